@@ -1,0 +1,21 @@
+//! What flows through the server: values of PostgreSQL's types in Arrow batches, and deltas of them.
+
+pub mod delta;
+pub mod types;
+
+pub use delta::Delta;
+pub use types::PgType;
+
+/// A global position: the number of events before it. The law: a view at position p holds its query over the events with position < p.
+pub type Position = u64;
+
+/// Names of the columns that the log adds behind every event's own columns, in this order: Int64, Int64, Timestamp(us, UTC), none null.
+pub const POSITION: &str = "_position";
+/// 0-based number of the event in its stream.
+pub const OFFSET: &str = "_offset";
+/// Event time; the commit time unless the event brings its own.
+pub const TIME: &str = "_time";
+/// Keyed tables only, before the three above: +1 upsert, -1 delete (Int8).
+pub const OP: &str = "_op";
+/// Tables without a key only: the position at which the row was inserted, null for an insertion itself (Int64).
+pub const ROW: &str = "_row";

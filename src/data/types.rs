@@ -1,0 +1,339 @@
+//! PostgreSQL's types and the Arrow types that carry them.
+//!
+//! | PostgreSQL | Arrow |
+//! |---|---|
+//! | boolean, smallint, integer, bigint, real, double precision | Boolean, Int16, Int32, Int64, Float32, Float64 |
+//! | numeric(p,s), p <= 38 | Decimal128(p, s) |
+//! | numeric, as a column without precision | Decimal256(76, 38): 38 digits before and 38 after the point; shown without trailing zeros |
+//! | numeric, as a quotient or an average | Decimal256(76, 20): shown with as many digits as PostgreSQL computes (at least 16 significant) |
+//! | text, varchar(n), char(n), name | Utf8View |
+//! | json, jsonb | LargeUtf8 (nothing else is LargeUtf8; jsonb text is normalised when it is read) |
+//! | bytea | Binary |
+//! | date, time, timestamp, timestamptz, interval | Date32, Time64(us), Timestamp(us), Timestamp(us, "UTC"), Interval(MonthDayNano) |
+//! | uuid | FixedSizeBinary(16) |
+//! | oid and the reg* types | UInt32 |
+//! | T[] | List(T) |
+//!
+//! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb)
+//! stands in the field's metadata under [`TYPE_KEY`], and is lost harmlessly where an expression drops it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
+
+use crate::error::{Error, Result, code};
+
+/// Key in an Arrow field's metadata that names the exact PostgreSQL type, as [`PgType`] prints it.
+pub const TYPE_KEY: &str = "pg.type";
+/// Largest precision of numeric(p,s).
+pub const NUMERIC_PRECISION_MAX: u8 = 38;
+/// Scale of a numeric column declared without precision.
+pub const UNCONSTRAINED_SCALE: i8 = 38;
+/// Least scale of a quotient or an average; the Arrow type is Decimal256(76, max(this, scale of the operands)), never above 37.
+pub const QUOTIENT_SCALE: i8 = 20;
+
+/// A PostgreSQL type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PgType {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    /// numeric(precision, scale); `None` is numeric without precision.
+    Numeric(Option<(u8, i8)>),
+    /// The result of a division or an average: numeric, held with this scale.
+    Quotient(i8),
+    Text,
+    /// varchar(n); `None` is varchar without a length.
+    Varchar(Option<u32>),
+    /// char(n), blank-padded.
+    Bpchar(u32),
+    Name,
+    Json,
+    Jsonb,
+    Bytea,
+    Date,
+    Time,
+    Timestamp,
+    Timestamptz,
+    Interval,
+    Uuid,
+    Oid,
+    Regclass,
+    Regtype,
+    Regproc,
+    /// The system catalogs' one-byte type, `"char"`.
+    Char,
+    Int2Vector,
+    OidVector,
+    Array(Box<PgType>),
+    /// A row constructor's type; sent as text.
+    Record,
+    /// A parameter or literal whose type is not known; sent as text.
+    Unknown,
+    Void,
+}
+
+/// Fixed facts of a scalar type: (type, oid, array oid, typname, SQL name, typlen).
+type Fact = (PgType, u32, u32, &'static str, &'static str, i16);
+
+/// The scalar types, with the object ids of PostgreSQL's pg_type.dat.
+const FACTS: &[Fact] = &[
+    (PgType::Bool, 16, 1000, "bool", "boolean", 1),
+    (PgType::Bytea, 17, 1001, "bytea", "bytea", -1),
+    (PgType::Char, 18, 1002, "char", "\"char\"", 1),
+    (PgType::Name, 19, 1003, "name", "name", 64),
+    (PgType::Int8, 20, 1016, "int8", "bigint", 8),
+    (PgType::Int2, 21, 1005, "int2", "smallint", 2),
+    (PgType::Int2Vector, 22, 1006, "int2vector", "int2vector", -1),
+    (PgType::Int4, 23, 1007, "int4", "integer", 4),
+    (PgType::Regproc, 24, 1008, "regproc", "regproc", 4),
+    (PgType::Text, 25, 1009, "text", "text", -1),
+    (PgType::Oid, 26, 1028, "oid", "oid", 4),
+    (PgType::OidVector, 30, 1013, "oidvector", "oidvector", -1),
+    (PgType::Json, 114, 199, "json", "json", -1),
+    (PgType::Float4, 700, 1021, "float4", "real", 4),
+    (PgType::Float8, 701, 1022, "float8", "double precision", 8),
+    (PgType::Unknown, 705, 0, "unknown", "unknown", -2),
+    (PgType::Bpchar(0), 1042, 1014, "bpchar", "character", -1),
+    (PgType::Varchar(None), 1043, 1015, "varchar", "character varying", -1),
+    (PgType::Date, 1082, 1182, "date", "date", 4),
+    (PgType::Time, 1083, 1183, "time", "time without time zone", 8),
+    (PgType::Timestamp, 1114, 1115, "timestamp", "timestamp without time zone", 8),
+    (PgType::Timestamptz, 1184, 1185, "timestamptz", "timestamp with time zone", 8),
+    (PgType::Interval, 1186, 1187, "interval", "interval", 16),
+    (PgType::Numeric(None), 1700, 1231, "numeric", "numeric", -1),
+    (PgType::Regclass, 2205, 2210, "regclass", "regclass", 4),
+    (PgType::Regtype, 2206, 2211, "regtype", "regtype", 4),
+    (PgType::Record, 2249, 2287, "record", "record", -1),
+    (PgType::Void, 2278, 0, "void", "void", 4),
+    (PgType::Uuid, 2950, 2951, "uuid", "uuid", 16),
+    (PgType::Jsonb, 3802, 3807, "jsonb", "jsonb", -1),
+];
+
+impl PgType {
+    /// All scalar types, each once, modifiers absent.
+    pub fn scalars() -> impl Iterator<Item = PgType> {
+        FACTS.iter().map(|f| f.0.clone())
+    }
+
+    /// The type without its modifiers: varchar(10) becomes varchar.
+    pub fn base(&self) -> PgType {
+        match self {
+            PgType::Numeric(_) | PgType::Quotient(_) => PgType::Numeric(None),
+            PgType::Varchar(_) => PgType::Varchar(None),
+            PgType::Bpchar(_) => PgType::Bpchar(0),
+            other => other.clone(),
+        }
+    }
+
+    fn fact(&self) -> &'static Fact {
+        let base = self.base();
+        FACTS.iter().find(|f| f.0 == base).expect("every scalar type has its facts")
+    }
+
+    /// Object id in pg_type.
+    pub fn oid(&self) -> u32 {
+        match self {
+            PgType::Array(item) => item.fact().2,
+            scalar => scalar.fact().1,
+        }
+    }
+
+    /// The type of an object id; `None` if Everfold does not have it.
+    pub fn from_oid(oid: u32) -> Option<PgType> {
+        let scalar = FACTS.iter().find(|f| f.1 == oid).map(|f| f.0.clone());
+        scalar.or_else(|| FACTS.iter().find(|f| f.2 == oid && oid != 0).map(|f| PgType::Array(Box::new(f.0.clone()))))
+    }
+
+    /// Name in pg_type (`int4`, `_text`).
+    pub fn typname(&self) -> String {
+        match self {
+            PgType::Array(item) => format!("_{}", item.fact().3),
+            scalar => scalar.fact().3.to_string(),
+        }
+    }
+
+    /// Length in bytes as pg_type has it: -1 for variable.
+    pub fn typlen(&self) -> i16 {
+        if let PgType::Array(_) = self { -1 } else { self.fact().5 }
+    }
+
+    /// Type modifier as RowDescription and pg_attribute send it; -1 for none.
+    pub fn typmod(&self) -> i32 {
+        match self {
+            PgType::Numeric(Some((p, s))) => (i32::from(*p) << 16 | i32::from(*s) & 0x7ff) + 4,
+            PgType::Varchar(Some(n)) => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
+            PgType::Bpchar(n) if *n > 0 => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
+            _ => -1,
+        }
+    }
+
+    /// The Arrow type that carries it.
+    pub fn arrow(&self) -> DataType {
+        match self {
+            PgType::Bool => DataType::Boolean,
+            PgType::Int2 => DataType::Int16,
+            PgType::Int4 => DataType::Int32,
+            PgType::Int8 => DataType::Int64,
+            PgType::Float4 => DataType::Float32,
+            PgType::Float8 => DataType::Float64,
+            PgType::Numeric(Some((p, s))) => DataType::Decimal128(*p, *s),
+            PgType::Numeric(None) => DataType::Decimal256(76, UNCONSTRAINED_SCALE),
+            PgType::Quotient(s) => DataType::Decimal256(76, *s),
+            PgType::Json | PgType::Jsonb => DataType::LargeUtf8,
+            PgType::Bytea => DataType::Binary,
+            PgType::Date => DataType::Date32,
+            PgType::Time => DataType::Time64(TimeUnit::Microsecond),
+            PgType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
+            PgType::Uuid => DataType::FixedSizeBinary(16),
+            PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc => DataType::UInt32,
+            PgType::Array(item) => DataType::List(Arc::new(Field::new_list_field(item.arrow(), true))),
+            PgType::Void => DataType::Null,
+            PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => DataType::Utf8View,
+            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown => DataType::Utf8View,
+        }
+    }
+
+    /// A field of this type; the metadata keeps what the Arrow type cannot tell.
+    pub fn field(&self, name: &str, nullable: bool) -> Field {
+        let field = Field::new(name, self.arrow(), nullable);
+        if PgType::of_arrow(field.data_type()) == *self {
+            return field;
+        }
+        field.with_metadata(HashMap::from([(TYPE_KEY.to_string(), self.to_string())]))
+    }
+
+    /// The type of an Arrow field, by its metadata if that fits, else by its Arrow type.
+    pub fn of(field: &Field) -> PgType {
+        let noted = field.metadata().get(TYPE_KEY).and_then(|name| PgType::parse(name).ok());
+        noted.filter(|t| t.arrow() == *field.data_type()).unwrap_or_else(|| PgType::of_arrow(field.data_type()))
+    }
+
+    /// The PostgreSQL type that an Arrow type stands for; total, since DataFusion may produce any.
+    pub fn of_arrow(data_type: &DataType) -> PgType {
+        match data_type {
+            DataType::Boolean => PgType::Bool,
+            DataType::Int8 | DataType::Int16 | DataType::UInt8 => PgType::Int2,
+            DataType::Int32 | DataType::UInt16 => PgType::Int4,
+            DataType::UInt32 => PgType::Oid,
+            DataType::Int64 => PgType::Int8,
+            DataType::UInt64 => PgType::Numeric(Some((20, 0))),
+            DataType::Float16 | DataType::Float32 => PgType::Float4,
+            DataType::Float64 => PgType::Float8,
+            DataType::Decimal256(_, s) if *s == UNCONSTRAINED_SCALE => PgType::Numeric(None),
+            DataType::Decimal256(_, s) => PgType::Quotient(*s),
+            DataType::Decimal128(p, s) | DataType::Decimal64(p, s) | DataType::Decimal32(p, s) => PgType::Numeric(Some((*p, *s))),
+            DataType::LargeUtf8 => PgType::Jsonb,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => PgType::Bytea,
+            DataType::FixedSizeBinary(16) => PgType::Uuid,
+            DataType::FixedSizeBinary(_) => PgType::Bytea,
+            DataType::Date32 | DataType::Date64 => PgType::Date,
+            DataType::Time32(_) | DataType::Time64(_) => PgType::Time,
+            DataType::Timestamp(_, None) => PgType::Timestamp,
+            DataType::Timestamp(_, Some(_)) => PgType::Timestamptz,
+            DataType::Interval(_) | DataType::Duration(_) => PgType::Interval,
+            DataType::List(f)
+            | DataType::LargeList(f)
+            | DataType::FixedSizeList(f, _)
+            | DataType::ListView(f)
+            | DataType::LargeListView(f) => match PgType::of(f) {
+                inner @ PgType::Array(_) => inner,
+                item => PgType::Array(Box::new(item)),
+            },
+            DataType::Dictionary(_, value) => PgType::of_arrow(value),
+            DataType::RunEndEncoded(_, value) => PgType::of(value),
+            DataType::Struct(_) => PgType::Record,
+            DataType::Map(..) | DataType::Union(..) => PgType::Jsonb,
+            DataType::Null | DataType::Utf8 | DataType::Utf8View => PgType::Text,
+        }
+    }
+
+    /// Reads a type's name as [`fmt::Display`] prints it, or as pg_type has it. Errors: 42704.
+    pub fn parse(name: &str) -> Result<PgType> {
+        let name = name.trim().to_ascii_lowercase();
+        if let Some(item) = name.strip_suffix("[]") {
+            return Ok(PgType::Array(Box::new(PgType::parse(item)?)));
+        }
+        let (head, arguments) = match name.split_once('(') {
+            Some((head, rest)) => (head.trim().to_string(), rest.trim_end_matches(')').to_string()),
+            None => (name.clone(), String::new()),
+        };
+        let unknown = || Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"));
+        let numbers: Vec<i64> = arguments.split(',').filter_map(|a| a.trim().parse().ok()).collect();
+        let base = match head.as_str() {
+            "int" | "integer" => PgType::Int4,
+            "float" => PgType::Float8,
+            "decimal" => PgType::Numeric(None),
+            "timestamp" => PgType::Timestamp,
+            "time" => PgType::Time,
+            "char" => PgType::Bpchar(1),
+            "string" => PgType::Text,
+            _ => FACTS.iter().find(|f| f.3 == head || f.4 == head).map(|f| f.0.clone()).ok_or_else(unknown)?,
+        };
+        Ok(match (base, numbers.as_slice()) {
+            (PgType::Numeric(_), [p]) => PgType::numeric(*p, 0)?,
+            (PgType::Numeric(_), [p, s]) => PgType::numeric(*p, *s)?,
+            (PgType::Varchar(_), [n]) => PgType::Varchar(u32::try_from(*n).ok()),
+            (PgType::Bpchar(_), [n]) => PgType::Bpchar(u32::try_from(*n).map_err(|_| unknown())?),
+            (base, _) => base,
+        })
+    }
+
+    /// numeric(precision, scale). Errors: 22023 outside 1..=38 digits or with a scale outside 0..=precision.
+    pub fn numeric(precision: i64, scale: i64) -> Result<PgType> {
+        let refuse = |what: String| Error::new(code::INVALID_PARAMETER_VALUE, what);
+        if !(1..=i64::from(NUMERIC_PRECISION_MAX)).contains(&precision) {
+            let message = format!("NUMERIC precision {precision} must be between 1 and {NUMERIC_PRECISION_MAX}");
+            return Err(refuse(message).hint("Write numeric without precision for up to 38 digits on either side of the point."));
+        }
+        if !(0..=precision).contains(&scale) {
+            return Err(refuse(format!("NUMERIC scale {scale} must be between 0 and precision {precision}")));
+        }
+        Ok(PgType::Numeric(Some((precision as u8, scale as i8))))
+    }
+
+    /// True for the types that psql aligns to the right.
+    pub fn is_number(&self) -> bool {
+        use PgType::*;
+        matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_) | Quotient(_) | Oid)
+    }
+}
+
+impl fmt::Display for PgType {
+    /// As format_type() prints it: `numeric(10,2)`, `character varying(10)`, `integer[]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PgType::Numeric(Some((p, s))) => write!(f, "numeric({p},{s})"),
+            PgType::Varchar(Some(n)) => write!(f, "character varying({n})"),
+            PgType::Bpchar(n) if *n > 0 => write!(f, "character({n})"),
+            PgType::Array(item) => write!(f, "{item}[]"),
+            scalar => f.write_str(scalar.fact().4),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scalar_keeps_its_identity_through_field_oid_and_name() {
+        for t in PgType::scalars().filter(|t| !matches!(t, PgType::Void)) {
+            assert_eq!(PgType::of(&t.field("c", true)), t, "{t}");
+            assert_eq!(PgType::from_oid(t.oid()), Some(t.clone()), "{t}");
+        }
+        let modified =
+            [PgType::Varchar(Some(10)), PgType::Numeric(Some((10, 2))), PgType::Bpchar(3), PgType::Array(Box::new(PgType::Int4))];
+        for t in modified {
+            assert_eq!(PgType::of(&t.field("c", true)), t, "{t}");
+            assert_eq!(PgType::parse(&t.to_string()).unwrap(), t, "{t}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! One error type for the whole server: what a PostgreSQL client is told.
+//!
+//! Kinds are SQLSTATE codes, because that is what a caller acts upon; a new code is used only where a client would act
+//! differently. Message, detail and hint follow PostgreSQL's style: the message names the thing, the hint says what to do.
+
+use std::fmt;
+
+use arrow::error::ArrowError;
+use datafusion::error::{DataFusionError, SchemaError};
+
+/// The result of everything that can fail in Everfold.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// SQLSTATE codes in use, named as in PostgreSQL's appendix A ("PostgreSQL Error Codes").
+pub mod code {
+    macro_rules! codes { ($($name:ident = $value:literal;)*) => { $(#[doc = concat!("SQLSTATE ", $value)] pub const $name: &str = $value;)* } }
+    codes! {
+        WARNING = "01000"; SUCCESS = "00000";
+        CONNECTION_FAILURE = "08006"; PROTOCOL_VIOLATION = "08P01";
+        FEATURE_NOT_SUPPORTED = "0A000";
+        CARDINALITY_VIOLATION = "21000";
+        STRING_DATA_RIGHT_TRUNCATION = "22001"; NUMERIC_VALUE_OUT_OF_RANGE = "22003"; INVALID_DATETIME_FORMAT = "22007";
+        DATETIME_FIELD_OVERFLOW = "22008"; DIVISION_BY_ZERO = "22012"; CHARACTER_NOT_IN_REPERTOIRE = "22021";
+        INVALID_PARAMETER_VALUE = "22023"; INVALID_TEXT_REPRESENTATION = "22P02"; INVALID_BINARY_REPRESENTATION = "22P03";
+        BAD_COPY_FILE_FORMAT = "22P04"; DATA_EXCEPTION = "22000";
+        NOT_NULL_VIOLATION = "23502"; UNIQUE_VIOLATION = "23505";
+        ACTIVE_SQL_TRANSACTION = "25001"; NO_ACTIVE_SQL_TRANSACTION = "25P01"; IN_FAILED_SQL_TRANSACTION = "25P02";
+        INVALID_SQL_STATEMENT_NAME = "26000"; INVALID_AUTHORIZATION = "28000";
+        DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"; INVALID_CURSOR_NAME = "34000"; INVALID_CATALOG_NAME = "3D000";
+        INVALID_SCHEMA_NAME = "3F000";
+        SERIALIZATION_FAILURE = "40001"; DEADLOCK_DETECTED = "40P01";
+        SYNTAX_ERROR = "42601"; AMBIGUOUS_COLUMN = "42702"; UNDEFINED_COLUMN = "42703"; UNDEFINED_OBJECT = "42704";
+        DUPLICATE_OBJECT = "42710"; DUPLICATE_COLUMN = "42701"; AMBIGUOUS_FUNCTION = "42725"; GROUPING_ERROR = "42803";
+        DATATYPE_MISMATCH = "42804"; WRONG_OBJECT_TYPE = "42809"; CANNOT_COERCE = "42846"; UNDEFINED_FUNCTION = "42883";
+        UNDEFINED_TABLE = "42P01"; UNDEFINED_PARAMETER = "42P02"; DUPLICATE_CURSOR = "42P03"; DUPLICATE_PREPARED = "42P05";
+        DUPLICATE_TABLE = "42P07"; INVALID_TABLE_DEFINITION = "42P16"; INVALID_OBJECT_DEFINITION = "42P17";
+        INDETERMINATE_DATATYPE = "42P18";
+        DISK_FULL = "53100"; OUT_OF_MEMORY = "53200"; TOO_MANY_CONNECTIONS = "53300"; CONFIGURATION_LIMIT_EXCEEDED = "53400";
+        PROGRAM_LIMIT_EXCEEDED = "54000"; STATEMENT_TOO_COMPLEX = "54001";
+        OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"; OBJECT_IN_USE = "55006"; LOCK_NOT_AVAILABLE = "55P03";
+        QUERY_CANCELED = "57014"; ADMIN_SHUTDOWN = "57P01";
+        IO_ERROR = "58030"; UNDEFINED_FILE = "58P01";
+        INTERNAL = "XX000"; DATA_CORRUPTED = "XX001";
+    }
+}
+
+/// An error as a client sees it. Boxed inside, so that a `Result` stays one word wide.
+#[derive(Clone)]
+pub struct Error(Box<Fields>);
+
+/// The fields of PostgreSQL's ErrorResponse that Everfold fills in.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// SQLSTATE, one of [`code`].
+    pub code: &'static str,
+    /// What went wrong, in one line, without a full stop.
+    pub message: String,
+    /// More facts, full sentences.
+    pub detail: Option<String>,
+    /// What to do about it, full sentences.
+    pub hint: Option<String>,
+    /// 1-based character position in the statement's text.
+    pub position: Option<usize>,
+    /// Where it happened, for example `COPY bid, line 3`.
+    pub context: Option<String>,
+}
+
+impl Error {
+    /// An error of SQLSTATE `code` with a one-line message.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Error(Box::new(Fields { code, message: message.into(), detail: None, hint: None, position: None, context: None }))
+    }
+    /// 0A000: what the user asked for is not supported; always say in a hint what to write instead.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Error::new(code::FEATURE_NOT_SUPPORTED, message)
+    }
+    /// 42601: the text is not in the grammar.
+    pub fn syntax(message: impl Into<String>) -> Self {
+        Error::new(code::SYNTAX_ERROR, message)
+    }
+    /// XX000: a state that cannot be reached unless Everfold itself is wrong.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Error::new(code::INTERNAL, message)
+    }
+    /// Adds a DETAIL line.
+    pub fn detail(mut self, text: impl Into<String>) -> Self {
+        self.0.detail = Some(text.into());
+        self
+    }
+    /// Adds a HINT line.
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        self.0.hint = Some(text.into());
+        self
+    }
+    /// Adds the 1-based character position in the statement.
+    pub fn at(mut self, position: usize) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+    /// Adds a CONTEXT line, keeping one already there.
+    pub fn context(mut self, text: impl Into<String>) -> Self {
+        self.0.context.get_or_insert(text.into());
+        self
+    }
+    /// The fields of the error.
+    pub fn fields(&self) -> &Fields {
+        &self.0
+    }
+    /// The fields of the error, to be amended.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+    /// Its SQLSTATE.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+    /// Its one-line message.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.message)?;
+        if let Some(context) = &self.0.context {
+            write!(f, " ({context})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)?;
+        for (label, text) in [("DETAIL", &self.0.detail), ("HINT", &self.0.hint), ("CONTEXT", &self.0.context)] {
+            if let Some(text) = text {
+                write!(f, "\n{label}: {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(e: std::io::Error) -> Self {
+        match e.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::new(code::DISK_FULL, format!("could not write: {e}")).hint("Free disk space; reads go on meanwhile.")
+            }
+            std::io::ErrorKind::NotFound => Error::new(code::UNDEFINED_FILE, e.to_string()),
+            _ => Error::new(code::IO_ERROR, e.to_string()),
+        }
+    }
+}
+
+impl From<ArrowError> for Error {
+    fn from(e: ArrowError) -> Self {
+        let text = e.to_string();
+        match e {
+            ArrowError::ExternalError(inner) => from_boxed(inner),
+            ArrowError::DivideByZero => Error::new(code::DIVISION_BY_ZERO, "division by zero"),
+            ArrowError::ArithmeticOverflow(_) => out_of_range(&text),
+            ArrowError::CastError(m) => from_cast(m),
+            ArrowError::ParseError(m) => Error::new(code::INVALID_TEXT_REPRESENTATION, m),
+            ArrowError::IoError(_, inner) => inner.into(),
+            ArrowError::InvalidArgumentError(m) if m.contains("too large to store") || m.contains("too small to store") => {
+                Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(m)
+            }
+            ArrowError::ComputeError(m) => Error::new(code::DATA_EXCEPTION, m),
+            _ => Error::internal(text),
+        }
+    }
+}
+
+fn out_of_range(text: &str) -> Error {
+    Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range").detail(text.to_string())
+}
+
+/// Arrow says overflow and malformed text alike "Cast error"; the clients want them apart.
+fn from_cast(message: String) -> Error {
+    if message.contains("Can't cast value") || message.contains("overflow") || message.contains("out of range") {
+        return Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range for the target type").detail(message);
+    }
+    Error::new(code::INVALID_TEXT_REPRESENTATION, message)
+}
+
+fn from_boxed(inner: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    let inner = match inner.downcast::<Error>() {
+        Ok(ours) => return *ours,
+        Err(other) => other,
+    };
+    match inner.downcast::<DataFusionError>() {
+        Ok(df) => (*df).into(),
+        Err(other) => Error::internal(other.to_string()),
+    }
+}
+
+impl From<DataFusionError> for Error {
+    fn from(e: DataFusionError) -> Self {
+        match e {
+            DataFusionError::External(inner) => from_boxed(inner),
+            DataFusionError::ArrowError(inner, _) => (*inner).into(),
+            DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => (*inner).into(),
+            DataFusionError::Shared(inner) => match inner.as_ref() {
+                DataFusionError::External(boxed) => match boxed.downcast_ref::<Error>() {
+                    Some(ours) => ours.clone(),
+                    None => Error::internal(boxed.to_string()),
+                },
+                other => Error::new(classify(other), other.strip_backtrace()),
+            },
+            DataFusionError::Collection(mut list) if !list.is_empty() => list.swap_remove(0).into(),
+            DataFusionError::SchemaError(inner, _) => from_schema(*inner),
+            DataFusionError::ResourcesExhausted(m) => Error::new(code::OUT_OF_MEMORY, "out of memory for this statement")
+                .detail(m)
+                .hint("Select less, or raise the limit query_memory_bytes_max."),
+            DataFusionError::ParquetError(inner) => Error::new(code::DATA_CORRUPTED, inner.to_string()),
+            DataFusionError::ObjectStore(inner) => Error::new(code::IO_ERROR, inner.to_string()),
+            DataFusionError::IoError(inner) => inner.into(),
+            other => {
+                let code = classify(&other);
+                Error::new(code, tidy(&other.strip_backtrace()))
+            }
+        }
+    }
+}
+
+fn from_schema(e: SchemaError) -> Error {
+    match e {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let error = Error::new(code::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", field.flat_name()));
+            match nearest(&field.name, valid_fields.iter().map(|c| c.name.as_str())) {
+                Some(name) => error.hint(format!("Perhaps you meant to reference the column \"{name}\".")),
+                None => error,
+            }
+        }
+        SchemaError::AmbiguousReference { field } => {
+            Error::new(code::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", field.name))
+        }
+        SchemaError::DuplicateUnqualifiedField { name } | SchemaError::DuplicateQualifiedField { name, .. } => {
+            Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
+        }
+    }
+}
+
+fn classify(e: &DataFusionError) -> &'static str {
+    let text = e.to_string();
+    match e {
+        DataFusionError::NotImplemented(_) => code::FEATURE_NOT_SUPPORTED,
+        DataFusionError::SQL(..) => code::SYNTAX_ERROR,
+        DataFusionError::Plan(m) if m.contains("table") && m.contains("not found") => code::UNDEFINED_TABLE,
+        DataFusionError::Plan(m) if m.contains("Invalid function") || m.contains("No function matches") => code::UNDEFINED_FUNCTION,
+        DataFusionError::Plan(m) if m.contains("GROUP BY") => code::GROUPING_ERROR,
+        DataFusionError::Plan(m) if m.contains("coerce") || m.contains("Cannot infer common") => code::DATATYPE_MISMATCH,
+        DataFusionError::Plan(m) if m.contains("function") && m.contains("argument") => code::UNDEFINED_FUNCTION,
+        DataFusionError::Plan(_) => code::INVALID_OBJECT_DEFINITION,
+        _ if text.contains("Divide by zero") || text.contains("DivideByZero") => code::DIVISION_BY_ZERO,
+        _ if text.contains("verflow") => code::NUMERIC_VALUE_OUT_OF_RANGE,
+        _ if text.contains("more than one row") || text.contains("more than 1 row") => code::CARDINALITY_VIOLATION,
+        DataFusionError::Execution(_) => code::DATA_EXCEPTION,
+        _ => code::INTERNAL,
+    }
+}
+
+/// DataFusion prefixes its messages with the stage that raised them; clients need the sentence only.
+fn tidy(text: &str) -> String {
+    let mut text = text;
+    for prefix in [
+        "Error during planning: ",
+        "Execution error: ",
+        "This feature is not implemented: ",
+        "SQL error: ",
+        "type_coercion\n",
+        "caused by\n",
+    ] {
+        text = text.strip_prefix(prefix).unwrap_or(text);
+    }
+    text.lines().next().unwrap_or(text).trim_end_matches('.').to_string()
+}
+
+impl From<Error> for DataFusionError {
+    fn from(e: Error) -> Self {
+        DataFusionError::External(Box::new(e))
+    }
+}
+
+impl From<Error> for ArrowError {
+    fn from(e: Error) -> Self {
+        ArrowError::ExternalError(Box::new(e))
+    }
+}
+
+/// The candidate nearest to `name` by edit distance, if near enough to be a likely slip. Cost O(candidates x length^2).
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    let scored = candidates.map(|c| (edit_distance(&name.to_lowercase(), &c.to_lowercase()), c));
+    scored.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, c)| c)
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_a_slip_and_nothing_far() {
+        let names = ["flights", "airports", "planes"];
+        assert_eq!(nearest("fligths", names.into_iter()), Some("flights"));
+        assert_eq!(nearest("customers", names.into_iter()), None);
+    }
+
+    #[test]
+    fn an_error_of_ours_survives_the_way_through_datafusion() {
+        let e: DataFusionError = Error::new(code::DIVISION_BY_ZERO, "division by zero").into();
+        let e: Error = DataFusionError::ArrowError(Box::new(ArrowError::ExternalError(Box::new(e))), None).into();
+        assert_eq!(e.code(), code::DIVISION_BY_ZERO);
+    }
+}

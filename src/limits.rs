@@ -1,0 +1,42 @@
+//! Every limit of the server, with its unit in its name. Reaching one is a clear error or back-pressure, never an abort.
+
+/// Largest protocol message a client may send, in bytes (PostgreSQL's own limit is 1 GiB).
+pub const MESSAGE_BYTES_MAX: usize = 256 << 20;
+/// Longest SQL text of one message, in bytes.
+pub const STATEMENT_BYTES_MAX: usize = 64 << 20;
+/// Connections served at one time; one more is refused with 53300.
+pub const CONNECTIONS_MAX: usize = 1_000;
+/// Columns of one relation (PostgreSQL: 1600).
+pub const COLUMNS_MAX: usize = 1_600;
+/// Longest identifier, in bytes (PostgreSQL: 63).
+pub const IDENTIFIER_BYTES_MAX: usize = 63;
+/// Rows that one transaction may hold back before COMMIT, in bytes of Arrow memory.
+pub const TRANSACTION_BYTES_MAX: usize = 4 << 30;
+/// Appends waiting for the log writer; further ones wait in the session (back-pressure).
+pub const APPEND_QUEUE_MAX: usize = 4_096;
+/// Rows in one Arrow batch that COPY and INSERT build.
+pub const BATCH_ROWS_MAX: usize = 65_536;
+/// A WAL file is closed, and sealed into segments, when it has grown past this many bytes.
+pub const WAL_FILE_BYTES_MAX: u64 = 128 << 20;
+/// Largest single WAL frame, in bytes; a larger transaction is written as several staged frames.
+pub const WAL_FRAME_BYTES_MAX: usize = 1 << 30;
+/// Rows in one Parquet row group of a segment.
+pub const ROW_GROUP_ROWS_MAX: usize = 131_072;
+/// Memory that all running ad-hoc queries may use together, in bytes.
+pub const QUERY_MEMORY_BYTES_MAX: usize = 8 << 30;
+/// Memory that one view's state and output may use, in bytes; past it the view fails with 53400.
+pub const VIEW_STATE_BYTES_MAX: usize = 12 << 30;
+/// Changes of one relation kept in memory for views over it that lag, in bytes; past it the lagging view fails.
+pub const CHANGELOG_BYTES_MAX: usize = 2 << 30;
+/// Rows that one step of a dataflow folds at most before it looks for cuts again.
+pub const STEP_ROWS_MAX: usize = 1 << 20;
+/// Rows in one chunk of a view's output.
+pub const CHUNK_ROWS_MAX: usize = 65_536;
+/// How long a statement waits for a table lock before it gives up with 40P01, in milliseconds.
+pub const LOCK_WAIT_MS_MAX: u64 = 10_000;
+/// Prepared statements and portals of one session.
+pub const PREPARED_MAX: usize = 10_000;
+
+// Relations between limits that the code relies upon.
+const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= STEP_ROWS_MAX);
+const _: () = assert!(WAL_FRAME_BYTES_MAX < u32::MAX as usize && STATEMENT_BYTES_MAX <= MESSAGE_BYTES_MAX);

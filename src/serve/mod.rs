@@ -1,0 +1,3 @@
+//! What a query reads: snapshots of views, prefixes of streams, system relations.
+
+pub mod system;
