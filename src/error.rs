@@ -6,7 +6,7 @@
 use std::fmt;
 
 use arrow::error::ArrowError;
-use datafusion::error::{DataFusionError, SchemaError};
+use datafusion::common::{DataFusionError, SchemaError};
 
 /// The result of everything that can fail in Everfold.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -184,7 +184,29 @@ fn from_cast(message: String) -> Error {
     if message.contains("Can't cast value") || message.contains("overflow") || message.contains("out of range") {
         return Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range for the target type").detail(message);
     }
+    let words = message.strip_prefix("Cannot cast string '").and_then(|m| m.split_once("' to value of "));
+    if let Some((value, ty)) = words
+        && let Some(name) = sql_name(ty.trim_end_matches(" type"))
+    {
+        return Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {name}: \"{value}\""));
+    }
     Error::new(code::INVALID_TEXT_REPRESENTATION, message)
+}
+
+/// PostgreSQL's name of an Arrow type that Arrow casts text to.
+fn sql_name(arrow: &str) -> Option<&'static str> {
+    Some(match arrow {
+        "Int16" => "smallint",
+        "Int32" => "integer",
+        "Int64" => "bigint",
+        "Float32" => "real",
+        "Float64" => "double precision",
+        "Boolean" => "boolean",
+        "Date32" => "date",
+        _ if arrow.starts_with("Decimal") => "numeric",
+        _ if arrow.starts_with("Timestamp") => "timestamp",
+        _ => return None,
+    })
 }
 
 fn from_boxed(inner: Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -209,7 +231,10 @@ impl From<DataFusionError> for Error {
                     Some(ours) => ours.clone(),
                     None => Error::internal(boxed.to_string()),
                 },
-                other => Error::new(classify(other), other.strip_backtrace()),
+                other => {
+                    let text = other.strip_backtrace();
+                    reworded(&text).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
+                }
             },
             DataFusionError::Collection(mut list) if !list.is_empty() => list.swap_remove(0).into(),
             DataFusionError::SchemaError(inner, _) => from_schema(*inner),
@@ -221,15 +246,32 @@ impl From<DataFusionError> for Error {
             DataFusionError::IoError(inner) => inner.into(),
             other => {
                 let code = classify(&other);
-                Error::new(code, tidy(&other.strip_backtrace()))
+                let text = other.strip_backtrace();
+                reworded(&text).unwrap_or_else(|| Error::new(code, tidy(&text)))
             }
         }
     }
 }
 
+/// The sentences of DataFusion that PostgreSQL's clients know in other words, and their SQLSTATE.
+const WORDINGS: &[(&str, &str, &str)] = &[
+    ("more than one row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
+    ("more than 1 row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
+    ("with non-boolean predicate", code::DATATYPE_MISMATCH, "argument of WHERE must be type boolean"),
+    ("queries have different number of columns", code::SYNTAX_ERROR, "each UNION query must have the same number of columns"),
+    ("LIMIT must be >= 0", "2201W", "LIMIT must not be negative"),
+    ("OFFSET must be >=", "2201X", "OFFSET must not be negative"),
+    ("zero is not a valid index", code::UNDEFINED_PARAMETER, "there is no parameter $0"),
+];
+
 fn from_schema(e: SchemaError) -> Error {
     match e {
         SchemaError::FieldNotFound { field, valid_fields } => {
+            let qualifier = field.relation.as_ref().map(|r| r.table().to_string());
+            let known = |name: &String| valid_fields.iter().any(|c| c.relation.as_ref().is_some_and(|r| r.table() == name));
+            if let Some(name) = qualifier.filter(|q| !known(q)) {
+                return Error::new(code::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\""));
+            }
             let error = Error::new(code::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", field.flat_name()));
             match nearest(&field.name, valid_fields.iter().map(|c| c.name.as_str())) {
                 Some(name) => error.hint(format!("Perhaps you meant to reference the column \"{name}\".")),
@@ -262,6 +304,58 @@ fn classify(e: &DataFusionError) -> &'static str {
         DataFusionError::Execution(_) => code::DATA_EXCEPTION,
         _ => code::INTERNAL,
     }
+}
+
+/// Mistakes that are made often, in PostgreSQL's words instead of DataFusion's.
+fn reworded(text: &str) -> Option<Error> {
+    if let Some((_, code, message)) = WORDINGS.iter().find(|(theirs, ..)| text.contains(theirs)) {
+        return Some(Error::new(code, *message));
+    }
+    let between = |start: &str, end: &str| text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(found, _)| found);
+    if let Some(name) = between("Invalid function '", "'") {
+        let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
+        let near = between("Did you mean '", "'").and_then(|near| nearest(name, std::iter::once(near)));
+        return Some(match near {
+            Some(near) => error.hint(format!("Perhaps you meant the function {near}.")),
+            None => error.hint("No function of that name is known."),
+        });
+    }
+    if let Some(column) = between("While expanding wildcard, column \"", "\" must appear") {
+        let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+        return Some(Error::new(code::GROUPING_ERROR, message));
+    }
+    if let Some(name) = text.split_once("Invalid qualifier ").map(|(_, name)| name.trim_end()) {
+        return Some(Error::new(code::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\"")));
+    }
+    if text.contains("user-defined coercion failed with")
+        && let Some(call) = between("External error: operator does not exist: ", ". No function")
+    {
+        return Some(
+            Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {call}"))
+                .hint("No operator matches the given name and argument types. You might need to add explicit type casts."),
+        );
+    }
+    if text.contains("user-defined coercion failed with")
+        && let Some(call) = between("External error: function ", " does not exist")
+    {
+        return Some(
+            Error::new(code::UNDEFINED_FUNCTION, format!("function {call} does not exist"))
+                .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+        );
+    }
+    if text.contains("Aggregate functions are not allowed in the WHERE clause") {
+        return Some(Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed in WHERE").hint("Use HAVING."));
+    }
+    if text.contains("Correlated scalar subquery must be aggregated") {
+        return Some(
+            Error::unsupported("a subquery that depends on the row must be an aggregate").hint("Put max() around its value, or join it."),
+        );
+    }
+    if text.contains("Unsupported logical plan: CreateMemoryTable") {
+        let hint = "Write CREATE MATERIALIZED VIEW name AS query, or CREATE TABLE and INSERT INTO .. SELECT.";
+        return Some(Error::unsupported("SELECT INTO is not supported").hint(hint));
+    }
+    None
 }
 
 /// DataFusion prefixes its messages with the stage that raised them; clients need the sentence only.
@@ -299,18 +393,23 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     scored.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, c)| c)
 }
 
+/// Insertions, deletions, substitutions and exchanges of neighbours that make one of the other.
 fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1; b.len() + 1];
+        for j in 0..b.len() {
+            let substituted = above[j] + usize::from(a[i] != b[j]);
+            row[j + 1] = substituted.min(row[j] + 1).min(above[j + 1] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -322,6 +421,44 @@ mod tests {
         let names = ["flights", "airports", "planes"];
         assert_eq!(nearest("fligths", names.into_iter()), Some("flights"));
         assert_eq!(nearest("customers", names.into_iter()), None);
+        assert_eq!(nearest("coutn", ["count", "round"].into_iter()), Some("count"));
+    }
+
+    #[test]
+    fn frequent_mistakes_are_told_in_the_words_of_postgresql() {
+        let plan = |text: &str| Error::from(DataFusionError::Plan(text.to_string()));
+        let e = plan("Invalid function 'coutn'.\nDid you mean 'count'?");
+        assert_eq!((e.code(), e.message()), (code::UNDEFINED_FUNCTION, "function coutn does not exist"));
+        assert_eq!(e.fields().hint.as_deref(), Some("Perhaps you meant the function count."));
+        let e =
+            plan("Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \"s.a\" must appear in");
+        assert_eq!((e.code(), &e.message()[..21]), (code::GROUPING_ERROR, "column \"s.a\" must app"));
+        let e = plan("Function 'pg_sum' user-defined coercion failed with: External error: function sum(text) does not exist. No");
+        assert_eq!((e.code(), e.message()), (code::UNDEFINED_FUNCTION, "function sum(text) does not exist"));
+        let e = Error::from(ArrowError::CastError("Cannot cast string 'x' to value of Int32 type".into()));
+        assert_eq!((e.code(), e.message()), (code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type integer: \"x\""));
+    }
+
+    #[test]
+    fn what_datafusion_says_is_worded_as_postgresql_does() {
+        for (theirs, code, message) in [
+            ("Invalid function 'lenght'.\nDid you mean 'length'?", "42883", "function lenght does not exist"),
+            ("Invalid qualifier m", "42P01", "missing FROM-clause entry for table \"m\""),
+            (
+                "Function 'pg_add' user-defined coercion failed with: External error: operator does not exist: boolean + bigint. No function matches the given name",
+                "42883",
+                "operator does not exist: boolean + bigint",
+            ),
+            (
+                "Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \"f.a\" must appear",
+                "42803",
+                "column \"f.a\" must appear in the GROUP BY clause or be used in an aggregate function",
+            ),
+            ("UNION queries have different number of columns", "42601", "each UNION query must have the same number of columns"),
+        ] {
+            let e: Error = DataFusionError::Plan(theirs.to_string()).into();
+            assert_eq!((e.code(), e.message()), (code, message));
+        }
     }
 
     #[test]

@@ -5,10 +5,14 @@
 //!
 //! **The law.** A view at position p holds exactly what its query gives over the events with position < p.
 
-pub mod catalog;
+// The heads of modules are for those who read the code, and name private functions too.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod clock;
+pub mod config;
 pub mod data;
-pub mod engine;
 pub mod error;
 pub mod limits;
-pub mod serve;
+
+/// The PostgreSQL version whose behaviour clients may expect, followed by our own.
+pub const SERVER_VERSION: &str = concat!("15.18 (Everfold ", env!("CARGO_PKG_VERSION"), ")");

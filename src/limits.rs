@@ -40,3 +40,13 @@ pub const PREPARED_MAX: usize = 10_000;
 // Relations between limits that the code relies upon.
 const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= STEP_ROWS_MAX);
 const _: () = assert!(WAL_FRAME_BYTES_MAX < u32::MAX as usize && STATEMENT_BYTES_MAX <= MESSAGE_BYTES_MAX);
+/// Seconds between looks whether a checkpoint is due.
+pub const CHECKPOINT_INTERVAL_S: u64 = 15;
+/// Events since the last checkpoint that make the next one due.
+pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;
+/// Statements of the simple protocol that a session remembers with their plans.
+pub const CACHED_STATEMENTS_MAX: usize = 32;
+/// Longer statements are not remembered, in bytes.
+pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
+/// Stack of threads that plan statements, in bytes; a statement nested as deeply as the parser lets it be must fit.
+pub const STACK_BYTES: usize = 16 << 20;

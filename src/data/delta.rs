@@ -4,7 +4,7 @@
 //! group: they add by concatenation, and a delta plus its negation is nothing once equal rows are consolidated. Theory:
 //! Budiu et al., "DBSP: Automatic Incremental View Maintenance for Rich Query Languages", VLDB 2023.
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute;
 use arrow::datatypes::SchemaRef;
 
@@ -75,7 +75,7 @@ impl Delta {
 
     /// The rows at `indices`, in that order. Cost O(indices x c).
     pub fn take(&self, indices: &UInt32Array) -> Result<Self> {
-        let batch = compute::take_record_batch(&self.batch, indices)?;
+        let batch = take_rows(&self.batch, indices)?;
         let weights = self.weights.as_ref().map(|w| indices.values().iter().map(|&i| w.value(i as usize)).collect());
         Ok(Delta { batch, weights })
     }
@@ -91,4 +91,10 @@ impl Delta {
     pub fn bytes(&self) -> usize {
         self.batch.get_array_memory_size() + self.weights.as_ref().map_or(0, |w| w.len() * 8)
     }
+}
+/// The rows of a batch at `indices`, in that order; the batch may have no columns. Cost O(indices x c).
+pub fn take_rows(batch: &RecordBatch, indices: &UInt32Array) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().map(|c| compute::take(c, indices, None)).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }

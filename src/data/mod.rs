@@ -1,6 +1,15 @@
 //! What flows through the server: values of PostgreSQL's types in Arrow batches, and deltas of them.
 
+pub mod copy;
+pub mod datetime;
+pub mod decode;
 pub mod delta;
+pub mod encode;
+#[cfg(test)]
+mod golden;
+pub mod json;
+pub mod numeric;
+pub mod text;
 pub mod types;
 
 pub use delta::Delta;

@@ -1,0 +1,179 @@
+//! Writing dates and times as PostgreSQL does under DateStyle ISO and IntervalStyle postgres.
+
+use bytes::BufMut;
+
+use super::{US_PER_DAY, US_PER_SECOND, Zone, civil_from_days};
+use crate::data::text::put_integer;
+
+/// A line that is put together on the stack; the longest, a timestamptz BC, is far shorter than the room.
+struct Line {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Line {
+    fn new() -> Self {
+        Line { bytes: [0; 64], len: 0 }
+    }
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+    fn two(&mut self, n: u32) {
+        self.push(b'0' + (n / 10) as u8);
+        self.push(b'0' + (n % 10) as u8);
+    }
+    /// A year of at least four digits.
+    fn year(&mut self, year: u64) {
+        if year < 10_000 {
+            self.two((year / 100) as u32);
+            return self.two((year % 100) as u32);
+        }
+        let mut digits = [0u8; 20];
+        let mut at = digits.len();
+        let mut rest = year;
+        while rest > 0 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        for d in &digits[at..] {
+            self.push(*d);
+        }
+    }
+    fn date(&mut self, days: i64) -> bool {
+        let (year, month, day) = civil_from_days(days);
+        let bc = year <= 0;
+        self.year(if bc { (1 - year) as u64 } else { year as u64 });
+        self.push(b'-');
+        self.two(month);
+        self.push(b'-');
+        self.two(day);
+        bc
+    }
+    fn time(&mut self, us: i64) {
+        let seconds = us / US_PER_SECOND;
+        self.two((seconds / 3600) as u32);
+        self.push(b':');
+        self.two((seconds / 60 % 60) as u32);
+        self.push(b':');
+        self.two((seconds % 60) as u32);
+        self.fraction((us % US_PER_SECOND) as u32);
+    }
+    /// Up to six decimals without trailing zeros, nothing for zero.
+    fn fraction(&mut self, mut us: u32) {
+        if us == 0 {
+            return;
+        }
+        self.push(b'.');
+        let mut unit = 100_000;
+        while us > 0 {
+            self.push(b'0' + (us / unit) as u8);
+            us %= unit;
+            unit /= 10;
+        }
+    }
+    fn offset(&mut self, seconds: i32) {
+        self.push(if seconds < 0 { b'-' } else { b'+' });
+        let seconds = seconds.unsigned_abs();
+        self.two(seconds / 3600);
+        let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+        if minutes > 0 || rest > 0 {
+            self.push(b':');
+            self.two(minutes);
+        }
+        if rest > 0 {
+            self.push(b':');
+            self.two(rest);
+        }
+    }
+    fn end<B: BufMut>(self, bc: bool, out: &mut B) {
+        out.put_slice(&self.bytes[..self.len]);
+        if bc {
+            out.put_slice(b" BC");
+        }
+    }
+}
+
+/// `2013-01-05`, from days since 1970-01-01.
+pub fn put_date<B: BufMut>(days: i32, out: &mut B) {
+    let mut line = Line::new();
+    let bc = line.date(i64::from(days));
+    line.end(bc, out);
+}
+
+/// `04:05:06.789`, from microseconds since midnight.
+pub fn put_time<B: BufMut>(us: i64, out: &mut B) {
+    let mut line = Line::new();
+    line.time(us.clamp(0, US_PER_DAY));
+    line.end(false, out);
+}
+
+/// `2013-01-05 04:05:06.789`, from microseconds since 1970-01-01.
+pub fn put_timestamp<B: BufMut>(us: i64, out: &mut B) {
+    let mut line = Line::new();
+    let bc = line.date(us.div_euclid(US_PER_DAY));
+    line.push(b' ');
+    line.time(us.rem_euclid(US_PER_DAY));
+    line.end(bc, out);
+}
+
+/// `2013-01-05 04:05:06.789+00`, from microseconds since 1970-01-01 UTC.
+pub fn put_timestamptz<B: BufMut>(us: i64, zone: &Zone, out: &mut B) {
+    let offset = zone.offset_at(us);
+    let local = i128::from(us) + i128::from(offset) * i128::from(US_PER_SECOND);
+    let mut line = Line::new();
+    let bc = line.date(local.div_euclid(i128::from(US_PER_DAY)) as i64);
+    line.push(b' ');
+    line.time(local.rem_euclid(i128::from(US_PER_DAY)) as i64);
+    line.offset(offset);
+    line.end(bc, out);
+}
+
+/// `1 year 2 mons 3 days 04:05:06.789`. After a negative part a positive one bears a plus sign, as PostgreSQL writes it.
+pub fn put_interval<B: BufMut>(months: i32, days: i32, ns: i64, out: &mut B) {
+    let us = ns / 1000;
+    let mut empty = true;
+    let mut negative = false;
+    for (value, unit) in [(months / 12, " year"), (months % 12, " mon"), (days, " day")] {
+        if value == 0 {
+            continue;
+        }
+        if !empty {
+            out.put_u8(b' ');
+        }
+        if negative && value > 0 {
+            out.put_u8(b'+');
+        }
+        put_integer(i64::from(value), out);
+        out.put_slice(unit.as_bytes());
+        if value != 1 {
+            out.put_u8(b's');
+        }
+        empty = false;
+        negative = value < 0;
+    }
+    if us == 0 && !empty {
+        return;
+    }
+    if !empty {
+        out.put_u8(b' ');
+    }
+    if us < 0 || negative {
+        out.put_u8(if us < 0 { b'-' } else { b'+' });
+    }
+    let us = us.unsigned_abs();
+    let seconds = us / 1_000_000;
+    let hours = seconds / 3600;
+    if hours < 10 {
+        out.put_u8(b'0');
+    }
+    put_integer(hours as i64, out);
+    let mut line = Line::new();
+    line.push(b':');
+    line.two((seconds / 60 % 60) as u32);
+    line.push(b':');
+    line.two((seconds % 60) as u32);
+    line.fraction((us % 1_000_000) as u32);
+    line.end(false, out);
+}

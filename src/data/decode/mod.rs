@@ -1,0 +1,207 @@
+//! From PostgreSQL's external representations to Arrow arrays.
+//!
+//! A [`ColumnBuilder`] gathers the values of one column: [`ColumnBuilder::append_text`] in the type's input syntax,
+//! [`ColumnBuilder::append_binary`] in the form of its *recv function, [`ColumnBuilder::append_scalar`] from DataFusion.
+//! [`scalar`] reads single scalars, [`mod@array`] cuts array literals, [`binary`] reads the binary forms.
+//! A value that is refused leaves the builder as it was. Integers, timestamps and text are read without allocating.
+
+mod array;
+mod binary;
+mod scalar;
+mod values;
+
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::ScalarValue;
+
+pub(crate) use scalar::invalid_utf8;
+
+use super::PgType;
+use super::datetime::{self, Zone};
+use super::{json, numeric};
+use crate::error::{Error, Result, code};
+
+/// Builds the array of one column, of the Arrow type that [`PgType::arrow`] names.
+pub struct ColumnBuilder {
+    ty: PgType,
+    zone: Zone,
+    values: Values,
+    scratch: String,
+}
+
+/// The Arrow builder of each kind of type.
+enum Values {
+    Void(usize),
+    Bool(BooleanBuilder),
+    Int2(Int16Builder),
+    Int4(Int32Builder),
+    Int8(Int64Builder),
+    Oid(UInt32Builder),
+    Float4(Float32Builder),
+    Float8(Float64Builder),
+    Decimal128(Decimal128Builder, u8, i8),
+    Decimal256(Decimal256Builder, i8, bool),
+    Text(StringViewBuilder),
+    Json(LargeStringBuilder),
+    Bytes(BinaryBuilder),
+    Uuid(FixedSizeBinaryBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Interval(IntervalMonthDayNanoBuilder),
+    List(Box<Items>),
+}
+
+/// The items of a list column and where each list ends in them.
+struct Items {
+    items: ColumnBuilder,
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl ColumnBuilder {
+    /// A builder with room for `capacity` values. Text without a time zone is read in UTC, see [`ColumnBuilder::in_zone`].
+    pub fn new(ty: &PgType, capacity: usize) -> ColumnBuilder {
+        ColumnBuilder { ty: ty.clone(), zone: Zone::Utc, values: Values::new(ty, capacity), scratch: String::new() }
+    }
+
+    /// The same builder, reading timestamptz text that names no time zone in `zone`.
+    pub fn in_zone(mut self, zone: Zone) -> ColumnBuilder {
+        self.zone = zone;
+        if let Values::List(list) = &mut self.values {
+            list.items.zone = zone;
+        }
+        self
+    }
+
+    /// The type of its values.
+    pub fn ty(&self) -> &PgType {
+        &self.ty
+    }
+
+    /// Appends the value that `text` stands for in the type's input syntax. Errors: 22P02, 22003, 22007, 22008, 22001, 22021.
+    pub fn append_text(&mut self, text: &str) -> Result<()> {
+        let ty = &self.ty;
+        match &mut self.values {
+            Values::Text(b) => match ty {
+                PgType::Text | PgType::Unknown | PgType::Record if memchr::memchr(0, text.as_bytes()).is_none() => b.append_value(text),
+                _ => b.append_value(scalar::text(ty, text, &mut self.scratch)?),
+            },
+            Values::Int8(b) => b.append_value(scalar::integer(ty, text, i64::MIN, i64::MAX)?),
+            Values::Int4(b) => b.append_value(scalar::integer(ty, text, i32::MIN.into(), i32::MAX.into())? as i32),
+            Values::Int2(b) => b.append_value(scalar::integer(ty, text, i16::MIN.into(), i16::MAX.into())? as i16),
+            Values::Timestamp(b) if *ty == PgType::Timestamp => b.append_value(datetime::parse_timestamp(text)?),
+            Values::Timestamp(b) => b.append_value(datetime::parse_timestamptz(text, &self.zone)?),
+            Values::Decimal128(b, precision, scale) => b.append_value(match numeric::short_decimal(text, *precision, *scale) {
+                Some(value) => value,
+                None => numeric::Parsed::read(text)?.to_i128(*precision, *scale)?,
+            }),
+            Values::Decimal256(b, scale, exact) => b.append_value(numeric::Parsed::read(text)?.to_i256(*scale, *exact)?),
+            Values::Bool(b) => b.append_value(scalar::boolean(text)?),
+            Values::Float4(b) => b.append_value(scalar::float(ty, text)?),
+            Values::Float8(b) => b.append_value(scalar::float(ty, text)?),
+            Values::Oid(b) => b.append_value(scalar::oid(ty, text)?),
+            Values::Json(b) if *ty == PgType::Jsonb => b.append_value(json::normalise(text)?),
+            Values::Json(b) => {
+                json::check(text)?;
+                b.append_value(text);
+            }
+            Values::Bytes(b) => b.append_value(scalar::bytea(text)?),
+            Values::Uuid(b) => b.append_value(scalar::uuid(text)?)?,
+            Values::Date(b) => b.append_value(datetime::parse_date(text)?),
+            Values::Time(b) => b.append_value(datetime::parse_time(text)?),
+            Values::Interval(b) => b.append_value(datetime::parse_interval(text)?),
+            Values::List(list) => return list.append_text(text),
+            Values::Void(n) => *n += 1,
+        }
+        Ok(())
+    }
+
+    /// Appends text known to have no zero byte; see [`ColumnBuilder::append_text`].
+    #[inline]
+    pub(crate) fn append_clean_text(&mut self, text: &str) -> Result<()> {
+        match (&mut self.values, &self.ty) {
+            (Values::Text(b), PgType::Text) => b.append_value(text),
+            _ => return self.append_text(text),
+        }
+        Ok(())
+    }
+
+    /// The finished array; the builder is then empty and can be used again.
+    pub fn finish(&mut self) -> ArrayRef {
+        self.values.finish(&self.ty)
+    }
+}
+
+impl Items {
+    fn append_text(&mut self, text: &str) -> Result<()> {
+        let before = self.items.len();
+        let items = array::split(text)?;
+        for item in &items {
+            let appended = match item {
+                Some(item) => self.items.append_text(item),
+                None => {
+                    self.items.append_null();
+                    Ok(())
+                }
+            };
+            if let Err(e) = appended {
+                self.items.truncate(before);
+                return Err(e);
+            }
+        }
+        self.close()
+    }
+
+    /// Ends a list after the items appended so far.
+    fn close(&mut self) -> Result<()> {
+        let end = i32::try_from(self.items.len());
+        let end = end.map_err(|_| Error::new(code::PROGRAM_LIMIT_EXCEEDED, "arrays of one batch hold more than 2^31 items"))?;
+        self.offsets.push(end);
+        self.nulls.append_non_null();
+        Ok(())
+    }
+
+    fn finish(&mut self, item: &PgType) -> ArrayRef {
+        let offsets = OffsetBuffer::new(std::mem::replace(&mut self.offsets, vec![0]).into());
+        let field = Arc::new(Field::new_list_field(item.arrow(), true));
+        Arc::new(ListArray::new(field, offsets, self.items.finish(), self.nulls.finish()))
+    }
+}
+
+/// The value that text stands for. Errors as [`ColumnBuilder::append_text`].
+pub fn parse_text(ty: &PgType, text: &str) -> Result<ScalarValue> {
+    parse_text_in(ty, text, Zone::Utc)
+}
+
+/// The value that text stands for; timestamptz without a time zone is read in `zone`. Errors as [`ColumnBuilder::append_text`].
+pub fn parse_text_in(ty: &PgType, text: &str, zone: Zone) -> Result<ScalarValue> {
+    // The types that keys have skip the builder, since point queries parse one value each.
+    match ty {
+        PgType::Int8 => return Ok(ScalarValue::Int64(Some(scalar::integer(ty, text, i64::MIN, i64::MAX)?))),
+        PgType::Int4 => return Ok(ScalarValue::Int32(Some(scalar::integer(ty, text, i32::MIN.into(), i32::MAX.into())? as i32))),
+        PgType::Text if !text.contains('\0') => return Ok(ScalarValue::Utf8View(Some(text.to_string()))),
+        _ => {}
+    }
+    let mut builder = ColumnBuilder::new(ty, 1).in_zone(zone);
+    builder.append_text(text)?;
+    Ok(ScalarValue::try_from_array(&builder.finish(), 0)?)
+}
+
+/// The value that a binary form stands for. Errors as [`ColumnBuilder::append_binary`].
+pub fn parse_binary(ty: &PgType, bytes: &[u8]) -> Result<ScalarValue> {
+    match (ty, bytes.len()) {
+        (PgType::Int8, 8) => return Ok(ScalarValue::Int64(bytes.try_into().ok().map(i64::from_be_bytes))),
+        (PgType::Int4, 4) => return Ok(ScalarValue::Int32(bytes.try_into().ok().map(i32::from_be_bytes))),
+        _ => {}
+    }
+    let mut builder = ColumnBuilder::new(ty, 1);
+    builder.append_binary(bytes)?;
+    Ok(ScalarValue::try_from_array(&builder.finish(), 0)?)
+}
+
+/// The Arrow type of NULLs of a type that has no values.
+const VOID: DataType = DataType::Null;

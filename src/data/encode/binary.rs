@@ -1,0 +1,95 @@
+//! The binary form of cells, as PostgreSQL's *send functions write it.
+
+use bytes::{BufMut, BytesMut};
+
+use super::Style;
+use super::column::{Column, TextKind, Values};
+use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US};
+use crate::data::numeric::Decimal;
+use crate::error::{Error, Result};
+
+impl Column {
+    /// Appends the binary form of a cell that is not NULL. Errors: 0A000 where there is none.
+    pub fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<()> {
+        if self.as_text {
+            self.put_text(row, &Style::default(), out);
+            return Ok(());
+        }
+        match &self.values {
+            Values::Null | Values::Void => {}
+            Values::Bool(a) => out.put_u8(u8::from(a.value(row))),
+            Values::Int2(a) => out.put_i16(a.value(row)),
+            Values::Int4(a) => out.put_i32(a.value(row)),
+            Values::Int8(a) => out.put_i64(a.value(row)),
+            Values::Oid(a) | Values::Regtype(a) => out.put_u32(a.value(row)),
+            Values::Float4(a) => out.put_f32(a.value(row)),
+            Values::Float8(a) => out.put_f64(a.value(row)),
+            Values::Decimal128(a, scale, show) => {
+                let (decimal, shown) = show.apply(Decimal::from_i128(a.value(row), *scale), *scale);
+                decimal.put_binary(shown, out);
+            }
+            Values::Decimal256(a, scale, show) => {
+                let (decimal, shown) = show.apply(Decimal::from_i256(a.value(row), *scale), *scale);
+                decimal.put_binary(shown, out);
+            }
+            Values::View(a, kind) => return put_text_kind(a.value(row), *kind, out),
+            Values::Utf8(a, kind) => return put_text_kind(a.value(row), *kind, out),
+            Values::LargeUtf8(a, kind) => return put_text_kind(a.value(row), *kind, out),
+            Values::Bytes(a) => out.put_slice(a.value(row)),
+            Values::Uuid(a) => out.put_slice(a.value(row)),
+            Values::Date(a) => out.put_i32(a.value(row).saturating_sub(PG_EPOCH_DAYS)),
+            Values::Time(a) => out.put_i64(a.value(row)),
+            Values::Timestamp(a) | Values::Timestamptz(a) => out.put_i64(a.value(row).saturating_sub(PG_EPOCH_US)),
+            Values::Interval(a) => {
+                let v = a.value(row);
+                out.put_i64(v.nanoseconds / 1000);
+                out.put_i32(v.days);
+                out.put_i32(v.months);
+            }
+            Values::List(list) => return list.put_binary(row, out),
+            Values::Row(record) => return record.put_binary(row, out),
+            Values::Map(map) => {
+                out.put_u8(1);
+                out.put_slice(map.text(row, &Style::default()).as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// True if any of the cells is NULL.
+    pub(super) fn any_null(&self, mut rows: std::ops::Range<usize>) -> bool {
+        rows.any(|r| self.is_null(r))
+    }
+}
+
+fn put_text_kind(text: &str, kind: TextKind, out: &mut BytesMut) -> Result<()> {
+    match kind {
+        TextKind::Plain => out.put_slice(text.as_bytes()),
+        TextKind::Jsonb => {
+            out.put_u8(1);
+            out.put_slice(text.as_bytes());
+        }
+        TextKind::Char => out.put_u8(text.bytes().next().unwrap_or(0)),
+        TextKind::Int2Vector => put_vector(text, 21, 2, out),
+        TextKind::OidVector => put_vector(text, 26, 4, out),
+        TextKind::Record => {
+            let error = Error::unsupported("a row as text has no binary format");
+            return Err(error.hint("Cast the row to text, or select its columns one by one."));
+        }
+    }
+    Ok(())
+}
+
+/// An int2vector or oidvector: an array of one dimension that counts from 0, even when it is empty.
+fn put_vector(text: &str, item_oid: u32, width: usize, out: &mut BytesMut) {
+    let items: Vec<i64> = text.split_ascii_whitespace().filter_map(|t| t.parse().ok()).collect();
+    out.put_i32(1);
+    out.put_i32(0);
+    out.put_u32(item_oid);
+    out.put_i32(items.len() as i32);
+    out.put_i32(0);
+    for item in items {
+        out.put_i32(width as i32);
+        out.put_int(item, width);
+    }
+}
