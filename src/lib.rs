@@ -13,6 +13,7 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod limits;
+pub mod log;
 
 /// The PostgreSQL version whose behaviour clients may expect, followed by our own.
 pub const SERVER_VERSION: &str = concat!("15.18 (Everfold ", env!("CARGO_PKG_VERSION"), ")");

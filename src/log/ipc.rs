@@ -1,0 +1,200 @@
+//! Batches and schemas as Arrow IPC messages inside WAL frames.
+//!
+//! A section is one batch: log (u32), flags (u32), bytes of the message (u32), bytes of the body (u32), then message and body,
+//! each padded with zeros to a multiple of 8. Flags say which columns it has, so that its schema follows from the log's.
+//! Decision: the message is encoded by Arrow's generator directly, without a stream writer: the schema stands in the file once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, ListArray, RecordBatch, StringViewArray};
+use arrow::buffer::Buffer;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::ipc::reader::read_record_batch;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions};
+use arrow::ipc::{CompressionType, MetadataVersion, root_as_message};
+
+use super::frame::u32_at;
+use crate::error::{Error, Result, code};
+
+/// The section has all columns, with position, offset and time.
+pub(super) const FULL: u32 = 1;
+/// The section has the user's columns and their own event times.
+pub(super) const TIMED: u32 = 2;
+const SECTION_BYTES: usize = 16;
+/// A body larger than this many bytes is compressed.
+const COMPRESSED_BYTES_MIN: usize = 64 << 10;
+
+/// Encodes batches; it keeps its scratch memory between them.
+pub(super) struct Encoder {
+    plain: IpcWriteOptions,
+    packed: IpcWriteOptions,
+    context: IpcWriteContext,
+    tracker: DictionaryTracker,
+}
+
+impl Encoder {
+    pub fn new() -> Result<Encoder> {
+        let plain = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
+        let packed = plain.clone().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let mut context = IpcWriteContext::default();
+        context.set_reserve_scratch(true);
+        Ok(Encoder { plain, packed, context, tracker: DictionaryTracker::new(true) })
+    }
+
+    /// Appends a section to `out`. Errors: 54000 for more than 4 GiB.
+    pub fn section(&mut self, out: &mut Vec<u8>, log: u32, flags: u32, batch: &RecordBatch) -> Result<()> {
+        let large = batch.get_array_memory_size() > COMPRESSED_BYTES_MIN;
+        let options = if large { &self.packed } else { &self.plain };
+        let (_, data) = IpcDataGenerator {}.encode(batch, &mut self.tracker, options, &mut self.context)?;
+        for number in [log as usize, flags as usize, data.ipc_message.len(), data.arrow_data.len()] {
+            let number = u32::try_from(number).map_err(|_| too_large())?;
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for part in [&data.ipc_message, &data.arrow_data] {
+            out.extend_from_slice(part);
+            pad(out);
+        }
+        Ok(())
+    }
+}
+
+/// 54000: more bytes at once than a frame can hold.
+pub(super) fn too_large() -> Error {
+    Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many bytes for one WAL frame").hint("Insert fewer rows, or smaller values, at a time.")
+}
+
+/// Pads to a multiple of 8 with zeros.
+pub(super) fn pad(out: &mut Vec<u8>) {
+    out.resize(out.len().next_multiple_of(8), 0);
+}
+
+/// A section as it stands in a frame.
+pub(super) struct Section<'a> {
+    pub log: u32,
+    pub flags: u32,
+    message: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    /// Takes the first section of `bytes`; `None` if they are none.
+    pub fn take(bytes: &mut &'a [u8]) -> Option<Section<'a>> {
+        let head = bytes.get(..SECTION_BYTES)?;
+        let (log, flags, message, body) = (u32_at(head, 0), u32_at(head, 4), u32_at(head, 8) as usize, u32_at(head, 12) as usize);
+        let middle = SECTION_BYTES + message.next_multiple_of(8);
+        let section =
+            Section { log, flags, message: bytes.get(SECTION_BYTES..SECTION_BYTES + message)?, body: bytes.get(middle..middle + body)? };
+        *bytes = bytes.get(middle + body.next_multiple_of(8)..)?;
+        Some(section)
+    }
+
+    /// Its rows, in memory of their own. Errors: XX001 or Arrow's if the bytes are no batch of that schema.
+    pub fn decode(&self, schema: SchemaRef) -> Result<RecordBatch> {
+        let no_batch = || Error::new(code::DATA_CORRUPTED, "a WAL frame does not hold a record batch");
+        let message = Buffer::from_slice_ref(self.message);
+        let message = root_as_message(message.as_slice()).map_err(|_| no_batch())?;
+        let batch = message.header_as_record_batch().ok_or_else(no_batch)?;
+        let body = Buffer::from_slice_ref(self.body);
+        Ok(read_record_batch(&body, batch, schema, &HashMap::new(), None, &message.version())?)
+    }
+}
+
+/// A schema as an IPC message.
+pub(super) fn schema_to_bytes(schema: &Schema) -> Result<Vec<u8>> {
+    let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5)?;
+    let mut tracker = DictionaryTracker::new(true);
+    Ok(IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options).ipc_message)
+}
+
+/// Reads it back; `None` if the bytes are no schema.
+pub(super) fn schema_from_bytes(bytes: &[u8]) -> Option<SchemaRef> {
+    let aligned = Buffer::from_slice_ref(bytes);
+    let message = root_as_message(aligned.as_slice()).ok()?;
+    Some(Arc::new(arrow::ipc::convert::fb_to_schema(message.header_as_schema()?)))
+}
+
+/// True if a type can stand in the log: dictionaries would need messages of their own.
+pub(super) fn is_storable(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(..) | DataType::RunEndEncoded(..) | DataType::Union(..) => false,
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) | DataType::Map(f, _) => is_storable(f.data_type()),
+        DataType::ListView(_) | DataType::LargeListView(_) => false,
+        DataType::Struct(fields) => fields.iter().all(|f| is_storable(f.data_type())),
+        _ => true,
+    }
+}
+
+/// The same values without buffers that are mostly unused: slices of views otherwise drag along all the text they were cut from.
+pub(super) fn compact(array: &ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Utf8View => {
+            let views = array.as_string_view();
+            let wasted = is_wasteful(views.data_buffers(), || views.total_buffer_bytes_used(), views.len());
+            if wasted { Arc::new(StringViewArray::gc(views)) } else { array.clone() }
+        }
+        DataType::BinaryView => {
+            let views = array.as_binary_view();
+            let wasted = is_wasteful(views.data_buffers(), || views.total_buffer_bytes_used(), views.len());
+            if wasted { Arc::new(BinaryViewArray::gc(views)) } else { array.clone() }
+        }
+        DataType::List(field) => {
+            let list: &ListArray = array.as_list();
+            let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
+            let values = list.values().slice(first as usize, (last - first) as usize);
+            let compacted = compact(&values);
+            if Arc::ptr_eq(&values, &compacted) {
+                return array.clone();
+            }
+            let offsets = arrow::buffer::OffsetBuffer::from_lengths(list.offsets().lengths());
+            Arc::new(ListArray::new(field.clone(), offsets, compacted, list.nulls().cloned()))
+        }
+        _ => array.clone(),
+    }
+}
+
+/// More than half of the bytes unused, or more buffers than rows / 16.
+fn is_wasteful(buffers: &[Buffer], used: impl Fn() -> usize, rows: usize) -> bool {
+    let held: usize = buffers.iter().map(|b| b.len()).sum();
+    held > 0 && (buffers.len() > 1 + rows / 16 || held > 2 * used() + 256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Int64Array;
+    use arrow::datatypes::Field;
+
+    fn round_trip(batch: &RecordBatch) -> (RecordBatch, usize) {
+        let mut out = Vec::new();
+        Encoder::new().unwrap().section(&mut out, 7, FULL, batch).unwrap();
+        let mut bytes = out.as_slice();
+        let section = Section::take(&mut bytes).unwrap();
+        assert!(bytes.is_empty() && section.log == 7 && section.flags == FULL);
+        (section.decode(batch.schema()).unwrap(), out.len())
+    }
+
+    #[test]
+    fn batches_come_back_and_large_ones_are_compressed() {
+        let fields = vec![Field::new("n", DataType::Int64, true), Field::new("t", DataType::Utf8View, false)];
+        let schema = Arc::new(Schema::new(fields));
+        for rows in [0usize, 1, 3, 20_000] {
+            let numbers = Int64Array::from_iter((0..rows as i64).map(|i| (i % 3 != 0).then_some(i)));
+            let texts = StringViewArray::from_iter_values((0..rows).map(|i| format!("a text that is not inlined {i}")));
+            let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(numbers), Arc::new(texts)]).unwrap();
+            let (back, bytes) = round_trip(&batch);
+            assert_eq!(back, batch);
+            assert!(rows < 20_000 || bytes < batch.get_array_memory_size() / 2, "{bytes} bytes");
+        }
+        assert_eq!(schema_from_bytes(&schema_to_bytes(&schema).unwrap()), Some(schema));
+    }
+
+    #[test]
+    fn a_slice_of_text_does_not_drag_the_rest_along() {
+        let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values((0..1000).map(|i| format!("a text that is not inlined {i}"))));
+        let one = compact(&texts.slice(500, 1));
+        assert_eq!(one.as_string_view().value(0), "a text that is not inlined 500");
+        assert!(one.get_array_memory_size() < 1000);
+        assert!(Arc::ptr_eq(&compact(&texts), &texts));
+    }
+}
