@@ -1,0 +1,363 @@
+//! Casts as PostgreSQL does them. A cast that arrow's kernel does alike stays DataFusion's, which its optimizer knows how to
+//! unwrap; every other becomes [`PgCast`], one immutable function per target type ([`plan`] chooses).
+//!
+//! What differs in arrow: it truncates a float or a numeric on the way to an integer where PostgreSQL rounds (floats half to
+//! even, numerics half away from zero); it prints and reads text in its own forms; it knows no varchar(n), json, uuid text.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray, StringViewArray,
+};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{
+    Cast, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::arith::decimal::{div_round, mantissas, pow10};
+use super::arith::out_of_range;
+use super::text_io;
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+
+/// Arrow's cast, failing where a value does not fit.
+const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
+
+/// A cast to one PostgreSQL type, from whatever type its argument has.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PgCast {
+    target: PgType,
+    signature: Signature,
+}
+
+impl PgCast {
+    /// A cast to `target`.
+    pub fn new(target: PgType) -> Self {
+        PgCast { target, signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    /// The type it casts to.
+    pub fn target(&self) -> &PgType {
+        &self.target
+    }
+}
+
+impl ScalarUDFImpl for PgCast {
+    fn name(&self) -> &str {
+        "pg_cast"
+    }
+
+    fn display_name(&self, args: &[Expr]) -> DfResult<String> {
+        Ok(args.first().map_or_else(String::new, |a| format!("{a}::{}", self.target)))
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
+        Ok(args.first().map_or_else(String::new, |a| format!("{}::{}", a.schema_name(), self.target)))
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(self.target.arrow())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
+        let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
+        Ok(Arc::new(self.target.field("pg_cast", nullable)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let ([value], [field]) = (args.args.as_slice(), args.arg_fields.as_slice()) else {
+            return Err(Error::internal("a cast takes one argument").into());
+        };
+        let array = value.to_array(1)?;
+        let result = cast_array(&array, &PgType::of(field), &self.target)?;
+        match value {
+            ColumnarValue::Array(_) => Ok(ColumnarValue::Array(result)),
+            ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
+        }
+    }
+}
+
+/// The expression of `expr::field`: DataFusion's cast where it is right, else ours. Errors: 42846 if there is no such cast.
+pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Ok((_, from)) = expr.to_field(schema) else {
+        return Ok(Transformed::no(Expr::Cast(Cast::new_from_field(Box::new(expr), field))));
+    };
+    let (source, target) = (PgType::of(&from), PgType::of(&field));
+    if *field.data_type() != target.arrow() || arrow_is_right(from.data_type(), &source, &target) {
+        return Ok(Transformed::no(Expr::Cast(Cast::new_from_field(Box::new(expr), field))));
+    }
+    if !exists(&source, &target) {
+        let message = format!("cannot cast type {} to {}", source.base(), target.base());
+        return Err(Error::new(code::CANNOT_COERCE, message).into());
+    }
+    Ok(Transformed::yes(call(expr, target)))
+}
+
+fn call(expr: Expr, target: PgType) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(PgCast::new(target))), vec![expr]))
+}
+
+/// An implicit cast between numeric types.
+pub fn implicit(expr: Expr, from: &DataType, to: &DataType) -> DfResult<Expr> {
+    if from.is_integer() || !to.is_floating() {
+        return Ok(Expr::Cast(Cast::new(Box::new(expr), to.clone())));
+    }
+    Ok(call(expr, PgType::of_arrow(to)))
+}
+
+fn is_text(ty: &PgType) -> bool {
+    matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown | PgType::Char)
+}
+
+fn is_numeric(ty: &PgType) -> bool {
+    matches!(ty, PgType::Numeric(_) | PgType::Quotient(_))
+}
+
+fn is_int(ty: &PgType) -> bool {
+    matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
+}
+
+fn is_float(ty: &PgType) -> bool {
+    matches!(ty, PgType::Float4 | PgType::Float8)
+}
+
+fn is_time(ty: &PgType) -> bool {
+    matches!(ty, PgType::Date | PgType::Timestamp | PgType::Timestamptz)
+}
+
+/// True if arrow's kernel does this cast as PostgreSQL does.
+fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
+    if from.is_null() {
+        return true;
+    }
+    let number = |t: &PgType| is_int(t) || is_float(t);
+    match (source, target) {
+        (s, t) if s == t && *from == t.arrow() => true,
+        (s, PgType::Text | PgType::Varchar(None)) if is_text(s) && !matches!(s, PgType::Bpchar(_)) => true,
+        (s, t) if is_int(s) && (is_numeric(t) || is_float(t)) => true,
+        (PgType::Int2, PgType::Int4 | PgType::Int8) | (PgType::Int4, PgType::Int8) => true,
+        (PgType::Float4, PgType::Float8) => true,
+        (s, t) if is_numeric(s) && is_numeric(t) => true,
+        (s, t) if number(s) && number(t) => false,
+        (PgType::Bool, PgType::Int4) | (PgType::Int4, PgType::Bool) => true,
+        (s, t) if is_time(s) && is_time(t) => true,
+        (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
+        (PgType::Oid, t) if is_int(t) => true,
+        (s, PgType::Oid) if is_int(s) => true,
+        (PgType::Array(_), PgType::Array(_)) => !is_array_of_text(source),
+        (PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc, PgType::Oid) => true,
+        _ => false,
+    }
+}
+
+fn is_array_of_text(ty: &PgType) -> bool {
+    matches!(ty, PgType::Array(item) if is_text(item))
+}
+
+/// True if PostgreSQL has the cast (explicit, assignment or through text).
+fn exists(source: &PgType, target: &PgType) -> bool {
+    let number = |t: &PgType| is_int(t) || is_float(t) || is_numeric(t);
+    match (source, target) {
+        (s, t) if is_text(s) || is_text(t) => true,
+        (s, t) if number(s) && number(t) => true,
+        (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => true,
+        (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
+        (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
+        (PgType::Array(_), PgType::Array(_)) => true,
+        (s, t) => s.base() == t.base(),
+    }
+}
+
+/// The values of `array`, of type `source`, as `target`. Cost: columnar for numbers, one parse or print per row for text.
+/// Errors: 22003, 22P02, 22007, 42846.
+pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+    let array = &normal(array)?;
+    match (source, target) {
+        (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
+        (s, t) if is_int(t) && is_float(s) => round_float(array, &t.arrow()),
+        (s, t) if is_int(t) && is_numeric(s) => round_decimal(array, &t.arrow()),
+        (s, t) if is_int(s) && is_int(t) => cast_with_options(array, &t.arrow(), &STRICT).map_err(|_| out_of_range(&t.arrow())),
+        (PgType::Float8, PgType::Float4) => narrow_float(array),
+        (s, t) if is_numeric(s) && is_float(t) => decimal_to_float(array, t),
+        (s, t) if is_numeric(s) && is_numeric(t) => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
+        (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
+        (PgType::Jsonb, t) if !is_text(t) && *t != PgType::Json => unwrap_json(array, t),
+        (s, t) if is_text(t) => {
+            let printed = printed(array, s)?;
+            let printed: ArrayRef = Arc::new(printed);
+            Ok(texts(&printed, t))
+        }
+        (s, t) => through_text(array, s, t),
+    }
+}
+
+/// Strings in one layout, dictionaries unpacked.
+fn normal(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Utf8 => cast_with_options(array, &DataType::Utf8View, &STRICT)?,
+        DataType::Dictionary(_, value) => cast_with_options(array, value, &STRICT)?,
+        _ => Arc::clone(array),
+    })
+}
+
+/// Every value as PostgreSQL prints it.
+pub fn printed(array: &ArrayRef, source: &PgType) -> Result<StringViewArray> {
+    (0..array.len()).map(|row| text_io::print(array.as_ref(), row, source)).collect()
+}
+
+fn through_text(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+    let printed = printed(array, source)?;
+    if matches!(target, PgType::Json | PgType::Jsonb) {
+        let parse = |text: Option<&str>| text.map(|t| text_io::json(target, t)).transpose();
+        return Ok(Arc::new(printed.iter().map(parse).collect::<Result<LargeStringArray>>()?));
+    }
+    let parse = |text: Option<&str>| match text {
+        Some(text) => text_io::parse(target, text),
+        None => Ok(ScalarValue::try_from(&target.arrow())?),
+    };
+    let values = printed.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    if values.is_empty() {
+        return Ok(arrow::array::new_empty_array(&target.arrow()));
+    }
+    Ok(cast_with_options(&ScalarValue::iter_to_array(values)?, &target.arrow(), &STRICT)?)
+}
+
+/// An explicit cast to varchar(n) or char(n) cuts to n characters; char(n) values are kept blank-padded, and lose the blanks as text.
+fn texts(array: &ArrayRef, target: &PgType) -> ArrayRef {
+    let views = array.as_string_view();
+    let cut = |n: u32, text: &str| text.chars().take(n as usize).collect::<String>();
+    Arc::new(match target {
+        PgType::Varchar(Some(n)) => views.iter().map(|t| t.map(|t| cut(*n, t))).collect::<StringViewArray>(),
+        PgType::Bpchar(n) if *n > 0 => {
+            let pad = |t: &str| format!("{:<width$}", cut(*n, t), width = *n as usize);
+            views.iter().map(|t| t.map(pad)).collect()
+        }
+        PgType::Name => views
+            .iter()
+            .map(|t| t.map(|t| t.get(..(0..=t.len().min(63)).rev().find(|n| t.is_char_boundary(*n)).unwrap_or(0)).unwrap_or(t)))
+            .collect(),
+        PgType::Text => return Arc::clone(array),
+        _ => views.clone(),
+    })
+}
+
+fn round_float(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    let floats: Float64Array = match array.data_type() {
+        DataType::Float32 => array.as_primitive::<Float32Type>().unary(f64::from),
+        _ => array.as_primitive::<Float64Type>().clone(),
+    };
+    let (low, high) = match target {
+        DataType::Int16 => (f64::from(i16::MIN), f64::from(i16::MAX) + 1.0),
+        DataType::Int32 => (f64::from(i32::MIN), f64::from(i32::MAX) + 1.0),
+        _ => (-(2f64.powi(63)), 2f64.powi(63)),
+    };
+    let whole = |v: f64| {
+        let rounded = v.round_ties_even();
+        if rounded >= low && rounded < high { Ok(rounded as i64) } else { Err(out_of_range(target)) }
+    };
+    let values = floats.iter().map(|v| v.map(whole).transpose()).collect::<Result<Int64Array>>()?;
+    Ok(cast_with_options(&values, target, &STRICT)?)
+}
+
+fn round_decimal(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    let (values, scale) = mantissas(array.as_ref())?;
+    let unit = pow10(scale.max(0) as u32);
+    let whole = |v| div_round(v, unit).to_i128().ok_or_else(|| out_of_range(target));
+    let whole = values.iter().map(|v| v.map(whole).transpose()).collect::<Result<Vec<_>>>()?;
+    let missing = |_| out_of_range(target);
+    Ok(match target {
+        DataType::Int16 => {
+            let narrow = |v: Option<i128>| v.map(i16::try_from).transpose().map_err(missing);
+            Arc::new(whole.into_iter().map(narrow).collect::<Result<Int16Array>>()?)
+        }
+        DataType::Int32 => {
+            let narrow = |v: Option<i128>| v.map(i32::try_from).transpose().map_err(missing);
+            Arc::new(whole.into_iter().map(narrow).collect::<Result<Int32Array>>()?)
+        }
+        _ => {
+            let narrow = |v: Option<i128>| v.map(i64::try_from).transpose().map_err(missing);
+            Arc::new(whole.into_iter().map(narrow).collect::<Result<Int64Array>>()?)
+        }
+    })
+}
+
+fn narrow_float(array: &ArrayRef) -> Result<ArrayRef> {
+    let narrow = |v: f64| {
+        let narrowed = v as f32;
+        match (narrowed.is_infinite() && v.is_finite(), narrowed == 0.0 && v != 0.0) {
+            (true, _) => Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow")),
+            (_, true) => Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow")),
+            _ => Ok(narrowed),
+        }
+    };
+    let values = array.as_primitive::<Float64Type>().iter().map(|v| v.map(narrow).transpose());
+    Ok(Arc::new(values.collect::<Result<Float32Array>>()?))
+}
+
+/// The float nearest to a decimal. Mantissas of up to 53 bits with a power of ten that is exact take one division; others are
+/// rounded by way of their digits.
+fn decimal_to_float(array: &ArrayRef, target: &PgType) -> Result<ArrayRef> {
+    let (values, scale) = mantissas(array.as_ref())?;
+    let unit = 10f64.powi(i32::from(scale));
+    let exact = scale <= 22;
+    let float = |v: arrow::datatypes::i256| match v.to_i128() {
+        Some(small) if exact && small.unsigned_abs() <= 1 << 53 => small as f64 / unit,
+        _ => format!("{v}e-{scale}").parse().unwrap_or(f64::NAN),
+    };
+    let floats: Float64Array = values.iter().map(|v| v.map(float)).collect();
+    if *target == PgType::Float4 {
+        return narrow_float(&(Arc::new(floats) as ArrayRef));
+    }
+    Ok(Arc::new(floats))
+}
+
+fn time_interval(array: &ArrayRef, target: &PgType) -> Result<ArrayRef> {
+    use arrow::array::{IntervalMonthDayNanoArray, Time64MicrosecondArray};
+    use arrow::datatypes::{IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType};
+    if *target == PgType::Interval {
+        let interval = |us: i64| IntervalMonthDayNano::new(0, 0, us * 1_000);
+        let values: IntervalMonthDayNanoArray = array.as_primitive::<Time64MicrosecondType>().unary(interval);
+        return Ok(Arc::new(values));
+    }
+    let day = super::arith::time::DAY_US;
+    let values: Time64MicrosecondArray =
+        array.as_primitive::<IntervalMonthDayNanoType>().unary(|v: IntervalMonthDayNano| (v.nanoseconds / 1_000).rem_euclid(day));
+    Ok(Arc::new(values))
+}
+
+/// jsonb number or boolean to a number or boolean.
+fn unwrap_json(array: &ArrayRef, target: &PgType) -> Result<ArrayRef> {
+    let wanted = if *target == PgType::Bool { "boolean" } else { "numeric" };
+    for text in array.as_string::<i64>().iter().flatten() {
+        let found = match text.trim_start().as_bytes().first() {
+            Some(b't' | b'f') => "boolean",
+            Some(b'-' | b'0'..=b'9') => "numeric",
+            Some(b'"') => "string",
+            Some(b'[') => "array",
+            Some(b'{') => "object",
+            _ => "null",
+        };
+        if found != wanted {
+            let message = format!("cannot cast jsonb {found} to type {}", target.base());
+            return Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
+        }
+    }
+    let text: ArrayRef = Arc::new(array.as_string::<i64>().iter().collect::<StringViewArray>());
+    if *target == PgType::Bool {
+        return through_text(&text, &PgType::Text, target);
+    }
+    let numbers = through_text(&text, &PgType::Text, &PgType::Numeric(None))?;
+    if is_numeric(target) {
+        Ok(cast_with_options(&numbers, &target.arrow(), &STRICT)?)
+    } else {
+        cast_array(&numbers, &PgType::Numeric(None), target)
+    }
+}

@@ -1,0 +1,107 @@
+//! PostgreSQL's arithmetic, types, casts and functions on top of DataFusion, for ad-hoc queries and views alike.
+//!
+//! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement: [`types::Types`] reads type
+//! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
+//! rule before DataFusion's type coercion, types literals, casts and comparisons; [`setops::Multisets`] mends EXCEPT ALL and
+//! INTERSECT ALL; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//!
+//! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
+//! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
+//! them incrementally and must give what a batch run gives.
+
+pub mod arith;
+mod array_text;
+pub mod cast;
+mod distinct;
+pub mod exact_float;
+pub mod json;
+pub mod names;
+pub mod rewrite;
+mod scalar;
+pub mod setops;
+mod string_agg;
+pub mod sum;
+pub mod sum_state;
+pub mod text_io;
+pub mod types;
+
+use std::sync::Arc;
+
+use datafusion::config::Dialect;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::prelude::SessionConfig;
+
+pub use names::output_names;
+
+/// Functions whose value is that of the statement's start, not of their arguments; in a view they mean the event's commit time.
+pub const STABLE: &[&str] = &[
+    "now",
+    "current_timestamp",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "localtimestamp",
+    "current_date",
+    "today",
+    "current_time",
+    "localtime",
+];
+
+/// Functions whose value differs from call to call; a view may not use them.
+pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed"];
+
+/// Settings without which DataFusion's values are not PostgreSQL's.
+pub fn config() -> SessionConfig {
+    let mut config = SessionConfig::new();
+    let options = config.options_mut();
+    // 0.1 is numeric, not a float.
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.dialect = Dialect::PostgreSQL;
+    // text is Utf8View, as PgType says.
+    options.sql_parser.map_string_types_to_utf8view = true;
+    options.execution.time_zone = Some("UTC".to_string());
+    // PostgreSQL sorts NULL as the largest value.
+    options.sql_parser.default_null_ordering = "nulls_max".to_string();
+    config
+}
+
+/// All scalar functions of ours, arithmetic included; they replace DataFusion's of the same name.
+pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    let mut all = arith::functions();
+    all.extend(scalar::functions());
+    all
+}
+
+/// All aggregate functions of ours; they replace DataFusion's of the same name.
+pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
+    let mut all = sum::functions();
+    all.push(string_agg::function());
+    all.push(Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])));
+    all
+}
+
+/// The analyzer rules in the order they must run; DataFusion's own (grouping functions, type coercion) stand last.
+pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(setops::Multisets), Arc::new(rewrite::Meaning)];
+    rules.extend(Analyzer::new().rules);
+    rules
+}
+
+/// Puts PostgreSQL's types, operators, functions and rules into a session. DataFusion's defaults are registered first, so that
+/// ours are found before them.
+pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
+    let mut builder = builder.with_default_features();
+    let planners: &mut Vec<Arc<dyn ExprPlanner>> = builder.expr_planners().get_or_insert_default();
+    planners.insert(0, Arc::new(arith::Operators));
+    planners.insert(1, Arc::new(scalar::Syntax));
+    builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
+    builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
+    builder.with_analyzer_rules(analyzer_rules()).with_type_planner(Arc::new(types::Types))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The analyzer rule that runs before DataFusion's own type coercion and gives a plan PostgreSQL's meaning:
+//!
+//! 1. integer literals that fit become int4 ([`literal`]); DataFusion reads all of them as bigint. Literals with metadata are
+//!    parameters and keep their type. Plans with a recursive query keep bigint, since the work table's type is fixed when its
+//!    static term is planned;
+//! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
+//! 3. unary minus is checked;
+//! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly;
+//! 5. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
+//! 6. unsigned columns of window functions become bigint ([`signed`]).
+//!
+//! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
+
+use arrow::datatypes::{DataType, i256};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::arith;
+use super::arith::decimal::pow10;
+use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
+use super::cast;
+use super::scalar::define::Function;
+use crate::error::Error;
+
+/// The rule; see the head of this module.
+#[derive(Debug)]
+pub struct Meaning;
+
+impl AnalyzerRule for Meaning {
+    fn name(&self) -> &str {
+        "postgresql_meaning"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
+        let mut recursive = false;
+        plan.apply_with_subqueries(|node| {
+            recursive |= matches!(node, LogicalPlan::RecursiveQuery(_));
+            Ok(if recursive { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        let outer = DFSchema::empty();
+        Ok(plan.transform_up_with_subqueries(|node| rewrite_node(node, &outer, !recursive))?.data)
+    }
+}
+
+fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult<Transformed<LogicalPlan>> {
+    let mut schema = merge_schema(&plan.inputs());
+    if let LogicalPlan::TableScan(scan) = &plan {
+        schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+    }
+    schema.merge(outer);
+    let names = NamePreserver::new(&plan);
+    let projects = matches!(plan, LogicalPlan::Projection(_));
+    let plan = plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|e| if projects { signed(e, &schema) } else { Ok(Transformed::no(e)) })?;
+        let rewritten = rewritten.transform_data(|e| e.transform_up(|e| rewrite_expr(e, &schema, literals)))?;
+        Ok(rewritten.update_data(|e| name.restore(e)))
+    })?;
+    plan.map_data(|plan| match plan {
+        LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),
+        LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
+        other => other.recompute_schema(),
+    })
+}
+
+/// row_number() and its kin are unsigned in DataFusion and bigint in PostgreSQL; they are cast where they are selected.
+fn signed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let is_unsigned = matches!(&expr, Expr::Column(_)) && expr.get_type(schema).is_ok_and(|t| t == DataType::UInt64);
+    if !is_unsigned {
+        return Ok(Transformed::no(expr));
+    }
+    let cast = Expr::Cast(Cast::new(Box::new(expr), DataType::Int64));
+    Ok(Transformed::new(cast, true, TreeNodeRecursion::Jump))
+}
+
+/// An integer literal as PostgreSQL types it: int4 if it fits.
+pub fn literal(value: &ScalarValue) -> Option<ScalarValue> {
+    match value {
+        ScalarValue::Int64(Some(v)) => i32::try_from(*v).ok().map(|v| ScalarValue::Int32(Some(v))),
+        // 1e3 is read as 1 with a negative scale; PostgreSQL's numeric has none.
+        ScalarValue::Decimal128(Some(v), p, s) if *s < 0 => {
+            let value = i256::from_i128(*v).checked_mul(pow10(u32::from(s.unsigned_abs()).min(76)))?;
+            let digits = i32::from(*p) - i32::from(*s);
+            Some(match decimal(digits, 0) {
+                DataType::Decimal128(p, s) => ScalarValue::Decimal128(value.to_i128(), p, s),
+                _ => ScalarValue::Decimal256(Some(value), WIDE_PRECISION, 0),
+            })
+        }
+        ScalarValue::UInt64(Some(v)) => Some(ScalarValue::Decimal128(Some(i128::from(*v)), 20, 0)),
+        _ => None,
+    }
+}
+
+fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool) -> DfResult<Transformed<Expr>> {
+    match expr {
+        Expr::Literal(value, None) if literals || value.data_type().is_decimal() => match literal(&value) {
+            Some(typed) => Ok(Transformed::yes(Expr::Literal(typed, None))),
+            None => Ok(Transformed::no(Expr::Literal(value, None))),
+        },
+        Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
+        Expr::ScalarFunction(call) => Ok(match Function::settled(&call) {
+            Some(func) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })),
+            None => Transformed::no(Expr::ScalarFunction(call)),
+        }),
+        // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
+        Expr::SimilarTo(_) => {
+            Err(Error::unsupported("SIMILAR TO is not supported").hint("Use LIKE, or ~ with a regular expression.").into())
+        }
+        Expr::Negative(inner) => Ok(Transformed::yes(arith::negate(*inner))),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+            let [left, right] = alike([*left, *right], schema)?;
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
+        }
+        Expr::Between(Between { expr, negated, low, high }) => {
+            let [expr, low, high] = alike([*expr, *low, *high], schema)?;
+            Ok(Transformed::yes(Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high)))))
+        }
+        Expr::InList(InList { expr, list, negated }) => {
+            let all = alike_all([*expr].into_iter().chain(list).collect(), schema)?;
+            let mut all = all.into_iter();
+            let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
+            Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator::*;
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> DfResult<[Expr; N]> {
+    let all = alike_all(operands.into(), schema)?;
+    all.try_into().map_err(|_| datafusion::common::internal_datafusion_err!("operands were lost"))
+}
+
+/// Casts operands of differing numeric types, one of them a decimal or a float, to the type PostgreSQL compares them in.
+fn alike_all(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
+    let Ok(types) = types else { return Ok(operands) };
+    let numbers: Vec<&DataType> = types.iter().filter(|t| t.is_numeric()).collect();
+    let plain = numbers.iter().all(|t| t.is_integer()) || numbers.windows(2).all(|w| w[0] == w[1]);
+    if plain || types.iter().any(|t| !t.is_numeric() && !t.is_null()) {
+        return Ok(operands);
+    }
+    let mut common = numbers[0].clone();
+    for ty in &numbers[1..] {
+        let Some(next) = common_numeric(&common, ty) else { return Ok(operands) };
+        common = next;
+    }
+    let to = |(e, t): (Expr, &DataType)| {
+        if *t == common || t.is_null() { Ok(e) } else { cast::implicit(e, t, &common) }
+    };
+    operands.into_iter().zip(&types).map(to).collect()
+}

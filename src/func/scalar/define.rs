@@ -1,0 +1,172 @@
+//! How a function is defined: a name, a rule for its types, and a kernel over arrays.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+
+/// The types an overload takes and the type it gives, for given argument types; `None` if it does not match.
+pub type Rule = fn(&[DataType]) -> Option<(Vec<DataType>, DataType)>;
+/// The kernel: arguments as arrays of equal length and of the types that the rule gave.
+pub type Kernel = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
+/// The type an overload gives, from what its rule says and the value of an argument that is a literal. The rule must not cast that
+/// argument, or the type would change when the cast is folded.
+pub type Refine = fn(DataType, &ScalarValue) -> DataType;
+
+/// A function of ours.
+pub struct Function {
+    name: &'static str,
+    rule: Rule,
+    kernel: Kernel,
+    /// Which argument is looked at, and how.
+    refine: Option<(usize, Refine)>,
+    signature: Signature,
+}
+
+impl Function {
+    /// An immutable function.
+    pub fn udf(name: &'static str, rule: Rule, kernel: Kernel) -> Arc<ScalarUDF> {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, signature }))
+    }
+
+    /// An immutable function whose type depends on the value of argument `index`, if that is a literal.
+    pub fn refined(name: &'static str, rule: Rule, index: usize, refine: Refine, kernel: Kernel) -> Arc<ScalarUDF> {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: Some((index, refine)), signature }))
+    }
+
+    /// The same function with its type settled, for a call of a refined one whose argument is no literal: if it became one when
+    /// constants are folded, the type of the column would change under the plan. `None` if there is nothing to settle.
+    pub fn settled(call: &ScalarFunction) -> Option<Arc<ScalarUDF>> {
+        let function = call.func.inner().downcast_ref::<Function>()?;
+        let (index, _) = function.refine?;
+        let literal = matches!(call.args.get(index), Some(Expr::Literal(..)));
+        (!literal).then(|| Function::udf(function.name, function.rule, function.kernel))
+    }
+
+    fn resolve(&self, types: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
+        (self.rule)(types).ok_or_else(|| {
+            let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
+            Error::new(code::UNDEFINED_FUNCTION, format!("function {}({}) does not exist", self.name, names.join(", ")))
+                .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+        })
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.refine.is_some() == other.refine.is_some()
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        Ok(self.resolve(types)?.0)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
+        Ok(self.resolve(types)?.1)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
+        let types: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
+        let plain = self.resolve(&types)?.1;
+        let literal = |index: usize| args.scalar_arguments.get(index).copied().flatten();
+        let ty = match self.refine.and_then(|(index, refine)| literal(index).map(|value| (refine, value))) {
+            Some((refine, value)) => refine(plain, value),
+            None => plain,
+        };
+        Ok(Arc::new(Field::new(self.name, ty, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let scalar = args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let arrays = args.args.iter().map(|a| a.to_array(rows)).collect::<DfResult<Vec<_>>>()?;
+        let result = (self.kernel)(&arrays, args.return_type())?;
+        if scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
+        }
+        Ok(ColumnarValue::Array(result))
+    }
+}
+
+/// Text, as all our kernels take it.
+pub const TEXT: DataType = DataType::Utf8View;
+
+/// True if an argument of type `given` may be passed where `wanted` is asked for, without an explicit cast.
+pub fn accepts(given: &DataType, wanted: &DataType) -> bool {
+    use DataType::*;
+    let rank = |t: &DataType| match t {
+        Int8 | Int16 | UInt8 => 1,
+        Int32 | UInt16 => 2,
+        Int64 | UInt32 | UInt64 => 3,
+        Decimal128(..) | Decimal256(..) => 4,
+        Float32 => 5,
+        Float64 => 6,
+        _ => 0,
+    };
+    if given == wanted || given.is_null() || given.is_string() && (wanted.is_string() || wanted.is_temporal()) {
+        return true;
+    }
+    match (given, wanted) {
+        (Int64, Int32) => true,
+        (g, w) if rank(g) > 0 && rank(w) > 0 => rank(g) <= rank(w),
+        (Date32, Timestamp(..)) | (Timestamp(..), Timestamp(..)) | (Time64(_), Time64(_)) | (Interval(_), Interval(_)) => true,
+        _ => false,
+    }
+}
+
+/// The rule of a function of fixed argument types; the last `optional` of them may be left out.
+pub fn fixed(given: &[DataType], wanted: &[DataType], optional: usize, output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    let enough = given.len() + optional >= wanted.len() && given.len() <= wanted.len();
+    let matching = enough && given.iter().zip(wanted).all(|(g, w)| accepts(g, w));
+    matching.then(|| (wanted[..given.len()].to_vec(), output))
+}
+
+/// Argument `i` as text.
+pub fn text(args: &[ArrayRef], i: usize) -> &StringViewArray {
+    args[i].as_string_view()
+}
+
+/// `f` of each row in which no argument is NULL; NULL elsewhere.
+pub fn each<T>(args: &[ArrayRef], f: impl Fn(usize) -> Result<T>) -> Result<Vec<Option<T>>> {
+    let rows = args.first().map_or(1, |a| a.len());
+    let one = |row: usize| if args.iter().any(|a| a.is_null(row)) { Ok(None) } else { f(row).map(Some) };
+    (0..rows).map(one).collect()
+}
+
+/// A column of text from such rows.
+pub fn text_array(rows: Vec<Option<String>>) -> ArrayRef {
+    Arc::new(rows.into_iter().collect::<StringViewArray>())
+}

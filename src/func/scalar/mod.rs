@@ -1,0 +1,24 @@
+//! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
+
+mod arrays;
+pub mod define;
+mod jsonb;
+mod math;
+mod pattern;
+mod pattern_number;
+mod pattern_read;
+mod planner;
+mod strings;
+mod times;
+mod to_char;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+pub use planner::Syntax;
+
+/// All of them, for the registry.
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    [math::functions(), times::functions(), to_char::functions(), strings::functions(), arrays::functions(), jsonb::functions()].concat()
+}

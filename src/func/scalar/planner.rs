@@ -1,0 +1,47 @@
+//! SQL syntax that stands for a function of ours: EXTRACT and the operators of json.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable};
+use sqlparser::ast::BinaryOperator;
+
+use crate::error::Error;
+
+/// The planner of such syntax.
+#[derive(Debug)]
+pub struct Syntax;
+
+impl ExprPlanner for Syntax {
+    fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        let Some(extract) = super::times::functions().into_iter().find(|f| f.name() == "extract") else {
+            return Ok(PlannerResult::Original(args));
+        };
+        Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(extract, args))))
+    }
+
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+        let name = match expr.op {
+            BinaryOperator::Arrow => "json_get",
+            BinaryOperator::LongArrow => "json_get_text",
+            BinaryOperator::HashArrow => "json_path",
+            BinaryOperator::HashLongArrow => "json_path_text",
+            BinaryOperator::Question => "jsonb_exists",
+            BinaryOperator::AtArrow if expr.left.get_type(schema)? == DataType::LargeUtf8 => "jsonb_contains",
+            BinaryOperator::StringConcat
+                if [&expr.left, &expr.right].iter().all(|e| e.get_type(schema).is_ok_and(|t| t == DataType::LargeUtf8)) =>
+            {
+                let error = Error::unsupported("jsonb || jsonb is not supported");
+                return Err(error.hint("Cast both sides to text to join their text.").into());
+            }
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        match super::jsonb::operator(name) {
+            Some(function) => {
+                Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![expr.left, expr.right]))))
+            }
+            None => Ok(PlannerResult::Original(expr)),
+        }
+    }
+}

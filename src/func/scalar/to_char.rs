@@ -1,0 +1,131 @@
+//! to_char, to_date, to_timestamp and to_number (manual, chapter 9.8).
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal256Array, TimestampMicrosecondArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNanoType, TimestampMicrosecondType, i256};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::define::{Function, TEXT, accepts, each, fixed, text, text_array};
+use super::pattern::{Fields, format, pieces};
+use super::{pattern_number, pattern_read};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::func::arith::decimal::{mantissas, rescale};
+use crate::func::arith::rules::{INTERVAL, TIMESTAMP, WIDE_PRECISION, canonical, timestamptz};
+use crate::func::arith::time::DAY_US;
+use crate::func::text_io;
+
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    vec![
+        Function::udf("to_char", to_char_rule, to_char),
+        Function::udf("to_date", |t| fixed(t, &[TEXT, TEXT], 0, DataType::Date32), to_date),
+        Function::udf("to_timestamp", to_timestamp_rule, to_timestamp),
+        Function::udf("to_number", |t| fixed(t, &[TEXT, TEXT], 0, PgType::Numeric(None).arrow()), to_number),
+    ]
+}
+
+fn to_char_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [value, pattern] = types else { return None };
+    let value = match canonical(value) {
+        DataType::Date32 => TIMESTAMP,
+        DataType::Time64(_) => INTERVAL,
+        DataType::Null | DataType::Utf8View => TIMESTAMP,
+        other => other,
+    };
+    let takes = value.is_numeric() || value.is_temporal();
+    (takes && accepts(pattern, &TEXT)).then(|| (vec![value, TEXT], TEXT))
+}
+
+fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let value = &args[0];
+    let pattern = text(args, 1);
+    let rows = match value.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let zone = if zone.is_some() { "UTC" } else { "" };
+            let stamps = value.as_primitive::<TimestampMicrosecondType>();
+            let mut last = (String::new(), Vec::new());
+            let mut out = Vec::with_capacity(value.len());
+            for row in 0..value.len() {
+                if value.is_null(row) || pattern.is_null(row) {
+                    out.push(None);
+                    continue;
+                }
+                if pattern.value(row) != last.0 {
+                    last = (pattern.value(row).to_string(), pieces(pattern.value(row)));
+                }
+                out.push(Some(format(&last.1, &Fields::of_timestamp(stamps.value(row)), zone)));
+            }
+            out
+        }
+        DataType::Interval(_) => {
+            let intervals = value.as_primitive::<IntervalMonthDayNanoType>();
+            each(args, |row| {
+                let v = intervals.value(row);
+                let time = v.nanoseconds / 1_000;
+                let fields =
+                    Fields { year: (v.months / 12).into(), month: (v.months % 12).into(), day: v.days.into(), time, is_interval: true };
+                Ok(format(&pieces(pattern.value(row)), &fields, ""))
+            })?
+        }
+        ty if ty.is_floating() => {
+            let floats = cast(value, &DataType::Float64)?;
+            let floats = floats.as_primitive::<Float64Type>();
+            each(args, |row| {
+                let shape = pattern_number::parse(pattern.value(row))?;
+                let digits = std::format!("{:.*}", shape.decimals(), floats.value(row));
+                let (mantissa, scale) = text_io::decimal(&digits, 38).and_then(Result::ok).unwrap_or((i256::ZERO, 0));
+                Ok(shape.format(mantissa, scale))
+            })?
+        }
+        _ => {
+            let (values, scale) = mantissas(value.as_ref())?;
+            each(args, |row| Ok(pattern_number::parse(pattern.value(row))?.format(values.value(row), scale)))?
+        }
+    };
+    Ok(text_array(rows))
+}
+
+fn to_date(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let days = each(args, |row| {
+        let us = pattern_read::read(text(args, 0).value(row), text(args, 1).value(row))?;
+        i32::try_from(us.div_euclid(DAY_US)).map_err(|_| crate::func::arith::time::out_of_range("date"))
+    })?;
+    Ok(Arc::new(days.into_iter().collect::<Date32Array>()))
+}
+
+fn to_timestamp_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    match types {
+        [seconds] if !seconds.is_string() => fixed(types, &[DataType::Float64], 0, timestamptz()),
+        _ => fixed(types, &[TEXT, TEXT], 0, timestamptz()),
+    }
+}
+
+fn to_timestamp(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let stamps = if let [seconds] = args {
+        let seconds = seconds.as_primitive::<Float64Type>();
+        each(args, |row| {
+            let us = (seconds.value(row) * 1e6).round_ties_even();
+            if us.abs() < 9.2e18 { Ok(us as i64) } else { Err(crate::func::arith::time::out_of_range("timestamp")) }
+        })?
+    } else {
+        each(args, |row| pattern_read::read(text(args, 0).value(row), text(args, 1).value(row)))?
+    };
+    Ok(Arc::new(stamps.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
+}
+
+fn to_number(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        pattern_number::parse(text(args, 1).value(row))?;
+        let given = text(args, 0).value(row);
+        let negative = given.contains('-') || given.contains('<');
+        let digits: String = given.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, std::format!("invalid input syntax for type numeric: \"{given}\""));
+        let (mantissa, scale) = text_io::decimal(&digits, 38).ok_or_else(wrong)??;
+        let mantissa = rescale(mantissa, scale, 38)?;
+        Ok(if negative { mantissa.wrapping_neg() } else { mantissa })
+    })?;
+    debug_assert_eq!(*output, DataType::Decimal256(WIDE_PRECISION, 38));
+    Ok(Arc::new(rows.into_iter().collect::<Decimal256Array>().with_data_type(output.clone())))
+}

@@ -1,0 +1,90 @@
+//! string_agg as text: DataFusion's gives LargeUtf8, which is json here. Otherwise it is DataFusion's.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::string_agg::string_agg_udaf;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature};
+
+/// string_agg(text, delimiter) giving text.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct StringAgg {
+    inner: Arc<AggregateUDF>,
+}
+
+/// The function, for the registry.
+pub fn function() -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::new_from_impl(StringAgg { inner: string_agg_udaf() }))
+}
+
+fn inner_field() -> FieldRef {
+    Arc::new(Field::new("string_agg", DataType::LargeUtf8, true))
+}
+
+impl AggregateUDFImpl for StringAgg {
+    fn name(&self) -> &str {
+        "string_agg"
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        let inner = self.inner.accumulator(AccumulatorArgs { return_field: inner_field(), ..args })?;
+        Ok(Box::new(AsText(inner)))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
+        self.inner.state_fields(StateFieldsArgs { return_field: inner_field(), ..args })
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.inner.order_sensitivity()
+    }
+}
+
+#[derive(Debug)]
+struct AsText(Box<dyn Accumulator>);
+
+impl Accumulator for AsText {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.0.update_batch(values)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        self.0.merge_batch(states)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        self.0.state()
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        self.0.evaluate()?.cast_to(&DataType::Utf8View)
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        self.0.retract_batch(values)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        self.0.supports_retract_batch()
+    }
+}
