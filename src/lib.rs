@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod data;
 pub mod error;
+pub mod fold;
 pub mod func;
 pub mod limits;
 pub mod log;

@@ -1,0 +1,420 @@
+//! count, sum, avg, bool_and and bool_or: invertible, so a retraction is a subtraction.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int64Array,
+    IntervalMonthDayNanoArray,
+};
+use arrow::compute;
+use arrow::datatypes::*;
+
+use super::super::key_index::integers;
+use super::super::state::{StateReader, StateWriter, damaged};
+use super::state::{Rows, State, sized};
+use crate::error::{Error, Result, code};
+use crate::func::exact_float::ExactSum;
+
+fn out_of_range(message: &str) -> Error {
+    Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, message)
+}
+
+/// count(*) without arguments, count(x): rows in which no argument is null.
+#[derive(Default)]
+pub(super) struct Count(Vec<i64>);
+
+impl State for Count {
+    fn resize(&mut self, groups: usize) {
+        self.0.resize(groups, 0);
+    }
+    fn reset(&mut self, group: u32) {
+        self.0[group as usize] = 0;
+    }
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        rows.each(|_, g, w| self.0[g] += w);
+        Ok(())
+    }
+    fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        Ok(Arc::new(groups.iter().map(|g| self.0[*g as usize]).collect::<Int64Array>()))
+    }
+    fn bytes(&self) -> usize {
+        self.0.capacity() * 8
+    }
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        out.i64s(&self.0);
+        Ok(())
+    }
+    fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
+        self.0 = sized(input.i64s()?, groups)?;
+        Ok(())
+    }
+}
+
+/// bool_and, bool_or: how many are true and how many false.
+pub(super) struct Bools {
+    pub and: bool,
+    pub counts: Vec<[i64; 2]>,
+}
+
+impl State for Bools {
+    fn resize(&mut self, groups: usize) {
+        self.counts.resize(groups, [0; 2]);
+    }
+    fn reset(&mut self, group: u32) {
+        self.counts[group as usize] = [0; 2];
+    }
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let values = rows.args[0].as_boolean_opt().ok_or_else(|| Error::internal("bool_and of a value that is not boolean"))?;
+        rows.each(|i, g, w| self.counts[g][usize::from(values.value(i))] += w);
+        Ok(())
+    }
+    fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        let one = |g: &u32| match self.counts[*g as usize] {
+            [0, 0] => None,
+            [falses, trues] => Some(if self.and { falses == 0 } else { trues != 0 }),
+        };
+        Ok(Arc::new(groups.iter().map(one).collect::<BooleanArray>()))
+    }
+    fn bytes(&self) -> usize {
+        self.counts.capacity() * 16
+    }
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        out.i64s(&self.counts.iter().flatten().copied().collect::<Vec<_>>());
+        Ok(())
+    }
+    fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
+        self.counts = sized(input.i64s()?.chunks_exact(2).map(|c| [c[0], c[1]]).collect(), groups)?;
+        Ok(())
+    }
+}
+
+/// Whether a sum or an average is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    Sum,
+    Avg,
+}
+
+/// sum and avg of integers and decimals: exact, in 128 bits, or in 256 for wide decimals.
+pub(super) struct ExactSums<N> {
+    want: Want,
+    /// Scale of the arguments.
+    scale: i8,
+    result: DataType,
+    groups: Vec<(N, i64)>,
+}
+
+impl<N> ExactSums<N> {
+    pub fn new(want: Want, scale: i8, result: DataType) -> Self {
+        ExactSums { want, scale, result, groups: Vec::new() }
+    }
+}
+
+/// An integer wide enough for sums.
+pub(super) trait Wide: Copy + Default + Send {
+    /// self + value x weight, or `None` past the range.
+    fn plus(self, value: Self, weight: i64) -> Option<Self>;
+    fn to_i256(self) -> i256;
+    fn from_i256(value: i256) -> Option<Self>;
+    /// Calls `f(group, value, weight)` for each row whose argument is not null.
+    fn each(rows: &Rows<'_>, f: impl FnMut(usize, Self, i64)) -> Result<()>;
+}
+
+impl Wide for i128 {
+    #[inline]
+    fn plus(self, value: i128, weight: i64) -> Option<i128> {
+        if weight == 1 { self.checked_add(value) } else { self.checked_add(value.checked_mul(i128::from(weight))?) }
+    }
+    fn to_i256(self) -> i256 {
+        i256::from_i128(self)
+    }
+    fn from_i256(value: i256) -> Option<i128> {
+        value.to_i128()
+    }
+    fn each(rows: &Rows<'_>, mut f: impl FnMut(usize, i128, i64)) -> Result<()> {
+        let array = &rows.args[0];
+        match array.data_type() {
+            DataType::UInt64 => {
+                let values = array.as_primitive::<UInt64Type>().values();
+                rows.each(|i, g, w| f(g, i128::from(values[i]), w));
+            }
+            DataType::Decimal128(..) => {
+                let values = array.as_primitive::<Decimal128Type>().values();
+                rows.each(|i, g, w| f(g, values[i], w));
+            }
+            _ => {
+                let values = integers(array).ok_or_else(|| Error::internal("a sum's argument changed its type"))?;
+                rows.each(|i, g, w| f(g, i128::from(values[i]), w));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Wide for i256 {
+    fn plus(self, value: i256, weight: i64) -> Option<i256> {
+        self.checked_add(value.checked_mul(i256::from_i128(i128::from(weight)))?)
+    }
+    fn to_i256(self) -> i256 {
+        self
+    }
+    fn from_i256(value: i256) -> Option<i256> {
+        Some(value)
+    }
+    fn each(rows: &Rows<'_>, mut f: impl FnMut(usize, i256, i64)) -> Result<()> {
+        let values = rows.args[0].as_primitive_opt::<Decimal256Type>();
+        let values = values.ok_or_else(|| Error::internal("a sum's argument changed its type"))?.values();
+        rows.each(|i, g, w| f(g, values[i], w));
+        Ok(())
+    }
+}
+
+impl<N: Wide> State for ExactSums<N> {
+    fn resize(&mut self, groups: usize) {
+        self.groups.resize(groups, (N::default(), 0));
+    }
+    fn reset(&mut self, group: u32) {
+        self.groups[group as usize] = (N::default(), 0);
+    }
+
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let mut fits = true;
+        N::each(rows, |g, value, w| {
+            let group = &mut self.groups[g];
+            group.1 += w;
+            match group.0.plus(value, w) {
+                Some(sum) => group.0 = sum,
+                None => fits = false,
+            }
+        })?;
+        if fits { Ok(()) } else { Err(out_of_range("value overflows numeric format")) }
+    }
+
+    fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        let values = groups.iter().map(|g| self.groups[*g as usize]).map(|(sum, count)| (count != 0).then(|| (sum.to_i256(), count)));
+        if let DataType::Float64 | DataType::Float32 = self.result {
+            let unit = 10f64.powi(i32::from(self.scale));
+            let divide = |(sum, count): (i256, i64)| {
+                let sum = to_f64(sum) / unit;
+                if self.want == Want::Avg { sum / count as f64 } else { sum }
+            };
+            return Ok(compute::cast(&values.map(|v| v.map(divide)).collect::<Float64Array>(), &self.result)?);
+        }
+        let target = match self.result {
+            DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => s,
+            _ => 0,
+        };
+        let up = power(target.saturating_sub(self.scale).max(0))?;
+        let down = power(self.scale.saturating_sub(target).max(0))?;
+        let scaled = |(sum, count): (i256, i64)| -> Result<i256> {
+            let by = if self.want == Want::Avg { i256::from_i128(i128::from(count)) } else { i256::ONE };
+            let result = sum.checked_mul(up).zip(down.checked_mul(by)).and_then(|(n, d)| divide_rounded(n, d));
+            result.ok_or_else(|| out_of_range("value overflows numeric format"))
+        };
+        let exact = values.map(|v| v.map(scaled).transpose()).collect::<Result<Vec<_>>>()?;
+        from_wide(exact, &self.result)
+    }
+
+    fn bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<(N, i64)>()
+    }
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        let words = |sum: i256| sum.to_le_bytes();
+        out.bytes(&self.groups.iter().flat_map(|g| words(g.0.to_i256())).collect::<Vec<u8>>());
+        out.i64s(&self.groups.iter().map(|g| g.1).collect::<Vec<_>>());
+        Ok(())
+    }
+    fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
+        let sums = input.bytes()?;
+        let counts = sized(input.i64s()?, groups)?;
+        if sums.len() != groups * 32 {
+            return Err(damaged("sums"));
+        }
+        let sum = |chunk: &[u8]| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(chunk);
+            i256::from_le_bytes(bytes)
+        };
+        let values: Vec<i256> = sums.chunks_exact(32).map(sum).collect();
+        self.groups =
+            values.into_iter().zip(counts).map(|(s, c)| Ok((N::from_i256(s).ok_or_else(|| damaged("sums"))?, c))).collect::<Result<_>>()?;
+        Ok(())
+    }
+}
+
+fn to_f64(value: i256) -> f64 {
+    value.to_i128().map_or_else(|| value.to_string().parse().unwrap_or(f64::NAN), |v| v as f64)
+}
+
+/// 10 to the `exponent`.
+fn power(exponent: i8) -> Result<i256> {
+    let ten = i256::from_i128(10);
+    ten.checked_pow(exponent.unsigned_abs().into()).ok_or_else(|| out_of_range("value overflows numeric format"))
+}
+
+/// numerator / denominator rounded half away from zero; the denominator is positive. `None` past the range.
+fn divide_rounded(numerator: i256, denominator: i256) -> Option<i256> {
+    if denominator == i256::ONE {
+        return Some(numerator);
+    }
+    let (quotient, rest) = (numerator.checked_div(denominator)?, numerator.checked_rem(denominator)?);
+    let rest = if rest < i256::ZERO { rest.checked_neg()? } else { rest };
+    if rest < denominator.checked_sub(rest)? {
+        return Some(quotient);
+    }
+    if numerator < i256::ZERO { quotient.checked_sub(i256::ONE) } else { quotient.checked_add(i256::ONE) }
+}
+
+/// A column of `result` from integers, those of decimals already scaled. Errors: 22003 past the range of the type.
+fn from_wide(values: Vec<Option<i256>>, result: &DataType) -> Result<ArrayRef> {
+    let fits = |value: i256, digits: u8| -> Result<i256> {
+        let limit = power(digits as i8)?;
+        let within = value < limit && value > limit.wrapping_neg();
+        if within { Ok(value) } else { Err(out_of_range("numeric field overflow")) }
+    };
+    match result {
+        DataType::Decimal128(p, s) => {
+            let narrow = |v: i256| fits(v, *p).map(i256::as_i128);
+            let values = values.into_iter().map(|v| v.map(narrow).transpose()).collect::<Result<Vec<_>>>()?;
+            Ok(Arc::new(Decimal128Array::from(values).with_precision_and_scale(*p, *s)?))
+        }
+        DataType::Decimal256(p, s) => {
+            let values = values.into_iter().map(|v| v.map(|v| fits(v, *p)).transpose()).collect::<Result<Vec<_>>>()?;
+            Ok(Arc::new(Decimal256Array::from(values).with_precision_and_scale(*p, *s)?))
+        }
+        DataType::Int64 => {
+            let narrow = |v: i256| v.to_i128().and_then(|v| i64::try_from(v).ok()).ok_or_else(|| out_of_range("bigint out of range"));
+            Ok(Arc::new(values.into_iter().map(|v| v.map(narrow).transpose()).collect::<Result<Int64Array>>()?))
+        }
+        other => {
+            let exact = from_wide(values, &DataType::Decimal128(38, 0))?;
+            let options = compute::CastOptions { safe: false, ..Default::default() };
+            Ok(compute::cast_with_options(&exact, other, &options)?)
+        }
+    }
+}
+
+/// sum and avg of floats, exact before the one rounding.
+pub(super) struct FloatSums {
+    want: Want,
+    result: DataType,
+    groups: Vec<(ExactSum, i64)>,
+}
+
+impl FloatSums {
+    pub fn new(want: Want, result: DataType) -> Self {
+        FloatSums { want, result, groups: Vec::new() }
+    }
+
+    fn value(&self, group: u32) -> Result<Option<f64>> {
+        let (sum, count) = &self.groups[group as usize];
+        if *count == 0 {
+            return Ok(None);
+        }
+        let value = sum.value();
+        let lost = (value.is_infinite() || self.result == DataType::Float32 && (value as f32).is_infinite()) && !sum.has_special();
+        if lost {
+            return Err(out_of_range("value out of range: overflow"));
+        }
+        Ok(Some(if self.want == Want::Avg { value / *count as f64 } else { value }))
+    }
+}
+
+impl State for FloatSums {
+    fn resize(&mut self, groups: usize) {
+        self.groups.resize(groups, Default::default());
+    }
+    fn reset(&mut self, group: u32) {
+        self.groups[group as usize] = Default::default();
+    }
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let mut add = |g: usize, value: f64, w: i64| {
+            let sum = &mut self.groups[g].0;
+            (0..w).for_each(|_| sum.add(value));
+            (w..0).for_each(|_| sum.sub(value));
+            self.groups[g].1 += w;
+        };
+        let array = &rows.args[0];
+        match array.data_type() {
+            DataType::Float32 => {
+                let values = array.as_primitive::<Float32Type>().values();
+                rows.each(|i, g, w| add(g, f64::from(values[i]), w));
+            }
+            DataType::Float64 => {
+                let values = array.as_primitive::<Float64Type>().values();
+                rows.each(|i, g, w| add(g, values[i], w));
+            }
+            other => return Err(Error::internal(format!("a sum of floats was given {other}"))),
+        }
+        Ok(())
+    }
+    fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        let values = groups.iter().map(|g| self.value(*g)).collect::<Result<Vec<_>>>()?;
+        if self.result == DataType::Float32 {
+            return Ok(Arc::new(values.into_iter().map(|v| v.map(|v| v as f32)).collect::<Float32Array>()));
+        }
+        Ok(compute::cast(&Float64Array::from(values), &self.result)?)
+    }
+    fn bytes(&self) -> usize {
+        self.groups.iter().map(|g| g.0.heap_bytes()).sum::<usize>() + self.groups.capacity() * size_of::<(ExactSum, i64)>()
+    }
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        self.groups.iter().for_each(|(sum, count)| {
+            out.bytes(&sum.to_bytes());
+            out.i64(*count);
+        });
+        Ok(())
+    }
+    fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
+        self.groups = (0..groups).map(|_| Ok((ExactSum::from_bytes(input.bytes()?)?, input.i64()?))).collect::<Result<_>>()?;
+        Ok(())
+    }
+}
+
+/// sum of intervals: months, days, nanoseconds and count of each group.
+#[derive(Default)]
+pub(super) struct IntervalSums(Vec<[i128; 4]>);
+
+impl State for IntervalSums {
+    fn resize(&mut self, groups: usize) {
+        self.0.resize(groups, [0; 4]);
+    }
+    fn reset(&mut self, group: u32) {
+        self.0[group as usize] = [0; 4];
+    }
+    fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        let values = rows.args[0].as_primitive_opt::<IntervalMonthDayNanoType>();
+        let values = values.ok_or_else(|| Error::internal("a sum's argument changed its type"))?.values();
+        rows.each(|i, g, w| {
+            let (v, w) = (values[i], i128::from(w));
+            let parts = [v.months.into(), v.days.into(), v.nanoseconds.into(), 1i128];
+            self.0[g].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part * w);
+        });
+        Ok(())
+    }
+    fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
+        let one = |g: &u32| -> Result<Option<IntervalMonthDayNano>> {
+            let [months, days, nanos, count] = self.0[*g as usize];
+            if count == 0 {
+                return Ok(None);
+            }
+            let parts = (i32::try_from(months), i32::try_from(days), i64::try_from(nanos));
+            let (Ok(months), Ok(days), Ok(nanos)) = parts else {
+                return Err(Error::new(code::DATETIME_FIELD_OVERFLOW, "interval out of range"));
+            };
+            Ok(Some(IntervalMonthDayNano::new(months, days, nanos)))
+        };
+        Ok(Arc::new(groups.iter().map(one).collect::<Result<IntervalMonthDayNanoArray>>()?))
+    }
+    fn bytes(&self) -> usize {
+        self.0.capacity() * 64
+    }
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        out.i128s(&self.0.iter().flatten().copied().collect::<Vec<_>>());
+        Ok(())
+    }
+    fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
+        self.0 = sized(input.i128s()?.chunks_exact(4).map(|c| [c[0], c[1], c[2], c[3]]).collect(), groups)?;
+        Ok(())
+    }
+}

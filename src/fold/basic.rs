@@ -1,0 +1,150 @@
+//! The operators without state: linear, so each delta is mapped on its own.
+
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_expr::expressions::Column;
+
+use super::Operator;
+use super::eval::{Expr, batch_of, evaluate_all, mask};
+use crate::data::Delta;
+use crate::error::{Error, Result};
+
+/// The deltas of an operator's only input. Errors: XX000 if it was given another number of inputs.
+pub(crate) fn only(mut inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+    match (inputs.pop(), inputs.is_empty()) {
+        (Some(deltas), true) => Ok(deltas),
+        _ => Err(Error::internal("an operator with one input was given another number of inputs")),
+    }
+}
+
+pub(crate) fn list<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// WHERE: keeps the rows for which the predicate is true. Cost O(n x c).
+pub struct Filter {
+    predicate: Expr,
+    schema: SchemaRef,
+}
+
+impl Filter {
+    /// Keeps the rows of an input of `schema` for which `predicate` is true.
+    pub fn new(predicate: Expr, schema: SchemaRef) -> Self {
+        Filter { predicate, schema }
+    }
+}
+
+impl Operator for Filter {
+    fn name(&self) -> &'static str {
+        "Filter"
+    }
+    fn detail(&self) -> String {
+        self.predicate.to_string()
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        let mut kept = Vec::new();
+        for delta in only(inputs)? {
+            let mask = mask(&self.predicate, &delta.batch)?;
+            match mask.true_count() {
+                0 => {}
+                all if all == delta.num_rows() => kept.push(delta),
+                _ => kept.push(delta.filter(&mask)?),
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// SELECT's list: computes columns. A projection to plain columns copies nothing.
+pub struct Project {
+    exprs: Vec<Expr>,
+    columns: Option<Vec<usize>>,
+    schema: SchemaRef,
+}
+
+impl Project {
+    /// Computes `exprs`, whose types and names are those of `schema`.
+    pub fn new(exprs: Vec<Expr>, schema: SchemaRef) -> Self {
+        let columns = exprs.iter().map(|e| e.downcast_ref::<Column>().map(Column::index)).collect();
+        Project { exprs, columns, schema }
+    }
+}
+
+impl Operator for Project {
+    fn name(&self) -> &'static str {
+        "Project"
+    }
+    fn detail(&self) -> String {
+        list(&self.exprs)
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        let project = |delta: Delta| {
+            let columns = match &self.columns {
+                Some(indices) => indices.iter().map(|&i| delta.batch.column(i).clone()).collect(),
+                None => evaluate_all(&self.exprs, &delta.batch)?,
+            };
+            Ok(delta.with_batch(batch_of(&self.schema, columns, delta.num_rows())?))
+        };
+        only(inputs)?.into_iter().map(project).collect()
+    }
+}
+
+/// UNION ALL: the rows of all inputs.
+pub struct Union {
+    schema: SchemaRef,
+}
+
+impl Union {
+    /// The rows of all inputs, whose columns are those of `schema` by place.
+    pub fn new(schema: SchemaRef) -> Self {
+        Union { schema }
+    }
+}
+
+impl Operator for Union {
+    fn name(&self) -> &'static str {
+        "Union"
+    }
+    fn detail(&self) -> String {
+        String::new()
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        let rename = |delta: Delta| Ok(delta.with_batch(batch_of(&self.schema, delta.batch.columns().to_vec(), delta.num_rows())?));
+        inputs.into_iter().flatten().map(rename).collect()
+    }
+}
+
+/// Turns insertions into retractions and back; with [`Union`] it makes a difference of multisets.
+pub struct Negate {
+    schema: SchemaRef,
+}
+
+impl Negate {
+    /// The negation of an input of `schema`.
+    pub fn new(schema: SchemaRef) -> Self {
+        Negate { schema }
+    }
+}
+
+impl Operator for Negate {
+    fn name(&self) -> &'static str {
+        "Negate"
+    }
+    fn detail(&self) -> String {
+        String::new()
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        Ok(only(inputs)?.iter().map(Delta::negate).collect())
+    }
+}

@@ -1,0 +1,145 @@
+//! What all operators do with rows: evaluate expressions over them, build batches, compare and consolidate them.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, make_comparator,
+};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{self, SortOptions};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::key_index::{Equality, KeyIndex};
+use crate::data::Delta;
+use crate::error::{Error, Result};
+
+/// A planned scalar expression.
+pub type Expr = Arc<dyn PhysicalExpr>;
+
+/// One value for each row of `batch`. Errors: what the expression raises.
+pub fn evaluate(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
+    Ok(expr.evaluate(batch)?.into_array(batch.num_rows())?)
+}
+
+/// [`evaluate`] for each of `exprs`.
+pub fn evaluate_all(exprs: &[Expr], batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    exprs.iter().map(|e| evaluate(e, batch)).collect()
+}
+
+/// The rows for which `predicate` is true; null counts as false. Errors: a predicate that is not boolean.
+pub fn mask(predicate: &Expr, batch: &RecordBatch) -> Result<BooleanArray> {
+    let values = evaluate(predicate, batch)?;
+    let values = values.as_any().downcast_ref::<BooleanArray>().ok_or_else(|| Error::internal("a filter is not boolean"))?;
+    Ok(if values.null_count() > 0 { compute::prep_null_mask_filter(values) } else { values.clone() })
+}
+
+/// A batch of `rows` rows from columns of the schema's types; a column of another encoding of the type is cast.
+pub fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let cast = |(column, field): (ArrayRef, &Arc<arrow::datatypes::Field>)| -> Result<ArrayRef> {
+        if column.data_type() == field.data_type() { Ok(column) } else { Ok(compute::cast(&column, field.data_type())?) }
+    };
+    let columns = columns.into_iter().zip(schema.fields()).map(cast).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// The elements of `columns` at `indices`.
+pub fn take_all(columns: &[ArrayRef], indices: &[u32]) -> Result<Vec<ArrayRef>> {
+    let indices = UInt32Array::from(indices.to_vec());
+    columns.iter().map(|c| Ok(compute::take(c, &indices, None)?)).collect()
+}
+
+/// The elements of both, one after the other.
+pub fn append_all(first: Vec<ArrayRef>, second: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
+    let pairs = first.into_iter().zip(second);
+    pairs
+        .map(|(a, b)| {
+            if a.is_empty() {
+                Ok(b)
+            } else if b.is_empty() {
+                Ok(a)
+            } else {
+                Ok(compute::concat(&[&a, &b])?)
+            }
+        })
+        .collect()
+}
+
+/// One delta of all rows of `deltas`, in order; `None` if there are none. No copy if there is but one.
+pub fn concat_deltas(schema: &SchemaRef, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+    let mut deltas: Vec<Delta> = deltas.into_iter().filter(|d| d.num_rows() > 0).collect();
+    if deltas.len() <= 1 {
+        return Ok(deltas.pop());
+    }
+    let weights: Option<Int64Array> = deltas
+        .iter()
+        .any(|d| d.weights.is_some())
+        .then(|| Int64Array::from(deltas.iter().flat_map(|d| (0..d.num_rows()).map(|i| d.weight(i))).collect::<Vec<_>>()));
+    let rows = deltas.iter().map(Delta::num_rows).sum();
+    let columns = (0..schema.fields().len()).map(|c| {
+        let parts: Vec<&dyn Array> = deltas.iter().map(|d| d.batch.column(c).as_ref()).collect();
+        Ok(compute::concat(&parts)?)
+    });
+    let batch = batch_of(schema, columns.collect::<Result<Vec<_>>>()?, rows)?;
+    Ok(Some(Delta { batch, weights }))
+}
+
+/// A delta of `removed` with weight -1 before `added` with weight +1; `None` if both are empty.
+pub fn replace(schema: &SchemaRef, removed: (Vec<ArrayRef>, usize), added: (Vec<ArrayRef>, usize)) -> Result<Option<Delta>> {
+    let (before, after) = (removed.1, added.1);
+    if before + after == 0 {
+        return Ok(None);
+    }
+    if before == 0 {
+        return Ok(Some(Delta::insert(batch_of(schema, added.0, after)?)));
+    }
+    let columns = if after == 0 { removed.0 } else { append_all(removed.0, added.0)? };
+    let weights = std::iter::repeat_n(-1, before).chain(std::iter::repeat_n(1, after)).collect::<Vec<i64>>();
+    Ok(Some(Delta::weighted(batch_of(schema, columns, before + after)?, Int64Array::from(weights))))
+}
+
+/// Each distinct row of `deltas` once with the sum of its weights, in order of first appearance; zeros dropped, `None` if
+/// nothing is left. Rows are equal if their bytes are.
+pub fn consolidate(schema: &SchemaRef, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+    let Some(all) = concat_deltas(schema, deltas)? else { return Ok(None) };
+    let types: Vec<DataType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
+    let mut index = KeyIndex::new(&types, Equality::Exact)?;
+    let (mut slots, mut fresh) = (Vec::new(), Vec::new());
+    index.intern(all.batch.columns(), all.num_rows(), &mut slots, &mut fresh)?;
+    let mut sums = vec![0i64; fresh.len()];
+    let mut first = vec![u32::MAX; fresh.len()];
+    for (i, &slot) in slots.iter().enumerate() {
+        sums[slot as usize] += all.weight(i);
+        first[slot as usize] = first[slot as usize].min(i as u32);
+    }
+    let kept: Vec<u32> = (0..sums.len()).filter(|&s| sums[s] != 0).map(|s| first[s]).collect();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let weights: Vec<i64> = sums.into_iter().filter(|w| *w != 0).collect();
+    let batch = batch_of(schema, take_all(all.batch.columns(), &kept)?, kept.len())?;
+    Ok(Some(if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) }))
+}
+
+/// For each row whether all columns of `a` and `b` are alike (null is like null, floats by their bits' total order).
+pub fn same_rows(a: &[ArrayRef], b: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
+    let mut same = BooleanBuffer::new_set(rows);
+    for (x, y) in a.iter().zip(b) {
+        same = &same & &same_column(x, y)?;
+    }
+    Ok(same)
+}
+
+fn same_column(x: &ArrayRef, y: &ArrayRef) -> Result<BooleanBuffer> {
+    if x.data_type().is_null() {
+        return Ok(BooleanBuffer::new_set(x.len()));
+    }
+    if !x.data_type().is_nested() {
+        return Ok(compute::kernels::cmp::not_distinct(x, y)?.values().clone());
+    }
+    let compare = make_comparator(x, y, SortOptions::default())?;
+    let mut bits = BooleanBufferBuilder::new(x.len());
+    (0..x.len()).for_each(|i| bits.append(compare(i, i).is_eq()));
+    Ok(bits.finish())
+}

@@ -1,0 +1,165 @@
+//! A tree of operators: what a view folds.
+
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::{Operator, StateReader, StateWriter};
+use crate::data::Delta;
+use crate::error::{Error, Result};
+
+/// A tree of operators over the numbered inputs of a view.
+pub struct Flow {
+    node: Node,
+    rows_in: u64,
+    rows_out: u64,
+    busy: Duration,
+}
+
+enum Node {
+    Source { index: usize, schema: SchemaRef },
+    Constant { batch: RecordBatch, emitted: bool },
+    Inner { operator: Box<dyn Operator>, inputs: Vec<Flow> },
+}
+
+/// What one operator did since it was built, for EXPLAIN and the system relations.
+#[derive(Clone, Debug)]
+pub struct OperatorReport {
+    /// Distance from the root.
+    pub depth: usize,
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub detail: String,
+    /// Rows of all deltas in.
+    pub rows_in: u64,
+    /// Rows of all deltas out.
+    pub rows_out: u64,
+    /// Bytes held between steps.
+    pub state_bytes: usize,
+    /// Time spent inside its steps, without its inputs.
+    pub busy: Duration,
+}
+
+/// The one place of the fold that looks at a clock, and only to report how long an operator was busy.
+fn timed<T>(busy: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    *busy += start.elapsed();
+    result
+}
+
+fn count(deltas: &[Delta]) -> u64 {
+    deltas.iter().map(|d| d.num_rows() as u64).sum()
+}
+
+impl Flow {
+    fn new(node: Node) -> Flow {
+        Flow { node, rows_in: 0, rows_out: 0, busy: Duration::ZERO }
+    }
+
+    /// The `index`-th input of the view.
+    pub fn source(index: usize, schema: SchemaRef) -> Flow {
+        Flow::new(Node::Source { index, schema })
+    }
+
+    /// Rows that are there from the first step on.
+    pub fn constant(batch: RecordBatch) -> Flow {
+        Flow::new(Node::Constant { batch, emitted: false })
+    }
+
+    /// `operator` over `inputs`, one per port.
+    pub fn node(operator: Box<dyn Operator>, inputs: Vec<Flow>) -> Flow {
+        Flow::new(Node::Inner { operator, inputs })
+    }
+
+    /// The schema of what it gives.
+    pub fn schema(&self) -> SchemaRef {
+        match &self.node {
+            Node::Source { schema, .. } => schema.clone(),
+            Node::Constant { batch, .. } => batch.schema(),
+            Node::Inner { operator, .. } => operator.schema(),
+        }
+    }
+
+    /// Folds one step: `inputs[i]` is all that happened to the i-th input. Every operator is stepped, also without rows, since
+    /// some give rows for no input. Errors leave the flow in no defined state: it must be dropped.
+    pub fn step(&mut self, inputs: &[Vec<Delta>]) -> Result<Vec<Delta>> {
+        let out = match &mut self.node {
+            Node::Source { index, .. } => {
+                let deltas = inputs.get(*index).ok_or_else(|| Error::internal(format!("a view's input {index} is missing")))?;
+                self.rows_in += count(deltas);
+                deltas.clone()
+            }
+            Node::Constant { emitted: true, .. } => Vec::new(),
+            Node::Constant { batch, emitted } => {
+                *emitted = true;
+                vec![Delta::insert(batch.clone())]
+            }
+            Node::Inner { operator, inputs: children } => {
+                let ports = children.iter_mut().map(|c| c.step(inputs)).collect::<Result<Vec<_>>>()?;
+                self.rows_in += ports.iter().map(|p| count(p)).sum::<u64>();
+                timed(&mut self.busy, || operator.step(ports))?
+            }
+        };
+        self.rows_out += count(&out);
+        Ok(out)
+    }
+
+    /// All operators, the root first, each before its inputs.
+    pub fn operators(&self) -> Vec<OperatorReport> {
+        let mut reports = Vec::new();
+        self.report(0, &mut reports);
+        reports
+    }
+
+    fn report(&self, depth: usize, reports: &mut Vec<OperatorReport>) {
+        let (name, detail, state_bytes) = match &self.node {
+            Node::Source { index, .. } => ("Source", format!("input {index}"), 0),
+            Node::Constant { batch, .. } => ("Constant", format!("{} rows", batch.num_rows()), batch.get_array_memory_size()),
+            Node::Inner { operator, .. } => (operator.name(), operator.detail(), operator.state_bytes()),
+        };
+        let (rows_in, rows_out, busy) = (self.rows_in, self.rows_out, self.busy);
+        reports.push(OperatorReport { depth, name, detail, rows_in, rows_out, state_bytes, busy });
+        if let Node::Inner { inputs, .. } = &self.node {
+            inputs.iter().for_each(|i| i.report(depth + 1, reports));
+        }
+    }
+
+    /// Bytes held by all operators between steps.
+    pub fn state_bytes(&self) -> usize {
+        self.operators().iter().map(|o| o.state_bytes).sum()
+    }
+
+    /// Writes the state of all operators, inputs first.
+    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+        match &self.node {
+            Node::Source { .. } => Ok(()),
+            Node::Constant { emitted, .. } => out.section("Constant", |w| {
+                w.bool(*emitted);
+                Ok(())
+            }),
+            Node::Inner { operator, inputs } => {
+                inputs.iter().try_for_each(|i| i.save(out))?;
+                out.section(operator.name(), |w| operator.save(w))
+            }
+        }
+    }
+
+    /// Reads what `save` wrote, into a flow built from the same plan. Errors: XX001 for damaged bytes or another plan; the flow
+    /// must then be dropped.
+    pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
+        match &mut self.node {
+            Node::Source { .. } => Ok(()),
+            Node::Constant { emitted, .. } => input.section("Constant", |r| {
+                *emitted = r.bool()?;
+                Ok(())
+            }),
+            Node::Inner { operator, inputs } => {
+                inputs.iter_mut().try_for_each(|i| i.load(input))?;
+                input.section(operator.name(), |r| operator.load(r))
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The fold: synchronous operators, a delta in, a delta out. No I/O, no clock, no randomness.
+//!
+//! The life of a view here: the plan builds a [`Flow`], a tree of [`Operator`]s over the view's inputs; each step hands
+//! [`Flow::step`] all that happened to the inputs since the last one, and what comes out is applied to an [`Output`], whose
+//! [`Snapshot`]s are what readers scan and probe. [`Flow::save`] and [`Output::save`] write a checkpoint, `load` reads it back.
+//!
+//! Invariants, the contract of every operator, asserted by the property tests in `testing`:
+//! 1. *Linear bookkeeping.* After any sequence of steps the sum of all outputs equals the query over the sum of all inputs.
+//! 2. *Chunking.* However the inputs are cut into deltas and steps, the summed output is the same.
+//! 3. *Retraction.* Folding a delta and then its negation leaves the summed output as before, and the state no larger than
+//!    before, up to slack of freed slots.
+//! 4. *Determinism.* No consolidated output depends on hash order or batching.
+//! 5. *Save and load.* A loaded operator behaves as the saved one.
+//!
+//! Decisions. Within a step weights of a row may be negative for a while, as a retraction may come before its insertion; at the
+//! end of a step the sum of all deltas never is. Stateful operators are made of two parts: [`KeyIndex`] gives equal keys one
+//! dense number, and everything else is a vector indexed by that number, or a [`RowStore`] that keeps whole rows columnar.
+//! So nothing on a hot path allocates per row, and hash order is never visible. Equality of grouping, join and DISTINCT keys is
+//! SQL's (-0.0 equals 0.0, all NaN are one); equality of rows to be retracted is that of their bytes.
+
+pub mod aggregate;
+pub mod arrangement;
+pub mod basic;
+pub mod distinct;
+pub mod eval;
+pub mod flow;
+pub mod join;
+pub mod key_index;
+pub mod marks;
+pub mod output;
+pub mod row_store;
+pub mod state;
+#[cfg(test)]
+mod testing;
+pub mod top_n;
+pub mod upsert;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::data::Delta;
+use crate::error::Result;
+
+pub use aggregate::{Aggregate, AggregateCall, AggregateKind};
+pub use basic::{Filter, Negate, Project, Union};
+pub use distinct::Distinct;
+pub use eval::{Expr, consolidate};
+pub use flow::{Flow, OperatorReport};
+pub use join::{Join, JoinSpec};
+pub use key_index::KeyIndex;
+pub use marks::Marks;
+pub use output::{Output, Snapshot};
+pub use row_store::{Chunk, RowStore};
+pub use state::{StateReader, StateWriter};
+pub use top_n::{TopN, TopNSpec};
+pub use upsert::{Identity, Upsert};
+
+/// One incremental operator; its contract stands at the head of this module.
+pub trait Operator: Send {
+    /// Its name in EXPLAIN.
+    fn name(&self) -> &'static str;
+    /// What it does, for EXPLAIN.
+    fn detail(&self) -> String;
+    /// The schema of its output.
+    fn schema(&self) -> SchemaRef;
+    /// Folds all that happened in this step, one list of deltas per input, and returns the change of the output.
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>>;
+    /// Bytes of memory held between steps, about.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+    /// Writes its state; a stateless operator writes nothing.
+    fn save(&self, _out: &mut StateWriter) -> Result<()> {
+        Ok(())
+    }
+    /// Reads what `save` wrote, into an operator built alike. Errors: XX001 for damaged bytes.
+    fn load(&mut self, _input: &mut StateReader<'_>) -> Result<()> {
+        Ok(())
+    }
+}

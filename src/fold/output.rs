@@ -1,0 +1,307 @@
+//! The materialised result of a view: what readers scan and probe.
+//!
+//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Three ways, picked when it is built: append-only
+//! without a key keeps no index at all; with a key, the index has the key only, and the retraction and insertion of a key is an
+//! update in place of its entry; else the index has whole rows, and equal rows are one row with a count.
+//!
+//! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key it needs no
+//! comparison of whole rows as long as each key comes at most once with each sign, as from an aggregate; otherwise it consolidates.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+
+use super::eval::{batch_of, concat_deltas, consolidate, replace, same_rows, take_all};
+use super::key_index::{Equality, KeyIndex, NONE};
+use super::marks::Marks;
+use super::{Chunk, RowStore, StateReader, StateWriter};
+use crate::data::Delta;
+use crate::error::{Error, Result};
+
+/// The rows of a view at one moment; cheap to clone and to hold.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The schema of the rows.
+    pub schema: SchemaRef,
+    /// The chunks, in no particular order.
+    pub chunks: Arc<[Chunk]>,
+    /// Rows in all chunks.
+    pub rows: usize,
+}
+
+/// The materialised result of a view.
+pub struct Output {
+    schema: SchemaRef,
+    key: Option<Vec<usize>>,
+    append_only: bool,
+    /// Made with the first rows, since types that cannot be indexed are an error then; absent if append-only without a key.
+    index: Option<KeyIndex>,
+    rows: RowStore,
+    /// Count of each row, by number; without a key only.
+    counts: Vec<i64>,
+    /// Rows, each as often as it counts.
+    total: usize,
+    /// The keys that the step at hand has touched, and where each stands among its changes.
+    marks: Marks,
+    places: Vec<u32>,
+}
+
+/// What a step does to one key: the rows of the delta that insert and retract it.
+#[derive(Clone, Copy)]
+struct KeyChange {
+    number: u32,
+    insert: u32,
+    retract: u32,
+}
+
+impl Output {
+    /// An empty result. `key`: columns that identify a row, if known. `append_only`: no row is ever retracted.
+    pub fn new(schema: SchemaRef, key: Option<Vec<usize>>, append_only: bool) -> Self {
+        let rows = RowStore::new(schema.clone());
+        Output { schema, key, append_only, index: None, rows, counts: Vec::new(), total: 0, marks: Marks::default(), places: Vec::new() }
+    }
+
+    /// The columns that identify a row, if known.
+    pub fn key(&self) -> Option<&[usize]> {
+        self.key.as_deref()
+    }
+
+    /// The schema of the rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// Rows, each as often as it counts.
+    pub fn rows(&self) -> usize {
+        self.total
+    }
+
+    /// Applies one step's deltas; answers the net change, `None` if nothing changed. Cost: O(rows of the deltas) whatever the
+    /// size of the result. Errors: XX000 for a row retracted that is not there, or two rows of one key.
+    pub fn apply(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+        let change = if self.append_only && self.key.is_none() {
+            self.apply_growth(deltas)
+        } else if self.key.is_some() {
+            self.apply_keyed(deltas)
+        } else {
+            self.apply_bag(deltas)
+        }?;
+        self.rows.maintain()?;
+        Ok(change)
+    }
+
+    fn apply_growth(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+        let Some(delta) = concat_deltas(&self.schema, deltas)? else { return Ok(None) };
+        let delta = match &delta.weights {
+            None => delta,
+            Some(weights) if weights.values().iter().any(|w| *w < 0) => {
+                return Err(Error::internal("a row was retracted from a result that only grows"));
+            }
+            Some(weights) => {
+                let copies = |(i, w): (usize, &i64)| std::iter::repeat_n(i as u32, *w as usize);
+                let all: Vec<u32> = weights.values().iter().enumerate().flat_map(copies).collect();
+                Delta::insert(batch_of(&self.schema, take_all(delta.batch.columns(), &all)?, all.len())?)
+            }
+        };
+        self.rows.insert_anonymous(delta.batch.columns(), delta.num_rows())?;
+        self.total += delta.num_rows();
+        Ok((delta.num_rows() > 0).then_some(delta))
+    }
+
+    fn index(&mut self) -> Result<&mut KeyIndex> {
+        if self.index.is_none() {
+            let field = |c: usize| self.schema.field(c).data_type().clone();
+            let (types, equality): (Vec<DataType>, _) = match &self.key {
+                Some(key) => (key.iter().map(|&k| field(k)).collect(), Equality::Sql),
+                None => ((0..self.schema.fields().len()).map(field).collect(), Equality::Exact),
+            };
+            self.index = Some(KeyIndex::new(&types, equality)?);
+        }
+        self.index.as_mut().ok_or_else(|| Error::internal("the index was just made"))
+    }
+
+    fn apply_bag(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+        let Some(delta) = consolidate(&self.schema, deltas)? else { return Ok(None) };
+        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
+        self.index()?.intern(delta.batch.columns(), delta.num_rows(), &mut numbers, &mut fresh)?;
+        let slots = self.index()?.slots();
+        self.counts.resize(slots, 0);
+        let before = |n: u32| self.counts[n as usize];
+        if numbers.iter().enumerate().any(|(i, &n)| before(n) + delta.weight(i) < 0) {
+            return Err(Error::internal("a row was retracted that is not in the result"));
+        }
+        let new: Vec<u32> = (0..numbers.len() as u32).filter(|&i| before(numbers[i as usize]) == 0).collect();
+        let owners: Vec<u32> = new.iter().map(|&i| numbers[i as usize]).collect();
+        self.rows.insert(&take_all(delta.batch.columns(), &new)?, &owners)?;
+        for (i, &number) in numbers.iter().enumerate() {
+            let count = &mut self.counts[number as usize];
+            *count += delta.weight(i);
+            self.total = self.total.saturating_add_signed(delta.weight(i) as isize);
+            if *count > 0 {
+                self.rows.set_copies(number, *count);
+            } else {
+                self.rows.remove(number);
+                self.index.as_mut().expect("made above").release(number);
+            }
+        }
+        Ok(Some(delta))
+    }
+
+    fn apply_keyed(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+        let Some(delta) = concat_deltas(&self.schema, deltas)? else { return Ok(None) };
+        let key = self.key.clone().unwrap_or_default();
+        if let Some(changes) = self.pair(&key, &delta)? {
+            return self.update(&delta, changes);
+        }
+        let Some(delta) = consolidate(&self.schema, vec![delta])? else {
+            return Ok(None);
+        };
+        let changes = self.pair(&key, &delta)?.ok_or_else(|| Error::internal("two rows of a result have one key"))?;
+        self.update(&delta, changes)
+    }
+
+    /// What `delta` does to each key, in order of first appearance; `None` if some key comes more than once with one sign.
+    fn pair(&mut self, key: &[usize], delta: &Delta) -> Result<Option<Vec<KeyChange>>> {
+        let columns: Vec<ArrayRef> = key.iter().map(|&k| delta.batch.column(k).clone()).collect();
+        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
+        self.index()?.intern(&columns, delta.num_rows(), &mut numbers, &mut fresh)?;
+        let slots = self.index()?.slots();
+        self.marks.begin(slots);
+        self.places.resize(slots, 0);
+        let mut changes: Vec<KeyChange> = Vec::with_capacity(numbers.len());
+        let mut once = true;
+        for (i, &number) in numbers.iter().enumerate() {
+            if self.marks.first(number) {
+                self.places[number as usize] = changes.len() as u32;
+                changes.push(KeyChange { number, insert: NONE, retract: NONE });
+            }
+            let change = &mut changes[self.places[number as usize] as usize];
+            let side = match delta.weight(i) {
+                1 => &mut change.insert,
+                -1 => &mut change.retract,
+                _ => {
+                    once = false;
+                    break;
+                }
+            };
+            once &= *side == NONE;
+            *side = i as u32;
+        }
+        if once {
+            return Ok(Some(changes));
+        }
+        // Keys that are not stored must not stay in the index if this delta comes to nothing.
+        fresh.into_iter().for_each(|n| self.index.as_mut().expect("made above").release(n));
+        Ok(None)
+    }
+
+    /// Applies at most one insertion and one retraction per key.
+    fn update(&mut self, delta: &Delta, mut changes: Vec<KeyChange>) -> Result<Option<Delta>> {
+        let columns = delta.batch.columns();
+        // A retraction and an insertion of one key is an update, unless both are of the same row, which is nothing.
+        let both: Vec<u32> =
+            (0..changes.len() as u32).filter(|&c| changes[c as usize].insert != NONE && changes[c as usize].retract != NONE).collect();
+        let inserted: Vec<u32> = both.iter().map(|&c| changes[c as usize].insert).collect();
+        let retracted: Vec<u32> = both.iter().map(|&c| changes[c as usize].retract).collect();
+        let same = same_rows(&take_all(columns, &inserted)?, &take_all(columns, &retracted)?, both.len())?;
+        for (b, &c) in both.iter().enumerate().filter(|(b, _)| same.value(*b)) {
+            debug_assert_eq!(changes[c as usize].insert, inserted[b]);
+            changes[c as usize] = KeyChange { insert: NONE, retract: NONE, ..changes[c as usize] };
+        }
+        let (mut removed, mut added, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        for change in &changes {
+            let there = self.rows.contains(change.number);
+            match (there, change.retract != NONE, change.insert != NONE) {
+                (true, false, true) => return Err(Error::internal("two rows of a result have one key")),
+                (false, true, _) => return Err(Error::internal("a row was retracted that is not in the result")),
+                _ => {}
+            }
+            if change.retract != NONE {
+                self.rows.remove(change.number);
+                removed.push(change.retract);
+            }
+            if change.insert != NONE {
+                added.push(change.insert);
+                owners.push(change.number);
+            }
+        }
+        let after = take_all(columns, &added)?;
+        self.rows.insert(&after, &owners)?;
+        for change in changes.iter().filter(|c| !self.rows.contains(c.number)) {
+            self.index.as_mut().expect("made when paired").release(change.number);
+        }
+        self.total = self.rows.len();
+        let before = (take_all(columns, &removed)?, removed.len());
+        replace(&self.schema, before, (after, added.len()))
+    }
+
+    /// The rows as they are now. Cost O(chunks).
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { schema: self.schema.clone(), chunks: self.rows.snapshot(), rows: self.total }
+    }
+
+    /// The row of a key, given in the order of the key columns; one probe. Errors: 0A000 if the result has no key.
+    pub fn lookup(&self, key: &[ScalarValue]) -> Result<Option<RecordBatch>> {
+        let Some(columns) = &self.key else { return Err(no_key()) };
+        let Some(index) = &self.index else { return Ok(None) };
+        let cast = |(value, &column): (&ScalarValue, &usize)| Ok(value.cast_to(self.schema.field(column).data_type())?.to_array()?);
+        let values = key.iter().zip(columns).map(cast).collect::<Result<Vec<_>>>()?;
+        if values.len() != columns.len() {
+            return Err(Error::internal("a key has another number of columns"));
+        }
+        self.row(index.find(&values, 1)?[0])
+    }
+
+    /// The row of a single integer (or date, or timestamp) key; one probe.
+    pub fn lookup_i64(&self, key: i64) -> Result<Option<RecordBatch>> {
+        if self.key.is_none() {
+            return Err(no_key());
+        }
+        self.row(self.index.as_ref().map_or(NONE, |index| index.find_i64(key)))
+    }
+
+    fn row(&self, number: u32) -> Result<Option<RecordBatch>> {
+        if !self.rows.contains(number) {
+            return Ok(None);
+        }
+        Ok(Some(batch_of(&self.schema, self.rows.gather(&[number])?, 1)?))
+    }
+
+    /// Bytes of memory held, about.
+    pub fn state_bytes(&self) -> usize {
+        self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes)
+    }
+
+    /// Writes the rows. Cost O(rows).
+    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+        out.section("Output", |out| {
+            out.u64(self.total as u64);
+            out.i64s(&self.counts);
+            out.bool(self.index.is_some());
+            if let Some(index) = &self.index {
+                index.save(out)?;
+            }
+            self.rows.save(out)
+        })
+    }
+
+    /// Reads what `save` wrote, into a result built alike. Errors: XX001 for damaged bytes; the result must then be dropped.
+    pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
+        *self = Output::new(self.schema.clone(), self.key.clone(), self.append_only);
+        input.section("Output", |input| {
+            self.total = usize::try_from(input.u64()?).map_err(|_| super::state::damaged("row count"))?;
+            self.counts = input.i64s()?;
+            if input.bool()? {
+                self.index()?.load(input)?;
+            }
+            let slots = self.index.as_ref().map_or(0, KeyIndex::slots);
+            self.rows.load(input, slots)
+        })
+    }
+}
+
+fn no_key() -> Error {
+    Error::unsupported("a look-up by key in a result without a key").hint("Give the view a GROUP BY, or select with WHERE.")
+}

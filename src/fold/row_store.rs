@@ -1,0 +1,397 @@
+//! Whole rows by number, columnar: what a [`KeyIndex`](super::KeyIndex) numbers, a [`RowStore`] keeps.
+//!
+//! Rows stand in immutable Arrow chunks of at most [`CHUNK_ROWS_MAX`] rows, as they came, without a copy. A row that goes is
+//! marked dead in its chunk's bitmap, which is copied on write, so that a snapshot is a clone of `Arc`s. [`RowStore::maintain`],
+//! called at the end of a step, drops chunks that are all dead, rewrites those that are mostly dead, and merges small ones, each
+//! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::buffer::{BooleanBuffer, Buffer};
+use arrow::compute;
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::eval::{batch_of, take_all};
+use super::state::{StateReader, StateWriter, damaged};
+use crate::data::delta::take_rows;
+use crate::error::Result;
+use crate::limits::CHUNK_ROWS_MAX;
+
+/// No place: the row is not stored. A place is the chunk's number times 2^32 plus the row in it.
+const ABSENT: u64 = u64::MAX;
+
+/// Immutable rows of which some may be dead, and some may count several times.
+#[derive(Clone)]
+pub struct Chunk {
+    batch: RecordBatch,
+    /// One bit per row, set for live ones; `None` if all are.
+    live: Option<Arc<Vec<u64>>>,
+    rows_live: usize,
+    /// How often each row counts; `None` if once each.
+    copies: Option<Arc<Vec<i64>>>,
+}
+
+impl Chunk {
+    fn new(batch: RecordBatch) -> Self {
+        let rows_live = batch.num_rows();
+        Chunk { batch, live: None, rows_live, copies: None }
+    }
+
+    /// The rows, dead ones among them: see [`Chunk::mask`] and [`Chunk::copies`].
+    pub fn raw(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// Which rows are live; `None` if all are.
+    pub fn mask(&self) -> Option<BooleanArray> {
+        let words = self.live.as_ref()?;
+        let bits = BooleanBuffer::new(Buffer::from_slice_ref(words.as_slice()), 0, self.batch.num_rows());
+        Some(BooleanArray::new(bits, None))
+    }
+
+    /// How often each row counts; `None` if each live row counts once.
+    pub fn copies(&self) -> Option<&[i64]> {
+        self.copies.as_deref().map(Vec::as_slice)
+    }
+
+    /// The live rows, each as often as it counts. Cost: none if all are live, else O(rows x c).
+    pub fn batch(&self) -> Result<RecordBatch> {
+        if self.copies.is_some() {
+            return take_rows(&self.batch, &UInt32Array::from(self.indices()));
+        }
+        match self.mask() {
+            None => Ok(self.batch.clone()),
+            Some(mask) => Ok(compute::filter_record_batch(&self.batch, &mask)?),
+        }
+    }
+
+    /// Like [`Chunk::batch`], only the columns `projection`, all if `None`.
+    pub fn project(&self, projection: Option<&[usize]>) -> Result<RecordBatch> {
+        let Some(columns) = projection else { return self.batch() };
+        Chunk { batch: self.batch.project(columns)?, ..self.clone() }.batch()
+    }
+
+    /// Live rows, each counted as often as it counts.
+    pub fn rows(&self) -> usize {
+        if self.copies.is_some() { self.indices().len() } else { self.rows_live }
+    }
+
+    fn is_live(&self, row: usize) -> bool {
+        self.live.as_ref().is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)
+    }
+
+    fn live_rows(&self) -> Vec<u32> {
+        (0..self.batch.num_rows()).filter(|&r| self.is_live(r)).map(|r| r as u32).collect()
+    }
+
+    fn indices(&self) -> Vec<u32> {
+        let copies = |r: u32| self.copies.as_ref().map_or(1, |c| c[r as usize].max(0) as usize);
+        self.live_rows().into_iter().flat_map(|r| std::iter::repeat_n(r, copies(r))).collect()
+    }
+
+    fn kill(&mut self, row: usize) {
+        let rows = self.batch.num_rows();
+        let words = self.live.get_or_insert_with(|| Arc::new(vec![u64::MAX; rows.div_ceil(64)]));
+        Arc::make_mut(words)[row / 64] &= !(1 << (row % 64));
+        self.rows_live -= 1;
+    }
+}
+
+/// A chunk and the number of each of its rows.
+struct Stored {
+    chunk: Chunk,
+    owners: Vec<u32>,
+}
+
+/// Rows by number.
+pub struct RowStore {
+    schema: SchemaRef,
+    places: Vec<u64>,
+    chunks: Vec<Option<Stored>>,
+    free: Vec<u32>,
+    /// Chunks that may still be merged, oldest first.
+    tail: Vec<u32>,
+    /// Chunks in which rows died since the last maintenance.
+    dirty: Vec<u32>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl RowStore {
+    /// An empty store of rows of `schema`.
+    pub fn new(schema: SchemaRef) -> Self {
+        let (places, chunks, free, tail, dirty) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        RowStore { schema, places, chunks, free, tail, dirty, rows: 0, bytes: 0 }
+    }
+
+    /// The schema of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Rows stored, each counted once.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// True if no row is stored.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Bytes of memory held, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.places.capacity() * 8 + self.rows * 4
+    }
+
+    /// Whether a row of that number is stored.
+    #[inline]
+    pub fn contains(&self, number: u32) -> bool {
+        self.places.get(number as usize).is_some_and(|p| *p != ABSENT)
+    }
+
+    /// Stores row i of `columns` under `numbers[i]`, none of which is stored yet. No copy of the rows, except of strings that
+    /// pin too much.
+    pub fn insert(&mut self, columns: &[ArrayRef], numbers: &[u32]) -> Result<()> {
+        self.append(columns, numbers.len(), numbers)
+    }
+
+    /// Stores rows without numbers, which can then be neither found nor removed.
+    pub fn insert_anonymous(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        self.append(columns, rows, &[])
+    }
+
+    fn append(&mut self, columns: &[ArrayRef], rows: usize, numbers: &[u32]) -> Result<()> {
+        let batch = batch_of(&self.schema, columns.to_vec(), rows)?;
+        for start in (0..rows).step_by(CHUNK_ROWS_MAX) {
+            let length = CHUNK_ROWS_MAX.min(rows - start);
+            let owners = if numbers.is_empty() { Vec::new() } else { numbers[start..start + length].to_vec() };
+            self.add_chunk(batch.slice(start, length), owners, None)?;
+        }
+        Ok(())
+    }
+
+    fn add_chunk(&mut self, batch: RecordBatch, owners: Vec<u32>, copies: Option<Vec<i64>>) -> Result<()> {
+        let batch = compact_views(&batch)?;
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.chunks.push(None);
+            (self.chunks.len() - 1) as u32
+        });
+        for (row, &owner) in owners.iter().enumerate() {
+            if self.places.len() <= owner as usize {
+                self.places.resize(owner as usize + 1, ABSENT);
+            }
+            self.places[owner as usize] = u64::from(id) << 32 | row as u64;
+        }
+        self.rows += batch.num_rows();
+        self.bytes += batch_bytes(&batch);
+        self.tail.push(id);
+        let copies = copies.filter(|c| c.iter().any(|n| *n != 1)).map(Arc::new);
+        self.chunks[id as usize] = Some(Stored { chunk: Chunk { copies, ..Chunk::new(batch) }, owners });
+        Ok(())
+    }
+
+    /// Removes the row of that number, if it is stored.
+    pub fn remove(&mut self, number: u32) {
+        let Some(place) = self.places.get_mut(number as usize) else { return };
+        let (id, row) = ((*place >> 32) as u32, *place as u32 as usize);
+        if *place == ABSENT {
+            return;
+        }
+        *place = ABSENT;
+        let stored = self.chunks[id as usize].as_mut().expect("a place points into a chunk that is there");
+        if stored.chunk.rows_live == stored.chunk.batch.num_rows() || self.dirty.last() != Some(&id) {
+            self.dirty.push(id);
+        }
+        stored.chunk.kill(row);
+        self.rows -= 1;
+    }
+
+    /// Says that the row of that number counts `copies` times.
+    pub fn set_copies(&mut self, number: u32, copies: i64) {
+        let place = self.places[number as usize];
+        let stored = self.chunks[(place >> 32) as usize].as_mut().expect("a place points into a chunk that is there");
+        if copies == 1 && stored.chunk.copies.is_none() {
+            return;
+        }
+        let rows = stored.chunk.batch.num_rows();
+        let all = stored.chunk.copies.get_or_insert_with(|| Arc::new(vec![1; rows]));
+        Arc::make_mut(all)[place as u32 as usize] = copies;
+    }
+
+    /// The columns of the rows of these numbers, all stored.
+    pub fn gather(&self, numbers: &[u32]) -> Result<Vec<ArrayRef>> {
+        let mut dense = vec![u32::MAX; self.chunks.len()];
+        let mut used: Vec<&RecordBatch> = Vec::new();
+        let mut places = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            let place = self.places[number as usize];
+            let id = (place >> 32) as usize;
+            if dense[id] == u32::MAX {
+                dense[id] = used.len() as u32;
+                used.push(&self.chunks[id].as_ref().expect("a place points into a chunk that is there").chunk.batch);
+            }
+            places.push((dense[id] as usize, place as u32 as usize));
+        }
+        if used.len() == 1 {
+            let rows: Vec<u32> = places.iter().map(|p| p.1 as u32).collect();
+            return take_all(used[0].columns(), &rows);
+        }
+        let column = |c: usize| {
+            if used.is_empty() {
+                return Ok(arrow::array::new_empty_array(self.schema.field(c).data_type()));
+            }
+            let parts: Vec<&dyn Array> = used.iter().map(|b| b.column(c).as_ref()).collect();
+            Ok(compute::interleave(&parts, &places)?)
+        };
+        (0..self.schema.fields().len()).map(column).collect()
+    }
+
+    /// Drops, rewrites and merges chunks; to be called at the end of a step.
+    pub fn maintain(&mut self) -> Result<()> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        for id in dirty {
+            let stored = self.chunks[id as usize].as_ref().expect("a dirty chunk is there");
+            let (live, all) = (stored.chunk.rows_live, stored.chunk.batch.num_rows());
+            if live * 2 < all {
+                self.rewrite(&[id])?;
+            }
+        }
+        while let [.., a, b] = self.tail[..] {
+            let (a_rows, b_rows) = (self.live(a), self.live(b));
+            if a_rows + b_rows > CHUNK_ROWS_MAX || a_rows > 2 * b_rows {
+                break;
+            }
+            self.rewrite(&[a, b])?;
+        }
+        if self.tail.len() > 64 {
+            let keep = self.tail.len() - 32;
+            self.tail.drain(..keep);
+        }
+        Ok(())
+    }
+
+    fn live(&self, id: u32) -> usize {
+        self.chunks[id as usize].as_ref().map_or(0, |s| s.chunk.rows_live)
+    }
+
+    /// Replaces these chunks by one of their live rows.
+    fn rewrite(&mut self, ids: &[u32]) -> Result<()> {
+        self.tail.retain(|t| !ids.contains(t));
+        let (mut batches, mut owners, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        for &id in ids {
+            let stored = self.chunks[id as usize].take().expect("a chunk to be rewritten is there");
+            self.free.push(id);
+            self.rows -= stored.chunk.rows_live;
+            self.bytes -= batch_bytes(&stored.chunk.batch);
+            let live = stored.chunk.live_rows();
+            owners.extend(live.iter().filter_map(|&r| stored.owners.get(r as usize)));
+            copies.extend(live.iter().map(|&r| stored.chunk.copies.as_ref().map_or(1, |c| c[r as usize])));
+            batches.push(Chunk { copies: None, ..stored.chunk }.batch()?);
+        }
+        let batch = if batches.len() == 1 { batches.swap_remove(0) } else { compute::concat_batches(&self.schema, &batches)? };
+        if batch.num_rows() > 0 {
+            self.add_chunk(batch, owners, Some(copies))?;
+        }
+        Ok(())
+    }
+
+    /// The chunks that hold live rows, as they are now. Cost O(chunks).
+    pub fn snapshot(&self) -> Arc<[Chunk]> {
+        self.chunks.iter().flatten().filter(|s| s.chunk.rows_live > 0).map(|s| s.chunk.clone()).collect()
+    }
+
+    /// Writes all live rows with their numbers. Cost O(rows).
+    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+        let live: Vec<&Stored> = self.chunks.iter().flatten().filter(|s| s.chunk.rows_live > 0).collect();
+        out.u64(live.len() as u64);
+        for stored in live {
+            let rows = stored.chunk.live_rows();
+            out.batch(&compact_views(&Chunk { copies: None, ..stored.chunk.clone() }.batch()?)?)?;
+            let owners: Vec<u32> = rows.iter().filter_map(|&r| stored.owners.get(r as usize).copied()).collect();
+            out.u32s(&owners);
+            let copies: Vec<i64> = rows.iter().filter_map(|&r| stored.chunk.copies.as_ref().map(|c| c[r as usize])).collect();
+            out.i64s(&copies);
+        }
+        Ok(())
+    }
+
+    /// Reads what `save` wrote, into an empty store. `slots` is the count of numbers that exist.
+    pub fn load(&mut self, input: &mut StateReader<'_>, slots: usize) -> Result<()> {
+        for _ in 0..input.u64()? {
+            let (batch, owners, copies) = (input.batch()?, input.u32s()?, input.i64s()?);
+            let fits = |n: usize| n == 0 || n == batch.num_rows();
+            if !fits(owners.len()) || !fits(copies.len()) || owners.iter().any(|&o| o as usize >= slots) {
+                return Err(damaged("row numbers"));
+            }
+            let batch = batch_of(&self.schema, batch.columns().to_vec(), batch.num_rows())?;
+            self.add_chunk(batch, owners, Some(copies).filter(|c| !c.is_empty()))?;
+        }
+        Ok(())
+    }
+}
+
+fn batch_bytes(batch: &RecordBatch) -> usize {
+    let slice = |c: &ArrayRef| match c.data_type() {
+        DataType::Utf8View | DataType::BinaryView => c.get_buffer_memory_size(),
+        _ => c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_buffer_memory_size()),
+    };
+    batch.columns().iter().map(slice).sum()
+}
+
+/// The batch with string views copied out of buffers of which they use less than half.
+fn compact_views(batch: &RecordBatch) -> Result<RecordBatch> {
+    let sparse = |used: usize, held: usize| held > 4_096 && used * 2 < held;
+    let compact = |column: &ArrayRef| -> ArrayRef {
+        let held = |buffers: &[Buffer]| buffers.iter().map(Buffer::capacity).sum::<usize>();
+        match column.data_type() {
+            DataType::Utf8View => {
+                let views = column.as_string_view();
+                if sparse(views.total_buffer_bytes_used(), held(views.data_buffers())) { Arc::new(views.gc()) } else { column.clone() }
+            }
+            DataType::BinaryView => {
+                let views = column.as_binary_view();
+                if sparse(views.total_buffer_bytes_used(), held(views.data_buffers())) { Arc::new(views.gc()) } else { column.clone() }
+            }
+            _ => column.clone(),
+        }
+    };
+    batch_of(&batch.schema(), batch.columns().iter().map(compact).collect(), batch.num_rows())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, StringViewArray};
+    use arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_found_after_many_rewrites() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false), Field::new("s", DataType::Utf8View, false)]));
+        let mut store = RowStore::new(schema);
+        let mut stored = std::collections::BTreeMap::new();
+        for step in 0..60i64 {
+            let numbers: Vec<u32> = (0..40).map(|i| (i * 7 + step as u32 * 13) % 300).collect();
+            numbers.iter().for_each(|&n| store.remove(n));
+            let values: Vec<i64> = numbers.iter().map(|&n| i64::from(n) * 1000 + step).collect();
+            let texts: Vec<String> = values.iter().map(|v| format!("a text that is longer than a view {v}")).collect();
+            numbers.iter().zip(&values).for_each(|(&n, &v)| {
+                stored.insert(n, v);
+            });
+            store.insert(&[Arc::new(Int64Array::from(values)), Arc::new(StringViewArray::from(texts))], &numbers).unwrap();
+            store.maintain().unwrap();
+        }
+        let numbers: Vec<u32> = stored.keys().copied().collect();
+        let columns = store.gather(&numbers).unwrap();
+        assert_eq!(
+            columns[0].as_primitive::<arrow::datatypes::Int64Type>().values().to_vec(),
+            stored.values().copied().collect::<Vec<_>>()
+        );
+        assert_eq!(store.snapshot().iter().map(Chunk::rows).sum::<usize>(), stored.len());
+        assert!(store.snapshot().len() < 12, "small chunks are merged: {}", store.snapshot().len());
+    }
+}
