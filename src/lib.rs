@@ -8,6 +8,7 @@
 // The heads of modules are for those who read the code, and name private functions too.
 #![allow(rustdoc::private_intra_doc_links)]
 
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -16,6 +17,7 @@ pub mod fold;
 pub mod func;
 pub mod limits;
 pub mod log;
+pub mod sql;
 
 /// The PostgreSQL version whose behaviour clients may expect, followed by our own.
 pub const SERVER_VERSION: &str = concat!("15.18 (Everfold ", env!("CARGO_PKG_VERSION"), ")");

@@ -1,0 +1,237 @@
+//! What exists: the fold over the stream `_catalog`.
+//!
+//! A [`Catalog`] is an immutable value. A DDL statement becomes a [`Change`], which is appended to the log `_catalog` as one
+//! event (a row with the change as JSON); [`Catalog::apply`] folds it into the next catalog. Opening a database folds all of them.
+//! So the catalog as of a position is the fold of the changes before it, like everything else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{OP, PgType, ROW};
+use crate::error::{Error, Result, code, nearest};
+
+/// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
+pub type RelationId = u32;
+/// The first id given to a user's relation, PostgreSQL's FirstNormalObjectId.
+pub const FIRST_RELATION: RelationId = 16_384;
+/// The log of the catalog itself.
+pub const CATALOG_LOG: RelationId = 1;
+
+/// What a relation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RelationKind {
+    /// Events, append-only.
+    Stream,
+    /// Rows fed by INSERT, UPDATE and DELETE, each an event; with a key the last event per key wins, without one it is a multiset.
+    Table,
+    /// A query kept up to date by folding.
+    MaterializedView,
+    /// A named query, expanded where it is used.
+    View,
+}
+
+impl RelationKind {
+    /// The word a user would use.
+    pub fn word(self) -> &'static str {
+        match self {
+            RelationKind::Stream => "stream",
+            RelationKind::Table => "table",
+            RelationKind::MaterializedView => "materialized view",
+            RelationKind::View => "view",
+        }
+    }
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// The type as [`PgType`] prints it.
+    #[serde(with = "type_by_name")]
+    pub ty: PgType,
+    pub nullable: bool,
+    /// DEFAULT expression, as SQL text.
+    #[serde(default)]
+    pub default: Option<String>,
+}
+
+mod type_by_name {
+    use super::PgType;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(ty: &PgType, s: S) -> Result<S::Ok, S::Error> {
+        match ty {
+            PgType::Quotient(scale) => s.serialize_str(&format!("quotient({scale})")),
+            other => s.serialize_str(&other.to_string()),
+        }
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PgType, D::Error> {
+        let name = String::deserialize(d)?;
+        if let Some(scale) = name.strip_prefix("quotient(").and_then(|r| r.trim_end_matches(')').parse().ok()) {
+            return Ok(PgType::Quotient(scale));
+        }
+        PgType::parse(&name).map_err(|e| D::Error::custom(e.message()))
+    }
+}
+
+/// A relation: stream, table, materialized view or view.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Relation {
+    pub id: RelationId,
+    pub name: String,
+    pub kind: RelationKind,
+    pub columns: Vec<Column>,
+    /// Indices of the primary key's columns; empty for none.
+    pub key: Vec<usize>,
+    /// The query of a view; for streams and tables the statement that made it.
+    pub sql: String,
+    /// The relations that the query names directly.
+    pub depends_on: Vec<RelationId>,
+    /// Made when first asked for: every INSERT needs them.
+    #[serde(skip)]
+    pub schemas: Schemas,
+}
+
+/// A relation's Arrow schemas, kept.
+#[derive(Clone, Debug, Default)]
+pub struct Schemas {
+    rows: OnceLock<SchemaRef>,
+    events: OnceLock<SchemaRef>,
+}
+
+impl Relation {
+    /// The same relation with every column nullable.
+    pub fn nullable(&self) -> Relation {
+        let mut open = Relation { schemas: Default::default(), ..self.clone() };
+        open.columns.iter_mut().for_each(|c| c.nullable = true);
+        open
+    }
+
+    /// The user's columns as an Arrow schema.
+    pub fn schema(&self) -> SchemaRef {
+        let make = || Arc::new(Schema::new(self.columns.iter().map(|c| c.ty.field(&c.name, c.nullable)).collect::<Vec<Field>>()));
+        self.schemas.rows.get_or_init(make).clone()
+    }
+
+    /// The columns of its events as they are appended: the user's, and for tables what says upsert or delete.
+    pub fn event_schema(&self) -> SchemaRef {
+        self.schemas.events.get_or_init(|| Arc::new(Schema::new(self.event_fields()))).clone()
+    }
+
+    fn event_fields(&self) -> Vec<Field> {
+        let mut fields: Vec<Field> = self.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
+        if self.kind == RelationKind::Table {
+            fields.push(Field::new(OP, DataType::Int8, false));
+            if self.key.is_empty() {
+                fields.push(Field::new(ROW, DataType::Int64, true));
+            }
+        }
+        fields
+    }
+
+    /// True if events are appended to it directly.
+    pub fn has_log(&self) -> bool {
+        matches!(self.kind, RelationKind::Stream | RelationKind::Table)
+    }
+
+    /// The column of that name, and its index.
+    pub fn column(&self, name: &str) -> Result<usize> {
+        let found = self.columns.iter().position(|c| c.name == name);
+        found.ok_or_else(|| {
+            let message = format!("column \"{name}\" of relation \"{}\" does not exist", self.name);
+            let error = Error::new(code::UNDEFINED_COLUMN, message);
+            match nearest(name, self.columns.iter().map(|c| c.name.as_str())) {
+                Some(near) => error.hint(format!("Perhaps you meant the column \"{near}\".")),
+                None => error,
+            }
+        })
+    }
+}
+
+/// One change of the catalog: an event of `_catalog`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Change {
+    Create(Relation),
+    /// Drops these relations, dependents first.
+    Drop(Vec<RelationId>),
+}
+
+/// All relations, as of one position.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    relations: BTreeMap<RelationId, Arc<Relation>>,
+    by_name: BTreeMap<String, RelationId>,
+    next: RelationId,
+}
+
+impl Catalog {
+    /// The catalog after one more change. Errors: a change that does not fit, which means a damaged `_catalog`.
+    pub fn apply(&self, change: &Change) -> Result<Catalog> {
+        let mut next = self.clone();
+        match change {
+            Change::Create(relation) => {
+                next.next = next.next.max(relation.id + 1);
+                next.by_name.insert(relation.name.clone(), relation.id);
+                next.relations.insert(relation.id, Arc::new(relation.clone()));
+            }
+            Change::Drop(ids) => {
+                for id in ids {
+                    let gone = next.relations.remove(id);
+                    let gone = gone.ok_or_else(|| Error::new(code::DATA_CORRUPTED, format!("_catalog drops the unknown relation {id}")))?;
+                    next.by_name.remove(&gone.name);
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    /// The id that the next relation gets.
+    pub fn next_id(&self) -> RelationId {
+        self.next.max(FIRST_RELATION)
+    }
+
+    /// All relations by id.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+
+    /// The relation of that id.
+    pub fn by_id(&self, id: RelationId) -> Option<&Arc<Relation>> {
+        self.relations.get(&id)
+    }
+
+    /// The relation of that (already folded) name, if there is one.
+    pub fn find(&self, name: &str) -> Option<&Arc<Relation>> {
+        self.by_name.get(name).and_then(|id| self.relations.get(id))
+    }
+
+    /// The relation of that name. Errors: 42P01 with the nearest name as a hint.
+    pub fn get(&self, name: &str) -> Result<&Arc<Relation>> {
+        self.find(name).ok_or_else(|| {
+            let error = Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
+            match nearest(name, self.by_name.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
+                None => error,
+            }
+        })
+    }
+
+    /// The relations that name `id` in their query, directly.
+    pub fn dependents(&self, id: RelationId) -> Vec<Arc<Relation>> {
+        self.relations.values().filter(|r| r.depends_on.contains(&id)).cloned().collect()
+    }
+
+    /// `id` and everything that depends on it, dependents first: a relation only ever names older ones, which have lower ids.
+    pub fn with_dependents(&self, id: RelationId) -> Vec<RelationId> {
+        let mut all = BTreeSet::from([id]);
+        for relation in self.relations.range(id..).map(|(_, r)| r) {
+            if relation.depends_on.iter().any(|d| all.contains(d)) {
+                all.insert(relation.id);
+            }
+        }
+        all.into_iter().rev().collect()
+    }
+}

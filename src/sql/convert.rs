@@ -1,0 +1,183 @@
+//! From sqlparser's statements to ours: names, types, column definitions, INSERT, UPDATE, DELETE. What they carry that we do not
+//! honour is refused here.
+
+use sqlparser::ast::{self, ColumnOption, Expr, TableConstraint, Value};
+
+use super::fold_name;
+use super::statement::Statement;
+use crate::catalog::Column;
+use crate::data::{OFFSET, OP, POSITION, PgType, ROW, TIME};
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+/// The last part of a possibly qualified name. Errors: 3F000 for a schema other than public.
+pub(super) fn relation_name(name: &ast::ObjectName) -> Result<String> {
+    let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
+    match parts.as_slice() {
+        [name] => checked_name(name.clone()),
+        [schema, name] | [_, schema, name] if schema == "public" => checked_name(name.clone()),
+        [schema, _] | [_, schema, _] => {
+            Err(Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" cannot hold relations of yours"))
+                .hint("There is one schema, public; leave the schema out."))
+        }
+        _ => Err(Error::syntax(format!("improper relation name: {name}"))),
+    }
+}
+
+pub(super) fn checked_name(name: String) -> Result<String> {
+    if name.len() > limits::IDENTIFIER_BYTES_MAX {
+        return Err(Error::new("42622", format!("identifier \"{name}\" is too long"))
+            .hint(format!("At most {} bytes are taken.", limits::IDENTIFIER_BYTES_MAX)));
+    }
+    Ok(name)
+}
+
+/// The type that a type name of SQL stands for. Errors: 42704.
+pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
+    let text = name.to_string().to_lowercase();
+    let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
+    let text = match text.as_str() {
+        "timestamp(6) with time zone" => "timestamptz".to_string(),
+        other => other.replace("(6)", ""),
+    };
+    if matches!(text.as_str(), "serial" | "bigserial" | "smallserial") {
+        return Err(Error::unsupported(format!("type {text} is not supported"))
+            .hint("Number the rows yourself, or use a uuid; a stream numbers its events in _offset."));
+    }
+    match PgType::parse(&text)? {
+        PgType::Unknown | PgType::Void | PgType::Record => {
+            Err(Error::new(code::UNDEFINED_OBJECT, format!("type \"{text}\" cannot be a column's")))
+        }
+        ty => Ok(ty),
+    }
+}
+
+pub(super) fn column(definition: &ast::ColumnDef, index: usize, key: &mut Vec<usize>) -> Result<Column> {
+    let name = checked_name(fold_name(&definition.name))?;
+    let mut column = Column { name, ty: sql_type(&definition.data_type)?, nullable: true, default: None };
+    for option in &definition.options {
+        match &option.option {
+            ColumnOption::Null => {}
+            ColumnOption::NotNull => column.nullable = false,
+            ColumnOption::PrimaryKey(_) => key.push(index),
+            ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
+            other => {
+                return Err(Error::unsupported(format!("column constraint not supported: {other}"))
+                    .hint("Columns take NOT NULL, DEFAULT and, in tables, PRIMARY KEY."));
+            }
+        }
+    }
+    Ok(column)
+}
+
+pub(super) fn several_keys(table: &str) -> Error {
+    Error::new(code::INVALID_TABLE_DEFINITION, format!("multiple primary keys for table \"{table}\" are not allowed"))
+}
+
+pub(super) fn table_key(constraint: &TableConstraint, table: &str, columns: &[Column], key: &mut Vec<usize>) -> Result<()> {
+    let TableConstraint::PrimaryKey(primary) = constraint else {
+        return Err(Error::unsupported(format!("constraint not supported: {constraint}")).hint("Tables take a PRIMARY KEY only."));
+    };
+    if !key.is_empty() {
+        return Err(several_keys(table));
+    }
+    for part in &primary.columns {
+        let Expr::Identifier(ident) = &part.column.expr else {
+            return Err(Error::unsupported("a primary key consists of columns").hint("Name columns only."));
+        };
+        let name = fold_name(ident);
+        let index = columns.iter().position(|c| c.name == name);
+        key.push(index.ok_or_else(|| Error::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist")))?);
+    }
+    Ok(())
+}
+
+pub(super) fn check_columns(columns: &[Column]) -> Result<()> {
+    if columns.len() > limits::COLUMNS_MAX {
+        return Err(Error::new("54011", format!("a relation has at most {} columns", limits::COLUMNS_MAX)));
+    }
+    for (i, column) in columns.iter().enumerate() {
+        if columns[..i].iter().any(|c| c.name == column.name) {
+            return Err(Error::new(code::DUPLICATE_COLUMN, format!("column \"{}\" specified more than once", column.name)));
+        }
+        if [POSITION, OFFSET, TIME, OP, ROW].contains(&column.name.as_str()) {
+            return Err(Error::new(code::DUPLICATE_COLUMN, format!("column name \"{}\" conflicts with a system column name", column.name)));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn insert_statement(insert: ast::Insert) -> Result<Statement> {
+    let ast::TableObject::TableName(name) = &insert.table else {
+        return Err(Error::unsupported("INSERT takes a relation's name").hint("INSERT INTO name [(columns)] VALUES .. or SELECT .."));
+    };
+    let table = relation_name(name)?;
+    if insert.on.is_some() {
+        return Err(Error::unsupported("ON CONFLICT is not supported")
+            .hint("INSERT into a table with a primary key replaces the row of that key by itself."));
+    }
+    let names = insert.columns.iter().map(relation_name).collect::<Result<Vec<_>>>()?;
+    match insert.source {
+        Some(source) => Ok(Statement::Insert { table, columns: names, source, returning: insert.returning }),
+        None if insert.assignments.is_empty() && insert.returning.is_none() => Ok(Statement::InsertDefaults { table }),
+        None => Err(Error::syntax("INSERT needs VALUES or a query")),
+    }
+}
+
+/// The one plain relation of UPDATE and DELETE, and its alias.
+fn only_table(tables: &[ast::TableWithJoins]) -> Result<(String, Option<String>)> {
+    match tables {
+        [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, args: None, .. }, joins }] if joins.is_empty() => {
+            Ok((relation_name(name)?, alias.as_ref().map(|a| fold_name(&a.name))))
+        }
+        _ => Err(Error::unsupported("UPDATE and DELETE take one relation").hint("Use a subquery in WHERE for other relations.")),
+    }
+}
+
+pub(super) fn update_statement(update: ast::Update) -> Result<Statement> {
+    if update.from.is_some() || update.returning.is_some() || update.limit.is_some() {
+        return Err(Error::unsupported("UPDATE .. FROM, RETURNING and LIMIT are not supported")
+            .hint("Use a subquery in SET or WHERE; SELECT the rows before."));
+    }
+    let (table, alias) = only_table(std::slice::from_ref(&update.table))?;
+    let mut assignments = Vec::new();
+    for assignment in update.assignments {
+        let ast::AssignmentTarget::ColumnName(target) = &assignment.target else {
+            return Err(Error::unsupported("assignment to several columns at once is not supported").hint("SET a = .., b = .."));
+        };
+        assignments.push((relation_name(target)?, assignment.value));
+    }
+    Ok(Statement::Update { table, alias, assignments, selection: update.selection })
+}
+
+pub(super) fn delete_statement(delete: ast::Delete) -> Result<Statement> {
+    if delete.using.is_some() || delete.returning.is_some() || delete.limit.is_some() {
+        return Err(Error::unsupported("DELETE .. USING, RETURNING and LIMIT are not supported")
+            .hint("Use a subquery in WHERE; SELECT the rows before."));
+    }
+    let (ast::FromTable::WithFromKeyword(tables) | ast::FromTable::WithoutKeyword(tables)) = &delete.from;
+    let (table, alias) = only_table(tables)?;
+    Ok(Statement::Delete { table, alias, selection: delete.selection })
+}
+
+/// The text of a literal that is a plain value: number, string, boolean or NULL, with an optional sign.
+pub fn literal(expr: &Expr) -> Option<Option<String>> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => Some(Some(n.to_string())),
+            Value::SingleQuotedString(s) | Value::EscapedStringLiteral(s) => Some(Some(s.clone())),
+            Value::DollarQuotedString(s) => Some(Some(s.value.clone())),
+            Value::Boolean(b) => Some(Some(b.to_string())),
+            Value::Null => Some(None),
+            _ => None,
+        },
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
+            Expr::Value(v) => match &v.value {
+                Value::Number(n, _) => Some(Some(format!("-{n}"))),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,32 @@
+//! Text to statement.
+//!
+//! 1. [`split::split`] cuts a message into statements, by tokens, so that quotes and comments cannot fool it.
+//! 2. [`parse::parse`] reads one statement. What only Everfold has (streams, DATAFLOW, SHOW STREAMS ..) and what sqlparser
+//!    cannot read (COPY .. FROM STDIN) is recognised by its first words; the rest goes to sqlparser with its PostgreSQL dialect,
+//!    and is then narrowed to a [`Statement`]: whatever a statement carries that we do not honour is refused here, never dropped.
+//!    [`convert`] does the narrowing, [`nesting`] refuses beforehand what would take for ever to read, [`reserved`] and [`refused`] know the statements that there are not.
+//! 3. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
+//! 4. [`located`] finds what a later error names in the text.
+//!
+//! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
+//! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
+
+pub mod convert;
+pub mod hidden;
+pub mod locate;
+pub mod nesting;
+pub mod parse;
+pub mod refused;
+pub mod reserved;
+pub mod split;
+pub mod statement;
+
+pub use locate::located;
+pub use parse::parse;
+pub use split::split;
+pub use statement::{CopyOptions, CopySource, Explain, Statement};
+
+/// The name as the catalog has it: folded to lower case unless it was quoted.
+pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}

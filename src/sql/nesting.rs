@@ -1,0 +1,153 @@
+//! How deep a statement nests, by its tokens, before a parser sees it.
+//!
+//! sqlparser reads each argument of a function twice to tell named ones from others, and the planner walks a subquery once for every
+//! one around it: both take time that doubles with each level. So what doubles is limited here, whatever the parser itself allows.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::error::{Error, Result, code};
+
+/// How deep calls of functions, and brackets of arrays, may nest.
+const CALLS_MAX: usize = 14;
+/// How deep subqueries may nest.
+const SUBQUERIES_MAX: usize = 14;
+/// How many operators may follow one another in one expression: each is a level of its syntax tree, which is walked recursively.
+const OPERATORS_MAX: usize = 1_000;
+
+/// Words that may stand before a parenthesis without calling anything.
+const NO_CALLS: &[&str] = &[
+    "all",
+    "and",
+    "any",
+    "as",
+    "between",
+    "by",
+    "case",
+    "distinct",
+    "else",
+    "except",
+    "exists",
+    "filter",
+    "from",
+    "having",
+    "in",
+    "intersect",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "like",
+    "limit",
+    "not",
+    "on",
+    "or",
+    "over",
+    "returning",
+    "select",
+    "set",
+    "some",
+    "table",
+    "then",
+    "union",
+    "using",
+    "values",
+    "when",
+    "where",
+    "with",
+];
+
+/// Errors: 54001 for calls or subqueries nested deeper than planning them could end in time, and for chains of operators longer
+/// than a thread's stack can hold. Cost O(tokens).
+pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
+    check_chains(tokens)?;
+    let mut open: Vec<(bool, bool)> = Vec::new();
+    let (mut calls, mut subqueries) = (0, 0);
+    let mut solid = tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_))).peekable();
+    let mut before: Option<&Token> = None;
+    while let Some(token) = solid.next() {
+        match token {
+            Token::LParen => {
+                let call = matches!(before, Some(Token::Word(w)) if !NO_CALLS.contains(&w.value.to_lowercase().as_str()));
+                let word =
+                    |t: &&Token| matches!(t, Token::Word(w) if ["select", "with", "values"].contains(&w.value.to_lowercase().as_str()));
+                let subquery = solid.peek().is_some_and(word);
+                open.push((call, subquery));
+                calls += usize::from(call);
+                subqueries += usize::from(subquery);
+                if calls > CALLS_MAX || subqueries > SUBQUERIES_MAX {
+                    return Err(too_deep());
+                }
+            }
+            Token::LBracket => {
+                open.push((true, false));
+                calls += 1;
+                if calls > CALLS_MAX {
+                    return Err(too_deep());
+                }
+            }
+            Token::RParen | Token::RBracket => {
+                let (call, subquery) = open.pop().unwrap_or_default();
+                calls -= usize::from(call);
+                subqueries -= usize::from(subquery);
+            }
+            _ => {}
+        }
+        before = Some(token);
+    }
+    Ok(())
+}
+
+fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut chains = vec![0];
+    for token in tokens.iter().map(|t| &t.token) {
+        let inside = chains.len() > 1;
+        let Some(chain) = chains.last_mut() else { return Ok(()) };
+        match token {
+            Token::LParen => chains.push(0),
+            // One too many is the parser's to refuse.
+            Token::RParen if inside => {
+                chains.pop();
+            }
+            Token::Comma => *chain = 0,
+            Token::Word(w) => match w.value.to_lowercase().as_str() {
+                "and" | "or" | "not" => *chain += 1,
+                "from" | "where" | "having" | "on" => *chain = 0,
+                _ => {}
+            },
+            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => *chain += 1,
+            Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::Arrow | Token::LongArrow => *chain += 1,
+            _ => {}
+        }
+        if chains.last().is_some_and(|n| *n > OPERATORS_MAX) {
+            return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many operators in a row")
+                .hint(format!("At most {OPERATORS_MAX} are taken; use IN or = ANY for a list of values.")));
+        }
+    }
+    Ok(())
+}
+
+fn too_deep() -> Error {
+    Error::new(code::STATEMENT_TOO_COMPLEX, "statement is nested too deeply").hint(format!(
+        "At most {CALLS_MAX} calls or arrays and {SUBQUERIES_MAX} subqueries may stand in one another; name the inner ones in WITH."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn what_would_take_forever_is_refused_at_once() {
+        for (open, close) in [("abs(", ")"), ("ARRAY[", "]"), ("(SELECT ", ")"), ("coalesce(1, (SELECT ", "))")] {
+            let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
+            assert!(parse(&sql(5)).is_ok());
+            assert_eq!(parse(&sql(60)).unwrap_err().code(), "54001");
+        }
+        for chain in ["1 + ", "true OR ", "'a' || "] {
+            assert!(parse(&format!("SELECT {}true", chain.repeat(900))).is_ok());
+            assert_eq!(parse(&format!("SELECT {}true", chain.repeat(20_000))).unwrap_err().code(), "54001");
+        }
+        let siblings = "abs(1) + (SELECT 1) + ".repeat(100);
+        assert!(parse(&format!("SELECT {siblings} 1 IN (1) AND (2 IN ((3)))")).is_ok());
+    }
+}

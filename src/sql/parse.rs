@@ -1,0 +1,663 @@
+//! Reads one statement.
+
+use sqlparser::ast::{self, ObjectType};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::convert::{
+    check_columns, checked_name, column, delete_statement, insert_statement, relation_name, several_keys, table_key, update_statement,
+};
+use super::fold_name;
+use super::refused;
+use super::reserved::refuse_reserved;
+use super::split::char_position;
+use super::statement::{CopyOptions, CopySource, Explain, Statement};
+use crate::catalog::RelationKind;
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+/// How deep expressions and subqueries may nest.
+const NESTING_MAX: usize = 128;
+
+/// Parses one statement. Errors: 42601 with the position of the token that does not fit, 0A000 for what is not supported.
+pub fn parse(sql: &str) -> Result<Statement> {
+    if sql.len() > limits::STATEMENT_BYTES_MAX {
+        let message = format!("statement is {} bytes long", sql.len());
+        return Err(
+            Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint(format!("At most {} bytes are taken.", limits::STATEMENT_BYTES_MAX))
+        );
+    }
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
+    let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
+    super::nesting::check(&tokens)?;
+    let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
+    let mut reader = Reader { sql, parser };
+    let statement = reader.statement()?;
+    while reader.parser.consume_token(&Token::SemiColon) {}
+    match reader.parser.peek_token().token {
+        Token::EOF => {}
+        _ => return Err(reader.unexpected()),
+    }
+    if let Statement::Query(query) | Statement::Insert { source: query, .. } | Statement::CreateView { query, .. } = &statement {
+        refuse_reserved(sql, query)?;
+        if !query.locks.is_empty() {
+            return Err(Error::unsupported("row locks are not supported: SELECT .. FOR UPDATE or FOR SHARE")
+                .hint("Leave the clause out; an UPDATE locks its table by itself, so that no update is lost."));
+        }
+    }
+    Ok(statement)
+}
+
+/// A parser with the text it reads, for positions and for the text of queries.
+struct Reader<'a> {
+    sql: &'a str,
+    parser: Parser<'a>,
+}
+
+impl Reader<'_> {
+    fn statement(&mut self) -> Result<Statement> {
+        let words = [self.word(0), self.word(1), self.word(2)];
+        match [words[0].as_str(), words[1].as_str(), words[2].as_str()] {
+            ["", ..] if self.parser.peek_token().token == Token::EOF => Ok(Statement::Empty),
+            ["create", "stream", _] => self.create_relation(RelationKind::Stream),
+            ["create", "table", _] => self.create_relation(RelationKind::Table),
+            ["create", "materialized" | "view" | "or", _] => self.create_view(),
+            ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
+            ["copy", ..] => self.copy(),
+            ["show", ..] => self.show(),
+            ["set", ..] => self.set(),
+            ["reset", ..] => self.reset(),
+            ["explain", ..] => self.explain(),
+            ["declare", ..] => self.declare(),
+            ["fetch" | "move", ..] => self.fetch(),
+            ["close", ..] => {
+                self.skip(1);
+                Ok(Statement::Close(self.name_or_all()?))
+            }
+            ["deallocate", ..] => {
+                self.skip(1);
+                self.eat("prepare");
+                Ok(Statement::Deallocate(self.name_or_all()?))
+            }
+            ["prepare", ..] => self.prepare(),
+            ["checkpoint", "", _] => {
+                self.skip(1);
+                Ok(Statement::Checkpoint)
+            }
+            ["discard", "all" | "temp" | "plans" | "sequences", _] => {
+                self.skip(2);
+                Ok(if words[1] == "all" { Statement::ResetAll { discard: true } } else { Statement::Nothing("DISCARD") })
+            }
+            ["savepoint", ..] | ["release", ..] | ["rollback", "to", _] => Err(Error::unsupported("savepoints are not supported")
+                .hint("Use one transaction for each unit of work; ROLLBACK undoes all of its appends.")),
+            ["analyze" | "vacuum", ..] => {
+                let tag = if words[0] == "analyze" { "ANALYZE" } else { "VACUUM" };
+                self.skip_all();
+                Ok(Statement::Nothing(tag))
+            }
+            ["table", ..] => {
+                self.skip(1);
+                let query = format!("SELECT * FROM {}", self.rest());
+                self.skip_all();
+                parse(&query)
+            }
+            [first, second, _] => match refused::refused(first, second) {
+                Some(error) => Err(error),
+                None => self.by_sqlparser(),
+            },
+        }
+    }
+
+    // Tokens -------------------------------------------------------------------------------------------------------
+
+    /// The n-th word ahead in lower case; empty if it is not an unquoted word.
+    fn word(&self, n: usize) -> String {
+        match &self.parser.peek_nth_token_ref(n).token {
+            Token::Word(w) if w.quote_style.is_none() => w.value.to_lowercase(),
+            _ => String::new(),
+        }
+    }
+
+    fn skip(&mut self, n: usize) {
+        for _ in 0..n {
+            self.parser.next_token();
+        }
+    }
+
+    fn skip_all(&mut self) {
+        while !matches!(self.parser.peek_token_ref().token, Token::EOF | Token::SemiColon) {
+            self.parser.next_token();
+        }
+    }
+
+    fn eat(&mut self, word: &str) -> bool {
+        let fits = self.word(0) == word;
+        if fits {
+            self.skip(1);
+        }
+        fits
+    }
+
+    fn eat_words(&mut self, words: &[&str]) -> bool {
+        let fit = words.iter().enumerate().all(|(i, w)| self.word(i) == *w);
+        if fit {
+            self.skip(words.len());
+        }
+        fit
+    }
+
+    fn expect(&mut self, word: &str) -> Result<()> {
+        if self.eat(word) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn ended(&self) -> bool {
+        matches!(self.parser.peek_token_ref().token, Token::EOF | Token::SemiColon)
+    }
+
+    /// 42601 at the next token, as PostgreSQL words it.
+    fn unexpected(&self) -> Error {
+        let token = self.parser.peek_token();
+        match token.token {
+            Token::EOF => self.at_end(),
+            other => Error::syntax(format!("syntax error at or near \"{other}\"")).at(char_position(self.sql, token.span.start)),
+        }
+    }
+
+    fn at_end(&self) -> Error {
+        Error::syntax("syntax error at end of input").at(self.sql.chars().count() + 1)
+    }
+
+    fn name(&mut self) -> Result<String> {
+        match &self.parser.peek_token_ref().token {
+            Token::Word(_) => {
+                let ident = self.parser.parse_identifier().map_err(|e| self.refused(e))?;
+                checked_name(fold_name(&ident))
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// A relation's name; `public.` before it is accepted, other schemas are not.
+    fn relation_name(&mut self) -> Result<String> {
+        let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
+        relation_name(&name)
+    }
+
+    fn name_or_all(&mut self) -> Result<Option<String>> {
+        Ok(if self.eat("all") { None } else { Some(self.name()?) })
+    }
+
+    fn names_in_parentheses(&mut self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        if self.parser.consume_token(&Token::LParen) {
+            loop {
+                names.push(self.name()?);
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.close()?;
+        }
+        Ok(names)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if self.parser.consume_token(&Token::RParen) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn text(&mut self) -> Result<String> {
+        match self.parser.peek_token().token {
+            Token::SingleQuotedString(s) | Token::EscapedStringLiteral(s) | Token::DoubleQuotedString(s) => {
+                self.skip(1);
+                Ok(s)
+            }
+            Token::DollarQuotedString(s) => {
+                self.skip(1);
+                Ok(s.value)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The text from here to the end of the statement; nothing is consumed.
+    fn rest(&self) -> String {
+        let start = char_position(self.sql, self.parser.peek_token_ref().span.start) - 1;
+        let byte = self.sql.char_indices().nth(start).map_or(self.sql.len(), |(i, _)| i);
+        self.sql[byte..].trim_end().trim_end_matches(';').trim_end().to_string()
+    }
+
+    fn query(&mut self) -> Result<Box<ast::Query>> {
+        self.parser.parse_query().map_err(|e| self.refused(e))
+    }
+
+    /// sqlparser's error as PostgreSQL would word it, at the token where it stopped.
+    fn refused(&self, e: ParserError) -> Error {
+        let text = match e {
+            ParserError::RecursionLimitExceeded => {
+                return Error::new(code::STATEMENT_TOO_COMPLEX, "statement is nested too deeply")
+                    .hint(format!("At most {NESTING_MAX} levels are taken."));
+            }
+            ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+        };
+        let Some((what, at)) = text.rsplit_once(" at Line: ") else {
+            let ended = text.ends_with("found: EOF");
+            return if ended { self.at_end() } else { Error::syntax(text) };
+        };
+        let mut numbers = at.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok());
+        let location = Location { line: numbers.next().unwrap_or(1), column: numbers.next().unwrap_or(1) };
+        let message = match what.split_once("found: ") {
+            Some((_, "EOF")) => "syntax error at end of input".to_string(),
+            Some((_, found)) => format!("syntax error at or near \"{found}\""),
+            None => what.to_string(),
+        };
+        let error = Error::syntax(message).at(char_position(self.sql, location));
+        match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found")) {
+            Some((expected, _)) => error.detail(format!("Expected {expected}.")),
+            None => error,
+        }
+    }
+
+    // CREATE and DROP ------------------------------------------------------------------------------------------------
+
+    fn create_relation(&mut self, kind: RelationKind) -> Result<Statement> {
+        self.skip(2);
+        let if_not_exists = self.eat_words(&["if", "not", "exists"]);
+        let name = self.relation_name()?;
+        if matches!(self.word(0).as_str(), "as" | "with") {
+            return Err(Error::unsupported(format!(
+                "CREATE {} .. {} is not supported",
+                kind.word().to_uppercase(),
+                self.word(0).to_uppercase()
+            ))
+            .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
+        }
+        let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
+        if !self.ended() {
+            let clause = self.rest();
+            return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
+        }
+        let mut columns = Vec::with_capacity(definitions.len());
+        let mut key = Vec::new();
+        for definition in &definitions {
+            columns.push(column(definition, columns.len(), &mut key)?);
+        }
+        if key.len() > 1 {
+            return Err(several_keys(&name).hint("Write PRIMARY KEY (a, b) behind the columns for a key of several columns."));
+        }
+        for constraint in &constraints {
+            table_key(constraint, &name, &columns, &mut key)?;
+        }
+        for k in &key {
+            columns[*k].nullable = false;
+        }
+        if kind == RelationKind::Stream && !key.is_empty() {
+            return Err(Error::unsupported("a stream has no primary key: every event is kept")
+                .hint("Write CREATE TABLE for rows of which the last one per key counts."));
+        }
+        check_columns(&columns)?;
+        Ok(Statement::CreateRelation { kind, name, columns, key, if_not_exists })
+    }
+
+    fn create_view(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let or_replace = self.eat_words(&["or", "replace"]);
+        let materialized = self.eat("materialized");
+        if !materialized && self.word(0) != "view" {
+            return Err(if or_replace { self.unexpected() } else { Error::unsupported("statement not supported") });
+        }
+        self.expect("view")?;
+        if or_replace && materialized {
+            return Err(Error::unsupported("CREATE OR REPLACE MATERIALIZED VIEW is not supported")
+                .hint("Drop the view first, or create it under another name."));
+        }
+        let if_not_exists = self.eat_words(&["if", "not", "exists"]);
+        let name = self.relation_name()?;
+        let columns = self.names_in_parentheses()?;
+        self.expect("as")?;
+        let mut sql = self.rest();
+        let query = self.query()?;
+        if self.eat_words(&["with", "data"]) {
+            // The query's text ends before the clause; it is the last two words.
+            sql = sql.rsplitn(3, char::is_whitespace).last().unwrap_or(&sql).trim_end().to_string();
+        }
+        if self.word(0) == "with" {
+            return Err(
+                Error::unsupported("WITH NO DATA and WITH CHECK OPTION are not supported").hint("A materialized view is always filled.")
+            );
+        }
+        Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace })
+    }
+
+    fn drop(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let kind = match self.word(0).as_str() {
+            "stream" => RelationKind::Stream,
+            "table" => RelationKind::Table,
+            "view" => RelationKind::View,
+            _ => {
+                self.skip(1);
+                RelationKind::MaterializedView
+            }
+        };
+        self.expect(if kind == RelationKind::MaterializedView { "view" } else { kind.word() })?;
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let mut names = vec![self.relation_name()?];
+        while self.parser.consume_token(&Token::Comma) {
+            names.push(self.relation_name()?);
+        }
+        let cascade = self.eat("cascade");
+        if !cascade {
+            self.eat("restrict");
+        }
+        Ok(Statement::Drop { kind, names, if_exists, cascade })
+    }
+
+    // COPY -----------------------------------------------------------------------------------------------------------
+
+    fn copy(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let source = if self.parser.consume_token(&Token::LParen) {
+            let query = self.query()?;
+            self.close()?;
+            CopySource::Query(query)
+        } else {
+            CopySource::Table { name: self.relation_name()?, columns: self.names_in_parentheses()? }
+        };
+        let to = match self.word(0).as_str() {
+            "from" => false,
+            "to" => true,
+            _ => return Err(self.unexpected()),
+        };
+        self.skip(1);
+        if !self.eat("stdin") && !self.eat("stdout") {
+            return Err(Error::unsupported("COPY reads from STDIN and writes to STDOUT only; files of the server are out of reach")
+                .hint("Use psql's \\copy for a file on the client."));
+        }
+        let options = self.copy_options()?;
+        match (to, source) {
+            (true, source) => Ok(Statement::CopyOut { source, options }),
+            (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options }),
+            (false, CopySource::Query(_)) => Err(Error::syntax("COPY query must be followed by TO")),
+        }
+    }
+
+    /// Both `[WITH] (format csv, header)` and the old `[WITH] CSV HEADER DELIMITER ','`.
+    fn copy_options(&mut self) -> Result<CopyOptions> {
+        self.eat("with");
+        let mut options = Vec::new();
+        if self.parser.consume_token(&Token::LParen) {
+            loop {
+                let name = self.name()?;
+                options.push((name, self.copy_value()?));
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.close()?;
+        }
+        while !self.ended() {
+            let name = self.name()?;
+            match name.as_str() {
+                "csv" | "binary" | "text" => options.push(("format".into(), Some(name))),
+                "header" => options.push((name, None)),
+                "force" => {
+                    return Err(Error::unsupported("FORCE in the old COPY syntax is not supported").hint("Write WITH (FORCE_NULL (..))."));
+                }
+                _ => {
+                    self.eat("as");
+                    let value = self.text()?;
+                    options.push((name, Some(value)));
+                }
+            }
+        }
+        Ok(CopyOptions(options))
+    }
+
+    fn copy_value(&mut self) -> Result<Option<String>> {
+        match self.parser.peek_token().token {
+            Token::Comma | Token::RParen => Ok(None),
+            Token::LParen => Ok(Some(self.names_in_parentheses()?.join(","))),
+            Token::Mul => {
+                self.skip(1);
+                Ok(Some("*".into()))
+            }
+            Token::Number(n, _) => {
+                self.skip(1);
+                Ok(Some(n))
+            }
+            Token::Word(_) => Ok(Some(self.name()?)),
+            _ => Ok(Some(self.text()?)),
+        }
+    }
+
+    // Settings -------------------------------------------------------------------------------------------------------
+
+    fn show(&mut self) -> Result<Statement> {
+        self.skip(1);
+        if self.eat_words(&["time", "zone"]) {
+            return Ok(Statement::Show("timezone".into()));
+        }
+        if self.eat_words(&["transaction", "isolation", "level"]) {
+            return Ok(Statement::Show("transaction_isolation".into()));
+        }
+        if self.eat_words(&["materialized", "views"]) {
+            return Ok(Statement::Show("views".into()));
+        }
+        Ok(Statement::Show(self.setting_name()?))
+    }
+
+    /// Dotted names (`everfold.read`) are one name.
+    fn setting_name(&mut self) -> Result<String> {
+        let mut name = self.name()?.to_lowercase();
+        while self.parser.consume_token(&Token::Period) {
+            name = format!("{name}.{}", self.name()?.to_lowercase());
+        }
+        Ok(name)
+    }
+
+    fn set(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let local = self.eat("local");
+        if !local {
+            self.eat("session");
+        }
+        if self.eat_words(&["characteristics", "as", "transaction"]) || self.eat("transaction") {
+            self.skip_all();
+            return Ok(Statement::Nothing("SET"));
+        }
+        if self.eat_words(&["time", "zone"]) {
+            let value = self.setting_value()?;
+            return Ok(Statement::Set { name: "timezone".into(), value, local });
+        }
+        if self.eat("names") {
+            let value = self.setting_value()?;
+            return Ok(Statement::Set { name: "client_encoding".into(), value, local });
+        }
+        let name = self.setting_name()?;
+        if !self.parser.consume_token(&Token::Eq) {
+            self.expect("to")?;
+        }
+        let value = self.setting_value()?;
+        Ok(Statement::Set { name, value, local })
+    }
+
+    fn setting_value(&mut self) -> Result<Option<String>> {
+        if self.eat("default") {
+            return Ok(None);
+        }
+        let mut parts = Vec::new();
+        loop {
+            parts.push(match self.parser.peek_token().token {
+                Token::Word(w) => {
+                    self.skip(1);
+                    w.value
+                }
+                Token::Number(n, _) => {
+                    self.skip(1);
+                    n
+                }
+                Token::Minus | Token::Plus => {
+                    let sign = if self.parser.next_token().token == Token::Minus { "-" } else { "" };
+                    match self.parser.next_token().token {
+                        Token::Number(n, _) => format!("{sign}{n}"),
+                        _ => return Err(self.unexpected()),
+                    }
+                }
+                _ => self.text()?,
+            });
+            if !self.parser.consume_token(&Token::Comma) {
+                return Ok(Some(parts.join(", ")));
+            }
+        }
+    }
+
+    fn reset(&mut self) -> Result<Statement> {
+        self.skip(1);
+        if self.eat("all") {
+            return Ok(Statement::ResetAll { discard: false });
+        }
+        Ok(Statement::Set { name: self.setting_name()?, value: None, local: false })
+    }
+
+    // EXPLAIN, cursors, prepared statements -----------------------------------------------------------------------------
+
+    fn explain(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let mut what = Explain::Plan;
+        if self.parser.consume_token(&Token::LParen) {
+            loop {
+                match self.name()?.as_str() {
+                    "analyze" => what = Explain::Analyze,
+                    "dataflow" => what = Explain::Dataflow,
+                    "plan" | "verbose" | "costs" | "timing" | "summary" | "buffers" => {}
+                    other => {
+                        return Err(Error::unsupported(format!("EXPLAIN option \"{other}\" is not supported"))
+                            .hint("Use EXPLAIN, EXPLAIN ANALYZE, EXPLAIN (DATAFLOW) or EXPLAIN ANALYZE view."));
+                    }
+                }
+                self.copy_value()?;
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.close()?;
+        }
+        for (word, meaning) in [("plan", Explain::Plan), ("dataflow", Explain::Dataflow), ("analyze", Explain::Analyze)] {
+            if self.eat(word) {
+                what = meaning;
+            }
+        }
+        self.eat("verbose");
+        let query = matches!(self.word(0).as_str(), "select" | "with" | "values" | "table" | "create");
+        let named = matches!(self.parser.peek_token_ref().token, Token::Word(_));
+        if matches!(what, Explain::Analyze | Explain::Dataflow) && named && !query {
+            self.eat_words(&["materialized", "view"]);
+            return Ok(Statement::ExplainView(self.relation_name()?));
+        }
+        let statement = Box::new(self.statement()?);
+        Ok(Statement::Explain { what, statement })
+    }
+
+    fn declare(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let name = self.name()?;
+        let mut hold = false;
+        loop {
+            match self.word(0).as_str() {
+                "insensitive" | "asensitive" | "cursor" => self.skip(1),
+                "no" if self.word(1) == "scroll" => self.skip(2),
+                "with" | "without" if self.word(1) == "hold" => {
+                    hold = self.word(0) == "with";
+                    self.skip(2);
+                }
+                "binary" | "scroll" => {
+                    return Err(Error::unsupported(format!("{} cursors are not supported", self.word(0).to_uppercase()))
+                        .hint("Declare the cursor without it and FETCH forward."));
+                }
+                "for" => break,
+                _ => return Err(self.unexpected()),
+            }
+        }
+        self.skip(1);
+        let query = self.rest();
+        self.query()?;
+        Ok(Statement::Declare { name, hold, query })
+    }
+
+    fn fetch(&mut self) -> Result<Statement> {
+        let skip = self.word(0) == "move";
+        self.skip(1);
+        self.eat("forward");
+        let count = match self.parser.peek_token().token {
+            Token::Number(n, _) => {
+                self.skip(1);
+                Some(n.parse().map_err(|_| self.unexpected())?)
+            }
+            _ if self.eat("all") => None,
+            _ => {
+                self.eat("next");
+                Some(1)
+            }
+        };
+        if matches!(self.word(0).as_str(), "prior" | "backward" | "first" | "last" | "absolute" | "relative") {
+            return Err(Error::unsupported("cursors only go forward").hint("FETCH [NEXT | n | ALL] FROM cursor."));
+        }
+        if !self.eat("from") {
+            self.eat("in");
+        }
+        Ok(Statement::Fetch { name: self.name()?, count, skip })
+    }
+
+    fn prepare(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let name = self.name()?;
+        let mut types = Vec::new();
+        if self.parser.consume_token(&Token::LParen) {
+            loop {
+                types.push(self.parser.parse_data_type().map_err(|e| self.refused(e))?);
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.close()?;
+        }
+        self.expect("as")?;
+        let statement = self.rest();
+        self.statement()?;
+        Ok(Statement::Prepare { name, types, statement })
+    }
+
+    // The rest -------------------------------------------------------------------------------------------------------
+
+    fn by_sqlparser(&mut self) -> Result<Statement> {
+        let start: TokenWithSpan = self.parser.peek_token();
+        let statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        match statement {
+            ast::Statement::Query(query) => Ok(Statement::Query(query)),
+            ast::Statement::Insert(insert) => insert_statement(insert),
+            ast::Statement::Update(update) => update_statement(update),
+            ast::Statement::Delete(delete) => delete_statement(delete),
+            ast::Statement::StartTransaction { .. } => Ok(Statement::Begin),
+            ast::Statement::Commit { chain: false, .. } => Ok(Statement::Commit),
+            ast::Statement::Rollback { chain: false, savepoint: None } => Ok(Statement::Rollback),
+            ast::Statement::Execute { name: Some(name), parameters, .. } => {
+                Ok(Statement::Execute { name: relation_name(&name)?, arguments: parameters })
+            }
+            ast::Statement::Drop { object_type: ObjectType::Index, .. } | ast::Statement::CreateIndex(_) => {
+                Err(Error::unsupported("indexes are not supported")
+                    .hint("A keyed table and an aggregated view are indexed by their key by themselves."))
+            }
+            other => {
+                let words: Vec<String> = other.to_string().split_whitespace().take(2).map(str::to_uppercase).collect();
+                Err(Error::unsupported(format!("{} is not supported", words.join(" ")))
+                    .hint("The README lists the statements that are.")
+                    .at(char_position(self.sql, start.span.start)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Statements read, and refused, as they should be.
+
+use super::*;
+use crate::data::PgType;
+
+fn error(sql: &str) -> Error {
+    parse(sql).expect_err(sql)
+}
+
+#[test]
+fn positions_point_at_the_token_that_does_not_fit() {
+    assert_eq!(error("SELECT 1 FROM WHERE").fields().position, Some(15));
+    assert_eq!(error("COPY t FRM STDIN").fields().position, Some(8));
+    assert_eq!(error("SELECT 1 FROM ").fields().position, Some(15));
+    assert_eq!(error("SELECT 1 FROM").message(), "syntax error at end of input");
+    assert_eq!(error("DROP VIEW v x").fields().position, Some(13));
+}
+
+#[test]
+fn tables_and_streams() {
+    let Statement::CreateRelation { kind, columns, key, .. } = parse(
+        "CREATE TABLE IF NOT EXISTS \"T\" (a INT, b numeric(10,2) NOT NULL, c TIMESTAMP WITH TIME ZONE, d text[], PRIMARY KEY (b, a))",
+    )
+    .unwrap() else {
+        panic!()
+    };
+    assert_eq!((kind, key), (RelationKind::Table, vec![1, 0]));
+    assert_eq!(columns[1].ty, PgType::Numeric(Some((10, 2))));
+    assert_eq!(columns[2].ty, PgType::Timestamptz);
+    assert_eq!(columns[3].ty, PgType::Array(Box::new(PgType::Text)));
+    assert_eq!(error("CREATE STREAM s (a int, a text)").code(), code::DUPLICATE_COLUMN);
+    assert_eq!(error("CREATE TABLE t (a int PRIMARY KEY, b int PRIMARY KEY)").code(), code::INVALID_TABLE_DEFINITION);
+    assert_eq!(error("CREATE STREAM s (a int CHECK (a > 0))").code(), code::FEATURE_NOT_SUPPORTED);
+    assert_eq!(error("CREATE STREAM s (a numeric(40,2))").code(), code::INVALID_PARAMETER_VALUE);
+}
+
+#[test]
+fn copy_in_both_spellings() {
+    for sql in
+        ["COPY t (a, b) FROM STDIN WITH (FORMAT csv, HEADER, DELIMITER ';')", "copy t (a, b) from stdin with csv header delimiter ';'"]
+    {
+        let Statement::CopyIn { table, columns, options } = parse(sql).unwrap() else { panic!("{sql}") };
+        assert_eq!((table.as_str(), columns.len()), ("t", 2));
+        assert!(options.0.contains(&("format".into(), Some("csv".into()))) && options.0.contains(&("delimiter".into(), Some(";".into()))));
+    }
+}
+
+#[test]
+fn a_view_keeps_the_text_of_its_query() {
+    let Statement::CreateView { sql, materialized, .. } = parse("CREATE MATERIALIZED VIEW v AS SELECT 'ü', a FROM t WITH DATA;").unwrap()
+    else {
+        panic!()
+    };
+    assert!(materialized);
+    assert_eq!(sql, "SELECT 'ü', a FROM t");
+}

@@ -1,0 +1,62 @@
+//! Statements of PostgreSQL that Everfold does not have, with what to write instead.
+
+use crate::error::Error;
+
+/// First words of a statement and the hint; an empty word fits any.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("truncate", "", "Write DELETE FROM table; the events of a stream are there for good."),
+    ("alter", "", "Create the relation anew under another name, and fill it with INSERT INTO .. SELECT."),
+    ("comment", "on", "Write what a relation means into the script that creates it."),
+    ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
+    ("create", "schema", "There is one schema, public; leave the schema out."),
+    ("create", "role", "Whoever reaches the server may do everything; keep it on loopback."),
+    ("create", "user", "Whoever reaches the server may do everything; keep it on loopback."),
+    ("grant", "", "Whoever reaches the server may do everything; keep it on loopback."),
+    ("revoke", "", "Whoever reaches the server may do everything; keep it on loopback."),
+    ("create", "sequence", "A stream numbers its events by itself: see its columns _position and _offset."),
+    ("create", "type", "Use text for an enumeration, jsonb for a composite."),
+    ("create", "function", "Write the expression into the query, or make a view of it."),
+    ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
+    ("create", "temp", "Use WITH inside the query, or a table that you drop."),
+    ("create", "temporary", "Use WITH inside the query, or a table that you drop."),
+    ("create", "unlogged", "Everything is a log here: leave the word out, or SET synchronous_commit = off."),
+    ("do", "", "There is no procedural language; send the statements one by one."),
+    ("call", "", "There are no procedures; send the statements one by one."),
+    ("listen", "", "Ask a view again: a query sees every event acknowledged before it."),
+    ("notify", "", "Append an event to a stream."),
+    ("lock", "", "Leave it out: UPDATE and DELETE lock the table that they change by themselves."),
+    ("merge", "", "INSERT into a table with a primary key replaces rows; UPDATE and DELETE take subqueries."),
+    ("refresh", "materialized", "Leave it out: a materialized view is current at every query."),
+    ("reindex", "", "Leave it out: indexes are kept by themselves."),
+    ("cluster", "", "Leave it out: there is nothing to cluster."),
+];
+
+/// The refusal of a statement that begins with these words in lower case, if it is one that will never parse.
+pub fn refused(first: &str, second: &str) -> Option<Error> {
+    let fits = |(a, b, _): &&(&str, &str, &str)| *a == first && (b.is_empty() || *b == second);
+    let (a, b, hint) = REFUSED.iter().find(fits)?;
+    let name = if matches!(first, "alter") { format!("{a} {second}") } else { format!("{a} {b}") };
+    Some(Error::unsupported(format!("{} is not supported", name.trim_end().to_uppercase())).at(1).hint(*hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::code;
+    use crate::sql::parse;
+
+    #[test]
+    fn what_is_not_there_is_refused_with_what_to_write_instead() {
+        let cases = [
+            ("truncate k", "TRUNCATE is not supported", "DELETE FROM"),
+            ("ALTER TABLE k ADD COLUMN z int", "ALTER TABLE is not supported", "INSERT INTO"),
+            ("refresh materialized view v", "REFRESH MATERIALIZED is not supported", "current"),
+            ("do $$ begin end $$", "DO is not supported", "procedural"),
+            ("create temp table t (a int)", "CREATE TEMP is not supported", "WITH"),
+        ];
+        for (sql, message, hint) in cases {
+            let e = parse(sql).unwrap_err();
+            assert_eq!((e.code(), e.message()), (code::FEATURE_NOT_SUPPORTED, message), "{sql}");
+            assert!(e.fields().hint.as_ref().unwrap().contains(hint), "{sql}: {e:?}");
+        }
+    }
+}

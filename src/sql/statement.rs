@@ -1,0 +1,139 @@
+//! What a client can ask for.
+
+use sqlparser::ast;
+
+use crate::catalog::{Column, RelationKind};
+
+/// One statement. Names are already folded.
+#[derive(Clone, Debug)]
+pub enum Statement {
+    /// SELECT, VALUES, WITH ..
+    Query(Box<ast::Query>),
+    /// CREATE STREAM and CREATE TABLE. `key` are indices into `columns`.
+    CreateRelation {
+        kind: RelationKind,
+        name: String,
+        columns: Vec<Column>,
+        key: Vec<usize>,
+        if_not_exists: bool,
+    },
+    /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given.
+    CreateView {
+        materialized: bool,
+        name: String,
+        columns: Vec<String>,
+        query: Box<ast::Query>,
+        sql: String,
+        if_not_exists: bool,
+        or_replace: bool,
+    },
+    /// `DROP kind name, .. [CASCADE]`
+    Drop {
+        kind: RelationKind,
+        names: Vec<String>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    Insert {
+        table: String,
+        columns: Vec<String>,
+        source: Box<ast::Query>,
+        returning: Option<Vec<ast::SelectItem>>,
+    },
+    /// INSERT INTO t DEFAULT VALUES
+    InsertDefaults {
+        table: String,
+    },
+    Update {
+        table: String,
+        alias: Option<String>,
+        assignments: Vec<(String, ast::Expr)>,
+        selection: Option<ast::Expr>,
+    },
+    Delete {
+        table: String,
+        alias: Option<String>,
+        selection: Option<ast::Expr>,
+    },
+    CopyIn {
+        table: String,
+        columns: Vec<String>,
+        options: CopyOptions,
+    },
+    CopyOut {
+        source: CopySource,
+        options: CopyOptions,
+    },
+    Begin,
+    Commit,
+    Rollback,
+    /// SET name = value (None: DEFAULT, and RESET name).
+    Set {
+        name: String,
+        value: Option<String>,
+        local: bool,
+    },
+    /// RESET ALL; with `discard` DISCARD ALL, which closes prepared statements and cursors too.
+    ResetAll {
+        discard: bool,
+    },
+    /// SHOW name
+    Show(String),
+    Explain {
+        what: Explain,
+        statement: Box<Statement>,
+    },
+    /// EXPLAIN ANALYZE view: what its operators have done.
+    ExplainView(String),
+    Prepare {
+        name: String,
+        types: Vec<ast::DataType>,
+        statement: String,
+    },
+    Execute {
+        name: String,
+        arguments: Vec<ast::Expr>,
+    },
+    /// DEALLOCATE name (None: ALL)
+    Deallocate(Option<String>),
+    Declare {
+        name: String,
+        hold: bool,
+        query: String,
+    },
+    /// FETCH count FROM name (None: ALL); `skip` for MOVE.
+    Fetch {
+        name: String,
+        count: Option<u64>,
+        skip: bool,
+    },
+    /// CLOSE name (None: ALL)
+    Close(Option<String>),
+    /// CHECKPOINT: seal the tail and write checkpoints of all views.
+    Checkpoint,
+    /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.
+    Nothing(&'static str),
+    Empty,
+}
+
+/// What EXPLAIN shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    /// The plan of a query.
+    Plan,
+    /// The plan, with what running it did.
+    Analyze,
+    /// The operators that a materialized view of it would have.
+    Dataflow,
+}
+
+/// What COPY .. TO reads.
+#[derive(Clone, Debug)]
+pub enum CopySource {
+    Table { name: String, columns: Vec<String> },
+    Query(Box<ast::Query>),
+}
+
+/// The options of COPY as written: (name in lower case, value if any).
+#[derive(Clone, Debug, Default)]
+pub struct CopyOptions(pub Vec<(String, Option<String>)>);
