@@ -17,6 +17,7 @@ pub mod fold;
 pub mod func;
 pub mod limits;
 pub mod log;
+pub mod serve;
 pub mod sql;
 
 /// The PostgreSQL version whose behaviour clients may expect, followed by our own.

@@ -1,0 +1,14 @@
+//! What a query reads: snapshots of views, prefixes of streams, system relations.
+//!
+//! 1. A statement is planned over [`provider::RelationProvider`]s, which know a relation's columns but hold no rows; so its
+//!    plan may be kept and run again.
+//! 2. For each run the engine makes a [`cut::ReadCut`]: for every relation named, what it holds at one position.
+//! 3. DataFusion asks the provider to scan; it finds the cut in the session's configuration and answers with the segments and
+//!    the tail of a stream, or the chunks of a view's snapshot.
+//!
+//! Invariant: whatever a plan scans, it scans at the position of the one cut.
+
+pub mod cut;
+pub mod provider;
+pub mod segments;
+pub mod system;

@@ -1,0 +1,193 @@
+//! The bodies of the longer system functions.
+
+use super::Row;
+use crate::catalog::RelationKind;
+use crate::error::{Error, Result, code};
+use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
+use crate::serve::system::names::{self, CONSTRAINT, INDEX, OWNER, Reg};
+use crate::serve::system::relations;
+use crate::serve::system::rows::Cell;
+use crate::serve::system::{RelationStatus, SystemContext};
+
+/// An argument that is an oid, or the name of a relation: functions of a regclass take both.
+fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
+    row[0].map(|text| Reg::Class.read(context, text)).transpose()
+}
+
+fn oid(argument: Option<&str>) -> Option<u32> {
+    argument.and_then(|text| text.parse().ok())
+}
+
+fn reg<'a>(row: Row<'a>) -> Result<(Reg, Option<&'a str>)> {
+    let kind = row[0].and_then(Reg::parse).ok_or_else(|| Error::internal("reg_oid and reg_name take the name of a reg type"))?;
+    Ok((kind, row[1]))
+}
+
+/// `x::regclass::oid`: the oid of what text or number names.
+pub fn reg_oid(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (kind, text) = reg(row)?;
+    Ok(text.map(|text| kind.read(context, text)).transpose()?.into())
+}
+
+/// `x::regclass`, shown: the name of what text or number names.
+pub fn reg_name(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (kind, text) = reg(row)?;
+    let Some(text) = text else { return Ok(Cell::Null) };
+    Ok(kind.print(context, kind.read(context, text)?).into())
+}
+
+/// to_regclass() and its kin: null for a name that does not exist.
+pub fn to_reg(kind: &str, context: &SystemContext, row: Row) -> Result<Cell> {
+    let kind = Reg::parse(kind).ok_or_else(|| Error::internal("not a reg type"))?;
+    Ok(match row[0] {
+        Some(text) => kind.look_up(context, text)?.into(),
+        None => Cell::Null,
+    })
+}
+
+pub fn current_schemas(_: &SystemContext, row: Row) -> Result<Cell> {
+    let implicit = row[0] == Some("true");
+    Ok(if implicit { vec!["pg_catalog".into(), "public".into()] } else { vec!["public".into()] }.into())
+}
+
+/// Errors: 42704 for a name that is no setting, unless the second argument is true.
+pub fn current_setting(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(name) = row[0] else { return Ok(Cell::Null) };
+    match relations::setting(context, name) {
+        Some(value) => Ok(value.into()),
+        None if row.get(1) == Some(&Some("true")) => Ok(Cell::Null),
+        None => Err(Error::new(code::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))),
+    }
+}
+
+pub fn format_type(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
+    if oid == 0 {
+        return Ok("-".into());
+    }
+    let typmod = row[1].and_then(|m| m.parse().ok()).unwrap_or(-1);
+    Ok(names::type_name(context, oid, typmod).unwrap_or_else(|| "???".into()).into())
+}
+
+pub fn quote_ident(_: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(row[0].map(names::quote_ident).into())
+}
+
+pub fn user_by_id(context: &SystemContext, row: Row) -> Result<Cell> {
+    let name = |oid: u32| if oid == OWNER { context.user.clone() } else { format!("unknown (OID={oid})") };
+    Ok(oid(row[0]).map(name).into())
+}
+
+/// Visible without a schema: what is in pg_catalog or public. Null for an oid that nothing has.
+pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
+    if context.catalog.by_id(oid).is_some() || names::keyed(context, oid, INDEX).is_some() {
+        return Ok(true.into());
+    }
+    Ok(SHAPES.iter().find(|s| s.oid == oid).map(|s| s.schema == "pg_catalog").into())
+}
+
+pub fn view_definition(context: &SystemContext, row: Row) -> Result<Cell> {
+    let relation = class(context, row)?.and_then(|oid| context.catalog.by_id(oid));
+    Ok(relation.filter(|r| !r.has_log()).map(|r| relations::definition(&r.sql)).into())
+}
+
+/// The statement that makes the index, or the name of its n-th column.
+pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(relation) = oid(row[0]).and_then(|oid| names::keyed(context, oid, INDEX)) else { return Ok(Cell::Null) };
+    let column: usize = row.get(1).copied().flatten().and_then(|n| n.parse().ok()).unwrap_or(0);
+    Ok(match column.checked_sub(1) {
+        None => relations::index_definition(relation).into(),
+        Some(i) => relation.key.get(i).map_or(Cell::from(""), |k| names::quote_ident(&relation.columns[*k].name).into()),
+    })
+}
+
+pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {
+    let relation = oid(row[0]).and_then(|oid| names::keyed(context, oid, CONSTRAINT));
+    Ok(relation.map(|r| format!("PRIMARY KEY ({})", relations::key_columns(r))).into())
+}
+
+fn proc(row: Row) -> Option<&'static Proc> {
+    let oid = oid(row[0])?;
+    PROCS.iter().find(|p| p.oid == oid)
+}
+
+fn argument_types(context: &SystemContext, proc: &Proc) -> String {
+    let types = proc.arguments.split_whitespace().map(|t| facts::number(t) as u32);
+    types.map(|t| names::type_name(context, t, -1).unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(", ")
+}
+
+fn result_type(context: &SystemContext, proc: &Proc) -> String {
+    let name = names::type_name(context, proc.returns, -1).unwrap_or_else(|| "-".into());
+    if proc.returns_set { format!("SETOF {name}") } else { name }
+}
+
+pub fn function_arguments(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(proc(row).map(|p| argument_types(context, p)).into())
+}
+
+pub fn function_result(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(proc(row).map(|p| result_type(context, p)).into())
+}
+
+pub fn function_definition(context: &SystemContext, row: Row) -> Result<Cell> {
+    let text = |p: &Proc| {
+        let (arguments, result) = (argument_types(context, p), result_type(context, p));
+        let name = p.name;
+        format!(
+            "CREATE OR REPLACE FUNCTION pg_catalog.{name}({arguments})\n RETURNS {result}\n LANGUAGE internal\nAS $function${name}$function$\n"
+        )
+    };
+    Ok(proc(row).map(text).into())
+}
+
+pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {
+    let number = |name: &str| if matches!(name.to_ascii_uppercase().as_str(), "UTF8" | "UTF-8" | "UNICODE") { 6 } else { -1 };
+    Ok(row[0].map(number).into())
+}
+
+/// A number out of a relation's status; 0 while there is none.
+pub fn status(context: &SystemContext, row: Row, of: fn(&RelationStatus) -> u64) -> Result<Cell> {
+    let Some(oid) = class(context, row)? else { return Ok(Cell::Null) };
+    Ok(context.relations.iter().find(|s| s.id == oid).map_or(0, of).into())
+}
+
+/// Bytes on disk of a stream or table, of memory of a materialized view.
+pub fn relation_size(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(oid) = class(context, row)? else { return Ok(Cell::Null) };
+    if context.catalog.by_id(oid).is_some_and(|r| r.kind == RelationKind::MaterializedView) {
+        return status(context, row, |s| s.state_bytes);
+    }
+    Ok(context.segments.iter().filter(|s| s.relation == oid).map(|s| s.bytes).sum::<u64>().into())
+}
+
+pub fn database_size(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(row[0].map(|_| context.segments.iter().map(|s| s.bytes).sum::<u64>()).into())
+}
+
+/// As PostgreSQL: the largest unit of which there are at least ten, halves rounded away from zero.
+pub fn size_pretty(_: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let invalid = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid size: \"{text}\""));
+    let mut size: f64 = text.parse().map_err(|_| invalid())?;
+    for unit in ["bytes", "kB", "MB", "GB", "TB"] {
+        if size.abs() < 10_240.0 {
+            return Ok(format!("{} {unit}", size.round()).into());
+        }
+        size /= 1024.0;
+    }
+    Ok(format!("{} PB", size.round()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_printed_as_postgresql_prints_them() {
+        let context = SystemContext::default();
+        let pretty = |n: &str| size_pretty(&context, &[Some(n)]).unwrap();
+        assert_eq!([pretty("8192"), pretty("10240"), pretty("1073741824")], ["8192 bytes".into(), "10 kB".into(), "1024 MB".into()]);
+        assert!(size_pretty(&context, &[Some("x")]).is_err());
+    }
+}

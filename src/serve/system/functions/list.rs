@@ -1,0 +1,182 @@
+//! The list of system functions of scalars: one line each.
+
+use super::definitions as d;
+use super::{Body, Entry, Row};
+use crate::data::PgType::{self, *};
+use crate::error::Result;
+use crate::serve::system::rows::Cell;
+use crate::serve::system::{SERVER_VERSION, SystemContext};
+
+fn null(_: &SystemContext, _: Row) -> Result<Cell> {
+    Ok(Cell::Null)
+}
+fn yes(_: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(if row.iter().any(Option::is_none) { Cell::Null } else { true.into() })
+}
+fn no(_: &SystemContext, _: Row) -> Result<Cell> {
+    Ok(false.into())
+}
+fn zero(_: &SystemContext, _: Row) -> Result<Cell> {
+    Ok(Cell::Int(0))
+}
+fn user(context: &SystemContext, _: Row) -> Result<Cell> {
+    Ok((&context.user).into())
+}
+fn database(context: &SystemContext, _: Row) -> Result<Cell> {
+    Ok((&context.database).into())
+}
+
+/// Privileges: whoever may connect may do everything.
+const PRIVILEGES: [&str; 14] = [
+    "has_any_column_privilege",
+    "has_column_privilege",
+    "has_database_privilege",
+    "has_foreign_data_wrapper_privilege",
+    "has_function_privilege",
+    "has_language_privilege",
+    "has_parameter_privilege",
+    "has_schema_privilege",
+    "has_sequence_privilege",
+    "has_server_privilege",
+    "has_table_privilege",
+    "has_tablespace_privilege",
+    "has_type_privilege",
+    "pg_has_role",
+];
+
+/// Kinds of objects all of which are visible, since they are in pg_catalog or public.
+const VISIBLE: [&str; 12] = [
+    "pg_collation_is_visible",
+    "pg_conversion_is_visible",
+    "pg_function_is_visible",
+    "pg_opclass_is_visible",
+    "pg_operator_is_visible",
+    "pg_opfamily_is_visible",
+    "pg_statistics_obj_is_visible",
+    "pg_ts_config_is_visible",
+    "pg_ts_dict_is_visible",
+    "pg_ts_parser_is_visible",
+    "pg_ts_template_is_visible",
+    "pg_type_is_visible",
+];
+
+/// Counters that PostgreSQL keeps per table and Everfold does not: always zero.
+const COUNTERS: [&str; 12] = [
+    "pg_stat_get_analyze_count",
+    "pg_stat_get_autoanalyze_count",
+    "pg_stat_get_autovacuum_count",
+    "pg_stat_get_blocks_fetched",
+    "pg_stat_get_blocks_hit",
+    "pg_stat_get_dead_tuples",
+    "pg_stat_get_numscans",
+    "pg_stat_get_tuples_deleted",
+    "pg_stat_get_tuples_fetched",
+    "pg_stat_get_tuples_returned",
+    "pg_stat_get_tuples_updated",
+    "pg_stat_get_vacuum_count",
+];
+
+/// Every function: name, result, least and greatest number of arguments, body.
+pub fn entries() -> Vec<Entry> {
+    let entry = |(name, returns, least, most, body): (&'static str, PgType, usize, usize, Body)| Entry {
+        name,
+        returns,
+        arity: [least, most],
+        body,
+    };
+    let mut all: Vec<Entry> = session().into_iter().chain(definitions()).chain(sizes()).map(entry).collect();
+    all.extend(PRIVILEGES.map(|name| entry((name, Bool, 2, 4, yes))));
+    all.extend(VISIBLE.map(|name| entry((name, Bool, 1, 1, yes))));
+    all.extend(COUNTERS.map(|name| entry((name, Int8, 1, 1, zero))));
+    all
+}
+
+type Line = (&'static str, PgType, usize, usize, Body);
+
+/// About the session and the server.
+fn session() -> Vec<Line> {
+    vec![
+        ("version", Text, 0, 0, |_, _| Ok(format!("PostgreSQL {SERVER_VERSION} on {}", std::env::consts::ARCH).into())),
+        ("current_database", Name, 0, 0, database),
+        ("current_catalog", Name, 0, 0, database),
+        ("current_schema", Name, 0, 0, |_, _| Ok("public".into())),
+        ("current_schemas", Array(Box::new(Name)), 1, 1, d::current_schemas),
+        ("current_user", Name, 0, 0, user),
+        ("current_role", Name, 0, 0, user),
+        ("session_user", Name, 0, 0, user),
+        ("user", Name, 0, 0, user),
+        ("current_setting", Text, 1, 2, d::current_setting),
+        ("pg_backend_pid", Int4, 0, 0, |c, _| Ok(c.process_id.into())),
+        ("pg_client_encoding", Name, 0, 0, |_, _| Ok("UTF8".into())),
+        ("pg_is_in_recovery", Bool, 0, 0, no),
+        ("pg_is_wal_replay_paused", Bool, 0, 0, no),
+        ("pg_postmaster_start_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
+        ("pg_conf_load_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
+        ("pg_my_temp_schema", Oid, 0, 0, zero),
+        ("pg_is_other_temp_schema", Bool, 1, 1, no),
+        ("pg_advisory_unlock_all", Void, 0, 0, null),
+        ("txid_current", Int8, 0, 0, |c, _| Ok(c.head.into())),
+        ("txid_current_if_assigned", Int8, 0, 0, null),
+        ("inet_server_addr", Text, 0, 0, null),
+        ("inet_server_port", Int4, 0, 0, null),
+        ("inet_client_addr", Text, 0, 0, null),
+        ("inet_client_port", Int4, 0, 0, null),
+        ("row_security_active", Bool, 1, 1, no),
+    ]
+}
+
+/// From object ids to names and definitions, and back.
+fn definitions() -> Vec<Line> {
+    vec![
+        ("reg_oid", Oid, 2, 2, d::reg_oid),
+        ("reg_name", Text, 2, 2, d::reg_name),
+        ("to_regclass", Regclass, 1, 1, |c, r| d::to_reg("regclass", c, r)),
+        ("to_regtype", Regtype, 1, 1, |c, r| d::to_reg("regtype", c, r)),
+        ("to_regproc", Regproc, 1, 1, |c, r| d::to_reg("regproc", c, r)),
+        ("to_regnamespace", Oid, 1, 1, |c, r| d::to_reg("regnamespace", c, r)),
+        ("to_regrole", Oid, 1, 1, |c, r| d::to_reg("regrole", c, r)),
+        ("format_type", Text, 2, 2, d::format_type),
+        ("quote_ident", Text, 1, 1, d::quote_ident),
+        ("pg_get_userbyid", Name, 1, 1, d::user_by_id),
+        ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
+        ("pg_relation_is_publishable", Bool, 1, 1, no),
+        ("pg_get_expr", Text, 2, 3, |_, r| Ok(r[0].into())),
+        ("pg_get_viewdef", Text, 1, 2, d::view_definition),
+        ("pg_get_indexdef", Text, 1, 3, d::index_definition),
+        ("pg_get_constraintdef", Text, 1, 2, d::constraint_definition),
+        ("pg_get_functiondef", Text, 1, 1, d::function_definition),
+        ("pg_get_function_arguments", Text, 1, 1, d::function_arguments),
+        ("pg_get_function_identity_arguments", Text, 1, 1, d::function_arguments),
+        ("pg_get_function_result", Text, 1, 1, d::function_result),
+        ("pg_get_function_arg_default", Text, 2, 2, null),
+        ("pg_get_ruledef", Text, 1, 2, null),
+        ("pg_get_triggerdef", Text, 1, 2, null),
+        ("pg_get_partkeydef", Text, 1, 1, null),
+        ("pg_get_partition_constraintdef", Text, 1, 1, null),
+        ("pg_get_serial_sequence", Text, 2, 2, null),
+        ("pg_get_statisticsobjdef", Text, 1, 1, null),
+        ("pg_get_statisticsobjdef_columns", Text, 1, 1, null),
+        ("pg_encoding_to_char", Name, 1, 1, |_, r| Ok(r[0].map(|e| if e == "6" { "UTF8" } else { "" }).into())),
+        ("pg_char_to_encoding", Int4, 1, 1, d::char_to_encoding),
+        ("obj_description", Text, 1, 2, null),
+        ("col_description", Text, 2, 2, null),
+        ("shobj_description", Text, 2, 2, null),
+        ("pg_tablespace_location", Text, 1, 1, |_, r| Ok(r[0].map(|_| "").into())),
+    ]
+}
+
+/// Sizes in bytes, and rows.
+fn sizes() -> Vec<Line> {
+    vec![
+        ("pg_relation_size", Int8, 1, 2, d::relation_size),
+        ("pg_table_size", Int8, 1, 1, d::relation_size),
+        ("pg_total_relation_size", Int8, 1, 1, d::relation_size),
+        ("pg_indexes_size", Int8, 1, 1, zero),
+        ("pg_database_size", Int8, 1, 1, d::database_size),
+        ("pg_tablespace_size", Int8, 1, 1, d::database_size),
+        ("pg_size_pretty", Text, 1, 1, d::size_pretty),
+        ("pg_stat_get_live_tuples", Int8, 1, 1, |c, r| d::status(c, r, |s| s.rows)),
+        ("pg_stat_get_tuples_inserted", Int8, 1, 1, |c, r| d::status(c, r, |s| s.events)),
+        ("pg_stat_get_db_numbackends", Int4, 1, 1, |c, _| Ok(c.sessions.len().into())),
+    ]
+}

@@ -1,0 +1,121 @@
+//! System relations: pg_catalog, information_schema and everfold.* as queries see them.
+//!
+//! PostgreSQL's clients (psql's backslash commands, drivers, ORMs, BI tools) learn what exists by querying these relations and
+//! by calling functions such as `pg_get_viewdef`. Three parts let them:
+//!
+//! - [`RELATIONS`]: each relation is one line with a function that builds its rows from a [`SystemContext`] (`relations/`),
+//!   in the shape that `facts/` has recorded from PostgreSQL 15.
+//! - [`functions::functions`]: the system functions, as DataFusion UDFs.
+//! - [`rewrite::rewrite`]: small rules over the syntax tree that turn what DataFusion cannot plan (`::regclass`,
+//!   `OPERATOR(pg_catalog.~)`, `ARRAY(SELECT ..)`) into what it can.
+//!
+//! The life of a query: the session takes a [`SystemContext`] as of its statement, `rewrite` turns the statement, DataFusion plans
+//! it, scans call `rows` of the relations it names, functions ask for the context again. Invariants: a relation's oid is its number
+//! in the catalog and what is derived from it has that number plus a constant (`names`), so all relations agree without
+//! sharing state; rows are built anew for each statement, because catalogs are small and stale ones are wrong.
+
+pub mod facts;
+pub mod functions;
+pub mod names;
+mod relations;
+pub mod rewrite;
+mod rows;
+
+pub use relations::RELATIONS;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use crate::catalog::Catalog;
+use crate::data::Position;
+use crate::error::Result;
+
+pub use crate::SERVER_VERSION;
+/// [`SERVER_VERSION`] as PostgreSQL's integer.
+pub const SERVER_VERSION_NUM: &str = "150018";
+
+/// What system relations and system functions may know, as of one statement.
+#[derive(Clone, Debug, Default)]
+pub struct SystemContext {
+    pub catalog: Arc<Catalog>,
+    pub user: String,
+    pub database: String,
+    pub process_id: i32,
+    /// When the server started, in microseconds since 1970.
+    pub started_us: i64,
+    /// Settings in force: (name, value, description).
+    pub settings: Vec<(String, String, String)>,
+    pub head: Position,
+    pub relations: Vec<RelationStatus>,
+    pub operators: Vec<OperatorStatus>,
+    pub segments: Vec<SegmentStatus>,
+    pub sessions: Vec<SessionStatus>,
+}
+
+/// How far a stream, table or view is.
+#[derive(Clone, Debug, Default)]
+pub struct RelationStatus {
+    pub id: u32,
+    /// `running`, `backfilling`, `failed`; `ready` for streams.
+    pub state: String,
+    /// Position up to which it is folded; for a stream the end of its events.
+    pub position: Position,
+    /// Events not yet folded.
+    pub lag: u64,
+    /// Part of the history folded, 0 to 1.
+    pub progress: f64,
+    pub rows: u64,
+    pub state_bytes: u64,
+    pub events: u64,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// One operator of a dataflow.
+#[derive(Clone, Debug, Default)]
+pub struct OperatorStatus {
+    pub relation: u32,
+    /// 0-based, in the order of EXPLAIN.
+    pub ordinal: u32,
+    pub depth: u32,
+    pub operator: String,
+    pub detail: String,
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub state_bytes: u64,
+    pub busy_us: u64,
+}
+
+/// One sealed segment.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentStatus {
+    pub relation: u32,
+    pub file: String,
+    pub first_position: Position,
+    pub end_position: Position,
+    pub rows: u64,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default)]
+pub struct SessionStatus {
+    pub process_id: i32,
+    pub user: String,
+    pub database: String,
+    pub application: String,
+    pub state: String,
+    pub query: String,
+    pub started_us: i64,
+}
+
+/// A system relation: where it lives, what it looks like, how its rows are made.
+pub struct SystemRelation {
+    pub schema: &'static str,
+    pub name: &'static str,
+    pub columns: fn() -> SchemaRef,
+    pub rows: fn(&SystemContext) -> Result<RecordBatch>,
+}

@@ -1,0 +1,381 @@
+//! Names and object ids: what `::regclass`, `::regtype` and their kin read and print, and the ids of things derived from relations.
+//!
+//! A relation's oid is its number in the catalog. What PostgreSQL keeps beside a relation gets its oid by adding a constant
+//! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key.
+
+use std::sync::Arc;
+
+use crate::catalog::{Relation, RelationKind};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+
+use super::SystemContext;
+use super::facts::{self, PROCS, SHAPES};
+
+/// Added to a relation's oid: the index of its primary key.
+pub const INDEX: u32 = 1 << 30;
+/// Added to a relation's oid: the constraint of its primary key.
+pub const CONSTRAINT: u32 = (1 << 30) + (1 << 28);
+/// Added to a relation's oid: its row type.
+pub const ROW_TYPE: u32 = 1 << 29;
+/// Added to a relation's oid: the array of its row type.
+pub const ROW_ARRAY: u32 = (1 << 29) + (1 << 28);
+/// The oid of the one role that owns everything, PostgreSQL's bootstrap superuser.
+pub const OWNER: u32 = 10;
+/// Schemas: (oid, name). User relations live in `public`.
+pub const SCHEMAS: [(u32, &str); 4] = [(11, "pg_catalog"), (PUBLIC, "public"), (13_222, "information_schema"), (14_000, "everfold")];
+/// The oid of schema `public`.
+pub const PUBLIC: u32 = 2200;
+/// The oid of the database.
+pub const DATABASE: u32 = 5;
+
+/// The oid of a schema, by name.
+pub fn schema_oid(name: &str) -> Option<u32> {
+    SCHEMAS.iter().find(|s| s.1 == name).map(|s| s.0)
+}
+
+/// pg_class.relkind of a user relation.
+pub fn relkind(kind: RelationKind) -> &'static str {
+    match kind {
+        RelationKind::Stream | RelationKind::Table => "r",
+        RelationKind::MaterializedView => "m",
+        RelationKind::View => "v",
+    }
+}
+
+/// The name of the primary key of a relation, for its index and its constraint alike.
+pub fn key_name(relation: &Relation) -> String {
+    format!("{}_pkey", relation.name)
+}
+
+/// The keyed relation whose primary key's index (or constraint, by `base`) has that oid.
+pub fn keyed(context: &SystemContext, oid: u32, base: u32) -> Option<&Arc<Relation>> {
+    oid.checked_sub(base).and_then(|id| context.catalog.by_id(id)).filter(|r| !r.key.is_empty())
+}
+
+/// An identifier as SQL text: quoted where it must be.
+pub fn quote_ident(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !RESERVED.contains(&name);
+    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// Keywords that PostgreSQL quotes as identifiers, those one is likely to meet.
+const RESERVED: &[&str] = &[
+    "all",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "between",
+    "bigint",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "check",
+    "collate",
+    "column",
+    "constraint",
+    "create",
+    "cross",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "inner",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "natural",
+    "not",
+    "null",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "position",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "table",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// Splits `a.b` into its parts, folding what is not quoted to lower case. Errors: 42602's kin, as 42601, for an unclosed quote.
+pub fn parts(text: &str) -> Result<Vec<String>> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = text.trim().chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => part.push(chars.next().expect("it was peeked")),
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if quoted => part.push(c),
+            c => part.extend(c.to_lowercase()),
+        }
+    }
+    if quoted {
+        return Err(Error::syntax("invalid name syntax"));
+    }
+    parts.push(part);
+    Ok(parts)
+}
+
+/// The kinds of names that have a `reg..` type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reg {
+    Class,
+    Type,
+    Proc,
+    Namespace,
+    Role,
+    Collation,
+    Operator,
+}
+
+impl Reg {
+    /// By the name of the type: `regclass`, `regtype` ...
+    pub fn parse(name: &str) -> Option<Reg> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "regclass" => Reg::Class,
+            "regtype" => Reg::Type,
+            "regproc" | "regprocedure" => Reg::Proc,
+            "regnamespace" => Reg::Namespace,
+            "regrole" => Reg::Role,
+            "regcollation" => Reg::Collation,
+            "regoper" | "regoperator" => Reg::Operator,
+            _ => return None,
+        })
+    }
+
+    /// The oid that the text means: a number, `-`, or a name. Errors: 42P01, 42704, 42883, 3F000 for a name that does not exist.
+    pub fn read(self, context: &SystemContext, text: &str) -> Result<u32> {
+        if text == "-" {
+            return Ok(0);
+        }
+        if let Ok(oid) = text.parse() {
+            return Ok(oid);
+        }
+        self.look_up(context, text)?.ok_or_else(|| {
+            let (code, message) = match self {
+                Reg::Class => (code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")),
+                Reg::Type => (code::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")),
+                Reg::Proc => (code::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist")),
+                Reg::Namespace => (code::INVALID_SCHEMA_NAME, format!("schema \"{text}\" does not exist")),
+                Reg::Role => (code::UNDEFINED_OBJECT, format!("role \"{text}\" does not exist")),
+                Reg::Collation => (code::UNDEFINED_OBJECT, format!("collation \"{text}\" does not exist")),
+                Reg::Operator => (code::UNDEFINED_FUNCTION, format!("operator does not exist: {text}")),
+            };
+            Error::new(code, message)
+        })
+    }
+
+    /// The oid of a name, if there is one.
+    pub fn look_up(self, context: &SystemContext, text: &str) -> Result<Option<u32>> {
+        if self == Reg::Type {
+            return Ok(type_oid(context, text));
+        }
+        let bare = if self == Reg::Proc { text.split('(').next().unwrap_or(text) } else { text };
+        let parts = parts(bare)?;
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, name.as_str()),
+            [.., schema, name] => (Some(schema.as_str()), name.as_str()),
+            [] => return Ok(None),
+        };
+        Ok(match self {
+            Reg::Class => class_oid(context, schema, name),
+            Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
+            Reg::Namespace => schema_oid(name),
+            Reg::Role => (name == context.user || name == "postgres").then_some(OWNER),
+            Reg::Collation => [(100, "default"), (950, "c"), (950, "C"), (951, "POSIX")].iter().find(|c| c.1 == name).map(|c| c.0),
+            Reg::Operator => facts::operators().find(|o| o[1] == name).map(|o| facts::number(o[0]) as u32),
+            Reg::Type => None,
+        })
+    }
+
+    /// The name of an oid as PostgreSQL prints it; the number itself if nothing has it, `-` for 0.
+    pub fn print(self, context: &SystemContext, oid: u32) -> String {
+        if oid == 0 {
+            return "-".into();
+        }
+        let name = match self {
+            Reg::Class => class_name(context, oid),
+            Reg::Type => type_name(context, oid, -1),
+            Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
+            Reg::Namespace => SCHEMAS.iter().find(|s| s.0 == oid).map(|s| s.1.to_string()),
+            Reg::Role => (oid == OWNER).then(|| quote_ident(&context.user)),
+            Reg::Collation => {
+                [(100, "\"default\""), (950, "\"C\""), (951, "\"POSIX\"")].iter().find(|c| c.0 == oid).map(|c| c.1.to_string())
+            }
+            Reg::Operator => facts::operators().find(|o| facts::number(o[0]) == i64::from(oid)).map(|o| o[1].to_string()),
+        };
+        name.unwrap_or_else(|| oid.to_string())
+    }
+}
+
+/// The oid of a relation or index, looked up as the search path pg_catalog, public does.
+pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> Option<u32> {
+    let system = |schema: &str| facts::find(schema, name).map(|s| s.oid);
+    let user = || {
+        let relation = context.catalog.find(name).map(|r| r.id);
+        relation.or_else(|| {
+            let owner = context.catalog.find(name.strip_suffix("_pkey")?)?;
+            (!owner.key.is_empty()).then_some(owner.id + INDEX)
+        })
+    };
+    match schema {
+        None => system("pg_catalog").or_else(user),
+        Some("public") => user(),
+        Some(schema) => system(schema),
+    }
+}
+
+fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
+    if let Some(relation) = context.catalog.by_id(oid) {
+        return Some(quote_ident(&relation.name));
+    }
+    if let Some(relation) = keyed(context, oid, INDEX) {
+        return Some(quote_ident(&key_name(relation)));
+    }
+    let shape = SHAPES.iter().find(|s| s.oid == oid)?;
+    Some(if shape.schema == "pg_catalog" { shape.name.to_string() } else { format!("{}.{}", shape.schema, shape.name) })
+}
+
+/// The oid of a type by its name in SQL or in pg_type; relations' row types included.
+pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
+    let bare = text.trim();
+    let bare = bare.strip_prefix("pg_catalog.").or_else(|| bare.strip_prefix("public.")).unwrap_or(bare);
+    // Pseudo-types that no column has but that clients compare return types with.
+    if let Some(oid) = [("trigger", 2279), ("event_trigger", 3838), ("anyarray", 2277), ("cstring", 2275), ("internal", 2281)]
+        .iter()
+        .find(|p| p.0 == bare)
+        .map(|p| p.1)
+    {
+        return Some(oid);
+    }
+    if let Some(item) = bare.strip_prefix('_')
+        && let Ok(item) = PgType::parse(item)
+    {
+        return Some(PgType::Array(Box::new(item)).oid()).filter(|oid| *oid != 0);
+    }
+    let known = if bare == "char" || bare == "\"char\"" {
+        Ok(if bare == "char" { PgType::Bpchar(1) } else { PgType::Char })
+    } else {
+        PgType::parse(bare)
+    };
+    let known = known.ok().filter(|t| !matches!(t, PgType::Array(item) if matches!(**item, PgType::Array(_)))).map(|t| t.oid());
+    known.or_else(|| context.catalog.find(&parts(bare).ok()?.pop()?).map(|r| r.id + ROW_TYPE))
+}
+
+/// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid.
+pub fn type_name(context: &SystemContext, oid: u32, typmod: i32) -> Option<String> {
+    if let Some(ty) = PgType::from_oid(oid) {
+        return Some(match (&ty, typmod) {
+            (PgType::Array(item), m) => format!("{}[]", with_modifier(item, m)),
+            (scalar, m) => with_modifier(scalar, m),
+        });
+    }
+    let row = |base: u32| oid.checked_sub(base).and_then(|id| context.catalog.by_id(id)).map(|r| quote_ident(&r.name));
+    let pseudo = [(2275, "cstring"), (2276, "\"any\""), (2277, "anyarray"), (2279, "trigger"), (2281, "internal"), (2283, "anyelement")];
+    let pseudo = pseudo.iter().find(|p| p.0 == oid).map(|p| p.1.to_string());
+    pseudo.or_else(|| row(ROW_ARRAY).map(|name| format!("{name}[]"))).or_else(|| row(ROW_TYPE))
+}
+
+fn with_modifier(ty: &PgType, typmod: i32) -> String {
+    let modifier = typmod - 4;
+    match ty {
+        PgType::Numeric(_) if typmod > 3 => format!("numeric({},{})", modifier >> 16 & 0xffff, modifier & 0x7ff),
+        PgType::Varchar(_) if typmod > 3 => format!("character varying({modifier})"),
+        PgType::Bpchar(_) if typmod > 3 => format!("character({modifier})"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_and_quoted_as_postgresql_does() {
+        assert_eq!(parts(r#"Public."A.""b""#).unwrap(), ["public", "A.\"b"]);
+        assert!(parts("\"open").is_err());
+        assert_eq!(
+            [quote_ident("ev"), quote_ident("Ev"), quote_ident("select"), quote_ident("a\"b")],
+            ["ev", "\"Ev\"", "\"select\"", "\"a\"\"b\""]
+        );
+    }
+
+    #[test]
+    fn system_names_are_looked_up_both_ways() {
+        let context = SystemContext::default();
+        assert_eq!(Reg::Class.read(&context, "pg_catalog.pg_class").unwrap(), 1259);
+        assert_eq!(Reg::Class.print(&context, 1259), "pg_class");
+        assert_eq!(Reg::Type.read(&context, "character varying").unwrap(), 1043);
+        assert_eq!(Reg::Type.read(&context, "int4[]").unwrap(), 1007);
+        assert_eq!(Reg::Proc.read(&context, "array_in").unwrap(), 750);
+        assert_eq!(Reg::Class.read(&context, "nothing").unwrap_err().code(), code::UNDEFINED_TABLE);
+        assert_eq!(type_name(&context, 1700, (10 << 16 | 2) + 4).unwrap(), "numeric(10,2)");
+    }
+}

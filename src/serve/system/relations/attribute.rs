@@ -1,0 +1,92 @@
+//! pg_attribute and pg_attrdef: the columns of every relation and of every primary key's index, and their defaults.
+
+use super::super::SystemContext;
+use super::super::facts::{self, SHAPES};
+use super::super::names::INDEX;
+use super::super::rows::{Cell, Rows};
+use crate::data::PgType;
+use crate::error::Result;
+use hashbrown::HashMap;
+
+/// How a type is stored: pg_type's columns that pg_attribute repeats.
+struct Storage {
+    by_value: bool,
+    align: &'static str,
+    storage: &'static str,
+    collation: i64,
+}
+
+fn storages() -> HashMap<u32, Storage> {
+    let one = |t: Vec<&'static str>| {
+        let storage = Storage { by_value: t[4] == "t", align: t[5], storage: t[6], collation: facts::number(t[13]) };
+        (facts::number(t[0]) as u32, storage)
+    };
+    facts::types().map(one).collect()
+}
+
+pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let storages = storages();
+    for shape in SHAPES.iter() {
+        for (i, (name, ty)) in shape.columns.iter().enumerate() {
+            attribute(&storages, rows, shape.oid, i + 1, name, ty, [false, false])?;
+        }
+    }
+    for relation in context.catalog.relations() {
+        for (i, c) in relation.columns.iter().enumerate() {
+            let not_null = !c.nullable || relation.key.contains(&i);
+            attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, [not_null, c.default.is_some()])?;
+        }
+        for (i, k) in relation.key.iter().enumerate() {
+            let c = &relation.columns[*k];
+            attribute(&storages, rows, relation.id + INDEX, i + 1, &c.name, &c.ty, [false, false])?;
+        }
+    }
+    Ok(())
+}
+
+fn attribute(
+    storages: &HashMap<u32, Storage>,
+    rows: &mut Rows,
+    relation: u32,
+    number: usize,
+    name: &str,
+    ty: &PgType,
+    [not_null, has_default]: [bool; 2],
+) -> Result<()> {
+    let array = matches!(ty, PgType::Array(_));
+    let scalar = storages.get(&ty.oid());
+    rows.add([
+        ("attrelid", relation.into()),
+        ("attname", name.into()),
+        ("atttypid", ty.oid().into()),
+        ("attstattarget", Cell::Int(-1)),
+        ("attlen", ty.typlen().into()),
+        ("attnum", number.into()),
+        ("attndims", i32::from(array).into()),
+        ("attcacheoff", Cell::Int(-1)),
+        ("atttypmod", ty.typmod().into()),
+        ("attbyval", scalar.is_some_and(|s| s.by_value).into()),
+        ("attalign", scalar.map_or("i", |s| s.align).into()),
+        ("attstorage", scalar.map_or("x", |s| s.storage).into()),
+        ("attcompression", "".into()),
+        ("attnotnull", not_null.into()),
+        ("atthasdef", has_default.into()),
+        ("attidentity", "".into()),
+        ("attgenerated", "".into()),
+        ("attislocal", true.into()),
+        ("attcollation", scalar.map_or(0, |s| s.collation).into()),
+    ])
+}
+
+/// A default's oid: defaults are numbered through relations and columns, far above every other oid.
+pub fn pg_attrdef(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let mut oid = 1u32 << 31;
+    for relation in context.catalog.relations() {
+        for (i, column) in relation.columns.iter().enumerate() {
+            let Some(default) = &column.default else { continue };
+            rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;
+            oid += 1;
+        }
+    }
+    Ok(())
+}

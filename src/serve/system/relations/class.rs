@@ -1,0 +1,89 @@
+//! pg_class: every relation, and the index of every primary key.
+
+use super::super::facts::{SHAPES, Shape};
+use super::super::names::{INDEX, OWNER, PUBLIC, ROW_TYPE, key_name, relkind, schema_oid};
+use super::super::rows::{Cell, Rows};
+use super::super::{RelationStatus, SystemContext};
+use crate::catalog::{Relation, RelationKind};
+use crate::error::Result;
+
+/// Access methods, as in pg_am.
+const HEAP: u32 = 2;
+const BTREE: u32 = 403;
+
+pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for shape in SHAPES.iter() {
+        system(shape, rows)?;
+    }
+    for relation in context.catalog.relations() {
+        let status = context.relations.iter().find(|s| s.id == relation.id);
+        user(relation, status, rows)?;
+        if !relation.key.is_empty() {
+            index(relation, status, rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn system(shape: &Shape, rows: &mut Rows) -> Result<()> {
+    let table = shape.kind == "r";
+    rows.add([
+        ("oid", shape.oid.into()),
+        ("relname", shape.name.into()),
+        ("relnamespace", schema_oid(shape.schema).into()),
+        ("relowner", OWNER.into()),
+        ("relam", if table { HEAP } else { 0 }.into()),
+        ("relfilenode", if table { shape.oid } else { 0 }.into()),
+        ("reltuples", Cell::Float(-1.0)),
+        ("relpersistence", "p".into()),
+        ("relkind", shape.kind.into()),
+        ("relnatts", shape.columns.len().into()),
+        ("relhasrules", (!table).into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ])
+}
+
+fn user(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+    let view = relation.kind == RelationKind::View;
+    let derived = view || relation.kind == RelationKind::MaterializedView;
+    rows.add([
+        ("oid", relation.id.into()),
+        ("relname", (&relation.name).into()),
+        ("relnamespace", PUBLIC.into()),
+        ("reltype", (relation.id + ROW_TYPE).into()),
+        ("relowner", OWNER.into()),
+        ("relam", if view { 0 } else { HEAP }.into()),
+        ("relfilenode", if view { 0 } else { relation.id }.into()),
+        ("reltuples", tuples(status)),
+        ("relhasindex", (!relation.key.is_empty()).into()),
+        ("relpersistence", "p".into()),
+        ("relkind", relkind(relation.kind).into()),
+        ("relnatts", relation.columns.len().into()),
+        ("relhasrules", derived.into()),
+        ("relispopulated", true.into()),
+        ("relreplident", if view { "n" } else { "d" }.into()),
+    ])
+}
+
+fn index(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", (relation.id + INDEX).into()),
+        ("relname", key_name(relation).into()),
+        ("relnamespace", PUBLIC.into()),
+        ("relowner", OWNER.into()),
+        ("relam", BTREE.into()),
+        ("relfilenode", (relation.id + INDEX).into()),
+        ("reltuples", tuples(status)),
+        ("relpersistence", "p".into()),
+        ("relkind", "i".into()),
+        ("relnatts", relation.key.len().into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ])
+}
+
+/// The row count as the planner's estimate; -1 is PostgreSQL's "not known".
+fn tuples(status: Option<&RelationStatus>) -> Cell {
+    Cell::Float(status.map_or(-1.0, |s| s.rows as f64))
+}

@@ -1,0 +1,121 @@
+//! What can be called and how: pg_proc, pg_operator, pg_cast, pg_opclass, pg_collation, pg_language, pg_am.
+
+use super::super::SystemContext;
+use super::super::facts::{self, PROCS};
+use super::super::names::OWNER;
+use super::super::rows::{Cell, Rows};
+use crate::error::Result;
+
+const PG_CATALOG: u32 = 11;
+
+pub fn pg_proc(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for p in PROCS.iter() {
+        rows.add([
+            ("oid", p.oid.into()),
+            ("proname", p.name.into()),
+            ("pronamespace", PG_CATALOG.into()),
+            ("proowner", OWNER.into()),
+            ("prolang", 12u32.into()),
+            ("procost", Cell::Float(1.0)),
+            ("prorows", Cell::Float(if p.returns_set { 1000.0 } else { 0.0 })),
+            ("prokind", p.kind.into()),
+            ("proisstrict", true.into()),
+            ("proretset", p.returns_set.into()),
+            ("provolatile", p.volatility.into()),
+            ("proparallel", "s".into()),
+            ("pronargs", p.arguments.split_whitespace().count().into()),
+            ("prorettype", p.returns.into()),
+            ("proargtypes", p.arguments.into()),
+            ("prosrc", p.name.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_operator(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let n = |cell: &str| Cell::Int(facts::number(cell));
+    facts::operators().try_for_each(|o| {
+        rows.add([
+            ("oid", n(o[0])),
+            ("oprname", o[1].into()),
+            ("oprnamespace", PG_CATALOG.into()),
+            ("oprowner", OWNER.into()),
+            ("oprkind", o[2].into()),
+            ("oprcanmerge", (o[3] == "t").into()),
+            ("oprcanhash", (o[4] == "t").into()),
+            ("oprleft", n(o[5])),
+            ("oprright", n(o[6])),
+            ("oprresult", n(o[7])),
+            ("oprcom", n(o[8])),
+            ("oprnegate", n(o[9])),
+            ("oprcode", n(o[10])),
+        ])
+    })
+}
+
+pub fn pg_cast(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let n = |cell: &str| Cell::Int(facts::number(cell));
+    facts::casts().try_for_each(|c| {
+        rows.add([
+            ("oid", n(c[0])),
+            ("castsource", n(c[1])),
+            ("casttarget", n(c[2])),
+            ("castfunc", n(c[3])),
+            ("castcontext", c[4].into()),
+            ("castmethod", c[5].into()),
+        ])
+    })
+}
+
+pub fn pg_opclass(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let n = |cell: &str| Cell::Int(facts::number(cell));
+    facts::opclasses().try_for_each(|c| {
+        rows.add([
+            ("oid", n(c[0])),
+            ("opcmethod", n(c[3])),
+            ("opcname", c[1].into()),
+            ("opcnamespace", PG_CATALOG.into()),
+            ("opcowner", OWNER.into()),
+            ("opcfamily", n(c[5])),
+            ("opcintype", n(c[2])),
+            ("opcdefault", (c[4] == "t" || c[4] == "true").into()),
+        ])
+    })
+}
+
+pub fn pg_collation(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for (oid, name, provider, locale) in [(100u32, "default", "d", None), (950, "C", "c", Some("C")), (951, "POSIX", "c", Some("POSIX"))] {
+        rows.add([
+            ("oid", oid.into()),
+            ("collname", name.into()),
+            ("collnamespace", PG_CATALOG.into()),
+            ("collowner", OWNER.into()),
+            ("collprovider", provider.into()),
+            ("collisdeterministic", true.into()),
+            ("collencoding", Cell::Int(-1)),
+            ("collcollate", locale.into()),
+            ("collctype", locale.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_language(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for (oid, name, trusted, validator) in [(12u32, "internal", false, 2246u32), (14, "sql", true, 2248)] {
+        rows.add([
+            ("oid", oid.into()),
+            ("lanname", name.into()),
+            ("lanowner", OWNER.into()),
+            ("lanpltrusted", trusted.into()),
+            ("lanvalidator", validator.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_am(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for (oid, name, kind, handler) in [(2u32, "heap", "t", 3u32), (403, "btree", "i", 330)] {
+        rows.add([("oid", oid.into()), ("amname", name.into()), ("amhandler", handler.into()), ("amtype", kind.into())])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Relations by kind and what they are made from: pg_tables, pg_views, pg_matviews, pg_rewrite, pg_depend.
+
+use super::super::SystemContext;
+use super::super::facts::SHAPES;
+use super::super::names::{CONSTRAINT, INDEX};
+use super::super::rows::Rows;
+use crate::catalog::RelationKind;
+use crate::error::Result;
+
+/// Added to a view's oid: its rule `_RETURN`, by which PostgreSQL says what a view depends on.
+const RULE: u32 = (1 << 30) + (1 << 29);
+/// The catalogs that pg_depend names.
+const PG_CLASS: u32 = 1259;
+const PG_REWRITE: u32 = 2618;
+const PG_CONSTRAINT: u32 = 2606;
+
+/// A view's definition as PostgreSQL shows it, ended by a semicolon.
+pub fn definition(sql: &str) -> String {
+    format!(" {};", sql.trim().trim_end_matches(';'))
+}
+
+pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for s in SHAPES.iter().filter(|s| s.kind == "r") {
+        rows.add([("schemaname", s.schema.into()), ("tablename", s.name.into()), ("tableowner", (&context.user).into())])?;
+    }
+    for r in context.catalog.relations().filter(|r| r.has_log()) {
+        rows.add([
+            ("schemaname", "public".into()),
+            ("tablename", (&r.name).into()),
+            ("tableowner", (&context.user).into()),
+            ("hasindexes", (!r.key.is_empty()).into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for s in SHAPES.iter().filter(|s| s.kind == "v") {
+        rows.add([("schemaname", s.schema.into()), ("viewname", s.name.into()), ("viewowner", (&context.user).into())])?;
+    }
+    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::View) {
+        rows.add([
+            ("schemaname", "public".into()),
+            ("viewname", (&r.name).into()),
+            ("viewowner", (&context.user).into()),
+            ("definition", definition(&r.sql).into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_matviews(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::MaterializedView) {
+        rows.add([
+            ("schemaname", "public".into()),
+            ("matviewname", (&r.name).into()),
+            ("matviewowner", (&context.user).into()),
+            ("hasindexes", (!r.key.is_empty()).into()),
+            ("ispopulated", true.into()),
+            ("definition", definition(&r.sql).into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for r in context.catalog.relations().filter(|r| !r.has_log()) {
+        rows.add([
+            ("oid", (r.id + RULE).into()),
+            ("rulename", "_RETURN".into()),
+            ("ev_class", r.id.into()),
+            ("ev_type", "1".into()),
+            ("ev_enabled", "O".into()),
+            ("is_instead", true.into()),
+            ("ev_qual", "<>".into()),
+            ("ev_action", (&r.sql).into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for r in context.catalog.relations() {
+        if !r.has_log() {
+            depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, r.id], "i")?;
+            r.depends_on.iter().try_for_each(|on| depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, *on], "n"))?;
+        }
+        if !r.key.is_empty() {
+            depend(rows, [PG_CONSTRAINT, r.id + CONSTRAINT, PG_CLASS, r.id], "a")?;
+            depend(rows, [PG_CLASS, r.id + INDEX, PG_CONSTRAINT, r.id + CONSTRAINT], "i")?;
+        }
+    }
+    Ok(())
+}
+
+fn depend(rows: &mut Rows, [class, object, on_class, on]: [u32; 4], kind: &str) -> Result<()> {
+    rows.add([
+        ("classid", class.into()),
+        ("objid", object.into()),
+        ("refclassid", on_class.into()),
+        ("refobjid", on.into()),
+        ("deptype", kind.into()),
+    ])
+}

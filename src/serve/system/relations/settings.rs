@@ -1,0 +1,70 @@
+//! pg_settings, and the time zones that a setting may name.
+
+use super::super::rows::{Cell, Rows};
+use super::super::{SERVER_VERSION, SERVER_VERSION_NUM, SystemContext};
+use crate::error::Result;
+
+/// Settings that clients read, that nobody can change, and that hold unless the session knows better: (name, value, description).
+const PRESETS: &[(&str, &str, &str)] = &[
+    ("block_size", "8192", "Shows the size of a disk block."),
+    ("client_encoding", "UTF8", "Sets the client's character set encoding."),
+    ("default_table_access_method", "heap", "Sets the default table access method for new tables."),
+    ("default_transaction_isolation", "serializable", "Sets the transaction isolation level of each new transaction."),
+    ("integer_datetimes", "on", "Shows whether datetimes are integer based."),
+    ("jit", "off", "Allow JIT compilation."),
+    ("lc_collate", "C", "Shows the collation order locale."),
+    ("lc_ctype", "C", "Shows the character classification and case conversion locale."),
+    ("max_identifier_length", "63", "Shows the maximum identifier length."),
+    ("max_index_keys", "32", "Shows the maximum number of index keys."),
+    ("search_path", "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
+    ("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
+    ("server_version", SERVER_VERSION, "Shows the server version."),
+    ("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
+    ("standard_conforming_strings", "on", "Causes '...' strings to treat backslashes literally."),
+    ("transaction_isolation", "serializable", "Sets the current transaction's isolation level."),
+    ("transaction_read_only", "off", "Sets the current transaction's read-only status."),
+    ("wal_level", "replica", "Sets the level of information written to the WAL."),
+];
+
+/// The value of a setting, the session's own first; names are matched without regard to case.
+pub fn setting<'a>(context: &'a SystemContext, name: &str) -> Option<&'a str> {
+    let own = context.settings.iter().find(|s| s.0.eq_ignore_ascii_case(name)).map(|s| s.1.as_str());
+    own.or_else(|| PRESETS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1))
+}
+
+pub fn pg_settings(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let own = context.settings.iter().map(|s| (s.0.as_str(), s.1.as_str(), s.2.as_str(), "user"));
+    let preset = |p: &&(&str, &str, &str)| !context.settings.iter().any(|s| s.0.eq_ignore_ascii_case(p.0));
+    let presets = PRESETS.iter().filter(preset).map(|p| (p.0, p.1, p.2, "internal"));
+    let mut all: Vec<_> = own.chain(presets).collect();
+    all.sort_unstable();
+    for (name, value, description, context) in all {
+        let kind = match value {
+            "on" | "off" => "bool",
+            v if v.parse::<i64>().is_ok() => "integer",
+            _ => "string",
+        };
+        rows.add([
+            ("name", name.into()),
+            ("setting", value.into()),
+            ("category", "Everfold".into()),
+            ("short_desc", description.into()),
+            ("context", context.into()),
+            ("vartype", kind.into()),
+            ("source", "default".into()),
+            ("boot_val", value.into()),
+            ("reset_val", value.into()),
+            ("sourceline", Cell::Null),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The one zone whose rules are built in; timestamps with time zone are held and shown in it.
+pub fn pg_timezone_names(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([("name", "UTC".into()), ("abbrev", "UTC".into()), ("utc_offset", Cell::Int(0))])
+}
+
+pub fn pg_timezone_abbrevs(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([("abbrev", "UTC".into()), ("utc_offset", Cell::Int(0))])
+}

@@ -1,0 +1,214 @@
+//! information_schema: tables, columns, schemata, views and their small companions.
+
+use super::super::SystemContext;
+use super::super::facts::{PROCS, SHAPES};
+use super::super::names::{SCHEMAS, type_name};
+use super::super::rows::{Cell, Rows};
+use super::listing::definition;
+use crate::catalog::RelationKind;
+use crate::data::PgType;
+use crate::error::Result;
+
+fn yes_no(yes: bool) -> Cell {
+    if yes { "YES" } else { "NO" }.into()
+}
+
+/// The standard knows base tables and views; a materialized view is listed as a view, so that tools which read only this find it.
+pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let mut table = |schema: &str, name: &str, base: bool, insertable: bool| {
+        rows.add([
+            ("table_catalog", (&context.database).into()),
+            ("table_schema", schema.into()),
+            ("table_name", name.into()),
+            ("table_type", if base { "BASE TABLE" } else { "VIEW" }.into()),
+            ("is_insertable_into", yes_no(insertable)),
+            ("is_typed", "NO".into()),
+        ])
+    };
+    for s in SHAPES.iter() {
+        table(s.schema, s.name, s.kind == "r", false)?;
+    }
+    context.catalog.relations().try_for_each(|r| table("public", &r.name, r.has_log(), r.has_log()))
+}
+
+pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for s in SHAPES.iter() {
+        for (i, (name, ty)) in s.columns.iter().enumerate() {
+            column(context, rows, [s.schema, s.name, name], i + 1, ty, [true, false], None)?;
+        }
+    }
+    for r in context.catalog.relations() {
+        for (i, c) in r.columns.iter().enumerate() {
+            let nullable = c.nullable && !r.key.contains(&i);
+            column(
+                context,
+                rows,
+                ["public", &r.name, &c.name],
+                i + 1,
+                &c.ty,
+                [nullable, r.kind == RelationKind::Table],
+                c.default.as_ref(),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn column(
+    context: &SystemContext,
+    rows: &mut Rows,
+    [schema, table, name]: [&str; 3],
+    number: usize,
+    ty: &PgType,
+    [nullable, updatable]: [bool; 2],
+    default: Option<&String>,
+) -> Result<()> {
+    let array = matches!(ty, PgType::Array(_));
+    let database = || Cell::from(&context.database);
+    let [precision, radix, scale] = numeric(ty);
+    rows.add([
+        ("table_catalog", database()),
+        ("table_schema", schema.into()),
+        ("table_name", table.into()),
+        ("column_name", name.into()),
+        ("ordinal_position", number.into()),
+        ("column_default", default.into()),
+        ("is_nullable", yes_no(nullable)),
+        ("data_type", if array { "ARRAY".into() } else { ty.base().to_string().into() }),
+        ("character_maximum_length", length(ty).into()),
+        ("character_octet_length", octets(ty).into()),
+        ("numeric_precision", precision),
+        ("numeric_precision_radix", radix),
+        ("numeric_scale", scale),
+        ("datetime_precision", datetime_precision(ty).into()),
+        ("udt_catalog", database()),
+        ("udt_schema", "pg_catalog".into()),
+        ("udt_name", ty.typname().into()),
+        ("dtd_identifier", number.to_string().into()),
+        ("is_self_referencing", "NO".into()),
+        ("is_identity", "NO".into()),
+        ("identity_cycle", "NO".into()),
+        ("is_generated", "NEVER".into()),
+        ("is_updatable", yes_no(updatable)),
+    ])
+}
+
+/// Precision, radix and scale of a number type.
+fn numeric(ty: &PgType) -> [Cell; 3] {
+    let binary = |bits: i64, scale: Cell| [Cell::Int(bits), Cell::Int(2), scale];
+    match ty {
+        PgType::Int2 => binary(16, Cell::Int(0)),
+        PgType::Int4 => binary(32, Cell::Int(0)),
+        PgType::Int8 => binary(64, Cell::Int(0)),
+        PgType::Float4 => binary(24, Cell::Null),
+        PgType::Float8 => binary(53, Cell::Null),
+        PgType::Numeric(Some((p, s))) => [Cell::Int((*p).into()), Cell::Int(10), Cell::Int((*s).into())],
+        PgType::Numeric(None) | PgType::Quotient(_) => [Cell::Null, Cell::Int(10), Cell::Null],
+        _ => [Cell::Null, Cell::Null, Cell::Null],
+    }
+}
+
+fn length(ty: &PgType) -> Option<u32> {
+    match ty {
+        PgType::Varchar(n) => *n,
+        PgType::Bpchar(n) => Some((*n).max(1)),
+        _ => None,
+    }
+}
+
+/// A character of UTF-8 takes four bytes at most; text may be 1 GiB long.
+fn octets(ty: &PgType) -> Option<i64> {
+    match ty {
+        PgType::Text | PgType::Varchar(None) => Some(1 << 30),
+        other => length(other).map(|n| i64::from(n) * 4),
+    }
+}
+
+fn datetime_precision(ty: &PgType) -> Option<i64> {
+    match ty {
+        PgType::Date => Some(0),
+        PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval => Some(6),
+        _ => None,
+    }
+}
+
+pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    SCHEMAS.iter().try_for_each(|(_, name)| {
+        rows.add([("catalog_name", (&context.database).into()), ("schema_name", (*name).into()), ("schema_owner", (&context.user).into())])
+    })
+}
+
+pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let derived = context.catalog.relations().filter(|r| !r.has_log());
+    for r in derived {
+        rows.add([
+            ("table_catalog", (&context.database).into()),
+            ("table_schema", "public".into()),
+            ("table_name", (&r.name).into()),
+            ("view_definition", definition(&r.sql).into()),
+            ("check_option", "NONE".into()),
+            ("is_updatable", "NO".into()),
+            ("is_insertable_into", "NO".into()),
+            ("is_trigger_updatable", "NO".into()),
+            ("is_trigger_deletable", "NO".into()),
+            ("is_trigger_insertable_into", "NO".into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn view_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for view in context.catalog.relations().filter(|r| !r.has_log()) {
+        for table in view.depends_on.iter().filter_map(|id| context.catalog.by_id(*id)) {
+            rows.add([
+                ("view_catalog", (&context.database).into()),
+                ("view_schema", "public".into()),
+                ("view_name", (&view.name).into()),
+                ("table_catalog", (&context.database).into()),
+                ("table_schema", "public".into()),
+                ("table_name", (&table.name).into()),
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+pub fn character_sets(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("character_set_name", "UTF8".into()),
+        ("character_repertoire", "UCS".into()),
+        ("form_of_use", "UTF8".into()),
+        ("default_collate_catalog", (&context.database).into()),
+        ("default_collate_schema", "pg_catalog".into()),
+        ("default_collate_name", "C".into()),
+    ])
+}
+
+pub fn catalog_name(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([("catalog_name", (&context.database).into())])
+}
+
+pub fn enabled_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([("role_name", (&context.user).into())])
+}
+
+/// The functions of pg_proc.
+pub fn routines(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for p in PROCS.iter().filter(|p| p.kind == "f") {
+        rows.add([
+            ("specific_catalog", (&context.database).into()),
+            ("specific_schema", "pg_catalog".into()),
+            ("specific_name", format!("{}_{}", p.name, p.oid).into()),
+            ("routine_catalog", (&context.database).into()),
+            ("routine_schema", "pg_catalog".into()),
+            ("routine_name", p.name.into()),
+            ("routine_type", "FUNCTION".into()),
+            ("data_type", type_name(context, p.returns, -1).into()),
+            ("routine_body", "EXTERNAL".into()),
+            ("external_language", "INTERNAL".into()),
+            ("is_deterministic", yes_no(p.volatility == "i")),
+            ("security_type", "INVOKER".into()),
+        ])?;
+    }
+    Ok(())
+}

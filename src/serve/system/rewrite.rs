@@ -1,0 +1,256 @@
+//! Rewrites what PostgreSQL's clients send into what DataFusion can plan, on the syntax tree.
+//!
+//! [`rewrite`] walks a statement once; at each node it tries the rules of [`BEFORE`] on the way down, where a rule must see what
+//! its operands were written as, and those of [`AFTER`] on the way up, where the operands are rewritten already. A rule
+//! is a small function that changes the node it knows and leaves the rest alone, so their order within a list matters
+//! only where a rule says so. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
+
+mod build;
+mod casts;
+mod queries;
+mod series;
+mod vectors;
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, Expr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor, Value,
+    VisitMut, VisitorMut,
+};
+
+use super::SystemContext;
+use crate::error::{Error, Result};
+use build::{call, last_name, literal, strings, take};
+
+pub use queries::DUPLICATE;
+
+type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
+
+/// Rules for the way down.
+const BEFORE: &[Rule] = &[
+    casts::compared,
+    casts::chained,
+    queries::always_null,
+    queries::array_of_options,
+    queries::roles_of_policy,
+    vectors::expanded_field,
+    vectors::subscript,
+];
+
+/// Rules for the way up.
+const AFTER: &[Rule] = &[
+    unqualified_function,
+    keyword_function,
+    custom_operator,
+    collate,
+    struct_field,
+    at_time_zone,
+    any_of_literal,
+    like_escape,
+    vectors::array_literal,
+    queries::array_of_query,
+    queries::scalar_subquery,
+    vectors::vector_argument,
+    vectors::any_of_vector,
+    casts::cast,
+];
+
+/// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
+pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
+    let mut visitor = Rewriter { context };
+    match VisitMut::visit(statement, &mut visitor) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Rewriter<'a> {
+    context: &'a SystemContext,
+}
+
+fn apply(rules: &[Rule], expr: &mut Expr, context: &SystemContext) -> ControlFlow<Error> {
+    match rules.iter().try_for_each(|rule| rule(expr, context)) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    }
+}
+
+impl VisitorMut for Rewriter<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        match queries::fetch_first(query).and_then(|()| queries::no_locks(query)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    }
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        queries::tableoid(select);
+        series::expanded(select);
+        queries::labels(select);
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        table_function(factor);
+        series::column_of_alias(factor);
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        apply(BEFORE, expr, self.context)
+    }
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        apply(AFTER, expr, self.context)
+    }
+}
+
+/// `pg_catalog.f(..)` is `f(..)`: psql, pgjdbc and SQLAlchemy qualify every call.
+fn unqualified(name: &mut ObjectName) {
+    let schema = match name.0.as_slice() {
+        [ObjectNamePart::Identifier(schema), _] => schema.value.to_ascii_lowercase(),
+        _ => return,
+    };
+    if schema == "pg_catalog" || schema == "information_schema" {
+        name.0.remove(0);
+    }
+    if let [ObjectNamePart::Identifier(f)] = name.0.as_mut_slice()
+        && f.quote_style.is_none()
+    {
+        f.value.make_ascii_lowercase();
+    }
+}
+
+fn unqualified_function(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if let Expr::Function(f) = expr {
+        unqualified(&mut f.name);
+        if last_name(&f.name) == "_pg_expandarray" {
+            f.name = ObjectName::from(vec![Ident::new("pg_expandarray")]);
+        }
+    }
+    Ok(())
+}
+
+/// The same for functions in FROM: `pg_catalog.generate_series(..)`, `pg_catalog.unnest(..)` (psql, pgjdbc).
+fn table_function(factor: &mut TableFactor) {
+    match factor {
+        TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => unqualified(name),
+        _ => {}
+    }
+}
+
+/// `current_user`, `session_user`, `user`, `current_catalog`, `current_schema` without parentheses are calls (DBeaver, Grafana).
+fn keyword_function(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    const KEYWORDS: [&str; 6] = ["current_user", "session_user", "user", "current_catalog", "current_schema", "current_role"];
+    match expr {
+        Expr::Function(f) if matches!(f.args, FunctionArguments::None) && KEYWORDS.contains(&last_name(&f.name).as_str()) => {
+            *expr = call(&last_name(&f.name), vec![]);
+        }
+        Expr::Identifier(i)
+            if i.quote_style.is_none() && matches!(i.value.to_ascii_lowercase().as_str(), "current_schema" | "current_role") =>
+        {
+            *expr = call(&i.value.to_ascii_lowercase(), vec![]);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `x AT TIME ZONE z` is `timezone(z, x)`, as in PostgreSQL's grammar.
+fn at_time_zone(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if let Expr::AtTimeZone { timestamp, time_zone } = expr {
+        *expr = call("timezone", vec![take(time_zone), take(timestamp)]);
+    }
+    Ok(())
+}
+
+/// `OPERATOR(pg_catalog.~)` is `~`: psql writes every pattern so.
+fn custom_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::BinaryOp { op, .. } = expr else { return Ok(()) };
+    let BinaryOperator::PGCustomBinaryOperator(parts) = op else { return Ok(()) };
+    let Some(symbol) = parts.last() else { return Ok(()) };
+    *op = match symbol.as_str() {
+        "~" => BinaryOperator::PGRegexMatch,
+        "~*" => BinaryOperator::PGRegexIMatch,
+        "!~" => BinaryOperator::PGRegexNotMatch,
+        "!~*" => BinaryOperator::PGRegexNotIMatch,
+        "~~" => BinaryOperator::PGLikeMatch,
+        "!~~" => BinaryOperator::PGNotLikeMatch,
+        "=" => BinaryOperator::Eq,
+        "<>" => BinaryOperator::NotEq,
+        "<" => BinaryOperator::Lt,
+        "<=" => BinaryOperator::LtEq,
+        ">" => BinaryOperator::Gt,
+        ">=" => BinaryOperator::GtEq,
+        "+" => BinaryOperator::Plus,
+        "-" => BinaryOperator::Minus,
+        "*" => BinaryOperator::Multiply,
+        "/" => BinaryOperator::Divide,
+        "||" => BinaryOperator::StringConcat,
+        other => return Err(Error::unsupported(format!("OPERATOR({other}) is not supported")).hint("Write the operator by itself.")),
+    };
+    Ok(())
+}
+
+/// `COLLATE pg_catalog.default` and `COLLATE "C"` are how text compares anyway (psql). Errors: 0A000 for any other collation.
+fn collate(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Collate { expr: inner, collation } = expr else { return Ok(()) };
+    let name = last_name(collation);
+    if !matches!(name.as_str(), "default" | "c" | "C" | "posix" | "POSIX" | "ucs_basic") {
+        let error = Error::unsupported(format!("collation \"{name}\" is not supported"));
+        return Err(error.hint("Text is compared by its bytes: write COLLATE \"C\", or nothing."));
+    }
+    *expr = std::mem::replace(inner, literal(Value::Null));
+    Ok(())
+}
+
+/// `(composite).field` is get_field(composite, 'field'): pgjdbc's `(result.keys).x`.
+fn struct_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
+    let [AccessExpr::Dot(Expr::Identifier(field))] = access_chain.as_slice() else { return Ok(()) };
+    if matches!(**root, Expr::Nested(_)) {
+        let field = literal(Value::SingleQuotedString(field.value.clone()));
+        *expr = call("get_field", vec![std::mem::replace(root, literal(Value::Null)), field]);
+    }
+    Ok(())
+}
+
+/// `x = ANY('{r,p}')` and `x = ANY(ARRAY['r','p'])` are IN lists, `<> ALL` a NOT IN (pgcli, SQLAlchemy).
+fn any_of_literal(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let (left, right, negated) = match expr {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return Ok(()),
+    };
+    let list = match build::bare(right) {
+        Expr::Array(array) if !array.elem.is_empty() => array.elem.clone(),
+        Expr::Value(v) => match &v.value {
+            Value::SingleQuotedString(text) => strings(text),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    if list.is_empty() {
+        // Nothing is in an empty array, and everything is unlike all of it.
+        *expr = literal(Value::Boolean(negated));
+        return Ok(());
+    }
+    let left = std::mem::replace(left, Box::new(literal(Value::Null)));
+    *expr = Expr::InList { expr: left, list, negated };
+    Ok(())
+}
+
+/// `LIKE p ESCAPE '/'` is LIKE with the backslash that DataFusion takes (SQLAlchemy).
+fn like_escape(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expr else { return Ok(()) };
+    let Some(Value::SingleQuotedString(escape)) = escape_char.as_ref().map(|v| v.value.clone()) else { return Ok(()) };
+    if escape.is_empty() || escape == "\\" {
+        return Ok(());
+    }
+    let replace = |p: Expr, from: &str, to: &str| call("replace", vec![p, build::text(from), build::text(to)]);
+    let escaped = replace(build::take(pattern), "\\", "\\\\");
+    **pattern = replace(escaped, &escape, "\\");
+    *escape_char = None;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Small builders and readers of syntax trees.
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Value,
+};
+
+/// A literal.
+pub fn literal(value: Value) -> Expr {
+    Expr::Value(value.into())
+}
+
+/// A string literal.
+pub fn text(value: &str) -> Expr {
+    literal(Value::SingleQuotedString(value.to_string()))
+}
+
+/// `name(arguments)`.
+pub fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments.into_iter().map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
+/// Takes an expression out of its place.
+pub fn take(expr: &mut Expr) -> Expr {
+    std::mem::replace(expr, literal(Value::Null))
+}
+
+/// The last part of a name; in lower case unless it is quoted.
+pub fn last_name(name: &ObjectName) -> String {
+    match name.0.last() {
+        Some(ObjectNamePart::Identifier(i)) if i.quote_style.is_some() => i.value.clone(),
+        Some(ObjectNamePart::Identifier(i)) => i.value.to_ascii_lowercase(),
+        _ => String::new(),
+    }
+}
+
+/// The unnamed arguments of a call.
+pub fn arguments(f: &mut Function) -> Vec<&mut Expr> {
+    let FunctionArguments::List(list) = &mut f.args else { return vec![] };
+    let unnamed = list.args.iter_mut().filter_map(|a| match a {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e),
+        _ => None,
+    });
+    unnamed.collect()
+}
+
+/// An expression without the parentheses around it.
+pub fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(inner) => bare(inner),
+        other => other,
+    }
+}
+
+/// The column that an expression names, in lower case.
+pub fn column_name(expr: &Expr) -> Option<String> {
+    match bare(expr) {
+        Expr::Identifier(i) => Some(i.value.to_ascii_lowercase()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// The elements of an array's text, `{a,"b c"}`, as string literals; none if it is not an array's text.
+pub fn strings(array: &str) -> Vec<Expr> {
+    let Some(inner) = array.trim().strip_prefix('{').and_then(|a| a.strip_suffix('}')) else { return vec![] };
+    if inner.is_empty() {
+        return vec![];
+    }
+    let (mut items, mut item, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' => item.extend(chars.next()),
+            ',' if !quoted => items.push(std::mem::take(&mut item)),
+            c => item.push(c),
+        }
+    }
+    items.push(item);
+    items.iter().map(|i| text(i)).collect()
+}

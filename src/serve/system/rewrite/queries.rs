@@ -1,0 +1,350 @@
+//! Rules about queries and subqueries.
+
+use hashbrown::{HashMap, HashSet};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
+    Value,
+};
+
+use super::super::SystemContext;
+use super::super::facts;
+use super::build::{call, column_name, last_name, literal, take};
+use crate::error::{Error, Result};
+
+/// Ends the name of an output column that another one before it bears already, followed by a number: DataFusion wants names unique.
+/// Whoever shows names to a client cuts them there.
+pub const DUPLICATE: char = '\u{1}';
+
+/// The only SELECT of a query, if it is nothing but that.
+fn plain_select(query: &mut Query) -> Option<&mut Select> {
+    if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
+        return None;
+    }
+    match query.body.as_mut() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
+    }
+}
+
+fn is_grouped(select: &Select) -> bool {
+    !matches!(&select.group_by, GroupByExpr::Expressions(e, _) if e.is_empty()) || select.having.is_some()
+}
+
+fn only_item(select: &mut Select) -> Option<&mut Expr> {
+    match select.projection.as_mut_slice() {
+        [SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }] => Some(e),
+        _ => None,
+    }
+}
+
+/// `ARRAY(SELECT .. FROM unnest(column) x)` is the column's array: psql shows options so (`reloptions`, `evttags`), which nothing here has.
+pub fn array_of_options(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
+    if last_name(&f.name) != "array" {
+        return Ok(());
+    }
+    let Some(select) = plain_select(query) else { return Ok(()) };
+    let column = match select.from.as_slice() {
+        [TableWithJoins { relation, joins }] if joins.is_empty() => unnested(relation),
+        _ => None,
+    };
+    if let Some(column) = column.filter(|c| column_name(c).is_some_and(|n| n == "reloptions" || n == "evttags")) {
+        *expr = call("pg_array_or_empty", vec![column]);
+    }
+    Ok(())
+}
+
+/// `ARRAY(SELECT rolname FROM pg_roles WHERE oid = ANY (polroles))`, the roles of a row-level policy (psql's \d and \dp): there are no
+/// policies, and DataFusion plans only equalities between a subquery and what is around it, so the answer is written down: no roles.
+pub fn roles_of_policy(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
+    if last_name(&f.name) != "array" {
+        return Ok(());
+    }
+    let Some(select) = plain_select(query) else { return Ok(()) };
+    let of_policy = |c: &Expr| matches!(c, Expr::AnyOp { right, .. } if column_name(right).is_some_and(|n| n == "polroles"));
+    if select.from.len() == 1 && table_is(&select.from[0].relation, "pg_roles") && select.selection.as_ref().is_some_and(of_policy) {
+        *expr = null_of(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)));
+    }
+    Ok(())
+}
+
+fn table_is(factor: &TableFactor, wanted: &str) -> bool {
+    matches!(factor, TableFactor::Table { name, .. } if last_name(name) == wanted)
+}
+
+fn null_of(data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(literal(Value::Null)), data_type, array: false, format: None }
+}
+
+/// The one argument of `unnest(x)` in FROM.
+fn unnested(factor: &TableFactor) -> Option<Expr> {
+    match factor {
+        TableFactor::UNNEST { array_exprs, .. } => array_exprs.first().cloned(),
+        TableFactor::Table { name, args: Some(args), .. } if last_name(name) == "unnest" => match args.args.as_slice() {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e.clone()),
+            _ => None,
+        },
+        TableFactor::Function { name, args, .. } if last_name(name) == "unnest" => match args.as_slice() {
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `ARRAY(SELECT x ..)` is `(SELECT array_agg(x) ..)`, an empty array for no rows (psql's \du, \dp; pgcli).
+pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "array" {
+        return Ok(());
+    }
+    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
+    let order = query.order_by.take();
+    let Some(select) = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s)) else { return Ok(()) };
+    let Some(item) = only_item(select) else { return Ok(()) };
+    let value = take(item);
+    let mut aggregate = call("array_agg", vec![value.clone()]);
+    if let (Some(order), Expr::Function(f)) = (order, &mut aggregate)
+        && let OrderByKind::Expressions(mut by) = order.kind
+        && let FunctionArguments::List(list) = &mut f.args
+    {
+        for one in &mut by {
+            if matches!(&one.expr, Expr::Value(v) if matches!(v.value, Value::Number(..))) {
+                one.expr = value.clone();
+            }
+        }
+        list.clauses.push(FunctionArgumentClause::OrderBy(by));
+    }
+    *item = aggregate;
+    *expr = call("pg_array_or_empty", vec![Expr::Subquery(query.clone())]);
+    Ok(())
+}
+
+/// A correlated subquery over a catalog that gives one value at most is planned only as an aggregate: psql's \d looks up defaults so.
+pub fn scalar_subquery(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Subquery(query) = expr else { return Ok(()) };
+    let Some(select) = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s)) else { return Ok(()) };
+    let catalog = !select.from.is_empty() && select.from.iter().all(|t| is_catalog(&t.relation));
+    if let Some(item) = only_item(select).filter(|_| catalog)
+        && !is_aggregate(item)
+    {
+        *item = call("first_value", vec![take(item)]);
+        let outer = outer_conditions(select);
+        if let Some(condition) = outer.into_iter().reduce(and) {
+            let conditions = vec![CaseWhen { condition, result: take(expr) }];
+            *expr = Expr::Case {
+                case_token: AttachedToken::empty(),
+                end_token: AttachedToken::empty(),
+                operand: None,
+                conditions,
+                else_result: None,
+            };
+        }
+    }
+    Ok(())
+}
+
+fn and(left: Expr, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) }
+}
+
+/// Takes out of a subquery the conditions that are about the outer row alone (`AND a.atthasdef`): DataFusion cannot pull them over an aggregate.
+fn outer_conditions(select: &mut Select) -> Vec<Expr> {
+    let own: HashSet<String> = select.from.iter().filter_map(|t| table_name(&t.relation)).collect();
+    let Some(condition) = select.selection.take() else { return vec![] };
+    let mut all = Vec::new();
+    conjuncts(condition, &mut all);
+    let is_outer = |e: &Expr| matches!(e, Expr::CompoundIdentifier(p) if p.len() > 1 && !own.contains(&p[p.len() - 2].value));
+    let (outer, inner): (Vec<_>, Vec<_>) = all.into_iter().partition(is_outer);
+    select.selection = inner.into_iter().reduce(and);
+    outer
+}
+
+fn conjuncts(expr: Expr, all: &mut Vec<Expr>) {
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            conjuncts(*left, all);
+            conjuncts(*right, all);
+        }
+        Expr::Nested(inner) => conjuncts(*inner, all),
+        other => all.push(other),
+    }
+}
+
+/// What a table in FROM is called there.
+fn table_name(factor: &TableFactor) -> Option<String> {
+    match factor {
+        TableFactor::Table { name, alias, .. } => Some(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone())),
+        _ => None,
+    }
+}
+
+fn is_catalog(factor: &TableFactor) -> bool {
+    matches!(factor, TableFactor::Table { name, args: None, .. } if facts::find("pg_catalog", &last_name(name)).is_some())
+}
+
+/// The aggregates that clients put into scalar subqueries over catalogs, anywhere in the expression.
+fn is_aggregate(expr: &Expr) -> bool {
+    const AGGREGATES: [&str; 10] =
+        ["array_agg", "string_agg", "count", "min", "max", "sum", "bool_and", "bool_or", "first_value", "json_agg"];
+    let text = expr.to_string().to_ascii_lowercase();
+    AGGREGATES.iter().any(|a| text.contains(&format!("{a}(")))
+}
+
+/// Subqueries whose answer is always null here: psql and pgcli ask for a column's collation where it differs from its type's, which it
+/// never does; psql asks for the columns of a publication (`FROM generate_series(..) s, pg_attribute`), of which there are none.
+pub fn always_null(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Subquery(query) = expr else { return Ok(()) };
+    let Some(select) = plain_select(query) else { return Ok(()) };
+    let name = |f: &TableFactor| match f {
+        TableFactor::Table { name, .. } | TableFactor::Function { name, .. } => last_name(name),
+        _ => String::new(),
+    };
+    let names: Vec<_> = select.from.iter().map(|t| name(&t.relation)).collect();
+    let collation = names == ["pg_collation", "pg_type"] && only_item(select).and_then(|e| column_name(e)).is_some_and(|n| n == "collname");
+    let publication = names == ["generate_series", "pg_attribute"] && select.to_string().contains("prattrs");
+    if collation || publication {
+        *expr = null_of(DataType::Text);
+    }
+    Ok(())
+}
+
+/// `l.tableoid` is the oid of the catalog that `l` stands for (psql's \dL).
+pub fn tableoid(select: &mut Select) {
+    let mut oids = HashMap::new();
+    for table in &select.from {
+        for factor in std::iter::once(&table.relation).chain(table.joins.iter().map(|j| &j.relation)) {
+            if let TableFactor::Table { name, alias, .. } = factor
+                && let Some(shape) = facts::find("pg_catalog", &last_name(name))
+            {
+                oids.insert(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone()), shape.oid);
+            }
+        }
+    }
+    if oids.is_empty() {
+        return;
+    }
+    let _ = sqlparser::ast::visit_expressions_mut(select, |expr| {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let [table, column] = parts.as_slice()
+            && column.value == "tableoid"
+            && let Some(oid) = oids.get(&table.value)
+        {
+            *expr = literal(Value::Number(oid.to_string(), false));
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+}
+
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n. Errors: 0A000 for PERCENT and WITH TIES.
+pub fn fetch_first(query: &mut Query) -> Result<()> {
+    let Some(fetch) = query.fetch.take() else { return Ok(()) };
+    if fetch.percent || fetch.with_ties {
+        let error = Error::unsupported("FETCH FIRST with PERCENT or WITH TIES is not supported");
+        return Err(error.hint("Write FETCH FIRST n ROWS ONLY, or LIMIT n."));
+    }
+    let rows = fetch.quantity.unwrap_or_else(|| literal(Value::Number("1".into(), false)));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
+        Some(_) => return Err(Error::syntax("multiple LIMIT clauses not allowed")),
+        None => query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: vec![] }),
+    }
+    Ok(())
+}
+
+/// FOR UPDATE and its kin would lock nothing. Errors: 0A000.
+pub fn no_locks(query: &Query) -> Result<()> {
+    if query.locks.is_empty() {
+        return Ok(());
+    }
+    let hint = "Leave it out: UPDATE and DELETE see the rows as they are and lock the table themselves.";
+    Err(Error::unsupported("SELECT .. FOR UPDATE and FOR SHARE are not supported").hint(hint))
+}
+
+/// Names output columns before other rules change them: by PostgreSQL's label where a rule will change the expression, and with
+/// [`DUPLICATE`] where a name or a text comes twice (`SELECT NULL, NULL`, DBeaver's `c.oid, c.*`).
+pub fn labels(select: &mut Select) {
+    let wild = select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let mut seen = HashSet::new();
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        match item {
+            SelectItem::ExprWithAlias { alias, .. } if !seen.insert(alias.value.clone()) => {
+                *alias = Ident::with_quote('"', format!("{}{DUPLICATE}{i}", alias.value));
+            }
+            SelectItem::UnnamedExpr(expr) => {
+                let name = label(expr);
+                let twice = !seen.insert(name.clone());
+                let covered = wild && matches!(expr, Expr::CompoundIdentifier(_) | Expr::Identifier(_));
+                if twice || covered {
+                    let alias = Ident::with_quote('"', format!("{name}{DUPLICATE}{i}"));
+                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
+                } else if changes(expr) {
+                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias: Ident::with_quote('"', name) };
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn changes(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast { .. } | Expr::Subquery(_) | Expr::Array(_) => true,
+        Expr::Function(f) => f.over.is_none() && (f.name.0.len() > 1 || !matches!(f.args, FunctionArguments::List(_))),
+        Expr::CompoundFieldAccess { .. } | Expr::AnyOp { .. } => true,
+        _ => false,
+    }
+}
+
+/// The name that PostgreSQL gives to an output column without alias (FigureColname in its parser).
+pub fn label(expr: &Expr) -> String {
+    named(expr).unwrap_or_else(|| match expr {
+        Expr::Cast { data_type, .. } => type_label(data_type),
+        Expr::Case { .. } => "case".into(),
+        _ => "?column?".into(),
+    })
+}
+
+fn type_label(data_type: &sqlparser::ast::DataType) -> String {
+    use sqlparser::ast::DataType as T;
+    match data_type {
+        T::Custom(name, _) => last_name(name),
+        T::Regclass => "regclass".into(),
+        T::Int(_) | T::Integer(_) | T::Int4(_) => "int4".into(),
+        T::BigInt(_) | T::Int8(_) => "int8".into(),
+        T::SmallInt(_) | T::Int2(_) => "int2".into(),
+        T::Boolean | T::Bool => "bool".into(),
+        other => other.to_string().split(['(', '[', ' ']).next().unwrap_or("?column?").to_ascii_lowercase(),
+    }
+}
+
+fn named(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Identifier(i) => Some(i.value.clone()),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|i| i.value.clone()),
+        Expr::Function(f) => Some(last_name(&f.name)),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => named(inner),
+        Expr::Cast { expr, .. } => named(expr),
+        Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(i))) => Some(i.value.clone()),
+            _ => named(root),
+        },
+        Expr::Subquery(query) => match query.body.as_ref() {
+            SetExpr::Select(s) => match s.projection.as_slice() {
+                [SelectItem::UnnamedExpr(e)] => named(e),
+                [SelectItem::ExprWithAlias { alias, .. }] => Some(alias.value.clone()),
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Array(_) => Some("array".into()),
+        Expr::Case { else_result: Some(e), .. } => named(e),
+        Expr::Exists { .. } => Some("exists".into()),
+        _ => None,
+    }
+}
