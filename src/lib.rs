@@ -12,11 +12,13 @@ pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod data;
+pub mod engine;
 pub mod error;
 pub mod fold;
 pub mod func;
 pub mod limits;
 pub mod log;
+pub mod plan;
 pub mod serve;
 pub mod sql;
 

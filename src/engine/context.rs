@@ -1,0 +1,124 @@
+//! What system relations and functions show, gathered when they are asked for, once a statement.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::database::Engine;
+use super::settings::Settings;
+use crate::catalog::RelationKind;
+use crate::log::segment::hex;
+use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
+
+/// One session's view of the database.
+pub struct Source {
+    engine: Weak<Engine>,
+    process: i32,
+    user: String,
+    database: String,
+    current: Mutex<Option<Arc<SystemContext>>>,
+}
+
+impl Source {
+    pub(super) fn new(engine: &Arc<Engine>, process: i32, user: &str, database: &str) -> Self {
+        Source { engine: Arc::downgrade(engine), process, user: user.into(), database: database.into(), current: Mutex::default() }
+    }
+
+    /// What the session may know, as of this statement.
+    pub fn get(&self, settings: &Settings) -> Arc<SystemContext> {
+        self.current.lock().get_or_insert_with(|| Arc::new(self.gather(settings))).clone()
+    }
+
+    /// The next statement gathers anew.
+    pub(super) fn forget(&self) {
+        *self.current.lock() = None;
+    }
+
+    /// For functions, which are registered once a session.
+    pub(super) fn as_function(self: &Arc<Self>) -> Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync> {
+        let source = self.clone();
+        Arc::new(move || source.get(&Settings::default()))
+    }
+
+    fn gather(&self, settings: &Settings) -> SystemContext {
+        let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
+        let (relations, operators) = progress(&engine);
+        SystemContext {
+            catalog: engine.catalog(),
+            user: self.user.clone(),
+            database: self.database.clone(),
+            process_id: self.process,
+            settings: settings.all(),
+            head: engine.log.head(),
+            started_us: engine.started_us,
+            relations,
+            operators,
+            segments: segments(&engine),
+            sessions: engine.sessions.lock().values().cloned().collect(),
+        }
+    }
+}
+
+fn progress(engine: &Engine) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {
+    let head = engine.log.head();
+    let nodes = engine.runner.progress();
+    let (mut relations, mut operators) = (Vec::new(), Vec::new());
+    for relation in engine.catalog().relations() {
+        let mut status = RelationStatus { id: relation.id, state: "ready".into(), progress: 1.0, ..RelationStatus::default() };
+        if relation.has_log() {
+            status.events = engine.log.count(relation.id);
+            status.position = engine.log.end_of(relation.id);
+        }
+        if relation.kind == RelationKind::Stream {
+            status.rows = status.events;
+        }
+        if let (Some(node), Some(at)) = (engine.node(relation.id), nodes.get(&relation.id)) {
+            let due = node.base_logs.iter().map(|id| engine.log.end_of(*id)).max().unwrap_or(0).min(head);
+            status.position = at.position;
+            status.lag = due.saturating_sub(at.position);
+            status.progress = if due == 0 || status.lag == 0 { 1.0 } else { at.position as f64 / due as f64 };
+            status.state = match (&at.failed, at.started) {
+                (Some(_), _) => "failed",
+                (None, true) if status.progress > 0.9 => "running",
+                (None, _) => "backfilling",
+            }
+            .into();
+            status.error = at.failed.as_ref().map(|e| format!("{} {}", e.message(), e.fields().detail.clone().unwrap_or_default()));
+            status.rows = node.with_output(|output| output.rows() as u64);
+            status.state_bytes = node.state_bytes() as u64;
+            for (ordinal, report) in node.reports().into_iter().enumerate() {
+                operators.push(OperatorStatus {
+                    relation: relation.id,
+                    ordinal: ordinal as u32,
+                    depth: report.depth as u32,
+                    operator: report.name.to_string(),
+                    detail: report.detail,
+                    rows_in: report.rows_in,
+                    rows_out: report.rows_out,
+                    state_bytes: report.state_bytes as u64,
+                    busy_us: report.busy.as_micros() as u64,
+                });
+            }
+        }
+        relations.push(status);
+    }
+    (relations, operators)
+}
+
+fn segments(engine: &Engine) -> Vec<SegmentStatus> {
+    let mut all = Vec::new();
+    for relation in engine.catalog().relations().filter(|r| r.has_log()) {
+        for segment in engine.log.segments(relation.id) {
+            all.push(SegmentStatus {
+                relation: relation.id,
+                file: segment.name.clone(),
+                first_position: segment.first,
+                end_position: segment.end,
+                rows: segment.rows,
+                bytes: segment.bytes,
+                sha256: hex(&segment.sha256),
+            });
+        }
+    }
+    all
+}

@@ -1,0 +1,305 @@
+//! COPY: bulk rows in and out.
+//!
+//! In: bytes are parsed as they come; full batches go to the log early, staged, so that encoding and writing them overlaps with
+//! parsing the next ([`Encoding`]). They become visible, all at once, when the client says that it is done; before that an error or a lost client leaves nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, RecordBatch};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::task::JoinHandle;
+
+use super::dml::{target_columns, upserts};
+use super::session::Session;
+use super::transaction::TableLock;
+use crate::catalog::Relation;
+use crate::data::PgType;
+use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
+use crate::data::encode::Style;
+use crate::error::{Error, Result, code};
+use crate::log::{LogId, Staging};
+use crate::sql::{self, CopySource};
+
+/// A COPY .. FROM STDIN under way. Nothing is visible before `finish`; dropping it appends nothing.
+pub struct CopyIn {
+    /// Number of columns that each row has.
+    pub columns: usize,
+    /// True for the binary format.
+    pub binary: bool,
+    /// `None` once it has finished.
+    decoder: Option<CopyDecoder>,
+    relation: Arc<Relation>,
+    targets: Vec<usize>,
+    /// Values of the columns that are not copied; `None` if all are.
+    template: Option<RecordBatch>,
+    sink: Sink,
+    rows: u64,
+    _lock: Option<TableLock>,
+}
+
+/// Where full batches go.
+enum Sink {
+    /// To the log, ahead of the commit.
+    Staged(Box<Encoding>),
+    /// Into the transaction, at the end.
+    Held(Vec<RecordBatch>),
+}
+
+/// A COPY .. TO STDOUT: each of the byte strings is a row, to be sent as one CopyData message as the protocol promises its clients;
+/// then the tag `COPY rows`.
+pub struct CopyOut {
+    pub columns: usize,
+    pub binary: bool,
+    pub chunks: BoxStream<'static, Result<Vec<Bytes>>>,
+    pub rows: Arc<AtomicU64>,
+}
+
+/// A staging area whose batches are encoded on another thread, one at a time and in order.
+struct Encoding {
+    /// `None` while a batch is being encoded.
+    staging: Option<Staging>,
+    task: Option<JoinHandle<(Staging, Result<()>)>>,
+}
+
+impl Encoding {
+    fn new(staging: Staging) -> Self {
+        Encoding { staging: Some(staging), task: None }
+    }
+
+    /// The staging area, once the batch at hand is encoded.
+    async fn rest(&mut self) -> Result<Staging> {
+        if let Some(task) = self.task.take() {
+            let (staging, done) = task.await.map_err(|e| Error::internal(e.to_string()))?;
+            done?;
+            return Ok(staging);
+        }
+        self.staging.take().ok_or_else(|| Error::internal("a staging area was lost"))
+    }
+
+    async fn push(&mut self, log: LogId, batch: RecordBatch) -> Result<()> {
+        let mut staging = self.rest().await?;
+        self.task = Some(tokio::task::spawn_blocking(move || {
+            let done = staging.push_blocking(log, batch);
+            (staging, done)
+        }));
+        Ok(())
+    }
+}
+
+impl CopyIn {
+    /// Takes the payload of one CopyData message (cut anywhere).
+    pub async fn push(&mut self, data: Bytes) -> Result<()> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        decoder.feed(&data)?;
+        let batches = decoder.take_full_batches();
+        self.take_all(batches).await
+    }
+
+    async fn take_all(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+        for batch in batches {
+            let row = self.rows + first_null(&self.relation, &self.targets, &batch).unwrap_or(0);
+            if let Err(e) = self.take(batch).await {
+                let place = self.decoder.as_ref().filter(|_| e.code() == code::NOT_NULL_VIOLATION).map(|d| d.place_of(row));
+                return Err(match place {
+                    Some(place) => e.context(place),
+                    None => e,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        let full = match &self.template {
+            None => not_null(&self.relation, batch)?,
+            Some(template) => not_null(&self.relation, widened(&self.relation, &self.targets, template, &batch)?)?,
+        };
+        let events = upserts(&self.relation.event_schema(), &self.relation, full)?;
+        match &mut self.sink {
+            Sink::Staged(encoding) => encoding.push(self.relation.id, events).await,
+            Sink::Held(batches) => {
+                batches.push(events);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The first row (from 1) with a null in a copied column that takes none.
+fn first_null(relation: &Relation, targets: &[usize], batch: &RecordBatch) -> Option<u64> {
+    let strict = targets.iter().zip(batch.columns()).filter(|(t, column)| !relation.columns[**t].nullable && column.null_count() > 0);
+    strict.filter_map(|(_, column)| (0..column.len()).find(|row| column.is_null(*row))).min().map(|row| row as u64 + 1)
+}
+
+/// The columns copied, and the template's values for the others.
+fn widened(relation: &Relation, targets: &[usize], template: &RecordBatch, batch: &RecordBatch) -> Result<RecordBatch> {
+    let mut columns = Vec::with_capacity(relation.columns.len());
+    for i in 0..relation.columns.len() {
+        columns.push(match targets.iter().position(|t| *t == i) {
+            Some(from) => batch.column(from).clone(),
+            None => datafusion::common::ScalarValue::try_from_array(template.column(i), 0)?.to_array_of_size(batch.num_rows())?,
+        });
+    }
+    Ok(RecordBatch::try_new(relation.schema(), columns)?)
+}
+
+fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
+    for (i, column) in relation.columns.iter().enumerate() {
+        if !column.nullable && batch.column(i).null_count() > 0 {
+            let message =
+                format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
+            return Err(Error::new(code::NOT_NULL_VIOLATION, message));
+        }
+    }
+    Ok(RecordBatch::try_new(relation.schema(), batch.columns().to_vec())?)
+}
+
+impl Session {
+    pub(super) async fn copy_in(&mut self, table: &str, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
+        let relation = self.writable(table)?;
+        let targets = target_columns(&relation, columns)?;
+        let options = CopyOptions::parse(&option_values(options), false)?;
+        let template = if targets.len() == relation.columns.len() && targets.is_sorted() {
+            None
+        } else {
+            Some(self.defaults(&relation, &targets).await?)
+        };
+        let lock = if relation.kind == crate::catalog::RelationKind::Table { self.lock_shared(relation.id).await? } else { None };
+        let sink =
+            if self.transaction.is_some() { Sink::Held(vec![]) } else { Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?))) };
+        let binary = options.format == CopyFormat::Binary;
+        let types: Vec<(String, PgType)> =
+            targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
+        let decoder = Some(CopyDecoder::new(options, &relation.name, &types));
+        Ok(CopyIn { columns: targets.len(), binary, decoder, relation, targets, template, sink, rows: 0, _lock: lock })
+    }
+
+    /// One row with the defaults of the columns that are not among `targets`.
+    async fn defaults(&self, relation: &Relation, targets: &[usize]) -> Result<RecordBatch> {
+        let open = relation.nullable();
+        let given = targets.iter().map(|t| arrow::array::new_null_array(&relation.columns[*t].ty.arrow(), 1)).collect();
+        self.complete(&open, targets, given, 1).await
+    }
+
+    /// Ends a COPY FROM STDIN well: appends everything and answers the tag (`COPY 5`).
+    pub async fn finish_copy(&mut self, mut copy: Box<CopyIn>) -> Result<String> {
+        if let Some(decoder) = &mut copy.decoder {
+            let batches = decoder.finish()?;
+            copy.take_all(batches).await?;
+        }
+        let CopyIn { sink, relation, rows, _lock, .. } = *copy;
+        match sink {
+            Sink::Staged(_) if rows == 0 => {}
+            Sink::Staged(mut encoding) => {
+                let staging = encoding.rest().await?;
+                self.cancel.shield(staging.commit(self.settings.synchronous_commit())).await?;
+            }
+            Sink::Held(batches) => {
+                self.append(batches.into_iter().map(|batch| (relation.id, batch)).collect()).await?;
+            }
+        }
+        Ok(format!("COPY {rows}"))
+    }
+
+    pub(super) async fn copy_out(&mut self, source: &CopySource, options: &sql::CopyOptions) -> Result<CopyOut> {
+        let options = CopyOptions::parse(&option_values(options), true)?;
+        let query = match source {
+            CopySource::Query(query) => query.clone(),
+            CopySource::Table { name, columns } => table_query(name, columns)?,
+        };
+        let planned = self.plan_query(&query, &[]).await?;
+        let mut stream = self.run_query(&planned, vec![]).await?;
+        let binary = options.format == CopyFormat::Binary;
+        let types: Vec<(String, PgType)> = planned.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
+        let encoder = CopyEncoder::new(options, &types, &Style::default());
+        let rows = Arc::new(AtomicU64::new(0));
+        let counted = rows.clone();
+        let columns = planned.columns.len();
+        let chunks = async_stream(move |mut send| async move {
+            let (mut out, mut ends) = (Vec::new(), Vec::new());
+            encoder.header(&mut out);
+            // A line of names is a message of its own; the binary header belongs to the first row's.
+            if !binary && !out.is_empty() {
+                ends.push(out.len());
+            }
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                encoder.batch(&batch, &mut out, &mut ends)?;
+                counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                if !ends.is_empty() && !send.give(std::mem::take(&mut out), std::mem::take(&mut ends)).await {
+                    return Ok(());
+                }
+            }
+            encoder.trailer(&mut out);
+            if !out.is_empty() {
+                let end = vec![out.len()];
+                send.give(out, if ends.is_empty() { end } else { ends }).await;
+            }
+            Ok(())
+        });
+        Ok(CopyOut { columns, binary, chunks, rows })
+    }
+}
+
+/// The giving end of [`async_stream`].
+struct Giver(tokio::sync::mpsc::Sender<Result<Vec<Bytes>>>);
+
+impl Giver {
+    /// False if nobody takes any more.
+    async fn give(&mut self, rows: Vec<u8>, ends: Vec<usize>) -> bool {
+        let mut rest = Bytes::from(rows);
+        let mut start = 0;
+        let messages = ends.into_iter().map(|end| {
+            let row = rest.split_to(end - start);
+            start = end;
+            row
+        });
+        let messages = messages.collect();
+        self.0.send(Ok(messages)).await.is_ok()
+    }
+}
+
+/// A stream of what a future gives, run by whoever polls the stream.
+fn async_stream<F>(make: impl FnOnce(Giver) -> F) -> BoxStream<'static, Result<Vec<Bytes>>>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (send, mut receive) = tokio::sync::mpsc::channel(1);
+    let errors = send.clone();
+    let work = make(Giver(send));
+    let work = async move {
+        if let Err(e) = work.await {
+            let _ = errors.send(Err(e)).await;
+        }
+    };
+    let mut work = Box::pin(futures::FutureExt::fuse(work));
+    futures::stream::poll_fn(move |cx| {
+        let _ = work.as_mut().poll(cx);
+        receive.poll_recv(cx)
+    })
+    .boxed()
+}
+
+/// The options as the codec takes them.
+fn option_values(options: &sql::CopyOptions) -> Vec<(String, OptionValue)> {
+    let value = |v: &Option<String>, name: &str| match v.as_deref() {
+        None => OptionValue::Absent,
+        Some("*") if name.starts_with("force_") => OptionValue::Star,
+        Some(list) if name.starts_with("force_") => OptionValue::List(list.split(',').map(str::to_string).collect()),
+        Some(text) => OptionValue::Text(text.to_string()),
+    };
+    options.0.iter().map(|(name, v)| (name.clone(), value(v, name))).collect()
+}
+
+fn table_query(name: &str, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
+    let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+    let items = if columns.is_empty() { "*".to_string() } else { columns.iter().map(quoted).collect::<Vec<_>>().join(", ") };
+    match sql::parse(&format!("SELECT {items} FROM {}", quoted(&name.to_string())))? {
+        sql::Statement::Query(query) => Ok(query),
+        _ => Err(Error::internal("not a query")),
+    }
+}

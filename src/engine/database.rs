@@ -1,0 +1,215 @@
+//! The database: everything that outlives a connection.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use arc_swap::ArcSwap;
+use datafusion::execution::SessionState;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
+
+use super::cut::Purpose;
+use super::node::Node;
+use super::runner::Runner;
+use super::session::Session;
+use super::{checkpoint, recovery};
+use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::data::Position;
+use crate::error::{Error, Result};
+use crate::func;
+use crate::limits;
+use crate::log::Log;
+use crate::log::store::{LocalStore, Store};
+use crate::serve::cut::{ReadCut, Readable};
+use crate::serve::system::SessionStatus;
+
+/// The database.
+pub struct Engine {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) log: Arc<Log>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// When it was opened, microseconds since 1970.
+    pub(super) started_us: i64,
+    pub(super) catalog: ArcSwap<Catalog>,
+    /// Held while the catalog changes.
+    pub(super) ddl: tokio::sync::Mutex<()>,
+    pub(super) runner: Arc<Runner>,
+    /// Functions, rules and settings of DataFusion, without names and without a session's own functions.
+    pub(super) template: SessionState,
+    /// Queries run here, apart from the sockets.
+    queries: Mutex<Option<Runtime>>,
+    query_handle: Handle,
+    pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
+    locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
+    next_process: AtomicI32,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Opens the database in `config.data`, creating it if there is none; answers when the log is replayed. Views that have to fold
+    /// go on doing so in the background. Errors: 55006 for a directory in use, XX001 for a damaged log.
+    pub fn open(config: &Config) -> Result<Arc<Engine>> {
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(&config.data)?);
+        Self::open_with(store, Arc::new(SystemClock), config)
+    }
+
+    /// Opens the database in any store, with any clock; of `config` only what says how to run.
+    pub fn open_with(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: &Config) -> Result<Arc<Engine>> {
+        let log = Log::open(store.clone(), clock.clone(), crate::log::Options::default())?;
+        let cores = match config.query_threads {
+            0 => std::thread::available_parallelism().map_or(2, |n| n.get()),
+            threads => threads,
+        };
+        let queries = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores)
+            .thread_name("query")
+            .thread_stack_size(limits::STACK_BYTES)
+            .enable_all()
+            .build()?;
+        let runner = Runner::new(log.clone(), store.clone());
+        let engine = Arc::new(Engine {
+            template: template(cores, config.query_memory_bytes_max)?,
+            query_handle: queries.handle().clone(),
+            queries: Mutex::new(Some(queries)),
+            catalog: ArcSwap::from_pointee(recovery::catalog(&log)?),
+            ddl: tokio::sync::Mutex::new(()),
+            sessions: Mutex::default(),
+            locks: Mutex::default(),
+            next_process: AtomicI32::new(1),
+            threads: Mutex::default(),
+            started_us: clock.now_us(),
+            store,
+            log,
+            clock,
+            runner,
+        });
+        recovery::build(&engine)?;
+        *engine.threads.lock() = engine.runner.spawn(cores.max(2))?;
+        let runner = engine.runner.clone();
+        engine.log.on_commit(Box::new(move |_, logs| runner.committed(logs)));
+        // Events that came with the log are nobody's commit; nodes find them by themselves when they are queued.
+        engine.checkpoint_now_and_then();
+        Ok(engine)
+    }
+
+    /// A new session. `settings` are the startup message's parameters.
+    pub fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        let process = self.next_process.fetch_add(1, Ordering::Relaxed);
+        Session::new(self.clone(), process, user, database, settings)
+    }
+
+    /// Takes a last checkpoint, ends the threads and closes the log with its clean mark.
+    pub fn shutdown(&self) {
+        if self.log.head() > 0 {
+            // Without a checkpoint the next start folds more; that is no reason not to stop.
+            let _ = self.query_handle.block_on(async {
+                tokio::time::timeout(std::time::Duration::from_secs(20), checkpoint::take(&self.runner, self.store.as_ref())).await
+            });
+        }
+        self.runner.stop();
+        for thread in self.threads.lock().drain(..) {
+            let _ = thread.join();
+        }
+        if let Some(queries) = self.queries.lock().take() {
+            queries.shutdown_background();
+        }
+        if let Err(e) = self.log.close() {
+            eprintln!("closing the log: {e}");
+        }
+    }
+
+    /// The runtime on which queries run.
+    pub fn query_runtime(&self) -> &Handle {
+        &self.query_handle
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// The catalog as it is now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// What these relations hold at the log's head. Waits until the tables and views among them have folded up to there.
+    pub async fn read_cut(&self, relations: &[Arc<Relation>], latest: bool) -> Result<ReadCut> {
+        let nodes: Vec<RelationId> = relations.iter().filter(|r| r.kind != RelationKind::Stream).map(|r| r.id).collect();
+        let mut cut = ReadCut::default();
+        let snapshots = if nodes.is_empty() {
+            cut.position = self.log.head();
+            HashMap::new()
+        } else if latest {
+            cut.position = self.log.head();
+            nodes.iter().filter_map(|id| Some((*id, self.runner.node(*id)?.snapshot()))).collect()
+        } else {
+            let reached = self.runner.cut(&nodes, Purpose::Read)?;
+            cut.position = reached.position;
+            reached.wait().await?
+        };
+        cut.relations.extend(snapshots.into_iter().map(|(id, snapshot)| (id, Readable::Rows(snapshot))));
+        for stream in relations.iter().filter(|r| r.kind == RelationKind::Stream) {
+            cut.relations.insert(stream.id, Readable::Events(self.log.read(stream.id, 0..cut.position)?));
+        }
+        Ok(cut)
+    }
+
+    /// The node of a table or view.
+    pub fn node(&self, id: RelationId) -> Option<Arc<Node>> {
+        self.runner.node(id)
+    }
+
+    /// Waits until a node has folded all that was acknowledged before the call.
+    pub async fn reach(&self, node: &Node) -> Result<()> {
+        if node.is_current(&self.log) && node.position() > 0 {
+            return Ok(());
+        }
+        self.runner.cut(&[node.relation.id], Purpose::Reach)?.wait().await.map(|_| ())
+    }
+
+    /// The lock of a table.
+    pub(super) fn lock_of(&self, id: RelationId) -> Arc<tokio::sync::RwLock<()>> {
+        self.locks.lock().entry(id).or_default().clone()
+    }
+
+    /// Seals the tail and takes a checkpoint; answers its position.
+    pub async fn checkpoint(&self) -> Result<Position> {
+        let log = self.log.clone();
+        let sealed = self.query_handle.spawn_blocking(move || log.seal());
+        sealed.await.map_err(|e| Error::internal(e.to_string()))??;
+        checkpoint::take(&self.runner, self.store.as_ref()).await
+    }
+
+    /// From time to time takes a checkpoint, so that a restart after a crash folds little.
+    fn checkpoint_now_and_then(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        self.query_handle.spawn(async move {
+            let mut last = 0;
+            loop {
+                tokio::time::sleep(std::time::Duration::from_secs(limits::CHECKPOINT_INTERVAL_S)).await;
+                let Some(engine) = engine.upgrade() else { return };
+                let head = engine.log.head();
+                if head >= last + limits::CHECKPOINT_EVENTS_MIN
+                    && let Ok(position) = checkpoint::take(&engine.runner, engine.store.as_ref()).await
+                {
+                    last = position;
+                }
+            }
+        });
+    }
+}
+
+fn template(cores: usize, memory_bytes_max: usize) -> Result<SessionState> {
+    let pool = Arc::new(FairSpillPool::new(memory_bytes_max));
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+    let config = func::config().with_target_partitions(cores);
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+    Ok(func::register(builder).build())
+}

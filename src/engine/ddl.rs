@@ -1,0 +1,358 @@
+//! CREATE and DROP: changes of the catalog, and the nodes that come and go with them.
+//!
+//! Order of a CREATE: the change is checked, appended to `_catalog` (from then on it is durable), the log of the relation is
+//! registered, the new catalog becomes current, and the node is given to the runner. A DROP goes the other way round. A crash in
+//! between is mended by opening, which does the same from `_catalog`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use sqlparser::ast;
+
+use super::database::Engine;
+use super::node::{Input, Node, Source};
+use super::query::Planned;
+use super::recovery::catalog_event;
+use super::session::Session;
+use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
+use crate::data::{OFFSET, POSITION, PgType, TIME};
+use crate::error::{Error, Result, code};
+use crate::fold::{Flow, Identity, Upsert};
+use crate::limits;
+use crate::log::{Append, LogId};
+use crate::plan::lower::{Dataflow, lower};
+use crate::plan::names::{ContextSource, Names};
+use crate::sql::{Statement, parse};
+
+/// The columns of a relation's events as the log gives them back.
+fn logged_schema(relation: &Relation) -> SchemaRef {
+    let mut fields: Vec<Field> = relation.event_schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    fields.push(PgType::Int8.field(POSITION, false));
+    fields.push(PgType::Int8.field(OFFSET, false));
+    fields.push(PgType::Timestamptz.field(TIME, false));
+    Arc::new(Schema::new(fields))
+}
+
+/// The relations with nodes that a relation reads directly.
+pub fn nodes_below(catalog: &Catalog, relation: &Relation) -> Vec<RelationId> {
+    let direct = direct_reads(catalog, relation);
+    direct.into_iter().filter(|id| catalog.by_id(*id).is_some_and(|r| r.kind != RelationKind::Stream)).collect()
+}
+
+/// What a relation reads once plain views are looked through.
+fn direct_reads(catalog: &Catalog, relation: &Relation) -> BTreeSet<RelationId> {
+    let mut reads = BTreeSet::new();
+    for id in &relation.depends_on {
+        match catalog.by_id(*id) {
+            Some(r) if r.kind == RelationKind::View => reads.extend(direct_reads(catalog, r)),
+            Some(r) => {
+                reads.insert(r.id);
+            }
+            None => {}
+        }
+    }
+    reads
+}
+
+/// The logs that a relation's rows come from in the end.
+fn base_logs(catalog: &Catalog, relation: &Relation) -> Vec<LogId> {
+    let mut logs = BTreeSet::new();
+    let mut open = vec![relation.id];
+    while let Some(relation) = open.pop().and_then(|id| catalog.by_id(id)) {
+        if relation.has_log() {
+            logs.insert(relation.id);
+        }
+        open.extend(&relation.depends_on);
+    }
+    logs.into_iter().collect()
+}
+
+/// The node of a table or materialized view, at position 0.
+pub fn node(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    let catalog = engine.catalog();
+    if relation.kind == RelationKind::Table {
+        return table_node(relation);
+    }
+    let Statement::Query(query) = parse(&relation.sql)? else {
+        return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
+    };
+    let dataflow = futures::executor::block_on(engine.dataflow(&query, &relation.columns))?;
+    view_node(&catalog, relation.clone(), dataflow)
+}
+
+fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    let schema = logged_schema(relation);
+    let op = relation.columns.len();
+    let mut rows: Vec<usize> = (0..op).collect();
+    let (identity, key) = if relation.key.is_empty() {
+        rows.push(op + 1);
+        (Identity::Row { row: op + 1, position: op + 2 }, vec![op])
+    } else {
+        (Identity::Key(relation.key.clone()), relation.key.clone())
+    };
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
+    let flow = Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]);
+    let input = Input { source: Source::Log(relation.id), columns: all };
+    Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false)))
+}
+
+fn view_node(catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
+    let inputs = dataflow.inputs.into_iter().map(|input| {
+        let source =
+            if input.relation.kind == RelationKind::Stream { Source::Log(input.relation.id) } else { Source::Node(input.relation.id) };
+        Input { source, columns: input.columns }
+    });
+    let logs = base_logs(catalog, &relation);
+    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, dataflow.flow, dataflow.key, dataflow.append_only)))
+}
+
+impl Engine {
+    /// The dataflow of a query whose columns are to have these names.
+    async fn dataflow(self: &Engine, query: &ast::Query, columns: &[Column]) -> Result<Dataflow> {
+        let context: ContextSource = Arc::new(Default::default);
+        // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
+        let mut base = self.template.clone();
+        base.mark_start_execution();
+        let state = base.clone();
+        let names = Names { catalog: self.catalog(), context, hidden: false, instead: None, identity: false, base };
+        let planned = super::query::plan_over(names, query, &[]).await?;
+        let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
+        lower(&state, &planned.plan, &wanted)
+    }
+
+    /// Appends a change of the catalog and makes it current. The caller holds the DDL lock.
+    async fn change(&self, change: Change) -> Result<()> {
+        let next = self.catalog().apply(&change)?;
+        let batches = vec![(CATALOG_LOG, catalog_event(&change)?)];
+        self.log.append(Append { batches, sync: true }).await?;
+        self.catalog.store(Arc::new(next));
+        Ok(())
+    }
+
+    async fn create(&self, relation: Relation, node: Option<Arc<Node>>) -> Result<()> {
+        self.change(Change::Create(relation.clone())).await?;
+        if relation.has_log() {
+            self.log.register(relation.id, relation.event_schema(), &relation.key)?;
+        }
+        match node {
+            Some(node) => self.runner.add(node, None),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops relations, given dependents first, without asking who depends on them.
+    pub(super) async fn drop_relations(&self, ids: &[RelationId]) -> Result<()> {
+        let _ddl = self.ddl.lock().await;
+        let catalog = self.catalog();
+        let mut all = BTreeSet::new();
+        for id in ids.iter().filter(|id| catalog.by_id(**id).is_some()) {
+            all.extend(catalog.with_dependents(*id));
+        }
+        let ids: Vec<RelationId> = all.into_iter().rev().collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.change(Change::Drop(ids.clone())).await?;
+        self.runner.remove(&ids);
+        for relation in ids.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.has_log()) {
+            self.log.drop_log(relation.id)?;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// True if the relation is there already and that is all right; 42P07 if it is not.
+    fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
+        if self.engine.catalog().find(name).is_none() {
+            return Ok(false);
+        }
+        let exists = Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
+        if !if_not_exists {
+            return Err(exists);
+        }
+        self.notice("NOTICE", Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
+        Ok(true)
+    }
+
+    pub(super) async fn create_relation(
+        &mut self,
+        text: &str,
+        kind: RelationKind,
+        name: String,
+        columns: Vec<Column>,
+        key: Vec<usize>,
+        if_not_exists: bool,
+    ) -> Result<()> {
+        let engine = self.engine.clone();
+        let _ddl = engine.ddl.lock().await;
+        if self.exists(&name, if_not_exists)? {
+            return Ok(());
+        }
+        for column in &columns {
+            self.check_default(column).await?;
+        }
+        let relation = Relation {
+            id: engine.catalog().next_id(),
+            name,
+            kind,
+            columns,
+            key,
+            sql: text.trim().to_string(),
+            depends_on: vec![],
+            schemas: Default::default(),
+        };
+        let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
+        let id = relation.id;
+        engine.create(relation, node).await?;
+        self.created(id);
+        Ok(())
+    }
+
+    pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
+        let engine = self.engine.clone();
+        let _ddl = engine.ddl.lock().await;
+        let replaced = engine.catalog().find(&view.name).filter(|r| view.or_replace && r.kind == RelationKind::View).cloned();
+        if replaced.is_none() && self.exists(&view.name, view.if_not_exists)? {
+            return Ok(());
+        }
+        let planned = self.plan_query(&view.query, &[]).await?;
+        if !planned.parameters.is_empty() {
+            return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
+        }
+        let columns = view_columns(&planned, &view.columns)?;
+        let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
+        let depends_on = named_relations(&engine.catalog(), &view.query);
+        let relation = Relation {
+            id: engine.catalog().next_id(),
+            name: view.name,
+            kind,
+            columns,
+            key: vec![],
+            sql: view.sql,
+            depends_on,
+            schemas: Default::default(),
+        };
+        let node = if view.materialized {
+            let mut dataflow = engine.dataflow(&view.query, &relation.columns).await?;
+            for notice in std::mem::take(&mut dataflow.notices) {
+                self.notice("NOTICE", Error::new(code::WARNING, notice));
+            }
+            // The node's base logs are looked up in a catalog that has the relation.
+            let catalog = engine.catalog().apply(&Change::Create(relation.clone()))?;
+            Some(view_node(&catalog, Arc::new(relation.clone()), dataflow)?)
+        } else {
+            None
+        };
+        if let Some(old) = replaced {
+            if !engine.catalog().dependents(old.id).is_empty() {
+                return Err(Error::new(
+                    code::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!("cannot replace view {} because other objects depend on it", old.name),
+                )
+                .hint("Drop the dependent objects first."));
+            }
+            engine.change(Change::Drop(vec![old.id])).await?;
+        }
+        let id = relation.id;
+        engine.create(relation, node).await?;
+        self.created(id);
+        Ok(())
+    }
+
+    fn created(&mut self, id: RelationId) {
+        if let Some(transaction) = self.transaction.as_mut() {
+            transaction.created.push(id);
+        }
+    }
+
+    pub(super) async fn drop(&mut self, kind: RelationKind, names: &[String], if_exists: bool, cascade: bool) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(|t| t.explicit) {
+            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DROP cannot run inside a transaction block")
+                .hint("COMMIT first; a DROP cannot be rolled back."));
+        }
+        let catalog = self.engine.catalog();
+        let mut wanted = BTreeSet::new();
+        for name in names {
+            match catalog.find(name) {
+                None if if_exists => {
+                    let text = format!("{} \"{name}\" does not exist, skipping", kind.word());
+                    self.notice("NOTICE", Error::new(code::SUCCESS, text));
+                }
+                None => {
+                    let mut error = catalog.get(name).expect_err("it was not found");
+                    error.fields_mut().message = format!("{} \"{name}\" does not exist", kind.word());
+                    return Err(error);
+                }
+                Some(relation) if relation.kind != kind => {
+                    let message = format!("\"{name}\" is not a {}", kind.word());
+                    return Err(Error::new(code::WRONG_OBJECT_TYPE, message)
+                        .hint(format!("Use DROP {} to remove it.", relation.kind.word().to_uppercase())));
+                }
+                Some(relation) => {
+                    wanted.insert(relation.id);
+                }
+            }
+        }
+        for id in &wanted {
+            let others: Vec<_> = catalog.dependents(*id).into_iter().filter(|r| !wanted.contains(&r.id)).collect();
+            if let (false, Some(relation)) = (cascade || others.is_empty(), catalog.by_id(*id)) {
+                let depends = |r: &Arc<Relation>| format!("{} {} depends on {} {}", r.kind.word(), r.name, kind.word(), relation.name);
+                return Err(Error::new(
+                    code::DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!("cannot drop {} {} because other objects depend on it", kind.word(), relation.name),
+                )
+                .detail(others.iter().map(depends).collect::<Vec<_>>().join("\n"))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+        }
+        let ids: Vec<RelationId> = wanted.into_iter().collect();
+        self.engine.drop_relations(&ids).await
+    }
+}
+
+/// CREATE VIEW and CREATE MATERIALIZED VIEW.
+pub struct NewView {
+    pub materialized: bool,
+    pub name: String,
+    pub columns: Vec<String>,
+    pub query: Box<ast::Query>,
+    pub sql: String,
+    pub if_not_exists: bool,
+    pub or_replace: bool,
+}
+
+/// The columns of a view: those of its query, renamed if a list is given.
+fn view_columns(planned: &Planned, names: &[String]) -> Result<Vec<Column>> {
+    if names.len() > planned.columns.len() {
+        return Err(Error::syntax("CREATE VIEW specifies more column names than columns"));
+    }
+    if planned.columns.len() > limits::COLUMNS_MAX {
+        return Err(Error::new("54011", format!("a relation has at most {} columns", limits::COLUMNS_MAX)));
+    }
+    let mut columns: Vec<Column> = Vec::with_capacity(planned.columns.len());
+    for (i, from) in planned.columns.iter().enumerate() {
+        let name = names.get(i).unwrap_or(&from.name).clone();
+        if columns.iter().any(|c| c.name == name) {
+            return Err(Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
+                .hint("Give one of the columns another name with AS."));
+        }
+        let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
+        columns.push(Column { name, ty, nullable: true, default: None });
+    }
+    Ok(columns)
+}
+
+/// The relations that a query names directly, plain views included.
+fn named_relations(catalog: &Catalog, query: &ast::Query) -> Vec<RelationId> {
+    let mut found = BTreeSet::new();
+    let _ = sqlparser::ast::visit_relations(query, |name| {
+        if let Some(relation) = name.0.last().and_then(|p| p.as_ident()).and_then(|i| catalog.find(&crate::sql::fold_name(i))) {
+            found.insert(relation.id);
+        }
+        std::ops::ControlFlow::<()>::Continue(())
+    });
+    found.into_iter().collect()
+}

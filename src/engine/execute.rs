@@ -1,0 +1,333 @@
+//! The one match over all statements.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::ddl::NewView;
+use super::dml::scalars;
+use super::explain;
+use super::lookup::Lookup;
+use super::session::{Column, Parameters, Prepared, Response, Session, Way};
+use super::transaction::{OldSetting, Transaction, aborted};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::log::Append;
+use crate::sql::convert::sql_type;
+use crate::sql::located;
+use crate::sql::{Statement, parse};
+
+impl Session {
+    /// Parses a statement and plans what can be planned without parameters.
+    pub(super) async fn plan_statement(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Prepared> {
+        self.plan_parsed(text, parse(text)?, types).await.map_err(|e| located(text, e))
+    }
+
+    async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
+        if self.transaction.as_ref().is_some_and(|t| t.failed)
+            && !matches!(statement, Statement::Rollback | Statement::Commit | Statement::Empty)
+        {
+            return Err(aborted());
+        }
+        self.fill_defaults(&mut statement)?;
+        let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();
+        let (parameters, columns, way) = match &statement {
+            Statement::Query(query) => match Lookup::recognise(&self.engine, &self.engine.catalog(), query, types) {
+                Some(lookup) => (lookup.parameters.clone(), Some(lookup.columns.to_vec()), Way::Lookup(lookup)),
+                None => {
+                    let planned = self.plan_query(query, types).await?;
+                    (planned.parameters.clone(), Some(planned.columns.clone()), Way::Query(Arc::new(planned)))
+                }
+            },
+            Statement::Insert { .. } => {
+                let parameters = match self.insert_parameters(&statement, types)? {
+                    Some(parameters) => parameters,
+                    None => self.source_parameters(&statement, types).await?,
+                };
+                (parameters, self.returning_columns(&statement).await?, Way::Statement)
+            }
+            Statement::Update { .. } | Statement::Delete { .. } => (self.change_parameters(&statement, types).await?, None, Way::Statement),
+            other => (declared(), self.answer_columns(other).await?, Way::Statement),
+        };
+        Ok(Prepared { parameters, columns, text: text.to_string(), statement, way })
+    }
+
+    /// The columns that a statement other than a query answers.
+    async fn answer_columns(&mut self, statement: &Statement) -> Result<Option<Vec<Column>>> {
+        Ok(match statement {
+            Statement::Show(name) => Some(match listing(name) {
+                Some(sql) => self.described(sql).await?,
+                None => vec![Column { name: name.clone(), ty: PgType::Text }],
+            }),
+            Statement::Explain { .. } | Statement::ExplainView(_) => Some(explain::columns()),
+            Statement::Fetch { name, skip: false, .. } => Some(self.cursor_columns(name)?),
+            Statement::Execute { name, .. } => self.prepared.get(name).ok_or_else(|| unknown_statement(name))?.columns.clone(),
+            _ => None,
+        })
+    }
+
+    async fn described(&mut self, sql: &str) -> Result<Vec<Column>> {
+        let Statement::Query(query) = parse(sql)? else { return Err(Error::internal("a listing is a query")) };
+        Ok(self.plan_query(&query, &[]).await?.columns)
+    }
+
+    /// Runs a statement.
+    pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+        self.run_planned(prepared, parameters).await.map_err(|e| located(&prepared.text, e))
+    }
+
+    async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+        if self.transaction.as_ref().is_some_and(|t| t.failed)
+            && !matches!(prepared.statement, Statement::Rollback | Statement::Commit | Statement::Empty)
+        {
+            return Err(aborted());
+        }
+        match &prepared.way {
+            Way::Lookup(lookup) if self.transaction.is_none() => return lookup.run(&self.engine, prepared, &parameters).await,
+            Way::Query(planned) => {
+                let values = scalars(&prepared.parameters, &parameters)?;
+                let stream = self.run_query(planned, values).await?;
+                return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
+            }
+            Way::Lookup(_) | Way::Statement => {}
+        }
+        let done = |tag: &str| Ok(Response::Done(tag.to_string()));
+        match &prepared.statement {
+            Statement::Query(query) => {
+                let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
+                let stream = self.run_query(&planned, scalars(&planned.parameters, &parameters)?).await?;
+                Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
+            }
+            Statement::CreateRelation { kind, name, columns, key, if_not_exists } => {
+                self.create_relation(&prepared.text, *kind, name.clone(), columns.clone(), key.clone(), *if_not_exists).await?;
+                done(&format!("CREATE {}", kind.word().to_uppercase()))
+            }
+            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace } => {
+                let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
+                self.create_view(NewView {
+                    materialized: *materialized,
+                    name,
+                    columns,
+                    query,
+                    sql,
+                    if_not_exists: *if_not_exists,
+                    or_replace: *or_replace,
+                })
+                .await?;
+                done(if *materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" })
+            }
+            Statement::Drop { kind, names, if_exists, cascade } => {
+                self.drop(*kind, names, *if_exists, *cascade).await?;
+                done(&format!("DROP {}", kind.word().to_uppercase()))
+            }
+            Statement::Insert { .. } => self.insert(&prepared.statement, prepared, &parameters).await,
+            Statement::InsertDefaults { table } => self.insert_defaults(table).await,
+            Statement::Update { .. } => self.update(&prepared.statement, prepared, &parameters).await,
+            Statement::Delete { .. } => self.delete(&prepared.statement, prepared, &parameters).await,
+            Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
+            Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
+            Statement::Begin => self.begin(),
+            Statement::Commit => self.end(true).await,
+            Statement::Rollback => self.end(false).await,
+            Statement::Set { name, value, local } => self.set(name, value.as_deref(), *local),
+            Statement::ResetAll { discard } => self.reset_all(*discard),
+            Statement::Show(name) => self.show(name).await,
+            Statement::Explain { what, statement } => self.explain(*what, statement).await,
+            Statement::ExplainView(name) => self.explain_view(name),
+            Statement::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
+            Statement::Execute { name, arguments } => self.execute_named(name, arguments).await,
+            Statement::Deallocate(name) => self.deallocate(name.as_deref()),
+            Statement::Declare { name, hold, query } => self.declare(name, *hold, query).await,
+            Statement::Fetch { name, count, skip } => self.fetch(name, *count, *skip).await,
+            Statement::Close(name) => self.close(name.as_deref()),
+            Statement::Checkpoint => {
+                self.engine.checkpoint().await?;
+                done("CHECKPOINT")
+            }
+            Statement::Nothing(tag) => done(tag),
+            Statement::Empty => Ok(Response::Empty),
+        }
+    }
+
+    // Transactions -----------------------------------------------------------------------------------------------------------
+
+    fn begin(&mut self) -> Result<Response> {
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
+            }
+            Some(transaction) => transaction.explicit = true,
+            None => self.transaction = Some(Transaction::explicit()),
+        }
+        Ok(Response::Done("BEGIN".into()))
+    }
+
+    async fn end(&mut self, commit: bool) -> Result<Response> {
+        let word = if commit { "COMMIT" } else { "ROLLBACK" };
+        match &self.transaction {
+            Some(t) if t.explicit => {}
+            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
+        }
+        if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
+            self.commit().await?;
+            return Ok(Response::Done(word.into()));
+        }
+        self.rollback().await?;
+        Ok(Response::Done("ROLLBACK".into()))
+    }
+
+    /// Appends all that the transaction gathered, as one.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.cursors.retain(|_, cursor| cursor.hold);
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        let sync = self.settings.synchronous_commit();
+        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
+        if !transaction.batches.is_empty() {
+            self.cancel.shield(self.engine.log.append(Append { batches: transaction.batches, sync })).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all that the transaction gathered, and drops what it created.
+    pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.cursors.clear();
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
+        self.engine.drop_relations(&transaction.created).await
+    }
+
+    // Settings ----------------------------------------------------------------------------------------------------------------
+
+    /// SET and RESET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.
+    fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
+        let before = self.settings.get(name)?.to_string();
+        match &mut self.transaction {
+            Some(transaction) => transaction.settings.push(OldSetting { name: name.to_string(), value: before, local }),
+            None if local => {
+                let text = "SET LOCAL can only be used in transaction blocks";
+                self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
+                return Ok(Response::Done("SET".into()));
+            }
+            None => {}
+        }
+        self.apply_setting(name, value)?;
+        Ok(Response::Done(if value.is_none() { "RESET" } else { "SET" }.into()))
+    }
+
+    fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        if let Some(report) = self.settings.set(name, value)? {
+            self.reports.push(report);
+        }
+        if name == "application_name"
+            && let Some(status) = self.engine.sessions.lock().get_mut(&self.process)
+        {
+            status.application = self.settings.get(name)?.to_string();
+        }
+        Ok(())
+    }
+
+    /// Brings back what a transaction that has ended had set, the newest first.
+    fn restore_settings(&mut self, settings: Vec<OldSetting>, committed: bool) -> Result<()> {
+        for old in settings.into_iter().rev().filter(|old| old.local || !committed) {
+            self.apply_setting(&old.name, Some(&old.value))?;
+        }
+        Ok(())
+    }
+
+    fn reset_all(&mut self, discard: bool) -> Result<Response> {
+        self.settings = super::settings::Settings::default();
+        self.reports = self.settings.reported();
+        if discard {
+            self.prepared.clear();
+            self.cursors.clear();
+        }
+        Ok(Response::Done(if discard { "DISCARD ALL" } else { "RESET" }.into()))
+    }
+
+    async fn show(&mut self, name: &str) -> Result<Response> {
+        if let Some(sql) = listing(name) {
+            let Statement::Query(query) = parse(sql)? else { return Err(Error::internal("a listing is a query")) };
+            let planned = self.plan_query(&query, &[]).await?;
+            let stream = self.run_query(&planned, vec![]).await?;
+            return Ok(Response::Rows { word: "SHOW".into(), columns: planned.columns, stream });
+        }
+        let value = self.settings.get(name)?.to_string();
+        let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;
+        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column { name: name.into(), ty: PgType::Text }].into(), batch })
+    }
+
+    // Prepared statements of SQL -------------------------------------------------------------------------------------------------
+
+    async fn prepare_named(&mut self, name: &str, types: &[sqlparser::ast::DataType], statement: &str) -> Result<Response> {
+        if self.prepared.contains_key(name) {
+            return Err(Error::new(code::DUPLICATE_PREPARED, format!("prepared statement \"{name}\" already exists")));
+        }
+        if self.prepared.len() >= limits::PREPARED_MAX {
+            return Err(
+                Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements").hint("DEALLOCATE those that are not used.")
+            );
+        }
+        let types = types.iter().map(|t| sql_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
+        let prepared = Box::pin(self.plan_statement(statement, &types)).await?;
+        self.prepared.insert(name.to_string(), Arc::new(prepared));
+        Ok(Response::Done("PREPARE".into()))
+    }
+
+    async fn execute_named(&mut self, name: &str, arguments: &[sqlparser::ast::Expr]) -> Result<Response> {
+        let prepared = self.prepared.get(name).ok_or_else(|| unknown_statement(name))?.clone();
+        if arguments.len() != prepared.parameters.len() {
+            let message = format!("wrong number of parameters for prepared statement \"{name}\"");
+            return Err(Error::syntax(message).detail(format!(
+                "Expected {} parameters but got {}.",
+                prepared.parameters.len(),
+                arguments.len()
+            )));
+        }
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let text = crate::sql::convert::literal(argument);
+            let text = text.ok_or_else(|| Error::unsupported("EXECUTE takes literals").hint("Compute the value first."))?;
+            values.push(text.map(Into::into));
+        }
+        Box::pin(self.run(&prepared, Parameters { binary: vec![], values })).await
+    }
+
+    fn deallocate(&mut self, name: Option<&str>) -> Result<Response> {
+        match name {
+            None => self.prepared.clear(),
+            Some(name) => {
+                self.prepared.remove(name).ok_or_else(|| unknown_statement(name))?;
+            }
+        }
+        Ok(Response::Done(if name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" }.into()))
+    }
+
+    // Types of parameters and columns of statements that are not plain queries -----------------------------------------------------
+
+    async fn source_parameters(&mut self, statement: &Statement, types: &[Option<PgType>]) -> Result<Vec<PgType>> {
+        let Statement::Insert { table, source, .. } = statement else { return Ok(vec![]) };
+        self.writable(table)?;
+        Ok(self.plan_query(source, types).await?.parameters)
+    }
+}
+
+fn unknown_statement(name: &str) -> Error {
+    Error::new(code::INVALID_SQL_STATEMENT_NAME, format!("prepared statement \"{name}\" does not exist"))
+}
+
+/// What SHOW of a kind of thing lists.
+fn listing(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "streams" => "SELECT * FROM everfold.streams",
+        "tables" => "SELECT * FROM everfold.tables",
+        "views" => "SELECT * FROM everfold.views",
+        "segments" => "SELECT * FROM everfold.segments",
+        "dataflows" => "SELECT * FROM everfold.dataflows",
+        "sessions" => "SELECT * FROM everfold.sessions",
+        "all" => "SELECT name, setting, short_desc AS description FROM pg_catalog.pg_settings ORDER BY name",
+        _ => return None,
+    })
+}

@@ -1,0 +1,125 @@
+//! EXPLAIN: what a statement would do, or what a view has done.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::physical_plan::display::DisplayableExecutionPlan;
+use datafusion::physical_plan::execute_stream;
+use sqlparser::ast;
+
+use super::query::collect;
+use super::session::{Column, Response, Session};
+use crate::catalog::RelationKind;
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::fold::OperatorReport;
+use crate::plan::lower::lower;
+use crate::sql::{Explain, Statement};
+
+/// The one column of every EXPLAIN.
+pub fn columns() -> Vec<Column> {
+    vec![Column { name: "QUERY PLAN".into(), ty: PgType::Text }]
+}
+
+impl Session {
+    pub(super) async fn explain(&mut self, what: Explain, statement: &Statement) -> Result<Response> {
+        let query = match statement {
+            Statement::Query(query) | Statement::CreateView { query, .. } => query,
+            Statement::Insert { source, .. } => source,
+            _ => return Err(Error::unsupported("EXPLAIN takes a query").hint("EXPLAIN SELECT .. or EXPLAIN CREATE MATERIALIZED VIEW ..")),
+        };
+        let dataflow = what == Explain::Dataflow || matches!(statement, Statement::CreateView { materialized: true, .. });
+        let lines = match what {
+            _ if dataflow => self.explain_dataflow(query).await?,
+            Explain::Analyze => self.explain_plan(query, true).await?,
+            Explain::Plan | Explain::Dataflow => self.explain_plan(query, false).await?,
+        };
+        answer(lines)
+    }
+
+    async fn explain_plan(&mut self, query: &ast::Query, analyze: bool) -> Result<Vec<String>> {
+        let planned = self.plan_query(query, &[]).await?;
+        let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
+        let mut state = self.state.clone();
+        let position = cut.position;
+        state.config_mut().set_extension(Arc::new(cut));
+        state.mark_start_execution();
+        let physical = state.create_physical_plan(&planned.plan).await?;
+        let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();
+        if analyze {
+            let task = self.engine.query_runtime().spawn({
+                let (physical, context) = (physical.clone(), state.task_ctx());
+                async move { collect(execute_stream(physical, context)?).await }
+            });
+            task.await.map_err(|e| Error::internal(e.to_string()))??;
+            text = DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string();
+        }
+        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        lines.push(format!("At position {position}"));
+        Ok(lines)
+    }
+
+    async fn explain_dataflow(&mut self, query: &ast::Query) -> Result<Vec<String>> {
+        let planned = self.plan_query(query, &[]).await?;
+        let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
+        let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
+        let dataflow = lower(&self.state, &planned.plan, &wanted)?;
+        let mut lines = vec![match &dataflow.key {
+            Some(key) => format!("Output: keyed by {}", key.iter().map(|k| names[*k].as_str()).collect::<Vec<_>>().join(", ")),
+            None if dataflow.append_only => "Output: append-only".to_string(),
+            None => "Output: multiset".to_string(),
+        }];
+        lines.extend(
+            dataflow.flow.operators().iter().map(|o| format!("{}{} {}", "  ".repeat(o.depth + 1), o.name, o.detail).trim_end().to_string()),
+        );
+        for (i, input) in dataflow.inputs.iter().enumerate() {
+            let columns = input.columns.iter().map(|c| input.schema.field(*c).name().as_str()).collect::<Vec<_>>().join(", ");
+            lines.push(format!("Input {i}: {} {} ({columns})", input.relation.kind.word(), input.relation.name));
+        }
+        Ok(lines)
+    }
+
+    /// EXPLAIN ANALYZE view: rows in and out, state, time, and lag.
+    pub(super) fn explain_view(&mut self, name: &str) -> Result<Response> {
+        let catalog = self.engine.catalog();
+        let relation = catalog.get(name)?;
+        let Some(node) = self.engine.node(relation.id) else {
+            let hint = "EXPLAIN ANALYZE takes a materialized view or a table; EXPLAIN ANALYZE SELECT .. runs a query.";
+            return Err(
+                Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {} and folds nothing", relation.kind.word())).hint(hint)
+            );
+        };
+        let head = self.engine.log.head();
+        let position = node.position();
+        let lag = if node.is_current(&self.engine.log) { 0 } else { head.saturating_sub(position) };
+        let what = if relation.kind == RelationKind::Table { "Table" } else { "Materialized view" };
+        let mut lines = vec![format!(
+            "{what} {name}: position {}, lag {lag} events, {} rows, {} bytes",
+            if lag == 0 { head } else { position },
+            node.with_output(|o| o.rows()),
+            node.state_bytes()
+        )];
+        lines.extend(node.reports().iter().map(line));
+        answer(lines)
+    }
+}
+
+fn line(report: &OperatorReport) -> String {
+    let indent = "  ".repeat(report.depth + 1);
+    format!(
+        "{indent}{} {} (rows in={} out={} state={} bytes busy={:.3} ms)",
+        report.name,
+        report.detail,
+        report.rows_in,
+        report.rows_out,
+        report.state_bytes,
+        report.busy.as_secs_f64() * 1e3
+    )
+}
+
+fn answer(lines: Vec<String>) -> Result<Response> {
+    let schema = Arc::new(Schema::new(vec![Field::new("QUERY PLAN", DataType::Utf8View, false)]));
+    let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(lines))])?;
+    Ok(Response::Batch { word: "EXPLAIN".into(), columns: columns().into(), batch })
+}

@@ -1,0 +1,254 @@
+//! Look-ups by key: `SELECT .. FROM view WHERE key = $1`, past the planner.
+//!
+//! A statement of that form is recognised once, when it is prepared. Running it is: decode the key, check that the view is current at
+//! the log's head, probe its output. Where it is not current, the view is awaited first; everything else goes the general way.
+//! Such a read sees the view at a position at least the head's when it began, and one view has one position: so it is strictly
+//! serializable as any other.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
+use sqlparser::ast::{self, BinaryOperator, Expr, SelectItem, SetExpr, TableFactor};
+
+use super::database::Engine;
+use super::dml::scalars;
+use super::node::Node;
+use super::session::{Column, Parameters, Prepared, Response};
+use crate::catalog::{Catalog, Relation};
+use crate::data::{PgType, decode};
+use crate::error::Result;
+use crate::sql::fold_name;
+
+/// A recognised look-up.
+pub struct Lookup {
+    node: Arc<Node>,
+    /// For each key column, in the output's order: a literal, or the 0-based number of a parameter.
+    key: Vec<KeyPart>,
+    /// The columns answered, as indices into the view's.
+    projection: Vec<usize>,
+    pub(super) columns: Arc<[Column]>,
+    /// Types of the parameters.
+    pub(super) parameters: Vec<PgType>,
+}
+
+enum KeyPart {
+    Literal(ScalarValue),
+    Parameter(usize),
+}
+
+impl Lookup {
+    /// The look-up that a query is, if it is one.
+    pub(super) fn recognise(engine: &Engine, catalog: &Catalog, query: &ast::Query, declared: &[Option<PgType>]) -> Option<Lookup> {
+        let (select, relation) = plain_select(catalog, query)?;
+        let node = engine.node(relation.id)?;
+        let key_columns = node.with_output(|output| output.key().map(<[usize]>::to_vec))?;
+        let mut equalities = Vec::new();
+        split_equalities(select.selection.as_ref()?, &mut equalities)?;
+        if equalities.len() != key_columns.len() {
+            return None;
+        }
+        let mut parameters: Vec<PgType> = Vec::new();
+        let mut key = Vec::with_capacity(key_columns.len());
+        for column in &key_columns {
+            let column = relation.columns.get(*column)?;
+            let value = equalities.iter().find(|(name, _)| *name == column.name)?.1;
+            key.push(key_part(column, value, declared, &mut parameters)?);
+        }
+        let projection = projected(&relation, &select.projection)?;
+        let columns = projection.iter().map(|(i, name)| Column { name: name.clone(), ty: relation.columns[*i].ty.clone() }).collect();
+        Some(Lookup { node, key, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
+    }
+
+    /// The answer, if the view is current right now; `None` if it has to be awaited.
+    pub(super) fn try_now(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Option<Result<Response>> {
+        if !self.node.is_current(&engine.log) || self.node.position() == 0 {
+            return None;
+        }
+        Some(self.probe(prepared, parameters))
+    }
+
+    /// The answer, awaiting the view.
+    pub(super) async fn run(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
+        engine.reach(&self.node).await?;
+        self.probe(prepared, parameters)
+    }
+
+    fn probe(&self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
+        let values = scalars(&prepared.parameters, parameters)?;
+        let key: Vec<ScalarValue> = self
+            .key
+            .iter()
+            .map(|part| match part {
+                KeyPart::Literal(value) => value.clone(),
+                KeyPart::Parameter(i) => values[*i].clone(),
+            })
+            .collect();
+        let found = if key.iter().any(ScalarValue::is_null) { None } else { self.node.with_output(|output| output.lookup(&key))? };
+        let batch = match found {
+            Some(row) => row.project(&self.projection)?,
+            None => RecordBatch::new_empty(Arc::new(self.node.schema().project(&self.projection)?)),
+        };
+        Ok(Response::Batch { word: "SELECT".into(), columns: self.columns.clone(), batch })
+    }
+}
+
+/// SELECT .. FROM relation WHERE .., and nothing else.
+fn plain_select<'a>(catalog: &Catalog, query: &'a ast::Query) -> Option<(&'a ast::Select, Arc<Relation>)> {
+    if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty()
+    {
+        return None;
+    }
+    let SetExpr::Select(select) = query.body.as_ref() else { return None };
+    let grouped = !matches!(&select.group_by, ast::GroupByExpr::Expressions(e, m) if e.is_empty() && m.is_empty());
+    if grouped
+        || select.having.is_some()
+        || select.distinct.is_some()
+        || select.qualify.is_some()
+        || select.into.is_some()
+        || select.top.is_some()
+    {
+        return None;
+    }
+    let [table] = select.from.as_slice() else { return None };
+    let TableFactor::Table { name, alias: None, args: None, sample: None, version: None, .. } = &table.relation else { return None };
+    let [part] = name.0.as_slice() else { return None };
+    let relation = catalog.find(&fold_name(part.as_ident()?))?;
+    (table.joins.is_empty()).then(|| (select.as_ref(), relation.clone()))
+}
+
+/// `a = x AND b = y ..` as pairs of column and value.
+fn split_equalities<'a>(condition: &'a Expr, into: &mut Vec<(String, &'a Expr)>) -> Option<()> {
+    match condition {
+        Expr::Nested(inner) => split_equalities(inner, into),
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            split_equalities(left, into)?;
+            split_equalities(right, into)
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            let (name, value) = match (left.as_ref(), right.as_ref()) {
+                (Expr::Identifier(name), value) | (value, Expr::Identifier(name)) => (fold_name(name), value),
+                _ => return None,
+            };
+            into.push((name, value));
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+fn key_part(column: &crate::catalog::Column, value: &Expr, declared: &[Option<PgType>], parameters: &mut Vec<PgType>) -> Option<KeyPart> {
+    if let Expr::Value(v) = value
+        && let ast::Value::Placeholder(name) = &v.value
+    {
+        let n: usize = name.strip_prefix('$')?.parse().ok()?;
+        // Parameters in the order of their use only, so that every one of them has a type.
+        if n != parameters.len() + 1 || n < 1 {
+            return None;
+        }
+        match declared.get(n - 1).cloned().flatten() {
+            Some(ty) if ty != PgType::Unknown && ty.base() != column.ty.base() => return None,
+            _ => parameters.push(column.ty.clone()),
+        }
+        return Some(KeyPart::Parameter(n - 1));
+    }
+    // A quoted literal takes the column's type, a number only if it is of it: 1.5 is no bigint, and then the general way decides.
+    let text = crate::sql::convert::literal(value)??;
+    let number = matches!(value, Expr::Value(v) if matches!(v.value, ast::Value::Number(..))) || matches!(value, Expr::UnaryOp { .. });
+    if number && !matches!(column.ty, PgType::Int2 | PgType::Int4 | PgType::Int8) {
+        return None;
+    }
+    decode::parse_text(&column.ty, &text).ok().map(KeyPart::Literal)
+}
+
+/// The columns answered and their names, if they are all plain columns.
+fn projected(relation: &Relation, items: &[SelectItem]) -> Option<Vec<(usize, String)>> {
+    let mut projection = Vec::new();
+    for item in items {
+        match item {
+            SelectItem::Wildcard(options) if plain_wildcard(options) => {
+                projection.extend(relation.columns.iter().enumerate().map(|(i, c)| (i, c.name.clone())));
+            }
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
+                let name = fold_name(name);
+                projection.push((relation.columns.iter().position(|c| c.name == name)?, name));
+            }
+            SelectItem::ExprWithAlias { expr: Expr::Identifier(name), alias } => {
+                let name = fold_name(name);
+                projection.push((relation.columns.iter().position(|c| c.name == name)?, fold_name(alias)));
+            }
+            _ => return None,
+        }
+    }
+    Some(projection)
+}
+
+fn plain_wildcard(options: &ast::WildcardAdditionalOptions) -> bool {
+    options.opt_exclude.is_none()
+        && options.opt_except.is_none()
+        && options.opt_replace.is_none()
+        && options.opt_rename.is_none()
+        && options.opt_ilike.is_none()
+}
+
+/// The shape of a short SELECT with whole numbers in it: its text with each number behind an equals sign taken out for a
+/// parameter, and the numbers. `None` for any other text. One pass, no parser: the shape is parsed once.
+pub(super) fn shape(text: &str) -> Option<(String, Vec<Option<Bytes>>)> {
+    let bytes = text.as_bytes();
+    if bytes.len() > SHAPE_BYTES_MAX
+        || !bytes.get(..7)?.eq_ignore_ascii_case(b"select ")
+        || bytes.iter().any(|b| matches!(b, b'\'' | b'"' | b'$' | b'-' | b'/'))
+    {
+        return None;
+    }
+    let mut shape = String::with_capacity(bytes.len() + 8);
+    let mut values = Vec::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(equals) = bytes[at..].iter().position(|b| *b == b'=').map(|i| at + i) {
+        let start = equals + 1 + bytes[equals + 1..].iter().take_while(|b| **b == b' ').count();
+        let digits = bytes[start..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let end = start + digits;
+        at = end.max(equals + 1);
+        // A number ends where the statement, a space or a parenthesis does; 1.5, 1e5 and <= 1 are left as they are.
+        let alone = digits > 0 && bytes.get(end).is_none_or(|b| matches!(b, b' ' | b')' | b';' | b'\n' | b'\r' | b'\t'));
+        let comparison = equals > 0 && matches!(bytes[equals - 1], b'<' | b'>' | b'!');
+        if alone && !comparison {
+            shape.push_str(&text[copied..start]);
+            values.push(Some(Bytes::copy_from_slice(&bytes[start..end])));
+            shape.push('$');
+            shape.push_str(&values.len().to_string());
+            copied = end;
+        }
+    }
+    if values.is_empty() {
+        return None;
+    }
+    shape.push_str(text[copied..].trim_end_matches([';', ' ', '\n', '\r', '\t']));
+    Some((shape, values))
+}
+
+/// Longer statements are no look-ups, in bytes.
+const SHAPE_BYTES_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+
+    #[test]
+    fn numbers_behind_equals_signs_are_taken_out() {
+        let of = |text| shape(text).map(|(shape, values)| (shape, values.len()));
+        assert_eq!(of("SELECT n FROM v WHERE a = 17;"), Some(("SELECT n FROM v WHERE a = $1".into(), 1)));
+        assert_eq!(of("select n from v where a=1 and b = 22"), Some(("select n from v where a=$1 and b = $2".into(), 2)));
+        for other in [
+            "SELECT n FROM v WHERE a <= 1",
+            "SELECT 1",
+            "SELECT n FROM v WHERE a = 1.5",
+            "SELECT n FROM v WHERE a = 'x'",
+            "UPDATE v SET a = 1",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Where the parts meet. The life of a statement:
+//!
+//! 1. The wire hands text to [`Session::query`], or to [`Session::prepare`] and [`Session::execute`].
+//! 2. [`crate::sql::parse()`] makes a [`crate::sql::Statement`] of it; [`execute`] is the one match over all of them.
+//! 3. A query is planned by [`query`] over names, not rows. When it runs, [`database::Engine::read_cut`] takes the log's head,
+//!    has every table and view it names brought there by the [`runner`], and DataFusion runs it on those snapshots.
+//! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
+//! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
+//!    at COMMIT, all of them at neighbouring positions ([`transaction`]).
+//! 6. The log calls the runner, which steps the nodes that read what was appended.
+//! 7. DDL ([`ddl`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
+//!    the last [`checkpoint`].
+//!
+//! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
+
+pub mod checkpoint;
+pub mod context;
+pub mod copy;
+pub mod cursor;
+pub mod cut;
+pub mod database;
+pub mod ddl;
+pub mod dml;
+pub mod execute;
+pub mod explain;
+pub mod lookup;
+pub mod node;
+pub mod query;
+pub mod recovery;
+pub mod runner;
+pub mod session;
+pub mod settings;
+pub mod transaction;
+
+pub use copy::{CopyIn, CopyOut};
+pub use database::Engine;
+pub use session::{Column, Parameters, Prepared, Response, Session, TransactionStatus};

@@ -1,0 +1,196 @@
+//! One table or materialized view as it is folded: its inputs, its operators, its output.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parking_lot::{Mutex, RwLock};
+
+use crate::catalog::{Relation, RelationId};
+use crate::data::{Delta, Position};
+use crate::error::Result;
+use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
+use crate::limits;
+use crate::log::{Log, LogId};
+
+/// Where a node's deltas come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The events of a log, all of weight +1.
+    Log(LogId),
+    /// The changes of another node.
+    Node(RelationId),
+}
+
+/// One input of a node: which rows, and which of their columns (indices into the stored schema).
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub source: Source,
+    pub columns: Vec<usize>,
+}
+
+/// A table or materialized view under way. The runner decides when it steps; only one thread steps it at a time.
+pub struct Node {
+    pub relation: Arc<Relation>,
+    pub inputs: Vec<Input>,
+    /// The logs that its rows come from in the end, through all nodes below.
+    pub base_logs: Vec<LogId>,
+    /// Everything before it is folded; written under the runner's lock, read by look-ups without it.
+    position: AtomicU64,
+    flow: Mutex<Flow>,
+    output: RwLock<Output>,
+    /// What the operators had done and held when it was last looked at between two steps.
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    reports: Vec<OperatorReport>,
+    state_bytes: usize,
+}
+
+impl Node {
+    /// A node at position 0 with nothing folded. `key`: columns of its output that identify a row, if known.
+    pub fn new(
+        relation: Arc<Relation>,
+        inputs: Vec<Input>,
+        base_logs: Vec<LogId>,
+        flow: Flow,
+        key: Option<Vec<usize>>,
+        append_only: bool,
+    ) -> Self {
+        let output = Output::new(flow.schema(), key, append_only);
+        Node {
+            relation,
+            inputs,
+            base_logs,
+            position: AtomicU64::new(0),
+            flow: Mutex::new(flow),
+            output: RwLock::new(output),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Everything before this position is folded.
+    pub fn position(&self) -> Position {
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// The runner's alone: moves the position on.
+    pub(super) fn set_position(&self, position: Position) {
+        self.position.store(position, Ordering::Release);
+    }
+
+    /// True if no event that concerns the node lies at or behind its position: it is then current at every later position.
+    pub fn is_current(&self, log: &Log) -> bool {
+        let position = self.position();
+        self.base_logs.iter().all(|id| log.end_of(*id) <= position)
+    }
+
+    /// The schema of its rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.output.read().schema()
+    }
+
+    /// Its rows as they are now. Cost O(chunks).
+    pub fn snapshot(&self) -> Snapshot {
+        self.output.read().snapshot()
+    }
+
+    /// Calls `f` with the output, shared with other readers; `f` must be short, since a step waits for it to publish.
+    pub fn with_output<T>(&self, f: impl FnOnce(&Output) -> T) -> T {
+        f(&self.output.read())
+    }
+
+    /// Calls `f` with the operators; waits for a step that is under way.
+    pub fn with_flow<T>(&self, f: impl FnOnce(&Flow) -> T) -> T {
+        f(&self.flow.lock())
+    }
+
+    /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
+    /// change of the output. The position is left to the runner.
+    pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Vec<Delta>>) -> Result<Option<Delta>> {
+        let mut flow = self.flow.lock();
+        let mut out = Vec::new();
+        let mut pending: Vec<Vec<Delta>> = changes;
+        let mut rows = 0;
+        for (i, input) in self.inputs.iter().enumerate() {
+            let Source::Log(id) = input.source else { continue };
+            for batch in read_log(log, id, range.clone(), &input.columns)? {
+                let batch = batch?;
+                rows += batch.num_rows();
+                pending[i].push(Delta::insert(batch));
+                if rows >= limits::STEP_ROWS_MAX {
+                    out.extend(flow.step(&pending)?);
+                    pending.iter_mut().for_each(Vec::clear);
+                    rows = 0;
+                }
+            }
+        }
+        out.extend(flow.step(&pending)?);
+        let state = flow.state_bytes();
+        drop(flow);
+        let mut output = self.output.write();
+        let change = output.apply(out)?;
+        check_size(&self.relation, state + output.state_bytes())?;
+        Ok(change)
+    }
+
+    /// Bytes that its operators and its output hold; while a step is under way, what they held before.
+    pub fn state_bytes(&self) -> usize {
+        self.look();
+        self.seen.lock().state_bytes
+    }
+
+    /// What its operators have done; while a step is under way, what they had done before.
+    pub fn reports(&self) -> Vec<OperatorReport> {
+        self.look();
+        self.seen.lock().reports.clone()
+    }
+
+    fn look(&self) {
+        if let (Some(flow), Some(output)) = (self.flow.try_lock(), self.output.try_read()) {
+            *self.seen.lock() = Seen { reports: flow.operators(), state_bytes: flow.state_bytes() + output.state_bytes() };
+        }
+    }
+
+    /// The node's whole state as bytes; see [`super::checkpoint`].
+    pub(super) fn save(&self) -> Result<Vec<u8>> {
+        let mut writer = StateWriter::new();
+        self.flow.lock().save(&mut writer)?;
+        self.output.read().save(&mut writer)?;
+        Ok(writer.finish())
+    }
+
+    /// Replaces the state by a saved one. On an error the node must be built anew.
+    pub(super) fn load(&self, bytes: &[u8]) -> Result<()> {
+        let mut reader = StateReader::new(bytes)?;
+        self.flow.lock().load(&mut reader)?;
+        self.output.write().load(&mut reader)
+    }
+}
+
+fn check_size(relation: &Relation, bytes: usize) -> Result<()> {
+    if bytes <= limits::VIEW_STATE_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("{} \"{}\" needs {bytes} bytes of state", relation.kind.word(), relation.name);
+    Err(crate::error::Error::new(crate::error::code::CONFIGURATION_LIMIT_EXCEEDED, message)
+        .detail(format!("The limit is {} bytes.", limits::VIEW_STATE_BYTES_MAX))
+        .hint("Aggregate more coarsely, or filter the input."))
+}
+
+/// Batches on their way from a log.
+type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>;
+
+/// The events of a log in a range of positions, projected: from segments, then from the tail.
+fn read_log<'a>(log: &Log, id: LogId, range: std::ops::Range<Position>, columns: &'a [usize]) -> Result<Batches<'a>> {
+    let slice = log.read(id, range.clone())?;
+    let mut parts: Vec<Batches<'a>> = Vec::with_capacity(slice.segments.len() + 1);
+    for part in slice.segments {
+        parts.push(Box::new(part.segment.read(Some(columns), range.clone())?));
+    }
+    parts.push(Box::new(slice.tail.into_iter().map(|batch| Ok(batch.project(columns)?))));
+    Ok(Box::new(parts.into_iter().flatten()))
+}

@@ -1,0 +1,308 @@
+//! Queries: from the AST to rows.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::datasource::source_as_provider;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::sql::parser::Statement as DfStatement;
+use futures::{Stream, StreamExt};
+use sqlparser::ast;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::session::{Column, Session};
+use super::transaction::Transaction;
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::func::names::output_names;
+use crate::plan::names::Names;
+use crate::serve::cut::ReadCut;
+use crate::serve::provider::RelationProvider;
+use crate::serve::system::rewrite::{DUPLICATE, rewrite};
+use crate::sql::hidden;
+
+/// A planned query: over names, not rows, so it can be run again.
+pub struct Planned {
+    /// The logical plan, not optimized yet, since parameters are still to come.
+    pub plan: LogicalPlan,
+    /// The schema of its rows: what the plan's is once it is analyzed, which is when literals and expressions get their types.
+    pub schema: SchemaRef,
+    /// Its columns, as PostgreSQL would name them.
+    pub columns: Vec<Column>,
+    /// The streams, tables and materialized views that it reads.
+    pub relations: Vec<Arc<Relation>>,
+    /// Types of its parameters.
+    pub parameters: Vec<PgType>,
+}
+
+impl Session {
+    /// The names that a statement of the session may use.
+    pub(super) fn names(&self) -> Names {
+        Names {
+            catalog: self.engine.catalog(),
+            context: self.context_source(),
+            hidden: false,
+            instead: None,
+            identity: false,
+            base: self.state.clone(),
+        }
+    }
+
+    /// Plans a query. `types[i]` is the declared type of parameter i+1.
+    pub(super) async fn plan_query(&self, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+        plan_over(self.names(), query, types).await
+    }
+
+    /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
+    pub(super) async fn run_query(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
+        self.refuse_own_writes(&planned.relations)?;
+        let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
+        self.run_at(planned, cut, parameters)
+    }
+
+    /// Runs a planned query on a cut.
+    pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
+        let mut plan = planned.plan.clone();
+        if !parameters.is_empty() {
+            plan = plan.with_param_values(ParamValues::from(parameters))?;
+        }
+        let mut state = self.state.clone();
+        state.config_mut().set_extension(Arc::new(cut));
+        state.mark_start_execution();
+        Ok(spawn(self.engine.query_runtime(), state, plan, planned.schema.clone()))
+    }
+
+    /// All rows of a query.
+    pub(super) async fn collect(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<Vec<RecordBatch>> {
+        collect(self.run_query(planned, parameters).await?).await
+    }
+
+    fn refuse_own_writes(&self, relations: &[Arc<Relation>]) -> Result<()> {
+        let Some(touched) = self.transaction.as_ref().map(Transaction::touched).filter(|t| !t.is_empty()) else { return Ok(()) };
+        for relation in relations {
+            let logs = match self.engine.node(relation.id) {
+                Some(node) => node.base_logs.clone(),
+                None => vec![relation.id],
+            };
+            if logs.iter().any(|log| touched.contains(log)) {
+                return Err(Error::unsupported(format!(
+                    "cannot read \"{}\" before COMMIT: this transaction has appended to it",
+                    relation.name
+                ))
+                .hint("Events become visible when they are committed; COMMIT first, or read before appending."));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
+pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+    let labels = output_names(query);
+    let mut query = Box::new(query.clone());
+    names.hidden |= hidden::expose(&mut query, &|name| names.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
+    let mut statement = ast::Statement::Query(query);
+    let context = (names.context)();
+    rewrite(&mut statement, &context)?;
+    let state = names.state();
+    let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
+    let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
+    let relations = relations_of(&plan)?;
+    let parameters = parameter_types(&plan, types)?;
+    let schema = analyzed_schema(&state, &plan, !parameters.is_empty())?;
+    let columns = columns_of(&schema, labels.as_deref());
+    Ok(Planned { plan, schema, columns, relations, parameters })
+}
+
+/// The schema that the plan has once it is analyzed. One with parameters may lack what the analyzer wants to know until they are
+/// given; then its schema as it stands has to do, and rows are cast to it.
+fn analyzed_schema(state: &SessionState, plan: &LogicalPlan, parameters: bool) -> Result<SchemaRef> {
+    match state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}) {
+        Ok(analyzed) => Ok(analyzed.schema().inner().clone()),
+        Err(_) if parameters => Ok(plan.schema().inner().clone()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Collects a stream.
+pub async fn collect(mut stream: SendableRecordBatchStream) -> Result<Vec<RecordBatch>> {
+    let mut batches = Vec::new();
+    while let Some(batch) = stream.next().await {
+        batches.push(batch?);
+    }
+    Ok(batches)
+}
+
+/// A relation that DataFusion did not find, as PostgreSQL words it.
+fn missing_relation(catalog: &Catalog, e: DataFusionError) -> Error {
+    let text = e.to_string();
+    let error: Error = e.into();
+    if error.code() != code::UNDEFINED_TABLE {
+        return error;
+    }
+    let Some(qualified) = text.split('\'').nth(1) else { return error };
+    let mut parts = qualified.rsplit('.');
+    let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().unwrap_or("public"));
+    match catalog.get(name) {
+        _ if schema != "public" => Error::new(code::UNDEFINED_TABLE, format!("relation \"{schema}.{name}\" does not exist")),
+        Err(missing) => missing,
+        Ok(_) => error,
+    }
+}
+
+/// The relations that a plan scans, subqueries included.
+pub fn relations_of(plan: &LogicalPlan) -> Result<Vec<Arc<Relation>>> {
+    let mut found: Vec<Arc<Relation>> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Ok(provider) = source_as_provider(&scan.source)
+            && let Some(provider) = provider.downcast_ref::<RelationProvider>()
+            && !found.iter().any(|r| r.id == provider.relation.id)
+        {
+            found.push(provider.relation.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Vec<PgType>> {
+    let inferred: HashMap<String, Option<arrow::datatypes::DataType>> = plan.get_parameter_types()?;
+    let number = |name: &String| name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
+    let count = inferred.keys().map(number).max().unwrap_or(0).max(declared.len());
+    let mut types = Vec::with_capacity(count);
+    for i in 1..=count {
+        let known = declared.get(i - 1).cloned().flatten().filter(|t| *t != PgType::Unknown);
+        let from_use = || inferred.get(&format!("${i}")).cloned().flatten().map(|t| PgType::of_arrow(&t));
+        types.push(known.or_else(from_use).unwrap_or(PgType::Text));
+    }
+    Ok(types)
+}
+
+fn columns_of(schema: &SchemaRef, labels: Option<&[Option<String>]>) -> Vec<Column> {
+    let fields = schema.fields();
+    let labels = labels.and_then(|l| spread(l, fields.len()));
+    // A repeated name has a mark and a number behind it, since DataFusion wants them unique.
+    let plain = |name: &str| name.split(DUPLICATE).next().unwrap_or(name).to_string();
+    let name = |i: usize| labels.as_ref().and_then(|l| l[i].clone()).unwrap_or_else(|| plain(fields[i].name()));
+    (0..fields.len()).map(|i| Column { name: name(i), ty: PgType::of(&fields[i]) }).collect()
+}
+
+/// One label per column: what stands before the first wildcard counts from the left, what stands behind the last from the right.
+/// `None` if there are more labels than columns.
+fn spread(labels: &[Option<String>], columns: usize) -> Option<Vec<Option<String>>> {
+    let named = labels.iter().filter(|l| l.is_some()).count();
+    if named > columns || named == labels.len() && named != columns {
+        return None;
+    }
+    let before = labels.iter().take_while(|l| l.is_some()).count();
+    let behind = labels.iter().rev().take_while(|l| l.is_some()).count().min(labels.len() - before);
+    let mut spread = vec![None; columns];
+    spread[..before].clone_from_slice(&labels[..before]);
+    spread[columns - behind..].clone_from_slice(&labels[labels.len() - behind..]);
+    Some(spread)
+}
+
+/// Optimizes and runs a plan on the query runtime; rows come through a short channel, so a slow client holds the query back.
+fn spawn(runtime: &tokio::runtime::Handle, state: SessionState, plan: LogicalPlan, schema: SchemaRef) -> SendableRecordBatchStream {
+    let (send, receive) = mpsc::channel(2);
+    let wanted = schema.clone();
+    let task = runtime.spawn(async move {
+        if let Err(e) = run(state, plan, &wanted, &send).await {
+            let _ = send.send(Err(e)).await;
+        }
+    });
+    Box::pin(Rows { schema, receive, task, ended: false })
+}
+
+async fn run(
+    state: SessionState,
+    plan: LogicalPlan,
+    wanted: &SchemaRef,
+    send: &mpsc::Sender<datafusion::error::Result<RecordBatch>>,
+) -> datafusion::error::Result<()> {
+    let plan = state.optimize(&plan)?;
+    let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
+    let mut stream = execute_stream(physical, state.task_ctx())?;
+    while let Some(batch) = stream.next().await {
+        if send.send(batch.and_then(|batch| conform(batch, wanted))).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The batch with the types that were announced to the client: parameters may have changed those of an expression.
+fn conform(batch: RecordBatch, wanted: &SchemaRef) -> datafusion::error::Result<RecordBatch> {
+    let differs = |(column, field): (&ArrayRef, &FieldRef)| column.data_type() != field.data_type();
+    if !batch.columns().iter().zip(wanted.fields()).any(differs) {
+        return Ok(batch);
+    }
+    let cast = |(column, field): (&ArrayRef, &FieldRef)| arrow::compute::cast(column, field.data_type());
+    let columns = batch.columns().iter().zip(wanted.fields()).map(cast).collect::<std::result::Result<Vec<_>, _>>()?;
+    let fields = wanted.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// Rows of a query that runs elsewhere; dropping it stops the query.
+struct Rows {
+    schema: SchemaRef,
+    receive: mpsc::Receiver<datafusion::error::Result<RecordBatch>>,
+    task: JoinHandle<()>,
+    ended: bool,
+}
+
+impl Stream for Rows {
+    type Item = datafusion::error::Result<RecordBatch>;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match self.receive.poll_recv(cx) {
+            // A task that panicked closes the channel without an end of its own.
+            Poll::Ready(None) => Pin::new(&mut self.task).poll(cx).map(|end| {
+                self.ended = true;
+                let panicked = end.is_err_and(|e| e.is_panic());
+                panicked.then(|| Err(DataFusionError::Internal("the query panicked".into())))
+            }),
+            other => other,
+        }
+    }
+}
+
+impl RecordBatchStream for Rows {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_around_a_wildcard() {
+        let labels = |names: &[&str]| -> Vec<Option<String>> { names.iter().map(|n| (*n != "*").then(|| n.to_string())).collect() };
+        assert_eq!(spread(&labels(&["a", "*", "z"]), 4), Some(labels(&["a", "*", "*", "z"])));
+        assert_eq!(spread(&labels(&["*", "m", "*", "z"]), 6), Some(labels(&["*", "*", "*", "*", "*", "z"])));
+        assert_eq!(spread(&labels(&["a", "b"]), 2), Some(labels(&["a", "b"])));
+        assert_eq!(spread(&labels(&["a", "b"]), 3), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! Opening: the catalog folded from its log, every node built again, states loaded from the last checkpoint.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::checkpoint;
+use super::database::Engine;
+use super::ddl;
+use crate::catalog::{CATALOG_LOG, Catalog, Change, RelationId, RelationKind};
+use crate::error::{Error, Result, code};
+use crate::log::Log;
+
+/// The columns of `_catalog`: the change as JSON.
+pub fn catalog_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("change", DataType::Utf8View, false)]))
+}
+
+/// A change as an event of `_catalog`.
+pub fn catalog_event(change: &Change) -> Result<RecordBatch> {
+    let text = serde_json::to_string(change).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(RecordBatch::try_new(catalog_schema(), vec![Arc::new(StringViewArray::from(vec![text]))])?)
+}
+
+/// The catalog as of the log's head.
+pub fn catalog(log: &Log) -> Result<Catalog> {
+    log.register(CATALOG_LOG, catalog_schema(), &[])?;
+    let slice = log.read(CATALOG_LOG, 0..log.head())?;
+    let mut catalog = Catalog::default();
+    let mut fold = |batch: &RecordBatch| -> Result<()> {
+        let damaged = |what: String| Error::new(code::DATA_CORRUPTED, format!("_catalog: {what}"));
+        let texts = batch.column(0).as_any().downcast_ref::<StringViewArray>().ok_or_else(|| damaged("not text".into()))?;
+        for i in 0..texts.len() {
+            let change: Change = serde_json::from_str(texts.value(i)).map_err(|e| damaged(e.to_string()))?;
+            catalog = catalog.apply(&change)?;
+        }
+        Ok(())
+    };
+    for part in &slice.segments {
+        for batch in part.segment.read(Some(&[0]), 0..log.head())? {
+            fold(&batch?)?;
+        }
+    }
+    slice.tail.iter().try_for_each(&mut fold)?;
+    Ok(catalog)
+}
+
+/// Builds the nodes of all tables and materialized views, in the order of their ids, which is that of their dependencies.
+pub fn build(engine: &Arc<Engine>) -> Result<()> {
+    let catalog = engine.catalog();
+    for relation in catalog.relations().filter(|r| r.has_log()) {
+        engine.log.register(relation.id, relation.event_schema(), &relation.key)?;
+    }
+    let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
+    let mut loaded: HashSet<RelationId> = HashSet::new();
+    for relation in catalog.relations().filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::MaterializedView)) {
+        let below = ddl::nodes_below(&catalog, relation);
+        let node = ddl::node(engine, relation)?;
+        if let Some(position) = position
+            && below.iter().all(|id| loaded.contains(id))
+        {
+            match checkpoint::load_node(engine.store.as_ref(), &node, position) {
+                Ok(()) => {
+                    loaded.insert(relation.id);
+                    engine.runner.add(node, Some(position))?;
+                    continue;
+                }
+                Err(e) => eprintln!("{} \"{}\" is folded again from the log: {e}", relation.kind.word(), relation.name),
+            }
+        }
+        // A load that failed may have left half a state behind.
+        engine.runner.add(ddl::node(engine, relation)?, None)?;
+    }
+    Ok(())
+}

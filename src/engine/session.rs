@@ -1,0 +1,430 @@
+//! One client's session.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
+use tokio::sync::Notify;
+
+use super::context;
+use super::copy::{CopyIn, CopyOut};
+use super::cursor::Cursor;
+use super::database::Engine;
+use super::lookup::{self, Lookup};
+use super::query::Planned;
+use super::settings::Settings;
+use super::transaction::Transaction;
+use crate::data::{PgType, Position};
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::plan::names::ContextSource;
+use crate::serve::system::{self, SessionStatus, SystemContext};
+use crate::sql::{self, Statement};
+
+/// What ReadyForQuery reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    Idle,
+    InTransaction,
+    Failed,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub ty: PgType,
+}
+
+/// A statement that was parsed and, as far as it can be without parameters, planned.
+pub struct Prepared {
+    /// Types of $1, $2, ...
+    pub parameters: Vec<PgType>,
+    /// The columns of its result; `None` if it returns no rows.
+    pub columns: Option<Vec<Column>>,
+    /// The statement's text.
+    pub text: String,
+    pub(super) statement: Statement,
+    pub(super) way: Way,
+}
+
+/// How a prepared statement is run.
+pub(super) enum Way {
+    /// A look-up by key, past the planner.
+    Lookup(Lookup),
+    /// A planned query.
+    Query(Arc<Planned>),
+    /// Everything else: by [`super::execute`].
+    Statement,
+}
+
+/// Parameter values as they came over the wire: `binary` is empty (all text), one for all, or one each.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters {
+    pub binary: Vec<bool>,
+    pub values: Vec<Option<Bytes>>,
+}
+
+impl Parameters {
+    /// True if parameter `i` (0-based) is in binary form.
+    pub fn is_binary(&self, i: usize) -> bool {
+        match self.binary.as_slice() {
+            [] => false,
+            [all] => *all,
+            each => each.get(i).copied().unwrap_or(false),
+        }
+    }
+}
+
+/// What a statement answers.
+pub enum Response {
+    /// Rows; the tag is `word n` with the number of rows sent.
+    Rows {
+        word: String,
+        columns: Vec<Column>,
+        stream: SendableRecordBatchStream,
+    },
+    /// Few rows that are there already; the tag as above.
+    Batch {
+        word: String,
+        columns: Arc<[Column]>,
+        batch: RecordBatch,
+    },
+    /// No rows; the whole command tag.
+    Done(String),
+    /// An empty query string.
+    Empty,
+    CopyIn(Box<CopyIn>),
+    CopyOut(CopyOut),
+}
+
+/// One client's state: settings, transaction, notices.
+pub struct Session {
+    pub(super) engine: Arc<Engine>,
+    pub(super) process: i32,
+    pub(super) settings: Settings,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) notices: Vec<(&'static str, Error)>,
+    pub(super) reports: Vec<(String, String)>,
+    pub(super) prepared: HashMap<String, Arc<Prepared>>,
+    pub(super) cursors: HashMap<String, Cursor>,
+    /// Statements planned before, by text; good for one catalog.
+    pub(super) plans: PlanCache,
+    /// DataFusion with the session's own functions.
+    pub(super) state: SessionState,
+    pub(super) context: Arc<context::Source>,
+    pub(super) cancel: Arc<Cancel>,
+}
+
+/// The last few statements of the simple protocol, so that one that comes again is not parsed and planned again.
+#[derive(Default)]
+pub(super) struct PlanCache {
+    pub version: usize,
+    pub entries: VecDeque<(String, Arc<Prepared>)>,
+}
+
+/// A request to stop, from another task.
+#[derive(Default)]
+pub struct Cancel {
+    asked: AtomicBool,
+    /// Set while a commit is under way, whose outcome must be told and not guessed.
+    committing: AtomicBool,
+    notify: Notify,
+}
+
+impl Cancel {
+    /// Asks the running statement to stop.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    /// Answers when it is asked to stop.
+    pub async fn asked(&self) {
+        loop {
+            let notified = self.notify.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if self.asked.load(Ordering::SeqCst) && !self.committing.load(Ordering::SeqCst) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Runs a commit to its end, whoever asks to stop meanwhile.
+    pub(super) async fn shield<T>(&self, commit: impl Future<Output = T>) -> T {
+        self.committing.store(true, Ordering::SeqCst);
+        let done = commit.await;
+        self.committing.store(false, Ordering::SeqCst);
+        done
+    }
+}
+
+impl Session {
+    pub(super) fn new(engine: Arc<Engine>, process: i32, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        let context = Arc::new(context::Source::new(&engine, process, user, database));
+        let mut state = engine.template.clone();
+        for function in system::functions::functions(context.as_function()) {
+            state.register_udf(Arc::new(function))?;
+        }
+        let mut session = Session {
+            process,
+            settings: Settings::default(),
+            transaction: None,
+            notices: Vec::new(),
+            reports: Vec::new(),
+            prepared: HashMap::new(),
+            cursors: HashMap::new(),
+            plans: PlanCache::default(),
+            state,
+            context,
+            cancel: Arc::default(),
+            engine,
+        };
+        for (name, value) in settings.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str())) {
+            if !name.starts_with("_pq_") {
+                session.settings.set(name, Some(value))?;
+            }
+        }
+        session.reports = session.settings.reported();
+        let status = SessionStatus {
+            process_id: process,
+            user: user.to_string(),
+            database: database.to_string(),
+            application: session.settings.get("application_name")?.to_string(),
+            state: "idle".into(),
+            query: String::new(),
+            started_us: session.engine.clock.now_us(),
+        };
+        session.engine.sessions.lock().insert(process, status);
+        Ok(session)
+    }
+
+    /// What ReadyForQuery reports.
+    pub fn status(&self) -> TransactionStatus {
+        match &self.transaction {
+            Some(t) if t.failed => TransactionStatus::Failed,
+            Some(t) if t.explicit => TransactionStatus::InTransaction,
+            _ => TransactionStatus::Idle,
+        }
+    }
+
+    /// Splits a simple-query message into its statements: byte range of each in `sql`. Errors: 42601.
+    pub fn split(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
+        sql::split(text)
+    }
+
+    /// Parses and plans one statement. `types[i]` is the declared type of $i+1, if any.
+    pub async fn prepare(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Arc<Prepared>> {
+        let cancel = self.cancel.clone();
+        self.begin_statement(text);
+        let prepared = stoppable(&cancel, self.plan_statement(text, types)).await?;
+        Ok(Arc::new(prepared))
+    }
+
+    /// Runs a prepared statement.
+    pub async fn execute(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+        if parameters.values.len() != prepared.parameters.len() {
+            let message = format!(
+                "bind message supplies {} parameters, but prepared statement requires {}",
+                parameters.values.len(),
+                prepared.parameters.len()
+            );
+            return Err(Error::new(code::PROTOCOL_VIOLATION, message));
+        }
+        if let Way::Lookup(lookup) = &prepared.way
+            && self.transaction.is_none()
+            && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
+        {
+            return response;
+        }
+        let cancel = self.cancel.clone();
+        self.begin_statement(&prepared.text);
+        stoppable(&cancel, self.run(prepared, parameters)).await
+    }
+
+    /// Runs one statement given as text, without parameters (simple protocol). A look-up by key that differs from an earlier one in
+    /// its numbers only is run as that one with parameters.
+    pub async fn query(&mut self, text: &str) -> Result<Response> {
+        if let Some((shape, values)) = lookup::shape(text) {
+            let known = self.cached(&shape);
+            let prepared = match known {
+                Some(prepared) => Some(prepared),
+                None => self.plan_shape(&shape),
+            };
+            if let Some(prepared) = prepared.filter(|p| p.parameters.len() == values.len()) {
+                return self.execute(&prepared, Parameters { binary: vec![], values }).await;
+            }
+        }
+        let cancel = self.cancel.clone();
+        let prepared = match self.cached(text) {
+            Some(prepared) => prepared,
+            None => {
+                self.begin_statement(text);
+                stoppable(&cancel, self.plan_cached(text)).await?
+            }
+        };
+        // PREPARE names its parameters for later; everything else of the simple protocol has none.
+        if !prepared.parameters.is_empty() {
+            return Err(sql::located(text, Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")));
+        }
+        self.execute(&prepared, Parameters::default()).await
+    }
+
+    fn cached(&mut self, text: &str) -> Option<Arc<Prepared>> {
+        let version = Arc::as_ptr(&self.engine.catalog.load()) as usize;
+        if self.plans.version != version {
+            self.plans.entries.clear();
+            self.plans.version = version;
+        }
+        self.plans.entries.iter().find(|(t, _)| t == text).map(|(_, p)| p.clone())
+    }
+
+    /// The look-up that a text with its numbers taken out is, remembered for the next one.
+    fn plan_shape(&mut self, shape: &str) -> Option<Arc<Prepared>> {
+        let Statement::Query(query) = sql::parse(shape).ok()? else { return None };
+        let lookup = Lookup::recognise(&self.engine, &self.engine.catalog(), &query, &[])?;
+        let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
+        let way = Way::Lookup(lookup);
+        let prepared = Arc::new(Prepared { parameters, columns, text: shape.to_string(), statement: Statement::Query(query), way });
+        self.remember(shape, &prepared);
+        Some(prepared)
+    }
+
+    fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {
+        self.plans.entries.push_front((text.to_string(), prepared.clone()));
+        self.plans.entries.truncate(limits::CACHED_STATEMENTS_MAX);
+    }
+
+    async fn plan_cached(&mut self, text: &str) -> Result<Arc<Prepared>> {
+        let prepared = Arc::new(self.plan_statement(text, &[]).await?);
+        if let Way::Lookup(_) | Way::Query(_) = prepared.way
+            && text.len() < limits::CACHED_STATEMENT_BYTES_MAX
+        {
+            self.remember(text, &prepared);
+        }
+        Ok(prepared)
+    }
+
+    /// Several statements of one simple-query message form one implicit transaction, as in PostgreSQL: opens it (no effect inside BEGIN).
+    pub fn begin_implicit(&mut self) {
+        if self.transaction.is_none() {
+            self.transaction = Some(Transaction::default());
+        }
+    }
+
+    /// Commits the implicit transaction, or rolls it back if `failed`; no effect inside BEGIN.
+    pub async fn end_implicit(&mut self, failed: bool) -> Result<()> {
+        match &self.transaction {
+            Some(t) if !t.explicit && (failed || t.failed) => self.rollback().await,
+            Some(t) if !t.explicit => self.commit().await.map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that a statement failed: inside BEGIN the transaction is failed from now on.
+    pub fn fail(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
+        self.idle();
+    }
+
+    /// Notices raised since the last call, to be sent as NoticeResponse.
+    pub fn take_notices(&mut self) -> Vec<(&'static str, Error)> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Parameters that changed since the last call (all of them at the start).
+    pub fn take_reports(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// Cancels what the session is doing (from another task); the running call answers 57014.
+    pub fn canceller(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let cancel = self.cancel.clone();
+        Arc::new(move || cancel.ask())
+    }
+
+    /// Milliseconds a statement may take, by the setting statement_timeout.
+    pub fn statement_timeout_ms(&self) -> Option<u64> {
+        self.settings.statement_timeout_ms()
+    }
+
+    /// The number of the session.
+    pub fn process_id(&self) -> i32 {
+        self.process
+    }
+
+    /// The statement is done and the client has its answer.
+    pub fn idle(&mut self) {
+        self.cancel.asked.store(false, Ordering::SeqCst);
+        if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
+            status.state = "idle".into();
+        }
+    }
+
+    fn begin_statement(&mut self, text: &str) {
+        self.cancel.asked.store(false, Ordering::SeqCst);
+        self.context.forget();
+        if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
+            status.state = "active".into();
+            status.query.clear();
+            status.query.push_str(text.get(..1024).unwrap_or(text));
+        }
+    }
+
+    /// How system relations reach what they show.
+    pub(super) fn context_source(&self) -> ContextSource {
+        let context = self.context.clone();
+        let settings = self.settings.clone();
+        Arc::new(move || -> Arc<SystemContext> { context.get(&settings) })
+    }
+
+    pub(super) fn notice(&mut self, severity: &'static str, error: Error) {
+        self.notices.push((severity, error));
+    }
+
+    /// Appends batches: at once outside a transaction, else at its end. Answers the position of the first event, if known.
+    pub(super) async fn append(&mut self, batches: Vec<(crate::log::LogId, RecordBatch)>) -> Result<Option<Position>> {
+        if let Some(transaction) = &mut self.transaction {
+            for (log, batch) in batches {
+                transaction.push(log, batch)?;
+            }
+            return Ok(None);
+        }
+        let sync = self.settings.synchronous_commit();
+        let committed = self.cancel.shield(self.engine.log.append(crate::log::Append { batches, sync })).await?;
+        Ok(Some(committed.first))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.engine.sessions.lock().remove(&self.process);
+        if let Some(transaction) = self.transaction.take()
+            && !transaction.created.is_empty()
+        {
+            let engine = self.engine.clone();
+            self.engine.query_runtime().spawn(async move { engine.drop_relations(&transaction.created).await });
+        }
+    }
+}
+
+/// The future, or 57014 if the session is asked to stop first.
+async fn stoppable<T>(cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = cancel.asked() => Err(canceled()),
+    }
+}
+
+/// The error of a statement that was asked to stop.
+pub fn canceled() -> Error {
+    Error::new(code::QUERY_CANCELED, "canceling statement due to user request")
+}
