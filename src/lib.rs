@@ -9,6 +9,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data;
@@ -21,6 +22,7 @@ pub mod log;
 pub mod plan;
 pub mod serve;
 pub mod sql;
+pub mod wire;
 
 /// The PostgreSQL version whose behaviour clients may expect, followed by our own.
 pub const SERVER_VERSION: &str = concat!("15.18 (Everfold ", env!("CARGO_PKG_VERSION"), ")");

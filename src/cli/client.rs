@@ -1,0 +1,208 @@
+//! A small client of the PostgreSQL protocol: simple queries and COPY, over any byte stream.
+
+use std::collections::HashMap;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::print::Heading;
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::wire::read::Reader;
+use crate::wire::write::framed;
+
+/// Protocol 3.0.
+const VERSION: i32 = 3 << 16;
+/// Bytes of one CopyData message.
+pub(super) const COPY_BYTES: usize = 64 << 10;
+
+/// An error or notice as the server reported it, by its field letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report(HashMap<u8, String>);
+
+impl Report {
+    /// A field by its letter, `M` for the message ("Error and Notice Message Fields").
+    pub fn field(&self, letter: u8) -> Option<&str> {
+        self.0.get(&letter).map(String::as_str)
+    }
+
+    /// 1-based character position in the statement.
+    pub fn position(&self) -> Option<usize> {
+        self.field(b'P').and_then(|p| p.parse().ok())
+    }
+
+    /// `ERROR:  message`.
+    pub fn headline(&self) -> String {
+        format!("{}:  {}\n", self.field(b'S').unwrap_or("ERROR"), self.field(b'M').unwrap_or(""))
+    }
+
+    /// The lines DETAIL, HINT and CONTEXT, as far as there are any.
+    pub fn footnotes(&self) -> String {
+        let lines = [("DETAIL", b'D'), ("HINT", b'H'), ("CONTEXT", b'W')];
+        lines.iter().filter_map(|(label, letter)| Some(format!("{label}:  {}\n", self.field(*letter)?))).collect()
+    }
+}
+
+/// A message of the server, as far as the client cares.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Columns(Vec<Heading>),
+    Row(Vec<Option<String>>),
+    Tag(String),
+    Notice(Report),
+    Failed(Report),
+    CopyIn,
+    CopyOut,
+    CopyData(Bytes),
+    Ready,
+}
+
+/// A connection to a server.
+pub(super) struct Client<S> {
+    stream: S,
+    input: BytesMut,
+    out: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Logs in. Errors: what the server says against it; 08006 when it does not answer.
+    pub async fn connect(stream: S, user: &str) -> Result<Client<S>> {
+        let mut client = Client { stream, input: BytesMut::new(), out: BytesMut::new() };
+        let mut body = BytesMut::new();
+        body.put_i32(VERSION);
+        for text in ["user", user, "database", "everfold", "application_name", "everfold", "client_encoding", "UTF8", ""] {
+            body.put_slice(text.as_bytes());
+            body.put_u8(0);
+        }
+        client.out.put_u32(body.len() as u32 + 4);
+        client.out.put_slice(&body);
+        client.flush().await?;
+        loop {
+            match client.answer().await? {
+                Answer::Ready => return Ok(client),
+                Answer::Failed(report) => {
+                    let message = report.field(b'M').unwrap_or("the server refused the connection");
+                    return Err(Error::new(code::CONNECTION_FAILURE, message));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a Query.
+    pub async fn query(&mut self, sql: &str) -> Result<()> {
+        framed(&mut self.out, b'Q', |out| {
+            out.put_slice(sql.as_bytes());
+            out.put_u8(0);
+        });
+        self.flush().await
+    }
+
+    /// Sends a part of the rows that the server asked for.
+    pub async fn copy_data(&mut self, data: &[u8]) -> Result<()> {
+        for chunk in data.chunks(COPY_BYTES) {
+            framed(&mut self.out, b'd', |out| out.put_slice(chunk));
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the rows.
+    pub async fn copy_done(&mut self) -> Result<()> {
+        framed(&mut self.out, b'c', |_| {});
+        self.flush().await
+    }
+
+    /// Gives the rows up.
+    pub async fn copy_fail(&mut self, reason: &str) -> Result<()> {
+        framed(&mut self.out, b'f', |out| {
+            out.put_slice(reason.as_bytes());
+            out.put_u8(0);
+        });
+        self.flush().await
+    }
+
+    /// Says good-bye.
+    pub async fn close(mut self) -> Result<()> {
+        framed(&mut self.out, b'X', |_| {});
+        self.flush().await?;
+        Ok(self.stream.shutdown().await?)
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let written = self.stream.write_all(&self.out).await.and(self.stream.flush().await);
+        self.out.clear();
+        written.map_err(|_| lost())
+    }
+
+    /// The next message that matters. Errors: 08006 when the connection ends.
+    pub async fn answer(&mut self) -> Result<Answer> {
+        loop {
+            let length = match self.input.get(..5) {
+                Some(header) => u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize + 1,
+                None => 5,
+            };
+            if self.input.len() < length.max(5) {
+                if self.stream.read_buf(&mut self.input).await.map_err(|_| lost())? == 0 {
+                    return Err(lost());
+                }
+                continue;
+            }
+            let mut frame = self.input.split_to(length);
+            let tag = frame[0];
+            frame.advance(5);
+            if let Some(answer) = decode(tag, frame.freeze())? {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::new(code::CONNECTION_FAILURE, "server closed the connection unexpectedly")
+        .hint("The server's own output says why. What was not yet acknowledged may or may not have been done.")
+}
+
+fn decode(tag: u8, body: Bytes) -> Result<Option<Answer>> {
+    let mut r = Reader::new(&body);
+    Ok(Some(match tag {
+        b'T' => {
+            let n = r.count()?;
+            Answer::Columns((0..n).map(|_| heading(&mut r)).collect::<Result<_>>()?)
+        }
+        b'D' => {
+            let n = r.count()?;
+            let text = |value: Option<Bytes>| value.map(|v| String::from_utf8_lossy(&v).into_owned());
+            Answer::Row((0..n).map(|_| Ok(text(r.value()?))).collect::<Result<_>>()?)
+        }
+        b'C' => Answer::Tag(r.text()?.to_string()),
+        b'E' => Answer::Failed(report(&mut r)?),
+        b'N' => Answer::Notice(report(&mut r)?),
+        b'G' => Answer::CopyIn,
+        b'H' => Answer::CopyOut,
+        b'd' => Answer::CopyData(body),
+        b'Z' => Answer::Ready,
+        b'R' if r.i32()? != 0 => {
+            return Err(Error::unsupported("the server asks for a password").hint("Scripts run against an Everfold on this machine."));
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn heading(r: &mut Reader<'_>) -> Result<Heading> {
+    let name = r.text()?.to_string();
+    let (_table, _column) = (r.i32()?, r.i16()?);
+    let oid = r.i32()? as u32;
+    let (_length, _modifier, _format) = (r.i16()?, r.i32()?, r.i16()?);
+    Ok(Heading { name, right: PgType::from_oid(oid).is_some_and(|t| t.is_number()) })
+}
+
+fn report(r: &mut Reader<'_>) -> Result<Report> {
+    let mut fields = HashMap::new();
+    loop {
+        match r.u8()? {
+            0 => return Ok(Report(fields)),
+            letter => fields.insert(letter, r.text()?.to_string()),
+        };
+    }
+}

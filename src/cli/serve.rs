@@ -1,0 +1,55 @@
+//! `everfold serve`: opens the database, listens, runs until it is told to stop, closes.
+
+use std::io::Write;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::wire::server;
+
+/// Threads that move bytes between sockets and sessions; queries run on the engine's own.
+const SOCKET_WORKERS: usize = 2;
+
+/// A runtime for sockets.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    Ok(builder.worker_threads(SOCKET_WORKERS).thread_name("socket").thread_stack_size(limits::STACK_BYTES).enable_all().build()?)
+}
+
+/// Serves `config` until SIGINT or SIGTERM; true when it ended as asked. Errors: port in use, directory locked, log corrupt.
+pub(super) fn serve(config: Config) -> Result<bool> {
+    let runtime = runtime()?;
+    // The port first: it is cheap, and a second server on it must not touch the data.
+    let listener = runtime.block_on(server::bind(config.listen))?;
+    let address = listener.local_addr()?;
+    let engine = Engine::open(&config)?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    announce(&format!(
+        "everfold {} serves {} on {address}\nconnect with: psql -h {} -p {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.data.display(),
+        address.ip(),
+        address.port()
+    ))?;
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    runtime.block_on(server::serve(engine.clone(), listener, stop));
+    engine.shutdown();
+    announce("everfold has shut down\n")?;
+    Ok(true)
+}
+
+fn announce(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::from)
+}

@@ -1,0 +1,156 @@
+//! What the conversation needs of a session. [`Session`] is the one that serves; the tests bring a small one of their own.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+use crate::data::PgType;
+use crate::engine::{Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
+use crate::error::{Error, Result};
+
+/// Where sessions come from.
+pub trait Host: Send + Sync + 'static {
+    /// Its sessions.
+    type Session: Backend;
+    /// A new session; `settings` are the startup message's parameters. Errors: those a client is told before it is let in.
+    fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session>;
+}
+
+/// What a statement answers; [`Response`] with the session's own kind of COPY.
+pub enum Reply<C> {
+    /// Rows, and the tag without their number.
+    Rows { word: String, columns: Vec<Column>, stream: SendableRecordBatchStream },
+    /// No rows; the whole tag.
+    Done(String),
+    /// An empty query string.
+    Empty,
+    /// The client is to send rows.
+    CopyIn(C),
+    /// Rows in COPY's formats.
+    CopyOut(CopyOut),
+}
+
+/// A session as the conversation drives it. Each function is documented at [`Session`], whose functions these are.
+pub trait Backend: Send + 'static {
+    /// A parsed and planned statement.
+    type Prepared: Send + Sync + 'static;
+    /// A COPY FROM STDIN under way.
+    type CopyIn: Send + 'static;
+
+    /// Types of $1, $2, ...
+    fn parameters(prepared: &Self::Prepared) -> &[PgType];
+    /// Columns of the result, `None` if it returns no rows.
+    fn columns(prepared: &Self::Prepared) -> Option<&[Column]>;
+    /// Number of columns, and whether the format is binary.
+    fn copy_shape(copy: &Self::CopyIn) -> (usize, bool);
+    /// Takes the payload of one CopyData message.
+    fn copy_push(copy: &mut Self::CopyIn, data: Bytes) -> impl Future<Output = Result<()>> + Send;
+
+    fn status(&self) -> TransactionStatus;
+    fn split(&self, sql: &str) -> Result<Vec<std::ops::Range<usize>>>;
+    fn prepare(&mut self, sql: &str, types: &[Option<PgType>]) -> impl Future<Output = Result<Arc<Self::Prepared>>> + Send;
+    fn execute(
+        &mut self,
+        statement: &Arc<Self::Prepared>,
+        parameters: Parameters,
+    ) -> impl Future<Output = Result<Reply<Self::CopyIn>>> + Send;
+    fn query(&mut self, sql: &str) -> impl Future<Output = Result<Reply<Self::CopyIn>>> + Send;
+    fn finish_copy(&mut self, copy: Self::CopyIn) -> impl Future<Output = Result<String>> + Send;
+    fn begin_implicit(&mut self);
+    fn end_implicit(&mut self, failed: bool) -> impl Future<Output = Result<()>> + Send;
+    fn fail(&mut self);
+    fn take_notices(&mut self) -> Vec<(&'static str, Error)>;
+    fn take_reports(&mut self) -> Vec<(String, String)>;
+    fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
+    fn process_id(&self) -> i32;
+    /// How long one statement may take, rows included; `None` is for ever.
+    fn statement_timeout(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl Host for Engine {
+    type Session = Session;
+    fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        Engine::session(self, user, database, settings)
+    }
+}
+
+fn reply(response: Response) -> Reply<Box<CopyIn>> {
+    match response {
+        Response::Rows { word, columns, stream } => Reply::Rows { word, columns, stream },
+        Response::Batch { word, columns, batch } => {
+            let schema = batch.schema();
+            let stream = futures::stream::iter([Ok(batch)]);
+            Reply::Rows { word, columns: columns.to_vec(), stream: Box::pin(RecordBatchStreamAdapter::new(schema, stream)) }
+        }
+        Response::Done(tag) => Reply::Done(tag),
+        Response::Empty => Reply::Empty,
+        Response::CopyIn(copy) => Reply::CopyIn(copy),
+        Response::CopyOut(copy) => Reply::CopyOut(copy),
+    }
+}
+
+impl Backend for Session {
+    type Prepared = Prepared;
+    type CopyIn = Box<CopyIn>;
+
+    fn parameters(prepared: &Prepared) -> &[PgType] {
+        &prepared.parameters
+    }
+    fn columns(prepared: &Prepared) -> Option<&[Column]> {
+        prepared.columns.as_deref()
+    }
+    fn copy_shape(copy: &Box<CopyIn>) -> (usize, bool) {
+        (copy.columns, copy.binary)
+    }
+    async fn copy_push(copy: &mut Box<CopyIn>, data: Bytes) -> Result<()> {
+        copy.push(data).await
+    }
+    fn status(&self) -> TransactionStatus {
+        Session::status(self)
+    }
+    fn split(&self, sql: &str) -> Result<Vec<std::ops::Range<usize>>> {
+        Session::split(self, sql)
+    }
+    async fn prepare(&mut self, sql: &str, types: &[Option<PgType>]) -> Result<Arc<Prepared>> {
+        Session::prepare(self, sql, types).await
+    }
+    async fn execute(&mut self, statement: &Arc<Prepared>, parameters: Parameters) -> Result<Reply<Box<CopyIn>>> {
+        Session::execute(self, statement, parameters).await.map(reply)
+    }
+    async fn query(&mut self, sql: &str) -> Result<Reply<Box<CopyIn>>> {
+        Session::query(self, sql).await.map(reply)
+    }
+    async fn finish_copy(&mut self, copy: Box<CopyIn>) -> Result<String> {
+        Session::finish_copy(self, copy).await
+    }
+    fn begin_implicit(&mut self) {
+        Session::begin_implicit(self);
+    }
+    async fn end_implicit(&mut self, failed: bool) -> Result<()> {
+        Session::end_implicit(self, failed).await
+    }
+    fn fail(&mut self) {
+        Session::fail(self);
+    }
+    fn take_notices(&mut self) -> Vec<(&'static str, Error)> {
+        Session::take_notices(self)
+    }
+    fn take_reports(&mut self) -> Vec<(String, String)> {
+        Session::take_reports(self)
+    }
+    fn canceller(&self) -> Arc<dyn Fn() + Send + Sync> {
+        Session::canceller(self)
+    }
+    fn process_id(&self) -> i32 {
+        Session::process_id(self)
+    }
+    fn statement_timeout(&self) -> Option<Duration> {
+        self.statement_timeout_ms().map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,174 @@
+//! One client's conversation: its state, and the loop over its messages.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::backend::Backend;
+use super::extended::Portal;
+use super::interrupt::{Failure, Interrupt, Step, shutting_down};
+use super::read::{Message, protocol};
+use super::registry::Line;
+use super::socket::Socket;
+use super::write;
+use crate::engine::TransactionStatus;
+use crate::error::Error;
+
+/// A connection past its startup.
+pub(super) struct Connection<B: Backend, S> {
+    pub session: B,
+    pub socket: Socket<S>,
+    pub interrupt: Interrupt,
+    /// Prepared statements by name; the unnamed one is "".
+    pub statements: HashMap<String, Arc<B::Prepared>>,
+    /// Portals by name; the unnamed one is "".
+    pub portals: HashMap<String, Portal<B::Prepared>>,
+    /// True while an implicit transaction is open, up to Sync or the end of a Query.
+    pub implicit: bool,
+    /// True from an error in the extended protocol up to Sync.
+    pub skipping: bool,
+}
+
+/// Whether the conversation goes on.
+enum Next {
+    Message,
+    GoodBye,
+}
+
+impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
+    /// A connection whose client has been let in; nothing is said yet.
+    pub fn new(session: B, socket: Socket<S>, line: Arc<Line>) -> Self {
+        Connection {
+            session,
+            socket,
+            interrupt: Interrupt::new(line),
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            implicit: false,
+            skipping: false,
+        }
+    }
+
+    /// Greets and serves the client until either side ends it.
+    pub async fn run(mut self, line: &Line) {
+        write::authentication_ok(&mut self.socket.out);
+        self.reports();
+        write::backend_key(&mut self.socket.out, line.process_id, &line.secret);
+        self.notices();
+        self.ready();
+        match self.converse().await {
+            Ok(()) | Err(Failure::Gone) => {}
+            Err(Failure::Fatal(e) | Failure::Statement(e)) => {
+                self.socket.drop_unfinished();
+                write::error(&mut self.socket.out, "FATAL", &e);
+                self.socket.close().await;
+            }
+        }
+    }
+
+    async fn converse(&mut self) -> Step {
+        while let Some(message) = self.next_message().await? {
+            match AssertUnwindSafe(self.serve(message)).catch_unwind().await {
+                Ok(Ok(Next::Message)) => {}
+                Ok(Ok(Next::GoodBye)) => return Ok(()),
+                Ok(Err(failure)) => return Err(failure),
+                Err(panic) => return Err(Failure::Fatal(panicked(panic.as_ref()))),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message; answers are flushed before it is waited for. `None` when the client has closed.
+    async fn next_message(&mut self) -> Step<Option<Message>> {
+        loop {
+            if let Some(message) = self.socket.message().map_err(Failure::Fatal)? {
+                return Ok(Some(message));
+            }
+            let socket = &mut self.socket;
+            let read = async {
+                socket.flush().await?;
+                socket.fill().await
+            };
+            // Notifications to an idle client will be one more arm here.
+            tokio::select! {
+                biased;
+                more = read => if !more? { return Ok(None) },
+                _ = self.interrupt.shutdown() => return Err(shutting_down()),
+            }
+        }
+    }
+
+    async fn serve(&mut self, message: Message) -> Step<Next> {
+        match message.tag {
+            b'X' => return Ok(Next::GoodBye),
+            b'S' => self.sync().await?,
+            // What is left of a COPY that failed.
+            b'd' | b'c' | b'f' => {}
+            _ if self.skipping => {}
+            b'Q' => self.simple_query(&message.body).await?,
+            b'P' | b'B' | b'D' | b'E' | b'C' | b'H' => self.extended(&message).await?,
+            b'F' => {
+                let e = Error::unsupported("the function call protocol is not supported").hint("Write SELECT function(..) instead.");
+                self.report(&e);
+                self.ready();
+            }
+            other => return Err(Failure::Fatal(protocol(format!("unexpected message type 0x{other:02X}")))),
+        }
+        Ok(Next::Message)
+    }
+
+    /// Ends the implicit transaction, if one is open.
+    pub async fn end_implicit(&mut self, failed: bool) -> Step {
+        if !std::mem::take(&mut self.implicit) {
+            return Ok(());
+        }
+        self.interrupt.begin(self.session.statement_timeout())?;
+        let end = self.session.end_implicit(failed);
+        let ended = self.interrupt.call(&mut self.socket, end).await;
+        self.interrupt.end();
+        ended
+    }
+
+    /// Tells the client, and the session, that a statement failed.
+    pub fn report(&mut self, e: &Error) {
+        self.session.fail();
+        self.notices();
+        write::error(&mut self.socket.out, "ERROR", e);
+    }
+
+    /// Sends the notices raised so far.
+    pub fn notices(&mut self) {
+        for (severity, e) in self.session.take_notices() {
+            write::notice(&mut self.socket.out, severity, &e);
+        }
+    }
+
+    fn reports(&mut self) {
+        for (name, value) in self.session.take_reports() {
+            write::parameter_status(&mut self.socket.out, &name, &value);
+        }
+    }
+
+    /// ReadyForQuery, after the parameters that changed. Portals last no longer than their transaction.
+    pub fn ready(&mut self) {
+        let status = self.session.status();
+        if status == TransactionStatus::Idle {
+            self.portals.clear();
+        }
+        self.reports();
+        write::ready(&mut self.socket.out, status);
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
+    let e = Error::internal("the statement ended in an internal error").hint("This is a bug in Everfold; the other sessions go on.");
+    match text {
+        Some(text) => e.detail(text),
+        None => e,
+    }
+}

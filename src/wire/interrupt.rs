@@ -1,0 +1,194 @@
+//! Waiting, with everything that may end the wait.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::registry::{Call, Line};
+use super::socket::Socket;
+use crate::error::{Error, Result, code};
+
+/// Why a step of the conversation did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The statement failed; the conversation goes on.
+    Statement(Error),
+    /// The client is told, and the connection closes.
+    Fatal(Error),
+    /// The client has gone.
+    Gone,
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        Failure::Statement(e)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(_: std::io::Error) -> Self {
+        Failure::Gone
+    }
+}
+
+/// The outcome of a step.
+pub(crate) type Step<T = ()> = Result<T, Failure>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Cancel,
+    Timeout,
+    Shutdown,
+}
+
+impl Stop {
+    fn failure(self) -> Failure {
+        match self {
+            Stop::Cancel => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to user request")),
+            Stop::Timeout => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to statement timeout")),
+            Stop::Shutdown => shutting_down(),
+        }
+    }
+}
+
+/// 57P01, as every session is told when the server stops.
+pub(crate) fn shutting_down() -> Failure {
+    Failure::Fatal(Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command"))
+}
+
+/// What may interrupt the statements of one connection.
+pub(crate) struct Interrupt {
+    line: Arc<Line>,
+    calls: watch::Receiver<Call>,
+    deadline: Option<Instant>,
+}
+
+impl Interrupt {
+    /// The interrupts that come over `line`.
+    pub fn new(line: Arc<Line>) -> Self {
+        let calls = line.calls.subscribe();
+        Interrupt { line, calls, deadline: None }
+    }
+
+    /// A statement begins: cancels that came before it are void, its deadline is set. Errors: the server is shutting down.
+    pub fn begin(&mut self, timeout: Option<Duration>) -> Step {
+        if *self.calls.borrow_and_update() == Call::Shutdown {
+            return Err(shutting_down());
+        }
+        self.deadline = timeout.map(|t| Instant::now() + t);
+        self.line.busy.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The statement has ended.
+    pub fn end(&mut self) {
+        self.line.busy.store(false, Ordering::SeqCst);
+        self.deadline = None;
+    }
+
+    async fn stop(&mut self) -> Stop {
+        loop {
+            let timeout = async {
+                match self.deadline {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = self.calls.changed() => match *self.calls.borrow_and_update() {
+                    Call::None => {}
+                    Call::Cancel => return Stop::Cancel,
+                    Call::Shutdown => return Stop::Shutdown,
+                },
+                _ = timeout => return Stop::Timeout,
+            }
+        }
+    }
+
+    /// Returns when the server shuts down; for a connection that is idle.
+    pub async fn shutdown(&mut self) {
+        let calls = self.calls.wait_for(|call| *call == Call::Shutdown);
+        // The sender lives in our own line, so this ends by the call only.
+        let _ = calls.await;
+    }
+
+    /// Waits for a call into the session. When it has to stop, the session is asked to, and is waited for: it alone knows whether
+    /// a commit took place. It is dropped only when the client has gone.
+    pub async fn call<S, T>(&mut self, socket: &mut Socket<S>, work: impl Future<Output = Result<T>>) -> Step<T>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut work = std::pin::pin!(work);
+        let mut stopped = None;
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut work => break result,
+                _ = socket.pump() => {
+                    (self.line.canceller)();
+                    return Err(Failure::Gone);
+                }
+                stop = self.stop(), if stopped.is_none() => {
+                    stopped = Some(stop);
+                    if stop != Stop::Cancel {
+                        (self.line.canceller)();
+                    }
+                }
+            }
+        };
+        match (result, stopped) {
+            (Err(e), Some(stop)) if e.code() == code::QUERY_CANCELED => Err(stop.failure()),
+            (result, _) => Ok(result?),
+        }
+    }
+
+    /// Waits for something that may be dropped at any time: rows to come, bytes from the client.
+    pub async fn pull<S, T>(&mut self, socket: &mut Socket<S>, work: impl Future<Output = T>) -> Step<T>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            biased;
+            stop = self.stop() => Err(stop.failure()),
+            result = work => Ok(result),
+            _ = socket.pump() => Err(Failure::Gone),
+        }
+    }
+
+    /// Writes the answers if many are waiting; a client that does not read them can still cancel.
+    pub async fn relieve<S>(&mut self, socket: &mut Socket<S>) -> Step
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if socket.out.len() < super::socket::PENDING_BYTES {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            stop = self.stop() => Err(stop.failure()),
+            flushed = socket.flush() => Ok(flushed?),
+        }
+    }
+
+    /// Reads from the client in the midst of a statement (COPY FROM STDIN), after writing what is pending.
+    pub async fn fill<S>(&mut self, socket: &mut Socket<S>) -> Step
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let work = async {
+            socket.flush().await?;
+            socket.fill().await
+        };
+        tokio::select! {
+            biased;
+            stop = self.stop() => Err(stop.failure()),
+            more = work => if more? { Ok(()) } else { Err(Failure::Gone) },
+        }
+    }
+}

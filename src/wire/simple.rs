@@ -1,0 +1,132 @@
+//! The simple protocol: a text of one or more statements, each run and answered in turn.
+//!
+//! Manual: PostgreSQL, "Message Flow", "Simple Query" and "Multiple Statements in a Simple Query".
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::backend::{Backend, Reply};
+use super::connection::Connection;
+use super::interrupt::{Failure, Step};
+use super::read::Reader;
+use super::rows::{self, Cursor, Sent};
+use super::write;
+use crate::error::{Error, code};
+use crate::limits;
+
+/// How a statement ended well: its tag is written only once its transaction has ended well too.
+pub(super) enum Done {
+    Tag(String),
+    Count(String, u64),
+    Empty,
+}
+
+impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
+    /// Serves a Query message, up to and including ReadyForQuery.
+    pub(super) async fn simple_query(&mut self, body: &Bytes) -> Step {
+        self.statements.remove("");
+        self.portals.remove("");
+        match self.statements_of(body).await {
+            Ok(()) => {}
+            Err(Failure::Statement(e)) => self.report(&e),
+            Err(other) => return Err(other),
+        }
+        self.interrupt.end();
+        self.ready();
+        Ok(())
+    }
+
+    async fn statements_of(&mut self, body: &Bytes) -> Step {
+        let mut r = Reader::new(body);
+        let sql = r.text()?;
+        r.end()?;
+        statement_fits(sql)?;
+        let ranges = self.session.split(sql)?;
+        if ranges.is_empty() {
+            write::bare(&mut self.socket.out, b'I');
+        }
+        if ranges.len() > 1 && !self.implicit {
+            self.session.begin_implicit();
+            self.implicit = true;
+        }
+        let outcome = self.each(sql, &ranges).await;
+        if !self.implicit {
+            return outcome.map(|done| self.complete(done));
+        }
+        if outcome.is_err() {
+            self.session.fail();
+        }
+        let ended = self.end_implicit(outcome.is_err()).await;
+        let done = outcome?;
+        ended?;
+        self.complete(done);
+        Ok(())
+    }
+
+    /// Runs the statements; answers how the last one ended, which is not told yet.
+    async fn each(&mut self, sql: &str, ranges: &[std::ops::Range<usize>]) -> Step<Option<Done>> {
+        let mut last = None;
+        for range in ranges {
+            self.complete(last.take());
+            let text = sql.get(range.clone()).ok_or_else(|| Error::internal("a statement was cut within a character"))?;
+            self.interrupt.begin(self.session.statement_timeout())?;
+            let done = self.statement(text).await;
+            self.interrupt.end();
+            last = Some(done.map_err(|failure| shifted(failure, sql, range.start))?);
+        }
+        Ok(last)
+    }
+
+    async fn statement(&mut self, text: &str) -> Step<Done> {
+        let query = self.session.query(text);
+        let reply = self.interrupt.call(&mut self.socket, query).await?;
+        self.notices();
+        match reply {
+            Reply::Rows { word, columns, stream } => {
+                let formats = rows::formats(&[], columns.len())?;
+                write::row_description(&mut self.socket.out, &columns, &formats);
+                let mut cursor = Cursor::new(word, &columns, formats, stream);
+                let Sent::All(n) = cursor.send(&mut self.socket, &mut self.interrupt, None).await? else {
+                    return Err(Error::internal("a result without a limit was cut short").into());
+                };
+                Ok(Done::Count(cursor.word, n))
+            }
+            Reply::Done(tag) => Ok(Done::Tag(tag)),
+            Reply::Empty => Ok(Done::Empty),
+            Reply::CopyIn(copy) => self.copy_in(copy).await.map(Done::Tag),
+            Reply::CopyOut(copy) => self.copy_out(copy).await.map(Done::Tag),
+        }
+    }
+
+    fn complete(&mut self, done: Option<Done>) {
+        let Some(done) = done else { return };
+        self.notices();
+        match done {
+            Done::Tag(tag) => write::command_complete(&mut self.socket.out, &tag),
+            Done::Count(word, n) => write::command_complete_count(&mut self.socket.out, &word, n),
+            Done::Empty => write::bare(&mut self.socket.out, b'I'),
+        }
+    }
+}
+
+/// Errors: 54000 for a text longer than [`limits::STATEMENT_BYTES_MAX`].
+pub(super) fn statement_fits(sql: &str) -> Result<(), Error> {
+    if sql.len() <= limits::STATEMENT_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("statement of {} bytes is larger than {} bytes", sql.len(), limits::STATEMENT_BYTES_MAX);
+    Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint("Send rows with COPY, or in several statements."))
+}
+
+/// An error's position counts from the start of the whole text.
+fn shifted(failure: Failure, sql: &str, start: usize) -> Failure {
+    match failure {
+        Failure::Statement(mut e) => {
+            if let Some(position) = &mut e.fields_mut().position {
+                *position += sql[..start].chars().count();
+            }
+            Failure::Statement(e)
+        }
+        other => other,
+    }
+}

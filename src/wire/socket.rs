@@ -1,0 +1,220 @@
+//! A socket with its two buffers, and the frames in them.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::read::{Message, protocol};
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+/// Answers waiting for the socket, in bytes, past which they are flushed before more are produced.
+pub(crate) const PENDING_BYTES: usize = 64 << 10;
+/// How far, in bytes, the client is read ahead while a statement runs.
+pub(crate) const AHEAD_BYTES: usize = 256 << 10;
+/// Least room, in bytes, for one read.
+const READ_BYTES: usize = 8 << 10;
+/// A buffer that has grown past this many bytes is given back once it is empty.
+const KEEP_BYTES: usize = 1 << 20;
+/// How long a client may take to receive the last answer and close.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+/// Largest startup message, in bytes (PostgreSQL's MAX_STARTUP_PACKET_LENGTH).
+const STARTUP_BYTES_MAX: usize = 10_000;
+
+/// A byte stream, what was read from it and not yet taken, what is to be written to it.
+pub(crate) struct Socket<S> {
+    stream: S,
+    input: BytesMut,
+    /// Answers not yet written, whole messages but for one that is being built.
+    pub out: BytesMut,
+    /// Where in `out` an unfinished message begins, while rows are encoded.
+    pub unfinished: Option<usize>,
+    ended: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// A socket with empty buffers.
+    pub fn new(stream: S) -> Self {
+        let (input, out) = (BytesMut::with_capacity(READ_BYTES), BytesMut::with_capacity(READ_BYTES));
+        Socket { stream, input, out, unfinished: None, ended: false }
+    }
+
+    /// The next whole message in the buffer, if there is one. Errors: 08P01 and 54000, after which the stream is useless.
+    pub fn message(&mut self) -> Result<Option<Message>> {
+        let Some(header) = self.input.get(..5) else { return Ok(None) };
+        let (tag, length) = (header[0], u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize);
+        if !b"QPBEDCSHFXdcfp".contains(&tag) {
+            return Err(protocol(format!("invalid frontend message type {tag}")));
+        }
+        if length < 4 {
+            return Err(protocol("invalid message length"));
+        }
+        if length > limits::MESSAGE_BYTES_MAX {
+            let message = format!("message of {length} bytes is larger than {} bytes", limits::MESSAGE_BYTES_MAX);
+            return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint("Send less at a time; COPY takes any amount in parts."));
+        }
+        if self.input.len() <= length {
+            return Ok(None);
+        }
+        let mut frame = self.input.split_to(length + 1);
+        frame.advance(5);
+        Ok(Some(Message { tag, body: frame.freeze() }))
+    }
+
+    /// The startup message (code and rest, without its length), if it is whole. Errors: 08P01 for a length outside 8 to 10000.
+    pub fn startup_message(&mut self) -> Result<Option<Message>> {
+        let Some(header) = self.input.get(..4) else { return Ok(None) };
+        let length = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        if !(8..=STARTUP_BYTES_MAX).contains(&length) {
+            return Err(protocol("invalid length of startup packet"));
+        }
+        if self.input.len() < length {
+            return Ok(None);
+        }
+        let mut frame = self.input.split_to(length);
+        frame.advance(4);
+        Ok(Some(Message { tag: 0, body: frame.freeze() }))
+    }
+
+    /// True if the next thing in the buffer is a message of this type.
+    pub fn next_is(&self, tag: u8) -> bool {
+        self.input.first() == Some(&tag)
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.input.is_empty() && self.input.capacity() > KEEP_BYTES {
+            self.input = BytesMut::new();
+        }
+        self.input.reserve(READ_BYTES);
+        // The future holds no state between polls, so a new one each time is the same as one kept.
+        let n = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.ended |= n == 0;
+        Poll::Ready(Ok(n > 0))
+    }
+
+    /// Reads once; false at the end of the stream.
+    pub async fn fill(&mut self) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            let n = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.out.advance(n);
+        }
+        if self.out.capacity() > KEEP_BYTES {
+            self.out = BytesMut::with_capacity(READ_BYTES);
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Writes all answers.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Keeps the socket going while something else is waited for: writes answers, reads ahead. Ends only when the client has gone
+    /// and left nothing to be done; a client that closes right after its last message still has it carried out.
+    pub async fn pump(&mut self) {
+        poll_fn(|cx| self.poll_pump(cx)).await
+    }
+
+    fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.out.is_empty() && matches!(self.poll_flush(cx), Poll::Ready(Err(_))) {
+            return Poll::Ready(());
+        }
+        while !self.ended && self.input.len() < AHEAD_BYTES {
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        if self.ended && self.input.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Says good-bye: writes what is left and closes our side, then takes in a little of what the client still sends, for a
+    /// close with unread bytes would reset the connection and destroy the last answer on its way.
+    pub async fn close(&mut self) {
+        // A client that takes neither the answer nor the hint is not waited for.
+        let _ = tokio::time::timeout(LINGER_TIME, self.linger()).await;
+    }
+
+    async fn linger(&mut self) {
+        if self.flush().await.is_err() || poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        for _ in 0..KEEP_BYTES / READ_BYTES {
+            self.input.clear();
+            if !matches!(self.fill().await, Ok(true)) {
+                break;
+            }
+        }
+    }
+
+    /// Writes one raw byte: the answer to an encryption request.
+    pub fn put_byte(&mut self, byte: u8) {
+        self.out.put_u8(byte);
+    }
+
+    /// Removes a message that a failure left half built.
+    pub fn drop_unfinished(&mut self) {
+        if let Some(start) = self.unfinished.take() {
+            self.out.truncate(start);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(bytes: &[u8]) -> Socket<tokio::io::DuplexStream> {
+        let mut socket = Socket::new(tokio::io::duplex(64).0);
+        socket.input.extend_from_slice(bytes);
+        socket
+    }
+
+    #[test]
+    fn a_message_is_taken_when_it_is_whole() {
+        let bytes = b"Q\0\0\0\x08abc\0S\0\0\0\x04";
+        for cut in 0..9 {
+            assert!(holding(&bytes[..cut]).message().unwrap().is_none());
+        }
+        let mut socket = holding(bytes);
+        let first = socket.message().unwrap().unwrap();
+        assert_eq!((first.tag, &first.body[..]), (b'Q', &b"abc\0"[..]));
+        assert!(socket.next_is(b'S'));
+        assert_eq!(socket.message().unwrap().unwrap().body.len(), 0);
+        assert!(socket.message().unwrap().is_none());
+    }
+
+    #[test]
+    fn impossible_lengths_and_types_are_refused_before_anything_is_allocated() {
+        assert_eq!(holding(b"Q\x7f\xff\xff\xff").message().unwrap_err().code(), "54000");
+        assert_eq!(holding(b"Q\0\0\0\x03").message().unwrap_err().code(), "08P01");
+        assert_eq!(holding(b"!\0\0\0\x04").message().unwrap_err().code(), "08P01");
+        assert_eq!(holding(b"\0\0\0\x07").startup_message().unwrap_err().code(), "08P01");
+        assert_eq!(holding(b"GET / HTTP/1.1\r\n").startup_message().unwrap_err().code(), "08P01");
+    }
+
+    #[test]
+    fn a_message_at_the_limit_is_waited_for() {
+        let length = (limits::MESSAGE_BYTES_MAX as u32).to_be_bytes();
+        assert!(holding(&[b"d".as_slice(), &length].concat()).message().unwrap().is_none());
+    }
+}
