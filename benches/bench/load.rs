@@ -1,0 +1,94 @@
+//! Bulk loads: COPY of bids, alone and with views kept meanwhile.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::generate::{AUCTION, BID, auctions, bids};
+use super::table::{Rate, Table};
+use super::target::{Everfold, Postgres, Target, copy};
+use super::{Options, Result};
+
+/// Count, sum and max per auction.
+pub const F1: &str =
+    "CREATE MATERIALIZED VIEW f1 AS SELECT auction, count(*) AS n, sum(price) AS s, max(price) AS m FROM bid GROUP BY auction";
+/// Count and sum per channel, a text.
+pub const F2: &str = "CREATE MATERIALIZED VIEW f2 AS SELECT channel, count(*) AS n, sum(price) AS s FROM bid GROUP BY channel";
+/// Bids joined with their auctions, folded per category.
+pub const JOINED: &str = "CREATE MATERIALIZED VIEW joined AS SELECT a.category, count(*) AS n, max(b.price) AS m FROM bid b JOIN auction a ON a.id = b.auction GROUP BY a.category";
+/// The same fold as [`F1`], kept by a statement trigger.
+const TRIGGER: &str = "
+    CREATE TABLE fold (auction bigint PRIMARY KEY, n bigint, s numeric, m bigint);
+    CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO fold SELECT auction, count(*), sum(price), max(price) FROM added GROUP BY auction
+      ON CONFLICT (auction) DO UPDATE SET n = fold.n + EXCLUDED.n, s = fold.s + EXCLUDED.s, m = greatest(fold.m, EXCLUDED.m);
+      RETURN NULL; END $$;
+    CREATE TRIGGER keep AFTER INSERT ON bid REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION keep();";
+/// Runs of which the median counts.
+const RUNS: usize = 3;
+
+/// Runs `work`, which handles some rows, and answers its rate.
+pub async fn timed<T: Target>(target: &T, work: impl Future<Output = Result<u64>>) -> Result<Rate> {
+    let (cpu, start) = (target.cpu(), Instant::now());
+    let rows = work.await? as f64;
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), target.cpu() - cpu);
+    Ok(Rate { per_second: rows / wall, per_cpu_second: rows / cpu.max(0.01) })
+}
+
+fn median(mut rates: Vec<Rate>) -> Rate {
+    let middle = rates.len() / 2;
+    let mut pick = |f: fn(&Rate) -> f64| {
+        rates.sort_by(|a, b| f(a).total_cmp(&f(b)));
+        f(&rates[middle])
+    };
+    Rate { per_second: pick(|r| r.per_second), per_cpu_second: pick(|r| r.per_cpu_second) }
+}
+
+/// COPY of bids until the last of `views` shows them.
+async fn ours(csv: &Bytes, auctions: &Bytes, views: &[&str], names: &[&str]) -> Result<Rate> {
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        let server = Everfold::start()?;
+        let client = server.connect().await?;
+        client.batch_execute(&format!("CREATE STREAM bid ({BID}); CREATE STREAM auction ({AUCTION})")).await?;
+        copy(&client, "auction", auctions).await?;
+        for view in views {
+            client.batch_execute(view).await?;
+        }
+        let work = async {
+            let rows = copy(&client, "bid", csv).await?;
+            for name in names {
+                client.query_one(&format!("SELECT count(*) FROM {name}"), &[]).await?;
+            }
+            Ok(rows)
+        };
+        rates.push(timed(&server, work).await?);
+    }
+    Ok(median(rates))
+}
+
+async fn theirs(postgres: Option<&Postgres>, csv: &Bytes, set_up: &str) -> Result<Option<Rate>> {
+    let Some(postgres) = postgres else { return Ok(None) };
+    let client = postgres.connect().await?;
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        client.batch_execute("DROP TABLE IF EXISTS bid, fold; DROP FUNCTION IF EXISTS keep").await?;
+        client.batch_execute(&format!("CREATE TABLE bid ({BID});{set_up}; CHECKPOINT")).await?;
+        rates.push(timed(postgres, copy(&client, "bid", csv)).await?);
+    }
+    client.batch_execute("DROP TABLE IF EXISTS bid, fold; DROP FUNCTION IF EXISTS keep").await?;
+    Ok(Some(median(rates)))
+}
+
+/// COPY of the bids among a million events (or fewer, if fewer are asked for).
+pub async fn copies(options: &Options, postgres: Option<&Postgres>, table: &mut Table) -> Result<()> {
+    let events = options.events.min(1_000_000);
+    let (csv, auctions) = (Bytes::from(bids(0, events)), Bytes::from(auctions(0, events)));
+    let plain = theirs(postgres, &csv, "").await?;
+    let kept = theirs(postgres, &csv, TRIGGER).await?;
+    table.rate("COPY of bids", ours(&csv, &auctions, &[], &[]).await?, plain);
+    table.rate("COPY of bids, f1 live (PostgreSQL: trigger)", ours(&csv, &auctions, &[F1], &["f1"]).await?, kept);
+    let all = ours(&csv, &auctions, &[F1, F2, JOINED], &["f1", "f2", "joined"]).await?;
+    table.rate("COPY of bids, f1, f2 and a join live (PostgreSQL: no view)", all, plain);
+    Ok(())
+}

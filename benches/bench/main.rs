@@ -1,0 +1,90 @@
+//! The benchmark of the whole server: one table, ratios to PostgreSQL taken in the same run where PostgreSQL is installed.
+//!
+//! 1. [`generate`] makes bids and auctions like those of Nexmark, the same at every run, as CSV in memory.
+//! 2. [`target`] starts what is measured on a directory of its own: this package's binary, and a private PostgreSQL.
+//! 3. [`load`], [`rates`] and [`history`] measure, and add lines to the [`table`], which is printed at the end.
+//!
+//! ```text
+//! cargo bench -- --events 10000000          # everything, over ten million events
+//! cargo bench -- --only copy,insert         # some of it: copy insert lookup visible backfill flat scans restart
+//! ```
+//!
+//! Rates are per second of wall time; where cores are shared with other work, compare those per second of the server's processor time.
+
+mod generate;
+mod history;
+mod load;
+mod rates;
+mod table;
+mod target;
+
+use clap::Parser;
+
+use table::Table;
+use target::{Everfold, Postgres};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Sizes of the benchmark.
+#[derive(Parser)]
+struct Options {
+    /// Events in the log for backfill, scans and restart; 46 of 50 are bids
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// Seconds for each rate
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Only these measures, by comma: copy insert lookup visible backfill flat scans restart
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave PostgreSQL out
+    #[arg(long)]
+    no_postgres: bool,
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    fn wants(&self, measure: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|m| m == measure)
+    }
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(&options))
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let mut table = Table::default();
+    let postgres = if options.no_postgres { None } else { Postgres::start()? };
+    if postgres.is_none() {
+        table.note("PostgreSQL was not measured: no binaries in $PGBIN or /usr/lib/postgresql/*/bin, or --no-postgres.");
+    }
+    let postgres = postgres.as_ref();
+    if options.wants("copy") {
+        load::copies(options, postgres, &mut table).await?;
+    }
+    if options.wants("insert") {
+        let server = Everfold::start()?;
+        rates::inserts(options, &server, postgres, &mut table).await?;
+    }
+    if options.wants("lookup") {
+        let server = Everfold::start()?;
+        rates::lookups(options, &server, postgres, &mut table).await?;
+    }
+    if options.wants("visible") {
+        let server = Everfold::start()?;
+        rates::visible(options, &server, &mut table).await?;
+    }
+    if options.wants("flat") {
+        history::flat(options, &mut table).await?;
+    }
+    if ["backfill", "scans", "restart"].iter().any(|m| options.wants(m)) {
+        history::sealed(options, &mut table).await?;
+    }
+    table.print();
+    Ok(())
+}

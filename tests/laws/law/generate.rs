@@ -1,0 +1,188 @@
+//! Draws a case step by step, performing each as it is drawn.
+
+use everfold::data::PgType;
+
+use super::grammar::{Grammar, Source};
+use super::steps::{Relation, Step, Verdict, World};
+use super::values::{Class, Taste, class, column_type, key_type, literal, value};
+use crate::laws::database::Row;
+use crate::laws::random::Random;
+
+/// A relation with the types of its columns.
+#[derive(Clone, Debug)]
+struct Base {
+    relation: Relation,
+    types: Vec<PgType>,
+}
+
+/// A case being drawn.
+pub struct Case {
+    random: Random,
+    taste: Taste,
+    pub world: World,
+    pub steps: Vec<Step>,
+    bases: Vec<Base>,
+    sources: Vec<Source>,
+    views: usize,
+}
+
+impl Case {
+    /// The case of a seed, not begun.
+    pub fn new(seed: u64, taste: Taste, world: World) -> Case {
+        let mut random = Random::new(seed);
+        let taste = Taste { wild: taste.wild && random.chance(30), ..taste };
+        Case { random, taste, world, steps: vec![], bases: vec![], sources: vec![], views: 0 }
+    }
+
+    /// Draws and performs all of it. Errors: what is wrong, if the law is broken; `steps` then are the case.
+    pub fn run(&mut self) -> Verdict {
+        for _ in 0..2 + self.random.below(2) {
+            self.relation()?;
+        }
+        for _ in 0..1 + self.random.below(3) {
+            self.view()?;
+        }
+        for _ in 0..3 + self.random.below(5) {
+            for _ in 0..1 + self.random.below(3) {
+                let step = if self.random.chance(20) { self.transaction() } else { self.change(&mut vec![]) };
+                self.then(step)?;
+            }
+            if self.random.chance(50) && self.views < 8 {
+                self.view()?;
+            }
+            self.then(Step::Check)?;
+            self.upheaval()?;
+        }
+        self.again()
+    }
+
+    fn then(&mut self, step: Step) -> Verdict {
+        self.steps.push(step.clone());
+        self.world.perform(&step)
+    }
+
+    fn upheaval(&mut self) -> Verdict {
+        let step = match self.random.below(100) {
+            0..=17 => Step::Checkpoint,
+            18..=27 => Step::Restart,
+            28..=41 => Step::Kill,
+            42..=47 if self.views > 2 => {
+                let names: Vec<String> = self.world.views.iter().map(|(name, _)| name.clone()).collect();
+                if names.is_empty() {
+                    return Ok(());
+                }
+                Step::Drop(self.random.pick(&names).clone())
+            }
+            _ => return Ok(()),
+        };
+        self.then(step)?;
+        self.sources.retain(|s| s.stream || !s.name.starts_with('v') || self.world.views.iter().any(|(name, _)| *name == s.name));
+        self.then(Step::Check)
+    }
+
+    /// Each view once more, created now: what is backfilled equals what was folded event by event.
+    fn again(&mut self) -> Verdict {
+        if self.random.chance(50) {
+            self.then(Step::Checkpoint)?;
+        }
+        for (name, query) in self.world.views.clone() {
+            self.then(Step::View { name: format!("{name}_again"), query })?;
+        }
+        self.then(Step::Check)?;
+        self.then(Step::Restart)?;
+        self.then(Step::Check)
+    }
+
+    // Relations and views ----------------------------------------------------------------------------------------------------
+
+    fn relation(&mut self) -> Verdict {
+        let (stream, key) = match self.random.below(3) {
+            0 => (true, 0),
+            1 => (false, 0),
+            _ => (false, 1 + self.random.below(2)),
+        };
+        let mut types: Vec<PgType> = (0..key).map(|_| key_type(&mut self.random)).collect();
+        types.extend((0..2 + self.random.below(4)).map(|_| column_type(&mut self.random)));
+        let columns: Vec<(String, PgType)> = types.iter().enumerate().map(|(i, ty)| (format!("x{i}"), ty.clone())).collect();
+        let name = format!("{}{}", if stream { "s" } else { "t" }, self.bases.len());
+        let named = columns.iter().map(|(name, ty)| (name.clone(), ty.to_string())).collect();
+        let relation = Relation { name: name.clone(), stream, columns: named, key };
+        self.bases.push(Base { relation: relation.clone(), types });
+        self.sources.push(Source { name, columns, stream });
+        self.then(Step::Relation(relation))
+    }
+
+    fn view(&mut self) -> Verdict {
+        let (random, taste) = (&mut self.random, self.taste);
+        let database = self.world.database.as_mut().expect("the database is open");
+        let Ok(query) = Grammar::new(random, database, taste, &self.sources).query(1) else { return Ok(()) };
+        let name = format!("v{}", self.views);
+        self.views += 1;
+        self.then(Step::View { name: name.clone(), query })?;
+        if self.world.views.iter().any(|(n, _)| *n == name)
+            && let Ok(columns) = self.world.database().describe(&format!("SELECT * FROM {name}"))
+        {
+            let columns = columns.into_iter().map(|c| (c.name, c.ty)).collect();
+            self.sources.push(Source { name, columns, stream: false });
+        }
+        Ok(())
+    }
+
+    // Changes ------------------------------------------------------------------------------------------------------------------
+
+    fn row(&mut self, base: &Base) -> Row {
+        let mut row = Row::new();
+        for (i, ty) in base.types.iter().enumerate() {
+            let null = i >= base.relation.key && self.random.chance(15);
+            row.push((!null).then(|| value(&mut self.random, ty, self.taste)));
+        }
+        row
+    }
+
+    /// One change; `touched` are the relations that this transaction has changed already, which it cannot read.
+    fn change(&mut self, touched: &mut Vec<String>) -> Step {
+        let base = self.random.pick(&self.bases).clone();
+        let first = !touched.contains(&base.relation.name);
+        touched.push(base.relation.name.clone());
+        if first && !base.relation.stream && self.random.chance(40) {
+            return Step::Change(self.update_or_delete(&base));
+        }
+        let rows = if self.random.chance(85) { 1 + self.random.below(8) } else { self.random.below(60) };
+        let rows = (0..rows).map(|_| self.row(&base)).collect();
+        Step::Insert { relation: base.relation, rows, copy: self.random.chance(30) }
+    }
+
+    fn update_or_delete(&mut self, base: &Base) -> String {
+        let name = &base.relation.name;
+        let test = self.test(base);
+        if self.random.chance(45) || base.types.len() == base.relation.key {
+            return format!("DELETE FROM {name} WHERE {test}");
+        }
+        let column = base.relation.key + self.random.below(base.types.len() - base.relation.key);
+        let ty = &base.types[column];
+        let value = match class(ty) {
+            Class::Int if self.random.chance(50) && !self.taste.wild => format!("(x{column} + 1) % 10"),
+            _ if self.random.chance(15) => "NULL".into(),
+            _ => literal(&mut self.random, ty, self.taste),
+        };
+        format!("UPDATE {name} SET x{column} = {value} WHERE {test}")
+    }
+
+    fn test(&mut self, base: &Base) -> String {
+        let column = self.random.below(base.types.len());
+        let ty = &base.types[column];
+        match class(ty) {
+            Class::Bool | Class::Other => format!("x{column} IS {}NULL", self.random.pick(&["", "NOT "])),
+            _ => {
+                let operator = *self.random.pick(&["=", "<", ">=", "<>"]);
+                format!("x{column} {operator} {}", literal(&mut self.random, ty, Taste { wild: false, ..self.taste }))
+            }
+        }
+    }
+
+    fn transaction(&mut self) -> Step {
+        let mut touched = Vec::new();
+        let steps = (0..1 + self.random.below(4)).map(|_| self.change(&mut touched)).collect();
+        Step::Transaction { steps, commit: self.random.chance(80) }
+    }
+}

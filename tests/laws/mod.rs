@@ -1,0 +1,19 @@
+//! The law and the promises, tested.
+//!
+//! - [`law`]: random schemas, histories and views; each view equals its query, after every batch of events, restart and crash.
+//! - [`promises`]: one test for each promise of the design.
+//! - [`bank`]: transfers among accounts under concurrent writers and readers, over TCP.
+//! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
+//! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
+//!
+//! Environment: `EVERFOLD_SEED` (a number) and `EVERFOLD_CASES` (how many cases) steer the random tests, `EVERFOLD_KILLS` how often
+//! the server is killed, `EVERFOLD_POSTGRES` (a libpq connection string) with which PostgreSQL to compare.
+
+mod bank;
+mod database;
+mod kill;
+mod law;
+mod promises;
+mod random;
+mod restart;
+mod server;

@@ -1,0 +1,193 @@
+//! Restarts: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use everfold::config::Config;
+use everfold::engine::Engine;
+use everfold::error::{Error, code};
+use everfold::log::store::{LocalStore, Store};
+
+use super::database::Database;
+use super::server::files;
+
+const VIEWS: [(&str, &str); 4] = [
+    ("sums", "SELECT a % 7 AS k, count(*) AS n, sum(b) AS s, max(b) AS m FROM s GROUP BY 1"),
+    ("joined", "SELECT s.a, s.b, t.v FROM s JOIN t ON s.a = t.k WHERE t.v > 2"),
+    // Its common expression is named by a counter, which must not make it another view after a restart.
+    ("common", "SELECT a % 7 + 1 AS x, (a % 7 + 1) * 2 AS y FROM s WHERE a % 7 + 1 > 2"),
+    ("above", "SELECT sums.k, sums.s, t.v FROM sums LEFT JOIN t ON sums.k = t.k"),
+];
+
+fn values(range: std::ops::Range<i64>) -> String {
+    range.map(|i| format!("({}, {})", i % 50, i)).collect::<Vec<_>>().join(", ")
+}
+
+/// A database with a stream of 1000 events, a table and three views.
+fn filled() -> Database {
+    let mut database = Database::new().expect("an empty database");
+    run(&mut database, "CREATE STREAM s (a int, b bigint)");
+    run(&mut database, "CREATE TABLE t (k int PRIMARY KEY, v int)");
+    for (name, query) in VIEWS {
+        run(&mut database, &format!("CREATE MATERIALIZED VIEW {name} AS {query}"));
+    }
+    run(&mut database, &format!("INSERT INTO s VALUES {}", values(0..1000)));
+    run(&mut database, &format!("INSERT INTO t VALUES {}", values(0..20)));
+    database
+}
+
+fn run(database: &mut Database, sql: &str) -> Vec<String> {
+    database.run(sql).unwrap_or_else(|e| panic!("{e:?}\n by {sql}")).bag()
+}
+
+fn views_equal_their_queries(database: &mut Database, why: &str) {
+    for (name, query) in VIEWS {
+        assert_eq!(run(database, &format!("SELECT * FROM {name}")), run(database, query), "{why}: view {name}");
+    }
+}
+
+fn count(database: &mut Database, sql: &str) -> i64 {
+    database.run(sql).expect("it can be counted").one().parse().expect("a number")
+}
+
+/// The bytes of a file changed by `f`; the database is opened on a copy of the whole directory with it.
+fn with_changed(database: &Database, file: &Path, f: impl FnOnce(&mut Vec<u8>)) -> Result<Database, Error> {
+    let copy = database.copied()?;
+    let inside = copy.path().join(file.strip_prefix(database.directory.path()).expect("a file of the database"));
+    let mut bytes = std::fs::read(&inside)?;
+    f(&mut bytes);
+    std::fs::write(&inside, bytes)?;
+    Database::open(copy)
+}
+
+fn rows_in(database: &mut Database, view: &str) -> i64 {
+    count(database, &format!("SELECT coalesce(max(rows_in), 0) FROM everfold.dataflows WHERE view = '{view}'"))
+}
+
+#[test]
+fn views_come_back_from_a_checkpoint_and_fold_only_what_came_after() {
+    let mut database = filled();
+    run(&mut database, "CHECKPOINT");
+    run(&mut database, &format!("INSERT INTO s VALUES {}", values(1000..1005)));
+    let mut database = database.kill().expect("it opens again");
+    views_equal_their_queries(&mut database, "after a checkpoint");
+    assert_eq!(count(&mut database, "SELECT sum(n) FROM sums"), 1005);
+    let folded = rows_in(&mut database, "sums");
+    // Five events, of which each may take a row out of the groups and put one in.
+    assert!((5..=10).contains(&folded), "{folded} rows were folded");
+    // A clean stop takes a checkpoint by itself.
+    let mut database = database.restart().expect("it opens again");
+    views_equal_their_queries(&mut database, "after a clean stop");
+    for (view, _) in VIEWS {
+        assert_eq!(rows_in(&mut database, view), 0, "{view}");
+    }
+}
+
+#[test]
+fn without_a_checkpoint_everything_is_folded_again() {
+    let mut database = filled().kill().expect("it opens again");
+    views_equal_their_queries(&mut database, "without a checkpoint");
+    assert_eq!(rows_in(&mut database, "sums"), 1000);
+}
+
+#[test]
+fn a_missing_or_damaged_checkpoint_is_made_again_from_the_log() {
+    let mut database = filled();
+    run(&mut database, "CHECKPOINT");
+    run(&mut database, "DELETE FROM t WHERE k = 3");
+    let checkpoints = files(database.directory.path(), "checkpoints/");
+    assert!(checkpoints.len() > VIEWS.len(), "{checkpoints:?}");
+    for file in checkpoints.iter().filter(|f| f.to_string_lossy().ends_with(".state")) {
+        let name = file.display();
+        let length = std::fs::metadata(file).expect("it is there").len() as usize;
+        for at in [0, 9, 14, 30, length / 2, length - 1] {
+            let mut reopened = with_changed(&database, file, |bytes| bytes[at] ^= 0x40).expect("it opens");
+            views_equal_their_queries(&mut reopened, &format!("{name} flipped at {at}"));
+        }
+        for left in [0, 7, 20, length / 2, length - 1] {
+            let mut reopened = with_changed(&database, file, |bytes| bytes.truncate(left)).expect("it opens");
+            views_equal_their_queries(&mut reopened, &format!("{name} cut to {left}"));
+        }
+        let copy = database.copied().expect("it can be copied");
+        std::fs::remove_file(copy.path().join(file.strip_prefix(database.directory.path()).expect("inside"))).expect("it can be removed");
+        views_equal_their_queries(&mut Database::open(copy).expect("it opens"), &format!("{name} removed"));
+    }
+    let copy = database.copied().expect("it can be copied");
+    std::fs::remove_dir_all(copy.path().join("checkpoints")).expect("it can be removed");
+    views_equal_their_queries(&mut Database::open(copy).expect("it opens"), "no checkpoints");
+}
+
+/// The WAL file that is written to, and where its last frame ends.
+fn tail(database: &Database) -> (PathBuf, usize) {
+    let file = files(database.directory.path(), ".wal").pop().expect("there is a WAL");
+    let bytes = std::fs::read(&file).expect("it can be read");
+    let end = bytes.iter().rposition(|b| *b != 0).expect("it has frames") + 1;
+    (file, end)
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_the_last_whole_frame() {
+    let mut database = filled();
+    run(&mut database, "INSERT INTO s VALUES (1, -1)");
+    let (file, before) = tail(&database);
+    run(&mut database, "INSERT INTO s VALUES (2, -2), (3, -3)");
+    let (_, end) = tail(&database);
+    assert!(end > before);
+    for torn in [1, 8, 40, end - before - 9] {
+        let mut reopened = with_changed(&database, &file, |bytes| bytes[end - torn..].fill(0)).expect("a torn tail is cut");
+        assert_eq!(count(&mut reopened, "SELECT count(*) FROM s"), 1001, "{torn} bytes torn off");
+        views_equal_their_queries(&mut reopened, "after a torn tail");
+        run(&mut reopened, "INSERT INTO s VALUES (4, -4)");
+        let mut again = reopened.kill().expect("it opens after the cut");
+        assert_eq!(count(&mut again, "SELECT count(*) FROM s WHERE b IN (-4, -2)"), 1);
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_the_wal_is_refused_with_file_and_offset() {
+    let mut database = filled();
+    let (file, before) = tail(&database);
+    run(&mut database, "INSERT INTO s VALUES (2, -2), (3, -3)");
+    let name = file.file_name().expect("it has a name").to_string_lossy().into_owned();
+    for at in [70, 100, 300, before / 2, before - 20] {
+        let Err(e) = with_changed(&database, &file, |bytes| bytes[at] ^= 0x10) else { panic!("the byte at {at} was not missed") };
+        assert_eq!(e.code(), code::DATA_CORRUPTED, "{e:?}");
+        assert!(e.message().contains(&name) && e.message().contains("byte offset"), "{e:?}");
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_segment_is_found() {
+    let mut database = filled();
+    run(&mut database, "CHECKPOINT");
+    let directory = database.copied().expect("it can be copied");
+    drop(database);
+    let verify = || {
+        let store: Arc<dyn Store> = Arc::new(LocalStore::open(directory.path()).expect("a store"));
+        everfold::log::verify(&store)
+    };
+    verify().expect("the log is whole");
+    let segments = files(directory.path(), ".parquet");
+    assert!(!segments.is_empty());
+    for segment in segments {
+        let bytes = std::fs::read(&segment).expect("it can be read");
+        let name = segment.file_name().expect("it has a name").to_string_lossy().into_owned();
+        for at in [0, 5, bytes.len() / 3, bytes.len() / 2, bytes.len() - 30, bytes.len() - 5] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x04;
+            std::fs::write(&segment, damaged).expect("it can be written");
+            let e = verify().expect_err("a flipped byte is found");
+            assert!(e.code() == code::DATA_CORRUPTED && e.message().contains(&name), "byte {at}: {e:?}");
+        }
+        std::fs::write(&segment, bytes).expect("it can be written");
+    }
+    verify().expect("the log is whole again");
+}
+
+#[test]
+fn a_directory_belongs_to_one_server() {
+    let database = filled();
+    let config = Config { data: database.directory.path().to_path_buf(), ..Config::default() };
+    let Err(e) = Engine::open(&config) else { panic!("two servers on one directory") };
+    assert_eq!(e.code(), code::OBJECT_IN_USE);
+}

@@ -1,0 +1,24 @@
+//! Scripts with recorded answers, one test each; see [`crate::support::script`].
+
+use crate::support::script::check_script;
+
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            check_script(concat!(stringify!($name), ".slt"));
+        })*
+
+        #[test]
+        fn every_script_is_run() {
+            let known = [$(stringify!($name)),*];
+            for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/slt")).expect("the directory of scripts") {
+                let path = entry.expect("an entry").path();
+                let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_string();
+                assert!(known.contains(&stem.as_str()), "{} is in no list", path.display());
+            }
+        }
+    };
+}
+
+scripts!(aggregates, catalog, copy, cursors, errors, explain, joins, statements, tables, transactions, types, views);

@@ -1,0 +1,20 @@
+//! Every script under `sql/` prints what is recorded, on a data directory and against a server alike.
+
+use super::{compare, printed, sql_files, top};
+use crate::support::server::Server;
+
+#[test]
+fn every_script_prints_what_is_recorded() {
+    let sql = top().join("sql");
+    let scripts = sql_files(&sql);
+    assert!(!scripts.is_empty());
+    for script in scripts {
+        let name = script.strip_prefix(&sql).expect("it was found below").with_extension("").display().to_string().replace('/', "_");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let data = directory.path().join("data").display().to_string();
+        let here = printed(&script, &["--data", &data]);
+        compare(&name, &here);
+        let server = Server::start();
+        assert_eq!(printed(&script, &["--server", &server.address.to_string()]), here, "{name}: a server answers otherwise");
+    }
+}
