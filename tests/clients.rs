@@ -304,10 +304,28 @@ async fn notices_and_errors_carry_their_fields() {
 fn psycopg_3_works() {
     let Some(python) = python_with("psycopg", "the test of psycopg 3") else { return };
     let server = Server::start();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/psycopg.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/psycopg_smoke.py");
     let mut command = Command::new(python);
     command.arg(script).arg(server.address.ip().to_string()).arg(server.address.port().to_string());
     assert!(output_of(&mut command).ends_with("ok\n"));
+}
+
+// Parquet -------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_foreign_reader_reads_a_segment() {
+    let Some(python) = python_with("pyarrow.parquet", "the test of a foreign Parquet reader") else { return };
+    let server = Server::start();
+    let mut wire = server.connect();
+    wire.ok("CREATE STREAM seen (k bigint, price numeric(10,2), at timestamptz, note text)");
+    wire.ok("INSERT INTO seen SELECT i, i / 4.0, timestamptz '2020-01-01 00:00:00+00', 'n' || i FROM generate_series(1, 1000) AS g(i)");
+    wire.ok("CHECKPOINT");
+    let script = "import glob, sys, pyarrow.compute as pc, pyarrow.parquet as pq\n\
+        tables = [pq.read_table(f) for f in glob.glob(sys.argv[1] + '/segments/*/*.parquet')]\n\
+        seen = [t for t in tables if 'price' in t.column_names][0]\n\
+        print(seen.num_rows, pc.sum(seen['k']), pc.sum(seen['price']), seen['note'][999], seen['at'][0], seen['_offset'][999])";
+    let printed = output_of(Command::new(python).args(["-c", script]).arg(server.data()));
+    assert_eq!(printed.trim(), "1000 500500 125125.00 n1000 2020-01-01 00:00:00+00:00 999");
 }
 
 // psql ------------------------------------------------------------------------------------------------------------------------

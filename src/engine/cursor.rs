@@ -56,8 +56,8 @@ impl Session {
         Ok(Response::Done("CLOSE CURSOR".into()))
     }
 
-    /// The columns of a cursor's rows.
-    pub(super) fn cursor_columns(&self, name: &str) -> Result<Vec<Column>> {
+    /// The columns of a cursor's rows. Errors: 34000.
+    pub fn cursor_columns(&self, name: &str) -> Result<Vec<Column>> {
         Ok(self.cursors.get(name).ok_or_else(|| no_cursor(name))?.columns.clone())
     }
 }

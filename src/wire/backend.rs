@@ -67,6 +67,10 @@ pub trait Backend: Send + 'static {
     fn take_reports(&mut self) -> Vec<(String, String)>;
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
     fn process_id(&self) -> i32;
+    /// The columns of a cursor that DECLARE opened: to a client it is a portal as any other.
+    fn cursor_columns(&self, _name: &str) -> Option<Vec<Column>> {
+        None
+    }
     /// How long one statement may take, rows included; `None` is for ever.
     fn statement_timeout(&self) -> Option<Duration> {
         None
@@ -149,6 +153,9 @@ impl Backend for Session {
     }
     fn process_id(&self) -> i32 {
         Session::process_id(self)
+    }
+    fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
+        Session::cursor_columns(self, name).ok()
     }
     fn statement_timeout(&self) -> Option<Duration> {
         self.statement_timeout_ms().map(Duration::from_millis)

@@ -119,7 +119,11 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             write::parameter_description(out, B::parameters(prepared).iter().map(PgType::oid));
             (prepared, &[][..])
         } else {
-            let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+            let Some(portal) = self.portals.get(name) else {
+                let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
+                write::row_description(out, &columns, &rows::formats(&[], columns.len())?);
+                return Ok(());
+            };
             (&portal.prepared, &portal.formats[..])
         };
         match B::columns(prepared) {
