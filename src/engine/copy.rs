@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
-use super::dml::{target_columns, upserts};
+use super::dml::{all_not_null, target_columns, upserts};
 use super::session::Session;
 use super::transaction::TableLock;
 use crate::catalog::Relation;
@@ -148,13 +148,7 @@ fn widened(relation: &Relation, targets: &[usize], template: &RecordBatch, batch
 }
 
 fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
-    for (i, column) in relation.columns.iter().enumerate() {
-        if !column.nullable && batch.column(i).null_count() > 0 {
-            let message =
-                format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
-            return Err(Error::new(code::NOT_NULL_VIOLATION, message));
-        }
-    }
+    all_not_null(relation, &batch)?;
     Ok(RecordBatch::try_new(relation.schema(), batch.columns().to_vec())?)
 }
 

@@ -162,13 +162,7 @@ impl Session {
                 (None, Some(default)) => self.default_value(&relation.columns[i], default).await?.to_array_of_size(rows)?,
                 (None, None) => new_null_array(schema.field(i).data_type(), rows),
             };
-            if !relation.columns[i].nullable && array.null_count() > 0 {
-                let message = format!(
-                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                    relation.columns[i].name, relation.name
-                );
-                return Err(Error::new(code::NOT_NULL_VIOLATION, message));
-            }
+            not_null(relation, i, &array)?;
             all.push(array);
         }
         Ok(RecordBatch::try_new(schema, all)?)
@@ -314,7 +308,7 @@ impl Session {
             }
         }
         for batch in new {
-            self.check_not_null(&relation, &batch)?;
+            all_not_null(&relation, &batch)?;
             events.push((relation.id, changes(&relation, &batch, UPSERT)?));
         }
         if count > 0 {
@@ -362,17 +356,6 @@ impl Session {
         collect(self.run_query(&planned, values).await?).await
     }
 
-    fn check_not_null(&self, relation: &Relation, batch: &RecordBatch) -> Result<()> {
-        for (i, column) in relation.columns.iter().enumerate() {
-            if !column.nullable && batch.column(i).null_count() > 0 {
-                let message =
-                    format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
-                return Err(Error::new(code::NOT_NULL_VIOLATION, message));
-            }
-        }
-        Ok(())
-    }
-
     // Locks ------------------------------------------------------------------------------------------------------------------
 
     /// Holds the table against UPDATE and DELETE of others: until the answer is dropped, or inside BEGIN until its end.
@@ -409,6 +392,21 @@ impl Session {
             None => Some(lock),
         }
     }
+}
+
+/// Errors: 23502 if column `i` of the relation may not be null and `values` has one.
+fn not_null(relation: &Relation, i: usize, values: &ArrayRef) -> Result<()> {
+    let column = &relation.columns[i];
+    if column.nullable || values.null_count() == 0 {
+        return Ok(());
+    }
+    let message = format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
+    Err(Error::new(code::NOT_NULL_VIOLATION, message))
+}
+
+/// Errors: 23502 for a null where the relation takes none. `rows` begins with the relation's columns.
+pub(super) fn all_not_null(relation: &Relation, rows: &RecordBatch) -> Result<()> {
+    (0..relation.columns.len()).try_for_each(|i| not_null(relation, i, rows.column(i)))
 }
 
 async fn in_time<T>(lock: impl Future<Output = T>) -> Result<T> {

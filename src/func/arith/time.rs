@@ -15,6 +15,7 @@ use datafusion::logical_expr::ColumnarValue;
 use super::Op;
 use super::kernel::map2;
 use super::rules::Rule;
+use crate::data::datetime;
 use crate::error::{Error, Result, code};
 
 /// Microseconds of a day.
@@ -33,14 +34,8 @@ fn wrong() -> Error {
 
 /// The civil date of a day number since 1970-01-01: (year, month 1..=12, day 1..=31), proleptic Gregorian.
 pub fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let doe = shifted.rem_euclid(146_097);
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
+    let (year, month, day) = datetime::civil_from_days(days);
+    (year, i64::from(month), i64::from(day))
 }
 
 /// The day number since 1970-01-01 of a civil date; the month must be in 1..=12, the day may be any.
