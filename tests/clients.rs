@@ -196,17 +196,16 @@ async fn a_transaction_commits_or_rolls_back() {
 async fn a_statement_is_cancelled_and_its_session_goes_on() {
     let server = Server::start();
     let client = server.client().await;
-    let token = client.cancel_token();
-    let long = client.query_one("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 1000000) b", &[]);
-    pin_mut!(long);
-    // The statement is on its way before its cancel is: the first poll has sent it, and a cancel that comes early is repeated.
-    let error = loop {
-        tokio::select! {
-            biased;
-            answer = &mut long => break answer.unwrap_err(),
-            sent = token.cancel_query(NoTls) => sent.unwrap(),
-        }
+    let watch = server.client().await;
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT count(*) FROM generate_series%'";
+    // One cancel, sent when the statement is known to run: a second one could arrive late and hit the statement after it.
+    let cancel = async {
+        while one::<i64>(&watch, running, &[]).await == 0 {}
+        client.cancel_token().cancel_query(NoTls).await.unwrap();
     };
+    let long = client.query_one("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 1000000) b", &[]);
+    let (answer, ()) = futures::join!(long, cancel);
+    let error = answer.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::QUERY_CANCELED));
     assert_eq!(one::<i32>(&client, "SELECT 1", &[]).await, 1);
     client.batch_execute("SET statement_timeout = 50").await.unwrap();

@@ -10,4 +10,3 @@
 
 pub mod lower;
 pub mod names;
-mod top_n;

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, Filter, Limit, LogicalPlan, Operator, SortE
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
-use super::lower::{Lowered, Lowering, unsupported};
+use super::{Lowered, Lowering, unsupported};
 use crate::error::Result;
 use crate::fold::{self, Flow, TopN, TopNSpec};
 

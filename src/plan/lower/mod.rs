@@ -1,0 +1,183 @@
+//! A logical plan of DataFusion to a dataflow.
+//!
+//! Each node of the optimized plan becomes one operator, one arm of [`Lowering::node`]; each kind of node has a file here. Two
+//! facts are carried along statically: whether a node's output is append-only (then operators keep less), and which of its
+//! columns identify a row (then the view's output is indexed by them).
+
+mod aggregate;
+mod join;
+mod leaves;
+mod rows;
+mod top_n;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Volatility};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{CastExpr, Column};
+
+use crate::catalog::Relation;
+use crate::error::{Error, Result};
+use crate::fold::{self, Flow};
+
+/// A view's operators and what they read.
+pub struct Dataflow {
+    pub flow: Flow,
+    /// The inputs, in the order of the flow's sources.
+    pub inputs: Vec<DataflowInput>,
+    /// Columns of the output that identify a row, if known.
+    pub key: Option<Vec<usize>>,
+    /// True if rows are only ever added to the output.
+    pub append_only: bool,
+    /// What the user should know, though it is no error.
+    pub notices: Vec<String>,
+}
+
+/// A relation that a dataflow reads, and which of its columns.
+pub struct DataflowInput {
+    pub relation: Arc<Relation>,
+    pub columns: Vec<usize>,
+    /// The relation's schema, in which `columns` are indices.
+    pub schema: SchemaRef,
+}
+
+/// Rules of DataFusion's optimizer that are left out: what they make is worse to maintain than what they take.
+const LEFT_OUT: [&str; 1] = ["single_distinct_aggregation_to_group_by"];
+
+/// The dataflow of an unoptimized plan, its columns named and typed as `wanted`. Errors: 0A000 with the reason and a hint for what cannot be maintained.
+pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field]) -> Result<Dataflow> {
+    refuse_unstable(plan)?;
+    let plan = optimized(state, plan)?;
+    let mut lowering = Lowering { state, row_number_bound: None, inputs: Vec::new(), notices: Vec::new() };
+    let root = lowering.node(&plan)?;
+    let from = root.flow.schema();
+    let fields = from
+        .fields()
+        .iter()
+        .zip(wanted)
+        .map(|(f, w)| f.as_ref().clone().with_name(w.name()).with_data_type(w.data_type().clone()).with_nullable(true));
+    let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    // Several Arrow types carry one SQL type, text for one; who reads the view is told the SQL type's own.
+    let typed = |(i, w): (usize, &Field)| -> Arc<dyn PhysicalExpr> {
+        let same = from.field(i).data_type() == w.data_type();
+        if same { column(&from, i) } else { Arc::new(CastExpr::new(column(&from, i), w.data_type().clone(), None)) }
+    };
+    let columns = wanted.iter().enumerate().map(typed).collect();
+    let flow = Flow::node(Box::new(fold::Project::new(columns, schema)), vec![root.flow]);
+    Ok(Dataflow { flow, inputs: lowering.inputs, key: root.key, append_only: root.append_only, notices: lowering.notices })
+}
+
+fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
+        state.optimizers().iter().filter(|r| !LEFT_OUT.contains(&r.name())).cloned().collect();
+    Ok(Optimizer::with_rules(rules).optimize(analyzed, state, |_, _| {})?)
+}
+
+fn unsupported(what: impl Into<String>, hint: &str) -> Error {
+    Error::unsupported(format!("a materialized view cannot have {}", what.into())).hint(hint.to_string())
+}
+
+/// A view's rows must depend on the events alone: nothing that changes with the time of day or by chance.
+fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|e| {
+                if let Expr::ScalarFunction(f) = e
+                    && f.func.signature().volatility != Volatility::Immutable
+                    && !f.func.name().starts_with("to_")
+                    && found.is_none()
+                {
+                    found = Some(f.func.name().to_string());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    match found {
+        Some(name) => Err(unsupported(
+            format!("{name}(): its value does not come from the events"),
+            "Use the column _time for the time of an event; filter by the time of day when reading the view.",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A lowered node.
+struct Lowered {
+    flow: Flow,
+    append_only: bool,
+    key: Option<Vec<usize>>,
+}
+
+struct Lowering<'a> {
+    state: &'a SessionState,
+    /// Set by a filter for the window below it: more rows of a partition than these are not asked for.
+    row_number_bound: Option<u64>,
+    inputs: Vec<DataflowInput>,
+    notices: Vec<String>,
+}
+
+impl Lowering<'_> {
+    fn node(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input),
+            LogicalPlan::SubqueryAlias(alias) => self.node(&alias.input),
+            LogicalPlan::EmptyRelation(empty) => {
+                let rows = if empty.produce_one_row { 1 } else { 0 };
+                leaves::constant(empty.schema.inner().clone(), vec![], rows)
+            }
+            LogicalPlan::Values(values) => self.values(values.schema.as_ref(), &values.values),
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
+                self.notices.push("ORDER BY has no effect in a materialized view; order the rows when reading it".into());
+                self.node(&sort.input)
+            }
+            LogicalPlan::Sort(sort) => self.first_rows(&sort.input, &sort.expr, sort.fetch.map(|n| n as u64), 0),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Window(window) => self.window(window),
+            LogicalPlan::Distinct(Distinct::On(_)) => Err(unsupported("DISTINCT ON", "Use GROUP BY with min or max.")),
+            LogicalPlan::Unnest(_) => Err(unsupported("unnest", "Expand the array when reading the view.")),
+            LogicalPlan::RecursiveQuery(_) => Err(unsupported("WITH RECURSIVE", "Run the recursive query when reading.")),
+            other => Err(unsupported(format!("this part of a plan: {}", other.display()), "Simplify the query.")),
+        }
+    }
+
+    fn expr(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
+        let mut subquery = false;
+        expr.apply(|e| {
+            subquery |= matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if subquery {
+            return Err(unsupported("this subquery", "Write it as a join, or make it a view of its own and join that."));
+        }
+        Ok(self.state.create_physical_expr(expr.clone(), schema)?)
+    }
+}
+
+fn bare(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => bare(&alias.expr),
+        other => other,
+    }
+}
+
+fn column(schema: &SchemaRef, index: usize) -> Arc<dyn PhysicalExpr> {
+    Arc::new(Column::new(schema.field(index).name(), index))
+}
+
+fn is_column(expr: &Arc<dyn PhysicalExpr>, index: usize) -> bool {
+    expr.downcast_ref::<Column>().is_some_and(|c| c.index() == index)
+}

@@ -1,0 +1,68 @@
+//! What is done row by row, and DISTINCT.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{Filter, LogicalPlan, Projection, Union};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::top_n::row_number_bound;
+use super::{Lowered, Lowering, column, is_column};
+use crate::error::{Error, Result};
+use crate::fold::{self, Flow};
+
+impl Lowering<'_> {
+    pub(super) fn filter(&mut self, filter: &Filter) -> Result<Lowered> {
+        self.row_number_bound = row_number_bound(filter);
+        let input = self.node(&filter.input)?;
+        self.row_number_bound = None;
+        let predicate = self.expr(&filter.predicate, filter.input.schema())?;
+        let schema = input.flow.schema();
+        Ok(Lowered { flow: Flow::node(Box::new(fold::Filter::new(predicate, schema)), vec![input.flow]), ..input })
+    }
+
+    pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {
+        let input = self.node(&projection.input)?;
+        let from = projection.input.schema();
+        let exprs = projection.expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
+        let position = |k: &usize| exprs.iter().position(|e| is_column(e, *k));
+        let key = input.key.as_ref().and_then(|key| key.iter().map(position).collect());
+        let schema = output_schema(&exprs, &projection.schema, &input.flow.schema())?;
+        Ok(Lowered { flow: Flow::node(Box::new(fold::Project::new(exprs, schema)), vec![input.flow]), append_only: input.append_only, key })
+    }
+
+    pub(super) fn union(&mut self, union: &Union) -> Result<Lowered> {
+        let schema = union.schema.inner().clone();
+        let mut flows = Vec::with_capacity(union.inputs.len());
+        let mut append_only = true;
+        for input in &union.inputs {
+            let lowered = self.node(input)?;
+            append_only &= lowered.append_only;
+            let width = lowered.flow.schema().fields().len();
+            let same = (0..width).all(|i| lowered.flow.schema().field(i).data_type() == schema.field(i).data_type());
+            if !same {
+                return Err(Error::internal("the branches of a union differ in their types"));
+            }
+            let columns = (0..width).map(|i| column(&lowered.flow.schema(), i)).collect();
+            flows.push(Flow::node(Box::new(fold::Project::new(columns, schema.clone())), vec![lowered.flow]));
+        }
+        Ok(Lowered { flow: Flow::node(Box::new(fold::Union::new(schema)), flows), append_only, key: None })
+    }
+
+    pub(super) fn distinct(&mut self, input: &LogicalPlan) -> Result<Lowered> {
+        let input = self.node(input)?;
+        let schema = input.flow.schema();
+        let key = Some((0..schema.fields().len()).collect());
+        Ok(Lowered { flow: Flow::node(Box::new(fold::Distinct::new(schema)?), vec![input.flow]), append_only: input.append_only, key })
+    }
+}
+
+/// The schema of a projection: names and metadata of the plan, types of the expressions.
+fn output_schema(exprs: &[Arc<dyn PhysicalExpr>], planned: &DFSchema, input: &SchemaRef) -> Result<SchemaRef> {
+    let mut fields: Vec<Field> = Vec::with_capacity(exprs.len());
+    for (expr, field) in exprs.iter().zip(planned.fields()) {
+        fields.push(field.as_ref().clone().with_data_type(expr.data_type(input)?));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
