@@ -141,6 +141,7 @@ impl Log {
             observers: RwLock::default(),
             pins: Mutex::new(pins),
             next_transaction: AtomicU64::new(next_transaction.max(wal.sequence)),
+            payloads: Default::default(),
         });
         let sealer = Arc::new(Sealer::new(shared.clone()));
         for (unit, name) in closed {

@@ -21,6 +21,30 @@ use crate::limits;
 /// Encoded rows that wait for the writer, all transactions together, in KiB; more of them wait in `push`.
 pub(super) const ROOM_KIB: usize = 128 << 10;
 
+/// Buffers kept for the next rows, each of so many bytes at most.
+const PAYLOADS_MAX: usize = 8;
+const PAYLOAD_BYTES_MAX: usize = 16 << 20;
+
+/// Memory for encoded rows, used again: what one thread frees another does not get, and fresh memory costs the kernel's zeroing it.
+#[derive(Default)]
+pub(super) struct Payloads(Mutex<Vec<Vec<u8>>>);
+
+impl Payloads {
+    /// An empty buffer.
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub fn give(&self, mut payload: Vec<u8>) {
+        let mut kept = self.0.lock();
+        if kept.len() < PAYLOADS_MAX && payload.capacity() <= PAYLOAD_BYTES_MAX {
+            payload.clear();
+            kept.push(payload);
+        }
+    }
+}
+
 /// A transaction under way; see [`super::Log::stage`]. Dropping it aborts it.
 pub struct Staging {
     pub(super) shared: Arc<Shared>,
@@ -61,7 +85,8 @@ impl Staging {
     }
 
     pub(super) async fn send(&mut self, part: Part) -> Result<()> {
-        let mut payload = self.transaction.id.to_le_bytes().to_vec();
+        let mut payload = self.shared.payloads.take();
+        payload.extend_from_slice(&self.transaction.id.to_le_bytes());
         let flags = if part.time.is_some() { TIMED } else { 0 };
         self.encoder.section(&mut payload, part.definition.id, flags, &part.staged()?)?;
         let kib = (payload.len() / 1024 + 1).min(ROOM_KIB) as u32;

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::batch::Definition;
 use super::segment::Segment;
+use super::staging::Payloads;
 use super::tail::Tail;
 use super::{LogId, Options};
 use crate::clock::Clock;
@@ -127,6 +128,8 @@ pub(super) struct Shared {
     /// Staged transactions that have rows in the WAL.
     pub pins: Mutex<BTreeMap<u64, Pin>>,
     pub next_transaction: AtomicU64,
+    /// Memory for encoded rows on their way to the writer.
+    pub payloads: Payloads,
 }
 
 impl Shared {

@@ -244,7 +244,11 @@ impl Writer {
                 }
                 Ok(())
             }
-            Request::Stage { transaction, definition, payload, .. } => self.stage(group, transaction, definition, &payload),
+            Request::Stage { transaction, definition, payload, .. } => {
+                let staged = self.stage(group, transaction, definition, &payload);
+                self.shared.payloads.give(payload);
+                staged
+            }
             Request::Commit { transaction, parts, sync, reply } => match self.check(&parts, Some(&transaction)) {
                 Ok(()) => self.commit_staged(group, &transaction, parts, sync, reply),
                 Err(error) => {

@@ -19,7 +19,9 @@ pub(crate) const PENDING_BYTES: usize = 64 << 10;
 pub(crate) const AHEAD_BYTES: usize = 256 << 10;
 /// Least room, in bytes, for one read.
 const READ_BYTES: usize = 8 << 10;
-/// A buffer that has grown past this many bytes is given back once it is empty.
+/// Most room for one read, that of a client which keeps filling what it is given: each read costs a call into the kernel.
+const READ_BYTES_MAX: usize = 128 << 10;
+/// A buffer of answers that has grown past this many bytes is given back once it is empty.
 const KEEP_BYTES: usize = 1 << 20;
 /// How long a client may take to receive the last answer and close.
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -30,6 +32,8 @@ const STARTUP_BYTES_MAX: usize = 10_000;
 pub(crate) struct Socket<S> {
     stream: S,
     input: BytesMut,
+    /// Room for the next read.
+    room: usize,
     /// Answers not yet written, whole messages but for one that is being built.
     pub out: BytesMut,
     /// Where in `out` an unfinished message begins, while rows are encoded.
@@ -41,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket with empty buffers.
     pub fn new(stream: S) -> Self {
         let (input, out) = (BytesMut::with_capacity(READ_BYTES), BytesMut::with_capacity(READ_BYTES));
-        Socket { stream, input, out, unfinished: None, ended: false }
+        Socket { stream, input, room: READ_BYTES, out, unfinished: None, ended: false }
     }
 
     /// The next whole message in the buffer, if there is one. Errors: 08P01 and 54000, after which the stream is useless.
@@ -87,12 +91,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.input.is_empty() && self.input.capacity() > KEEP_BYTES {
+        if self.input.is_empty() && self.input.capacity() > 4 * self.room {
             self.input = BytesMut::new();
         }
-        self.input.reserve(READ_BYTES);
+        self.input.reserve(self.room);
         // The future holds no state between polls, so a new one each time is the same as one kept.
         let n = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        let room = if n >= self.room {
+            self.room * 2
+        } else if n < self.room / 4 {
+            self.room / 2
+        } else {
+            self.room
+        };
+        self.room = room.clamp(READ_BYTES, READ_BYTES_MAX);
         self.ended |= n == 0;
         Poll::Ready(Ok(n > 0))
     }

@@ -93,8 +93,7 @@ impl CopyDecoder {
                 let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "a line of COPY data is too long");
                 return Err(error.hint("Look for a quote that is not closed.").context(self.rows.place()));
             }
-            self.rest.extend_from_slice(piece);
-            self.parse(false)?;
+            self.take(piece)?;
         }
         Ok(())
     }
@@ -124,24 +123,50 @@ impl CopyDecoder {
     /// Ends the data and answers the batches not yet taken, the last one of any length but 0. Errors as [`CopyDecoder::feed`].
     pub fn finish(&mut self) -> Result<Vec<RecordBatch>> {
         if !self.ended {
-            self.parse(true)?;
+            self.parse_rest(true)?;
         }
         self.rows.close_batch()?;
         Ok(self.take_full_batches())
     }
 
-    fn parse(&mut self, last: bool) -> Result<()> {
-        let bytes = std::mem::take(&mut self.rest);
-        let used = match &mut self.format {
+    /// Takes a piece, read where it is but for the line that began before it, which is completed in `rest`.
+    fn take(&mut self, mut piece: &[u8]) -> Result<()> {
+        if !self.rest.is_empty() {
+            let end = memchr::memchr(b'\n', piece).map_or(piece.len(), |n| n + 1);
+            self.rest.extend_from_slice(&piece[..end]);
+            self.parse_rest(false)?;
+            piece = &piece[end..];
+        }
+        if self.ended || piece.is_empty() {
+            return Ok(());
+        }
+        // The line goes on, within quotes for one.
+        if !self.rest.is_empty() {
+            self.rest.extend_from_slice(piece);
+            return self.parse_rest(false);
+        }
+        let used = self.parse(piece, false)?;
+        self.rest.extend_from_slice(&piece[used..]);
+        Ok(())
+    }
+
+    fn parse_rest(&mut self, last: bool) -> Result<()> {
+        let mut rest = std::mem::take(&mut self.rest);
+        let used = self.parse(&rest, last)?;
+        rest.drain(..used);
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// Reads all that is whole; answers how many bytes that was.
+    fn parse(&mut self, bytes: &[u8], last: bool) -> Result<usize> {
+        match &mut self.format {
             Shape::Lines { cutter, lines, first } => {
                 let mut reader = LineReader { rows: &mut self.rows, cutter, lines, first, ended: &mut self.ended };
-                reader.read(&bytes, last)?
+                reader.read(bytes, last)
             }
-            Shape::Binary(tuples) => tuples.read(&bytes, last, &mut self.rows, &mut self.ended)?,
-        };
-        self.rest = bytes;
-        self.rest.drain(..used);
-        Ok(())
+            Shape::Binary(tuples) => tuples.read(bytes, last, &mut self.rows, &mut self.ended),
+        }
     }
 }
 
