@@ -48,5 +48,9 @@ pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;
 pub const CACHED_STATEMENTS_MAX: usize = 32;
 /// Longer statements are not remembered, in bytes.
 pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
+/// Longer statements are not parsed on a socket's thread, in bytes.
+pub const SHORT_STATEMENT_BYTES_MAX: usize = 4_096;
+/// Statements that are planned or optimized at one time; further ones wait, each in its session.
+pub const PLANS_MAX: usize = 64;
 /// Stack of threads that plan statements, in bytes; a statement nested as deeply as the parser lets it be must fit.
 pub const STACK_BYTES: usize = 16 << 20;

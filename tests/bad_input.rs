@@ -387,3 +387,31 @@ fn a_statement_of_one_session_that_fails_harms_no_other() {
     }
     check(&server, &mut other);
 }
+
+#[test]
+fn a_plan_that_takes_long_holds_up_no_other_session_and_can_be_stopped() {
+    let (server, mut other) = unharmed();
+    let slow = format!("1{}", " + 1".repeat(300));
+    let busy = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()";
+    for what in ["SELECT", "EXPLAIN SELECT", "CREATE MATERIALIZED VIEW v AS SELECT"] {
+        let sql = format!("{what} {slow} AS n FROM s");
+        // More of them than there are threads for sockets.
+        let mut planning: Vec<Wire> = (0..3).map(|_| server.connect()).collect();
+        for wire in &mut planning {
+            wire.send(&[(b'Q', format!("{sql}\0").as_bytes())]);
+        }
+        while other.value(busy) != "3" {}
+        check(&server, &mut other);
+        other.ok("CREATE TABLE meanwhile (k int PRIMARY KEY); DROP TABLE meanwhile");
+        assert_eq!(other.value(busy), "3", "the others were answered while the plans were made");
+        for mut wire in planning {
+            wire.cancel();
+            assert_eq!(code(wire.outcomes().pop()), "57014");
+        }
+    }
+    let mut wire = server.connect();
+    wire.ok("SET statement_timeout = 50");
+    assert_eq!(wire.error(&format!("SELECT {slow}")).code, "57014");
+    assert_eq!(wire.extended(&format!("SELECT {slow}"), &[]).map_err(|e| e.code).map(|_| ()), Err("57014".to_string()));
+    check(&server, &mut other);
+}

@@ -11,6 +11,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Semaphore;
 
 use super::cut::Purpose;
 use super::node::Node;
@@ -45,6 +46,8 @@ pub struct Engine {
     /// Queries run here, apart from the sockets.
     queries: Mutex<Option<Runtime>>,
     query_handle: Handle,
+    /// A place for each plan that is being made.
+    pub(super) planning: Arc<Semaphore>,
     pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
     locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
     next_process: AtomicI32,
@@ -79,6 +82,7 @@ impl Engine {
             queries: Mutex::new(Some(queries)),
             catalog: ArcSwap::from_pointee(recovery::catalog(&log)?),
             ddl: tokio::sync::Mutex::new(()),
+            planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
             locks: Mutex::default(),
             next_process: AtomicI32::new(1),

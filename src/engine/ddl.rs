@@ -206,27 +206,34 @@ impl Session {
         };
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
         let id = relation.id;
-        engine.create(relation, node).await?;
+        self.cancel.shield(engine.create(relation, node)).await?;
         self.created(id);
         Ok(())
     }
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
         let engine = self.engine.clone();
+        let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == RelationKind::View;
+        // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
+        let mut catalog = engine.catalog();
+        if catalog.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {
+            return Ok(());
+        }
+        let mut planned = self.plan_view(&view).await?;
         let _ddl = engine.ddl.lock().await;
-        let replaced = engine.catalog().find(&view.name).filter(|r| view.or_replace && r.kind == RelationKind::View).cloned();
+        if !Arc::ptr_eq(&catalog, &engine.catalog()) {
+            planned = self.plan_view(&view).await?;
+            catalog = engine.catalog();
+        }
+        let replaced = catalog.find(&view.name).filter(replaceable).cloned();
         if replaced.is_none() && self.exists(&view.name, view.if_not_exists)? {
             return Ok(());
         }
-        let planned = self.plan_query(&view.query, &[]).await?;
-        if !planned.parameters.is_empty() {
-            return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
-        }
-        let columns = view_columns(&planned, &view.columns)?;
+        let (columns, dataflow) = planned;
         let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
-        let depends_on = named_relations(&engine.catalog(), &view.query);
+        let depends_on = named_relations(&catalog, &view.query);
         let relation = Relation {
-            id: engine.catalog().next_id(),
+            id: catalog.next_id(),
             name: view.name,
             kind,
             columns,
@@ -235,31 +242,48 @@ impl Session {
             depends_on,
             schemas: Default::default(),
         };
-        let node = if view.materialized {
-            let mut dataflow = engine.dataflow(&view.query, &relation.columns).await?;
+        let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
             }
             // The node's base logs are looked up in a catalog that has the relation.
-            let catalog = engine.catalog().apply(&Change::Create(relation.clone()))?;
+            let catalog = catalog.apply(&Change::Create(relation.clone()))?;
             Some(view_node(&catalog, Arc::new(relation.clone()), dataflow)?)
         } else {
             None
         };
         if let Some(old) = replaced {
-            if !engine.catalog().dependents(old.id).is_empty() {
+            if !catalog.dependents(old.id).is_empty() {
                 return Err(Error::new(
                     code::DEPENDENT_OBJECTS_STILL_EXIST,
                     format!("cannot replace view {} because other objects depend on it", old.name),
                 )
                 .hint("Drop the dependent objects first."));
             }
-            engine.change(Change::Drop(vec![old.id])).await?;
+            self.cancel.shield(engine.change(Change::Drop(vec![old.id]))).await?;
         }
         let id = relation.id;
-        engine.create(relation, node).await?;
+        self.cancel.shield(engine.create(relation, node)).await?;
         self.created(id);
         Ok(())
+    }
+
+    /// The columns of a view, and its dataflow if it is materialized.
+    async fn plan_view(&self, view: &NewView) -> Result<(Vec<Column>, Option<Dataflow>)> {
+        let planned = self.plan_query(&view.query, &[]).await?;
+        if !planned.parameters.is_empty() {
+            return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
+        }
+        let columns = view_columns(&planned, &view.columns)?;
+        if !view.materialized {
+            return Ok((columns, None));
+        }
+        let (engine, query) = (self.engine.clone(), view.query.clone());
+        let planned = self.aside(move || async move {
+            let dataflow = engine.dataflow(&query, &columns).await?;
+            Ok((columns, Some(dataflow)))
+        });
+        planned.await
     }
 
     fn created(&mut self, id: RelationId) {
@@ -309,7 +333,8 @@ impl Session {
             }
         }
         let ids: Vec<RelationId> = wanted.into_iter().collect();
-        self.engine.drop_relations(&ids).await
+        // To its end, whoever asks to stop: the catalog in memory must be the one on disk.
+        self.cancel.shield(self.engine.drop_relations(&ids)).await
     }
 }
 

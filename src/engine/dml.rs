@@ -13,11 +13,11 @@ use datafusion::catalog::MemTable;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
-use super::query::{Planned, collect, plan_over};
+use super::query::{Planned, collect};
 use super::session::{Parameters, Prepared, Response, Session};
 use super::transaction::TableLock;
 use crate::catalog::{Column, Relation, RelationId, RelationKind};
-use crate::data::decode::ColumnBuilder;
+use crate::data::decode::{ColumnBuilder, parse_text};
 use crate::data::encode::Style;
 use crate::data::{OFFSET, POSITION, PgType, Position, TIME};
 use crate::error::{Error, Result, code};
@@ -28,6 +28,8 @@ use crate::sql::{Statement, parse};
 /// +1 in `_op`: the row is as given. -1: it is gone.
 const UPSERT: i8 = 1;
 const DELETE: i8 = -1;
+/// Rows of VALUES that are read without a pause.
+const ROWS_A_TURN: usize = 1_024;
 
 impl Session {
     /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
@@ -113,7 +115,11 @@ impl Session {
     ) -> Result<RecordBatch> {
         let mut builders: Vec<ColumnBuilder> = targets.iter().map(|t| ColumnBuilder::new(&relation.columns[*t].ty, rows.len())).collect();
         let width = rows.first().map_or(0, |r| r.len());
-        for row in &rows {
+        for (i, row) in rows.iter().enumerate() {
+            // A long list lets other sessions, and a cancel, have their turn.
+            if i % ROWS_A_TURN == ROWS_A_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
             if row.len() != width {
                 return Err(Error::syntax("VALUES lists must all be the same length"));
             }
@@ -172,6 +178,14 @@ impl Session {
         let Statement::Query(query) = parse(&format!("SELECT {default}"))? else {
             return Err(Error::syntax("DEFAULT takes an expression"));
         };
+        // A literal needs no planning.
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
+            && let Some(Some(text)) = crate::sql::convert::literal(value)
+            && let Ok(value) = parse_text(&column.ty, &text)
+        {
+            return Ok(value);
+        }
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
         let batches = self.collect(&planned, vec![]).await?;
         let batch = batches.first().ok_or_else(|| Error::internal("a default has a value"))?;
@@ -223,7 +237,7 @@ impl Session {
         };
         let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
         names.instead = Some((relation.name.clone(), Arc::new(table)));
-        plan_over(names, &query, &[]).await
+        self.plan_with(names, &query, &[]).await
     }
 
     /// Events of a relation as the log has them: the user's columns and the system columns.
@@ -258,7 +272,7 @@ impl Session {
         }
         let table = MemTable::try_new(Arc::new(Schema::new(fields)), vec![vec![]])?;
         names.instead = Some((relation.name.clone(), Arc::new(table)));
-        Ok(Some(plan_over(names, &query, &[]).await?.columns))
+        Ok(Some(self.plan_with(names, &query, &[]).await?.columns))
     }
 
     /// Types of the parameters of an UPDATE or DELETE.
@@ -287,7 +301,7 @@ impl Session {
         }
         let mut names = self.names();
         names.identity = true;
-        Ok(plan_over(names, &query, &types).await?.parameters)
+        Ok(self.plan_with(names, &query, &types).await?.parameters)
     }
 
     // UPDATE and DELETE ------------------------------------------------------------------------------------------------------
@@ -349,7 +363,7 @@ impl Session {
     ) -> Result<Vec<RecordBatch>> {
         let mut names = self.names();
         names.identity = true;
-        let planned = plan_over(names, query, &declared(prepared)).await?;
+        let planned = self.plan_with(names, query, &declared(prepared)).await?;
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
         let values = scalars(&planned.parameters, parameters)?;

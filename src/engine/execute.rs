@@ -22,7 +22,8 @@ use crate::sql::{Statement, parse};
 impl Session {
     /// Parses a statement and plans what can be planned without parameters.
     pub(super) async fn plan_statement(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Prepared> {
-        self.plan_parsed(text, parse(text)?, types).await.map_err(|e| located(text, e))
+        let statement = self.parsed(text).await?;
+        self.plan_parsed(text, statement, types).await.map_err(|e| located(text, e))
     }
 
     async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {

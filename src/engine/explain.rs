@@ -45,7 +45,8 @@ impl Session {
         let position = cut.position;
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
-        let physical = state.create_physical_plan(&planned.plan).await?;
+        let (planner, plan) = (state.clone(), planned.plan);
+        let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();
         if analyze {
             let task = self.engine.query_runtime().spawn({
@@ -64,7 +65,8 @@ impl Session {
         let planned = self.plan_query(query, &[]).await?;
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
-        let dataflow = lower(&self.state, &planned.plan, &wanted)?;
+        let (state, plan) = (self.state.clone(), planned.plan);
+        let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted))).await?;
         let mut lines = vec![match &dataflow.key {
             Some(key) => format!("Output: keyed by {}", key.iter().map(|k| names[*k].as_str()).collect::<Vec<_>>().join(", ")),
             None if dataflow.append_only => "Output: append-only".to_string(),

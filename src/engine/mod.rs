@@ -2,7 +2,7 @@
 //!
 //! 1. The wire hands text to [`Session::query`], or to [`Session::prepare`] and [`Session::execute`].
 //! 2. [`crate::sql::parse()`] makes a [`crate::sql::Statement`] of it; [`execute`] is the one match over all of them.
-//! 3. A query is planned by [`query`] over names, not rows. When it runs, [`database::Engine::read_cut`] takes the log's head,
+//! 3. A query is planned by [`query`] over names, not rows, and [`planning`] says on which thread. When it runs, [`database::Engine::read_cut`] takes the log's head,
 //!    has every table and view it names brought there by the [`runner`], and DataFusion runs it on those snapshots.
 //! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
@@ -25,6 +25,7 @@ pub mod execute;
 pub mod explain;
 pub mod lookup;
 pub mod node;
+pub mod planning;
 pub mod query;
 pub mod recovery;
 pub mod runner;

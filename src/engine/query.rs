@@ -17,7 +17,8 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::{Stream, StreamExt};
 use sqlparser::ast;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::session::{Column, Session};
@@ -61,7 +62,13 @@ impl Session {
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.
     pub(super) async fn plan_query(&self, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
-        plan_over(self.names(), query, types).await
+        self.plan_with(self.names(), query, types).await
+    }
+
+    /// Plans a query over the given names, [aside](super::planning).
+    pub(super) async fn plan_with(&self, names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+        let (query, types) = (query.clone(), types.to_vec());
+        self.aside(move || async move { plan_over(names, &query, &types).await }).await
     }
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
@@ -80,7 +87,8 @@ impl Session {
         let mut state = self.state.clone();
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
-        Ok(spawn(self.engine.query_runtime(), state, plan, planned.schema.clone()))
+        let places = self.engine.planning.clone();
+        Ok(spawn(self.engine.query_runtime(), places, state, plan, planned.schema.clone()))
     }
 
     /// All rows of a query.
@@ -215,11 +223,11 @@ fn spread(labels: &[Option<String>], columns: usize) -> Option<Vec<Option<String
 }
 
 /// Optimizes and runs a plan on the query runtime; rows come through a short channel, so a slow client holds the query back.
-fn spawn(runtime: &tokio::runtime::Handle, state: SessionState, plan: LogicalPlan, schema: SchemaRef) -> SendableRecordBatchStream {
+fn spawn(runtime: &Handle, places: Arc<Semaphore>, state: SessionState, plan: LogicalPlan, schema: SchemaRef) -> SendableRecordBatchStream {
     let (send, receive) = mpsc::channel(2);
     let wanted = schema.clone();
     let task = runtime.spawn(async move {
-        if let Err(e) = run(state, plan, &wanted, &send).await {
+        if let Err(e) = run(&places, state, plan, &wanted, &send).await {
             let _ = send.send(Err(e)).await;
         }
     });
@@ -227,13 +235,17 @@ fn spawn(runtime: &tokio::runtime::Handle, state: SessionState, plan: LogicalPla
 }
 
 async fn run(
+    places: &Semaphore,
     state: SessionState,
     plan: LogicalPlan,
     wanted: &SchemaRef,
     send: &mpsc::Sender<datafusion::error::Result<RecordBatch>>,
 ) -> datafusion::error::Result<()> {
-    let plan = state.optimize(&plan)?;
-    let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
+    let physical = {
+        let _place = places.acquire().await;
+        // Other tasks of this thread go on elsewhere meanwhile. Dropping the rows cannot stop this; its end finds nobody waiting.
+        tokio::task::block_in_place(|| Handle::current().block_on(state.create_physical_plan(&plan)))?
+    };
     let mut stream = execute_stream(physical, state.task_ctx())?;
     while let Some(batch) = stream.next().await {
         if send.send(batch.and_then(|batch| conform(batch, wanted))).await.is_err() {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::context;
 use super::copy::{CopyIn, CopyOut};
@@ -117,6 +117,8 @@ pub struct Session {
     pub(super) state: SessionState,
     pub(super) context: Arc<context::Source>,
     pub(super) cancel: Arc<Cancel>,
+    /// One place: for the plan under way, or one given up that still runs.
+    pub(super) planning: Arc<Semaphore>,
 }
 
 /// The last few statements of the simple protocol, so that one that comes again is not parsed and planned again.
@@ -183,6 +185,7 @@ impl Session {
             state,
             context,
             cancel: Arc::default(),
+            planning: Arc::new(Semaphore::new(1)),
             engine,
         };
         for (name, value) in settings.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str())) {

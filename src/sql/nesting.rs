@@ -14,6 +14,9 @@ const SUBQUERIES_MAX: usize = 14;
 /// How many operators may follow one another in one expression: each is a level of its syntax tree, which is walked recursively.
 const OPERATORS_MAX: usize = 1_000;
 
+/// How many UNION, EXCEPT and INTERSECT a statement may have: each is a level of its syntax tree and of its plan.
+const SET_OPERATIONS_MAX: usize = 400;
+
 /// Words that may stand before a parenthesis without calling anything.
 const NO_CALLS: &[&str] = &[
     "all",
@@ -56,8 +59,8 @@ const NO_CALLS: &[&str] = &[
     "with",
 ];
 
-/// Errors: 54001 for calls or subqueries nested deeper than planning them could end in time, and for chains of operators longer
-/// than a thread's stack can hold. Cost O(tokens).
+/// Errors: 54001 for calls or subqueries nested deeper than planning them could end in time, and for chains of operators and set
+/// operations longer than a thread's stack can hold. Cost O(tokens).
 pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     check_chains(tokens)?;
     let mut open: Vec<(bool, bool)> = Vec::new();
@@ -99,6 +102,7 @@ pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
 
 fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
     let mut chains = vec![0];
+    let mut set_operations = 0;
     for token in tokens.iter().map(|t| &t.token) {
         let inside = chains.len() > 1;
         let Some(chain) = chains.last_mut() else { return Ok(()) };
@@ -112,11 +116,16 @@ fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
             Token::Word(w) => match w.value.to_lowercase().as_str() {
                 "and" | "or" | "not" => *chain += 1,
                 "from" | "where" | "having" | "on" => *chain = 0,
+                "union" | "except" | "intersect" => set_operations += 1,
                 _ => {}
             },
             Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => *chain += 1,
             Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::Arrow | Token::LongArrow => *chain += 1,
             _ => {}
+        }
+        if set_operations > SET_OPERATIONS_MAX {
+            return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "a statement has too many set operations")
+                .hint(format!("At most {SET_OPERATIONS_MAX} UNION, EXCEPT and INTERSECT are taken; use VALUES for a list of rows.")));
         }
         if chains.last().is_some_and(|n| *n > OPERATORS_MAX) {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many operators in a row")
@@ -147,6 +156,9 @@ mod tests {
             assert!(parse(&format!("SELECT {}true", chain.repeat(900))).is_ok());
             assert_eq!(parse(&format!("SELECT {}true", chain.repeat(20_000))).unwrap_err().code(), "54001");
         }
+        let union = |n: usize| parse(&format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(n)));
+        assert!(union(300).is_ok());
+        assert_eq!(union(20_000).unwrap_err().code(), "54001");
         let siblings = "abs(1) + (SELECT 1) + ".repeat(100);
         assert!(parse(&format!("SELECT {siblings} 1 IN (1) AND (2 IN ((3)))")).is_ok());
     }

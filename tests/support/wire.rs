@@ -101,6 +101,14 @@ impl Wire {
         self.stream.get_ref()
     }
 
+    /// Asks the server, over a connection of its own, to cancel what runs here; answers once the server has taken it.
+    pub fn cancel(&self) {
+        let mut other = TcpStream::connect(self.socket().peer_addr().expect("it is connected")).expect("the server listens");
+        let request = [&(self.key.len() as u32 + 8).to_be_bytes()[..], &80_877_102u32.to_be_bytes(), &self.key].concat();
+        other.write_all(&request).expect("the server takes it");
+        let _ = other.read_to_end(&mut Vec::new());
+    }
+
     /// Sends messages in one write.
     pub fn send(&mut self, messages: &[(u8, &[u8])]) {
         let mut out = Vec::new();

@@ -1,0 +1,80 @@
+//! Where statements are planned: aside, on threads that nobody else waits for.
+//!
+//! Planning is computation of a length that the statement decides, and it cannot be interrupted. On a socket's thread it would hold
+//! up every session of that thread, on a query's thread other queries; so it has threads of its own, and its session awaits it as it
+//! awaits a disk: cancel and statement_timeout are answered at once, while the plan that nobody wants any more runs on to its end.
+//!
+//! Bounded: a session has one plan under way, also one that was given up, and all of them together [`limits::PLANS_MAX`].
+//!
+//! Cost: two wake-ups a plan, of the planning thread and of the session. A look-up by key, a prepared statement that is run again,
+//! and an INSERT of literals or parameters are not planned and wake nobody here; a short text is parsed where it is.
+
+use std::future::Future;
+
+use super::session::Session;
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::sql::{Statement, parse};
+
+impl Session {
+    /// Does work that may take long aside. Errors: those of the work; 57P01 when the server is closing.
+    pub(super) async fn aside<T, F>(&self, work: impl FnOnce() -> F + Send + 'static) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>>,
+    {
+        // Neither semaphore is ever closed. The work keeps both places, since it may outlive this call.
+        let places = (self.planning.clone().acquire_owned().await, self.engine.planning.clone().acquire_owned().await);
+        let runtime = self.engine.query_runtime().clone();
+        let task = self.engine.query_runtime().spawn_blocking(move || {
+            let _kept = places;
+            runtime.block_on(work())
+        });
+        task.await.unwrap_or_else(|e| {
+            Err(match e.is_panic() {
+                true => Error::internal("planning the statement ended in an internal error"),
+                false => Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command"),
+            })
+        })
+    }
+
+    /// Parses a statement: at once where that takes no time to speak of.
+    pub(super) async fn parsed(&self, text: &str) -> Result<Statement> {
+        if is_short(text) {
+            return parse(text);
+        }
+        let text = text.to_string();
+        self.aside(move || std::future::ready(parse(&text))).await
+    }
+}
+
+/// True for a text that is parsed in less time than waking another thread takes, or little more: not long, and not deep, since the
+/// parser's time doubles with each level of calls.
+fn is_short(text: &str) -> bool {
+    let mut depth = 0usize;
+    text.len() <= limits::SHORT_STATEMENT_BYTES_MAX
+        && text.bytes().all(|byte| {
+            match byte {
+                b'(' | b'[' => depth += 1,
+                b')' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth <= SHORT_DEPTH_MAX
+        })
+}
+
+/// Brackets of a short text that may be open at once.
+const SHORT_DEPTH_MAX: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::is_short;
+
+    #[test]
+    fn a_long_or_deep_text_is_not_short() {
+        assert!(is_short("INSERT INTO t VALUES (1, 'x'), (abs(coalesce(2, 3)), 'y)))')"));
+        assert!(!is_short(&"a".repeat(5_000)));
+        assert!(!is_short("SELECT f(f(f(f(f(f(1))))))"));
+        assert!(is_short("(1)(2)(3)(4)(5)(6)(7)"));
+    }
+}
