@@ -21,6 +21,8 @@ pub mod code {
         CARDINALITY_VIOLATION = "21000";
         STRING_DATA_RIGHT_TRUNCATION = "22001"; NUMERIC_VALUE_OUT_OF_RANGE = "22003"; INVALID_DATETIME_FORMAT = "22007";
         DATETIME_FIELD_OVERFLOW = "22008"; DIVISION_BY_ZERO = "22012"; CHARACTER_NOT_IN_REPERTOIRE = "22021";
+        INVALID_ARGUMENT_FOR_NTILE_FUNCTION = "22014"; INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION = "22016";
+        INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W"; INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X";
         INVALID_PARAMETER_VALUE = "22023"; INVALID_TEXT_REPRESENTATION = "22P02"; INVALID_BINARY_REPRESENTATION = "22P03";
         BAD_COPY_FILE_FORMAT = "22P04"; DATA_EXCEPTION = "22000";
         NOT_NULL_VIOLATION = "23502"; UNIQUE_VIOLATION = "23505";
@@ -34,7 +36,7 @@ pub mod code {
         DATATYPE_MISMATCH = "42804"; WRONG_OBJECT_TYPE = "42809"; CANNOT_COERCE = "42846"; UNDEFINED_FUNCTION = "42883";
         UNDEFINED_TABLE = "42P01"; UNDEFINED_PARAMETER = "42P02"; DUPLICATE_CURSOR = "42P03"; DUPLICATE_PREPARED = "42P05";
         DUPLICATE_TABLE = "42P07"; INVALID_TABLE_DEFINITION = "42P16"; INVALID_OBJECT_DEFINITION = "42P17";
-        INDETERMINATE_DATATYPE = "42P18";
+        INVALID_COLUMN_REFERENCE = "42P10"; INDETERMINATE_DATATYPE = "42P18"; WINDOWING_ERROR = "42P20";
         DISK_FULL = "53100"; OUT_OF_MEMORY = "53200"; TOO_MANY_CONNECTIONS = "53300"; CONFIGURATION_LIMIT_EXCEEDED = "53400";
         PROGRAM_LIMIT_EXCEEDED = "54000"; STATEMENT_TOO_COMPLEX = "54001";
         OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"; OBJECT_IN_USE = "55006"; LOCK_NOT_AVAILABLE = "55P03";
@@ -259,8 +261,20 @@ const WORDINGS: &[(&str, &str, &str)] = &[
     ("more than 1 row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
     ("with non-boolean predicate", code::DATATYPE_MISMATCH, "argument of WHERE must be type boolean"),
     ("queries have different number of columns", code::SYNTAX_ERROR, "each UNION query must have the same number of columns"),
-    ("LIMIT must be >= 0", "2201W", "LIMIT must not be negative"),
-    ("OFFSET must be >=", "2201X", "OFFSET must not be negative"),
+    ("LIMIT must be >= 0", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative"),
+    ("OFFSET must be >=", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"),
+    ("NTILE requires a positive integer", code::INVALID_ARGUMENT_FOR_NTILE_FUNCTION, "argument of ntile must be greater than zero"),
+    (
+        "DISTINCT ON expressions must match",
+        code::INVALID_COLUMN_REFERENCE,
+        "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+    ),
+    ("GROUPS requires an ORDER BY", code::WINDOWING_ERROR, "GROUPS mode requires an ORDER BY clause"),
+    (
+        "RANGE requires exactly one ORDER BY",
+        code::WINDOWING_ERROR,
+        "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
+    ),
     ("zero is not a valid index", code::UNDEFINED_PARAMETER, "there is no parameter $0"),
 ];
 

@@ -21,4 +21,4 @@ macro_rules! scripts {
     };
 }
 
-scripts!(aggregates, catalog, copy, cursors, errors, explain, joins, statements, tables, transactions, types, views);
+scripts!(aggregates, catalog, copy, cursors, distinct_on, errors, explain, joins, statements, tables, transactions, types, views, window);

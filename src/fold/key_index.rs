@@ -167,7 +167,7 @@ fn is_raw(data_type: &DataType) -> bool {
 }
 
 /// Floats with one zero and one NaN; other columns as they are.
-fn normalise(array: &ArrayRef) -> ArrayRef {
+pub(crate) fn normalise(array: &ArrayRef) -> ArrayRef {
     match array.data_type() {
         DataType::Float32 => {
             let unify = |v: f32| if v.is_nan() { f32::NAN } else { v + 0.0 };

@@ -34,6 +34,7 @@ pub mod state;
 mod testing;
 pub mod top_n;
 pub mod upsert;
+pub mod window;
 
 use arrow::datatypes::SchemaRef;
 
@@ -53,6 +54,7 @@ pub use row_store::{Chunk, RowStore};
 pub use state::{StateReader, StateWriter};
 pub use top_n::{TopN, TopNSpec};
 pub use upsert::{Identity, Upsert};
+pub use window::{Window, WindowCall, WindowFunction, WindowSpec};
 
 /// One incremental operator; its contract stands at the head of this module.
 pub trait Operator: Send {

@@ -18,14 +18,14 @@ use proptest::prelude::*;
 use super::*;
 
 /// A row of a test input: key, value, text number.
-type Row = (Option<i64>, Option<i64>, u8);
+pub(super) type Row = (Option<i64>, Option<i64>, u8);
 /// An output row as text.
-type Cells = Vec<String>;
-type Bag<R> = BTreeMap<R, i64>;
+pub(super) type Cells = Vec<String>;
+pub(super) type Bag<R> = BTreeMap<R, i64>;
 
 /// One step of the test: which input, row and whether to take the row away again.
 #[derive(Clone, Debug)]
-struct Event {
+pub(super) struct Event {
     port: usize,
     row: Row,
     /// 0 inserts; otherwise retracts some present row chosen by it.
@@ -36,7 +36,7 @@ struct Event {
     step: bool,
 }
 
-fn events(ports: usize, retracting: bool) -> impl Strategy<Value = Vec<Event>> {
+pub(super) fn events(ports: usize, retracting: bool) -> impl Strategy<Value = Vec<Event>> {
     let row = (prop::option::weighted(0.8, 0i64..4), prop::option::weighted(0.8, -2i64..5), 0u8..3);
     let retract = if retracting { (0usize..3).boxed() } else { Just(0usize).boxed() };
     let event = (0..ports, row, retract, prop::bool::weighted(0.3), prop::bool::weighted(0.2));
@@ -44,13 +44,13 @@ fn events(ports: usize, retracting: bool) -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 0..60)
 }
 
-fn schema() -> SchemaRef {
+pub(super) fn schema() -> SchemaRef {
     let fields =
         vec![Field::new("k", DataType::Int64, true), Field::new("v", DataType::Int64, true), Field::new("t", DataType::Utf8View, true)];
     Arc::new(Schema::new(fields))
 }
 
-fn text(t: u8) -> Option<&'static str> {
+pub(super) fn text(t: u8) -> Option<&'static str> {
     [None, Some("short"), Some("a text that is too long to be kept inside a view")][usize::from(t)]
 }
 
@@ -72,7 +72,7 @@ fn cells(batch: &RecordBatch, i: usize) -> Cells {
     batch.columns().iter().map(|c| ScalarValue::try_from_array(c, i).unwrap().to_string()).collect()
 }
 
-fn add<R: Ord>(bag: &mut Bag<R>, row: R, weight: i64) {
+pub(super) fn add<R: Ord>(bag: &mut Bag<R>, row: R, weight: i64) {
     let entry = bag.entry(row);
     match entry {
         std::collections::btree_map::Entry::Occupied(mut found) => {
@@ -140,7 +140,7 @@ impl Bench<'_> {
     }
 }
 
-fn check(
+pub(super) fn check(
     make: &dyn Fn() -> Box<dyn Operator>,
     ports: usize,
     key: Option<Vec<usize>>,
@@ -182,11 +182,11 @@ fn check(
     }
 }
 
-fn cell<T: Into<ScalarValue>>(value: T) -> String {
+pub(super) fn cell<T: Into<ScalarValue>>(value: T) -> String {
     value.into().to_string()
 }
 
-fn row_cells(row: &Row) -> Cells {
+pub(super) fn row_cells(row: &Row) -> Cells {
     vec![cell(row.0), cell(row.1), ScalarValue::Utf8View(text(row.2).map(str::to_string)).to_string()]
 }
 

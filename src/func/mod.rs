@@ -24,6 +24,7 @@ pub mod sum;
 pub mod sum_state;
 pub mod text_io;
 pub mod types;
+mod window;
 
 use std::sync::Arc;
 

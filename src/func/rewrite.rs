@@ -7,7 +7,8 @@
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly;
 //! 5. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
-//! 6. unsigned columns of window functions become bigint ([`signed`]).
+//! 6. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
+//! 7. unsigned columns of window functions become bigint ([`signed`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -26,7 +27,7 @@ use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
 use super::scalar::define::Function;
-use crate::error::Error;
+use crate::error::{Error, code};
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -54,6 +55,11 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
     }
     schema.merge(outer);
+    if let LogicalPlan::Filter(filter) = &plan
+        && filter.predicate.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))?
+    {
+        return Err(Error::new(code::WINDOWING_ERROR, "window functions are not allowed in WHERE").into());
+    }
     let names = NamePreserver::new(&plan);
     let projects = matches!(plan, LogicalPlan::Projection(_));
     let plan = plan.map_expressions(|expr| {
@@ -108,6 +114,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool) -> DfResult<Trans
             Some(func) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })),
             None => Transformed::no(Expr::ScalarFunction(call)),
         }),
+        Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {
             Err(Error::unsupported("SIMILAR TO is not supported").hint("Use LIKE, or ~ with a regular expression.").into())
@@ -136,7 +143,7 @@ fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> DfResult<[Expr; N]> {
+pub(super) fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> DfResult<[Expr; N]> {
     let all = alike_all(operands.into(), schema)?;
     all.try_into().map_err(|_| datafusion::common::internal_datafusion_err!("operands were lost"))
 }

@@ -5,10 +5,12 @@
 //! columns identify a row (then the view's output is indexed by them).
 
 mod aggregate;
+mod distinct_on;
 mod join;
 mod leaves;
 mod rows;
 mod top_n;
+mod window;
 
 use std::sync::Arc;
 
@@ -76,7 +78,7 @@ fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
     let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
         state.optimizers().iter().filter(|r| !LEFT_OUT.contains(&r.name())).cloned().collect();
-    Ok(Optimizer::with_rules(rules).optimize(analyzed, state, |_, _| {})?)
+    Ok(Optimizer::with_rules(rules).optimize(distinct_on::rewrite(analyzed)?, state, |_, _| {})?)
 }
 
 fn unsupported(what: impl Into<String>, hint: &str) -> Error {
@@ -147,7 +149,6 @@ impl Lowering<'_> {
             LogicalPlan::Sort(sort) => self.first_rows(&sort.input, &sort.expr, sort.fetch.map(|n| n as u64), 0),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Window(window) => self.window(window),
-            LogicalPlan::Distinct(Distinct::On(_)) => Err(unsupported("DISTINCT ON", "Use GROUP BY with min or max.")),
             LogicalPlan::Unnest(_) => Err(unsupported("unnest", "Expand the array when reading the view.")),
             LogicalPlan::RecursiveQuery(_) => Err(unsupported("WITH RECURSIVE", "Run the recursive query when reading.")),
             other => Err(unsupported(format!("this part of a plan: {}", other.display()), "Simplify the query.")),

@@ -7,7 +7,7 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Filter, LogicalPlan, Projection, Union};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::top_n::row_number_bound;
+use super::window::row_number_bound;
 use super::{Lowered, Lowering, column, is_column};
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
@@ -24,6 +24,11 @@ impl Lowering<'_> {
 
     pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {
         let input = self.node(&projection.input)?;
+        self.project(projection, input)
+    }
+
+    /// A projection over what its input was lowered to.
+    pub(super) fn project(&self, projection: &Projection, input: Lowered) -> Result<Lowered> {
         let from = projection.input.schema();
         let exprs = projection.expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let position = |k: &usize| exprs.iter().position(|e| is_column(e, *k));

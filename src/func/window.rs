@@ -1,0 +1,62 @@
+//! What PostgreSQL asks of the call of a window function and DataFusion does not, settled when a statement is analyzed.
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrameBound, WindowFrameUnits};
+
+use super::rewrite::alike;
+use crate::error::{Error, Result, code};
+
+/// The call with a default of lag or lead in the type of its values. Errors: 42P20 for a frame that cannot be, 0A000 for one over
+/// values without distances, 22016 for a row before the first.
+pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
+    check_frame(&call, schema)?;
+    let constants = match call.fun.name() {
+        "lag" | "lead" | "nth_value" => call.params.args.get(1..).unwrap_or_default(),
+        "ntile" => &call.params.args,
+        _ => &[],
+    };
+    if constants.iter().any(Expr::any_column_refs) {
+        let message = format!("{} with an argument that differs from row to row is not supported", call.fun.name());
+        return Err(Error::unsupported(message).hint("Write a constant.").into());
+    }
+    match (call.fun.name(), call.params.args.as_slice()) {
+        ("nth_value", [_, Expr::Literal(n, _)]) if !is_positive(n) => {
+            let message = "argument of nth_value must be greater than zero";
+            return Err(Error::new(code::INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION, message).into());
+        }
+        ("lag" | "lead", [value, _, default]) => {
+            let [value, default] = alike([value.clone(), default.clone()], schema)?;
+            (call.params.args[0], call.params.args[2]) = (value, default);
+        }
+        _ => {}
+    }
+    Ok(Expr::from(call))
+}
+
+fn is_positive(n: &ScalarValue) -> bool {
+    matches!(n.cast_to(&DataType::Int64), Ok(ScalarValue::Int64(n)) if n.is_none_or(|n| n > 0))
+}
+
+fn check_frame(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
+    use WindowFrameBound::{CurrentRow, Following, Preceding};
+    let (frame, order_by) = (&call.params.window_frame, &call.params.order_by);
+    let refuse = |message: &str| Err(Error::new(code::WINDOWING_ERROR, message));
+    match (&frame.start_bound, &frame.end_bound) {
+        (Following(_), Preceding(_)) => return refuse("frame starting from following row cannot have preceding rows"),
+        (CurrentRow, Preceding(_)) => return refuse("frame starting from current row cannot have preceding rows"),
+        (Following(_), CurrentRow) => return refuse("frame starting from following row cannot end with current row"),
+        _ => {}
+    }
+    let is_offset = |bound: &WindowFrameBound| matches!(bound, Preceding(n) | Following(n) if !n.is_null());
+    if frame.units != WindowFrameUnits::Range || !is_offset(&frame.start_bound) && !is_offset(&frame.end_bound) {
+        return Ok(());
+    }
+    let types = order_by.iter().map(|by| by.expr.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+    if types.iter().all(|t| t.is_numeric() || t.is_temporal()) {
+        return Ok(());
+    }
+    let message = "RANGE with offset PRECEDING/FOLLOWING is not supported for a column of this type";
+    Err(Error::unsupported(message).hint("Order by a number or a time, or use ROWS or GROUPS."))
+}
