@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int8Array, Int64Array, Recor
 use arrow::datatypes::*;
 use datafusion::common::{JoinType, ScalarValue};
 use datafusion::logical_expr::Operator as Op;
+use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::{binary, col, lit};
 use proptest::prelude::*;
 
@@ -399,13 +400,13 @@ proptest! {
     }
 
     #[test]
-    fn top_rows(events in events(1, true), partitioned: bool, numbered: bool, limit in prop::option::of(0u64..4), offset in 0u64..3) {
-        check_top(&events, partitioned, numbered, limit, offset, true);
+    fn top_rows(events in events(1, true), top in tops()) {
+        check_top(&events, &top, true, false);
     }
 
     #[test]
-    fn top_rows_of_growing_input(events in events(1, false), partitioned: bool, numbered: bool, limit in prop::option::of(0u64..4), offset in 0u64..3) {
-        check_top(&events, partitioned, numbered, limit, offset, false);
+    fn top_rows_of_growing_input(events in events(1, false), top in tops(), tree: bool) {
+        check_top(&events, &top, false, tree);
     }
 
     #[test]
@@ -416,32 +417,53 @@ proptest! {
 
 // Top rows ------------------------------------------------------------------------------------------------------------------------
 
-/// Rows by value descending, nulls last; ties by key, nulls first, and then by text.
-fn check_top(events: &[Event], partitioned: bool, numbered: bool, limit: Option<u64>, offset: u64, retracting: bool) {
+/// What a top-N is asked for. Order keys: none; the value descending, nulls last; then the key descending, nulls last. Ties are
+/// in the order of the row's columns, nulls first.
+#[derive(Clone, Debug)]
+struct Top {
+    partitioned: bool,
+    numbered: bool,
+    keys: usize,
+    limit: Option<u64>,
+    offset: u64,
+}
+
+fn tops() -> impl Strategy<Value = Top> {
+    let all = (any::<bool>(), any::<bool>(), 0usize..3, prop::option::of(0u64..4), 0u64..3);
+    all.prop_map(|(partitioned, numbered, keys, limit, offset)| Top { partitioned, numbered, keys, limit, offset })
+}
+
+fn make_top(top: &Top, append_only: bool, tree: bool) -> Box<dyn Operator> {
+    let column = |name| col(name, &schema()).unwrap();
+    let partition = if top.partitioned { vec![column("k")] } else { Vec::new() };
     let options = arrow::compute::SortOptions { descending: true, nulls_first: false };
-    let make = || -> Box<dyn Operator> {
-        let column = |name| col(name, &schema()).unwrap();
-        let partition = if partitioned { vec![column("k")] } else { Vec::new() };
-        let order_by = vec![datafusion::physical_expr::expressions::PhysicalSortExpr { expr: column("v"), options }];
-        let row_number = numbered.then(|| Arc::new(Field::new("n", DataType::Int64, false)));
-        Box::new(TopN::new(TopNSpec { input: schema(), partition, order_by, limit, offset, row_number, append_only: !retracting }).unwrap())
-    };
-    let expected = |inputs: &[Bag<Row>]| {
-        let mut rows: Vec<Row> = inputs[0].iter().flat_map(|(r, w)| std::iter::repeat_n(*r, *w as usize)).collect();
-        rows.sort_by_key(|r| (r.1.is_none(), r.1.map(|v| -v), r.0, text(r.2)));
-        let mut ranks: BTreeMap<Option<i64>, u64> = BTreeMap::new();
-        let mut out = Bag::new();
-        for row in rows {
-            let rank = ranks.entry(row.0.filter(|_| partitioned)).or_default();
-            *rank += 1;
-            if *rank > offset && limit.is_none_or(|l| *rank <= offset + l) {
-                let number = numbered.then(|| rank.to_string());
-                add(&mut out, row_cells(&row).into_iter().chain(number).collect(), 1);
-            }
+    let order_by = ["v", "k"][..top.keys].iter().map(|c| PhysicalSortExpr::new(column(c), options)).collect();
+    let row_number = top.numbered.then(|| Arc::new(Field::new("n", DataType::Int64, false)));
+    let spec = TopNSpec { input: schema(), partition, order_by, limit: top.limit, offset: top.offset, row_number, append_only };
+    if tree { Box::new(TopN::new(spec).unwrap()) } else { spec.operator().unwrap() }
+}
+
+fn top_rows_of(top: &Top, input: &Bag<Row>) -> Bag<Cells> {
+    let mut rows: Vec<Row> = input.iter().flat_map(|(r, w)| std::iter::repeat_n(*r, *w as usize)).collect();
+    let descending = |value: Option<i64>, used: bool| (used && value.is_none(), value.filter(|_| used).map(|v| -v));
+    rows.sort_by_key(|r| (descending(r.1, top.keys > 0), descending(r.0, top.keys > 1), r.0, r.1, text(r.2)));
+    let mut ranks: BTreeMap<Option<i64>, u64> = BTreeMap::new();
+    let mut out = Bag::new();
+    for row in rows {
+        let rank = ranks.entry(row.0.filter(|_| top.partitioned)).or_default();
+        *rank += 1;
+        if *rank > top.offset && top.limit.is_none_or(|l| *rank <= top.offset + l) {
+            let number = top.numbered.then(|| rank.to_string());
+            add(&mut out, row_cells(&row).into_iter().chain(number).collect(), 1);
         }
-        out
-    };
-    check(&make, 1, None, events, retracting, &expected);
+    }
+    out
+}
+
+/// `tree` asks for the operator that serves any spec.
+fn check_top(events: &[Event], top: &Top, retracting: bool, tree: bool) {
+    let make = || make_top(top, !retracting, tree);
+    check(&make, 1, None, events, retracting, &|inputs| top_rows_of(top, &inputs[0]));
 }
 
 // Tables -------------------------------------------------------------------------------------------------------------------------
@@ -519,7 +541,6 @@ fn float_sums_do_not_depend_on_order_and_can_be_retracted() {
 fn functions_of_datafusion_and_ordered_ones_follow_retractions() {
     use datafusion::functions_aggregate::string_agg::string_agg_udaf;
     use datafusion::physical_expr::aggregate::AggregateExprBuilder;
-    use datafusion::physical_expr::expressions::PhysicalSortExpr;
     let column = |name| col(name, &schema()).unwrap();
     let order_by = vec![PhysicalSortExpr { expr: column("v"), options: arrow::compute::SortOptions::default() }];
     let function = AggregateExprBuilder::new(string_agg_udaf(), vec![column("t"), lit("+")]);

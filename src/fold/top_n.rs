@@ -3,7 +3,8 @@
 //! Each partition has an ordered map from the bytes of (sort key, whole row) to a weight; rows with equal sort keys are ordered by
 //! their bytes, so that the answer is deterministic. [`TopN::step`] remembers the window of each touched partition before the
 //! first change, and gives what differs in the window at the end. Over input that only grows, a partition keeps no more than
-//! its window needs. Cost per step: O(log n) per row and O(window) per touched partition.
+//! its window needs. Cost per step: O(log n) per row and O(window) per touched partition. Few rows of an input that only grows
+//! are kept by [`FirstRows`] instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use datafusion::physical_expr::expressions::PhysicalSortExpr;
 
 use super::basic::{list, only};
 use super::eval::{Expr, batch_of, evaluate, evaluate_all};
-use super::key_index::{Equality, KeyIndex};
+use super::first_rows::{self, FirstRows};
+use super::key_index::{Equality, KeyIndex, normalise};
 use super::marks::Marks;
 use super::state::damaged;
 use super::{Operator, StateReader, StateWriter};
@@ -39,6 +41,27 @@ pub struct TopNSpec {
     pub row_number: Option<FieldRef>,
     /// No input row is ever retracted.
     pub append_only: bool,
+}
+
+impl TopNSpec {
+    /// The operator that serves it best. Errors: 0A000 for types that cannot be compared.
+    pub fn operator(self) -> Result<Box<dyn Operator>> {
+        if self.append_only && self.end() <= first_rows::ROWS_MAX {
+            return Ok(Box::new(FirstRows::new(self)?));
+        }
+        Ok(Box::new(TopN::new(self)?))
+    }
+
+    /// Rows of each partition up to the last of the window.
+    pub(super) fn end(&self) -> u64 {
+        self.limit.map_or(u64::MAX, |limit| limit.saturating_add(self.offset))
+    }
+}
+
+/// A spec, for EXPLAIN.
+pub(super) fn described(spec: &TopNSpec) -> String {
+    let limit = spec.limit.map_or("all".to_string(), |l| l.to_string());
+    format!("partition by: {}; order by: {}; limit: {limit}, offset: {}", list(&spec.partition), list(&spec.order_by), spec.offset)
 }
 
 type Bytes = Arc<[u8]>;
@@ -71,13 +94,9 @@ impl TopN {
         Ok(TopN { converter: RowConverter::new(fields)?, spec, schema, index, partitions: Vec::new(), bytes: 0, marks: Marks::default() })
     }
 
-    fn end(&self) -> u64 {
-        self.spec.limit.map_or(u64::MAX, |limit| limit.saturating_add(self.spec.offset))
-    }
-
     /// The rows of a partition's window as it is now.
     fn window(&self, partition: u32) -> Window {
-        let (start, end) = (self.spec.offset, self.end());
+        let (start, end) = (self.spec.offset, self.spec.end());
         let mut rows = Vec::new();
         let mut at = 0u64;
         for (row, &weight) in &self.partitions[partition as usize] {
@@ -100,7 +119,7 @@ impl TopN {
         self.index.intern(&keys, delta.num_rows(), &mut numbers, &mut fresh)?;
         self.partitions.resize_with(self.index.slots(), Partition::new);
         self.marks.grow(self.index.slots());
-        let order = self.spec.order_by.iter().map(|o| evaluate(&o.expr, &delta.batch));
+        let order = self.spec.order_by.iter().map(|o| Ok(normalise(&evaluate(&o.expr, &delta.batch)?)));
         let mut columns = order.collect::<Result<Vec<ArrayRef>>>()?;
         columns.extend_from_slice(delta.batch.columns());
         let rows = self.converter.convert_columns(&columns)?;
@@ -114,7 +133,7 @@ impl TopN {
     }
 
     fn put(&mut self, partition: u32, row: &[u8], weight: i64) {
-        let end = self.end();
+        let end = self.spec.end();
         let rows = &mut self.partitions[partition as usize];
         // Every row counts at least once, so behind that many there is nothing that can come into the window.
         let full = self.spec.append_only && rows.len() as u64 >= end;
@@ -178,9 +197,7 @@ impl Operator for TopN {
         "TopN"
     }
     fn detail(&self) -> String {
-        let limit = self.spec.limit.map_or("all".to_string(), |l| l.to_string());
-        let (partition, order) = (list(&self.spec.partition), list(&self.spec.order_by));
-        format!("partition by: {partition}; order by: {order}; limit: {limit}, offset: {}", self.spec.offset)
+        described(&self.spec)
     }
     fn schema(&self) -> SchemaRef {
         self.schema.clone()

@@ -11,7 +11,7 @@ use datafusion::physical_expr::PhysicalSortExpr;
 
 use super::{Lowered, Lowering, unsupported};
 use crate::error::{Error, Result, code};
-use crate::fold::{Flow, TopN, TopNSpec};
+use crate::fold::{Flow, TopNSpec};
 
 impl Lowering<'_> {
     /// LIMIT and OFFSET, over a sort or over nothing: then the rows that come first by their bytes are kept.
@@ -67,7 +67,7 @@ impl Lowering<'_> {
             row_number: None,
             append_only: lowered.append_only,
         };
-        Ok(Lowered { flow: Flow::node(Box::new(TopN::new(spec)?), vec![lowered.flow]), append_only: false, key: lowered.key })
+        Ok(Lowered { flow: Flow::node(spec.operator()?, vec![lowered.flow]), append_only: false, key: lowered.key })
     }
 
     pub(super) fn order(&self, order: &[SortExpr], schema: &DFSchema) -> Result<Vec<PhysicalSortExpr>> {

@@ -14,7 +14,7 @@ use datafusion::physical_plan::windows::create_udwf_window_expr;
 
 use super::{Lowered, Lowering, column, unsupported};
 use crate::error::Result;
-use crate::fold::{self, Flow, TopN, TopNSpec, WindowCall, WindowFunction, WindowSpec};
+use crate::fold::{self, Flow, TopNSpec, WindowCall, WindowFunction, WindowSpec};
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
@@ -80,7 +80,7 @@ impl Lowering<'_> {
             row_number: Some(Arc::new(Field::new(schema.field(width).name(), DataType::Int64, false))),
             append_only: input.append_only,
         };
-        let flow = Flow::node(Box::new(TopN::new(spec)?), vec![input.flow]);
+        let flow = Flow::node(spec.operator()?, vec![input.flow]);
         // DataFusion has planned the number in a type of its own.
         let mut columns: Vec<Arc<dyn PhysicalExpr>> = (0..width).map(|i| column(&flow.schema(), i)).collect();
         columns.push(Arc::new(CastExpr::new(column(&flow.schema(), width), schema.field(width).data_type().clone(), None)));
