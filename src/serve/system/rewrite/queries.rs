@@ -4,8 +4,8 @@ use hashbrown::{HashMap, HashSet};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableWithJoins,
-    Value,
+    FunctionArguments, GroupByExpr, Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableFactor, TableWithJoins, Value,
 };
 
 use super::super::SystemContext;
@@ -269,7 +269,7 @@ pub fn no_locks(query: &Query) -> Result<()> {
 /// Names output columns before other rules change them: by PostgreSQL's label where a rule will change the expression, and with
 /// [`DUPLICATE`] where a name or a text comes twice (`SELECT NULL, NULL`, DBeaver's `c.oid, c.*`).
 pub fn labels(select: &mut Select) {
-    let wild = select.projection.iter().any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
+    let wild = wildcards(select);
     let mut seen = HashSet::new();
     for (i, item) in select.projection.iter_mut().enumerate() {
         match item {
@@ -279,7 +279,7 @@ pub fn labels(select: &mut Select) {
             SelectItem::UnnamedExpr(expr) => {
                 let name = label(expr);
                 let twice = !seen.insert(name.clone());
-                let covered = wild && matches!(expr, Expr::CompoundIdentifier(_) | Expr::Identifier(_));
+                let covered = wild.iter().any(|of| covers(of.as_deref(), expr));
                 if twice || covered {
                     let alias = Ident::with_quote('"', format!("{name}{DUPLICATE}{i}"));
                     *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
@@ -289,6 +289,25 @@ pub fn labels(select: &mut Select) {
             }
             _ => {}
         }
+    }
+}
+
+/// The tables that wildcards of the select list name, `None` for one that names none.
+fn wildcards(select: &Select) -> Vec<Option<String>> {
+    let name = |item: &SelectItem| match item {
+        SelectItem::Wildcard(_) => Some(None),
+        SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => Some(Some(last_name(name))),
+        _ => None,
+    };
+    select.projection.iter().filter_map(name).collect()
+}
+
+/// True if the wildcard of a table, or of all, may give this column too.
+fn covers(table: Option<&str>, expr: &Expr) -> bool {
+    match (table, expr) {
+        (_, Expr::Identifier(_)) | (None, Expr::CompoundIdentifier(_)) => true,
+        (Some(table), Expr::CompoundIdentifier(parts)) => parts.iter().nth_back(1).is_some_and(|of| of.value == table),
+        _ => false,
     }
 }
 
