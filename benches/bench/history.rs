@@ -5,11 +5,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio_postgres::Client;
 
-use super::generate::{AUCTION, BID, auctions, bids, bids_in};
+use super::events::bids_in;
 use super::load::{F1, F2, JOINED, timed};
 use super::table::{Rate, Table, short};
 use super::target::{Everfold, Target, copy};
-use super::{Options, Result};
+use super::{EVENTS, Options, Result, SCHEMA};
 
 /// Events that are made and loaded at a time.
 const PART: u64 = 500_000;
@@ -36,7 +36,7 @@ const SCAN_RUNS: usize = 5;
 async fn load(client: &Client, from: u64, to: u64) -> Result<u64> {
     let mut rows = 0;
     for start in (from..to).step_by(PART as usize) {
-        rows += copy(client, "bid", &Bytes::from(bids(start, to.min(start + PART)))).await?;
+        rows += copy(client, "bid", &Bytes::from(EVENTS.bids(start, to.min(start + PART)))).await?;
     }
     Ok(rows)
 }
@@ -45,7 +45,7 @@ async fn load(client: &Client, from: u64, to: u64) -> Result<u64> {
 pub async fn flat(options: &Options, table: &mut Table) -> Result<()> {
     let server = Everfold::start()?;
     let client = server.connect().await?;
-    client.batch_execute(&format!("CREATE STREAM bid ({BID}); {F1}")).await?;
+    client.batch_execute(&format!("{SCHEMA}{F1}")).await?;
     let part = PART.min(options.events / 4);
     let early = options.events.min(1_000_000);
     let mut costs: Vec<(u64, f64)> = Vec::new();
@@ -56,7 +56,7 @@ pub async fn flat(options: &Options, table: &mut Table) -> Result<()> {
         }
         load(&client, loaded, mark - part).await?;
         client.query("SELECT count(*) FROM f1", &[]).await?;
-        let csv = Bytes::from(bids(mark - part, mark));
+        let csv = Bytes::from(EVENTS.bids(mark - part, mark));
         let rate = timed(&server, async {
             let rows = copy(&client, "bid", &csv).await?;
             client.query("SELECT count(*) FROM f1", &[]).await?;
@@ -78,10 +78,10 @@ pub async fn flat(options: &Options, table: &mut Table) -> Result<()> {
 pub async fn sealed(options: &Options, table: &mut Table) -> Result<()> {
     let mut server = Everfold::start()?;
     let client = server.connect().await?;
-    client.batch_execute(&format!("CREATE STREAM bid ({BID}); CREATE STREAM auction ({AUCTION})")).await?;
+    client.batch_execute(SCHEMA).await?;
     load(&client, 0, options.events).await?;
     for start in (0..options.events).step_by(PART as usize) {
-        copy(&client, "auction", &Bytes::from(auctions(start, options.events.min(start + PART)))).await?;
+        copy(&client, "auction", &Bytes::from(EVENTS.auctions(start, options.events.min(start + PART)))).await?;
     }
     client.batch_execute("CHECKPOINT").await?;
     let size = short(options.events as f64);

@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::generate::{AUCTION, BID, auctions, bids};
 use super::table::{Rate, Table};
 use super::target::{Everfold, Postgres, Target, copy};
-use super::{Options, Result};
+use super::{EVENTS, Options, Result, SCHEMA};
 
 /// Count, sum and max per auction.
 pub const F1: &str =
@@ -24,8 +23,15 @@ const TRIGGER: &str = "
       ON CONFLICT (auction) DO UPDATE SET n = fold.n + EXCLUDED.n, s = fold.s + EXCLUDED.s, m = greatest(fold.m, EXCLUDED.m);
       RETURN NULL; END $$;
     CREATE TRIGGER keep AFTER INSERT ON bid REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION keep();";
+/// Takes away whatever a measure has left in PostgreSQL.
+pub const CLEAR: &str = "DROP TABLE IF EXISTS person, auction, bid, side, fold, f1; DROP FUNCTION IF EXISTS keep;";
 /// Runs of which the median counts.
 const RUNS: usize = 3;
+
+/// The schema in PostgreSQL, where streams are tables.
+pub fn tables() -> String {
+    SCHEMA.replace("STREAM", "TABLE")
+}
 
 /// Runs `work`, which handles some rows, and answers its rate.
 pub async fn timed<T: Target>(target: &T, work: impl Future<Output = Result<u64>>) -> Result<Rate> {
@@ -50,7 +56,7 @@ async fn ours(csv: &Bytes, auctions: &Bytes, views: &[&str], names: &[&str]) -> 
     for _ in 0..RUNS {
         let server = Everfold::start()?;
         let client = server.connect().await?;
-        client.batch_execute(&format!("CREATE STREAM bid ({BID}); CREATE STREAM auction ({AUCTION})")).await?;
+        client.batch_execute(SCHEMA).await?;
         copy(&client, "auction", auctions).await?;
         for view in views {
             client.batch_execute(view).await?;
@@ -72,18 +78,18 @@ async fn theirs(postgres: Option<&Postgres>, csv: &Bytes, set_up: &str) -> Resul
     let client = postgres.connect().await?;
     let mut rates = Vec::new();
     for _ in 0..RUNS {
-        client.batch_execute("DROP TABLE IF EXISTS bid, fold; DROP FUNCTION IF EXISTS keep").await?;
-        client.batch_execute(&format!("CREATE TABLE bid ({BID});{set_up}; CHECKPOINT")).await?;
+        client.batch_execute(CLEAR).await?;
+        client.batch_execute(&format!("{}{set_up}; CHECKPOINT", tables())).await?;
         rates.push(timed(postgres, copy(&client, "bid", csv)).await?);
     }
-    client.batch_execute("DROP TABLE IF EXISTS bid, fold; DROP FUNCTION IF EXISTS keep").await?;
+    client.batch_execute(CLEAR).await?;
     Ok(Some(median(rates)))
 }
 
 /// COPY of the bids among a million events (or fewer, if fewer are asked for).
 pub async fn copies(options: &Options, postgres: Option<&Postgres>, table: &mut Table) -> Result<()> {
     let events = options.events.min(1_000_000);
-    let (csv, auctions) = (Bytes::from(bids(0, events)), Bytes::from(auctions(0, events)));
+    let (csv, auctions) = (Bytes::from(EVENTS.bids(0, events)), Bytes::from(EVENTS.auctions(0, events)));
     let plain = theirs(postgres, &csv, "").await?;
     let kept = theirs(postgres, &csv, TRIGGER).await?;
     table.rate("COPY of bids", ours(&csv, &auctions, &[], &[]).await?, plain);

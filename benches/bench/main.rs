@@ -1,40 +1,48 @@
 //! The benchmark of the whole server: one table, ratios to PostgreSQL taken in the same run where PostgreSQL is installed.
 //!
-//! 1. [`generate`] makes bids and auctions like those of Nexmark, the same at every run, as CSV in memory.
+//! 1. [`events`] makes events like those of Nexmark, the same at every run, as CSV in memory; the tests use it too.
 //! 2. [`target`] starts what is measured on a directory of its own: this package's binary, and a private PostgreSQL.
-//! 3. [`load`], [`rates`] and [`history`] measure, and add lines to the [`table`], which is printed at the end.
+//! 3. [`load`], [`rates`], [`history`] and [`queries`] measure, and add lines to the [`table`], which is printed at the end.
 //!
 //! ```text
 //! cargo bench -- --events 10000000          # everything, over ten million events
-//! cargo bench -- --only copy,insert         # some of it: copy insert lookup visible backfill flat scans restart
+//! cargo bench -- --only copy,insert         # some of it: copy insert lookup visible backfill flat scans restart nexmark
 //! ```
 //!
 //! Rates are per second of wall time; where cores are shared with other work, compare those per second of the server's processor time.
 
-mod generate;
+#[path = "../../tests/support/nexmark.rs"]
+mod events;
 mod history;
 mod load;
+mod queries;
 mod rates;
 mod table;
 mod target;
 
 use clap::Parser;
 
+use events::Nexmark;
 use table::Table;
 use target::{Everfold, Postgres};
+
+/// The streams that all measures fill.
+const SCHEMA: &str = include_str!("../../sql/nexmark/schema.sql");
+/// The events that all measures use: one a millisecond.
+const EVENTS: Nexmark = Nexmark { pace: 1 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Sizes of the benchmark.
 #[derive(Parser)]
 struct Options {
-    /// Events in the log for backfill, scans and restart; 46 of 50 are bids
+    /// Events in the log for backfill, scans, restart and nexmark; 46 of 50 are bids
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
     /// Seconds for each rate
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Only these measures, by comma: copy insert lookup visible backfill flat scans restart
+    /// Only these measures, by comma: copy insert lookup visible backfill flat scans restart nexmark
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Leave PostgreSQL out
@@ -84,6 +92,9 @@ async fn run(options: &Options) -> Result<()> {
     }
     if ["backfill", "scans", "restart"].iter().any(|m| options.wants(m)) {
         history::sealed(options, &mut table).await?;
+    }
+    if options.wants("nexmark") {
+        queries::measure(options, &mut table).await?;
     }
     table.print();
     Ok(())

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio_postgres::{Client, Statement};
 
-use super::generate::{BID, FIRST_ID, auctions_in, bids};
-use super::load::{F1, timed};
+use super::events::{FIRST_ID, auctions_in};
+use super::load::{CLEAR, F1, tables, timed};
 use super::table::{Rate, Table, short};
 use super::target::{Everfold, Postgres, Target, copy};
-use super::{Options, Result};
+use super::{EVENTS, Options, Result, SCHEMA};
 
 const INSERT: &str = "INSERT INTO bid VALUES ($1, $2, $3, 'channel-1', 'https://www.nexmark.com/item.htm?query=1', '2015-07-15 00:00:00', \
                       'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnop')";
@@ -69,9 +69,9 @@ fn insert(caller: Arc<Caller>, n: u64) -> BoxFuture<'static, Result<()>> {
 
 /// Single-row prepared INSERT, acknowledged when it is on disk.
 pub async fn inserts(options: &Options, server: &Everfold, postgres: Option<&Postgres>, table: &mut Table) -> Result<()> {
-    server.connect().await?.batch_execute(&format!("CREATE STREAM bid ({BID})")).await?;
+    server.connect().await?.batch_execute(SCHEMA).await?;
     if let Some(postgres) = postgres {
-        postgres.connect().await?.batch_execute(&format!("DROP TABLE IF EXISTS bid; CREATE TABLE bid ({BID})")).await?;
+        postgres.connect().await?.batch_execute(&format!("{CLEAR} {}", tables())).await?;
     }
     for connections in [1, 16, 64] {
         let ours = hammered(server, connections, options.seconds, INSERT, insert).await?;
@@ -109,14 +109,14 @@ fn look_up_simple(caller: Arc<Caller>, n: u64) -> BoxFuture<'static, Result<()>>
 
 /// One row by its key: of a view here, of a table with a primary key there.
 pub async fn lookups(options: &Options, server: &Everfold, postgres: Option<&Postgres>, table: &mut Table) -> Result<()> {
-    let csv = Bytes::from(bids(0, LOOKED_UP));
+    let csv = Bytes::from(EVENTS.bids(0, LOOKED_UP));
     let client = server.connect().await?;
-    client.batch_execute(&format!("CREATE STREAM bid ({BID}); {F1}")).await?;
+    client.batch_execute(&format!("{SCHEMA}{F1}")).await?;
     copy(&client, "bid", &csv).await?;
     client.query("SELECT count(*) FROM f1", &[]).await?;
     if let Some(postgres) = postgres {
         let client = postgres.connect().await?;
-        client.batch_execute(&format!("DROP TABLE IF EXISTS bid, f1; CREATE TABLE bid ({BID})")).await?;
+        client.batch_execute(&format!("{CLEAR} {}", tables())).await?;
         copy(&client, "bid", &csv).await?;
         let fold = "CREATE TABLE f1 AS SELECT auction, count(*) AS n, sum(price) AS s, max(price) AS m FROM bid GROUP BY auction";
         client.batch_execute(&format!("{fold}; ALTER TABLE f1 ADD PRIMARY KEY (auction)")).await?;
@@ -138,7 +138,7 @@ pub async fn lookups(options: &Options, server: &Everfold, postgres: Option<&Pos
 /// From the acknowledgement of an append until the view shows it, while other appends come at a steady rate.
 pub async fn visible(options: &Options, server: &Everfold, table: &mut Table) -> Result<()> {
     let client = server.connect().await?;
-    client.batch_execute(&format!("CREATE STREAM bid ({BID}); {F1}")).await?;
+    client.batch_execute(&format!("{SCHEMA}{F1}")).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let steady = tokio::spawn(append_steadily(server.connect().await?, stop.clone()));
     let (insert, look) = (client.prepare(INSERT).await?, client.prepare("SELECT n FROM f1 WHERE auction = $1").await?);
@@ -170,7 +170,7 @@ async fn append_steadily(client: Client, stop: Arc<AtomicBool>) -> Result<f64> {
         clock.tick().await;
         // 46 of 50 events are bids.
         let next = event + per_copy * 50 / 46;
-        rows += copy(&client, "bid", &Bytes::from(bids(event, next))).await?;
+        rows += copy(&client, "bid", &Bytes::from(EVENTS.bids(event, next))).await?;
         event = next;
     }
     Ok(rows as f64 / start.elapsed().as_secs_f64())

@@ -20,6 +20,7 @@ pub struct Rate {
 #[derive(Default)]
 pub struct Table {
     lines: Vec<[String; 6]>,
+    queries: Vec<[String; 7]>,
     notes: Vec<String>,
 }
 
@@ -43,6 +44,15 @@ impl Table {
         self.push([what.into(), value.into(), String::new(), String::new(), String::new(), String::new()]);
     }
 
+    /// A query as a view: filled from segments, kept during COPY, its state and its rows.
+    pub fn query(&mut self, name: &str, filled: Rate, live: Rate, state: String, rows: String) {
+        let rates = [filled.per_second, filled.per_cpu_second, live.per_second, live.per_cpu_second].map(short);
+        let [a, b, c, d] = rates;
+        let line = [name.to_string(), a, b, c, d, state, rows];
+        eprintln!("{}", line.join("  "));
+        self.queries.push(line);
+    }
+
     /// A remark below the table.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
@@ -56,9 +66,18 @@ impl Table {
 
     /// Prints it in Markdown.
     pub fn print(&self) {
-        println!("| measure | Everfold /s | per CPU-s | PostgreSQL /s (per CPU-s) | ratio | ratio per CPU-s |");
-        println!("|---|--:|--:|--:|--:|--:|");
+        if !self.lines.is_empty() {
+            println!("| measure | Everfold /s | per CPU-s | PostgreSQL /s (per CPU-s) | ratio | ratio per CPU-s |");
+            println!("|---|--:|--:|--:|--:|--:|");
+        }
         for line in &self.lines {
+            println!("| {} |", line.join(" | "));
+        }
+        if !self.queries.is_empty() {
+            println!("\n| query | backfill, events/s | per CPU-s | live COPY, events/s | per CPU-s | state | rows |");
+            println!("|---|--:|--:|--:|--:|--:|--:|");
+        }
+        for line in &self.queries {
             println!("| {} |", line.join(" | "));
         }
         for note in &self.notes {

@@ -7,8 +7,8 @@ use futures::SinkExt;
 use tokio_postgres::Client;
 
 use super::database::directory;
-use super::random::Random;
 use super::server::{Server, connect, rows};
+use crate::support::random::Random;
 
 const ACCOUNTS: i64 = 10;
 const SINGLE_WRITERS: i64 = 3;

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio_postgres::Client;
 
 use super::database::directory;
-use super::random::{Random, number};
 use super::server::{Server, connect, rows, verify};
+use crate::support::random::{Random, number};
 
 /// How often the suite kills.
 const KILLS: u64 = 3;

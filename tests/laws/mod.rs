@@ -14,6 +14,5 @@ mod database;
 mod kill;
 mod law;
 mod promises;
-mod random;
 mod restart;
 mod server;

@@ -8,8 +8,8 @@ use everfold::error::{Error, code};
 use everfold::limits;
 
 use super::database::{Answer, Database, answer, directory};
-use super::random::Random;
 use super::server::{Server, rows};
+use crate::support::random::Random;
 
 fn run(database: &mut Database, sql: &str) -> Answer {
     database.run(sql).unwrap_or_else(|e| panic!("{e:?}\n  by {sql}"))

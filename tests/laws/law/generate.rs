@@ -6,7 +6,7 @@ use super::grammar::{Grammar, Source};
 use super::steps::{Relation, Step, Verdict, World};
 use super::values::{Class, Taste, class, column_type, key_type, literal, value};
 use crate::laws::database::Row;
-use crate::laws::random::Random;
+use crate::support::random::Random;
 
 /// A relation with the types of its columns.
 #[derive(Clone, Debug)]

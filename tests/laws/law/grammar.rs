@@ -5,7 +5,7 @@ use everfold::error::Result;
 
 use super::values::{Class, Taste, class, has_equality, has_order, literal};
 use crate::laws::database::Database;
-use crate::laws::random::Random;
+use crate::support::random::Random;
 
 /// A relation that queries may read.
 #[derive(Clone, Debug)]

@@ -21,7 +21,8 @@ use postgres::Mirror;
 use steps::{Counts, World};
 use values::Taste;
 
-use super::random::number;
+use crate::support::postgres::reachable;
+use crate::support::random::number;
 
 /// Cases in the suite, each some ten relations and views and some dozens of statements.
 const CASES: u64 = 40;
@@ -66,7 +67,7 @@ fn a_view_equals_its_query_after_any_history() {
 
 #[test]
 fn a_view_equals_the_query_in_postgresql() {
-    match postgres::reachable() {
+    match reachable() {
         Some(dsn) => cases(Taste { wild: false, portable: true }, CASES / 4, || Some(Mirror::open(dsn))),
         None => eprintln!("skipped: no PostgreSQL is installed, and EVERFOLD_POSTGRES names none"),
     }

@@ -2,7 +2,7 @@
 
 use everfold::data::PgType;
 
-use crate::laws::random::Random;
+use crate::support::random::Random;
 
 /// How much is asked of a case.
 #[derive(Clone, Copy, Debug)]
