@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cargo bench -- --events 10000000          # everything, over ten million events
+//! EVERFOLD_BINARY=other/everfold cargo bench  # another build of the server
 //! cargo bench -- --only copy,insert         # some of it: copy insert lookup visible backfill flat scans restart nexmark
 //! ```
 //!

@@ -96,7 +96,8 @@ impl Everfold {
 }
 
 fn spawn(directory: &Path) -> Result<(Child, BufReader<ChildStdout>, u16)> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_everfold"));
+    let binary = std::env::var_os("EVERFOLD_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_everfold").into());
+    let mut command = Command::new(binary);
     command.arg("serve").arg("--data").arg(directory.join("data")).args(["--listen", "127.0.0.1:0"]);
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
