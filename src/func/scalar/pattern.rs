@@ -136,6 +136,22 @@ fn cased(word: &str, name: &str) -> String {
     }
 }
 
+/// The finest unit, in microseconds, that a pattern shows: moments within one such unit of each other's beginning look alike.
+pub fn finest_us(pieces: &[Piece]) -> i64 {
+    let unit = |piece: &Piece| match piece {
+        Piece::Text(_) => DAY_US,
+        Piece::Word { word, .. } => match *word {
+            "HH24" | "HH12" | "HH" | "AM" | "PM" | "am" | "pm" | "A.M." | "P.M." | "a.m." | "p.m." => 3_600_000_000,
+            "MI" => 60_000_000,
+            "SS" | "SSSS" | "SSSSS" => 1_000_000,
+            "MS" | "US" => 1,
+            word if word.starts_with("FF") => 1,
+            _ => DAY_US,
+        },
+    };
+    pieces.iter().map(unit).min().unwrap_or(DAY_US)
+}
+
 /// The moment by the pieces of a pattern.
 pub fn format(pieces: &[Piece], at: &Fields, zone: &str) -> String {
     let mut out = String::new();
@@ -165,7 +181,8 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
     let padded = |name: String| if fill { format!("{name:<9}") } else { name };
     let month = usize::try_from(at.month - 1).ok().and_then(|m| MONTHS.get(m)).copied().unwrap_or("");
     let day = DAYS[at.weekday() as usize];
-    let (iso_year, iso_week, iso_day) = at.iso();
+    // Reckoned only where they are shown.
+    let iso_year = || at.iso().0;
     match word {
         "HH24" => number(hour, 2, fill),
         "HH12" | "HH" => number(twelve, 2, fill),
@@ -187,10 +204,10 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
         "YYY" => number(at.year % 1_000, 3, fill),
         "YY" => number(at.year % 100, 2, fill),
         "Y" => (at.year % 10).to_string(),
-        "IYYY" => number(iso_year, 4, fill),
-        "IYY" => number(iso_year % 1_000, 3, fill),
-        "IY" => number(iso_year % 100, 2, fill),
-        "I" => (iso_year % 10).to_string(),
+        "IYYY" => number(iso_year(), 4, fill),
+        "IYY" => number(iso_year() % 1_000, 3, fill),
+        "IY" => number(iso_year() % 100, 2, fill),
+        "I" => (iso_year() % 10).to_string(),
         "BC" | "AD" => if at.year > 0 { "AD" } else { "BC" }.to_string(),
         "bc" | "ad" => if at.year > 0 { "ad" } else { "bc" }.to_string(),
         "B.C." | "A.D." => if at.year > 0 { "A.D." } else { "B.C." }.to_string(),
@@ -200,13 +217,16 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
         "DAY" | "Day" | "day" => padded(cased(word, day)),
         "DY" | "Dy" | "dy" => cased(word, &day[..3]),
         "DDD" => number(at.yearday(), 3, fill),
-        "IDDD" => number((iso_week - 1) * 7 + iso_day, 3, fill),
+        "IDDD" => {
+            let (_, week, day) = at.iso();
+            number((week - 1) * 7 + day, 3, fill)
+        }
         "DD" => number(at.day, 2, fill),
         "D" => (at.weekday() + 1).to_string(),
-        "ID" => iso_day.to_string(),
+        "ID" => at.iso().2.to_string(),
         "W" => ((at.day - 1) / 7 + 1).to_string(),
         "WW" => number((at.yearday() - 1) / 7 + 1, 2, fill),
-        "IW" => number(iso_week, 2, fill),
+        "IW" => number(at.iso().1, 2, fill),
         "CC" => number((at.year + 99) / 100, 2, fill),
         "J" => at.julian().to_string(),
         "Q" => ((at.month - 1) / 3 + 1).to_string(),
@@ -225,4 +245,23 @@ fn roman(word: &str, month: i64, fill: bool) -> String {
     let numeral = usize::try_from(month - 1).ok().and_then(|m| NUMERALS.get(m)).copied().unwrap_or("");
     let numeral = if word == "rm" { numeral.to_lowercase() } else { numeral.to_string() };
     if fill { format!("{numeral:<4}") } else { numeral }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_within_the_finest_unit_look_alike() {
+        let moments = [0i64, -1, 999_999, 1_437_000_123_456_789, -62_135_596_800_000_001, 951_782_399_999_999];
+        for word in WORDS {
+            let parts = pieces(word);
+            let unit = finest_us(&parts);
+            for us in moments {
+                let begin = us.div_euclid(unit) * unit;
+                let shown = |us| format(&parts, &Fields::of_timestamp(us), "UTC");
+                assert_eq!(shown(us), shown(begin), "{word} at {us}");
+            }
+        }
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal256Array, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal256Array, StringViewArray, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNanoType, TimestampMicrosecondType, i256};
+use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNanoType, i256};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, accepts, each, fixed, text, text_array};
-use super::pattern::{Fields, format, pieces};
+use super::pattern::{Fields, finest_us, format, pieces};
 use super::{pattern_number, pattern_read};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -44,20 +44,7 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let rows = match value.data_type() {
         DataType::Timestamp(_, zone) => {
             let zone = if zone.is_some() { "UTC" } else { "" };
-            let stamps = value.as_primitive::<TimestampMicrosecondType>();
-            let mut last = (String::new(), Vec::new());
-            let mut out = Vec::with_capacity(value.len());
-            for row in 0..value.len() {
-                if value.is_null(row) || pattern.is_null(row) {
-                    out.push(None);
-                    continue;
-                }
-                if pattern.value(row) != last.0 {
-                    last = (pattern.value(row).to_string(), pieces(pattern.value(row)));
-                }
-                out.push(Some(format(&last.1, &Fields::of_timestamp(stamps.value(row)), zone)));
-            }
-            out
+            return Ok(timestamps_to_char(value.as_primitive(), pattern, zone));
         }
         DataType::Interval(_) => {
             let intervals = value.as_primitive::<IntervalMonthDayNanoType>();
@@ -85,6 +72,32 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         }
     };
     Ok(text_array(rows))
+}
+
+/// A text is made once for neighbours that do not differ in what the pattern shows: a day's events have one date.
+fn timestamps_to_char(stamps: &TimestampMicrosecondArray, patterns: &StringViewArray, zone: &str) -> ArrayRef {
+    let mut out = StringViewBuilder::with_capacity(stamps.len());
+    let (mut pattern, mut parts, mut unit) = (None, Vec::new(), 1);
+    let (mut number, mut shown) = (None, String::new());
+    for row in 0..stamps.len() {
+        if stamps.is_null(row) || patterns.is_null(row) {
+            out.append_null();
+            continue;
+        }
+        if pattern != Some(patterns.value(row)) {
+            pattern = Some(patterns.value(row));
+            parts = pieces(patterns.value(row));
+            unit = finest_us(&parts);
+            number = None;
+        }
+        let now = stamps.value(row).div_euclid(unit);
+        if number != Some(now) {
+            number = Some(now);
+            shown = format(&parts, &Fields::of_timestamp(stamps.value(row)), zone);
+        }
+        out.append_value(&shown);
+    }
+    Arc::new(out.finish())
 }
 
 fn to_date(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
