@@ -350,6 +350,12 @@ fn reworded(text: &str) -> Option<Error> {
         );
     }
     if text.contains("user-defined coercion failed with")
+        && let Some(misuse) = between("External error: function ", ". No function").filter(|m| m.contains(" takes a column of type "))
+    {
+        let hint = "Cast the column in a subquery: (SELECT *, column::timestamp AS at FROM ..).";
+        return Some(Error::new(code::DATATYPE_MISMATCH, format!("function {misuse}")).hint(hint));
+    }
+    if text.contains("user-defined coercion failed with")
         && let Some(call) = between("External error: function ", " does not exist")
     {
         return Some(

@@ -21,4 +21,20 @@ macro_rules! scripts {
     };
 }
 
-scripts!(aggregates, catalog, copy, cursors, distinct_on, errors, explain, joins, statements, tables, transactions, types, views, window);
+scripts!(
+    aggregates,
+    catalog,
+    copy,
+    cursors,
+    distinct_on,
+    errors,
+    explain,
+    joins,
+    statements,
+    tables,
+    time_windows,
+    transactions,
+    types,
+    views,
+    window
+);

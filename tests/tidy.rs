@@ -88,7 +88,11 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/") || path.ends_with("/testing.rs") || path.ends_with("/golden.rs")
+    path.ends_with("/tests.rs")
+        || path.contains("/tests/")
+        || path.contains("/testing/")
+        || path.ends_with("/testing.rs")
+        || path.ends_with("/golden.rs")
 }
 
 #[track_caller]

@@ -30,10 +30,12 @@ pub mod key_index;
 pub mod marks;
 pub mod output;
 pub mod row_store;
+pub mod session;
 pub mod state;
 #[cfg(test)]
 mod testing;
 pub mod top_n;
+pub mod unnest;
 pub mod upsert;
 pub mod window;
 
@@ -53,8 +55,10 @@ pub use key_index::KeyIndex;
 pub use marks::Marks;
 pub use output::{Output, Snapshot};
 pub use row_store::{Chunk, RowStore};
+pub use session::{Session, SessionSpec};
 pub use state::{StateReader, StateWriter};
 pub use top_n::{TopN, TopNSpec};
+pub use unnest::{Unnest, Unnested};
 pub use upsert::{Identity, Upsert};
 pub use window::{Window, WindowCall, WindowFunction, WindowSpec};
 

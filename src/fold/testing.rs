@@ -18,6 +18,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod time;
+
 /// A row of a test input: key, value, text number.
 pub(super) type Row = (Option<i64>, Option<i64>, u8);
 /// An output row as text.

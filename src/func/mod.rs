@@ -18,6 +18,7 @@ pub mod json;
 pub mod names;
 pub mod rewrite;
 mod scalar;
+pub mod session;
 pub mod setops;
 mod string_agg;
 pub mod sum;
@@ -101,6 +102,7 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     planners.insert(1, Arc::new(scalar::Syntax));
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
+    builder.window_functions().get_or_insert_default().extend(session::functions());
     builder.with_analyzer_rules(analyzer_rules()).with_type_planner(Arc::new(types::Types))
 }
 

@@ -5,8 +5,9 @@
 //!    cannot read (COPY .. FROM STDIN) is recognised by its first words; the rest goes to sqlparser with its PostgreSQL dialect,
 //!    and is then narrowed to a [`Statement`]: whatever a statement carries that we do not honour is refused here, never dropped.
 //!    [`convert`] does the narrowing, [`nesting`] refuses beforehand what would take for ever to read, [`reserved`] and [`refused`] know the statements that there are not.
-//! 3. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
-//! 4. [`located`] finds what a later error names in the text.
+//! 3. `windows` spells TUMBLE, HOP and SESSION out, at the end of parsing: the text of a view keeps them.
+//! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
+//! 5. [`located`] finds what a later error names in the text.
 //!
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
@@ -20,6 +21,7 @@ pub mod refused;
 pub mod reserved;
 pub mod split;
 pub mod statement;
+mod windows;
 
 pub use locate::located;
 pub use parse::parse;

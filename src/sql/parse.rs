@@ -13,6 +13,7 @@ use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
 use super::statement::{CopyOptions, CopySource, Explain, Statement};
+use super::windows;
 use crate::catalog::RelationKind;
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -32,6 +33,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
+    let tokens = windows::spelled(tokens);
     let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let mut reader = Reader { sql, parser };
     let statement = reader.statement()?;
@@ -229,7 +231,9 @@ impl Reader<'_> {
     }
 
     fn query(&mut self) -> Result<Box<ast::Query>> {
-        self.parser.parse_query().map_err(|e| self.refused(e))
+        let mut query = self.parser.parse_query().map_err(|e| self.refused(e))?;
+        windows::expand(self.sql, query.as_mut())?;
+        Ok(query)
     }
 
     /// sqlparser's error as PostgreSQL would word it, at the token where it stopped.
@@ -633,7 +637,8 @@ impl Reader<'_> {
 
     fn by_sqlparser(&mut self) -> Result<Statement> {
         let start: TokenWithSpan = self.parser.peek_token();
-        let statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        let mut statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        windows::expand(self.sql, &mut statement)?;
         match statement {
             ast::Statement::Query(query) => Ok(Statement::Query(query)),
             ast::Statement::Insert(insert) => insert_statement(insert),

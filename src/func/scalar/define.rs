@@ -20,6 +20,9 @@ pub type Kernel = fn(&[ArrayRef], &DataType) -> Result<ArrayRef>;
 /// argument, or the type would change when the cast is folded.
 pub type Refine = fn(DataType, &ScalarValue) -> DataType;
 
+/// The error for argument types that no overload takes.
+pub type Misfit = fn(&[DataType]) -> Error;
+
 /// A function of ours.
 pub struct Function {
     name: &'static str,
@@ -27,6 +30,8 @@ pub struct Function {
     kernel: Kernel,
     /// Which argument is looked at, and how.
     refine: Option<(usize, Refine)>,
+    /// What is said of arguments that do not fit, where it is not what PostgreSQL says.
+    misfit: Option<Misfit>,
     signature: Signature,
 }
 
@@ -34,13 +39,19 @@ impl Function {
     /// An immutable function.
     pub fn udf(name: &'static str, rule: Rule, kernel: Kernel) -> Arc<ScalarUDF> {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, signature }))
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, signature }))
     }
 
     /// An immutable function whose type depends on the value of argument `index`, if that is a literal.
     pub fn refined(name: &'static str, rule: Rule, index: usize, refine: Refine, kernel: Kernel) -> Arc<ScalarUDF> {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: Some((index, refine)), signature }))
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: Some((index, refine)), misfit: None, signature }))
+    }
+
+    /// An immutable function with an error of its own for arguments that do not fit.
+    pub fn explained(name: &'static str, rule: Rule, misfit: Misfit, kernel: Kernel) -> Arc<ScalarUDF> {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: Some(misfit), signature }))
     }
 
     /// The same function with its type settled, for a call of a refined one whose argument is no literal: if it became one when
@@ -54,6 +65,9 @@ impl Function {
 
     fn resolve(&self, types: &[DataType]) -> Result<(Vec<DataType>, DataType)> {
         (self.rule)(types).ok_or_else(|| {
+            if let Some(misfit) = self.misfit {
+                return misfit(types);
+            }
             let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
             Error::new(code::UNDEFINED_FUNCTION, format!("function {}({}) does not exist", self.name, names.join(", ")))
                 .hint("No function matches the given name and argument types. You might need to add explicit type casts.")

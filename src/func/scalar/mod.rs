@@ -11,6 +11,7 @@ mod planner;
 mod strings;
 mod times;
 mod to_char;
+pub mod windows;
 
 use std::sync::Arc;
 
@@ -20,5 +21,14 @@ pub use planner::Syntax;
 
 /// All of them, for the registry.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    [math::functions(), times::functions(), to_char::functions(), strings::functions(), arrays::functions(), jsonb::functions()].concat()
+    [
+        math::functions(),
+        times::functions(),
+        to_char::functions(),
+        strings::functions(),
+        arrays::functions(),
+        jsonb::functions(),
+        windows::functions(),
+    ]
+    .concat()
 }

@@ -9,6 +9,7 @@ mod distinct_on;
 mod join;
 mod leaves;
 mod rows;
+mod time;
 mod top_n;
 mod window;
 
@@ -148,8 +149,11 @@ impl Lowering<'_> {
             }
             LogicalPlan::Sort(sort) => self.first_rows(&sort.input, &sort.expr, sort.fetch.map(|n| n as u64), 0),
             LogicalPlan::Limit(limit) => self.limit(limit),
-            LogicalPlan::Window(window) => self.window(window),
-            LogicalPlan::Unnest(_) => Err(unsupported("unnest", "Expand the array when reading the view.")),
+            LogicalPlan::Window(window) => match time::session_calls(window) {
+                Some(calls) => self.session(window, &calls),
+                None => self.window(window),
+            },
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::RecursiveQuery(_) => Err(unsupported("WITH RECURSIVE", "Run the recursive query when reading.")),
             other => Err(unsupported(format!("this part of a plan: {}", other.display()), "Simplify the query.")),
         }

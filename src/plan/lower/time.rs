@@ -1,0 +1,69 @@
+//! Windows of time: the unnest that HOP makes, and the sessions of SESSION.
+
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::{Expr, Unnest, Window};
+
+use super::{Lowered, Lowering, bare, unsupported};
+use crate::error::{Error, Result};
+use crate::fold::{self, Flow, Session, SessionSpec, Unnested};
+use crate::func::session::Bound;
+
+/// The calls of a window node, if all of them are bounds of sessions.
+pub(super) fn session_calls(window: &Window) -> Option<Vec<(&WindowFunction, Bound)>> {
+    let call = |expr| match bare(expr) {
+        Expr::WindowFunction(function) => Bound::of(function.fun.name()).map(|bound| (function.as_ref(), bound)),
+        _ => None,
+    };
+    window.window_expr.iter().map(call).collect()
+}
+
+impl Lowering<'_> {
+    /// Both bounds of a session are planned over one window, of the same time and gap.
+    pub(super) fn session(&mut self, window: &Window, calls: &[(&WindowFunction, Bound)]) -> Result<Lowered> {
+        let refuse = || unsupported("session_start and session_end in this form", "Write SESSION(relation, column, gap) in FROM.");
+        let first = &calls.first().ok_or_else(refuse)?.0.params;
+        let [time, Expr::Literal(ScalarValue::Int64(Some(gap_us)), _)] = first.args.as_slice() else { return Err(refuse()) };
+        let by_time = matches!(first.order_by.as_slice(), [sort] if sort.asc && (sort.expr == *time || is_cast_of(time, &sort.expr)));
+        let alike = calls.iter().all(|(c, _)| c.params.args == first.args && c.params.partition_by == first.partition_by);
+        if !by_time || !alike || *gap_us <= 0 {
+            return Err(refuse());
+        }
+        let from = window.input.schema();
+        let partition = first.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
+        let time = self.expr(time, from)?;
+        let lowered = self.node(&window.input)?;
+        let spec = SessionSpec {
+            input: lowered.flow.schema(),
+            partition,
+            time,
+            gap_us: *gap_us,
+            bounds: calls.iter().map(|(_, bound)| *bound).collect(),
+            schema: window.schema.inner().clone(),
+        };
+        Ok(Lowered { flow: Flow::node(Box::new(Session::new(spec)?), vec![lowered.flow]), append_only: false, key: lowered.key })
+    }
+
+    pub(super) fn unnest(&mut self, unnest: &Unnest) -> Result<Lowered> {
+        let lists = &unnest.list_type_columns;
+        let input = self.node(&unnest.input)?;
+        let plain_list = |i: usize| matches!(input.flow.schema().field(i).data_type(), DataType::List(_));
+        let shallow = lists.iter().all(|(i, list)| list.depth == 1 && plain_list(*i));
+        if !unnest.struct_type_columns.is_empty() || !shallow || unnest.options.preserve_nulls() {
+            return Err(unsupported("this form of unnest", "Unnest arrays of one dimension."));
+        }
+        let source = |i: &usize| if lists.iter().any(|(list, _)| list == i) { Unnested::List(*i) } else { Unnested::Plain(*i) };
+        let columns: Vec<Unnested> = unnest.dependency_indices.iter().map(source).collect();
+        if columns.len() != unnest.schema.fields().len() {
+            return Err(Error::internal("an unnest has other columns than its schema"));
+        }
+        let operator = fold::Unnest::new(columns, unnest.schema.inner().clone());
+        Ok(Lowered { flow: Flow::node(Box::new(operator), vec![input.flow]), append_only: input.append_only, key: None })
+    }
+}
+
+/// A date is ordered by itself and counted as a timestamp.
+fn is_cast_of(cast: &Expr, inner: &Expr) -> bool {
+    matches!(cast, Expr::Cast(c) if *c.expr == *inner)
+}
