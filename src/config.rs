@@ -23,6 +23,8 @@ pub struct Config {
     pub query_threads: usize,
     /// Memory that all running queries may use together, in bytes.
     pub query_memory_bytes_max: usize,
+    /// How often the time passes for views that depend on `now()` while nobody reads them, in milliseconds; 0 for never.
+    pub clock_interval_ms: u64,
 }
 
 impl Default for Config {
@@ -32,6 +34,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
             query_threads: 0,
             query_memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
+            clock_interval_ms: 1_000,
         }
     }
 }
@@ -71,6 +74,12 @@ pub const KEYS: &[Key] = &[
         flag: "query-memory-bytes-max",
         help: "Memory for all running queries together, in bytes",
         set: |c, v| v.parse().map(|n| c.query_memory_bytes_max = n).is_ok(),
+    },
+    Key {
+        name: "clock_interval_ms",
+        flag: "clock-interval-ms",
+        help: "How often time passes for views that depend on now(), in milliseconds [default: 1000]",
+        set: |c, v| v.parse().map(|n| c.clock_interval_ms = n).is_ok(),
     },
 ];
 

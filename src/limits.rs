@@ -34,6 +34,8 @@ pub const STEP_ROWS_MAX: usize = 1 << 20;
 pub const CHUNK_ROWS_MAX: usize = 65_536;
 /// How long a statement waits for a table lock before it gives up with 40P01, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 10_000;
+/// A reader of a view that depends on the time takes the last tick for the present while it is younger than this, in microseconds.
+pub const TICK_AGE_US_MAX: i64 = 10_000;
 /// Windows of HOP that one row may fall into.
 pub const HOP_WINDOWS_MAX: i64 = 1_000;
 /// Prepared statements and portals of one session.

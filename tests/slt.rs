@@ -30,6 +30,7 @@ scripts!(
     errors,
     explain,
     joins,
+    now,
     statements,
     tables,
     time_windows,

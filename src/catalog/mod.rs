@@ -19,6 +19,23 @@ pub type RelationId = u32;
 pub const FIRST_RELATION: RelationId = 16_384;
 /// The log of the catalog itself.
 pub const CATALOG_LOG: RelationId = 1;
+/// The log of the time: its events, ticks, are what `now()` is in a materialized view.
+pub const CLOCK_LOG: RelationId = 2;
+
+/// `_clock` as a view reads it. It is in no catalog: nobody names it.
+pub fn clock() -> Relation {
+    let now = Column { name: "now".into(), ty: PgType::Timestamptz, nullable: false, default: None };
+    Relation {
+        id: CLOCK_LOG,
+        name: "_clock".into(),
+        kind: RelationKind::Stream,
+        columns: vec![now],
+        key: vec![],
+        sql: String::new(),
+        depends_on: vec![],
+        schemas: Schemas::default(),
+    }
+}
 
 /// What a relation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use super::cut::Purpose;
 use super::node::Node;
 use super::runner::Runner;
 use super::session::Session;
-use super::{checkpoint, recovery};
+use super::{checkpoint, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -49,6 +49,8 @@ pub struct Engine {
     /// A place for each plan that is being made.
     pub(super) planning: Arc<Semaphore>,
     pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
+    /// The time of the last tick; see [`super::time`].
+    pub(super) last_tick: tokio::sync::Mutex<i64>,
     locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
     next_process: AtomicI32,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -84,6 +86,7 @@ impl Engine {
             ddl: tokio::sync::Mutex::new(()),
             planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
+            last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             locks: Mutex::default(),
             next_process: AtomicI32::new(1),
             threads: Mutex::default(),
@@ -99,6 +102,7 @@ impl Engine {
         engine.log.on_commit(Box::new(move |_, logs| runner.committed(logs)));
         // Events that came with the log are nobody's commit; nodes find them by themselves when they are queued.
         engine.checkpoint_now_and_then();
+        engine.tick_now_and_then(config.clock_interval_ms);
         Ok(engine)
     }
 
@@ -154,6 +158,7 @@ impl Engine {
             cut.position = self.log.head();
             nodes.iter().filter_map(|id| Some((*id, self.runner.node(*id)?.snapshot()))).collect()
         } else {
+            self.tick_for(&nodes).await;
             let reached = self.runner.cut(&nodes, Purpose::Read)?;
             cut.position = reached.position;
             reached.wait().await?
@@ -172,6 +177,9 @@ impl Engine {
 
     /// Waits until a node has folded all that was acknowledged before the call.
     pub async fn reach(&self, node: &Node) -> Result<()> {
+        if time::tells_time(node) {
+            self.tick().await;
+        }
         if node.is_current(&self.log) && node.position() > 0 {
             return Ok(());
         }

@@ -15,7 +15,8 @@ use super::node::{Input, Node, Source};
 use super::query::Planned;
 use super::recovery::catalog_event;
 use super::session::Session;
-use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
+use super::time::tells_time;
+use crate::catalog::{CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, Identity, Upsert};
@@ -78,7 +79,7 @@ pub fn node(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
         return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
     };
     let dataflow = futures::executor::block_on(engine.dataflow(&query, &relation.columns))?;
-    view_node(&catalog, relation.clone(), dataflow)
+    view_node(engine, &catalog, relation.clone(), dataflow)
 }
 
 fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
@@ -98,13 +99,16 @@ fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false)))
 }
 
-fn view_node(catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
+fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
+    let by_clock = |id: RelationId| id == CLOCK_LOG || engine.node(id).is_some_and(|node| tells_time(&node));
+    let tells_time = dataflow.inputs.iter().any(|input| by_clock(input.relation.id));
     let inputs = dataflow.inputs.into_iter().map(|input| {
         let source =
             if input.relation.kind == RelationKind::Stream { Source::Log(input.relation.id) } else { Source::Node(input.relation.id) };
         Input { source, columns: input.columns }
     });
-    let logs = base_logs(catalog, &relation);
+    let mut logs = base_logs(catalog, &relation);
+    logs.extend(tells_time.then_some(CLOCK_LOG));
     Ok(Arc::new(Node::new(relation, inputs.collect(), logs, dataflow.flow, dataflow.key, dataflow.append_only)))
 }
 
@@ -137,7 +141,13 @@ impl Engine {
             self.log.register(relation.id, relation.event_schema(), &relation.key)?;
         }
         match node {
-            Some(node) => self.runner.add(node, None),
+            Some(node) => {
+                // A view that filters by the time begins with a time.
+                if tells_time(&node) {
+                    self.tick().await;
+                }
+                self.runner.add(node, None)
+            }
             None => Ok(()),
         }
     }
@@ -248,7 +258,7 @@ impl Session {
             }
             // The node's base logs are looked up in a catalog that has the relation.
             let catalog = catalog.apply(&Change::Create(relation.clone()))?;
-            Some(view_node(&catalog, Arc::new(relation.clone()), dataflow)?)
+            Some(view_node(&engine, &catalog, Arc::new(relation.clone()), dataflow)?)
         } else {
             None
         };

@@ -16,6 +16,7 @@ use super::database::Engine;
 use super::dml::scalars;
 use super::node::Node;
 use super::session::{Column, Parameters, Prepared, Response};
+use super::time::tells_time;
 use crate::catalog::{Catalog, Relation};
 use crate::data::{PgType, decode};
 use crate::error::Result;
@@ -63,7 +64,7 @@ impl Lookup {
 
     /// The answer, if the view is current right now; `None` if it has to be awaited.
     pub(super) fn try_now(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Option<Result<Response>> {
-        if !self.node.is_current(&engine.log) || self.node.position() == 0 {
+        if !self.node.is_current(&engine.log) || self.node.position() == 0 || tells_time(&self.node) {
             return None;
         }
         Some(self.probe(prepared, parameters))

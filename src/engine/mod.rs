@@ -10,6 +10,7 @@
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
 //! 7. DDL ([`ddl`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
+//! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -31,6 +32,7 @@ pub mod recovery;
 pub mod runner;
 pub mod session;
 pub mod settings;
+pub mod time;
 pub mod transaction;
 
 pub use copy::{CopyIn, CopyOut};

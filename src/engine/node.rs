@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::{Relation, RelationId};
+use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, Position};
 use crate::error::Result;
 use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
@@ -38,6 +38,8 @@ pub struct Node {
     pub base_logs: Vec<LogId>,
     /// Everything before it is folded; written under the runner's lock, read by look-ups without it.
     position: AtomicU64,
+    /// The log's head when the runner took it: nobody is shown it as of an earlier position.
+    born: AtomicU64,
     flow: Mutex<Flow>,
     output: RwLock<Output>,
     /// What the operators had done and held when it was last looked at between two steps.
@@ -66,6 +68,7 @@ impl Node {
             inputs,
             base_logs,
             position: AtomicU64::new(0),
+            born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: RwLock::new(output),
             seen: Mutex::default(),
@@ -80,6 +83,11 @@ impl Node {
     /// The runner's alone: moves the position on.
     pub(super) fn set_position(&self, position: Position) {
         self.position.store(position, Ordering::Release);
+    }
+
+    /// The runner's alone: where the node's readers begin.
+    pub(super) fn set_born(&self, position: Position) {
+        self.born.store(position, Ordering::Release);
     }
 
     /// True if no event that concerns the node lies at or behind its position: it is then current at every later position.
@@ -115,8 +123,12 @@ impl Node {
         let mut out = Vec::new();
         let mut pending: Vec<Vec<Delta>> = changes;
         let mut rows = 0;
+        self.read_clock(log, &range, &mut pending)?;
         for (i, input) in self.inputs.iter().enumerate() {
             let Source::Log(id) = input.source else { continue };
+            if id == CLOCK_LOG {
+                continue;
+            }
             for batch in read_log(log, id, range.clone(), &input.columns)? {
                 let batch = batch?;
                 rows += batch.num_rows();
@@ -135,6 +147,20 @@ impl Node {
         let change = output.apply(out)?;
         check_size(&self.relation, state + output.state_bytes())?;
         Ok(change)
+    }
+
+    /// Reads the ticks before the events, of which the last says all. A backfill begins with the time at which the node was born,
+    /// so that it does not hold what has expired since.
+    fn read_clock(&self, log: &Log, range: &std::ops::Range<Position>, pending: &mut [Vec<Delta>]) -> Result<()> {
+        for (i, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.source == Source::Log(CLOCK_LOG)) {
+            let end = if range.start == 0 { range.end.max(self.born.load(Ordering::Acquire)) } else { range.end };
+            let mut last = None;
+            for batch in read_log(log, CLOCK_LOG, range.start..end, &input.columns)? {
+                last = Some(batch?).filter(|b| b.num_rows() > 0).or(last);
+            }
+            pending[i].extend(last.map(Delta::insert));
+        }
+        Ok(())
     }
 
     /// Bytes that its operators and its output hold; while a step is under way, what they held before.
@@ -182,10 +208,10 @@ fn check_size(relation: &Relation, bytes: usize) -> Result<()> {
 }
 
 /// Batches on their way from a log.
-type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>;
+pub(super) type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>;
 
 /// The events of a log in a range of positions, projected: from segments, then from the tail.
-fn read_log<'a>(log: &Log, id: LogId, range: std::ops::Range<Position>, columns: &'a [usize]) -> Result<Batches<'a>> {
+pub(super) fn read_log<'a>(log: &Log, id: LogId, range: std::ops::Range<Position>, columns: &'a [usize]) -> Result<Batches<'a>> {
     let slice = log.read(id, range.clone())?;
     let mut parts: Vec<Batches<'a>> = Vec::with_capacity(slice.segments.len() + 1);
     for part in slice.segments {

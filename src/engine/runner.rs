@@ -149,6 +149,7 @@ impl Runner {
         };
         let position = position.unwrap_or(0);
         node.set_position(position);
+        node.set_born(self.log.head());
         for reader_of in &below {
             shared.entry(*reader_of)?.readers.insert(id);
         }
@@ -216,6 +217,11 @@ impl Runner {
     /// The node of a relation.
     pub fn node(&self, id: RelationId) -> Option<Arc<Node>> {
         self.shared.lock().nodes.get(&id).map(|e| e.node.clone())
+    }
+
+    /// True if a node's rows come from this log in the end.
+    pub fn reads(&self, log: LogId) -> bool {
+        self.shared.lock().nodes.values().any(|e| e.node.base_logs.contains(&log))
     }
 
     /// How far each node is.

@@ -32,6 +32,7 @@ pub mod output;
 pub mod row_store;
 pub mod session;
 pub mod state;
+pub mod temporal;
 #[cfg(test)]
 mod testing;
 pub mod top_n;
@@ -57,6 +58,7 @@ pub use output::{Output, Snapshot};
 pub use row_store::{Chunk, RowStore};
 pub use session::{Session, SessionSpec};
 pub use state::{StateReader, StateWriter};
+pub use temporal::{Passes, Temporal, TemporalSpec, is_time};
 pub use top_n::{TopN, TopNSpec};
 pub use unnest::{Unnest, Unnested};
 pub use upsert::{Identity, Upsert};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use everfold::clock::{Clock, SystemClock};
 use everfold::config::Config;
 use everfold::data::PgType;
 use everfold::data::encode::{BatchEncoder, Format, Style};
@@ -49,6 +50,7 @@ fn line(row: &Row) -> String {
 pub struct Database {
     pub directory: TempDir,
     pub engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
     session: Option<Session>,
     open: bool,
     runtime: tokio::runtime::Runtime,
@@ -62,11 +64,17 @@ impl Database {
 
     /// Opens the database in a directory.
     pub fn open(directory: TempDir) -> Result<Database> {
+        Database::at_time(directory, Arc::new(SystemClock))
+    }
+
+    /// Opens the database in a directory, with a clock.
+    pub fn at_time(directory: TempDir, clock: Arc<dyn Clock>) -> Result<Database> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let config = Config { query_threads: 2, data: directory.path().to_path_buf(), ..Config::default() };
-        let engine = Engine::open(&config)?;
+        let config = Config { query_threads: 2, clock_interval_ms: 0, data: directory.path().to_path_buf(), ..Config::default() };
+        let store = Arc::new(everfold::log::LocalStore::open(&config.data)?);
+        let engine = Engine::open_with(store, clock.clone(), &config)?;
         let session = Some(engine.session("test", "test", &[])?);
-        Ok(Database { directory, engine, session, open: true, runtime })
+        Ok(Database { directory, engine, clock, session, open: true, runtime })
     }
 
     fn on_session<T>(&mut self, what: &str, work: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
@@ -121,7 +129,7 @@ impl Database {
     /// Stops the server and starts it again.
     pub fn restart(mut self) -> Result<Database> {
         self.close();
-        Database::open(self.copied()?)
+        Database::at_time(self.copied()?, self.clock.clone())
     }
 
     /// A copy of the directory as it is now.
@@ -131,7 +139,7 @@ impl Database {
 
     /// Opens what a server that is killed now leaves behind.
     pub fn kill(self) -> Result<Database> {
-        Database::open(self.copied()?)
+        Database::at_time(self.copied()?, self.clock.clone())
     }
 
     fn close(&mut self) {

@@ -10,6 +10,7 @@
 //! the server is killed, `EVERFOLD_POSTGRES` (a libpq connection string) with which PostgreSQL to compare.
 
 mod bank;
+mod clock;
 mod database;
 mod kill;
 mod law;

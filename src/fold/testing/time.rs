@@ -48,8 +48,72 @@ fn in_sessions(partitioned: bool, gap_us: i64, input: &Bag<Row>) -> Bag<Cells> {
     out
 }
 
+// Filters by the time ---------------------------------------------------------------------------------------------------------------
+
+fn clock() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false)]))
+}
+
+fn make_temporal(passes: Passes) -> Temporal {
+    let value = cast(col("v", &schema()).unwrap(), &schema(), clock().field(0).data_type().clone()).unwrap();
+    Temporal::new(TemporalSpec { input: schema(), value, passes, bound: col("at", &clock()).unwrap(), clock: clock() }).unwrap()
+}
+
+fn tick(at: i64) -> Delta {
+    let at = arrow::array::TimestampMicrosecondArray::from(vec![at]).with_timezone("UTC");
+    Delta::insert(RecordBatch::try_new(clock(), vec![Arc::new(at)]).unwrap())
+}
+
+/// The rows that pass at a time.
+fn passing(passes: Passes, now: Option<i64>, input: &Bag<Row>) -> Bag<Cells> {
+    let holds = |value: i64, now: i64| match passes {
+        Passes::Below { equal } => value < now || equal && value == now,
+        Passes::Above { equal } => value > now || equal && value == now,
+    };
+    let passing = |row: &Row| row.1.zip(now).is_some_and(|(value, now)| holds(value, now));
+    input.iter().filter(|(row, _)| passing(row)).map(|(row, weight)| (row_cells(row), *weight)).collect()
+}
+
+fn check_temporal(events: &[(Event, Option<i64>)], passes: Passes) {
+    let mut operator = make_temporal(passes);
+    let (mut input, mut sum, mut now) = (Bag::new(), Bag::new(), None);
+    let (mut rows, mut ticks) = (Vec::new(), Vec::new());
+    for (event, ticked) in events {
+        let present = input.keys().nth(event.retract * 7 % input.len().max(1)).copied();
+        let change: (Row, i64) = present.filter(|_| event.retract > 0).map_or((event.row, 1), |row| (row, -1));
+        add(&mut input, change.0, change.1);
+        rows.push(delta(&[change]));
+        if let Some(at) = ticked {
+            now = now.max(Some(*at));
+            ticks.push(tick(*at));
+        }
+        if event.step {
+            sum_up(&mut sum, &operator.step(vec![std::mem::take(&mut rows), std::mem::take(&mut ticks)]).unwrap());
+            assert_eq!(sum, passing(passes, now, &input));
+            let mut writer = StateWriter::new();
+            operator.save(&mut writer).unwrap();
+            operator = make_temporal(passes);
+            operator.load(&mut StateReader::new(&writer.finish()).unwrap()).unwrap();
+        }
+    }
+    let all: Vec<(Row, i64)> = input.into_iter().map(|(row, weight)| (row, -weight)).collect();
+    rows.push(delta(&all));
+    sum_up(&mut sum, &operator.step(vec![rows, ticks]).unwrap());
+    assert_eq!((sum, operator.state_bytes()), (Bag::new(), 0));
+}
+
+fn timed_events() -> impl Strategy<Value = Vec<(Event, Option<i64>)>> {
+    let ticks = prop::collection::vec(prop::option::weighted(0.2, -2i64..6), 60);
+    (events(1, true), ticks).prop_map(|(events, ticks)| events.into_iter().zip(ticks).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_come_and_go_as_time_passes(events in timed_events(), above: bool, equal: bool) {
+        check_temporal(&events, if above { Passes::Above { equal } } else { Passes::Below { equal } });
+    }
 
     #[test]
     fn rows_of_sessions(events in events(1, true), partitioned: bool, gap_us in 1i64..3) {

@@ -8,6 +8,7 @@ mod aggregate;
 mod distinct_on;
 mod join;
 mod leaves;
+mod now;
 mod rows;
 mod time;
 mod top_n;
@@ -27,6 +28,7 @@ use datafusion::physical_expr::expressions::{CastExpr, Column};
 use crate::catalog::Relation;
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
+use crate::func::STABLE;
 
 /// A view's operators and what they read.
 pub struct Dataflow {
@@ -51,11 +53,14 @@ pub struct DataflowInput {
 
 /// Rules of DataFusion's optimizer that are left out: what they make is worse to maintain than what they take.
 const LEFT_OUT: [&str; 1] = ["single_distinct_aggregation_to_group_by"];
+/// Left out too where a view filters by the time: the bounds of two filters are not to be computed as a column of the rows.
+const LEFT_OUT_CLOCKED: &str = "common_sub_expression_eliminate";
 
 /// The dataflow of an unoptimized plan, its columns named and typed as `wanted`. Errors: 0A000 with the reason and a hint for what cannot be maintained.
 pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field]) -> Result<Dataflow> {
-    refuse_unstable(plan)?;
-    let plan = optimized(state, plan)?;
+    let (plan, clocked) = now::clocked(plan)?;
+    refuse_unstable(&plan)?;
+    let plan = optimized(state, &plan, clocked)?;
     let mut lowering = Lowering { state, row_number_bound: None, inputs: Vec::new(), notices: Vec::new() };
     let root = lowering.node(&plan)?;
     let from = root.flow.schema();
@@ -75,10 +80,10 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field]) -> Resu
     Ok(Dataflow { flow, inputs: lowering.inputs, key: root.key, append_only: root.append_only, notices: lowering.notices })
 }
 
-fn optimized(state: &SessionState, plan: &LogicalPlan) -> Result<LogicalPlan> {
+fn optimized(state: &SessionState, plan: &LogicalPlan, clocked: bool) -> Result<LogicalPlan> {
     let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
-        state.optimizers().iter().filter(|r| !LEFT_OUT.contains(&r.name())).cloned().collect();
+    let left_out = |name| LEFT_OUT.contains(&name) || clocked && name == LEFT_OUT_CLOCKED;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = state.optimizers().iter().filter(|r| !left_out(r.name())).cloned().collect();
     Ok(Optimizer::with_rules(rules).optimize(distinct_on::rewrite(analyzed)?, state, |_, _| {})?)
 }
 
@@ -104,6 +109,7 @@ fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
         })
     })?;
     match found {
+        Some(name) if STABLE.contains(&name.as_str()) => Err(now::refused()),
         Some(name) => Err(unsupported(
             format!("{name}(): its value does not come from the events"),
             "Use the column _time for the time of an event; filter by the time of day when reading the view.",
@@ -160,6 +166,9 @@ impl Lowering<'_> {
     }
 
     fn expr(&self, expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
+        if now::tells_time(expr) {
+            return Err(now::refused());
+        }
         let mut subquery = false;
         expr.apply(|e| {
             subquery |= matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_));

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Filter, LogicalPlan, Projection, Union};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::window::row_number_bound;
-use super::{Lowered, Lowering, column, is_column};
+use super::{Lowered, Lowering, column, is_column, now};
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
 
@@ -17,9 +17,14 @@ impl Lowering<'_> {
         self.row_number_bound = row_number_bound(filter);
         let input = self.node(&filter.input)?;
         self.row_number_bound = None;
-        let predicate = self.expr(&filter.predicate, filter.input.schema())?;
-        let schema = input.flow.schema();
-        Ok(Lowered { flow: Flow::node(Box::new(fold::Filter::new(predicate, schema)), vec![input.flow]), ..input })
+        let planned = filter.input.schema();
+        let (predicate, comparisons) = now::split(&filter.predicate, planned)?;
+        let mut lowered = input;
+        if let Some(predicate) = predicate {
+            let (predicate, schema) = (self.expr(&predicate, planned)?, lowered.flow.schema());
+            lowered.flow = Flow::node(Box::new(fold::Filter::new(predicate, schema)), vec![lowered.flow]);
+        }
+        comparisons.into_iter().try_fold(lowered, |input, comparison| self.temporal(input, comparison, planned))
     }
 
     pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {

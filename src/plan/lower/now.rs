@@ -1,0 +1,187 @@
+//! `now()` in WHERE, HAVING and ON: comparisons of a row with the time of day.
+//!
+//! [`clocked`] puts a placeholder in the place of `now()` and its kin before the optimizer folds them to a constant: the optimizer
+//! moves it about like a parameter. [`split`] then takes the comparisons with it out of each filter, and [`Lowering::temporal`] makes
+//! operators of them that read the log `_clock`. A placeholder anywhere else is refused where the expression is planned.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, Placeholder};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator};
+
+use super::{DataflowInput, Lowered, Lowering, unsupported};
+use crate::catalog;
+use crate::data::PgType;
+use crate::error::{Error, Result};
+use crate::fold::{Flow, Passes, Temporal, TemporalSpec, is_time};
+use crate::func::arith::{self, Op};
+
+/// The placeholder's name: no parameter of a user's is called so.
+const NOW: &str = "$now";
+
+/// The refusal of `now()` where it is no such comparison.
+pub(super) fn refused() -> Error {
+    unsupported(
+        "now() in this place",
+        "Compare one side with it, as in WHERE at > now() - INTERVAL '1 hour' (<, <=, >, >=, BETWEEN, joined by AND), or use it when reading the view.",
+    )
+}
+
+/// True if the expression depends on the time of day.
+pub(super) fn tells_time(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::Placeholder(p) if p.id == NOW))).unwrap_or(false)
+}
+
+/// The plan with a placeholder for each `now()` in its filters and join conditions, and whether there is one.
+pub(super) fn clocked(plan: &LogicalPlan) -> Result<(LogicalPlan, bool)> {
+    let plan = plan.clone().transform_down_with_subqueries(|node| match node {
+        LogicalPlan::Filter(_) | LogicalPlan::Join(_) => node.map_expressions(|e| e.transform_up(|e| Ok(placeheld(e)))),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok((plan.data, plan.transformed))
+}
+
+fn placeheld(expr: Expr) -> Transformed<Expr> {
+    let Expr::ScalarFunction(f) = &expr else { return Transformed::no(expr) };
+    let field: FieldRef = Arc::new(PgType::Timestamptz.field("now", false));
+    let now = Expr::Placeholder(Placeholder::new_with_field(NOW.to_string(), Some(field)));
+    match f.func.name() {
+        "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp" => Transformed::yes(now),
+        "localtimestamp" => Transformed::yes(Expr::Cast(Cast::new(Box::new(now), PgType::Timestamp.arrow()))),
+        "current_date" | "today" => Transformed::yes(Expr::Cast(Cast::new(Box::new(now), DataType::Date32))),
+        _ => Transformed::no(expr),
+    }
+}
+
+/// A row's side, how it is compared, and what it is compared with.
+pub(super) struct Comparison {
+    value: Expr,
+    passes: Passes,
+    bound: Expr,
+}
+
+/// Parts a filter into comparisons with the time and the rest. Errors: 0A000 for other uses of the time.
+pub(super) fn split(predicate: &Expr, schema: &DFSchema) -> Result<(Option<Expr>, Vec<Comparison>)> {
+    let (mut rest, mut comparisons) = (Vec::new(), Vec::new());
+    for part in split_conjunction_owned(predicate.clone()) {
+        match part {
+            part if !tells_time(&part) => rest.push(part),
+            Expr::Between(Between { expr, negated: false, low, high }) => {
+                for (op, bound) in [(Operator::GtEq, low), (Operator::LtEq, high)] {
+                    let half = Expr::BinaryExpr(BinaryExpr::new(expr.clone(), op, bound));
+                    if tells_time(&half) { comparisons.push(comparison(half, schema)?) } else { rest.push(half) }
+                }
+            }
+            part => comparisons.push(comparison(part, schema)?),
+        }
+    }
+    // Rows to come are held before they enter, and those that pass until they leave: each is held once.
+    comparisons.sort_by_key(|c| matches!(c.passes, Passes::Above { .. }));
+    Ok((conjunction(rest), comparisons))
+}
+
+fn comparison(expr: Expr, schema: &DFSchema) -> Result<Comparison> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return Err(refused()) };
+    let (left, op, right) = if tells_time(&left) { (*right, op.swap().ok_or_else(refused)?, *left) } else { (*left, op, *right) };
+    // Here the time stands on the right.
+    if tells_time(&left) {
+        return Err(refused());
+    }
+    let (value, op, bound) = match right.column_refs().is_empty() {
+        true => (left, op, right),
+        false => difference(left, op, right)?,
+    };
+    let passes = match op {
+        Operator::Lt => Passes::Below { equal: false },
+        Operator::LtEq => Passes::Below { equal: true },
+        Operator::Gt => Passes::Above { equal: false },
+        Operator::GtEq => Passes::Above { equal: true },
+        _ => return Err(refused()),
+    };
+    let ty = value.get_type(schema)?;
+    if !rises(&bound) || !is_time(&ty) || bound.get_type(&DFSchema::empty())? != ty {
+        return Err(refused());
+    }
+    Ok(Comparison { value, passes, bound })
+}
+
+/// `length > now() - at` as `at > now() - length`, and `length > at - now()` as `at < now() + length`.
+fn difference(length: Expr, op: Operator, difference: Expr) -> Result<(Expr, Operator, Expr)> {
+    let constant = match &length {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) => v.months == 0,
+        Expr::Literal(value, _) => value.data_type().is_integer() && !value.is_null(),
+        _ => false,
+    };
+    let swapped = op.swap().ok_or_else(refused)?;
+    match difference {
+        Expr::ScalarFunction(f) if constant && f.func.name() == "pg_subtract" => {
+            let [a, b] = <[Expr; 2]>::try_from(f.args).map_err(|_| refused())?;
+            match (tells_time(&a), tells_time(&b)) {
+                (true, false) if a.column_refs().is_empty() => Ok((b, op, arith::binary(Op::Sub, a, length))),
+                (false, true) if b.column_refs().is_empty() => Ok((a, swapped, arith::binary(Op::Add, b, length))),
+                _ => Err(refused()),
+            }
+        }
+        _ => Err(refused()),
+    }
+}
+
+/// True if the expression is a time that never falls as `now()` rises.
+fn rises(expr: &Expr) -> bool {
+    let constant = |e: &Expr| matches!(e, Expr::Literal(value, _) if !value.is_null());
+    match expr {
+        Expr::Placeholder(_) => true,
+        Expr::Alias(alias) => rises(&alias.expr),
+        Expr::Cast(cast) => is_time(cast.field.data_type()) && rises(&cast.expr),
+        Expr::ScalarFunction(f) => match (f.func.name(), f.args.as_slice()) {
+            ("pg_cast", [e]) => expr.get_type(&DFSchema::empty()).is_ok_and(|t| is_time(&t)) && rises(e),
+            ("pg_add", [a, b]) => rises(a) && constant(b) || constant(a) && rises(b),
+            ("pg_subtract", [a, b]) => rises(a) && constant(b),
+            ("date_trunc", [unit, e]) | ("date_trunc", [unit, e, _]) => constant(unit) && rises(e),
+            ("date_bin", [a, e, b]) => constant(a) && rises(e) && constant(b),
+            // A clock of another zone goes back an hour in autumn.
+            ("timezone", [zone, e]) => {
+                let utc = |zone: &Expr| matches!(zone, Expr::Literal(v, _) if v.try_as_str().flatten().is_some_and(|z| z.eq_ignore_ascii_case("utc")));
+                utc(zone) && rises(e)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+impl Lowering<'_> {
+    /// The rows that pass a comparison with the time.
+    pub(super) fn temporal(&mut self, input: Lowered, comparison: Comparison, schema: &DFSchema) -> Result<Lowered> {
+        let clock = catalog::clock().schema();
+        let at = Expr::Column(Column::from_name(clock.field(0).name()));
+        let over_clock = |e| Ok(if matches!(e, Expr::Placeholder(_)) { Transformed::yes(at.clone()) } else { Transformed::no(e) });
+        let bound = comparison.bound.transform_up(over_clock)?.data;
+        let spec = TemporalSpec {
+            input: input.flow.schema(),
+            value: self.expr(&comparison.value, schema)?,
+            passes: comparison.passes,
+            bound: self.state.create_physical_expr(bound, &DFSchema::try_from(clock.as_ref().clone())?)?,
+            clock: clock.clone(),
+        };
+        let append_only = input.append_only && matches!(comparison.passes, Passes::Below { .. });
+        let ticks = Flow::source(self.clock_input(), clock);
+        Ok(Lowered { flow: Flow::node(Box::new(Temporal::new(spec)?), vec![input.flow, ticks]), append_only, key: input.key })
+    }
+
+    /// The input that the ticks come by; one for all comparisons of a view.
+    fn clock_input(&mut self) -> usize {
+        match self.inputs.iter().position(|i| i.relation.id == catalog::CLOCK_LOG) {
+            Some(index) => index,
+            None => {
+                let relation = Arc::new(catalog::clock());
+                self.inputs.push(DataflowInput { schema: relation.schema(), columns: vec![0], relation });
+                self.inputs.len() - 1
+            }
+        }
+    }
+}
