@@ -3,7 +3,7 @@
 //! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement: [`types::Types`] reads type
 //! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`setops::Multisets`] mends EXCEPT ALL and
-//! INTERSECT ALL; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//! INTERSECT ALL, [`orders::Orders`] orders that DataFusion does not follow; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -16,6 +16,7 @@ mod distinct;
 pub mod exact_float;
 pub mod json;
 pub mod names;
+mod orders;
 pub mod rewrite;
 mod scalar;
 pub mod session;
@@ -88,7 +89,8 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 
 /// The analyzer rules in the order they must run; DataFusion's own (grouping functions, type coercion) stand last.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(setops::Multisets), Arc::new(rewrite::Meaning)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
+        vec![Arc::new(setops::Multisets), Arc::new(rewrite::Meaning), Arc::new(orders::Orders)];
     rules.extend(Analyzer::new().rules);
     rules
 }
