@@ -7,7 +7,7 @@ use crate::support::suite::Suite;
 const EVENTS: Nexmark = Nexmark { pace: 10 };
 
 /// Queries that are refused for now; the test fails when one no longer is.
-const REFUSED: &[&str] = &["q5", "q7", "q8", "q11", "q12"];
+const REFUSED: &[&str] = &[];
 
 /// Loads the events `from..to`, a commit per stream.
 fn load(suite: &mut Suite, from: u64, to: u64) {
