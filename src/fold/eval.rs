@@ -131,6 +131,20 @@ pub fn same_rows(a: &[ArrayRef], b: &[ArrayRef], rows: usize) -> Result<BooleanB
     Ok(same)
 }
 
+/// The places at which row `a[i]` and row `b[i]` are alike. Rows that differ in one column are not compared in the next.
+pub fn same_pairs(columns: &[ArrayRef], a: &[u32], b: &[u32]) -> Result<Vec<u32>> {
+    let mut alike: Vec<u32> = (0..a.len() as u32).collect();
+    for column in columns {
+        if alike.is_empty() {
+            break;
+        }
+        let side = |rows: &[u32]| compute::take(column, &alike.iter().map(|&i| rows[i as usize]).collect::<UInt32Array>(), None);
+        let same = same_column(&side(a)?, &side(b)?)?;
+        alike = alike.into_iter().zip(&same).filter_map(|(i, same)| same.then_some(i)).collect();
+    }
+    Ok(alike)
+}
+
 fn same_column(x: &ArrayRef, y: &ArrayRef) -> Result<BooleanBuffer> {
     if x.data_type().is_null() {
         return Ok(BooleanBuffer::new_set(x.len()));

@@ -19,14 +19,13 @@ use arrow::row::{RowConverter, SortField};
 use super::basic::only;
 use super::eval::{batch_of, concat_deltas, evaluate, evaluate_all, replace, take_all};
 use super::key_index::{Equality, KeyIndex, NONE, integers, is_integer_like, normalise};
-use super::marks::Marks;
 use super::state::damaged;
 use super::top_n::{TopNSpec, described};
 use super::{Operator, RowStore, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result, code};
 
-/// More rows per partition than this are better kept in a tree.
+/// More rows per partition than this are better kept in a tree. It fits the length of a [`Partition`].
 pub(super) const ROWS_MAX: u64 = 128;
 
 /// The head of a sort key: compares as the key does, but may be equal where the key is not.
@@ -41,27 +40,41 @@ pub struct FirstRows {
     /// Codes the sort key; `None` if it is one integer, which codes itself.
     converter: Option<RowConverter>,
     index: KeyIndex,
-    /// By partition: its last entry, and how many it has.
-    lasts: Vec<u32>,
-    lengths: Vec<u32>,
-    /// By entry.
-    heads: Vec<Head>,
-    better: Vec<u32>,
+    partitions: Vec<Partition>,
+    entries: Vec<Entry>,
     /// Entries that can be given out again.
     free: Vec<u32>,
     rows: RowStore,
     changes: Changes,
 }
 
+/// A partition, in as few bytes as a cache is glad of.
+#[derive(Clone, Copy)]
+struct Partition {
+    /// Its last entry, or [`NONE`].
+    last: u32,
+    /// How many entries it has.
+    length: u8,
+    /// The step at hand has touched it.
+    touched: bool,
+}
+
+/// A kept row.
+#[derive(Clone, Copy)]
+struct Entry {
+    head: Head,
+    /// The entry before it in the order, or [`NONE`].
+    better: u32,
+    /// Its row in the step's batch, or [`NONE`] if it is stored.
+    source: u32,
+}
+
 /// What the step at hand has done.
 #[derive(Default)]
 struct Changes {
-    marks: Marks,
     /// The touched partitions, and where their entries of before stand.
     partitions: Vec<(u32, usize)>,
     before: Vec<u32>,
-    /// By entry: its row in the step's batch, or [`NONE`] if it is stored.
-    sources: Vec<u32>,
     /// Stored entries that went.
     gone: Vec<u32>,
 }
@@ -105,10 +118,8 @@ impl FirstRows {
             end: end as usize,
             converter: Self::converter(&order, &spec.input)?,
             index: KeyIndex::new(&types, Equality::Sql)?,
-            lasts: Vec::new(),
-            lengths: Vec::new(),
-            heads: Vec::new(),
-            better: Vec::new(),
+            partitions: Vec::new(),
+            entries: Vec::new(),
             free: Vec::new(),
             rows: RowStore::new(spec.input.clone()),
             changes: Changes::default(),
@@ -139,13 +150,13 @@ impl FirstRows {
     /// True if row `row` of the step comes before an entry.
     #[inline]
     fn is_before(&self, incoming: &Incoming, row: u32, entry: u32) -> Result<bool> {
-        let (head, other) = (incoming.heads[row as usize], self.heads[entry as usize]);
+        let (head, other) = (incoming.heads[row as usize], self.entries[entry as usize].head);
         if head != other { Ok(head < other) } else { self.is_before_by_columns(incoming, row, entry) }
     }
 
     #[cold]
     fn is_before_by_columns(&self, incoming: &Incoming, row: u32, entry: u32) -> Result<bool> {
-        let source = self.changes.sources[entry as usize];
+        let source = self.entries[entry as usize].source;
         if source != NONE {
             if incoming.comparators.get().is_none() {
                 let made = self.comparators(incoming, &incoming.order, incoming.batch.columns())?;
@@ -166,49 +177,51 @@ impl FirstRows {
     }
 
     /// Puts a row of the step where it belongs in its partition, if it does.
-    fn offer(&mut self, incoming: &Incoming, row: u32, partition: u32) -> Result<()> {
-        let at = partition as usize;
-        let full = self.lengths[at] as usize == self.end;
-        if full && !self.is_before(incoming, row, self.lasts[at])? {
+    fn offer(&mut self, incoming: &Incoming, row: u32, number: u32) -> Result<()> {
+        let mut partition = self.partitions[number as usize];
+        let full = usize::from(partition.length) == self.end;
+        if full && !self.is_before(incoming, row, partition.last)? {
             return Ok(());
         }
-        if self.changes.marks.first(partition) {
-            self.changes.partitions.push((partition, self.changes.before.len()));
-            chain(self.lasts[at], &self.better, &mut self.changes.before);
+        if !std::mem::replace(&mut partition.touched, true) {
+            self.changes.partitions.push((number, self.changes.before.len()));
+            chain(partition.last, &self.entries, &mut self.changes.before);
         }
         if full {
-            let last = self.lasts[at];
-            self.lasts[at] = self.better[last as usize];
-            self.lengths[at] -= 1;
-            if self.changes.sources[last as usize] == NONE { self.changes.gone.push(last) } else { self.free.push(last) }
-        }
-        let (mut worse, mut next) = (NONE, self.lasts[at]);
-        while next != NONE && self.is_before(incoming, row, next)? {
-            (worse, next) = (next, self.better[next as usize]);
-        }
-        let entry = self.entry(incoming.heads[row as usize], row, next)?;
-        if worse == NONE {
-            self.lasts[at] = entry
+            let last = self.entries[partition.last as usize];
+            if last.source == NONE {
+                self.changes.gone.push(partition.last)
+            } else {
+                self.free.push(partition.last)
+            }
+            partition.last = last.better;
         } else {
-            self.better[worse as usize] = entry
+            partition.length += 1;
         }
-        self.lengths[at] += 1;
+        let (mut worse, mut next) = (NONE, partition.last);
+        while next != NONE && self.is_before(incoming, row, next)? {
+            (worse, next) = (next, self.entries[next as usize].better);
+        }
+        let entry = self.entry(Entry { head: incoming.heads[row as usize], better: next, source: row })?;
+        if worse == NONE {
+            partition.last = entry
+        } else {
+            self.entries[worse as usize].better = entry
+        }
+        self.partitions[number as usize] = partition;
         Ok(())
     }
 
-    fn entry(&mut self, head: Head, row: u32, better: u32) -> Result<u32> {
-        if let Some(entry) = self.free.pop() {
-            let at = entry as usize;
-            (self.heads[at], self.better[at], self.changes.sources[at]) = (head, better, row);
-            return Ok(entry);
+    fn entry(&mut self, entry: Entry) -> Result<u32> {
+        if let Some(number) = self.free.pop() {
+            self.entries[number as usize] = entry;
+            return Ok(number);
         }
-        if self.heads.len() >= NONE as usize {
+        if self.entries.len() >= NONE as usize {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "more than 4294967295 first rows of partitions"));
         }
-        self.heads.push(head);
-        self.better.push(better);
-        self.changes.sources.push(row);
-        Ok(self.heads.len() as u32 - 1)
+        self.entries.push(entry);
+        Ok(self.entries.len() as u32 - 1)
     }
 
     /// Stores the new rows that are left, and gives what differs in the windows of the touched partitions.
@@ -219,12 +232,14 @@ impl FirstRows {
         let before = std::mem::take(&mut self.changes.before);
         let offset = self.spec.offset as usize;
         let mut after = Vec::new();
-        for (i, &(partition, start)) in partitions.iter().enumerate() {
+        for (i, &(number, start)) in partitions.iter().enumerate() {
             let end = partitions.get(i + 1).map_or(before.len(), |next| next.1);
+            let partition = &mut self.partitions[number as usize];
+            partition.touched = false;
             after.clear();
-            chain(self.lasts[partition as usize], &self.better, &mut after);
+            chain(partition.last, &self.entries, &mut after);
             for &entry in &after {
-                let source = std::mem::replace(&mut self.changes.sources[entry as usize], NONE);
+                let source = std::mem::replace(&mut self.entries[entry as usize].source, NONE);
                 if source != NONE {
                     fresh.push(entry);
                     sources.push(source);
@@ -264,12 +279,12 @@ impl FirstRows {
 }
 
 /// Appends a partition's entries, the first row first.
-fn chain(last: u32, better: &[u32], out: &mut Vec<u32>) {
+fn chain(last: u32, entries: &[Entry], out: &mut Vec<u32>) {
     let start = out.len();
     let mut entry = last;
     while entry != NONE {
         out.push(entry);
-        entry = better[entry as usize];
+        entry = entries[entry as usize].better;
     }
     out[start..].reverse();
 }
@@ -322,9 +337,7 @@ impl Operator for FirstRows {
         let keys = evaluate_all(&self.spec.partition, &delta.batch)?;
         let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
         self.index.intern(&keys, delta.num_rows(), &mut numbers, &mut fresh)?;
-        self.lasts.resize(self.index.slots(), NONE);
-        self.lengths.resize(self.index.slots(), 0);
-        self.changes.marks.begin(self.index.slots());
+        self.partitions.resize(self.index.slots(), Partition { last: NONE, length: 0, touched: false });
         let incoming = self.incoming(delta.batch.clone())?;
         for (row, &partition) in numbers.iter().enumerate() {
             // More copies than there is room for change nothing.
@@ -336,28 +349,30 @@ impl Operator for FirstRows {
     }
 
     fn state_bytes(&self) -> usize {
-        let partitions = self.lasts.capacity() * 8 + self.changes.marks.bytes();
-        let entries = self.heads.capacity() * (size_of::<Head>() + 8) + self.free.capacity() * 4;
+        let partitions = self.partitions.capacity() * size_of::<Partition>();
+        let entries = self.entries.capacity() * size_of::<Entry>() + self.free.capacity() * 4;
         self.index.bytes() + self.rows.bytes() + partitions + entries
     }
     fn save(&self, out: &mut StateWriter) -> Result<()> {
         self.index.save(out)?;
         self.rows.save(out)?;
-        [&self.lasts, &self.lengths, &self.better, &self.free].into_iter().for_each(|numbers| out.u32s(numbers));
-        out.i64s(&self.heads.iter().flat_map(|h| [h.0 as i64, h.1 as i64]).collect::<Vec<_>>());
+        out.u32s(&self.partitions.iter().flat_map(|p| [p.last, u32::from(p.length)]).collect::<Vec<_>>());
+        out.i64s(&self.entries.iter().flat_map(|e| [e.head.0 as i64, e.head.1 as i64, i64::from(e.better)]).collect::<Vec<_>>());
+        out.u32s(&self.free);
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         self.index.load(input)?;
         self.rows.load(input, NONE as usize)?;
-        (self.lasts, self.lengths) = (input.u32s()?, input.u32s()?);
-        (self.better, self.free) = (input.u32s()?, input.u32s()?);
-        self.heads = input.i64s()?.chunks_exact(2).map(|h| (h[0] as u64, h[1] as u64)).collect();
-        let entries = self.heads.len();
-        self.changes = Changes { sources: vec![NONE; entries], ..Changes::default() };
-        let linked = self.lasts.iter().chain(&self.better).chain(&self.free).all(|&e| e == NONE || (e as usize) < entries);
-        let stored = self.lasts.iter().all(|&e| e == NONE || self.rows.contains(e));
-        let sized = self.lasts.len() == self.index.slots() && self.lengths.len() == self.lasts.len() && self.better.len() == entries;
-        if linked && stored && sized { Ok(()) } else { Err(damaged("first rows")) }
+        let partition = |p: &[u32]| Partition { last: p[0], length: p[1] as u8, touched: false };
+        self.partitions = input.u32s()?.chunks_exact(2).map(partition).collect();
+        let entry = |e: &[i64]| Entry { head: (e[0] as u64, e[1] as u64), better: e[2] as u32, source: NONE };
+        self.entries = input.i64s()?.chunks_exact(3).map(entry).collect();
+        self.free = input.u32s()?;
+        let count = self.entries.len();
+        let links = self.partitions.iter().map(|p| p.last).chain(self.entries.iter().map(|e| e.better));
+        let linked = links.chain(self.free.iter().copied()).all(|e| e == NONE || (e as usize) < count);
+        let stored = self.partitions.iter().all(|p| p.last == NONE || self.rows.contains(p.last));
+        if linked && stored && self.partitions.len() == self.index.slots() { Ok(()) } else { Err(damaged("first rows")) }
     }
 }

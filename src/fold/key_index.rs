@@ -3,8 +3,8 @@
 //! A [`KeyIndex`] gives equal keys the same number, from 0 up, so that state is a vector indexed by it. NULL is a key value like
 //! any other (that is grouping; joins leave NULLs out beforehand). Numbers that were released are given out again.
 //!
-//! Three codings, picked by the key's types: one fixed-width column of up to 64 bits is hashed as an integer, and the table holds
-//! the integer itself, so that a probe touches one cache line; one string or binary column is hashed and kept as its bytes;
+//! Four codings, picked by the key's types: one fixed-width column of up to 64 bits is hashed as an integer, and the table holds
+//! the integer itself, so that a probe touches one cache line; two of them likewise ([`super::key_pairs`]); one string or binary column is hashed and kept as its bytes;
 //! everything else is arrow-row bytes. Bytes stand in one arena, which is rewritten when half of it is dead.
 
 use std::hash::BuildHasher;
@@ -22,6 +22,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::key_pairs::Pairs;
 use super::state::{StateReader, StateWriter, damaged};
 use crate::error::{Error, Result, code};
 
@@ -52,6 +53,7 @@ pub struct KeyIndex {
 
 enum Keys {
     Fixed { table: HashTable<(i64, u32)>, values: Vec<i64> },
+    Pairs(Pairs),
     Bytes { table: HashTable<(u64, u32)>, arena: Arena, coding: Coding },
 }
 
@@ -102,7 +104,7 @@ impl Arena {
 
 /// Spreads an integer over 64 bits: a folded multiplication, whose high and low halves both depend on all bits.
 #[inline]
-fn mix(key: i64) -> u64 {
+pub(super) fn mix(key: i64) -> u64 {
     let product = u128::from(key as u64 ^ 0x9E37_79B9_7F4A_7C15) * 0xA076_1D64_78BD_642F_u128;
     (product as u64) ^ ((product >> 64) as u64)
 }
@@ -204,6 +206,7 @@ impl KeyIndex {
     pub fn new(types: &[DataType], equality: Equality) -> Result<Self> {
         let keys = match types {
             [only] if is_integer_like(only) => Keys::Fixed { table: HashTable::new(), values: Vec::new() },
+            [first, second] if is_integer_like(first) && is_integer_like(second) => Keys::Pairs(Pairs::default()),
             [only] if is_raw(only) => Keys::Bytes { table: HashTable::new(), arena: Arena::default(), coding: Coding::Raw },
             [] => Keys::Bytes { table: HashTable::new(), arena: Arena::default(), coding: Coding::Unit },
             _ => {
@@ -240,6 +243,7 @@ impl KeyIndex {
     pub fn bytes(&self) -> usize {
         let keys = match &self.keys {
             Keys::Fixed { table, values } => table.allocation_size() + values.capacity() * 8,
+            Keys::Pairs(pairs) => pairs.bytes(),
             Keys::Bytes { table, arena, .. } => table.allocation_size() + arena.bytes.capacity() + arena.spans.capacity() * 16,
         };
         keys + self.free.capacity() * 4
@@ -283,6 +287,7 @@ impl KeyIndex {
                 }
                 Ok(())
             }
+            Keys::Pairs(pairs) => pairs.intern(&columns, numbers, &mut give),
             Keys::Bytes { table, arena, coding } => {
                 let null = &mut self.null;
                 match coding {
@@ -310,6 +315,7 @@ impl KeyIndex {
                 let one = |(i, &key): (usize, &i64)| if nulls.is_some_and(|n| n.is_null(i)) { self.null } else { self.find_i64(key) };
                 Ok(keys.iter().enumerate().map(one).collect())
             }
+            Keys::Pairs(pairs) => pairs.find(&columns),
             Keys::Bytes { table, arena, coding } => match coding {
                 Coding::Unit => Ok(find_bytes(table, arena, self.null, rows, |_| Some(&[]))),
                 Coding::Raw => with_raw!(columns[0], get => Ok(find_bytes(table, arena, self.null, rows, get))),
@@ -326,7 +332,7 @@ impl KeyIndex {
     pub fn find_i64(&self, key: i64) -> u32 {
         match &self.keys {
             Keys::Fixed { table, .. } => table.find(mix(key), |e| e.0 == key).map_or(NONE, |e| e.1),
-            Keys::Bytes { .. } => NONE,
+            Keys::Pairs(_) | Keys::Bytes { .. } => NONE,
         }
     }
 
@@ -356,6 +362,7 @@ impl KeyIndex {
                 }
                 arena.release(number);
             }
+            Keys::Pairs(pairs) => pairs.release(number),
             Keys::Fixed { .. } => {}
         }
     }
@@ -369,6 +376,7 @@ impl KeyIndex {
                 let nulls = has_null.then(|| numbers.iter().map(|&n| n != self.null).collect::<NullBuffer>());
                 Ok(vec![from_integers(&self.types[0], keys, nulls)?])
             }
+            Keys::Pairs(pairs) => pairs.keys(&self.types, numbers),
             Keys::Bytes { coding: Coding::Unit, .. } => Ok(Vec::new()),
             Keys::Bytes { arena, coding: Coding::Raw, .. } => {
                 let key = |&n: &u32| if n == self.null { None } else { Some(arena.get(n)) };
@@ -388,6 +396,7 @@ impl KeyIndex {
         out.u32s(&self.free);
         match &self.keys {
             Keys::Fixed { values, .. } => out.i64s(values),
+            Keys::Pairs(pairs) => pairs.save(out),
             Keys::Bytes { arena, .. } => {
                 let lengths: Vec<u32> = arena.spans.iter().map(|s| s.1).collect();
                 out.u32s(&lengths);
@@ -423,6 +432,7 @@ impl KeyIndex {
                     table.insert_unique(mix(key), (key, n), |e| mix(e.0));
                 });
             }
+            Keys::Pairs(pairs) => pairs.load(input, self.slots, numbers)?,
             Keys::Bytes { table, arena, .. } => {
                 let (lengths, bytes) = (input.u32s()?, input.bytes()?);
                 if lengths.len() != self.slots || lengths.iter().map(|&l| l as usize).sum::<usize>() != bytes.len() {
@@ -444,14 +454,14 @@ impl KeyIndex {
 }
 
 /// Gives out numbers: released ones first, newest first, then new ones.
-struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     free: &'a mut Vec<u32>,
     slots: &'a mut usize,
     fresh: &'a mut Vec<u32>,
 }
 
 impl Numbers<'_> {
-    fn next(&mut self) -> u32 {
+    pub(super) fn next(&mut self) -> u32 {
         let number = self.free.pop().unwrap_or_else(|| {
             *self.slots += 1;
             (*self.slots - 1) as u32
@@ -542,7 +552,7 @@ pub(crate) fn raw_column<'a>(data_type: &DataType, values: impl Iterator<Item = 
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Float64Array, Int32Array, StringViewArray};
+    use arrow::array::{Float64Array, Int32Array, Int64Array, StringViewArray};
 
     use super::*;
 
@@ -573,7 +583,10 @@ mod tests {
         let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None, Some(-7), None, Some(7)]));
         let texts: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None, Some(""), None, Some("a")]));
         let floats: ArrayRef = Arc::new(Float64Array::from(vec![0.0, f64::NAN, 1.0, -f64::NAN, -0.0]));
-        for columns in [vec![ints.clone()], vec![texts.clone()], vec![floats], vec![ints, texts]] {
+        let dates: ArrayRef = Arc::new(arrow::array::Date32Array::from(vec![Some(1), None, Some(1), None, Some(1)]));
+        let same: ArrayRef = Arc::new(Int64Array::from(vec![1; 5]));
+        let pairs = [vec![ints.clone(), dates], vec![same, ints.clone()], vec![ints.clone(), texts.clone()]];
+        for columns in pairs.into_iter().chain([vec![ints], vec![texts], vec![floats]]) {
             check(columns, 5, &[0, 1, 2, 1, 0]);
         }
         check(Vec::new(), 3, &[0, 0, 0]);

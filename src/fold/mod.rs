@@ -27,6 +27,7 @@ pub mod first_rows;
 pub mod flow;
 pub mod join;
 pub mod key_index;
+mod key_pairs;
 pub mod marks;
 pub mod output;
 pub mod row_store;

@@ -13,7 +13,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
 
-use super::eval::{batch_of, concat_deltas, consolidate, replace, same_rows, take_all};
+use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, take_all};
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::{Chunk, RowStore, StateReader, StateWriter};
@@ -205,10 +205,9 @@ impl Output {
             (0..changes.len() as u32).filter(|&c| changes[c as usize].insert != NONE && changes[c as usize].retract != NONE).collect();
         let inserted: Vec<u32> = both.iter().map(|&c| changes[c as usize].insert).collect();
         let retracted: Vec<u32> = both.iter().map(|&c| changes[c as usize].retract).collect();
-        let same = same_rows(&take_all(columns, &inserted)?, &take_all(columns, &retracted)?, both.len())?;
-        for (b, &c) in both.iter().enumerate().filter(|(b, _)| same.value(*b)) {
-            debug_assert_eq!(changes[c as usize].insert, inserted[b]);
-            changes[c as usize] = KeyChange { insert: NONE, retract: NONE, ..changes[c as usize] };
+        for at in same_pairs(columns, &inserted, &retracted)? {
+            let change = &mut changes[both[at as usize] as usize];
+            (change.insert, change.retract) = (NONE, NONE);
         }
         let (mut removed, mut added, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         for change in &changes {

@@ -24,6 +24,9 @@ use super::text_io;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 
+/// The cast's name as a function.
+pub const NAME: &str = "pg_cast";
+
 /// Arrow's cast, failing where a value does not fit.
 const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
 
@@ -48,7 +51,7 @@ impl PgCast {
 
 impl ScalarUDFImpl for PgCast {
     fn name(&self) -> &str {
-        "pg_cast"
+        NAME
     }
 
     fn display_name(&self, args: &[Expr]) -> DfResult<String> {
@@ -69,7 +72,7 @@ impl ScalarUDFImpl for PgCast {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
         let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
-        Ok(Arc::new(self.target.field("pg_cast", nullable)))
+        Ok(Arc::new(self.target.field(NAME, nullable)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {

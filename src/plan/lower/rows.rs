@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Filter, LogicalPlan, Projection, Union};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::CastExpr;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
 use super::window::row_number_bound;
 use super::{Lowered, Lowering, column, is_column, now};
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
+use crate::func::cast;
 
 impl Lowering<'_> {
     pub(super) fn filter(&mut self, filter: &Filter) -> Result<Lowered> {
@@ -36,9 +38,10 @@ impl Lowering<'_> {
     pub(super) fn project(&self, projection: &Projection, input: Lowered) -> Result<Lowered> {
         let from = projection.input.schema();
         let exprs = projection.expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
-        let position = |k: &usize| exprs.iter().position(|e| is_column(e, *k));
+        let from_schema = input.flow.schema();
+        let position = |k: &usize| exprs.iter().position(|e| tells_apart(e, *k, &from_schema));
         let key = input.key.as_ref().and_then(|key| key.iter().map(position).collect());
-        let schema = output_schema(&exprs, &projection.schema, &input.flow.schema())?;
+        let schema = output_schema(&exprs, &projection.schema, &from_schema)?;
         Ok(Lowered { flow: Flow::node(Box::new(fold::Project::new(exprs, schema)), vec![input.flow]), append_only: input.append_only, key })
     }
 
@@ -66,6 +69,14 @@ impl Lowering<'_> {
         let key = Some((0..schema.fields().len()).collect());
         Ok(Lowered { flow: Flow::node(Box::new(fold::Distinct::new(schema)?), vec![input.flow]), append_only: input.append_only, key })
     }
+}
+
+/// True if an expression tells the values of a column apart: the column itself, or a row number made a bigint.
+fn tells_apart(expr: &Arc<dyn PhysicalExpr>, index: usize, schema: &SchemaRef) -> bool {
+    let by_function = expr.downcast_ref::<ScalarFunctionExpr>().is_some_and(|f| f.fun().name() == cast::NAME);
+    let is_cast = by_function || expr.downcast_ref::<CastExpr>().is_some();
+    let widens = *schema.field(index).data_type() == DataType::UInt64 && expr.data_type(schema).is_ok_and(|t| t == DataType::Int64);
+    is_column(expr, index) || is_cast && widens && expr.children().first().is_some_and(|e| is_column(e, index))
 }
 
 /// The schema of a projection: names and metadata of the plan, types of the expressions.

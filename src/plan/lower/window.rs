@@ -66,11 +66,12 @@ impl Lowering<'_> {
         let partition = params.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let order_by = self.order(&params.order_by, from)?;
         let input = self.node(&window.input)?;
-        let columns: Option<Vec<usize>> = partition.iter().map(|e| e.downcast_ref::<Column>().map(Column::index)).collect();
-        // The one row of a partition is known by what it is partitioned by.
-        let key = columns.filter(|c| limit <= 1 && !c.is_empty()).or(input.key);
         let schema = window.schema.inner().clone();
         let width = schema.fields().len() - 1;
+        // A row is known by what it is partitioned by and by its number, if there is more than one.
+        let columns: Option<Vec<usize>> = partition.iter().map(|e| e.downcast_ref::<Column>().map(Column::index)).collect();
+        let number = (limit > 1 || partition.is_empty()).then_some(width);
+        let key = columns.map(|columns| columns.into_iter().chain(number).collect()).or(input.key);
         let spec = TopNSpec {
             input: input.flow.schema(),
             partition,

@@ -1,0 +1,127 @@
+//! Keys of two integer columns to dense numbers: a coding of [`KeyIndex`](super::KeyIndex).
+//!
+//! The table holds the two integers themselves, so that a probe touches one cache line, where coded bytes would take three.
+
+use arrow::array::{Array, ArrayRef};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::DataType;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::key_index::{NONE, Numbers, from_integers, integers, mix};
+use super::state::{StateReader, StateWriter, damaged};
+use crate::error::{Error, Result};
+
+/// Two values, and a bit for each that is NULL; such a value is 0.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Pair {
+    values: [i64; 2],
+    nulls: u32,
+}
+
+impl Pair {
+    #[inline]
+    fn hash(&self) -> u64 {
+        mix(self.values[0] ^ mix(self.values[1].wrapping_add(i64::from(self.nulls) << 32)).rotate_left(32) as i64)
+    }
+}
+
+/// Pairs with their numbers.
+#[derive(Default)]
+pub(super) struct Pairs {
+    table: HashTable<(Pair, u32)>,
+    by_number: Vec<Pair>,
+}
+
+fn pairs(columns: &[ArrayRef]) -> Result<Vec<Pair>> {
+    let changed = || Error::internal("a key changed its type");
+    let [first, second] = columns else { return Err(changed()) };
+    let both = integers(first).zip(integers(second)).ok_or_else(changed)?;
+    let mut pairs: Vec<Pair> = both.0.iter().zip(both.1.iter()).map(|(a, b)| Pair { values: [*a, *b], nulls: 0 }).collect();
+    for (at, column) in columns.iter().enumerate() {
+        let Some(nulls) = column.nulls().filter(|n| n.null_count() > 0) else { continue };
+        for (pair, _) in pairs.iter_mut().zip(nulls).filter(|(_, valid)| !valid) {
+            pair.values[at] = 0;
+            pair.nulls |= 1 << at;
+        }
+    }
+    Ok(pairs)
+}
+
+impl Pairs {
+    /// The number of each row's key, new ones from `give`.
+    pub fn intern(&mut self, columns: &[ArrayRef], numbers: &mut Vec<u32>, give: &mut Numbers<'_>) -> Result<()> {
+        for pair in pairs(columns)? {
+            numbers.push(match self.table.entry(pair.hash(), |e| e.0 == pair, |e| e.0.hash()) {
+                Entry::Occupied(found) => found.get().1,
+                Entry::Vacant(empty) => {
+                    let number = give.next();
+                    if number as usize == self.by_number.len() {
+                        self.by_number.push(pair);
+                    } else {
+                        self.by_number[number as usize] = pair;
+                    }
+                    empty.insert((pair, number));
+                    number
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The number of each row's key, or [`NONE`].
+    pub fn find(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
+        let one = |pair: Pair| self.table.find(pair.hash(), |e| e.0 == pair).map_or(NONE, |e| e.1);
+        Ok(pairs(columns)?.into_iter().map(one).collect())
+    }
+
+    /// Removes a key.
+    pub fn release(&mut self, number: u32) {
+        let pair = self.by_number[number as usize];
+        if let Ok(found) = self.table.find_entry(pair.hash(), |e| e.0 == pair) {
+            found.remove();
+        }
+        if self.table.len() * 8 < self.table.capacity() {
+            self.table.shrink_to(self.table.len() * 2, |e| e.0.hash());
+        }
+    }
+
+    /// The key columns of `numbers`.
+    pub fn keys(&self, types: &[DataType], numbers: &[u32]) -> Result<Vec<ArrayRef>> {
+        let column = |(at, data_type): (usize, &DataType)| {
+            let pair = |n: &u32| self.by_number[*n as usize];
+            let valid = |n: &u32| pair(n).nulls >> at & 1 == 0;
+            let nulls = (!numbers.iter().all(valid)).then(|| numbers.iter().map(valid).collect::<NullBuffer>());
+            from_integers(data_type, numbers.iter().map(|n| pair(n).values[at]).collect(), nulls)
+        };
+        types.iter().enumerate().map(column).collect()
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.table.allocation_size() + self.by_number.capacity() * size_of::<Pair>()
+    }
+
+    /// Writes all keys by number.
+    pub fn save(&self, out: &mut StateWriter) {
+        for at in 0..2 {
+            out.i64s(&self.by_number.iter().map(|p| p.values[at]).collect::<Vec<_>>());
+        }
+        out.u32s(&self.by_number.iter().map(|p| p.nulls).collect::<Vec<_>>());
+    }
+
+    /// Reads what `save` wrote; `live` are the numbers in use of `slots`.
+    pub fn load(&mut self, input: &mut StateReader<'_>, slots: usize, live: impl Iterator<Item = u32>) -> Result<()> {
+        let (first, second, nulls) = (input.i64s()?, input.i64s()?, input.u32s()?);
+        if [first.len(), second.len(), nulls.len()] != [slots; 3] {
+            return Err(damaged("key values"));
+        }
+        let values = first.into_iter().zip(second).zip(nulls);
+        self.by_number = values.map(|((a, b), nulls)| Pair { values: [a, b], nulls }).collect();
+        for number in live {
+            let pair = self.by_number[number as usize];
+            self.table.insert_unique(pair.hash(), (pair, number), |e| e.0.hash());
+        }
+        Ok(())
+    }
+}
