@@ -228,11 +228,12 @@ impl From<DataFusionError> for Error {
             DataFusionError::External(inner) => from_boxed(inner),
             DataFusionError::ArrowError(inner, _) => (*inner).into(),
             DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => (*inner).into(),
-            DataFusionError::Shared(inner) => match inner.as_ref() {
+            DataFusionError::Shared(inner) => match inner.find_root() {
                 DataFusionError::External(boxed) => match boxed.downcast_ref::<Error>() {
                     Some(ours) => ours.clone(),
                     None => Error::internal(boxed.to_string()),
                 },
+                DataFusionError::ResourcesExhausted(m) => exhausted(m.clone()),
                 other => {
                     let text = other.strip_backtrace();
                     reworded(&text).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
@@ -240,9 +241,7 @@ impl From<DataFusionError> for Error {
             },
             DataFusionError::Collection(mut list) if !list.is_empty() => list.swap_remove(0).into(),
             DataFusionError::SchemaError(inner, _) => from_schema(*inner),
-            DataFusionError::ResourcesExhausted(m) => Error::new(code::OUT_OF_MEMORY, "out of memory for this statement")
-                .detail(m)
-                .hint("Select less, or raise the limit query_memory_bytes_max."),
+            DataFusionError::ResourcesExhausted(m) => exhausted(m),
             DataFusionError::ParquetError(inner) => Error::new(code::DATA_CORRUPTED, inner.to_string()),
             DataFusionError::ObjectStore(inner) => Error::new(code::IO_ERROR, inner.to_string()),
             DataFusionError::IoError(inner) => inner.into(),
@@ -299,6 +298,12 @@ fn from_schema(e: SchemaError) -> Error {
             Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once"))
         }
     }
+}
+
+/// The error of a statement that DataFusion's memory pool has no room for.
+fn exhausted(detail: String) -> Error {
+    let error = Error::new(code::OUT_OF_MEMORY, "out of memory for this statement").detail(detail);
+    error.hint("Select less, or raise the limit query_memory_bytes_max.")
 }
 
 fn classify(e: &DataFusionError) -> &'static str {

@@ -54,6 +54,12 @@ pub const CACHED_STATEMENTS_MAX: usize = 32;
 pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
 /// Longer statements are not parsed on a socket's thread, in bytes.
 pub const SHORT_STATEMENT_BYTES_MAX: usize = 4_096;
+/// What all running queries may put on disk because it does not fit into their memory, in bytes.
+pub const SPILL_BYTES_MAX: u64 = 16 << 30;
+/// Largest value that a function may compute, in bytes (PostgreSQL: 1 GiB).
+pub const VALUE_BYTES_MAX: usize = 256 << 20;
+/// Values that a function computes for one batch of rows, all together, in bytes.
+pub const RESULT_BYTES_MAX: usize = 1 << 30;
 /// Statements that are planned or optimized at one time; further ones wait, each in its session.
 pub const PLANS_MAX: usize = 64;
 /// Stack of threads that plan statements, in bytes; a statement nested as deeply as the parser lets it be must fit.

@@ -415,3 +415,32 @@ fn a_plan_that_takes_long_holds_up_no_other_session_and_can_be_stopped() {
     assert_eq!(wire.extended(&format!("SELECT {slow}"), &[]).map_err(|e| e.code).map(|_| ()), Err("57014".to_string()));
     check(&server, &mut other);
 }
+
+#[test]
+fn a_value_or_an_intermediate_result_too_large_for_memory_is_refused() {
+    let server = Server::start_with(&["--query-memory-bytes-max", "32000000"]);
+    let mut wire = server.connect();
+    for (sql, state) in [
+        ("SELECT length(repeat('x', 2000000000))", "54000"),
+        ("SELECT length(repeat(relname, 200000000)) FROM pg_class", "54000"),
+        ("SELECT length(repeat(relname, 5000000)) FROM pg_class", "53200"),
+        ("SELECT length(lpad('', 2000000000)), length(rpad('', 2000000000, 'xy'))", "54000"),
+        ("SELECT length(a || a || a) FROM (SELECT repeat('x', 100000000) AS a) t", "54000"),
+        ("SELECT length(concat(a, a, a)), length(concat_ws(a, a, a)) FROM (SELECT repeat('x', 100000000) AS a) t", "54000"),
+        ("SELECT length(replace(a, 'x', a)) FROM (SELECT repeat('x', 100000) AS a) t", "54000"),
+        ("SELECT cardinality(array_fill(0, ARRAY[1000000000]))", "54000"),
+        ("SELECT cardinality(array_agg(g)) FROM generate_series(1, 1000000000000) g", "53200"),
+        ("SELECT cardinality(array_agg(DISTINCT g::text)) FROM generate_series(1, 1000000000000) g", "53200"),
+        ("SELECT length(string_agg(g::text, ',')) FROM generate_series(1, 1000000000000) g", "53200"),
+        ("SELECT g FROM generate_series(1, 1000000000000) g ORDER BY -g LIMIT 3 OFFSET 1000000000", "53200"),
+        ("SELECT count(*) FROM generate_series(1, 1000000000) a(x) JOIN generate_series(1, 1000000000) b(y) ON x = y", "53200"),
+    ] {
+        let error = wire.error(sql);
+        assert_eq!(error.code, state, "{sql}: {error:?}");
+        assert!(error.detail.is_some() && (state == "54000" || error.hint.is_some()), "{sql}: {error:?}");
+        assert_eq!(server.connect().value("SELECT 1"), "1");
+    }
+    // What fits is computed: at the limit, and with the help of the disk.
+    assert_eq!(wire.value("SELECT length(repeat('x', 200000000))"), "200000000");
+    assert_eq!(wire.value("SELECT count(*) FROM (SELECT g FROM generate_series(1, 1000000) g ORDER BY -g OFFSET 10) t"), "999990");
+}

@@ -428,6 +428,18 @@ fn the_server_says_how_to_connect_and_ends_cleanly_when_asked() {
 }
 
 #[test]
+fn a_server_to_whose_output_nobody_listens_ends_cleanly_too() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut command = std::process::Command::new(crate::support::server::BINARY);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path().join("data")).current_dir(directory.path());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("the server starts");
+    let mut first = [0; 8];
+    std::io::Read::read_exact(&mut child.stdout.take().expect("it is piped"), &mut first).expect("it says that it serves");
+    assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().expect("kill runs").success());
+    assert!(child.wait().expect("it ends").success());
+}
+
+#[test]
 fn what_was_acknowledged_is_there_after_a_kill_and_after_a_restart() {
     let mut server = Server::start();
     server.connect().ok(

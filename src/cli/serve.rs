@@ -49,7 +49,11 @@ pub(super) fn serve(config: Config) -> Result<bool> {
     Ok(true)
 }
 
+/// Prints; nobody listening any more is no reason not to serve, nor to fail at the end.
 fn announce(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::from)
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(Error::from),
+    }
 }

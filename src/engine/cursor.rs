@@ -19,6 +19,8 @@ pub struct Cursor {
     rest: Option<RecordBatch>,
     /// Survives the transaction.
     pub hold: bool,
+    /// The transaction that opened it has not ended: its ROLLBACK closes it.
+    pub fresh: bool,
 }
 
 impl Session {
@@ -33,7 +35,9 @@ impl Session {
         let Statement::Query(query) = parse(query)? else { return Err(Error::syntax("a cursor needs a query")) };
         let planned = self.plan_query(&query, &[]).await?;
         let stream = self.run_query(&planned, vec![]).await?;
-        self.cursors.insert(name.to_string(), Cursor { columns: planned.columns, stream: Mutex::new(stream), rest: None, hold });
+        let fresh = self.transaction.is_some();
+        let cursor = Cursor { columns: planned.columns, stream: Mutex::new(stream), rest: None, hold, fresh };
+        self.cursors.insert(name.to_string(), cursor);
         Ok(Response::Done("DECLARE CURSOR".into()))
     }
 

@@ -1,12 +1,14 @@
 //! The database: everything that outlives a connection.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use arc_swap::ArcSwap;
 use datafusion::execution::SessionState;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use parking_lot::Mutex;
@@ -29,6 +31,9 @@ use crate::log::Log;
 use crate::log::store::{LocalStore, Store};
 use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::system::SessionStatus;
+
+/// Where queries put what does not fit into their memory, in the data directory.
+const SPILL: &str = "spill";
 
 /// The database.
 pub struct Engine {
@@ -61,11 +66,20 @@ impl Engine {
     /// go on doing so in the background. Errors: 55006 for a directory in use, XX001 for a damaged log.
     pub fn open(config: &Config) -> Result<Arc<Engine>> {
         let store: Arc<dyn Store> = Arc::new(LocalStore::open(&config.data)?);
-        Self::open_with(store, Arc::new(SystemClock), config)
+        let spill = config.data.join(SPILL);
+        // What a server that crashed has left there.
+        if spill.exists() {
+            std::fs::remove_dir_all(&spill)?;
+        }
+        Self::open_over(store, Arc::new(SystemClock), config, Some(spill))
     }
 
     /// Opens the database in any store, with any clock; of `config` only what says how to run.
     pub fn open_with(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: &Config) -> Result<Arc<Engine>> {
+        Self::open_over(store, clock, config, None)
+    }
+
+    fn open_over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: &Config, spill: Option<PathBuf>) -> Result<Arc<Engine>> {
         let log = Log::open(store.clone(), clock.clone(), crate::log::Options::default())?;
         let cores = match config.query_threads {
             0 => std::thread::available_parallelism().map_or(2, |n| n.get()),
@@ -79,7 +93,7 @@ impl Engine {
             .build()?;
         let runner = Runner::new(log.clone(), store.clone());
         let engine = Arc::new(Engine {
-            template: template(cores, config.query_memory_bytes_max)?,
+            template: template(cores, config.query_memory_bytes_max, spill)?,
             query_handle: queries.handle().clone(),
             queries: Mutex::new(Some(queries)),
             catalog: ArcSwap::from_pointee(recovery::catalog(&log)?),
@@ -218,9 +232,12 @@ impl Engine {
     }
 }
 
-fn template(cores: usize, memory_bytes_max: usize) -> Result<SessionState> {
+/// What queries share. What they cannot hold in memory goes to `spill`, or to the system's directory for temporary files.
+fn template(cores: usize, memory_bytes_max: usize, spill: Option<PathBuf>) -> Result<SessionState> {
     let pool = Arc::new(FairSpillPool::new(memory_bytes_max));
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+    let mode = spill.map_or(DiskManagerMode::OsTmpDirectory, |directory| DiskManagerMode::Directories(vec![directory]));
+    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits::SPILL_BYTES_MAX);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
     let config = func::config().with_target_partitions(cores);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     Ok(func::register(builder).build())

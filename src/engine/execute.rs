@@ -182,6 +182,7 @@ impl Session {
     /// Appends all that the transaction gathered, as one.
     pub(super) async fn commit(&mut self) -> Result<()> {
         self.cursors.retain(|_, cursor| cursor.hold);
+        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         let sync = self.settings.synchronous_commit();
         self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
@@ -193,7 +194,7 @@ impl Session {
 
     /// Forgets all that the transaction gathered, and drops what it created.
     pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.cursors.clear();
+        self.cursors.retain(|_, cursor| cursor.hold && !cursor.fresh);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
         self.engine.drop_relations(&transaction.created).await

@@ -53,6 +53,10 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     for relation in catalog.relations().filter(|r| r.has_log()) {
         engine.log.register(relation.id, relation.event_schema(), &relation.key)?;
     }
+    // A crash between a DROP and the removal of its log leaves the log behind.
+    for id in engine.log.ids().into_iter().filter(|id| *id != CATALOG_LOG && catalog.by_id(*id).is_none()) {
+        engine.log.drop_log(id)?;
+    }
     let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
     let mut loaded: HashSet<RelationId> = HashSet::new();
     for relation in catalog.relations().filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::MaterializedView)) {

@@ -184,6 +184,7 @@ fn exists(source: &PgType, target: &PgType) -> bool {
 pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
     let array = &normal(array)?;
     match (source, target) {
+        (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         (s, t) if is_int(t) && is_float(s) => round_float(array, &t.arrow()),
         (s, t) if is_int(t) && is_numeric(s) => round_decimal(array, &t.arrow()),
@@ -231,6 +232,11 @@ fn through_text(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<Ar
         return Ok(arrow::array::new_empty_array(&target.arrow()));
     }
     Ok(cast_with_options(&ScalarValue::iter_to_array(values)?, &target.arrow(), &STRICT)?)
+}
+
+/// char(n) without the blanks that fill it.
+fn trimmed(array: &ArrayRef) -> ArrayRef {
+    Arc::new(array.as_string_view().iter().map(|t| t.map(|t| t.trim_end_matches(' '))).collect::<StringViewArray>())
 }
 
 /// An explicit cast to varchar(n) or char(n) cuts to n characters; char(n) values are kept blank-padded, and lose the blanks as text.

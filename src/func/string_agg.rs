@@ -10,6 +10,9 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature};
 
+use crate::error::{Error, code};
+use crate::limits;
+
 /// string_agg(text, delimiter) giving text.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct StringAgg {
@@ -59,13 +62,26 @@ impl AggregateUDFImpl for StringAgg {
 #[derive(Debug)]
 struct AsText(Box<dyn Accumulator>);
 
+impl AsText {
+    /// Errors: 54000 for a text longer than a value may be.
+    fn fits(&self) -> DfResult<()> {
+        if self.0.size() > limits::VALUE_BYTES_MAX.saturating_mul(2) {
+            let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of string_agg is too large");
+            return Err(error.detail(format!("A value has at most {} bytes.", limits::VALUE_BYTES_MAX)).into());
+        }
+        Ok(())
+    }
+}
+
 impl Accumulator for AsText {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
-        self.0.update_batch(values)
+        self.0.update_batch(values)?;
+        self.fits()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
-        self.0.merge_batch(states)
+        self.0.merge_batch(states)?;
+        self.fits()
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {

@@ -35,15 +35,20 @@ impl Server {
         let mut command = Command::new("unshare");
         let script = format!("mount -t tmpfs -o size={size} tmpfs \"$1\" && shift && exec \"$@\"");
         command.args(["-r", "-m", "sh", "-c", &script, "sh"]).arg(directory.path()).arg(BINARY);
-        Server::by(command, directory)
+        Server::by(command, directory, &[])
+    }
+
+    /// A server over a new, empty directory, with further arguments.
+    pub fn start_with(arguments: &[&str]) -> Server {
+        Server::by(Command::new(BINARY), Arc::new(tempfile::tempdir().expect("a temporary directory")), arguments)
     }
 
     fn over(directory: Arc<tempfile::TempDir>) -> Server {
-        Server::by(Command::new(BINARY), directory)
+        Server::by(Command::new(BINARY), directory, &[])
     }
 
-    fn by(mut command: Command, directory: Arc<tempfile::TempDir>) -> Server {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path().join("data"));
+    fn by(mut command: Command, directory: Arc<tempfile::TempDir>, arguments: &[&str]) -> Server {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path().join("data")).args(arguments);
         // A configuration of the machine must not reach the test.
         command.current_dir(directory.path());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");

@@ -2,6 +2,7 @@
 
 mod arrays;
 pub mod define;
+mod growing;
 mod jsonb;
 mod math;
 mod pattern;
@@ -26,6 +27,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         times::functions(),
         to_char::functions(),
         strings::functions(),
+        growing::functions(),
         arrays::functions(),
         jsonb::functions(),
         windows::functions(),

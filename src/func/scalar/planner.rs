@@ -1,12 +1,13 @@
-//! SQL syntax that stands for a function of ours: EXTRACT and the operators of json.
+//! SQL syntax that stands for a function of ours: EXTRACT, `||` and the operators of json.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
+use crate::data::PgType;
 use crate::error::Error;
 
 /// The planner of such syntax.
@@ -35,6 +36,7 @@ impl ExprPlanner for Syntax {
                 let error = Error::unsupported("jsonb || jsonb is not supported");
                 return Err(error.hint("Cast both sides to text to join their text.").into());
             }
+            BinaryOperator::StringConcat => return join(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         match super::jsonb::operator(name) {
@@ -44,4 +46,23 @@ impl ExprPlanner for Syntax {
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+}
+
+/// `a || b` of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.
+fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let (left, right) = (PgType::of(&expr.left.to_field(schema)?.1), PgType::of(&expr.right.to_field(schema)?.1));
+    let is_text = |ty: &PgType| matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown);
+    let is_joined = |ty: &PgType| !matches!(ty, PgType::Array(_) | PgType::Bytea);
+    if !is_joined(&left) || !is_joined(&right) || !(is_text(&left) || is_text(&right)) {
+        return Ok(PlannerResult::Original(expr));
+    }
+    let plain = |e: Expr, ty: &PgType| match ty {
+        PgType::Bpchar(_) => cast(e, PgType::Text.arrow()),
+        _ => e,
+    };
+    let Some(function) = super::growing::functions().into_iter().find(|f| f.name() == super::growing::JOIN) else {
+        return Ok(PlannerResult::Original(expr));
+    };
+    let sides = vec![plain(expr.left, &left), plain(expr.right, &right)];
+    Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, sides))))
 }
