@@ -144,6 +144,37 @@ async fn parameters_get_their_types_from_where_they_stand() {
     assert_eq!(types("DELETE FROM t WHERE n = $1").await, [Type::INT8]);
     assert_eq!(types("INSERT INTO t (n, k) VALUES ($1, $2)").await, [Type::INT8, Type::INT4]);
     assert_eq!(types("INSERT INTO t SELECT k + $1, v, n FROM t WHERE k IN ($2, $3)").await, [Type::INT4, Type::INT4, Type::INT4]);
+    let int = Type::INT4;
+    for (sql, expected) in [
+        ("SELECT 1 FROM t WHERE k = ANY($1)", vec![Type::INT4_ARRAY]),
+        ("SELECT k FROM t WHERE v = $1 AND k > $2 ORDER BY k LIMIT $3 OFFSET $4", vec![Type::TEXT, int.clone(), Type::INT8, Type::INT8]),
+        ("SELECT $1::bigint + 1, 1 / ($2::int - 3), $3 + 1, k + $4 FROM t", vec![Type::INT8, int.clone(), int.clone(), int.clone()]),
+        ("SELECT coalesce(k, $1), coalesce($2, v), nullif(k, $3) FROM t", vec![int.clone(), Type::TEXT, int.clone()]),
+        ("SELECT CASE WHEN k = 1 THEN $1 ELSE n END, CASE WHEN $2 THEN 1 END FROM t", vec![Type::INT8, Type::BOOL]),
+        (
+            "SELECT 1 FROM t WHERE now() > $1 AND now() - $2::interval > $3 AND NOT $4",
+            vec![Type::TIMESTAMPTZ, Type::INTERVAL, Type::TIMESTAMPTZ, Type::BOOL],
+        ),
+        ("SELECT substr(v, $1), left(v, $2), lower($3), v || $4 FROM t", vec![int.clone(), int.clone(), Type::TEXT, Type::TEXT]),
+        ("SELECT round(n::numeric, $1), abs($2::numeric), $3::int[] FROM t", vec![int.clone(), Type::NUMERIC, Type::INT4_ARRAY]),
+        ("INSERT INTO t SELECT $1, $2, $3", vec![int.clone(), Type::TEXT, Type::INT8]),
+        ("INSERT INTO t (k, v) VALUES ($1, lower($2)), ($3 + 1, $4)", vec![int.clone(), Type::TEXT, int.clone(), Type::TEXT]),
+        ("UPDATE t SET n = n + $1, v = coalesce($2, v) WHERE k = $3", vec![Type::INT8, Type::TEXT, int.clone()]),
+        ("SELECT count(*) FILTER (WHERE k > $1) FROM t GROUP BY v HAVING sum(k) > $2", vec![int.clone(), Type::INT8]),
+        ("SELECT $1", vec![Type::TEXT]),
+    ] {
+        assert_eq!(types(sql).await, expected, "{sql}");
+    }
+    assert_eq!(one::<i32>(&client, "SELECT k FROM t WHERE k = ANY($1)", &[&vec![2i32, 7]]).await, 2);
+    assert_eq!(one::<i32>(&client, "SELECT k FROM t ORDER BY k LIMIT $1 OFFSET $2", &[&1i64, &1i64]).await, 2);
+    assert_eq!(one::<i64>(&client, "SELECT $1::bigint + 1", &[&3i64]).await, 4);
+    assert_eq!(one::<i64>(&client, "SELECT coalesce($1, n) FROM t WHERE k = 1", &[&None::<i64>]).await, 10);
+    assert_eq!(one::<String>(&client, "SELECT substr(v, $1) FROM t WHERE k = 2", &[&2i32]).await, "wo");
+    let by_zero = client.query("SELECT 1 / ($1::int - 3)", &[&3i32]).await.unwrap_err();
+    assert_eq!(by_zero.code().map(|c| c.code()), Some("22012"));
+    assert_eq!(client.execute("INSERT INTO t SELECT $1, lower($2), 30", &[&3i32, &"DREI"]).await.unwrap(), 1);
+    assert_eq!(one::<String>(&client, "SELECT v FROM t WHERE k = 3", &[]).await, "drei");
+    assert_eq!(client.execute("DELETE FROM t WHERE k = $1", &[&3i32]).await.unwrap(), 1);
     assert_eq!(one::<String>(&client, "SELECT v FROM t WHERE k = $1", &[&2i32]).await, "two");
     assert_eq!(one::<i64>(&client, "SELECT n FROM t WHERE n BETWEEN $1 AND $2", &[&15i64, &25i64]).await, 20);
     assert_eq!(one::<i32>(&client, "SELECT k + $1 FROM t WHERE v = $2", &[&5i32, &"one"]).await, 6);

@@ -104,6 +104,31 @@ impl Session {
         Ok(Some(types.into_iter().map(|t| t.unwrap_or(PgType::Text)).collect()))
     }
 
+    /// The types of parameters that an INSERT puts into columns as they are, besides those declared.
+    pub(super) fn target_types(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Vec<Option<PgType>>> {
+        let mut types = declared.to_vec();
+        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(types) };
+        let relation = self.writable(table)?;
+        let targets = target_columns(&relation, columns)?;
+        let mut note = |i: usize, value: &Expr| {
+            if let (Some(n), Some(target)) = (placeholder(value), targets.get(i)) {
+                types.resize(types.len().max(n), None);
+                types[n - 1].get_or_insert_with(|| relation.columns[*target].ty.clone());
+            }
+        };
+        match source.body.as_ref() {
+            SetExpr::Values(values) => {
+                values.rows.iter().for_each(|row| row.content.iter().enumerate().for_each(|(i, value)| note(i, value)));
+            }
+            SetExpr::Select(select) => select.projection.iter().enumerate().for_each(|(i, item)| match item {
+                ast::SelectItem::UnnamedExpr(value) | ast::SelectItem::ExprWithAlias { expr: value, .. } => note(i, value),
+                _ => {}
+            }),
+            _ => {}
+        }
+        Ok(types)
+    }
+
     /// Rows of literals and parameters, as a batch of all columns. Cost O(values), no planning.
     async fn literal_batch(
         &self,

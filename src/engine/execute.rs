@@ -310,9 +310,9 @@ impl Session {
     // Types of parameters and columns of statements that are not plain queries -----------------------------------------------------
 
     async fn source_parameters(&mut self, statement: &Statement, types: &[Option<PgType>]) -> Result<Vec<PgType>> {
-        let Statement::Insert { table, source, .. } = statement else { return Ok(vec![]) };
-        self.writable(table)?;
-        Ok(self.plan_query(source, types).await?.parameters)
+        let Statement::Insert { source, .. } = statement else { return Ok(vec![]) };
+        let types = self.target_types(statement, types)?;
+        Ok(self.plan_query(source, &types).await?.parameters)
     }
 }
 

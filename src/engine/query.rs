@@ -187,13 +187,14 @@ pub fn relations_of(plan: &LogicalPlan) -> Result<Vec<Arc<Relation>>> {
 
 fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Vec<PgType>> {
     let inferred: HashMap<String, Option<arrow::datatypes::DataType>> = plan.get_parameter_types()?;
+    let told = crate::plan::parameters::types(plan)?;
     let number = |name: &String| name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
     let count = inferred.keys().map(number).max().unwrap_or(0).max(declared.len());
     let mut types = Vec::with_capacity(count);
     for i in 1..=count {
         let known = declared.get(i - 1).cloned().flatten().filter(|t| *t != PgType::Unknown);
         let from_use = || inferred.get(&format!("${i}")).cloned().flatten().map(|t| PgType::of_arrow(&t));
-        types.push(known.or_else(from_use).unwrap_or(PgType::Text));
+        types.push(known.or_else(from_use).or_else(|| told.get(&i).cloned()).unwrap_or(PgType::Text));
     }
     Ok(types)
 }

@@ -129,6 +129,7 @@ fn round_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
         Some(decimal(i32::from(p) - i32::from(s) + 1, scale.unwrap_or(s)))
     };
     match types {
+        [value, DataType::Null] => Some((vec![numeric(value)?, DataType::Int32], carried(value, None)?)),
         [value, digits] if digits.is_integer() => Some((vec![numeric(value)?, canonical(digits)], carried(value, None)?)),
         [value] if value.is_decimal() => Some((vec![numeric(value)?], carried(value, Some(0))?)),
         _ => fixed(types, &[FLOAT], 0, FLOAT),

@@ -1,0 +1,139 @@
+//! The types of parameters that the client does not declare, from where they stand in the plan.
+//!
+//! As PostgreSQL does (manual, chapter 10): a parameter that is cast has the type of the cast; an operand, or a branch of CASE,
+//! coalesce and their kin, has the type of its neighbours; an argument has the type that the function asks for; LIMIT and OFFSET
+//! take bigint, conditions boolean. DataFusion itself knows comparisons, IN, BETWEEN and LIKE.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+
+use crate::data::PgType;
+use crate::func::rewrite::literal;
+
+/// Functions whose arguments and result have one type.
+const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif"];
+
+/// The types of the plan's parameters by their number, from 1, as far as their places tell them. Cost O(plan).
+pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {
+    let mut found = Found::default();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            let both = [limit.fetch.as_deref(), limit.skip.as_deref()];
+            both.into_iter().flatten().for_each(|count| found.note(count, &PgType::Int8));
+        }
+        let mut schema = merge_schema(&node.inputs());
+        if let LogicalPlan::TableScan(scan) = node {
+            schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+        }
+        if let LogicalPlan::Filter(filter) = node {
+            found.note(&filter.predicate, &PgType::Bool);
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|e| {
+                found.look(e, &schema);
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found.0)
+}
+
+/// What is known so far; the first place that tells a type decides.
+#[derive(Default)]
+struct Found(BTreeMap<usize, PgType>);
+
+impl Found {
+    fn note(&mut self, expr: &Expr, ty: &PgType) {
+        if let Some(number) = number(expr) {
+            let ty = match ty.base() {
+                PgType::Varchar(_) | PgType::Unknown => PgType::Text,
+                base => base,
+            };
+            self.0.entry(number).or_insert(ty);
+        }
+    }
+
+    /// All of these have one type: that of the first that has one.
+    fn alike<'a>(&mut self, all: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) {
+        let all: Vec<&Expr> = all.into_iter().collect();
+        let Some(ty) = all.iter().find_map(|e| type_of(e, schema)) else { return };
+        all.into_iter().for_each(|e| self.note(e, &ty));
+    }
+
+    fn look(&mut self, expr: &Expr, schema: &DFSchema) {
+        match expr {
+            Expr::Cast(cast) => self.note(&cast.expr, &PgType::of(&cast.field)),
+            Expr::Not(inner) => self.note(inner, &PgType::Bool),
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
+                [left, right].into_iter().for_each(|side| self.note(side, &PgType::Bool));
+            }
+            Expr::BinaryExpr(BinaryExpr { left, right, .. }) => self.alike([left.as_ref(), right.as_ref()], schema),
+            Expr::Between(Between { expr, low, high, .. }) => self.alike([expr.as_ref(), low.as_ref(), high.as_ref()], schema),
+            Expr::InList(InList { expr, list, .. }) => self.alike(std::iter::once(expr.as_ref()).chain(list), schema),
+            Expr::Case(case) => {
+                let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
+                match &case.expr {
+                    Some(operand) => self.alike(std::iter::once(operand.as_ref()).chain(whens), schema),
+                    None => whens.for_each(|when| self.note(when, &PgType::Bool)),
+                }
+                let thens = case.when_then_expr.iter().map(|(_, then)| then.as_ref());
+                self.alike(thens.chain(case.else_expr.as_deref()), schema);
+            }
+            Expr::ScalarFunction(call) => self.arguments(call, schema),
+            _ => {}
+        }
+    }
+
+    fn arguments(&mut self, call: &ScalarFunction, schema: &DFSchema) {
+        if !call.args.iter().any(|a| number(a).is_some()) {
+            return;
+        }
+        if ALIKE.contains(&call.name()) {
+            return self.alike(&call.args, schema);
+        }
+        // `k = ANY (list)` is a function here.
+        if let ("array_has", [list, item]) = (call.name(), call.args.as_slice()) {
+            if let Some(ty) = type_of(item, schema) {
+                self.note(list, &PgType::Array(Box::new(ty)));
+            }
+            return;
+        }
+        let fields = call.args.iter().map(|a| a.to_field(schema).map(|(_, field)| field)).collect::<DfResult<Vec<_>>>();
+        let Ok(wanted) = fields.and_then(|fields| fields_with_udf(&fields, call.func.as_ref())) else { return };
+        for (argument, field) in call.args.iter().zip(wanted) {
+            match field.data_type() {
+                DataType::Null => {}
+                // DataFusion counts in bigint where PostgreSQL's functions take integer.
+                DataType::Int64 => self.note(argument, &PgType::Int4),
+                _ => self.note(argument, &PgType::of(&field)),
+            }
+        }
+    }
+}
+
+/// The number of a parameter whose type is not known.
+fn number(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Placeholder(Placeholder { id, field: None }) => id.strip_prefix('$')?.parse().ok(),
+        Expr::Alias(alias) => number(&alias.expr),
+        _ => None,
+    }
+}
+
+/// The type of an expression, if it has one by itself.
+fn type_of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
+    if let Expr::Literal(value, None) = expr
+        && let Some(typed) = literal(value)
+    {
+        return Some(PgType::of_arrow(&typed.data_type()));
+    }
+    let (_, field) = expr.to_field(schema).ok()?;
+    (!field.data_type().is_null()).then(|| PgType::of(&field))
+}
