@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::{Int32Array, RecordBatch};
+use everfold::clock::SystemClock;
 use everfold::config::Config;
 use everfold::engine::Engine;
 use everfold::error::{Error, code};
 use everfold::log::store::{LocalStore, Store};
+use everfold::log::{Append, Log, Options};
 
 use super::database::Database;
 use super::server::files;
@@ -190,4 +193,21 @@ fn a_directory_belongs_to_one_server() {
     let config = Config { data: database.directory.path().to_path_buf(), ..Config::default() };
     let Err(e) = Engine::open(&config) else { panic!("two servers on one directory") };
     assert_eq!(e.code(), code::OBJECT_IN_USE);
+}
+
+#[test]
+fn a_log_whose_relation_is_gone_is_removed_when_the_database_is_opened() {
+    let copy = filled().copied().expect("it is copied");
+    let store: Arc<dyn Store> = Arc::new(LocalStore::open(copy.path()).expect("nobody holds it"));
+    let log = Log::open(store, Arc::new(SystemClock), Options::default()).expect("it is whole");
+    let rows = RecordBatch::try_from_iter([("a", Arc::new(Int32Array::from(vec![1, 2])) as _)]).expect("a batch");
+    log.register(999, rows.schema(), &[]).expect("the number is free");
+    log.append_blocking(Append { batches: vec![(999, rows)], sync: true }).expect("it is appended");
+    log.seal().expect("it is sealed");
+    log.close().expect("it is closed");
+    drop(log);
+    let mut database = Database::open(copy).expect("it opens");
+    assert!(!database.engine.log().ids().contains(&999));
+    views_equal_their_queries(&mut database, "with an orphan");
+    assert!(!database.restart().expect("it opens again").engine.log().ids().contains(&999));
 }
