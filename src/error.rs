@@ -371,10 +371,17 @@ fn reworded(text: &str) -> Option<Error> {
     if text.contains("Aggregate functions are not allowed in the WHERE clause") {
         return Some(Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed in WHERE").hint("Use HAVING."));
     }
-    if text.contains("Correlated scalar subquery must be aggregated") {
-        return Some(
-            Error::unsupported("a subquery that depends on the row must be an aggregate").hint("Put max() around its value, or join it."),
-        );
+    if text.contains("Argument ") && text.contains(" to grouping function is not in grouping columns") {
+        let message = "arguments to GROUPING must be grouping expressions of the associated query level";
+        return Some(Error::new(code::GROUPING_ERROR, message));
+    }
+    const CORRELATED: [&str; 3] = [
+        "Correlated scalar subquery must be aggregated",
+        "does not support logical expression OuterReferenceColumn",
+        "does not support logical expression Exists",
+    ];
+    if CORRELATED.iter().any(|theirs| text.contains(theirs)) {
+        return Some(Error::unsupported("this form of a subquery that depends on the row is not supported").hint("Write it as a join."));
     }
     if text.contains("Unsupported logical plan: CreateMemoryTable") {
         let hint = "Write CREATE MATERIALIZED VIEW name AS query, or CREATE TABLE and INSERT INTO .. SELECT.";

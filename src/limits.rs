@@ -64,3 +64,5 @@ pub const RESULT_BYTES_MAX: usize = 1 << 30;
 pub const PLANS_MAX: usize = 64;
 /// Stack of threads that plan statements, in bytes; a statement nested as deeply as the parser lets it be must fit.
 pub const STACK_BYTES: usize = 16 << 20;
+/// Elements of the series that one call of generate_series() makes for one batch.
+pub const SERIES_ELEMENTS_MAX: usize = 10_000_000;

@@ -22,6 +22,7 @@ macro_rules! scripts {
 }
 
 scripts!(
+    aggregate_functions,
     aggregates,
     catalog,
     copy,
@@ -29,13 +30,18 @@ scripts!(
     distinct_on,
     errors,
     explain,
+    grouping_sets,
     joins,
+    laterals,
     now,
+    set_operations,
     statements,
+    subqueries,
     tables,
     time_windows,
     transactions,
     types,
+    unnest,
     views,
     window
 );

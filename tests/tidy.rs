@@ -90,8 +90,8 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn is_test_file(path: &str) -> bool {
     path.ends_with("/tests.rs")
         || path.contains("/tests/")
-        || path.contains("/testing/")
         || path.ends_with("/testing.rs")
+        || path.contains("/testing/")
         || path.ends_with("/golden.rs")
 }
 

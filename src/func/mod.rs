@@ -2,8 +2,9 @@
 //!
 //! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement: [`types::Types`] reads type
 //! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
-//! rule before DataFusion's type coercion, types literals, casts and comparisons; [`setops::Multisets`] mends EXCEPT ALL and
-//! INTERSECT ALL, [`orders::Orders`] orders that DataFusion does not follow; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
+//! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
+//! not follow; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -15,6 +16,7 @@ pub mod cast;
 mod distinct;
 pub mod exact_float;
 pub mod json;
+pub mod lateral;
 pub mod names;
 mod orders;
 pub mod rewrite;
@@ -22,6 +24,7 @@ mod scalar;
 pub mod session;
 pub mod setops;
 mod string_agg;
+pub mod subquery;
 pub mod sum;
 pub mod sum_state;
 pub mod text_io;
@@ -33,10 +36,11 @@ use std::sync::Arc;
 use datafusion::config::Dialect;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
+use datafusion::functions_aggregate::variance::var_samp_udaf;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::Analyzer;
+use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 
 pub use names::output_names;
@@ -84,14 +88,25 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut all = sum::functions();
     all.push(string_agg::function());
     all.push(Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])));
+    all.push(Arc::new(var_samp_udaf().as_ref().clone().with_aliases(["variance"])));
     all
 }
 
-/// The analyzer rules in the order they must run; DataFusion's own (grouping functions, type coercion) stand last.
+/// The analyzer rules in the order they must run, DataFusion's own (grouping functions, type coercion) among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(setops::Multisets), Arc::new(rewrite::Meaning), Arc::new(orders::Orders)];
+        vec![Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries), Arc::new(rewrite::Meaning), Arc::new(orders::Orders)];
     rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(setops::Multisets));
+    rules
+}
+
+/// DataFusion's optimizer rules, with ours before those that they prepare.
+pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    let at = rules.iter().position(|r| r.name() == "decorrelate_predicate_subquery").unwrap_or(0);
+    rules.insert(at, Arc::new(subquery::Marks));
+    rules.insert(0, Arc::new(setops::Numbered));
     rules
 }
 
@@ -105,7 +120,7 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
     builder.window_functions().get_or_insert_default().extend(session::functions());
-    builder.with_analyzer_rules(analyzer_rules()).with_type_planner(Arc::new(types::Types))
+    builder.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules()).with_type_planner(Arc::new(types::Types))
 }
 
 #[cfg(test)]

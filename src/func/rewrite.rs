@@ -62,11 +62,16 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult
     }
     let names = NamePreserver::new(&plan);
     let projects = matches!(plan, LogicalPlan::Projection(_));
-    let plan = plan.map_expressions(|expr| {
+    let named = |expr: Expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| if projects { signed(e, &schema) } else { Ok(Transformed::no(e)) })?;
         let rewritten = rewritten.transform_data(|e| e.transform_up(|e| rewrite_expr(e, &schema, literals)))?;
         Ok(rewritten.update_data(|e| name.restore(e)))
+    };
+    let plan = plan.map_expressions(|expr| match expr {
+        // Each of its members is a column of its own.
+        Expr::GroupingSet(_) => expr.map_children(named),
+        expr => named(expr),
     })?;
     plan.map_data(|plan| match plan {
         LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),

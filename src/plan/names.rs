@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::serve::provider::{RelationProvider, SystemProvider};
+use crate::serve::system::rewrite::rewrite;
 use crate::serve::system::{RELATIONS, SystemContext};
 use crate::sql::{Statement, hidden, parse};
 
@@ -95,7 +96,8 @@ impl Names {
         names.hidden = hidden::expose(&mut query, &|name| self.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
         names.instead = None;
         names.identity = false;
-        let statement = ast::Statement::Query(query);
+        let mut statement = ast::Statement::Query(query);
+        rewrite(&mut statement, &(names.context)())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;
         let renamed =
             relation.columns.iter().zip(plan.schema().columns()).map(|(c, from)| datafusion::logical_expr::col(from).alias(&c.name));

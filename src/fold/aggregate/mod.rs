@@ -3,7 +3,8 @@
 //! A step goes so: [`Aggregate::fold`] numbers the groups of each delta, keeps the present results of groups that are touched for
 //! the first time in this step, and folds the rows into the states, a column at a time; at the end [`Aggregate::emit`] computes
 //! the results of touched groups again and gives the old row with weight -1 and the new one with +1 where they differ.
-//! A group whose row count falls to zero vanishes and its number is reused; without GROUP BY there is one group, which stays.
+//! A group whose row count falls to zero vanishes and its number is reused; without GROUP BY there is one group, which stays, and
+//! so does the group of each grouping set ().
 //!
 //! Three tiers of state, picked by [`build`]: vectors of numbers for what can be subtracted (`sums`) or only grows
 //! (`extremes`); ordered multisets per group for min, max, first and last of input that retracts; and for everything else the
@@ -102,7 +103,9 @@ pub struct Aggregate {
     /// Rows of each group.
     rows: Vec<i64>,
     states: Vec<Box<dyn State>>,
-    /// True once the row of an aggregate without GROUP BY was given.
+    /// Groups that are there without rows, the first numbers: that of an aggregate without GROUP BY, and those of the grouping set ().
+    standing: u32,
+    /// True once the rows of the standing groups were given.
     started: bool,
     /// What the step at hand has touched.
     marks: Marks,
@@ -128,7 +131,17 @@ impl Aggregate {
         }
         states.iter_mut().for_each(|s| s.resize(index.slots()));
         let rows = vec![0; index.slots()];
-        Ok(Aggregate { group, calls, schema, index, rows, states, started: false, marks: Marks::default() })
+        let standing = index.slots() as u32;
+        Ok(Aggregate { group, calls, schema, index, rows, states, standing, started: false, marks: Marks::default() })
+    }
+
+    /// The same with groups that are there without rows: `keys` are the values of the group expressions, one row per group.
+    pub fn with_standing(mut self, keys: &[ArrayRef], groups: usize) -> Result<Self> {
+        self.index.intern(keys, groups, &mut Vec::new(), &mut Vec::new())?;
+        self.rows.resize(self.index.slots(), 0);
+        self.states.iter_mut().for_each(|s| s.resize(self.index.slots()));
+        self.standing = self.index.slots() as u32;
+        Ok(self)
     }
 
     /// Folds one delta into the states.
@@ -185,8 +198,8 @@ impl Aggregate {
     /// Old rows out, new rows in, for touched groups whose row changed; vanished groups are released.
     fn emit(&mut self, touched: Touched) -> Result<Vec<Delta>> {
         let Touched { old, before, fresh, .. } = touched;
-        let global = self.group.is_empty();
-        let alive = |g: u32| global || self.rows[g as usize] > 0;
+        let standing = self.standing;
+        let alive = |g: u32| g < standing || self.rows[g as usize] > 0;
         if old.iter().chain(&fresh).any(|&g| self.rows[g as usize] < 0) {
             return Err(Error::internal("a group lost more rows than it had"));
         }
@@ -205,7 +218,7 @@ impl Aggregate {
         let added: Vec<u32> = changed.iter().copied().chain(staying as u32..shown.len() as u32).collect();
         let before = self.gather(&old, before, &removed)?;
         let after = self.gather(&shown, after, &added)?;
-        for g in old.into_iter().chain(fresh).filter(|g| !global && self.rows[*g as usize] == 0) {
+        for g in old.into_iter().chain(fresh).filter(|g| *g >= standing && self.rows[*g as usize] == 0) {
             self.index.release(g);
             self.states.iter_mut().for_each(|s| s.reset(g));
         }
@@ -314,11 +327,12 @@ impl Operator for Aggregate {
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
         let mut touched = Touched::default();
         self.marks.begin(self.rows.len());
-        if self.group.is_empty() && !self.started {
-            self.marks.first(0);
-            touched.fresh.push(0);
+        if !std::mem::replace(&mut self.started, true) {
+            for g in 0..self.standing {
+                self.marks.first(g);
+                touched.fresh.push(g);
+            }
         }
-        self.started = true;
         for delta in only(inputs)?.iter().filter(|d| d.num_rows() > 0) {
             self.fold(delta, &mut touched)?;
         }

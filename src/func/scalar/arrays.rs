@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, new_empty_array};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute;
 use arrow::datatypes::{DataType, Int32Type};
 use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
@@ -19,6 +21,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("array_length", dimension_rule, length),
         Function::udf("array_upper", dimension_rule, length),
         Function::udf("cardinality", list_rule, cardinality),
+        // Not PostgreSQL's own: a rewrite rule makes it of ARRAY(SELECT ..).
+        Function::udf("pg_array_or_empty", same_rule, or_empty),
     ]
 }
 
@@ -34,6 +38,25 @@ fn list_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
         [list @ DataType::List(_)] => Some((vec![list.clone()], DataType::Int32)),
         _ => None,
     }
+}
+
+fn same_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    (types.len() == 1).then(|| (types.to_vec(), types[0].clone()))
+}
+
+/// An array of no elements for NULL.
+fn or_empty(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let DataType::List(item) = args[0].data_type() else { return Ok(args[0].clone()) };
+    let lists = args[0].as_list::<i32>();
+    if lists.null_count() == 0 {
+        return Ok(args[0].clone());
+    }
+    // The slot of a NULL may hold elements, which must not come to light: only those of the others are taken.
+    let kept = (0..lists.len()).filter(|row| lists.is_valid(*row)).map(|row| lists.value(row)).collect::<Vec<_>>();
+    let kept = kept.iter().map(|values| values.as_ref()).collect::<Vec<_>>();
+    let values = if kept.is_empty() { new_empty_array(item.data_type()) } else { compute::concat(&kept)? };
+    let lengths = (0..lists.len()).map(|row| if lists.is_valid(row) { lists.value_length(row) as usize } else { 0 });
+    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, None)?))
 }
 
 /// NULL for an empty array and for a dimension that it does not have.

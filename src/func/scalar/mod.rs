@@ -1,6 +1,7 @@
 //! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
 
 mod arrays;
+mod collected;
 pub mod define;
 mod growing;
 mod jsonb;
@@ -9,6 +10,8 @@ mod pattern;
 mod pattern_number;
 mod pattern_read;
 mod planner;
+mod series;
+mod sets;
 mod strings;
 mod times;
 mod to_char;
@@ -31,6 +34,9 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         arrays::functions(),
         jsonb::functions(),
         windows::functions(),
+        collected::functions(),
+        series::functions(),
+        sets::functions(),
     ]
     .concat()
 }

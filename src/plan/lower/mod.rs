@@ -10,8 +10,10 @@ mod join;
 mod leaves;
 mod now;
 mod rows;
+mod set_operation;
 mod time;
 mod top_n;
+mod unnest;
 mod window;
 
 use std::sync::Arc;
@@ -51,8 +53,8 @@ pub struct DataflowInput {
     pub schema: SchemaRef,
 }
 
-/// Rules of DataFusion's optimizer that are left out: what they make is worse to maintain than what they take.
-const LEFT_OUT: [&str; 1] = ["single_distinct_aggregation_to_group_by"];
+/// Rules of the optimizer that are left out: what they make is worse to maintain than what they take.
+const LEFT_OUT: [&str; 2] = ["single_distinct_aggregation_to_group_by", "numbered_multisets"];
 /// Left out too where a view filters by the time: the bounds of two filters are not to be computed as a column of the rows.
 const LEFT_OUT_CLOCKED: &str = "common_sub_expression_eliminate";
 
@@ -84,7 +86,10 @@ fn optimized(state: &SessionState, plan: &LogicalPlan, clocked: bool) -> Result<
     let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
     let left_out = |name| LEFT_OUT.contains(&name) || clocked && name == LEFT_OUT_CLOCKED;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = state.optimizers().iter().filter(|r| !left_out(r.name())).cloned().collect();
-    Ok(Optimizer::with_rules(rules).optimize(distinct_on::rewrite(analyzed)?, state, |_, _| {})?)
+    // Subqueries become joins, all of them: a dataflow has no other way to follow their changes.
+    let mut state = state.clone();
+    state.config_mut().options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    Ok(Optimizer::with_rules(rules).optimize(distinct_on::rewrite(analyzed)?, &state, |_, _| {})?)
 }
 
 fn unsupported(what: impl Into<String>, hint: &str) -> Error {
@@ -160,7 +165,9 @@ impl Lowering<'_> {
                 None => self.window(window),
             },
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
+            LogicalPlan::Extension(extension) => self.extension(extension),
             LogicalPlan::RecursiveQuery(_) => Err(unsupported("WITH RECURSIVE", "Run the recursive query when reading.")),
+            LogicalPlan::Subquery(_) => Err(unsupported("this form of a subquery that depends on the row", "Write it as a join.")),
             other => Err(unsupported(format!("this part of a plan: {}", other.display()), "Simplify the query.")),
         }
     }

@@ -1,13 +1,12 @@
-//! Windows of time: the unnest that HOP makes, and the sessions of SESSION.
+//! The windows of SESSION.
 
-use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, Unnest, Window};
+use datafusion::logical_expr::{Expr, Window};
 
 use super::{Lowered, Lowering, bare, unsupported};
-use crate::error::{Error, Result};
-use crate::fold::{self, Flow, Session, SessionSpec, Unnested};
+use crate::error::Result;
+use crate::fold::{Flow, Session, SessionSpec};
 use crate::func::session::Bound;
 
 /// The calls of a window node, if all of them are bounds of sessions.
@@ -43,23 +42,6 @@ impl Lowering<'_> {
             schema: window.schema.inner().clone(),
         };
         Ok(Lowered { flow: Flow::node(Box::new(Session::new(spec)?), vec![lowered.flow]), append_only: false, key: lowered.key })
-    }
-
-    pub(super) fn unnest(&mut self, unnest: &Unnest) -> Result<Lowered> {
-        let lists = &unnest.list_type_columns;
-        let input = self.node(&unnest.input)?;
-        let plain_list = |i: usize| matches!(input.flow.schema().field(i).data_type(), DataType::List(_));
-        let shallow = lists.iter().all(|(i, list)| list.depth == 1 && plain_list(*i));
-        if !unnest.struct_type_columns.is_empty() || !shallow || unnest.options.preserve_nulls() {
-            return Err(unsupported("this form of unnest", "Unnest arrays of one dimension."));
-        }
-        let source = |i: &usize| if lists.iter().any(|(list, _)| list == i) { Unnested::List(*i) } else { Unnested::Plain(*i) };
-        let columns: Vec<Unnested> = unnest.dependency_indices.iter().map(source).collect();
-        if columns.len() != unnest.schema.fields().len() {
-            return Err(Error::internal("an unnest has other columns than its schema"));
-        }
-        let operator = fold::Unnest::new(columns, unnest.schema.inner().clone());
-        Ok(Lowered { flow: Flow::node(Box::new(operator), vec![input.flow]), append_only: input.append_only, key: None })
     }
 }
 

@@ -5,8 +5,10 @@
 //! is a small function that changes the node it knows and leaves the rest alone, so their order within a list matters
 //! only where a rule says so. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
 
+mod aggregates;
 mod build;
 mod casts;
+mod grouping;
 mod queries;
 mod series;
 mod vectors;
@@ -49,6 +51,7 @@ const AFTER: &[Rule] = &[
     like_escape,
     vectors::array_literal,
     queries::array_of_query,
+    aggregates::collected,
     queries::scalar_subquery,
     vectors::vector_argument,
     vectors::any_of_vector,
@@ -86,12 +89,18 @@ impl VisitorMut for Rewriter<'_> {
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         queries::tableoid(select);
+        if let Err(error) = queries::shared_columns(select) {
+            return ControlFlow::Break(error);
+        }
+        series::alias_as_value(select);
+        grouping::expand(select);
         series::expanded(select);
         queries::labels(select);
         ControlFlow::Continue(())
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         table_function(factor);
+        series::in_from(factor);
         series::column_of_alias(factor);
         ControlFlow::Continue(())
     }

@@ -1,16 +1,16 @@
 //! Functions of arrays that clients use on the catalogs' array and vector columns.
 //!
 //! The vectors of PostgreSQL's catalogs (int2vector, oidvector) are text here, numbers apart by blanks; `pg_vector` makes
-//! an array of one. It, `pg_subscripts`, `pg_expandarray`, `pg_array_any` and `pg_array_or_empty` are not PostgreSQL's own: the rewrite rules of
+//! an array of one. It, `pg_subscripts`, `pg_expandarray` and `pg_array_any` are not PostgreSQL's own: the rewrite rules of
 //! [`super::super::rewrite`] introduce them.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, ListArray, StructArray, new_empty_array};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, ListArray, StructArray};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::{plan_datafusion_err, plan_err};
+use datafusion::common::plan_err;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
@@ -37,7 +37,6 @@ const LIST: &[(&str, usize, Returns, Run)] = &[
     ("pg_subscripts", 2, |_| Ok(list_of(DataType::Int32)), subscripts),
     ("pg_expandarray", 1, |_| Ok(list_of(DataType::Struct(pair()))), |a, _| expand(&a[0])),
     ("pg_array_any", 2, |_| Ok(DataType::Boolean), any),
-    ("pg_array_or_empty", 1, |t| t.first().cloned().ok_or_else(|| plan_datafusion_err!("an array is missing")), |a, _| or_empty(&a[0])),
 ];
 
 impl ArrayFunction {
@@ -167,24 +166,4 @@ fn any(args: &[ArrayRef], n: usize) -> DfResult<ArrayRef> {
         (found || range.into_iter().all(|j| values.is_valid(j))).then_some(found)
     };
     Ok(Arc::new((0..n).map(one).collect::<BooleanArray>()))
-}
-
-/// `ARRAY(SELECT ..)` of no rows is an empty array where array_agg() of no rows is null.
-fn or_empty(array: &ArrayRef) -> DfResult<ArrayRef> {
-    let DataType::List(item) = array.data_type() else { return Ok(array.clone()) };
-    let list = array.as_list::<i32>();
-    let (offsets, mut values, nulls): (_, ArrayRef, Option<&NullBuffer>) = (list.offsets(), list.values().clone(), list.nulls());
-    if nulls.is_none() {
-        return Ok(array.clone());
-    }
-    // A null's slot may hold elements, which would come to light: then the lists are copied one by one.
-    let hidden = (0..list.len()).any(|i| list.is_null(i) && list.value_length(i) > 0);
-    if !hidden {
-        return Ok(Arc::new(ListArray::try_new(item.clone(), offsets.clone(), values, None)?));
-    }
-    let parts: Vec<ArrayRef> = (0..list.len()).filter(|i| list.is_valid(*i)).map(|i| list.value(i)).collect();
-    let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
-    values = if parts.is_empty() { new_empty_array(item.data_type()) } else { arrow::compute::concat(&parts)? };
-    let offsets = OffsetBuffer::from_lengths((0..list.len()).map(|i| length(list, i) as usize));
-    Ok(Arc::new(ListArray::try_new(item.clone(), offsets, values, None)?))
 }

@@ -4,8 +4,8 @@ use hashbrown::{HashMap, HashSet};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, Value,
+    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value,
 };
 
 use super::super::SystemContext;
@@ -180,6 +180,7 @@ fn conjuncts(expr: Expr, all: &mut Vec<Expr>) {
 fn table_name(factor: &TableFactor) -> Option<String> {
     match factor {
         TableFactor::Table { name, alias, .. } => Some(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone())),
+        TableFactor::Derived { alias, .. } => alias.as_ref().map(|a| a.name.value.clone()),
         _ => None,
     }
 }
@@ -314,6 +315,7 @@ fn covers(table: Option<&str>, expr: &Expr) -> bool {
 fn changes(expr: &Expr) -> bool {
     match expr {
         Expr::Cast { .. } | Expr::Subquery(_) | Expr::Array(_) => true,
+        Expr::Function(f) if super::aggregates::is_collected(f) => true,
         Expr::Function(f) => f.over.is_none() && (f.name.0.len() > 1 || !matches!(f.args, FunctionArguments::List(_))),
         Expr::CompoundFieldAccess { .. } | Expr::AnyOp { .. } => true,
         _ => false,
@@ -366,4 +368,28 @@ fn named(expr: &Expr) -> Option<String> {
         Expr::Exists { .. } => Some("exists".into()),
         _ => None,
     }
+}
+
+/// Refuses outer joins with USING or NATURAL whose shared column DataFusion takes from the side that may be NULL: from the left one for
+/// a name, and for `*` from the one whose name comes first. Errors: 0A000.
+pub fn shared_columns(select: &Select) -> Result<()> {
+    let wild = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let shares = |c: &JoinConstraint| matches!(c, JoinConstraint::Using(_) | JoinConstraint::Natural);
+    for from in &select.from {
+        let mut before = vec![table_name(&from.relation)];
+        for join in &from.joins {
+            let name = table_name(&join.relation);
+            let wrong = match &join.join_operator {
+                JoinOperator::FullOuter(c) | JoinOperator::Right(c) | JoinOperator::RightOuter(c) => shares(c),
+                JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => wild && shares(c) && before.iter().any(|b| name < *b),
+                _ => false,
+            };
+            if wrong {
+                let hint = "Write ON a.x = b.x, name the columns, and take coalesce(a.x, b.x) for the shared one.";
+                return Err(Error::unsupported("this outer join with USING or NATURAL is not supported").hint(hint));
+            }
+            before.push(name);
+        }
+    }
+    Ok(())
 }

@@ -1,38 +1,206 @@
 //! Functions that return sets: `FROM generate_series(1, 3) i` has a column `i`, and `SELECT generate_series(1, 3)` has three rows.
+//!
+//! Here they return arrays, and DataFusion's unnest expands them: in FROM each becomes `UNNEST(f(..))`, which may name the columns of
+//! what stands to its left, with columns named as PostgreSQL does; in SELECT each becomes `unnest(f(..))`.
 
-use sqlparser::ast::{Expr, Ident, Select, SelectItem, TableAlias, TableAliasColumnDef, TableFactor};
+use std::ops::ControlFlow;
 
-use super::build::{call, last_name, take};
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
+    Value, VisitMut, VisitorMut,
+};
 
-/// A function of one column in FROM: the column is named as the alias is, or as the function.
-pub fn column_of_alias(factor: &mut TableFactor) {
-    let (function, alias) = match factor {
-        TableFactor::Table { name, alias, args: Some(_), .. } | TableFactor::Function { name, alias, .. } => (last_name(name), alias),
-        TableFactor::UNNEST { alias, array_exprs, with_offset: false, .. } if array_exprs.len() == 1 => ("unnest".to_string(), alias),
-        _ => return,
-    };
-    if !matches!(function.as_str(), "generate_series" | "unnest") {
-        return;
+use super::build::{bare, call, last_name, take};
+
+/// Each function and its columns; one without is named as its alias is.
+const SETS: &[(&str, &[&str])] = &[
+    ("generate_series", &[]),
+    ("generate_subscripts", &[]),
+    ("string_to_table", &[]),
+    ("jsonb_array_elements", &["value"]),
+    ("jsonb_array_elements_text", &["value"]),
+    ("jsonb_object_keys", &[]),
+    ("jsonb_each", &["key", "value"]),
+    ("jsonb_each_text", &["key", "value"]),
+    ("json_array_elements", &["value"]),
+    ("json_array_elements_text", &["value"]),
+    ("json_object_keys", &[]),
+    ("json_each", &["key", "value"]),
+    ("json_each_text", &["key", "value"]),
+];
+
+/// A series of literal numbers longer than this stays a table function, whose rows are made one by one.
+const ARRAY_MAX: i64 = 10_000;
+
+fn columns_of(function: &str) -> Option<&'static [&'static str]> {
+    SETS.iter().find(|(name, _)| *name == function).map(|(_, columns)| *columns)
+}
+
+/// A function in FROM as UNNEST of its array, its columns named.
+pub fn in_from(factor: &mut TableFactor) {
+    let Some(set) = Set::of(factor) else { return };
+    let Some(columns) = set.columns() else { return };
+    let mut arrays = set.arrays;
+    if set.function != "unnest" {
+        // jsonb_each gives the values alone.
+        let keys = if set.function.starts_with("jsonb") { "jsonb_object_keys" } else { "json_object_keys" };
+        let keys = (columns == ["key", "value"]).then(|| call(keys, arrays.clone()));
+        arrays = keys.into_iter().chain([call(&set.function, arrays)]).collect();
     }
-    match alias {
-        Some(alias) if alias.columns.is_empty() => {
-            alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
+    let mut names: Vec<Ident> = match (columns, arrays.len()) {
+        ([], 1) => vec![name.clone()],
+        ([], n) => (0..n).map(|i| Ident::new(if i == 0 { "unnest".to_string() } else { format!("unnest_{}", i + 1) })).collect(),
+        (columns, _) => columns.iter().copied().map(Ident::new).collect(),
+    };
+    if set.ordinality {
+        arrays.push(call("array_ordinals", arrays.clone()));
+        names.push(Ident::new("ordinality"));
+    }
+    let given = set.alias.map_or(vec![], |a| a.columns);
+    let columns = names.into_iter().enumerate().map(|(i, name)| match given.get(i) {
+        Some(column) => column.clone(),
+        None => TableAliasColumnDef { name, data_type: None },
+    });
+    let alias = TableAlias { explicit: true, name, columns: columns.collect(), at: None };
+    *factor = TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs: arrays,
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    };
+}
+
+/// A call of a function in FROM.
+struct Set {
+    function: String,
+    arrays: Vec<Expr>,
+    alias: Option<TableAlias>,
+    ordinality: bool,
+}
+
+impl Set {
+    fn of(factor: &TableFactor) -> Option<Set> {
+        let (function, args, alias, ordinality) = match factor {
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
+                (last_name(name), plain(&args.args)?, alias, *with_ordinality)
+            }
+            TableFactor::Function { name, args, alias, with_ordinality, .. } => (last_name(name), plain(args)?, alias, *with_ordinality),
+            TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
+                ("unnest".to_string(), array_exprs.clone(), alias, *with_ordinality)
+            }
+            _ => return None,
+        };
+        Some(Set { function, arrays: args, alias: alias.clone(), ordinality })
+    }
+
+    /// The names of its columns; `None` if it is not to be changed.
+    fn columns(&self) -> Option<&'static [&'static str]> {
+        if self.function == "unnest" {
+            return Some(&[]);
         }
-        None if function == "generate_series" => {
-            let column = TableAliasColumnDef::from_name(&function);
-            *alias = Some(TableAlias { explicit: true, name: Ident::new(function), columns: vec![column], at: None });
-        }
-        _ => {}
+        let columns = columns_of(&self.function)?;
+        let long = self.function == "generate_series" && length(&self.arrays).is_some_and(|n| n > ARRAY_MAX) && !self.ordinality;
+        (!long).then_some(columns)
     }
 }
 
-/// `SELECT generate_series(..)`: a list in DataFusion, so it is expanded.
+fn plain(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+    let expr = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e.clone()),
+        _ => None,
+    };
+    args.iter().map(expr).collect()
+}
+
+/// Elements of a series of literal numbers, at most.
+fn length(args: &[Expr]) -> Option<i64> {
+    let [first, last] = args.get(..2)? else { return None };
+    Some(number(last)?.checked_sub(number(first)?)?.saturating_abs())
+}
+
+fn number(expr: &Expr) -> Option<i64> {
+    match bare(expr) {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => n.to_string().parse().ok(),
+            _ => None,
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => number(expr)?.checked_neg(),
+        _ => None,
+    }
+}
+
+/// A long series in FROM, which stays a function: the column is named as the alias is, or as the function.
+pub fn column_of_alias(factor: &mut TableFactor) {
+    let (TableFactor::Table { name, alias, args: Some(_), .. } | TableFactor::Function { name, alias, .. }) = factor else { return };
+    if last_name(name) != "generate_series" {
+        return;
+    }
+    let name = alias.as_ref().map_or_else(|| Ident::new("generate_series"), |a| a.name.clone());
+    let alias = alias.get_or_insert_with(|| TableAlias { explicit: true, name: name.clone(), columns: vec![], at: None });
+    if alias.columns.is_empty() {
+        alias.columns.push(TableAliasColumnDef { name, data_type: None });
+    }
+}
+
+/// `SELECT generate_series(..)`: the array is expanded.
 pub fn expanded(select: &mut Select) {
-    for item in &mut select.projection {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
-            && matches!(expr, Expr::Function(f) if f.over.is_none() && last_name(&f.name) == "generate_series")
-        {
+    let _ = VisitMut::visit(&mut select.projection, &mut Expand { queries: 0 });
+}
+
+struct Expand {
+    /// Subqueries around the expression: they have SELECT lists of their own.
+    queries: usize,
+}
+
+impl VisitorMut for Expand {
+    type Break = ();
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let expands = |f: &str| columns_of(f).is_some_and(|columns| columns.len() < 2);
+        if self.queries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none() && expands(&last_name(&f.name))) {
             *expr = call("unnest", vec![take(expr)]);
         }
+        ControlFlow::Continue(())
+    }
+}
+
+/// `FROM jsonb_array_elements(j) AS e`: the column is `value`, and `e` alone means it too.
+pub fn alias_as_value(select: &mut Select) {
+    let factors = |t: &TableWithJoins| -> Vec<TableFactor> {
+        std::iter::once(t.relation.clone()).chain(t.joins.iter().map(|j| j.relation.clone())).collect()
+    };
+    let named = |factor: TableFactor| {
+        let set = Set::of(&factor)?;
+        let alias = set.alias.filter(|a| a.columns.is_empty())?;
+        (columns_of(&set.function) == Some(&["value"])).then_some(alias.name)
+    };
+    let aliases: Vec<Ident> = select.from.iter().flat_map(factors).filter_map(named).collect();
+    if !aliases.is_empty() {
+        let _ = VisitMut::visit(select, &mut Named { aliases });
+    }
+}
+
+struct Named {
+    aliases: Vec<Ident>,
+}
+
+impl VisitorMut for Named {
+    type Break = ();
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(ident) = expr
+            && self.aliases.contains(ident)
+        {
+            *expr = Expr::CompoundIdentifier(vec![ident.clone(), Ident::new("value")]);
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -1,0 +1,304 @@
+//! LATERAL: subqueries and functions in FROM that name columns of what stands to their left (manual, chapter 7.2.1.5).
+//!
+//! DataFusion joins a lateral subquery by the equalities of its WHERE. [`Laterals`], an analyzer rule, does what that does not reach:
+//!
+//! 1. A subquery without a relation of its own (an unnest, VALUES, expressions) is computed on the rows of the left side: [`inline`].
+//!    The join vanishes, and what is left is linear.
+//! 2. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, JoinType, NullHandling, Result as DfResult, ScalarValue, UnnestOptions};
+use datafusion::functions_window::row_number::row_number_udwf;
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprFunctionExt, FetchType, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr,
+    Subquery, SubqueryAlias, WindowFunctionDefinition, lit,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::subquery::{subquery, through};
+
+/// The rule; see the head of this module.
+#[derive(Debug)]
+pub struct Laterals;
+
+impl AnalyzerRule for Laterals {
+    fn name(&self) -> &str {
+        "laterals"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
+        let names = Cell::new(0);
+        let rewrite = |node: LogicalPlan| match node {
+            LogicalPlan::Join(join) => rewrite(join, &names),
+            other => Ok(Transformed::no(other)),
+        };
+        Ok(plan.transform_up_with_subqueries(rewrite)?.data)
+    }
+}
+
+fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>> {
+    let no = |join| Ok(Transformed::no(LogicalPlan::Join(join)));
+    let outer = match join.join_type {
+        JoinType::Inner => false,
+        JoinType::Left => true,
+        _ => return no(join),
+    };
+    let Some(lateral) = lateral(&join.right) else { return no(join) };
+    let condition = condition(&join);
+    let always = condition.iter().all(|c| matches!(c, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
+    if !outer || always {
+        let inliner = Inliner { left: &join.left, outer, names };
+        if let Some(inlined) = inliner.inline(&lateral.subquery)? {
+            let left = join.left.schema().columns().into_iter().map(Expr::Column);
+            let right = inlined.columns.into_iter().zip(join.right.schema().columns());
+            let right = right.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
+            let mut plan = LogicalPlanBuilder::from(inlined.plan).project(left.chain(right).collect::<Vec<_>>())?;
+            if let Some(condition) = conjunction(condition).filter(|_| !always) {
+                plan = plan.filter(condition)?;
+            }
+            return Ok(Transformed::yes(plan.build()?));
+        }
+    }
+    let Some(limited) = first_rows(&lateral.subquery, names)? else { return no(join) };
+    let subquery = LogicalPlan::Subquery(subquery(Arc::new(limited)));
+    let right = match join.right.as_ref() {
+        LogicalPlan::SubqueryAlias(alias) => LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(subquery), alias.alias.clone())?),
+        _ => subquery,
+    };
+    Ok(Transformed::yes(LogicalPlan::Join(Join { right: Arc::new(right), ..join })))
+}
+
+/// The lateral subquery that a join's right side is.
+fn lateral(right: &LogicalPlan) -> Option<&Subquery> {
+    match right {
+        LogicalPlan::Subquery(subquery) => Some(subquery),
+        LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {
+            LogicalPlan::Subquery(subquery) => Some(subquery),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn condition(join: &Join) -> Vec<Expr> {
+    let on = join.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
+    on.chain(join.filter.clone()).collect()
+}
+
+// Computed on the left side's rows ---------------------------------------------------------------------------------------------
+
+struct Inliner<'a> {
+    left: &'a Arc<LogicalPlan>,
+    /// True for a left join: a row of the left side without a row of the subquery stays.
+    outer: bool,
+    names: &'a Cell<usize>,
+}
+
+/// A subquery over the rows of the left side: all columns of the left side, and where those of the subquery are.
+struct Inlined {
+    plan: LogicalPlan,
+    columns: Vec<Column>,
+    /// True if a row of the left side may have several rows or none.
+    expanded: bool,
+}
+
+impl Inliner<'_> {
+    fn inline(&self, plan: &LogicalPlan) -> DfResult<Option<Inlined>> {
+        match plan {
+            LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => {
+                Ok(Some(Inlined { plan: self.left.as_ref().clone(), columns: vec![], expanded: false }))
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.inline(&alias.input),
+            LogicalPlan::Subquery(subquery) => self.inline(&subquery.subquery),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) if !self.outer => {
+                let Some(input) = self.inline(&filter.input)? else { return Ok(None) };
+                let Some(predicate) = self.moved(&filter.predicate, &filter.input, &input)? else { return Ok(None) };
+                let plan = LogicalPlanBuilder::from(input.plan).filter(predicate)?.build()?;
+                Ok(Some(Inlined { plan, columns: input.columns, expanded: true }))
+            }
+            LogicalPlan::Values(values) => self.values(&values.values),
+            LogicalPlan::Unnest(unnest) => {
+                let simple = unnest.struct_type_columns.is_empty() && unnest.list_type_columns.iter().all(|(_, list)| list.depth == 1);
+                let Some(input) = self.inline(&unnest.input)?.filter(|i| simple && !i.expanded) else { return Ok(None) };
+                let lists = unnest.list_type_columns.iter().map(|(i, _)| input.columns[*i].clone()).collect();
+                let columns = unnest.dependency_indices.iter().map(|i| input.columns[*i].clone()).collect();
+                let nulls = if self.outer { NullHandling::PreserveAndExpandEmpty } else { NullHandling::Drop };
+                let options = UnnestOptions::new().with_null_handling(nulls);
+                let plan = LogicalPlanBuilder::from(input.plan).unnest_columns_with_options(lists, options)?.build()?;
+                Ok(Some(Inlined { plan, columns, expanded: true }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn projection(&self, projection: &Projection) -> DfResult<Option<Inlined>> {
+        let Some(input) = self.inline(&projection.input)? else { return Ok(None) };
+        // A row that a left join keeps has NULL in every column.
+        let plain = |e: &Expr| matches!(e.clone().unalias(), Expr::Column(_));
+        if self.outer && input.expanded && !projection.expr.iter().all(plain) {
+            return Ok(None);
+        }
+        let exprs = projection.expr.iter().map(|e| self.moved(e, &projection.input, &input)).collect::<DfResult<Option<Vec<_>>>>()?;
+        let Some(exprs) = exprs else { return Ok(None) };
+        self.project(input.plan, exprs, input.expanded).map(Some)
+    }
+
+    /// One row per VALUES row and row of the left side.
+    fn values(&self, rows: &[Vec<Expr>]) -> DfResult<Option<Inlined>> {
+        let start = self.names.get();
+        let mut parts: Vec<LogicalPlan> = Vec::with_capacity(rows.len());
+        let mut columns = Vec::new();
+        for row in rows {
+            let exprs = row.iter().map(|e| self.outer_as_column(e)).collect::<DfResult<Option<Vec<_>>>>()?;
+            let Some(exprs) = exprs else { return Ok(None) };
+            self.names.set(start);
+            let part = self.project(self.left.as_ref().clone(), exprs, false)?;
+            columns = part.columns;
+            parts.push(part.plan);
+        }
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else { return Ok(None) };
+        let expanded = parts.len() > 0;
+        let plan = parts.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?.build()?;
+        // A union forgets which relation a column is of.
+        let named = self.left.schema().columns().into_iter().zip(plan.schema().columns());
+        let named = named.map(|(to, from)| Expr::Column(from).alias_qualified(to.relation, to.name));
+        let exprs: Vec<Expr> = named.chain(columns.iter().cloned().map(Expr::Column)).collect();
+        let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+        Ok(Some(Inlined { plan, columns, expanded }))
+    }
+
+    /// The left side's columns and these expressions under names of their own.
+    fn project(&self, plan: LogicalPlan, exprs: Vec<Expr>, expanded: bool) -> DfResult<Inlined> {
+        let columns: Vec<Column> = exprs.iter().map(|_| Column::new_unqualified(self.name())).collect();
+        let left = self.left.schema().columns().into_iter().map(Expr::Column);
+        let named = exprs.into_iter().zip(&columns).map(|(e, c)| e.unalias().alias(&c.name));
+        let plan = LogicalPlanBuilder::from(plan).project(left.chain(named).collect::<Vec<_>>())?.build()?;
+        Ok(Inlined { plan, columns, expanded })
+    }
+
+    fn name(&self) -> String {
+        self.names.set(self.names.get() + 1);
+        format!("__lateral_{}", self.names.get())
+    }
+
+    /// An expression over the subquery's plan as one over the inlined plan; `None` if it names what is not there.
+    fn moved(&self, expr: &Expr, from: &LogicalPlan, to: &Inlined) -> DfResult<Option<Expr>> {
+        let inner = expr.clone().transform_up(|e| match &e {
+            Expr::Column(column) => match from.schema().maybe_index_of_column(column) {
+                Some(i) => Ok(Transformed::yes(Expr::Column(to.columns[i].clone()))),
+                None => Ok(Transformed::no(e)),
+            },
+            _ => Ok(Transformed::no(e)),
+        })?;
+        self.outer_as_column(&inner.data)
+    }
+
+    /// An expression with the outer query's columns as columns of the left side; `None` if they are of a query further out, or if a
+    /// subquery would have to follow.
+    fn outer_as_column(&self, expr: &Expr) -> DfResult<Option<Expr>> {
+        let mut known = true;
+        let moved = expr.clone().transform_up(|e| match e {
+            Expr::OuterReferenceColumn(_, column) if self.left.schema().has_column(&column) => Ok(Transformed::yes(Expr::Column(column))),
+            other => {
+                known &= !matches!(
+                    other,
+                    Expr::OuterReferenceColumn(..)
+                        | Expr::ScalarSubquery(_)
+                        | Expr::Exists(_)
+                        | Expr::InSubquery(_)
+                        | Expr::SetComparison(_)
+                );
+                Ok(Transformed::no(other))
+            }
+        })?;
+        Ok(known.then_some(moved.data))
+    }
+}
+
+// The first rows for each row of the left side -----------------------------------------------------------------------------------
+
+/// `SELECT .. WHERE inner = outer ORDER BY keys LIMIT n OFFSET m` with numbered rows in the place of LIMIT; `None` for another shape.
+fn first_rows(plan: &LogicalPlan, names: &Cell<usize>) -> DfResult<Option<LogicalPlan>> {
+    let (mut above, mut rest): (Vec<&Projection>, &LogicalPlan) = (vec![], plan);
+    let (mut bounds, mut order): (Option<(usize, Option<usize>)>, Option<Vec<SortExpr>>) = (None, None);
+    loop {
+        rest = match rest {
+            LogicalPlan::Projection(projection) => {
+                above.push(projection);
+                // What is below the projection does not know its columns.
+                if let Some(order) = &mut order {
+                    for key in order {
+                        key.expr = through(key.expr.clone(), projection)?;
+                    }
+                }
+                &projection.input
+            }
+            LogicalPlan::SubqueryAlias(alias) if !matches!(alias.input.as_ref(), LogicalPlan::TableScan(_)) => return Ok(None),
+            LogicalPlan::Limit(limit) if bounds.is_none() && order.is_none() => {
+                let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) else {
+                    return Ok(None);
+                };
+                bounds = Some((skip, fetch));
+                &limit.input
+            }
+            LogicalPlan::Sort(sort) if bounds.is_some() && order.is_none() => {
+                order = Some(sort.expr.clone());
+                &sort.input
+            }
+            _ => break,
+        };
+    }
+    let (Some((skip, fetch)), LogicalPlan::Filter(filter)) = (bounds, rest) else { return Ok(None) };
+    let Some(partition) = correlated(&filter.predicate, &filter.input)? else { return Ok(None) };
+    names.set(names.get() + 1);
+    let number = format!("__row_number_{}", names.get());
+    let function = Expr::from(WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]));
+    let window = function.partition_by(partition).order_by(order.unwrap_or_default()).build()?.alias(&number);
+    let numbered = LogicalPlanBuilder::from(rest.clone()).window(vec![window])?;
+    let number = || Expr::Column(Column::new_unqualified(&number));
+    let bound = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
+    let first = (skip > 0).then(|| number().gt(bound(skip)));
+    let last = fetch.map(|fetch| number().lt_eq(bound(skip.saturating_add(fetch))));
+    let mut kept = match conjunction(first.into_iter().chain(last)) {
+        Some(condition) => numbered.filter(condition)?,
+        None => numbered,
+    };
+    for projection in above.into_iter().rev() {
+        kept = kept.project(projection.expr.clone())?;
+    }
+    kept.build().map(Some)
+}
+
+/// The inner sides of the equalities with columns outside; `None` if the outer query is named in another way, or not at all.
+fn correlated(predicate: &Expr, input: &LogicalPlan) -> DfResult<Option<Vec<Expr>>> {
+    if !input.all_out_ref_exprs().is_empty() {
+        return Ok(None);
+    }
+    let mut inner: Vec<Expr> = Vec::new();
+    for part in split_conjunction(predicate).into_iter().filter(|p| p.contains_outer()) {
+        let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = part else { return Ok(None) };
+        let side = match (left.contains_outer(), right.contains_outer()) {
+            (true, false) if !left.any_column_refs() => right,
+            (false, true) if !right.any_column_refs() => left,
+            _ => return Ok(None),
+        };
+        let mut plain = true;
+        side.apply(|e| {
+            plain &= !matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if !plain {
+            return Ok(None);
+        }
+        inner.push(side.as_ref().clone());
+    }
+    Ok((!inner.is_empty()).then_some(inner))
+}

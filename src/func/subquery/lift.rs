@@ -1,0 +1,144 @@
+//! Moves subqueries out of the nodes in which DataFusion does not run them, into a projection below.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder};
+
+use super::{Names, has_subquery, is_subquery};
+
+/// The plan with its own subqueries in projections and filters only, where that can be done.
+pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
+    match plan {
+        LogicalPlan::Aggregate(_) => Ok(over_projection(plan, names)?.0),
+        LogicalPlan::Sort(_) | LogicalPlan::Window(_) => {
+            let width = plan.schema().fields().len();
+            let (lifted, hidden) = over_projection(plan, names)?;
+            let shown = lifted.schema().columns().into_iter().filter(|c| !hidden.contains(&c.name)).map(Expr::Column);
+            let shown: Vec<Expr> = shown.collect();
+            debug_assert_eq!(shown.len(), width);
+            LogicalPlanBuilder::from(lifted).project(shown)?.build()
+        }
+        LogicalPlan::Join(join) => lift_join(join, names),
+        other => Ok(other),
+    }
+}
+
+/// A node of one input whose subqueries are columns of a projection below, and the names of these.
+fn over_projection(plan: LogicalPlan, names: &Names) -> DfResult<(LogicalPlan, Vec<String>)> {
+    let kept = NamePreserver::new_for_projection();
+    let mut hidden = Hidden::default();
+    let exprs = plan.expressions().into_iter().map(|e| {
+        let name = kept.save(&e);
+        Ok(name.restore(hidden.take(e, names)?))
+    });
+    let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
+    let input = plan.inputs()[0].clone();
+    let below = hidden.below(input)?;
+    Ok((plan.with_new_exprs(exprs, vec![below])?, hidden.names()))
+}
+
+/// Subqueries taken out of expressions, each as a named column.
+#[derive(Default)]
+struct Hidden(Vec<(Expr, String)>);
+
+impl Hidden {
+    /// The expression with columns in the place of its subqueries.
+    fn take(&mut self, expr: Expr, names: &Names) -> DfResult<Expr> {
+        let replaced = expr.transform_down(|e| {
+            if !is_subquery(&e) {
+                return Ok(Transformed::no(e));
+            }
+            let name = match self.0.iter().find(|(known, _)| *known == e) {
+                Some((_, name)) => name.clone(),
+                None => {
+                    self.0.push((e, names.next()));
+                    self.0[self.0.len() - 1].1.clone()
+                }
+            };
+            Ok(Transformed::new(Expr::Column(Column::new_unqualified(name)), true, TreeNodeRecursion::Jump))
+        })?;
+        Ok(replaced.data)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The input with the columns added.
+    fn below(&self, input: LogicalPlan) -> DfResult<LogicalPlan> {
+        if self.0.is_empty() {
+            return Ok(input);
+        }
+        let columns = input.schema().columns().into_iter().map(Expr::Column);
+        let added = self.0.iter().map(|(e, name)| e.clone().alias(name));
+        let exprs: Vec<Expr> = columns.chain(added).collect();
+        LogicalPlanBuilder::from(input).project(exprs)?.build()
+    }
+}
+
+/// A subquery in a join's condition becomes a column of the side that it depends on. One that depends on both sides becomes a filter
+/// above an inner join; in an outer join it stays, and is refused later.
+fn lift_join(join: Join, names: &Names) -> DfResult<LogicalPlan> {
+    let Some(filter) = join.filter.clone().filter(has_subquery) else { return Ok(LogicalPlan::Join(join)) };
+    let (mut left, mut right) = (Hidden::default(), Hidden::default());
+    let (mut stay, mut above) = (Vec::new(), Vec::new());
+    for part in split_conjunction_owned(filter) {
+        if !has_subquery(&part) {
+            stay.push(part);
+            continue;
+        }
+        match side_of(&part, &join)? {
+            Some(true) => stay.push(left.take(part, names)?),
+            Some(false) => stay.push(right.take(part, names)?),
+            None if join.join_type == JoinType::Inner => above.push(part),
+            None => stay.push(part),
+        }
+    }
+    let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+    let (l, r) = (left.below(join.left.as_ref().clone())?, right.below(join.right.as_ref().clone())?);
+    let joined = Join::try_new(
+        Arc::new(l),
+        Arc::new(r),
+        join.on,
+        conjunction(stay),
+        join.join_type,
+        join.join_constraint,
+        join.null_equality,
+        join.null_aware,
+    )?;
+    let mut plan = LogicalPlanBuilder::from(LogicalPlan::Join(joined));
+    if let Some(above) = conjunction(above) {
+        plan = plan.filter(above)?;
+    }
+    plan.project(columns)?.build()
+}
+
+/// True if the subqueries of an expression depend on the left side at most, false for the right one, `None` for both.
+fn side_of(expr: &Expr, join: &Join) -> DfResult<Option<bool>> {
+    let mut columns: Vec<Column> = Vec::new();
+    expr.apply(|e| {
+        let asked = match e {
+            Expr::ScalarSubquery(s) => s,
+            Expr::Exists(x) => &x.subquery,
+            Expr::InSubquery(x) => &x.subquery,
+            Expr::SetComparison(x) => &x.subquery,
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        columns.extend(e.column_refs().into_iter().cloned());
+        columns.extend(asked.outer_ref_columns.iter().filter_map(|o| match o {
+            Expr::OuterReferenceColumn(_, column) => Some(column.clone()),
+            _ => None,
+        }));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let only = |schema: &DFSchema| columns.iter().all(|c| schema.has_column(c));
+    Ok(match (only(join.right.schema()), only(join.left.schema())) {
+        (true, _) => Some(false),
+        (false, true) => Some(true),
+        (false, false) => None,
+    })
+}

@@ -1,0 +1,83 @@
+//! Aggregates that are a function of the array of a group's values: json_agg, json_object_agg, mode, percentile_disc. The json ones give
+//! jsonb's text, which PostgreSQL's json_object_agg spaces otherwise.
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions,
+};
+
+use super::SystemContext;
+use super::build::{call, last_name};
+use crate::error::Result;
+
+/// True for a call that the rule changes.
+pub fn is_collected(f: &Function) -> bool {
+    const NAMES: [&str; 6] = ["json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "mode", "percentile_disc"];
+    f.over.is_none() && NAMES.contains(&last_name(&f.name).as_str())
+}
+
+/// `json_agg(x ..)` is `array_to_json(array_agg(x ..))`, and so on.
+pub fn collected(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if !is_collected(f) {
+        return Ok(());
+    }
+    let rewritten = match last_name(&f.name).as_str() {
+        "json_agg" | "jsonb_agg" => Some(call("array_to_json", vec![array_agg(f, None, vec![])])),
+        "json_object_agg" | "jsonb_object_agg" => object(f),
+        "mode" => within_group(f, 0).map(|(array, _)| call("array_mode", vec![array])),
+        "percentile_disc" => within_group(f, 1).map(|(array, args)| call("array_percentile_disc", [vec![array], args].concat())),
+        _ => None,
+    };
+    if let Some(rewritten) = rewritten {
+        *expr = rewritten;
+    }
+    Ok(())
+}
+
+fn plain(f: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &f.args else { return None };
+    let plain = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e.clone()),
+        _ => None,
+    };
+    list.args.iter().map(plain).collect()
+}
+
+/// The same call as array_agg of one argument, `order` behind its ORDER BY.
+fn array_agg(f: &Function, argument: Option<Expr>, order: Vec<OrderByExpr>) -> Expr {
+    let mut f = f.clone();
+    if let (Expr::Function(named), FunctionArguments::List(list)) = (call("array_agg", vec![]), &mut f.args) {
+        f.name = named.name;
+        if let Some(argument) = argument {
+            list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))];
+        }
+        let given = list.clauses.iter_mut().find_map(|c| if let FunctionArgumentClause::OrderBy(by) = c { Some(by) } else { None });
+        match given {
+            Some(by) => by.extend(order),
+            None if order.is_empty() => {}
+            None => list.clauses.push(FunctionArgumentClause::OrderBy(order)),
+        }
+    }
+    Expr::Function(f)
+}
+
+fn ascending(expr: Expr) -> OrderByExpr {
+    OrderByExpr { expr, options: OrderByOptions { asc: None, nulls_first: None }, with_fill: None }
+}
+
+/// Two arrays in the same order.
+fn object(f: &Function) -> Option<Expr> {
+    let [key, value] = <[Expr; 2]>::try_from(plain(f)?).ok()?;
+    let order = || vec![ascending(key.clone()), ascending(value.clone())];
+    let arrays = vec![array_agg(f, Some(key.clone()), order()), array_agg(f, Some(value.clone()), order())];
+    Some(call("arrays_to_object", arrays))
+}
+
+/// The array of the values of WITHIN GROUP in their order, and the direct arguments.
+fn within_group(f: &Function, direct: usize) -> Option<(Expr, Vec<Expr>)> {
+    let [by] = f.within_group.as_slice() else { return None };
+    let args = plain(f).filter(|args| args.len() == direct)?;
+    let mut inner = f.clone();
+    inner.within_group = vec![];
+    Some((array_agg(&inner, Some(by.expr.clone()), vec![by.clone()]), args))
+}
