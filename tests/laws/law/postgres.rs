@@ -64,21 +64,35 @@ impl Mirror {
 }
 
 /// The rows as a bag, floats to six digits, since PostgreSQL's sums of floats depend on the order of the rows; quotients likewise,
-/// since how many digits of one PostgreSQL shows depends on how it was divided.
+/// since how many digits of one PostgreSQL shows depends on how it was divided; numerics without zeros at their end, of which a
+/// column has as many here, and each value its own there.
 fn rounded(answer: &Answer) -> Vec<String> {
     let mut answer = answer.clone();
     for (i, column) in answer.columns.iter().enumerate() {
-        if class(&column.ty) == Class::Float || matches!(column.ty, PgType::Quotient(_)) {
-            for cell in answer.rows.iter_mut().filter_map(|row| row[i].as_mut()) {
-                if let Ok(number) = cell.parse::<f64>() {
-                    // Sums that cancel leave a rest that is nothing but rounding.
-                    let number = if number.abs() < 1e-9 { 0.0 } else { number };
-                    *cell = if number.is_finite() { format!("{number:.5e}") } else { cell.clone() };
-                }
-            }
+        let change: fn(&str) -> String = match class(&column.ty) {
+            Class::Float => six_digits,
+            _ if matches!(column.ty, PgType::Quotient(_)) => six_digits,
+            Class::Numeric => without_zeros,
+            _ => continue,
+        };
+        for cell in answer.rows.iter_mut().filter_map(|row| row[i].as_mut()) {
+            *cell = change(cell);
         }
     }
     answer.bag()
+}
+
+fn six_digits(cell: &str) -> String {
+    match cell.parse::<f64>() {
+        // Sums that cancel leave a rest that is nothing but rounding.
+        Ok(number) if number.abs() < 1e-9 => format!("{:.5e}", 0.0),
+        Ok(number) if number.is_finite() => format!("{number:.5e}"),
+        _ => cell.to_string(),
+    }
+}
+
+fn without_zeros(cell: &str) -> String {
+    if cell.contains('.') { cell.trim_end_matches('0').trim_end_matches('.').to_string() } else { cell.to_string() }
 }
 
 /// The step in PostgreSQL's SQL; `None` for what does not concern it.

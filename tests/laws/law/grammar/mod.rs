@@ -1,0 +1,212 @@
+//! Random queries over given relations: the grammar of what a materialized view may be.
+//!
+//! Here are the forms and FROM; [`expressions`] has what stands in them, [`ordered`] what depends on the order of rows, [`subqueries`]
+//! what has queries within.
+
+mod expressions;
+mod ordered;
+mod subqueries;
+
+use everfold::data::PgType;
+use everfold::error::Result;
+
+use super::values::{Class, Taste, class, has_equality};
+use crate::laws::database::Database;
+use crate::support::random::Random;
+
+/// A relation that queries may read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub name: String,
+    pub columns: Vec<(String, PgType)>,
+    /// A stream has the columns `_position` and `_offset` too.
+    pub stream: bool,
+}
+
+/// What an expression may name: text and type.
+type Scope = Vec<(String, PgType)>;
+
+/// Draws queries. The database says which types a subquery's columns have.
+pub struct Grammar<'a> {
+    pub random: &'a mut Random,
+    pub database: &'a mut Database,
+    pub taste: Taste,
+    pub sources: &'a [Source],
+    aliases: usize,
+}
+
+impl<'a> Grammar<'a> {
+    /// Draws over `sources`, of which there is at least one.
+    pub fn new(random: &'a mut Random, database: &'a mut Database, taste: Taste, sources: &'a [Source]) -> Self {
+        Grammar { random, database, taste, sources, aliases: 0 }
+    }
+
+    /// A query that a view may be made of. Errors: a subquery that does not plan.
+    pub fn query(&mut self, depth: usize) -> Result<String> {
+        match self.random.below(100) {
+            0..=11 => self.selection(depth),
+            12..=34 => self.aggregation(depth),
+            35..=45 => self.joined(depth),
+            46..=55 => self.set_operation(depth),
+            56..=60 => Ok(self.selection(depth)?.replacen("SELECT ", "SELECT DISTINCT ", 1)),
+            61..=65 => self.membership(depth),
+            66..=77 => self.windows(depth),
+            78..=81 => self.distinct_on(depth),
+            82..=85 => self.first_rows(depth),
+            86..=92 => self.with_subqueries(depth),
+            93..=96 => self.lateral(depth),
+            _ => self.unequal(depth),
+        }
+    }
+
+    // Forms ----------------------------------------------------------------------------------------------------------------
+
+    fn selection(&mut self, depth: usize) -> Result<String> {
+        let (from, scope) = self.from(depth, 1)?;
+        let items = self.items(&scope, true);
+        Ok(format!("SELECT {items} FROM {from}{}", self.filter(&scope)))
+    }
+
+    fn joined(&mut self, depth: usize) -> Result<String> {
+        let tables = 2 + self.random.below(2);
+        let (from, scope) = self.from(depth, tables)?;
+        let items = self.items(&scope, true);
+        Ok(format!("SELECT {items} FROM {from}{}", self.filter(&scope)))
+    }
+
+    fn aggregation(&mut self, depth: usize) -> Result<String> {
+        let tables = if self.random.chance(35) { 2 } else { 1 };
+        let (from, scope) = self.from(depth, tables)?;
+        let keys: Vec<String> = (0..self.random.below(4).min(2)).map(|_| self.key(&scope)).collect();
+        let mut items: Vec<String> = keys.clone();
+        for _ in 0..1 + self.random.below(4) {
+            let ordered = if self.random.chance(8) { self.ordered_aggregate(&scope) } else { None };
+            let call = ordered.unwrap_or_else(|| self.aggregate(&scope));
+            items.push(if self.random.chance(12) { format!("coalesce({call}, {call})") } else { call });
+        }
+        let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
+        let mut sql = format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope));
+        if !keys.is_empty() {
+            let places = (1..=keys.len()).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+            sql += &match self.random.below(8) {
+                0 if keys.iter().all(|k| k.starts_with('a') && !k.contains('(')) && keys.first() != keys.get(1) => {
+                    self.grouping_sets(&keys)
+                }
+                _ => format!(" GROUP BY {places}"),
+            };
+        }
+        if self.random.chance(15) {
+            sql += &format!(" HAVING count(*) {} {}", self.random.pick(&[">", "<", "<>"]), self.random.below(4));
+        }
+        Ok(sql)
+    }
+
+    /// Several groupings at once.
+    fn grouping_sets(&mut self, keys: &[String]) -> String {
+        let all = keys.join(", ");
+        match self.random.below(3) {
+            0 => format!(" GROUP BY ROLLUP ({all})"),
+            1 => format!(" GROUP BY CUBE ({all})"),
+            _ => format!(" GROUP BY GROUPING SETS (({all}), ({}), ())", keys[0]),
+        }
+    }
+
+    fn set_operation(&mut self, depth: usize) -> Result<String> {
+        let types: Vec<PgType> = (0..1 + self.random.below(3)).map(|_| self.plain_type()).collect();
+        let mut branches = Vec::new();
+        for _ in 0..2 + self.random.below(2) {
+            let (from, scope) = self.from(depth.saturating_sub(1), 1)?;
+            let items: Vec<String> = types
+                .iter()
+                .enumerate()
+                .map(|(i, ty)| {
+                    let expr = self.expr(&scope, class(ty), 1);
+                    format!("({expr})::{ty} AS c{i}")
+                })
+                .collect();
+            branches.push(format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope)));
+        }
+        let operators = [" UNION ALL ", " UNION ALL ", " UNION ", " EXCEPT ", " INTERSECT "];
+        Ok(branches.into_iter().reduce(|left, right| left + *self.random.pick(&operators) + &right).unwrap_or_default())
+    }
+
+    /// IN and EXISTS, which become semi and anti joins.
+    fn membership(&mut self, depth: usize) -> Result<String> {
+        let (from, scope) = self.from(depth.saturating_sub(1), 1)?;
+        let (inner, inside) = self.from(depth.saturating_sub(1), 1)?;
+        let items = self.items(&scope, true);
+        let not = if self.random.chance(40) { "NOT " } else { "" };
+        let Some((l, r)) = self.equal_pair(&scope, &inside) else { return self.selection(depth) };
+        let test = if self.random.chance(50) {
+            format!("{l} {not}IN (SELECT {r} FROM {inner}{})", self.filter(&inside))
+        } else {
+            format!("{not}EXISTS (SELECT 1 FROM {inner} WHERE {r} = {l})")
+        };
+        Ok(format!("SELECT {items} FROM {from} WHERE {test}"))
+    }
+
+    // FROM -----------------------------------------------------------------------------------------------------------------
+
+    /// A FROM clause of so many relations, and what it brings into scope.
+    fn from(&mut self, depth: usize, tables: usize) -> Result<(String, Scope)> {
+        let (mut sql, mut scope) = self.relation(depth)?;
+        for _ in 1..tables {
+            let (right, inside) = self.relation(depth.saturating_sub(1))?;
+            let kind = *self.random.pick(&["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+            let Some((l, r)) = self.equal_pair(&scope, &inside) else {
+                // Nothing to join on: a small cross product.
+                sql = format!("{sql} CROSS JOIN {right}");
+                scope.extend(inside);
+                continue;
+            };
+            let mut on = format!("{l} = {r}");
+            if self.random.chance(20)
+                && let Some((l, r)) = self.equal_pair(&scope, &inside)
+            {
+                on += &format!(" AND {l} = {r}");
+            }
+            scope.extend(inside);
+            if self.random.chance(35) {
+                on += &format!(" AND {}", self.expr(&scope, Class::Bool, 2));
+            }
+            sql = format!("{sql} {kind} {right} ON {on}");
+        }
+        Ok((sql, scope))
+    }
+
+    fn relation(&mut self, depth: usize) -> Result<(String, Scope)> {
+        self.aliases += 1;
+        let alias = format!("a{}", self.aliases);
+        if depth > 0 && self.random.chance(15) {
+            let query = self.query(depth - 1)?;
+            let columns = self.database.describe(&query)?;
+            let scope = columns.into_iter().map(|c| (format!("{alias}.{}", c.name), c.ty)).collect();
+            return Ok((format!("({query}) AS {alias}"), scope));
+        }
+        let source = self.random.pick(self.sources).clone();
+        let mut scope: Scope = source.columns.iter().map(|(name, ty)| (format!("{alias}.{name}"), ty.clone())).collect();
+        if source.stream && !self.taste.portable && self.random.chance(15) {
+            scope.push((format!("{alias}.{}", self.random.pick(&["_position", "_offset"])), PgType::Int8));
+        }
+        Ok((format!("{} AS {alias}", source.name), scope))
+    }
+
+    /// Two columns that can be compared for equality.
+    fn equal_pair(&mut self, left: &Scope, right: &Scope) -> Option<(String, String)> {
+        let fits = |l: &PgType, r: &PgType| {
+            has_equality(l) && (l.base() == r.base() || (class(l) == class(r) && !matches!(class(l), Class::Other)))
+        };
+        let pairs: Vec<(&String, &String)> =
+            left.iter().flat_map(|(l, lt)| right.iter().filter(move |(_, rt)| fits(lt, rt)).map(move |(r, _)| (l, r))).collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let (l, r) = *self.random.pick(&pairs);
+        let (l, r) = (l.clone(), r.clone());
+        Some((l, r))
+    }
+
+    fn filter(&mut self, scope: &Scope) -> String {
+        if self.random.chance(45) { format!(" WHERE {}", self.expr(scope, Class::Bool, 2)) } else { String::new() }
+    }
+}

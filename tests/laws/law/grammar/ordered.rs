@@ -1,0 +1,209 @@
+//! What depends on the order of rows: window functions, DISTINCT ON, the first rows, ordered aggregates.
+//!
+//! An answer must be determined, here and in PostgreSQL: so all columns that are shown, or that functions read, are of types whose
+//! equal values look alike, and the order is by all of them; rows that it does not part are the same row twice.
+
+use everfold::data::PgType;
+use everfold::error::Result;
+
+use super::{Grammar, Scope};
+use crate::laws::law::values::{Class, class};
+
+/// True if equal values of the type have one text.
+fn looks_as_it_compares(ty: &PgType) -> bool {
+    matches!(class(ty), Class::Int | Class::Text | Class::Bool | Class::Date | Class::Timestamp | Class::Timestamptz | Class::Time)
+        || matches!(ty, PgType::Numeric(Some(_)) | PgType::Uuid)
+}
+
+impl Grammar<'_> {
+    /// Up to three columns that can be ordered by; none if there are none.
+    pub(super) fn base(&mut self, scope: &Scope) -> Scope {
+        let fitting: Scope = scope.iter().filter(|(_, ty)| looks_as_it_compares(ty)).cloned().collect();
+        let mut base: Scope = Vec::new();
+        for _ in 0..1 + self.random.below(3) {
+            if let Some(column) = (!fitting.is_empty()).then(|| self.random.pick(&fitting).clone())
+                && !base.contains(&column)
+            {
+                base.push(column);
+            }
+        }
+        base
+    }
+
+    /// An order by all of these columns, in any sequence and direction.
+    pub(super) fn total_order(&mut self, base: &Scope) -> String {
+        let mut columns: Vec<&String> = base.iter().map(|(name, _)| name).collect();
+        let turn = self.random.below(columns.len());
+        columns.rotate_left(turn);
+        let terms: Vec<String> = columns.into_iter().map(|name| self.order_term(name)).collect();
+        terms.join(", ")
+    }
+
+    fn order_term(&mut self, name: &str) -> String {
+        let direction = self.random.pick(&["", "", " DESC"]);
+        format!("{name}{direction}{}", self.random.pick(&["", "", " NULLS FIRST", " NULLS LAST"]))
+    }
+
+    /// Window functions beside the columns that they are over.
+    pub(super) fn windows(&mut self, depth: usize) -> Result<String> {
+        let tables = if self.random.chance(25) { 2 } else { 1 };
+        let (from, scope) = self.from(depth, tables)?;
+        let base = self.base(&scope);
+        if base.is_empty() {
+            return self.selection(depth);
+        }
+        let mut items: Vec<String> = base.iter().map(|(name, _)| name.clone()).collect();
+        let ranked = self.random.chance(25);
+        if ranked {
+            let partition = self.partition(&base);
+            let function = *self.random.pick(&["row_number", "row_number", "rank"]);
+            items.push(format!("{function}() OVER ({partition}ORDER BY {})", self.total_order(&base)));
+        }
+        for _ in 0..usize::from(!ranked) + self.random.below(2) {
+            items.push(self.window_call(&base));
+        }
+        let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
+        let sql = format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope));
+        Ok(if ranked { self.first_ranks(&sql, base.len()) } else { sql })
+    }
+
+    fn partition(&mut self, base: &Scope) -> String {
+        if self.random.chance(60) { format!("PARTITION BY {} ", self.random.pick(base).0) } else { String::new() }
+    }
+
+    /// The rows of a window query with the first ranks, which are in this column: the shape of a top-N per group.
+    fn first_ranks(&mut self, sql: &str, column: usize) -> String {
+        let operator = *self.random.pick(&["<=", "<", "="]);
+        format!("SELECT * FROM ({sql}) AS ranked WHERE c{column} {operator} {}", self.random.between(1, 3))
+    }
+
+    fn window_call(&mut self, base: &Scope) -> String {
+        let partition = self.partition(base);
+        let (column, ty) = self.random.pick(base).clone();
+        let order = self.total_order(base);
+        match self.random.below(12) {
+            0..=2 => format!("row_number() OVER ({partition}ORDER BY {order})"),
+            // Peers get the same, so any order does.
+            3..=4 => {
+                let function = *self.random.pick(&["rank", "dense_rank", "percent_rank", "cume_dist"]);
+                format!("{function}() OVER ({partition}ORDER BY {})", self.order_term(&column))
+            }
+            5 => format!("ntile({}) OVER ({partition}ORDER BY {order})", self.random.between(1, 4)),
+            6..=7 => {
+                let arguments = match self.random.below(3) {
+                    0 => column,
+                    1 => format!("{column}, {}", self.random.between(0, 3)),
+                    _ => format!("{column}, {}, {}", self.random.between(1, 2), self.leaf_of(&ty)),
+                };
+                format!("{}({arguments}) OVER ({partition}ORDER BY {order})", self.random.pick(&["lag", "lead"]))
+            }
+            8 => {
+                let call = match self.random.below(3) {
+                    0 => format!("first_value({column})"),
+                    1 => format!("last_value({column})"),
+                    _ => format!("nth_value({column}, {})", self.random.between(1, 3)),
+                };
+                format!("{call} OVER ({partition}ORDER BY {order}{})", self.frame())
+            }
+            _ => self.window_aggregate(base, &partition, &order),
+        }
+    }
+
+    fn window_aggregate(&mut self, base: &Scope, partition: &str, order: &str) -> String {
+        let (column, ty) = self.random.pick(base).clone();
+        let call = match class(&ty) {
+            Class::Int | Class::Numeric => format!("{}({column})", self.random.pick(&["sum", "avg", "min", "max", "count"])),
+            Class::Bool => format!("{}({column})", self.random.pick(&["count", "bool_and", "bool_or"])),
+            _ if ty == PgType::Uuid => format!("count({column})"),
+            _ => format!("{}({column})", self.random.pick(&["count", "min", "max"])),
+        };
+        let call = match self.random.chance(15) {
+            true => format!("{call} FILTER (WHERE {column} IS NOT NULL)"),
+            false => call,
+        };
+        match self.random.below(4) {
+            0 => format!("{call} OVER ({})", partition.trim_end()),
+            1 => format!("{call} OVER ({partition}ORDER BY {order})"),
+            2 if class(&ty) == Class::Int => {
+                let (before, after) = (self.random.between(0, 3), self.random.between(0, 3));
+                format!("{call} OVER ({partition}ORDER BY {column} RANGE BETWEEN {before} PRECEDING AND {after} FOLLOWING)")
+            }
+            _ => format!("{call} OVER ({partition}ORDER BY {order}{})", self.frame()),
+        }
+    }
+
+    /// A frame; where it counts rows, the order must be total.
+    fn frame(&mut self) -> String {
+        let unit = *self.random.pick(&["ROWS", "ROWS", "GROUPS", "RANGE"]);
+        let near = if unit == "RANGE" { String::new() } else { format!("{} ", self.random.between(0, 2)) };
+        let bounds: &[&str] = match near.is_empty() {
+            true => &["UNBOUNDED PRECEDING AND CURRENT ROW", "CURRENT ROW AND UNBOUNDED FOLLOWING"],
+            false => &[
+                "@PRECEDING AND CURRENT ROW",
+                "@PRECEDING AND @FOLLOWING",
+                "UNBOUNDED PRECEDING AND @PRECEDING",
+                "CURRENT ROW AND UNBOUNDED FOLLOWING",
+            ],
+        };
+        let bounds = self.random.pick(bounds).replace('@', &near);
+        format!(" {unit} BETWEEN {bounds}{}", if self.random.chance(8) { " EXCLUDE CURRENT ROW" } else { "" })
+    }
+
+    /// DISTINCT ON some columns: the first row by an order of all.
+    pub(super) fn distinct_on(&mut self, depth: usize) -> Result<String> {
+        let (from, scope) = self.from(depth, 1)?;
+        let base = self.base(&scope);
+        if base.is_empty() {
+            return self.selection(depth);
+        }
+        let keys: Vec<&str> = base[..1 + self.random.below(base.len())].iter().map(|(name, _)| name.as_str()).collect();
+        let first: Vec<String> = keys.iter().map(|name| self.order_term(name)).collect();
+        let rest = self.total_order(&base);
+        let items: Vec<String> = base.iter().enumerate().map(|(i, (name, _))| format!("{name} AS c{i}")).collect();
+        let filter = self.filter(&scope);
+        Ok(format!(
+            "SELECT DISTINCT ON ({}) {} FROM {from}{filter} ORDER BY {}, {rest}",
+            keys.join(", "),
+            items.join(", "),
+            first.join(", ")
+        ))
+    }
+
+    /// ORDER BY .. LIMIT .. OFFSET.
+    pub(super) fn first_rows(&mut self, depth: usize) -> Result<String> {
+        let (from, scope) = self.from(depth, 1)?;
+        let base = self.base(&scope);
+        if base.is_empty() {
+            return self.selection(depth);
+        }
+        let mut items: Vec<String> = base.iter().map(|(name, _)| name.clone()).collect();
+        if self.random.chance(30) {
+            items.push(self.expr(&base, Class::Int, 1));
+        }
+        let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
+        let limit = match self.random.below(4) {
+            0 => format!(" OFFSET {}", self.random.below(4)),
+            1 => format!(" LIMIT {} OFFSET {}", self.random.below(6), self.random.below(4)),
+            _ => format!(" LIMIT {}", self.random.below(8)),
+        };
+        let (filter, order) = (self.filter(&scope), self.total_order(&base));
+        Ok(format!("SELECT {} FROM {from}{filter} ORDER BY {order}{limit}", items.join(", ")))
+    }
+
+    /// An aggregate over its rows in order.
+    pub(super) fn ordered_aggregate(&mut self, scope: &Scope) -> Option<String> {
+        let base = self.base(scope);
+        let (column, ty) = base.first()?.clone();
+        let order = self.order_term(&column);
+        Some(match (self.random.below(3), class(&ty)) {
+            // A text or an array of numerics would show how many digits each has, which are a column's here and a value's there.
+            (0 | 1, Class::Numeric) => {
+                format!("percentile_disc({}) WITHIN GROUP (ORDER BY {column})", self.random.pick(&["0", "0.5", "1"]))
+            }
+            (_, Class::Numeric) => return None,
+            (0, _) => format!("string_agg({column}::text, ',' ORDER BY {})", self.order_term(&format!("{column}::text"))),
+            (1, Class::Int) => format!("percentile_disc({}) WITHIN GROUP (ORDER BY {column})", self.random.pick(&["0", "0.5", "1"])),
+            _ => format!("array_agg({column} ORDER BY {order})"),
+        })
+    }
+}
