@@ -25,6 +25,8 @@ pub struct Config {
     pub query_memory_bytes_max: usize,
     /// How often the time passes for views that depend on `now()` while nobody reads them, in milliseconds; 0 for never.
     pub clock_interval_ms: u64,
+    /// Memory that one materialized view's state and rows may use, in bytes; past it the view fails.
+    pub view_state_bytes_max: usize,
 }
 
 impl Default for Config {
@@ -35,6 +37,7 @@ impl Default for Config {
             query_threads: 0,
             query_memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
             clock_interval_ms: 1_000,
+            view_state_bytes_max: limits::VIEW_STATE_BYTES_MAX,
         }
     }
 }
@@ -80,6 +83,12 @@ pub const KEYS: &[Key] = &[
         flag: "clock-interval-ms",
         help: "How often time passes for views that depend on now(), in milliseconds [default: 1000]",
         set: |c, v| v.parse().map(|n| c.clock_interval_ms = n).is_ok(),
+    },
+    Key {
+        name: "view_state_bytes_max",
+        flag: "view-state-bytes-max",
+        help: "Memory for the state of one materialized view, in bytes",
+        set: |c, v| v.parse().map(|n| c.view_state_bytes_max = n).is_ok(),
     },
 ];
 

@@ -116,6 +116,10 @@ impl Error {
     pub fn code(&self) -> &'static str {
         self.0.code
     }
+    /// True if it comes from values, not from the statement or the server: SQLSTATE class 22, data exception.
+    pub fn is_of_data(&self) -> bool {
+        self.0.code.starts_with("22")
+    }
     /// Its one-line message.
     pub fn message(&self) -> &str {
         &self.0.message

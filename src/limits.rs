@@ -24,8 +24,11 @@ pub const WAL_FRAME_BYTES_MAX: usize = 1 << 30;
 pub const ROW_GROUP_ROWS_MAX: usize = 131_072;
 /// Memory that all running ad-hoc queries may use together, in bytes.
 pub const QUERY_MEMORY_BYTES_MAX: usize = 8 << 30;
-/// Memory that one view's state and output may use, in bytes; past it the view fails with 53400.
+/// Memory that one view's state and output, or what one of its joins gives in one step, may use, in bytes, unless the server is started
+/// with another limit; past it the view fails with 53400.
 pub const VIEW_STATE_BYTES_MAX: usize = 12 << 30;
+/// Events of the history of a failed view that are folded again to find the one at fault; with more only a range is told.
+pub const FAULT_SEARCH_EVENTS_MAX: u64 = 1 << 20;
 /// Changes of one relation kept in memory for views over it that lag, in bytes; past it the lagging view fails.
 pub const CHANGELOG_BYTES_MAX: usize = 2 << 30;
 /// Rows that one step of a dataflow folds at most before it looks for cuts again.

@@ -30,6 +30,7 @@ scripts!(
     distinct_on,
     errors,
     explain,
+    failed_views,
     grouping_sets,
     joins,
     laterals,
@@ -43,5 +44,5 @@ scripts!(
     types,
     unnest,
     views,
-    window
+    window,
 );

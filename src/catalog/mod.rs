@@ -33,6 +33,7 @@ pub fn clock() -> Relation {
         key: vec![],
         sql: String::new(),
         depends_on: vec![],
+        leaves_out: false,
         schemas: Schemas::default(),
     }
 }
@@ -107,6 +108,9 @@ pub struct Relation {
     pub sql: String,
     /// The relations that the query names directly.
     pub depends_on: Vec<RelationId>,
+    /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
+    #[serde(default)]
+    pub leaves_out: bool,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -174,6 +178,10 @@ pub enum Change {
     Create(Relation),
     /// Drops these relations, dependents first.
     Drop(Vec<RelationId>),
+    /// Drops a relation that nothing depends on and creates another of its name.
+    Replace(RelationId, Relation),
+    /// From now on the materialized view leaves out rows for which one of its expressions errs.
+    LeaveOut(RelationId),
 }
 
 /// All relations, as of one position.
@@ -189,20 +197,31 @@ impl Catalog {
     pub fn apply(&self, change: &Change) -> Result<Catalog> {
         let mut next = self.clone();
         match change {
-            Change::Create(relation) => {
-                next.next = next.next.max(relation.id + 1);
-                next.by_name.insert(relation.name.clone(), relation.id);
-                next.relations.insert(relation.id, Arc::new(relation.clone()));
+            Change::Create(relation) => next.create(relation.clone()),
+            Change::Drop(ids) => ids.iter().try_for_each(|id| next.take(*id).map(|_| ()))?,
+            Change::Replace(old, relation) => {
+                next.take(*old)?;
+                next.create(relation.clone());
             }
-            Change::Drop(ids) => {
-                for id in ids {
-                    let gone = next.relations.remove(id);
-                    let gone = gone.ok_or_else(|| Error::new(code::DATA_CORRUPTED, format!("_catalog drops the unknown relation {id}")))?;
-                    next.by_name.remove(&gone.name);
-                }
+            Change::LeaveOut(id) => {
+                let relation = next.take(*id)?;
+                next.create(Relation { leaves_out: true, ..relation.as_ref().clone() });
             }
         }
         Ok(next)
+    }
+
+    fn create(&mut self, relation: Relation) {
+        self.next = self.next.max(relation.id + 1);
+        self.by_name.insert(relation.name.clone(), relation.id);
+        self.relations.insert(relation.id, Arc::new(relation));
+    }
+
+    fn take(&mut self, id: RelationId) -> Result<Arc<Relation>> {
+        let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown relation {id}"));
+        let gone = self.relations.remove(&id).ok_or_else(unknown)?;
+        self.by_name.remove(&gone.name);
+        Ok(gone)
     }
 
     /// The id that the next relation gets.

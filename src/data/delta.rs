@@ -4,9 +4,9 @@
 //! group: they add by concatenation, and a delta plus its negation is nothing once equal rows are consolidated. Theory:
 //! Budiu et al., "DBSP: Automatic Incremental View Maintenance for Rich Query Languages", VLDB 2023.
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::error::Result;
 
@@ -85,6 +85,19 @@ impl Delta {
         let n = self.num_rows();
         let weights = (0..n).map(|i| -self.weight(i)).collect();
         Delta { batch: self.batch.clone(), weights: Some(weights) }
+    }
+
+    /// Bytes that are surely its own, about: what its columns hold for each row, without text behind views, which deltas share.
+    pub fn own_bytes(&self) -> usize {
+        let column = |c: &ArrayRef| match c.data_type() {
+            DataType::Utf8View | DataType::BinaryView => c.len() * size_of::<u128>(),
+            DataType::Dictionary(key, _) => c.len() * key.primitive_width().unwrap_or(0),
+            other => match other.primitive_width() {
+                Some(width) => c.len() * width,
+                None => c.get_array_memory_size(),
+            },
+        };
+        self.batch.columns().iter().map(column).sum::<usize>() + self.weights.as_ref().map_or(0, |w| w.len() * 8)
     }
 
     /// Bytes of Arrow memory behind it; shared buffers are counted each time.

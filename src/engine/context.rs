@@ -83,7 +83,12 @@ fn progress(engine: &Engine) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {
                 (None, _) => "backfilling",
             }
             .into();
-            status.error = at.failed.as_ref().map(|e| format!("{} {}", e.message(), e.fields().detail.clone().unwrap_or_default()));
+            if let Some(failure) = &at.failed {
+                status.error = Some(format!("{} {}", failure.told.message(), failure.told.fields().detail.clone().unwrap_or_default()));
+                status.sqlstate = Some(failure.cause.code().to_string());
+                status.failed_position = failure.position;
+            }
+            status.left_out = node.left_out();
             status.rows = node.with_output(|output| output.rows() as u64);
             status.state_bytes = node.state_bytes() as u64;
             for (ordinal, report) in node.reports().into_iter().enumerate() {

@@ -19,7 +19,7 @@ use super::cut::Purpose;
 use super::node::Node;
 use super::runner::Runner;
 use super::session::Session;
-use super::{checkpoint, recovery, time};
+use super::{checkpoint, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -58,6 +58,7 @@ pub struct Engine {
     pub(super) last_tick: tokio::sync::Mutex<i64>,
     locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
     next_process: AtomicI32,
+    pub(super) view_state_bytes_max: usize,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
@@ -103,6 +104,7 @@ impl Engine {
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             locks: Mutex::default(),
             next_process: AtomicI32::new(1),
+            view_state_bytes_max: config.view_state_bytes_max,
             threads: Mutex::default(),
             started_us: clock.now_us(),
             store,
@@ -111,6 +113,13 @@ impl Engine {
             runner,
         });
         recovery::build(&engine)?;
+        let finder = Arc::downgrade(&engine);
+        engine.runner.on_failure(Box::new(move |id, range| {
+            let engine = finder.upgrade()?;
+            // The view may be about to be created: then it is in no catalog yet.
+            drop(engine.ddl.blocking_lock());
+            failure::find_fault(&engine, id, range).ok().flatten()
+        }));
         *engine.threads.lock() = engine.runner.spawn(cores.max(2))?;
         let runner = engine.runner.clone();
         engine.log.on_commit(Box::new(move |_, logs| runner.committed(logs)));
@@ -170,6 +179,9 @@ impl Engine {
             HashMap::new()
         } else if latest {
             cut.position = self.log.head();
+            if let Some((_, failure)) = nodes.iter().find_map(|id| self.runner.failure(*id)) {
+                return Err(failure.told.clone());
+            }
             nodes.iter().filter_map(|id| Some((*id, self.runner.node(*id)?.snapshot()))).collect()
         } else {
             self.tick_for(&nodes).await;

@@ -22,7 +22,7 @@ use crate::error::{Error, Result, code};
 use crate::fold::{Flow, Identity, Upsert};
 use crate::limits;
 use crate::log::{Append, LogId};
-use crate::plan::lower::{Dataflow, lower};
+use crate::plan::lower::{Dataflow, Options, lower};
 use crate::plan::names::{ContextSource, Names};
 use crate::sql::{Statement, parse};
 
@@ -39,6 +39,18 @@ fn logged_schema(relation: &Relation) -> SchemaRef {
 pub fn nodes_below(catalog: &Catalog, relation: &Relation) -> Vec<RelationId> {
     let direct = direct_reads(catalog, relation);
     direct.into_iter().filter(|id| catalog.by_id(*id).is_some_and(|r| r.kind != RelationKind::Stream)).collect()
+}
+
+/// A relation with a node and all such relations below it, those below first.
+pub fn nodes_all_below(catalog: &Catalog, id: RelationId) -> BTreeSet<RelationId> {
+    let mut all = BTreeSet::new();
+    let mut open = vec![id];
+    while let Some(id) = open.pop() {
+        if all.insert(id) {
+            open.extend(catalog.by_id(id).map_or(Vec::new(), |r| nodes_below(catalog, r)));
+        }
+    }
+    all
 }
 
 /// What a relation reads once plain views are looked through.
@@ -71,15 +83,19 @@ fn base_logs(catalog: &Catalog, relation: &Relation) -> Vec<LogId> {
 
 /// The node of a table or materialized view, at position 0.
 pub fn node(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
-    let catalog = engine.catalog();
-    if relation.kind == RelationKind::Table {
-        return table_node(relation);
+    match relation.kind {
+        RelationKind::Table => table_node(relation),
+        _ => futures::executor::block_on(view_node_of(engine, relation)),
     }
+}
+
+/// The node of a materialized view of the catalog, at position 0.
+pub async fn view_node_of(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let Statement::Query(query) = parse(&relation.sql)? else {
         return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
     };
-    let dataflow = futures::executor::block_on(engine.dataflow(&query, &relation.columns))?;
-    view_node(engine, &catalog, relation.clone(), dataflow)
+    let dataflow = engine.dataflow(&query, &relation.columns, relation.leaves_out).await?;
+    view_node(engine, &engine.catalog(), relation.clone(), dataflow)
 }
 
 fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
@@ -96,25 +112,26 @@ fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
     let flow = Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]);
     let input = Input { source: Source::Log(relation.id), columns: all };
-    Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false)))
+    Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, limits::VIEW_STATE_BYTES_MAX)))
 }
 
 fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
     let by_clock = |id: RelationId| id == CLOCK_LOG || engine.node(id).is_some_and(|node| tells_time(&node));
     let tells_time = dataflow.inputs.iter().any(|input| by_clock(input.relation.id));
-    let inputs = dataflow.inputs.into_iter().map(|input| {
+    let inputs = dataflow.inputs.iter().map(|input| {
         let source =
             if input.relation.kind == RelationKind::Stream { Source::Log(input.relation.id) } else { Source::Node(input.relation.id) };
-        Input { source, columns: input.columns }
+        Input { source, columns: input.columns.clone() }
     });
     let mut logs = base_logs(catalog, &relation);
     logs.extend(tells_time.then_some(CLOCK_LOG));
-    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, dataflow.flow, dataflow.key, dataflow.append_only)))
+    let Dataflow { flow, key, append_only, .. } = dataflow;
+    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, flow, key, append_only, engine.view_state_bytes_max)))
 }
 
 impl Engine {
-    /// The dataflow of a query whose columns are to have these names.
-    async fn dataflow(self: &Engine, query: &ast::Query, columns: &[Column]) -> Result<Dataflow> {
+    /// The dataflow of a materialized view's query.
+    async fn dataflow(self: &Engine, query: &ast::Query, columns: &[Column], leaves_out: bool) -> Result<Dataflow> {
         let context: ContextSource = Arc::new(Default::default);
         // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
         let mut base = self.template.clone();
@@ -123,33 +140,39 @@ impl Engine {
         let names = Names { catalog: self.catalog(), context, hidden: false, instead: None, identity: false, base };
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
-        lower(&state, &planned.plan, &wanted)
+        let options = Options { leaves_out, step_bytes_max: self.view_state_bytes_max };
+        lower(&state, &planned.plan, &wanted, options)
     }
 
-    /// Appends a change of the catalog and makes it current. The caller holds the DDL lock.
-    async fn change(&self, change: Change) -> Result<()> {
+    /// Appends a change of the catalog and makes it current, after `prepare`: what it names must be there when it can be found. The
+    /// caller holds the DDL lock.
+    pub(super) async fn change(&self, change: Change, prepare: impl FnOnce() -> Result<()>) -> Result<()> {
         let next = self.catalog().apply(&change)?;
         let batches = vec![(CATALOG_LOG, catalog_event(&change)?)];
         self.log.append(Append { batches, sync: true }).await?;
+        let prepared = prepare();
         self.catalog.store(Arc::new(next));
-        Ok(())
+        prepared
     }
 
-    async fn create(&self, relation: Relation, node: Option<Arc<Node>>) -> Result<()> {
-        self.change(Change::Create(relation.clone())).await?;
-        if relation.has_log() {
-            self.log.register(relation.id, relation.event_schema(), &relation.key)?;
+    /// Creates a relation, in the place of `replaced` if there is one.
+    async fn create(&self, relation: Relation, node: Option<Arc<Node>>, replaced: Option<RelationId>) -> Result<()> {
+        let (id, key, logged) = (relation.id, relation.key.clone(), relation.has_log().then(|| relation.event_schema()));
+        let change = match replaced {
+            Some(old) => Change::Replace(old, relation),
+            None => Change::Create(relation),
+        };
+        // A view that filters by the time begins with a time.
+        if node.as_ref().is_some_and(|node| tells_time(node)) {
+            self.tick().await;
         }
-        match node {
-            Some(node) => {
-                // A view that filters by the time begins with a time.
-                if tells_time(&node) {
-                    self.tick().await;
-                }
-                self.runner.add(node, None)
-            }
-            None => Ok(()),
-        }
+        let prepare = || {
+            logged.map_or(Ok(()), |schema| self.log.register(id, schema, &key))?;
+            node.map_or(Ok(()), |node| self.runner.add(node, None))
+        };
+        self.change(change, prepare).await?;
+        self.runner.remove(replaced.as_slice());
+        Ok(())
     }
 
     /// Drops relations, given dependents first, without asking who depends on them.
@@ -164,7 +187,7 @@ impl Engine {
         if ids.is_empty() {
             return Ok(());
         }
-        self.change(Change::Drop(ids.clone())).await?;
+        self.change(Change::Drop(ids.clone()), || Ok(())).await?;
         self.runner.remove(&ids);
         for relation in ids.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.has_log()) {
             self.log.drop_log(relation.id)?;
@@ -212,18 +235,20 @@ impl Session {
             key,
             sql: text.trim().to_string(),
             depends_on: vec![],
+            leaves_out: false,
             schemas: Default::default(),
         };
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
         let id = relation.id;
-        self.cancel.shield(engine.create(relation, node)).await?;
+        self.cancel.shield(engine.create(relation, node, None)).await?;
         self.created(id);
         Ok(())
     }
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
         let engine = self.engine.clone();
-        let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == RelationKind::View;
+        let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
+        let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind;
         // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
         let mut catalog = engine.catalog();
         if catalog.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {
@@ -240,7 +265,6 @@ impl Session {
             return Ok(());
         }
         let (columns, dataflow) = planned;
-        let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
         let depends_on = named_relations(&catalog, &view.query);
         let relation = Relation {
             id: catalog.next_id(),
@@ -250,6 +274,7 @@ impl Session {
             key: vec![],
             sql: view.sql,
             depends_on,
+            leaves_out: false,
             schemas: Default::default(),
         };
         let node = if let Some(mut dataflow) = dataflow {
@@ -258,22 +283,18 @@ impl Session {
             }
             // The node's base logs are looked up in a catalog that has the relation.
             let catalog = catalog.apply(&Change::Create(relation.clone()))?;
+            if let Some((_, failure)) = nodes_below(&catalog, &relation).into_iter().find_map(|id| engine.runner.failure(id)) {
+                return Err(failure.told.clone());
+            }
             Some(view_node(&engine, &catalog, Arc::new(relation.clone()), dataflow)?)
         } else {
             None
         };
-        if let Some(old) = replaced {
-            if !catalog.dependents(old.id).is_empty() {
-                return Err(Error::new(
-                    code::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot replace view {} because other objects depend on it", old.name),
-                )
-                .hint("Drop the dependent objects first."));
-            }
-            self.cancel.shield(engine.change(Change::Drop(vec![old.id]))).await?;
+        if let Some(old) = &replaced {
+            self.check_replaceable(old)?;
         }
         let id = relation.id;
-        self.cancel.shield(engine.create(relation, node)).await?;
+        self.cancel.shield(engine.create(relation, node, replaced.map(|old| old.id))).await?;
         self.created(id);
         Ok(())
     }
@@ -290,10 +311,22 @@ impl Session {
         }
         let (engine, query) = (self.engine.clone(), view.query.clone());
         let planned = self.aside(move || async move {
-            let dataflow = engine.dataflow(&query, &columns).await?;
+            let dataflow = engine.dataflow(&query, &columns, false).await?;
             Ok((columns, Some(dataflow)))
         });
         planned.await
+    }
+
+    fn check_replaceable(&self, old: &Relation) -> Result<()> {
+        if !self.engine.catalog().dependents(old.id).is_empty() {
+            let message = format!("cannot replace {} {} because other objects depend on it", old.kind.word(), old.name);
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).hint("Drop the dependent objects first."));
+        }
+        if old.kind == RelationKind::MaterializedView && self.transaction.as_ref().is_some_and(|t| t.explicit) {
+            let message = "CREATE OR REPLACE MATERIALIZED VIEW cannot replace a view inside a transaction block";
+            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, message).hint("COMMIT first; replacing a view cannot be rolled back."));
+        }
+        Ok(())
     }
 
     fn created(&mut self, id: RelationId) {

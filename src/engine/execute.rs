@@ -123,6 +123,10 @@ impl Session {
                 self.drop(*kind, names, *if_exists, *cascade).await?;
                 done(&format!("DROP {}", kind.word().to_uppercase()))
             }
+            Statement::Resume { name, if_exists, skip } => {
+                self.resume(name, *if_exists, *skip).await?;
+                done("ALTER MATERIALIZED VIEW")
+            }
             Statement::Insert { .. } => self.insert(&prepared.statement, prepared, &parameters).await,
             Statement::InsertDefaults { table } => self.insert_defaults(table).await,
             Statement::Update { .. } => self.update(&prepared.statement, prepared, &parameters).await,

@@ -14,7 +14,7 @@ use crate::catalog::RelationKind;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::OperatorReport;
-use crate::plan::lower::lower;
+use crate::plan::lower::{Options, lower};
 use crate::sql::{Explain, Statement};
 
 /// The one column of every EXPLAIN.
@@ -66,7 +66,8 @@ impl Session {
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let (state, plan) = (self.state.clone(), planned.plan);
-        let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted))).await?;
+        let options = Options { leaves_out: false, step_bytes_max: self.engine.view_state_bytes_max };
+        let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted, options))).await?;
         let mut lines = vec![match &dataflow.key {
             Some(key) => format!("Output: keyed by {}", key.iter().map(|k| names[*k].as_str()).collect::<Vec<_>>().join(", ")),
             None if dataflow.append_only => "Output: append-only".to_string(),

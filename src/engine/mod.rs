@@ -11,6 +11,7 @@
 //! 7. DDL ([`ddl`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
+//! 9. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -24,6 +25,7 @@ pub mod ddl;
 pub mod dml;
 pub mod execute;
 pub mod explain;
+pub mod failure;
 pub mod lookup;
 pub mod node;
 pub mod planning;

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, Position};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
 use crate::limits;
 use crate::log::{Log, LogId};
@@ -42,6 +42,8 @@ pub struct Node {
     born: AtomicU64,
     flow: Mutex<Flow>,
     output: RwLock<Output>,
+    /// Most bytes that the operators and the output may hold.
+    state_bytes_max: usize,
     /// What the operators had done and held when it was last looked at between two steps.
     seen: Mutex<Seen>,
 }
@@ -53,7 +55,8 @@ struct Seen {
 }
 
 impl Node {
-    /// A node at position 0 with nothing folded. `key`: columns of its output that identify a row, if known.
+    /// A node at position 0 with nothing folded. `key`: columns of its output that identify a row, if known. `state_bytes_max`: with
+    /// more it fails.
     pub fn new(
         relation: Arc<Relation>,
         inputs: Vec<Input>,
@@ -61,6 +64,7 @@ impl Node {
         flow: Flow,
         key: Option<Vec<usize>>,
         append_only: bool,
+        state_bytes_max: usize,
     ) -> Self {
         let output = Output::new(flow.schema(), key, append_only);
         Node {
@@ -71,6 +75,7 @@ impl Node {
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: RwLock::new(output),
+            state_bytes_max,
             seen: Mutex::default(),
         }
     }
@@ -121,31 +126,46 @@ impl Node {
     pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Vec<Delta>>) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
         let mut out = Vec::new();
-        let mut pending: Vec<Vec<Delta>> = changes;
-        let mut rows = 0;
+        let mut pending = vec![Vec::new(); self.inputs.len()];
+        let (mut rows, mut out_bytes) = (0, 0);
+        let held = self.output.read().state_bytes();
+        let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
+            let given = flow.step(pending)?;
+            pending.iter_mut().for_each(Vec::clear);
+            out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
+            out.extend(given);
+            self.check_size(flow.state_bytes() + held + out_bytes)
+        };
         self.read_clock(log, &range, &mut pending)?;
-        for (i, input) in self.inputs.iter().enumerate() {
-            let Source::Log(id) = input.source else { continue };
-            if id == CLOCK_LOG {
-                continue;
+        // What only grows, events and the rows that a view starts with, is folded in slices; a change is folded whole.
+        let mut grown: Vec<(usize, Batches<'_>)> = Vec::new();
+        for (i, (input, deltas)) in self.inputs.iter().zip(changes).enumerate() {
+            match input.source {
+                Source::Log(CLOCK_LOG) => {}
+                Source::Log(id) => grown.push((i, read_log(log, id, range.clone(), &input.columns)?)),
+                Source::Node(_) if deltas.iter().all(|d| d.weights.is_none()) => {
+                    grown.push((i, Box::new(deltas.into_iter().map(|d| Ok(d.batch)))));
+                }
+                Source::Node(_) => pending[i] = deltas,
             }
-            for batch in read_log(log, id, range.clone(), &input.columns)? {
+        }
+        for (i, batches) in grown {
+            for batch in batches {
                 let batch = batch?;
                 rows += batch.num_rows();
                 pending[i].push(Delta::insert(batch));
                 if rows >= limits::STEP_ROWS_MAX {
-                    out.extend(flow.step(&pending)?);
-                    pending.iter_mut().for_each(Vec::clear);
+                    fold(&mut flow, &mut pending)?;
                     rows = 0;
                 }
             }
         }
-        out.extend(flow.step(&pending)?);
+        fold(&mut flow, &mut pending)?;
         let state = flow.state_bytes();
         drop(flow);
         let mut output = self.output.write();
         let change = output.apply(out)?;
-        check_size(&self.relation, state + output.state_bytes())?;
+        self.check_size(state + output.state_bytes())?;
         Ok(change)
     }
 
@@ -163,10 +183,33 @@ impl Node {
         Ok(())
     }
 
+    fn check_size(&self, bytes: usize) -> Result<()> {
+        if bytes <= self.state_bytes_max {
+            return Ok(());
+        }
+        let message = format!("its state takes more than {} bytes", self.state_bytes_max);
+        Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message))
+    }
+
+    /// Frees what the node holds. It must not be stepped or read any more; the runner sees to that.
+    pub(super) fn release(&self) {
+        let schema = self.schema();
+        let mut flow = self.flow.lock();
+        *flow = Flow::constant(RecordBatch::new_empty(schema.clone()));
+        *self.output.write() = Output::new(schema, None, false);
+        *self.seen.lock() = Seen::default();
+    }
+
     /// Bytes that its operators and its output hold; while a step is under way, what they held before.
     pub fn state_bytes(&self) -> usize {
         self.look();
         self.seen.lock().state_bytes
+    }
+
+    /// Rows that its operators have left out; while a step is under way, as of before.
+    pub fn left_out(&self) -> i64 {
+        self.look();
+        self.seen.lock().reports.iter().map(|r| r.left_out).sum()
     }
 
     /// What its operators have done; while a step is under way, what they had done before.
@@ -195,16 +238,6 @@ impl Node {
         self.flow.lock().load(&mut reader)?;
         self.output.write().load(&mut reader)
     }
-}
-
-fn check_size(relation: &Relation, bytes: usize) -> Result<()> {
-    if bytes <= limits::VIEW_STATE_BYTES_MAX {
-        return Ok(());
-    }
-    let message = format!("{} \"{}\" needs {bytes} bytes of state", relation.kind.word(), relation.name);
-    Err(crate::error::Error::new(crate::error::code::CONFIGURATION_LIMIT_EXCEEDED, message)
-        .detail(format!("The limit is {} bytes.", limits::VIEW_STATE_BYTES_MAX))
-        .hint("Aggregate more coarsely, or filter the input."))
 }
 
 /// Batches on their way from a log.

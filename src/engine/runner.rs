@@ -20,15 +20,17 @@
 //! slow view over a fast one would otherwise hold up the fast one's readers too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::checkpoint;
 use super::cut::{Cut, Purpose};
+use super::failure::Failure;
 use super::node::{Node, Source};
-use crate::catalog::{RelationId, RelationKind};
+use crate::catalog::RelationId;
 use crate::data::{Delta, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -44,7 +46,11 @@ pub struct Runner {
     store: Arc<dyn Store>,
     shared: Mutex<Shared>,
     work: Condvar,
+    find_fault: OnceLock<FindFault>,
 }
+
+/// Finds the event in a range that makes a node fail.
+type FindFault = Box<dyn Fn(RelationId, Range<Position>) -> Option<Position> + Send + Sync>;
 
 #[derive(Default)]
 struct Shared {
@@ -52,6 +58,8 @@ struct Shared {
     queue: VecDeque<RelationId>,
     /// Positions at which aligned nodes stop, ascending.
     ticks: VecDeque<Position>,
+    /// Nodes above one that has failed, to be freed without the lock.
+    useless: Vec<Arc<Node>>,
     stopping: bool,
 }
 
@@ -70,11 +78,20 @@ struct Entry {
     queued: bool,
     running: bool,
     aligned: bool,
-    failed: Option<Error>,
+    failed: Option<Arc<Failure>>,
+    /// True if a node below has failed; it then waits to be built anew.
+    suspended: bool,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
     readers: BTreeSet<RelationId>,
     cuts: BTreeMap<Position, Vec<Arc<Cut>>>,
+}
+
+impl Entry {
+    /// True if it does not fold until it is built anew.
+    fn is_stopped(&self) -> bool {
+        self.failed.is_some() || self.suspended
+    }
 }
 
 /// How a node without loaded state begins.
@@ -112,13 +129,20 @@ struct Task {
 pub struct Progress {
     pub position: Position,
     pub started: bool,
-    pub failed: Option<Error>,
+    /// Its own failure, or that of a node below.
+    pub failed: Option<Arc<Failure>>,
 }
 
 impl Runner {
     /// A runner without nodes. [`Runner::spawn`] starts its threads.
     pub fn new(log: Arc<Log>, store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new() })
+        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new(), find_fault: OnceLock::new() })
+    }
+
+    /// Sets how the event is found that makes a node fail. It is called without the lock, before the failure is known to anybody.
+    pub fn on_failure(&self, find: FindFault) {
+        // Set once, when the database is opened.
+        let _ = self.find_fault.set(find);
     }
 
     /// Starts `threads` threads; they end after [`Runner::stop`].
@@ -138,55 +162,37 @@ impl Runner {
 
     /// Adds a node. `position`: what its loaded state holds, or `None` for a node that begins from nothing.
     pub fn add(&self, node: Arc<Node>, position: Option<Position>) -> Result<()> {
-        let mut shared = self.shared.lock();
-        let below: Vec<RelationId> =
-            node.inputs.iter().filter_map(|i| if let Source::Node(id) = i.source { Some(id) } else { None }).collect();
-        let id = node.relation.id;
-        let start = match position {
-            Some(_) => None,
-            None if below.is_empty() => Some(Start::Now),
-            None => Some(Start::After(shared.register(&self.log, &below, Purpose::Read)?)),
-        };
-        let position = position.unwrap_or(0);
-        node.set_position(position);
-        node.set_born(self.log.head());
-        for reader_of in &below {
-            shared.entry(*reader_of)?.readers.insert(id);
-        }
-        let entry = Entry {
-            node,
-            position,
-            start,
-            queued: false,
-            running: false,
-            aligned: false,
-            failed: None,
-            kept: VecDeque::new(),
-            kept_bytes: 0,
-            readers: BTreeSet::new(),
-            cuts: BTreeMap::new(),
-        };
-        shared.nodes.insert(id, entry);
-        if below.len() > 1 {
-            shared.align_below(id);
-        }
-        shared.enqueue(id);
+        let added = self.shared.lock().put_in(&self.log, node, position);
         self.work.notify_all();
-        Ok(())
+        added
     }
 
     /// Removes nodes, dependents first. A step under way ends into nothing.
     pub fn remove(&self, ids: &[RelationId]) {
         let mut shared = self.shared.lock();
         for id in ids {
-            if let Some(entry) = shared.nodes.remove(id) {
-                let gone = Error::new(code::UNDEFINED_TABLE, format!("relation \"{}\" was dropped", entry.node.relation.name));
-                entry.cuts.values().flatten().for_each(|cut| cut.fail(gone.clone()));
-            }
-            for other in shared.nodes.values_mut() {
-                other.readers.remove(id);
-            }
+            shared.take_out(*id, |name| Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped")));
         }
+    }
+
+    /// Puts nodes that were built anew in the place of those of the same relations, to begin from nothing: those below first, and with
+    /// each all above it.
+    pub fn restart(&self, nodes: Vec<Arc<Node>>) -> Result<()> {
+        let mut shared = self.shared.lock();
+        for node in nodes.iter().rev() {
+            shared.take_out(node.relation.id, |name| {
+                Error::new(code::SERIALIZATION_FAILURE, format!("materialized view \"{name}\" is being built anew"))
+                    .hint("Run the query again.")
+            });
+        }
+        let added = nodes.into_iter().try_for_each(|node| shared.put_in(&self.log, node, None));
+        self.work.notify_all();
+        added
+    }
+
+    /// The failure that keeps a node from answering, and whose it is: its own, or that of one below.
+    pub fn failure(&self, id: RelationId) -> Option<(RelationId, Arc<Failure>)> {
+        self.shared.lock().failure(id)
     }
 
     /// The log has new events in these logs.
@@ -227,8 +233,9 @@ impl Runner {
     /// How far each node is.
     pub fn progress(&self) -> HashMap<RelationId, Progress> {
         let shared = self.shared.lock();
-        let of = |e: &Entry| Progress { position: e.position, started: e.start.is_none(), failed: e.failed.clone() };
-        shared.nodes.iter().map(|(id, e)| (*id, of(e))).collect()
+        let failed = |id: &RelationId| shared.failure(*id).map(|(_, failure)| failure);
+        let of = |id, e: &Entry| Progress { position: e.position, started: e.start.is_none(), failed: failed(id) };
+        shared.nodes.iter().map(|(id, e)| (*id, of(id, e))).collect()
     }
 
     // The threads -------------------------------------------------------------------------------------------------------
@@ -260,13 +267,29 @@ impl Runner {
         } else {
             Ok(None)
         };
+        let done = done.map_err(|cause| {
+            let position = self.find_fault(id, from..to, &cause);
+            node.release();
+            Failure::new(&node.relation, cause, from..to, position)
+        });
         let mut shared = self.shared.lock();
-        match done {
-            Ok(change) => shared.advanced(&self.log, id, from, to, change),
-            Err(e) => shared.fail(id, from, e),
+        // A node that was removed or replaced meanwhile has stepped for nothing.
+        if shared.nodes.get(&id).is_some_and(|e| Arc::ptr_eq(&e.node, &node)) {
+            match done {
+                Ok(change) => shared.advanced(&self.log, id, from, to, change),
+                Err(failure) => shared.fail(id, failure),
+            }
         }
+        let useless = std::mem::take(&mut shared.useless);
         drop(shared);
         self.work.notify_all();
+        useless.iter().for_each(|node| node.release());
+    }
+
+    fn find_fault(&self, id: RelationId, range: Range<Position>, cause: &Error) -> Option<Position> {
+        // What grew too large would only do so again.
+        let find = self.find_fault.get().filter(|_| cause.code() != code::CONFIGURATION_LIMIT_EXCEEDED)?;
+        catch_unwind(AssertUnwindSafe(|| find(id, range))).unwrap_or(None)
     }
 }
 
@@ -275,11 +298,62 @@ impl Shared {
         self.nodes.get_mut(&id).ok_or_else(|| Error::internal(format!("relation {id} has no dataflow")))
     }
 
+    fn put_in(&mut self, log: &Log, node: Arc<Node>, position: Option<Position>) -> Result<()> {
+        let below: Vec<RelationId> =
+            node.inputs.iter().filter_map(|i| if let Source::Node(id) = i.source { Some(id) } else { None }).collect();
+        let id = node.relation.id;
+        let suspended = below.iter().any(|b| self.failure(*b).is_some());
+        let start = match position {
+            Some(_) => None,
+            None if below.is_empty() || suspended => Some(Start::Now),
+            None => Some(Start::After(self.register(log, &below, Purpose::Read)?)),
+        };
+        let position = position.unwrap_or(0);
+        node.set_position(position);
+        node.set_born(log.head());
+        for reader_of in &below {
+            self.entry(*reader_of)?.readers.insert(id);
+        }
+        let entry = Entry {
+            node,
+            position,
+            start,
+            queued: false,
+            running: false,
+            aligned: false,
+            failed: None,
+            suspended,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            readers: BTreeSet::new(),
+            cuts: BTreeMap::new(),
+        };
+        self.nodes.insert(id, entry);
+        if below.len() > 1 {
+            self.align_below(id);
+        }
+        self.enqueue(id);
+        Ok(())
+    }
+
+    /// Takes a node out, given its name telling those who wait for it why.
+    fn take_out(&mut self, id: RelationId, why: impl FnOnce(&str) -> Error) {
+        if let Some(entry) = self.nodes.remove(&id) {
+            let gone = why(&entry.node.relation.name);
+            entry.cuts.values().flatten().for_each(|cut| cut.fail(gone.clone()));
+        }
+        for other in self.nodes.values_mut() {
+            other.readers.remove(&id);
+        }
+        // Whoever comes in its place is queued anew.
+        self.queue.retain(|queued| *queued != id);
+    }
+
     fn enqueue(&mut self, id: RelationId) {
         if let Some(entry) = self.nodes.get_mut(&id)
             && !entry.queued
             && !entry.running
-            && entry.failed.is_none()
+            && !entry.is_stopped()
         {
             entry.queued = true;
             self.queue.push_back(id);
@@ -317,8 +391,8 @@ impl Shared {
     }
 
     /// Why a node cannot answer: its own failure, or that of one below.
-    fn failure(&self, id: RelationId) -> Option<Error> {
-        self.with_all_below(&[id]).iter().find_map(|id| self.nodes.get(id).and_then(|e| e.failed.clone()))
+    fn failure(&self, id: RelationId) -> Option<(RelationId, Arc<Failure>)> {
+        self.with_all_below(&[id]).into_iter().find_map(|id| Some((id, self.nodes.get(&id)?.failed.clone()?)))
     }
 
     /// Moves a node without pending events to the head. True if it is current there.
@@ -327,7 +401,7 @@ impl Shared {
         if entry.position >= head {
             return true;
         }
-        let idle = !entry.running && entry.start.is_none() && entry.failed.is_none();
+        let idle = !entry.running && entry.start.is_none() && !entry.is_stopped();
         if idle && entry.node.is_current(log) && entry.cuts.is_empty() {
             entry.position = head;
             entry.node.set_position(head);
@@ -343,8 +417,8 @@ impl Shared {
             if !self.nodes.contains_key(id) {
                 return Err(Error::internal(format!("relation {id} has no dataflow")));
             }
-            if let Some(error) = self.failure(*id) {
-                return Err(error);
+            if let Some((_, failure)) = self.failure(*id) {
+                return Err(failure.told.clone());
             }
         }
         let cut = Cut::new(head, purpose, ids.iter().copied());
@@ -389,7 +463,7 @@ impl Shared {
             match self.take_changes(id, target) {
                 Ok(taken) => (changes, to, step) = (taken, target, true),
                 Err(e) => {
-                    self.fail(id, from, e);
+                    self.stop(id, e);
                     return None;
                 }
             }
@@ -424,7 +498,7 @@ impl Shared {
             self.bump(log, *b, head);
         }
         let entry = self.nodes.get(&id)?;
-        if entry.failed.is_some() || entry.running {
+        if entry.is_stopped() || entry.running {
             return None;
         }
         let starts = entry.start.is_some();
@@ -553,7 +627,7 @@ impl Shared {
                 let gone = entry.kept.pop_front();
                 entry.kept_bytes -= gone.and_then(|k| k.delta).map_or(0, |d| d.bytes());
             }
-            if entry.aligned && entry.failed.is_none() {
+            if entry.aligned && !entry.is_stopped() {
                 least = least.min(entry.position);
             }
         }
@@ -568,42 +642,38 @@ impl Shared {
         if entry.kept_bytes <= limits::CHANGELOG_BYTES_MAX {
             return;
         }
-        let slowest =
-            entry.readers.iter().filter_map(|r| self.nodes.get(r)).min_by_key(|e| e.position).map(|e| (e.node.relation.id, e.position));
-        if let Some((slowest, position)) = slowest {
-            let error = Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "the view lags too far behind the relation it reads")
+        let slowest = entry.readers.iter().filter_map(|r| self.nodes.get(r)).filter(|e| !e.is_stopped());
+        if let Some(slowest) = slowest.min_by_key(|e| e.position).map(|e| e.node.relation.id) {
+            let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the view lags too far behind the relation it reads")
                 .detail(format!("More than {} bytes of changes wait for it.", limits::CHANGELOG_BYTES_MAX));
-            self.fail(slowest, position, error);
+            self.stop(slowest, error);
             self.trim();
         }
     }
 
-    /// The node has failed: its readers and its dependents' readers are told.
-    fn fail(&mut self, id: RelationId, position: Position, error: Error) {
-        let Some(entry) = self.nodes.get_mut(&id) else { return };
-        entry.running = false;
-        entry.failed = Some(failure(entry, position, error));
-        let failed: Vec<RelationId> = self.nodes.keys().copied().filter(|n| self.with_all_below(&[*n]).contains(&id)).collect();
-        for dependent in failed {
-            let error = self.failure(dependent);
-            if let (Some(entry), Some(error)) = (self.nodes.get_mut(&dependent), error) {
-                std::mem::take(&mut entry.cuts).into_values().flatten().for_each(|cut| cut.fail(error.clone()));
-            }
+    /// Fails a node between two steps, for no event's fault.
+    fn stop(&mut self, id: RelationId, cause: Error) {
+        if let Some(entry) = self.nodes.get(&id) {
+            let failure = Failure::new(&entry.node.relation, cause, entry.position..entry.position, None);
+            self.useless.push(entry.node.clone());
+            self.fail(id, failure);
         }
     }
-}
 
-/// The error that readers of a failed node see.
-fn failure(entry: &Entry, position: Position, cause: Error) -> Error {
-    let relation = &entry.node.relation;
-    let what = if relation.kind == RelationKind::Table { "table" } else { "materialized view" };
-    let message = format!("{what} \"{}\" has failed: {}", relation.name, cause.message());
-    let detail = format!(
-        "It stopped behind position {position} with SQLSTATE {}.{}",
-        cause.code(),
-        cause.fields().detail.as_ref().map_or(String::new(), |d| format!(" {d}"))
-    );
-    Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
-        .detail(detail)
-        .hint("Drop it and create it with a query that takes such events.")
+    /// The node has failed: its readers and its dependents' readers are told, and those above it are stopped.
+    fn fail(&mut self, id: RelationId, failure: Failure) {
+        let Some(entry) = self.nodes.get_mut(&id) else { return };
+        entry.running = false;
+        entry.failed = Some(Arc::new(failure));
+        let stopped: Vec<RelationId> = self.nodes.keys().copied().filter(|n| self.with_all_below(&[*n]).contains(&id)).collect();
+        for stopped in stopped {
+            let Some((_, failure)) = self.failure(stopped) else { continue };
+            let Some(entry) = self.nodes.get_mut(&stopped) else { continue };
+            if stopped != id {
+                entry.suspended = true;
+                self.useless.push(entry.node.clone());
+            }
+            std::mem::take(&mut entry.cuts).into_values().flatten().for_each(|cut| cut.fail(failure.told.clone()));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::physical_expr::expressions::Column;
 
 use super::Operator;
-use super::eval::{Expr, batch_of, evaluate_all, mask};
+use super::eval::{Expr, batch_of, consolidate, evaluate_all, mask};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 
@@ -18,6 +18,19 @@ pub(crate) fn only(mut inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
 
 pub(crate) fn list<T: std::fmt::Display>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Maps each delta. Where an expression errs, tries once more without the rows that come and go within the step: an outer join
+/// gives a row without a partner before it finds one, and nobody ever sees it.
+fn map_settled(deltas: Vec<Delta>, map: impl Fn(&Delta) -> Result<Option<Delta>>) -> Result<Vec<Delta>> {
+    let map_all = |deltas: &[Delta]| deltas.iter().filter_map(|d| map(d).transpose()).collect::<Result<Vec<_>>>();
+    match map_all(&deltas) {
+        Err(e) if e.is_of_data() && deltas.iter().any(|d| d.weights.is_some()) => {
+            let Some(first) = deltas.first() else { return Err(e) };
+            map_all(consolidate(&first.schema(), deltas)?.as_slice())
+        }
+        done => done,
+    }
 }
 
 /// WHERE: keeps the rows for which the predicate is true. Cost O(n x c).
@@ -44,16 +57,14 @@ impl Operator for Filter {
         self.schema.clone()
     }
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
-        let mut kept = Vec::new();
-        for delta in only(inputs)? {
+        map_settled(only(inputs)?, |delta| {
             let mask = mask(&self.predicate, &delta.batch)?;
-            match mask.true_count() {
-                0 => {}
-                all if all == delta.num_rows() => kept.push(delta),
-                _ => kept.push(delta.filter(&mask)?),
-            }
-        }
-        Ok(kept)
+            Ok(match mask.true_count() {
+                0 => None,
+                all if all == delta.num_rows() => Some(delta.clone()),
+                _ => Some(delta.filter(&mask)?),
+            })
+        })
     }
 }
 
@@ -83,14 +94,13 @@ impl Operator for Project {
         self.schema.clone()
     }
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
-        let project = |delta: Delta| {
+        map_settled(only(inputs)?, |delta| {
             let columns = match &self.columns {
                 Some(indices) => indices.iter().map(|&i| delta.batch.column(i).clone()).collect(),
                 None => evaluate_all(&self.exprs, &delta.batch)?,
             };
-            Ok(delta.with_batch(batch_of(&self.schema, columns, delta.num_rows())?))
-        };
-        only(inputs)?.into_iter().map(project).collect()
+            Ok(Some(delta.with_batch(batch_of(&self.schema, columns, delta.num_rows())?)))
+        })
     }
 }
 

@@ -17,8 +17,23 @@ use crate::error::{Error, Result};
 /// A planned scalar expression.
 pub type Expr = Arc<dyn PhysicalExpr>;
 
-/// One value for each row of `batch`. Errors: what the expression raises.
+/// One value for each row of `batch`. Errors: what the expression raises for the first row that errs when it stands alone; `b <> 0
+/// AND a / b > 1` does not for b = 0, though DataFusion may compute both sides over a whole batch.
 pub fn evaluate(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
+    let rows = batch.num_rows();
+    match evaluate_whole(expr, batch) {
+        Err(e) if rows > 1 && e.is_of_data() => {
+            let half = rows / 2;
+            let first = evaluate(expr, &batch.slice(0, half))?;
+            let second = evaluate(expr, &batch.slice(half, rows - half))?;
+            Ok(compute::concat(&[&first, &second])?)
+        }
+        done => done,
+    }
+}
+
+/// One value for each row of `batch`. Errors: what the expression raises over all of them at once.
+pub fn evaluate_whole(expr: &Expr, batch: &RecordBatch) -> Result<ArrayRef> {
     Ok(expr.evaluate(batch)?.into_array(batch.num_rows())?)
 }
 

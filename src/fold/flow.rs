@@ -38,6 +38,8 @@ pub struct OperatorReport {
     pub rows_out: u64,
     /// Bytes held between steps.
     pub state_bytes: usize,
+    /// Rows left out because an expression errs for them.
+    pub left_out: i64,
     /// Time spent inside its steps, without its inputs.
     pub busy: Duration,
 }
@@ -115,13 +117,13 @@ impl Flow {
     }
 
     fn report(&self, depth: usize, reports: &mut Vec<OperatorReport>) {
-        let (name, detail, state_bytes) = match &self.node {
+        let (name, detail, left_out) = match &self.node {
             Node::Source { index, .. } => ("Source", format!("input {index}"), 0),
-            Node::Constant { batch, .. } => ("Constant", format!("{} rows", batch.num_rows()), batch.get_array_memory_size()),
-            Node::Inner { operator, .. } => (operator.name(), operator.detail(), operator.state_bytes()),
+            Node::Constant { batch, .. } => ("Constant", format!("{} rows", batch.num_rows()), 0),
+            Node::Inner { operator, .. } => (operator.name(), operator.detail(), operator.left_out()),
         };
-        let (rows_in, rows_out, busy) = (self.rows_in, self.rows_out, self.busy);
-        reports.push(OperatorReport { depth, name, detail, rows_in, rows_out, state_bytes, busy });
+        let (rows_in, rows_out, busy, state_bytes) = (self.rows_in, self.rows_out, self.busy, self.own_bytes());
+        reports.push(OperatorReport { depth, name, detail, rows_in, rows_out, state_bytes, left_out, busy });
         if let Node::Inner { inputs, .. } = &self.node {
             inputs.iter().for_each(|i| i.report(depth + 1, reports));
         }
@@ -129,7 +131,16 @@ impl Flow {
 
     /// Bytes held by all operators between steps.
     pub fn state_bytes(&self) -> usize {
-        self.operators().iter().map(|o| o.state_bytes).sum()
+        let below: usize = if let Node::Inner { inputs, .. } = &self.node { inputs.iter().map(Flow::state_bytes).sum() } else { 0 };
+        self.own_bytes() + below
+    }
+
+    fn own_bytes(&self) -> usize {
+        match &self.node {
+            Node::Source { .. } => 0,
+            Node::Constant { batch, .. } => batch.get_array_memory_size(),
+            Node::Inner { operator, .. } => operator.state_bytes(),
+        }
     }
 
     /// Writes the state of all operators, inputs first.

@@ -17,6 +17,10 @@
 //! dense number, and everything else is a vector indexed by that number, or a [`RowStore`] that keeps whole rows columnar.
 //! So nothing on a hot path allocates per row, and hash order is never visible. Equality of grouping, join and DISTINCT keys is
 //! SQL's (-0.0 equals 0.0, all NaN are one); equality of rows to be retracted is that of their bytes.
+//!
+//! Whether a row errs must not depend on its neighbours in a batch, which decide what DataFusion's AND, OR and CASE skip:
+//! [`eval::evaluate`] asks row by row before it believes an error. Rows that come and go within one step are nobody's, so Filter and Project
+//! take them out before they believe one.
 
 pub mod aggregate;
 pub mod arrangement;
@@ -29,6 +33,7 @@ pub mod flow;
 pub mod join;
 pub mod key_index;
 mod key_pairs;
+pub mod leave_out;
 pub mod marks;
 pub mod output;
 pub mod row_store;
@@ -57,6 +62,7 @@ pub use first_rows::FirstRows;
 pub use flow::{Flow, OperatorReport};
 pub use join::{Join, JoinSpec};
 pub use key_index::KeyIndex;
+pub use leave_out::{Guard, LeaveOut};
 pub use marks::Marks;
 pub use output::{Output, Snapshot};
 pub use row_store::{Chunk, RowStore};
@@ -81,6 +87,10 @@ pub trait Operator: Send {
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>>;
     /// Bytes of memory held between steps, about.
     fn state_bytes(&self) -> usize {
+        0
+    }
+    /// Rows that it has left out because an expression errs for them, less those retracted since.
+    fn left_out(&self) -> i64 {
         0
     }
     /// Writes its state; a stateless operator writes nothing.

@@ -389,6 +389,16 @@ proptest! {
     }
 
     #[test]
+    fn rows_left_out(events in events(1, true)) {
+        let quotient = || binary(lit(1i64), Op::Divide, col("v", &schema()).unwrap(), &schema()).unwrap();
+        let filter = || binary(col("k", &schema()).unwrap(), Op::Gt, lit(1i64), &schema()).unwrap();
+        let guards = || vec![Guard { filter: Some(filter()), exprs: vec![quotient()] }];
+        let errs = |r: &Row| r.1 == Some(0) && r.0 > Some(1);
+        let expected = |inputs: &[Bag<Row>]| inputs[0].iter().filter(|(r, _)| !errs(r)).map(|(r, w)| (row_cells(r), *w)).collect();
+        check(&|| Box::new(LeaveOut::new(guards(), schema())), 1, None, &events, true, &expected);
+    }
+
+    #[test]
     fn filters_and_projections(events in events(1, true)) {
         let make = || -> Box<dyn Operator> { Box::new(Filter::new(binary(col("v", &schema()).unwrap(), Op::Gt, lit(0i64), &schema()).unwrap(), schema())) };
         let expected = |inputs: &[Bag<Row>]| inputs[0].iter().filter(|(r, _)| r.1 > Some(0)).map(|(r, w)| (row_cells(r), *w)).collect();

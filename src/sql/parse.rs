@@ -67,6 +67,7 @@ impl Reader<'_> {
             ["create", "table", _] => self.create_relation(RelationKind::Table),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
+            ["alter", "materialized", "view"] => self.alter_view(),
             ["copy", ..] => self.copy(),
             ["show", ..] => self.show(),
             ["set", ..] => self.set(),
@@ -312,10 +313,6 @@ impl Reader<'_> {
             return Err(if or_replace { self.unexpected() } else { Error::unsupported("statement not supported") });
         }
         self.expect("view")?;
-        if or_replace && materialized {
-            return Err(Error::unsupported("CREATE OR REPLACE MATERIALIZED VIEW is not supported")
-                .hint("Drop the view first, or create it under another name."));
-        }
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
         let columns = self.names_in_parentheses()?;
@@ -332,6 +329,21 @@ impl Reader<'_> {
             );
         }
         Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace })
+    }
+
+    fn alter_view(&mut self) -> Result<Statement> {
+        self.skip(3);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let name = self.relation_name()?;
+        if !self.eat("resume") {
+            if self.ended() {
+                return Err(self.unexpected());
+            }
+            return Err(Error::unsupported(format!("ALTER MATERIALIZED VIEW .. {} is not supported", self.rest()))
+                .hint("RESUME and RESUME SKIP mend a failed view; for another name or query create the view anew."));
+        }
+        let skip = self.eat("skip");
+        Ok(Statement::Resume { name, if_exists, skip })
     }
 
     fn drop(&mut self) -> Result<Statement> {

@@ -34,6 +34,12 @@ pub enum Statement {
         if_exists: bool,
         cascade: bool,
     },
+    /// `ALTER MATERIALIZED VIEW [IF EXISTS] name RESUME [SKIP]`
+    Resume {
+        name: String,
+        if_exists: bool,
+        skip: bool,
+    },
     Insert {
         table: String,
         columns: Vec<String>,

@@ -69,8 +69,13 @@ impl Database {
 
     /// Opens the database in a directory, with a clock.
     pub fn at_time(directory: TempDir, clock: Arc<dyn Clock>) -> Result<Database> {
+        Database::open_with(directory, clock, Config::default())
+    }
+
+    /// Opens the database in a directory, with a clock; of `config` only the limits count.
+    pub fn open_with(directory: TempDir, clock: Arc<dyn Clock>, config: Config) -> Result<Database> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let config = Config { query_threads: 2, clock_interval_ms: 0, data: directory.path().to_path_buf(), ..Config::default() };
+        let config = Config { query_threads: 2, clock_interval_ms: 0, data: directory.path().to_path_buf(), ..config };
         let store = Arc::new(everfold::log::LocalStore::open(&config.data)?);
         let engine = Engine::open_with(store, clock.clone(), &config)?;
         let session = Some(engine.session("test", "test", &[])?);

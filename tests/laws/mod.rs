@@ -3,6 +3,7 @@
 //! - [`law`]: random schemas, histories and views; each view equals its query, after every batch of events, restart and crash.
 //! - [`promises`]: one test for each promise of the design.
 //! - [`bank`]: transfers among accounts under concurrent writers and readers, over TCP.
+//! - [`failed`]: views that cannot fold a row: where they stop, what they leave out, restarts, limits.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
 //!
@@ -12,6 +13,7 @@
 mod bank;
 mod clock;
 mod database;
+mod failed;
 mod kill;
 mod law;
 mod promises;

@@ -374,7 +374,7 @@ fn honest() {
         "CREATE STREAM x AS SELECT a FROM s",
         "CREATE TABLE x AS SELECT a FROM s",
         "CREATE STREAM x (a int) WITH (partitions = 3)",
-        "CREATE OR REPLACE MATERIALIZED VIEW x AS SELECT a FROM s",
+        "ALTER MATERIALIZED VIEW x RENAME TO y",
         "CREATE MATERIALIZED VIEW x AS SELECT a FROM s WITH NO DATA",
         "CREATE INDEX i ON t (v)",
         "ALTER TABLE t ADD COLUMN w int",

@@ -17,7 +17,7 @@ mod sums;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::*;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -236,17 +236,20 @@ impl Aggregate {
     }
 }
 
-/// Folds the rows of `delta` that pass the call's FILTER.
+/// Folds the rows of `delta` that pass the call's FILTER; its arguments are not computed for others.
 fn update(call: &AggregateCall, state: &mut dyn State, delta: &Delta, groups: &[u32], weights: Option<&[i64]>) -> Result<()> {
-    let args = evaluate_all(&call.args, &delta.batch)?;
-    let order = call.order_by.iter().map(|o| evaluate(&o.expr, &delta.batch)).collect::<Result<Vec<_>>>()?;
-    let Some(filter) = &call.filter else { return state.update(&Rows { groups, args: &args, order: &order, weights }) };
+    let Some(filter) = &call.filter else { return fold_rows(call, state, &delta.batch, groups, weights) };
     let mask = mask(filter, &delta.batch)?;
     let kept: Vec<u32> = mask.values().set_indices_u32().collect();
     let groups: Vec<u32> = kept.iter().map(|&i| groups[i as usize]).collect();
     let weights: Option<Vec<i64>> = weights.map(|w| kept.iter().map(|&i| w[i as usize]).collect());
-    let (args, order) = (take_all(&args, &kept)?, take_all(&order, &kept)?);
-    state.update(&Rows { groups: &groups, args: &args, order: &order, weights: weights.as_deref() })
+    fold_rows(call, state, &compute::filter_record_batch(&delta.batch, &mask)?, &groups, weights.as_deref())
+}
+
+fn fold_rows(call: &AggregateCall, state: &mut dyn State, batch: &RecordBatch, groups: &[u32], weights: Option<&[i64]>) -> Result<()> {
+    let args = evaluate_all(&call.args, batch)?;
+    let order = call.order_by.iter().map(|o| evaluate(&o.expr, batch)).collect::<Result<Vec<_>>>()?;
+    state.update(&Rows { groups, args: &args, order: &order, weights })
 }
 
 /// The state of a call, by its kind and the types of its arguments.

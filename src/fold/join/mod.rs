@@ -27,7 +27,8 @@ use super::eval::{Expr, batch_of, evaluate_all, mask, take_all};
 use super::key_index::NONE;
 use super::{Operator, StateReader, StateWriter};
 use crate::data::Delta;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
+use crate::limits;
 
 /// Pairs that are built at one time.
 const PAIRS_MAX: usize = 65_536;
@@ -95,6 +96,9 @@ pub struct Join {
     preserved: [Option<Preserved>; 2],
     gives_pairs: bool,
     null_aware: Option<NullAware>,
+    /// Most bytes of pairs that one step may give, and those that the step at hand has given.
+    step_bytes_max: usize,
+    step_bytes: usize,
 }
 
 /// One delta of one side under way.
@@ -131,7 +135,22 @@ impl Join {
         let fields = spec.left.fields().iter().chain(spec.right.fields()).map(Arc::clone);
         let both = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let null_aware = spec.null_aware.then(|| NullAware::new(spec.left.clone(), spec.left_append_only)).transpose()?;
-        Ok(Join { on, both, sides, preserved, gives_pairs, null_aware, spec })
+        let step_bytes_max = limits::VIEW_STATE_BYTES_MAX;
+        Ok(Join { on, both, sides, preserved, gives_pairs, null_aware, step_bytes_max, step_bytes: 0, spec })
+    }
+
+    /// The same join, failing with 53400 when the pairs that it gives in one step take more than so many bytes, text left out.
+    pub fn bounded(self, step_bytes_max: usize) -> Self {
+        Join { step_bytes_max, ..self }
+    }
+
+    fn count_bytes(&mut self, delta: &Delta) -> Result<()> {
+        self.step_bytes += delta.own_bytes();
+        if self.step_bytes <= self.step_bytes_max {
+            return Ok(());
+        }
+        let message = format!("a join gives more than {} bytes at one time", self.step_bytes_max);
+        Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message))
     }
 
     fn fold(&mut self, side: usize, delta: &Delta, out: &mut Vec<Delta>) -> Result<()> {
@@ -205,7 +224,9 @@ impl Join {
             let weight = |(&r, &e): (&u32, &u32)| folding.delta.weight(r as usize) * self.sides[other].weight(e);
             let weights: Vec<i64> = rows.iter().zip(&entries).map(weight).collect();
             let batch = batch_of(&self.spec.schema, batch.columns().to_vec(), rows.len())?;
-            out.push(weighted(batch, weights));
+            let pairs = weighted(batch, weights);
+            self.count_bytes(&pairs)?;
+            out.push(pairs);
         }
         Ok(())
     }
@@ -325,6 +346,7 @@ impl Operator for Join {
             return Err(Error::internal("a join has two inputs"));
         }
         let mut out = Vec::new();
+        self.step_bytes = 0;
         for (side, deltas) in inputs.iter().enumerate() {
             for delta in deltas.iter().filter(|d| d.num_rows() > 0) {
                 self.fold(side, delta, &mut out)?;

@@ -3,8 +3,9 @@
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::logical_expr::Join;
 
+use super::leave_out::{always, may_err};
 use super::{Lowered, Lowering};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fold::{self, Flow, JoinSpec};
 
 impl Lowering<'_> {
@@ -18,6 +19,14 @@ impl Lowering<'_> {
         let both = join.left.schema().join(join.right.schema())?;
         let residual = join.filter.as_ref().map(|e| self.expr(e, &both)).transpose()?;
         let inner = join.join_type == JoinType::Inner;
+        let left = self.guarded(left, vec![always(on.iter().map(|(l, _)| l))]);
+        let right = self.guarded(right, vec![always(on.iter().map(|(_, r)| r))]);
+        // A pair for which the condition errs is left out above the join; where a row without a partner counts too, it has no place.
+        let (residual, condition) = match residual {
+            Some(e) if self.options.leaves_out && may_err(&e) && inner => (None, Some(e)),
+            Some(e) if self.options.leaves_out && may_err(&e) => return Err(refuse_condition(join)),
+            other => (other, None),
+        };
         let spec = JoinSpec {
             kind: join.join_type,
             on,
@@ -31,6 +40,17 @@ impl Lowering<'_> {
             right_append_only: right.append_only,
         };
         let append_only = inner && left.append_only && right.append_only;
-        Ok(Lowered { flow: Flow::node(Box::new(fold::Join::new(spec)?), vec![left.flow, right.flow]), append_only, key: None })
+        let operator = fold::Join::new(spec)?.bounded(self.options.step_bytes_max);
+        let joined = Lowered { flow: Flow::node(Box::new(operator), vec![left.flow, right.flow]), append_only, key: None };
+        let Some(condition) = condition else { return Ok(joined) };
+        let joined = self.guarded(joined, vec![always([&condition])]);
+        let schema = joined.flow.schema();
+        Ok(Lowered { flow: Flow::node(Box::new(fold::Filter::new(condition, schema)), vec![joined.flow]), ..joined })
     }
+}
+
+fn refuse_condition(join: &Join) -> Error {
+    let condition = join.filter.as_ref().map_or(String::new(), ToString::to_string);
+    Error::unsupported(format!("rows cannot be left out of this {} join, whose condition may err: {condition}", join.join_type))
+        .hint("Compute what may err in a view of its own that leaves out such rows, and join that.")
 }

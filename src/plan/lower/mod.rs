@@ -7,6 +7,7 @@
 mod aggregate;
 mod distinct_on;
 mod join;
+mod leave_out;
 mod leaves;
 mod now;
 mod rows;
@@ -58,12 +59,22 @@ const LEFT_OUT: [&str; 2] = ["single_distinct_aggregation_to_group_by", "numbere
 /// Left out too where a view filters by the time: the bounds of two filters are not to be computed as a column of the rows.
 const LEFT_OUT_CLOCKED: &str = "common_sub_expression_eliminate";
 
-/// The dataflow of an unoptimized plan, its columns named and typed as `wanted`. Errors: 0A000 with the reason and a hint for what cannot be maintained.
-pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field]) -> Result<Dataflow> {
+/// How a view is to be folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Rows for which an expression errs are left out, rather than failing the view.
+    pub leaves_out: bool,
+    /// Most bytes that a join may give in one step.
+    pub step_bytes_max: usize,
+}
+
+/// The dataflow of an unoptimized plan, its columns named and typed as `wanted`. Errors: 0A000 with the reason and a hint for what
+/// cannot be maintained; that of a part that errs for every row.
+pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options: Options) -> Result<Dataflow> {
     let (plan, clocked) = now::clocked(plan)?;
     refuse_unstable(&plan)?;
     let plan = optimized(state, &plan, clocked)?;
-    let mut lowering = Lowering { state, row_number_bound: None, inputs: Vec::new(), notices: Vec::new() };
+    let mut lowering = Lowering { state, options, row_number_bound: None, inputs: Vec::new(), notices: Vec::new() };
     let root = lowering.node(&plan)?;
     let from = root.flow.schema();
     let fields = from
@@ -77,7 +88,8 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field]) -> Resu
         let same = from.field(i).data_type() == w.data_type();
         if same { column(&from, i) } else { Arc::new(CastExpr::new(column(&from, i), w.data_type().clone(), None)) }
     };
-    let columns = wanted.iter().enumerate().map(typed).collect();
+    let columns: Vec<_> = wanted.iter().enumerate().map(typed).collect();
+    let root = lowering.guarded(root, vec![leave_out::always(&columns)]);
     let flow = Flow::node(Box::new(fold::Project::new(columns, schema)), vec![root.flow]);
     Ok(Dataflow { flow, inputs: lowering.inputs, key: root.key, append_only: root.append_only, notices: lowering.notices })
 }
@@ -132,6 +144,7 @@ struct Lowered {
 
 struct Lowering<'a> {
     state: &'a SessionState,
+    options: Options,
     /// Set by a filter for the window below it: more rows of a partition than these are not asked for.
     row_number_bound: Option<u64>,
     inputs: Vec<DataflowInput>,
@@ -184,7 +197,9 @@ impl Lowering<'_> {
         if subquery {
             return Err(unsupported("this subquery", "Write it as a join, or make it a view of its own and join that."));
         }
-        Ok(self.state.create_physical_expr(expr.clone(), schema)?)
+        let expr = self.state.create_physical_expr(expr.clone(), schema)?;
+        leave_out::refuse_always_erring(&expr)?;
+        Ok(expr)
     }
 }
 

@@ -13,6 +13,7 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, Placeholder};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator};
 
+use super::leave_out::always;
 use super::{DataflowInput, Lowered, Lowering, unsupported};
 use crate::catalog;
 use crate::data::PgType;
@@ -161,9 +162,11 @@ impl Lowering<'_> {
         let at = Expr::Column(Column::from_name(clock.field(0).name()));
         let over_clock = |e| Ok(if matches!(e, Expr::Placeholder(_)) { Transformed::yes(at.clone()) } else { Transformed::no(e) });
         let bound = comparison.bound.transform_up(over_clock)?.data;
+        let value = self.expr(&comparison.value, schema)?;
+        let input = self.guarded(input, vec![always([&value])]);
         let spec = TemporalSpec {
             input: input.flow.schema(),
-            value: self.expr(&comparison.value, schema)?,
+            value,
             passes: comparison.passes,
             bound: self.state.create_physical_expr(bound, &DFSchema::try_from(clock.as_ref().clone())?)?,
             clock: clock.clone(),

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Filter, LogicalPlan, Projection, Union};
 use datafusion::physical_expr::expressions::CastExpr;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 
+use super::leave_out::always;
 use super::window::row_number_bound;
 use super::{Lowered, Lowering, column, is_column, now};
 use crate::error::{Error, Result};
@@ -23,7 +24,9 @@ impl Lowering<'_> {
         let (predicate, comparisons) = now::split(&filter.predicate, planned)?;
         let mut lowered = input;
         if let Some(predicate) = predicate {
-            let (predicate, schema) = (self.expr(&predicate, planned)?, lowered.flow.schema());
+            let predicate = self.expr(&predicate, planned)?;
+            lowered = self.guarded(lowered, vec![always([&predicate])]);
+            let schema = lowered.flow.schema();
             lowered.flow = Flow::node(Box::new(fold::Filter::new(predicate, schema)), vec![lowered.flow]);
         }
         comparisons.into_iter().try_fold(lowered, |input, comparison| self.temporal(input, comparison, planned))
@@ -38,6 +41,7 @@ impl Lowering<'_> {
     pub(super) fn project(&self, projection: &Projection, input: Lowered) -> Result<Lowered> {
         let from = projection.input.schema();
         let exprs = projection.expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
+        let input = self.guarded(input, vec![always(&exprs)]);
         let from_schema = input.flow.schema();
         let position = |k: &usize| exprs.iter().position(|e| tells_apart(e, *k, &from_schema));
         let key = input.key.as_ref().and_then(|key| key.iter().map(position).collect());

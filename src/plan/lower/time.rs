@@ -4,6 +4,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, Window};
 
+use super::leave_out::always;
 use super::{Lowered, Lowering, bare, unsupported};
 use crate::error::Result;
 use crate::fold::{Flow, Session, SessionSpec};
@@ -33,6 +34,7 @@ impl Lowering<'_> {
         let partition = first.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let time = self.expr(time, from)?;
         let lowered = self.node(&window.input)?;
+        let lowered = self.guarded(lowered, vec![always(partition.iter().chain([&time]))]);
         let spec = SessionSpec {
             input: lowered.flow.schema(),
             partition,

@@ -12,9 +12,10 @@ use datafusion::physical_expr::aggregate::AggregateExprBuilder;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_plan::windows::create_udwf_window_expr;
 
+use super::leave_out::always;
 use super::{Lowered, Lowering, column, unsupported};
 use crate::error::Result;
-use crate::fold::{self, Flow, TopNSpec, WindowCall, WindowFunction, WindowSpec};
+use crate::fold::{self, Flow, Guard, TopNSpec, WindowCall, WindowFunction, WindowSpec};
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
@@ -24,7 +25,10 @@ impl Lowering<'_> {
         let from = window.input.schema();
         let calls = window.window_expr.iter().map(planned_call).collect::<Result<Vec<_>>>()?;
         let fields = &window.schema.fields()[from.fields().len()..];
-        let mut lowered = self.node(&window.input)?;
+        let input = self.node(&window.input)?;
+        // Rows are left out below all calls: none of them shall see a row that another errs for.
+        let guards = calls.iter().map(|call| self.window_guards(&call.params, from)).collect::<Result<Vec<_>>>()?;
+        let mut lowered = self.guarded(input, guards.into_iter().flatten().collect());
         // Calls of one node are sorted alike, but may still differ in what they partition and order by.
         let calls: Vec<(&PlannedCall, &FieldRef)> = calls.into_iter().zip(fields).collect();
         let alike = |a: &WindowFunctionParams, b: &WindowFunctionParams| a.partition_by == b.partition_by && a.order_by == b.order_by;
@@ -40,6 +44,15 @@ impl Lowering<'_> {
             lowered.flow = Flow::node(Box::new(fold::Window::new(spec)?), vec![lowered.flow]);
         }
         Ok(Lowered { append_only: false, ..lowered })
+    }
+
+    /// What a call evaluates over the rows.
+    fn window_guards(&self, params: &WindowFunctionParams, from: &DFSchema) -> Result<[Guard; 2]> {
+        let exprs = |exprs: &[Expr]| exprs.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>();
+        let order = self.order(&params.order_by, from)?.into_iter().map(|o| o.expr);
+        let keys = Guard { filter: None, exprs: exprs(&params.partition_by)?.into_iter().chain(order).collect() };
+        let filter = params.filter.as_ref().map(|e| self.expr(e, from)).transpose()?;
+        Ok([keys, Guard { filter, exprs: exprs(&params.args)? }])
     }
 
     fn window_call(&self, call: &PlannedCall, field: &FieldRef, from: &DFSchema, input: &SchemaRef) -> Result<WindowCall> {
@@ -66,6 +79,7 @@ impl Lowering<'_> {
         let partition = params.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let order_by = self.order(&params.order_by, from)?;
         let input = self.node(&window.input)?;
+        let input = self.guarded(input, vec![always(partition.iter().chain(order_by.iter().map(|o| &o.expr)))]);
         let schema = window.schema.inner().clone();
         let width = schema.fields().len() - 1;
         // A row is known by what it is partitioned by and by its number, if there is more than one.

@@ -71,6 +71,12 @@ pub struct RelationStatus {
     pub events: u64,
     /// Why it failed.
     pub error: Option<String>,
+    /// The SQLSTATE of what made it fail.
+    pub sqlstate: Option<String>,
+    /// The event that made it fail, if it was found.
+    pub failed_position: Option<Position>,
+    /// Rows left out because an expression errs for them.
+    pub left_out: i64,
 }
 
 /// One operator of a dataflow.

@@ -30,6 +30,7 @@ fn relation(id: u32, name: &str, kind: RelationKind, columns: &[(&str, PgType)],
         key: key.to_vec(),
         sql: sql.into(),
         depends_on: on.to_vec(),
+        leaves_out: false,
         schemas: Default::default(),
     })
 }
