@@ -1,5 +1,6 @@
 //! Arrays expanded to rows.
 
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, NullHandling};
 use datafusion::logical_expr::Unnest;
 
@@ -20,6 +21,10 @@ impl Lowering<'_> {
         };
         let input = self.node(&unnest.input)?;
         let schema = unnest.schema.inner().clone();
+        let plain = |i: usize| matches!(input.flow.schema().field(i).data_type(), DataType::List(_));
+        if !unnest.list_type_columns.iter().all(|(i, _)| plain(*i)) {
+            return Err(unsupported("unnest of this type", "Expand one array of plain values at a time."));
+        }
         let columns: Vec<UnnestColumn> = unnest
             .dependency_indices
             .iter()

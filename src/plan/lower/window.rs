@@ -16,6 +16,7 @@ use super::leave_out::always;
 use super::{Lowered, Lowering, column, unsupported};
 use crate::error::Result;
 use crate::fold::{self, Flow, Guard, TopNSpec, WindowCall, WindowFunction, WindowSpec};
+use crate::func::cast;
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
@@ -129,7 +130,11 @@ fn bound(part: &Expr, input: &LogicalPlan) -> Option<u64> {
         (literal, column @ Expr::Column(_)) => (column, literal, binary.op.swap()?),
         _ => return None,
     };
+    // A number that was made text is ordered as text.
     let Expr::Literal(value, _) = literal else { return None };
+    if !value.data_type().is_numeric() {
+        return None;
+    }
     let number: u64 = value.to_string().parse().ok()?;
     let number = match op {
         Operator::LtEq | Operator::Eq => number,
@@ -160,6 +165,7 @@ fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => bare(&alias.expr),
         Expr::Cast(cast) => bare(&cast.expr),
+        Expr::ScalarFunction(f) if f.name() == cast::NAME => f.args.first().map_or(expr, bare),
         other => other,
     }
 }

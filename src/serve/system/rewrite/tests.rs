@@ -72,6 +72,7 @@ fn session(context: &Arc<SystemContext>) -> SessionContext {
         shop.register_schema(schema, provider).unwrap();
     }
     let source = context.clone();
+    crate::func::scalar_functions().into_iter().for_each(|f| session.register_udf(f.as_ref().clone()));
     functions(Arc::new(move || source.clone())).into_iter().for_each(|f| session.register_udf(f));
     session
 }
