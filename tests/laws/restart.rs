@@ -203,7 +203,6 @@ fn a_log_whose_relation_is_gone_is_removed_when_the_database_is_opened() {
     let rows = RecordBatch::try_from_iter([("a", Arc::new(Int32Array::from(vec![1, 2])) as _)]).expect("a batch");
     log.register(999, rows.schema(), &[]).expect("the number is free");
     log.append_blocking(Append { batches: vec![(999, rows)], sync: true }).expect("it is appended");
-    log.seal().expect("it is sealed");
     log.close().expect("it is closed");
     drop(log);
     let mut database = Database::open(copy).expect("it opens");
