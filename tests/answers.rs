@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::server::Server;
 use crate::support::wire::{Wire, type_name};
 
-const ANSWERS: &str = include_str!("data/postgres_answers.txt");
+const ANSWERS: &str = concat!(include_str!("data/postgres_answers.txt"), include_str!("data/postgres_answers_rewritten.txt"));
 const DIFFERENCES: &str = include_str!("data/postgres_differences.txt");
 
 /// The answer as the file has it: rows parted by `¶`, a tab, the first column's type; or `ERROR sqlstate`.

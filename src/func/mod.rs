@@ -17,6 +17,7 @@ mod distinct;
 pub mod exact_float;
 pub mod json;
 pub mod lateral;
+pub mod length;
 pub mod names;
 mod orders;
 pub mod rewrite;
@@ -80,6 +81,7 @@ pub fn config() -> SessionConfig {
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
+    all.push(length::function());
     all
 }
 

@@ -5,7 +5,7 @@
 //!    static term is planned;
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
-//! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly;
+//! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length;
 //! 5. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
 //! 6. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
 //! 7. unsigned columns of window functions become bigint ([`signed`]).
@@ -26,6 +26,7 @@ use super::arith;
 use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
+use super::length;
 use super::scalar::define::Function;
 use crate::error::{Error, code};
 
@@ -153,10 +154,14 @@ pub(super) fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> D
     all.try_into().map_err(|_| datafusion::common::internal_datafusion_err!("operands were lost"))
 }
 
-/// Casts operands of differing numeric types, one of them a decimal or a float, to the type PostgreSQL compares them in.
+/// Casts operands of differing numeric types, one of them a decimal or a float, to the type PostgreSQL compares them in; intervals give
+/// their length.
 fn alike_all(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
+    if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
+        return Ok(operands.into_iter().map(length::of).collect());
+    }
     let numbers: Vec<&DataType> = types.iter().filter(|t| t.is_numeric()).collect();
     let plain = numbers.iter().all(|t| t.is_integer()) || numbers.windows(2).all(|w| w[0] == w[1]);
     if plain || types.iter().any(|t| !t.is_numeric() && !t.is_null()) {

@@ -34,6 +34,16 @@ pub(super) fn checked_name(name: String) -> Result<String> {
 
 /// The type that a type name of SQL stands for. Errors: 42704.
 pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
+    if let ast::DataType::Timestamp(Some(0..6), _)
+    | ast::DataType::Time(Some(0..6), _)
+    | ast::DataType::Interval { precision: Some(0..6), .. } = name
+    {
+        return Err(Error::unsupported(format!(
+            "type {} is not supported: times are kept to the microsecond",
+            name.to_string().to_lowercase()
+        ))
+        .hint("Leave the precision out here; a cast to such a type rounds."));
+    }
     let text = name.to_string().to_lowercase();
     let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
     let text = match text.as_str() {

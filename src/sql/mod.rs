@@ -5,7 +5,8 @@
 //!    cannot read (COPY .. FROM STDIN) is recognised by its first words; the rest goes to sqlparser with its PostgreSQL dialect,
 //!    and is then narrowed to a [`Statement`]: whatever a statement carries that we do not honour is refused here, never dropped.
 //!    [`convert`] does the narrowing, [`nesting`] refuses beforehand what would take for ever to read, [`reserved`] and [`refused`] know the statements that there are not.
-//! 3. `windows` spells TUMBLE, HOP and SESSION out, at the end of parsing: the text of a view keeps them.
+//! 3. `intervals` reads interval literals, and `windows` spells TUMBLE, HOP and SESSION out, both at the end of parsing: the text of a view
+//!    keeps them.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`located`] finds what a later error names in the text.
 //!
@@ -14,6 +15,7 @@
 
 pub mod convert;
 pub mod hidden;
+mod intervals;
 pub mod locate;
 pub mod nesting;
 pub mod parse;

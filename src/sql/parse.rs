@@ -9,6 +9,7 @@ use super::convert::{
     check_columns, checked_name, column, delete_statement, insert_statement, relation_name, several_keys, table_key, update_statement,
 };
 use super::fold_name;
+use super::intervals;
 use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
@@ -233,6 +234,7 @@ impl Reader<'_> {
 
     fn query(&mut self) -> Result<Box<ast::Query>> {
         let mut query = self.parser.parse_query().map_err(|e| self.refused(e))?;
+        intervals::expand(self.sql, query.as_mut())?;
         windows::expand(self.sql, query.as_mut())?;
         Ok(query)
     }
@@ -650,6 +652,7 @@ impl Reader<'_> {
     fn by_sqlparser(&mut self) -> Result<Statement> {
         let start: TokenWithSpan = self.parser.peek_token();
         let mut statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {
             ast::Statement::Query(query) => Ok(Statement::Query(query)),

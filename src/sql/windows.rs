@@ -273,7 +273,7 @@ fn arguments(f: &ast::Function) -> impl Iterator<Item = &Expr> {
     list.iter().filter_map(|a| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = a { Some(e) } else { None })
 }
 
-/// The text of a constant interval: `INTERVAL '1 hour'`, `INTERVAL '10' MINUTE`, `'1 hour'`, `'1 hour'::interval`.
+/// The text of a constant interval: `INTERVAL '1 hour'`, spelled out by now, `'1 hour'`, `'1 hour'::interval`.
 fn interval_text(expr: &Expr) -> Option<String> {
     let literal = |expr: &Expr| match expr {
         Expr::Value(v) => match &v.value {
@@ -283,10 +283,7 @@ fn interval_text(expr: &Expr) -> Option<String> {
         _ => None,
     };
     match expr {
-        Expr::Interval(i) if i.last_field.is_none() && i.leading_precision.is_none() => {
-            let unit = i.leading_field.as_ref().map_or(String::new(), |f| format!(" {f}"));
-            literal(&i.value).map(|text| text + &unit)
-        }
+        Expr::Interval(i) => literal(&i.value),
         Expr::Cast { expr, data_type: DataType::Interval { .. }, .. } => literal(expr),
         Expr::Nested(inner) => interval_text(inner),
         other => literal(other),

@@ -15,6 +15,7 @@ mod sets;
 mod strings;
 mod times;
 mod to_char;
+mod trunc;
 pub mod windows;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         growing::functions(),
         arrays::functions(),
         jsonb::functions(),
+        trunc::functions(),
         windows::functions(),
         collected::functions(),
         series::functions(),

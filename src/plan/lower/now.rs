@@ -20,6 +20,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result};
 use crate::fold::{Flow, Passes, Temporal, TemporalSpec, is_time};
 use crate::func::arith::{self, Op};
+use crate::func::length::LENGTH;
 
 /// The placeholder's name: no parameter of a user's is called so.
 const NOW: &str = "$now";
@@ -112,11 +113,16 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Comparison> {
 
 /// `length > now() - at` as `at > now() - length`, and `length > at - now()` as `at < now() + length`.
 fn difference(length: Expr, op: Operator, difference: Expr) -> Result<(Expr, Operator, Expr)> {
-    let constant = match &length {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(v)), _) => v.months == 0,
-        Expr::Literal(value, _) => value.data_type().is_integer() && !value.is_null(),
-        _ => false,
+    // Lengths of time are compared in microseconds, numbers of days as they are.
+    let (length, difference) = match (length, difference) {
+        (Expr::Literal(ScalarValue::Decimal128(Some(us), ..), _), Expr::ScalarFunction(f)) if f.func.name() == LENGTH => {
+            let nanoseconds = i64::try_from(us).ok().and_then(|us| us.checked_mul(1_000)).ok_or_else(refused)?;
+            let interval = ScalarValue::new_interval_mdn(0, 0, nanoseconds);
+            (Expr::Literal(interval, None), f.args.into_iter().next().ok_or_else(refused)?)
+        }
+        other => other,
     };
+    let constant = matches!(&length, Expr::Literal(value, _) if !value.is_null());
     let swapped = op.swap().ok_or_else(refused)?;
     match difference {
         Expr::ScalarFunction(f) if constant && f.func.name() == "pg_subtract" => {

@@ -9,6 +9,7 @@ mod aggregates;
 mod build;
 mod casts;
 mod grouping;
+mod present;
 mod queries;
 mod series;
 mod vectors;
@@ -56,6 +57,8 @@ const AFTER: &[Rule] = &[
     vectors::vector_argument,
     vectors::any_of_vector,
     casts::cast,
+    present::present,
+    present::precision,
 ];
 
 /// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.

@@ -1,0 +1,146 @@
+//! Interval literals: `INTERVAL '3 days 04:05:06'`, `INTERVAL '10' MINUTE`, `INTERVAL '1 2:03' DAY TO MINUTE`.
+//!
+//! DataFusion reads them by a syntax of its own. So [`expand`] reads them as PostgreSQL does and spells their parts out, as any reader
+//! understands them. A field behind the literal is the unit of a bare number, and what is smaller than it is cut off.
+
+use std::ops::ControlFlow;
+
+use arrow::datatypes::IntervalMonthDayNano;
+use sqlparser::ast::{DateTimeField, Expr, Interval, Value, VisitMut, VisitorMut};
+
+use super::split::char_position;
+use crate::data::datetime::{US_PER_SECOND, parse_interval};
+use crate::error::{Error, Result};
+
+const US_PER_MINUTE: i64 = 60 * US_PER_SECOND;
+
+/// Replaces the literals. Errors: 22007 and 22015 for texts that are no interval, 0A000 for fields that intervals do not have; with
+/// their position in `sql`.
+pub(super) fn expand(sql: &str, node: &mut impl VisitMut) -> Result<()> {
+    match VisitMut::visit(node, &mut Expander { sql }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+struct Expander<'a> {
+    sql: &'a str,
+}
+
+impl VisitorMut for Expander<'_> {
+    type Break = Error;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        let Expr::Interval(interval) = expr else { return ControlFlow::Continue(()) };
+        let Expr::Value(value) = interval.value.as_ref() else { return ControlFlow::Continue(()) };
+        let (Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text)) = &value.value else { return ControlFlow::Continue(()) };
+        match read(text, interval) {
+            Ok(read) => {
+                let text = Expr::Value(Value::SingleQuotedString(plain(read)).with_span(value.span));
+                *interval = Interval {
+                    value: Box::new(text),
+                    leading_field: None,
+                    leading_precision: None,
+                    last_field: None,
+                    fractional_seconds_precision: None,
+                };
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error.at(char_position(self.sql, value.span.start))),
+        }
+    }
+}
+
+/// The parts by their names, so that any reader of intervals understands them alike.
+fn plain(v: IntervalMonthDayNano) -> String {
+    let parts = [(i64::from(v.months), "months"), (i64::from(v.days), "days"), (v.nanoseconds / 1_000, "microseconds")];
+    let named: Vec<String> = parts.iter().filter(|(n, _)| *n != 0).map(|(n, unit)| format!("{n} {unit}")).collect();
+    if named.is_empty() { "0 days".to_string() } else { named.join(" ") }
+}
+
+fn read(text: &str, interval: &Interval) -> Result<IntervalMonthDayNano> {
+    let Some(leading) = &interval.leading_field else { return parse_interval(text) };
+    let last = interval.last_field.as_ref().unwrap_or(leading);
+    let bare = !text.trim().is_empty() && text.trim().chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
+    let minutes_first = *leading == DateTimeField::Minute && text.matches(':').count() == 1;
+    let spelled = match last {
+        // 1-2 is a year and two months whatever the fields say.
+        _ if bare && !text.trim().get(1..).is_some_and(|rest| rest.contains('-')) => format!("{text} {}", unit(last)?),
+        DateTimeField::Second if minutes_first => format!("0:{}", text.trim()),
+        _ => text.to_string(),
+    };
+    let mut v = parse_interval(&spelled)?;
+    let us = v.nanoseconds / 1_000;
+    let to = |size: i64| us / size * size;
+    let us = match unit(last)? {
+        "year" => {
+            (v.months, v.days) = (v.months / 12 * 12, 0);
+            0
+        }
+        "month" => {
+            v.days = 0;
+            0
+        }
+        "day" => 0,
+        "hour" => to(60 * US_PER_MINUTE),
+        "minute" => to(US_PER_MINUTE),
+        _ => rounded(us, interval.fractional_seconds_precision.or(interval.leading_precision).unwrap_or(6)),
+    };
+    v.nanoseconds = us * 1_000;
+    Ok(v)
+}
+
+/// Microseconds to so many decimals of a second, halves away from zero.
+fn rounded(us: i64, decimals: u64) -> i64 {
+    let size = 10i64.pow(6 - decimals.min(6) as u32);
+    us.saturating_add(size / 2 * us.signum()) / size * size
+}
+
+fn unit(field: &DateTimeField) -> Result<&'static str> {
+    Ok(match field {
+        DateTimeField::Year | DateTimeField::Years => "year",
+        DateTimeField::Month | DateTimeField::Months => "month",
+        DateTimeField::Week(None) | DateTimeField::Weeks => "week",
+        DateTimeField::Day | DateTimeField::Days => "day",
+        DateTimeField::Hour | DateTimeField::Hours => "hour",
+        DateTimeField::Minute | DateTimeField::Minutes => "minute",
+        DateTimeField::Second | DateTimeField::Seconds => "second",
+        other => return Err(Error::unsupported(format!("intervals have no field {other}")).hint("Write the unit inside the quotes.")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Statement, parse};
+
+    fn read(literal: &str) -> String {
+        match parse(&format!("SELECT INTERVAL {literal}")) {
+            Ok(Statement::Query(query)) => query.to_string().trim_start_matches("SELECT INTERVAL '").trim_end_matches('\'').to_string(),
+            Ok(_) => panic!("not a query"),
+            Err(e) => format!("{} {:?}", e.code(), e.fields().position),
+        }
+    }
+
+    #[test]
+    fn literals_are_read_as_postgresql_reads_them() {
+        for (literal, parts) in [
+            ("'1 year 2 months 3 days 04:05:06.789'", "14 months 3 days 14706789000 microseconds"),
+            ("'-1-2 +3 -4:05:06'", "-14 months 3 days -14706000000 microseconds"),
+            ("'P1DT1S'", "1 days 1000000 microseconds"),
+            ("'0'", "0 days"),
+            ("'10' MINUTE", "600000000 microseconds"),
+            ("'5' YEAR", "60 months"),
+            ("'-2' DAYS", "-2 days"),
+            ("'1.5' HOUR", "3600000000 microseconds"),
+            ("'1 2:03' DAY TO MINUTE", "1 days 7380000000 microseconds"),
+            ("'1 2:03:04' DAY TO HOUR", "1 days 7200000000 microseconds"),
+            ("'3:04' MINUTE TO SECOND", "184000000 microseconds"),
+            ("'3:04' HOUR TO MINUTE", "11040000000 microseconds"),
+            ("'1-2' YEAR TO MONTH", "14 months"),
+            ("'1.234567' SECOND(2)", "1230000 microseconds"),
+            ("'1 fortnight'", "22007 Some(17)"),
+        ] {
+            assert_eq!(read(literal), parts, "{literal}");
+        }
+    }
+}
