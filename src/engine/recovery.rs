@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::checkpoint;
 use super::database::Engine;
 use super::ddl;
-use crate::catalog::{CATALOG_LOG, Catalog, Change, RelationId, RelationKind};
+use crate::catalog::{CATALOG_LOG, Catalog, Change, FIRST_RELATION, RelationId, RelationKind};
 use crate::error::{Error, Result, code};
 use crate::log::Log;
 
@@ -53,8 +53,8 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     for relation in catalog.relations().filter(|r| r.has_log()) {
         engine.log.register(relation.id, relation.event_schema(), &relation.key)?;
     }
-    // A crash between a DROP and the removal of its log leaves the log behind.
-    for id in engine.log.ids().into_iter().filter(|id| *id != CATALOG_LOG && catalog.by_id(*id).is_none()) {
+    // A crash between a DROP and the removal of its log leaves the log behind. The server's own logs are no relations of the catalog.
+    for id in engine.log.ids().into_iter().filter(|id| *id >= FIRST_RELATION && catalog.by_id(*id).is_none()) {
         engine.log.drop_log(id)?;
     }
     let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
