@@ -226,23 +226,37 @@ fn from_boxed(inner: Box<dyn std::error::Error + Send + Sync>) -> Error {
     }
 }
 
+/// The root of an error that several tasks of a query share, and which can therefore not be taken apart.
+fn from_shared(root: &DataFusionError) -> Error {
+    match root {
+        DataFusionError::External(boxed) => match boxed.downcast_ref::<Error>() {
+            Some(ours) => ours.clone(),
+            None => Error::internal(boxed.to_string()),
+        },
+        DataFusionError::ResourcesExhausted(m) => exhausted(m.clone()),
+        DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
+            ArrowError::DivideByZero => ArrowError::DivideByZero.into(),
+            ArrowError::ArithmeticOverflow(m) => ArrowError::ArithmeticOverflow(m.clone()).into(),
+            ArrowError::CastError(m) => ArrowError::CastError(m.clone()).into(),
+            ArrowError::ParseError(m) => ArrowError::ParseError(m.clone()).into(),
+            ArrowError::InvalidArgumentError(m) => ArrowError::InvalidArgumentError(m.clone()).into(),
+            ArrowError::ComputeError(m) => ArrowError::ComputeError(m.clone()).into(),
+            other => Error::internal(other.to_string()),
+        },
+        other => {
+            let text = other.strip_backtrace();
+            reworded(&text).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
+        }
+    }
+}
+
 impl From<DataFusionError> for Error {
     fn from(e: DataFusionError) -> Self {
         match e {
             DataFusionError::External(inner) => from_boxed(inner),
             DataFusionError::ArrowError(inner, _) => (*inner).into(),
             DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => (*inner).into(),
-            DataFusionError::Shared(inner) => match inner.find_root() {
-                DataFusionError::External(boxed) => match boxed.downcast_ref::<Error>() {
-                    Some(ours) => ours.clone(),
-                    None => Error::internal(boxed.to_string()),
-                },
-                DataFusionError::ResourcesExhausted(m) => exhausted(m.clone()),
-                other => {
-                    let text = other.strip_backtrace();
-                    reworded(&text).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
-                }
-            },
+            DataFusionError::Shared(inner) => from_shared(inner.find_root()),
             DataFusionError::Collection(mut list) if !list.is_empty() => list.swap_remove(0).into(),
             DataFusionError::SchemaError(inner, _) => from_schema(*inner),
             DataFusionError::ResourcesExhausted(m) => exhausted(m),
@@ -495,6 +509,13 @@ mod tests {
             let e: Error = DataFusionError::Plan(theirs.to_string()).into();
             assert_eq!((e.code(), e.message()), (code, message));
         }
+    }
+
+    #[test]
+    fn a_shared_error_keeps_its_code() {
+        let overflow = ArrowError::InvalidArgumentError("1 is too large to store in a Decimal128 of precision 1".into());
+        let e: Error = DataFusionError::Shared(std::sync::Arc::new(DataFusionError::ArrowError(Box::new(overflow), None))).into();
+        assert_eq!(e.code(), code::NUMERIC_VALUE_OUT_OF_RANGE);
     }
 
     #[test]

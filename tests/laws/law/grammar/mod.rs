@@ -126,7 +126,7 @@ impl<'a> Grammar<'a> {
                 .collect();
             branches.push(format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope)));
         }
-        let operators = [" UNION ALL ", " UNION ALL ", " UNION ", " EXCEPT ", " INTERSECT "];
+        let operators = [" UNION ALL ", " UNION ALL ", " UNION ", " EXCEPT ", " EXCEPT ALL ", " INTERSECT ", " INTERSECT ALL "];
         Ok(branches.into_iter().reduce(|left, right| left + *self.random.pick(&operators) + &right).unwrap_or_default())
     }
 
