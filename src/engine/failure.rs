@@ -130,7 +130,11 @@ impl Search<'_> {
             return Ok(false);
         }
         self.replica = Replica::new(self.engine, self.id)?;
-        self.replica.load(&self.saved)?;
+        if self.replica.load(&self.saved).is_err() {
+            // DataFusion does not plan every query alike each time, so a state may fit another replica only: then all is folded again.
+            self.replica = Replica::new(self.engine, self.id)?;
+            self.replica.fold(&self.engine.log, 0..self.at)?;
+        }
         Ok(true)
     }
 

@@ -255,7 +255,7 @@ impl Call<'_> {
     /// A constant interval without months, in microseconds.
     fn interval(&self, expr: &Expr) -> Result<i64> {
         let text = interval_text(expr).ok_or_else(|| {
-            let error = Error::unsupported(format!("the size of a window must be a constant interval, not {expr}"));
+            let error = Error::unsupported("the size of a window must be a constant interval");
             self.placed(error.hint("Write INTERVAL '10 minutes'."))
         })?;
         let interval = parse_interval(&text).map_err(|e| self.placed(e))?;

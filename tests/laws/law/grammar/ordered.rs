@@ -1,7 +1,8 @@
 //! What depends on the order of rows: window functions, DISTINCT ON, the first rows, ordered aggregates.
 //!
 //! An answer must be determined, here and in PostgreSQL: so all columns that are shown, or that functions read, are of types whose
-//! equal values look alike, and the order is by all of them; rows that it does not part are the same row twice.
+//! equal values look alike, and the order is by all of them; rows that it does not part are the same row twice. Functions of one
+//! SELECT that count rows share one order: in two orders, twins could stand either way round.
 
 use everfold::data::PgType;
 use everfold::error::Result;
@@ -54,13 +55,13 @@ impl Grammar<'_> {
         }
         let mut items: Vec<String> = base.iter().map(|(name, _)| name.clone()).collect();
         let ranked = self.random.chance(25);
+        let (partition, order) = (self.partition(&base), self.total_order(&base));
         if ranked {
-            let partition = self.partition(&base);
             let function = *self.random.pick(&["row_number", "row_number", "rank"]);
-            items.push(format!("{function}() OVER ({partition}ORDER BY {})", self.total_order(&base)));
+            items.push(format!("{function}() OVER ({partition}ORDER BY {order})"));
         }
         for _ in 0..usize::from(!ranked) + self.random.below(2) {
-            items.push(self.window_call(&base));
+            items.push(self.window_call(&base, &partition, &order));
         }
         let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
         let sql = format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope));
@@ -77,10 +78,8 @@ impl Grammar<'_> {
         format!("SELECT * FROM ({sql}) AS ranked WHERE c{column} {operator} {}", self.random.between(1, 3))
     }
 
-    fn window_call(&mut self, base: &Scope) -> String {
-        let partition = self.partition(base);
+    fn window_call(&mut self, base: &Scope, partition: &str, order: &str) -> String {
         let (column, ty) = self.random.pick(base).clone();
-        let order = self.total_order(base);
         match self.random.below(12) {
             0..=2 => format!("row_number() OVER ({partition}ORDER BY {order})"),
             // Peers get the same, so any order does.
@@ -105,7 +104,7 @@ impl Grammar<'_> {
                 };
                 format!("{call} OVER ({partition}ORDER BY {order}{})", self.frame())
             }
-            _ => self.window_aggregate(base, &partition, &order),
+            _ => self.window_aggregate(base, partition, order),
         }
     }
 
