@@ -228,7 +228,8 @@ impl Inliner<'_> {
 /// `SELECT .. WHERE inner = outer ORDER BY keys LIMIT n OFFSET m` with numbered rows in the place of LIMIT; `None` for another shape.
 fn first_rows(plan: &LogicalPlan, names: &Cell<usize>) -> DfResult<Option<LogicalPlan>> {
     let (mut above, mut rest): (Vec<&Projection>, &LogicalPlan) = (vec![], plan);
-    let (mut bounds, mut order): (Option<(usize, Option<usize>)>, Option<Vec<SortExpr>>) = (None, None);
+    let mut bounds: Option<(usize, Option<usize>)> = None;
+    let mut order: Option<Vec<SortExpr>> = None;
     loop {
         rest = match rest {
             LogicalPlan::Projection(projection) => {

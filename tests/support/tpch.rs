@@ -151,7 +151,7 @@ impl Data {
     /// A third of the customers never orders.
     fn buyer(&mut self) -> usize {
         let key = self.any_customer();
-        if key % 3 == 0 { key - 1 } else { key }
+        if key.is_multiple_of(3) { key - 1 } else { key }
     }
 
     /// So many new parts, and who supplies them.
