@@ -110,7 +110,7 @@ fn call(expr: Expr, target: PgType) -> Expr {
 
 /// An implicit cast between numeric types.
 pub fn implicit(expr: Expr, from: &DataType, to: &DataType) -> DfResult<Expr> {
-    if from.is_integer() || !to.is_floating() {
+    if from.is_integer() || from.is_floating() || !to.is_floating() {
         return Ok(Expr::Cast(Cast::new(Box::new(expr), to.clone())));
     }
     Ok(call(expr, PgType::of_arrow(to)))
