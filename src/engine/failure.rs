@@ -197,7 +197,7 @@ impl Replica {
 }
 
 impl Session {
-    /// ALTER MATERIALIZED VIEW .. RESUME [SKIP]: folds a failed view and all above it again.
+    /// `ALTER MATERIALIZED VIEW .. RESUME [SKIP]`: folds a failed view and all above it again.
     pub(super) async fn resume(&mut self, name: &str, if_exists: bool, skip: bool) -> Result<()> {
         if self.transaction.as_ref().is_some_and(|t| t.explicit) {
             let message = "ALTER MATERIALIZED VIEW .. RESUME cannot run inside a transaction block";

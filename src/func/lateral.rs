@@ -2,7 +2,7 @@
 //!
 //! DataFusion joins a lateral subquery by the equalities of its WHERE. [`Laterals`], an analyzer rule, does what that does not reach:
 //!
-//! 1. A subquery without a relation of its own (an unnest, VALUES, expressions) is computed on the rows of the left side: [`inline`].
+//! 1. A subquery without a relation of its own (an unnest, VALUES, expressions) is computed on the rows of the left side: [`Inliner`].
 //!    The join vanishes, and what is left is linear.
 //! 2. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
 

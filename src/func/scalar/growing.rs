@@ -169,7 +169,7 @@ fn fill_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     (!value.is_list() && lengths.is_list()).then(|| (vec![value.clone(), integers], DataType::new_list(value, true)))
 }
 
-/// array_fill(value, ARRAY[n]). Several dimensions are refused: there are none here.
+/// `array_fill(value, ARRAY[n])`. Several dimensions are refused: there are none here.
 fn fill(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let (values, lengths) = (&args[0], args[1].as_list::<i32>());
     let mut room = Room::default();
