@@ -32,6 +32,11 @@ impl Delta {
         Delta { batch, weights: Some(weights) }
     }
 
+    /// Rows with these weights, kept without them if all are +1.
+    pub fn of(batch: RecordBatch, weights: Vec<i64>) -> Self {
+        if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) }
+    }
+
     /// Rows all of the same weight.
     pub fn uniform(batch: RecordBatch, weight: i64) -> Self {
         if weight == 1 {
@@ -78,13 +83,6 @@ impl Delta {
         let batch = take_rows(&self.batch, indices)?;
         let weights = self.weights.as_ref().map(|w| indices.values().iter().map(|&i| w.value(i as usize)).collect());
         Ok(Delta { batch, weights })
-    }
-
-    /// The delta that undoes this one.
-    pub fn negate(&self) -> Self {
-        let n = self.num_rows();
-        let weights = (0..n).map(|i| -self.weight(i)).collect();
-        Delta { batch: self.batch.clone(), weights: Some(weights) }
     }
 
     /// Bytes that are surely its own, about: what its columns hold for each row, without text behind views, which deltas share.

@@ -12,7 +12,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
-use super::dml::{all_not_null, target_columns, upserts};
+use super::dml::{all_not_null, parsed_query, quoted, target_columns, upserts};
 use super::session::Session;
 use super::transaction::TableLock;
 use crate::catalog::Relation;
@@ -290,10 +290,6 @@ fn option_values(options: &sql::CopyOptions) -> Vec<(String, OptionValue)> {
 }
 
 fn table_query(name: &str, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
-    let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
-    let items = if columns.is_empty() { "*".to_string() } else { columns.iter().map(quoted).collect::<Vec<_>>().join(", ") };
-    match sql::parse(&format!("SELECT {items} FROM {}", quoted(&name.to_string())))? {
-        sql::Statement::Query(query) => Ok(query),
-        _ => Err(Error::internal("not a query")),
-    }
+    let items = if columns.is_empty() { "*".to_string() } else { columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ") };
+    parsed_query(&format!("SELECT {items} FROM {}", quoted(name)))
 }

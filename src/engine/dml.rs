@@ -634,7 +634,8 @@ fn changes(relation: &Relation, rows: &RecordBatch, op: i8) -> Result<RecordBatc
     Ok(RecordBatch::try_new(relation.event_schema(), columns)?)
 }
 
-fn parsed_query(text: &str) -> Result<Box<ast::Query>> {
+/// A query of our own making.
+pub(super) fn parsed_query(text: &str) -> Result<Box<ast::Query>> {
     match parse(text)? {
         Statement::Query(query) => Ok(query),
         _ => Err(Error::internal("not a query")),
@@ -646,7 +647,8 @@ fn returning_query(name: &str, items: &[ast::SelectItem]) -> Result<Box<ast::Que
     parsed_query(&format!("SELECT {} FROM {}", items.join(", "), quoted(name)))
 }
 
-fn quoted(name: &str) -> String {
+/// The name as an identifier that is taken as it is written.
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -131,30 +131,3 @@ impl Operator for Union {
         inputs.into_iter().flatten().map(rename).collect()
     }
 }
-
-/// Turns insertions into retractions and back; with [`Union`] it makes a difference of multisets.
-pub struct Negate {
-    schema: SchemaRef,
-}
-
-impl Negate {
-    /// The negation of an input of `schema`.
-    pub fn new(schema: SchemaRef) -> Self {
-        Negate { schema }
-    }
-}
-
-impl Operator for Negate {
-    fn name(&self) -> &'static str {
-        "Negate"
-    }
-    fn detail(&self) -> String {
-        String::new()
-    }
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
-        Ok(only(inputs)?.iter().map(Delta::negate).collect())
-    }
-}

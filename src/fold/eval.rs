@@ -134,7 +134,7 @@ pub fn consolidate(schema: &SchemaRef, deltas: Vec<Delta>) -> Result<Option<Delt
     }
     let weights: Vec<i64> = sums.into_iter().filter(|w| *w != 0).collect();
     let batch = batch_of(schema, take_all(all.batch.columns(), &kept)?, kept.len())?;
-    Ok(Some(if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) }))
+    Ok(Some(Delta::of(batch, weights)))
 }
 
 /// For each row whether all columns of `a` and `b` are alike (null is like null, floats by their bits' total order).

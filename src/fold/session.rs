@@ -148,7 +148,7 @@ impl Session {
         }
         let batch = batch_of(&self.spec.schema, columns, changes.len())?;
         let weights: Vec<i64> = changes.iter().map(|c| c.1).collect();
-        out.push(if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) });
+        out.push(Delta::of(batch, weights));
         Ok(())
     }
 }

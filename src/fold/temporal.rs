@@ -125,7 +125,7 @@ impl Temporal {
         let columns = self.converter.convert_rows(rows.keys().map(|row| parser.parse(&row.1)))?;
         let batch = batch_of(&self.spec.input, columns, rows.len())?;
         let weights: Vec<i64> = rows.values().map(|w| sign * w).collect();
-        Ok(Some(if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) }))
+        Ok(Some(Delta::of(batch, weights)))
     }
 
     /// Gives the rows that pass now, and holds those that will change.

@@ -188,7 +188,7 @@ impl TopN {
         }
         let batch = batch_of(&self.schema, columns, changes.len())?;
         let weights: Vec<i64> = changes.iter().map(|c| c.2).collect();
-        Ok(vec![if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, weights.into()) }])
+        Ok(vec![Delta::of(batch, weights)])
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON text: a reader that keeps numbers as they are written, and jsonb's normal form (manual, chapter 8.14).
 
-use std::fmt::Write;
+use crate::data::json::put_string;
 
 /// Deepest nesting read; deeper text is refused as malformed rather than overflowing the stack.
 const DEPTH_MAX: usize = 512;
@@ -190,7 +190,7 @@ impl Json {
             Json::Null => out.push_str("null"),
             Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
             Json::Number(n) => out.push_str(&plain_number(n)),
-            Json::String(s) => quote(s, out),
+            Json::String(s) => put_string(s, out),
             Json::Array(items) => {
                 out.push('[');
                 for (i, item) in items.iter().enumerate() {
@@ -203,7 +203,7 @@ impl Json {
                 out.push('{');
                 for (i, (key, value)) in members.iter().enumerate() {
                     out.push_str(if i > 0 { ", " } else { "" });
-                    quote(key, out);
+                    put_string(key, out);
                     out.push_str(": ");
                     value.write(out);
                 }
@@ -234,27 +234,6 @@ fn plain_number(text: &str) -> String {
         Some(Ok((mantissa, scale))) => super::text_io::decimal_text(mantissa, scale),
         _ => text.to_string(),
     }
-}
-
-/// `text` as a JSON string, quoted and escaped.
-pub fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -17,10 +17,7 @@ const US_PER_MINUTE: i64 = 60 * US_PER_SECOND;
 /// Replaces the literals. Errors: 22007 and 22015 for texts that are no interval, 0A000 for fields that intervals do not have; with
 /// their position in `sql`.
 pub(super) fn expand(sql: &str, node: &mut impl VisitMut) -> Result<()> {
-    match VisitMut::visit(node, &mut Expander { sql }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
+    VisitMut::visit(node, &mut Expander { sql }).break_value().map_or(Ok(()), Err)
 }
 
 struct Expander<'a> {

@@ -57,8 +57,5 @@ pub(super) fn refuse_reserved(sql: &str, query: &ast::Query) -> Result<()> {
         },
         _ => ControlFlow::Continue(()),
     });
-    match refused {
-        ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    refused.break_value().map_or(Ok(()), Err)
 }

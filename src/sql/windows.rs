@@ -98,10 +98,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// Replaces the window functions in FROM. Errors: 42883 for other arguments than they take, 0A000 for sizes that are no constant
 /// or have months, 22008 for sizes that are not positive; all with their position in `sql`.
 pub(super) fn expand(sql: &str, node: &mut impl VisitMut) -> Result<()> {
-    match VisitMut::visit(node, &mut Expander { sql }) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
+    VisitMut::visit(node, &mut Expander { sql }).break_value().map_or(Ok(()), Err)
 }
 
 struct Expander<'a> {

@@ -16,7 +16,7 @@ mod null_aware;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, new_null_array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::JoinType;
@@ -224,7 +224,7 @@ impl Join {
             let weight = |(&r, &e): (&u32, &u32)| folding.delta.weight(r as usize) * self.sides[other].weight(e);
             let weights: Vec<i64> = rows.iter().zip(&entries).map(weight).collect();
             let batch = batch_of(&self.spec.schema, batch.columns().to_vec(), rows.len())?;
-            let pairs = weighted(batch, weights);
+            let pairs = Delta::of(batch, weights);
             self.count_bytes(&pairs)?;
             out.push(pairs);
         }
@@ -313,13 +313,8 @@ impl Join {
             (Lone::Extended, 0) => columns.extend(nulls(&self.spec.right)),
             (Lone::Extended, _) => columns = [nulls(&self.spec.left), columns].concat(),
         }
-        Ok(weighted(batch_of(&self.spec.schema, columns, rows)?, weights))
+        Ok(Delta::of(batch_of(&self.spec.schema, columns, rows)?, weights))
     }
-}
-
-/// A delta, without weights if all are +1.
-fn weighted(batch: RecordBatch, weights: Vec<i64>) -> Delta {
-    if weights.iter().all(|w| *w == 1) { Delta::insert(batch) } else { Delta::weighted(batch, Int64Array::from(weights)) }
 }
 
 /// The rows in which no key is null; `None` if that is all.

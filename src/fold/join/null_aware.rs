@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use super::super::arrangement::{Added, Arrangement};
 use super::super::eval::{batch_of, evaluate_all, take_all};
 use super::super::{StateReader, StateWriter};
-use super::{Folding, Join, Lone, PAIRS_MAX, weighted};
+use super::{Folding, Join, Lone, PAIRS_MAX};
 use crate::data::Delta;
 use crate::error::Result;
 
@@ -128,7 +128,7 @@ impl Join {
                     continue;
                 }
                 let weights = rows.iter().map(|&r| change(r as usize) * side.weight(entries[r as usize])).collect();
-                out.push(weighted(batch_of(&self.spec.schema, take_all(batch.columns(), &rows)?, rows.len())?, weights));
+                out.push(Delta::of(batch_of(&self.spec.schema, take_all(batch.columns(), &rows)?, rows.len())?, weights));
             }
         }
         Ok(())

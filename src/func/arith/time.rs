@@ -40,22 +40,12 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
 
 /// The day number since 1970-01-01 of a civil date; the month must be in 1..=12, the day may be any.
 pub fn day_number(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let yoe = year.rem_euclid(400);
-    let doy = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-    era * 146_097 + doe - 719_468
+    datetime::days_from_civil(year, month as u32, 1) + day - 1
 }
 
 /// Days of a month, 1..=12.
 pub fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 => 29,
-        2 => 28,
-        _ => 31,
-    }
+    datetime::days_in_month(year, month as u32).into()
 }
 
 /// timestamp + interval, in microseconds. Errors: 22008.

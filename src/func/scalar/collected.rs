@@ -10,8 +10,9 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, each};
 use crate::data::PgType;
+use crate::data::json::put_string;
 use crate::error::{Error, Result, code};
-use crate::func::json::{object, parse, quote};
+use crate::func::json::{object, parse};
 use crate::func::text_io;
 
 const JSON: DataType = DataType::LargeUtf8;
@@ -75,9 +76,9 @@ fn put_json(array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
         DataType::Timestamp(_, zone) => {
             let iso = text.replacen(' ', "T", 1);
             let zoned = zone.is_some() && iso.ends_with("+00");
-            quote(&if zoned { format!("{iso}:00") } else { iso }, out);
+            put_string(&if zoned { format!("{iso}:00") } else { iso }, out);
         }
-        _ => quote(&text, out),
+        _ => put_string(&text, out),
     }
     Ok(())
 }

@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Aggregate, Expr, GroupingSet};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggregateBuilder};
 use datafusion::physical_expr::expressions::Literal;
-use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::leave_out::{always, of_call};
 use super::{Lowered, Lowering, bare, column, unsupported};
@@ -85,11 +84,7 @@ impl Lowering<'_> {
         if matches!(kind, AggregateKind::Count) && !params.distinct && args.iter().all(literal) {
             args.clear();
         }
-        let order_by = params.order_by.iter().map(|s| {
-            let options = SortOptions { descending: !s.asc, nulls_first: s.nulls_first };
-            Ok(PhysicalSortExpr::new(self.expr(&s.expr, from)?, options))
-        });
-        let order_by = order_by.collect::<Result<Vec<_>>>()?;
+        let order_by = self.order(&params.order_by, from)?;
         Ok(AggregateCall { kind, args, filter, distinct: params.distinct, order_by, field })
     }
 

@@ -63,11 +63,7 @@ const AFTER: &[Rule] = &[
 
 /// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
-    let mut visitor = Rewriter { context };
-    match VisitMut::visit(statement, &mut visitor) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
-    }
+    VisitMut::visit(statement, &mut Rewriter { context }).break_value().map_or(Ok(()), Err)
 }
 
 struct Rewriter<'a> {
