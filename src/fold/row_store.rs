@@ -102,6 +102,8 @@ impl Chunk {
 struct Stored {
     chunk: Chunk,
     owners: Vec<u32>,
+    /// Which came first: a snapshot has its chunks in this order, so that rows that only come stand as they came.
+    age: u64,
 }
 
 /// Rows by number.
@@ -116,13 +118,15 @@ pub struct RowStore {
     dirty: Vec<u32>,
     rows: usize,
     bytes: usize,
+    /// The age of the next chunk.
+    next: u64,
 }
 
 impl RowStore {
     /// An empty store of rows of `schema`.
     pub fn new(schema: SchemaRef) -> Self {
         let (places, chunks, free, tail, dirty) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        RowStore { schema, places, chunks, free, tail, dirty, rows: 0, bytes: 0 }
+        RowStore { schema, places, chunks, free, tail, dirty, rows: 0, bytes: 0, next: 0 }
     }
 
     /// The schema of the rows.
@@ -167,12 +171,13 @@ impl RowStore {
         for start in (0..rows).step_by(CHUNK_ROWS_MAX) {
             let length = CHUNK_ROWS_MAX.min(rows - start);
             let owners = if numbers.is_empty() { Vec::new() } else { numbers[start..start + length].to_vec() };
-            self.add_chunk(batch.slice(start, length), owners, None)?;
+            self.next += 1;
+            self.add_chunk(batch.slice(start, length), owners, None, self.next)?;
         }
         Ok(())
     }
 
-    fn add_chunk(&mut self, batch: RecordBatch, owners: Vec<u32>, copies: Option<Vec<i64>>) -> Result<()> {
+    fn add_chunk(&mut self, batch: RecordBatch, owners: Vec<u32>, copies: Option<Vec<i64>>, age: u64) -> Result<()> {
         let batch = compact_views(&batch)?;
         let id = self.free.pop().unwrap_or_else(|| {
             self.chunks.push(None);
@@ -188,7 +193,7 @@ impl RowStore {
         self.bytes += batch_bytes(&batch);
         self.tail.push(id);
         let copies = copies.filter(|c| c.iter().any(|n| *n != 1)).map(Arc::new);
-        self.chunks[id as usize] = Some(Stored { chunk: Chunk { copies, ..Chunk::new(batch) }, owners });
+        self.chunks[id as usize] = Some(Stored { chunk: Chunk { copies, ..Chunk::new(batch) }, owners, age });
         Ok(())
     }
 
@@ -281,10 +286,11 @@ impl RowStore {
     /// Replaces these chunks by one of their live rows.
     fn rewrite(&mut self, ids: &[u32]) -> Result<()> {
         self.tail.retain(|t| !ids.contains(t));
-        let (mut batches, mut owners, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut batches, mut owners, mut copies, mut age) = (Vec::new(), Vec::new(), Vec::new(), u64::MAX);
         for &id in ids {
             let stored = self.chunks[id as usize].take().expect("a chunk to be rewritten is there");
             self.free.push(id);
+            age = age.min(stored.age);
             self.rows -= stored.chunk.rows_live;
             self.bytes -= batch_bytes(&stored.chunk.batch);
             let live = stored.chunk.live_rows();
@@ -294,19 +300,26 @@ impl RowStore {
         }
         let batch = if batches.len() == 1 { batches.swap_remove(0) } else { compute::concat_batches(&self.schema, &batches)? };
         if batch.num_rows() > 0 {
-            self.add_chunk(batch, owners, Some(copies))?;
+            self.add_chunk(batch, owners, Some(copies), age)?;
         }
         Ok(())
     }
 
     /// The chunks that hold live rows, as they are now. Cost O(chunks).
     pub fn snapshot(&self) -> Arc<[Chunk]> {
-        self.chunks.iter().flatten().filter(|s| s.chunk.rows_live > 0).map(|s| s.chunk.clone()).collect()
+        self.by_age().into_iter().map(|s| s.chunk.clone()).collect()
+    }
+
+    /// The chunks that hold live rows, the oldest first.
+    fn by_age(&self) -> Vec<&Stored> {
+        let mut stored: Vec<&Stored> = self.chunks.iter().flatten().filter(|s| s.chunk.rows_live > 0).collect();
+        stored.sort_unstable_by_key(|s| s.age);
+        stored
     }
 
     /// Writes all live rows with their numbers. Cost O(rows).
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
-        let live: Vec<&Stored> = self.chunks.iter().flatten().filter(|s| s.chunk.rows_live > 0).collect();
+        let live = self.by_age();
         out.u64(live.len() as u64);
         for stored in live {
             let rows = stored.chunk.live_rows();
@@ -328,7 +341,8 @@ impl RowStore {
                 return Err(damaged("row numbers"));
             }
             let batch = batch_of(&self.schema, batch.columns().to_vec(), batch.num_rows())?;
-            self.add_chunk(batch, owners, Some(copies).filter(|c| !c.is_empty()))?;
+            self.next += 1;
+            self.add_chunk(batch, owners, Some(copies).filter(|c| !c.is_empty()), self.next)?;
         }
         Ok(())
     }
