@@ -4,6 +4,8 @@
 //! event (a row with the change as JSON); [`Catalog::apply`] folds it into the next catalog. Opening a database folds all of them.
 //! So the catalog as of a position is the fold of the changes before it, like everything else.
 
+mod ksql;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{OP, PgType, ROW};
 use crate::error::{Error, Result, code, nearest};
+use crate::func::ksql::Type;
+
+pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, plain_name};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;
@@ -34,6 +39,7 @@ pub fn clock() -> Relation {
         sql: String::new(),
         depends_on: vec![],
         leaves_out: false,
+        ksql: None,
         schemas: Schemas::default(),
     }
 }
@@ -111,6 +117,9 @@ pub struct Relation {
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
     #[serde(default)]
     pub leaves_out: bool,
+    /// Of a relation made in ksqlDB's dialect: what that dialect knows about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ksql: Option<Box<Ksql>>,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -158,6 +167,15 @@ impl Relation {
         matches!(self.kind, RelationKind::Stream | RelationKind::Table)
     }
 
+    /// True if it is folded: what it holds is kept by a node of the runner, and not only by its log.
+    pub fn has_node(&self) -> bool {
+        match self.kind {
+            RelationKind::Table | RelationKind::MaterializedView => true,
+            RelationKind::Stream => self.ksql.as_ref().is_some_and(|k| !k.writers.is_empty()),
+            RelationKind::View => false,
+        }
+    }
+
     /// The column of that name, and its index.
     pub fn column(&self, name: &str) -> Result<usize> {
         let found = self.columns.iter().position(|c| c.name == name);
@@ -182,6 +200,11 @@ pub enum Change {
     Replace(RelationId, Relation),
     /// From now on the materialized view leaves out rows for which one of its expressions errs.
     LeaveOut(RelationId),
+    /// Another definition of the relation of that id.
+    Alter(Relation),
+    /// Names a type of ksqlDB's dialect, given as it prints.
+    CreateType(String, String),
+    DropType(String),
 }
 
 /// All relations, as of one position.
@@ -189,6 +212,8 @@ pub enum Change {
 pub struct Catalog {
     relations: BTreeMap<RelationId, Arc<Relation>>,
     by_name: BTreeMap<String, RelationId>,
+    /// Types that were given names in ksqlDB's dialect.
+    types: BTreeMap<String, Type>,
     next: RelationId,
 }
 
@@ -206,6 +231,16 @@ impl Catalog {
             Change::LeaveOut(id) => {
                 let relation = next.take(*id)?;
                 next.create(Relation { leaves_out: true, ..relation.as_ref().clone() });
+            }
+            Change::Alter(relation) => {
+                next.take(relation.id)?;
+                next.create(relation.clone());
+            }
+            Change::CreateType(name, ty) => {
+                next.types.insert(name.clone(), ty.parse()?);
+            }
+            Change::DropType(name) => {
+                next.types.remove(name);
             }
         }
         Ok(next)
@@ -260,14 +295,34 @@ impl Catalog {
         self.relations.values().filter(|r| r.depends_on.contains(&id)).cloned().collect()
     }
 
-    /// `id` and everything that depends on it, dependents first: a relation only ever names older ones, which have lower ids.
+    /// `id` and everything that depends on it, dependents first.
     pub fn with_dependents(&self, id: RelationId) -> Vec<RelationId> {
-        let mut all = BTreeSet::from([id]);
-        for relation in self.relations.range(id..).map(|(_, r)| r) {
-            if relation.depends_on.iter().any(|d| all.contains(d)) {
-                all.insert(relation.id);
+        let mut all = Vec::new();
+        self.visit_dependents(id, &mut BTreeSet::new(), &mut all);
+        all
+    }
+
+    fn visit_dependents(&self, id: RelationId, seen: &mut BTreeSet<RelationId>, all: &mut Vec<RelationId>) {
+        if seen.insert(id) {
+            for dependent in self.dependents(id).iter().rev() {
+                self.visit_dependents(dependent.id, seen, all);
             }
+            all.push(id);
         }
-        all.into_iter().rev().collect()
+    }
+
+    /// The type that was given this name in ksqlDB's dialect.
+    pub fn named_type(&self, name: &str) -> Option<&Type> {
+        self.types.get(name)
+    }
+
+    /// All types that were given names, by name.
+    pub fn named_types(&self) -> impl Iterator<Item = (&String, &Type)> {
+        self.types.iter()
+    }
+
+    /// The relations made in ksqlDB's dialect, with what that knows about them.
+    pub fn ksql_relations(&self) -> impl Iterator<Item = (&Arc<Relation>, &Ksql)> {
+        self.relations.values().filter_map(|r| Some((r, r.ksql.as_deref()?)))
     }
 }

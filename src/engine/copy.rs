@@ -12,7 +12,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
-use super::dml::{all_not_null, parsed_query, quoted, target_columns, upserts};
+use super::database::Engine;
+use super::dml::{all_not_null, parsed_query, quoted, target_columns};
+use super::events::events_of_rows;
 use super::session::Session;
 use super::transaction::TableLock;
 use crate::catalog::Relation;
@@ -25,6 +27,7 @@ use crate::sql::{self, CopySource};
 
 /// A COPY .. FROM STDIN under way. Nothing is visible before `finish`; dropping it appends nothing.
 pub struct CopyIn {
+    engine: Arc<Engine>,
     /// Number of columns that each row has.
     pub columns: usize,
     /// True for the binary format.
@@ -45,7 +48,7 @@ enum Sink {
     /// To the log, ahead of the commit.
     Staged(Box<Encoding>),
     /// Into the transaction, at the end.
-    Held(Vec<RecordBatch>),
+    Held(Vec<(LogId, RecordBatch)>),
 }
 
 /// A COPY .. TO STDOUT: each of the byte strings is a row, to be sent as one CopyData message as the protocol promises its clients;
@@ -118,14 +121,13 @@ impl CopyIn {
             None => not_null(&self.relation, batch)?,
             Some(template) => not_null(&self.relation, widened(&self.relation, &self.targets, template, &batch)?)?,
         };
-        let events = upserts(&self.relation.event_schema(), &self.relation, full)?;
-        match &mut self.sink {
-            Sink::Staged(encoding) => encoding.push(self.relation.id, events).await,
-            Sink::Held(batches) => {
-                batches.push(events);
-                Ok(())
+        for (log, events) in events_of_rows(&self.engine, &self.relation, full)? {
+            match &mut self.sink {
+                Sink::Staged(encoding) => encoding.push(log, events).await?,
+                Sink::Held(batches) => batches.push((log, events)),
             }
         }
+        Ok(())
     }
 }
 
@@ -169,7 +171,18 @@ impl Session {
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
         let decoder = Some(CopyDecoder::new(options, &relation.name, &types));
-        Ok(CopyIn { columns: targets.len(), binary, decoder, relation, targets, template, sink, rows: 0, _lock: lock })
+        Ok(CopyIn {
+            engine: self.engine.clone(),
+            columns: targets.len(),
+            binary,
+            decoder,
+            relation,
+            targets,
+            template,
+            sink,
+            rows: 0,
+            _lock: lock,
+        })
     }
 
     /// One row with the defaults of the columns that are not among `targets`.
@@ -185,7 +198,7 @@ impl Session {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;
         }
-        let CopyIn { sink, relation, rows, _lock, .. } = *copy;
+        let CopyIn { sink, rows, _lock, .. } = *copy;
         match sink {
             Sink::Staged(_) if rows == 0 => {}
             Sink::Staged(mut encoding) => {
@@ -193,7 +206,7 @@ impl Session {
                 self.cancel.shield(staging.commit(self.settings.synchronous_commit())).await?;
             }
             Sink::Held(batches) => {
-                self.append(batches.into_iter().map(|batch| (relation.id, batch)).collect()).await?;
+                self.append(batches).await?;
             }
         }
         Ok(format!("COPY {rows}"))
@@ -201,18 +214,17 @@ impl Session {
 
     pub(super) async fn copy_out(&mut self, source: &CopySource, options: &sql::CopyOptions) -> Result<CopyOut> {
         let options = CopyOptions::parse(&option_values(options), true)?;
-        let query = match source {
-            CopySource::Query(query) => query.clone(),
-            CopySource::Table { name, columns } => table_query(name, columns)?,
+        let (answered, mut stream) = match source {
+            CopySource::Query(query) => self.rows_of_query(query).await?,
+            CopySource::Table { name, columns } => self.rows_of_query(table_query(name, columns)?.as_ref()).await?,
+            CopySource::Push(text) => self.rows_pushed(text).await?,
         };
-        let planned = self.plan_query(&query, &[]).await?;
-        let mut stream = self.run_query(&planned, vec![]).await?;
         let binary = options.format == CopyFormat::Binary;
-        let types: Vec<(String, PgType)> = planned.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
+        let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
         let encoder = CopyEncoder::new(options, &types, &Style::default());
         let rows = Arc::new(AtomicU64::new(0));
         let counted = rows.clone();
-        let columns = planned.columns.len();
+        let columns = answered.len();
         let chunks = async_stream(move |mut send| async move {
             let (mut out, mut ends) = (Vec::new(), Vec::new());
             encoder.header(&mut out);

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::session::{Column, Response, Session};
 use crate::error::{Error, Result, code};
-use crate::sql::{Statement, parse};
+use crate::sql::Statement;
 
 /// An open cursor.
 pub struct Cursor {
@@ -32,11 +32,13 @@ impl Session {
         if self.cursors.contains_key(name) {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
-        let Statement::Query(query) = parse(query)? else { return Err(Error::syntax("a cursor needs a query")) };
-        let planned = self.plan_query(&query, &[]).await?;
-        let stream = self.run_query(&planned, vec![]).await?;
+        let (columns, stream) = match self.parsed(query).await? {
+            Statement::Query(query) => self.rows_of_query(&query).await?,
+            Statement::Ksql(_) => self.rows_pushed(query).await?,
+            _ => return Err(Error::syntax("a cursor needs a query")),
+        };
         let fresh = self.transaction.is_some();
-        let cursor = Cursor { columns: planned.columns, stream: Mutex::new(stream), rest: None, hold, fresh };
+        let cursor = Cursor { columns, stream: Mutex::new(stream), rest: None, hold, fresh };
         self.cursors.insert(name.to_string(), cursor);
         Ok(Response::Done("DECLARE CURSOR".into()))
     }

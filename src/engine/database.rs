@@ -20,7 +20,7 @@ use super::node::Node;
 use super::runner::Runner;
 use super::session::Session;
 use super::{checkpoint, failure, recovery, time};
-use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
+use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::data::Position;
@@ -60,6 +60,8 @@ pub struct Engine {
     next_process: AtomicI32,
     pub(super) view_state_bytes_max: usize,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    /// The log's head as of the last commit, for those who wait for the next.
+    pub(super) head: tokio::sync::watch::Sender<Position>,
 }
 
 impl Engine {
@@ -106,6 +108,7 @@ impl Engine {
             next_process: AtomicI32::new(1),
             view_state_bytes_max: config.view_state_bytes_max,
             threads: Mutex::default(),
+            head: tokio::sync::watch::Sender::new(log.head()),
             started_us: clock.now_us(),
             store,
             log,
@@ -121,8 +124,11 @@ impl Engine {
             failure::find_fault(&engine, id, range).ok().flatten()
         }));
         *engine.threads.lock() = engine.runner.spawn(cores.max(2))?;
-        let runner = engine.runner.clone();
-        engine.log.on_commit(Box::new(move |_, logs| runner.committed(logs)));
+        let (runner, head) = (engine.runner.clone(), engine.head.clone());
+        engine.log.on_commit(Box::new(move |end, logs| {
+            runner.committed(logs);
+            head.send_replace(end);
+        }));
         // Events that came with the log are nobody's commit; nodes find them by themselves when they are queued.
         engine.checkpoint_now_and_then();
         engine.tick_now_and_then(config.clock_interval_ms);
@@ -172,7 +178,7 @@ impl Engine {
 
     /// What these relations hold at the log's head. Waits until the tables and views among them have folded up to there.
     pub async fn read_cut(&self, relations: &[Arc<Relation>], latest: bool) -> Result<ReadCut> {
-        let nodes: Vec<RelationId> = relations.iter().filter(|r| r.kind != RelationKind::Stream).map(|r| r.id).collect();
+        let nodes: Vec<RelationId> = relations.iter().filter(|r| r.has_node()).map(|r| r.id).collect();
         let mut cut = ReadCut::default();
         let snapshots = if nodes.is_empty() {
             cut.position = self.log.head();
@@ -190,7 +196,7 @@ impl Engine {
             reached.wait().await?
         };
         cut.relations.extend(snapshots.into_iter().map(|(id, snapshot)| (id, Readable::Rows(snapshot))));
-        for stream in relations.iter().filter(|r| r.kind == RelationKind::Stream) {
+        for stream in relations.iter().filter(|r| !r.has_node()) {
             cut.relations.insert(stream.id, Readable::Events(self.log.read(stream.id, 0..cut.position)?));
         }
         Ok(cut)

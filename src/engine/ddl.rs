@@ -11,6 +11,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
 use super::database::Engine;
+use super::ksql;
 use super::node::{Input, Node, Source};
 use super::query::Planned;
 use super::recovery::catalog_event;
@@ -27,7 +28,7 @@ use crate::plan::names::{ContextSource, Names};
 use crate::sql::{Statement, parse};
 
 /// The columns of a relation's events as the log gives them back.
-fn logged_schema(relation: &Relation) -> SchemaRef {
+pub(super) fn logged_schema(relation: &Relation) -> SchemaRef {
     let mut fields: Vec<Field> = relation.event_schema().fields().iter().map(|f| f.as_ref().clone()).collect();
     fields.push(PgType::Int8.field(POSITION, false));
     fields.push(PgType::Int8.field(OFFSET, false));
@@ -38,7 +39,7 @@ fn logged_schema(relation: &Relation) -> SchemaRef {
 /// The relations with nodes that a relation reads directly.
 pub fn nodes_below(catalog: &Catalog, relation: &Relation) -> Vec<RelationId> {
     let direct = direct_reads(catalog, relation);
-    direct.into_iter().filter(|id| catalog.by_id(*id).is_some_and(|r| r.kind != RelationKind::Stream)).collect()
+    direct.into_iter().filter(|id| catalog.by_id(*id).is_some_and(|r| r.has_node())).collect()
 }
 
 /// A relation with a node and all such relations below it, those below first.
@@ -69,7 +70,7 @@ fn direct_reads(catalog: &Catalog, relation: &Relation) -> BTreeSet<RelationId> 
 }
 
 /// The logs that a relation's rows come from in the end.
-fn base_logs(catalog: &Catalog, relation: &Relation) -> Vec<LogId> {
+pub(super) fn base_logs(catalog: &Catalog, relation: &Relation) -> Vec<LogId> {
     let mut logs = BTreeSet::new();
     let mut open = vec![relation.id];
     while let Some(relation) = open.pop().and_then(|id| catalog.by_id(id)) {
@@ -81,8 +82,11 @@ fn base_logs(catalog: &Catalog, relation: &Relation) -> Vec<LogId> {
     logs.into_iter().collect()
 }
 
-/// The node of a table or materialized view, at position 0.
+/// The node of a relation that has one, at position 0.
 pub fn node(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    if relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty()) {
+        return ksql::node::node(engine, &engine.catalog(), relation);
+    }
     match relation.kind {
         RelationKind::Table => table_node(relation),
         _ => futures::executor::block_on(view_node_of(engine, relation)),
@@ -91,17 +95,26 @@ pub fn node(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
 
 /// The node of a materialized view of the catalog, at position 0.
 pub async fn view_node_of(engine: &Engine, relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    view_node_in(engine, &engine.catalog(), relation).await
+}
+
+/// The node of a materialized view of a catalog that is not current yet, at position 0.
+pub async fn view_node_in(engine: &Engine, catalog: &Arc<Catalog>, relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let Statement::Query(query) = parse(&relation.sql)? else {
         return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
     };
-    let dataflow = engine.dataflow(&query, &relation.columns, relation.leaves_out).await?;
-    view_node(engine, &engine.catalog(), relation.clone(), dataflow)
+    let dataflow = engine.dataflow(catalog, &query, &relation.columns, relation.leaves_out).await?;
+    view_node(engine, catalog, relation.clone(), dataflow)
 }
 
-fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
+pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let schema = logged_schema(relation);
     let op = relation.columns.len();
     let mut rows: Vec<usize> = (0..op).collect();
+    if relation.ksql.is_some() {
+        // ROWTIME, behind the columns that PostgreSQL's dialect sees.
+        rows.push(op + 3);
+    }
     let (identity, key) = if relation.key.is_empty() {
         rows.push(op + 1);
         (Identity::Row { row: op + 1, position: op + 2 }, vec![op])
@@ -111,7 +124,7 @@ fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let all: Vec<usize> = (0..schema.fields().len()).collect();
     let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
     let flow = Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]);
-    let input = Input { source: Source::Log(relation.id), columns: all };
+    let input = Input::new(Source::Log(relation.id), all);
     Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, limits::VIEW_STATE_BYTES_MAX)))
 }
 
@@ -119,9 +132,8 @@ fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, datafl
     let by_clock = |id: RelationId| id == CLOCK_LOG || engine.node(id).is_some_and(|node| tells_time(&node));
     let tells_time = dataflow.inputs.iter().any(|input| by_clock(input.relation.id));
     let inputs = dataflow.inputs.iter().map(|input| {
-        let source =
-            if input.relation.kind == RelationKind::Stream { Source::Log(input.relation.id) } else { Source::Node(input.relation.id) };
-        Input { source, columns: input.columns.clone() }
+        let source = if input.relation.has_node() { Source::Node(input.relation.id) } else { Source::Log(input.relation.id) };
+        Input::new(source, input.columns.clone())
     });
     let mut logs = base_logs(catalog, &relation);
     logs.extend(tells_time.then_some(CLOCK_LOG));
@@ -131,13 +143,13 @@ fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, datafl
 
 impl Engine {
     /// The dataflow of a materialized view's query.
-    async fn dataflow(self: &Engine, query: &ast::Query, columns: &[Column], leaves_out: bool) -> Result<Dataflow> {
+    async fn dataflow(self: &Engine, catalog: &Arc<Catalog>, query: &ast::Query, columns: &[Column], leaves_out: bool) -> Result<Dataflow> {
         let context: ContextSource = Arc::new(Default::default);
         // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
         let mut base = self.template.clone();
         base.mark_start_execution();
         let state = base.clone();
-        let names = Names { catalog: self.catalog(), context, hidden: false, instead: None, identity: false, base };
+        let names = Names { catalog: catalog.clone(), context, hidden: false, instead: None, identity: false, base };
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let options = Options { leaves_out, step_bytes_max: self.view_state_bytes_max };
@@ -156,7 +168,7 @@ impl Engine {
     }
 
     /// Creates a relation, in the place of `replaced` if there is one.
-    async fn create(&self, relation: Relation, node: Option<Arc<Node>>, replaced: Option<RelationId>) -> Result<()> {
+    pub(super) async fn create(&self, relation: Relation, node: Option<Arc<Node>>, replaced: Option<RelationId>) -> Result<()> {
         let (id, key, logged) = (relation.id, relation.key.clone(), relation.has_log().then(|| relation.event_schema()));
         let change = match replaced {
             Some(old) => Change::Replace(old, relation),
@@ -198,7 +210,7 @@ impl Engine {
 
 impl Session {
     /// True if the relation is there already and that is all right; 42P07 if it is not.
-    fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
+    pub(super) fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
         if self.engine.catalog().find(name).is_none() {
             return Ok(false);
         }
@@ -236,6 +248,7 @@ impl Session {
             sql: text.trim().to_string(),
             depends_on: vec![],
             leaves_out: false,
+            ksql: None,
             schemas: Default::default(),
         };
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
@@ -275,6 +288,7 @@ impl Session {
             sql: view.sql,
             depends_on,
             leaves_out: false,
+            ksql: None,
             schemas: Default::default(),
         };
         let node = if let Some(mut dataflow) = dataflow {
@@ -311,7 +325,7 @@ impl Session {
         }
         let (engine, query) = (self.engine.clone(), view.query.clone());
         let planned = self.aside(move || async move {
-            let dataflow = engine.dataflow(&query, &columns, false).await?;
+            let dataflow = engine.dataflow(&engine.catalog(), &query, &columns, false).await?;
             Ok((columns, Some(dataflow)))
         });
         planned.await
@@ -329,7 +343,7 @@ impl Session {
         Ok(())
     }
 
-    fn created(&mut self, id: RelationId) {
+    pub(super) fn created(&mut self, id: RelationId) {
         if let Some(transaction) = self.transaction.as_mut() {
             transaction.created.push(id);
         }

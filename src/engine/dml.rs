@@ -6,13 +6,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int8Array, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::MemTable;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
+use super::events::{DELETE, UPSERT, changes, events_of_rows};
+use super::ksql::insert::{check_appendable, shares_topic};
 use super::query::{Planned, collect};
 use super::session::{Parameters, Prepared, Response, Session};
 use super::transaction::TableLock;
@@ -25,9 +27,6 @@ use crate::limits;
 use crate::sql::hidden::HIDDEN;
 use crate::sql::{Statement, parse};
 
-/// +1 in `_op`: the row is as given. -1: it is gone.
-const UPSERT: i8 = 1;
-const DELETE: i8 = -1;
 /// Rows of VALUES that are read without a pause.
 const ROWS_A_TURN: usize = 1_024;
 
@@ -37,6 +36,7 @@ impl Session {
         let catalog = self.engine.catalog();
         let relation = catalog.get(name)?;
         if relation.has_log() {
+            check_appendable(relation)?;
             return Ok(relation.clone());
         }
         Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot change {} \"{name}\"", relation.kind.word()))
@@ -230,9 +230,10 @@ impl Session {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Some(0));
         }
-        let schema = relation.event_schema();
-        let events = rows.into_iter().map(|batch| Ok((relation.id, upserts(&schema, relation, batch)?)));
-        let events = events.collect::<Result<Vec<_>>>()?;
+        let mut events = Vec::with_capacity(rows.len());
+        for batch in rows {
+            events.extend(events_of_rows(&self.engine, relation, batch)?);
+        }
         if relation.kind == RelationKind::Stream {
             return self.append(events).await;
         }
@@ -372,6 +373,10 @@ impl Session {
 
     fn changeable(&self, name: &str, what: &str) -> Result<Arc<Relation>> {
         let relation = self.writable(name)?;
+        if shares_topic(&self.engine.catalog(), &relation) {
+            return Err(Error::unsupported(format!("{what} is not supported on \"{name}\": it shares its topic with other relations"))
+                .hint("INSERT replaces the row of a key, DELETE FROM .. WHERE key = value removes it."));
+        }
         if relation.kind == RelationKind::Table {
             return Ok(relation);
         }
@@ -608,30 +613,6 @@ fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
     }
     Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{}\" is of type {} but expression is of type {from}", to.name, to.ty))
         .hint("You will need to rewrite or cast the expression."))
-}
-
-/// Rows as events: upserts in a table, as they are in a stream.
-pub(super) fn upserts(schema: &SchemaRef, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
-    let count = rows.num_rows();
-    let mut columns = rows.columns().to_vec();
-    if relation.kind == RelationKind::Table {
-        columns.push(Arc::new(Int8Array::from(vec![UPSERT; count])));
-        if relation.key.is_empty() {
-            columns.push(new_null_array(&DataType::Int64, count));
-        }
-    }
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
-}
-
-/// Rows read from a table (its columns, then the row id where it has no key) as events.
-fn changes(relation: &Relation, rows: &RecordBatch, op: i8) -> Result<RecordBatch> {
-    let width = relation.columns.len();
-    let mut columns = rows.columns()[..width].to_vec();
-    columns.push(Arc::new(Int8Array::from(vec![op; rows.num_rows()])));
-    if relation.key.is_empty() {
-        columns.push(rows.column(width).clone());
-    }
-    Ok(RecordBatch::try_new(relation.event_schema(), columns)?)
 }
 
 /// A query of our own making.

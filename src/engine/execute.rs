@@ -22,8 +22,10 @@ use crate::sql::{Statement, parse};
 impl Session {
     /// Parses a statement and plans what can be planned without parameters.
     pub(super) async fn plan_statement(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Prepared> {
+        *self.doubt.lock() = None;
         let statement = self.parsed(text).await?;
-        self.plan_parsed(text, statement, types).await.map_err(|e| located(text, e))
+        let planned = self.plan_parsed(text, statement, types).await;
+        planned.map_err(|e| self.doubt.lock().take().unwrap_or_else(|| located(text, e)))
     }
 
     async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
@@ -49,6 +51,7 @@ impl Session {
                 };
                 (parameters, self.returning_columns(&statement).await?, Way::Statement)
             }
+            Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
             Statement::Update { .. } | Statement::Delete { .. } => (self.change_parameters(&statement, types).await?, None, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
@@ -96,6 +99,7 @@ impl Session {
         }
         let done = |tag: &str| Ok(Response::Done(tag.to_string()));
         match &prepared.statement {
+            Statement::Ksql(statement) => self.run_ksql(&prepared.text, statement).await,
             Statement::Query(query) => {
                 let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
                 let stream = self.run_query(&planned, scalars(&planned.parameters, &parameters)?).await?;

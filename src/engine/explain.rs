@@ -121,7 +121,7 @@ fn line(report: &OperatorReport) -> String {
     )
 }
 
-fn answer(lines: Vec<String>) -> Result<Response> {
+pub(super) fn answer(lines: Vec<String>) -> Result<Response> {
     let schema = Arc::new(Schema::new(vec![Field::new("QUERY PLAN", DataType::Utf8View, false)]));
     let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(lines))])?;
     Ok(Response::Batch { word: "EXPLAIN".into(), columns: columns().into(), batch })

@@ -62,6 +62,11 @@ impl Lookup {
         Some(Lookup { node, key, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
     }
 
+    /// True if the relation was made in ksqlDB's dialect.
+    pub(super) fn is_ksql(&self) -> bool {
+        self.node.relation.ksql.is_some()
+    }
+
     /// The answer, if the view is current right now; `None` if it has to be awaited.
     pub(super) fn try_now(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Option<Result<Response>> {
         if !self.node.is_current(&engine.log) || self.node.position() == 0 || tells_time(&self.node) {

@@ -1,11 +1,12 @@
 //! One table or materialized view as it is folded: its inputs, its operators, its output.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parking_lot::{Mutex, RwLock};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, Position};
@@ -28,6 +29,15 @@ pub enum Source {
 pub struct Input {
     pub source: Source,
     pub columns: Vec<usize>,
+    /// Only events before this position are read.
+    pub until: Option<Position>,
+}
+
+impl Input {
+    /// All rows of a source.
+    pub fn new(source: Source, columns: Vec<usize>) -> Self {
+        Input { source, columns, until: None }
+    }
 }
 
 /// A table or materialized view under way. The runner decides when it steps; only one thread steps it at a time.
@@ -42,6 +52,8 @@ pub struct Node {
     born: AtomicU64,
     flow: Mutex<Flow>,
     output: RwLock<Output>,
+    /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
+    ordered: bool,
     /// Most bytes that the operators and the output may hold.
     state_bytes_max: usize,
     /// What the operators had done and held when it was last looked at between two steps.
@@ -75,9 +87,16 @@ impl Node {
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: RwLock::new(output),
+            ordered: false,
             state_bytes_max,
             seen: Mutex::default(),
         }
+    }
+
+    /// The same node, of operators that merge their inputs by position. Each input then has `_position`, `_offset` and `_time` as
+    /// its last columns.
+    pub fn in_order(self) -> Self {
+        Node { ordered: true, ..self }
     }
 
     /// Everything before this position is folded.
@@ -136,6 +155,15 @@ impl Node {
             out.extend(given);
             self.check_size(flow.state_bytes() + held + out_bytes)
         };
+        if self.ordered {
+            for part in ranges(&range) {
+                for (i, (input, deltas)) in self.inputs.iter().zip(&changes).enumerate() {
+                    pending[i] = self.part_of(log, input, deltas, &part)?;
+                }
+                fold(&mut flow, &mut pending)?;
+            }
+            return self.publish(flow, out);
+        }
         self.read_clock(log, &range, &mut pending)?;
         // What only grows, events and the rows that a view starts with, is folded in slices; a change is folded whole.
         let mut grown: Vec<(usize, Batches<'_>)> = Vec::new();
@@ -161,12 +189,25 @@ impl Node {
             }
         }
         fold(&mut flow, &mut pending)?;
+        self.publish(flow, out)
+    }
+
+    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>) -> Result<Option<Delta>> {
         let state = flow.state_bytes();
         drop(flow);
         let mut output = self.output.write();
         let change = output.apply(out)?;
         self.check_size(state + output.state_bytes())?;
         Ok(change)
+    }
+
+    /// The rows of an input in a part of a step's range.
+    fn part_of(&self, log: &Log, input: &Input, changes: &[Delta], part: &Range<Position>) -> Result<Vec<Delta>> {
+        let end = input.until.map_or(part.end, |until| part.end.min(until)).max(part.start);
+        match input.source {
+            Source::Log(id) => read_log(log, id, part.start..end, &input.columns)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
+            Source::Node(_) => between(changes, &(part.start..end)),
+        }
     }
 
     /// Reads the ticks before the events, of which the last says all. A backfill begins with the time at which the node was born,
@@ -238,6 +279,32 @@ impl Node {
         self.flow.lock().load(&mut reader)?;
         self.output.write().load(&mut reader)
     }
+}
+
+/// A step's range in parts of at most [`limits::ORDERED_STEP_EVENTS_MAX`] positions; at least one, since a first step may have nothing to fold.
+fn ranges(range: &Range<Position>) -> impl Iterator<Item = Range<Position>> + use<> {
+    let (start, end) = (range.start, range.end);
+    let parts = (end - start).div_ceil(limits::ORDERED_STEP_EVENTS_MAX).max(1);
+    (0..parts).map(move |i| {
+        let from = start + i * limits::ORDERED_STEP_EVENTS_MAX;
+        from..end.min(from + limits::ORDERED_STEP_EVENTS_MAX)
+    })
+}
+
+/// Of rows in the order of their positions, which stand in the third column from the end, those of a range.
+pub(super) fn between(deltas: &[Delta], range: &Range<Position>) -> Result<Vec<Delta>> {
+    let mut inside = Vec::new();
+    for delta in deltas.iter().filter(|d| d.num_rows() > 0) {
+        let columns = delta.batch.columns();
+        let positions = columns.len().checked_sub(3).and_then(|at| columns[at].as_primitive_opt::<Int64Type>());
+        let positions = positions.ok_or_else(|| Error::internal("an input has no positions"))?.values();
+        let from = positions.partition_point(|p| (*p as Position) < range.start);
+        let to = positions.partition_point(|p| (*p as Position) < range.end);
+        if from < to {
+            inside.push(Delta::insert(delta.batch.slice(from, to - from)));
+        }
+    }
+    Ok(inside)
 }
 
 /// Batches on their way from a log.

@@ -40,6 +40,9 @@ impl Session {
 
     /// Parses a statement: at once where that takes no time to speak of.
     pub(super) async fn parsed(&self, text: &str) -> Result<Statement> {
+        if let Some(statement) = self.ksql_statement(text)? {
+            return Ok(Statement::Ksql(Box::new(statement)));
+        }
         if is_short(text) {
             return parse(text);
         }

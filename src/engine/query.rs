@@ -78,6 +78,13 @@ impl Session {
         self.run_at(planned, cut, parameters)
     }
 
+    /// Plans and runs a query: its columns and its rows.
+    pub(super) async fn rows_of_query(&self, query: &ast::Query) -> Result<(Vec<Column>, SendableRecordBatchStream)> {
+        let planned = self.plan_query(query, &[]).await?;
+        let stream = self.run_query(&planned, vec![]).await?;
+        Ok((planned.columns, stream))
+    }
+
     /// Runs a planned query on a cut.
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         let mut plan = planned.plan.clone();

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::checkpoint;
 use super::database::Engine;
 use super::ddl;
-use crate::catalog::{CATALOG_LOG, Catalog, Change, FIRST_RELATION, RelationId, RelationKind};
+use crate::catalog::{CATALOG_LOG, Catalog, Change, FIRST_RELATION, RelationId};
 use crate::error::{Error, Result, code};
 use crate::log::Log;
 
@@ -59,7 +59,7 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     }
     let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
     let mut loaded: HashSet<RelationId> = HashSet::new();
-    for relation in catalog.relations().filter(|r| matches!(r.kind, RelationKind::Table | RelationKind::MaterializedView)) {
+    for relation in catalog.relations().filter(|r| r.has_node()) {
         let below = ddl::nodes_below(&catalog, relation);
         let node = ddl::node(engine, relation)?;
         if let Some(position) = position

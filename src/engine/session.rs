@@ -117,6 +117,10 @@ pub struct Session {
     pub(super) state: SessionState,
     pub(super) context: Arc<context::Source>,
     pub(super) cancel: Arc<Cancel>,
+    /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
+    pub(super) doubt: parking_lot::Mutex<Option<Error>>,
+    /// What was set in ksqlDB's dialect.
+    pub(super) ksql: super::ksql::KsqlSession,
     /// One place: for the plan under way, or one given up that still runs.
     pub(super) planning: Arc<Semaphore>,
 }
@@ -185,6 +189,8 @@ impl Session {
             state,
             context,
             cancel: Arc::default(),
+            doubt: Default::default(),
+            ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
             engine,
         };
@@ -218,7 +224,8 @@ impl Session {
 
     /// Splits a simple-query message into its statements: byte range of each in `sql`. Errors: 42601.
     pub fn split(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
-        sql::split(text)
+        // Names in backticks are ksqlDB's only.
+        if text.contains('`') { sql::ksql::split(text) } else { sql::split(text) }
     }
 
     /// Parses and plans one statement. `types[i]` is the declared type of $i+1, if any.
@@ -291,6 +298,10 @@ impl Session {
     fn plan_shape(&mut self, shape: &str) -> Option<Arc<Prepared>> {
         let Statement::Query(query) = sql::parse(shape).ok()? else { return None };
         let lookup = Lookup::recognise(&self.engine, &self.engine.catalog(), &query, &[])?;
+        // ksqlDB's dialect compares by its own rules.
+        if lookup.is_ksql() {
+            return None;
+        }
         let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
         let way = Way::Lookup(lookup);
         let prepared = Arc::new(Prepared { parameters, columns, text: shape.to_string(), statement: Statement::Query(query), way });

@@ -33,6 +33,7 @@ pub mod flow;
 pub mod join;
 pub mod key_index;
 mod key_pairs;
+pub mod ksql;
 pub mod leave_out;
 pub mod marks;
 pub mod output;

@@ -16,6 +16,7 @@ pub mod cast;
 mod distinct;
 pub mod exact_float;
 pub mod json;
+pub mod ksql;
 pub mod lateral;
 pub mod length;
 pub mod names;
@@ -32,6 +33,7 @@ pub mod text_io;
 pub mod types;
 mod window;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use datafusion::config::Dialect;
@@ -121,8 +123,21 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     planners.insert(1, Arc::new(scalar::Syntax));
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
+    let names: HashSet<String> = names_of(builder.scalar_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));
+    builder.scalar_functions().get_or_insert_default().extend(ksql::udf::scalars(&|name| names.contains(name)));
+    let names = names_of(builder.aggregate_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));
+    builder.aggregate_functions().get_or_insert_default().extend(ksql::udf::aggregates(&|name| names.contains(name)));
     builder.window_functions().get_or_insert_default().extend(session::functions());
     builder.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules()).with_type_planner(Arc::new(types::Types))
+}
+
+/// The names of functions, and their aliases.
+fn names_of<F>(functions: &[Arc<F>], of: impl Fn(&F) -> (&str, &[String])) -> HashSet<String> {
+    let named = |f: &Arc<F>| {
+        let (name, aliases) = of(f);
+        std::iter::once(name.to_string()).chain(aliases.iter().cloned()).collect::<Vec<_>>()
+    };
+    functions.iter().flat_map(named).collect()
 }
 
 #[cfg(test)]

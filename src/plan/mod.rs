@@ -8,6 +8,7 @@
 //!
 //! Invariant: a plan holds no rows and no positions.
 
+pub mod ksql;
 pub mod lower;
 pub mod names;
 pub mod parameters;

@@ -22,7 +22,7 @@ use datafusion::physical_plan::union::UnionExec;
 use super::cut::{ReadCut, Readable, projected, snapshot_batches};
 use super::segments;
 use super::system::{SystemContext, SystemRelation};
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::Relation;
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};
 
@@ -54,9 +54,9 @@ impl TableProvider for RelationProvider {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
         // Segments are skipped by their statistics; the rows that remain are filtered above.
-        let kind = match self.relation.kind {
-            RelationKind::Stream => TableProviderFilterPushDown::Inexact,
-            _ => TableProviderFilterPushDown::Unsupported,
+        let kind = match self.relation.has_node() {
+            false => TableProviderFilterPushDown::Inexact,
+            true => TableProviderFilterPushDown::Unsupported,
         };
         Ok(vec![kind; filters.len()])
     }
@@ -73,7 +73,9 @@ impl TableProvider for RelationProvider {
         match readable {
             Some(Readable::Events(slice)) => self.scan_events(state, slice, projection, filters, limit),
             Some(Readable::Rows(snapshot)) => {
-                let batches = snapshot_batches(snapshot, projection.map(Vec::as_slice))?;
+                // A node may keep more columns, behind those that this statement sees.
+                let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
+                let batches = snapshot_batches(snapshot, Some(projection.unwrap_or(&seen)))?;
                 in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
             }
             None => Err(DataFusionError::Internal(format!("relation {} is not part of the cut", self.relation.name))),

@@ -16,6 +16,7 @@
 pub mod convert;
 pub mod hidden;
 mod intervals;
+pub mod ksql;
 pub mod locate;
 pub mod nesting;
 pub mod parse;

@@ -13,7 +13,7 @@ use super::intervals;
 use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
-use super::statement::{CopyOptions, CopySource, Explain, Statement};
+use super::statement::{Explain, Statement};
 use super::windows;
 use crate::catalog::RelationKind;
 use crate::error::{Error, Result, code};
@@ -372,84 +372,6 @@ impl Reader<'_> {
         Ok(Statement::Drop { kind, names, if_exists, cascade })
     }
 
-    // COPY -----------------------------------------------------------------------------------------------------------
-
-    fn copy(&mut self) -> Result<Statement> {
-        self.skip(1);
-        let source = if self.parser.consume_token(&Token::LParen) {
-            let query = self.query()?;
-            self.close()?;
-            CopySource::Query(query)
-        } else {
-            CopySource::Table { name: self.relation_name()?, columns: self.names_in_parentheses()? }
-        };
-        let to = match self.word(0).as_str() {
-            "from" => false,
-            "to" => true,
-            _ => return Err(self.unexpected()),
-        };
-        self.skip(1);
-        if !self.eat("stdin") && !self.eat("stdout") {
-            return Err(Error::unsupported("COPY reads from STDIN and writes to STDOUT only; files of the server are out of reach")
-                .hint("Use psql's \\copy for a file on the client."));
-        }
-        let options = self.copy_options()?;
-        match (to, source) {
-            (true, source) => Ok(Statement::CopyOut { source, options }),
-            (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options }),
-            (false, CopySource::Query(_)) => Err(Error::syntax("COPY query must be followed by TO")),
-        }
-    }
-
-    /// Both `[WITH] (format csv, header)` and the old `[WITH] CSV HEADER DELIMITER ','`.
-    fn copy_options(&mut self) -> Result<CopyOptions> {
-        self.eat("with");
-        let mut options = Vec::new();
-        if self.parser.consume_token(&Token::LParen) {
-            loop {
-                let name = self.name()?;
-                options.push((name, self.copy_value()?));
-                if !self.parser.consume_token(&Token::Comma) {
-                    break;
-                }
-            }
-            self.close()?;
-        }
-        while !self.ended() {
-            let name = self.name()?;
-            match name.as_str() {
-                "csv" | "binary" | "text" => options.push(("format".into(), Some(name))),
-                "header" => options.push((name, None)),
-                "force" => {
-                    return Err(Error::unsupported("FORCE in the old COPY syntax is not supported").hint("Write WITH (FORCE_NULL (..))."));
-                }
-                _ => {
-                    self.eat("as");
-                    let value = self.text()?;
-                    options.push((name, Some(value)));
-                }
-            }
-        }
-        Ok(CopyOptions(options))
-    }
-
-    fn copy_value(&mut self) -> Result<Option<String>> {
-        match self.parser.peek_token().token {
-            Token::Comma | Token::RParen => Ok(None),
-            Token::LParen => Ok(Some(self.names_in_parentheses()?.join(","))),
-            Token::Mul => {
-                self.skip(1);
-                Ok(Some("*".into()))
-            }
-            Token::Number(n, _) => {
-                self.skip(1);
-                Ok(Some(n))
-            }
-            Token::Word(_) => Ok(Some(self.name()?)),
-            _ => Ok(Some(self.text()?)),
-        }
-    }
-
     // Settings -------------------------------------------------------------------------------------------------------
 
     fn show(&mut self) -> Result<Statement> {
@@ -600,7 +522,11 @@ impl Reader<'_> {
         }
         self.skip(1);
         let query = self.rest();
-        self.query()?;
+        if copy::is_push(&query) {
+            self.skip_all();
+        } else {
+            self.query()?;
+        }
         Ok(Statement::Declare { name, hold, query })
     }
 
@@ -679,5 +605,6 @@ impl Reader<'_> {
     }
 }
 
+mod copy;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ use crate::catalog::{Column, RelationKind};
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
 pub enum Statement {
+    /// A statement of ksqlDB's dialect.
+    Ksql(Box<super::ksql::ast::Statement>),
     /// SELECT, VALUES, WITH ..
     Query(Box<ast::Query>),
     /// CREATE STREAM and CREATE TABLE. `key` are indices into `columns`.
@@ -136,8 +138,13 @@ pub enum Explain {
 /// What COPY .. TO reads.
 #[derive(Clone, Debug)]
 pub enum CopySource {
-    Table { name: String, columns: Vec<String> },
+    Table {
+        name: String,
+        columns: Vec<String>,
+    },
     Query(Box<ast::Query>),
+    /// A push query of ksqlDB's dialect.
+    Push(String),
 }
 
 /// The options of COPY as written: (name in lower case, value if any).

@@ -31,6 +31,7 @@ fn relation(id: u32, name: &str, kind: RelationKind, columns: &[(&str, PgType)],
         sql: sql.into(),
         depends_on: on.to_vec(),
         leaves_out: false,
+        ksql: None,
         schemas: Default::default(),
     })
 }

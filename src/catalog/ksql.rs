@@ -1,0 +1,105 @@
+//! What ksqlDB's dialect knows about a relation beyond what PostgreSQL's does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::Position;
+use crate::func::ksql::Type;
+
+/// A relation's side that ksqlDB's dialect sees.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ksql {
+    /// The log's name. Relations that share a topic share its events: what is appended through one is appended to all of them.
+    pub topic: String,
+    /// The relation's columns, in their order: those of the key first.
+    pub columns: Vec<KsqlColumn>,
+    /// True for a table: the last row per key; false for a stream.
+    pub table: bool,
+    /// Where ROWTIME comes from, if not from the append.
+    pub timestamp: Option<TimestampColumn>,
+    /// True for a relation made with SOURCE, which nothing is appended through.
+    pub read_only: bool,
+    /// The kind of window of a windowed table's rows: TUMBLING, HOPPING or SESSION.
+    pub window: Option<String>,
+    /// The properties of WITH that say nothing about values, as given, by name.
+    pub properties: BTreeMap<String, String>,
+    /// What writes to it besides INSERT.
+    pub writers: Vec<Writer>,
+}
+
+/// A column as ksqlDB's dialect names and types it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KsqlColumn {
+    /// Folded as ksqlDB does: upper case unless it was quoted.
+    pub name: String,
+    #[serde(with = "type_by_name")]
+    pub ty: Type,
+    /// True for a column of the key.
+    pub key: bool,
+    /// True for WINDOWSTART and WINDOWEND of a windowed table, which follow the key.
+    #[serde(default)]
+    pub bound: bool,
+}
+
+/// `WITH (timestamp = column, timestamp_format = format)`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimestampColumn {
+    pub column: String,
+    pub format: Option<String>,
+}
+
+/// A persistent query.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Writer {
+    /// `CSAS_NAME_7`, `CTAS_NAME_8`, `INSERTQUERY_9`, or as it was given.
+    pub id: String,
+    /// Its SELECT, as text.
+    pub sql: String,
+    /// What it was before it was replaced, the oldest first: events before each one's end are read as it says.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
+    /// It reads events before this position only: it was terminated there.
+    pub until: Option<Position>,
+    /// True while it is paused; it then goes on later from where it stands.
+    #[serde(default)]
+    pub paused: bool,
+    /// The session's properties under which it was made.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Writer {
+    /// True if it has ended for good; what it gave stays.
+    pub fn is_terminated(&self) -> bool {
+        self.until.is_some() && !self.paused
+    }
+}
+
+/// A query as it was up to a position.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its SELECT, as text.
+    pub sql: String,
+    /// Where it was replaced.
+    pub until: Position,
+}
+
+/// The name that PostgreSQL's dialect has for a name folded by ksqlDB's: one without lower-case letters in lower case, so that both
+/// find it unquoted; others as they are.
+pub fn plain_name(name: &str) -> String {
+    if name.chars().any(char::is_lowercase) { name.to_string() } else { name.to_lowercase() }
+}
+
+mod type_by_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Type;
+
+    pub fn serialize<S: Serializer>(ty: &Type, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&ty.to_string())
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Type, D::Error> {
+        String::deserialize(d)?.parse().map_err(|e: crate::error::Error| D::Error::custom(e.message()))
+    }
+}

@@ -1,0 +1,210 @@
+//! What changes a relation that is there: ALTER .. ADD, CREATE OR REPLACE, DROP.
+//!
+//! A relation that is changed keeps its id and its log. Its node, and those of all that depends on it, are built anew from the changed
+//! catalog and fold again. A query that is replaced is remembered with the position up to which it held, as ksqlDB goes on from the
+//! offsets and the state that the old query left: events before that are read as it said.
+
+use std::sync::Arc;
+
+use super::create::{reads_topic, relation_of};
+use super::node;
+use crate::catalog::{Catalog, Change, Earlier, Ksql, KsqlColumn, Relation, RelationKind, plain_name};
+use crate::engine::ddl;
+use crate::engine::node::Node;
+use crate::engine::session::{Response, Session};
+use crate::error::{Error, Result, code};
+use crate::plan::ksql::expr::resolve_type;
+use crate::sql::ksql::ast::{ColumnDef, Kind};
+
+impl Session {
+    /// Makes another definition of a relation current. The caller holds the DDL lock.
+    pub(super) async fn ksql_alter_to(&mut self, catalog: &Catalog, altered: Relation) -> Result<()> {
+        let engine = self.engine.clone();
+        let change = Change::Alter(altered.clone());
+        let next = Arc::new(catalog.apply(&change)?);
+        let mut above = next.with_dependents(altered.id);
+        above.reverse();
+        let mut nodes: Vec<Arc<Node>> = Vec::new();
+        for relation in above.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.has_node()) {
+            let written = relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty());
+            nodes.push(match (written, relation.kind) {
+                (true, _) => node::node(&engine, &next, relation)?,
+                (false, RelationKind::Table) => ddl::table_node(relation)?,
+                (false, _) => ddl::view_node_in(&engine, &next, relation).await?,
+            });
+        }
+        let logged = altered.has_log().then(|| altered.event_schema());
+        let (id, key) = (altered.id, altered.key.clone());
+        let prepare = || {
+            logged.map_or(Ok(()), |schema| engine.log.register(id, schema, &key))?;
+            engine.runner.restart(nodes)
+        };
+        self.cancel.shield(engine.change(change, prepare)).await
+    }
+
+    /// CREATE OR REPLACE of a relation that is there. Errors: 42P16 for columns that are not the old ones and further ones behind them.
+    pub(super) async fn ksql_replace(
+        &mut self,
+        catalog: &Catalog,
+        old: &Relation,
+        name: &str,
+        mut ksql: Ksql,
+        text: &str,
+        depends_on: Vec<u32>,
+    ) -> Result<()> {
+        let Some(before) = old.ksql.as_deref().filter(|b| b.table == ksql.table && b.writers.is_empty() == ksql.writers.is_empty()) else {
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" cannot be replaced by a relation of another kind"))
+                .hint("DROP it first."));
+        };
+        check_alterable(old)?;
+        check_extends(&before.columns, &ksql.columns, name)?;
+        if before.window != ksql.window {
+            return Err(
+                Error::new(code::INVALID_TABLE_DEFINITION, format!("the windows of \"{name}\" cannot be changed")).hint("DROP it first.")
+            );
+        }
+        if let (Some(writer), Some(old)) = (ksql.writers.first_mut(), before.writers.first()) {
+            // It goes on as the same query, from here on as it says now.
+            writer.id = old.id.clone();
+            writer.earlier = old.earlier.clone();
+            writer.earlier.push(Earlier { sql: old.sql.clone(), until: self.engine.log.head() });
+        }
+        // Queries that insert into it stay.
+        ksql.writers.extend(before.writers.iter().skip(1).cloned());
+        let mut depends = depends_on;
+        depends.extend(old.depends_on.iter().filter(|_| !before.writers.is_empty() && before.writers.len() > 1));
+        let altered = relation_of(old.id, name, ksql, text, depends)?;
+        if old.has_log() && altered.columns.len() != old.columns.len() {
+            return self.ksql_extend(catalog, old, altered).await;
+        }
+        self.ksql_alter_to(catalog, altered).await
+    }
+
+    /// ALTER STREAM|TABLE name ADD COLUMN ..
+    pub(super) async fn ksql_alter(&mut self, kind: Kind, name: &str, columns: &[ColumnDef]) -> Result<Response> {
+        let engine = self.engine.clone();
+        let _ddl = engine.ddl.lock().await;
+        let catalog = engine.catalog();
+        let old = catalog.get(&plain_name(name))?.clone();
+        let ksql = ksql_of(&old, kind)?;
+        check_alterable(&old)?;
+        if !ksql.writers.is_empty() {
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" has the columns that its query gives"))
+                .hint("CREATE OR REPLACE it with a query that gives more."));
+        }
+        let mut ksql = ksql.clone();
+        for column in columns {
+            if ksql.columns.iter().any(|c| plain_name(&c.name) == plain_name(&column.name)) {
+                let message = format!("column \"{}\" of \"{name}\" already exists", column.name);
+                return Err(Error::new(code::DUPLICATE_COLUMN, message).at(column.at));
+            }
+            if crate::plan::ksql::items::is_reserved(&column.name) {
+                return Err(crate::plan::ksql::items::reserved(&column.name).at(column.at));
+            }
+            let ty = resolve_type(&column.ty, &|name| catalog.named_type(name).cloned()).map_err(|e| e.at(column.at))?;
+            ksql.columns.push(KsqlColumn { name: column.name.clone(), ty, key: false, bound: false });
+        }
+        let altered = relation_of(old.id, name, ksql, &old.sql, old.depends_on.clone())?;
+        self.ksql_extend(&catalog, &old, altered).await?;
+        Ok(Response::Done(if kind == Kind::Stream { "ALTER STREAM" } else { "ALTER TABLE" }.into()))
+    }
+
+    /// Gives a relation with a log further columns: its events are appended once more with NULL there, to a log of the new columns,
+    /// and the relation takes a new id. Refused while something depends on it.
+    async fn ksql_extend(&mut self, catalog: &Catalog, old: &Relation, altered: Relation) -> Result<()> {
+        if !catalog.dependents(old.id).is_empty() {
+            return Err(Error::new(
+                code::DEPENDENT_OBJECTS_STILL_EXIST,
+                format!("cannot add columns to \"{}\": other objects depend on it", old.name),
+            )
+            .hint("Drop the dependent objects first, and make them again."));
+        }
+        let engine = self.engine.clone();
+        let relation = Relation { id: catalog.next_id(), schemas: Default::default(), ..altered };
+        let next = catalog.apply(&Change::Replace(old.id, relation.clone()))?;
+        let created = Arc::new(relation.clone());
+        let node = match (relation.has_node(), relation.kind) {
+            (false, _) => None,
+            (true, RelationKind::Table) => Some(ddl::table_node(&created)?),
+            (true, _) => Some(node::node(&engine, &next, &created)?),
+        };
+        let source = Arc::new(old.clone());
+        self.cancel.shield(engine.create(relation, node, Some(old.id))).await?;
+        self.copy_topic(&source, &created).await?;
+        engine.log.drop_log(old.id)
+    }
+
+    /// DROP STREAM|TABLE.
+    pub(super) async fn ksql_drop(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        if_exists: bool,
+        delete_topic: bool,
+        cascade: bool,
+    ) -> Result<Response> {
+        let tag = if kind == Kind::Stream { "DROP STREAM" } else { "DROP TABLE" };
+        let done = Ok(Response::Done(tag.into()));
+        if self.transaction.as_ref().is_some_and(|t| t.explicit) {
+            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DROP cannot run inside a transaction block")
+                .hint("COMMIT first; a DROP cannot be rolled back."));
+        }
+        let catalog = self.engine.catalog();
+        let relation = match catalog.find(&plain_name(name)) {
+            Some(relation) => relation.clone(),
+            None if if_exists => {
+                let text = format!("{} \"{name}\" does not exist, skipping", tag[5..].to_lowercase());
+                self.notice("NOTICE", Error::new(code::SUCCESS, text));
+                return done;
+            }
+            None => return catalog.get(&plain_name(name)).map(|_| Response::Empty),
+        };
+        let ksql = match ksql_of(&relation, kind) {
+            Ok(ksql) => ksql,
+            Err(_) if if_exists && cascade => relation.ksql.as_deref().ok_or_else(|| Error::internal("not a relation of this dialect"))?,
+            Err(e) => return Err(e),
+        };
+        if ksql.read_only && delete_topic {
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is read-only: its topic cannot be deleted through it")));
+        }
+        let readers: Vec<Arc<Relation>> = catalog.dependents(relation.id);
+        // A relation that reads a dropped query's topic goes with it; a query of a user's stands in the way.
+        let users = |r: &&Arc<Relation>| r.ksql.as_ref().is_none_or(|k| !k.writers.iter().all(reads_topic));
+        if let (false, Some(reader)) = (cascade, readers.iter().find(users)) {
+            let message = format!("cannot drop \"{name}\" because other objects depend on it");
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .detail(format!("{} \"{}\" depends on it.", reader.kind.word(), reader.name))
+                .hint("Use DROP .. CASCADE to drop the dependent objects too."));
+        }
+        self.cancel.shield(self.engine.drop_relations(&[relation.id])).await?;
+        done
+    }
+}
+
+/// The relation's side of this dialect. Errors: 42809 if it is of the other kind, or of PostgreSQL's dialect.
+pub(super) fn ksql_of(relation: &Relation, kind: Kind) -> Result<&Ksql> {
+    let word = if kind == Kind::Stream { "stream" } else { "table" };
+    match relation.ksql.as_deref() {
+        Some(ksql) if ksql.table == (kind == Kind::Table) => Ok(ksql),
+        _ => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a {word} of ksqlDB's dialect", relation.name))),
+    }
+}
+
+/// Errors: 42809 for a relation made with SOURCE.
+fn check_alterable(relation: &Relation) -> Result<()> {
+    if relation.ksql.as_ref().is_some_and(|k| k.read_only) {
+        let message = format!("cannot change read-only {} \"{}\"", relation.kind.word(), relation.name);
+        return Err(Error::new(code::WRONG_OBJECT_TYPE, message).hint("It was made with SOURCE; DROP it and make it again."));
+    }
+    Ok(())
+}
+
+/// The new columns must be the old ones, in their order, and further ones that are no keys.
+fn check_extends(old: &[KsqlColumn], new: &[KsqlColumn], name: &str) -> Result<()> {
+    let kept = new.len() >= old.len() && old.iter().zip(new).all(|(o, n)| o == n);
+    if kept && new[old.len()..].iter().all(|c| !c.key) {
+        return Ok(());
+    }
+    Err(Error::new(code::INVALID_TABLE_DEFINITION, format!("the columns of \"{name}\" can only be added to"))
+        .hint("Keep the columns as they are, in their order, and put new ones behind; or DROP it first."))
+}

@@ -1,0 +1,255 @@
+//! A whole query of ksqlDB's dialect as one operator of the fold: Arrow at both ends, rows of values between.
+//!
+//! 1. [`Input::changes`] turns the rows of a log, or of another query's stream, into [`Change`]s.
+//! 2. The [`Pipeline`] folds them, record by record.
+//! 3. [`Sink`] turns what comes out into a delta: a stream's rows with their position, offset and ROWTIME; a table's net change per key.
+//!
+//! Invariant: inputs come in ranges of positions, all inputs of a range together, since a pipeline merges them by position.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::{Int8Type, Int64Type, SchemaRef, TimestampMicrosecondType};
+use hashbrown::HashMap;
+
+use super::change::Change;
+use super::codec;
+use super::pipeline::Pipeline;
+use crate::data::{Delta, Position};
+use crate::error::{Error, Result};
+use crate::fold::{Operator, StateReader, StateWriter};
+use crate::func::ksql::columns::{column, value_at};
+use crate::func::ksql::{Row, Type, Value};
+
+/// How the rows of an input are read. The input's columns are those of the relation, then `_op` where `deletes` is set, then
+/// `_position`, `_offset` and `_time`.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The types of the relation's columns.
+    pub types: Vec<Type>,
+    /// Indices of the key's columns.
+    pub key: Vec<usize>,
+    /// True if an input's row may say that its key is gone.
+    pub deletes: bool,
+}
+
+/// Columns that each record has behind the relation's: ROWTIME, ROWPARTITION, ROWOFFSET.
+pub const PSEUDO_COLUMNS: [(&str, Type); 3] = [("ROWTIME", Type::Bigint), ("ROWPARTITION", Type::Int), ("ROWOFFSET", Type::Bigint)];
+
+impl Input {
+    /// The changes that rows are, in the order of their positions. A record without a key where one is needed is no record of a table.
+    pub fn changes(&self, deltas: &[Delta], out: &mut Vec<Change>) -> Result<()> {
+        let first = out.len();
+        for delta in deltas.iter().filter(|d| d.num_rows() > 0) {
+            self.read(&delta.batch, out)?;
+        }
+        let read = &mut out[first..];
+        if !read.is_sorted_by_key(|c| c.position) {
+            read.sort_by_key(|c| c.position);
+        }
+        Ok(())
+    }
+
+    fn read(&self, batch: &RecordBatch, out: &mut Vec<Change>) -> Result<()> {
+        let width = self.types.len();
+        let system = width + usize::from(self.deletes);
+        let positions = whole(batch, system)?;
+        let offsets = whole(batch, system + 1)?;
+        let times = batch.column(system + 2).as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(missing)?;
+        let ops = self.deletes.then(|| batch.column(width).as_primitive_opt::<Int8Type>().ok_or_else(missing)).transpose()?;
+        for i in 0..batch.num_rows() {
+            let time = times.value(i).div_euclid(1_000);
+            let mut row: Vec<Value> = Vec::with_capacity(width + PSEUDO_COLUMNS.len());
+            row.extend(self.types.iter().enumerate().map(|(c, ty)| value_at(batch.column(c), i, ty)));
+            row.extend([Value::Bigint(time), Value::Int(0), Value::Bigint(offsets.value(i))]);
+            let key: Row = self.key.iter().map(|k| row[*k].clone()).collect();
+            let gone = ops.is_some_and(|ops| ops.value(i) < 0);
+            let new = (!gone).then(|| Row::from(row));
+            out.push(Change { position: positions.value(i) as Position, time, key, old: None, new });
+        }
+        Ok(())
+    }
+}
+
+fn whole(batch: &RecordBatch, index: usize) -> Result<&Int64Array> {
+    batch.column(index).as_primitive_opt::<Int64Type>().ok_or_else(missing)
+}
+
+fn missing() -> Error {
+    Error::internal("an input lacks its system columns")
+}
+
+/// What a query's changes become.
+pub enum Sink {
+    /// Rows that stay. The next one's offset.
+    Stream { offset: i64 },
+    /// The present row per key, with its ROWTIME.
+    Table { rows: HashMap<Row, (Row, i64), foldhash::fast::FixedState> },
+}
+
+/// A query under way.
+pub struct Program {
+    inputs: Vec<Input>,
+    pipeline: Pipeline,
+    types: Vec<Type>,
+    sink: Sink,
+    schema: SchemaRef,
+    detail: String,
+}
+
+impl Program {
+    /// `types`: of the output's columns. `schema`: those columns, then for a stream `_position`, `_offset` and `_time`, for a table
+    /// `_time`. `detail`: the query, for EXPLAIN.
+    pub fn new(inputs: Vec<Input>, pipeline: Pipeline, types: Vec<Type>, table: bool, schema: SchemaRef, detail: String) -> Program {
+        let sink = if table { Sink::Table { rows: HashMap::default() } } else { Sink::Stream { offset: 0 } };
+        Program { inputs, pipeline, types, sink, schema, detail }
+    }
+
+    /// Folds one step and answers what came out, change by change, for those who watch.
+    pub fn changes(&mut self, inputs: &[Vec<Delta>]) -> Result<Vec<Change>> {
+        let mut sources = Vec::with_capacity(self.inputs.len());
+        for (input, deltas) in self.inputs.iter().zip(inputs) {
+            let mut changes = Vec::new();
+            input.changes(deltas, &mut changes)?;
+            sources.push(changes);
+        }
+        self.pipeline.step(sources)
+    }
+
+    /// The rows as a batch of the output's schema. Each comes with position, offset and ROWTIME.
+    fn batch(&self, rows: &[(&Row, Position, i64, i64)]) -> Result<RecordBatch> {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for (i, ty) in self.types.iter().enumerate() {
+            let values: Vec<&Value> = rows.iter().map(|(row, ..)| &row[i]).collect();
+            columns.push(column_or_null(&values, ty)?);
+        }
+        if let Sink::Stream { .. } = self.sink {
+            columns.push(Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1 as i64))));
+            columns.push(Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2))));
+        }
+        let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.3.saturating_mul(1_000)));
+        columns.push(Arc::new(times.with_timezone("UTC")));
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
+    }
+
+    fn stream(&mut self, changes: &[Change]) -> Result<Option<Delta>> {
+        let Sink::Stream { offset } = &mut self.sink else { return Err(Error::internal("not a stream")) };
+        let mut rows = Vec::with_capacity(changes.len());
+        for change in changes {
+            if let Some(row) = &change.new {
+                rows.push((row, change.position, *offset, change.time));
+                *offset += 1;
+            }
+        }
+        if rows.is_empty() { Ok(None) } else { Ok(Some(Delta::insert(self.batch(&rows)?))) }
+    }
+
+    fn table(&mut self, changes: &[Change]) -> Result<Option<Delta>> {
+        let Sink::Table { rows } = &mut self.sink else { return Err(Error::internal("not a table")) };
+        // The row that each touched key had before this step, in the order in which they were touched.
+        let mut touched: Vec<(Row, Option<(Row, i64)>)> = Vec::new();
+        let mut seen: HashMap<Row, (), foldhash::fast::FixedState> = HashMap::default();
+        for change in changes {
+            let before = match &change.new {
+                Some(row) => rows.insert(change.key.clone(), (row.clone(), change.time)),
+                None => rows.remove(&change.key),
+            };
+            if seen.insert(change.key.clone(), ()).is_none() {
+                touched.push((change.key.clone(), before));
+            }
+        }
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        let Sink::Table { rows } = &self.sink else { return Err(Error::internal("not a table")) };
+        for (key, before) in &touched {
+            let after = rows.get(key);
+            if let Some((row, time)) = before {
+                gone.push((row, 0, 0, *time));
+            }
+            if let Some((row, time)) = after {
+                come.push((row, 0, 0, *time));
+            }
+        }
+        if gone.is_empty() && come.is_empty() {
+            return Ok(None);
+        }
+        let weights: Vec<i64> = gone.iter().map(|_| -1).chain(come.iter().map(|_| 1)).collect();
+        let all: Vec<_> = gone.into_iter().chain(come).collect();
+        Ok(Some(Delta::of(self.batch(&all)?, weights)))
+    }
+
+    /// What its operators have done, for EXPLAIN.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+}
+
+/// A value that does not fit its column is an error of its record, and so NULL.
+fn column_or_null(values: &[&Value], ty: &Type) -> Result<ArrayRef> {
+    column(values, ty).or_else(|_| {
+        let fit: Vec<&Value> = values.iter().map(|v| if column(&[v], ty).is_ok() { *v } else { &Value::Null }).collect();
+        column(&fit, ty)
+    })
+}
+
+impl Operator for Program {
+    fn name(&self) -> &'static str {
+        "Ksql"
+    }
+    fn detail(&self) -> String {
+        self.detail.clone()
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        let changes = self.changes(&inputs)?;
+        let delta = match self.sink {
+            Sink::Stream { .. } => self.stream(&changes)?,
+            Sink::Table { .. } => self.table(&changes)?,
+        };
+        Ok(delta.into_iter().collect())
+    }
+
+    fn state_bytes(&self) -> usize {
+        let rows = match &self.sink {
+            Sink::Stream { .. } => 0,
+            Sink::Table { rows } => rows.iter().map(|(k, (r, _))| bytes(k) + bytes(r) + 48).sum(),
+        };
+        self.pipeline.state_bytes() + rows
+    }
+
+    fn save(&self, out: &mut StateWriter) -> Result<()> {
+        match &self.sink {
+            Sink::Stream { offset } => out.i64(*offset),
+            Sink::Table { rows } => {
+                out.u64(rows.len() as u64);
+                for (key, (row, time)) in rows {
+                    codec::save_row(key, out);
+                    codec::save_row(row, out);
+                    out.i64(*time);
+                }
+            }
+        }
+        self.pipeline.save(out)
+    }
+
+    fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
+        match &mut self.sink {
+            Sink::Stream { offset } => *offset = input.i64()?,
+            Sink::Table { rows } => {
+                rows.clear();
+                for _ in 0..input.u64()? {
+                    let (key, row) = (codec::load_row(input)?, codec::load_row(input)?);
+                    rows.insert(key, (row, input.i64()?));
+                }
+            }
+        }
+        self.pipeline.load(input)
+    }
+}
+
+/// Bytes of a row, about.
+fn bytes(row: &Row) -> usize {
+    row.iter().map(Value::bytes).sum()
+}

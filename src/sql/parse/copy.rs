@@ -1,0 +1,117 @@
+//! COPY: from a client's data, of a relation or a query to the client.
+
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use crate::error::{Error, Result};
+use crate::sql::ksql;
+use crate::sql::split::char_position;
+use crate::sql::statement::{CopyOptions, CopySource, Statement};
+
+/// True for a query of ksqlDB's dialect whose rows come as they happen.
+pub(super) fn is_push(text: &str) -> bool {
+    ksql::form(text) == ksql::Form::Sure
+}
+
+impl Reader<'_> {
+    pub(super) fn copy(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let source = if self.parser.consume_token(&Token::LParen) {
+            let (text, tokens) = self.until_closed();
+            if is_push(&text) {
+                self.skip(tokens);
+                self.close()?;
+                CopySource::Push(text)
+            } else {
+                let query = self.query()?;
+                self.close()?;
+                CopySource::Query(query)
+            }
+        } else {
+            CopySource::Table { name: self.relation_name()?, columns: self.names_in_parentheses()? }
+        };
+        let to = match self.word(0).as_str() {
+            "from" => false,
+            "to" => true,
+            _ => return Err(self.unexpected()),
+        };
+        self.skip(1);
+        if !self.eat("stdin") && !self.eat("stdout") {
+            return Err(Error::unsupported("COPY reads from STDIN and writes to STDOUT only; files of the server are out of reach")
+                .hint("Use psql's \\copy for a file on the client."));
+        }
+        let options = self.copy_options()?;
+        match (to, source) {
+            (true, source) => Ok(Statement::CopyOut { source, options }),
+            (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options }),
+            (false, CopySource::Query(_) | CopySource::Push(_)) => Err(Error::syntax("COPY query must be followed by TO")),
+        }
+    }
+
+    /// The text up to the parenthesis that closes the one before it, and its number of tokens.
+    fn until_closed(&self) -> (String, usize) {
+        let (mut depth, mut tokens) = (0usize, 0);
+        loop {
+            match self.parser.peek_nth_token_ref(tokens).token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth == 0 => break,
+                Token::RParen => depth -= 1,
+                Token::EOF => break,
+                _ => {}
+            }
+            tokens += 1;
+        }
+        let place = |n: usize| char_position(self.sql, self.parser.peek_nth_token_ref(n).span.start) - 1;
+        let text = self.sql.chars().skip(place(0)).take(place(tokens).saturating_sub(place(0))).collect();
+        (text, tokens)
+    }
+
+    /// Both `[WITH] (format csv, header)` and the old `[WITH] CSV HEADER DELIMITER ','`.
+    fn copy_options(&mut self) -> Result<CopyOptions> {
+        self.eat("with");
+        let mut options = Vec::new();
+        if self.parser.consume_token(&Token::LParen) {
+            loop {
+                let name = self.name()?;
+                options.push((name, self.copy_value()?));
+                if !self.parser.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.close()?;
+        }
+        while !self.ended() {
+            let name = self.name()?;
+            match name.as_str() {
+                "csv" | "binary" | "text" => options.push(("format".into(), Some(name))),
+                "header" => options.push((name, None)),
+                "force" => {
+                    return Err(Error::unsupported("FORCE in the old COPY syntax is not supported").hint("Write WITH (FORCE_NULL (..))."));
+                }
+                _ => {
+                    self.eat("as");
+                    let value = self.text()?;
+                    options.push((name, Some(value)));
+                }
+            }
+        }
+        Ok(CopyOptions(options))
+    }
+
+    pub(super) fn copy_value(&mut self) -> Result<Option<String>> {
+        match self.parser.peek_token().token {
+            Token::Comma | Token::RParen => Ok(None),
+            Token::LParen => Ok(Some(self.names_in_parentheses()?.join(","))),
+            Token::Mul => {
+                self.skip(1);
+                Ok(Some("*".into()))
+            }
+            Token::Number(n, _) => {
+                self.skip(1);
+                Ok(Some(n))
+            }
+            Token::Word(_) => Ok(Some(self.name()?)),
+            _ => Ok(Some(self.text()?)),
+        }
+    }
+}
