@@ -2,18 +2,22 @@
 
 use crate::support::script::check_script;
 
+/// Scripts of a directory below `tests/slt`.
 macro_rules! scripts {
-    ($($name:ident),* $(,)?) => {
+    ($directory:literal: $($name:ident),* $(,)?) => {
         $(#[test]
         fn $name() {
-            check_script(concat!(stringify!($name), ".slt"));
+            check_script(concat!($directory, stringify!($name), ".slt"));
         })*
 
         #[test]
         fn every_script_is_run() {
             let known = [$(stringify!($name)),*];
-            for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/slt")).expect("the directory of scripts") {
+            for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/slt/", $directory)).expect("the directory of scripts") {
                 let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    continue;
+                }
                 let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_string();
                 assert!(known.contains(&stem.as_str()), "{} is in no list", path.display());
             }
@@ -21,7 +25,7 @@ macro_rules! scripts {
     };
 }
 
-scripts!(
+scripts!("":
     aggregate_functions,
     aggregates,
     catalog,
@@ -46,3 +50,26 @@ scripts!(
     views,
     window,
 );
+
+/// Scripts in ksqlDB's dialect.
+mod ksql {
+    use crate::support::script::check_script;
+
+    scripts!("ksql/":
+        both_dialects,
+        declare,
+        functions_collections,
+        functions_numbers_and_times,
+        functions_text,
+        group_by,
+        insert,
+        operations,
+        partition_by,
+        pull,
+        push,
+        select,
+        stream_joins,
+        table_joins,
+        windows,
+    );
+}

@@ -5,6 +5,7 @@
 //! - [`bank`]: transfers among accounts under concurrent writers and readers, over TCP.
 //! - [`failed`]: views that cannot fold a row: where they stop, what they leave out, restarts, limits.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
+//! - [`ksql`]: what queries of ksqlDB's dialect derive, however events come and whatever happens to the server.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
 //!
 //! Environment: `EVERFOLD_SEED` (a number) and `EVERFOLD_CASES` (how many cases) steer the random tests, `EVERFOLD_KILLS` how often
@@ -15,6 +16,7 @@ mod clock;
 mod database;
 mod failed;
 mod kill;
+mod ksql;
 mod law;
 mod promises;
 mod restart;

@@ -371,9 +371,9 @@ fn honest() {
     for statement in [
         "SAVEPOINT x",
         "CREATE STREAM x (a int PRIMARY KEY)",
-        "CREATE STREAM x AS SELECT a FROM s",
-        "CREATE TABLE x AS SELECT a FROM s",
-        "CREATE STREAM x (a int) WITH (partitions = 3)",
+        "CREATE SOURCE CONNECTOR c WITH ('connector.class' = 'x')",
+        "RUN SCRIPT 'x.sql'",
+        "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
         "ALTER MATERIALIZED VIEW x RENAME TO y",
         "CREATE MATERIALIZED VIEW x AS SELECT a FROM s WITH NO DATA",
         "CREATE INDEX i ON t (v)",

@@ -1,0 +1,141 @@
+//! What queries of ksqlDB's dialect derive depends on the events alone.
+//!
+//! Random events of two streams and two tables are appended twice. On one server every relation is derived before the first event, each
+//! event is a commit of its own, and the server is killed on the way, with and without a checkpoint. On the other one events come
+//! in transactions of random length and the relations are derived when all are there. Both must hold the same, streams in the same
+//! order with the same ROWTIME and offsets.
+
+use crate::support::random::{Random, number};
+use crate::support::server::Server;
+use crate::support::wire::Wire;
+
+/// What events are appended to.
+const BASE: &str = "
+    CREATE STREAM clicks (k INT KEY, v INT, s VARCHAR) WITH (KAFKA_TOPIC = 'clicks', VALUE_FORMAT = 'JSON');
+    CREATE STREAM carts (k INT KEY, w INT) WITH (KAFKA_TOPIC = 'carts', VALUE_FORMAT = 'JSON');
+    CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR, boss INT) WITH (KAFKA_TOPIC = 'users', VALUE_FORMAT = 'JSON');
+    CREATE TABLE rooms (id INT PRIMARY KEY, size INT) WITH (KAFKA_TOPIC = 'rooms', VALUE_FORMAT = 'JSON');";
+
+/// What is derived: name, the statement that makes it, and what is read of it (streams with their order, tables sorted).
+const DERIVED: &[(&str, &str)] = &[
+    ("projected", "CREATE STREAM projected AS SELECT k, v * 2 AS twice, 10 / (v - 3) AS errs FROM clicks WHERE v > 1"),
+    ("rekeyed", "CREATE STREAM rekeyed AS SELECT s, k, v FROM clicks PARTITION BY s"),
+    (
+        "joined",
+        "CREATE STREAM joined AS SELECT c.k AS k, c.v, d.w FROM clicks c LEFT JOIN carts d WITHIN 40 SECONDS GRACE PERIOD 10 SECONDS ON c.k = d.k",
+    ),
+    (
+        "full_joined",
+        "CREATE STREAM full_joined AS SELECT ROWKEY, c.v, d.w FROM clicks c FULL OUTER JOIN carts d WITHIN 20 SECONDS ON c.k = d.k",
+    ),
+    ("enriched", "CREATE STREAM enriched AS SELECT r.k AS k, r.v, u.name FROM clicks r LEFT JOIN users u ON r.k = u.id"),
+    ("above", "CREATE STREAM above AS SELECT k, name, v FROM enriched WHERE name IS NOT NULL PARTITION BY name"),
+    (
+        "counted",
+        "CREATE TABLE counted AS SELECT k, COUNT(*) AS n, SUM(v) AS total, COLLECT_LIST(v) AS vs FROM clicks GROUP BY k HAVING COUNT(*) > 1",
+    ),
+    (
+        "tumbled",
+        "CREATE TABLE tumbled AS SELECT k, COUNT(*) AS n FROM clicks WINDOW TUMBLING (SIZE 30 SECONDS, GRACE PERIOD 5 SECONDS) GROUP BY k",
+    ),
+    (
+        "hopped",
+        "CREATE TABLE hopped AS SELECT k, MAX(v) AS m FROM clicks WINDOW HOPPING (SIZE 30 SECONDS, ADVANCE BY 10 SECONDS) GROUP BY k",
+    ),
+    ("sessions", "CREATE TABLE sessions AS SELECT k, COUNT(*) AS n, MIN(v) AS m FROM clicks WINDOW SESSION (15 SECONDS) GROUP BY k"),
+    ("final", "CREATE TABLE final AS SELECT k, COUNT(*) AS n FROM clicks WINDOW TUMBLING (SIZE 20 SECONDS) GROUP BY k EMIT FINAL"),
+    ("by_boss", "CREATE TABLE by_boss AS SELECT boss, COUNT(*) AS n, MAX(id) AS m FROM users GROUP BY boss"),
+    ("homes", "CREATE TABLE homes AS SELECT ROWKEY AS id, u.name, r.size FROM users u FULL OUTER JOIN rooms r ON u.id = r.id"),
+    ("bosses", "CREATE TABLE bosses AS SELECT u.id AS id, u.name, r.size FROM users u LEFT JOIN rooms r ON u.boss = r.id"),
+    ("kept", "CREATE TABLE kept AS SELECT id, name FROM users WHERE boss > 1"),
+];
+
+/// Written by a query of its own besides the one that made it.
+const INSERTED: &str = "INSERT INTO projected SELECT k, w AS twice, w AS errs FROM carts";
+
+/// A random event. Times wander forward, and some are late.
+fn event(random: &mut Random, step: u64) -> String {
+    let mut number = |below: usize| random.below(below) as u64;
+    let late = if number(5) == 0 { number(60_000) } else { 0 };
+    let time = (step * 1_500 + number(3_000)).saturating_sub(late);
+    let (key, value) = (number(5), number(7));
+    match number(10) {
+        0..=4 => format!("INSERT INTO clicks (ROWTIME, k, v, s) VALUES ({time}, {key}, {value}, 's{}')", number(3)),
+        5..=6 => format!("INSERT INTO carts (ROWTIME, k, w) VALUES ({time}, {key}, {value})"),
+        7 => format!("INSERT INTO users (ROWTIME, id, name, boss) VALUES ({time}, {key}, 'n{value}', {})", number(4)),
+        8 => format!("INSERT INTO rooms (ROWTIME, id, size) VALUES ({time}, {key}, {value})"),
+        _ => format!("DELETE FROM {} WHERE id = {key}", if number(2) == 0 { "users" } else { "rooms" }),
+    }
+}
+
+/// All that is derived, as text.
+fn contents(wire: &mut Wire) -> Vec<(String, Vec<String>)> {
+    let read = |wire: &mut Wire, name: &str, stream: bool| {
+        let rows = if stream {
+            wire.rows(&format!("SELECT *, ROWTIME, ROWOFFSET FROM {name}"))
+        } else {
+            let mut rows = wire.rows(&format!("SELECT * FROM {name}"));
+            rows.sort();
+            rows
+        };
+        (name.to_string(), rows)
+    };
+    DERIVED.iter().map(|(name, sql)| read(wire, name, sql.starts_with("CREATE STREAM"))).collect()
+}
+
+fn derive(wire: &mut Wire) {
+    DERIVED.iter().for_each(|(_, sql)| drop(wire.ok(sql)));
+    wire.ok(INSERTED);
+}
+
+fn check(seed: u64, events: u64) {
+    let mut random = Random::new(seed);
+    let history: Vec<String> = (0..events).map(|step| event(&mut random, step)).collect();
+    let (checkpoint, kill) = (random.below(history.len()), random.below(history.len()));
+
+    let mut server = Server::start();
+    let mut wire = server.connect();
+    wire.ok(BASE);
+    derive(&mut wire);
+    for (i, sql) in history.iter().enumerate() {
+        if i == checkpoint {
+            wire.ok("CHECKPOINT");
+        }
+        if i == kill {
+            server = server.kill_and_restart();
+            wire = server.connect();
+        }
+        wire.ok(sql);
+    }
+    let live = contents(&mut wire);
+    assert!(live.iter().all(|(name, rows)| !rows.is_empty() || name == "final"), "seed {seed}: {live:?}");
+
+    let other = Server::start();
+    let mut wire = other.connect();
+    wire.ok(BASE);
+    let mut rest = history.as_slice();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at((1 + random.below(30)).min(rest.len()));
+        wire.ok(&format!("BEGIN;{};COMMIT", now.join(";")));
+        rest = later;
+    }
+    derive(&mut wire);
+    same(seed, "derived from a history", &live, &contents(&mut wire));
+
+    let server = server.kill_and_restart();
+    same(seed, "after a kill", &live, &contents(&mut server.connect()));
+    let server = server.restart();
+    same(seed, "after a checkpoint", &live, &contents(&mut server.connect()));
+}
+
+fn same(seed: u64, when: &str, expected: &[(String, Vec<String>)], found: &[(String, Vec<String>)]) {
+    for ((name, expected), (_, found)) in expected.iter().zip(found) {
+        assert_eq!(expected, found, "{name} {when} (seed {seed})");
+    }
+}
+
+#[test]
+fn what_is_derived_depends_on_the_events_alone() {
+    let seed = number("EVERFOLD_SEED", 1);
+    (0..number("EVERFOLD_CASES", 2)).for_each(|case| check(seed + case, 160));
+}
