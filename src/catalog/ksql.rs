@@ -28,6 +28,18 @@ pub struct Ksql {
     pub writers: Vec<Writer>,
 }
 
+impl Ksql {
+    /// True if it is written by what a query over its topic gives, which comes by itself to whoever declares that topic.
+    pub fn reads_topic(&self) -> bool {
+        self.writers.iter().any(|w| w.topic)
+    }
+
+    /// Indices of the columns that tell its rows apart: the key's, and a window's bounds.
+    pub fn identity(&self) -> Vec<usize> {
+        self.columns.iter().enumerate().filter(|(_, c)| c.key || c.bound).map(|(i, _)| i).collect()
+    }
+}
+
 /// A column as ksqlDB's dialect names and types it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KsqlColumn {
@@ -64,9 +76,9 @@ pub struct Writer {
     /// True while it is paused; it then goes on later from where it stands.
     #[serde(default)]
     pub paused: bool,
-    /// The session's properties under which it was made.
+    /// True if it reads the topic of another relation, as this one declares it, and is no query of a user's.
     #[serde(default)]
-    pub settings: BTreeMap<String, String>,
+    pub topic: bool,
 }
 
 impl Writer {
@@ -89,6 +101,11 @@ pub struct Earlier {
 /// find it unquoted; others as they are.
 pub fn plain_name(name: &str) -> String {
     if name.chars().any(char::is_lowercase) { name.to_string() } else { name.to_lowercase() }
+}
+
+/// The name that ksqlDB's dialect has for one of PostgreSQL's: the inverse of [`plain_name`].
+pub fn ksql_name(plain: &str) -> String {
+    if plain.chars().any(char::is_uppercase) { plain.to_string() } else { plain.to_uppercase() }
 }
 
 mod type_by_name {

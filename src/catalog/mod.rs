@@ -16,7 +16,7 @@ use crate::data::{OP, PgType, ROW};
 use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
-pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, plain_name};
+pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;

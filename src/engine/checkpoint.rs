@@ -101,7 +101,9 @@ pub fn load_node(store: &dyn Store, node: &Node, position: Position) -> Result<(
 fn fingerprint(node: &Node) -> String {
     let operators = node
         .with_flow(|flow| flow.operators().iter().map(|o| format!("{}{} {}\n", " ".repeat(o.depth), o.name, o.detail)).collect::<String>());
-    format!("{}\n{}\n{operators}", env!("CARGO_PKG_VERSION"), node.relation.sql)
+    // Queries of ksqlDB's dialect are replaced, paused and ended under one statement.
+    let ksql = serde_json::to_string(&node.relation.ksql).unwrap_or_default();
+    format!("{}\n{}\n{ksql}\n{operators}", env!("CARGO_PKG_VERSION"), node.relation.sql)
 }
 
 fn mark(position: Position) -> String {

@@ -164,7 +164,8 @@ impl Session {
         } else {
             Some(self.defaults(&relation, &targets).await?)
         };
-        let lock = if relation.kind == crate::catalog::RelationKind::Table { self.lock_shared(relation.id).await? } else { None };
+        let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
+        let lock = if free { None } else { self.lock_shared(relation.id).await? };
         let sink =
             if self.transaction.is_some() { Sink::Held(vec![]) } else { Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?))) };
         let binary = options.format == CopyFormat::Binary;

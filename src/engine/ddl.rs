@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
@@ -126,6 +127,13 @@ pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let flow = Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]);
     let input = Input::new(Source::Log(relation.id), all);
     Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, limits::VIEW_STATE_BYTES_MAX)))
+}
+
+/// A node that holds nothing and reads nothing, for a relation whose query cannot be planned.
+pub fn empty_node(relation: &Arc<Relation>) -> Arc<Node> {
+    let schema = if relation.ksql.is_some() { ksql::node::kept_schema(relation) } else { relation.schema() };
+    let flow = Flow::constant(RecordBatch::new_empty(schema));
+    Arc::new(Node::new(relation.clone(), vec![], vec![], flow, None, false, limits::VIEW_STATE_BYTES_MAX))
 }
 
 fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
@@ -261,7 +269,7 @@ impl Session {
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
         let engine = self.engine.clone();
         let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
-        let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind;
+        let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind && r.ksql.is_none();
         // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
         let mut catalog = engine.catalog();
         if catalog.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {

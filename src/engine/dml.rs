@@ -230,14 +230,12 @@ impl Session {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Some(0));
         }
+        let free = relation.kind == RelationKind::Stream && relation.ksql.is_none();
+        let _held = if free { None } else { self.lock_shared(relation.id).await? };
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
             events.extend(events_of_rows(&self.engine, relation, batch)?);
         }
-        if relation.kind == RelationKind::Stream {
-            return self.append(events).await;
-        }
-        let _held = self.lock_shared(relation.id).await?;
         self.append(events).await
     }
 
@@ -413,7 +411,7 @@ impl Session {
     }
 
     /// Holds the table against all changes of others.
-    async fn lock_exclusive(&mut self, id: RelationId) -> Result<Option<TableLock>> {
+    pub(super) async fn lock_exclusive(&mut self, id: RelationId) -> Result<Option<TableLock>> {
         if let Some(transaction) = &mut self.transaction {
             if transaction.holds_exclusive(id) {
                 return Ok(None);

@@ -248,6 +248,7 @@ impl Session {
 
     fn reset_all(&mut self, discard: bool) -> Result<Response> {
         self.settings = super::settings::Settings::default();
+        self.ksql = Default::default();
         self.reports = self.settings.reported();
         if discard {
             self.prepared.clear();

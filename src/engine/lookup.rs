@@ -19,7 +19,7 @@ use super::session::{Column, Parameters, Prepared, Response};
 use super::time::tells_time;
 use crate::catalog::{Catalog, Relation};
 use crate::data::{PgType, decode};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
 
 /// A recognised look-up.
@@ -69,19 +69,36 @@ impl Lookup {
 
     /// The answer, if the view is current right now; `None` if it has to be awaited.
     pub(super) fn try_now(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Option<Result<Response>> {
-        if !self.node.is_current(&engine.log) || self.node.position() == 0 || tells_time(&self.node) {
+        let node = &self.node;
+        if node.is_retired() || !node.is_current(&engine.log) || node.position() == 0 || tells_time(node) {
             return None;
         }
-        Some(self.probe(prepared, parameters))
+        Some(self.probe(node, prepared, parameters))
     }
 
     /// The answer, awaiting the view.
     pub(super) async fn run(&self, engine: &Engine, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
-        engine.reach(&self.node).await?;
-        self.probe(prepared, parameters)
+        let node = self.present(engine)?;
+        engine.reach(&node).await?;
+        self.probe(&node, prepared, parameters)
     }
 
-    fn probe(&self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
+    /// The relation's node as it is now: the statement may be older than it. Errors: 42P01 if the relation is gone, 0A000 if it has
+    /// other columns.
+    fn present(&self, engine: &Engine) -> Result<Arc<Node>> {
+        if !self.node.is_retired() {
+            return Ok(self.node.clone());
+        }
+        let relation = &self.node.relation;
+        let node = engine.node(relation.id);
+        let node = node.ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", relation.name)))?;
+        if node.schema() != self.node.schema() {
+            return Err(Error::unsupported("cached plan must not change result type").hint("Prepare the statement again."));
+        }
+        Ok(node)
+    }
+
+    fn probe(&self, node: &Node, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let values = scalars(&prepared.parameters, parameters)?;
         let key: Vec<ScalarValue> = self
             .key
@@ -91,10 +108,10 @@ impl Lookup {
                 KeyPart::Parameter(i) => values[*i].clone(),
             })
             .collect();
-        let found = if key.iter().any(ScalarValue::is_null) { None } else { self.node.with_output(|output| output.lookup(&key))? };
+        let found = if key.iter().any(ScalarValue::is_null) { None } else { node.with_output(|output| output.lookup(&key))? };
         let batch = match found {
             Some(row) => row.project(&self.projection)?,
-            None => RecordBatch::new_empty(Arc::new(self.node.schema().project(&self.projection)?)),
+            None => RecordBatch::new_empty(Arc::new(node.schema().project(&self.projection)?)),
         };
         Ok(Response::Batch { word: "SELECT".into(), columns: self.columns.clone(), batch })
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
@@ -52,6 +52,8 @@ pub struct Node {
     born: AtomicU64,
     flow: Mutex<Flow>,
     output: RwLock<Output>,
+    /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
+    retired: AtomicBool,
     /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
     ordered: bool,
     /// Most bytes that the operators and the output may hold.
@@ -87,6 +89,7 @@ impl Node {
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: RwLock::new(output),
+            retired: AtomicBool::new(false),
             ordered: false,
             state_bytes_max,
             seen: Mutex::default(),
@@ -112,6 +115,16 @@ impl Node {
     /// The runner's alone: where the node's readers begin.
     pub(super) fn set_born(&self, position: Position) {
         self.born.store(position, Ordering::Release);
+    }
+
+    /// The runner's alone: the node is taken out.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// True if it is no relation's node any more, and folds nothing.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// True if no event that concerns the node lies at or behind its position: it is then current at every later position.

@@ -103,7 +103,7 @@ impl Session {
         collect(self.run_query(planned, parameters).await?).await
     }
 
-    fn refuse_own_writes(&self, relations: &[Arc<Relation>]) -> Result<()> {
+    pub(super) fn refuse_own_writes(&self, relations: &[Arc<Relation>]) -> Result<()> {
         let Some(touched) = self.transaction.as_ref().map(Transaction::touched).filter(|t| !t.is_empty()) else { return Ok(()) };
         for relation in relations {
             let logs = match self.engine.node(relation.id) {

@@ -61,7 +61,14 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     let mut loaded: HashSet<RelationId> = HashSet::new();
     for relation in catalog.relations().filter(|r| r.has_node()) {
         let below = ddl::nodes_below(&catalog, relation);
-        let node = ddl::node(engine, relation)?;
+        let node = match ddl::node(engine, relation) {
+            Ok(node) => node,
+            // A query that this version cannot plan fails its view, and not the database.
+            Err(e) => {
+                engine.runner.add_failed(ddl::empty_node(relation), e)?;
+                continue;
+            }
+        };
         if let Some(position) = position
             && below.iter().all(|id| loaded.contains(id))
         {

@@ -167,6 +167,15 @@ impl Runner {
         added
     }
 
+    /// Adds a node that cannot fold, and why.
+    pub fn add_failed(&self, node: Arc<Node>, cause: Error) -> Result<()> {
+        let id = node.relation.id;
+        let mut shared = self.shared.lock();
+        shared.put_in(&self.log, node, None)?;
+        shared.stop(id, cause);
+        Ok(())
+    }
+
     /// Removes nodes, dependents first. A step under way ends into nothing.
     pub fn remove(&self, ids: &[RelationId]) {
         let mut shared = self.shared.lock();
@@ -340,6 +349,7 @@ impl Shared {
     fn take_out(&mut self, id: RelationId, why: impl FnOnce(&str) -> Error) {
         if let Some(entry) = self.nodes.remove(&id) {
             let gone = why(&entry.node.relation.name);
+            entry.node.retire();
             entry.cuts.values().flatten().for_each(|cut| cut.fail(gone.clone()));
         }
         for other in self.nodes.values_mut() {

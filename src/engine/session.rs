@@ -224,8 +224,8 @@ impl Session {
 
     /// Splits a simple-query message into its statements: byte range of each in `sql`. Errors: 42601.
     pub fn split(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
-        // Names in backticks are ksqlDB's only.
-        if text.contains('`') { sql::ksql::split(text) } else { sql::split(text) }
+        // Names in backticks are ksqlDB's only, and no token of PostgreSQL's.
+        sql::split(text).or_else(|e| sql::ksql::split(text).map_err(|_| e))
     }
 
     /// Parses and plans one statement. `types[i]` is the declared type of $i+1, if any.

@@ -124,7 +124,8 @@ impl Flow {
         };
         let (rows_in, rows_out, busy, state_bytes) = (self.rows_in, self.rows_out, self.busy, self.own_bytes());
         reports.push(OperatorReport { depth, name, detail, rows_in, rows_out, state_bytes, left_out, busy });
-        if let Node::Inner { inputs, .. } = &self.node {
+        if let Node::Inner { operator, inputs } = &self.node {
+            reports.extend(operator.parts().into_iter().map(|part| OperatorReport { depth: depth + 1 + part.depth, ..part }));
             inputs.iter().for_each(|i| i.report(depth + 1, reports));
         }
     }

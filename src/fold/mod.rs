@@ -94,6 +94,10 @@ pub trait Operator: Send {
     fn left_out(&self) -> i64 {
         0
     }
+    /// What the operators that it is made of have done, if it is made of some; depths count from 0.
+    fn parts(&self) -> Vec<OperatorReport> {
+        Vec::new()
+    }
     /// Writes its state; a stateless operator writes nothing.
     fn save(&self, _out: &mut StateWriter) -> Result<()> {
         Ok(())

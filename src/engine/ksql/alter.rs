@@ -6,17 +6,39 @@
 
 use std::sync::Arc;
 
-use super::create::{reads_topic, relation_of};
+use super::create::relation_of;
 use super::node;
-use crate::catalog::{Catalog, Change, Earlier, Ksql, KsqlColumn, Relation, RelationKind, plain_name};
+use crate::catalog::{Catalog, Change, Earlier, Ksql, KsqlColumn, Relation, RelationKind, Writer, plain_name};
 use crate::engine::ddl;
 use crate::engine::node::Node;
 use crate::engine::session::{Response, Session};
+use crate::engine::transaction::TableLock;
 use crate::error::{Error, Result, code};
 use crate::plan::ksql::expr::resolve_type;
 use crate::sql::ksql::ast::{ColumnDef, Kind};
 
 impl Session {
+    /// Errors: 25001 inside BEGIN, or among several statements of one message, for what a ROLLBACK could not undo.
+    pub(super) fn refuse_in_transaction(&self, what: &str) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(|t| t.explicit) {
+            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, format!("{what} cannot run inside a transaction block"))
+                .hint("COMMIT first; it cannot be rolled back."));
+        }
+        Ok(())
+    }
+
+    /// Holds all relations of a topic against appends.
+    pub(super) async fn lock_topic(&mut self, catalog: &Catalog, relation: &Relation) -> Result<Vec<TableLock>> {
+        let topic = relation.ksql.as_ref().map(|k| &k.topic);
+        let mut held = Vec::new();
+        for (other, ksql) in catalog.ksql_relations() {
+            if Some(&ksql.topic) == topic && other.has_log() {
+                held.extend(self.lock_exclusive(other.id).await?);
+            }
+        }
+        Ok(held)
+    }
+
     /// Makes another definition of a relation current. The caller holds the DDL lock.
     pub(super) async fn ksql_alter_to(&mut self, catalog: &Catalog, altered: Relation) -> Result<()> {
         let engine = self.engine.clone();
@@ -58,6 +80,14 @@ impl Session {
         };
         check_alterable(old)?;
         check_extends(&before.columns, &ksql.columns, name)?;
+        if before.topic != ksql.topic {
+            return Err(
+                Error::new(code::INVALID_TABLE_DEFINITION, format!("the topic of \"{name}\" cannot be changed")).hint("DROP it first.")
+            );
+        }
+        if let (Some(new), Some(old)) = (ksql.writers.first(), before.writers.first()) {
+            check_sources(new, old, name)?;
+        }
         if before.window != ksql.window {
             return Err(
                 Error::new(code::INVALID_TABLE_DEFINITION, format!("the windows of \"{name}\" cannot be changed")).hint("DROP it first.")
@@ -69,10 +99,12 @@ impl Session {
             writer.earlier = old.earlier.clone();
             writer.earlier.push(Earlier { sql: old.sql.clone(), until: self.engine.log.head() });
         }
-        // Queries that insert into it stay.
+        // Queries that insert into it stay, and so does what the earlier versions read.
         ksql.writers.extend(before.writers.iter().skip(1).cloned());
         let mut depends = depends_on;
-        depends.extend(old.depends_on.iter().filter(|_| !before.writers.is_empty() && before.writers.len() > 1));
+        depends.extend(&old.depends_on);
+        depends.sort_unstable();
+        depends.dedup();
         let altered = relation_of(old.id, name, ksql, text, depends)?;
         if old.has_log() && altered.columns.len() != old.columns.len() {
             return self.ksql_extend(catalog, old, altered).await;
@@ -82,6 +114,7 @@ impl Session {
 
     /// ALTER STREAM|TABLE name ADD COLUMN ..
     pub(super) async fn ksql_alter(&mut self, kind: Kind, name: &str, columns: &[ColumnDef]) -> Result<Response> {
+        self.refuse_in_transaction("ALTER")?;
         let engine = self.engine.clone();
         let _ddl = engine.ddl.lock().await;
         let catalog = engine.catalog();
@@ -129,8 +162,10 @@ impl Session {
             (true, _) => Some(node::node(&engine, &next, &created)?),
         };
         let source = Arc::new(old.clone());
-        self.cancel.shield(engine.create(relation, node, Some(old.id))).await?;
+        let _held = self.lock_topic(catalog, &source).await?;
+        // The events are in the new log before it is the relation's; a crash in between leaves a log that nobody names.
         self.copy_topic(&source, &created).await?;
+        self.cancel.shield(engine.create(relation, node, Some(old.id))).await?;
         engine.log.drop_log(old.id)
     }
 
@@ -167,9 +202,12 @@ impl Session {
         if ksql.read_only && delete_topic {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is read-only: its topic cannot be deleted through it")));
         }
-        let readers: Vec<Arc<Relation>> = catalog.dependents(relation.id);
-        // A relation that reads a dropped query's topic goes with it; a query of a user's stands in the way.
-        let users = |r: &&Arc<Relation>| r.ksql.as_ref().is_none_or(|k| !k.writers.iter().all(reads_topic));
+        let above = catalog.with_dependents(relation.id);
+        let readers: Vec<Arc<Relation>> =
+            above.iter().filter(|id| **id != relation.id).filter_map(|id| catalog.by_id(*id)).cloned().collect();
+        // A relation that only reads a dropped query's topic goes with it; anything else stands in the way.
+        let users =
+            |r: &&Arc<Relation>| r.ksql.as_ref().is_none_or(|k| !k.writers.iter().all(|w| w.topic) || self.engine.log.count(r.id) > 0);
         if let (false, Some(reader)) = (cascade, readers.iter().find(users)) {
             let message = format!("cannot drop \"{name}\" because other objects depend on it");
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
@@ -197,6 +235,22 @@ fn check_alterable(relation: &Relation) -> Result<()> {
         return Err(Error::new(code::WRONG_OBJECT_TYPE, message).hint("It was made with SOURCE; DROP it and make it again."));
     }
     Ok(())
+}
+
+/// The relations that a query reads must stay the same: what it has read of the others is in its sink.
+fn check_sources(new: &Writer, old: &Writer, name: &str) -> Result<()> {
+    let sources = |writer: &Writer| -> Result<Vec<String>> {
+        let query = crate::plan::ksql::source::select(&writer.sql)?;
+        let mut names: Vec<String> =
+            std::iter::once(&query.from).chain(query.joins.iter().map(|j| &j.source)).map(|s| s.name.clone()).collect();
+        names.sort_unstable();
+        Ok(names)
+    };
+    if sources(new)? == sources(old)? {
+        return Ok(());
+    }
+    Err(Error::new(code::INVALID_TABLE_DEFINITION, format!("the relations that \"{name}\" is made of cannot be changed"))
+        .hint("DROP it first, or add another query with INSERT INTO .. SELECT."))
 }
 
 /// The new columns must be the old ones, in their order, and further ones that are no keys.

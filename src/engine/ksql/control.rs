@@ -12,6 +12,7 @@ use crate::sql::ksql::ast::Control;
 
 impl Session {
     pub(super) async fn ksql_control(&mut self, action: Control, query: Option<&str>) -> Result<Response> {
+        self.refuse_in_transaction("TERMINATE, PAUSE and RESUME")?;
         let engine = self.engine.clone();
         let _ddl = engine.ddl.lock().await;
         let catalog = engine.catalog();
@@ -33,7 +34,7 @@ impl Session {
         for relation in relations {
             let mut ksql = relation.ksql.as_deref().cloned().ok_or_else(|| Error::internal("not a relation of this dialect"))?;
             let head = engine.log.head();
-            let chosen = |w: &&mut Writer| query.is_none_or(|q| w.id.eq_ignore_ascii_case(q));
+            let chosen = |w: &&mut Writer| !w.topic && query.is_none_or(|q| w.id.eq_ignore_ascii_case(q));
             let mut changed = false;
             for writer in ksql.writers.iter_mut().filter(chosen) {
                 changed |= act(writer, action, head);
@@ -55,7 +56,7 @@ impl Session {
 }
 
 fn writers(relation: &Relation) -> impl Iterator<Item = &Writer> {
-    relation.ksql.iter().flat_map(|k| &k.writers)
+    relation.ksql.iter().flat_map(|k| &k.writers).filter(|w| !w.topic)
 }
 
 /// Applies an action at the log's head; true if it changed something.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::insert::check_appendable;
+use super::insert::{check_appendable, shares_topic};
 use super::node;
-use crate::catalog::{Catalog, Change, Ksql, Relation, RelationKind, Writer, plain_name};
+use crate::catalog::{Catalog, Change, Ksql, Relation, RelationKind, Writer, ksql_name, plain_name};
 use crate::engine::ddl::table_node;
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code};
@@ -13,6 +13,8 @@ use crate::limits;
 use crate::plan::ksql::define::{declared, derived, plain_columns, planned, query_id, writer};
 use crate::plan::ksql::sink::check_fits;
 use crate::sql::ksql::ast::{Create, Kind, Properties, Query, TypeName};
+use crate::sql::ksql::lex::{Lexeme, Lexer};
+use crate::sql::ksql::quoted;
 
 /// The part of a statement's text that is its SELECT, which begins at a character of it.
 fn text_from(text: &str, at: usize) -> String {
@@ -65,13 +67,22 @@ impl Session {
                 let mut ksql = derived(create, query, &catalog, id, &defaults)?;
                 let word = if create.kind == Kind::Stream { "CSAS" } else { "CTAS" };
                 let id = query_id(word, Some(&create.name), engine.log.head());
-                ksql.writers.push(writer(id, text_from(&text, query.at), self.ksql.properties.clone()));
+                ksql.writers.push(writer(id, text_from(&text, query.at), false));
                 (ksql, node::named(&catalog, &[query]))
             }
             None => (declared(create, &catalog, &defaults)?, vec![]),
         };
         if let Some(old) = old {
+            self.refuse_in_transaction("CREATE OR REPLACE")?;
             return self.ksql_replace(&catalog, &old, &create.name, ksql, &text, depends_on).await.and(done);
+        }
+        if !ksql.writers.is_empty()
+            && let Some((other, _)) = catalog.ksql_relations().find(|(_, k)| k.topic == ksql.topic)
+        {
+            let message = format!("topic \"{}\" belongs to \"{}\" already", ksql.topic, other.name);
+            return Err(
+                Error::unsupported(message).hint("Give the query a topic of its own, and INSERT INTO .. SELECT to add its rows there.")
+            );
         }
         let shared = self.topic_source(&catalog, &create.name, &mut ksql, &mut depends_on)?;
         let relation = relation_of(id, &create.name, ksql, &text, depends_on)?;
@@ -83,12 +94,17 @@ impl Session {
                 Some(node::node(&engine, &catalog, &Arc::new(relation.clone()))?)
             }
         };
-        let created = Arc::new(relation.clone());
+        // What is in the topic already is there before the relation is, and nothing is appended to it in between.
+        let _held = match &shared {
+            Some(shared) => {
+                let held = self.lock_topic(&catalog, shared).await?;
+                self.copy_topic(shared, &Arc::new(relation.clone())).await?;
+                held
+            }
+            None => vec![],
+        };
         self.cancel.shield(engine.create(relation, node, None)).await?;
         self.created(id);
-        if let Some(shared) = shared {
-            self.copy_topic(&shared, &created).await?;
-        }
         done
     }
 
@@ -101,7 +117,7 @@ impl Session {
         let over: Vec<_> = catalog.ksql_relations().filter(|(_, k)| k.topic == ksql.topic).collect();
         if let Some((source, of)) = over.iter().find(|(_, k)| !k.writers.is_empty()) {
             let sql = topic_query(source, of, ksql)?;
-            ksql.writers.push(writer(query_id("TOPIC", Some(name), 0), sql, Default::default()));
+            ksql.writers.push(writer(query_id("TOPIC", Some(name), 0), sql, true));
             depends_on.push(source.id);
             return Ok(None);
         }
@@ -110,6 +126,7 @@ impl Session {
 
     /// INSERT INTO stream SELECT: one more writer.
     pub(super) async fn ksql_insert_select(&mut self, text: &str, name: &str, properties: &Properties, query: &Query) -> Result<Response> {
+        self.refuse_in_transaction("INSERT INTO .. SELECT as a query")?;
         let engine = self.engine.clone();
         let text = self.substituted(text)?;
         let _ddl = engine.ddl.lock().await;
@@ -123,6 +140,10 @@ impl Session {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("INSERT INTO .. SELECT writes to a stream; \"{name}\" is a table")));
         }
         check_appendable(&relation)?;
+        if sink.writers.is_empty() && shares_topic(&catalog, &relation) {
+            return Err(Error::unsupported(format!("INSERT INTO \"{name}\" SELECT: it shares its topic with other relations"))
+                .hint("Write the query into a stream of its own topic, and declare the others over that."));
+        }
         let id = match properties.iter().find(|p| p.name != "QUERY_ID") {
             Some(other) => {
                 let message = format!("invalid property \"{}\" in WITH", other.name);
@@ -147,15 +168,16 @@ impl Session {
             return Err(Error::new(code::INVALID_OBJECT_DEFINITION, format!("\"{name}\" would feed itself by way of \"{}\"", own.name)));
         }
         let mut sink = sink.clone();
-        sink.writers.push(writer(id, text_from(&text, query.at), self.ksql.properties.clone()));
+        sink.writers.push(writer(id, text_from(&text, query.at), false));
         let mut depends_on = relation.depends_on.clone();
         depends_on.extend(reads.into_iter().filter(|id| !relation.depends_on.contains(id)));
         let altered = Relation { ksql: Some(Box::new(sink)), depends_on, ..relation.as_ref().clone() };
         self.ksql_alter_to(&catalog, altered).await?;
-        Ok(Response::Done("INSERT QUERY".into()))
+        Ok(Response::Done("CREATE QUERY".into()))
     }
 
     pub(super) async fn ksql_create_type(&mut self, name: &str, ty: &TypeName, if_not_exists: bool) -> Result<Response> {
+        self.refuse_in_transaction("CREATE TYPE")?;
         let engine = self.engine.clone();
         let _ddl = engine.ddl.lock().await;
         let catalog = engine.catalog();
@@ -174,9 +196,17 @@ impl Session {
     }
 
     pub(super) async fn ksql_drop_type(&mut self, name: &str, if_exists: bool) -> Result<Response> {
+        self.refuse_in_transaction("DROP TYPE")?;
         let engine = self.engine.clone();
         let _ddl = engine.ddl.lock().await;
-        if engine.catalog().named_type(name).is_none() {
+        let catalog = engine.catalog();
+        if let Some((user, _)) = catalog.ksql_relations().find(|(_, k)| k.writers.iter().any(|w| names_type(w, name))) {
+            let message = format!("cannot drop type \"{name}\" because other objects depend on it");
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .detail(format!("A query that writes to \"{}\" names it.", user.name))
+                .hint("Drop that first."));
+        }
+        if catalog.named_type(name).is_none() {
             let missing = Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"));
             if !if_exists {
                 return Err(missing);
@@ -191,7 +221,6 @@ impl Session {
 
 /// The query that reads a query's topic as another relation declares it: keys by place, values by name, of the types declared.
 fn topic_query(source: &Relation, of: &Ksql, to: &Ksql) -> Result<String> {
-    let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
     let mut keys = of.columns.iter().filter(|c| c.key);
     let mut items = Vec::with_capacity(to.columns.len());
     for column in to.columns.iter().filter(|c| !c.bound) {
@@ -211,11 +240,11 @@ fn topic_query(source: &Relation, of: &Ksql, to: &Ksql) -> Result<String> {
         };
         items.push(format!("{expr} AS {}", quoted(&column.name)));
     }
-    let name = if source.name.chars().any(char::is_uppercase) { source.name.clone() } else { source.name.to_uppercase() };
-    Ok(format!("SELECT {} FROM {}", items.join(", "), quoted(&name)))
+    Ok(format!("SELECT {} FROM {}", items.join(", "), quoted(&ksql_name(&source.name))))
 }
 
-/// True for a writer that reads a topic, and is no query of a user's.
-pub(super) fn reads_topic(writer: &Writer) -> bool {
-    writer.id.starts_with("TOPIC_")
+/// True if a query's text, as it is or was, has a type's name among its words: it is read again at each start.
+fn names_type(writer: &Writer, name: &str) -> bool {
+    let has = |sql: &str| Lexer::new(sql).any(|token| matches!(token.kind, Lexeme::Word(word) | Lexeme::Quoted(word) if word == name));
+    has(&writer.sql) || writer.earlier.iter().any(|e| has(&e.sql))
 }

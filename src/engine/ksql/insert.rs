@@ -10,14 +10,16 @@ use arrow::array::{ArrayRef, Int8Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::Schema;
 
 use super::node::rows_between;
-use crate::catalog::{Catalog, Ksql, Relation, RelationKind, plain_name};
-use crate::data::{OP, PgType, TIME};
+use crate::catalog::{Catalog, Ksql, KsqlColumn, Relation, plain_name};
+use crate::data::{OP, PgType, Position, TIME};
+use crate::engine::database::Engine;
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::ksql::{Input, edges::told_time};
 use crate::func::ksql::cast::cast;
 use crate::func::ksql::columns::{column, value_at};
 use crate::func::ksql::{Type, Value};
+use crate::limits;
 use crate::log::LogId;
 use crate::plan::ksql::expr::{Scope, compile_as, rewrite};
 use crate::plan::ksql::source::SourceInput;
@@ -69,7 +71,13 @@ impl Session {
             let value = compile_as(&self.of_now(expr), &scope, ty)?.code.eval(&[]).map_err(|e| e.at(expr.at))?;
             match target {
                 Target::Column(i) => event.values[*i] = fitting(value, ty).map_err(|e| e.at(expr.at))?,
-                Target::RowTime => event.time = value.as_i64(),
+                Target::RowTime => {
+                    event.time = value.as_i64();
+                    if event.time.is_some_and(|time| time < 0) {
+                        let message = "ROWTIME is before 1970";
+                        return Err(Error::new(code::DATETIME_FIELD_OVERFLOW, message).at(expr.at));
+                    }
+                }
             }
         }
         let mut keys = ksql.columns.iter().zip(&event.values).filter(|(c, _)| c.key).peekable();
@@ -126,8 +134,13 @@ impl Session {
             let ty = &ksql.columns[index].ty;
             event.values[index] = fitting(compile_as(value, &scope, ty)?.code.eval(&[])?, ty)?;
         }
-        if parts.len() != ksql.columns.iter().filter(|c| c.key).count() {
+        let named = |c: &KsqlColumn| parts.iter().filter(|(name, _)| *name == c.name).count() == 1;
+        let mut keys = ksql.columns.iter().zip(&event.values).filter(|(c, _)| c.key);
+        if parts.len() != keys.clone().count() || !keys.clone().all(|(c, _)| named(c)) {
             return Err(refuse());
+        }
+        if keys.all(|(_, v)| v.is_null()) {
+            return Err(Error::new(code::NOT_NULL_VIOLATION, "a row without a key cannot be deleted"));
         }
         Ok(event)
     }
@@ -135,48 +148,77 @@ impl Session {
     /// Appends events to the relation and to all that share its topic.
     async fn append_events(&mut self, relation: &Arc<Relation>, events: Vec<Event>) -> Result<()> {
         let throws = self.ksql.flag("ksql.timestamp.throw.on.invalid");
+        // Who shares the topic is asked once nobody can begin to any more.
+        let mut held = vec![self.lock_shared(relation.id).await?];
         let catalog = self.engine.catalog();
         let batches = spread(&catalog, relation, &events, self.engine.clock.now_us(), throws)?;
-        let mut locks = Vec::new();
-        for (id, _) in batches.iter().filter(|(id, _)| catalog.by_id(*id).is_some_and(|r| r.kind == RelationKind::Table)) {
-            locks.push(self.lock_shared(*id).await?);
+        for (id, _) in batches.iter().filter(|(id, _)| *id != relation.id) {
+            held.push(self.lock_shared(*id).await?);
         }
         self.append(batches).await.map(|_| ())
     }
 
-    /// Appends what was appended to one relation of a topic to another one of it that has just been made.
+    /// Appends what was appended to one relation of a topic to the log of another that is about to be made.
     pub(super) async fn copy_topic(&mut self, from: &Arc<Relation>, to: &Arc<Relation>) -> Result<()> {
-        let (Some(source), Some(target)) = (from.ksql.as_deref(), to.ksql.as_deref()) else { return Ok(()) };
-        let types = source.columns.iter().map(|c| c.ty.clone()).collect();
-        let input = Input { types, key: vec![], deletes: source.table };
-        let read = SourceInput { relation: from.clone(), node: false, input: input.clone(), until: None };
-        let deltas = rows_between(&self.engine, &read, None, 0..self.engine.log.head())?;
-        let mut changes = Vec::new();
-        input.changes(&deltas, &mut changes)?;
-        let from = mapping(source, target);
-        let mut rows = Vec::new();
-        for change in changes {
-            let gone = change.new.is_none();
-            let Some(row) = change.new else { continue };
-            let values: Vec<Value> = from.iter().zip(&target.columns).map(|(from, c)| converted(from.map(|i| &row[i]), &c.ty)).collect();
-            let event = Event { values, time: Some(change.time), gone };
-            if let Some(time) = time_of(target, &event.values, &event) {
-                rows.push((event.values, time.unwrap_or(change.time).saturating_mul(1_000), gone));
+        let (engine, from, to) = (self.engine.clone(), from.clone(), to.clone());
+        engine.log.register(to.id, to.event_schema(), &to.key)?;
+        self.aside(move || async move {
+            let head = engine.log.head();
+            let mut staging = engine.log.stage()?;
+            for first in (0..head).step_by(limits::ORDERED_STEP_EVENTS_MAX as usize) {
+                let range = first..head.min(first + limits::ORDERED_STEP_EVENTS_MAX);
+                if let Some(batch) = copied(&engine, &from, &to, range)? {
+                    staging.push(to.id, batch).await?;
+                }
             }
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let batch = batch(to, target, &rows)?;
-        self.engine.log.append(crate::log::Append { batches: vec![(to.id, batch)], sync: true }).await.map(|_| ())
+            if staging.rows() > 0 {
+                staging.commit(true).await?;
+            }
+            Ok(())
+        })
+        .await
     }
+}
+
+/// The events of a range of positions as another relation of the topic has them.
+fn copied(engine: &Engine, from: &Arc<Relation>, to: &Relation, range: std::ops::Range<Position>) -> Result<Option<RecordBatch>> {
+    let (Some(source), Some(target)) = (from.ksql.as_deref(), to.ksql.as_deref()) else { return Ok(None) };
+    let types = source.columns.iter().map(|c| c.ty.clone()).collect();
+    let input = Input { types, key: source.identity(), deletes: source.table };
+    let read = SourceInput { relation: from.clone(), node: false, input: input.clone(), until: None, table: false };
+    let mut changes = Vec::new();
+    input.changes(&rows_between(engine, &read, None, range)?, &mut changes)?;
+    let columns = mapping(source, target);
+    let mut rows = Vec::new();
+    for change in changes {
+        let gone = change.new.is_none();
+        if gone && !target.table {
+            continue;
+        }
+        // Of a row that is gone there is the key.
+        let mut values = vec![Value::Null; source.columns.len()];
+        match &change.new {
+            Some(row) => values.clone_from_slice(&row[..source.columns.len()]),
+            None => input.key.iter().zip(change.key.iter()).for_each(|(i, v)| values[*i] = v.clone()),
+        }
+        let values: Vec<Value> = columns.iter().zip(&target.columns).map(|(from, c)| converted(from.map(|i| &values[i]), &c.ty)).collect();
+        let event = Event { values, time: Some(change.time), gone };
+        if let Some(time) = time_of(target, &event.values, &event) {
+            rows.push((event.values, time.unwrap_or(change.time).saturating_mul(1_000), gone));
+        }
+    }
+    if rows.is_empty() { Ok(None) } else { batch(to, target, &rows).map(Some) }
 }
 
 /// The batches that events are, of the relation and of all that share its topic.
 fn spread(catalog: &Catalog, relation: &Relation, events: &[Event], now: i64, throws: bool) -> Result<Vec<(LogId, RecordBatch)>> {
     let own = relation.ksql.as_deref().ok_or_else(|| Error::internal("not a relation of this dialect"))?;
     let mut batches = Vec::new();
-    for (other, ksql) in catalog.ksql_relations().filter(|(r, k)| k.topic == own.topic && r.has_log()) {
+    let own_reader = own.reads_topic();
+    // What reads a query's topic is told by that query's relation; an event must not come to it twice.
+    let shares =
+        |(r, k): &(&Arc<Relation>, &Ksql)| r.id == relation.id || k.topic == own.topic && r.has_log() && !own_reader && !k.reads_topic();
+    for (other, ksql) in catalog.ksql_relations().filter(shares) {
         let mapped = if other.id == relation.id { None } else { Some(mapping(own, ksql)) };
         let mut rows = Vec::new();
         for event in events {
@@ -212,7 +254,7 @@ pub fn events_of(catalog: &Catalog, relation: &Relation, rows: &RecordBatch, now
         return Ok(None);
     }
     let event = |row: usize| {
-        let value = |(i, c): (usize, &crate::catalog::KsqlColumn)| value_at(rows.column(i), row, &c.ty);
+        let value = |(i, c): (usize, &KsqlColumn)| value_at(rows.column(i), row, &c.ty);
         Event { values: own.columns.iter().enumerate().map(value).collect(), time: None, gone: false }
     };
     let events: Vec<Event> = (0..rows.num_rows()).map(event).collect();
@@ -221,8 +263,8 @@ pub fn events_of(catalog: &Catalog, relation: &Relation, rows: &RecordBatch, now
 
 /// True if what is appended to a relation is appended to others too.
 pub fn shares_topic(catalog: &Catalog, relation: &Relation) -> bool {
-    let topic = relation.ksql.as_ref().map(|k| &k.topic);
-    topic.is_some_and(|topic| catalog.ksql_relations().any(|(r, k)| k.topic == *topic && r.id != relation.id && r.has_log()))
+    let Some(own) = relation.ksql.as_deref().filter(|k| !k.reads_topic()) else { return false };
+    catalog.ksql_relations().any(|(r, k)| k.topic == own.topic && r.id != relation.id && r.has_log() && !k.reads_topic())
 }
 
 /// Errors: 42809 for a relation that nothing is appended through.

@@ -107,7 +107,7 @@ impl Session {
 
     /// The text with what DEFINE has given in the place of `${name}`.
     pub(super) fn substituted(&self, text: &str) -> Result<String> {
-        if self.ksql.variables.is_empty() && !text.contains("${") {
+        if self.ksql.variables.is_empty() {
             return Ok(text.to_string());
         }
         variables(text, &self.ksql.variables)
@@ -142,7 +142,7 @@ impl Session {
             Statement::CreateType { name, ty, if_not_exists } => self.ksql_create_type(name, ty, *if_not_exists).await,
             Statement::DropType { name, if_exists } => self.ksql_drop_type(name, *if_exists).await,
             Statement::Query(query) if query.emit.is_none() => self.pull(query).await,
-            Statement::Query(query) => self.push(query).await,
+            Statement::Query(query) => self.push(query, self.ksql.earliest()).await,
             Statement::Control { action, query } => self.ksql_control(*action, query.as_deref()).await,
             Statement::Explain(what) => self.ksql_explain(what).await,
             Statement::Show { what, extended } => self.ksql_show(*what, *extended),

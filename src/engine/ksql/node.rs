@@ -15,8 +15,7 @@ use crate::fold::ksql::{Pipeline, Program};
 use crate::plan::ksql::query::Planner;
 use crate::plan::ksql::source::SourceInput;
 use crate::serve::cut::Readable;
-use crate::sql::ksql::ast::{Query, Statement};
-use crate::sql::ksql::parse;
+use crate::sql::ksql::ast::Query;
 
 /// The columns that the node of a relation keeps: the relation's, then for a stream `_position`, `_offset` and `_time`, for a
 /// table `_time`.
@@ -58,7 +57,7 @@ pub fn node(engine: &Engine, catalog: &Catalog, relation: &Arc<Relation>) -> Res
     let pipeline = Pipeline::new(stage.tree);
     let detail = ksql.writers.iter().map(|w| w.sql.as_str()).collect::<Vec<_>>().join("; ");
     let program = Program::new(read, pipeline, types, ksql.table, kept_schema(relation), detail);
-    let key: Vec<usize> = ksql.columns.iter().enumerate().filter(|(_, c)| c.key || c.bound).map(|(i, _)| i).collect();
+    let key = ksql.identity();
     let key = (ksql.table && !key.is_empty()).then_some(key);
     let flow = Flow::node(Box::new(program), sources);
     let logs = base_logs(catalog, relation);
@@ -72,14 +71,6 @@ pub fn named(catalog: &Catalog, queries: &[&Query]) -> Vec<RelationId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-/// The SELECT of a writer.
-pub fn query_of(sql: &str) -> Result<Query> {
-    match parse(sql)? {
-        Statement::Query(query) => Ok(query),
-        _ => Err(Error::internal("a writer is a query")),
-    }
 }
 
 /// The rows of an input in a range of positions, out of what was read at a cut.

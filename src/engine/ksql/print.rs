@@ -1,10 +1,10 @@
 //! PRINT: the events of a topic as they are appended.
 
-use crate::catalog::plain_name;
+use crate::catalog::{ksql_name, plain_name};
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code, nearest};
-use crate::sql::ksql::ast::Statement;
-use crate::sql::ksql::parse;
+use crate::plan::ksql::source::select;
+use crate::sql::ksql::quoted;
 
 /// What PRINT answers.
 pub const PRINTED: &[&str] = &["rowtime", "key", "value"];
@@ -27,30 +27,21 @@ impl Session {
                 None => error.hint("SHOW TOPICS lists them."),
             });
         };
-        let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
         let fields = |key: bool| {
             let fields: Vec<String> =
                 ksql.columns.iter().filter(|c| (c.key || c.bound) == key).map(|c| format!("{0} := {0}", quoted(&c.name))).collect();
             if fields.is_empty() { "CAST(NULL AS STRING)".to_string() } else { format!("TO_JSON_STRING(STRUCT({}))", fields.join(", ")) }
         };
-        let name = if relation.name.chars().any(char::is_uppercase) { relation.name.clone() } else { relation.name.to_uppercase() };
         let limit = limit.map_or(String::new(), |n| format!(" LIMIT {n}"));
         let text = format!(
-            "SELECT CAST(ROWTIME AS STRING) AS `rowtime`, {} AS `key`, {} AS `value` FROM {} EMIT CHANGES{limit}",
+            "SELECT CAST(ROWTIME AS STRING) AS `at`, {} AS `key`, {} AS `value` FROM {} EMIT CHANGES{limit}",
             fields(true),
             fields(false),
-            quoted(&name)
+            quoted(&ksql_name(&relation.name))
         );
-        let Statement::Query(query) = parse(&text.replace("AS `rowtime`", "AS `at`"))? else {
-            return Err(Error::internal("PRINT is a query"));
+        let Response::Rows { word, mut columns, stream } = self.push(&select(&text)?, from_beginning).await? else {
+            return Err(Error::internal("PRINT gives rows"));
         };
-        let before = self.ksql.properties.insert("auto.offset.reset".into(), if from_beginning { "earliest" } else { "latest" }.into());
-        let answer = self.push(&query).await;
-        match before {
-            Some(before) => self.ksql.properties.insert("auto.offset.reset".into(), before),
-            None => self.ksql.properties.remove("auto.offset.reset"),
-        };
-        let Response::Rows { word, mut columns, stream } = answer? else { return Err(Error::internal("PRINT gives rows")) };
         if let Some(first) = columns.first_mut() {
             first.name = PRINTED[0].into();
         }

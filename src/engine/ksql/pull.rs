@@ -10,7 +10,7 @@ use crate::engine::ddl::logged_schema;
 use crate::engine::node::read_log;
 use crate::engine::session::{Column, Response, Session};
 use crate::error::{Error, Result, code};
-use crate::func::ksql::columns::{column, pg_type, value_at};
+use crate::func::ksql::columns::{fitting_column, pg_type, value_at};
 use crate::func::ksql::{Type, Value};
 use crate::plan::ksql::pull::{Pull, plan};
 use crate::serve::cut::{ReadCut, Readable};
@@ -67,6 +67,7 @@ impl Session {
     }
 
     async fn rows_pulled(&self, pull: &Pull) -> Result<Vec<Vec<Value>>> {
+        self.refuse_own_writes(std::slice::from_ref(&pull.relation))?;
         let cut = self.engine.read_cut(std::slice::from_ref(&pull.relation), self.settings.read_latest()).await?;
         let mut rows = Vec::new();
         let limit = usize::try_from(pull.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
@@ -132,10 +133,7 @@ pub(super) fn batch_of(types: &[(String, Type)], rows: &[Vec<Value>]) -> Result<
     let mut columns = Vec::with_capacity(types.len());
     for (i, (name, ty)) in types.iter().enumerate() {
         let values: Vec<&Value> = rows.iter().map(|row| &row[i]).collect();
-        let array = column(&values, ty).or_else(|_| {
-            let fit: Vec<&Value> = values.iter().map(|v| if column(&[v], ty).is_ok() { *v } else { &Value::Null }).collect();
-            column(&fit, ty)
-        })?;
+        let array = fitting_column(&values, ty)?;
         fields.push(
             Field::new(plain_name(name), array.data_type().clone(), true).with_metadata(pg_type(ty).field("", true).metadata().clone()),
         );

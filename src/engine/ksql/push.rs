@@ -25,7 +25,8 @@ use crate::catalog::{Relation, plain_name};
 use crate::data::{Delta, Position};
 use crate::engine::database::Engine;
 use crate::engine::session::{Column, Response, Session};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
+use crate::fold::Operator;
 use crate::fold::ksql::{Change, Pipeline, Program};
 use crate::func::ksql::columns::pg_type;
 use crate::func::ksql::{Type, Value};
@@ -77,7 +78,8 @@ impl Session {
         Ok(Push { stage, inputs: planner.inputs, told: planner.told, limit: query.limit })
     }
 
-    pub(super) async fn push(&mut self, query: &Query) -> Result<Response> {
+    /// Runs a push query, from the first event on or from the next.
+    pub(super) async fn push(&mut self, query: &Query, earliest: bool) -> Result<Response> {
         let push = self.plan_push(query)?;
         let (types, columns) = (push.types(), push.columns());
         let Push { stage, inputs: read, told: keys, limit } = push;
@@ -89,7 +91,6 @@ impl Session {
         };
         let left = limit.unwrap_or(u64::MAX);
         let running = Running { engine: self.engine.clone(), inputs: read, relations, program, types, keys, left };
-        let earliest = self.ksql.earliest();
         let (send, receive) = mpsc::channel(2);
         let task = self.engine.query_runtime().spawn(async move {
             if let Err(e) = running.run(earliest, &send).await {
@@ -118,16 +119,22 @@ impl Running {
         if !earliest {
             // Tables are there when the first event comes.
             let cut = self.engine.read_cut(&self.relations, false).await?;
-            self.fold(&cut, 0..cut.position, |input| input.input.deletes)?;
-            from = cut.position;
+            while from < cut.position {
+                let to = cut.position.min(from.saturating_add(limits::ORDERED_STEP_EVENTS_MAX));
+                tokio::task::block_in_place(|| self.fold(&cut, from..to, |input| input.table))?;
+                from = to;
+                self.check_size()?;
+            }
         }
         while self.left > 0 {
             head.borrow_and_update();
+            self.check_current()?;
             let cut = self.engine.read_cut(&self.relations, false).await?;
             while from < cut.position && self.left > 0 {
                 let to = cut.position.min(from.saturating_add(limits::ORDERED_STEP_EVENTS_MAX));
                 let changes = tokio::task::block_in_place(|| self.fold(&cut, from..to, |_| true))?;
                 from = to;
+                self.check_size()?;
                 let rows = self.rows(&changes);
                 if !rows.is_empty() && send.send(Ok(batch_of(&self.types, &rows)?)).await.is_err() {
                     return Ok(());
@@ -142,6 +149,32 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    /// Errors: 40001 once a relation that it reads is another than when it was planned, 42P01 once it is gone.
+    fn check_current(&self) -> Result<()> {
+        let catalog = self.engine.catalog();
+        for input in &self.inputs {
+            let name = &input.relation.name;
+            match catalog.by_id(input.relation.id) {
+                Some(relation) if Arc::ptr_eq(relation, &input.relation) => {}
+                Some(_) => {
+                    return Err(Error::new(code::SERIALIZATION_FAILURE, format!("relation \"{name}\" has been changed"))
+                        .hint("Run the query again."));
+                }
+                None => return Err(Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Errors: 53400 for a state larger than a view's may be.
+    fn check_size(&self) -> Result<()> {
+        let most = self.engine.view_state_bytes_max;
+        if self.program.state_bytes() <= most {
+            return Ok(());
+        }
+        Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, format!("the state of the query takes more than {most} bytes")))
     }
 
     /// Folds a range of positions, of the inputs that are wanted.

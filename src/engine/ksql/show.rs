@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::create::reads_topic;
 use super::listing;
 use crate::catalog::{Catalog, Ksql, Relation, plain_name};
 use crate::engine::session::{Response, Session};
@@ -156,7 +155,7 @@ impl Session {
                     Error::new(code::UNDEFINED_OBJECT, format!("query \"{id}\" does not exist")).hint("SHOW QUERIES lists them.")
                 })?;
                 lines.push(format!("Query {}: {}", writer.id, writer.sql));
-                super::node::query_of(&writer.sql)?
+                crate::plan::ksql::source::select(&writer.sql)?
             }
             Explained::Statement(statement) => match statement.as_ref() {
                 Statement::Query(query) => query.clone(),
@@ -192,7 +191,7 @@ impl Session {
 fn queries(catalog: &Catalog) -> Vec<Vec<Option<String>>> {
     let mut rows = Vec::new();
     for (relation, ksql) in catalog.ksql_relations() {
-        for writer in ksql.writers.iter().filter(|w| !reads_topic(w) && !w.is_terminated()) {
+        for writer in ksql.writers.iter().filter(|w| !w.topic && !w.is_terminated()) {
             let state = if writer.paused { "PAUSED" } else { "RUNNING" };
             rows.push(vec![some(&writer.id), some("PERSISTENT"), some(state), some(&relation.name), some(&writer.sql)]);
         }

@@ -130,11 +130,6 @@ impl Pipeline {
         Pipeline { root, reads }
     }
 
-    /// How many sources it needs.
-    pub fn sources(&self) -> usize {
-        self.reads.len()
-    }
-
     /// Folds all changes of a range of positions, `sources[i]` being those of source `i`, and answers what comes out.
     pub fn step(&mut self, sources: Vec<Vec<Change>>) -> Result<Vec<Change>> {
         let reads = self.reads.iter().copied().chain(std::iter::repeat(0));

@@ -7,6 +7,7 @@
 //! Invariant: inputs come in ranges of positions, all inputs of a range together, since a pipeline merges them by position.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{Int8Type, Int64Type, SchemaRef, TimestampMicrosecondType};
@@ -14,11 +15,11 @@ use hashbrown::HashMap;
 
 use super::change::Change;
 use super::codec;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Report};
 use crate::data::{Delta, Position};
 use crate::error::{Error, Result};
-use crate::fold::{Operator, StateReader, StateWriter};
-use crate::func::ksql::columns::{column, value_at};
+use crate::fold::{Operator, OperatorReport, StateReader, StateWriter};
+use crate::func::ksql::columns::{fitting_column, value_at};
 use crate::func::ksql::{Row, Type, Value};
 
 /// How the rows of an input are read. The input's columns are those of the relation, then `_op` where `deletes` is set, then
@@ -121,7 +122,7 @@ impl Program {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for (i, ty) in self.types.iter().enumerate() {
             let values: Vec<&Value> = rows.iter().map(|(row, ..)| &row[i]).collect();
-            columns.push(column_or_null(&values, ty)?);
+            columns.push(fitting_column(&values, ty)?);
         }
         if let Sink::Stream { .. } = self.sink {
             columns.push(Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1 as i64))));
@@ -176,19 +177,6 @@ impl Program {
         let all: Vec<_> = gone.into_iter().chain(come).collect();
         Ok(Some(Delta::of(self.batch(&all)?, weights)))
     }
-
-    /// What its operators have done, for EXPLAIN.
-    pub fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
-    }
-}
-
-/// A value that does not fit its column is an error of its record, and so NULL.
-fn column_or_null(values: &[&Value], ty: &Type) -> Result<ArrayRef> {
-    column(values, ty).or_else(|_| {
-        let fit: Vec<&Value> = values.iter().map(|v| if column(&[v], ty).is_ok() { *v } else { &Value::Null }).collect();
-        column(&fit, ty)
-    })
 }
 
 impl Operator for Program {
@@ -209,6 +197,21 @@ impl Operator for Program {
             Sink::Table { .. } => self.table(&changes)?,
         };
         Ok(delta.into_iter().collect())
+    }
+
+    fn parts(&self) -> Vec<OperatorReport> {
+        let report = |r: Report| OperatorReport {
+            depth: r.depth,
+            name: r.name,
+            detail: r.detail,
+            rows_in: r.rows_in,
+            rows_out: r.rows_out,
+            state_bytes: r.state_bytes,
+            // Records that came too late, or without the key that they are joined or grouped by.
+            left_out: (r.late + r.unkeyed) as i64,
+            busy: Duration::ZERO,
+        };
+        self.pipeline.reports().into_iter().map(report).collect()
     }
 
     fn state_bytes(&self) -> usize {

@@ -170,6 +170,14 @@ pub fn column(values: &[&Value], ty: &Type) -> Result<ArrayRef> {
     }
 }
 
+/// The same; a value that does not fit its column is an error of its record, and so NULL.
+pub fn fitting_column(values: &[&Value], ty: &Type) -> Result<ArrayRef> {
+    column(values, ty).or_else(|_| {
+        let fit: Vec<&Value> = values.iter().map(|v| if column(&[v], ty).is_ok() { *v } else { &Value::Null }).collect();
+        column(&fit, ty)
+    })
+}
+
 fn decimals(values: &[&Value], precision: u8, scale: i8) -> Result<ArrayRef> {
     let mut builder = Decimal128Builder::new();
     for value in values {

@@ -171,6 +171,6 @@ pub fn query_id(kind: &str, sink: Option<&str>, number: u64) -> String {
 }
 
 /// A writer as a query makes it.
-pub fn writer(id: String, sql: String, settings: std::collections::BTreeMap<String, String>) -> Writer {
-    Writer { id, sql, earlier: vec![], until: None, paused: false, settings }
+pub fn writer(id: String, sql: String, topic: bool) -> Writer {
+    Writer { id, sql, earlier: vec![], until: None, paused: false, topic }
 }

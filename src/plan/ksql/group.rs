@@ -12,6 +12,7 @@ use crate::error::{Error, Result, code};
 use crate::fold::ksql as fold;
 use crate::func::ksql::signature::{Argument, Candidate, Signature, resolve};
 use crate::func::ksql::{Type, Value, list};
+use crate::limits;
 use crate::sql::ksql::ast::{Emit, Expr, ExprKind, Query, Window, WindowKind};
 
 const BOUNDS: [&str; 2] = ["WINDOWSTART", "WINDOWEND"];
@@ -88,8 +89,8 @@ impl Planner<'_> {
         for expr in folded.iter().map(|o| &o.expr).chain(&having) {
             refuse_ungrouped(expr)?;
         }
-        let names = self.key_names(&by, &outputs, &folded)?;
-        let mut groups = self.aggregate(query, stage, &by, &calls.0, names)?;
+        self.check_keys(&by, &folded)?;
+        let mut groups = self.aggregate(query, stage, &by, &calls.0)?;
         if let Some(having) = having {
             let code = self.condition(&having, &groups, "HAVING")?;
             groups = filter(groups, code, &having);
@@ -123,25 +124,18 @@ impl Planner<'_> {
         Ok(grouping)
     }
 
-    /// What the grouping expressions are called: as the items that they are.
-    fn key_names(&self, by: &[Expr], outputs: &[Output], folded: &[Output]) -> Result<Vec<String>> {
-        let mut names = Vec::with_capacity(by.len());
-        for (i, expr) in by.iter().enumerate() {
-            let itself = reference(Some(MADE), &text_of(expr));
-            match outputs.iter().zip(folded).find(|(_, f)| f.expr == itself) {
-                Some((output, _)) => names.push(output.name.clone()),
-                None if self.transient => names.push(format!("{MADE}{i}")),
-                None => {
-                    return Err(Error::new(code::GROUPING_ERROR, "key missing from projection")
-                        .detail("Each expression of GROUP BY must be an item of SELECT, as it stands.")
-                        .at(expr.at));
-                }
-            }
+    /// Each grouping expression must be an item of a query that is kept: it is a part of the key.
+    fn check_keys(&self, by: &[Expr], folded: &[Output]) -> Result<()> {
+        let selected = |expr: &&Expr| folded.iter().any(|f| f.expr == reference(Some(MADE), &text_of(expr)));
+        match by.iter().find(|expr| !selected(expr)) {
+            Some(missing) if !self.transient => Err(Error::new(code::GROUPING_ERROR, "key missing from projection")
+                .detail("Each expression of GROUP BY must be an item of SELECT, as it stands.")
+                .at(missing.at)),
+            _ => Ok(()),
         }
-        Ok(names)
     }
 
-    fn aggregate(&mut self, query: &Query, stage: Stage, by: &[Expr], calls: &[Expr], _names: Vec<String>) -> Result<Stage> {
+    fn aggregate(&mut self, query: &Query, stage: Stage, by: &[Expr], calls: &[Expr]) -> Result<Stage> {
         if query.window.is_some() && stage.table {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, "windows are for streams: a table has no events").at(query.at));
         }
@@ -163,6 +157,7 @@ impl Planner<'_> {
         }
         if let Some(window) = &query.window {
             check_retention(window, query.at)?;
+            check_hops(window, query.at)?;
         }
         let is_final = query.emit == Some(Emit::Final);
         if is_final && query.window.is_none() {
@@ -257,6 +252,19 @@ fn check_retention(window: &Window, at: usize) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Errors: 54000 for windows of which a row would be in too many.
+fn check_hops(window: &Window, at: usize) -> Result<()> {
+    let WindowKind::Hopping { size_ms, advance_ms } = window.kind else { return Ok(()) };
+    if size_ms / advance_ms.max(1) <= limits::HOP_WINDOWS_MAX {
+        return Ok(());
+    }
+    let message = format!("each row would be in {} windows", size_ms / advance_ms.max(1));
+    Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message)
+        .detail(format!("At most {} are taken.", limits::HOP_WINDOWS_MAX))
+        .hint("ADVANCE BY a longer time.")
+        .at(at))
 }
 
 fn window(kind: WindowKind) -> fold::WindowKind {

@@ -33,8 +33,6 @@ pub struct Planner<'a> {
     pub told: Vec<Option<usize>>,
     /// What is read, in the order of the sources of the tree.
     pub inputs: Vec<super::source::SourceInput>,
-    /// What the user should know.
-    pub notices: Vec<String>,
 }
 
 /// Where a stage's rows have their key.
@@ -60,7 +58,7 @@ impl Keys {
 
 impl<'a> Planner<'a> {
     pub fn new(catalog: &'a Catalog, reader: RelationId, transient: bool) -> Planner<'a> {
-        Planner { catalog, reader, transient, earlier: Vec::new(), told: Vec::new(), inputs: Vec::new(), notices: Vec::new() }
+        Planner { catalog, reader, transient, earlier: Vec::new(), told: Vec::new(), inputs: Vec::new() }
     }
 
     /// The typed code of an expression over a stage's rows.
@@ -95,17 +93,15 @@ impl<'a> Planner<'a> {
         if let Some(by) = &query.partition_by {
             (stage, keys) = self.partition(stage, by, &mut chosen)?;
         }
-        let several = stage.sources().len() > 1;
         let mut outputs = outputs(chosen, &stage, self.transient && query.partition_by.is_none());
         if query.partition_by.is_some() && !query.joins.is_empty() {
             items::with_pseudo(&mut outputs, query, &stage);
         }
-        self.check_pseudo(&outputs, several)?;
+        self.check_pseudo(&outputs)?;
         if super::group::is_grouped(query, &outputs) {
             return self.grouped(query, stage, outputs);
         }
-        if let Some(emit) = query.emit.filter(|e| *e == Emit::Final) {
-            debug_assert_eq!(emit, Emit::Final);
+        if query.emit == Some(Emit::Final) {
             return Err(Error::unsupported("EMIT FINAL needs windows: a GROUP BY with WINDOW").hint("Use EMIT CHANGES."));
         }
         if query.window.is_some() {
@@ -144,7 +140,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A pseudo column that keeps its name is no column of a relation.
-    fn check_pseudo(&self, outputs: &[Output], _several: bool) -> Result<()> {
+    fn check_pseudo(&self, outputs: &[Output]) -> Result<()> {
         if self.transient {
             return Ok(());
         }
@@ -168,7 +164,7 @@ impl<'a> Planner<'a> {
         let mut names = Names::new(stage.columns.iter().map(|c| c.name.as_str()));
         let (mut columns, mut exprs) = (Vec::new(), Vec::new());
         let mut moved = Vec::new();
-        for (i, key) in by.iter().enumerate().filter(|_| !nothing) {
+        for key in by.iter().filter(|_| !nothing) {
             refuse_table_functions(key, "PARTITION BY")?;
             let typed = self.code(key, &stage)?;
             let column = match &key.kind {
@@ -196,7 +192,7 @@ impl<'a> Planner<'a> {
                 }
             };
             // A pseudo column as a key would hide behind the result's own.
-            let renamed = items::is_reserved(&column.name) && by.len() > i;
+            let renamed = items::is_reserved(&column.name);
             let column = if renamed { StageColumn { source: Some(MADE.to_string()), name: names.expression(), ..column } } else { column };
             if renamed {
                 let made = reference(Some(MADE), &column.name);

@@ -38,21 +38,21 @@ fn widens(from: &Type, to: &Type) -> bool {
     from == to || whole || from.common(to).as_ref() == Some(to)
 }
 
-/// The rows in the columns of the relation: by place, widened. A relation whose columns were added later has NULL in them.
+/// The rows in the columns of the relation: by name, widened. A relation whose columns were added later has NULL in them.
 pub fn fitted(stage: Stage, sink: &Ksql) -> Result<Stage> {
-    let same = stage.columns.len() == sink.columns.len() && stage.columns.iter().zip(&sink.columns).all(|(g, s)| g.ty == s.ty);
-    if same {
+    let alike = |(g, s): (&StageColumn, &KsqlColumn)| g.ty == s.ty && g.name == s.name;
+    if stage.columns.len() == sink.columns.len() && stage.columns.iter().zip(&sink.columns).all(alike) {
         return Ok(stage);
     }
     let mut codes = Vec::with_capacity(sink.columns.len());
-    for (i, column) in sink.columns.iter().enumerate() {
-        let typed = match stage.columns.get(i) {
-            Some(given) => Typed { code: compute::column(i, &given.name), ty: given.ty.clone() },
+    for column in &sink.columns {
+        let typed = match stage.columns.iter().position(|given| given.name == column.name) {
+            Some(i) => Typed { code: compute::column(i, &column.name), ty: stage.columns[i].ty.clone() },
             None => compute::null(),
         };
         codes.push(evaluator(compute::assigned(typed, &column.ty).code));
     }
-    let key = sink.columns.iter().enumerate().filter(|(_, c)| c.key || c.bound).map(|(i, _)| i).collect();
+    let key = sink.identity();
     let role = |c: &KsqlColumn| {
         if c.key {
             Role::Key

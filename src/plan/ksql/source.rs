@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::compute::{column, evaluator};
 use super::query::Planner;
 use super::stage::{Role, Stage, StageColumn};
-use crate::catalog::{Earlier, Ksql, KsqlColumn, Relation, RelationKind, Writer};
+use crate::catalog::{Earlier, Ksql, KsqlColumn, Relation, RelationKind, Writer, ksql_name};
 use crate::error::{Error, Result, code, nearest};
 use crate::fold::ksql as fold;
 use crate::func::ksql::Type;
@@ -27,6 +27,8 @@ pub struct SourceInput {
     pub input: fold::Input,
     /// Only events before this position are read.
     pub until: Option<u64>,
+    /// True if it is part of a table, which is what all its events make it, and not what comes.
+    pub table: bool,
 }
 
 /// What ksqlDB's dialect sees of a relation that was made in PostgreSQL's.
@@ -44,12 +46,11 @@ pub fn seen(relation: &Relation) -> Result<Ksql> {
         RelationKind::Table => return Err(refuse("table without a primary key")),
         other => return Err(refuse(other.word())),
     };
-    let upper = |name: &str| if name.chars().any(char::is_uppercase) { name.to_string() } else { name.to_uppercase() };
     let mut columns = Vec::with_capacity(relation.columns.len());
     for (i, column) in relation.columns.iter().enumerate() {
         let unknown = || refuse(&format!("column \"{}\" of type {} of", column.name, column.ty));
         let ty = of_pg_type(&column.ty).ok_or_else(unknown)?;
-        columns.push(KsqlColumn { name: upper(&column.name), ty, key: relation.key.contains(&i), bound: false });
+        columns.push(KsqlColumn { name: ksql_name(&column.name), ty, key: relation.key.contains(&i), bound: false });
     }
     Ok(Ksql {
         topic: relation.name.clone(),
@@ -89,7 +90,9 @@ impl Planner<'_> {
         let relation = self.relation(&source.name).map_err(|e| e.at(source.at))?;
         let alias = source.alias.clone().unwrap_or_else(|| source.name.clone());
         let ksql = seen(&relation).map_err(|e| e.at(source.at))?;
+        let first = self.inputs.len();
         let mut stage = self.rows(&relation, &ksql)?;
+        self.inputs.iter_mut().skip(first).for_each(|input| input.table |= ksql.table);
         stage.columns.iter_mut().for_each(|c| c.source = Some(alias.clone()));
         Ok(stage)
     }
@@ -113,10 +116,10 @@ impl Planner<'_> {
 
     /// A source of the tree for a relation's events.
     fn read(&mut self, relation: &Arc<Relation>, ksql: &Ksql, node: bool, until: Option<u64>) -> fold::Tree {
-        let key = ksql.columns.iter().enumerate().filter(|(_, c)| c.key || c.bound).map(|(i, _)| i).collect();
+        let key = ksql.identity();
         let types = ksql.columns.iter().map(|c| c.ty.clone()).collect();
         let input = fold::Input { types, key, deletes: ksql.table && !node };
-        self.inputs.push(SourceInput { relation: relation.clone(), node, input, until });
+        self.inputs.push(SourceInput { relation: relation.clone(), node, input, until, table: false });
         fold::Tree::Source(self.inputs.len() - 1)
     }
 
@@ -194,7 +197,7 @@ impl Planner<'_> {
 }
 
 /// The query that a text is.
-fn select(sql: &str) -> Result<Query> {
+pub fn select(sql: &str) -> Result<Query> {
     match parse(sql)? {
         Statement::Query(query) => Ok(query),
         _ => Err(Error::internal("a writer is a query")),

@@ -47,6 +47,7 @@ pub fn begins_ksql(text: &str) -> Form {
             let values = (3..6).any(|n| tokens.word(n) == "VALUES");
             if !values && select(&tokens.rest()) == Form::Sure { Form::Sure } else { target }
         }
+        ["DROP", "STREAM" | "TABLE", _] if (3..6).any(|n| tokens.word(n) == "DELETE" && tokens.word(n + 1) == "TOPIC") => Form::Sure,
         ["DROP", "STREAM" | "TABLE", "IF"] if tokens.word(3) == "EXISTS" => depends(tokens.relation(4)),
         ["DROP", "STREAM" | "TABLE", _] => depends(tokens.relation(2)),
         _ => Form::No,

@@ -27,3 +27,8 @@ pub use parse::parse;
 pub use properties::PROPERTIES;
 pub use split::split;
 pub use variables::variables;
+
+/// The name as an identifier that is taken as it is written.
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
