@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result, code};
 
-pub use convert::{decimal_text, decode_base64, double_text, encode_base64, from_json, temporal, to_json};
+pub use convert::{decode_base64, encode_base64, from_json, temporal, to_json};
 
 /// Arrays and objects may be nested this deep.
 const DEPTH_MAX: usize = 512;

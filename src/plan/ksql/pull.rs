@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
+use super::expr::columns_of;
 use super::items::{chosen, outputs, qualified};
 use super::query::Planner;
 use super::source::seen;
 use super::stage::{Role, Stage};
 use crate::catalog::{Catalog, Ksql, Relation};
 use crate::error::{Error, Result, code};
+use crate::func::ksql::cast::widen;
 use crate::func::ksql::code::Code;
 use crate::func::ksql::{Type, Value};
-use crate::sql::ksql::ast::{Expr, ExprKind, Query};
+use crate::sql::ksql::ast::{BinaryOp, Expr, ExprKind, Query};
 
 /// A pull query, planned. Its code is over the relation's columns and ROWTIME, ROWPARTITION and ROWOFFSET behind them.
 pub struct Pull {
     pub relation: Arc<Relation>,
     pub ksql: Ksql,
     pub condition: Option<Code>,
+    /// The values of the columns that tell a table's rows apart, where the condition asks for one such row.
+    pub key: Option<Vec<Value>>,
     pub outputs: Vec<PullColumn>,
     pub limit: Option<u64>,
 }
@@ -58,14 +62,13 @@ pub fn plan(query: &Query, catalog: &Catalog) -> Result<Pull> {
     let mut stage: Stage = super::source::described(&ksql);
     stage.columns.iter_mut().for_each(|c| c.source = Some(alias.clone()));
     let items = chosen(query, &stage)?;
-    let condition = match &query.condition {
-        Some(condition) => {
-            let condition = qualified(condition, &stage)?;
-            check_keys(&condition, &stage)?;
-            Some(planner.condition(&condition, &stage, "WHERE")?.code)
-        }
-        None => None,
-    };
+    let (mut condition, mut key) = (None, None);
+    if let Some(asked) = &query.condition {
+        let asked = qualified(asked, &stage)?;
+        check_keys(&asked, &stage)?;
+        condition = Some(planner.condition(&asked, &stage, "WHERE")?.code);
+        key = ksql.table.then(|| key_asked(&planner, &asked, &stage, &ksql)).flatten();
+    }
     let mut columns = Vec::new();
     for output in outputs(items, &stage, true) {
         let typed = planner.code(&output.expr, &stage)?;
@@ -75,8 +78,7 @@ pub fn plan(query: &Query, catalog: &Catalog) -> Result<Pull> {
         }
         columns.push(PullColumn { name: output.name, ty: typed.ty, code: typed.code });
     }
-    debug_assert!(stage.of_role(Role::Hidden).next().is_none());
-    Ok(Pull { relation, ksql, condition, outputs: columns, limit: query.limit })
+    Ok(Pull { relation, ksql, condition, key, outputs: columns, limit: query.limit })
 }
 
 /// A key looked for by IN is not converted, and is never NULL.
@@ -97,6 +99,45 @@ fn check_keys(condition: &Expr, stage: &Stage) -> Result<()> {
         return Err(Error::new(code::DATATYPE_MISMATCH, message).at(condition.at));
     }
     Ok(())
+}
+
+/// The key that a condition asks for: a constant for each of its columns, and whatever else.
+fn key_asked(planner: &Planner<'_>, condition: &Expr, stage: &Stage, ksql: &Ksql) -> Option<Vec<Value>> {
+    let mut asked: Vec<(usize, &Expr)> = Vec::new();
+    equalities(condition, stage, &mut asked);
+    let identity = ksql.identity();
+    let constant = |index: &usize| {
+        let (_, value) = asked.iter().find(|(column, _)| column == index)?;
+        if !columns_of(value).is_empty() {
+            return None;
+        }
+        let typed = planner.code(value, stage).ok()?;
+        let ty = &stage.columns[*index].ty;
+        let fits = typed.ty == *ty || typed.ty.common(ty).as_ref() == Some(ty);
+        let value = fits.then(|| typed.code.eval(&[]).ok()).flatten()?;
+        widen(value, ty).ok().filter(|v| !v.is_null())
+    };
+    if identity.is_empty() { None } else { identity.iter().map(constant).collect() }
+}
+
+/// The `column = value` that a condition is made of by AND.
+fn equalities<'a>(condition: &'a Expr, stage: &Stage, into: &mut Vec<(usize, &'a Expr)>) {
+    match &condition.kind {
+        ExprKind::Binary(BinaryOp::And, a, b) => {
+            equalities(a, stage, into);
+            equalities(b, stage, into);
+        }
+        ExprKind::Binary(BinaryOp::Equal, a, b) => {
+            for (column, value) in [(a, b), (b, a)] {
+                if let ExprKind::Column { source, name } = &column.kind
+                    && let Ok(index) = stage.resolve(source.as_deref(), name)
+                {
+                    into.push((index, value));
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 impl Pull {

@@ -14,6 +14,8 @@ use chrono::{Datelike, NaiveDate};
 
 use super::Json;
 use crate::error::{Error, Result, code};
+use crate::func::ksql::cast::scientific;
+use crate::func::ksql::show::java_double;
 use crate::func::ksql::{Struct, Type, Value};
 
 /// Numbers of a larger exponent than this are not expanded: nothing stores them.
@@ -37,39 +39,6 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     LENIENT.decode(text).ok()
 }
 
-/// A double as Java prints it: `1.0`, `1.0E10`, `1.0E-5`.
-pub fn double_text(x: f64) -> String {
-    if x.is_nan() {
-        return "NaN".to_string();
-    }
-    if x.is_infinite() {
-        return if x > 0.0 { "Infinity" } else { "-Infinity" }.to_string();
-    }
-    if x == 0.0 || (1e-3..1e7).contains(&x.abs()) {
-        // Rust's `{:?}` is the shortest text that reads back, with `.0` for whole numbers, and never scientific in this range.
-        return format!("{x:?}");
-    }
-    let text = format!("{x:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let point = if mantissa.contains('.') { "" } else { ".0" };
-    format!("{mantissa}{point}E{exponent}")
-}
-
-/// A decimal as Java's `BigDecimal.toString` prints it: plain unless it has a positive exponent or begins with more than six zeros.
-pub fn decimal_text(d: &BigDecimal) -> String {
-    let (unscaled, scale) = d.as_bigint_and_exponent();
-    let digits = unscaled.magnitude().to_string();
-    let sign = if unscaled.sign() == Sign::Minus { "-" } else { "" };
-    let exponent = i64::try_from(digits.len()).unwrap_or(i64::MAX).saturating_sub(1).saturating_sub(scale);
-    if scale >= 0 && exponent >= -6 {
-        return d.to_plain_string();
-    }
-    let (first, rest) = digits.split_at(1);
-    let point = if rest.is_empty() { "" } else { "." };
-    let plus = if exponent >= 0 { "+" } else { "" };
-    format!("{sign}{first}{point}{rest}E{plus}{exponent}")
-}
-
 /// The decimal that a JSON number stands for; `None` if it is too large or small to be one.
 pub(super) fn number(text: &str) -> Option<BigDecimal> {
     if let Some((_, exponent)) = text.split_once(['e', 'E']) {
@@ -86,7 +55,7 @@ impl Json {
             Json::Number(n) if n.contains(['.', 'e', 'E']) => {
                 let d =
                     number(&n).ok_or_else(|| Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, format!("number \"{n}\" is out of range")))?;
-                Json::Number(if plain { d.to_plain_string() } else { decimal_text(&d) })
+                Json::Number(if plain { d.to_plain_string() } else { scientific(&d) })
             }
             Json::Array(items) => Json::Array(items.into_iter().map(|item| item.canonical(plain)).collect::<Result<_>>()?),
             Json::Object(fields) => {
@@ -104,8 +73,8 @@ pub fn to_json(value: &Value) -> Json {
         Value::Boolean(b) => Json::Bool(*b),
         Value::Int(n) | Value::Date(n) | Value::Time(n) => Json::Number(n.to_string()),
         Value::Bigint(n) | Value::Timestamp(n) => Json::Number(n.to_string()),
-        Value::Double(x) if x.is_finite() => Json::Number(double_text(*x)),
-        Value::Double(x) => Json::String(double_text(*x)),
+        Value::Double(x) if x.is_finite() => Json::Number(java_double(*x)),
+        Value::Double(x) => Json::String(java_double(*x)),
         Value::Decimal(d) => Json::Number(d.to_plain_string()),
         Value::String(s) => Json::String(s.to_string()),
         Value::Bytes(b) => Json::String(encode_base64(b)),
@@ -303,10 +272,10 @@ mod tests {
     #[test]
     fn prints_numbers_as_java() {
         for (x, text) in [(1.0, "1.0"), (-0.0, "-0.0"), (1e7, "1.0E7"), (1.5e-4, "1.5E-4"), (0.001, "0.001"), (123456.789, "123456.789")] {
-            assert_eq!(double_text(x), text);
+            assert_eq!(java_double(x), text);
         }
         for (d, text) in [("1e2", "1E+2"), ("0.0000001", "1E-7"), ("1.10", "1.10"), ("-12.5e3", "-1.25E+4"), ("0.00", "0.00")] {
-            assert_eq!(decimal_text(&number(d).unwrap()), text);
+            assert_eq!(scientific(&number(d).unwrap()), text);
         }
         assert!(number("1e999999999").is_none());
     }

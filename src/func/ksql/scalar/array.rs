@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result, code};
 use crate::func::ksql::function::Returns;
+use crate::func::ksql::show::java_double;
 use crate::func::ksql::{Call, Nulls, Overload, Scalar, Type, Value};
 use crate::limits::VALUE_BYTES_MAX;
 
@@ -196,7 +197,7 @@ fn join(array: &Value, delimiter: &str) -> Result<Value> {
             Value::Boolean(b) => text.push_str(if *b { "true" } else { "false" }),
             Value::Int(n) => text.push_str(&n.to_string()),
             Value::Bigint(n) => text.push_str(&n.to_string()),
-            Value::Double(x) => text.push_str(&double(*x)),
+            Value::Double(x) => text.push_str(&java_double(*x)),
             Value::Decimal(d) => text.push_str(&d.to_plain_string()),
             Value::String(s) => text.push_str(s),
             _ => return Err(Error::new(code::DATATYPE_MISMATCH, "ARRAY_JOIN takes arrays of booleans, numbers and strings only")),
@@ -206,24 +207,6 @@ fn join(array: &Value, delimiter: &str) -> Result<Value> {
         }
     }
     Ok(Value::text(text))
-}
-
-/// A double as Java writes it: with a point always, with an exponent below 0.001 and from ten million on.
-fn double(x: f64) -> String {
-    if x.is_nan() {
-        return "NaN".into();
-    }
-    if x.is_infinite() {
-        return if x > 0.0 { "Infinity".into() } else { "-Infinity".into() };
-    }
-    if x == 0.0 || (1e-3..1e7).contains(&x.abs()) {
-        return format!("{x:?}");
-    }
-    let text = format!("{x:E}");
-    match text.split_once('E') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
-        _ => text,
-    }
 }
 
 fn length(_: &Call<'_>, a: &[Value]) -> Result<Value> {

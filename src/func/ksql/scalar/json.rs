@@ -5,7 +5,8 @@
 
 use super::string::{check_parts, check_size, seeing, str_at, strict};
 use crate::error::{Error, Result, code};
-use crate::func::ksql::json::{Json, double_text, encode_base64};
+use crate::func::ksql::json::{Json, encode_base64};
+use crate::func::ksql::show::java_double;
 use crate::func::ksql::{Scalar, Value};
 
 const DAY_MS: i64 = 86_400_000;
@@ -194,7 +195,7 @@ fn readable(value: &Value) -> Json {
         Value::Array(items) => Json::Array(items.iter().map(readable).collect()),
         Value::Map(entries) => sorted(entries.iter().map(|(key, value)| (key_text(key), readable(value))).collect()),
         Value::Struct(s) => sorted(s.names.iter().map(|n| n.to_string()).zip(s.values.iter().map(readable)).collect()),
-        Value::Double(x) if !x.is_finite() => Json::String(double_text(*x)),
+        Value::Double(x) if !x.is_finite() => Json::String(java_double(*x)),
         other => crate::func::ksql::json::to_json(other),
     }
 }
