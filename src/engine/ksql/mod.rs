@@ -8,7 +8,7 @@
 //! 4. INSERT VALUES ([`insert`]) appends to the relation's log, and to those of all relations that share its topic.
 //! 5. A pull query ([`pull`]) reads the rows of one relation at a cut. A push query ([`push`]) folds the log from where it begins, and
 //!    goes on as the log grows.
-//! 6. What shows and describes is in [`show`], TERMINATE, PAUSE and RESUME in [`control`], ASSERT in [`assert`].
+//! 6. What shows and describes is in [`show`], TERMINATE, PAUSE and RESUME in [`control`], ASSERT in [`mod@assert`].
 //!
 //! Decision: a plain SELECT over this dialect's relations is tried as a pull query, with its NULLs and its pseudo columns; what that
 //! has no word for (joins, ORDER BY, PostgreSQL's functions) is PostgreSQL's, so that no tool notices which dialect made a relation.

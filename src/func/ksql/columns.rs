@@ -101,9 +101,11 @@ fn read(column: &ArrayRef, row: usize, ty: &Type) -> Option<Value> {
             let Type::Decimal(_, scale) = ty else { return None };
             Value::Decimal(BigDecimal::from_str(&text).ok()?.with_scale_round(i64::from(*scale), RoundingMode::HalfUp))
         }
+        DataType::Utf8 => text(column.as_string::<i32>().value(row), ty)?,
         DataType::Utf8View => text(column.as_string_view().value(row), ty)?,
         DataType::LargeUtf8 => text(column.as_string::<i64>().value(row), ty)?,
         DataType::Binary => Value::Bytes(column.as_binary::<i32>().value(row).into()),
+        DataType::BinaryView => Value::Bytes(column.as_binary_view().value(row).into()),
         DataType::Date32 => Value::Date(column.as_primitive::<Date32Type>().value(row)),
         DataType::Time64(_) => Value::Time((column.as_primitive::<Time64MicrosecondType>().value(row) / 1_000) as i32),
         DataType::Timestamp(..) => Value::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row).div_euclid(1_000)),

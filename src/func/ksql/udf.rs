@@ -25,7 +25,7 @@ use super::types::Type;
 use super::value::Value;
 use super::{cast, list};
 use crate::data::PgType;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 
 /// Aggregates whose result depends on the order of rows.
 const ORDERED: [&str; 3] = ["COLLECT_LIST", "EARLIEST_BY_OFFSET", "LATEST_BY_OFFSET"];
@@ -53,8 +53,21 @@ fn types_of(types: &[DataType]) -> Result<Vec<Type>> {
 
 /// The overload that a call means, of candidates without lambdas.
 fn resolved(name: &str, candidates: &[Candidate], types: &[DataType]) -> Result<Resolved> {
-    let arguments: Vec<Argument> = types_of(types)?.into_iter().map(Argument::Type).collect();
-    resolve(name, candidates, &arguments, true, &mut |_, _| Err(Error::internal("there are no lambdas")))
+    let misfit = |_| {
+        let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
+        Error::new(code::UNDEFINED_FUNCTION, format!("function {}({}) does not exist", name.to_lowercase(), names.join(", ")))
+            .hint(format!("DESCRIBE FUNCTION {name} tells what it takes."))
+    };
+    let types = types_of(types)?;
+    let with = |types: Vec<Type>| {
+        let arguments: Vec<Argument> = types.into_iter().map(Argument::Type).collect();
+        resolve(name, candidates, &arguments, true, &mut |_, _| Err(Error::internal("there are no lambdas")))
+    };
+    // A whole number of a query is BIGINT to DataFusion, also where it is a count, which is INT here.
+    with(types.clone()).or_else(|_| {
+        let narrow = |ty: Type| if ty == Type::Bigint { Type::Int } else { ty };
+        with(types.into_iter().map(narrow).collect()).map_err(misfit)
+    })
 }
 
 /// The Arrow types that arguments are cast to.
@@ -304,7 +317,7 @@ impl Accumulator for State {
         let state = self.current();
         let value = self.with(|call| (self.overload.result)(call, &state))?;
         self.state = Some(state);
-        Ok(ScalarValue::try_from_array(&column(&[&value], &self.resolved.returns)?, 0)?)
+        ScalarValue::try_from_array(&column(&[&value], &self.resolved.returns)?, 0)
     }
 
     fn size(&self) -> usize {

@@ -1,7 +1,7 @@
 //! ksqlDB's dialect: text to statement.
 //!
 //! 1. [`begins::begins_ksql`] tells by a few tokens whether a text is of this dialect, of PostgreSQL's, or of that of the relations it names.
-//! 2. [`variables`] puts in what DEFINE has given, [`split()`] cuts a script into statements.
+//! 2. [`variables()`] puts in what DEFINE has given, [`split()`] cuts a script into statements.
 //! 3. [`lex`] makes tokens of a statement, [`parse()`] a [`ast::Statement`]; a family of statements is a file.
 //!
 //! Invariant: names in the tree are folded as ksqlDB folds them, unquoted ones to upper case.
