@@ -5,6 +5,8 @@
 //! in transactions of random length and the relations are derived when all are there. Both must hold the same, streams in the same
 //! order with the same ROWTIME and offsets.
 
+use std::collections::BTreeSet;
+
 use crate::support::random::{Random, number};
 use crate::support::server::Server;
 use crate::support::wire::Wire;
@@ -88,7 +90,8 @@ fn derive(wire: &mut Wire) {
     wire.ok(INSERTED);
 }
 
-fn check(seed: u64, events: u64) {
+/// Checks one history; gives the relations that had rows in it.
+fn check(seed: u64, events: u64) -> BTreeSet<String> {
     let mut random = Random::new(seed);
     let history: Vec<String> = (0..events).map(|step| event(&mut random, step)).collect();
     let (checkpoint, kill) = (random.below(history.len()), random.below(history.len()));
@@ -108,7 +111,6 @@ fn check(seed: u64, events: u64) {
         wire.ok(sql);
     }
     let live = contents(&mut wire);
-    assert!(live.iter().all(|(name, rows)| !rows.is_empty() || name == "final"), "seed {seed}: {live:?}");
 
     let other = Server::start();
     let mut wire = other.connect();
@@ -126,6 +128,7 @@ fn check(seed: u64, events: u64) {
     same(seed, "after a kill", &live, &contents(&mut server.connect()));
     let server = server.restart();
     same(seed, "after a checkpoint", &live, &contents(&mut server.connect()));
+    live.into_iter().filter(|(_, rows)| !rows.is_empty()).map(|(name, _)| name).collect()
 }
 
 fn same(seed: u64, when: &str, expected: &[(String, Vec<String>)], found: &[(String, Vec<String>)]) {
@@ -137,7 +140,11 @@ fn same(seed: u64, when: &str, expected: &[(String, Vec<String>)], found: &[(Str
 #[test]
 fn what_is_derived_depends_on_the_events_alone() {
     let seed = number("EVERFOLD_SEED", 1);
-    (0..number("EVERFOLD_CASES", 2)).for_each(|case| check(seed + case, 160));
+    let filled: BTreeSet<String> =
+        (0..number("EVERFOLD_CASES", 2)).flat_map(|case| check(seed + case, 160)).collect();
+    for (name, _) in DERIVED {
+        assert!(filled.contains(*name), "{name} was empty in every history, which shows nothing");
+    }
 }
 
 const JSON: &str = "VALUE_FORMAT = 'JSON'";
