@@ -140,8 +140,7 @@ fn same(seed: u64, when: &str, expected: &[(String, Vec<String>)], found: &[(Str
 #[test]
 fn what_is_derived_depends_on_the_events_alone() {
     let seed = number("EVERFOLD_SEED", 1);
-    let filled: BTreeSet<String> =
-        (0..number("EVERFOLD_CASES", 2)).flat_map(|case| check(seed + case, 160)).collect();
+    let filled: BTreeSet<String> = (0..number("EVERFOLD_CASES", 2)).flat_map(|case| check(seed + case, 160)).collect();
     for (name, _) in DERIVED {
         assert!(filled.contains(*name), "{name} was empty in every history, which shows nothing");
     }

@@ -40,6 +40,10 @@ use crate::plan::ksql::define::Defaults;
 use crate::sql::ksql::ast::{Shown, Statement};
 use crate::sql::ksql::{Form, form, parse, variables};
 
+/// The properties that something here depends on.
+const HONORED: &[&str] =
+    &["auto.offset.reset", "ksql.output.topic.name.prefix", "ksql.persistence.default.format.value", "ksql.timestamp.throw.on.invalid"];
+
 /// What a session has set in this dialect.
 #[derive(Clone, Debug, Default)]
 pub struct KsqlSession {
@@ -151,6 +155,10 @@ impl Session {
             Statement::DescribeFunction(name) => show::describe_function(name),
             Statement::Print { topic, from_beginning, interval, limit } => self.print(topic, *from_beginning, *interval, *limit).await,
             Statement::Set { property, value } => {
+                if !HONORED.contains(&property.to_lowercase().as_str()) {
+                    let message = format!("property \"{property}\" is kept, but nothing here depends on it");
+                    self.notice("NOTICE", Error::new(code::SUCCESS, message));
+                }
                 self.ksql.properties.insert(property.to_lowercase(), value.clone());
                 done("SET")
             }
