@@ -13,9 +13,9 @@ use super::{EVENTS, Options, Result};
 
 /// The streams, with event time from a column, and a table to look up.
 const SCHEMA: &str = "
-    CREATE STREAM bids (auction BIGINT KEY, bidder BIGINT, price BIGINT, at BIGINT)
-      WITH (KAFKA_TOPIC = 'bids', VALUE_FORMAT = 'JSON', TIMESTAMP = 'at');
-    CREATE STREAM asks (auction BIGINT KEY, price BIGINT, at BIGINT) WITH (KAFKA_TOPIC = 'asks', VALUE_FORMAT = 'JSON', TIMESTAMP = 'at');
+    CREATE STREAM bids (auction BIGINT KEY, bidder BIGINT, price BIGINT, ts BIGINT)
+      WITH (KAFKA_TOPIC = 'bids', VALUE_FORMAT = 'JSON', TIMESTAMP = 'ts');
+    CREATE STREAM asks (auction BIGINT KEY, price BIGINT, ts BIGINT) WITH (KAFKA_TOPIC = 'asks', VALUE_FORMAT = 'JSON', TIMESTAMP = 'ts');
     CREATE TABLE auctions (id BIGINT PRIMARY KEY, category BIGINT) WITH (KAFKA_TOPIC = 'auctions', VALUE_FORMAT = 'JSON');";
 
 /// Name, query, and the sink that is counted.
@@ -100,7 +100,7 @@ pub async fn pushed(options: &Options, table: &mut Table) -> Result<()> {
     let mut tasks = Vec::new();
     for _ in 0..subscribers {
         let client = server.connect().await?;
-        let query = format!("COPY (SELECT bidder, at FROM bids EMIT CHANGES LIMIT {}) TO STDOUT", sent * slice);
+        let query = format!("COPY (SELECT bidder, ts FROM bids EMIT CHANGES LIMIT {}) TO STDOUT", sent * slice);
         let rows = client.copy_out(&query).await?;
         tasks.push(tokio::spawn(async move {
             let mut rows = std::pin::pin!(rows);

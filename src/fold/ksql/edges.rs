@@ -43,13 +43,20 @@ impl Operator for WithKey {
 pub struct Stamp {
     /// ROWTIME per key, of tables, so that a row that goes is the one that came.
     times: Option<HashMap<Row, i64, foldhash::fast::FixedState>>,
+    /// What the keys take.
+    bytes: usize,
     offset: i64,
+}
+
+/// Bytes of memory of a key with its time, about.
+fn stamp_bytes(key: &Row) -> usize {
+    codec::row_bytes(key) + 24
 }
 
 impl Stamp {
     /// Of a table's rows, or of a stream's.
     pub fn new(table: bool) -> Stamp {
-        Stamp { times: table.then(HashMap::default), offset: 0 }
+        Stamp { times: table.then(HashMap::default), bytes: 0, offset: 0 }
     }
 
     fn stamp(&mut self, change: Change) -> Change {
@@ -59,6 +66,10 @@ impl Stamp {
             Some(times) => times.remove(&change.key),
             None => None,
         };
+        if self.times.is_some() && before.is_some() != change.new.is_some() {
+            let bytes = stamp_bytes(&change.key);
+            self.bytes = if before.is_some() { self.bytes - bytes } else { self.bytes + bytes };
+        }
         let offset = if self.times.is_some() { 0 } else { self.offset };
         self.offset += 1;
         let old = change.old.map(|row| with(&row, &pseudo(before.unwrap_or(change.time), 0)));
@@ -78,7 +89,7 @@ impl Operator for Stamp {
         Ok(only_input(inputs)?.into_iter().map(|change| self.stamp(change)).collect())
     }
     fn state_bytes(&self) -> usize {
-        self.times.as_ref().map_or(0, |times| times.keys().map(|key| codec::row_bytes(key) + 24).sum())
+        self.bytes
     }
     fn save(&self, out: &mut StateWriter) -> Result<()> {
         out.i64(self.offset);
@@ -97,6 +108,7 @@ impl Operator for Stamp {
             let key = codec::load_row(input)?;
             times.insert(key, input.i64()?);
         }
+        self.bytes = times.keys().map(stamp_bytes).sum();
         self.times = self.times.as_ref().map(|_| times);
         Ok(())
     }

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::datatypes::{Int8Type, Int64Type, SchemaRef, TimestampMicrosecondType};
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 
 use super::change::Change;
-use super::codec;
+use super::codec::{KeyBytes, key_bytes};
 use super::pipeline::{Pipeline, Report};
+use super::table::{Rows, Stored};
 use crate::data::{Delta, Position};
 use crate::error::{Error, Result};
 use crate::fold::{Operator, OperatorReport, StateReader, StateWriter};
@@ -85,7 +86,7 @@ pub enum Sink {
     /// Rows that stay. The next one's offset.
     Stream { offset: i64 },
     /// The present row per key, with its ROWTIME.
-    Table { rows: HashMap<Row, (Row, i64), foldhash::fast::FixedState> },
+    Table { rows: Rows },
 }
 
 /// A query under way.
@@ -102,7 +103,7 @@ impl Program {
     /// `types`: of the output's columns. `schema`: those columns, then for a stream `_position`, `_offset` and `_time`, for a table
     /// `_time`. `detail`: the query, for EXPLAIN.
     pub fn new(inputs: Vec<Input>, pipeline: Pipeline, types: Vec<Type>, table: bool, schema: SchemaRef, detail: String) -> Program {
-        let sink = if table { Sink::Table { rows: HashMap::default() } } else { Sink::Stream { offset: 0 } };
+        let sink = if table { Sink::Table { rows: Rows::default() } } else { Sink::Stream { offset: 0 } };
         Program { inputs, pipeline, types, sink, schema, detail }
     }
 
@@ -148,33 +149,22 @@ impl Program {
     fn table(&mut self, changes: &[Change]) -> Result<Option<Delta>> {
         let Sink::Table { rows } = &mut self.sink else { return Err(Error::internal("not a table")) };
         // The row that each touched key had before this step, in the order in which they were touched.
-        let mut touched: Vec<(Row, Option<(Row, i64)>)> = Vec::new();
-        let mut seen: HashMap<Row, (), foldhash::fast::FixedState> = HashMap::default();
+        let mut touched: Vec<(KeyBytes, Option<Stored>)> = Vec::new();
+        let mut seen = HashSet::new();
         for change in changes {
-            let before = match &change.new {
-                Some(row) => rows.insert(change.key.clone(), (row.clone(), change.time)),
-                None => rows.remove(&change.key),
-            };
-            if seen.insert(change.key.clone(), ()).is_none() {
-                touched.push((change.key.clone(), before));
+            let id = key_bytes(&change.key);
+            let before = rows.set(id.clone(), &change.key, change.new.clone(), change.time);
+            if seen.insert(id.clone()) {
+                touched.push((id, before));
             }
         }
-        let (mut gone, mut come) = (Vec::new(), Vec::new());
         let Sink::Table { rows } = &self.sink else { return Err(Error::internal("not a table")) };
-        for (key, before) in &touched {
-            let after = rows.get(key);
-            if let Some((row, time)) = before {
-                gone.push((row, 0, 0, *time));
-            }
-            if let Some((row, time)) = after {
-                come.push((row, 0, 0, *time));
-            }
-        }
-        if gone.is_empty() && come.is_empty() {
+        let gone = touched.iter().filter_map(|(_, before)| before.as_ref()).map(|stored| (stored, -1));
+        let come = touched.iter().filter_map(|(id, _)| rows.get(id)).map(|stored| (stored, 1));
+        let (all, weights): (Vec<_>, Vec<i64>) = gone.chain(come).map(|(s, weight)| ((&s.row, 0, 0, s.time), weight)).unzip();
+        if all.is_empty() {
             return Ok(None);
         }
-        let weights: Vec<i64> = gone.iter().map(|_| -1).chain(come.iter().map(|_| 1)).collect();
-        let all: Vec<_> = gone.into_iter().chain(come).collect();
         Ok(Some(Delta::of(self.batch(&all)?, weights)))
     }
 }
@@ -217,7 +207,7 @@ impl Operator for Program {
     fn state_bytes(&self) -> usize {
         let rows = match &self.sink {
             Sink::Stream { .. } => 0,
-            Sink::Table { rows } => rows.iter().map(|(k, (r, _))| bytes(k) + bytes(r) + 48).sum(),
+            Sink::Table { rows } => rows.bytes(),
         };
         self.pipeline.state_bytes() + rows
     }
@@ -225,14 +215,7 @@ impl Operator for Program {
     fn save(&self, out: &mut StateWriter) -> Result<()> {
         match &self.sink {
             Sink::Stream { offset } => out.i64(*offset),
-            Sink::Table { rows } => {
-                out.u64(rows.len() as u64);
-                for (key, (row, time)) in rows {
-                    codec::save_row(key, out);
-                    codec::save_row(row, out);
-                    out.i64(*time);
-                }
-            }
+            Sink::Table { rows } => rows.save(out),
         }
         self.pipeline.save(out)
     }
@@ -240,19 +223,8 @@ impl Operator for Program {
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         match &mut self.sink {
             Sink::Stream { offset } => *offset = input.i64()?,
-            Sink::Table { rows } => {
-                rows.clear();
-                for _ in 0..input.u64()? {
-                    let (key, row) = (codec::load_row(input)?, codec::load_row(input)?);
-                    rows.insert(key, (row, input.i64()?));
-                }
-            }
+            Sink::Table { rows } => *rows = Rows::load(input)?,
         }
         self.pipeline.load(input)
     }
-}
-
-/// Bytes of a row, about.
-fn bytes(row: &Row) -> usize {
-    row.iter().map(Value::bytes).sum()
 }

@@ -17,9 +17,9 @@ const HEIGHT_MAX: usize = 1_000;
 
 /// Words that name nothing unless they are quoted.
 const RESERVED: &[&str] = &[
-    "ALL", "AND", "AS", "AT", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "DISTINCT", "DROP", "ELSE", "END", "EXISTS", "FALSE", "FROM",
-    "FULL", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "OUTER",
-    "RIGHT", "SELECT", "THEN", "TRUE", "VALUES", "WHEN", "WHERE", "WITH", "WITHIN",
+    "ALL", "AND", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "DISTINCT", "DROP", "ELSE", "END", "EXISTS", "FALSE", "FROM", "FULL",
+    "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN", "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "OUTER", "RIGHT",
+    "SELECT", "THEN", "TRUE", "VALUES", "WHEN", "WHERE", "WITH", "WITHIN",
 ];
 
 /// The statement in `text`, which a semicolon may end. Cost O(length). Errors: 42601 with the place for what the grammar refuses,
