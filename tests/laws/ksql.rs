@@ -260,3 +260,34 @@ fn a_prepared_look_up_and_a_push_query_follow_what_they_read() {
         "54000"
     );
 }
+
+/// What a subscriber has not read waits in the log, not in memory, and neither appends nor others wait for it.
+#[test]
+fn a_subscriber_that_does_not_read_delays_nobody() {
+    const ROWS: usize = 40_000;
+    let (server, mut wire) = small();
+    wire.ok(&format!("CREATE STREAM texts (id INT KEY, t VARCHAR) WITH (KAFKA_TOPIC = 'texts', {JSON})"));
+    let query = format!("SELECT id, t FROM texts EMIT CHANGES LIMIT {ROWS}");
+    let subscribed = || {
+        let mut wire = server.connect();
+        wire.ok("SET 'auto.offset.reset' = 'earliest'");
+        wire.send(&[(b'Q', format!("{query}\0").as_bytes())]);
+        wire
+    };
+    let mut stuck = subscribed();
+    let mut other = subscribed();
+    let read = |wire: &mut Wire| {
+        let answer = wire.outcomes().pop().expect("an answer").expect("no error");
+        answer.lines().iter().map(|line| line.split('|').next().map(str::to_string).unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let reader = std::thread::spawn(move || read(&mut other));
+    // Many times what the sockets between server and subscriber hold.
+    let text = "x".repeat(1_000);
+    for first in (0..ROWS).step_by(4_000) {
+        let csv: String = (first..first + 4_000).map(|id| format!("{id},{text}\n")).collect();
+        wire.copy_in("COPY texts FROM STDIN CSV", csv.as_bytes()).expect("it is appended");
+    }
+    let ids: Vec<String> = (0..ROWS).map(|id| id.to_string()).collect();
+    assert!(reader.join().expect("it ends at its limit") == ids);
+    assert!(read(&mut stuck) == ids);
+}
