@@ -199,10 +199,10 @@ impl Session {
     }
 }
 
-/// An error of CREATE .. AS, with what takes any query.
+/// An error of CREATE .. AS SELECT; one of grammar with what takes any query.
 fn or_view(text: &str, error: Error) -> Error {
-    let create = text.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("create"));
-    if !create || error.fields().hint.is_some() {
+    let has = |word: &str| text.split(|c: char| !c.is_alphanumeric()).any(|w| w.eq_ignore_ascii_case(word));
+    if error.code() != code::SYNTAX_ERROR || error.fields().hint.is_some() || !(has("create") && has("select")) {
         return error;
     }
     error.hint("CREATE STREAM and CREATE TABLE .. AS take queries of ksqlDB's dialect; CREATE MATERIALIZED VIEW name AS takes any query.")
