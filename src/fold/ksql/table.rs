@@ -105,9 +105,6 @@ impl Upsert {
     }
 }
 
-/// A stream read as a table.
-pub type ToTable = Upsert;
-
 impl Operator for Upsert {
     fn name(&self) -> &'static str {
         "Upsert"

@@ -68,26 +68,12 @@ pub fn compute(op: Arith, l: &Value, r: &Value, ty: &Type) -> Result<Value> {
     Ok(match ty {
         Type::Int => {
             let both = |v: &Value| v.as_i64().and_then(|n| i32::try_from(n).ok()).ok_or_else(wrong);
-            let (a, b) = (both(l)?, both(r)?);
-            Value::Int(match op {
-                Arith::Add => a.wrapping_add(b),
-                Arith::Subtract => a.wrapping_sub(b),
-                Arith::Multiply => a.wrapping_mul(b),
-                Arith::Divide | Arith::Modulo if b == 0 => return Err(by_zero()),
-                Arith::Divide => a.wrapping_div(b),
-                Arith::Modulo => a.wrapping_rem(b),
-            })
+            // Modulo 2^32, what 64 bits give is what 32 bits wrap to.
+            Value::Int(whole(op, both(l)?.into(), both(r)?.into())? as i32)
         }
         Type::Bigint => {
             let (a, b) = (l.as_i64().ok_or_else(wrong)?, r.as_i64().ok_or_else(wrong)?);
-            Value::Bigint(match op {
-                Arith::Add => a.wrapping_add(b),
-                Arith::Subtract => a.wrapping_sub(b),
-                Arith::Multiply => a.wrapping_mul(b),
-                Arith::Divide | Arith::Modulo if b == 0 => return Err(by_zero()),
-                Arith::Divide => a.wrapping_div(b),
-                Arith::Modulo => a.wrapping_rem(b),
-            })
+            Value::Bigint(whole(op, a, b)?)
         }
         Type::Double => {
             let (a, b) = (l.as_f64().ok_or_else(wrong)?, r.as_f64().ok_or_else(wrong)?);
@@ -111,6 +97,18 @@ pub fn compute(op: Arith, l: &Value, r: &Value, ty: &Type) -> Result<Value> {
             Value::text(format!("{a}{b}"))
         }
         _ => return Err(wrong()),
+    })
+}
+
+/// Wraps at 64 bits. Errors: 22012.
+fn whole(op: Arith, a: i64, b: i64) -> Result<i64> {
+    Ok(match op {
+        Arith::Add => a.wrapping_add(b),
+        Arith::Subtract => a.wrapping_sub(b),
+        Arith::Multiply => a.wrapping_mul(b),
+        Arith::Divide | Arith::Modulo if b == 0 => return Err(by_zero()),
+        Arith::Divide => a.wrapping_div(b),
+        Arith::Modulo => a.wrapping_rem(b),
     })
 }
 
@@ -177,7 +175,10 @@ mod tests {
         use Arith::*;
         let cases = [
             ("2147483647", Add, "1", "-2147483648 INTEGER"),
+            ("-2147483648", Subtract, "1", "2147483647 INTEGER"),
+            ("2147483647", Multiply, "2147483647", "1 INTEGER"),
             ("-2147483648", Divide, "-1", "-2147483648 INTEGER"),
+            ("-2147483648", Modulo, "-1", "0 INTEGER"),
             ("7", Divide, "2", "3 INTEGER"),
             ("-7", Modulo, "3L", "-1 BIGINT"),
             ("1", Divide, "0", code::DIVISION_BY_ZERO),

@@ -3,8 +3,6 @@
 //! Decision: a tree of our own and not serde_json's, because numbers must survive as written (`1.10` is a decimal of scale two, and a
 //! BIGINT must not pass through a double) and fields must keep their order.
 
-// The path is told so that this file may also be a module by a path of its own.
-#[path = "json/convert.rs"]
 mod convert;
 
 use std::collections::HashMap;

@@ -1,6 +1,5 @@
 //! Scalar functions that look for text in text: INSTR, the REGEXP family, and LIKE.
 
-#[path = "search/pattern.rs"]
 mod pattern;
 
 use std::rc::Rc;

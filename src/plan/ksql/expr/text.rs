@@ -1,6 +1,7 @@
 //! An expression as text, for messages: names as they are resolved, binary operations in parentheses.
 
 use crate::sql::ksql::ast::{BinaryOp, Expr, ExprKind, TypeName};
+use crate::sql::ksql::quoted as backquoted;
 
 /// An expression as one could have written it.
 pub fn text_of(expr: &Expr) -> String {
@@ -61,11 +62,7 @@ fn quoted(text: &str) -> String {
 /// A name, in backquotes if it would fold to another one without.
 fn identifier(name: &str) -> String {
     let plain = |c: char| c.is_ascii_uppercase() || c == '_';
-    if name.starts_with(plain) && name.chars().all(|c| plain(c) || c.is_ascii_digit()) {
-        name.into()
-    } else {
-        format!("`{}`", name.replace('`', "``"))
-    }
+    if name.starts_with(plain) && name.chars().all(|c| plain(c) || c.is_ascii_digit()) { name.into() } else { backquoted(name) }
 }
 
 fn type_text(ty: &TypeName) -> String {
