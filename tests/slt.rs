@@ -39,6 +39,7 @@ scripts!("":
     joins,
     laterals,
     now,
+    own_writes,
     set_operations,
     statements,
     subqueries,

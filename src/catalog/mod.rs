@@ -30,18 +30,7 @@ pub const CLOCK_LOG: RelationId = 2;
 /// `_clock` as a view reads it. It is in no catalog: nobody names it.
 pub fn clock() -> Relation {
     let now = Column { name: "now".into(), ty: PgType::Timestamptz, nullable: false, default: None };
-    Relation {
-        id: CLOCK_LOG,
-        name: "_clock".into(),
-        kind: RelationKind::Stream,
-        columns: vec![now],
-        key: vec![],
-        sql: String::new(),
-        depends_on: vec![],
-        leaves_out: false,
-        ksql: None,
-        schemas: Schemas::default(),
-    }
+    Relation::new(CLOCK_LOG, "_clock".into(), RelationKind::Stream, vec![now], String::new())
 }
 
 /// What a relation is.
@@ -133,6 +122,12 @@ pub struct Schemas {
 }
 
 impl Relation {
+    /// A relation without a key, of PostgreSQL's dialect, that depends on nothing.
+    pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
+        let (key, depends_on, schemas) = (vec![], vec![], Schemas::default());
+        Relation { id, name, kind, columns, key, sql, depends_on, leaves_out: false, ksql: None, schemas }
+    }
+
     /// The same relation with every column nullable.
     pub fn nullable(&self) -> Relation {
         let mut open = Relation { schemas: Default::default(), ..self.clone() };

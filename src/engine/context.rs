@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::database::Engine;
 use super::settings::Settings;
-use crate::catalog::RelationKind;
+use crate::catalog::{Catalog, RelationKind};
 use crate::log::segment::hex;
 use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
@@ -17,11 +17,20 @@ pub struct Source {
     user: String,
     database: String,
     current: Mutex<Option<Arc<SystemContext>>>,
+    /// The catalog of a transaction that has changed it.
+    catalog: Mutex<Option<Arc<Catalog>>>,
 }
 
 impl Source {
     pub(super) fn new(engine: &Arc<Engine>, process: i32, user: &str, database: &str) -> Self {
-        Source { engine: Arc::downgrade(engine), process, user: user.into(), database: database.into(), current: Mutex::default() }
+        Source {
+            engine: Arc::downgrade(engine),
+            process,
+            user: user.into(),
+            database: database.into(),
+            current: Mutex::default(),
+            catalog: Mutex::default(),
+        }
     }
 
     /// What the session may know, as of this statement.
@@ -34,6 +43,12 @@ impl Source {
         *self.current.lock() = None;
     }
 
+    /// Shows another catalog from now on; `None` for the one that is current.
+    pub(super) fn show(&self, catalog: Option<Arc<Catalog>>) {
+        *self.catalog.lock() = catalog;
+        self.forget();
+    }
+
     /// For functions, which are registered once a session.
     pub(super) fn as_function(self: &Arc<Self>) -> Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync> {
         let source = self.clone();
@@ -42,9 +57,10 @@ impl Source {
 
     fn gather(&self, settings: &Settings) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
-        let (relations, operators) = progress(&engine);
+        let catalog = self.catalog.lock().clone().unwrap_or_else(|| engine.catalog());
+        let (relations, operators) = progress(&engine, &catalog);
         SystemContext {
-            catalog: engine.catalog(),
+            catalog,
             user: self.user.clone(),
             database: self.database.clone(),
             process_id: self.process,
@@ -59,11 +75,11 @@ impl Source {
     }
 }
 
-fn progress(engine: &Engine) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {
+fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {
     let head = engine.log.head();
     let nodes = engine.runner.progress();
     let (mut relations, mut operators) = (Vec::new(), Vec::new());
-    for relation in engine.catalog().relations() {
+    for relation in catalog.relations() {
         let mut status = RelationStatus { id: relation.id, state: "ready".into(), progress: 1.0, ..RelationStatus::default() };
         if relation.has_log() {
             status.events = engine.log.count(relation.id);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use datafusion::execution::SessionState;
@@ -43,8 +43,12 @@ pub struct Engine {
     /// When it was opened, microseconds since 1970.
     pub(super) started_us: i64,
     pub(super) catalog: ArcSwap<Catalog>,
-    /// Held while the catalog changes.
-    pub(super) ddl: tokio::sync::Mutex<()>,
+    /// Held by a transaction from its first change of the catalog to its end.
+    pub(super) definitions: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the catalog changes: a short time, by who holds `definitions`.
+    pub(super) ddl: Arc<tokio::sync::Mutex<()>>,
+    /// The id of the next relation, above those of transactions that are not committed.
+    next_relation: AtomicU32,
     pub(super) runner: Arc<Runner>,
     /// Functions, rules and settings of DataFusion, without names and without a session's own functions.
     pub(super) template: SessionState,
@@ -100,7 +104,9 @@ impl Engine {
             query_handle: queries.handle().clone(),
             queries: Mutex::new(Some(queries)),
             catalog: ArcSwap::from_pointee(recovery::catalog(&log)?),
-            ddl: tokio::sync::Mutex::new(()),
+            definitions: Arc::default(),
+            ddl: Arc::default(),
+            next_relation: AtomicU32::new(0),
             planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
@@ -174,6 +180,13 @@ impl Engine {
     /// The catalog as it is now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// An id for a relation that is about to be created. It is nobody else's, also if that does not happen.
+    pub(super) fn new_id(&self) -> RelationId {
+        let least = self.catalog().next_id();
+        let taken = self.next_relation.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |next| Some(next.max(least) + 1));
+        taken.unwrap_or(least).max(least)
     }
 
     /// What these relations hold at the log's head. Waits until the tables and views among them have folded up to there.

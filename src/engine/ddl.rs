@@ -1,8 +1,10 @@
 //! CREATE and DROP: changes of the catalog, and the nodes that come and go with them.
 //!
-//! Order of a CREATE: the change is checked, appended to `_catalog` (from then on it is durable), the log of the relation is
-//! registered, the new catalog becomes current, and the node is given to the runner. A DROP goes the other way round. A crash in
-//! between is mended by opening, which does the same from `_catalog`.
+//! A statement checks its change against the catalog as its transaction sees it, and stages it there, with the nodes that it needs
+//! ([`Session::stage`]); outside BEGIN it has a transaction of its own. [`Engine::commit`] then registers the logs of new
+//! relations, appends the changes to `_catalog` together with the transaction's events (from then on they are durable), gives the nodes to
+//! the runner, makes the new catalog current, and removes what was dropped. A crash in between is mended by opening, which does
+//! the same from `_catalog`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +17,10 @@ use super::database::Engine;
 use super::ksql;
 use super::node::{Input, Node, Source};
 use super::query::Planned;
-use super::recovery::catalog_event;
+use super::recovery::{catalog_event, catalog_events};
 use super::session::Session;
 use super::time::tells_time;
+use super::transaction::Definition;
 use crate::catalog::{CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -105,10 +108,11 @@ pub async fn view_node_in(engine: &Engine, catalog: &Arc<Catalog>, relation: &Ar
         return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
     };
     let dataflow = engine.dataflow(catalog, &query, &relation.columns, relation.leaves_out).await?;
-    view_node(engine, catalog, relation.clone(), dataflow)
+    view_node(engine, catalog, relation.clone(), dataflow, |id| engine.node(id))
 }
 
-pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
+/// The operator that folds the events of a table, all their columns, into its rows; and the columns that identify a row.
+pub(super) fn table_flow(relation: &Relation) -> Result<(Flow, Vec<usize>)> {
     let schema = logged_schema(relation);
     let op = relation.columns.len();
     let mut rows: Vec<usize> = (0..op).collect();
@@ -122,9 +126,13 @@ pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     } else {
         (Identity::Key(relation.key.clone()), relation.key.clone())
     };
-    let all: Vec<usize> = (0..schema.fields().len()).collect();
     let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
-    let flow = Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]);
+    Ok((Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]), key))
+}
+
+pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    let (flow, key) = table_flow(relation)?;
+    let all: Vec<usize> = (0..logged_schema(relation).fields().len()).collect();
     let input = Input::new(Source::Log(relation.id), all);
     Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, limits::VIEW_STATE_BYTES_MAX)))
 }
@@ -136,8 +144,15 @@ pub fn empty_node(relation: &Arc<Relation>) -> Arc<Node> {
     Arc::new(Node::new(relation.clone(), vec![], vec![], flow, None, false, limits::VIEW_STATE_BYTES_MAX))
 }
 
-fn view_node(engine: &Engine, catalog: &Catalog, relation: Arc<Relation>, dataflow: Dataflow) -> Result<Arc<Node>> {
-    let by_clock = |id: RelationId| id == CLOCK_LOG || engine.node(id).is_some_and(|node| tells_time(&node));
+/// `find` gives the nodes below.
+fn view_node(
+    engine: &Engine,
+    catalog: &Catalog,
+    relation: Arc<Relation>,
+    dataflow: Dataflow,
+    find: impl Fn(RelationId) -> Option<Arc<Node>>,
+) -> Result<Arc<Node>> {
+    let by_clock = |id: RelationId| id == CLOCK_LOG || find(id).is_some_and(|node| tells_time(&node));
     let tells_time = dataflow.inputs.iter().any(|input| by_clock(input.relation.id));
     let inputs = dataflow.inputs.iter().map(|input| {
         let source = if input.relation.has_node() { Source::Node(input.relation.id) } else { Source::Log(input.relation.id) };
@@ -157,7 +172,8 @@ impl Engine {
         let mut base = self.template.clone();
         base.mark_start_execution();
         let state = base.clone();
-        let names = Names { catalog: catalog.clone(), context, hidden: false, instead: None, identity: false, base };
+        let names =
+            Names { catalog: catalog.clone(), context, hidden: false, instead: None, identity: false, expand: Arc::default(), base };
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let options = Options { leaves_out, step_bytes_max: self.view_state_bytes_max };
@@ -175,24 +191,14 @@ impl Engine {
         prepared
     }
 
-    /// Creates a relation, in the place of `replaced` if there is one.
+    /// Creates a relation, in the place of `replaced` if there is one. The caller holds the DDL lock.
     pub(super) async fn create(&self, relation: Relation, node: Option<Arc<Node>>, replaced: Option<RelationId>) -> Result<()> {
-        let (id, key, logged) = (relation.id, relation.key.clone(), relation.has_log().then(|| relation.event_schema()));
         let change = match replaced {
             Some(old) => Change::Replace(old, relation),
             None => Change::Create(relation),
         };
-        // A view that filters by the time begins with a time.
-        if node.as_ref().is_some_and(|node| tells_time(node)) {
-            self.tick().await;
-        }
-        let prepare = || {
-            logged.map_or(Ok(()), |schema| self.log.register(id, schema, &key))?;
-            node.map_or(Ok(()), |node| self.runner.add(node, None))
-        };
-        self.change(change, prepare).await?;
-        self.runner.remove(replaced.as_slice());
-        Ok(())
+        let definition = Definition { change, nodes: node.into_iter().collect() };
+        self.commit_holding(vec![definition], Append { batches: vec![], sync: true }).await
     }
 
     /// Drops relations, given dependents first, without asking who depends on them.
@@ -203,23 +209,65 @@ impl Engine {
         for id in ids.iter().filter(|id| catalog.by_id(**id).is_some()) {
             all.extend(catalog.with_dependents(*id));
         }
-        let ids: Vec<RelationId> = all.into_iter().rev().collect();
-        if ids.is_empty() {
+        if all.is_empty() {
             return Ok(());
         }
-        self.change(Change::Drop(ids.clone()), || Ok(())).await?;
-        self.runner.remove(&ids);
-        for relation in ids.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.has_log()) {
+        let change = Change::Drop(all.into_iter().rev().collect());
+        self.commit_holding(vec![Definition { change, nodes: vec![] }], Append { batches: vec![], sync: true }).await
+    }
+
+    /// Commits a transaction that changes the catalog: its changes and its events, as one.
+    pub(super) async fn commit(&self, changes: Vec<Definition>, append: Append) -> Result<()> {
+        let _ddl = self.ddl.lock().await;
+        self.commit_holding(changes, append).await
+    }
+
+    /// [`Engine::commit`] for who holds the DDL lock. Errors: those of the append, and then nothing has changed.
+    async fn commit_holding(&self, changes: Vec<Definition>, append: Append) -> Result<()> {
+        let before = self.catalog();
+        let next = changes.iter().try_fold(before.as_ref().clone(), |catalog, d| catalog.apply(&d.change))?;
+        let mut nodes: Vec<Arc<Node>> = Vec::new();
+        for node in changes.iter().flat_map(|d| &d.nodes).filter(|node| next.by_id(node.relation.id).is_some()) {
+            nodes.retain(|earlier| earlier.relation.id != node.relation.id);
+            nodes.push(node.clone());
+        }
+        // A view that filters by the time begins with a time.
+        if nodes.iter().any(|node| tells_time(node)) {
+            self.tick().await;
+        }
+        let fresh: Vec<&Arc<Relation>> = next.relations().filter(|r| r.has_log() && before.by_id(r.id).is_none()).collect();
+        let mut batches = vec![(CATALOG_LOG, catalog_events(changes.iter().map(|d| &d.change))?)];
+        batches.extend(append.batches.into_iter().filter(|(log, _)| next.by_id(*log).is_some()));
+        let registered = fresh.iter().try_for_each(|r| self.log.register(r.id, r.event_schema(), &r.key));
+        let appended = match registered {
+            Ok(()) => self.log.append(Append { batches, sync: true }).await.map(|_| ()),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = appended {
+            // Best effort: opening drops the logs that no relation has.
+            fresh.iter().for_each(|r| drop(self.log.drop_log(r.id)));
+            return Err(e);
+        }
+        // What a reader finds in the catalog must be there.
+        let (rebuilt, new): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| self.node(node.relation.id).is_some());
+        let mut placed = new.into_iter().try_for_each(|node| self.runner.add(node, None));
+        if !rebuilt.is_empty() {
+            placed = placed.and(self.runner.restart(rebuilt));
+        }
+        self.catalog.store(Arc::new(next.clone()));
+        let gone: Vec<&Arc<Relation>> = before.relations().filter(|r| next.by_id(r.id).is_none()).collect();
+        self.runner.remove(&gone.iter().rev().map(|r| r.id).collect::<Vec<_>>());
+        for relation in gone.iter().filter(|r| r.has_log()) {
             self.log.drop_log(relation.id)?;
         }
-        Ok(())
+        placed
     }
 }
 
 impl Session {
     /// True if the relation is there already and that is all right; 42P07 if it is not.
     pub(super) fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
-        if self.engine.catalog().find(name).is_none() {
+        if self.catalog().find(name).is_none() {
             return Ok(false);
         }
         let exists = Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
@@ -230,40 +278,19 @@ impl Session {
         Ok(true)
     }
 
-    pub(super) async fn create_relation(
-        &mut self,
-        text: &str,
-        kind: RelationKind,
-        name: String,
-        columns: Vec<Column>,
-        key: Vec<usize>,
-        if_not_exists: bool,
-    ) -> Result<()> {
-        let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+    pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
+        let NewRelation { kind, name, columns, key, if_not_exists } = new;
+        self.define().await?;
         if self.exists(&name, if_not_exists)? {
             return Ok(());
         }
         for column in &columns {
             self.check_default(column).await?;
         }
-        let relation = Relation {
-            id: engine.catalog().next_id(),
-            name,
-            kind,
-            columns,
-            key,
-            sql: text.trim().to_string(),
-            depends_on: vec![],
-            leaves_out: false,
-            ksql: None,
-            schemas: Default::default(),
-        };
+        let sql = text.trim().to_string();
+        let relation = Relation { key, ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
-        let id = relation.id;
-        self.cancel.shield(engine.create(relation, node, None)).await?;
-        self.created(id);
-        Ok(())
+        self.stage(Change::Create(relation), node.into_iter().collect())
     }
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
@@ -271,15 +298,14 @@ impl Session {
         let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
         let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind && r.ksql.is_none();
         // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
-        let mut catalog = engine.catalog();
-        if catalog.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {
+        let before = self.catalog();
+        if before.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {
             return Ok(());
         }
         let mut planned = self.plan_view(&view).await?;
-        let _ddl = engine.ddl.lock().await;
-        if !Arc::ptr_eq(&catalog, &engine.catalog()) {
+        let catalog = self.define().await?;
+        if !Arc::ptr_eq(&before, &catalog) {
             planned = self.plan_view(&view).await?;
-            catalog = engine.catalog();
         }
         let replaced = catalog.find(&view.name).filter(replaceable).cloned();
         if replaced.is_none() && self.exists(&view.name, view.if_not_exists)? {
@@ -287,18 +313,7 @@ impl Session {
         }
         let (columns, dataflow) = planned;
         let depends_on = named_relations(&catalog, &view.query);
-        let relation = Relation {
-            id: catalog.next_id(),
-            name: view.name,
-            kind,
-            columns,
-            key: vec![],
-            sql: view.sql,
-            depends_on,
-            leaves_out: false,
-            ksql: None,
-            schemas: Default::default(),
-        };
+        let relation = Relation { depends_on, ..Relation::new(engine.new_id(), view.name, kind, columns, view.sql) };
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -308,17 +323,18 @@ impl Session {
             if let Some((_, failure)) = nodes_below(&catalog, &relation).into_iter().find_map(|id| engine.runner.failure(id)) {
                 return Err(failure.told.clone());
             }
-            Some(view_node(&engine, &catalog, Arc::new(relation.clone()), dataflow)?)
+            Some(view_node(&engine, &catalog, Arc::new(relation.clone()), dataflow, |id| self.node_of(id))?)
         } else {
             None
         };
-        if let Some(old) = &replaced {
-            self.check_replaceable(old)?;
-        }
-        let id = relation.id;
-        self.cancel.shield(engine.create(relation, node, replaced.map(|old| old.id))).await?;
-        self.created(id);
-        Ok(())
+        let change = match replaced {
+            Some(old) => {
+                check_replaceable(&catalog, &old)?;
+                Change::Replace(old.id, relation)
+            }
+            None => Change::Create(relation),
+        };
+        self.stage(change, node.into_iter().collect())
     }
 
     /// The columns of a view, and its dataflow if it is materialized.
@@ -331,24 +347,12 @@ impl Session {
         if !view.materialized {
             return Ok((columns, None));
         }
-        let (engine, query) = (self.engine.clone(), view.query.clone());
+        let (engine, query, catalog) = (self.engine.clone(), view.query.clone(), self.catalog());
         let planned = self.aside(move || async move {
-            let dataflow = engine.dataflow(&engine.catalog(), &query, &columns, false).await?;
+            let dataflow = engine.dataflow(&catalog, &query, &columns, false).await?;
             Ok((columns, Some(dataflow)))
         });
         planned.await
-    }
-
-    fn check_replaceable(&self, old: &Relation) -> Result<()> {
-        if !self.engine.catalog().dependents(old.id).is_empty() {
-            let message = format!("cannot replace {} {} because other objects depend on it", old.kind.word(), old.name);
-            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).hint("Drop the dependent objects first."));
-        }
-        if old.kind == RelationKind::MaterializedView && self.transaction.as_ref().is_some_and(|t| t.explicit) {
-            let message = "CREATE OR REPLACE MATERIALIZED VIEW cannot replace a view inside a transaction block";
-            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, message).hint("COMMIT first; replacing a view cannot be rolled back."));
-        }
-        Ok(())
     }
 
     pub(super) fn created(&mut self, id: RelationId) {
@@ -358,11 +362,7 @@ impl Session {
     }
 
     pub(super) async fn drop(&mut self, kind: RelationKind, names: &[String], if_exists: bool, cascade: bool) -> Result<()> {
-        if self.transaction.as_ref().is_some_and(|t| t.explicit) {
-            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DROP cannot run inside a transaction block")
-                .hint("COMMIT first; a DROP cannot be rolled back."));
-        }
-        let catalog = self.engine.catalog();
+        let catalog = self.define().await?;
         let mut wanted = BTreeSet::new();
         for name in names {
             match catalog.find(name) {
@@ -397,10 +397,46 @@ impl Session {
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
             }
         }
-        let ids: Vec<RelationId> = wanted.into_iter().collect();
-        // To its end, whoever asks to stop: the catalog in memory must be the one on disk.
-        self.cancel.shield(self.engine.drop_relations(&ids)).await
+        let all: BTreeSet<RelationId> = wanted.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let others: Vec<&Arc<Relation>> = all.difference(&wanted).filter_map(|id| catalog.by_id(*id)).collect();
+        self.tell_cascade(&others);
+        self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
     }
+
+    /// The NOTICE of a DROP .. CASCADE: what goes with it.
+    fn tell_cascade(&mut self, others: &[&Arc<Relation>]) {
+        let names: Vec<String> = others.iter().map(|r| format!("drop cascades to {} {}", r.kind.word(), r.name)).collect();
+        match names.as_slice() {
+            [] => {}
+            [only] => self.notice("NOTICE", Error::new(code::SUCCESS, only.clone())),
+            several => {
+                let notice = Error::new(code::SUCCESS, format!("drop cascades to {} other objects", several.len()));
+                self.notice("NOTICE", notice.detail(several.join("\n")));
+            }
+        }
+    }
+}
+
+/// Errors: 2BP01 if something depends on it.
+fn check_replaceable(catalog: &Catalog, old: &Relation) -> Result<()> {
+    if catalog.dependents(old.id).is_empty() {
+        return Ok(());
+    }
+    let message = format!("cannot replace {} {} because other objects depend on it", old.kind.word(), old.name);
+    Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).hint("Drop the dependent objects first."))
+}
+
+/// CREATE STREAM and CREATE TABLE.
+pub struct NewRelation {
+    pub kind: RelationKind,
+    pub name: String,
+    pub columns: Vec<Column>,
+    /// Indices into `columns`.
+    pub key: Vec<usize>,
+    pub if_not_exists: bool,
 }
 
 /// CREATE VIEW and CREATE MATERIALIZED VIEW.

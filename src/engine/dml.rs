@@ -33,7 +33,7 @@ const ROWS_A_TURN: usize = 1_024;
 impl Session {
     /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
     pub(super) fn writable(&self, name: &str) -> Result<Arc<Relation>> {
-        let catalog = self.engine.catalog();
+        let catalog = self.catalog();
         let relation = catalog.get(name)?;
         if relation.has_log() {
             check_appendable(relation)?;
@@ -371,7 +371,7 @@ impl Session {
 
     fn changeable(&self, name: &str, what: &str) -> Result<Arc<Relation>> {
         let relation = self.writable(name)?;
-        if shares_topic(&self.engine.catalog(), &relation) {
+        if shares_topic(&self.catalog(), &relation) {
             return Err(Error::unsupported(format!("{what} is not supported on \"{name}\": it shares its topic with other relations"))
                 .hint("INSERT replaces the row of a key, DELETE FROM .. WHERE key = value removes it."));
         }
@@ -406,7 +406,7 @@ impl Session {
             return Ok(None);
         }
         let lock = self.engine.lock_of(id);
-        let held = in_time(lock.read_owned()).await?;
+        let held = in_time(lock.read_owned(), "the table").await?;
         Ok(self.keep(id, TableLock::Shared(held)))
     }
 
@@ -417,11 +417,11 @@ impl Session {
                 return Ok(None);
             }
             // A shared lock cannot be raised while others may hold one too; it is given back first. What was inserted under it
-            // is not yet committed, and reading one's own uncommitted rows is refused anyway.
+            // is not committed yet: others may change the rows of the same keys until the lock is had, as if before the INSERT.
             transaction.locks.retain(|(held, _)| *held != id);
         }
         let lock = self.engine.lock_of(id);
-        let held = in_time(lock.write_owned()).await?;
+        let held = in_time(lock.write_owned(), "the table").await?;
         Ok(self.keep(id, TableLock::Exclusive(held)))
     }
 
@@ -451,10 +451,11 @@ pub(super) fn all_not_null(relation: &Relation, rows: &RecordBatch) -> Result<()
     (0..relation.columns.len()).try_for_each(|i| not_null(relation, i, rows.column(i)))
 }
 
-async fn in_time<T>(lock: impl Future<Output = T>) -> Result<T> {
+/// Errors: 40P01 if the lock of `what` is not given in time.
+pub(super) async fn in_time<T>(lock: impl Future<Output = T>, what: &str) -> Result<T> {
     let wait = std::time::Duration::from_millis(limits::LOCK_WAIT_MS_MAX);
     tokio::time::timeout(wait, lock).await.map_err(|_| {
-        Error::new(code::DEADLOCK_DETECTED, "could not lock the table in time")
+        Error::new(code::DEADLOCK_DETECTED, format!("could not lock {what} in time"))
             .detail("Another transaction holds it, perhaps one that waits for this one.")
             .hint("Retry the transaction.")
     })

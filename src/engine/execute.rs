@@ -5,16 +5,14 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-use super::ddl::NewView;
+use super::ddl::{NewRelation, NewView};
 use super::dml::scalars;
 use super::explain;
-use super::lookup::Lookup;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
-use super::transaction::{OldSetting, Transaction, aborted};
+use super::transaction::{OldSetting, aborted};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::log::Append;
 use crate::sql::convert::sql_type;
 use crate::sql::located;
 use crate::sql::{Statement, parse};
@@ -29,15 +27,11 @@ impl Session {
     }
 
     async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
-        if self.transaction.as_ref().is_some_and(|t| t.failed)
-            && !matches!(statement, Statement::Rollback | Statement::Commit | Statement::Empty)
-        {
-            return Err(aborted());
-        }
+        self.refuse_in_failed(&statement)?;
         self.fill_defaults(&mut statement)?;
         let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();
         let (parameters, columns, way) = match &statement {
-            Statement::Query(query) => match Lookup::recognise(&self.engine, &self.engine.catalog(), query, types) {
+            Statement::Query(query) => match self.lookup(query, types) {
                 Some(lookup) => (lookup.parameters.clone(), Some(lookup.columns.to_vec()), Way::Lookup(lookup)),
                 None => {
                     let planned = self.plan_query(query, types).await?;
@@ -83,19 +77,21 @@ impl Session {
     }
 
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        if self.transaction.as_ref().is_some_and(|t| t.failed)
-            && !matches!(prepared.statement, Statement::Rollback | Statement::Commit | Statement::Empty)
-        {
-            return Err(aborted());
-        }
+        self.refuse_in_failed(&prepared.statement)?;
         match &prepared.way {
-            Way::Lookup(lookup) if self.transaction.is_none() => return lookup.run(&self.engine, prepared, &parameters).await,
-            Way::Query(planned) => {
+            Way::Lookup(lookup) if !self.has_own() => return lookup.run(&self.engine, prepared, &parameters).await,
+            // A plan does not see what the transaction has done since.
+            Way::Query(planned) if !self.has_own() => {
                 let values = scalars(&prepared.parameters, &parameters)?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
-            Way::Lookup(_) | Way::Statement => {}
+            Way::Lookup(_) | Way::Query(_) | Way::Statement => {}
+        }
+        if defines(&prepared.statement) {
+            self.begin_alone();
+            let done = self.run_definition(prepared).await;
+            return self.end_alone(done).await;
         }
         let done = |tag: &str| Ok(Response::Done(tag.to_string()));
         match &prepared.statement {
@@ -104,28 +100,6 @@ impl Session {
                 let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
                 let stream = self.run_query(&planned, scalars(&planned.parameters, &parameters)?).await?;
                 Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
-            }
-            Statement::CreateRelation { kind, name, columns, key, if_not_exists } => {
-                self.create_relation(&prepared.text, *kind, name.clone(), columns.clone(), key.clone(), *if_not_exists).await?;
-                done(&format!("CREATE {}", kind.word().to_uppercase()))
-            }
-            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace } => {
-                let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
-                self.create_view(NewView {
-                    materialized: *materialized,
-                    name,
-                    columns,
-                    query,
-                    sql,
-                    if_not_exists: *if_not_exists,
-                    or_replace: *or_replace,
-                })
-                .await?;
-                done(if *materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" })
-            }
-            Statement::Drop { kind, names, if_exists, cascade } => {
-                self.drop(*kind, names, *if_exists, *cascade).await?;
-                done(&format!("DROP {}", kind.word().to_uppercase()))
             }
             Statement::Resume { name, if_exists, skip } => {
                 self.resume(name, *if_exists, *skip).await?;
@@ -138,8 +112,11 @@ impl Session {
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
             Statement::Begin => self.begin(),
-            Statement::Commit => self.end(true).await,
-            Statement::Rollback => self.end(false).await,
+            Statement::Commit { chain } => self.end(true, *chain).await,
+            Statement::Rollback { chain } => self.end(false, *chain).await,
+            Statement::Savepoint(name) => self.savepoint(name),
+            Statement::Release(name) => self.release(name),
+            Statement::RollbackTo(name) => self.rollback_to(name).await,
             Statement::Set { name, value, local } => self.set(name, value.as_deref(), *local),
             Statement::ResetAll { discard } => self.reset_all(*discard),
             Statement::Show(name) => self.show(name).await,
@@ -157,55 +134,43 @@ impl Session {
             }
             Statement::Nothing(tag) => done(tag),
             Statement::Empty => Ok(Response::Empty),
-        }
-    }
-
-    // Transactions -----------------------------------------------------------------------------------------------------------
-
-    fn begin(&mut self) -> Result<Response> {
-        match &mut self.transaction {
-            Some(transaction) if transaction.explicit => {
-                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
+            Statement::CreateRelation { .. } | Statement::CreateView { .. } | Statement::Drop { .. } => {
+                Err(Error::internal("a definition has a transaction"))
             }
-            Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(Transaction::explicit()),
         }
-        Ok(Response::Done("BEGIN".into()))
     }
 
-    async fn end(&mut self, commit: bool) -> Result<Response> {
-        let word = if commit { "COMMIT" } else { "ROLLBACK" };
-        match &self.transaction {
-            Some(t) if t.explicit => {}
-            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
-        }
-        if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
-            self.commit().await?;
-            return Ok(Response::Done(word.into()));
-        }
-        self.rollback().await?;
-        Ok(Response::Done("ROLLBACK".into()))
+    /// Runs a statement that changes the catalog, in the transaction that is open.
+    async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
+        let tag = match &prepared.statement {
+            Statement::CreateRelation { kind, name, columns, key, if_not_exists } => {
+                let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                let new = NewRelation { kind, name, columns, key, if_not_exists: *if_not_exists };
+                self.create_relation(&prepared.text, new).await?;
+                format!("CREATE {}", kind.word().to_uppercase())
+            }
+            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace } => {
+                let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
+                let (materialized, if_not_exists, or_replace) = (*materialized, *if_not_exists, *or_replace);
+                self.create_view(NewView { materialized, name, columns, query, sql, if_not_exists, or_replace }).await?;
+                if materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" }.to_string()
+            }
+            Statement::Drop { kind, names, if_exists, cascade } => {
+                self.drop(*kind, names, *if_exists, *cascade).await?;
+                format!("DROP {}", kind.word().to_uppercase())
+            }
+            _ => return Err(Error::internal("not a definition")),
+        };
+        Ok(Response::Done(tag))
     }
 
-    /// Appends all that the transaction gathered, as one.
-    pub(super) async fn commit(&mut self) -> Result<()> {
-        self.cursors.retain(|_, cursor| cursor.hold);
-        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        let sync = self.settings.synchronous_commit();
-        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
-        if !transaction.batches.is_empty() {
-            self.cancel.shield(self.engine.log.append(Append { batches: transaction.batches, sync })).await?;
+    /// Errors: 25P02 for what a failed transaction does not take.
+    fn refuse_in_failed(&self, statement: &Statement) -> Result<()> {
+        let ends = matches!(statement, Statement::Rollback { .. } | Statement::RollbackTo(_) | Statement::Commit { .. } | Statement::Empty);
+        if ends || !self.transaction.as_ref().is_some_and(|t| t.failed) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Forgets all that the transaction gathered, and drops what it created.
-    pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.cursors.retain(|_, cursor| cursor.hold && !cursor.fresh);
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
-        self.engine.drop_relations(&transaction.created).await
+        Err(aborted())
     }
 
     // Settings ----------------------------------------------------------------------------------------------------------------
@@ -239,7 +204,7 @@ impl Session {
     }
 
     /// Brings back what a transaction that has ended had set, the newest first.
-    fn restore_settings(&mut self, settings: Vec<OldSetting>, committed: bool) -> Result<()> {
+    pub(super) fn restore_settings(&mut self, settings: Vec<OldSetting>, committed: bool) -> Result<()> {
         for old in settings.into_iter().rev().filter(|old| old.local || !committed) {
             self.apply_setting(&old.name, Some(&old.value))?;
         }
@@ -323,6 +288,11 @@ impl Session {
         let types = self.target_types(statement, types)?;
         Ok(self.plan_query(source, &types).await?.parameters)
     }
+}
+
+/// True for statements that change the catalog in their transaction.
+fn defines(statement: &Statement) -> bool {
+    matches!(statement, Statement::CreateRelation { .. } | Statement::CreateView { .. } | Statement::Drop { .. })
 }
 
 fn unknown_statement(name: &str) -> Error {

@@ -85,7 +85,7 @@ impl Session {
 
     /// EXPLAIN ANALYZE view: rows in and out, state, time, and lag.
     pub(super) fn explain_view(&mut self, name: &str) -> Result<Response> {
-        let catalog = self.engine.catalog();
+        let catalog = self.catalog();
         let relation = catalog.get(name)?;
         let Some(node) = self.engine.node(relation.id) else {
             let hint = "EXPLAIN ANALYZE takes a materialized view or a table; EXPLAIN ANALYZE SELECT .. runs a query.";

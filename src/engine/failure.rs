@@ -204,7 +204,7 @@ impl Session {
             return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, message).hint("COMMIT first; it cannot be rolled back."));
         }
         let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let relation = match catalog.get(name) {
             Err(_) if if_exists => {

@@ -6,7 +6,7 @@
 //!    has every table and view it names brought there by the [`runner`], and DataFusion runs it on those snapshots.
 //! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
-//!    at COMMIT, all of them at neighbouring positions ([`transaction`]).
+//!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
 //! 7. DDL ([`ddl`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
@@ -30,6 +30,7 @@ pub mod failure;
 pub mod ksql;
 pub mod lookup;
 pub mod node;
+pub mod own;
 pub mod planning;
 pub mod query;
 pub mod recovery;

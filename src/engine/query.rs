@@ -22,7 +22,6 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::session::{Column, Session};
-use super::transaction::Transaction;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -50,14 +49,9 @@ pub struct Planned {
 impl Session {
     /// The names that a statement of the session may use.
     pub(super) fn names(&self) -> Names {
-        Names {
-            catalog: self.engine.catalog(),
-            context: self.context_source(),
-            hidden: false,
-            instead: None,
-            identity: false,
-            base: self.state.clone(),
-        }
+        let catalog = self.catalog();
+        let expand = self.expanded(&catalog);
+        Names { catalog, context: self.context_source(), hidden: false, instead: None, identity: false, expand, base: self.state.clone() }
     }
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.
@@ -73,8 +67,7 @@ impl Session {
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
     pub(super) async fn run_query(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
-        self.refuse_own_writes(&planned.relations)?;
-        let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
+        let cut = self.read(&planned.relations).await?;
         self.run_at(planned, cut, parameters)
     }
 
@@ -101,24 +94,6 @@ impl Session {
     /// All rows of a query.
     pub(super) async fn collect(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<Vec<RecordBatch>> {
         collect(self.run_query(planned, parameters).await?).await
-    }
-
-    pub(super) fn refuse_own_writes(&self, relations: &[Arc<Relation>]) -> Result<()> {
-        let Some(touched) = self.transaction.as_ref().map(Transaction::touched).filter(|t| !t.is_empty()) else { return Ok(()) };
-        for relation in relations {
-            let logs = match self.engine.node(relation.id) {
-                Some(node) => node.base_logs.clone(),
-                None => vec![relation.id],
-            };
-            if logs.iter().any(|log| touched.contains(log)) {
-                return Err(Error::unsupported(format!(
-                    "cannot read \"{}\" before COMMIT: this transaction has appended to it",
-                    relation.name
-                ))
-                .hint("Events become visible when they are committed; COMMIT first, or read before appending."));
-            }
-        }
-        Ok(())
     }
 }
 

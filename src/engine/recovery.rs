@@ -20,8 +20,14 @@ pub fn catalog_schema() -> SchemaRef {
 
 /// A change as an event of `_catalog`.
 pub fn catalog_event(change: &Change) -> Result<RecordBatch> {
-    let text = serde_json::to_string(change).map_err(|e| Error::internal(e.to_string()))?;
-    Ok(RecordBatch::try_new(catalog_schema(), vec![Arc::new(StringViewArray::from(vec![text]))])?)
+    catalog_events([change])
+}
+
+/// Changes as events of `_catalog`, one row each.
+pub fn catalog_events<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Result<RecordBatch> {
+    let text = |change| serde_json::to_string(change).map_err(|e| Error::internal(e.to_string()));
+    let texts = changes.into_iter().map(text).collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(catalog_schema(), vec![Arc::new(StringViewArray::from(texts))])?)
 }
 
 /// The catalog as of the log's head.

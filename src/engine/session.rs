@@ -247,7 +247,7 @@ impl Session {
             return Err(Error::new(code::PROTOCOL_VIOLATION, message));
         }
         if let Way::Lookup(lookup) = &prepared.way
-            && self.transaction.is_none()
+            && !self.has_own()
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
         {
             return response;
@@ -286,6 +286,9 @@ impl Session {
     }
 
     fn cached(&mut self, text: &str) -> Option<Arc<Prepared>> {
+        if self.has_own() {
+            return None;
+        }
         let version = Arc::as_ptr(&self.engine.catalog.load()) as usize;
         if self.plans.version != version {
             self.plans.entries.clear();
@@ -297,7 +300,7 @@ impl Session {
     /// The look-up that a text with its numbers taken out is, remembered for the next one.
     fn plan_shape(&mut self, shape: &str) -> Option<Arc<Prepared>> {
         let Statement::Query(query) = sql::parse(shape).ok()? else { return None };
-        let lookup = Lookup::recognise(&self.engine, &self.engine.catalog(), &query, &[])?;
+        let lookup = self.lookup(&query, &[])?;
         // ksqlDB's dialect compares by its own rules.
         if lookup.is_ksql() {
             return None;
@@ -309,7 +312,18 @@ impl Session {
         Some(prepared)
     }
 
+    /// The look-up by key that a query is, if it is one and the transaction has nothing of its own to show.
+    pub(super) fn lookup(&self, query: &sqlparser::ast::Query, types: &[Option<PgType>]) -> Option<Lookup> {
+        if self.has_own() {
+            return None;
+        }
+        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types)
+    }
+
     fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {
+        if self.has_own() {
+            return;
+        }
         self.plans.entries.push_front((text.to_string(), prepared.clone()));
         self.plans.entries.truncate(limits::CACHED_STATEMENTS_MAX);
     }
@@ -342,8 +356,14 @@ impl Session {
 
     /// Notes that a statement failed: inside BEGIN the transaction is failed from now on.
     pub fn fail(&mut self) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.failed = true;
+        match &mut self.transaction {
+            // A statement that was stopped did not end it.
+            Some(transaction) if transaction.alone => {
+                self.transaction = None;
+                self.context.show(None);
+            }
+            Some(transaction) => transaction.failed = true,
+            None => {}
         }
         self.idle();
     }

@@ -1,21 +1,31 @@
-//! BEGIN, COMMIT, ROLLBACK around appends.
+//! BEGIN, SAVEPOINT, COMMIT, ROLLBACK: what a session has done that nobody else sees yet.
 //!
-//! A transaction gathers batches; COMMIT appends all of them as one, so their events get neighbouring positions and nobody sees a
-//! part of them. ROLLBACK forgets them. Until then nobody sees them, the session itself included: a query over a relation that
-//! the transaction has appended to is refused, rather than answered without the transaction's own rows.
+//! A transaction gathers batches of events and [`Definitions`], changes of the catalog with the nodes they need. COMMIT appends all of
+//! them as one ([`Engine::commit`](super::database::Engine::commit)): the events, those of `_catalog` among them, get neighbouring positions,
+//! and nobody sees a part of them. ROLLBACK forgets them. The session itself sees both at once: its catalog is the one with
+//! its changes ([`Session::catalog`]), and its queries read what is committed with its own rows over it ([`super::own`]).
 //!
-//! CREATE takes effect at once, so that the statements behind it can use the relation, and ROLLBACK drops it again. DROP is refused
-//! inside BEGIN, since it could not be undone.
+//! A [`Savepoint`] is a copy of what was gathered when it was made: batches are shared, so that it costs O(batches).
+//!
+//! Whoever changes the catalog holds the lock on definitions until the transaction ends; so no two transactions build on catalogs that
+//! do not know each other. Statements of ksqlDB's dialect take effect at once, and ROLLBACK drops what they have created.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Int8Type, Int64Type};
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
-use crate::catalog::RelationId;
+use super::events::DELETE;
+use super::node::Node;
+use super::session::{Response, Session};
+use crate::catalog::{Catalog, Change, Relation, RelationId};
+use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::log::LogId;
+use crate::log::{Append, LogId};
 
 /// A lock on a table, held until the transaction ends: shared by those who insert, exclusive for those who read rows to change them.
 pub enum TableLock {
@@ -31,21 +41,55 @@ pub struct OldSetting {
     pub local: bool,
 }
 
+/// A change of the catalog that is not committed yet.
+#[derive(Clone)]
+pub struct Definition {
+    pub change: Change,
+    /// The nodes that it puts in place, those below first.
+    pub nodes: Vec<Arc<Node>>,
+}
+
+/// The changes of the catalog that a transaction has made.
+#[derive(Clone)]
+pub struct Definitions {
+    /// The catalog with all of them.
+    pub catalog: Arc<Catalog>,
+    pub changes: Vec<Definition>,
+}
+
+/// Where ROLLBACK TO goes back to.
+struct Savepoint {
+    name: String,
+    batches: Vec<(LogId, RecordBatch)>,
+    bytes: usize,
+    definitions: Option<Definitions>,
+    /// Of the lists that only grow, their lengths then.
+    created: usize,
+    settings: usize,
+    cursors: HashSet<String>,
+}
+
 /// A transaction under way.
 #[derive(Default)]
 pub struct Transaction {
     /// True after BEGIN; false for the implicit one around several statements.
     pub explicit: bool,
+    /// True for the one around a single statement: it ends with that, however that ends.
+    pub alone: bool,
     /// True after a statement failed: only ROLLBACK helps.
     pub failed: bool,
     pub batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
-    /// Relations created in it.
+    pub definitions: Option<Definitions>,
+    /// Held from the first change of the catalog on.
+    pub defining: Option<OwnedMutexGuard<()>>,
+    /// Relations that statements of ksqlDB's dialect have created in it: they are there already.
     pub created: Vec<RelationId>,
     /// What SET has changed in it, oldest first.
     pub settings: Vec<OldSetting>,
     /// Locks by relation.
     pub locks: Vec<(RelationId, TableLock)>,
+    savepoints: Vec<Savepoint>,
 }
 
 impl Transaction {
@@ -56,6 +100,7 @@ impl Transaction {
 
     /// Adds a batch of events. Errors: 54000 when the transaction grows past its limit.
     pub fn push(&mut self, log: LogId, batch: RecordBatch) -> Result<()> {
+        let Some(batch) = self.settle(log, batch)? else { return Ok(()) };
         self.bytes += batch.get_array_memory_size();
         if self.bytes > limits::TRANSACTION_BYTES_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the transaction is too large")
@@ -66,9 +111,47 @@ impl Transaction {
         Ok(())
     }
 
+    /// Changes of rows that the transaction itself has inserted into a table without a key. Such a row has no identity before it
+    /// is committed; its events bear its number (-1 for the first) in place of one, see [`super::own`]. The row is taken
+    /// out of what was gathered, and what it has become is inserted in its place. Answers what remains to be added.
+    fn settle(&mut self, log: LogId, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let Some(at) = batch.schema().index_of(ROW).ok() else { return Ok(Some(batch)) };
+        let rows = batch.column(at).as_primitive::<Int64Type>();
+        let own: HashSet<i64> = rows.iter().flatten().filter(|row| *row < 0).collect();
+        if own.is_empty() {
+            return Ok(Some(batch));
+        }
+        let mut number = 0;
+        for (_, gathered) in self.batches.iter_mut().filter(|(of, _)| *of == log) {
+            let keep: BooleanArray = (0..gathered.num_rows())
+                .map(|_| {
+                    number -= 1;
+                    Some(!own.contains(&number))
+                })
+                .collect();
+            *gathered = filter_record_batch(gathered, &keep)?;
+        }
+        let ops = batch.column_by_name(OP).and_then(|ops| ops.as_primitive_opt::<Int8Type>().cloned());
+        let ops: Int8Array = ops.ok_or_else(|| Error::internal("an event of a table says what it does"))?;
+        let is_own = |i: usize| rows.is_valid(i) && rows.value(i) < 0;
+        let pick = |f: &dyn Fn(usize) -> bool| filter_record_batch(&batch, &(0..batch.num_rows()).map(|i| Some(f(i))).collect());
+        let others = pick(&|i| !is_own(i))?;
+        let inserts = pick(&|i| is_own(i) && ops.value(i) != DELETE)?;
+        let mut columns = inserts.columns().to_vec();
+        columns[at] = new_null_array(&DataType::Int64, inserts.num_rows());
+        let inserts = RecordBatch::try_new(batch.schema(), columns)?;
+        let rest = arrow::compute::concat_batches(&batch.schema(), [&others, &inserts])?;
+        Ok((rest.num_rows() > 0).then_some(rest))
+    }
+
     /// The logs it has appended to.
     pub fn touched(&self) -> BTreeSet<LogId> {
         self.batches.iter().map(|(log, _)| *log).collect()
+    }
+
+    /// True if it has done anything that its own statements must see.
+    pub fn has_own(&self) -> bool {
+        !self.batches.is_empty() || self.definitions.is_some()
     }
 
     /// True if the exclusive lock of that table is held.
@@ -80,6 +163,212 @@ impl Transaction {
     pub fn holds(&self, id: RelationId) -> bool {
         self.locks.iter().any(|(held, _)| *held == id)
     }
+
+    fn savepoint(&self, name: &str) -> Result<usize> {
+        self.savepoints
+            .iter()
+            .rposition(|s| s.name == name)
+            .ok_or_else(|| Error::new(code::INVALID_SAVEPOINT, format!("savepoint \"{name}\" does not exist")))
+    }
+}
+
+impl Session {
+    /// The catalog as the session sees it: with the changes of its transaction.
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
+            Some(definitions) => definitions.catalog.clone(),
+            None => self.engine.catalog(),
+        }
+    }
+
+    /// Opens a transaction for one statement where none is open.
+    pub(super) fn begin_alone(&mut self) {
+        if self.transaction.is_none() {
+            self.transaction = Some(Transaction { alone: true, ..Transaction::default() });
+        }
+    }
+
+    /// Ends the one that [`Session::begin_alone`] opened, with what the statement answered.
+    pub(super) async fn end_alone(&mut self, done: Result<Response>) -> Result<Response> {
+        if !self.transaction.as_ref().is_some_and(|t| t.alone) {
+            return done;
+        }
+        match done {
+            Ok(response) => self.commit().await.map(|()| response),
+            Err(e) => {
+                self.rollback().await?;
+                Err(e)
+            }
+        }
+    }
+
+    /// Holds the lock on definitions until the transaction ends. Answers the catalog to build on. Errors: 40P01 if another
+    /// transaction does not let go of it.
+    pub(super) async fn define(&mut self) -> Result<Arc<Catalog>> {
+        let open = self.transaction.as_ref().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        if open.defining.is_none() {
+            let lock = self.engine.definitions.clone();
+            let held = super::dml::in_time(lock.lock_owned(), "the catalog").await?;
+            self.transaction.get_or_insert_default().defining = Some(held);
+        }
+        Ok(self.catalog())
+    }
+
+    /// Holds the locks on definitions for a change that takes effect at once. Errors: 0A000 where the transaction has changes of its own,
+    /// on which this one cannot build; 40P01 as [`Session::define`].
+    pub(super) async fn define_now(&self) -> Result<(OwnedMutexGuard<()>, OwnedMutexGuard<()>)> {
+        if self.transaction.as_ref().is_some_and(|t| t.defining.is_some()) {
+            return Err(Error::unsupported("this statement takes effect at once, and the transaction has changed the catalog")
+                .hint("COMMIT first."));
+        }
+        let defining = super::dml::in_time(self.engine.definitions.clone().lock_owned(), "the catalog").await?;
+        Ok((defining, self.engine.ddl.clone().lock_owned().await))
+    }
+
+    /// Adds a change of the catalog to the transaction, with the nodes that it puts in place. The caller has called [`Session::define`].
+    pub(super) fn stage(&mut self, change: Change, nodes: Vec<Arc<Node>>) -> Result<()> {
+        let catalog = Arc::new(self.catalog().apply(&change)?);
+        let transaction = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        let changes = transaction.definitions.take().map(|d| d.changes).unwrap_or_default();
+        let changes = changes.into_iter().chain([Definition { change, nodes }]).collect();
+        self.context.show(Some(catalog.clone()));
+        transaction.definitions = Some(Definitions { catalog, changes });
+        Ok(())
+    }
+
+    /// The node of a relation, also where the transaction is about to put one in place.
+    pub(super) fn node_of(&self, id: RelationId) -> Option<Arc<Node>> {
+        let own = self.transaction.as_ref().and_then(|t| t.definitions.as_ref());
+        let staged = own.and_then(|d| d.changes.iter().rev().flat_map(|c| c.nodes.iter().rev()).find(|n| n.relation.id == id).cloned());
+        staged.or_else(|| self.engine.node(id))
+    }
+
+    // BEGIN to ROLLBACK -------------------------------------------------------------------------------------------------------
+
+    pub(super) fn begin(&mut self) -> Result<Response> {
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
+            }
+            Some(transaction) => transaction.explicit = true,
+            None => self.transaction = Some(Transaction::explicit()),
+        }
+        Ok(Response::Done("BEGIN".into()))
+    }
+
+    /// COMMIT and ROLLBACK; with `chain` the next transaction begins at once.
+    pub(super) async fn end(&mut self, commit: bool, chain: bool) -> Result<Response> {
+        let word = if commit { "COMMIT" } else { "ROLLBACK" };
+        match &self.transaction {
+            Some(t) if t.explicit => {}
+            _ if chain => {
+                let text = format!("{word} AND CHAIN can only be used in transaction blocks");
+                return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
+            }
+            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
+        }
+        let done = if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
+            self.commit().await?;
+            word
+        } else {
+            self.rollback().await?;
+            "ROLLBACK"
+        };
+        if chain {
+            self.transaction = Some(Transaction::explicit());
+        }
+        Ok(Response::Done(done.into()))
+    }
+
+    /// Appends all that the transaction gathered, as one.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.cursors.retain(|_, cursor| cursor.hold);
+        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        self.context.show(None);
+        let sync = self.settings.synchronous_commit();
+        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
+        let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
+        match transaction.definitions.take() {
+            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await,
+            None if append.batches.is_empty() => Ok(()),
+            None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ()),
+        }
+    }
+
+    /// Forgets all that the transaction gathered, and drops what it created.
+    pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.cursors.retain(|_, cursor| cursor.hold && !cursor.fresh);
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        self.context.show(None);
+        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
+        self.engine.drop_relations(&transaction.created).await
+    }
+
+    // Savepoints --------------------------------------------------------------------------------------------------------------
+
+    /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
+    pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
+        let transaction = block(&mut self.transaction, "SAVEPOINT")?;
+        if transaction.savepoints.len() >= limits::SAVEPOINTS_MAX {
+            return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many savepoints")
+                .detail(format!("A transaction has at most {} at one time.", limits::SAVEPOINTS_MAX))
+                .hint("RELEASE SAVEPOINT those that are not needed any more."));
+        }
+        transaction.savepoints.push(Savepoint {
+            name: name.to_string(),
+            batches: transaction.batches.clone(),
+            bytes: transaction.bytes,
+            definitions: transaction.definitions.clone(),
+            created: transaction.created.len(),
+            settings: transaction.settings.len(),
+            cursors: self.cursors.keys().cloned().collect(),
+        });
+        Ok(Response::Done("SAVEPOINT".into()))
+    }
+
+    /// RELEASE SAVEPOINT name: forgets it and those made since. Errors: 25P01, 3B001.
+    pub(super) fn release(&mut self, name: &str) -> Result<Response> {
+        let transaction = block(&mut self.transaction, "RELEASE SAVEPOINT")?;
+        let at = transaction.savepoint(name)?;
+        transaction.savepoints.truncate(at);
+        Ok(Response::Done("RELEASE".into()))
+    }
+
+    /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
+    pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
+        let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
+        let at = transaction.savepoint(name)?;
+        transaction.savepoints.truncate(at + 1);
+        let saved = &transaction.savepoints[at];
+        (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
+        transaction.definitions = saved.definitions.clone();
+        transaction.failed = false;
+        let created = transaction.created.split_off(saved.created);
+        let settings = transaction.settings.split_off(saved.settings);
+        self.cursors.retain(|name, _| saved.cursors.contains(name));
+        self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
+        self.restore_settings(settings, false)?;
+        self.engine.drop_relations(&created).await?;
+        Ok(Response::Done("ROLLBACK".into()))
+    }
+
+    /// Errors: 0A000 for a relation of ksqlDB's dialect that the transaction has appended to: its readers see committed events only.
+    pub(super) fn refuse_own_ksql(&self, relation: &Relation) -> Result<()> {
+        let Some(transaction) = self.transaction.as_ref().filter(|t| !t.batches.is_empty()) else { return Ok(()) };
+        let touched = transaction.touched();
+        if !super::ddl::base_logs(&self.catalog(), relation).iter().any(|log| touched.contains(log)) {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("cannot read \"{}\" before COMMIT: this transaction has appended to it", relation.name))
+            .hint("What queries of ksqlDB's dialect derive follows committed events only; COMMIT first, or read before appending."))
+    }
+}
+
+/// The transaction block that a statement needs. Errors: 25P01.
+fn block<'a>(transaction: &'a mut Option<Transaction>, what: &str) -> Result<&'a mut Transaction> {
+    let refused = || Error::new(code::NO_ACTIVE_SQL_TRANSACTION, format!("{what} can only be used in transaction blocks"));
+    transaction.as_mut().filter(|t| t.explicit).ok_or_else(refused)
 }
 
 /// The error of every statement but ROLLBACK in a failed transaction.

@@ -1,5 +1,6 @@
 //! From the names in a statement to relations: what DataFusion's planner asks for tables.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as DfStatement;
 use sqlparser::ast;
 
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::serve::provider::{RelationProvider, SystemProvider};
@@ -36,6 +37,8 @@ pub struct Names {
     pub instead: Option<(String, Arc<MemTable>)>,
     /// True for UPDATE and DELETE: tables show the identity of their rows too.
     pub identity: bool,
+    /// Materialized views to be read by their queries, as plain views are.
+    pub expand: Arc<BTreeSet<RelationId>>,
     /// What plans the queries of plain views.
     pub base: SessionState,
 }
@@ -77,7 +80,7 @@ impl Names {
             return Ok(Some(rows.clone()));
         }
         let Some(relation) = self.catalog.find(name) else { return Ok(None) };
-        if relation.kind == RelationKind::View {
+        if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
             return Ok(Some(Arc::new(self.view(relation).await?)));
         }
         let shown = match relation.kind {
@@ -87,7 +90,7 @@ impl Names {
         Ok(Some(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) })))
     }
 
-    /// The plan of a plain view's query, under the view's column names.
+    /// The plan of a view's query, under the view's column names.
     async fn view(&self, relation: &Relation) -> Result<ViewTable> {
         let Statement::Query(mut query) = parse(&relation.sql)? else {
             return Err(crate::error::Error::internal(format!("view {} is not a query", relation.name)));

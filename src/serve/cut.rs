@@ -16,6 +16,8 @@ pub enum Readable {
     Events(Slice),
     /// The rows of a table or materialized view.
     Rows(Snapshot),
+    /// Rows of all columns that are nobody else's: a table as the transaction sees it that is changing it.
+    Batches(Vec<RecordBatch>),
 }
 
 /// The relations of one statement at one position.

@@ -78,6 +78,11 @@ impl TableProvider for RelationProvider {
                 let batches = snapshot_batches(snapshot, Some(projection.unwrap_or(&seen)))?;
                 in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
             }
+            Some(Readable::Batches(batches)) => {
+                let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
+                let batches = batches.iter().map(|batch| batch.project(projection.unwrap_or(&seen))).collect::<Result<Vec<_>, _>>()?;
+                in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
+            }
             None => Err(DataFusionError::Internal(format!("relation {} is not part of the cut", self.relation.name))),
         }
     }

@@ -94,8 +94,29 @@ impl Reader<'_> {
                 self.skip(2);
                 Ok(if words[1] == "all" { Statement::ResetAll { discard: true } } else { Statement::Nothing("DISCARD") })
             }
-            ["savepoint", ..] | ["release", ..] | ["rollback", "to", _] => Err(Error::unsupported("savepoints are not supported")
-                .hint("Use one transaction for each unit of work; ROLLBACK undoes all of its appends.")),
+            ["savepoint", ..] => {
+                self.skip(1);
+                Ok(Statement::Savepoint(self.name()?))
+            }
+            ["release", ..] => {
+                self.skip(1);
+                self.eat("savepoint");
+                Ok(Statement::Release(self.name()?))
+            }
+            ["rollback" | "abort", "to", _] | ["rollback" | "abort", "work" | "transaction", "to"] => {
+                while !self.eat("to") {
+                    self.skip(1);
+                }
+                self.eat("savepoint");
+                Ok(Statement::RollbackTo(self.name()?))
+            }
+            ["abort", ..] => {
+                self.skip(1);
+                let _ = self.eat("work") || self.eat("transaction");
+                let chain = self.eat_words(&["and", "chain"]);
+                let _ = chain || self.eat_words(&["and", "no", "chain"]);
+                Ok(Statement::Rollback { chain })
+            }
             ["analyze" | "vacuum", ..] => {
                 let tag = if words[0] == "analyze" { "ANALYZE" } else { "VACUUM" };
                 self.skip_all();
@@ -586,8 +607,8 @@ impl Reader<'_> {
             ast::Statement::Update(update) => update_statement(update),
             ast::Statement::Delete(delete) => delete_statement(delete),
             ast::Statement::StartTransaction { .. } => Ok(Statement::Begin),
-            ast::Statement::Commit { chain: false, .. } => Ok(Statement::Commit),
-            ast::Statement::Rollback { chain: false, savepoint: None } => Ok(Statement::Rollback),
+            ast::Statement::Commit { chain, .. } => Ok(Statement::Commit { chain }),
+            ast::Statement::Rollback { chain, savepoint: None } => Ok(Statement::Rollback { chain }),
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
                 Ok(Statement::Execute { name: relation_name(&name)?, arguments: parameters })
             }

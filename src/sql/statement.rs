@@ -73,8 +73,19 @@ pub enum Statement {
         options: CopyOptions,
     },
     Begin,
-    Commit,
-    Rollback,
+    /// COMMIT [AND CHAIN]
+    Commit {
+        chain: bool,
+    },
+    /// ROLLBACK [AND CHAIN]
+    Rollback {
+        chain: bool,
+    },
+    Savepoint(String),
+    /// RELEASE SAVEPOINT
+    Release(String),
+    /// ROLLBACK TO SAVEPOINT
+    RollbackTo(String),
     /// SET name = value (None: DEFAULT, and RESET name).
     Set {
         name: String,

@@ -116,7 +116,7 @@ impl Session {
     pub(super) async fn ksql_alter(&mut self, kind: Kind, name: &str, columns: &[ColumnDef]) -> Result<Response> {
         self.refuse_in_transaction("ALTER")?;
         let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let old = catalog.get(&plain_name(name))?.clone();
         let ksql = ksql_of(&old, kind)?;
@@ -153,7 +153,7 @@ impl Session {
             .hint("Drop the dependent objects first, and make them again."));
         }
         let engine = self.engine.clone();
-        let relation = Relation { id: catalog.next_id(), schemas: Default::default(), ..altered };
+        let relation = Relation { id: engine.new_id(), schemas: Default::default(), ..altered };
         let next = catalog.apply(&Change::Replace(old.id, relation.clone()))?;
         let created = Arc::new(relation.clone());
         let node = match (relation.has_node(), relation.kind) {
@@ -165,8 +165,7 @@ impl Session {
         let _held = self.lock_topic(catalog, &source).await?;
         // The events are in the new log before it is the relation's; a crash in between leaves a log that nobody names.
         self.copy_topic(&source, &created).await?;
-        self.cancel.shield(engine.create(relation, node, Some(old.id))).await?;
-        engine.log.drop_log(old.id)
+        self.cancel.shield(engine.create(relation, node, Some(old.id))).await
     }
 
     /// DROP STREAM|TABLE.

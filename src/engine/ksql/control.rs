@@ -14,7 +14,7 @@ impl Session {
     pub(super) async fn ksql_control(&mut self, action: Control, query: Option<&str>) -> Result<Response> {
         self.refuse_in_transaction("TERMINATE, PAUSE and RESUME")?;
         let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let mut relations: Vec<Arc<Relation>> =
             catalog.ksql_relations().filter(|(_, k)| !k.writers.is_empty()).map(|(r, _)| r.clone()).collect();

@@ -50,7 +50,7 @@ impl Session {
     pub(super) async fn ksql_create(&mut self, text: &str, create: &Create) -> Result<Response> {
         let engine = self.engine.clone();
         let text = self.substituted(text)?;
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let done = Ok(Response::Done(format!("CREATE {}", kind_word(create.kind))));
         let old = catalog.find(&plain_name(&create.name)).cloned();
@@ -60,7 +60,7 @@ impl Session {
             self.exists(&old.name, create.if_not_exists)?;
             return done;
         }
-        let id = old.as_ref().map_or(catalog.next_id(), |old| old.id);
+        let id = old.as_ref().map_or_else(|| engine.new_id(), |old| old.id);
         let defaults = self.ksql.defaults();
         let (mut ksql, mut depends_on) = match &create.query {
             Some(query) => {
@@ -129,7 +129,7 @@ impl Session {
         self.refuse_in_transaction("INSERT INTO .. SELECT as a query")?;
         let engine = self.engine.clone();
         let text = self.substituted(text)?;
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let relation = catalog.get(&plain_name(name))?.clone();
         let Some(sink) = relation.ksql.as_deref() else {
@@ -179,7 +179,7 @@ impl Session {
     pub(super) async fn ksql_create_type(&mut self, name: &str, ty: &TypeName, if_not_exists: bool) -> Result<Response> {
         self.refuse_in_transaction("CREATE TYPE")?;
         let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let done = Ok(Response::Done("CREATE TYPE".into()));
         if catalog.named_type(name).is_some() {
@@ -198,7 +198,7 @@ impl Session {
     pub(super) async fn ksql_drop_type(&mut self, name: &str, if_exists: bool) -> Result<Response> {
         self.refuse_in_transaction("DROP TYPE")?;
         let engine = self.engine.clone();
-        let _ddl = engine.ddl.lock().await;
+        let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         if let Some((user, _)) = catalog.ksql_relations().find(|(_, k)| k.writers.iter().any(|w| names_type(w, name))) {
             let message = format!("cannot drop type \"{name}\" because other objects depend on it");
