@@ -1,0 +1,85 @@
+//! The columns that a statement writes to: which they are, and what may be put there.
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+
+use crate::catalog::{Column, Relation};
+use crate::data::PgType;
+use crate::engine::query::Planned;
+use crate::error::{Error, Result, code};
+
+pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
+    if names.is_empty() {
+        return Ok((0..relation.columns.len()).collect());
+    }
+    let mut targets = Vec::with_capacity(names.len());
+    for name in names {
+        let target = relation.column(name)?;
+        if targets.contains(&target) {
+            return Err(Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once")));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+/// More values than columns never fit; fewer only where no columns are listed.
+pub fn check_width(values: usize, targets: usize, listed: bool) -> Result<()> {
+    if values > targets {
+        return Err(Error::syntax("INSERT has more expressions than target columns"));
+    }
+    if values < targets && listed {
+        return Err(Error::syntax("INSERT has more target columns than expressions"));
+    }
+    Ok(())
+}
+
+/// Errors: 23502 if column `i` of the relation may not be null and `values` has one.
+pub fn not_null(relation: &Relation, i: usize, values: &ArrayRef) -> Result<()> {
+    let column = &relation.columns[i];
+    if column.nullable || values.null_count() == 0 {
+        return Ok(());
+    }
+    let message = format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
+    Err(Error::new(code::NOT_NULL_VIOLATION, message))
+}
+
+/// Errors: 23502 for a null where the relation takes none. `rows` begins with the relation's columns.
+pub fn all_not_null(relation: &Relation, rows: &RecordBatch) -> Result<()> {
+    (0..relation.columns.len()).try_for_each(|i| not_null(relation, i, rows.column(i)))
+}
+
+/// The plan with its first columns cast to the types wanted, as an assignment would.
+pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
+    let schema = planned.plan.schema().clone();
+    let mut expressions = Vec::with_capacity(schema.fields().len());
+    for (i, from) in schema.columns().into_iter().enumerate() {
+        let column = datafusion::logical_expr::Expr::Column(from);
+        expressions.push(match wanted.get(i) {
+            Some(to) if to.ty.arrow() != *schema.field(i).data_type() => {
+                check_assignable(&PgType::of(schema.field(i)), to)?;
+                datafusion::logical_expr::cast(column, to.ty.arrow()).alias(format!("column{i}"))
+            }
+            _ => column.alias(format!("column{i}")),
+        });
+    }
+    let plan = datafusion::logical_expr::LogicalPlanBuilder::from(planned.plan).project(expressions)?.build()?;
+    let schema = plan.schema().inner().clone();
+    Ok(Planned { plan, schema, ..planned })
+}
+
+/// Errors: 42804 where PostgreSQL has no assignment cast.
+pub fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
+    let family = |t: &PgType| match t {
+        t if t.is_number() => 1,
+        PgType::Date | PgType::Timestamp | PgType::Timestamptz => 2,
+        PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown => 0,
+        PgType::Json | PgType::Jsonb => 3,
+        other => 4 + other.oid(),
+    };
+    let (a, b) = (family(from), family(&to.ty));
+    if a == b || a == 0 || b == 0 {
+        return Ok(());
+    }
+    Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{}\" is of type {} but expression is of type {from}", to.name, to.ty))
+        .hint("You will need to rewrite or cast the expression."))
+}

@@ -1,0 +1,67 @@
+//! INSERT, UPDATE, DELETE: statements that become events.
+//!
+//! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
+//! types ([`insert`], [`columns`]). UPDATE and DELETE ([`change`]) read the table's rows at the head and append what becomes of them, with
+//! the table locked against other changes in between ([`locks`]): so no update is lost, and the events say what happened, not what was
+//! asked. [`returning`] answers rows of what was written; [`values`] knows parameters and literals.
+
+mod change;
+mod columns;
+mod insert;
+mod locks;
+mod returning;
+mod values;
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::ksql::insert::{check_appendable, shares_topic};
+use super::session::Session;
+use crate::catalog::{Relation, RelationKind};
+use crate::error::{Error, Result, code};
+use crate::sql::{Statement, parse};
+
+pub use columns::{all_not_null, target_columns};
+pub use locks::in_time;
+pub use values::scalars;
+
+impl Session {
+    /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
+    pub(super) fn writable(&self, name: &str) -> Result<Arc<Relation>> {
+        let catalog = self.catalog();
+        let relation = catalog.get(name)?;
+        if relation.has_log() {
+            check_appendable(relation)?;
+            return Ok(relation.clone());
+        }
+        Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot change {} \"{name}\"", relation.kind.word()))
+            .hint("Append to the streams and tables that it reads."))
+    }
+
+    pub(super) fn changeable(&self, name: &str, what: &str) -> Result<Arc<Relation>> {
+        let relation = self.writable(name)?;
+        if shares_topic(&self.catalog(), &relation) {
+            return Err(Error::unsupported(format!("{what} is not supported on \"{name}\": it shares its topic with other relations"))
+                .hint("INSERT replaces the row of a key, DELETE FROM .. WHERE key = value removes it."));
+        }
+        if relation.kind == RelationKind::Table {
+            return Ok(relation);
+        }
+        Err(Error::unsupported(format!("{what} is not supported on stream \"{name}\": events are immutable"))
+            .hint("Append an event that says what changed, or use a table."))
+    }
+}
+
+/// A query of our own making.
+pub fn parsed_query(text: &str) -> Result<Box<ast::Query>> {
+    match parse(text)? {
+        Statement::Query(query) => Ok(query),
+        _ => Err(Error::internal("not a query")),
+    }
+}
+
+/// The name as an identifier that is taken as it is written.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

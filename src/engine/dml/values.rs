@@ -1,0 +1,137 @@
+//! Parameters and literals as values of columns.
+
+use datafusion::common::ScalarValue;
+use sqlparser::ast::{self, Expr, SetExpr};
+
+use super::columns::{check_width, target_columns};
+use crate::data::PgType;
+use crate::data::decode::ColumnBuilder;
+use crate::data::encode::Style;
+use crate::engine::session::{Parameters, Prepared, Session};
+use crate::error::{Error, Result, code};
+use crate::sql::Statement;
+
+impl Session {
+    /// Types of the parameters of an INSERT .. VALUES whose values are all literals or parameters.
+    pub(in crate::engine) fn insert_parameters(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Option<Vec<PgType>>> {
+        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(None) };
+        let Some(rows) = literal_rows(source) else { return Ok(None) };
+        let relation = self.writable(table)?;
+        let targets = target_columns(&relation, columns)?;
+        let mut types: Vec<Option<PgType>> = declared.to_vec();
+        for row in rows {
+            check_width(row.len(), targets.len(), !columns.is_empty())?;
+            for (value, target) in row.iter().zip(&targets) {
+                if let Some(n) = placeholder(value) {
+                    types.resize(types.len().max(n), None);
+                    types[n - 1].get_or_insert_with(|| relation.columns[*target].ty.clone());
+                }
+            }
+        }
+        Ok(Some(types.into_iter().map(|t| t.unwrap_or(PgType::Text)).collect()))
+    }
+
+    /// The types of parameters that an INSERT puts into columns as they are, besides those declared.
+    pub(in crate::engine) fn target_types(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Vec<Option<PgType>>> {
+        let mut types = declared.to_vec();
+        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(types) };
+        let relation = self.writable(table)?;
+        let targets = target_columns(&relation, columns)?;
+        let mut note = |i: usize, value: &Expr| {
+            if let (Some(n), Some(target)) = (placeholder(value), targets.get(i)) {
+                types.resize(types.len().max(n), None);
+                types[n - 1].get_or_insert_with(|| relation.columns[*target].ty.clone());
+            }
+        };
+        match source.body.as_ref() {
+            SetExpr::Values(values) => {
+                values.rows.iter().for_each(|row| row.content.iter().enumerate().for_each(|(i, value)| note(i, value)));
+            }
+            SetExpr::Select(select) => select.projection.iter().enumerate().for_each(|(i, item)| match item {
+                ast::SelectItem::UnnamedExpr(value) | ast::SelectItem::ExprWithAlias { expr: value, .. } => note(i, value),
+                _ => {}
+            }),
+            _ => {}
+        }
+        Ok(types)
+    }
+}
+
+/// The declared types of a statement's parameters.
+pub fn declared(prepared: &Prepared) -> Vec<Option<PgType>> {
+    prepared.parameters.iter().cloned().map(Some).collect()
+}
+
+/// Parameter values as scalars.
+pub fn scalars(types: &[PgType], parameters: &Parameters) -> Result<Vec<ScalarValue>> {
+    let mut values = Vec::with_capacity(types.len());
+    for (i, ty) in types.iter().enumerate() {
+        let mut builder = ColumnBuilder::new(ty, 1);
+        put_parameter(&mut builder, i, ty, ty, parameters)?;
+        values.push(ScalarValue::try_from_array(&builder.finish(), 0)?);
+    }
+    Ok(values)
+}
+
+/// Appends parameter `i`, of type `from` on the wire, to a column of type `to`.
+pub fn put_parameter(builder: &mut ColumnBuilder, i: usize, from: &PgType, to: &PgType, parameters: &Parameters) -> Result<()> {
+    let Some(value) =
+        parameters.values.get(i).ok_or_else(|| Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${}", i + 1)))?
+    else {
+        builder.append_null();
+        return Ok(());
+    };
+    if !parameters.is_binary(i) {
+        let text = std::str::from_utf8(value)
+            .map_err(|_| Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\""))?;
+        return builder.append_text(text);
+    }
+    if from.base() == to.base() {
+        return builder.append_binary(value);
+    }
+    // A driver may send a bigint for an integer column: by way of text, so that the column's own checks apply.
+    let array = crate::data::decode::parse_binary(from, value)?.to_array()?;
+    let mut text = Vec::new();
+    crate::data::encode::cell_text(&array, 0, from, &Style::default(), &mut text)?;
+    builder.append_text(&String::from_utf8_lossy(&text))
+}
+
+pub fn put_value(builder: &mut ColumnBuilder, value: &Expr, prepared: &Prepared, parameters: &Parameters) -> Result<()> {
+    if let Some(n) = placeholder(value) {
+        let from =
+            prepared.parameters.get(n - 1).ok_or_else(|| Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${n}")))?;
+        let to = builder.ty().clone();
+        return put_parameter(builder, n - 1, from, &to, parameters);
+    }
+    match crate::sql::convert::literal(value) {
+        Some(Some(text)) => builder.append_text(&text),
+        Some(None) => {
+            builder.append_null();
+            Ok(())
+        }
+        None => Err(Error::internal("not a literal")),
+    }
+}
+
+/// True for the word DEFAULT in place of a value.
+pub fn is_default(value: &Expr) -> bool {
+    matches!(value, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+}
+
+/// The number of a parameter, from 1.
+pub fn placeholder(value: &Expr) -> Option<usize> {
+    let Expr::Value(v) = value else { return None };
+    let ast::Value::Placeholder(name) = &v.value else { return None };
+    name.strip_prefix('$')?.parse().ok().filter(|n| (1..=65_535).contains(n))
+}
+
+/// The rows of `VALUES (..), ..` if each value is a literal or a parameter.
+pub fn literal_rows(source: &ast::Query) -> Option<Vec<&[Expr]>> {
+    let SetExpr::Values(values) = source.body.as_ref() else { return None };
+    if source.with.is_some() || source.order_by.is_some() || source.limit_clause.is_some() || source.fetch.is_some() {
+        return None;
+    }
+    let rows: Vec<&[Expr]> = values.rows.iter().map(|row| row.content.as_slice()).collect();
+    let plain = |e: &Expr| placeholder(e).is_some() || crate::sql::convert::literal(e).is_some();
+    rows.iter().all(|row| row.iter().all(plain)).then_some(rows)
+}
