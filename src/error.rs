@@ -25,7 +25,7 @@ pub mod code {
         INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W"; INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X";
         INVALID_PARAMETER_VALUE = "22023"; INVALID_TEXT_REPRESENTATION = "22P02"; INVALID_BINARY_REPRESENTATION = "22P03";
         BAD_COPY_FILE_FORMAT = "22P04"; DATA_EXCEPTION = "22000";
-        NOT_NULL_VIOLATION = "23502"; UNIQUE_VIOLATION = "23505";
+        NOT_NULL_VIOLATION = "23502"; FOREIGN_KEY_VIOLATION = "23503"; UNIQUE_VIOLATION = "23505"; CHECK_VIOLATION = "23514";
         ACTIVE_SQL_TRANSACTION = "25001"; NO_ACTIVE_SQL_TRANSACTION = "25P01"; IN_FAILED_SQL_TRANSACTION = "25P02";
         INVALID_SQL_STATEMENT_NAME = "26000"; INVALID_AUTHORIZATION = "28000";
         DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"; INVALID_CURSOR_NAME = "34000"; INVALID_CATALOG_NAME = "3D000"; INVALID_SAVEPOINT = "3B001";
@@ -36,7 +36,7 @@ pub mod code {
         DATATYPE_MISMATCH = "42804"; WRONG_OBJECT_TYPE = "42809"; CANNOT_COERCE = "42846"; UNDEFINED_FUNCTION = "42883";
         UNDEFINED_TABLE = "42P01"; RESERVED_NAME = "42939"; DUPLICATE_ALIAS = "42712"; ASSERT_FAILURE = "P0004"; UNDEFINED_PARAMETER = "42P02"; DUPLICATE_CURSOR = "42P03"; DUPLICATE_PREPARED = "42P05";
         DUPLICATE_TABLE = "42P07"; INVALID_TABLE_DEFINITION = "42P16"; INVALID_OBJECT_DEFINITION = "42P17";
-        INVALID_COLUMN_REFERENCE = "42P10"; INDETERMINATE_DATATYPE = "42P18"; WINDOWING_ERROR = "42P20";
+        INVALID_COLUMN_REFERENCE = "42P10"; INVALID_FOREIGN_KEY = "42830"; INDETERMINATE_DATATYPE = "42P18"; WINDOWING_ERROR = "42P20";
         DISK_FULL = "53100"; OUT_OF_MEMORY = "53200"; TOO_MANY_CONNECTIONS = "53300"; CONFIGURATION_LIMIT_EXCEEDED = "53400";
         PROGRAM_LIMIT_EXCEEDED = "54000"; STATEMENT_TOO_COMPLEX = "54001";
         OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"; OBJECT_IN_USE = "55006"; LOCK_NOT_AVAILABLE = "55P03";
@@ -65,12 +65,30 @@ pub struct Fields {
     pub position: Option<usize>,
     /// Where it happened, for example `COPY bid, line 3`.
     pub context: Option<String>,
+    /// The relation, column and constraint that it is about, by name.
+    pub about: About,
+}
+
+/// What a program may want to know of an error: names, without quotes.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    pub table: Option<String>,
+    pub column: Option<String>,
+    pub constraint: Option<String>,
 }
 
 impl Error {
     /// An error of SQLSTATE `code` with a one-line message.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Error(Box::new(Fields { code, message: message.into(), detail: None, hint: None, position: None, context: None }))
+        Error(Box::new(Fields {
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            context: None,
+            about: About::default(),
+        }))
     }
     /// 0A000: what the user asked for is not supported; always say in a hint what to write instead.
     pub fn unsupported(message: impl Into<String>) -> Self {
@@ -102,6 +120,12 @@ impl Error {
     /// Adds a CONTEXT line, keeping one already there.
     pub fn context(mut self, text: impl Into<String>) -> Self {
         self.0.context.get_or_insert(text.into());
+        self
+    }
+    /// Names what it is about.
+    pub fn about(mut self, table: &str, column: Option<&str>, constraint: Option<&str>) -> Self {
+        let name = |n: &str| n.to_string();
+        self.0.about = About { table: Some(name(table)), column: column.map(name), constraint: constraint.map(name) };
         self
     }
     /// The fields of the error.

@@ -28,7 +28,9 @@ macro_rules! scripts {
 scripts!("":
     aggregate_functions,
     aggregates,
+    alter,
     catalog,
+    constraints,
     copy,
     cursors,
     distinct_on,
@@ -40,6 +42,7 @@ scripts!("":
     laterals,
     now,
     own_writes,
+    sequences,
     set_operations,
     statements,
     subqueries,

@@ -4,7 +4,9 @@
 //! event (a row with the change as JSON); [`Catalog::apply`] folds it into the next catalog. Opening a database folds all of them.
 //! So the catalog as of a position is the fold of the changes before it, like everything else.
 
+mod constraint;
 mod ksql;
+mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +18,10 @@ use crate::data::{OP, PgType, ROW};
 use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
+pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
+
+pub use sequence::{Sequence, Sequences};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;
@@ -29,7 +34,7 @@ pub const CLOCK_LOG: RelationId = 2;
 
 /// `_clock` as a view reads it. It is in no catalog: nobody names it.
 pub fn clock() -> Relation {
-    let now = Column { name: "now".into(), ty: PgType::Timestamptz, nullable: false, default: None };
+    let now = Column { nullable: false, ..Column::new("now".into(), PgType::Timestamptz) };
     Relation::new(CLOCK_LOG, "_clock".into(), RelationKind::Stream, vec![now], String::new())
 }
 
@@ -69,6 +74,25 @@ pub struct Column {
     /// DEFAULT expression, as SQL text.
     #[serde(default)]
     pub default: Option<String>,
+    /// GENERATED .. AS IDENTITY: its default is the next number of a sequence of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+impl Column {
+    /// A column that may be null and has no default.
+    pub fn new(name: String, ty: PgType) -> Column {
+        Column { name, ty, nullable: true, default: None, identity: None }
+    }
+}
+
+/// How an identity column takes values of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Identity {
+    /// None, unless told to by OVERRIDING SYSTEM VALUE.
+    Always,
+    /// Any.
+    ByDefault,
 }
 
 mod type_by_name {
@@ -103,6 +127,11 @@ pub struct Relation {
     pub sql: String,
     /// The relations that the query names directly.
     pub depends_on: Vec<RelationId>,
+    /// What its rows must satisfy besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Constraint>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
     #[serde(default)]
     pub leaves_out: bool,
@@ -124,8 +153,9 @@ pub struct Schemas {
 impl Relation {
     /// A relation without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
-        let (key, depends_on, schemas) = (vec![], vec![], Schemas::default());
-        Relation { id, name, kind, columns, key, sql, depends_on, leaves_out: false, ksql: None, schemas }
+        let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
+        let (leaves_out, ksql, schemas) = (false, None, Schemas::default());
+        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, ksql, schemas }
     }
 
     /// The same relation with every column nullable.
@@ -200,6 +230,11 @@ pub enum Change {
     /// Names a type of ksqlDB's dialect, given as it prints.
     CreateType(String, String),
     DropType(String),
+    /// Creates a sequence, or replaces its definition.
+    PutSequence(Sequence),
+    DropSequence(RelationId),
+    /// The sequence may have given its numbers up to this one.
+    Reserve(RelationId, i64),
 }
 
 /// All relations, as of one position.
@@ -209,6 +244,7 @@ pub struct Catalog {
     by_name: BTreeMap<String, RelationId>,
     /// Types that were given names in ksqlDB's dialect.
     types: BTreeMap<String, Type>,
+    pub sequences: Sequences,
     next: RelationId,
 }
 
@@ -218,7 +254,10 @@ impl Catalog {
         let mut next = self.clone();
         match change {
             Change::Create(relation) => next.create(relation.clone()),
-            Change::Drop(ids) => ids.iter().try_for_each(|id| next.take(*id).map(|_| ()))?,
+            Change::Drop(ids) => ids.iter().try_for_each(|id| {
+                next.sequences.take_owned(*id);
+                next.take(*id).map(|_| ())
+            })?,
             Change::Replace(old, relation) => {
                 next.take(*old)?;
                 next.create(relation.clone());
@@ -237,6 +276,12 @@ impl Catalog {
             Change::DropType(name) => {
                 next.types.remove(name);
             }
+            Change::PutSequence(sequence) => {
+                next.next = next.next.max(sequence.id + 1);
+                next.sequences.put(sequence.clone());
+            }
+            Change::DropSequence(id) => next.sequences.take(*id),
+            Change::Reserve(id, last) => next.sequences.reserve(*id, *last),
         }
         Ok(next)
     }

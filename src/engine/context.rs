@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::database::Engine;
+use super::sequence::SharedDrawn;
 use super::settings::Settings;
 use crate::catalog::{Catalog, RelationKind};
 use crate::log::segment::hex;
@@ -17,6 +18,8 @@ pub struct Source {
     user: String,
     database: String,
     current: Mutex<Option<Arc<SystemContext>>>,
+    /// What sequences have given to the session.
+    pub(super) drawn: SharedDrawn,
     /// The catalog of a transaction that has changed it.
     catalog: Mutex<Option<Arc<Catalog>>>,
 }
@@ -29,6 +32,7 @@ impl Source {
             user: user.into(),
             database: database.into(),
             current: Mutex::default(),
+            drawn: SharedDrawn::default(),
             catalog: Mutex::default(),
         }
     }
@@ -49,6 +53,11 @@ impl Source {
         self.forget();
     }
 
+    /// The catalog as the session sees it.
+    pub(super) fn catalog(&self, engine: &Engine) -> Arc<Catalog> {
+        self.catalog.lock().clone().unwrap_or_else(|| engine.catalog())
+    }
+
     /// For functions, which are registered once a session.
     pub(super) fn as_function(self: &Arc<Self>) -> Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync> {
         let source = self.clone();
@@ -57,7 +66,7 @@ impl Source {
 
     fn gather(&self, settings: &Settings) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
-        let catalog = self.catalog.lock().clone().unwrap_or_else(|| engine.catalog());
+        let catalog = self.catalog(&engine);
         let (relations, operators) = progress(&engine, &catalog);
         SystemContext {
             catalog,

@@ -6,18 +6,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, Int64Array, RecordBatch};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::task::JoinHandle;
 
 use super::database::Engine;
-use super::dml::{all_not_null, parsed_query, quoted, target_columns};
+use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
-use super::session::Session;
+use super::session::{Response, Session};
 use super::transaction::TableLock;
-use crate::catalog::Relation;
+use crate::catalog::{Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::data::encode::Style;
@@ -38,6 +38,8 @@ pub struct CopyIn {
     targets: Vec<usize>,
     /// Values of the columns that are not copied; `None` if all are.
     template: Option<RecordBatch>,
+    /// Of those, the columns that take a number from a sequence for each row.
+    numbered: Vec<(usize, Arc<Sequence>)>,
     sink: Sink,
     rows: u64,
     _lock: Option<TableLock>,
@@ -119,7 +121,16 @@ impl CopyIn {
         self.rows += batch.num_rows() as u64;
         let full = match &self.template {
             None => not_null(&self.relation, batch)?,
-            Some(template) => not_null(&self.relation, widened(&self.relation, &self.targets, template, &batch)?)?,
+            Some(template) => {
+                let mut wide = widened(&self.relation, &self.targets, template, &batch)?;
+                for (column, sequence) in &self.numbered {
+                    let numbers = Int64Array::from(self.engine.numbers(sequence, batch.num_rows()).await?);
+                    let mut columns = wide.columns().to_vec();
+                    columns[*column] = arrow::compute::cast(&numbers, columns[*column].data_type())?;
+                    wide = RecordBatch::try_new(wide.schema(), columns)?;
+                }
+                not_null(&self.relation, wide)?
+            }
         };
         for (log, events) in events_of_rows(&self.engine, &self.relation, full)? {
             match &mut self.sink {
@@ -146,7 +157,7 @@ fn widened(relation: &Relation, targets: &[usize], template: &RecordBatch, batch
             None => datafusion::common::ScalarValue::try_from_array(template.column(i), 0)?.to_array_of_size(batch.num_rows())?,
         });
     }
-    Ok(RecordBatch::try_new(relation.schema(), columns)?)
+    Ok(RecordBatch::try_new(relation.nullable().schema(), columns)?)
 }
 
 fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
@@ -164,6 +175,8 @@ impl Session {
         } else {
             Some(self.defaults(&relation, &targets).await?)
         };
+        let numbered = (0..relation.columns.len()).filter(|i| !targets.contains(i));
+        let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?))).collect();
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_shared(relation.id).await? };
         let sink =
@@ -180,6 +193,7 @@ impl Session {
             relation,
             targets,
             template,
+            numbered,
             sink,
             rows: 0,
             _lock: lock,
@@ -188,7 +202,13 @@ impl Session {
 
     /// One row with the defaults of the columns that are not among `targets`.
     async fn defaults(&self, relation: &Relation, targets: &[usize]) -> Result<RecordBatch> {
-        let open = relation.nullable();
+        let mut open = relation.nullable();
+        for i in (0..open.columns.len()).filter(|i| !targets.contains(i)) {
+            if self.sequence_of_column(relation, &open.columns[i]).is_some() {
+                (open.columns[i].default, open.columns[i].identity) = (None, None);
+            }
+            refuse_volatile(&open.columns[i])?;
+        }
         let given = targets.iter().map(|t| arrow::array::new_null_array(&relation.columns[*t].ty.arrow(), 1)).collect();
         self.complete(&open, targets, given, 1).await
     }
@@ -199,7 +219,7 @@ impl Session {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;
         }
-        let CopyIn { sink, rows, _lock, .. } = *copy;
+        let CopyIn { sink, rows, relation, _lock, .. } = *copy;
         match sink {
             Sink::Staged(_) if rows == 0 => {}
             Sink::Staged(mut encoding) => {
@@ -207,7 +227,12 @@ impl Session {
                 self.cancel.shield(staging.commit(self.settings.synchronous_commit())).await?;
             }
             Sink::Held(batches) => {
+                let mark = self.gathered();
                 self.append(batches).await?;
+                if self.constrained(&relation.name) {
+                    self.check(mark).await?;
+                    self.end_alone(Ok(Response::Empty)).await?;
+                }
             }
         }
         Ok(format!("COPY {rows}"))

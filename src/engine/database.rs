@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::cut::Purpose;
 use super::node::Node;
 use super::runner::Runner;
+use super::sequence::Counters;
 use super::session::Session;
 use super::{checkpoint, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId};
@@ -60,6 +61,8 @@ pub struct Engine {
     pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
     /// The time of the last tick; see [`super::time`].
     pub(super) last_tick: tokio::sync::Mutex<i64>,
+    /// How far each sequence is.
+    pub(super) counters: Counters,
     locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
     next_process: AtomicI32,
     pub(super) view_state_bytes_max: usize,
@@ -110,6 +113,7 @@ impl Engine {
             planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
+            counters: Counters::default(),
             locks: Mutex::default(),
             next_process: AtomicI32::new(1),
             view_state_bytes_max: config.view_state_bytes_max,

@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
+use super::constraints::referring;
 use super::database::Engine;
 use super::ksql;
 use super::node::{Input, Node, Source};
@@ -29,6 +30,7 @@ use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
 use crate::plan::names::{ContextSource, Names};
+use crate::sql::statement::{NewRule, SequenceOptions};
 use crate::sql::{Statement, parse};
 
 /// The columns of a relation's events as the log gives them back.
@@ -104,11 +106,21 @@ pub async fn view_node_of(engine: &Engine, relation: &Arc<Relation>) -> Result<A
 
 /// The node of a materialized view of a catalog that is not current yet, at position 0.
 pub async fn view_node_in(engine: &Engine, catalog: &Arc<Catalog>, relation: &Arc<Relation>) -> Result<Arc<Node>> {
+    view_node_with(engine, catalog, relation, |id| engine.node(id)).await
+}
+
+/// The same, with nodes below that are not in place yet.
+pub async fn view_node_with(
+    engine: &Engine,
+    catalog: &Arc<Catalog>,
+    relation: &Arc<Relation>,
+    find: impl Fn(RelationId) -> Option<Arc<Node>>,
+) -> Result<Arc<Node>> {
     let Statement::Query(query) = parse(&relation.sql)? else {
         return Err(Error::internal(format!("materialized view {} is not a query", relation.name)));
     };
     let dataflow = engine.dataflow(catalog, &query, &relation.columns, relation.leaves_out).await?;
-    view_node(engine, catalog, relation.clone(), dataflow, |id| engine.node(id))
+    view_node(engine, catalog, relation.clone(), dataflow, find)
 }
 
 /// The operator that folds the events of a table, all their columns, into its rows; and the columns that identify a row.
@@ -267,7 +279,7 @@ impl Engine {
 impl Session {
     /// True if the relation is there already and that is all right; 42P07 if it is not.
     pub(super) fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
-        if self.catalog().find(name).is_none() {
+        if self.catalog().find(name).is_none() && self.catalog().sequence(name).is_none() {
             return Ok(false);
         }
         let exists = Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
@@ -279,7 +291,7 @@ impl Session {
     }
 
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
-        let NewRelation { kind, name, columns, key, if_not_exists } = new;
+        let NewRelation { kind, name, columns, key, rules, numbered, if_not_exists } = new;
         self.define().await?;
         if self.exists(&name, if_not_exists)? {
             return Ok(());
@@ -288,7 +300,15 @@ impl Session {
             self.check_default(column).await?;
         }
         let sql = text.trim().to_string();
-        let relation = Relation { key, ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
+        let mut relation = Relation { key, ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
+        for (column, options) in &numbered {
+            let sequence = self.number_column(&mut relation, *column, options)?;
+            self.stage(sequence, vec![])?;
+        }
+        for rule in &rules {
+            let constraint = self.new_constraint(&relation, rule).await?;
+            relation.constraints.push(constraint);
+        }
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
         self.stage(Change::Create(relation), node.into_iter().collect())
     }
@@ -403,7 +423,29 @@ impl Session {
         }
         let others: Vec<&Arc<Relation>> = all.difference(&wanted).filter_map(|id| catalog.by_id(*id)).collect();
         self.tell_cascade(&others);
+        self.drop_references(&catalog, &all, cascade)?;
         self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
+    }
+
+    /// Takes away the constraints by which tables that stay refer to some that go. Errors: 2BP01 without `cascade`.
+    fn drop_references(&mut self, catalog: &Catalog, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
+        for parent in gone.iter().filter_map(|id| catalog.by_id(*id)) {
+            for (child, constraint, _) in referring(catalog, parent.id).filter(|(child, _, _)| !gone.contains(&child.id)) {
+                let told = format!("constraint {} on table {}", constraint.name, child.name);
+                if !cascade {
+                    let message = format!("cannot drop table {} because other objects depend on it", parent.name);
+                    return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                        .detail(format!("{told} depends on table {}", parent.name))
+                        .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+                }
+                self.notice("NOTICE", Error::new(code::SUCCESS, format!("drop cascades to {told}")));
+                // It may have lost another one already.
+                let mut altered = self.catalog().by_id(child.id).unwrap_or(child).as_ref().clone();
+                altered.constraints.retain(|c| c.name != constraint.name);
+                self.stage(Change::Alter(altered), vec![])?;
+            }
+        }
+        Ok(())
     }
 
     /// The NOTICE of a DROP .. CASCADE: what goes with it.
@@ -436,6 +478,9 @@ pub struct NewRelation {
     pub columns: Vec<Column>,
     /// Indices into `columns`.
     pub key: Vec<usize>,
+    pub rules: Vec<NewRule>,
+    /// Columns that get a sequence, with its options.
+    pub numbered: Vec<(usize, SequenceOptions)>,
     pub if_not_exists: bool,
 }
 
@@ -466,7 +511,7 @@ fn view_columns(planned: &Planned, names: &[String]) -> Result<Vec<Column>> {
                 .hint("Give one of the columns another name with AS."));
         }
         let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
-        columns.push(Column { name, ty, nullable: true, default: None });
+        columns.push(Column::new(name, ty));
     }
     Ok(columns)
 }

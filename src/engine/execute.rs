@@ -15,6 +15,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::sql_type;
 use crate::sql::located;
+use crate::sql::statement::Alteration;
 use crate::sql::{Statement, parse};
 
 impl Session {
@@ -93,22 +94,52 @@ impl Session {
             let done = self.run_definition(prepared).await;
             return self.end_alone(done).await;
         }
+        if let Some(name) = changes(&prepared.statement).filter(|name| self.constrained(name)) {
+            self.begin_alone();
+            let copies = matches!(prepared.statement, Statement::CopyIn { .. });
+            let done = self.run_checked(name, prepared, &parameters).await;
+            // A COPY ends when its rows have come.
+            return if copies && done.is_ok() { done } else { self.end_alone(done).await };
+        }
+        self.run_statement(prepared, &parameters).await
+    }
+
+    /// Runs a statement that changes a relation, and checks its constraints.
+    async fn run_checked(&mut self, name: &str, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+        self.lock_constrained(name).await?;
+        let mark = self.gathered();
+        let done = self.run_statement(prepared, parameters).await?;
+        self.check(mark).await?;
+        Ok(done)
+    }
+
+    /// Runs a statement of our own making, in the transaction that is open.
+    pub(super) async fn run_text(&mut self, text: &str) -> Result<()> {
+        let prepared = Arc::new(self.plan_parsed(text, parse(text)?, &[]).await?);
+        self.run_planned(&prepared, Parameters::default()).await.map(|_| ())
+    }
+
+    async fn run_statement(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         let done = |tag: &str| Ok(Response::Done(tag.to_string()));
         match &prepared.statement {
             Statement::Ksql(statement) => self.run_ksql(&prepared.text, statement).await,
             Statement::Query(query) => {
                 let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
-                let stream = self.run_query(&planned, scalars(&planned.parameters, &parameters)?).await?;
+                let stream = self.run_query(&planned, scalars(&planned.parameters, parameters)?).await?;
                 Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
             }
-            Statement::Resume { name, if_exists, skip } => {
+            Statement::Alter { name, if_exists, changes, .. } if let [Alteration::Resume { skip }] = changes.as_slice() => {
                 self.resume(name, *if_exists, *skip).await?;
                 done("ALTER MATERIALIZED VIEW")
             }
-            Statement::Insert { .. } => self.insert(&prepared.statement, prepared, &parameters).await,
+            Statement::SetConstraints { names, deferred } => {
+                self.set_constraints(names, *deferred).await?;
+                done("SET CONSTRAINTS")
+            }
+            Statement::Insert { .. } => self.insert(&prepared.statement, prepared, parameters).await,
             Statement::InsertDefaults { table } => self.insert_defaults(table).await,
-            Statement::Update { .. } => self.update(&prepared.statement, prepared, &parameters).await,
-            Statement::Delete { .. } => self.delete(&prepared.statement, prepared, &parameters).await,
+            Statement::Update { .. } => self.update(&prepared.statement, prepared, parameters).await,
+            Statement::Delete { .. } => self.delete(&prepared.statement, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
             Statement::Begin => self.begin(),
@@ -134,18 +165,17 @@ impl Session {
             }
             Statement::Nothing(tag) => done(tag),
             Statement::Empty => Ok(Response::Empty),
-            Statement::CreateRelation { .. } | Statement::CreateView { .. } | Statement::Drop { .. } => {
-                Err(Error::internal("a definition has a transaction"))
-            }
+            _ => Err(Error::internal("a definition has a transaction")),
         }
     }
 
     /// Runs a statement that changes the catalog, in the transaction that is open.
     async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
         let tag = match &prepared.statement {
-            Statement::CreateRelation { kind, name, columns, key, if_not_exists } => {
+            Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists } => {
                 let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
-                let new = NewRelation { kind, name, columns, key, if_not_exists: *if_not_exists };
+                let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
+                let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists };
                 self.create_relation(&prepared.text, new).await?;
                 format!("CREATE {}", kind.word().to_uppercase())
             }
@@ -158,6 +188,30 @@ impl Session {
             Statement::Drop { kind, names, if_exists, cascade } => {
                 self.drop(*kind, names, *if_exists, *cascade).await?;
                 format!("DROP {}", kind.word().to_uppercase())
+            }
+            Statement::CreateSequence { name, options, if_not_exists } => {
+                self.create_sequence(name, options, *if_not_exists).await?;
+                "CREATE SEQUENCE".into()
+            }
+            Statement::AlterSequence { name, if_exists, options } => {
+                self.alter_sequence(name, *if_exists, options).await?;
+                "ALTER SEQUENCE".into()
+            }
+            Statement::DropSequence { names, if_exists, cascade } => {
+                self.drop_sequences(names, *if_exists, *cascade).await?;
+                "DROP SEQUENCE".into()
+            }
+            Statement::CreateIndex { name, table, columns, plain, unique, if_not_exists } => {
+                self.create_index(name.as_deref(), table, columns, *plain, *unique, *if_not_exists).await?;
+                "CREATE INDEX".into()
+            }
+            Statement::DropIndex { names, if_exists } => {
+                self.drop_indexes(names, *if_exists).await?;
+                "DROP INDEX".into()
+            }
+            Statement::Alter { kind, name, if_exists, changes } => {
+                self.alter(*kind, name, *if_exists, changes).await?;
+                format!("ALTER {}", kind.word().to_uppercase())
             }
             _ => return Err(Error::internal("not a definition")),
         };
@@ -292,7 +346,23 @@ impl Session {
 
 /// True for statements that change the catalog in their transaction.
 fn defines(statement: &Statement) -> bool {
-    matches!(statement, Statement::CreateRelation { .. } | Statement::CreateView { .. } | Statement::Drop { .. })
+    use Statement as S;
+    match statement {
+        S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
+        S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } => true,
+        S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
+        S::CreateIndex { .. } | S::DropIndex { .. } => true,
+        _ => false,
+    }
+}
+
+/// The relation whose rows a statement changes.
+fn changes(statement: &Statement) -> Option<&str> {
+    match statement {
+        Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => Some(table),
+        Statement::Update { table, .. } | Statement::Delete { table, .. } => Some(table),
+        _ => None,
+    }
 }
 
 fn unknown_statement(name: &str) -> Error {

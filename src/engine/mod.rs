@@ -7,15 +7,18 @@
 //! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
 //!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
+//!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]).
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
-//! 7. DDL ([`ddl`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
+//! 7. DDL ([`ddl`], [`alter`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
+pub mod alter;
 pub mod checkpoint;
+pub mod constraints;
 pub mod context;
 pub mod copy;
 pub mod cursor;
@@ -35,6 +38,7 @@ pub mod planning;
 pub mod query;
 pub mod recovery;
 pub mod runner;
+pub mod sequence;
 pub mod session;
 pub mod settings;
 pub mod time;

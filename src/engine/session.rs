@@ -177,6 +177,9 @@ impl Session {
         for function in system::functions::functions(context.as_function()) {
             state.register_udf(Arc::new(function))?;
         }
+        for function in super::sequence::functions(&engine, &context) {
+            state.register_udf(Arc::new(function))?;
+        }
         let mut session = Session {
             process,
             settings: Settings::default(),

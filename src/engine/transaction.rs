@@ -10,7 +10,7 @@
 //! Whoever changes the catalog holds the lock on definitions until the transaction ends; so no two transactions build on catalogs that
 //! do not know each other. Statements of ksqlDB's dialect take effect at once, and ROLLBACK drops what they have created.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
@@ -18,6 +18,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
+use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
 use super::session::{Response, Session};
@@ -89,6 +90,10 @@ pub struct Transaction {
     pub settings: Vec<OldSetting>,
     /// Locks by relation.
     pub locks: Vec<(RelationId, TableLock)>,
+    /// Rules that COMMIT checks.
+    pub deferred: Deferred,
+    /// What SET CONSTRAINTS said: deferred or not, by name; of all under the empty name.
+    pub constraints_deferred: BTreeMap<String, bool>,
     savepoints: Vec<Savepoint>,
 }
 
@@ -282,6 +287,10 @@ impl Session {
 
     /// Appends all that the transaction gathered, as one.
     pub(super) async fn commit(&mut self) -> Result<()> {
+        if let Err(e) = self.check_deferred().await {
+            self.rollback().await?;
+            return Err(e);
+        }
         self.cursors.retain(|_, cursor| cursor.hold);
         self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };

@@ -1,7 +1,7 @@
 //! From sqlparser's statements to ours: names, types, column definitions, INSERT, UPDATE, DELETE. What they carry that we do not
 //! honour is refused here.
 
-use sqlparser::ast::{self, ColumnOption, Expr, TableConstraint, Value};
+use sqlparser::ast::{self, Expr, Value};
 
 use super::fold_name;
 use super::statement::Statement;
@@ -50,56 +50,12 @@ pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
         "timestamp(6) with time zone" => "timestamptz".to_string(),
         other => other.replace("(6)", ""),
     };
-    if matches!(text.as_str(), "serial" | "bigserial" | "smallserial") {
-        return Err(Error::unsupported(format!("type {text} is not supported"))
-            .hint("Number the rows yourself, or use a uuid; a stream numbers its events in _offset."));
-    }
     match PgType::parse(&text)? {
         PgType::Unknown | PgType::Void | PgType::Record => {
             Err(Error::new(code::UNDEFINED_OBJECT, format!("type \"{text}\" cannot be a column's")))
         }
         ty => Ok(ty),
     }
-}
-
-pub(super) fn column(definition: &ast::ColumnDef, index: usize, key: &mut Vec<usize>) -> Result<Column> {
-    let name = checked_name(fold_name(&definition.name))?;
-    let mut column = Column { name, ty: sql_type(&definition.data_type)?, nullable: true, default: None };
-    for option in &definition.options {
-        match &option.option {
-            ColumnOption::Null => {}
-            ColumnOption::NotNull => column.nullable = false,
-            ColumnOption::PrimaryKey(_) => key.push(index),
-            ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
-            other => {
-                return Err(Error::unsupported(format!("column constraint not supported: {other}"))
-                    .hint("Columns take NOT NULL, DEFAULT and, in tables, PRIMARY KEY."));
-            }
-        }
-    }
-    Ok(column)
-}
-
-pub(super) fn several_keys(table: &str) -> Error {
-    Error::new(code::INVALID_TABLE_DEFINITION, format!("multiple primary keys for table \"{table}\" are not allowed"))
-}
-
-pub(super) fn table_key(constraint: &TableConstraint, table: &str, columns: &[Column], key: &mut Vec<usize>) -> Result<()> {
-    let TableConstraint::PrimaryKey(primary) = constraint else {
-        return Err(Error::unsupported(format!("constraint not supported: {constraint}")).hint("Tables take a PRIMARY KEY only."));
-    };
-    if !key.is_empty() {
-        return Err(several_keys(table));
-    }
-    for part in &primary.columns {
-        let Expr::Identifier(ident) = &part.column.expr else {
-            return Err(Error::unsupported("a primary key consists of columns").hint("Name columns only."));
-        };
-        let name = fold_name(ident);
-        let index = columns.iter().position(|c| c.name == name);
-        key.push(index.ok_or_else(|| Error::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist")))?);
-    }
-    Ok(())
 }
 
 pub(super) fn check_columns(columns: &[Column]) -> Result<()> {

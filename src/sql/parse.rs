@@ -1,13 +1,11 @@
 //! Reads one statement.
 
-use sqlparser::ast::{self, ObjectType};
+use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-use super::convert::{
-    check_columns, checked_name, column, delete_statement, insert_statement, relation_name, several_keys, table_key, update_statement,
-};
+use super::convert::{checked_name, delete_statement, insert_statement, relation_name, update_statement};
 use super::fold_name;
 use super::intervals;
 use super::refused;
@@ -67,10 +65,16 @@ impl Reader<'_> {
             ["create", "stream", _] => self.create_relation(RelationKind::Stream),
             ["create", "table", _] => self.create_relation(RelationKind::Table),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
+            ["create", "sequence", _] => self.create_sequence(),
+            ["create", "index", _] | ["create", "unique", "index"] => self.create_index(),
+            ["drop", "sequence", _] | ["drop", "index", _] => self.drop_named(),
+            ["alter", "sequence", _] => self.alter_sequence(),
+            ["alter", "table" | "stream" | "view", _] => self.alter(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
-            ["alter", "materialized", "view"] => self.alter_view(),
+            ["alter", "materialized", "view"] => self.alter(),
             ["copy", ..] => self.copy(),
             ["show", ..] => self.show(),
+            ["set", "constraints", _] => self.set_constraints(),
             ["set", ..] => self.set(),
             ["reset", ..] => self.reset(),
             ["explain", ..] => self.explain(),
@@ -289,45 +293,6 @@ impl Reader<'_> {
 
     // CREATE and DROP ------------------------------------------------------------------------------------------------
 
-    fn create_relation(&mut self, kind: RelationKind) -> Result<Statement> {
-        self.skip(2);
-        let if_not_exists = self.eat_words(&["if", "not", "exists"]);
-        let name = self.relation_name()?;
-        if matches!(self.word(0).as_str(), "as" | "with") {
-            return Err(Error::unsupported(format!(
-                "CREATE {} .. {} is not supported",
-                kind.word().to_uppercase(),
-                self.word(0).to_uppercase()
-            ))
-            .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
-        }
-        let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
-        if !self.ended() {
-            let clause = self.rest();
-            return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
-        }
-        let mut columns = Vec::with_capacity(definitions.len());
-        let mut key = Vec::new();
-        for definition in &definitions {
-            columns.push(column(definition, columns.len(), &mut key)?);
-        }
-        if key.len() > 1 {
-            return Err(several_keys(&name).hint("Write PRIMARY KEY (a, b) behind the columns for a key of several columns."));
-        }
-        for constraint in &constraints {
-            table_key(constraint, &name, &columns, &mut key)?;
-        }
-        for k in &key {
-            columns[*k].nullable = false;
-        }
-        if kind == RelationKind::Stream && !key.is_empty() {
-            return Err(Error::unsupported("a stream has no primary key: every event is kept")
-                .hint("Write CREATE TABLE for rows of which the last one per key counts."));
-        }
-        check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, if_not_exists })
-    }
-
     fn create_view(&mut self) -> Result<Statement> {
         self.skip(1);
         let or_replace = self.eat_words(&["or", "replace"]);
@@ -352,21 +317,6 @@ impl Reader<'_> {
             );
         }
         Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace })
-    }
-
-    fn alter_view(&mut self) -> Result<Statement> {
-        self.skip(3);
-        let if_exists = self.eat_words(&["if", "exists"]);
-        let name = self.relation_name()?;
-        if !self.eat("resume") {
-            if self.ended() {
-                return Err(self.unexpected());
-            }
-            return Err(Error::unsupported(format!("ALTER MATERIALIZED VIEW .. {} is not supported", self.rest()))
-                .hint("RESUME and RESUME SKIP mend a failed view; for another name or query create the view anew."));
-        }
-        let skip = self.eat("skip");
-        Ok(Statement::Resume { name, if_exists, skip })
     }
 
     fn drop(&mut self) -> Result<Statement> {
@@ -442,6 +392,23 @@ impl Reader<'_> {
         }
         let value = self.setting_value()?;
         Ok(Statement::Set { name, value, local })
+    }
+
+    /// SET CONSTRAINTS {ALL | name, ..} {DEFERRED | IMMEDIATE}
+    fn set_constraints(&mut self) -> Result<Statement> {
+        self.skip(2);
+        let mut names = Vec::new();
+        if !self.eat("all") {
+            names.push(self.relation_name()?);
+            while self.parser.consume_token(&Token::Comma) {
+                names.push(self.relation_name()?);
+            }
+        }
+        let deferred = self.eat("deferred");
+        if !deferred {
+            self.expect("immediate")?;
+        }
+        Ok(Statement::SetConstraints { names, deferred })
     }
 
     fn setting_value(&mut self) -> Result<Option<String>> {
@@ -612,10 +579,6 @@ impl Reader<'_> {
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
                 Ok(Statement::Execute { name: relation_name(&name)?, arguments: parameters })
             }
-            ast::Statement::Drop { object_type: ObjectType::Index, .. } | ast::Statement::CreateIndex(_) => {
-                Err(Error::unsupported("indexes are not supported")
-                    .hint("A keyed table and an aggregated view are indexed by their key by themselves."))
-            }
             other => {
                 let words: Vec<String> = other.to_string().split_whitespace().take(2).map(str::to_uppercase).collect();
                 Err(Error::unsupported(format!("{} is not supported", words.join(" ")))
@@ -626,6 +589,8 @@ impl Reader<'_> {
     }
 }
 
+mod alter;
 mod copy;
+mod table;
 #[cfg(test)]
 mod tests;

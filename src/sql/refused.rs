@@ -13,7 +13,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "user", "Whoever reaches the server may do everything; keep it on loopback."),
     ("grant", "", "Whoever reaches the server may do everything; keep it on loopback."),
     ("revoke", "", "Whoever reaches the server may do everything; keep it on loopback."),
-    ("create", "sequence", "A stream numbers its events by itself: see its columns _position and _offset."),
     ("create", "type", "Use text for an enumeration, jsonb for a composite."),
     ("create", "function", "Write the expression into the query, or make a view of it."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),

@@ -2,7 +2,8 @@
 
 use sqlparser::ast;
 
-use crate::catalog::{Column, RelationKind};
+use crate::catalog::{Action, Column, Identity, RelationKind};
+use crate::data::PgType;
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -17,7 +18,45 @@ pub enum Statement {
         name: String,
         columns: Vec<Column>,
         key: Vec<usize>,
+        rules: Vec<NewRule>,
+        /// Columns that get a sequence of their own, with its options.
+        numbered: Vec<(usize, SequenceOptions)>,
         if_not_exists: bool,
+    },
+    CreateSequence {
+        name: String,
+        options: SequenceOptions,
+        if_not_exists: bool,
+    },
+    AlterSequence {
+        name: String,
+        if_exists: bool,
+        options: SequenceOptions,
+    },
+    DropSequence {
+        names: Vec<String>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// `CREATE [UNIQUE] INDEX`: `columns` are expressions as text; `plain` says that they are columns.
+    CreateIndex {
+        name: Option<String>,
+        table: String,
+        columns: Vec<String>,
+        plain: bool,
+        unique: bool,
+        if_not_exists: bool,
+    },
+    DropIndex {
+        names: Vec<String>,
+        if_exists: bool,
+    },
+    /// ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW; `kind` is what the statement calls it.
+    Alter {
+        kind: RelationKind,
+        name: String,
+        if_exists: bool,
+        changes: Vec<Alteration>,
     },
     /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given.
     CreateView {
@@ -35,12 +74,6 @@ pub enum Statement {
         names: Vec<String>,
         if_exists: bool,
         cascade: bool,
-    },
-    /// `ALTER MATERIALIZED VIEW [IF EXISTS] name RESUME [SKIP]`
-    Resume {
-        name: String,
-        if_exists: bool,
-        skip: bool,
     },
     Insert {
         table: String,
@@ -73,6 +106,11 @@ pub enum Statement {
         options: CopyOptions,
     },
     Begin,
+    /// SET CONSTRAINTS; no names for ALL.
+    SetConstraints {
+        names: Vec<String>,
+        deferred: bool,
+    },
     /// COMMIT [AND CHAIN]
     Commit {
         chain: bool,
@@ -161,3 +199,103 @@ pub enum CopySource {
 /// The options of COPY as written: (name in lower case, value if any).
 #[derive(Clone, Debug, Default)]
 pub struct CopyOptions(pub Vec<(String, Option<String>)>);
+
+/// A constraint as it is asked for.
+#[derive(Clone, Debug)]
+pub struct NewRule {
+    pub name: Option<String>,
+    pub what: What,
+}
+
+/// What a constraint that is asked for says.
+#[derive(Clone, Debug)]
+pub enum What {
+    PrimaryKey(Vec<String>),
+    Unique(Vec<String>),
+    /// A condition; `column` is the one in whose definition it stands.
+    Check {
+        sql: String,
+        column: Option<String>,
+    },
+    References {
+        columns: Vec<String>,
+        parent: String,
+        /// Empty for its primary key.
+        parent_columns: Vec<String>,
+        on_delete: Action,
+        on_update: Action,
+        deferrable: bool,
+        deferred: bool,
+    },
+}
+
+/// Options of CREATE and ALTER SEQUENCE; `None` where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceOptions {
+    pub ty: Option<PgType>,
+    pub start: Option<i64>,
+    pub increment: Option<i64>,
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub cycle: Option<bool>,
+    /// OWNED BY table.column; `Some(None)` for OWNED BY NONE.
+    pub owner: Option<Option<(String, String)>>,
+    /// RESTART [WITH n].
+    pub restart: Option<Option<i64>>,
+}
+
+/// One change that ALTER asks for.
+#[derive(Clone, Debug)]
+pub enum Alteration {
+    /// RESUME [SKIP]: of a materialized view.
+    Resume {
+        skip: bool,
+    },
+    Rename(String),
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    AddColumn {
+        column: Column,
+        key: bool,
+        rules: Vec<NewRule>,
+        numbered: Option<SequenceOptions>,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// ALTER COLUMN .. TYPE .. [USING expression].
+    SetType {
+        column: String,
+        ty: PgType,
+        using: Option<String>,
+    },
+    SetDefault {
+        column: String,
+        default: Option<String>,
+    },
+    SetNotNull {
+        column: String,
+        not_null: bool,
+    },
+    /// ADD GENERATED and DROP IDENTITY (`None`).
+    SetIdentity {
+        column: String,
+        identity: Option<(Identity, SequenceOptions)>,
+    },
+    AddRule(NewRule),
+    DropRule {
+        name: String,
+        if_exists: bool,
+    },
+    RenameRule {
+        from: String,
+        to: String,
+    },
+    /// SET SCHEMA public and the like: what is so already.
+    Nothing,
+}

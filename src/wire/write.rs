@@ -169,6 +169,15 @@ fn report(out: &mut BytesMut, tag: u8, severity: &str, error: &Error) {
                 field(letter, text);
             }
         }
+        let about = &fields.about;
+        if about.table.is_some() {
+            field(b's', "public");
+        }
+        for (letter, text) in [(b't', &about.table), (b'c', &about.column), (b'n', &about.constraint)] {
+            if let Some(text) = text {
+                field(letter, text);
+            }
+        }
         if let Some(position) = fields.position {
             field(b'P', &position.to_string());
         }

@@ -1,19 +1,17 @@
 //! INSERT: rows of literals and of queries.
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use datafusion::common::ScalarValue;
-use sqlparser::ast::{self, Expr, SetExpr};
+use arrow::array::RecordBatch;
+use sqlparser::ast::{self, Expr};
 
-use super::columns::{cast_columns, check_width, not_null, target_columns};
-use super::parsed_query;
-use super::values::{declared, is_default, literal_rows, put_value, scalars};
+use super::columns::{cast_columns, check_width, target_columns};
+use super::values::{declared, literal_rows, put_value, scalars};
 use crate::catalog::{Column, Relation, RelationKind};
 use crate::data::Position;
-use crate::data::decode::{ColumnBuilder, parse_text};
+use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::error::{Error, Result};
-use crate::sql::{Statement, parse};
+use crate::sql::Statement;
 
 /// Rows of VALUES that are read without a pause.
 const ROWS_A_TURN: usize = 1_024;
@@ -38,23 +36,6 @@ impl Session {
         let planned = self.returning(&relation, items, rows, first).await?;
         let stream = self.run_query(&planned, vec![]).await?;
         Ok(Response::Rows { word: "INSERT 0".into(), columns: planned.columns, stream })
-    }
-
-    /// Puts the columns' defaults where VALUES says DEFAULT.
-    pub(in crate::engine) fn fill_defaults(&self, statement: &mut Statement) -> Result<()> {
-        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(()) };
-        let SetExpr::Values(values) = source.body.as_mut() else { return Ok(()) };
-        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) {
-            return Ok(());
-        }
-        let relation = self.writable(table)?;
-        let targets = target_columns(&relation, columns)?;
-        for row in &mut values.rows {
-            for (value, target) in row.content.iter_mut().zip(&targets).filter(|(value, _)| is_default(value)) {
-                *value = default_expression(&relation.columns[*target])?;
-            }
-        }
-        Ok(())
     }
 
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &str) -> Result<Response> {
@@ -114,58 +95,6 @@ impl Session {
         Ok(rows)
     }
 
-    /// All columns of the relation from those given; the others get their defaults. Errors: 23502 for a null where none may be.
-    pub(in crate::engine) async fn complete(
-        &self,
-        relation: &Relation,
-        targets: &[usize],
-        given: Vec<ArrayRef>,
-        rows: usize,
-    ) -> Result<RecordBatch> {
-        let schema = relation.schema();
-        let mut columns: Vec<Option<ArrayRef>> = vec![None; relation.columns.len()];
-        for (target, array) in targets.iter().zip(given) {
-            columns[*target] = Some(array);
-        }
-        let mut all = Vec::with_capacity(columns.len());
-        for (i, column) in columns.into_iter().enumerate() {
-            let array = match (column, &relation.columns[i].default) {
-                (Some(array), _) => array,
-                (None, Some(default)) => self.default_value(&relation.columns[i], default).await?.to_array_of_size(rows)?,
-                (None, None) => new_null_array(schema.field(i).data_type(), rows),
-            };
-            not_null(relation, i, &array)?;
-            all.push(array);
-        }
-        Ok(RecordBatch::try_new(schema, all)?)
-    }
-
-    pub(super) async fn default_value(&self, column: &Column, default: &str) -> Result<ScalarValue> {
-        let Statement::Query(query) = parse(&format!("SELECT {default}"))? else {
-            return Err(Error::syntax("DEFAULT takes an expression"));
-        };
-        // A literal needs no planning.
-        if let SetExpr::Select(select) = query.body.as_ref()
-            && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
-            && let Some(Some(text)) = crate::sql::convert::literal(value)
-            && let Ok(value) = parse_text(&column.ty, &text)
-        {
-            return Ok(value);
-        }
-        let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
-        let batches = self.collect(&planned, vec![]).await?;
-        let batch = batches.first().ok_or_else(|| Error::internal("a default has a value"))?;
-        Ok(ScalarValue::try_from_array(batch.column(0), 0)?)
-    }
-
-    /// A DEFAULT must be an expression of the column's type over nothing.
-    pub(in crate::engine) async fn check_default(&self, column: &Column) -> Result<()> {
-        match &column.default {
-            Some(default) => self.default_value(column, default).await.map(|_| ()),
-            None => Ok(()),
-        }
-    }
-
     /// Appends rows of all columns as events; answers the position of the first, if it is known already.
     pub(in crate::engine) async fn append_rows(&mut self, relation: &Relation, rows: Vec<RecordBatch>) -> Result<Option<Position>> {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
@@ -178,17 +107,5 @@ impl Session {
             events.extend(events_of_rows(&self.engine, relation, batch)?);
         }
         self.append(events).await
-    }
-}
-
-/// What a column gets where nothing is said about it.
-pub fn default_expression(column: &Column) -> Result<Expr> {
-    let Some(text) = &column.default else { return Ok(Expr::Value(ast::Value::Null.with_empty_span())) };
-    match *parsed_query(&format!("SELECT {text}"))?.body {
-        SetExpr::Select(mut select) => match select.projection.pop() {
-            Some(ast::SelectItem::UnnamedExpr(expr)) => Ok(expr),
-            _ => Err(Error::internal("a default is an expression")),
-        },
-        _ => Err(Error::internal("a default is an expression")),
     }
 }

@@ -3,10 +3,11 @@
 //! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
 //! types ([`insert`], [`columns`]). UPDATE and DELETE ([`change`]) read the table's rows at the head and append what becomes of them, with
 //! the table locked against other changes in between ([`locks`]): so no update is lost, and the events say what happened, not what was
-//! asked. [`returning`] answers rows of what was written; [`values`] knows parameters and literals.
+//! asked. Values that are not given come from [`defaults`]. [`returning`] answers rows of what was written; [`values`] knows parameters and literals.
 
 mod change;
 mod columns;
+mod defaults;
 mod insert;
 mod locks;
 mod returning;
@@ -22,7 +23,8 @@ use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result, code};
 use crate::sql::{Statement, parse};
 
-pub use columns::{all_not_null, target_columns};
+pub use columns::{all_not_null, cast_columns, target_columns};
+pub(super) use defaults::refuse_volatile;
 pub use locks::in_time;
 pub use values::scalars;
 

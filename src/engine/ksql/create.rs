@@ -36,7 +36,7 @@ pub(super) fn relation_of(id: u32, name: &str, ksql: Ksql, sql: &str, depends_on
     };
     let key = if kind == RelationKind::Stream { vec![] } else { key };
     let (sql, ksql) = (sql.trim().to_string(), Some(Box::new(ksql)));
-    Ok(Relation { id, name: plain_name(name), kind, columns, key, sql, depends_on, leaves_out: false, ksql, schemas: Default::default() })
+    Ok(Relation { key, depends_on, ksql, ..Relation::new(id, plain_name(name), kind, columns, sql) })
 }
 
 fn kind_word(kind: Kind) -> &'static str {

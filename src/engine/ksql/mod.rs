@@ -75,12 +75,19 @@ impl KsqlSession {
     }
 }
 
+/// True for an ALTER that only PostgreSQL's dialect has words for.
+fn is_plain_alter(text: &str) -> bool {
+    let begins = text.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("alter"));
+    begins && parse(text).is_err() && crate::sql::parse(text).is_ok()
+}
+
 impl Session {
     /// The statement of this dialect that a text is, or `None` if it is PostgreSQL's. Errors: 42601 for one that is surely ksqlDB's.
     pub(super) fn ksql_statement(&self, text: &str) -> Result<Option<Statement>> {
         let text = self.substituted(text)?;
         match form(&text) {
             Form::No => Ok(None),
+            Form::Sure if is_plain_alter(&text) => Ok(None),
             Form::Sure => match parse(&text).map_err(|e| or_view(&text, e))? {
                 // The listing of PostgreSQL's dialect says more, where there is nothing of this one.
                 Statement::Show { what: Shown::Streams | Shown::Tables, extended: false }
@@ -88,10 +95,12 @@ impl Session {
                 {
                     Ok(None)
                 }
+                // Both dialects have ALTER .. ADD: it is the one in which the relation was made.
+                Statement::Alter { name, .. } if self.catalog().find(&plain_name(&name)).is_some_and(|r| r.ksql.is_none()) => Ok(None),
                 statement => Ok(Some(statement)),
             },
             Form::Depends(names) => {
-                let catalog = self.engine.catalog();
+                let catalog = self.catalog();
                 let ours = |name: &String| catalog.find(&plain_name(name)).is_some_and(|r| r.ksql.is_some());
                 if !names.iter().any(ours) {
                     return Ok(None);

@@ -25,7 +25,7 @@ fn definition(message: impl Into<String>) -> Error {
 
 /// The columns that PostgreSQL's dialect sees.
 pub fn plain_columns(ksql: &Ksql) -> Vec<Column> {
-    let column = |c: &KsqlColumn| Column { name: plain_name(&c.name), ty: pg_type(&c.ty), nullable: true, default: None };
+    let column = |c: &KsqlColumn| Column::new(plain_name(&c.name), pg_type(&c.ty));
     ksql.columns.iter().map(column).collect()
 }
 

@@ -16,6 +16,7 @@
 
 pub mod facts;
 pub mod functions;
+pub mod keys;
 pub mod names;
 mod relations;
 pub mod rewrite;

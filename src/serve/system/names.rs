@@ -1,9 +1,8 @@
 //! Names and object ids: what `::regclass`, `::regtype` and their kin read and print, and the ids of things derived from relations.
 //!
 //! A relation's oid is its number in the catalog. What PostgreSQL keeps beside a relation gets its oid by adding a constant
-//! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key.
-
-use std::sync::Arc;
+//! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key;
+//! other indexes and constraints have numbers of their own, to which the same is added.
 
 use crate::catalog::{Relation, RelationKind};
 use crate::data::PgType;
@@ -11,6 +10,7 @@ use crate::error::{Error, Result, code};
 
 use super::SystemContext;
 use super::facts::{self, PROCS, SHAPES};
+use super::keys::indexes;
 
 /// Added to a relation's oid: the index of its primary key.
 pub const INDEX: u32 = 1 << 30;
@@ -46,11 +46,6 @@ pub fn relkind(kind: RelationKind) -> &'static str {
 /// The name of the primary key of a relation, for its index and its constraint alike.
 pub fn key_name(relation: &Relation) -> String {
     format!("{}_pkey", relation.name)
-}
-
-/// The keyed relation whose primary key's index (or constraint, by `base`) has that oid.
-pub fn keyed(context: &SystemContext, oid: u32, base: u32) -> Option<&Arc<Relation>> {
-    oid.checked_sub(base).and_then(|id| context.catalog.by_id(id)).filter(|r| !r.key.is_empty())
 }
 
 /// An identifier as SQL text: quoted where it must be.
@@ -280,10 +275,9 @@ pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> O
     let system = |schema: &str| facts::find(schema, name).map(|s| s.oid);
     let user = || {
         let relation = context.catalog.find(name).map(|r| r.id);
-        relation.or_else(|| {
-            let owner = context.catalog.find(name.strip_suffix("_pkey")?)?;
-            (!owner.key.is_empty()).then_some(owner.id + INDEX)
-        })
+        let sequence = || context.catalog.sequence(name).map(|s| s.id);
+        let index = || indexes(&context.catalog).into_iter().find(|i| i.name == name).map(|i| i.oid);
+        relation.or_else(sequence).or_else(index)
     };
     match schema {
         None => system("pg_catalog").or_else(user),
@@ -296,8 +290,11 @@ fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
     if let Some(relation) = context.catalog.by_id(oid) {
         return Some(quote_ident(&relation.name));
     }
-    if let Some(relation) = keyed(context, oid, INDEX) {
-        return Some(quote_ident(&key_name(relation)));
+    if let Some(sequence) = context.catalog.sequences.get(oid) {
+        return Some(quote_ident(&sequence.name));
+    }
+    if let Some(index) = indexes(&context.catalog).into_iter().find(|i| i.oid == oid) {
+        return Some(quote_ident(&index.name));
     }
     let shape = SHAPES.iter().find(|s| s.oid == oid)?;
     Some(if shape.schema == "pg_catalog" { shape.name.to_string() } else { format!("{}.{}", shape.schema, shape.name) })

@@ -4,7 +4,8 @@ use super::Row;
 use crate::catalog::RelationKind;
 use crate::error::{Error, Result, code};
 use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
-use crate::serve::system::names::{self, CONSTRAINT, INDEX, OWNER, Reg};
+use crate::serve::system::keys::{constraints, indexes};
+use crate::serve::system::names::{self, OWNER, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
 use crate::serve::system::{RelationStatus, SystemContext};
@@ -81,7 +82,10 @@ pub fn user_by_id(context: &SystemContext, row: Row) -> Result<Cell> {
 /// Visible without a schema: what is in pg_catalog or public. Null for an oid that nothing has.
 pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
-    if context.catalog.by_id(oid).is_some() || names::keyed(context, oid, INDEX).is_some() {
+    if context.catalog.by_id(oid).is_some()
+        || context.catalog.sequences.get(oid).is_some()
+        || indexes(&context.catalog).iter().any(|i| i.oid == oid)
+    {
         return Ok(true.into());
     }
     Ok(SHAPES.iter().find(|s| s.oid == oid).map(|s| s.schema == "pg_catalog").into())
@@ -94,17 +98,29 @@ pub fn view_definition(context: &SystemContext, row: Row) -> Result<Cell> {
 
 /// The statement that makes the index, or the name of its n-th column.
 pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
-    let Some(relation) = oid(row[0]).and_then(|oid| names::keyed(context, oid, INDEX)) else { return Ok(Cell::Null) };
+    let wanted = oid(row[0]);
+    let Some(index) = indexes(&context.catalog).into_iter().find(|i| Some(i.oid) == wanted) else { return Ok(Cell::Null) };
     let column: usize = row.get(1).copied().flatten().and_then(|n| n.parse().ok()).unwrap_or(0);
     Ok(match column.checked_sub(1) {
-        None => relations::index_definition(relation).into(),
-        Some(i) => relation.key.get(i).map_or(Cell::from(""), |k| names::quote_ident(&relation.columns[*k].name).into()),
+        None => index.definition().into(),
+        Some(i) => index.items.get(i).map_or(Cell::from(""), Cell::from),
     })
 }
 
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {
-    let relation = oid(row[0]).and_then(|oid| names::keyed(context, oid, CONSTRAINT));
-    Ok(relation.map(|r| format!("PRIMARY KEY ({})", relations::key_columns(r))).into())
+    let wanted = oid(row[0]);
+    let found = constraints(&context.catalog).into_iter().find(|c| Some(c.oid) == wanted);
+    Ok(found.map(|c| c.definition(&context.catalog)).into())
+}
+
+/// The sequence that a column of a table goes with. Errors: 42P01, 42703.
+pub fn serial_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (Some(table), Some(column)) = (row[0], row[1]) else { return Ok(Cell::Null) };
+    let oid = Reg::Class.read(context, table)?;
+    let Some(relation) = context.catalog.by_id(oid) else { return Ok(Cell::Null) };
+    relation.column(column)?;
+    let owned = context.catalog.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
+    Ok(owned.map(|s| format!("public.{}", names::quote_ident(&s.name))).into())
 }
 
 fn proc(row: Row) -> Option<&'static Proc> {

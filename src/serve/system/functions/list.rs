@@ -153,7 +153,7 @@ fn definitions() -> Vec<Line> {
         ("pg_get_triggerdef", Text, 1, 2, null),
         ("pg_get_partkeydef", Text, 1, 1, null),
         ("pg_get_partition_constraintdef", Text, 1, 1, null),
-        ("pg_get_serial_sequence", Text, 2, 2, null),
+        ("pg_get_serial_sequence", Text, 2, 2, d::serial_sequence),
         ("pg_get_statisticsobjdef", Text, 1, 1, null),
         ("pg_get_statisticsobjdef_columns", Text, 1, 1, null),
         ("pg_encoding_to_char", Name, 1, 1, |_, r| Ok(r[0].map(|e| if e == "6" { "UTF8" } else { "" }).into())),

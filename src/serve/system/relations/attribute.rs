@@ -1,9 +1,10 @@
-//! pg_attribute and pg_attrdef: the columns of every relation and of every primary key's index, and their defaults.
+//! pg_attribute and pg_attrdef: the columns of every relation and of every index, and their defaults.
 
 use super::super::SystemContext;
 use super::super::facts::{self, SHAPES};
-use super::super::names::INDEX;
+use super::super::keys::indexes;
 use super::super::rows::{Cell, Rows};
+use crate::catalog::Identity;
 use crate::data::PgType;
 use crate::error::Result;
 use hashbrown::HashMap;
@@ -14,6 +15,14 @@ struct Storage {
     align: &'static str,
     storage: &'static str,
     collation: i64,
+}
+
+/// What a column has besides its type.
+#[derive(Default)]
+struct Traits {
+    not_null: bool,
+    has_default: bool,
+    identity: &'static str,
 }
 
 fn storages() -> HashMap<u32, Storage> {
@@ -28,17 +37,31 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let storages = storages();
     for shape in SHAPES.iter() {
         for (i, (name, ty)) in shape.columns.iter().enumerate() {
-            attribute(&storages, rows, shape.oid, i + 1, name, ty, [false, false])?;
+            attribute(&storages, rows, shape.oid, i + 1, name, ty, Traits::default())?;
         }
     }
     for relation in context.catalog.relations() {
         for (i, c) in relation.columns.iter().enumerate() {
             let not_null = !c.nullable || relation.key.contains(&i);
-            attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, [not_null, c.default.is_some()])?;
+            let identity = match c.identity {
+                None => "",
+                Some(Identity::Always) => "a",
+                Some(Identity::ByDefault) => "d",
+            };
+            let traits = Traits { not_null, has_default: c.default.is_some(), identity };
+            attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
-        for (i, k) in relation.key.iter().enumerate() {
-            let c = &relation.columns[*k];
-            attribute(&storages, rows, relation.id + INDEX, i + 1, &c.name, &c.ty, [false, false])?;
+    }
+    for index in indexes(&context.catalog) {
+        for (i, (number, item)) in index.numbers().zip(&index.items).enumerate() {
+            let column = number.checked_sub(1).map(|n| &index.relation.columns[n]);
+            let (name, ty) = column.map_or((item.as_str(), &PgType::Text), |c| (&c.name, &c.ty));
+            attribute(&storages, rows, index.oid, i + 1, name, ty, Traits::default())?;
+        }
+    }
+    for sequence in context.catalog.sequences.iter() {
+        for (i, (name, ty)) in [("last_value", PgType::Int8), ("log_cnt", PgType::Int8), ("is_called", PgType::Bool)].iter().enumerate() {
+            attribute(&storages, rows, sequence.id, i + 1, name, ty, Traits { not_null: true, ..Traits::default() })?;
         }
     }
     Ok(())
@@ -51,7 +74,7 @@ fn attribute(
     number: usize,
     name: &str,
     ty: &PgType,
-    [not_null, has_default]: [bool; 2],
+    Traits { not_null, has_default, identity }: Traits,
 ) -> Result<()> {
     let array = matches!(ty, PgType::Array(_));
     let scalar = storages.get(&ty.oid());
@@ -71,7 +94,7 @@ fn attribute(
         ("attcompression", "".into()),
         ("attnotnull", not_null.into()),
         ("atthasdef", has_default.into()),
-        ("attidentity", "".into()),
+        ("attidentity", identity.into()),
         ("attgenerated", "".into()),
         ("attislocal", true.into()),
         ("attcollation", scalar.map_or(0, |s| s.collation).into()),

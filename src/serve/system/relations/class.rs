@@ -1,10 +1,11 @@
-//! pg_class: every relation, and the index of every primary key.
+//! pg_class: every relation, index and sequence.
 
 use super::super::facts::{SHAPES, Shape};
-use super::super::names::{INDEX, OWNER, PUBLIC, ROW_TYPE, key_name, relkind, schema_oid};
+use super::super::keys::{IndexEntry, indexes};
+use super::super::names::{OWNER, PUBLIC, ROW_TYPE, relkind, schema_oid};
 use super::super::rows::{Cell, Rows};
 use super::super::{RelationStatus, SystemContext};
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Relation, RelationKind, Rule, Sequence};
 use crate::error::Result;
 
 /// Access methods, as in pg_am.
@@ -18,11 +19,12 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for relation in context.catalog.relations() {
         let status = context.relations.iter().find(|s| s.id == relation.id);
         user(relation, status, rows)?;
-        if !relation.key.is_empty() {
-            index(relation, status, rows)?;
-        }
     }
-    Ok(())
+    for entry in indexes(&context.catalog) {
+        let status = context.relations.iter().find(|s| s.id == entry.relation.id);
+        index(&entry, status, rows)?;
+    }
+    context.catalog.sequences.iter().try_for_each(|s| sequence(s, rows))
 }
 
 fn system(shape: &Shape, rows: &mut Rows) -> Result<()> {
@@ -56,7 +58,8 @@ fn user(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -
         ("relam", if view { 0 } else { HEAP }.into()),
         ("relfilenode", if view { 0 } else { relation.id }.into()),
         ("reltuples", tuples(status)),
-        ("relhasindex", (!relation.key.is_empty()).into()),
+        ("relhasindex", (!relation.key.is_empty() || !relation.indexes.is_empty() || !relation.constraints.is_empty()).into()),
+        ("relchecks", relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Check(_))).count().into()),
         ("relpersistence", "p".into()),
         ("relkind", relkind(relation.kind).into()),
         ("relnatts", relation.columns.len().into()),
@@ -66,18 +69,34 @@ fn user(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -
     ])
 }
 
-fn index(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {
     rows.add([
-        ("oid", (relation.id + INDEX).into()),
-        ("relname", key_name(relation).into()),
+        ("oid", sequence.id.into()),
+        ("relname", (&sequence.name).into()),
+        ("relnamespace", PUBLIC.into()),
+        ("relowner", OWNER.into()),
+        ("relfilenode", sequence.id.into()),
+        ("reltuples", Cell::Float(1.0)),
+        ("relpersistence", "p".into()),
+        ("relkind", "S".into()),
+        ("relnatts", 3usize.into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ])
+}
+
+fn index(index: &IndexEntry<'_>, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", index.oid.into()),
+        ("relname", (&index.name).into()),
         ("relnamespace", PUBLIC.into()),
         ("relowner", OWNER.into()),
         ("relam", BTREE.into()),
-        ("relfilenode", (relation.id + INDEX).into()),
+        ("relfilenode", index.oid.into()),
         ("reltuples", tuples(status)),
         ("relpersistence", "p".into()),
         ("relkind", "i".into()),
-        ("relnatts", relation.key.len().into()),
+        ("relnatts", index.items.len().into()),
         ("relispopulated", true.into()),
         ("relreplident", "n".into()),
     ])

@@ -1,62 +1,65 @@
 //! information_schema: keys and privileges.
 
 use super::super::SystemContext;
-use super::super::names::key_name;
+use super::super::keys::constraints;
 use super::super::rows::{Cell, Rows};
-use crate::catalog::Relation;
 use crate::error::Result;
 
-fn keyed(context: &SystemContext) -> impl Iterator<Item = &std::sync::Arc<Relation>> {
-    context.catalog.relations().filter(|r| !r.key.is_empty())
-}
-
 pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    keyed(context).try_for_each(|r| {
+    constraints(&context.catalog).iter().try_for_each(|c| {
+        let yes = |yes: bool| if yes { "YES" } else { "NO" };
         rows.add([
             ("constraint_catalog", (&context.database).into()),
             ("constraint_schema", "public".into()),
-            ("constraint_name", key_name(r).into()),
+            ("constraint_name", (&c.name).into()),
             ("table_catalog", (&context.database).into()),
             ("table_schema", "public".into()),
-            ("table_name", (&r.name).into()),
-            ("constraint_type", "PRIMARY KEY".into()),
-            ("is_deferrable", "NO".into()),
-            ("initially_deferred", "NO".into()),
+            ("table_name", (&c.relation.name).into()),
+            ("constraint_type", c.kind_word().into()),
+            ("is_deferrable", yes(c.foreign.is_some_and(|f| f.deferrable)).into()),
+            ("initially_deferred", yes(c.foreign.is_some_and(|f| f.deferred)).into()),
             ("enforced", "YES".into()),
-            ("nulls_distinct", Cell::Null),
+            ("nulls_distinct", if c.kind == 'u' { "YES".into() } else { Cell::Null }),
         ])
     })
 }
 
 pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in keyed(context) {
-        for (i, k) in r.key.iter().enumerate() {
+    for c in constraints(&context.catalog) {
+        for (i, column) in c.columns.iter().enumerate() {
             rows.add([
                 ("constraint_catalog", (&context.database).into()),
                 ("constraint_schema", "public".into()),
-                ("constraint_name", key_name(r).into()),
+                ("constraint_name", (&c.name).into()),
                 ("table_catalog", (&context.database).into()),
                 ("table_schema", "public".into()),
-                ("table_name", (&r.name).into()),
-                ("column_name", (&r.columns[*k].name).into()),
+                ("table_name", (&c.relation.name).into()),
+                ("column_name", (&c.relation.columns[*column].name).into()),
                 ("ordinal_position", (i + 1).into()),
+                ("position_in_unique_constraint", c.foreign.map(|_| i + 1).into()),
             ])?;
         }
     }
     Ok(())
 }
 
+/// The columns that a constraint is about: those referred to, of a foreign key.
 pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in keyed(context) {
-        for k in &r.key {
+    for c in constraints(&context.catalog) {
+        let own = || c.columns.iter().map(|i| c.relation.columns[*i].name.clone()).collect();
+        let (table, columns): (_, Vec<String>) = match c.foreign.and_then(|f| Some((context.catalog.by_id(f.parent)?, f))) {
+            Some((parent, foreign)) => (parent, foreign.parent_columns.clone()),
+            None => (c.relation, own()),
+        };
+        for column in columns {
             rows.add([
                 ("table_catalog", (&context.database).into()),
                 ("table_schema", "public".into()),
-                ("table_name", (&r.name).into()),
-                ("column_name", (&r.columns[*k].name).into()),
+                ("table_name", (&table.name).into()),
+                ("column_name", column.into()),
                 ("constraint_catalog", (&context.database).into()),
                 ("constraint_schema", "public".into()),
-                ("constraint_name", key_name(r).into()),
+                ("constraint_name", (&c.name).into()),
             ])?;
         }
     }
@@ -64,14 +67,50 @@ pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Resu
 }
 
 pub fn constraint_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    keyed(context).try_for_each(|r| {
+    constraints(&context.catalog).iter().filter(|c| c.kind != 'c').try_for_each(|c| {
+        let table = c.foreign.and_then(|f| context.catalog.by_id(f.parent)).unwrap_or(c.relation);
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", "public".into()),
-            ("table_name", (&r.name).into()),
+            ("table_name", (&table.name).into()),
             ("constraint_catalog", (&context.database).into()),
             ("constraint_schema", "public".into()),
-            ("constraint_name", key_name(r).into()),
+            ("constraint_name", (&c.name).into()),
+        ])
+    })
+}
+
+pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let all = constraints(&context.catalog);
+    for c in &all {
+        let Some(foreign) = c.foreign else { continue };
+        let names = |k: &&super::super::keys::ConstraintEntry<'_>| -> Vec<String> {
+            k.columns.iter().map(|i| k.relation.columns[*i].name.clone()).collect()
+        };
+        let target =
+            all.iter().find(|k| k.relation.id == foreign.parent && matches!(k.kind, 'p' | 'u') && names(k) == foreign.parent_columns);
+        rows.add([
+            ("constraint_catalog", (&context.database).into()),
+            ("constraint_schema", "public".into()),
+            ("constraint_name", (&c.name).into()),
+            ("unique_constraint_catalog", (&context.database).into()),
+            ("unique_constraint_schema", "public".into()),
+            ("unique_constraint_name", target.map(|k| k.name.clone()).into()),
+            ("match_option", "NONE".into()),
+            ("update_rule", foreign.on_update.word().into()),
+            ("delete_rule", foreign.on_delete.word().into()),
+        ])?;
+    }
+    Ok(())
+}
+
+pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    constraints(&context.catalog).iter().filter(|c| c.kind == 'c').try_for_each(|c| {
+        rows.add([
+            ("constraint_catalog", (&context.database).into()),
+            ("constraint_schema", "public".into()),
+            ("constraint_name", (&c.name).into()),
+            ("check_clause", format!("(({}))", c.condition.unwrap_or_default()).into()),
         ])
     })
 }

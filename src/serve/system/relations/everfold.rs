@@ -1,8 +1,8 @@
 //! Schema everfold: what PostgreSQL has no catalog for: positions, lag, state, operators, segments.
 
+use super::super::keys::key_columns;
 use super::super::rows::Rows;
 use super::super::{RelationStatus, SystemContext};
-use super::keys::key_columns;
 use super::listing::definition;
 
 use crate::catalog::{Relation, RelationKind};

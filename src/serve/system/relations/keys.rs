@@ -1,87 +1,86 @@
-//! Primary keys as PostgreSQL shows them: pg_index, pg_constraint, pg_indexes.
+//! Keys, constraints and indexes as PostgreSQL shows them: pg_index, pg_constraint, pg_indexes.
 
 use super::super::SystemContext;
 use super::super::facts;
-use super::super::names::{CONSTRAINT, INDEX, PUBLIC, key_name, quote_ident};
+use super::super::keys::{constraints, indexes};
+use super::super::names::PUBLIC;
 use super::super::rows::{Cell, Rows};
-use crate::catalog::Relation;
 use crate::error::Result;
-
-fn keyed(context: &SystemContext) -> impl Iterator<Item = &std::sync::Arc<Relation>> {
-    context.catalog.relations().filter(|r| !r.key.is_empty())
-}
-
-/// `(client, seq)`.
-pub fn key_columns(relation: &Relation) -> String {
-    let names: Vec<_> = relation.key.iter().map(|k| quote_ident(&relation.columns[*k].name)).collect();
-    names.join(", ")
-}
-
-/// The statement that would make the index of the primary key.
-pub fn index_definition(relation: &Relation) -> String {
-    let (index, table) = (quote_ident(&key_name(relation)), quote_ident(&relation.name));
-    format!("CREATE UNIQUE INDEX {index} ON public.{table} USING btree ({})", key_columns(relation))
-}
 
 /// An int2vector or oidvector: numbers apart by blanks.
 fn vector(values: impl Iterator<Item = i64>) -> Cell {
     values.map(|v| v.to_string()).collect::<Vec<_>>().join(" ").into()
 }
 
+fn numbers(values: impl Iterator<Item = usize>) -> Cell {
+    values.map(|v| Cell::Int(v as i64)).collect::<Vec<_>>().into()
+}
+
 pub fn pg_index(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let classes: Vec<_> = facts::opclasses().collect();
     let collations: Vec<_> = facts::types().collect();
-    for relation in keyed(context) {
-        let types: Vec<i64> = relation.key.iter().map(|k| relation.columns[*k].ty.oid().into()).collect();
+    for index in indexes(&context.catalog) {
+        let type_of = |n: usize| n.checked_sub(1).map_or(25, |i| index.relation.columns[i].ty.oid().into());
+        let types: Vec<i64> = index.numbers().map(type_of).collect();
         let class = |ty: &i64| classes.iter().find(|c| facts::number(c[2]) == *ty).map_or(0, |c| facts::number(c[0]));
         let collation = |ty: &i64| collations.iter().find(|t| facts::number(t[0]) == *ty).map_or(0, |t| facts::number(t[13]));
         rows.add([
-            ("indexrelid", (relation.id + INDEX).into()),
-            ("indrelid", relation.id.into()),
-            ("indnatts", relation.key.len().into()),
-            ("indnkeyatts", relation.key.len().into()),
-            ("indisunique", true.into()),
-            ("indisprimary", true.into()),
+            ("indexrelid", index.oid.into()),
+            ("indrelid", index.relation.id.into()),
+            ("indnatts", index.items.len().into()),
+            ("indnkeyatts", index.items.len().into()),
+            ("indisunique", index.unique.into()),
+            ("indisprimary", index.primary.into()),
             ("indimmediate", true.into()),
             ("indisvalid", true.into()),
             ("indisready", true.into()),
             ("indislive", true.into()),
-            ("indkey", vector(relation.key.iter().map(|k| *k as i64 + 1))),
+            ("indkey", vector(index.numbers().map(|n| n as i64))),
             ("indcollation", vector(types.iter().map(collation))),
             ("indclass", vector(types.iter().map(class))),
-            ("indoption", vector(relation.key.iter().map(|_| 0))),
+            ("indoption", vector(types.iter().map(|_| 0))),
         ])?;
     }
     Ok(())
 }
 
 pub fn pg_constraint(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    keyed(context).try_for_each(|relation| {
+    for constraint in constraints(&context.catalog) {
+        let foreign = constraint.foreign;
+        let parent = foreign.and_then(|f| context.catalog.by_id(f.parent));
+        let parent_columns = foreign.map(|f| numbers(f.parent_columns.iter().filter_map(|c| Some(parent?.column(c).ok()? + 1))));
+        let letter = |action: Option<char>| action.unwrap_or(' ').to_string();
         rows.add([
-            ("oid", (relation.id + CONSTRAINT).into()),
-            ("conname", key_name(relation).into()),
+            ("oid", constraint.oid.into()),
+            ("conname", (&constraint.name).into()),
             ("connamespace", PUBLIC.into()),
-            ("contype", "p".into()),
+            ("contype", constraint.kind.to_string().into()),
+            ("condeferrable", foreign.is_some_and(|f| f.deferrable).into()),
+            ("condeferred", foreign.is_some_and(|f| f.deferred).into()),
             ("convalidated", true.into()),
-            ("conrelid", relation.id.into()),
-            ("conindid", (relation.id + INDEX).into()),
-            ("confupdtype", " ".into()),
-            ("confdeltype", " ".into()),
-            ("confmatchtype", " ".into()),
+            ("conrelid", constraint.relation.id.into()),
+            ("conindid", constraint.index.into()),
+            ("confrelid", foreign.map_or(0, |f| f.parent).into()),
+            ("confupdtype", letter(foreign.map(|f| f.on_update.letter())).into()),
+            ("confdeltype", letter(foreign.map(|f| f.on_delete.letter())).into()),
+            ("confmatchtype", letter(foreign.map(|_| 's')).into()),
             ("conislocal", true.into()),
-            ("connoinherit", true.into()),
-            ("conkey", relation.key.iter().map(|k| Cell::Int(*k as i64 + 1)).collect::<Vec<_>>().into()),
-        ])
-    })
+            ("connoinherit", (constraint.kind != 'c').into()),
+            ("conkey", numbers(constraint.columns.iter().map(|c| c + 1))),
+            ("confkey", parent_columns.unwrap_or(Cell::Null)),
+            ("conbin", constraint.condition.map(str::to_string).into()),
+        ])?;
+    }
+    Ok(())
 }
 
 pub fn pg_indexes(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    keyed(context).try_for_each(|relation| {
+    indexes(&context.catalog).iter().try_for_each(|index| {
         rows.add([
             ("schemaname", "public".into()),
-            ("tablename", (&relation.name).into()),
-            ("indexname", key_name(relation).into()),
-            ("indexdef", index_definition(relation).into()),
+            ("tablename", (&index.relation.name).into()),
+            ("indexname", (&index.name).into()),
+            ("indexdef", index.definition().into()),
         ])
     })
 }

@@ -1,6 +1,6 @@
 //! The list of all system relations: one line each, with the function that makes its rows.
 //!
-//! `nothing` stands at catalogs of things that Everfold does not have (enums, triggers, sequences, foreign tables ...): they are
+//! `nothing` stands at catalogs of things that Everfold does not have (enums, triggers, foreign tables ...): they are
 //! empty because there is nothing to list, and have PostgreSQL 15's columns so that clients' joins with them work.
 
 mod activity;
@@ -13,11 +13,11 @@ mod keys;
 mod listing;
 mod places;
 mod roles;
+mod sequences;
 mod settings;
 mod standard;
 mod types;
 
-pub use keys::{index_definition, key_columns};
 pub use listing::definition;
 pub use settings::setting;
 
@@ -106,8 +106,8 @@ relations! {
     "pg_catalog" "pg_rules" nothing;
     "pg_catalog" "pg_seclabel" nothing;
     "pg_catalog" "pg_seclabels" nothing;
-    "pg_catalog" "pg_sequence" nothing;
-    "pg_catalog" "pg_sequences" nothing;
+    "pg_catalog" "pg_sequence" sequences::pg_sequence;
+    "pg_catalog" "pg_sequences" sequences::pg_sequences;
     "pg_catalog" "pg_settings" settings::pg_settings;
     "pg_catalog" "pg_shadow" roles::pg_user;
     "pg_catalog" "pg_shdepend" nothing;
@@ -180,7 +180,7 @@ relations! {
     "information_schema" "attributes" nothing;
     "information_schema" "character_sets" standard::character_sets;
     "information_schema" "check_constraint_routine_usage" nothing;
-    "information_schema" "check_constraints" nothing;
+    "information_schema" "check_constraints" constraints::check_constraints;
     "information_schema" "collation_character_set_applicability" nothing;
     "information_schema" "collations" nothing;
     "information_schema" "column_column_usage" nothing;
@@ -206,7 +206,7 @@ relations! {
     "information_schema" "information_schema_catalog_name" standard::catalog_name;
     "information_schema" "key_column_usage" constraints::key_column_usage;
     "information_schema" "parameters" nothing;
-    "information_schema" "referential_constraints" nothing;
+    "information_schema" "referential_constraints" constraints::referential_constraints;
     "information_schema" "role_column_grants" nothing;
     "information_schema" "role_routine_grants" nothing;
     "information_schema" "role_table_grants" constraints::table_privileges;
@@ -219,7 +219,7 @@ relations! {
     "information_schema" "routine_table_usage" nothing;
     "information_schema" "routines" standard::routines;
     "information_schema" "schemata" standard::schemata;
-    "information_schema" "sequences" nothing;
+    "information_schema" "sequences" sequences::sequences;
     "information_schema" "sql_features" nothing;
     "information_schema" "sql_implementation_info" nothing;
     "information_schema" "sql_parts" nothing;

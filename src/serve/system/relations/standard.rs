@@ -5,7 +5,7 @@ use super::super::facts::{PROCS, SHAPES};
 use super::super::names::{SCHEMAS, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::RelationKind;
+use crate::catalog::{Column, Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -40,15 +40,7 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.catalog.relations() {
         for (i, c) in r.columns.iter().enumerate() {
             let nullable = c.nullable && !r.key.contains(&i);
-            column(
-                context,
-                rows,
-                ["public", &r.name, &c.name],
-                i + 1,
-                &c.ty,
-                [nullable, r.kind == RelationKind::Table],
-                c.default.as_ref(),
-            )?;
+            column(context, rows, ["public", &r.name, &c.name], i + 1, &c.ty, [nullable, r.kind == RelationKind::Table], Some(c))?;
         }
     }
     Ok(())
@@ -61,18 +53,19 @@ fn column(
     number: usize,
     ty: &PgType,
     [nullable, updatable]: [bool; 2],
-    default: Option<&String>,
+    of: Option<&Column>,
 ) -> Result<()> {
     let array = matches!(ty, PgType::Array(_));
     let database = || Cell::from(&context.database);
     let [precision, radix, scale] = numeric(ty);
+    let identity = of.and_then(|c| c.identity).map(|i| if i == Identity::Always { "ALWAYS" } else { "BY DEFAULT" });
     rows.add([
         ("table_catalog", database()),
         ("table_schema", schema.into()),
         ("table_name", table.into()),
         ("column_name", name.into()),
         ("ordinal_position", number.into()),
-        ("column_default", default.into()),
+        ("column_default", of.and_then(|c| c.default.as_ref()).into()),
         ("is_nullable", yes_no(nullable)),
         ("data_type", if array { "ARRAY".into() } else { ty.base().to_string().into() }),
         ("character_maximum_length", length(ty).into()),
@@ -86,7 +79,8 @@ fn column(
         ("udt_name", ty.typname().into()),
         ("dtd_identifier", number.to_string().into()),
         ("is_self_referencing", "NO".into()),
-        ("is_identity", "NO".into()),
+        ("is_identity", yes_no(identity.is_some())),
+        ("identity_generation", identity.into()),
         ("identity_cycle", "NO".into()),
         ("is_generated", "NEVER".into()),
         ("is_updatable", yes_no(updatable)),

@@ -17,23 +17,13 @@ use crate::data::PgType;
 use crate::error::{Result, code};
 
 fn relation(id: u32, name: &str, kind: RelationKind, columns: &[(&str, PgType)], key: &[usize], sql: &str, on: &[u32]) -> Change {
-    let column = |(name, ty): &(&str, PgType)| Column { name: name.to_string(), ty: ty.clone(), nullable: true, default: None };
+    let column = |(name, ty): &(&str, PgType)| Column::new(name.to_string(), ty.clone());
     let mut columns: Vec<_> = columns.iter().map(column).collect();
     if name == "users" {
         columns[1].default = Some("'nobody'::text".into());
     }
-    Change::Create(Relation {
-        id,
-        name: name.into(),
-        kind,
-        columns,
-        key: key.to_vec(),
-        sql: sql.into(),
-        depends_on: on.to_vec(),
-        leaves_out: false,
-        ksql: None,
-        schemas: Default::default(),
-    })
+    let relation = Relation::new(id, name.into(), kind, columns, sql.into());
+    Change::Create(Relation { key: key.to_vec(), depends_on: on.to_vec(), ..relation })
 }
 
 /// A stream, a keyed table, a materialized view and a view.

@@ -1,0 +1,636 @@
+//! ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW.
+//!
+//! Names, defaults, NOT NULL and constraints are facts of the catalog: another definition of the same relation is staged. What changes the
+//! columns writes the relation anew ([`Session::rewrite`]): a relation of another id takes its place, filled in the same transaction with
+//! the rows of the table, or the events of the stream with their times, as an expression for each column makes them. So its old log goes,
+//! and positions of a stream's events are new ones.
+//!
+//! What depends on a relation names it in its query. On RENAME the queries are written anew with the new name; after any other
+//! change each of them must still give the columns that it gave, or the change is refused ([`Session::settle_dependents`]).
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int8Array, RecordBatch, new_null_array};
+use arrow::datatypes::DataType;
+use sqlparser::ast::{self, VisitMut, VisitorMut};
+
+use super::constraints::{name_of_index, referring};
+use super::ddl::{table_node, view_node_with};
+use super::dml::{all_not_null, parsed_query, quoted};
+use super::events::UPSERT;
+use super::node::Node;
+use super::session::Session;
+use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Relation, RelationId, RelationKind, Rule};
+use crate::data::{PgType, TIME};
+use crate::error::{Error, Result, code};
+use crate::sql::fold_name;
+use crate::sql::statement::{Alteration, NewRule, SequenceOptions, What};
+
+impl Session {
+    /// Makes the changes one after the other. Errors: 42P01, 42809, and those of each change.
+    pub(super) async fn alter(&mut self, kind: RelationKind, name: &str, if_exists: bool, changes: &[Alteration]) -> Result<()> {
+        let mut name = name.to_string();
+        for change in changes {
+            let catalog = self.define().await?;
+            let Some(relation) = catalog.find(&name).cloned() else {
+                if let (true, Alteration::Rename(to)) = (kind == RelationKind::Table, change)
+                    && let Some(sequence) = catalog.sequence(&name)
+                {
+                    let renamed = crate::catalog::Sequence { name: to.clone(), ..sequence.as_ref().clone() };
+                    return self.stage(Change::PutSequence(renamed), vec![]);
+                }
+                if if_exists {
+                    let text = format!("relation \"{name}\" does not exist, skipping");
+                    self.notice("NOTICE", Error::new(code::SUCCESS, text));
+                    return Ok(());
+                }
+                return Err(catalog.get(&name).err().unwrap_or_else(|| Error::internal("it was not found")));
+            };
+            // ALTER TABLE takes whatever is like a table, as PostgreSQL's.
+            if relation.kind != kind && kind != RelationKind::Table {
+                return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word())));
+            }
+            if relation.ksql.is_some() && !matches!(change, Alteration::Nothing) {
+                return Err(Error::unsupported(format!("\"{name}\" was made in ksqlDB's dialect"))
+                    .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
+            }
+            self.alter_one(&catalog, &relation, change).await?;
+            if let Alteration::Rename(to) = change {
+                name = to.clone();
+            }
+        }
+        Ok(())
+    }
+
+    async fn alter_one(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, change: &Alteration) -> Result<()> {
+        if let Alteration::Rename(to) = change {
+            return self.rename(catalog, relation, to).await;
+        }
+        if matches!(change, Alteration::Nothing) {
+            return Ok(());
+        }
+        if !relation.has_log() {
+            let message = format!("ALTER action cannot be performed on relation \"{}\"", relation.name);
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, message)
+                .detail(format!("This operation is not supported for a {}.", relation.kind.word())));
+        }
+        let mut altered = relation.as_ref().clone();
+        match change {
+            Alteration::AddColumn { column, key, rules, numbered, if_not_exists } => {
+                self.add_column(relation, column, *key, rules, numbered.as_ref(), *if_not_exists).await
+            }
+            Alteration::DropColumn { name, if_exists, cascade } => self.drop_column(catalog, relation, name, *if_exists, *cascade).await,
+            Alteration::RenameColumn { from, to } => self.rename_column(relation, from, to).await,
+            Alteration::SetType { column, ty, using } => self.set_type(relation, column, ty, using.as_deref()).await,
+            Alteration::SetDefault { column, default } => {
+                let at = relation.column(column)?;
+                altered.columns[at].default = default.clone();
+                self.check_default(&altered.columns[at]).await?;
+                self.stage(Change::Alter(altered), vec![])
+            }
+            Alteration::SetNotNull { column, not_null } => {
+                let at = relation.column(column)?;
+                if !not_null && relation.key.contains(&at) {
+                    return Err(Error::new(code::INVALID_TABLE_DEFINITION, format!("column \"{column}\" is in a primary key")));
+                }
+                altered.columns[at].nullable = !not_null;
+                if *not_null {
+                    self.check_no_nulls(relation, column).await?;
+                }
+                self.stage(Change::Alter(altered), vec![])
+            }
+            Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
+            Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), .. }) => self.add_key(relation, columns).await,
+            Alteration::AddRule(rule) => self.add_rule(relation, rule).await.map(|_| ()),
+            Alteration::DropRule { name, if_exists } => self.drop_rule(catalog, altered, name, *if_exists),
+            Alteration::RenameRule { from, to } => {
+                let missing = || no_constraint(from, &relation.name);
+                altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
+                self.stage(Change::Alter(altered), vec![])
+            }
+            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::Nothing => Err(Error::internal("done before")),
+        }
+    }
+
+    // RENAME ---------------------------------------------------------------------------------------------------------------------
+
+    async fn rename(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, to: &str) -> Result<()> {
+        if catalog.find(to).is_some() || catalog.sequence(to).is_some() {
+            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
+        }
+        let renamed = Relation { name: to.to_string(), ..relation.as_ref().clone() };
+        let dependents = catalog.dependents(relation.id);
+        if let Some(other) = dependents.iter().find(|d| d.ksql.is_some()) {
+            return Err(depended_on(relation, "rename", other).hint("DROP that first, and make it again for the new name."));
+        }
+        self.stage(Change::Alter(renamed), vec![])?;
+        for dependent in dependents {
+            let sql = with_name(&dependent.sql, &relation.name, to)?;
+            self.stage(Change::Alter(Relation { sql, ..dependent.as_ref().clone() }), vec![])?;
+        }
+        Ok(())
+    }
+
+    async fn rename_column(&mut self, relation: &Arc<Relation>, from: &str, to: &str) -> Result<()> {
+        let at = relation.column(from)?;
+        if relation.columns.iter().any(|c| c.name == to) {
+            return Err(column_exists(to, relation));
+        }
+        let mut altered = relation.as_ref().clone();
+        altered.columns[at].name = to.to_string();
+        for constraint in &mut altered.constraints {
+            rename_in_rule(&mut constraint.rule, from, to)?;
+        }
+        altered.indexes.iter_mut().flat_map(|i| &mut i.columns).filter(|c| *c == from).for_each(|c| *c = to.to_string());
+        self.rewrite(relation, altered, relation.columns.iter().map(|c| quoted(&c.name)).collect(), "rename a column of").await?;
+        for (child, mut foreign) in self.references_to(relation.id) {
+            if let Some(constraint) = foreign.constraints.iter_mut().find(|c| c.name == child)
+                && let Rule::ForeignKey(rule) = &mut constraint.rule
+            {
+                rule.parent_columns.iter_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
+            }
+            self.stage(Change::Alter(foreign), vec![])?;
+        }
+        Ok(())
+    }
+
+    /// The tables that refer to a relation that is being written anew: the rule's name, and the table.
+    fn references_to(&self, parent: RelationId) -> Vec<(String, Relation)> {
+        let catalog = self.catalog();
+        referring(&catalog, parent).map(|(r, c, _)| (c.name.clone(), r.as_ref().clone())).collect()
+    }
+
+    // Columns ----------------------------------------------------------------------------------------------------------------------
+
+    async fn add_column(
+        &mut self,
+        relation: &Arc<Relation>,
+        column: &Column,
+        key: bool,
+        rules: &[NewRule],
+        numbered: Option<&SequenceOptions>,
+        if_not_exists: bool,
+    ) -> Result<()> {
+        if relation.columns.iter().any(|c| c.name == column.name) {
+            let exists = column_exists(&column.name, relation);
+            if !if_not_exists {
+                return Err(exists);
+            }
+            self.notice("NOTICE", Error::new(code::DUPLICATE_COLUMN, format!("{}, skipping", exists.message())));
+            return Ok(());
+        }
+        self.check_default(column).await?;
+        let mut altered = Relation { id: self.engine.new_id(), schemas: Default::default(), ..relation.as_ref().clone() };
+        altered.columns.push(column.clone());
+        let at = altered.columns.len() - 1;
+        let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
+        if let Some(options) = numbered {
+            let sequence = self.number_column(&mut altered, at, options)?;
+            let Change::PutSequence(named) = &sequence else { return Err(Error::internal("a column is numbered by a sequence")) };
+            items.push(format!("nextval('{}')", quoted(&named.name).replace('\'', "''")));
+            self.stage(sequence, vec![])?;
+        } else {
+            items.push(column.default.clone().unwrap_or("NULL".into()));
+        }
+        if key {
+            if !relation.key.is_empty() {
+                let message = format!("multiple primary keys for table \"{}\" are not allowed", relation.name);
+                return Err(Error::new(code::INVALID_TABLE_DEFINITION, message));
+            }
+            altered.key = vec![at];
+            altered.columns[at].nullable = false;
+        }
+        let altered = self.rewrite(relation, altered, items, "add a column to").await?;
+        let mut altered = altered;
+        for rule in rules {
+            altered = self.add_rule(&altered, rule).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_column(&mut self, catalog: &Catalog, relation: &Arc<Relation>, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+        if if_exists && !relation.columns.iter().any(|c| c.name == name) {
+            let text = format!("column \"{name}\" of relation \"{}\" does not exist, skipping", relation.name);
+            self.notice("NOTICE", Error::new(code::SUCCESS, text));
+            return Ok(());
+        }
+        let at = relation.column(name)?;
+        let used = referring(catalog, relation.id).find(|(_, _, f)| f.parent_columns.iter().any(|c| c == name));
+        if let (Some((child, constraint, _)), false) = (&used, cascade) {
+            let message = format!("cannot drop column {name} of table {} because other objects depend on it", relation.name);
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .detail(format!(
+                    "constraint {} on table {} depends on column {name} of table {}",
+                    constraint.name, child.name, relation.name
+                ))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        if relation.columns.len() == 1 {
+            return Err(Error::unsupported("a relation has one column at least").hint("DROP the relation."));
+        }
+        let mut altered = relation.as_ref().clone();
+        altered.columns.remove(at);
+        let keyed = !altered.key.contains(&at);
+        altered.key = if keyed { relation.key.iter().map(|k| if *k > at { k - 1 } else { *k }).collect() } else { vec![] };
+        altered.constraints.retain(|c| !names_column(&c.rule, name));
+        altered.indexes.retain(|i| !i.columns.iter().any(|c| c == name));
+        if let (Some((child, constraint, _)), true) = (used, cascade) {
+            let mut child = child.as_ref().clone();
+            child.constraints.retain(|c| c.name != constraint.name);
+            self.stage(Change::Alter(child), vec![])?;
+        }
+        for sequence in catalog.sequences.owned_by(relation.id).filter(|s| s.owner.as_ref().is_some_and(|(_, c)| c == name)) {
+            self.stage(Change::DropSequence(sequence.id), vec![])?;
+        }
+        let items = altered.columns.iter().map(|c| quoted(&c.name)).collect();
+        self.rewrite(relation, altered, items, "drop a column of").await.map(|_| ())
+    }
+
+    async fn set_type(&mut self, relation: &Arc<Relation>, column: &str, ty: &PgType, using: Option<&str>) -> Result<()> {
+        let at = relation.column(column)?;
+        let mut altered = relation.as_ref().clone();
+        altered.columns[at].ty = ty.clone();
+        let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
+        items[at] = match using {
+            Some(expression) => format!("({expression})::{ty}"),
+            None => format!("{}::{ty}", quoted(column)),
+        };
+        self.rewrite(relation, altered, items, "change a column of").await.map(|_| ())
+    }
+
+    async fn check_no_nulls(&mut self, relation: &Relation, column: &str) -> Result<()> {
+        let query = parsed_query(&format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", quoted(&relation.name), quoted(column)))?;
+        let planned = self.plan_query(&query, &[]).await?;
+        if self.collect(&planned, vec![]).await?.iter().any(|b| b.num_rows() > 0) {
+            let message = format!("column \"{column}\" of relation \"{}\" contains null values", relation.name);
+            return Err(Error::new(code::NOT_NULL_VIOLATION, message));
+        }
+        Ok(())
+    }
+
+    async fn set_identity(
+        &mut self,
+        catalog: &Catalog,
+        mut altered: Relation,
+        column: &str,
+        identity: Option<&(Identity, SequenceOptions)>,
+    ) -> Result<()> {
+        let at = altered.column(column)?;
+        let Some((kind, options)) = identity else {
+            altered.columns[at].identity = None;
+            let owned = |s: &&Arc<crate::catalog::Sequence>| s.owner.as_ref().is_some_and(|(_, c)| c == column);
+            let gone: Vec<RelationId> = catalog.sequences.owned_by(altered.id).filter(owned).map(|s| s.id).collect();
+            self.stage(Change::Alter(altered), vec![])?;
+            return gone.into_iter().try_for_each(|id| self.stage(Change::DropSequence(id), vec![]));
+        };
+        if altered.columns[at].nullable {
+            let message =
+                format!("column \"{column}\" of relation \"{}\" must be declared NOT NULL before identity can be added", altered.name);
+            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
+        altered.columns[at].identity = Some(*kind);
+        let sequence = self.number_column(&mut altered, at, options)?;
+        self.stage(sequence, vec![])?;
+        self.stage(Change::Alter(altered), vec![])
+    }
+
+    // Constraints and indexes ---------------------------------------------------------------------------------------------------------
+
+    async fn add_key(&mut self, relation: &Arc<Relation>, columns: &[String]) -> Result<()> {
+        if !relation.key.is_empty() {
+            let message = format!("multiple primary keys for table \"{}\" are not allowed", relation.name);
+            return Err(Error::new(code::INVALID_TABLE_DEFINITION, message));
+        }
+        if relation.kind != RelationKind::Table {
+            return Err(Error::unsupported("a stream has no primary key: every event is kept"));
+        }
+        let mut altered = relation.as_ref().clone();
+        altered.key = columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?;
+        for k in altered.key.clone() {
+            self.check_no_nulls(relation, &relation.columns[k].name).await?;
+            altered.columns[k].nullable = false;
+        }
+        let unique = Constraint { id: relation.id, name: format!("{}_pkey", relation.name), rule: Rule::Unique(columns.to_vec()) };
+        self.check_present(relation, &unique).await?;
+        let items = relation.columns.iter().map(|c| quoted(&c.name)).collect();
+        self.rewrite(relation, altered, items, "add a primary key to").await.map(|_| ())
+    }
+
+    /// Adds a constraint, which the rows that are there must satisfy. Answers the relation with it.
+    async fn add_rule(&mut self, relation: &Arc<Relation>, rule: &NewRule) -> Result<Arc<Relation>> {
+        let constraint = self.new_constraint(relation, rule).await?;
+        if relation.kind == RelationKind::Stream && !matches!(constraint.rule, Rule::Check(_)) {
+            return Err(Error::unsupported("a stream takes CHECK constraints only: its events are not compared with others"));
+        }
+        self.check_present(relation, &constraint).await?;
+        let mut altered = relation.as_ref().clone();
+        altered.constraints.push(constraint);
+        self.stage(Change::Alter(altered.clone()), vec![])?;
+        Ok(Arc::new(altered))
+    }
+
+    fn drop_rule(&mut self, catalog: &Catalog, mut altered: Relation, name: &str, if_exists: bool) -> Result<()> {
+        let Some(at) = altered.constraints.iter().position(|c| c.name == name) else {
+            if format!("{}_pkey", altered.name) == name && !altered.key.is_empty() {
+                return Err(Error::unsupported("a primary key cannot be dropped: rows are known by it")
+                    .hint("Create a table without it, and fill it with INSERT INTO .. SELECT."));
+            }
+            if !if_exists {
+                return Err(no_constraint(name, &altered.name));
+            }
+            let text = format!("{}, skipping", no_constraint(name, &altered.name).message());
+            self.notice("NOTICE", Error::new(code::SUCCESS, text));
+            return Ok(());
+        };
+        let gone = altered.constraints.remove(at);
+        if let Rule::Unique(columns) = &gone.rule
+            && let Some((child, constraint, _)) = referring(catalog, altered.id).find(|(_, _, f)| f.parent_columns == *columns)
+        {
+            let message = format!("cannot drop constraint {name} on table {} because other objects depend on it", altered.name);
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .detail(format!("constraint {} on table {} depends on it", constraint.name, child.name))
+                .hint("Drop that first."));
+        }
+        self.stage(Change::Alter(altered), vec![])
+    }
+
+    /// CREATE INDEX. A unique one is a constraint; of others the name is kept.
+    pub(super) async fn create_index(
+        &mut self,
+        name: Option<&str>,
+        table: &str,
+        columns: &[String],
+        plain: bool,
+        unique: bool,
+        if_not_exists: bool,
+    ) -> Result<()> {
+        let catalog = self.define().await?;
+        let relation = catalog.get(table)?.clone();
+        if plain {
+            columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
+        }
+        let taken =
+            |name: &str| name_of_index(&catalog, name).is_some() || catalog.find(name).is_some() || catalog.sequence(name).is_some();
+        let name = match name {
+            Some(name) if taken(name) => {
+                let exists = format!("relation \"{name}\" already exists");
+                if !if_not_exists {
+                    return Err(Error::new(code::DUPLICATE_TABLE, exists));
+                }
+                self.notice("NOTICE", Error::new(code::DUPLICATE_TABLE, format!("{exists}, skipping")));
+                return Ok(());
+            }
+            Some(name) => name.to_string(),
+            None => {
+                super::constraints::free_name(&format!("{table}_{}_idx", if plain { columns.join("_") } else { "expr".into() }), &taken)
+            }
+        };
+        if unique {
+            if !plain || relation.kind != RelationKind::Table {
+                return Err(Error::unsupported("a unique index is on columns of a table").hint("Add a column for the expression."));
+            }
+            let rule = NewRule { name: Some(name), what: What::Unique(columns.to_vec()) };
+            return self.add_rule(&relation, &rule).await.map(|_| ());
+        }
+        let mut altered = relation.as_ref().clone();
+        altered.indexes.push(Index { id: self.engine.new_id(), name, columns: columns.to_vec(), unique });
+        self.stage(Change::Alter(altered), vec![])
+    }
+
+    /// DROP INDEX. Errors: 42704, 2BP01 for the index of a primary key.
+    pub(super) async fn drop_indexes(&mut self, names: &[String], if_exists: bool) -> Result<()> {
+        for name in names {
+            let catalog = self.define().await?;
+            let Some((relation, _)) = name_of_index(&catalog, name) else {
+                if !if_exists {
+                    return Err(Error::new(code::UNDEFINED_OBJECT, format!("index \"{name}\" does not exist")));
+                }
+                self.notice("NOTICE", Error::new(code::SUCCESS, format!("index \"{name}\" does not exist, skipping")));
+                continue;
+            };
+            let mut altered = relation.as_ref().clone();
+            if altered.indexes.iter().any(|i| i.name == *name) {
+                altered.indexes.retain(|i| i.name != *name);
+                self.stage(Change::Alter(altered), vec![])?;
+            } else {
+                self.drop_rule(&catalog, altered, name, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    // Writing anew ----------------------------------------------------------------------------------------------------------------------
+
+    /// Puts `altered` in the place of `relation`, filled with what `items`, an expression for each of its columns, give over that.
+    /// Answers it as it is in the catalog now.
+    async fn rewrite(&mut self, relation: &Arc<Relation>, altered: Relation, items: Vec<String>, what: &str) -> Result<Arc<Relation>> {
+        let id = if altered.id == relation.id { self.engine.new_id() } else { altered.id };
+        let altered = Relation { id, schemas: Default::default(), ..altered };
+        self.lock_exclusive(relation.id).await?;
+        let is_stream = relation.kind == RelationKind::Stream;
+        let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
+        let order = if is_stream {
+            format!(", {TIME} FROM {} ORDER BY _position", quoted(&relation.name))
+        } else {
+            format!(" FROM {}", quoted(&relation.name))
+        };
+        let query = parsed_query(&format!("SELECT {}{order}", list.join(", ")))?;
+        let wanted: Vec<&Column> = altered.columns.iter().collect();
+        let planned = super::dml::cast_columns(self.plan_query(&query, &[]).await?, &wanted)?;
+        let rows = self.collect(&planned, vec![]).await?;
+        // The sequences of its columns go over to it.
+        let catalog = self.catalog();
+        for sequence in catalog.sequences.owned_by(relation.id) {
+            let owner = sequence.owner.as_ref().map(|(_, column)| (id, renamed(relation, &altered, column)));
+            self.stage(Change::PutSequence(crate::catalog::Sequence { owner, ..sequence.as_ref().clone() }), vec![])?;
+        }
+        let node = if is_stream { None } else { Some(table_node(&Arc::new(altered.clone()))?) };
+        self.stage(Change::Replace(relation.id, altered.clone()), node.into_iter().collect())?;
+        for batch in rows.into_iter().filter(|b| b.num_rows() > 0) {
+            all_not_null(&altered, &batch)?;
+            self.append(vec![(id, event_of(&altered, &batch)?)]).await?;
+        }
+        for (_, mut child) in self.references_to(relation.id) {
+            child.constraints.iter_mut().for_each(|c| match &mut c.rule {
+                Rule::ForeignKey(foreign) if foreign.parent == relation.id => foreign.parent = id,
+                _ => {}
+            });
+            self.stage(Change::Alter(child), vec![])?;
+        }
+        self.settle_dependents(relation, id, what).await?;
+        let catalog = self.catalog();
+        catalog.by_id(id).cloned().ok_or_else(|| Error::internal("a relation was lost"))
+    }
+
+    /// What depends on a relation that was put in the place of another depends on it now, and is folded again. Errors: 2BP01
+    /// if its query no longer gives the columns that it gave.
+    async fn settle_dependents(&mut self, old: &Relation, id: RelationId, what: &str) -> Result<()> {
+        let mut open: Vec<RelationId> = self.catalog().with_dependents(old.id).into_iter().filter(|d| *d != old.id).collect();
+        open.reverse();
+        for dependent in open {
+            let catalog = self.catalog();
+            let Some(before) = catalog.by_id(dependent).cloned() else { continue };
+            if before.ksql.is_some() {
+                return Err(depended_on(old, what, &before).hint("DROP that first, and make it again."));
+            }
+            let depends_on = before.depends_on.iter().map(|d| if *d == old.id { id } else { *d }).collect();
+            let after = Arc::new(Relation { depends_on, ..before.as_ref().clone() });
+            self.stage(Change::Alter(after.as_ref().clone()), vec![])?;
+            let planned = self.plan_query(parsed_query(&after.sql)?.as_ref(), &[]).await;
+            let same = planned.is_ok_and(|p| {
+                p.columns.len() == after.columns.len()
+                    && p.columns.iter().zip(&after.columns).all(|(a, b)| a.ty.base() == b.ty.base() || b.ty == PgType::Text)
+            });
+            if !same {
+                return Err(depended_on(old, what, &before).hint("Drop that first, and make it again."));
+            }
+            if after.kind == RelationKind::MaterializedView {
+                let node: Arc<Node> = view_node_with(&self.engine.clone(), &self.catalog(), &after, |id| self.node_of(id)).await?;
+                self.stage(Change::Alter(after.as_ref().clone()), vec![node])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows of all columns, and for a stream their times, as events.
+fn event_of(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
+    let width = relation.columns.len();
+    let mut columns: Vec<ArrayRef> = rows.columns()[..width].to_vec();
+    let mut fields: Vec<_> = relation.event_schema().fields().iter().cloned().collect();
+    if relation.kind == RelationKind::Table {
+        columns.push(Arc::new(Int8Array::from(vec![UPSERT; rows.num_rows()])));
+        if relation.key.is_empty() {
+            columns.push(new_null_array(&DataType::Int64, rows.num_rows()));
+        }
+    } else {
+        fields.push(Arc::new(PgType::Timestamptz.field(TIME, false)));
+        columns.push(arrow::compute::cast(rows.column(width), &PgType::Timestamptz.arrow())?);
+    }
+    Ok(RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), columns)?)
+}
+
+/// The name that a column has in the altered relation: another one only if it was renamed, which leaves its place.
+fn renamed(before: &Relation, after: &Relation, column: &str) -> String {
+    let kept = after.columns.iter().any(|c| c.name == column);
+    let at = before.columns.iter().position(|c| c.name == column);
+    match at.and_then(|at| after.columns.get(at)) {
+        Some(now) if !kept && before.columns.len() == after.columns.len() => now.name.clone(),
+        _ => column.to_string(),
+    }
+}
+
+fn names_column(rule: &Rule, name: &str) -> bool {
+    match rule {
+        Rule::Unique(columns) => columns.iter().any(|c| c == name),
+        Rule::ForeignKey(foreign) => foreign.columns.iter().any(|c| c == name),
+        Rule::Check(sql) => columns_in(sql).iter().any(|c| c == name),
+    }
+}
+
+/// The names in a condition.
+fn columns_in(sql: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Ok(query) = parsed_query(&format!("SELECT {sql}")) {
+        let _ = ast::visit_expressions(query.as_ref(), |e| {
+            if let ast::Expr::Identifier(ident) = e {
+                names.push(fold_name(ident));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    names
+}
+
+fn rename_in_rule(rule: &mut Rule, from: &str, to: &str) -> Result<()> {
+    let put = |columns: &mut Vec<String>| columns.iter_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
+    match rule {
+        Rule::Unique(columns) => put(columns),
+        Rule::ForeignKey(foreign) => put(&mut foreign.columns),
+        Rule::Check(sql) => {
+            let mut query = parsed_query(&format!("SELECT {sql}"))?;
+            let _ = ast::visit_expressions_mut(query.as_mut(), |e| {
+                if let ast::Expr::Identifier(ident) = e
+                    && fold_name(ident) == from
+                {
+                    *ident = ast::Ident::with_quote('"', to);
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            *sql = query.to_string().trim_start_matches("SELECT ").to_string();
+        }
+    }
+    Ok(())
+}
+
+/// A query's text with another name for a relation, where it is not the name of a CTE.
+fn with_name(sql: &str, from: &str, to: &str) -> Result<String> {
+    let mut query = parsed_query(sql)?;
+    let mut renaming = Renaming { from, to, defined: false };
+    let _ = query.visit(&mut renaming);
+    if renaming.defined {
+        return Err(Error::unsupported(format!("a query that depends on \"{from}\" uses the name for a part of its own too"))
+            .hint("Drop that view first, and make it again."));
+    }
+    Ok(query.to_string())
+}
+
+/// Gives a relation another name wherever it is read. Where it has no alias its old name becomes one, so that columns that are
+/// qualified by that still are.
+struct Renaming<'a> {
+    from: &'a str,
+    to: &'a str,
+    /// True if a CTE has the old name.
+    defined: bool,
+}
+
+impl VisitorMut for Renaming<'_> {
+    type Break = ();
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        self.defined |= query.with.iter().flat_map(|w| &w.cte_tables).any(|c| fold_name(&c.alias.name) == self.from);
+        ControlFlow::Continue(())
+    }
+    fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<()> {
+        if let ast::TableFactor::Table { name, alias, args: None, .. } = factor
+            && name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| fold_name(i) == self.from)
+        {
+            *name = ast::ObjectName::from(vec![ast::Ident::with_quote('"', self.to)]);
+            let kept = ast::Ident::with_quote('"', self.from);
+            alias.get_or_insert_with(|| ast::TableAlias { explicit: true, name: kept, columns: vec![], at: None });
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{columns_in, with_name};
+
+    #[test]
+    fn a_query_follows_the_name_of_what_it_reads() {
+        let renamed = |sql: &str| with_name(sql, "a", "b").unwrap();
+        assert_eq!(renamed("SELECT x FROM a WHERE x > 1"), "SELECT x FROM \"b\" AS \"a\" WHERE x > 1");
+        assert_eq!(renamed("SELECT a.x FROM public.a JOIN c ON a.x = c.x"), "SELECT a.x FROM \"b\" AS \"a\" JOIN c ON a.x = c.x");
+        assert_eq!(renamed("SELECT q.x FROM (SELECT x FROM a AS z) q"), "SELECT q.x FROM (SELECT x FROM \"b\" AS z) q");
+        assert!(with_name("WITH a AS (SELECT 1) SELECT * FROM a", "a", "b").is_err());
+    }
+
+    #[test]
+    fn a_condition_names_columns() {
+        assert_eq!(columns_in("price > 0 AND \"Kind\" <> 'x'"), ["price", "Kind"]);
+    }
+}
+
+fn depended_on(relation: &Relation, what: &str, other: &Relation) -> Error {
+    let message = format!("cannot {what} {} {}: {} {} depends on it", relation.kind.word(), relation.name, other.kind.word(), other.name);
+    Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+}
+
+fn column_exists(name: &str, relation: &Relation) -> Error {
+    Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" of relation \"{}\" already exists", relation.name))
+}
+
+fn no_constraint(name: &str, relation: &str) -> Error {
+    Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" of relation \"{relation}\" does not exist"))
+}

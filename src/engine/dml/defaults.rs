@@ -1,0 +1,157 @@
+//! Values that a statement does not give: DEFAULT, sequences, identity.
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::concat;
+use sqlparser::ast::{self, Expr, SetExpr};
+
+use super::columns::{cast_columns, not_null, target_columns};
+use super::values::is_default;
+use super::{parsed_query, quoted};
+use crate::catalog::{Column, Identity, Relation};
+use crate::data::decode::parse_text;
+use crate::engine::session::Session;
+use crate::error::{Error, Result};
+use crate::sql::Statement;
+
+impl Session {
+    /// Puts the columns' defaults where VALUES says DEFAULT. Errors: 428C9 for another value of a column that is always generated.
+    pub(in crate::engine) fn fill_defaults(&self, statement: &mut Statement) -> Result<()> {
+        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(()) };
+        let Ok(relation) = self.writable(table) else { return Ok(()) };
+        let always = |column: &Column| column.identity == Some(Identity::Always);
+        let SetExpr::Values(values) = source.body.as_mut() else {
+            let targets = target_columns(&relation, columns)?;
+            // A query without a list of columns may give fewer than there are.
+            let given = targets.iter().filter(|_| !columns.is_empty());
+            return given.map(|t| &relation.columns[*t]).find(|c| always(c)).map_or(Ok(()), |c| Err(generated_always(c)));
+        };
+        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) && !relation.columns.iter().any(always) {
+            return Ok(());
+        }
+        let targets = target_columns(&relation, columns)?;
+        for row in &mut values.rows {
+            for (value, target) in row.content.iter_mut().zip(&targets) {
+                let column = &relation.columns[*target];
+                match is_default(value) {
+                    true => *value = self.default_expression(&relation, column)?,
+                    false if always(column) => return Err(generated_always(column)),
+                    false => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a column gets where nothing is said about it.
+    fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
+        let sequence = self.sequence_of_column(relation, column);
+        let text = match (&sequence, &column.default) {
+            (Some(sequence), _) => format!("nextval('{}')", quoted(&sequence.name).replace('\'', "''")),
+            (None, Some(default)) => default.clone(),
+            (None, None) => return Ok(Expr::Value(ast::Value::Null.with_empty_span())),
+        };
+        match *parsed_query(&format!("SELECT {text}"))?.body {
+            SetExpr::Select(mut select) => match select.projection.pop() {
+                Some(ast::SelectItem::UnnamedExpr(expr)) => Ok(expr),
+                _ => Err(Error::internal("a default is an expression")),
+            },
+            _ => Err(Error::internal("a default is an expression")),
+        }
+    }
+
+    /// All columns of the relation from those given; the others get their defaults. Errors: 23502 for a null where none may be.
+    pub(in crate::engine) async fn complete(
+        &self,
+        relation: &Relation,
+        targets: &[usize],
+        given: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<RecordBatch> {
+        let schema = relation.schema();
+        let mut columns: Vec<Option<ArrayRef>> = vec![None; relation.columns.len()];
+        for (target, array) in targets.iter().zip(given) {
+            columns[*target] = Some(array);
+        }
+        let mut all = Vec::with_capacity(columns.len());
+        for (i, column) in columns.into_iter().enumerate() {
+            let array = match column {
+                Some(array) => array,
+                None => match self.default_values(relation, &relation.columns[i], rows).await? {
+                    Some(array) => array,
+                    None => new_null_array(schema.field(i).data_type(), rows),
+                },
+            };
+            not_null(relation, i, &array)?;
+            all.push(array);
+        }
+        Ok(RecordBatch::try_new(schema, all)?)
+    }
+
+    /// What `rows` rows get in a column that is not given: each its own, where the default is another one each time. `None` for NULL.
+    async fn default_values(&self, relation: &Relation, column: &Column, rows: usize) -> Result<Option<ArrayRef>> {
+        if let Some(sequence) = self.sequence_of_column(relation, column) {
+            return self.draw(&sequence, &column.ty, rows).await.map(Some);
+        }
+        let Some(default) = &column.default else { return Ok(None) };
+        let query = parsed_query(&format!("SELECT {default}"))?;
+        // A literal needs no planning.
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
+            && let Some(Some(text)) = crate::sql::convert::literal(value)
+            && let Ok(value) = parse_text(&column.ty, &text)
+        {
+            return Ok(Some(value.to_array_of_size(rows)?));
+        }
+        let query = parsed_query(&format!("SELECT {default} FROM generate_series(1, {rows})"))?;
+        let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
+        let batches = self.collect(&planned, vec![]).await?;
+        let parts: Vec<&dyn arrow::array::Array> = batches.iter().map(|b| b.column(0).as_ref()).collect();
+        if parts.iter().map(|p| p.len()).sum::<usize>() != rows {
+            return Err(Error::internal("a default has one value for each row"));
+        }
+        Ok(if rows == 0 { None } else { Some(concat(&parts)?) })
+    }
+
+    /// A DEFAULT must be an expression of the column's type over nothing. It is not evaluated: it may take a number from a sequence.
+    pub(in crate::engine) async fn check_default(&self, column: &Column) -> Result<()> {
+        let Some(default) = &column.default else { return Ok(()) };
+        let query = parsed_query(&format!("SELECT {default}"))?;
+        let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
+        // A constant that is no value of the type is found now, and not by the first INSERT.
+        if !default.contains('(') {
+            self.collect(&planned, vec![]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn generated_always(column: &Column) -> Error {
+    Error::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
+        .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+        .hint("Leave the column out, or define it as GENERATED BY DEFAULT.")
+}
+
+/// The constant that a default is for all rows of a COPY. Errors: 0A000 for one that is another each time.
+pub(in crate::engine) fn refuse_volatile(column: &Column) -> Result<()> {
+    const VOLATILE: [&str; 4] = ["random", "uuid", "nextval", "clock_timestamp"];
+    let text = column.default.as_deref().unwrap_or_default().to_lowercase();
+    if VOLATILE.iter().any(|word| text.contains(word)) {
+        return Err(Error::unsupported(format!("COPY cannot compute the default of column \"{}\" for each row", column.name))
+            .hint("Copy the column too, or use INSERT."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refuse_volatile;
+    use crate::catalog::Column;
+    use crate::data::PgType;
+
+    #[test]
+    fn a_default_that_is_another_each_time_is_not_copied() {
+        let column = |default: &str| Column { default: Some(default.into()), ..Column::new("a".into(), PgType::Text) };
+        assert!(refuse_volatile(&column("gen_random_uuid()")).is_err());
+        assert!(refuse_volatile(&column("now()")).is_ok());
+    }
+}

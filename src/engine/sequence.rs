@@ -1,0 +1,488 @@
+//! Sequences: numbers that are given once, and columns that take theirs from one.
+//!
+//! A number is given without regard to transactions: what is rolled back leaves a gap, as in PostgreSQL. Numbers are reserved in
+//! `_catalog`, [`RESERVED`] at a time or as many as one statement takes, before the first of them is given ([`Engine::numbers`]); so a
+//! crash skips numbers and never gives one twice, and a sequence costs an fsync for every few rows, not for each.
+//!
+//! `nextval`, `currval`, `lastval` and `setval` are functions of the session, which remembers what it was given.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::Result as DfResult;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
+use parking_lot::Mutex;
+
+use super::context::Source;
+use super::database::Engine;
+use super::recovery::catalog_event;
+use super::session::Session;
+use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Relation, RelationId, Sequence};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::log::Append;
+use crate::sql::statement::SequenceOptions;
+
+/// Numbers reserved at a time, as PostgreSQL's.
+const RESERVED: i64 = 32;
+
+/// What is known of a sequence since the server started.
+pub struct Counter {
+    /// The last number given; `None` before the first.
+    last: Option<i64>,
+    /// The last number reserved.
+    reserved: Option<i64>,
+}
+
+/// The number after `last`. Errors: 2200H past the end of a sequence that does not cycle.
+fn after(sequence: &Sequence, last: Option<i64>) -> Result<i64> {
+    let Some(last) = last else { return Ok(sequence.start) };
+    let next = last.checked_add(sequence.increment).filter(|n| (sequence.min..=sequence.max).contains(n));
+    let ascending = sequence.increment > 0;
+    match next {
+        Some(next) => Ok(next),
+        None if sequence.cycle => Ok(if ascending { sequence.min } else { sequence.max }),
+        None => {
+            let (what, limit) = if ascending { ("maximum", sequence.max) } else { ("minimum", sequence.min) };
+            Err(Error::new("2200H", format!("nextval: reached {what} value of sequence \"{}\" ({limit})", sequence.name)))
+        }
+    }
+}
+
+/// True if `next` is among the numbers reserved.
+fn is_reserved(sequence: &Sequence, counter: &Counter, next: i64) -> bool {
+    let Some(reserved) = counter.reserved else { return false };
+    // A number before the last one comes after a new start, which is reserved by itself.
+    let begun_anew = counter.last.is_some_and(|last| (next > last) != (sequence.increment > 0));
+    !begun_anew && if sequence.increment > 0 { next <= reserved } else { next >= reserved }
+}
+
+impl Engine {
+    /// The next `count` numbers of a sequence. Errors: 2200H at its end, and those of the log.
+    pub(super) async fn numbers(&self, sequence: &Sequence, count: usize) -> Result<Vec<i64>> {
+        let mut counters = self.counters.lock().await;
+        let counter = counters.entry(sequence.id).or_insert_with(|| {
+            let reserved = self.catalog().sequences.reserved(sequence.id);
+            Counter { last: reserved, reserved }
+        });
+        let mut given = Vec::with_capacity(count);
+        while given.len() < count {
+            let next = after(sequence, counter.last)?;
+            if !is_reserved(sequence, counter, next) {
+                let wanted = RESERVED.max((count - given.len()) as i64) - 1;
+                let far = next.saturating_add(sequence.increment.saturating_mul(wanted)).clamp(sequence.min, sequence.max);
+                self.reserve(sequence.id, far).await?;
+                counter.reserved = Some(far);
+            }
+            counter.last = Some(next);
+            given.push(next);
+        }
+        Ok(given)
+    }
+
+    /// Sets a sequence: `last` is as if it had just been given; `None` for a sequence that begins.
+    async fn set_sequence(&self, sequence: &Sequence, last: Option<i64>) -> Result<()> {
+        let mut counters = self.counters.lock().await;
+        let reserved = last.unwrap_or(sequence.start.saturating_sub(sequence.increment));
+        self.reserve(sequence.id, reserved).await?;
+        counters.insert(sequence.id, Counter { last: last.or(Some(reserved)), reserved: Some(reserved) });
+        Ok(())
+    }
+
+    async fn reserve(&self, id: RelationId, last: i64) -> Result<()> {
+        let batches = vec![(CATALOG_LOG, catalog_event(&Change::Reserve(id, last))?)];
+        self.log.append(Append { batches, sync: true }).await.map(|_| ())
+    }
+}
+
+/// A sequence of the given options, with the others as they were, or PostgreSQL's defaults. Errors: 22023.
+fn with_options(base: Sequence, is_new: bool, options: &SequenceOptions) -> Result<Sequence> {
+    let refuse = |text: String| Err(Error::new(code::INVALID_PARAMETER_VALUE, text));
+    let mut sequence = base;
+    if let Some(ty) = &options.ty {
+        sequence.ty = ty.to_string();
+    }
+    let (least, most) = match sequence.ty.as_str() {
+        "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        "integer" => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        "bigint" => (i64::MIN, i64::MAX),
+        _ => return refuse("sequence type must be smallint, integer, or bigint".into()),
+    };
+    sequence.increment = options.increment.unwrap_or(sequence.increment);
+    if sequence.increment == 0 {
+        return refuse("INCREMENT must not be zero".into());
+    }
+    let ascending = sequence.increment > 0;
+    if is_new || options.ty.is_some() {
+        (sequence.min, sequence.max) = if ascending { (1, most) } else { (least, -1) };
+    }
+    sequence.min = options.min.unwrap_or(sequence.min);
+    sequence.max = options.max.unwrap_or(sequence.max);
+    for (what, value) in [("MINVALUE", sequence.min), ("MAXVALUE", sequence.max)] {
+        if !(least..=most).contains(&value) {
+            return refuse(format!("{what} ({value}) is out of range for sequence data type {}", sequence.ty));
+        }
+    }
+    if sequence.min >= sequence.max {
+        return refuse(format!("MINVALUE ({}) must be less than MAXVALUE ({})", sequence.min, sequence.max));
+    }
+    if is_new {
+        sequence.start = if ascending { sequence.min } else { sequence.max };
+    }
+    sequence.start = options.start.unwrap_or(sequence.start);
+    if !(sequence.min..=sequence.max).contains(&sequence.start) {
+        return refuse(format!("START value ({}) cannot be less than MINVALUE or greater than MAXVALUE", sequence.start));
+    }
+    sequence.cycle = options.cycle.unwrap_or(sequence.cycle);
+    Ok(sequence)
+}
+
+/// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else.
+pub(super) fn sequence_of_default<'a>(catalog: &'a Catalog, default: &str) -> Option<&'a Arc<Sequence>> {
+    let argument = default.trim().strip_prefix("nextval(")?.strip_suffix(')')?;
+    let argument = argument.trim().strip_suffix("::regclass").unwrap_or(argument).trim();
+    let quoted = argument.strip_prefix('\'')?.strip_suffix('\'')?;
+    named(catalog, quoted)
+}
+
+/// The sequence that a text names: `name`, `public.name`, quoted or not.
+fn named<'a>(catalog: &'a Catalog, text: &str) -> Option<&'a Arc<Sequence>> {
+    let text = text.trim().replace("''", "'");
+    let last = match text.strip_suffix('"') {
+        Some(open) => open.rsplit_once('"').map(|(_, name)| name.to_string())?,
+        None => text.rsplit('.').next()?.to_lowercase(),
+    };
+    catalog.sequence(&last)
+}
+
+impl Session {
+    /// CREATE SEQUENCE.
+    pub(super) async fn create_sequence(&mut self, name: &str, options: &SequenceOptions, if_not_exists: bool) -> Result<()> {
+        let catalog = self.define().await?;
+        if self.exists(name, if_not_exists)? {
+            return Ok(());
+        }
+        let owner = match &options.owner {
+            Some(Some((table, column))) => {
+                let relation = catalog.get(table)?;
+                relation.column(column)?;
+                Some((relation.id, column.clone()))
+            }
+            _ => None,
+        };
+        let sequence = self.new_sequence(name.to_string(), owner, options)?;
+        self.stage(Change::PutSequence(sequence), vec![])
+    }
+
+    fn new_sequence(&self, name: String, owner: Option<(RelationId, String)>, options: &SequenceOptions) -> Result<Sequence> {
+        let (ty, id) = (PgType::Int8.to_string(), self.engine.new_id());
+        with_options(Sequence { id, name, ty, start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false, owner }, true, options)
+    }
+
+    /// Gives a column of a relation that is about to be created or altered a sequence of its own. Answers the change that makes
+    /// it; the column's default, unless it is an identity, becomes `nextval`.
+    pub(super) fn number_column(&self, relation: &mut Relation, column: usize, options: &SequenceOptions) -> Result<Change> {
+        let catalog = self.catalog();
+        let Column { name, identity, .. } = &relation.columns[column];
+        let base = format!("{}_{name}_seq", relation.name);
+        let taken = |name: &str| catalog.find(name).is_some() || catalog.sequence(name).is_some();
+        let mut free = base.clone();
+        for i in 1.. {
+            if !taken(&free) {
+                break;
+            }
+            free = format!("{base}{i}");
+        }
+        let options = SequenceOptions { ty: options.ty.clone().or(Some(relation.columns[column].ty.clone())), ..options.clone() };
+        let sequence = self.new_sequence(free, Some((relation.id, name.clone())), &options)?;
+        if identity.is_none() {
+            let shown = if is_plain(&sequence.name) { sequence.name.clone() } else { super::dml::quoted(&sequence.name) };
+            relation.columns[column].default = Some(format!("nextval('{}'::regclass)", shown.replace('\'', "''")));
+        }
+        Ok(Change::PutSequence(sequence))
+    }
+
+    /// ALTER SEQUENCE. Errors: 42P01.
+    pub(super) async fn alter_sequence(&mut self, name: &str, if_exists: bool, options: &SequenceOptions) -> Result<()> {
+        let catalog = self.define().await?;
+        let Some(sequence) = catalog.sequence(name).cloned() else { return self.no_sequence(name, if_exists) };
+        let mut altered = with_options(sequence.as_ref().clone(), false, options)?;
+        match &options.owner {
+            Some(Some((table, column))) => {
+                let relation = catalog.get(table)?;
+                relation.column(column)?;
+                altered.owner = Some((relation.id, column.clone()));
+            }
+            Some(None) => altered.owner = None,
+            None => {}
+        }
+        if let Some(restart) = options.restart {
+            let first = restart.unwrap_or(altered.start);
+            self.engine.set_sequence(&altered, first.checked_sub(altered.increment)).await?;
+        }
+        self.stage(Change::PutSequence(altered), vec![])
+    }
+
+    /// DROP SEQUENCE. Errors: 42P01, 2BP01 where a column's default takes numbers from it.
+    pub(super) async fn drop_sequences(&mut self, names: &[String], if_exists: bool, cascade: bool) -> Result<()> {
+        for name in names {
+            let catalog = self.define().await?;
+            let Some(sequence) = catalog.sequence(name).cloned() else {
+                self.no_sequence(name, if_exists)?;
+                continue;
+            };
+            let takes =
+                |c: &Column| c.default.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
+            let users: Vec<Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(takes)).cloned().collect();
+            if let (false, Some(user)) = (cascade, users.first()) {
+                let message = format!("cannot drop sequence {name} because other objects depend on it");
+                return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                    .detail(format!("A default value of a column of table {} depends on sequence {name}.", user.name))
+                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+            for user in users {
+                let mut altered = user.as_ref().clone();
+                altered.columns.iter_mut().filter(|c| takes(c)).for_each(|c| c.default = None);
+                self.stage(Change::Alter(altered), vec![])?;
+            }
+            self.stage(Change::DropSequence(sequence.id), vec![])?;
+        }
+        Ok(())
+    }
+
+    fn no_sequence(&mut self, name: &str, if_exists: bool) -> Result<()> {
+        if !if_exists {
+            return Err(Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")));
+        }
+        self.notice("NOTICE", Error::new(code::SUCCESS, format!("sequence \"{name}\" does not exist, skipping")));
+        Ok(())
+    }
+
+    /// The sequence from which a column takes the values that are not given.
+    pub(super) fn sequence_of_column(&self, relation: &Relation, column: &Column) -> Option<Arc<Sequence>> {
+        let catalog = self.catalog();
+        if column.identity.is_some() {
+            return catalog.sequences.owned_by(relation.id).find(|s| s.owner.as_ref().is_some_and(|(_, c)| *c == column.name)).cloned();
+        }
+        sequence_of_default(&catalog, column.default.as_deref()?).cloned()
+    }
+
+    /// The next numbers of a sequence, which the session remembers for `currval`, as an array of the column's type.
+    pub(super) async fn draw(&self, sequence: &Sequence, ty: &PgType, rows: usize) -> Result<ArrayRef> {
+        let numbers = self.engine.numbers(sequence, rows).await?;
+        if let Some(last) = numbers.last() {
+            self.context.drawn.lock().note(sequence.id, *last);
+        }
+        Ok(cast(&(Arc::new(Int64Array::from(numbers)) as ArrayRef), &ty.arrow())?)
+    }
+}
+
+/// True for a name that needs no quotes.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') && !name.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// What a session was given.
+#[derive(Default)]
+pub struct Drawn {
+    values: HashMap<RelationId, i64>,
+    last: Option<RelationId>,
+}
+
+impl Drawn {
+    fn note(&mut self, id: RelationId, value: i64) {
+        self.values.insert(id, value);
+        self.last = Some(id);
+    }
+}
+
+/// One of the functions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Which {
+    Next,
+    Current,
+    Last,
+    Set,
+}
+
+struct Function {
+    which: Which,
+    engine: Weak<Engine>,
+    source: Arc<Source>,
+    signature: Signature,
+}
+
+/// `nextval`, `currval`, `lastval` and `setval` of one session.
+pub(super) fn functions(engine: &Arc<Engine>, source: &Arc<Source>) -> Vec<ScalarUDF> {
+    let of = |which: Which| {
+        let arguments = match which {
+            Which::Last => TypeSignature::Nullary,
+            Which::Next | Which::Current => TypeSignature::Any(1),
+            Which::Set => TypeSignature::OneOf(vec![TypeSignature::Any(2), TypeSignature::Any(3)]),
+        };
+        let signature = Signature::new(arguments, Volatility::Volatile);
+        ScalarUDF::new_from_impl(Function { which, engine: Arc::downgrade(engine), source: source.clone(), signature })
+    };
+    [Which::Next, Which::Current, Which::Last, Which::Set].map(of).into()
+}
+
+impl Function {
+    /// The sequence that argument 0 names in row `i`, as text or by its number. Errors: 42P01.
+    fn sequence(&self, catalog: &Catalog, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
+        if let Ok(numbers) = cast(argument, &DataType::Int64)
+            && !matches!(argument.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
+        {
+            let id = numbers.as_primitive::<Int64Type>().value(i);
+            let found = RelationId::try_from(id).ok().and_then(|id| catalog.sequences.get(id).cloned());
+            return found.ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("could not open relation with OID {id}")));
+        }
+        let texts = cast(argument, &DataType::Utf8View)?;
+        let text = texts.as_string_view().value(i);
+        named(catalog, text).cloned().ok_or_else(|| match catalog.find(text.trim_matches('"')) {
+            Some(_) => Error::new(code::WRONG_OBJECT_TYPE, format!("\"{text}\" is not a sequence")),
+            None => Error::new(code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")),
+        })
+    }
+
+    fn call(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        let gone = || Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+        let engine = self.engine.upgrade().ok_or_else(gone)?;
+        let catalog = self.source.catalog(&engine);
+        let mut values: Vec<Option<i64>> = Vec::with_capacity(rows);
+        for i in 0..rows {
+            if arguments.iter().any(|a| a.is_null(i)) {
+                values.push(None);
+                continue;
+            }
+            values.push(Some(match self.which {
+                Which::Last => self.last(&catalog)?,
+                Which::Current => self.current(self.sequence(&catalog, &arguments[0], i)?.as_ref())?,
+                Which::Next => {
+                    let sequence = self.sequence(&catalog, &arguments[0], i)?;
+                    let number = futures::executor::block_on(engine.numbers(&sequence, 1))?[0];
+                    self.source.drawn.lock().note(sequence.id, number);
+                    number
+                }
+                Which::Set => {
+                    let sequence = self.sequence(&catalog, &arguments[0], i)?;
+                    let to = cast(&arguments[1], &DataType::Int64)?.as_primitive::<Int64Type>().value(i);
+                    let called = arguments.get(2).is_none_or(|a| a.as_boolean_opt().is_none_or(|b| b.value(i)));
+                    if !(sequence.min..=sequence.max).contains(&to) {
+                        let range = format!("({}..{})", sequence.min, sequence.max);
+                        let text = format!("setval: value {to} is out of bounds for sequence \"{}\" {range}", sequence.name);
+                        return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text));
+                    }
+                    let last = if called { to } else { to.saturating_sub(sequence.increment) };
+                    futures::executor::block_on(engine.set_sequence(&sequence, Some(last)))?;
+                    if called {
+                        self.source.drawn.lock().note(sequence.id, to);
+                    }
+                    to
+                }
+            }));
+        }
+        Ok(Arc::new(Int64Array::from(values)))
+    }
+
+    fn current(&self, sequence: &Sequence) -> Result<i64> {
+        let undefined = || {
+            let text = format!("currval of sequence \"{}\" is not yet defined in this session", sequence.name);
+            Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, text)
+        };
+        self.source.drawn.lock().values.get(&sequence.id).copied().ok_or_else(undefined)
+    }
+
+    fn last(&self, catalog: &Catalog) -> Result<i64> {
+        let drawn = self.source.drawn.lock();
+        let last = drawn.last.filter(|id| catalog.sequences.get(*id).is_some()).and_then(|id| drawn.values.get(&id).copied());
+        last.ok_or_else(|| Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session"))
+    }
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.which == other.which && Arc::ptr_eq(&self.source, &other.source)
+    }
+}
+impl Eq for Function {}
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.which.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        match self.which {
+            Which::Next => "nextval",
+            Which::Current => "currval",
+            Which::Last => "lastval",
+            Which::Set => "setval",
+        }
+    }
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(DataType::Int64)
+    }
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let arrays = arguments.args.into_iter().map(|a| a.into_array(rows)).collect::<DfResult<Vec<_>>>()?;
+        Ok(ColumnarValue::Array(self.call(&arrays, rows)?))
+    }
+}
+
+/// The counters of all sequences in use.
+pub type Counters = tokio::sync::Mutex<HashMap<RelationId, Counter>>;
+
+/// What a session was given, shared with its functions.
+pub type SharedDrawn = Mutex<Drawn>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(options: SequenceOptions) -> Result<Sequence> {
+        let base = Sequence {
+            id: 1,
+            name: "s".into(),
+            ty: "bigint".into(),
+            start: 1,
+            increment: 1,
+            min: 1,
+            max: i64::MAX,
+            cycle: false,
+            owner: None,
+        };
+        with_options(base, true, &options)
+    }
+
+    #[test]
+    fn numbers_go_from_start_to_end_and_begin_anew_if_they_cycle() {
+        let up = sequence(SequenceOptions { max: Some(3), ..Default::default() }).unwrap();
+        assert_eq!((after(&up, None).unwrap(), after(&up, Some(2)).unwrap()), (1, 3));
+        assert_eq!(after(&up, Some(3)).unwrap_err().code(), "2200H");
+        let down = SequenceOptions { increment: Some(-2), min: Some(-5), cycle: Some(true), ..Default::default() };
+        let down = sequence(down).unwrap();
+        assert_eq!((after(&down, None).unwrap(), after(&down, Some(-1)).unwrap(), after(&down, Some(-5)).unwrap()), (-1, -3, -1));
+    }
+
+    #[test]
+    fn options_that_do_not_fit_together_are_refused() {
+        let code = |options: SequenceOptions| sequence(options).unwrap_err().code();
+        assert_eq!(code(SequenceOptions { increment: Some(0), ..Default::default() }), "22023");
+        assert_eq!(code(SequenceOptions { ty: Some(PgType::Int2), max: Some(40_000), ..Default::default() }), "22023");
+        assert_eq!(code(SequenceOptions { min: Some(5), max: Some(5), ..Default::default() }), "22023");
+        assert_eq!(code(SequenceOptions { start: Some(0), ..Default::default() }), "22023");
+    }
+}

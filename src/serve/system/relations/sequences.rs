@@ -1,0 +1,62 @@
+//! pg_sequence, pg_sequences and information_schema.sequences.
+
+use super::super::SystemContext;
+use super::super::names::type_oid;
+use super::super::rows::Rows;
+use crate::error::Result;
+
+pub fn pg_sequence(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.catalog.sequences.iter().try_for_each(|s| {
+        rows.add([
+            ("seqrelid", s.id.into()),
+            ("seqtypid", type_oid(context, &s.ty).into()),
+            ("seqstart", s.start.into()),
+            ("seqincrement", s.increment.into()),
+            ("seqmax", s.max.into()),
+            ("seqmin", s.min.into()),
+            ("seqcache", 1i64.into()),
+            ("seqcycle", s.cycle.into()),
+        ])
+    })
+}
+
+pub fn pg_sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.catalog.sequences.iter().try_for_each(|s| {
+        rows.add([
+            ("schemaname", "public".into()),
+            ("sequencename", (&s.name).into()),
+            ("sequenceowner", (&context.user).into()),
+            ("data_type", type_oid(context, &s.ty).into()),
+            ("start_value", s.start.into()),
+            ("min_value", s.min.into()),
+            ("max_value", s.max.into()),
+            ("increment_by", s.increment.into()),
+            ("cycle", s.cycle.into()),
+            ("cache_size", 1i64.into()),
+        ])
+    })
+}
+
+pub fn sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.catalog.sequences.iter().try_for_each(|s| {
+        let bits: i64 = match s.ty.as_str() {
+            "smallint" => 16,
+            "integer" => 32,
+            _ => 64,
+        };
+        rows.add([
+            ("sequence_catalog", (&context.database).into()),
+            ("sequence_schema", "public".into()),
+            ("sequence_name", (&s.name).into()),
+            ("data_type", (&s.ty).into()),
+            ("numeric_precision", bits.into()),
+            ("numeric_precision_radix", 2i64.into()),
+            ("numeric_scale", 0i64.into()),
+            ("start_value", s.start.to_string().into()),
+            ("minimum_value", s.min.to_string().into()),
+            ("maximum_value", s.max.to_string().into()),
+            ("increment", s.increment.to_string().into()),
+            ("cycle_option", if s.cycle { "YES" } else { "NO" }.into()),
+        ])
+    })
+}

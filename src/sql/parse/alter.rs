@@ -1,0 +1,148 @@
+//! ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW.
+
+use sqlparser::ast::{self, AlterColumnOperation, AlterTableOperation, GeneratedAs, RenameTableNameKind};
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use super::table::{defined, identity_options, rule};
+use crate::catalog::{Identity, RelationKind};
+use crate::data::PgType;
+use crate::error::{Error, Result};
+use crate::sql::convert::{checked_name, relation_name, sql_type};
+use crate::sql::fold_name;
+use crate::sql::statement::{Alteration, Statement};
+
+impl Reader<'_> {
+    pub(super) fn alter(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let kind = match self.word(0).as_str() {
+            "table" => RelationKind::Table,
+            "stream" => RelationKind::Stream,
+            "view" => RelationKind::View,
+            _ => {
+                self.skip(1);
+                RelationKind::MaterializedView
+            }
+        };
+        self.skip(1);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        self.eat("only");
+        let name = self.relation_name()?;
+        let mut changes = vec![self.alteration(kind)?];
+        while self.parser.consume_token(&Token::Comma) {
+            changes.push(self.alteration(kind)?);
+        }
+        Ok(Statement::Alter { kind, name, if_exists, changes })
+    }
+
+    fn alteration(&mut self, kind: RelationKind) -> Result<Alteration> {
+        if self.ended() {
+            return Err(self.unexpected());
+        }
+        if kind == RelationKind::MaterializedView && self.eat("resume") {
+            return Ok(Alteration::Resume { skip: self.eat("skip") });
+        }
+        if self.eat_words(&["set", "schema"]) {
+            return match self.name()?.as_str() {
+                "public" => Ok(Alteration::Nothing),
+                other => Err(Error::unsupported(format!("relations cannot be moved to schema \"{other}\""))
+                    .hint("Create the relation there, and fill it with INSERT INTO .. SELECT.")),
+            };
+        }
+        if self.eat_words(&["rename", "to"]) {
+            return Ok(Alteration::Rename(checked_name(self.name()?)?));
+        }
+        let rest = self.rest();
+        if let RelationKind::View | RelationKind::MaterializedView = kind {
+            let hint = if kind == RelationKind::View {
+                "RENAME TO gives it another name; CREATE OR REPLACE VIEW gives it another query."
+            } else {
+                "RESUME and RESUME SKIP mend a failed view, RENAME TO gives it another name; for another query CREATE OR REPLACE it."
+            };
+            return Err(Error::unsupported(format!("ALTER {} .. {rest} is not supported", kind.word().to_uppercase())).hint(hint));
+        }
+        if let Some(change) = self.alter_identity()? {
+            return Ok(change);
+        }
+        let operation = self.parser.parse_alter_table_operation().map_err(|e| self.refused(e))?;
+        alteration(operation)
+    }
+
+    /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, RESTART.
+    fn alter_identity(&mut self) -> Result<Option<Alteration>> {
+        let at = if self.word(0) != "alter" { return Ok(None) } else { 1 + usize::from(self.word(1) == "column") };
+        let (verb, object) = (self.word(at + 1), self.word(at + 2));
+        if !matches!((verb.as_str(), object.as_str()), ("add", "generated") | ("drop", "identity")) {
+            return Ok(None);
+        }
+        self.skip(at);
+        let column = self.name()?;
+        self.skip(2);
+        if verb == "drop" {
+            self.eat_words(&["if", "exists"]);
+            return Ok(Some(Alteration::SetIdentity { column, identity: None }));
+        }
+        let kind = if self.eat("always") { Identity::Always } else { Identity::ByDefault };
+        self.eat_words(&["by", "default"]);
+        if !self.eat_words(&["as", "identity"]) {
+            return Err(self.unexpected());
+        }
+        let mut options = Default::default();
+        if self.parser.consume_token(&Token::LParen) {
+            options = self.sequence_options()?;
+            self.close()?;
+        }
+        Ok(Some(Alteration::SetIdentity { column, identity: Some((kind, options)) }))
+    }
+}
+
+fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
+    use AlterTableOperation as Op;
+    Ok(match operation {
+        Op::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
+            let defined = defined(&column_def)?;
+            let (column, key, rules, numbered) = (defined.column, defined.key, defined.rules, defined.numbered);
+            Alteration::AddColumn { column, key, rules, numbered, if_not_exists }
+        }
+        Op::DropColumn { column_names, if_exists, drop_behavior, .. } if column_names.len() == 1 => {
+            let cascade = matches!(drop_behavior, Some(ast::DropBehavior::Cascade));
+            Alteration::DropColumn { name: fold_name(&column_names[0]), if_exists, cascade }
+        }
+        Op::RenameColumn { old_column_name, new_column_name } => {
+            Alteration::RenameColumn { from: fold_name(&old_column_name), to: checked_name(fold_name(&new_column_name))? }
+        }
+        Op::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
+            Alteration::Rename(relation_name(&name)?)
+        }
+        Op::RenameConstraint { old_name, new_name } => {
+            Alteration::RenameRule { from: fold_name(&old_name), to: checked_name(fold_name(&new_name))? }
+        }
+        // NOT VALID spares the check of the rows that are there; it is made all the same, as VALIDATE CONSTRAINT would.
+        Op::AddConstraint { constraint, .. } => Alteration::AddRule(rule(&constraint)?),
+        Op::ValidateConstraint { .. } => Alteration::Nothing,
+        Op::DropConstraint { name, if_exists, .. } => Alteration::DropRule { name: fold_name(&name), if_exists },
+        Op::AlterColumn { column_name, op } => alter_column(fold_name(&column_name), op)?,
+        other => {
+            return Err(Error::unsupported(format!("ALTER TABLE .. {other} is not supported"))
+                .hint("There are ADD, DROP, RENAME and ALTER of columns and constraints, and RENAME TO."));
+        }
+    })
+}
+
+fn alter_column(column: String, op: AlterColumnOperation) -> Result<Alteration> {
+    use AlterColumnOperation as Op;
+    Ok(match op {
+        Op::SetNotNull => Alteration::SetNotNull { column, not_null: true },
+        Op::DropNotNull => Alteration::SetNotNull { column, not_null: false },
+        Op::SetDefault { value } => Alteration::SetDefault { column, default: Some(value.to_string()) },
+        Op::DropDefault => Alteration::SetDefault { column, default: None },
+        Op::SetDataType { data_type, using, .. } => {
+            Alteration::SetType { column, ty: sql_type(&data_type)?, using: using.map(|u| u.to_string()) }
+        }
+        Op::AddGenerated { generated_as, sequence_options } => {
+            let kind = if matches!(generated_as, Some(GeneratedAs::Always)) { Identity::Always } else { Identity::ByDefault };
+            let options = identity_options(&PgType::Int8, sequence_options.as_deref().unwrap_or_default())?;
+            Alteration::SetIdentity { column, identity: Some((kind, options)) }
+        }
+    })
+}

@@ -1,0 +1,344 @@
+//! CREATE TABLE and CREATE STREAM: columns, constraints, sequences, indexes.
+
+use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, TableConstraint};
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use crate::catalog::{Action, Column, Identity, RelationKind};
+use crate::data::PgType;
+use crate::error::{Error, Result, code};
+use crate::sql::convert::{check_columns, checked_name, relation_name, sql_type};
+use crate::sql::fold_name;
+use crate::sql::statement::{NewRule, SequenceOptions, Statement, What};
+
+/// A column as a definition asks for it.
+pub(super) struct Defined {
+    pub column: Column,
+    pub key: bool,
+    pub rules: Vec<NewRule>,
+    pub numbered: Option<SequenceOptions>,
+}
+
+impl Reader<'_> {
+    pub(super) fn create_relation(&mut self, kind: RelationKind) -> Result<Statement> {
+        self.skip(2);
+        let if_not_exists = self.eat_words(&["if", "not", "exists"]);
+        let name = self.relation_name()?;
+        if matches!(self.word(0).as_str(), "as" | "with") {
+            return Err(Error::unsupported(format!(
+                "CREATE {} .. {} is not supported",
+                kind.word().to_uppercase(),
+                self.word(0).to_uppercase()
+            ))
+            .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
+        }
+        let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
+        if !self.ended() {
+            let clause = self.rest();
+            return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
+        }
+        let (mut columns, mut key, mut rules, mut numbered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for definition in &definitions {
+            let defined = defined(definition)?;
+            if defined.key {
+                key.push(columns.len());
+            }
+            numbered.extend(defined.numbered.map(|options| (columns.len(), options)));
+            rules.extend(defined.rules);
+            columns.push(defined.column);
+        }
+        if key.len() > 1 {
+            return Err(several_keys(&name).hint("Write PRIMARY KEY (a, b) behind the columns for a key of several columns."));
+        }
+        for constraint in &constraints {
+            match rule(constraint)? {
+                NewRule { what: What::PrimaryKey(_), .. } if !key.is_empty() => return Err(several_keys(&name)),
+                NewRule { what: What::PrimaryKey(names), .. } => key = key_columns(&columns, &names)?,
+                other => rules.push(other),
+            }
+        }
+        for k in &key {
+            columns[*k].nullable = false;
+        }
+        if kind == RelationKind::Stream {
+            refuse_rules_of_stream(&key, &rules)?;
+        }
+        check_columns(&columns)?;
+        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists })
+    }
+
+    pub(super) fn create_sequence(&mut self) -> Result<Statement> {
+        self.skip(2);
+        let if_not_exists = self.eat_words(&["if", "not", "exists"]);
+        let name = self.relation_name()?;
+        Ok(Statement::CreateSequence { name, options: self.sequence_options()?, if_not_exists })
+    }
+
+    pub(super) fn alter_sequence(&mut self) -> Result<Statement> {
+        self.skip(2);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let name = self.relation_name()?;
+        Ok(Statement::AlterSequence { name, if_exists, options: self.sequence_options()? })
+    }
+
+    /// The options of a sequence, in any order, up to the end of the statement or a closing parenthesis.
+    pub(super) fn sequence_options(&mut self) -> Result<SequenceOptions> {
+        let mut options = SequenceOptions::default();
+        while !self.ended() && self.parser.peek_token_ref().token != Token::RParen {
+            let word = self.word(0);
+            self.skip(1);
+            match word.as_str() {
+                "as" => options.ty = Some(sql_type(&self.parser.parse_data_type().map_err(|e| self.refused(e))?)?),
+                "increment" => {
+                    self.eat("by");
+                    options.increment = Some(self.whole()?);
+                }
+                "start" => {
+                    self.eat("with");
+                    options.start = Some(self.whole()?);
+                }
+                "restart" => {
+                    let with =
+                        self.eat("with") || !matches!(self.parser.peek_token_ref().token, Token::EOF | Token::SemiColon | Token::Word(_));
+                    options.restart = Some(if with { Some(self.whole()?) } else { None });
+                }
+                "minvalue" => options.min = Some(self.whole()?),
+                "maxvalue" => options.max = Some(self.whole()?),
+                "cycle" => options.cycle = Some(true),
+                // Numbers are given out a few at a time anyway.
+                "cache" => drop(self.whole()?),
+                "no" if self.eat("cycle") => options.cycle = Some(false),
+                "no" if self.eat("minvalue") || self.eat("maxvalue") => {}
+                "owned" if self.eat("by") => {
+                    let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
+                    let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
+                    options.owner = Some(match parts.as_slice() {
+                        [none] if none == "none" => None,
+                        [.., table, column] => Some((table.clone(), column.clone())),
+                        _ => return Err(Error::syntax("OWNED BY takes table.column or NONE")),
+                    });
+                }
+                _ => return Err(self.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// A whole number with an optional sign.
+    fn whole(&mut self) -> Result<i64> {
+        let sign = if self.parser.consume_token(&Token::Minus) { "-" } else { "" };
+        match self.parser.peek_token().token {
+            Token::Number(digits, _) => {
+                let number = format!("{sign}{digits}").parse().map_err(|_| self.unexpected())?;
+                self.skip(1);
+                Ok(number)
+            }
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    pub(super) fn create_index(&mut self) -> Result<Statement> {
+        let start = self.parser.peek_token().span.start;
+        let index = match self.parser.parse_statement().map_err(|e| self.refused(e))? {
+            ast::Statement::CreateIndex(index) => index,
+            _ => return Err(self.unexpected()),
+        };
+        if index.unique && index.predicate.is_some() {
+            return Err(Error::unsupported("partial unique indexes are not supported")
+                .hint("Leave WHERE out, or check for duplicates with INSERT .. SELECT .. WHERE NOT EXISTS.")
+                .at(crate::sql::split::char_position(self.sql, start)));
+        }
+        let plain = index.columns.iter().all(|c| matches!(c.column.expr, Expr::Identifier(_)));
+        let text = |c: &ast::IndexColumn| match &c.column.expr {
+            Expr::Identifier(name) => fold_name(name),
+            other => other.to_string(),
+        };
+        Ok(Statement::CreateIndex {
+            name: index.name.as_ref().map(relation_name).transpose()?,
+            table: relation_name(&index.table_name)?,
+            columns: index.columns.iter().map(text).collect(),
+            plain,
+            unique: index.unique,
+            if_not_exists: index.if_not_exists,
+        })
+    }
+
+    /// DROP SEQUENCE and DROP INDEX.
+    pub(super) fn drop_named(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let sequence = self.eat("sequence");
+        if !sequence {
+            self.expect("index")?;
+            self.eat("concurrently");
+        }
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let mut names = vec![self.relation_name()?];
+        while self.parser.consume_token(&Token::Comma) {
+            names.push(self.relation_name()?);
+        }
+        let cascade = self.eat("cascade");
+        if !cascade {
+            self.eat("restrict");
+        }
+        Ok(if sequence { Statement::DropSequence { names, if_exists, cascade } } else { Statement::DropIndex { names, if_exists } })
+    }
+}
+
+/// The column that a definition asks for. Errors: 0A000 for what columns do not have.
+pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
+    let name = checked_name(fold_name(&definition.name))?;
+    let (ty, mut numbered) = column_type(&definition.data_type)?;
+    let serial = numbered.is_some();
+    let mut column = Column { nullable: !serial, ..Column::new(name.clone(), ty) };
+    let (mut key, mut rules) = (false, Vec::new());
+    for option in &definition.options {
+        let rule_name = || option.name.as_ref().map(fold_name);
+        match &option.option {
+            ColumnOption::Null => {}
+            ColumnOption::NotNull => column.nullable = false,
+            ColumnOption::PrimaryKey(_) => key = true,
+            ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
+            ColumnOption::Unique(_) => rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) }),
+            ColumnOption::Check(check) => {
+                let what = What::Check { sql: check.expr.to_string(), column: Some(name.clone()) };
+                rules.push(NewRule { name: rule_name(), what });
+            }
+            ColumnOption::ForeignKey(foreign) => {
+                rules.push(NewRule { name: rule_name(), what: references(foreign, vec![name.clone()])? });
+            }
+            ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
+                column.identity = Some(match generated_as {
+                    GeneratedAs::Always => Identity::Always,
+                    _ => Identity::ByDefault,
+                });
+                column.nullable = false;
+                numbered = Some(identity_options(&column.ty, sequence_options.as_deref().unwrap_or_default())?);
+            }
+            ColumnOption::Collation(collation) if is_known_collation(collation) => {}
+            other => {
+                return Err(Error::unsupported(format!("column constraint not supported: {other}")).hint(
+                    "Columns take NOT NULL, DEFAULT, GENERATED .. AS IDENTITY, and in tables PRIMARY KEY, UNIQUE, CHECK and REFERENCES.",
+                ));
+            }
+        }
+    }
+    Ok(Defined { column, key, rules, numbered })
+}
+
+/// "C", "POSIX" and the default collation are what text is compared by.
+fn is_known_collation(name: &ast::ObjectName) -> bool {
+    let last = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase());
+    matches!(last.as_deref(), Some("c" | "posix" | "default" | "ucs_basic"))
+}
+
+/// The type of a column, and for the serial ones that it is numbered.
+fn column_type(name: &ast::DataType) -> Result<(PgType, Option<SequenceOptions>)> {
+    let ty = match name.to_string().to_lowercase().as_str() {
+        "serial" | "serial4" => PgType::Int4,
+        "bigserial" | "serial8" => PgType::Int8,
+        "smallserial" | "serial2" => PgType::Int2,
+        _ => return Ok((sql_type(name)?, None)),
+    };
+    Ok((ty.clone(), Some(SequenceOptions { ty: Some(ty), ..SequenceOptions::default() })))
+}
+
+pub(super) fn identity_options(ty: &PgType, given: &[ast::SequenceOptions]) -> Result<SequenceOptions> {
+    if !matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8) {
+        return Err(Error::new(code::INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint"));
+    }
+    let number = |expr: &Expr| match crate::sql::convert::literal(expr) {
+        Some(Some(text)) => text.parse::<i64>().map_err(|_| Error::syntax(format!("not a whole number: {text}"))),
+        _ => Err(Error::syntax("an option of a sequence takes a whole number")),
+    };
+    let mut options = SequenceOptions { ty: Some(ty.clone()), ..SequenceOptions::default() };
+    for option in given {
+        match option {
+            ast::SequenceOptions::IncrementBy(expr, _) => options.increment = Some(number(expr)?),
+            ast::SequenceOptions::StartWith(expr, _) => options.start = Some(number(expr)?),
+            ast::SequenceOptions::MinValue(Some(expr)) => options.min = Some(number(expr)?),
+            ast::SequenceOptions::MaxValue(Some(expr)) => options.max = Some(number(expr)?),
+            ast::SequenceOptions::Cycle(cycle) => options.cycle = Some(*cycle),
+            ast::SequenceOptions::MinValue(None) | ast::SequenceOptions::MaxValue(None) | ast::SequenceOptions::Cache(_) => {}
+        }
+    }
+    Ok(options)
+}
+
+/// The rule that a constraint of a table asks for.
+pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
+    let name = |name: &Option<ast::Ident>| name.as_ref().map(fold_name);
+    Ok(match constraint {
+        TableConstraint::PrimaryKey(key) => {
+            NewRule { name: name(&key.name), what: What::PrimaryKey(columns_of(&key.columns, "a primary key")?) }
+        }
+        TableConstraint::Unique(unique) => {
+            let what = What::Unique(columns_of(&unique.columns, "a unique constraint")?);
+            NewRule { name: name(&unique.name), what }
+        }
+        TableConstraint::Check(check) => {
+            NewRule { name: name(&check.name), what: What::Check { sql: check.expr.to_string(), column: None } }
+        }
+        TableConstraint::ForeignKey(foreign) => {
+            let columns = foreign.columns.iter().map(fold_name).collect();
+            NewRule { name: name(&foreign.name), what: references(foreign, columns)? }
+        }
+        other => {
+            return Err(Error::unsupported(format!("constraint not supported: {other}"))
+                .hint("Tables take PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY."));
+        }
+    })
+}
+
+fn columns_of(columns: &[ast::IndexColumn], what: &str) -> Result<Vec<String>> {
+    let name = |c: &ast::IndexColumn| match &c.column.expr {
+        Expr::Identifier(ident) => Ok(fold_name(ident)),
+        _ => Err(Error::unsupported(format!("{what} consists of columns")).hint("Name columns only.")),
+    };
+    columns.iter().map(name).collect()
+}
+
+fn references(foreign: &ast::ForeignKeyConstraint, columns: Vec<String>) -> Result<What> {
+    if let Some(kind @ (ast::ConstraintReferenceMatchKind::Full | ast::ConstraintReferenceMatchKind::Partial)) = &foreign.match_kind {
+        return Err(Error::unsupported(format!("{kind} is not supported")).hint("Leave it out: MATCH SIMPLE is the default."));
+    }
+    let action = |action: &Option<ast::ReferentialAction>| match action {
+        None | Some(ast::ReferentialAction::NoAction) => Action::NoAction,
+        Some(ast::ReferentialAction::Restrict) => Action::Restrict,
+        Some(ast::ReferentialAction::Cascade) => Action::Cascade,
+        Some(ast::ReferentialAction::SetNull) => Action::SetNull,
+        Some(ast::ReferentialAction::SetDefault) => Action::SetDefault,
+    };
+    let traits = foreign.characteristics.as_ref();
+    let deferred = traits.is_some_and(|c| matches!(c.initially, Some(ast::DeferrableInitial::Deferred)));
+    Ok(What::References {
+        columns,
+        parent: relation_name(&foreign.foreign_table)?,
+        parent_columns: foreign.referred_columns.iter().map(fold_name).collect(),
+        on_delete: action(&foreign.on_delete),
+        on_update: action(&foreign.on_update),
+        deferrable: deferred || traits.is_some_and(|c| c.deferrable == Some(true)),
+        deferred,
+    })
+}
+
+fn several_keys(table: &str) -> Error {
+    Error::new(code::INVALID_TABLE_DEFINITION, format!("multiple primary keys for table \"{table}\" are not allowed"))
+}
+
+fn key_columns(columns: &[Column], names: &[String]) -> Result<Vec<usize>> {
+    let missing = |name: &String| Error::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"));
+    names.iter().map(|name| columns.iter().position(|c| c.name == *name).ok_or_else(|| missing(name))).collect()
+}
+
+fn refuse_rules_of_stream(key: &[usize], rules: &[NewRule]) -> Result<()> {
+    if !key.is_empty() {
+        return Err(Error::unsupported("a stream has no primary key: every event is kept")
+            .hint("Write CREATE TABLE for rows of which the last one per key counts."));
+    }
+    let compares = |rule: &&NewRule| !matches!(rule.what, What::Check { .. });
+    match rules.iter().find(compares) {
+        Some(_) => Err(Error::unsupported("a stream takes CHECK constraints only: its events are not compared with others")
+            .hint("Write CREATE TABLE for UNIQUE and REFERENCES.")),
+        None => Ok(()),
+    }
+}
