@@ -39,10 +39,10 @@ def has(output, *parts):
 def fixture():
     everfold = "verfold" in value("SELECT version()")
     psql(
-        f"""CREATE {'STREAM' if everfold else 'TABLE'} ev (who text NOT NULL, n int, amount numeric(10,2), at timestamptz);
+        f"""CREATE {'STREAM' if everfold else 'TABLE'} hits (who text NOT NULL, n int, amount numeric(10,2), at timestamptz);
 CREATE TABLE ks (k int PRIMARY KEY, v text);
-CREATE VIEW vw AS SELECT who FROM ev WHERE n > 1;
-CREATE MATERIALIZED VIEW tot AS SELECT who, count(*) AS n FROM ev GROUP BY who;
+CREATE VIEW vw AS SELECT who FROM hits WHERE n > 1;
+CREATE MATERIALIZED VIEW tot AS SELECT who, count(*) AS n FROM hits GROUP BY who;
 INSERT INTO ks VALUES (1, 'one'), (2, 'two'), (3, NULL);"""
     )
 
@@ -50,13 +50,13 @@ INSERT INTO ks VALUES (1, 'one'), (2, 'two'), (3, NULL);"""
 @step
 def describes_relations():
     out = psql("\\d")
-    has(out, "| ev ", "| ks ", "| vw ", "| tot ", "materialized view", "List of relations")
+    has(out, "| hits ", "| ks ", "| vw ", "| tot ", "materialized view", "List of relations")
     out = psql("\\d ks")
     has(out, 'Table "public.ks"', " k      | integer |           | not null |", '"ks_pkey" PRIMARY KEY, btree (k)')
     has(psql("\\d+ ks"), "Storage", "plain", "extended")
     has(psql("\\d+ vw"), 'View "public.vw"', "View definition:", "n > 1")
     has(psql("\\d+ tot"), 'Materialized view "public.tot"', "GROUP BY")
-    has(psql("\\d ev"), 'Table "public.ev"', "numeric(10,2)", "timestamp with time zone")
+    has(psql("\\d hits"), 'Table "public.hits"', "numeric(10,2)", "timestamp with time zone")
     has(psql("\\d ks_pkey"), 'Index "public.ks_pkey"', 'primary key, btree, for table "public.ks"')
     has(psql("\\d nosuch", check=False)[1], 'Did not find any relation named "nosuch".')
     has(psql("\\d pg_class"), 'Table "pg_catalog.pg_class"', "relname")
@@ -258,9 +258,9 @@ def interrupts():
 
 # What is typed before the tab key, and what psql has to complete or offer
 COMPLETIONS = [
-    ("SELECT * FROM k", "ks "), ("SELECT * FROM public.e", "public.ev "), ("UPDATE k", "ks "), ("INSERT INTO e", "ev "), ("\\d to", "tot "), ("SELECT k FROM ks WHERE v", "v "), ("DROP MATERIALIZED VIEW t", "tot "),
+    ("SELECT * FROM k", "ks "), ("SELECT * FROM public.h", "public.hits "), ("UPDATE k", "ks "), ("INSERT INTO h", "hits "), ("\\d to", "tot "), ("SELECT k FROM ks WHERE v", "v "), ("DROP MATERIALIZED VIEW t", "tot "),
     ("DROP VIEW v", "vw "), ("DROP TABLE k", "ks "), ("REFRESH MATERIALIZED VIEW t", "tot "), ("SET statement_t", "statement_timeout "), ("SHOW statement_t", "statement_timeout"), ("\\dn pub", "public "), ("SET search_p", "search_path "),
-    ("COPY e", "ev "), ("EXPLAIN SEL", "SELECT "), ("CREATE MATERIALIZED V", "VIEW "), ("\\df md", "md5 "), ("\\c ever", "everfold "), ("GRANT SELECT ON k", "ks "), ("COMMENT ON TABLE k", "ks "), ("ALTER TABLE k", "ks "), ("SELECT low", "low"),
+    ("COPY h", "hits "), ("EXPLAIN SEL", "SELECT "), ("CREATE MATERIALIZED V", "VIEW "), ("\\df md", "md5 "), ("\\c ever", "everfold "), ("GRANT SELECT ON k", "ks "), ("COMMENT ON TABLE k", "ks "), ("ALTER TABLE k", "ks "), ("SELECT low", "low"),
     ("\\dT in", "in"), ("LOCK TABLE k", "ks "), ("TRUNCATE k", "ks "), ("ANALYZE k", "ks "), ("\\du an", "ann "),
 ]
 
