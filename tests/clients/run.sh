@@ -161,7 +161,7 @@ prepare_migrations() { command -v psql >/dev/null || echo "apt-get install postg
 run_migrations() { bash "$here/migrations_smoke.sh" "$host" "$port"; }
 
 prepare_sqlsmith() { command -v sqlsmith >/dev/null || echo "apt-get install sqlsmith"; }
-run_sqlsmith() { python3 "$here/sqlsmith_smoke.py" "$host" "$direct" "${SQLSMITH_SECONDS:-60}"; }
+run_sqlsmith() { python3 "$here/sqlsmith_smoke.py" "$host" "$port" "${SQLSMITH_SECONDS:-60}" "$logs/sqlsmith.errors"; }
 
 # Apache Superset does not start without these pins.
 prepare_superset() {
