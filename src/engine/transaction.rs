@@ -24,9 +24,11 @@ pub enum TableLock {
 }
 
 /// A setting as it was before the transaction changed it.
+#[derive(Debug)]
 pub struct OldSetting {
     pub name: String,
-    pub value: String,
+    /// `None` if it was not set.
+    pub value: Option<String>,
     /// True for SET LOCAL: the old value comes back at COMMIT too.
     pub local: bool,
 }
