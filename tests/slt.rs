@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!("":
+    advisory_locks,
     aggregate_functions,
     aggregates,
     catalog,
@@ -38,12 +39,15 @@ scripts!("":
     grouping_sets,
     joins,
     laterals,
+    notify,
     now,
     set_operations,
+    settings,
     statements,
     subqueries,
     tables,
     time_windows,
+    time_zone,
     transactions,
     types,
     unnest,

@@ -164,7 +164,9 @@ impl Acts {
         let bytes = prepared.text.len() + all.values().map(|kept| kept.prepared.text.len()).sum::<usize>();
         if !name.is_empty() && (all.len() >= limits::PREPARED_MAX || bytes > limits::PREPARED_BYTES_MAX) {
             let message = format!("too many prepared statements in one session (limit {})", limits::PREPARED_MAX);
-            return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("DEALLOCATE, or close, those that are no longer used."));
+            return Err(
+                Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("DEALLOCATE, or close, those that are no longer used.")
+            );
         }
         let prepared_us = self.engine.upgrade().map_or(0, |engine| engine.clock.now_us());
         all.insert(name.to_string(), Kept { prepared, from_sql, prepared_us });

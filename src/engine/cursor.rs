@@ -50,8 +50,11 @@ impl Session {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
         if self.cursors.len() >= limits::CURSORS_MAX {
-            return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, format!("too many cursors in one session (limit {})", limits::CURSORS_MAX))
-                .hint("CLOSE those that are no longer used."));
+            return Err(Error::new(
+                code::CONFIGURATION_LIMIT_EXCEEDED,
+                format!("too many cursors in one session (limit {})", limits::CURSORS_MAX),
+            )
+            .hint("CLOSE those that are no longer used."));
         }
         let (columns, stream) = match self.parsed(query).await? {
             Statement::Query(query) => self.rows_of_query(&query).await?,

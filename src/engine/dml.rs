@@ -19,7 +19,8 @@ use super::query::{Planned, collect};
 use super::session::{Parameters, Prepared, Response, Session};
 use super::transaction::TableLock;
 use crate::catalog::{Column, Relation, RelationId, RelationKind};
-use crate::data::decode::{ColumnBuilder, parse_text};
+use crate::data::datetime::Zone;
+use crate::data::decode::{ColumnBuilder, parse_text_in};
 use crate::data::encode::Style;
 use crate::data::{OFFSET, POSITION, PgType, Position, TIME};
 use crate::error::{Error, Result, code};
@@ -138,7 +139,9 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let mut builders: Vec<ColumnBuilder> = targets.iter().map(|t| ColumnBuilder::new(&relation.columns[*t].ty, rows.len())).collect();
+        let zone = self.settings.zone();
+        let builder = |t: &usize| ColumnBuilder::new(&relation.columns[*t].ty, rows.len()).in_zone(zone);
+        let mut builders: Vec<ColumnBuilder> = targets.iter().map(builder).collect();
         let width = rows.first().map_or(0, |r| r.len());
         for (i, row) in rows.iter().enumerate() {
             // A long list lets other sessions, and a cancel, have their turn.
@@ -171,7 +174,7 @@ impl Session {
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters)?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut rows = Vec::new();
         for batch in self.collect(&planned, values).await? {
             rows.push(self.complete(relation, targets, batch.columns().to_vec(), batch.num_rows()).await?);
@@ -207,7 +210,7 @@ impl Session {
         if let SetExpr::Select(select) = query.body.as_ref()
             && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
             && let Some(Some(text)) = crate::sql::convert::literal(value)
-            && let Ok(value) = parse_text(&column.ty, &text)
+            && let Ok(value) = parse_text_in(&column.ty, &text, self.settings.zone())
         {
             return Ok(value);
         }
@@ -394,7 +397,7 @@ impl Session {
         let planned = self.plan_with(names, query, &declared(prepared)).await?;
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters)?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         collect(self.run_query(&planned, values).await?).await
     }
 
@@ -465,11 +468,11 @@ fn declared(prepared: &Prepared) -> Vec<Option<PgType>> {
     prepared.parameters.iter().cloned().map(Some).collect()
 }
 
-/// Parameter values as scalars.
-pub fn scalars(types: &[PgType], parameters: &Parameters) -> Result<Vec<ScalarValue>> {
+/// Parameter values as scalars; text of a timestamptz without a time zone is in `zone`.
+pub fn scalars(types: &[PgType], parameters: &Parameters, zone: Zone) -> Result<Vec<ScalarValue>> {
     let mut values = Vec::with_capacity(types.len());
     for (i, ty) in types.iter().enumerate() {
-        let mut builder = ColumnBuilder::new(ty, 1);
+        let mut builder = ColumnBuilder::new(ty, 1).in_zone(zone);
         put_parameter(&mut builder, i, ty, ty, parameters)?;
         values.push(ScalarValue::try_from_array(&builder.finish(), 0)?);
     }

@@ -68,8 +68,11 @@ impl Session {
             return Ok(());
         }
         let message = format!("cannot execute {} in a read-only transaction", word_of(statement));
-        Err(Error::new(code::READ_ONLY_SQL_TRANSACTION, message)
-            .hint(if explicit { "BEGIN READ WRITE for a transaction that writes." } else { "SET default_transaction_read_only = off." }))
+        Err(Error::new(code::READ_ONLY_SQL_TRANSACTION, message).hint(if explicit {
+            "BEGIN READ WRITE for a transaction that writes."
+        } else {
+            "SET default_transaction_read_only = off."
+        }))
     }
 
     pub(super) async fn end(&mut self, commit: bool) -> Result<Response> {

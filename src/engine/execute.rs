@@ -33,13 +33,15 @@ impl Session {
         self.fill_defaults(&mut statement)?;
         let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();
         let (parameters, columns, way) = match &statement {
-            Statement::Query(query) => match Lookup::recognise(&self.engine, &self.engine.catalog(), query, types) {
-                Some(lookup) => (lookup.parameters.clone(), Some(lookup.columns.to_vec()), Way::Lookup(lookup)),
-                None => {
-                    let planned = self.plan_query(query, types).await?;
-                    (planned.parameters.clone(), Some(planned.columns.clone()), Way::Query(Arc::new(planned)))
+            Statement::Query(query) => {
+                match Lookup::recognise(&self.engine, &self.engine.catalog(), query, types).filter(|l| self.may_use(l)) {
+                    Some(lookup) => (lookup.parameters.clone(), Some(lookup.columns.to_vec()), Way::Lookup(lookup)),
+                    None => {
+                        let planned = self.plan_query(query, types).await?;
+                        (planned.parameters.clone(), Some(planned.columns.clone()), Way::Query(Arc::new(planned)))
+                    }
                 }
-            },
+            }
             Statement::Insert { .. } => {
                 let parameters = match self.insert_parameters(&statement, types)? {
                     Some(parameters) => parameters,
@@ -86,9 +88,11 @@ impl Session {
         }
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
-            Way::Lookup(lookup) if self.transaction.is_none() => return lookup.run(&self.engine, prepared, &parameters).await,
+            Way::Lookup(lookup) if self.transaction.is_none() && self.may_use(lookup) => {
+                return lookup.run(&self.engine, prepared, &parameters).await;
+            }
             Way::Query(planned) => {
-                let values = scalars(&prepared.parameters, &parameters)?;
+                let values = scalars(&prepared.parameters, &parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
@@ -99,7 +103,8 @@ impl Session {
             Statement::Ksql(statement) => self.run_ksql(&prepared.text, statement).await,
             Statement::Query(query) => {
                 let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
-                let stream = self.run_query(&planned, scalars(&planned.parameters, &parameters)?).await?;
+                let values = scalars(&planned.parameters, &parameters, self.settings.zone())?;
+                let stream = self.run_query(&planned, values).await?;
                 Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
             }
             Statement::CreateRelation { kind, name, columns, key, if_not_exists } => {

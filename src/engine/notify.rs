@@ -82,9 +82,16 @@ impl Mailbox {
     pub fn take(&self) -> Result<Option<Notification>> {
         let mut queue = self.queue.lock();
         if queue.overflown {
-            return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "terminating connection because too many notifications wait for it")
-                .detail(format!("At most {} notifications, or {} bytes, wait for one session.", limits::NOTIFICATIONS_MAX, limits::NOTIFICATION_BYTES_MAX))
-                .hint("Read notifications as they come, and do not stay in a transaction while listening."));
+            return Err(Error::new(
+                code::CONFIGURATION_LIMIT_EXCEEDED,
+                "terminating connection because too many notifications wait for it",
+            )
+            .detail(format!(
+                "At most {} notifications, or {} bytes, wait for one session.",
+                limits::NOTIFICATIONS_MAX,
+                limits::NOTIFICATION_BYTES_MAX
+            ))
+            .hint("Read notifications as they come, and do not stay in a transaction while listening."));
         }
         let next = queue.waiting.pop_front();
         queue.bytes -= next.as_ref().map_or(0, bytes);

@@ -140,7 +140,14 @@ pub struct Progress {
 impl Runner {
     /// A runner without nodes. [`Runner::spawn`] starts its threads.
     pub fn new(log: Arc<Log>, store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new(), find_fault: OnceLock::new(), changed: OnceLock::new() })
+        Arc::new(Runner {
+            log,
+            store,
+            shared: Mutex::default(),
+            work: Condvar::new(),
+            find_fault: OnceLock::new(),
+            changed: OnceLock::new(),
+        })
     }
 
     /// Sets how the event is found that makes a node fail. It is called without the lock, before the failure is known to anybody.

@@ -119,6 +119,8 @@ pub struct Session {
     pub(super) plans: PlanCache,
     /// DataFusion with the session's own functions.
     pub(super) state: SessionState,
+    /// The same in the session's time zone, while that is not UTC.
+    pub(super) zoned: Option<(String, SessionState)>,
     pub(super) context: Arc<context::Source>,
     pub(super) cancel: Arc<Cancel>,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
@@ -196,6 +198,7 @@ impl Session {
             cursors: HashMap::new(),
             plans: PlanCache::default(),
             state,
+            zoned: None,
             context,
             cancel: Arc::default(),
             doubt: Default::default(),
@@ -219,7 +222,8 @@ impl Session {
 
     /// The settings of the startup message; those of its command-line options come first.
     fn start_with(&mut self, settings: &[(String, String)]) -> Result<()> {
-        let options = settings.iter().filter(|(name, _)| name == "options").map(|(_, text)| from_options(text)).collect::<Result<Vec<_>>>()?;
+        let options =
+            settings.iter().filter(|(name, _)| name == "options").map(|(_, text)| from_options(text)).collect::<Result<Vec<_>>>()?;
         let own = settings.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str()));
         let own = own.filter(|(name, _)| !name.starts_with("_pq_")).cloned();
         for (name, value) in options.into_iter().flatten().chain(own) {
@@ -265,6 +269,7 @@ impl Session {
         }
         if let Way::Lookup(lookup) = &prepared.way
             && self.transaction.is_none()
+            && self.may_use(lookup)
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
         {
             return response;
@@ -428,6 +433,7 @@ impl Session {
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
         self.adopt_settings();
+        self.settle_zone();
         self.binary = false;
         self.context.forget();
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {

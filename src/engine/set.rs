@@ -6,11 +6,14 @@ use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::execute::listing;
+use super::lookup::Lookup;
 use super::session::{Column, Response, Session};
 use super::transaction::OldSetting;
 use crate::catalog::RelationKind;
 use crate::data::PgType;
+use crate::data::encode::IntervalStyle;
 use crate::error::{Error, Result, code};
+use crate::func::zone::InZone;
 use crate::serve::system::functions::SessionActs;
 use crate::sql::{Discard, Statement, parse};
 
@@ -41,9 +44,38 @@ impl Session {
         Ok(())
     }
 
+    /// Queries are planned in the session's time zone; see [`InZone`].
+    pub(super) fn settle_zone(&mut self) {
+        let (style, name) = (self.settings.style(), self.settings.get("timezone").unwrap_or_default());
+        let rule = InZone {
+            zone: style.timezone,
+            intervals: style.interval != IntervalStyle::Postgres,
+            bytea: style.bytea_escape,
+            name: name.clone(),
+        };
+        if rule.zone.is_utc() && !rule.intervals && !rule.bytea {
+            self.zoned = None;
+            return;
+        }
+        let known = format!("{name} {} {}", rule.intervals, rule.bytea);
+        if self.zoned.as_ref().is_none_or(|(of, _)| *of != known) {
+            let mut state = self.state.clone();
+            state.add_analyzer_rule(Arc::new(rule));
+            self.zoned = Some((known, state));
+            // What was planned in another zone may have read its literals.
+            self.plans = Default::default();
+        }
+    }
+
+    /// True if a look-up by key means the same in the session's time zone.
+    pub(super) fn may_use(&self, lookup: &Lookup) -> bool {
+        !lookup.reads_zone() || self.settings.zone().is_utc()
+    }
+
     /// What pg_stat_activity says.
     fn show_application(&self) {
-        if let (Ok(application), Some(status)) = (self.settings.get("application_name"), self.engine.sessions.lock().get_mut(&self.process)) {
+        if let (Ok(application), Some(status)) = (self.settings.get("application_name"), self.engine.sessions.lock().get_mut(&self.process))
+        {
             status.application = application;
         }
     }

@@ -101,9 +101,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
                     None => std::future::pending().await,
                 }
             };
-            let goes_on = async {
-                if writes { socket.flush().await.map(|()| true) } else { socket.fill().await }
-            };
+            let goes_on = async { if writes { socket.flush().await.map(|()| true) } else { socket.fill().await } };
             tokio::select! {
                 biased;
                 open = goes_on => if !open? { return Ok(None) },

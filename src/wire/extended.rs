@@ -116,7 +116,8 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             PortalState::Bound(parameters) => size_of_values(parameters),
             _ => 0,
         });
-        let full = self.portals.len() >= limits::PREPARED_MAX || held.sum::<usize>() + size_of_values(parameters) > limits::PORTAL_BYTES_MAX;
+        let full =
+            self.portals.len() >= limits::PREPARED_MAX || held.sum::<usize>() + size_of_values(parameters) > limits::PORTAL_BYTES_MAX;
         if !full {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 //! - [`failed`]: views that cannot fold a row: where they stop, what they leave out, restarts, limits.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
 //! - [`ksql`]: what queries of ksqlDB's dialect derive, however events come and whatever happens to the server.
+//! - [`notify`]: LISTEN and NOTIFY, changes of relations, advisory locks, from session to session.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
 //!
 //! Environment: `EVERFOLD_SEED` (a number) and `EVERFOLD_CASES` (how many cases) steer the random tests, `EVERFOLD_KILLS` how often
@@ -18,6 +19,7 @@ mod failed;
 mod kill;
 mod ksql;
 mod law;
+mod notify;
 mod promises;
 mod restart;
 mod server;

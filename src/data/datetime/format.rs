@@ -219,4 +219,3 @@ fn put_part<B: BufMut>(value: i64, unit: u8, out: &mut B) {
         out.put_u8(unit);
     }
 }
-

@@ -8,8 +8,8 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use bytes::BufMut;
 
-use super::{IntervalStyle, Style};
 use super::nested::{List, Map, Row};
+use super::{IntervalStyle, Style};
 use crate::data::PgType;
 use crate::data::datetime::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 use crate::data::numeric::Decimal;

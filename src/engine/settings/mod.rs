@@ -119,7 +119,8 @@ impl Settings {
     /// RESET ALL, but for what belongs to the transaction.
     pub fn reset_all(&self) {
         let mut values = self.0.lock();
-        let names: Vec<String> = values.set.keys().filter(|name| !name.starts_with("transaction_") || *name == "transaction_timeout").cloned().collect();
+        let names: Vec<String> =
+            values.set.keys().filter(|name| !name.starts_with("transaction_") || *name == "transaction_timeout").cloned().collect();
         for name in names {
             values.set.remove(&name);
             values.report(&name);
@@ -342,7 +343,9 @@ mod tests {
     #[test]
     fn times_are_read_and_shown_with_units() {
         let settings = Settings::default();
-        for (text, ms, shown) in [("2s", 2_000, "2s"), ("1500", 1_500, "1500ms"), ("1min", 60_000, "1min"), ("0.5 s", 500, "500ms"), ("1d", 86_400_000, "1d")] {
+        for (text, ms, shown) in
+            [("2s", 2_000, "2s"), ("1500", 1_500, "1500ms"), ("1min", 60_000, "1min"), ("0.5 s", 500, "500ms"), ("1d", 86_400_000, "1d")]
+        {
             settings.set("statement_timeout", Some(text)).unwrap();
             assert_eq!(settings.time("statement_timeout"), Some(Duration::from_millis(ms)));
             assert_eq!(settings.get("statement_timeout").unwrap(), shown);

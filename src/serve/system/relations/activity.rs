@@ -1,8 +1,8 @@
 //! What is going on: pg_locks, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
 
-use super::super::{LockKey, SystemContext};
 use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
+use super::super::{LockKey, SystemContext};
 use crate::error::Result;
 
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
