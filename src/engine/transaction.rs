@@ -26,7 +26,7 @@ use crate::catalog::{Catalog, Change, Relation, RelationId};
 use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::log::{Append, LogId};
+use crate::log::LogId;
 
 /// A lock on a table, held until the transaction ends: shared by those who insert, exclusive for those who read rows to change them.
 pub enum TableLock {
@@ -35,9 +35,11 @@ pub enum TableLock {
 }
 
 /// A setting as it was before the transaction changed it.
+#[derive(Debug)]
 pub struct OldSetting {
     pub name: String,
-    pub value: String,
+    /// `None` if it was not set.
+    pub value: Option<String>,
     /// True for SET LOCAL: the old value comes back at COMMIT too.
     pub local: bool,
 }
@@ -67,6 +69,7 @@ struct Savepoint {
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
+    said: (usize, usize),
     cursors: HashSet<String>,
 }
 
@@ -248,72 +251,6 @@ impl Session {
         staged.or_else(|| self.engine.node(id))
     }
 
-    // BEGIN to ROLLBACK -------------------------------------------------------------------------------------------------------
-
-    pub(super) fn begin(&mut self) -> Result<Response> {
-        match &mut self.transaction {
-            Some(transaction) if transaction.explicit => {
-                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
-            }
-            Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(Transaction::explicit()),
-        }
-        Ok(Response::Done("BEGIN".into()))
-    }
-
-    /// COMMIT and ROLLBACK; with `chain` the next transaction begins at once.
-    pub(super) async fn end(&mut self, commit: bool, chain: bool) -> Result<Response> {
-        let word = if commit { "COMMIT" } else { "ROLLBACK" };
-        match &self.transaction {
-            Some(t) if t.explicit => {}
-            _ if chain => {
-                let text = format!("{word} AND CHAIN can only be used in transaction blocks");
-                return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
-            }
-            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
-        }
-        let done = if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
-            self.commit().await?;
-            word
-        } else {
-            self.rollback().await?;
-            "ROLLBACK"
-        };
-        if chain {
-            self.transaction = Some(Transaction::explicit());
-        }
-        Ok(Response::Done(done.into()))
-    }
-
-    /// Appends all that the transaction gathered, as one.
-    pub(super) async fn commit(&mut self) -> Result<()> {
-        if let Err(e) = self.check_deferred().await {
-            self.rollback().await?;
-            return Err(e);
-        }
-        self.cursors.retain(|_, cursor| cursor.hold);
-        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
-        let sync = self.settings.synchronous_commit();
-        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
-        let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
-        match transaction.definitions.take() {
-            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await,
-            None if append.batches.is_empty() => Ok(()),
-            None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ()),
-        }
-    }
-
-    /// Forgets all that the transaction gathered, and drops what it created.
-    pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.cursors.retain(|_, cursor| cursor.hold && !cursor.fresh);
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
-        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
-        self.engine.drop_relations(&transaction.created).await
-    }
-
     // Savepoints --------------------------------------------------------------------------------------------------------------
 
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
@@ -331,6 +268,7 @@ impl Session {
             definitions: transaction.definitions.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
+            said: self.acts.pending(),
             cursors: self.cursors.keys().cloned().collect(),
         });
         Ok(Response::Done("SAVEPOINT".into()))
@@ -355,6 +293,7 @@ impl Session {
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);
+        self.acts.forget_since(saved.said);
         self.cursors.retain(|name, _| saved.cursors.contains(name));
         self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
         self.restore_settings(settings, false)?;
