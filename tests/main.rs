@@ -9,6 +9,7 @@ mod bad_input;
 mod clients;
 mod laws;
 mod nexmark;
+mod security;
 mod slt;
 mod support;
 mod tidy;

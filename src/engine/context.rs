@@ -5,9 +5,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::database::Engine;
+use super::privileges::Identity;
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
-use crate::catalog::{Catalog, RelationKind};
+use crate::catalog::{BOOTSTRAP, Catalog, RelationKind, Roles};
 use crate::log::segment::hex;
 use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
@@ -15,7 +16,7 @@ use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, System
 pub struct Source {
     engine: Weak<Engine>,
     process: i32,
-    user: String,
+    who: Mutex<Identity>,
     database: String,
     current: Mutex<Option<Arc<SystemContext>>>,
     /// What sequences have given to the session.
@@ -25,16 +26,27 @@ pub struct Source {
 }
 
 impl Source {
-    pub(super) fn new(engine: &Arc<Engine>, process: i32, user: &str, database: &str) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>, process: i32, database: &str, who: &Identity) -> Self {
         Source {
             engine: Arc::downgrade(engine),
             process,
-            user: user.into(),
+            who: Mutex::new(who.clone()),
             database: database.into(),
             current: Mutex::default(),
             drawn: SharedDrawn::default(),
             catalog: Mutex::default(),
         }
+    }
+
+    /// The session is somebody else from now on.
+    pub(super) fn set_identity(&self, who: &Identity) {
+        *self.who.lock() = who.clone();
+        self.forget();
+    }
+
+    /// The name that the client gave the database.
+    pub(super) fn database(&self) -> &str {
+        &self.database
     }
 
     /// What the session may know, as of this statement.
@@ -66,14 +78,18 @@ impl Source {
 
     fn gather(&self, settings: &Settings) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
-        let catalog = self.catalog(&engine);
+        let (catalog, who) = (self.catalog(&engine), self.who.lock().clone());
         let (relations, operators) = progress(&engine, &catalog);
+        let roles = catalog.roles().clone();
         SystemContext {
+            user: who.name(&roles, who.current),
+            session_user: who.name(&roles, who.session),
+            role: who.current,
+            owner: who.name(&roles, BOOTSTRAP),
             catalog,
-            user: self.user.clone(),
             database: self.database.clone(),
             process_id: self.process,
-            settings: settings.all(),
+            settings: with_identity(settings.all(), &who, &roles),
             head: engine.log.head(),
             started_us: engine.started_us,
             relations,
@@ -82,6 +98,16 @@ impl Source {
             sessions: engine.sessions.lock().values().cloned().collect(),
         }
     }
+}
+
+/// The settings with those that say who the session is.
+fn with_identity(mut settings: Vec<(String, String, String)>, who: &Identity, roles: &Roles) -> Vec<(String, String, String)> {
+    for (name, value) in who.settings(roles) {
+        if let Some(setting) = settings.iter_mut().find(|(known, _, _)| known == name) {
+            setting.1 = value;
+        }
+    }
+    settings
 }
 
 fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {

@@ -10,13 +10,14 @@ use super::dml::scalars;
 use super::explain;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::{OldSetting, aborted};
+use crate::catalog::Privileges;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::sql_type;
-use crate::sql::located;
+use crate::sql::roles::RoleStatement;
 use crate::sql::statement::Alteration;
-use crate::sql::{Statement, parse};
+use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
     /// Parses a statement and plans what can be planned without parameters.
@@ -50,7 +51,8 @@ impl Session {
             Statement::Update { .. } | Statement::Delete { .. } => (self.change_parameters(&statement, types).await?, None, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
-        Ok(Prepared { parameters, columns, text: text.to_string(), statement, way })
+        // Whatever keeps or shows the text must not keep a password.
+        Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), statement, way })
     }
 
     /// The columns that a statement other than a query answers.
@@ -80,7 +82,10 @@ impl Session {
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
         self.refuse_in_failed(&prepared.statement)?;
         match &prepared.way {
-            Way::Lookup(lookup) if !self.has_own() => return lookup.run(&self.engine, prepared, &parameters).await,
+            Way::Lookup(lookup) if !self.has_own() => {
+                self.may(Privileges::SELECT, lookup.relation())?;
+                return lookup.run(&self.engine, prepared, &parameters).await;
+            }
             // A plan does not see what the transaction has done since.
             Way::Query(planned) if !self.has_own() => {
                 let values = scalars(&prepared.parameters, &parameters)?;
@@ -109,8 +114,10 @@ impl Session {
         self.lock_constrained(name).await?;
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
-        self.check(mark).await?;
-        Ok(done)
+        self.set_unasked(true);
+        let checked = self.check(mark).await;
+        self.set_unasked(false);
+        checked.map(|()| done)
     }
 
     /// Runs a statement of our own making, in the transaction that is open.
@@ -159,7 +166,9 @@ impl Session {
             Statement::Declare { name, hold, query } => self.declare(name, *hold, query).await,
             Statement::Fetch { name, count, skip } => self.fetch(name, *count, *skip).await,
             Statement::Close(name) => self.close(name.as_deref()),
+            Statement::Role(statement) => self.run_roles(statement).await,
             Statement::Checkpoint => {
+                self.may_checkpoint()?;
                 self.engine.checkpoint().await?;
                 done("CHECKPOINT")
             }
@@ -213,6 +222,7 @@ impl Session {
                 self.alter(*kind, name, *if_exists, changes).await?;
                 format!("ALTER {}", kind.word().to_uppercase())
             }
+            Statement::Role(statement) => return self.run_roles(statement).await,
             _ => return Err(Error::internal("not a definition")),
         };
         Ok(Response::Done(tag))
@@ -230,7 +240,7 @@ impl Session {
     // Settings ----------------------------------------------------------------------------------------------------------------
 
     /// SET and RESET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.
-    fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
+    pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
         let before = self.settings.get(name)?.to_string();
         match &mut self.transaction {
             Some(transaction) => transaction.settings.push(OldSetting { name: name.to_string(), value: before, local }),
@@ -246,6 +256,9 @@ impl Session {
     }
 
     fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        if matches!(name, "role" | "session_authorization") {
+            return self.become_role(name, value);
+        }
         if let Some(report) = self.settings.set(name, value)? {
             self.reports.push(report);
         }
@@ -267,6 +280,10 @@ impl Session {
 
     fn reset_all(&mut self, discard: bool) -> Result<Response> {
         self.settings = super::settings::Settings::default();
+        if discard {
+            self.become_role("session_authorization", None)?;
+        }
+        self.show_identity();
         self.ksql = Default::default();
         self.reports = self.settings.reported();
         if discard {
@@ -352,6 +369,7 @@ fn defines(statement: &Statement) -> bool {
         S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } => true,
         S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
         S::CreateIndex { .. } | S::DropIndex { .. } => true,
+        S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
         _ => false,
     }
 }

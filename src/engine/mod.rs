@@ -12,7 +12,8 @@
 //! 7. DDL ([`ddl`], [`alter`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
-//! 9. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 9. What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
+//! 10. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -30,13 +31,17 @@ mod events;
 pub mod execute;
 pub mod explain;
 pub mod failure;
+pub mod grants;
+pub mod identity;
 pub mod ksql;
 pub mod lookup;
 pub mod node;
 pub mod own;
 pub mod planning;
+pub mod privileges;
 pub mod query;
 pub mod recovery;
+pub mod roles;
 pub mod runner;
 pub mod sequence;
 pub mod session;
@@ -46,4 +51,5 @@ pub mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::Engine;
+pub use identity::Candidate;
 pub use session::{Column, Parameters, Prepared, Response, Session, TransactionStatus};

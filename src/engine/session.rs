@@ -14,6 +14,7 @@ use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
 use super::lookup::{self, Lookup};
+use super::privileges::{Authority, Identity};
 use super::query::Planned;
 use super::settings::Settings;
 use super::transaction::Transaction;
@@ -116,6 +117,10 @@ pub struct Session {
     /// DataFusion with the session's own functions.
     pub(super) state: SessionState,
     pub(super) context: Arc<context::Source>,
+    /// Who it is.
+    pub(super) identity: Identity,
+    /// What that may do.
+    pub(super) authority: Authority,
     pub(super) cancel: Arc<Cancel>,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
@@ -171,8 +176,16 @@ impl Cancel {
 }
 
 impl Session {
-    pub(super) fn new(engine: Arc<Engine>, process: i32, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
-        let context = Arc::new(context::Source::new(&engine, process, user, database));
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        process: i32,
+        identity: Identity,
+        database: &str,
+        settings: &[(String, String)],
+    ) -> Result<Session> {
+        let authority = Authority::of(engine.catalog().roles(), identity.current);
+        let user = identity.name(&authority.roles, identity.login);
+        let context = Arc::new(context::Source::new(&engine, process, database, &identity));
         let mut state = engine.template.clone();
         for function in system::functions::functions(context.as_function()) {
             state.register_udf(Arc::new(function))?;
@@ -191,6 +204,8 @@ impl Session {
             plans: PlanCache::default(),
             state,
             context,
+            identity,
+            authority,
             cancel: Arc::default(),
             doubt: Default::default(),
             ksql: Default::default(),
@@ -202,10 +217,12 @@ impl Session {
                 session.settings.set(name, Some(value))?;
             }
         }
+        session.show_identity();
         session.reports = session.settings.reported();
         let status = SessionStatus {
             process_id: process,
-            user: user.to_string(),
+            user,
+            role: session.identity.login,
             database: database.to_string(),
             application: session.settings.get("application_name")?.to_string(),
             state: "idle".into(),
@@ -249,8 +266,10 @@ impl Session {
             );
             return Err(Error::new(code::PROTOCOL_VIOLATION, message));
         }
+        self.refresh();
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
+            && self.may_look_up(lookup)
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
         {
             return response;
@@ -411,7 +430,8 @@ impl Session {
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.state = "active".into();
             status.query.clear();
-            status.query.push_str(text.get(..1024).unwrap_or(text));
+            let text = sql::redacted(text);
+            status.query.push_str(text.get(..1024).unwrap_or(&text));
         }
     }
 

@@ -73,6 +73,7 @@ const SETTINGS: &[Setting] = &[
     Setting("lc_monetary", "C", Kind::Text, false, "Sets the locale for formatting monetary amounts."),
     Setting("max_identifier_length", "63", Kind::ReadOnly, false, "Shows the maximum identifier length."),
     Setting("max_index_keys", "32", Kind::ReadOnly, false, "Shows the maximum number of index keys."),
+    Setting("role", "none", Kind::ReadOnly, false, "Sets the current role."),
     Setting("row_security", "on", Kind::Bool, false, "There is no row security."),
     Setting("search_path", "\"$user\", public", Kind::Text, false, "There is one schema, public, before pg_catalog."),
     Setting("server_encoding", "UTF8", Kind::ReadOnly, true, "Shows the server character set encoding."),
@@ -157,6 +158,11 @@ impl Settings {
         };
         self.0.insert(name, value.clone());
         Ok(reported.then(|| (display_name(name), value)))
+    }
+
+    /// Sets what a client cannot: who the session is.
+    pub fn put(&mut self, name: &'static str, value: String) {
+        self.0.insert(name, value);
     }
 
     /// All settings: (name, value, description).

@@ -8,6 +8,7 @@
 mod arrays;
 mod definitions;
 mod list;
+mod privileges;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
