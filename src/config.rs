@@ -27,6 +27,14 @@ pub struct Config {
     pub clock_interval_ms: u64,
     /// Memory that one materialized view's state and rows may use, in bytes; past it the view fails.
     pub view_state_bytes_max: usize,
+    /// The server's certificate and those it is signed by, in PEM format; with it TLS is spoken.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM format.
+    pub tls_key: Option<PathBuf>,
+    /// The authorities whose certificates are taken from clients, in PEM format.
+    pub tls_client_ca: Option<PathBuf>,
+    /// The rules who may come in from where, in the syntax of pg_hba.conf.
+    pub hba_file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -38,6 +46,10 @@ impl Default for Config {
             query_memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
             clock_interval_ms: 1_000,
             view_state_bytes_max: limits::VIEW_STATE_BYTES_MAX,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            hba_file: None,
         }
     }
 }
@@ -89,6 +101,30 @@ pub const KEYS: &[Key] = &[
         flag: "view-state-bytes-max",
         help: "Memory for the state of one materialized view, in bytes",
         set: |c, v| v.parse().map(|n| c.view_state_bytes_max = n).is_ok(),
+    },
+    Key {
+        name: "tls_cert",
+        flag: "tls-cert",
+        help: "File with the server's certificate (PEM); turns TLS on",
+        set: |c, v| non_empty(v).map(|v| c.tls_cert = Some(v.into())).is_some(),
+    },
+    Key {
+        name: "tls_key",
+        flag: "tls-key",
+        help: "File with the certificate's key (PEM)",
+        set: |c, v| non_empty(v).map(|v| c.tls_key = Some(v.into())).is_some(),
+    },
+    Key {
+        name: "tls_client_ca",
+        flag: "tls-client-ca",
+        help: "File with the authorities of clients' certificates (PEM)",
+        set: |c, v| non_empty(v).map(|v| c.tls_client_ca = Some(v.into())).is_some(),
+    },
+    Key {
+        name: "hba_file",
+        flag: "hba-file",
+        help: "File with the rules who may come in from where (pg_hba.conf)",
+        set: |c, v| non_empty(v).map(|v| c.hba_file = Some(v.into())).is_some(),
     },
 ];
 

@@ -97,3 +97,7 @@ pub const PLANS_MAX: usize = 64;
 pub const STACK_BYTES: usize = 16 << 20;
 /// Elements of the series that one call of generate_series() makes for one batch.
 pub const SERIES_ELEMENTS_MAX: usize = 10_000_000;
+/// Roles, those that are always there included.
+pub const ROLES_MAX: usize = 10_000;
+/// Grants: one for each object, grantee and grantor.
+pub const GRANTS_MAX: usize = 100_000;

@@ -6,6 +6,8 @@
 
 mod constraint;
 mod ksql;
+mod privileges;
+mod roles;
 mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,11 @@ use crate::func::ksql::Type;
 
 pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
+pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
+pub use roles::{
+    BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
+    WRITE_ALL_DATA,
+};
 
 pub use sequence::{Sequence, Sequences};
 
@@ -135,12 +142,23 @@ pub struct Relation {
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
     #[serde(default)]
     pub leaves_out: bool,
+    /// The role that owns it; what was made before there were roles is the first superuser's.
+    #[serde(default = "bootstrap", skip_serializing_if = "is_bootstrap")]
+    pub owner: RoleId,
     /// Of a relation made in ksqlDB's dialect: what that dialect knows about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ksql: Option<Box<Ksql>>,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
+}
+
+fn bootstrap() -> RoleId {
+    BOOTSTRAP
+}
+
+fn is_bootstrap(id: &RoleId) -> bool {
+    *id == BOOTSTRAP
 }
 
 /// A relation's Arrow schemas, kept.
@@ -154,8 +172,8 @@ impl Relation {
     /// A relation without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
-        let (leaves_out, ksql, schemas) = (false, None, Schemas::default());
-        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, ksql, schemas }
+        let (leaves_out, owner, ksql, schemas) = (false, BOOTSTRAP, None, Schemas::default());
+        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, owner, ksql, schemas }
     }
 
     /// The same relation with every column nullable.
@@ -235,6 +253,10 @@ pub enum Change {
     DropSequence(RelationId),
     /// The sequence may have given its numbers up to this one.
     Reserve(RelationId, i64),
+    /// Changes of roles and grants, all at once.
+    Roles(Vec<RoleChange>),
+    /// Gives relations to other owners.
+    Own(Vec<(RelationId, RoleId)>),
 }
 
 /// All relations, as of one position.
@@ -245,6 +267,8 @@ pub struct Catalog {
     /// Types that were given names in ksqlDB's dialect.
     types: BTreeMap<String, Type>,
     pub sequences: Sequences,
+    /// Who may do what.
+    roles: Arc<Roles>,
     next: RelationId,
 }
 
@@ -254,13 +278,17 @@ impl Catalog {
         let mut next = self.clone();
         match change {
             Change::Create(relation) => next.create(relation.clone()),
-            Change::Drop(ids) => ids.iter().try_for_each(|id| {
-                next.sequences.take_owned(*id);
-                next.take(*id).map(|_| ())
-            })?,
+            Change::Drop(ids) => {
+                for id in ids {
+                    next.sequences.take_owned(*id);
+                    next.take(*id)?;
+                    next.regrant(*id, None);
+                }
+            }
             Change::Replace(old, relation) => {
                 next.take(*old)?;
                 next.create(relation.clone());
+                next.regrant(*old, Some(relation.id));
             }
             Change::LeaveOut(id) => {
                 let relation = next.take(*id)?;
@@ -282,6 +310,16 @@ impl Catalog {
             }
             Change::DropSequence(id) => next.sequences.take(*id),
             Change::Reserve(id, last) => next.sequences.reserve(*id, *last),
+            Change::Roles(changes) => {
+                let roles = Arc::make_mut(&mut next.roles);
+                changes.iter().for_each(|change| roles.apply(change));
+            }
+            Change::Own(owners) => {
+                for (id, owner) in owners {
+                    let relation = next.take(*id)?;
+                    next.create(Relation { owner: *owner, ..relation.as_ref().clone() });
+                }
+            }
         }
         Ok(next)
     }
@@ -297,6 +335,18 @@ impl Catalog {
         let gone = self.relations.remove(&id).ok_or_else(unknown)?;
         self.by_name.remove(&gone.name);
         Ok(gone)
+    }
+
+    /// What was granted on a relation goes with it, or over to the one in its place.
+    fn regrant(&mut self, old: RelationId, new: Option<RelationId>) {
+        if self.roles.mentions(&roles::object(old)) {
+            Arc::make_mut(&mut self.roles).replace(&roles::object(old), new.map(roles::object));
+        }
+    }
+
+    /// Who may do what. The pointer stays the same until a statement about roles and grants.
+    pub fn roles(&self) -> &Arc<Roles> {
+        &self.roles
     }
 
     /// The id that the next relation gets.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::login::Login;
 use super::print::Heading;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -43,9 +44,19 @@ impl Report {
     }
 }
 
+/// What the server says during the log-in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Scram {
+    Begin,
+    Continue(String),
+    Final(String),
+}
+
 /// A message of the server, as far as the client cares.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
+    /// A step of the log-in.
+    Scram(Scram),
     Columns(Vec<Heading>),
     Row(Vec<Option<String>>),
     Tag(String),
@@ -66,7 +77,7 @@ pub(super) struct Client<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Logs in. Errors: what the server says against it; 08006 when it does not answer.
-    pub async fn connect(stream: S, user: &str) -> Result<Client<S>> {
+    pub async fn connect(stream: S, user: &str, password: Option<&str>) -> Result<Client<S>> {
         let mut client = Client { stream, input: BytesMut::new(), out: BytesMut::new() };
         let mut body = BytesMut::new();
         body.put_i32(VERSION);
@@ -77,9 +88,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         client.out.put_u32(body.len() as u32 + 4);
         client.out.put_slice(&body);
         client.flush().await?;
+        let mut login = None;
         loop {
             match client.answer().await? {
                 Answer::Ready => return Ok(client),
+                Answer::Scram(Scram::Begin) => {
+                    let password = password.ok_or_else(|| {
+                        Error::new(code::INVALID_PASSWORD, "the server asks for a password")
+                            .hint("Set PGPASSWORD, and PGUSER for another user.")
+                    })?;
+                    login = Some(Login::new(password)?);
+                    let first = login.as_ref().map(Login::first).unwrap_or_default();
+                    framed(&mut client.out, b'p', |out| {
+                        out.put_slice(b"SCRAM-SHA-256\0");
+                        out.put_u32(first.len() as u32);
+                        out.put_slice(first.as_bytes());
+                    });
+                    client.flush().await?;
+                }
+                Answer::Scram(Scram::Continue(answer)) => {
+                    let last = login.as_mut().ok_or_else(lost)?.last(&answer)?;
+                    framed(&mut client.out, b'p', |out| out.put_slice(last.as_bytes()));
+                    client.flush().await?;
+                }
+                Answer::Scram(Scram::Final(answer)) => login.as_ref().ok_or_else(lost)?.check(&answer)?,
                 Answer::Failed(report) => {
                     let message = report.field(b'M').unwrap_or("the server refused the connection");
                     return Err(Error::new(code::CONNECTION_FAILURE, message));
@@ -182,8 +214,16 @@ fn decode(tag: u8, body: Bytes) -> Result<Option<Answer>> {
         b'H' => Answer::CopyOut,
         b'd' => Answer::CopyData(body),
         b'Z' => Answer::Ready,
-        b'R' if r.i32()? != 0 => {
-            return Err(Error::unsupported("the server asks for a password").hint("Scripts run against an Everfold on this machine."));
+        b'R' => {
+            let number = r.i32()?;
+            let text = String::from_utf8_lossy(r.rest()).into_owned();
+            match number {
+                0 => return Ok(None),
+                10 => Answer::Scram(Scram::Begin),
+                11 => Answer::Scram(Scram::Continue(text)),
+                12 => Answer::Scram(Scram::Final(text)),
+                _ => return Err(Error::unsupported("the server asks for an authentication that is not SCRAM-SHA-256")),
+            }
         }
         _ => return Ok(None),
     }))

@@ -5,6 +5,7 @@
 
 mod client;
 mod copy;
+mod login;
 mod print;
 mod run;
 mod script;

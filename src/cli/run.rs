@@ -17,6 +17,7 @@ use super::serve::runtime;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result, code};
+use crate::sql::redacted;
 use crate::wire::{Registry, server};
 
 /// Bytes that may be under way in the pipe to a session in this process.
@@ -62,8 +63,10 @@ fn read(script: &Path) -> Result<String> {
 }
 
 async fn whole<S: AsyncRead + AsyncWrite + Unpin>(name: &str, text: &str, stream: S) -> Result<bool> {
-    let user = std::env::var("USER").unwrap_or_else(|_| "everfold".to_string());
-    let client = Client::connect(stream, &user).await?;
+    // PostgreSQL's own variables, so that psql and this reach a server in the same way.
+    let variable = |name: &str| std::env::var(name).ok();
+    let user = variable("PGUSER").or_else(|| variable("USER")).unwrap_or_else(|| "everfold".to_string());
+    let client = Client::connect(stream, &user, variable("PGPASSWORD").as_deref()).await?;
     let mut runner = Runner { client, name, text, out: std::io::stdout(), complaint: std::io::stderr() };
     let outcome = runner.run().await?;
     runner.client.close().await?;
@@ -97,7 +100,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<'a, S, O,
             };
             let failed = match item {
                 Item::Statement { .. } => {
-                    writeln!(self.out, "{text}")?;
+                    writeln!(self.out, "{}", redacted(text))?;
                     self.statement(text, Place::Script(&mut script)).await?
                 }
                 Item::Meta { .. } if text == "q" => return Ok(true),
@@ -114,8 +117,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<'a, S, O,
             };
             if let Some(report) = failed {
                 self.out.flush()?;
-                let shown = matches!(item, Item::Statement { .. }).then_some(text);
-                write!(self.complaint, "{}", diagnosis(self.name, line, shown, &report))?;
+                let shown = matches!(item, Item::Statement { .. }).then(|| redacted(text));
+                write!(self.complaint, "{}", diagnosis(self.name, line, shown.as_deref(), &report))?;
                 return Ok(false);
             }
         }
@@ -152,6 +155,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<'a, S, O,
         loop {
             match self.client.answer().await? {
                 Answer::Ready => return Ok(failed),
+                // Only while it logs in.
+                Answer::Scram(_) => {}
                 Answer::Failed(report) if matches!(report.field(b'S'), Some("FATAL" | "PANIC")) => return Ok(Some(report)),
                 Answer::Failed(report) => failed = Some(report),
                 Answer::Notice(report) => write!(self.out, "{}{}", report.headline(), report.footnotes())?,
@@ -239,7 +244,7 @@ mod tests {
     async fn run(text: &str) -> (bool, String, String) {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let session = tokio::spawn(converse(FakeHost::new(), Registry::new(), theirs));
-        let client = Client::connect(ours, "ann").await.unwrap();
+        let client = Client::connect(ours, "ann", None).await.unwrap();
         let (mut out, mut complaint) = (Vec::new(), Vec::new());
         let mut runner = Runner { client, name: "s.sql", text, out: &mut out, complaint: &mut complaint };
         let well = runner.run().await.unwrap();

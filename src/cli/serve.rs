@@ -1,6 +1,7 @@
 //! `everfold serve`: opens the database, listens, runs until it is told to stop, closes.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -8,6 +9,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::wire::door::Door;
 use crate::wire::server;
 
 /// Threads that move bytes between sockets and sessions; queries run on the engine's own.
@@ -23,12 +25,20 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 pub(super) fn serve(config: Config) -> Result<bool> {
     let runtime = runtime()?;
     // The port first: it is cheap, and a second server on it must not touch the data.
+    let door = Arc::new(Door::open(&config)?);
     let listener = runtime.block_on(server::bind(config.listen))?;
     let address = listener.local_addr()?;
     let engine = Engine::open(&config)?;
-    let (mut interrupt, mut terminate) = {
+    if let Err(e) = server::check_exposure(address, engine.asks_for_passwords()) {
+        engine.shutdown();
+        return Err(e);
+    }
+    for warning in door.warnings() {
+        eprintln!("WARNING:  {warning}");
+    }
+    let (mut interrupt, mut terminate, mut hangup) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?)
     };
     announce(&format!(
         "everfold {} serves {} on {address}\nconnect with: psql -h {} -p {}\n",
@@ -43,7 +53,13 @@ pub(super) fn serve(config: Config) -> Result<bool> {
             _ = terminate.recv() => {}
         }
     };
-    runtime.block_on(server::serve(engine.clone(), listener, stop));
+    let reloaded = door.clone();
+    runtime.spawn(async move {
+        while hangup.recv().await.is_some() {
+            reloaded.reload();
+        }
+    });
+    runtime.block_on(server::serve(engine.clone(), listener, door, stop));
     engine.shutdown();
     announce("everfold has shut down\n")?;
     Ok(true)

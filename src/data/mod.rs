@@ -11,9 +11,11 @@ pub mod json;
 pub mod numeric;
 pub mod text;
 pub mod types;
+pub mod verifier;
 
 pub use delta::Delta;
 pub use types::PgType;
+pub use verifier::{Secret, Verifier};
 
 /// A global position: the number of events before it. The law: a view at position p holds its query over the events with position < p.
 pub type Position = u64;

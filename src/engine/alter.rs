@@ -37,6 +37,7 @@ impl Session {
                 if let (true, Alteration::Rename(to)) = (kind == RelationKind::Table, change)
                     && let Some(sequence) = catalog.sequence(&name)
                 {
+                    self.must_own_sequence(sequence)?;
                     let renamed = crate::catalog::Sequence { name: to.clone(), ..sequence.as_ref().clone() };
                     return self.stage(Change::PutSequence(renamed), vec![]);
                 }
@@ -55,6 +56,7 @@ impl Session {
                 return Err(Error::unsupported(format!("\"{name}\" was made in ksqlDB's dialect"))
                     .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
             }
+            self.must_own(&relation)?;
             self.alter_one(&catalog, &relation, change).await?;
             if let Alteration::Rename(to) = change {
                 name = to.clone();
@@ -367,6 +369,7 @@ impl Session {
     ) -> Result<()> {
         let catalog = self.define().await?;
         let relation = catalog.get(table)?.clone();
+        self.must_own(&relation)?;
         if plain {
             columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
         }
@@ -409,6 +412,7 @@ impl Session {
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("index \"{name}\" does not exist, skipping")));
                 continue;
             };
+            self.must_own(&relation)?;
             let mut altered = relation.as_ref().clone();
             if altered.indexes.iter().any(|i| i.name == *name) {
                 altered.indexes.retain(|i| i.name != *name);

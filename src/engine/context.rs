@@ -6,9 +6,10 @@ use parking_lot::Mutex;
 
 use super::acts::Acts;
 use super::database::Engine;
+use super::privileges::Identity;
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
-use crate::catalog::{Catalog, RelationKind};
+use crate::catalog::{BOOTSTRAP, Catalog, RelationKind};
 use crate::log::segment::hex;
 use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
@@ -16,7 +17,7 @@ use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, System
 pub struct Source {
     engine: Weak<Engine>,
     process: i32,
-    user: String,
+    who: Mutex<Identity>,
     database: String,
     settings: Settings,
     acts: Arc<Acts>,
@@ -28,11 +29,22 @@ pub struct Source {
 }
 
 impl Source {
-    pub(super) fn new(engine: &Arc<Engine>, user: &str, database: &str, settings: &Settings, acts: &Arc<Acts>, process: i32) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>, who: &Identity, database: &str, settings: &Settings, acts: &Arc<Acts>, process: i32) -> Self {
         let (engine, settings, acts) = (Arc::downgrade(engine), settings.clone(), acts.clone());
-        let (user, database) = (user.into(), database.into());
+        let (who, database) = (Mutex::new(who.clone()), database.into());
         let (current, drawn, catalog) = (Mutex::default(), SharedDrawn::default(), Mutex::default());
-        Source { engine, process, user, database, settings, acts, current, drawn, catalog }
+        Source { engine, process, who, database, settings, acts, current, drawn, catalog }
+    }
+
+    /// The session is somebody else from now on.
+    pub(super) fn set_identity(&self, who: &Identity) {
+        *self.who.lock() = who.clone();
+        self.forget();
+    }
+
+    /// The name that the client gave the database.
+    pub(super) fn database(&self) -> &str {
+        &self.database
     }
 
     /// What the session may know, as of this statement.
@@ -64,11 +76,15 @@ impl Source {
 
     fn gather(&self) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
-        let catalog = self.catalog(&engine);
+        let (catalog, who) = (self.catalog(&engine), self.who.lock().clone());
         let (relations, operators) = progress(&engine, &catalog);
+        let roles = catalog.roles().clone();
         SystemContext {
+            user: who.name(&roles, who.current),
+            session_user: who.name(&roles, who.session),
+            role: who.current,
+            owner: who.name(&roles, BOOTSTRAP),
             catalog,
-            user: self.user.clone(),
             database: self.database.clone(),
             process_id: self.process,
             settings: self.settings.all(),

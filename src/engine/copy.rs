@@ -17,7 +17,7 @@ use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_col
 use super::events::events_of_rows;
 use super::session::{Response, Session};
 use super::transaction::TableLock;
-use crate::catalog::{Relation, Sequence};
+use crate::catalog::{Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::error::{Error, Result, code};
@@ -167,6 +167,7 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 impl Session {
     pub(super) async fn copy_in(&mut self, table: &str, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
         let relation = self.writable(table)?;
+        self.may(Privileges::INSERT, &relation)?;
         let targets = target_columns(&relation, columns)?;
         let options = CopyOptions::parse(&option_values(options), false)?;
         let template = if targets.len() == relation.columns.len() && targets.is_sorted() {

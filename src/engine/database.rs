@@ -19,6 +19,7 @@ use super::advisory::Advisory;
 use super::cut::Purpose;
 use super::node::Node;
 use super::notify::Hub;
+use super::privileges::Identity;
 use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
@@ -174,10 +175,21 @@ impl Engine {
         }));
     }
 
-    /// A new session. `settings` are the startup message's parameters.
+    /// A new session of a role; of the first superuser while no role has a password and there is none of that name. `settings` are the
+    /// startup message's parameters. Errors: 28000 if it may not log in, 42501 if it may not connect, 53300.
     pub fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        let identity = self.admitted(user, database)?;
+        self.session_of(identity, database, settings)
+    }
+
+    /// A new session of the first superuser, whoever there is else: for those who have the directory.
+    pub fn owner_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        self.session_of(Identity::bootstrap(user), database, settings)
+    }
+
+    fn session_of(self: &Arc<Self>, identity: Identity, database: &str, settings: &[(String, String)]) -> Result<Session> {
         let process = self.next_process.fetch_add(1, Ordering::Relaxed);
-        Session::new(self.clone(), process, user, database, settings)
+        Session::new(self.clone(), process, identity, database, settings)
     }
 
     /// Takes a last checkpoint, ends the threads and closes the log with its clean mark.

@@ -184,8 +184,17 @@ impl Engine {
         let mut base = self.template.clone();
         base.mark_start_execution();
         let state = base.clone();
-        let names =
-            Names { catalog: catalog.clone(), context, hidden: false, instead: None, identity: false, expand: Arc::default(), base };
+        let names = Names {
+            catalog: catalog.clone(),
+            context,
+            hidden: false,
+            instead: None,
+            identity: false,
+            expand: Arc::default(),
+            base,
+            as_owner: None,
+            reads: Default::default(),
+        };
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let options = Options { leaves_out, step_bytes_max: self.view_state_bytes_max };
@@ -293,6 +302,7 @@ impl Session {
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
         let NewRelation { kind, name, columns, key, rules, numbered, if_not_exists } = new;
         self.define().await?;
+        self.may_create()?;
         if self.exists(&name, if_not_exists)? {
             return Ok(());
         }
@@ -300,7 +310,7 @@ impl Session {
             self.check_default(column).await?;
         }
         let sql = text.trim().to_string();
-        let mut relation = Relation { key, ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
+        let mut relation = Relation { key, owner: self.role(), ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
         for (column, options) in &numbered {
             let sequence = self.number_column(&mut relation, *column, options)?;
             self.stage(sequence, vec![])?;
@@ -315,6 +325,7 @@ impl Session {
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
         let engine = self.engine.clone();
+        self.may_create()?;
         let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
         let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind && r.ksql.is_none();
         // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
@@ -333,7 +344,8 @@ impl Session {
         }
         let (columns, dataflow) = planned;
         let depends_on = named_relations(&catalog, &view.query);
-        let relation = Relation { depends_on, ..Relation::new(engine.new_id(), view.name, kind, columns, view.sql) };
+        let owner = replaced.as_ref().map_or(self.role(), |old| old.owner);
+        let relation = Relation { depends_on, owner, ..Relation::new(engine.new_id(), view.name, kind, columns, view.sql) };
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -349,6 +361,7 @@ impl Session {
         };
         let change = match replaced {
             Some(old) => {
+                self.must_own(&old)?;
                 check_replaceable(&catalog, &old)?;
                 Change::Replace(old.id, relation)
             }
@@ -367,6 +380,8 @@ impl Session {
         if !view.materialized {
             return Ok((columns, None));
         }
+        // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.
+        self.may_read(&planned.reads)?;
         let (engine, query, catalog) = (self.engine.clone(), view.query.clone(), self.catalog());
         let planned = self.aside(move || async move {
             let dataflow = engine.dataflow(&catalog, &query, &columns, false).await?;
@@ -401,6 +416,7 @@ impl Session {
                         .hint(format!("Use DROP {} to remove it.", relation.kind.word().to_uppercase())));
                 }
                 Some(relation) => {
+                    self.must_own(relation)?;
                     wanted.insert(relation.id);
                 }
             }

@@ -101,7 +101,10 @@ impl Session {
 
     /// Appends all that the transaction gathered, as one.
     pub(super) async fn commit(&mut self) -> Result<()> {
-        if let Err(e) = self.check_deferred().await {
+        self.set_unasked(true);
+        let checked = self.check_deferred().await;
+        self.set_unasked(false);
+        if let Err(e) = checked {
             self.rollback().await?;
             return Err(e);
         }

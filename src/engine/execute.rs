@@ -7,13 +7,14 @@ use super::dml::scalars;
 use super::explain;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
+use crate::catalog::Privileges;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
-use crate::sql::located;
+use crate::sql::roles::RoleStatement;
 use crate::sql::statement::Alteration;
-use crate::sql::{Statement, parse};
+use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
     /// Parses a statement and plans what can be planned without parameters.
@@ -47,7 +48,8 @@ impl Session {
             Statement::Update { .. } | Statement::Delete { .. } => (self.change_parameters(&statement, types).await?, None, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
-        Ok(Prepared { parameters, columns, text: text.to_string(), statement, way })
+        // Whatever keeps or shows the text must not keep a password.
+        Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), statement, way })
     }
 
     /// The columns that a statement other than a query answers.
@@ -79,6 +81,7 @@ impl Session {
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) => {
+                self.may(Privileges::SELECT, lookup.relation())?;
                 return lookup.run(&self.engine, prepared, &parameters).await;
             }
             // A plan does not see what the transaction has done since.
@@ -109,8 +112,10 @@ impl Session {
         self.lock_constrained(name).await?;
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
-        self.check(mark).await?;
-        Ok(done)
+        self.set_unasked(true);
+        let checked = self.check(mark).await;
+        self.set_unasked(false);
+        checked.map(|()| done)
     }
 
     /// Runs a statement of our own making, in the transaction that is open.
@@ -172,7 +177,9 @@ impl Session {
             Statement::Declare { name, how, query } => self.declare(name, *how, query).await,
             Statement::Fetch { name, to, skip } => self.fetch(name, *to, *skip).await,
             Statement::Close(name) => self.close(name.as_deref()),
+            Statement::Role(statement) => self.run_roles(statement).await,
             Statement::Checkpoint => {
+                self.may_checkpoint()?;
                 self.engine.checkpoint().await?;
                 done("CHECKPOINT")
             }
@@ -226,6 +233,7 @@ impl Session {
                 self.alter(*kind, name, *if_exists, changes).await?;
                 format!("ALTER {}", kind.word().to_uppercase())
             }
+            Statement::Role(statement) => return self.run_roles(statement).await,
             _ => return Err(Error::internal("not a definition")),
         };
         Ok(Response::Done(tag))
@@ -294,6 +302,7 @@ fn defines(statement: &Statement) -> bool {
         S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } => true,
         S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
         S::CreateIndex { .. } | S::DropIndex { .. } => true,
+        S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
         _ => false,
     }
 }

@@ -10,7 +10,7 @@ use sqlparser::ast;
 
 use super::query::collect;
 use super::session::{Column, Response, Session};
-use crate::catalog::RelationKind;
+use crate::catalog::{Privileges, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::OperatorReport;
@@ -26,7 +26,11 @@ impl Session {
     pub(super) async fn explain(&mut self, what: Explain, statement: &Statement) -> Result<Response> {
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
-            Statement::Insert { source, .. } => source,
+            Statement::Insert { source, table, .. } => {
+                let relation = self.writable(table)?;
+                self.may(Privileges::INSERT, &relation)?;
+                source
+            }
             _ => return Err(Error::unsupported("EXPLAIN takes a query").hint("EXPLAIN SELECT .. or EXPLAIN CREATE MATERIALIZED VIEW ..")),
         };
         let dataflow = what == Explain::Dataflow || matches!(statement, Statement::CreateView { materialized: true, .. });
@@ -40,6 +44,7 @@ impl Session {
 
     async fn explain_plan(&mut self, query: &ast::Query, analyze: bool) -> Result<Vec<String>> {
         let planned = self.plan_query(query, &[]).await?;
+        self.may_read(&planned.reads)?;
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
         let mut state = self.state.clone();
         let position = cut.position;
@@ -63,6 +68,7 @@ impl Session {
 
     async fn explain_dataflow(&mut self, query: &ast::Query) -> Result<Vec<String>> {
         let planned = self.plan_query(query, &[]).await?;
+        self.may_read(&planned.reads)?;
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let (state, plan) = (self.state.clone(), planned.plan);
@@ -87,6 +93,7 @@ impl Session {
     pub(super) fn explain_view(&mut self, name: &str) -> Result<Response> {
         let catalog = self.catalog();
         let relation = catalog.get(name)?;
+        self.may(Privileges::SELECT, relation)?;
         let Some(node) = self.engine.node(relation.id) else {
             let hint = "EXPLAIN ANALYZE takes a materialized view or a table; EXPLAIN ANALYZE SELECT .. runs a query.";
             return Err(

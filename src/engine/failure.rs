@@ -216,6 +216,7 @@ impl Session {
         if relation.kind != RelationKind::MaterializedView {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a materialized view")));
         }
+        self.must_own(&relation)?;
         let skips_anew = skip && !relation.leaves_out;
         match engine.runner.failure(relation.id) {
             Some((failed, failure)) if failed != relation.id => return Err(failure.told.clone()),

@@ -63,6 +63,11 @@ impl Lookup {
         Some(Lookup { node, key, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
     }
 
+    /// The relation that is looked into.
+    pub(super) fn relation(&self) -> &Relation {
+        &self.node.relation
+    }
+
     /// True if the relation was made in ksqlDB's dialect.
     pub(super) fn is_ksql(&self) -> bool {
         self.node.relation.ksql.is_some()

@@ -13,6 +13,7 @@
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
+//!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
 //! 10. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
@@ -34,14 +35,18 @@ mod events;
 pub mod execute;
 pub mod explain;
 pub mod failure;
+pub mod grants;
+pub mod identity;
 pub mod ksql;
 pub mod lookup;
 pub mod node;
 pub mod notify;
 pub mod own;
 pub mod planning;
+pub mod privileges;
 pub mod query;
 pub mod recovery;
+pub mod roles;
 pub mod runner;
 pub mod sequence;
 pub mod session;
@@ -52,5 +57,6 @@ pub mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::Engine;
+pub use identity::Candidate;
 pub use notify::Notification;
 pub use session::{Column, Parameters, Prepared, Response, Session, TransactionStatus};

@@ -26,7 +26,7 @@ use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::names::output_names;
-use crate::plan::names::Names;
+use crate::plan::names::{Names, Read};
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
@@ -42,6 +42,8 @@ pub struct Planned {
     pub columns: Vec<Column>,
     /// The streams, tables and materialized views that it reads.
     pub relations: Vec<Arc<Relation>>,
+    /// The relations that it names, and with whose rights: what is checked whenever it runs.
+    pub reads: Vec<Read>,
     /// Types of its parameters.
     pub parameters: Vec<PgType>,
 }
@@ -52,7 +54,8 @@ impl Session {
         let catalog = self.catalog();
         let expand = self.expanded(&catalog);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
-        Names { catalog, context, hidden: false, instead: None, identity: false, expand, base }
+        let (as_owner, reads) = (None, Default::default());
+        Names { catalog, context, hidden: false, instead: None, identity: false, expand, base, as_owner, reads }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.
@@ -78,6 +81,7 @@ impl Session {
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
     pub(super) async fn run_query(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
+        self.may_read(&planned.reads)?;
         let cut = self.read(&planned.relations).await?;
         self.run_at(planned, cut, parameters)
     }
@@ -116,14 +120,15 @@ pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgT
     let mut statement = ast::Statement::Query(query);
     let context = (names.context)();
     rewrite(&mut statement, &context)?;
-    let state = names.state();
+    let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
     let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
     let schema = analyzed_schema(&state, &plan, !parameters.is_empty())?;
     let columns = columns_of(&schema, labels.as_deref());
-    Ok(Planned { plan, schema, columns, relations, parameters })
+    let reads = std::mem::take(&mut *reads.lock());
+    Ok(Planned { plan, schema, columns, relations, reads, parameters })
 }
 
 /// The schema that the plan has once it is analyzed. One with parameters may lack what the analyzer wants to know until they are

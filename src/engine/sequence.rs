@@ -163,6 +163,7 @@ impl Session {
     /// CREATE SEQUENCE.
     pub(super) async fn create_sequence(&mut self, name: &str, options: &SequenceOptions, if_not_exists: bool) -> Result<()> {
         let catalog = self.define().await?;
+        self.may_create()?;
         if self.exists(name, if_not_exists)? {
             return Ok(());
         }
@@ -210,6 +211,7 @@ impl Session {
     pub(super) async fn alter_sequence(&mut self, name: &str, if_exists: bool, options: &SequenceOptions) -> Result<()> {
         let catalog = self.define().await?;
         let Some(sequence) = catalog.sequence(name).cloned() else { return self.no_sequence(name, if_exists) };
+        self.must_own_sequence(&sequence)?;
         let mut altered = with_options(sequence.as_ref().clone(), false, options)?;
         match &options.owner {
             Some(Some((table, column))) => {
@@ -235,6 +237,7 @@ impl Session {
                 self.no_sequence(name, if_exists)?;
                 continue;
             };
+            self.must_own_sequence(&sequence)?;
             let takes =
                 |c: &Column| c.default.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
             let users: Vec<Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(takes)).cloned().collect();

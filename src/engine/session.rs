@@ -15,6 +15,7 @@ use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
 use super::lookup::{self, Lookup};
+use super::privileges::{Authority, Identity};
 use super::query::Planned;
 use super::settings::{Settings, from_options};
 use super::transaction::Transaction;
@@ -122,6 +123,10 @@ pub struct Session {
     /// The same in the session's time zone, while that is not UTC.
     pub(super) zoned: Option<(String, SessionState)>,
     pub(super) context: Arc<context::Source>,
+    /// Who it is.
+    pub(super) identity: Identity,
+    /// What that may do.
+    pub(super) authority: Authority,
     pub(super) cancel: Arc<Cancel>,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
@@ -177,10 +182,18 @@ impl Cancel {
 }
 
 impl Session {
-    pub(super) fn new(engine: Arc<Engine>, process: i32, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        process: i32,
+        identity: Identity,
+        database: &str,
+        settings: &[(String, String)],
+    ) -> Result<Session> {
+        let authority = Authority::of(engine.catalog().roles(), identity.current);
+        let user = identity.name(&authority.roles, identity.login);
         let own = Settings::default();
         let acts = Acts::new(&engine, process, own.clone());
-        let context = Arc::new(context::Source::new(&engine, user, database, &own, &acts, process));
+        let context = Arc::new(context::Source::new(&engine, &identity, database, &own, &acts, process));
         let mut state = engine.template.clone();
         for function in system::functions::functions(context.as_function()) {
             state.register_udf(Arc::new(function))?;
@@ -203,16 +216,20 @@ impl Session {
             state,
             zoned: None,
             context,
+            identity,
+            authority,
             cancel: Arc::default(),
             doubt: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
             engine,
         };
+        session.show_identity();
         session.start_with(settings)?;
         let status = SessionStatus {
             process_id: process,
-            user: user.to_string(),
+            user,
+            role: session.identity.login,
             database: database.to_string(),
             application: session.settings.get("application_name")?,
             state: "idle".into(),
@@ -270,9 +287,11 @@ impl Session {
             );
             return Err(Error::new(code::PROTOCOL_VIOLATION, message));
         }
+        self.refresh();
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
             && self.may_use(lookup)
+            && self.may_look_up(lookup)
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
         {
             return response;
@@ -462,7 +481,8 @@ impl Session {
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.state = "active".into();
             status.query.clear();
-            status.query.push_str(text.get(..1024).unwrap_or(text));
+            let text = sql::redacted(text);
+            status.query.push_str(text.get(..1024).unwrap_or(&text));
         }
     }
 

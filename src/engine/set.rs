@@ -39,6 +39,9 @@ impl Session {
     }
 
     fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        if matches!(name, "role" | "session_authorization") {
+            return self.become_role(name, value);
+        }
         self.settings.set(name, value)?;
         self.show_application();
         Ok(())
@@ -116,6 +119,7 @@ impl Session {
                     return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DISCARD ALL cannot run inside a transaction block"));
                 }
                 self.close(None)?;
+                self.become_role("session_authorization", None)?;
                 self.reset_all()?;
                 self.acts.forget_statements();
                 self.acts.listen(false, None)?;

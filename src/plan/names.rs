@@ -11,9 +11,10 @@ use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::sql::parser::Statement as DfStatement;
+use parking_lot::Mutex;
 use sqlparser::ast;
 
-use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
+use crate::catalog::{Catalog, Relation, RelationId, RelationKind, RoleId};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::serve::provider::{RelationProvider, SystemProvider};
@@ -23,6 +24,14 @@ use crate::sql::{Statement, hidden, parse};
 
 /// How system relations reach what they show.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;
+
+/// A relation that a query names, itself or by way of a view.
+#[derive(Clone)]
+pub struct Read {
+    pub relation: Arc<Relation>,
+    /// The owner of the view that names it, with whose rights it is read; `None` for those of whoever asks.
+    pub as_owner: Option<RoleId>,
+}
 
 /// The names that a statement may use, as of one catalog.
 #[derive(Clone)]
@@ -41,6 +50,10 @@ pub struct Names {
     pub expand: Arc<BTreeSet<RelationId>>,
     /// What plans the queries of plain views.
     pub base: SessionState,
+    /// The owner of the view whose query is being planned.
+    pub as_owner: Option<RoleId>,
+    /// What was named so far, views themselves included.
+    pub reads: Arc<Mutex<Vec<Read>>>,
 }
 
 impl fmt::Debug for Names {
@@ -80,6 +93,7 @@ impl Names {
             return Ok(Some(rows.clone()));
         }
         let Some(relation) = self.catalog.find(name) else { return Ok(None) };
+        self.note(relation);
         if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
             return Ok(Some(Arc::new(self.view(relation).await?)));
         }
@@ -90,6 +104,13 @@ impl Names {
         Ok(Some(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) })))
     }
 
+    fn note(&self, relation: &Arc<Relation>) {
+        let mut reads = self.reads.lock();
+        if !reads.iter().any(|r| r.relation.id == relation.id && r.as_owner == self.as_owner) {
+            reads.push(Read { relation: relation.clone(), as_owner: self.as_owner });
+        }
+    }
+
     /// The plan of a view's query, under the view's column names.
     async fn view(&self, relation: &Relation) -> Result<ViewTable> {
         let Statement::Query(mut query) = parse(&relation.sql)? else {
@@ -97,6 +118,11 @@ impl Names {
         };
         let mut names = self.clone();
         names.hidden = hidden::expose(&mut query, &|name| self.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
+        names.as_owner = Some(relation.owner);
+        if relation.kind == RelationKind::MaterializedView {
+            // Its grant is for what it holds: what its query reads was asked about when it was made.
+            names.reads = Default::default();
+        }
         names.instead = None;
         names.identity = false;
         let mut statement = ast::Statement::Query(query);

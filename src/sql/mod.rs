@@ -8,7 +8,8 @@
 //! 3. `intervals` reads interval literals, and `windows` spells TUMBLE, HOP and SESSION out, both at the end of parsing: the text of a view
 //!    keeps them.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
-//! 5. [`located`] finds what a later error names in the text.
+//! 5. [`redacted`] takes passwords out of texts that are kept or shown.
+//! 6. [`located`] finds what a later error names in the text.
 //!
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
@@ -22,12 +23,15 @@ pub mod nesting;
 pub mod parse;
 pub mod refused;
 pub mod reserved;
+pub mod roles;
+mod secrets;
 pub mod split;
 pub mod statement;
 mod windows;
 
 pub use locate::located;
 pub use parse::parse;
+pub use secrets::redacted;
 pub use split::split;
 pub use statement::{CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
 

@@ -60,7 +60,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn statement(&mut self) -> Result<Statement> {
         let words = [self.word(0), self.word(1), self.word(2)];
-        match [words[0].as_str(), words[1].as_str(), words[2].as_str()] {
+        let words = words.each_ref().map(String::as_str);
+        if let Some(read) = self.role_statement(words) {
+            return read;
+        }
+        match words {
             ["", ..] if self.parser.peek_token().token == Token::EOF => Ok(Statement::Empty),
             ["create", "stream", _] => self.create_relation(RelationKind::Stream),
             ["create", "table", _] => self.create_relation(RelationKind::Table),
@@ -449,6 +453,7 @@ mod alter;
 mod copy;
 mod cursors;
 mod notify;
+mod roles;
 mod settings;
 mod table;
 #[cfg(test)]

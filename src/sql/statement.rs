@@ -180,6 +180,8 @@ pub enum Statement {
     },
     /// CLOSE name (None: ALL)
     Close(Option<String>),
+    /// Roles, grants, owners, and who the session is.
+    Role(Box<super::roles::RoleStatement>),
     /// CHECKPOINT: seal the tail and write checkpoints of all views.
     Checkpoint,
     /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.

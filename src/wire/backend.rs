@@ -11,7 +11,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use crate::data::PgType;
 use crate::data::encode::Style;
 use crate::engine::notify::Mailbox;
-use crate::engine::{Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
+use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
 /// Where sessions come from.
@@ -20,6 +20,14 @@ pub trait Host: Send + Sync + 'static {
     type Session: Backend;
     /// A new session; `settings` are the startup message's parameters. Errors: those a client is told before it is let in.
     fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session>;
+    /// A new session for somebody in this process, who is asked for nothing.
+    fn owner_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session> {
+        self.session(user, database, settings)
+    }
+    /// What is known of a user who wants in.
+    fn candidate(&self, _user: &str) -> Candidate {
+        Candidate::default()
+    }
 }
 
 /// What a statement answers; [`Response`] with the session's own kind of COPY.
@@ -113,6 +121,12 @@ impl Host for Engine {
     type Session = Session;
     fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
         Engine::session(self, user, database, settings)
+    }
+    fn owner_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        Engine::owner_session(self, user, database, settings)
+    }
+    fn candidate(&self, user: &str) -> Candidate {
+        Engine::candidate(self, user)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The life of a connection:
 //! 1. [`server::serve`] accepts a socket and hands it to [`server::converse`].
-//! 2. `startup::negotiate` refuses encryption, takes cancel requests, settles the protocol version, reads user and settings.
+//! 2. `startup::negotiate` begins TLS if there is a certificate, takes cancel requests, settles the protocol version, reads user and settings;
+//!    [`door`] has the client show who it is.
 //! 3. `registry::Registry` gives it a line: its process id and secret, by which other connections cancel it.
 //! 4. `connection::Connection::run` takes message after message: `simple.rs` for Query, `extended.rs` for Parse to Sync,
 //!    `rows.rs` and `copy.rs` for what flows either way.
@@ -23,18 +24,20 @@
 //! - Answers are flushed when nothing is left to process, when a call has to wait, or past `socket::PENDING_BYTES`: a pipeline of
 //!   n statements costs a system call or two, and nobody waits for an answer that is ready.
 //! - A lone Execute before a Sync commits by itself; only where more follows is an implicit transaction opened around it.
-//! - Everybody on this machine is let in; other addresses are refused at start, until there are roles and passwords.
+//! - Everybody on this machine is let in until a role has a password; other addresses are refused at start until then.
 //!
 //! Manual: PostgreSQL, "Frontend/Backend Protocol" (chapter 54 of release 18).
 
 mod backend;
 mod connection;
 mod copy;
+pub mod door;
 mod extended;
 mod interrupt;
 pub(crate) mod read;
 mod registry;
 mod rows;
+mod scram;
 pub mod server;
 mod simple;
 mod socket;

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::backend::{Backend, Host};
 use super::connection::Connection;
+use super::door::{self, Door, Peer};
 use super::interrupt::{Failure, Step, shutting_down};
 use super::registry::Registry;
 use super::socket::Socket;
-use super::{startup, write};
+use super::startup::{self, Opening, Startup};
+use super::write;
 use crate::error::{Error, Result, code};
 use crate::limits::CONNECTIONS_MAX;
 
@@ -28,13 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections above the limit that are talked to at one time, to take cancel requests and to be told 53300.
 const SURPLUS_MAX: usize = 64;
 
-/// Opens the port. Errors: 28000 for an address that others than this machine can reach, 55006 for a port in use, 58030.
+/// Opens the port. Errors: 55006 for a port in use, 58030.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    if !address.ip().is_loopback() {
-        let message = format!("refusing to listen on {address}: there are no roles and passwords yet, so anybody could come in");
-        return Err(Error::new(code::INVALID_AUTHORIZATION, message)
-            .hint("Listen on 127.0.0.1 or [::1], and let other machines in through an SSH tunnel."));
-    }
     TcpListener::bind(address).await.map_err(|e| match e.kind() {
         std::io::ErrorKind::AddrInUse => Error::new(code::OBJECT_IN_USE, format!("could not listen on {address}: address already in use"))
             .hint("Is another Everfold running on that port? If not, wait a few seconds and retry; or choose a port with --listen."),
@@ -42,8 +39,19 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// Errors: 28000 for an address that others than this machine can reach, while nobody is asked for a password.
+pub fn check_exposure(address: SocketAddr, asks_for_passwords: bool) -> Result<()> {
+    if address.ip().to_canonical().is_loopback() || asks_for_passwords {
+        return Ok(());
+    }
+    let message = format!("refusing to listen on {address}: there are no roles and passwords yet, so anybody could come in");
+    Err(Error::new(code::INVALID_AUTHORIZATION, message).hint(
+        "Listen on 127.0.0.1 first and CREATE ROLE admin LOGIN SUPERUSER PASSWORD '..'; or let other machines in through an SSH tunnel.",
+    ))
+}
+
 /// Accepts connections until `stop` completes; then tells all sessions 57P01 and waits for them to end, a limited time.
-pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, stop: impl Future<Output = ()>) {
+pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, door: Arc<Door>, stop: impl Future<Output = ()>) {
     let registry = Registry::new();
     let (seats, surplus) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Arc::new(Semaphore::new(SURPLUS_MAX)));
     let mut tasks = JoinSet::new();
@@ -60,10 +68,10 @@ pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, stop: impl Futu
         };
         // Answers are written whole, so waiting for more to send only delays them. A socket already closed fails here: no matter.
         let _ = stream.set_nodelay(true);
-        let (host, registry) = (host.clone(), registry.clone());
+        let (host, registry, door) = (host.clone(), registry.clone(), door.clone());
         if let Ok(seat) = seats.clone().try_acquire_owned() {
             tasks.spawn(async move {
-                converse(host, registry, stream).await;
+                receive(host, registry, door, stream).await;
                 drop(seat);
             });
         } else if let Ok(seat) = surplus.clone().try_acquire_owned() {
@@ -81,30 +89,119 @@ pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, stop: impl Futu
     }
 }
 
-/// Serves one client over any byte stream, until it or the server ends the conversation.
+/// Serves one client over any byte stream, until it or the server ends the conversation. It is asked for nothing: who holds the other
+/// end is in this process.
 pub async fn converse<H, S>(host: Arc<H>, registry: Arc<Registry>, stream: S)
 where
     H: Host,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut socket = Socket::new(stream);
-    match begin(&mut socket, &registry).await {
-        Ok(None) | Err(Failure::Gone) => {}
+    let begun = in_time(startup::negotiate(&mut socket, &registry, false)).await;
+    match begun {
+        Ok(Opening::Startup(asked)) => {
+            let session = host.owner_session(&asked.user, &asked.database, &asked.settings);
+            talk(session, &registry, socket, &asked).await;
+        }
         Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,
-        Ok(Some(asked)) => match host.session(&asked.user, &asked.database, &asked.settings) {
-            Err(e) => refuse(socket, &e).await,
-            Ok(session) => match registry.open(session.process_id(), asked.long_secret, session.canceller()) {
-                Some(line) => {
-                    let _leave = Leave(&registry, &line);
-                    Connection::new(session, socket, line.clone()).run(&line).await;
-                }
-                None => {
-                    if let Failure::Fatal(e) = shutting_down() {
-                        refuse(socket, &e).await;
-                    }
-                }
+        Ok(_) | Err(Failure::Gone) => {}
+    }
+}
+
+/// Serves one client that came in over a socket, over TLS if it asks for that.
+async fn receive<H: Host>(host: Arc<H>, registry: Arc<Registry>, door: Arc<Door>, stream: TcpStream) {
+    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    let peer = Peer { address: peer.ip(), local: local.ip(), tls: None };
+    let Some(tls) = door.tls() else { return enter(host, &registry, &door, Socket::new(stream), peer).await };
+    let begun = in_time(async {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE {
+            return Ok(Begun::Tls(stream, true));
+        }
+        let mut socket = Socket::new(stream);
+        match startup::negotiate(&mut socket, &registry, true).await {
+            Ok(Opening::Tls) => match socket.into_stream() {
+                Some(stream) => Ok(Begun::Tls(stream, false)),
+                // Somebody in between has put words into the client's mouth.
+                None => Err(Failure::Gone),
             },
-        },
+            opening => Ok(Begun::Plain(Box::new(socket), opening)),
+        }
+    });
+    match begun.await {
+        Ok(Begun::Tls(stream, direct)) => {
+            // A handshake that fails has told the client why, as far as TLS has words for it.
+            if let Ok((stream, facts)) = in_time(async { Ok(tls.accept(stream, direct).await?) }).await {
+                let peer = Peer { tls: Some(facts), ..peer };
+                enter(host, &registry, &door, Socket::new(stream), peer).await;
+            }
+        }
+        Ok(Begun::Plain(socket, opening)) => go_on(host, &registry, &door, *socket, peer, opening).await,
+        Err(_) => {}
+    }
+}
+
+/// The first byte of a TLS connection: a record with a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// How a connection began, where TLS is spoken.
+enum Begun {
+    /// With TLS; at once if true.
+    Tls(TcpStream, bool),
+    Plain(Box<Socket<TcpStream>>, Step<Opening>),
+}
+
+async fn enter<H, S>(host: Arc<H>, registry: &Registry, door: &Door, mut socket: Socket<S>, peer: Peer)
+where
+    H: Host,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let opening = in_time(startup::negotiate(&mut socket, registry, false)).await;
+    go_on(host, registry, door, socket, peer, opening).await;
+}
+
+async fn go_on<H, S>(host: Arc<H>, registry: &Registry, door: &Door, mut socket: Socket<S>, peer: Peer, opening: Step<Opening>)
+where
+    H: Host,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let admitted = match opening {
+        Ok(Opening::Startup(asked)) => {
+            in_time(door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|()| Some(asked))
+        }
+        Ok(_) => Ok(None),
+        Err(failure) => Err(failure),
+    };
+    match admitted {
+        Ok(Some(asked)) => {
+            let session = host.session(&asked.user, &asked.database, &asked.settings);
+            talk(session, registry, socket, &asked).await;
+        }
+        Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,
+        Ok(None) | Err(Failure::Gone) => {}
+    }
+}
+
+/// The conversation itself, with a session if there is one.
+async fn talk<B, S>(session: Result<B>, registry: &Registry, socket: Socket<S>, asked: &Startup)
+where
+    B: Backend,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let session = match session {
+        Ok(session) => session,
+        Err(e) => return refuse(socket, &e).await,
+    };
+    match registry.open(session.process_id(), asked.long_secret, session.canceller()) {
+        Some(line) => {
+            let _leave = Leave(registry, &line);
+            Connection::new(session, socket, line.clone()).run(&line).await;
+        }
+        None => {
+            if let Failure::Fatal(e) = shutting_down() {
+                refuse(socket, &e).await;
+            }
+        }
     }
 }
 
@@ -117,11 +214,9 @@ impl Drop for Leave<'_> {
     }
 }
 
-async fn begin<S>(socket: &mut Socket<S>, registry: &Registry) -> Step<Option<startup::Startup>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    tokio::time::timeout(STARTUP_TIME, startup::negotiate(socket, registry)).await.unwrap_or(Err(Failure::Gone))
+/// A step before the client is let in, which must not take for ever.
+async fn in_time<T>(step: impl Future<Output = Step<T>>) -> Step<T> {
+    tokio::time::timeout(STARTUP_TIME, step).await.unwrap_or(Err(Failure::Gone))
 }
 
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, e: &Error) {
@@ -131,7 +226,7 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, e: &Er
 
 async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(registry: &Registry, stream: S) {
     let mut socket = Socket::new(stream);
-    if let Ok(Some(_)) = begin(&mut socket, registry).await {
+    if let Ok(Opening::Startup(_)) = in_time(startup::negotiate(&mut socket, registry, false)).await {
         let e = Error::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
             .detail(format!("At most {CONNECTIONS_MAX} connections are served at one time."));
         refuse(socket, &e).await;

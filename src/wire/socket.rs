@@ -50,6 +50,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// The next whole message in the buffer, if there is one. Errors: 08P01 and 54000, after which the stream is useless.
     pub fn message(&mut self) -> Result<Option<Message>> {
+        self.short_message(limits::MESSAGE_BYTES_MAX)
+    }
+
+    /// The same with a limit of its own, for a client that is not let in yet.
+    pub fn short_message(&mut self, bytes_max: usize) -> Result<Option<Message>> {
         let Some(header) = self.input.get(..5) else { return Ok(None) };
         let (tag, length) = (header[0], u32::from_be_bytes([header[1], header[2], header[3], header[4]]) as usize);
         if !b"QPBEDCSHFXdcfp".contains(&tag) {
@@ -58,8 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if length < 4 {
             return Err(protocol("invalid message length"));
         }
-        if length > limits::MESSAGE_BYTES_MAX {
-            let message = format!("message of {length} bytes is larger than {} bytes", limits::MESSAGE_BYTES_MAX);
+        if length > bytes_max {
+            let message = format!("message of {length} bytes is larger than {bytes_max} bytes");
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint("Send less at a time; COPY takes any amount in parts."));
         }
         if self.input.len() <= length {
@@ -176,6 +181,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 break;
             }
         }
+    }
+
+    /// The stream, to be wrapped; `None` if the client has already sent more, which would not be encrypted.
+    pub fn into_stream(self) -> Option<S> {
+        self.input.is_empty().then_some(self.stream)
     }
 
     /// Writes one raw byte: the answer to an encryption request.

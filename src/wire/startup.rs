@@ -30,9 +30,19 @@ pub(crate) struct Startup {
     pub long_secret: bool,
 }
 
-/// Reads up to the startup message; writes NegotiateProtocolVersion if need be. `None` when the connection only brought a cancel
-/// request. Errors: fatal, 08P01, 0A000, 28000.
-pub(crate) async fn negotiate<S>(socket: &mut Socket<S>, registry: &Registry) -> Step<Option<Startup>>
+/// What a client begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// It brought a cancel request only.
+    Cancel,
+    /// It asked for TLS, and was told to begin.
+    Tls,
+    Startup(Startup),
+}
+
+/// Reads up to the startup message; writes NegotiateProtocolVersion if need be. With `tls` a request for TLS is
+/// granted, and ends the reading. Errors: fatal, 08P01, 0A000, 28000.
+pub(crate) async fn negotiate<S>(socket: &mut Socket<S>, registry: &Registry, tls: bool) -> Step<Opening>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -46,6 +56,11 @@ where
         };
         let mut r = Reader::new(&message.body);
         match r.i32().map_err(Failure::Fatal)? {
+            SSL_REQUEST if tls => {
+                socket.put_byte(b'S');
+                socket.flush().await?;
+                return Ok(Opening::Tls);
+            }
             SSL_REQUEST | GSSENC_REQUEST => {
                 socket.put_byte(b'N');
                 socket.flush().await?;
@@ -54,9 +69,9 @@ where
                 if let Ok(process_id) = r.i32() {
                     registry.cancel(process_id, r.rest());
                 }
-                return Ok(None);
+                return Ok(Opening::Cancel);
             }
-            version => return startup(version, r, socket).map(Some).map_err(Failure::Fatal),
+            version => return startup(version, r, socket).map(Opening::Startup).map_err(Failure::Fatal),
         }
     }
     Err(Failure::Fatal(protocol("too many encryption requests")))
@@ -125,11 +140,22 @@ mod tests {
         packet
     }
 
-    async fn ask(bytes: &[u8]) -> (Step<Option<Startup>>, Vec<u8>) {
+    async fn ask(bytes: &[u8]) -> (Step<Opening>, Vec<u8>) {
+        ask_of(bytes, false).await
+    }
+
+    fn started(opening: Step<Opening>) -> Startup {
+        match opening {
+            Ok(Opening::Startup(startup)) => startup,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn ask_of(bytes: &[u8], tls: bool) -> (Step<Opening>, Vec<u8>) {
         let (mut client, server) = duplex(4096);
         client.write_all(bytes).await.unwrap();
         let mut socket = Socket::new(server);
-        let result = negotiate(&mut socket, &Registry::new()).await;
+        let result = negotiate(&mut socket, &Registry::new(), tls).await;
         socket.flush().await.unwrap();
         drop(socket);
         let mut answer = Vec::new();
@@ -142,24 +168,26 @@ mod tests {
         let mut bytes = BytesMut::from(&b"\0\0\0\x08\x04\xd2\x16\x2f\0\0\0\x08\x04\xd2\x16\x30"[..]);
         bytes.unsplit(packet(3 << 16, &[("user", "ann"), ("application_name", "psql")]));
         let (result, answer) = ask(&bytes).await;
-        let startup = result.unwrap().unwrap();
+        let startup = started(result);
         assert_eq!((startup.user.as_str(), startup.database.as_str(), startup.long_secret), ("ann", "ann", false));
         assert_eq!(startup.settings, [("application_name".to_string(), "psql".to_string())]);
         assert_eq!(answer, b"NN");
+        let (result, answer) = ask_of(b"\0\0\0\x08\x04\xd2\x16\x2f", true).await;
+        assert_eq!((result.unwrap(), answer.as_slice()), (Opening::Tls, &b"S"[..]));
     }
 
     #[tokio::test]
     async fn a_newer_minor_version_and_unknown_options_are_negotiated() {
         let (result, answer) = ask(&packet(3 << 16 | 9999, &[("user", "ann"), ("database", "d"), ("_pq_.x", "1")])).await;
-        assert!(result.unwrap().unwrap().long_secret);
+        assert!(started(result).long_secret);
         assert_eq!(answer, b"v\0\0\0\x13\0\x03\0\x02\0\0\0\x01_pq_.x\0");
         let (result, answer) = ask(&packet(3 << 16 | 2, &[("user", "ann")])).await;
-        assert!(result.unwrap().unwrap().long_secret && answer.is_empty());
+        assert!(started(result).long_secret && answer.is_empty());
     }
 
     #[tokio::test]
     async fn what_cannot_be_served_is_a_fatal_error() {
-        let code_of = |result: Step<Option<Startup>>| match result {
+        let code_of = |result: Step<Opening>| match result {
             Err(Failure::Fatal(e)) => e.code(),
             other => panic!("{other:?}"),
         };

@@ -42,6 +42,28 @@ pub(crate) fn authentication_ok(out: &mut BytesMut) {
     framed(out, b'R', |out| out.put_i32(0));
 }
 
+/// AuthenticationSASLContinue.
+pub(crate) const SASL_CONTINUE: i32 = 11;
+/// AuthenticationSASLFinal.
+pub(crate) const SASL_FINAL: i32 = 12;
+
+/// AuthenticationSASL: the mechanisms that the client may choose of.
+pub(crate) fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+    framed(out, b'R', |out| {
+        out.put_i32(10);
+        mechanisms.iter().for_each(|mechanism| put_text(out, mechanism));
+        out.put_u8(0);
+    });
+}
+
+/// A further step of an authentication, of the kind that `number` says.
+pub(crate) fn authentication(out: &mut BytesMut, number: i32, data: &[u8]) {
+    framed(out, b'R', |out| {
+        out.put_i32(number);
+        out.put_slice(data);
+    });
+}
+
 /// ParameterStatus: a setting that clients want to know.
 pub(crate) fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
     framed(out, b'S', |out| {

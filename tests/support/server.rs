@@ -124,6 +124,24 @@ impl Server {
         Server::over(directory)
     }
 
+    /// Ends it with SIGTERM; the directory stays, for [`Stopped::start_again`].
+    pub fn stop(self) -> Stopped {
+        let stopped = Stopped(self.directory.clone());
+        let (status, _, errors) = self.terminate();
+        assert!(status.success(), "{errors}");
+        stopped
+    }
+
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) {
+        assert!(Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().expect("kill runs").success());
+    }
+
+    /// Asks again and again until it is so; for what a signal brings about.
+    pub fn until(&self, mut so: impl FnMut() -> bool) {
+        assert!((0..10_000).any(|_| so()), "it never came");
+    }
+
     /// A client of tokio-postgres, the connection driven by a task of its own.
     pub async fn client(&self) -> tokio_postgres::Client {
         let mut config = tokio_postgres::Config::new();
@@ -131,6 +149,16 @@ impl Server {
         let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("it accepts");
         tokio::spawn(connection);
         client
+    }
+}
+
+/// A server that has ended.
+pub struct Stopped(Arc<tempfile::TempDir>);
+
+impl Stopped {
+    /// Starts another one over its directory.
+    pub fn start_again(self) -> Server {
+        Server::over(self.0)
     }
 }
 

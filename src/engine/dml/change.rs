@@ -1,5 +1,7 @@
 //! UPDATE and DELETE: rows read at the head, and what becomes of them.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{self, Expr};
 
 use arrow::array::RecordBatch;
@@ -7,7 +9,7 @@ use arrow::array::RecordBatch;
 use super::columns::{all_not_null, cast_columns};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{parsed_query, quoted};
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Privileges, Relation};
 use crate::data::PgType;
 use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::query::collect;
@@ -24,6 +26,8 @@ impl Session {
     ) -> Result<Response> {
         let Statement::Update { table, alias, assignments, selection } = statement else { return Err(Error::internal("not an UPDATE")) };
         let relation = self.changeable(table, "UPDATE")?;
+        let looks = selection.is_some() || assignments.iter().any(|(_, value)| names_columns(value));
+        self.may_change(Privileges::UPDATE, &relation, looks)?;
         let query = update_query(&relation, alias.as_deref(), assignments, selection.as_ref())?;
         let rekeyed = assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
         let _held = self.lock_exclusive(relation.id).await?;
@@ -54,6 +58,7 @@ impl Session {
     ) -> Result<Response> {
         let Statement::Delete { table, alias, selection } = statement else { return Err(Error::internal("not a DELETE")) };
         let relation = self.changeable(table, "DELETE")?;
+        self.may_change(Privileges::DELETE, &relation, selection.is_some())?;
         let query = delete_query(&relation, alias.as_deref(), selection.as_ref())?;
         let _held = self.lock_exclusive(relation.id).await?;
         let gone = self.changed_rows(&relation, &query, prepared, parameters).await?;
@@ -103,12 +108,20 @@ impl Session {
     ) -> Result<Vec<RecordBatch>> {
         let mut names = self.names();
         names.identity = true;
-        let planned = self.plan_with(names, query, &declared(prepared)).await?;
+        let mut planned = self.plan_with(names, query, &declared(prepared)).await?;
+        // Whether the table itself may be looked at, the statement has asked: it reads the rows that it changes in any case.
+        planned.reads.retain(|read| read.relation.id != relation.id || read.as_owner.is_some());
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         collect(self.run_query(&planned, values).await?).await
     }
+}
+
+/// True if an expression names a column.
+fn names_columns(value: &Expr) -> bool {
+    let named = |e: &Expr| matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) && !is_default(e);
+    ast::visit_expressions(value, |e| if named(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
 }
 
 /// SELECT of the rows as they will be, and of their row id where the table has no key.

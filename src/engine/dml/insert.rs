@@ -5,7 +5,7 @@ use sqlparser::ast::{self, Expr};
 
 use super::columns::{cast_columns, check_width, target_columns};
 use super::values::{declared, literal_rows, put_value, scalars};
-use crate::catalog::{Column, Relation, RelationKind};
+use crate::catalog::{Column, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
@@ -25,6 +25,7 @@ impl Session {
     ) -> Result<Response> {
         let Statement::Insert { table, columns, source, returning } = statement else { return Err(Error::internal("not an INSERT")) };
         let relation = self.writable(table)?;
+        self.may_change(Privileges::INSERT, &relation, returning.is_some())?;
         let targets = target_columns(&relation, columns)?;
         let rows = match literal_rows(source) {
             Some(rows) => vec![self.literal_batch(&relation, &targets, rows, prepared, parameters).await?],
@@ -40,6 +41,7 @@ impl Session {
 
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &str) -> Result<Response> {
         let relation = self.writable(table)?;
+        self.may(Privileges::INSERT, &relation)?;
         let batch = self.complete(&relation, &[], vec![], 1).await?;
         self.append_rows(&relation, vec![batch]).await?;
         Ok(Response::Done("INSERT 0 1".into()))

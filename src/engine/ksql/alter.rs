@@ -105,7 +105,7 @@ impl Session {
         depends.extend(&old.depends_on);
         depends.sort_unstable();
         depends.dedup();
-        let altered = relation_of(old.id, name, ksql, text, depends)?;
+        let altered = relation_of(old.id, old.owner, name, ksql, text, depends)?;
         if old.has_log() && altered.columns.len() != old.columns.len() {
             return self.ksql_extend(catalog, old, altered).await;
         }
@@ -137,7 +137,7 @@ impl Session {
             let ty = resolve_type(&column.ty, &|name| catalog.named_type(name).cloned()).map_err(|e| e.at(column.at))?;
             ksql.columns.push(KsqlColumn { name: column.name.clone(), ty, key: false, bound: false });
         }
-        let altered = relation_of(old.id, name, ksql, &old.sql, old.depends_on.clone())?;
+        let altered = relation_of(old.id, old.owner, name, ksql, &old.sql, old.depends_on.clone())?;
         self.ksql_extend(&catalog, &old, altered).await?;
         Ok(Response::Done(if kind == Kind::Stream { "ALTER STREAM" } else { "ALTER TABLE" }.into()))
     }

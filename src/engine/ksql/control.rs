@@ -31,6 +31,7 @@ impl Session {
             }
             relations.retain(found);
         }
+        relations.iter().try_for_each(|relation| self.must_own(relation))?;
         for relation in relations {
             let mut ksql = relation.ksql.as_deref().cloned().ok_or_else(|| Error::internal("not a relation of this dialect"))?;
             let head = engine.log.head();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::insert::{check_appendable, shares_topic};
 use super::node;
-use crate::catalog::{Catalog, Change, Ksql, Relation, RelationKind, Writer, ksql_name, plain_name};
+use crate::catalog::{Catalog, Change, Ksql, Relation, RelationKind, RoleId, Writer, ksql_name, plain_name};
 use crate::engine::ddl::table_node;
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code};
@@ -23,7 +23,7 @@ fn text_from(text: &str, at: usize) -> String {
 }
 
 /// The catalog's entry of a relation of this dialect.
-pub(super) fn relation_of(id: u32, name: &str, ksql: Ksql, sql: &str, depends_on: Vec<u32>) -> Result<Relation> {
+pub(super) fn relation_of(id: u32, owner: RoleId, name: &str, ksql: Ksql, sql: &str, depends_on: Vec<u32>) -> Result<Relation> {
     let columns = plain_columns(&ksql);
     if columns.len() > limits::COLUMNS_MAX {
         return Err(Error::new("54011", format!("a relation has at most {} columns", limits::COLUMNS_MAX)));
@@ -36,7 +36,7 @@ pub(super) fn relation_of(id: u32, name: &str, ksql: Ksql, sql: &str, depends_on
     };
     let key = if kind == RelationKind::Stream { vec![] } else { key };
     let (sql, ksql) = (sql.trim().to_string(), Some(Box::new(ksql)));
-    Ok(Relation { key, depends_on, ksql, ..Relation::new(id, plain_name(name), kind, columns, sql) })
+    Ok(Relation { key, depends_on, owner, ksql, ..Relation::new(id, plain_name(name), kind, columns, sql) })
 }
 
 fn kind_word(kind: Kind) -> &'static str {
@@ -85,7 +85,7 @@ impl Session {
             );
         }
         let shared = self.topic_source(&catalog, &create.name, &mut ksql, &mut depends_on)?;
-        let relation = relation_of(id, &create.name, ksql, &text, depends_on)?;
+        let relation = relation_of(id, old.as_ref().map_or(self.role(), |old| old.owner), &create.name, ksql, &text, depends_on)?;
         let node = match (relation.has_node(), relation.kind) {
             (false, _) => None,
             (true, RelationKind::Table) => Some(table_node(&Arc::new(relation.clone()))?),

@@ -20,6 +20,7 @@ pub mod create;
 pub mod insert;
 pub mod node;
 pub mod print;
+mod privileges;
 pub mod pull;
 pub mod push;
 pub mod show;
@@ -142,6 +143,7 @@ impl Session {
 
     /// Runs a statement of this dialect.
     pub(super) async fn run_ksql(&mut self, text: &str, statement: &Statement) -> Result<Response> {
+        self.may_ksql(statement)?;
         let done = |tag: &str| Ok(Response::Done(tag.to_string()));
         match statement {
             Statement::Create(create) => self.ksql_create(text, create).await,

@@ -1,6 +1,6 @@
 //! PRINT: the events of a topic as they are appended.
 
-use crate::catalog::{ksql_name, plain_name};
+use crate::catalog::{Privileges, ksql_name, plain_name};
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code, nearest};
 use crate::plan::ksql::source::select;
@@ -27,6 +27,8 @@ impl Session {
                 None => error.hint("SHOW TOPICS lists them."),
             });
         };
+        // What is appended to a topic is read by whoever may read one of its relations; the one printed is asked about.
+        self.may(Privileges::SELECT, relation)?;
         let fields = |key: bool| {
             let fields: Vec<String> =
                 ksql.columns.iter().filter(|c| (c.key || c.bound) == key).map(|c| format!("{0} := {0}", quoted(&c.name))).collect();

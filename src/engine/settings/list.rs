@@ -99,6 +99,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("plan_cache_mode", "auto", OneOf(&["auto", "force_generic_plan", "force_custom_plan"]), false, NO_EFFECT),
     Setting("quote_all_identifiers", "off", OneOf(&["off", "false"]), false, "Quotes all identifiers when generating SQL fragments."),
     Setting("random_page_cost", "4", Text, false, NO_EFFECT),
+    Setting("role", "none", ReadOnly, false, "Sets the current role."),
     Setting("row_security", "on", Bool, false, "There is no row security."),
     Setting("search_path", "\"$user\", public", Text, false, "There is one schema, public, before pg_catalog."),
     Setting("server_encoding", "UTF8", ReadOnly, true, "Shows the server character set encoding."),

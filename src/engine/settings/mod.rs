@@ -108,6 +108,13 @@ impl Settings {
         Ok(())
     }
 
+    /// Sets what a client cannot: who the session is.
+    pub fn put(&self, name: &str, value: String) {
+        let mut values = self.0.lock();
+        values.start.insert(name.to_string(), value);
+        values.report(name);
+    }
+
     /// set_config(): the new value. `local` makes it last as long as the transaction.
     pub fn set_from_function(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
         let before = self.get(name).ok();

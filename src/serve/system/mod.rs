@@ -14,6 +14,7 @@
 //! in the catalog and what is derived from it has that number plus a constant (`names`), so all relations agree without
 //! sharing state; rows are built anew for each statement, because catalogs are small and stale ones are wrong.
 
+mod acl;
 pub mod facts;
 pub mod functions;
 pub mod keys;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::catalog::Catalog;
+use crate::catalog::{BOOTSTRAP, Catalog, RoleId};
 use crate::data::{PgType, Position};
 use crate::error::Result;
 
@@ -41,7 +42,13 @@ pub const SERVER_VERSION_NUM: &str = "150018";
 #[derive(Clone, Debug, Default)]
 pub struct SystemContext {
     pub catalog: Arc<Catalog>,
+    /// current_user
     pub user: String,
+    pub session_user: String,
+    /// The current role.
+    pub role: RoleId,
+    /// The name of the first superuser as the session knows it.
+    pub owner: String,
     pub database: String,
     pub process_id: i32,
     /// When the server started, in microseconds since 1970.
@@ -57,6 +64,18 @@ pub struct SystemContext {
     pub locks: Vec<LockStatus>,
     /// What only the session itself knows; `None` where there is no session.
     pub session: Option<Arc<dyn functions::SessionActs>>,
+}
+
+impl SystemContext {
+    /// The name of a role as the session knows it.
+    pub fn role_name(&self, id: RoleId) -> String {
+        if id == BOOTSTRAP && !self.owner.is_empty() { self.owner.clone() } else { self.catalog.roles().name(id) }
+    }
+
+    /// True if the current role is a superuser.
+    pub fn is_superuser(&self) -> bool {
+        self.catalog.roles().is_superuser(self.role)
+    }
 }
 
 /// How far a stream, table or view is.
@@ -116,6 +135,7 @@ pub struct SegmentStatus {
 pub struct SessionStatus {
     pub process_id: i32,
     pub user: String,
+    pub role: RoleId,
     pub database: String,
     pub application: String,
     pub state: String,

@@ -243,7 +243,7 @@ impl Reg {
             Reg::Class => class_oid(context, schema, name),
             Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
             Reg::Namespace => schema_oid(name),
-            Reg::Role => (name == context.user || name == "postgres").then_some(OWNER),
+            Reg::Role => role_oid(context, name),
             Reg::Collation => [(100, "default"), (950, "c"), (950, "C"), (951, "POSIX")].iter().find(|c| c.1 == name).map(|c| c.0),
             Reg::Operator => facts::operators().find(|o| o[1] == name).map(|o| facts::number(o[0]) as u32),
             Reg::Type => None,
@@ -260,7 +260,7 @@ impl Reg {
             Reg::Type => type_name(context, oid, -1),
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
             Reg::Namespace => SCHEMAS.iter().find(|s| s.0 == oid).map(|s| s.1.to_string()),
-            Reg::Role => (oid == OWNER).then(|| quote_ident(&context.user)),
+            Reg::Role => context.catalog.roles().by_id(oid).map(|_| quote_ident(&context.role_name(oid))),
             Reg::Collation => {
                 [(100, "\"default\""), (950, "\"C\""), (951, "\"POSIX\"")].iter().find(|c| c.0 == oid).map(|c| c.1.to_string())
             }
@@ -268,6 +268,12 @@ impl Reg {
         };
         name.unwrap_or_else(|| oid.to_string())
     }
+}
+
+/// The oid of a role; of the first superuser by the name that the session has for it, too.
+fn role_oid(context: &SystemContext, name: &str) -> Option<u32> {
+    let known = context.catalog.roles().find(name).map(|role| role.id);
+    known.or_else(|| (name == context.role_name(OWNER) || name == "postgres").then_some(OWNER))
 }
 
 /// The oid of a relation or index, looked up as the search path pg_catalog, public does.

@@ -5,7 +5,7 @@ use crate::catalog::RelationKind;
 use crate::error::{Error, Result, code};
 use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
 use crate::serve::system::keys::{constraints, indexes};
-use crate::serve::system::names::{self, OWNER, Reg};
+use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
 use crate::serve::system::{RelationStatus, SystemContext};
@@ -72,11 +72,6 @@ pub fn format_type(context: &SystemContext, row: Row) -> Result<Cell> {
 
 pub fn quote_ident(_: &SystemContext, row: Row) -> Result<Cell> {
     Ok(row[0].map(names::quote_ident).into())
-}
-
-pub fn user_by_id(context: &SystemContext, row: Row) -> Result<Cell> {
-    let name = |oid: u32| if oid == OWNER { context.user.clone() } else { format!("unknown (OID={oid})") };
-    Ok(oid(row[0]).map(name).into())
 }
 
 /// Visible without a schema: what is in pg_catalog or public. Null for an oid that nothing has.

@@ -1,6 +1,7 @@
 //! The list of system functions of scalars: one line each.
 
 use super::definitions as d;
+use super::privileges as p;
 use super::{Body, Entry, Row};
 use crate::data::PgType::{self, *};
 use crate::error::Result;
@@ -26,22 +27,23 @@ fn database(context: &SystemContext, _: Row) -> Result<Cell> {
     Ok((&context.database).into())
 }
 
-/// Privileges: whoever may connect may do everything.
-const PRIVILEGES: [&str; 14] = [
-    "has_any_column_privilege",
-    "has_column_privilege",
-    "has_database_privilege",
-    "has_foreign_data_wrapper_privilege",
-    "has_function_privilege",
-    "has_language_privilege",
-    "has_parameter_privilege",
-    "has_schema_privilege",
-    "has_sequence_privilege",
-    "has_server_privilege",
-    "has_table_privilege",
-    "has_tablespace_privilege",
-    "has_type_privilege",
-    "pg_has_role",
+/// Privileges: name, least and greatest number of arguments, body. Everybody may call functions, and use languages and types.
+const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
+    ("has_any_column_privilege", 2, 3, p::on_table),
+    ("has_column_privilege", 3, 4, p::on_column),
+    ("has_database_privilege", 2, 3, p::on_database),
+    ("has_foreign_data_wrapper_privilege", 2, 3, p::superuser),
+    ("has_function_privilege", 2, 3, yes),
+    ("has_language_privilege", 2, 3, yes),
+    ("has_parameter_privilege", 2, 3, p::superuser),
+    ("has_schema_privilege", 2, 3, p::on_schema),
+    // Whoever may insert draws numbers.
+    ("has_sequence_privilege", 2, 3, yes),
+    ("has_server_privilege", 2, 3, p::superuser),
+    ("has_table_privilege", 2, 3, p::on_table),
+    ("has_tablespace_privilege", 2, 3, p::superuser),
+    ("has_type_privilege", 2, 3, yes),
+    ("pg_has_role", 2, 3, p::has_role),
 ];
 
 /// Kinds of objects all of which are visible, since they are in pg_catalog or public.
@@ -85,7 +87,7 @@ pub fn entries() -> Vec<Entry> {
         body,
     };
     let mut all: Vec<Entry> = session().into_iter().chain(definitions()).chain(sizes()).map(entry).collect();
-    all.extend(PRIVILEGES.map(|name| entry((name, Bool, 2, 4, yes))));
+    all.extend(PRIVILEGES.map(|(name, least, most, body)| entry((name, Bool, least, most, body))));
     all.extend(VISIBLE.map(|name| entry((name, Bool, 1, 1, yes))));
     all.extend(COUNTERS.map(|name| entry((name, Int8, 1, 1, zero))));
     all
@@ -103,7 +105,7 @@ fn session() -> Vec<Line> {
         ("current_schemas", Array(Box::new(Name)), 1, 1, d::current_schemas),
         ("current_user", Name, 0, 0, user),
         ("current_role", Name, 0, 0, user),
-        ("session_user", Name, 0, 0, user),
+        ("session_user", Name, 0, 0, |c, _| Ok((&c.session_user).into())),
         ("user", Name, 0, 0, user),
         ("current_setting", Text, 1, 2, d::current_setting),
         ("pg_backend_pid", Int4, 0, 0, |c, _| Ok(c.process_id.into())),
@@ -136,7 +138,7 @@ fn definitions() -> Vec<Line> {
         ("to_regrole", Oid, 1, 1, |c, r| d::to_reg("regrole", c, r)),
         ("format_type", Text, 2, 2, d::format_type),
         ("quote_ident", Text, 1, 1, d::quote_ident),
-        ("pg_get_userbyid", Name, 1, 1, d::user_by_id),
+        ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
         ("pg_get_expr", Text, 2, 3, |_, r| Ok(r[0].into())),

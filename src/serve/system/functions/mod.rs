@@ -10,6 +10,7 @@ mod acts;
 mod arrays;
 mod definitions;
 mod list;
+mod privileges;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,6 +1,7 @@
 //! What is going on: pg_locks, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
 
-use super::super::names::{DATABASE, OWNER};
+use super::super::acl::shown_query;
+use super::super::names::DATABASE;
 use super::super::rows::{Cell, Rows};
 use super::super::{LockKey, SystemContext};
 use crate::error::Result;
@@ -12,7 +13,7 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
             ("datname", (&s.database).into()),
             ("pid", s.process_id.into()),
             ("leader_pid", Cell::Null),
-            ("usesysid", OWNER.into()),
+            ("usesysid", s.role.into()),
             ("usename", (&s.user).into()),
             ("application_name", (&s.application).into()),
             ("client_port", Cell::Null),
@@ -21,7 +22,7 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
             ("backend_xid", Cell::Null),
             ("backend_xmin", Cell::Null),
             ("query_id", Cell::Null),
-            ("query", (&s.query).into()),
+            ("query", shown_query(context, s).into()),
             ("backend_type", "client backend".into()),
         ])?;
     }

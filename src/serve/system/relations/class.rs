@@ -1,5 +1,6 @@
 //! pg_class: every relation, index and sequence.
 
+use super::super::acl::relation_acl;
 use super::super::facts::{SHAPES, Shape};
 use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, PUBLIC, ROW_TYPE, relkind, schema_oid};
@@ -18,7 +19,7 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     }
     for relation in context.catalog.relations() {
         let status = context.relations.iter().find(|s| s.id == relation.id);
-        user(relation, status, rows)?;
+        user(context, relation, status, rows)?;
     }
     for entry in indexes(&context.catalog) {
         let status = context.relations.iter().find(|s| s.id == entry.relation.id);
@@ -46,7 +47,7 @@ fn system(shape: &Shape, rows: &mut Rows) -> Result<()> {
     ])
 }
 
-fn user(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
     let view = relation.kind == RelationKind::View;
     let derived = view || relation.kind == RelationKind::MaterializedView;
     rows.add([
@@ -54,7 +55,8 @@ fn user(relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -
         ("relname", (&relation.name).into()),
         ("relnamespace", PUBLIC.into()),
         ("reltype", (relation.id + ROW_TYPE).into()),
-        ("relowner", OWNER.into()),
+        ("relowner", relation.owner.into()),
+        ("relacl", relation_acl(context, relation)),
         ("relam", if view { 0 } else { HEAP }.into()),
         ("relfilenode", if view { 0 } else { relation.id }.into()),
         ("reltuples", tuples(status)),
@@ -90,7 +92,7 @@ fn index(index: &IndexEntry<'_>, status: Option<&RelationStatus>, rows: &mut Row
         ("oid", index.oid.into()),
         ("relname", (&index.name).into()),
         ("relnamespace", PUBLIC.into()),
-        ("relowner", OWNER.into()),
+        ("relowner", index.relation.owner.into()),
         ("relam", BTREE.into()),
         ("relfilenode", index.oid.into()),
         ("reltuples", tuples(status)),

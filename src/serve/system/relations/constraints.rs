@@ -3,6 +3,7 @@
 use super::super::SystemContext;
 use super::super::keys::constraints;
 use super::super::rows::{Cell, Rows};
+use crate::catalog::{Granted, Object, Privileges};
 use crate::error::Result;
 
 pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -115,21 +116,26 @@ pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
     })
 }
 
-/// Everybody who may connect may do what the kind of relation allows.
+/// What the owner of each relation may, and what was granted on it.
 pub fn table_privileges(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.catalog.relations() {
-        let rights: &[&str] = if r.has_log() { &["INSERT", "SELECT", "UPDATE", "DELETE"] } else { &["SELECT"] };
-        for right in rights {
-            rows.add([
-                ("grantor", (&context.user).into()),
-                ("grantee", (&context.user).into()),
-                ("table_catalog", (&context.database).into()),
-                ("table_schema", "public".into()),
-                ("table_name", (&r.name).into()),
-                ("privilege_type", (*right).into()),
-                ("is_grantable", "YES".into()),
-                ("with_hierarchy", if *right == "SELECT" { "YES" } else { "NO" }.into()),
-            ])?;
+        let all = Privileges::on_relation(r.kind);
+        let owner = (r.owner, r.owner, Granted { privileges: all, options: all });
+        let object = Object::Relation(r.id);
+        let given = context.catalog.roles().grants_on(&object).map(|(to, from, granted)| (to, from, *granted));
+        for (grantee, grantor, granted) in std::iter::once(owner).chain(given) {
+            for (privilege, name) in granted.privileges.each() {
+                rows.add([
+                    ("grantor", context.role_name(grantor).into()),
+                    ("grantee", context.role_name(grantee).into()),
+                    ("table_catalog", (&context.database).into()),
+                    ("table_schema", "public".into()),
+                    ("table_name", (&r.name).into()),
+                    ("privilege_type", name.into()),
+                    ("is_grantable", if granted.options.has(privilege) { "YES" } else { "NO" }.into()),
+                    ("with_hierarchy", if name == "SELECT" { "YES" } else { "NO" }.into()),
+                ])?;
+            }
         }
     }
     Ok(())

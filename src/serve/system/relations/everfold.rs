@@ -1,5 +1,6 @@
 //! Schema everfold: what PostgreSQL has no catalog for: positions, lag, state, operators, segments.
 
+use super::super::acl::shown_query;
 use super::super::keys::key_columns;
 use super::super::rows::Rows;
 use super::super::{RelationStatus, SystemContext};
@@ -125,7 +126,7 @@ pub fn sessions(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("database", (&s.database).into()),
             ("application", (&s.application).into()),
             ("state", (&s.state).into()),
-            ("query", (&s.query).into()),
+            ("query", shown_query(context, s).into()),
             ("started", s.started_us.into()),
         ])
     })

@@ -4,7 +4,7 @@ use super::super::SystemContext;
 use super::super::facts::SHAPES;
 use super::super::names::{CONSTRAINT, INDEX};
 use super::super::rows::Rows;
-use crate::catalog::RelationKind;
+use crate::catalog::{BOOTSTRAP, RelationKind};
 use crate::error::Result;
 
 /// Added to a view's oid: its rule `_RETURN`, by which PostgreSQL says what a view depends on.
@@ -21,13 +21,13 @@ pub fn definition(sql: &str) -> String {
 
 pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter().filter(|s| s.kind == "r") {
-        rows.add([("schemaname", s.schema.into()), ("tablename", s.name.into()), ("tableowner", (&context.user).into())])?;
+        rows.add([("schemaname", s.schema.into()), ("tablename", s.name.into()), ("tableowner", context.role_name(BOOTSTRAP).into())])?;
     }
     for r in context.catalog.relations().filter(|r| r.has_log()) {
         rows.add([
             ("schemaname", "public".into()),
             ("tablename", (&r.name).into()),
-            ("tableowner", (&context.user).into()),
+            ("tableowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
         ])?;
     }
@@ -36,13 +36,13 @@ pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn pg_views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter().filter(|s| s.kind == "v") {
-        rows.add([("schemaname", s.schema.into()), ("viewname", s.name.into()), ("viewowner", (&context.user).into())])?;
+        rows.add([("schemaname", s.schema.into()), ("viewname", s.name.into()), ("viewowner", context.role_name(BOOTSTRAP).into())])?;
     }
     for r in context.catalog.relations().filter(|r| r.kind == RelationKind::View) {
         rows.add([
             ("schemaname", "public".into()),
             ("viewname", (&r.name).into()),
-            ("viewowner", (&context.user).into()),
+            ("viewowner", context.role_name(r.owner).into()),
             ("definition", definition(&r.sql).into()),
         ])?;
     }
@@ -54,7 +54,7 @@ pub fn pg_matviews(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         rows.add([
             ("schemaname", "public".into()),
             ("matviewname", (&r.name).into()),
-            ("matviewowner", (&context.user).into()),
+            ("matviewowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
             ("ispopulated", true.into()),
             ("definition", definition(&r.sql).into()),

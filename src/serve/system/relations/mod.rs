@@ -46,7 +46,7 @@ relations! {
     "pg_catalog" "pg_amproc" nothing;
     "pg_catalog" "pg_attrdef" attribute::pg_attrdef;
     "pg_catalog" "pg_attribute" attribute::pg_attribute;
-    "pg_catalog" "pg_auth_members" nothing;
+    "pg_catalog" "pg_auth_members" roles::pg_auth_members;
     "pg_catalog" "pg_authid" roles::pg_authid;
     "pg_catalog" "pg_available_extension_versions" nothing;
     "pg_catalog" "pg_available_extensions" nothing;
@@ -70,7 +70,7 @@ relations! {
     "pg_catalog" "pg_foreign_data_wrapper" nothing;
     "pg_catalog" "pg_foreign_server" nothing;
     "pg_catalog" "pg_foreign_table" nothing;
-    "pg_catalog" "pg_group" nothing;
+    "pg_catalog" "pg_group" roles::pg_group;
     "pg_catalog" "pg_hba_file_rules" nothing;
     "pg_catalog" "pg_ident_file_mappings" nothing;
     "pg_catalog" "pg_index" keys::pg_index;
@@ -109,7 +109,7 @@ relations! {
     "pg_catalog" "pg_sequence" sequences::pg_sequence;
     "pg_catalog" "pg_sequences" sequences::pg_sequences;
     "pg_catalog" "pg_settings" settings::pg_settings;
-    "pg_catalog" "pg_shadow" roles::pg_user;
+    "pg_catalog" "pg_shadow" roles::pg_shadow;
     "pg_catalog" "pg_shdepend" nothing;
     "pg_catalog" "pg_shdescription" nothing;
     "pg_catalog" "pg_shmem_allocations" nothing;
@@ -196,7 +196,7 @@ relations! {
     "information_schema" "domain_udt_usage" nothing;
     "information_schema" "domains" nothing;
     "information_schema" "element_types" nothing;
-    "information_schema" "enabled_roles" standard::enabled_roles;
+    "information_schema" "enabled_roles" roles::enabled_roles;
     "information_schema" "foreign_data_wrapper_options" nothing;
     "information_schema" "foreign_data_wrappers" nothing;
     "information_schema" "foreign_server_options" nothing;

@@ -1,6 +1,7 @@
 //! Where things are: pg_namespace, pg_database, pg_tablespace.
 
 use super::super::SystemContext;
+use super::super::acl::{database_acl, schema_acl};
 use super::super::names::{DATABASE, OWNER, SCHEMAS};
 use super::super::rows::{Cell, Rows};
 use crate::error::Result;
@@ -10,8 +11,11 @@ const UTF8: i64 = 6;
 /// The tablespace pg_default.
 const DEFAULT_TABLESPACE: u32 = 1663;
 
-pub fn pg_namespace(_: &SystemContext, rows: &mut Rows) -> Result<()> {
-    SCHEMAS.iter().try_for_each(|(oid, name)| rows.add([("oid", (*oid).into()), ("nspname", (*name).into()), ("nspowner", OWNER.into())]))
+pub fn pg_namespace(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    SCHEMAS.iter().try_for_each(|(oid, name)| {
+        let acl = if *name == "public" { schema_acl(context, name) } else { Cell::Null };
+        rows.add([("oid", (*oid).into()), ("nspname", (*name).into()), ("nspowner", OWNER.into()), ("nspacl", acl)])
+    })
 }
 
 /// One database; text is compared by its bytes, which is PostgreSQL's collation C.
@@ -20,6 +24,7 @@ pub fn pg_database(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         ("oid", DATABASE.into()),
         ("datname", (&context.database).into()),
         ("datdba", OWNER.into()),
+        ("datacl", database_acl(context)),
         ("encoding", Cell::Int(UTF8)),
         ("datlocprovider", "c".into()),
         ("datallowconn", true.into()),

@@ -1,49 +1,91 @@
-//! Roles: the session's user, who owns everything and may do everything.
+//! Roles and memberships, from the catalog. What is kept of a password is shown to superusers only, in pg_authid and pg_shadow.
 
 use super::super::SystemContext;
 use super::super::names::OWNER;
 use super::super::rows::{Cell, Rows};
-use crate::error::Result;
+use crate::catalog::Role;
+use crate::error::{Error, Result, code};
 
-pub fn pg_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("oid", OWNER.into()),
-        ("rolname", (&context.user).into()),
-        ("rolsuper", true.into()),
-        ("rolinherit", true.into()),
-        ("rolcreaterole", true.into()),
-        ("rolcreatedb", true.into()),
-        ("rolcanlogin", true.into()),
-        ("rolreplication", true.into()),
-        ("rolconnlimit", Cell::Int(-1)),
-        ("rolpassword", "********".into()),
-        ("rolbypassrls", true.into()),
-    ])
+/// What stands where a password would.
+const MASK: &str = "********";
+
+fn common(context: &SystemContext, role: &Role, password: Cell) -> [(&'static str, Cell); 12] {
+    [
+        ("oid", role.id.into()),
+        ("rolname", context.role_name(role.id).into()),
+        ("rolsuper", role.superuser.into()),
+        ("rolinherit", role.inherit.into()),
+        ("rolcreaterole", (role.superuser || role.create_role).into()),
+        ("rolcreatedb", (role.superuser || role.create_db).into()),
+        ("rolcanlogin", role.login.into()),
+        ("rolreplication", role.superuser.into()),
+        ("rolbypassrls", role.superuser.into()),
+        ("rolconnlimit", role.connection_limit.into()),
+        ("rolpassword", password),
+        ("rolvaliduntil", role.valid_until_us.into()),
+    ]
 }
 
-/// pg_roles without the masked password: what is kept of a password is not shown to anybody.
+pub fn pg_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.catalog.roles().all().try_for_each(|role| rows.add(common(context, role, MASK.into())))
+}
+
 pub fn pg_authid(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("oid", OWNER.into()),
-        ("rolname", (&context.user).into()),
-        ("rolsuper", true.into()),
-        ("rolinherit", true.into()),
-        ("rolcreaterole", true.into()),
-        ("rolcreatedb", true.into()),
-        ("rolcanlogin", true.into()),
-        ("rolreplication", true.into()),
-        ("rolbypassrls", true.into()),
-        ("rolconnlimit", Cell::Int(-1)),
-    ])
+    only_superusers(context, "table pg_authid")?;
+    let password = |role: &Role| role.password.as_ref().map(|v| v.text()).into();
+    context.catalog.roles().all().try_for_each(|role| rows.add(common(context, role, password(role))))
+}
+
+/// Errors: 42501.
+fn only_superusers(context: &SystemContext, what: &str) -> Result<()> {
+    if context.is_superuser() {
+        return Ok(());
+    }
+    Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("permission denied for {what}"))
+        .hint("Query pg_roles, which shows all but what is kept of passwords."))
+}
+
+fn users(context: &SystemContext, rows: &mut Rows, password: impl Fn(&Role) -> Cell) -> Result<()> {
+    context.catalog.roles().all().filter(|role| role.login).try_for_each(|role| {
+        rows.add([
+            ("usename", context.role_name(role.id).into()),
+            ("usesysid", role.id.into()),
+            ("usecreatedb", (role.superuser || role.create_db).into()),
+            ("usesuper", role.superuser.into()),
+            ("userepl", role.superuser.into()),
+            ("usebypassrls", role.superuser.into()),
+            ("passwd", password(role)),
+            ("valuntil", role.valid_until_us.into()),
+        ])
+    })
 }
 
 pub fn pg_user(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    rows.add([
-        ("usename", (&context.user).into()),
-        ("usesysid", OWNER.into()),
-        ("usecreatedb", true.into()),
-        ("usesuper", true.into()),
-        ("userepl", true.into()),
-        ("usebypassrls", true.into()),
-    ])
+    users(context, rows, |_| MASK.into())
+}
+
+pub fn pg_shadow(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    only_superusers(context, "view pg_shadow")?;
+    users(context, rows, |role| role.password.as_ref().map(|v| v.text()).into())
+}
+
+pub fn pg_group(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let roles = context.catalog.roles();
+    roles.all().filter(|role| !role.login).try_for_each(|role| {
+        let members: Vec<Cell> = roles.memberships().filter(|m| m.role == role.id).map(|m| m.member.into()).collect();
+        rows.add([("groname", (&role.name).into()), ("grosysid", role.id.into()), ("grolist", members.into())])
+    })
+}
+
+pub fn pg_auth_members(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.catalog.roles().memberships().try_for_each(|m| {
+        rows.add([("roleid", m.role.into()), ("member", m.member.into()), ("grantor", m.grantor.into()), ("admin_option", m.admin.into())])
+    })
+}
+
+/// The roles whose privileges the session has.
+pub fn enabled_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let own = context.catalog.roles().inherits(context.role);
+    let enabled = context.catalog.roles().all().filter(|role| own.contains(&role.id) || role.id != OWNER && context.is_superuser());
+    enabled.map(|role| role.id).try_for_each(|id| rows.add([("role_name", context.role_name(id).into())]))
 }

@@ -5,7 +5,7 @@ use super::super::facts::{PROCS, SHAPES};
 use super::super::names::{SCHEMAS, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, RelationKind};
+use crate::catalog::{BOOTSTRAP, Column, Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -128,7 +128,11 @@ fn datetime_precision(ty: &PgType) -> Option<i64> {
 
 pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     SCHEMAS.iter().try_for_each(|(_, name)| {
-        rows.add([("catalog_name", (&context.database).into()), ("schema_name", (*name).into()), ("schema_owner", (&context.user).into())])
+        rows.add([
+            ("catalog_name", (&context.database).into()),
+            ("schema_name", (*name).into()),
+            ("schema_owner", context.role_name(BOOTSTRAP).into()),
+        ])
     })
 }
 
@@ -180,10 +184,6 @@ pub fn character_sets(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn catalog_name(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     rows.add([("catalog_name", (&context.database).into())])
-}
-
-pub fn enabled_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    rows.add([("role_name", (&context.user).into())])
 }
 
 /// The functions of pg_proc.

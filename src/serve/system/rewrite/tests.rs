@@ -46,8 +46,18 @@ fn context() -> Arc<SystemContext> {
     ];
     let catalog = catalog.iter().fold(Catalog::default(), |c, change| c.apply(change).unwrap());
     let status = RelationStatus { id: 16_399, state: "running".into(), rows: 10, ..Default::default() };
-    let (user, database) = ("ada".to_string(), "shop".to_string());
-    Arc::new(SystemContext { catalog: Arc::new(catalog), user, database, process_id: 7, relations: vec![status], ..Default::default() })
+    let (user, owner, database) = ("ada".to_string(), "ada".to_string(), "shop".to_string());
+    let role = crate::catalog::BOOTSTRAP;
+    Arc::new(SystemContext {
+        catalog: Arc::new(catalog),
+        user,
+        owner,
+        role,
+        database,
+        process_id: 7,
+        relations: vec![status],
+        ..Default::default()
+    })
 }
 
 fn session(context: &Arc<SystemContext>) -> SessionContext {
@@ -140,7 +150,7 @@ async fn a_relation_is_described_as_backslash_d_name_describes_it() {
 async fn schemas_databases_roles_functions_and_types_are_listed() {
     let schemas = "SELECT n.nspname AS \"Name\", pg_catalog.pg_get_userbyid(n.nspowner) AS \"Owner\", pg_catalog.array_to_string(n.nspacl, E'\\n') AS acl
         FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1";
-    assert_eq!(rows(schemas).await, "everfold|ada|; public|ada|");
+    assert_eq!(rows(schemas).await, "everfold|ada|; public|ada|ada=UC/ada\n=U/ada");
     let databases = "SELECT d.datname, pg_catalog.pg_encoding_to_char(d.encoding), CASE WHEN pg_catalog.has_database_privilege(d.datname, 'CONNECT') THEN
         pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(d.datname)) END, t.spcname FROM pg_catalog.pg_database d
         JOIN pg_catalog.pg_tablespace t ON d.dattablespace = t.oid";

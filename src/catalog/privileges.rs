@@ -1,0 +1,176 @@
+//! Privileges: what may be granted on what, and the sets of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{RelationId, RelationKind};
+
+/// A set of privileges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Privileges(u16);
+
+/// Each privilege: itself, its letter in an ACL, its name in SQL.
+pub const PRIVILEGES: [(Privileges, char, &str); 11] = [
+    (Privileges::INSERT, 'a', "INSERT"),
+    (Privileges::SELECT, 'r', "SELECT"),
+    (Privileges::UPDATE, 'w', "UPDATE"),
+    (Privileges::DELETE, 'd', "DELETE"),
+    (Privileges::TRUNCATE, 'D', "TRUNCATE"),
+    (Privileges::REFERENCES, 'x', "REFERENCES"),
+    (Privileges::TRIGGER, 't', "TRIGGER"),
+    (Privileges::USAGE, 'U', "USAGE"),
+    (Privileges::CREATE, 'C', "CREATE"),
+    (Privileges::TEMPORARY, 'T', "TEMPORARY"),
+    (Privileges::CONNECT, 'c', "CONNECT"),
+];
+
+impl Privileges {
+    pub const NONE: Privileges = Privileges(0);
+    pub const INSERT: Privileges = Privileges(1);
+    pub const SELECT: Privileges = Privileges(1 << 1);
+    pub const UPDATE: Privileges = Privileges(1 << 2);
+    pub const DELETE: Privileges = Privileges(1 << 3);
+    pub const TRUNCATE: Privileges = Privileges(1 << 4);
+    pub const REFERENCES: Privileges = Privileges(1 << 5);
+    pub const TRIGGER: Privileges = Privileges(1 << 6);
+    pub const USAGE: Privileges = Privileges(1 << 7);
+    pub const CREATE: Privileges = Privileges(1 << 8);
+    pub const TEMPORARY: Privileges = Privileges(1 << 9);
+    pub const CONNECT: Privileges = Privileges(1 << 10);
+
+    /// Those in either.
+    pub const fn and(self, other: Privileges) -> Privileges {
+        Privileges(self.0 | other.0)
+    }
+    /// Those in both.
+    pub fn within(self, other: Privileges) -> Privileges {
+        Privileges(self.0 & other.0)
+    }
+    /// Those that the other lacks.
+    pub fn without(self, other: Privileges) -> Privileges {
+        Privileges(self.0 & !other.0)
+    }
+    /// True if all of the other's are among them.
+    pub fn has(self, other: Privileges) -> bool {
+        other.without(self).is_none()
+    }
+    /// True if there are none.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+    /// The number of them.
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The privilege of that name in SQL, in any case; TEMP is TEMPORARY.
+    pub fn named(name: &str) -> Option<Privileges> {
+        let name = if name.eq_ignore_ascii_case("temp") { "TEMPORARY" } else { name };
+        PRIVILEGES.iter().find(|(_, _, n)| n.eq_ignore_ascii_case(name)).map(|(p, _, _)| *p)
+    }
+
+    /// Each of them: itself and its name.
+    pub fn each(self) -> impl Iterator<Item = (Privileges, &'static str)> {
+        PRIVILEGES.iter().filter(move |(p, _, _)| self.has(*p)).map(|(p, _, name)| (*p, *name))
+    }
+
+    /// What a relation of that kind may have granted: events are immutable, and views are not written to.
+    pub fn on_relation(kind: RelationKind) -> Privileges {
+        match kind {
+            RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT),
+            RelationKind::Table => {
+                let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
+                Privileges::SELECT.and(change)
+            }
+            RelationKind::MaterializedView | RelationKind::View => Privileges::SELECT,
+        }
+    }
+}
+
+impl fmt::Display for Privileges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.each().map(|(_, name)| name).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What privileges are granted on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Object {
+    Relation(RelationId),
+    Schema(String),
+    /// The one database.
+    Database,
+}
+
+impl Object {
+    /// What may be granted on it; for a relation see [`Privileges::on_relation`].
+    pub fn privileges(&self, kind: Option<RelationKind>) -> Privileges {
+        match self {
+            Object::Relation(_) => kind.map_or(Privileges::NONE, Privileges::on_relation),
+            Object::Schema(_) => Privileges::USAGE.and(Privileges::CREATE),
+            Object::Database => Privileges::CREATE.and(Privileges::TEMPORARY).and(Privileges::CONNECT),
+        }
+    }
+}
+
+/// What one role has granted another on one object: the privileges, and those among them that may be granted on. As text `ar*`: the
+/// letters of an ACL, with a star for the grant option.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    pub privileges: Privileges,
+    pub options: Privileges,
+}
+
+impl fmt::Display for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (privilege, letter, _) in PRIVILEGES.iter().filter(|(p, _, _)| self.privileges.has(*p)) {
+            write!(f, "{letter}{}", if self.options.has(*privilege) { "*" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Granted {
+    /// Reads its text; letters that are unknown are an error.
+    pub fn parse(text: &str) -> Option<Granted> {
+        let mut granted = Granted::default();
+        let mut last = Privileges::NONE;
+        for letter in text.chars() {
+            if letter == '*' {
+                granted.options = granted.options.and(last);
+                continue;
+            }
+            last = PRIVILEGES.iter().find(|(_, l, _)| *l == letter)?.0;
+            granted.privileges = granted.privileges.and(last);
+        }
+        Some(granted)
+    }
+}
+
+impl Serialize for Granted {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Granted {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Granted::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("unknown privileges: {text}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn granted_privileges_are_letters() {
+        let granted = Granted::parse("ar*w").unwrap();
+        assert_eq!(granted.privileges.to_string(), "INSERT, SELECT, UPDATE");
+        assert_eq!((granted.options, granted.to_string().as_str()), (Privileges::SELECT, "ar*w"));
+        assert_eq!(Granted::parse("?"), None);
+        assert_eq!(Privileges::named("temp"), Some(Privileges::TEMPORARY));
+    }
+}

@@ -1,0 +1,404 @@
+//! Roles, memberships and grants: the part of the catalog that says who may do what.
+//!
+//! It is a fold like the rest: a statement becomes a list of [`RoleChange`]s, one event of `_catalog`. [`Roles`] is shared by all
+//! catalogs between two such events, so that whoever has asked it something need only compare the pointer to know that the
+//! answer still holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::privileges::{Granted, Object, Privileges};
+use super::{Relation, RelationId};
+use crate::data::Verifier;
+use crate::error::{Error, Result, code, nearest};
+
+/// Number of a role; its pg_authid oid too.
+pub type RoleId = u32;
+/// Who gets what everybody gets.
+pub const PUBLIC: RoleId = 0;
+/// The superuser that is always there, and owns what was made before there were other roles.
+pub const BOOTSTRAP: RoleId = 10;
+/// Its name.
+pub const BOOTSTRAP_NAME: &str = "everfold";
+/// Members may read every relation.
+pub const READ_ALL_DATA: RoleId = 6_181;
+/// Members may write to every relation.
+pub const WRITE_ALL_DATA: RoleId = 6_182;
+/// Members may see what other sessions do.
+pub const READ_ALL_STATS: RoleId = 3_375;
+/// Members may CHECKPOINT.
+pub const CHECKPOINT: RoleId = 4_544;
+/// The first id given to a role that was created.
+const FIRST_ROLE: RoleId = 16_384;
+/// The schema of all relations.
+const PUBLIC_SCHEMA: &str = "public";
+
+/// A role: a user, a group, or both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Role {
+    pub id: RoleId,
+    pub name: String,
+    pub superuser: bool,
+    /// True if it has the privileges of the roles it is a member of without SET ROLE.
+    pub inherit: bool,
+    pub create_role: bool,
+    pub create_db: bool,
+    pub login: bool,
+    /// Sessions at one time; -1 for no limit.
+    pub connection_limit: i32,
+    /// What is kept of its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Verifier>,
+    /// When its password ends to be good, in microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until_us: Option<i64>,
+}
+
+impl Role {
+    /// A role with PostgreSQL's defaults: it may nothing, and not log in.
+    pub fn new(id: RoleId, name: &str) -> Role {
+        Role {
+            id,
+            name: name.to_string(),
+            superuser: false,
+            inherit: true,
+            create_role: false,
+            create_db: false,
+            login: false,
+            connection_limit: -1,
+            password: None,
+            valid_until_us: None,
+        }
+    }
+
+    /// True if it was there from the beginning.
+    pub fn is_predefined(&self) -> bool {
+        self.id < FIRST_ROLE
+    }
+
+    /// True if it can let itself in by password and then mend everything.
+    pub fn is_key_holder(&self) -> bool {
+        self.superuser && self.login && self.password.is_some()
+    }
+}
+
+/// That one role is a member of another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    pub role: RoleId,
+    pub member: RoleId,
+    /// True if the member may let others in.
+    pub admin: bool,
+    pub grantor: RoleId,
+}
+
+/// One change of what roles there are and may do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum RoleChange {
+    /// A new role, or another definition of the one of that id.
+    Put(Role),
+    Drop(RoleId),
+    /// A new membership, or another definition of it.
+    Join(Membership),
+    Leave {
+        role: RoleId,
+        member: RoleId,
+    },
+    /// What `grantor` has granted `grantee` on the object from now on, nothing left out.
+    Grant {
+        object: Object,
+        grantee: RoleId,
+        grantor: RoleId,
+        granted: Granted,
+    },
+    /// The key from which salts for users that do not exist are made, so that they look like any other's. In hexadecimal.
+    MockKey(String),
+}
+
+/// All roles, as of one position.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    roles: BTreeMap<RoleId, Arc<Role>>,
+    by_name: BTreeMap<String, RoleId>,
+    /// By role and member.
+    members: BTreeMap<(RoleId, RoleId), Membership>,
+    /// By object, grantee and grantor.
+    grants: BTreeMap<(Object, RoleId, RoleId), Granted>,
+    next: RoleId,
+    /// See [`RoleChange::MockKey`].
+    pub mock_key: String,
+    /// True if a role has a password: then nobody is let in for nothing.
+    closed: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        let mut roles = Roles {
+            roles: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            members: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            next: FIRST_ROLE,
+            mock_key: String::new(),
+            closed: false,
+        };
+        let owner = Role { superuser: true, create_role: true, create_db: true, login: true, ..Role::new(BOOTSTRAP, BOOTSTRAP_NAME) };
+        roles.put(owner);
+        let predefined = [
+            (READ_ALL_DATA, "pg_read_all_data"),
+            (WRITE_ALL_DATA, "pg_write_all_data"),
+            (READ_ALL_STATS, "pg_read_all_stats"),
+            (CHECKPOINT, "pg_checkpoint"),
+        ];
+        predefined.into_iter().for_each(|(id, name)| roles.put(Role::new(id, name)));
+        let everybody =
+            [(Object::Schema(PUBLIC_SCHEMA.into()), Privileges::USAGE), (Object::Database, Privileges::CONNECT.and(Privileges::TEMPORARY))];
+        for (object, privileges) in everybody {
+            roles.grants.insert((object, PUBLIC, BOOTSTRAP), Granted { privileges, options: Privileges::NONE });
+        }
+        roles
+    }
+}
+
+impl Roles {
+    fn put(&mut self, role: Role) {
+        self.next = self.next.max(role.id + 1);
+        if let Some(old) = self.roles.get(&role.id) {
+            self.by_name.remove(&old.name);
+        }
+        self.by_name.insert(role.name.clone(), role.id);
+        self.roles.insert(role.id, Arc::new(role));
+    }
+
+    fn join(&mut self, membership: &Membership) {
+        self.members.insert((membership.role, membership.member), membership.clone());
+    }
+
+    /// Folds one more change.
+    pub(super) fn apply(&mut self, change: &RoleChange) {
+        match change {
+            RoleChange::Put(role) => self.put(role.clone()),
+            RoleChange::Drop(id) => {
+                if let Some(gone) = self.roles.remove(id) {
+                    self.by_name.remove(&gone.name);
+                }
+                self.members.retain(|(role, member), _| role != id && member != id);
+            }
+            RoleChange::Join(membership) => self.join(membership),
+            RoleChange::Leave { role, member } => {
+                self.members.remove(&(*role, *member));
+            }
+            RoleChange::Grant { object, grantee, grantor, granted } => {
+                let key = (object.clone(), *grantee, *grantor);
+                if granted.privileges.is_none() {
+                    self.grants.remove(&key);
+                } else {
+                    self.grants.insert(key, *granted);
+                }
+            }
+            RoleChange::MockKey(key) => self.mock_key = key.clone(),
+        }
+        self.closed = self.roles.values().any(|role| role.password.is_some());
+    }
+
+    /// True if something is granted on the object.
+    pub(super) fn mentions(&self, object: &Object) -> bool {
+        self.grants_on(object).next().is_some()
+    }
+
+    /// Forgets what was granted on an object that is gone, or moves it to the one in its place.
+    pub(super) fn replace(&mut self, old: &Object, new: Option<Object>) {
+        let moved: Vec<_> = self.grants_on(old).map(|(grantee, grantor, granted)| (grantee, grantor, *granted)).collect();
+        self.grants.retain(|(object, _, _), _| object != old);
+        if let Some(new) = new {
+            self.grants.extend(moved.into_iter().map(|(grantee, grantor, granted)| ((new.clone(), grantee, grantor), granted)));
+        }
+    }
+
+    // Who there is -------------------------------------------------------------------------------------------------------
+
+    /// The id that the next role gets.
+    pub fn next_id(&self) -> RoleId {
+        self.next
+    }
+    /// All roles by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.roles.values()
+    }
+    /// The role of that id.
+    pub fn by_id(&self, id: RoleId) -> Option<&Arc<Role>> {
+        self.roles.get(&id)
+    }
+    /// The role of that name, if there is one.
+    pub fn find(&self, name: &str) -> Option<&Arc<Role>> {
+        self.by_name.get(name).and_then(|id| self.roles.get(id))
+    }
+    /// The role of that name. Errors: 42704 with the nearest name as a hint.
+    pub fn get(&self, name: &str) -> Result<&Arc<Role>> {
+        self.find(name).ok_or_else(|| {
+            let error = Error::new(code::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"));
+            match nearest(name, self.by_name.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("Perhaps you meant the role \"{near}\".")),
+                None => error,
+            }
+        })
+    }
+    /// The name of a role; `PUBLIC` for everybody.
+    pub fn name(&self, id: RoleId) -> String {
+        match self.roles.get(&id) {
+            _ if id == PUBLIC => "PUBLIC".into(),
+            Some(role) => role.name.clone(),
+            None => format!("unknown (OID={id})"),
+        }
+    }
+    /// True if a role has a password: then nobody is let in for nothing.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+    /// True if some role can let itself in by password and then mend everything.
+    pub fn has_key_holder(&self) -> bool {
+        self.roles.values().any(|role| role.is_key_holder())
+    }
+    /// All memberships.
+    pub fn memberships(&self) -> impl Iterator<Item = &Membership> {
+        self.members.values()
+    }
+    /// That `member` is directly in `role`.
+    pub fn membership(&self, role: RoleId, member: RoleId) -> Option<&Membership> {
+        self.members.get(&(role, member))
+    }
+
+    /// The role and all that it is a member of, directly or not.
+    pub fn member_of(&self, id: RoleId) -> BTreeSet<RoleId> {
+        self.reach(id, false)
+    }
+
+    /// The role and all whose privileges it has without SET ROLE.
+    pub fn inherits(&self, id: RoleId) -> BTreeSet<RoleId> {
+        self.reach(id, true)
+    }
+
+    fn reach(&self, id: RoleId, inherited: bool) -> BTreeSet<RoleId> {
+        let mut all = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let goes_on = !inherited || self.roles.get(&id).is_some_and(|r| r.inherit);
+            if all.insert(id) && goes_on {
+                open.extend(self.members.keys().filter(|(_, member)| *member == id).map(|(role, _)| *role));
+            }
+        }
+        all
+    }
+
+    /// True for a superuser.
+    pub fn is_superuser(&self, id: RoleId) -> bool {
+        self.roles.get(&id).is_some_and(|r| r.superuser)
+    }
+
+    // What they may ------------------------------------------------------------------------------------------------------
+
+    /// Number of grants.
+    pub fn grants_len(&self) -> usize {
+        self.grants.len()
+    }
+
+    /// What is granted on an object: grantee, grantor, and what.
+    pub fn grants_on(&self, object: &Object) -> impl Iterator<Item = (RoleId, RoleId, &Granted)> {
+        let range = (object.clone(), 0, 0)..=(object.clone(), RoleId::MAX, RoleId::MAX);
+        self.grants.range(range).map(|((_, grantee, grantor), granted)| (*grantee, *grantor, granted))
+    }
+
+    /// All grants: object, grantee, grantor, and what.
+    pub fn grants(&self) -> impl Iterator<Item = (&Object, RoleId, RoleId, &Granted)> {
+        self.grants.iter().map(|((object, grantee, grantor), granted)| (object, *grantee, *grantor, granted))
+    }
+
+    /// What `grantor` has granted `grantee` on an object.
+    pub fn granted(&self, object: &Object, grantee: RoleId, grantor: RoleId) -> Granted {
+        self.grants.get(&(object.clone(), grantee, grantor)).copied().unwrap_or_default()
+    }
+
+    /// What these roles together hold on an object: what was granted to one of them or to everybody, and what the predefined ones among
+    /// them imply. `all` is what may be granted on it.
+    pub fn held_by(&self, object: &Object, roles: &BTreeSet<RoleId>, all: Privileges) -> Granted {
+        let mut held = Granted::default();
+        for (_, _, granted) in self.grants_on(object).filter(|(grantee, _, _)| *grantee == PUBLIC || roles.contains(grantee)) {
+            held.privileges = held.privileges.and(granted.privileges);
+            held.options = held.options.and(granted.options);
+        }
+        let (read, write) = match object {
+            Object::Relation(_) => (Privileges::SELECT, Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE)),
+            Object::Schema(_) => (Privileges::USAGE, Privileges::USAGE),
+            Object::Database => (Privileges::NONE, Privileges::NONE),
+        };
+        for (role, implied) in [(READ_ALL_DATA, read), (WRITE_ALL_DATA, write)] {
+            if roles.contains(&role) {
+                held.privileges = held.privileges.and(implied.within(all));
+            }
+        }
+        held
+    }
+
+    /// The privileges of a role on a relation.
+    pub fn on_relation(&self, id: RoleId, relation: &Relation) -> Granted {
+        self.on(id, &Object::Relation(relation.id), relation.owner, Privileges::on_relation(relation.kind))
+    }
+
+    /// The privileges of a role on an object of which `all` may be granted.
+    pub fn on(&self, id: RoleId, object: &Object, owner: RoleId, all: Privileges) -> Granted {
+        let roles = self.inherits(id);
+        if self.is_superuser(id) || roles.contains(&owner) {
+            return Granted { privileges: all, options: all };
+        }
+        self.held_by(object, &roles, all)
+    }
+
+    /// The objects on which a role has been granted something, and those on which it granted.
+    pub fn mentioned_in(&self, id: RoleId) -> impl Iterator<Item = &Object> {
+        self.grants.keys().filter(move |(_, grantee, grantor)| *grantee == id || *grantor == id).map(|(object, _, _)| object)
+    }
+}
+
+/// The object that a relation is to grants.
+pub(super) fn object(id: RelationId) -> Object {
+    Object::Relation(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_reaches_what_its_groups_may_unless_it_does_not_inherit() {
+        let mut roles = Roles::default();
+        for (id, name, inherit) in [(1, "readers", true), (2, "ann", true), (3, "bob", false), (4, "staff", true)] {
+            roles.apply(&RoleChange::Put(Role { inherit, ..Role::new(FIRST_ROLE + id, name) }));
+        }
+        for (role, member) in [(1, 4), (4, 2), (4, 3)] {
+            let (role, member) = (FIRST_ROLE + role, FIRST_ROLE + member);
+            roles.apply(&RoleChange::Join(Membership { role, member, admin: false, grantor: BOOTSTRAP }));
+        }
+        let object = Object::Relation(20_000);
+        let granted = Granted { privileges: Privileges::SELECT, options: Privileges::NONE };
+        roles.apply(&RoleChange::Grant { object: object.clone(), grantee: FIRST_ROLE + 1, grantor: BOOTSTRAP, granted });
+        let may = |id: RoleId| roles.on(id, &object, BOOTSTRAP, Privileges::SELECT.and(Privileges::INSERT)).privileges;
+        assert_eq!(may(FIRST_ROLE + 2), Privileges::SELECT);
+        assert_eq!(may(FIRST_ROLE + 3), Privileges::NONE);
+        assert_eq!(may(BOOTSTRAP), Privileges::SELECT.and(Privileges::INSERT));
+        assert!(roles.member_of(FIRST_ROLE + 3).contains(&(FIRST_ROLE + 1)));
+    }
+
+    #[test]
+    fn changes_are_told_as_json() {
+        let change = RoleChange::Grant {
+            object: Object::Schema("public".into()),
+            grantee: PUBLIC,
+            grantor: BOOTSTRAP,
+            granted: Granted::parse("UC*").unwrap(),
+        };
+        let text = serde_json::to_string(&change).unwrap();
+        assert_eq!(text, r#"{"Grant":{"object":{"Schema":"public"},"grantee":0,"grantor":10,"granted":"UC*"}}"#);
+    }
+}

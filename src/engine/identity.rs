@@ -1,0 +1,132 @@
+//! Who may come in, and who a session is: admission, SET ROLE, SET SESSION AUTHORIZATION.
+
+use std::sync::Arc;
+
+use super::database::Engine;
+use super::lookup::Lookup;
+use super::privileges::{Authority, Identity, denied, denied_text};
+use super::session::Session;
+use crate::catalog::{Object, Privileges, Role, RoleId};
+use crate::error::{Error, Result, code};
+
+/// What is known of a user who wants in.
+pub struct Candidate {
+    /// True while no role has a password: then everybody on this machine is let in.
+    pub open: bool,
+    /// The role, if there is one of that name.
+    pub role: Option<Arc<Role>>,
+    /// The names of the roles that it is a member of, itself included.
+    pub groups: Vec<String>,
+    /// From what salts for users without a password are made.
+    pub mock_key: String,
+    /// False if its password was good until some time past.
+    pub in_time: bool,
+}
+
+impl Default for Candidate {
+    /// What is known of everybody where there are no roles.
+    fn default() -> Self {
+        Candidate { open: true, role: None, groups: vec![], mock_key: String::new(), in_time: true }
+    }
+}
+
+impl Engine {
+    /// What is known of a user of that name.
+    pub fn candidate(&self, user: &str) -> Candidate {
+        let catalog = self.catalog();
+        let roles = catalog.roles();
+        let role = roles.find(user).cloned();
+        let groups = role.iter().flat_map(|r| roles.member_of(r.id)).map(|id| roles.name(id)).collect();
+        let in_time = role.as_ref().and_then(|r| r.valid_until_us).is_none_or(|end| self.clock.now_us() < end);
+        Candidate { open: !roles.is_closed(), role, groups, mock_key: roles.mock_key.clone(), in_time }
+    }
+
+    /// True once a role has a password.
+    pub fn asks_for_passwords(&self) -> bool {
+        self.catalog().roles().is_closed()
+    }
+
+    /// Who a user is that has shown to be the one. Errors: 28000, 42501, 53300.
+    pub(super) fn admitted(&self, user: &str, database: &str) -> Result<Identity> {
+        let catalog = self.catalog();
+        let roles = catalog.roles();
+        let refused = |message: String| Err(Error::new(code::INVALID_AUTHORIZATION, message));
+        let Some(role) = roles.find(user) else {
+            if !roles.is_closed() {
+                return Ok(Identity::bootstrap(user));
+            }
+            return refused(format!("role \"{user}\" does not exist"));
+        };
+        if !role.login {
+            return refused(format!("role \"{user}\" is not permitted to log in"));
+        }
+        if !roles
+            .on(role.id, &Object::Database, crate::catalog::BOOTSTRAP, Object::Database.privileges(None))
+            .privileges
+            .has(Privileges::CONNECT)
+        {
+            return Err(denied("database", &format!("\"{database}\"")).detail("User does not have CONNECT privilege."));
+        }
+        let sessions = || self.sessions.lock().values().filter(|s| s.role == role.id).count();
+        if role.connection_limit >= 0 && !role.superuser && sessions() >= role.connection_limit as usize {
+            return Err(Error::new(code::TOO_MANY_CONNECTIONS, format!("too many connections for role \"{user}\"")));
+        }
+        Ok(Identity::of(role.id))
+    }
+}
+
+impl Session {
+    /// False if a look-up must not be answered at once, but refused in the general way.
+    pub(super) fn may_look_up(&self, lookup: &Lookup) -> bool {
+        self.authority.superuser || self.may(Privileges::SELECT, lookup.relation()).is_ok()
+    }
+
+    /// Sets `role` or `session_authorization`; `None` is back to how the session began.
+    pub(super) fn become_role(&mut self, setting: &str, name: Option<&str>) -> Result<()> {
+        let to_role = setting == "role";
+        let name = name.filter(|name| !(to_role && *name == "none"));
+        let id = match name {
+            Some(name) => self.known(name)?,
+            None if to_role => self.identity.session,
+            None => self.identity.login,
+        };
+        let catalog = self.catalog();
+        let roles = catalog.roles();
+        if to_role {
+            let session = self.identity.session;
+            if !roles.is_superuser(session) && !roles.member_of(session).contains(&id) {
+                return Err(denied_text(&format!("permission denied to set role \"{}\"", roles.name(id))));
+            }
+        } else {
+            if id != self.identity.login && !roles.is_superuser(self.identity.login) {
+                return Err(denied_text("permission denied to set session authorization"));
+            }
+            self.identity.session = id;
+        }
+        self.identity.current = id;
+        self.authority = Authority::of(roles, id);
+        self.context.set_identity(&self.identity);
+        self.show_identity();
+        Ok(())
+    }
+
+    /// The role of that name, the session's own included. Errors: 22023, PostgreSQL's for the value of a setting.
+    fn known(&self, name: &str) -> Result<RoleId> {
+        let roles = &self.authority.roles;
+        match roles.find(name) {
+            Some(role) => Ok(role.id),
+            None if self.identity.alias.as_deref() == Some(name) => Ok(self.identity.login),
+            None => {
+                let mut error = roles.get(name).expect_err("it was not found");
+                error.fields_mut().code = code::INVALID_PARAMETER_VALUE;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts who the session is among its settings.
+    pub(super) fn show_identity(&mut self) {
+        let settings = self.identity.settings(&self.authority.roles);
+        settings.into_iter().for_each(|(name, value)| self.settings.put(name, value));
+    }
+}

@@ -1,0 +1,213 @@
+//! Who a session is, and what it may do.
+//!
+//! Each kind of statement asks here once, when it runs: queries in [`Session::may_read`] for all that their plan names, look-ups by key
+//! and statements that write in [`Session::may`], DDL in [`Session::must_own`] and [`Session::may_create`]. What a view reads is read with
+//! its owner's rights, what a materialized view holds was read with its owner's when it was made.
+//!
+//! The answer for the session's role is kept with the [`Roles`] it was computed from, which is another value after every statement
+//! about roles: [`Session::refresh`] compares pointers, and a superuser is asked nothing more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::session::Session;
+use crate::catalog::{BOOTSTRAP, CHECKPOINT, Granted, Object, Privileges, Relation, RoleId, Roles, Sequence};
+use crate::error::{Error, Result, code};
+use crate::plan::names::Read;
+
+/// The schema that relations are created in.
+const SCHEMA: &str = "public";
+
+/// Who a session is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who came in: what RESET goes back to, and who may take another's place.
+    pub login: RoleId,
+    /// session_user
+    pub session: RoleId,
+    /// current_user
+    pub current: RoleId,
+    /// The name under which the first superuser came in, if it did.
+    pub alias: Option<String>,
+}
+
+impl Identity {
+    /// A role that has come in under its own name.
+    pub fn of(role: RoleId) -> Identity {
+        Identity { login: role, session: role, current: role, alias: None }
+    }
+
+    /// The first superuser under the name that the client gave.
+    pub fn bootstrap(name: &str) -> Identity {
+        Identity { alias: Some(name.to_string()), ..Identity::of(BOOTSTRAP) }
+    }
+
+    /// The settings that say who it is.
+    pub fn settings(&self, roles: &Roles) -> [(&'static str, String); 3] {
+        let role = if self.current == self.session { "none".to_string() } else { self.name(roles, self.current) };
+        let superuser = if roles.is_superuser(self.current) { "on" } else { "off" };
+        [("role", role), ("session_authorization", self.name(roles, self.session)), ("is_superuser", superuser.to_string())]
+    }
+
+    /// The name of a role as this session knows it.
+    pub fn name(&self, roles: &Roles, id: RoleId) -> String {
+        match &self.alias {
+            Some(alias) if id == BOOTSTRAP => alias.clone(),
+            _ => roles.name(id),
+        }
+    }
+}
+
+/// What the current role may, as of one state of the roles.
+pub struct Authority {
+    pub roles: Arc<Roles>,
+    pub role: RoleId,
+    pub superuser: bool,
+    /// The roles whose privileges it has.
+    inherits: BTreeSet<RoleId>,
+}
+
+impl Authority {
+    /// The authority of a role.
+    pub fn of(roles: &Arc<Roles>, role: RoleId) -> Authority {
+        let superuser = roles.is_superuser(role);
+        let inherits = if superuser { BTreeSet::new() } else { roles.inherits(role) };
+        Authority { roles: roles.clone(), role, superuser, inherits }
+    }
+
+    /// True if it has the rights of that role.
+    pub fn has_role(&self, id: RoleId) -> bool {
+        self.superuser || self.inherits.contains(&id)
+    }
+
+    /// True if it may do that with a relation.
+    pub fn may(&self, privilege: Privileges, relation: &Relation) -> bool {
+        let of_kind = Privileges::on_relation(relation.kind);
+        self.has_role(relation.owner) || self.on(&Object::Relation(relation.id), of_kind).privileges.has(privilege)
+    }
+
+    /// What it holds on an object that it does not own, of which `all` may be granted.
+    fn on(&self, object: &Object, all: Privileges) -> Granted {
+        self.roles.held_by(object, &self.inherits, all)
+    }
+}
+
+/// 42501, as PostgreSQL words it.
+pub(super) fn denied(kind: &str, name: &str) -> Error {
+    Error::new(code::INSUFFICIENT_PRIVILEGE, format!("permission denied for {kind} {name}"))
+}
+
+/// 42501 with a message of its own.
+pub(super) fn denied_text(message: &str) -> Error {
+    Error::new(code::INSUFFICIENT_PRIVILEGE, message)
+}
+
+fn must_be_owner(relation: &Relation) -> Error {
+    Error::new(code::INSUFFICIENT_PRIVILEGE, format!("must be owner of {} {}", relation.kind.word(), relation.name))
+}
+
+impl Session {
+    /// The current role.
+    pub(super) fn role(&self) -> RoleId {
+        self.identity.current
+    }
+
+    /// Takes note of what has become of the roles. Cost, where nothing has: the comparison of two pointers.
+    pub(super) fn refresh(&mut self) {
+        let current = match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
+            Some(own) => own.catalog.clone(),
+            None => self.engine.catalog.load().clone(),
+        };
+        if !Arc::ptr_eq(current.roles(), &self.authority.roles) || self.authority.role != self.identity.current {
+            self.authority = Authority::of(current.roles(), self.identity.current);
+        }
+    }
+
+    /// While it is set, the session does something of the server's own, such as to check a constraint, which nobody is asked about. If that
+    /// is given up half way, the next statement's [`Session::refresh`] takes the rights away.
+    pub(super) fn set_unasked(&mut self, unasked: bool) {
+        let role = if unasked { BOOTSTRAP } else { self.identity.current };
+        self.authority = Authority::of(&self.authority.roles, role);
+    }
+
+    /// Errors: 42501 unless the current role may do that with the relation.
+    pub(super) fn may(&self, privilege: Privileges, relation: &Relation) -> Result<()> {
+        if self.authority.superuser {
+            return Ok(());
+        }
+        self.may_in_schema(Privileges::USAGE)?;
+        if self.authority.may(privilege, relation) {
+            return Ok(());
+        }
+        Err(self.denied(privilege, relation, self.role()))
+    }
+
+    fn denied(&self, privilege: Privileges, relation: &Relation, role: RoleId) -> Error {
+        let name = self.identity.name(&self.authority.roles, role);
+        denied(relation.kind.word(), &relation.name)
+            .hint(format!("Its owner or a superuser can let it: GRANT {privilege} ON {} TO {name};", relation.name))
+    }
+
+    /// Errors: 42501 unless all of this may be read, what a view names with the rights of the view's owner.
+    pub(super) fn may_read(&self, reads: &[Read]) -> Result<()> {
+        for read in reads {
+            match read.as_owner {
+                None => self.may(Privileges::SELECT, &read.relation)?,
+                Some(owner) if owner == read.relation.owner => {}
+                Some(owner) => {
+                    if !self.authority.roles.on_relation(owner, &read.relation).privileges.has(Privileges::SELECT) {
+                        return Err(self.denied(Privileges::SELECT, &read.relation, owner));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Errors: 42501 unless the current role owns the relation.
+    pub(super) fn must_own(&self, relation: &Relation) -> Result<()> {
+        if self.authority.has_role(relation.owner) { Ok(()) } else { Err(must_be_owner(relation)) }
+    }
+
+    /// As [`Session::must_own`], of the relation of that name if there is one.
+    pub(super) fn must_own_named(&self, name: &str) -> Result<()> {
+        self.catalog().find(name).map_or(Ok(()), |relation| self.must_own(relation))
+    }
+
+    /// Errors: 42501 unless the current role owns the column that the sequence is for, or, of one on its own, may create sequences.
+    pub(super) fn must_own_sequence(&self, sequence: &Sequence) -> Result<()> {
+        match sequence.owner.as_ref().and_then(|(id, _)| self.catalog().by_id(*id).cloned()) {
+            Some(relation) => self.must_own(&relation),
+            None => self.may_create(),
+        }
+    }
+
+    /// Errors: 42501 unless the current role may create relations.
+    pub(super) fn may_create(&self) -> Result<()> {
+        self.may_in_schema(Privileges::CREATE)
+    }
+
+    fn may_in_schema(&self, privilege: Privileges) -> Result<()> {
+        let all = Privileges::USAGE.and(Privileges::CREATE);
+        if self.authority.superuser || self.authority.on(&Object::Schema(SCHEMA.into()), all).privileges.has(privilege) {
+            return Ok(());
+        }
+        let name = self.identity.name(&self.authority.roles, self.role());
+        Err(denied("schema", SCHEMA).hint(format!("A superuser can let it: GRANT {privilege} ON SCHEMA {SCHEMA} TO {name};")))
+    }
+
+    /// Errors: 42501 unless the current role may CHECKPOINT.
+    pub(super) fn may_checkpoint(&self) -> Result<()> {
+        if self.authority.has_role(CHECKPOINT) {
+            return Ok(());
+        }
+        Err(denied_text("must be superuser or have privileges of pg_checkpoint to do CHECKPOINT"))
+    }
+
+    /// The privilege that a statement needs which changes rows it may have to look at first: SELECT too where a condition or a value
+    /// names a column.
+    pub(super) fn may_change(&self, privilege: Privileges, relation: &Relation, looks: bool) -> Result<()> {
+        self.may(privilege, relation)?;
+        if looks { self.may(Privileges::SELECT, relation) } else { Ok(()) }
+    }
+}

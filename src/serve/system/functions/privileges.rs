@@ -1,0 +1,157 @@
+//! `has_table_privilege` and its kin: what a role may do, from the catalog.
+//!
+//! Each takes the role first or, left out, means the current one; roles and objects are named or given by their oids.
+
+use super::Row;
+use crate::catalog::{BOOTSTRAP, Granted, Object, Privileges, RoleId};
+use crate::error::{Error, Result, code};
+use crate::serve::system::SystemContext;
+use crate::serve::system::facts::SHAPES;
+use crate::serve::system::names::{DATABASE, OWNER, Reg, SCHEMAS, schema_oid};
+use crate::serve::system::rows::Cell;
+
+/// The role and the rest of the arguments, of which there are `count`; `None` if one is null.
+fn arguments<'a>(context: &SystemContext, row: Row<'a>, count: usize) -> Result<Option<(RoleId, Vec<&'a str>)>> {
+    let Some(texts) = row.iter().copied().collect::<Option<Vec<&str>>>() else { return Ok(None) };
+    if texts.len() == count {
+        return Ok(Some((context.role, texts)));
+    }
+    if texts.len() != count + 1 {
+        return Err(Error::new(code::UNDEFINED_FUNCTION, "function does not exist").hint("It takes another number of arguments."));
+    }
+    Ok(Some((role(context, texts[0])?, texts[1..].to_vec())))
+}
+
+fn role(context: &SystemContext, text: &str) -> Result<RoleId> {
+    if let Ok(oid) = text.parse() {
+        return Ok(oid);
+    }
+    match Reg::Role.look_up(context, &format!("\"{}\"", text.replace('"', "\"\"")))? {
+        Some(id) => Ok(id),
+        None => context.catalog.roles().get(text).map(|r| r.id),
+    }
+}
+
+/// True if one of the privileges listed is held, each with its grant option where that is said.
+fn any(list: &str, held: Granted, known: &[&str]) -> Result<Cell> {
+    let mut holds = false;
+    for item in list.split(',') {
+        let item = item.trim().to_ascii_uppercase();
+        let (name, option) = match item.strip_suffix("WITH GRANT OPTION") {
+            Some(name) => (name.trim().to_string(), true),
+            None => (item, false),
+        };
+        let privilege = Privileges::named(&name).filter(|_| known.contains(&name.as_str()));
+        let privilege = privilege
+            .ok_or_else(|| Error::new(code::INVALID_PARAMETER_VALUE, format!("unrecognized privilege type: \"{}\"", list.trim())))?;
+        holds |= if option { held.options } else { held.privileges }.has(privilege);
+    }
+    Ok(holds.into())
+}
+
+const ON_TABLES: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
+const EVERYTHING: Granted = Granted { privileges: ALL, options: ALL };
+const ALL: Privileges = Privileges::SELECT
+    .and(Privileges::INSERT)
+    .and(Privileges::UPDATE)
+    .and(Privileges::DELETE)
+    .and(Privileges::TRUNCATE)
+    .and(Privileges::REFERENCES)
+    .and(Privileges::TRIGGER);
+
+fn on_class(context: &SystemContext, role: RoleId, class: &str, list: &str) -> Result<Cell> {
+    let oid = match class.parse::<u32>() {
+        Ok(oid) => oid,
+        Err(_) => Reg::Class
+            .look_up(context, class)?
+            .ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("relation \"{class}\" does not exist")))?,
+    };
+    if let Some(relation) = context.catalog.by_id(oid) {
+        return any(list, context.catalog.roles().on_relation(role, relation), ON_TABLES);
+    }
+    let Some(shape) = SHAPES.iter().find(|s| s.oid == oid) else { return Ok(Cell::Null) };
+    let secret = ["pg_authid", "pg_shadow"].contains(&shape.name);
+    let held = match (context.catalog.roles().is_superuser(role), secret) {
+        (true, _) => EVERYTHING,
+        (false, true) => Granted::default(),
+        (false, false) => Granted { privileges: Privileges::SELECT, options: Privileges::NONE },
+    };
+    any(list, held, ON_TABLES)
+}
+
+pub fn on_table(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    on_class(context, role, rest[0], rest[1])
+}
+
+/// There are no privileges on columns: those of their table.
+pub fn on_column(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 3)? else { return Ok(Cell::Null) };
+    on_class(context, role, rest[0], rest[2])
+}
+
+pub fn on_schema(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    let name = match rest[0].parse::<u32>() {
+        Ok(oid) => SCHEMAS.iter().find(|s| s.0 == oid).map(|s| s.1),
+        Err(_) => {
+            let unknown = || Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", rest[0]));
+            schema_oid(rest[0]).ok_or_else(unknown)?;
+            Some(rest[0])
+        }
+    };
+    let Some(name) = name else { return Ok(Cell::Null) };
+    let object = Object::Schema(name.to_string());
+    let mut held = context.catalog.roles().on(role, &object, BOOTSTRAP, object.privileges(None));
+    if name != "public" {
+        held.privileges = held.privileges.and(Privileges::USAGE);
+    }
+    any(rest[1], held, &["CREATE", "USAGE"])
+}
+
+pub fn on_database(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    match rest[0].parse::<u32>() {
+        Ok(DATABASE) => {}
+        Ok(_) => return Ok(Cell::Null),
+        Err(_) if rest[0] == context.database => {}
+        Err(_) => return Err(Error::new(code::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", rest[0]))),
+    }
+    let held = context.catalog.roles().on(role, &Object::Database, BOOTSTRAP, Object::Database.privileges(None));
+    any(rest[1], held, &["CREATE", "CONNECT", "TEMPORARY", "TEMP"])
+}
+
+/// What only superusers may: settings of the server, tablespaces.
+pub fn superuser(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, _)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    Ok(context.catalog.roles().is_superuser(role).into())
+}
+
+/// `MEMBER`: may become that role. `USAGE`: has its privileges without that.
+pub fn has_role(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((member, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    let group = role(context, rest[0])?;
+    let roles = context.catalog.roles();
+    let mut holds = roles.is_superuser(member);
+    for item in rest[1].split(',') {
+        let item = item.trim().to_ascii_uppercase();
+        let admin = item.ends_with("WITH ADMIN OPTION") || item.ends_with("WITH GRANT OPTION");
+        holds |= match item.split_whitespace().next() {
+            Some("MEMBER" | "USAGE" | "SET") if admin => {
+                roles.member_of(member).iter().any(|own| roles.membership(group, *own).is_some_and(|m| m.admin))
+            }
+            Some("USAGE") => roles.inherits(member).contains(&group),
+            Some("MEMBER" | "SET") => roles.member_of(member).contains(&group),
+            _ => {
+                let message = format!("unrecognized privilege type: \"{}\"", rest[1].trim());
+                return Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
+            }
+        };
+    }
+    Ok(holds.into())
+}
+
+/// The name of a role.
+pub fn user_by_id(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(row[0].and_then(|oid| oid.parse().ok()).map(|oid: u32| context.role_name(if oid == OWNER { BOOTSTRAP } else { oid })).into())
+}

@@ -1,0 +1,433 @@
+//! The grammar of roles, grants and owners.
+
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use crate::catalog::{Privileges, RelationKind};
+use crate::data::Secret;
+use crate::error::{Error, Result, code};
+use crate::sql::Statement;
+use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, Target, Wanted};
+
+/// Privileges that nothing here could ever check.
+const REFUSED: [(&str, &str); 3] = [
+    ("references", "There are no foreign keys."),
+    ("trigger", "There are no triggers; a materialized view follows every event."),
+    ("maintain", "There is nothing to maintain."),
+];
+
+fn statement(statement: RoleStatement) -> Statement {
+    Statement::Role(Box::new(statement))
+}
+
+impl Reader<'_> {
+    /// The statement about roles that begins here, if one does. Errors: 42601, 0A000.
+    pub(super) fn role_statement(&mut self, words: [&str; 3]) -> Option<Result<Statement>> {
+        let read = match words {
+            ["create", "role" | "user" | "group", next] if next != "mapping" => self.create_role(),
+            ["alter", "role" | "user" | "group", next] if next != "mapping" => self.alter_role(),
+            ["drop", "role" | "user" | "group", next] if next != "mapping" => self.drop_role(),
+            ["alter", "stream" | "table" | "view" | "materialized", _] if self.gives_owner() => self.alter_owner(),
+            ["grant", ..] => self.grant(),
+            ["revoke", ..] => self.revoke(),
+            ["reassign", "owned", "by"] => self.reassign(),
+            ["drop", "owned", "by"] => self.drop_owned(),
+            ["set", ..] | ["reset", ..] => return self.identity().transpose(),
+            _ => return None,
+        };
+        Some(read.map(statement).map_err(|e| self.without_literals(e)))
+    }
+
+    /// The error, which must not quote a literal: it may be a password.
+    fn without_literals(&self, mut e: Error) -> Error {
+        if e.code() == code::SYNTAX_ERROR && e.message().contains(['\'', '$']) {
+            e.fields_mut().message = "syntax error at or near a string".into();
+        }
+        e.fields_mut().detail = None;
+        e
+    }
+
+    // Roles ------------------------------------------------------------------------------------------------------------
+
+    fn create_role(&mut self) -> Result<RoleStatement> {
+        self.skip(1);
+        let word = match self.word(0).as_str() {
+            "role" => "ROLE",
+            "user" => "USER",
+            _ => "GROUP",
+        };
+        self.skip(1);
+        let name = self.role_id()?;
+        self.eat("with");
+        let (mut options, mut in_roles, mut members, mut admins) = (RoleOptions::default(), vec![], vec![], vec![]);
+        while !self.ended() {
+            match (self.word(0).as_str(), self.word(1).as_str()) {
+                ("in", "role" | "group") => {
+                    self.skip(2);
+                    in_roles.extend(self.role_names()?);
+                }
+                ("role" | "user", _) => {
+                    self.skip(1);
+                    members.extend(self.role_names()?);
+                }
+                ("admin", _) => {
+                    self.skip(1);
+                    admins.extend(self.role_names()?);
+                }
+                ("sysid", _) => return Err(Error::unsupported("SYSID is not supported").hint("Roles get their numbers by themselves.")),
+                _ => self.role_option(&mut options)?,
+            }
+        }
+        Ok(RoleStatement::Create { word, name, options, in_roles, members, admins })
+    }
+
+    fn alter_role(&mut self) -> Result<RoleStatement> {
+        let group = self.word(1) == "group";
+        self.skip(2);
+        if self.word(0) == "all" {
+            return Err(no_settings());
+        }
+        let role = self.role_name()?;
+        if self.eat_words(&["rename", "to"]) {
+            let RoleName::Named(from) = role else { return Err(self.unexpected()) };
+            return Ok(RoleStatement::Rename { from, to: self.role_id()? });
+        }
+        if group {
+            let roles = vec![self.named(role)?];
+            let joins = self.eat("add");
+            if !joins {
+                self.expect("drop")?;
+            }
+            self.expect("user")?;
+            let members = self.role_names()?;
+            return Ok(if joins {
+                RoleStatement::Join { roles, members, admin: false }
+            } else {
+                RoleStatement::Leave { roles, members, admin_only: false }
+            });
+        }
+        if matches!(self.word(0).as_str(), "set" | "reset" | "in") {
+            return Err(no_settings());
+        }
+        self.eat("with");
+        let mut options = RoleOptions::default();
+        while !self.ended() {
+            self.role_option(&mut options)?;
+        }
+        Ok(RoleStatement::Alter { role, options })
+    }
+
+    fn role_option(&mut self, options: &mut RoleOptions) -> Result<()> {
+        let word = self.word(0);
+        let (no, plain) = match word.strip_prefix("no") {
+            Some(rest) => (true, rest),
+            None => (false, word.as_str()),
+        };
+        let flag = match plain {
+            "superuser" => &mut options.superuser,
+            "inherit" => &mut options.inherit,
+            "createrole" => &mut options.create_role,
+            "createdb" => &mut options.create_db,
+            "login" => &mut options.login,
+            "replication" | "bypassrls" if no => {
+                self.skip(1);
+                return Ok(());
+            }
+            "replication" | "bypassrls" => {
+                let hint = "There is no replication protocol and no row security; a superuser may do everything.";
+                return Err(Error::unsupported(format!("{} is not supported", plain.to_uppercase())).hint(hint));
+            }
+            _ if no => return Err(self.unexpected()),
+            _ => return self.role_value(options),
+        };
+        if flag.is_some() {
+            return Err(Error::syntax("conflicting or redundant options"));
+        }
+        *flag = Some(!no);
+        self.skip(1);
+        Ok(())
+    }
+
+    fn role_value(&mut self, options: &mut RoleOptions) -> Result<()> {
+        let redundant = || Error::syntax("conflicting or redundant options");
+        match self.word(0).as_str() {
+            "unencrypted" => {
+                let message = "UNENCRYPTED PASSWORD is no longer supported";
+                return Err(Error::unsupported(message).hint("Remove UNENCRYPTED to store the password in encrypted form instead."));
+            }
+            "encrypted" | "password" => {
+                self.eat("encrypted");
+                self.expect("password")?;
+                let password = if self.eat("null") { None } else { Some(Secret(self.text()?)) };
+                if options.password.replace(password).is_some() {
+                    return Err(redundant());
+                }
+            }
+            "connection" if self.word(1) == "limit" => {
+                self.skip(2);
+                let negative = self.parser.consume_token(&Token::Minus);
+                let Token::Number(digits, _) = self.parser.peek_token().token else { return Err(self.unexpected()) };
+                self.skip(1);
+                let limit: i32 = format!("{}{digits}", if negative { "-" } else { "" }).parse().unwrap_or(i32::MIN);
+                if limit < -1 {
+                    return Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid connection limit: {limit}")));
+                }
+                if options.connection_limit.replace(limit).is_some() {
+                    return Err(redundant());
+                }
+            }
+            "valid" if self.word(1) == "until" => {
+                self.skip(2);
+                if options.valid_until.replace(self.text()?).is_some() {
+                    return Err(redundant());
+                }
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    fn drop_role(&mut self) -> Result<RoleStatement> {
+        self.skip(2);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let names = self.listed(|r| r.role_id())?;
+        Ok(RoleStatement::Drop { names, if_exists })
+    }
+
+    // Grants -----------------------------------------------------------------------------------------------------------
+
+    fn grant(&mut self) -> Result<RoleStatement> {
+        self.skip(1);
+        let (words, on) = self.granted()?;
+        self.expect("to")?;
+        let to = self.role_names()?;
+        let options = self.eat_words(&["with", "grant", "option"]);
+        let admin = !options && self.eat_words(&["with", "admin", "option"]);
+        self.granted_by()?;
+        match on {
+            Some(on) if !admin => Ok(RoleStatement::Grant { privileges: self.wanted(words)?, on, to, option: options }),
+            None if !options => Ok(RoleStatement::Join { roles: words, members: to, admin }),
+            _ => Err(Error::syntax("privileges take WITH GRANT OPTION, roles WITH ADMIN OPTION")),
+        }
+    }
+
+    fn revoke(&mut self) -> Result<RoleStatement> {
+        self.skip(1);
+        let option_only = self.eat_words(&["grant", "option", "for"]);
+        let admin_only = !option_only && self.eat_words(&["admin", "option", "for"]);
+        let (words, on) = self.granted()?;
+        self.expect("from")?;
+        let from = self.role_names()?;
+        self.granted_by()?;
+        let cascade = self.cascade();
+        match on {
+            Some(on) if !admin_only => Ok(RoleStatement::Revoke { privileges: self.wanted(words)?, on, from, option_only, cascade }),
+            None if !option_only => Ok(RoleStatement::Leave { roles: words, members: from, admin_only }),
+            _ => Err(Error::syntax("privileges take GRANT OPTION FOR, roles ADMIN OPTION FOR")),
+        }
+    }
+
+    /// `word, .. [ON objects]`: the words are privileges if ON follows, else roles.
+    fn granted(&mut self) -> Result<(Vec<String>, Option<Target>)> {
+        let words = self.listed(|r| {
+            let name = r.name()?;
+            if name == "all" {
+                r.eat("privileges");
+            }
+            if r.parser.peek_token_ref().token == Token::LParen {
+                return Err(Error::unsupported("privileges on columns are not supported").hint("Grant them on a view of those columns."));
+            }
+            Ok(name)
+        })?;
+        let on = if self.eat("on") { Some(self.target()?) } else { None };
+        Ok((words, on))
+    }
+
+    fn wanted(&self, words: Vec<String>) -> Result<Wanted> {
+        let mut wanted = Privileges::NONE;
+        for word in &words {
+            if word == "all" {
+                if words.len() > 1 {
+                    return Err(Error::syntax("ALL stands alone"));
+                }
+                return Ok(None);
+            }
+            if let Some((_, hint)) = REFUSED.iter().find(|(name, _)| name == word) {
+                return Err(Error::unsupported(format!("privilege {} is not supported", word.to_uppercase())).hint(*hint));
+            }
+            let privilege = Privileges::named(word);
+            wanted = wanted.and(privilege.ok_or_else(|| Error::syntax(format!("unrecognized privilege type \"{word}\"")))?);
+        }
+        Ok(Some(wanted))
+    }
+
+    fn target(&mut self) -> Result<Target> {
+        if self.eat_words(&["all", "tables", "in", "schema"]) {
+            return Ok(Target::AllIn(self.listed(|r| r.name())?));
+        }
+        let kind = self.word(0);
+        match kind.as_str() {
+            "schema" => {
+                self.skip(1);
+                return Ok(Target::Schemas(self.listed(|r| r.name())?));
+            }
+            "database" => {
+                self.skip(1);
+                return Ok(Target::Databases(self.listed(|r| r.name())?));
+            }
+            "all" | "sequence" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large"
+            | "tablespace" | "parameter"
+                if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
+            {
+                return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase()))
+                    .hint("Grant on relations, ALL TABLES IN SCHEMA public, SCHEMA and DATABASE."));
+            }
+            "table" | "stream" | "view" => self.skip(1),
+            "materialized" if self.word(1) == "view" => self.skip(2),
+            _ => {}
+        }
+        Ok(Target::Relations(self.listed(|r| r.relation_name())?))
+    }
+
+    fn granted_by(&mut self) -> Result<()> {
+        if self.word(0) == "granted" {
+            return Err(Error::unsupported("GRANTED BY is not supported").hint("SET ROLE first: the current role is the grantor."));
+        }
+        Ok(())
+    }
+
+    // Owners -----------------------------------------------------------------------------------------------------------
+
+    /// True for `ALTER kind [IF EXISTS] name OWNER TO`, which is looked for without consuming anything.
+    fn gives_owner(&self) -> bool {
+        (2..12)
+            .take_while(|n| !matches!(self.parser.peek_nth_token_ref(*n).token, Token::EOF | Token::SemiColon | Token::LParen))
+            .any(|n| self.word(n) == "owner" && self.word(n + 1) == "to")
+    }
+
+    fn alter_owner(&mut self) -> Result<RoleStatement> {
+        self.skip(1);
+        let kind = match self.word(0).as_str() {
+            "stream" => RelationKind::Stream,
+            "table" => RelationKind::Table,
+            "view" => RelationKind::View,
+            _ => {
+                self.skip(1);
+                RelationKind::MaterializedView
+            }
+        };
+        self.skip(1);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let name = self.relation_name()?;
+        self.expect("owner")?;
+        self.expect("to")?;
+        Ok(RoleStatement::Own { kind, name, if_exists, owner: self.role_name()? })
+    }
+
+    fn reassign(&mut self) -> Result<RoleStatement> {
+        self.skip(3);
+        let from = self.role_names()?;
+        self.expect("to")?;
+        Ok(RoleStatement::Reassign { from, to: self.role_name()? })
+    }
+
+    fn drop_owned(&mut self) -> Result<RoleStatement> {
+        self.skip(3);
+        let roles = self.role_names()?;
+        Ok(RoleStatement::DropOwned { roles, cascade: self.cascade() })
+    }
+
+    fn cascade(&mut self) -> bool {
+        let cascade = self.eat("cascade");
+        if !cascade {
+            self.eat("restrict");
+        }
+        cascade
+    }
+
+    // Who the session is -------------------------------------------------------------------------------------------------
+
+    /// SET ROLE, SET SESSION AUTHORIZATION and their RESETs; nothing is consumed if it is another SET.
+    fn identity(&mut self) -> Result<Option<Statement>> {
+        let reset = self.word(0) == "reset";
+        let local = self.word(1) == "local";
+        let scoped = local || self.word(1) == "session" && self.word(2) != "authorization";
+        let at = if scoped { 2 } else { 1 };
+        let role = self.word(at) == "role";
+        let session = self.word(at) == "session" && self.word(at + 1) == "authorization" || self.word(at) == "session_authorization";
+        if !role && !session {
+            return Ok(None);
+        }
+        self.skip(if self.word(at) == "session" { at + 2 } else { at + 1 });
+        let mut name = None;
+        if !reset {
+            if !self.parser.consume_token(&Token::Eq) {
+                self.eat("to");
+            }
+            name = match self.word(0) == "default" || role && self.word(0) == "none" {
+                true => {
+                    self.skip(1);
+                    None
+                }
+                false => Some(if matches!(self.parser.peek_token_ref().token, Token::Word(_)) { self.name()? } else { self.text()? }),
+            };
+        }
+        Ok(Some(statement(match role {
+            true => RoleStatement::SetRole { name, local, reset },
+            false => RoleStatement::SetSession { name, local, reset },
+        })))
+    }
+
+    // Names ------------------------------------------------------------------------------------------------------------
+
+    fn listed<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        let mut all = vec![item(self)?];
+        while self.parser.consume_token(&Token::Comma) {
+            all.push(item(self)?);
+        }
+        Ok(all)
+    }
+
+    fn role_names(&mut self) -> Result<Vec<RoleName>> {
+        self.listed(|r| {
+            // The word GROUP is noise of former times.
+            if r.word(0) == "group" && matches!(r.parser.peek_nth_token_ref(1).token, Token::Word(_)) {
+                r.skip(1);
+            }
+            r.role_name()
+        })
+    }
+
+    fn role_name(&mut self) -> Result<RoleName> {
+        let special = match self.word(0).as_str() {
+            "current_user" | "current_role" => RoleName::Current,
+            "session_user" => RoleName::Session,
+            "public" => RoleName::Public,
+            _ => return self.name().map(RoleName::Named),
+        };
+        self.skip(1);
+        Ok(special)
+    }
+
+    /// The name of a role that is created, dropped or renamed.
+    fn role_id(&mut self) -> Result<String> {
+        let role = self.role_name()?;
+        self.named(role)
+    }
+
+    fn named(&self, role: RoleName) -> Result<String> {
+        let reserved = |name: &str| Error::new(code::RESERVED_NAME, format!("role name \"{name}\" is reserved"));
+        match role {
+            RoleName::Named(name) if name == "none" => Err(reserved("none")),
+            RoleName::Named(name) => Ok(name),
+            RoleName::Public => Err(reserved("public")),
+            RoleName::Current | RoleName::Session => {
+                Err(Error::new(code::INVALID_ROLE_SPECIFICATION, "CURRENT_USER and SESSION_USER cannot be used as a role name here"))
+            }
+        }
+    }
+}
+
+fn no_settings() -> Error {
+    Error::unsupported("settings of roles are not supported").hint("SET them in the session, or in the connection's options.")
+}

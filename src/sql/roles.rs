@@ -1,0 +1,82 @@
+//! Statements about roles, grants and owners, as written.
+
+use crate::catalog::{Privileges, RelationKind};
+use crate::data::Secret;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoleStatement {
+    /// `CREATE ROLE|USER|GROUP name [WITH] option ..`; `word` is the one of the three.
+    Create {
+        word: &'static str,
+        name: String,
+        options: RoleOptions,
+        in_roles: Vec<RoleName>,
+        members: Vec<RoleName>,
+        admins: Vec<RoleName>,
+    },
+    /// `ALTER ROLE|USER name [WITH] option ..`
+    Alter { role: RoleName, options: RoleOptions },
+    /// `ALTER ROLE|USER|GROUP name RENAME TO name`
+    Rename { from: String, to: String },
+    /// `DROP ROLE|USER|GROUP [IF EXISTS] name, ..`
+    Drop { names: Vec<String>, if_exists: bool },
+    /// `GRANT role, .. TO role, .. [WITH ADMIN OPTION]`
+    Join { roles: Vec<String>, members: Vec<RoleName>, admin: bool },
+    /// `REVOKE [ADMIN OPTION FOR] role, .. FROM role, ..`; with `admin_only` the membership stays.
+    Leave { roles: Vec<String>, members: Vec<RoleName>, admin_only: bool },
+    /// `GRANT privileges ON objects TO role, .. [WITH GRANT OPTION]`
+    Grant { privileges: Wanted, on: Target, to: Vec<RoleName>, option: bool },
+    /// `REVOKE [GRANT OPTION FOR] privileges ON objects FROM role, .. [CASCADE]`
+    Revoke { privileges: Wanted, on: Target, from: Vec<RoleName>, option_only: bool, cascade: bool },
+    /// `SET [LOCAL] ROLE name|NONE` and `RESET ROLE`
+    SetRole { name: Option<String>, local: bool, reset: bool },
+    /// `SET [LOCAL] SESSION AUTHORIZATION name|DEFAULT` and its RESET
+    SetSession { name: Option<String>, local: bool, reset: bool },
+    /// `ALTER kind name OWNER TO role`
+    Own { kind: RelationKind, name: String, if_exists: bool, owner: RoleName },
+    /// `REASSIGN OWNED BY role, .. TO role`
+    Reassign { from: Vec<RoleName>, to: RoleName },
+    /// `DROP OWNED BY role, .. [CASCADE]`
+    DropOwned { roles: Vec<RoleName>, cascade: bool },
+}
+
+/// A role as a statement names it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoleName {
+    Named(String),
+    /// CURRENT_USER and CURRENT_ROLE
+    Current,
+    /// SESSION_USER
+    Session,
+    /// PUBLIC: everybody.
+    Public,
+}
+
+/// The privileges of GRANT and REVOKE; `None` is ALL.
+pub type Wanted = Option<Privileges>;
+
+/// What GRANT and REVOKE are about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    Relations(Vec<String>),
+    /// ALL TABLES IN SCHEMA
+    AllIn(Vec<String>),
+    Schemas(Vec<String>),
+    Databases(Vec<String>),
+}
+
+/// Options of CREATE and ALTER ROLE; `None` where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoleOptions {
+    pub superuser: Option<bool>,
+    pub inherit: Option<bool>,
+    pub create_role: Option<bool>,
+    pub create_db: Option<bool>,
+    pub login: Option<bool>,
+    pub connection_limit: Option<i32>,
+    /// `Some(None)` is PASSWORD NULL.
+    pub password: Option<Option<Secret>>,
+    /// A timestamp as text.
+    pub valid_until: Option<String>,
+}

@@ -1,0 +1,176 @@
+//! The door: who may knock, how they show who they are, and TLS.
+//!
+//! The life of a connection that comes in over a socket:
+//! 1. The first byte tells TLS at once from PostgreSQL's own startup; SSLRequest is answered `S` if there is a certificate ([`tls`]).
+//! 2. The startup message names user and database; the first of the [`rules`] that fits address, encryption, both names decides.
+//! 3. [`authenticate`] asks for what the rule wants: nothing, a password by SCRAM ([`super::scram`]), a client's certificate.
+//! 4. Whether the role exists and may log in, the session says.
+//!
+//! Invariants: nobody from elsewhere is ever let in for nothing ([`rules::Rules::parse`] refuses such a rule); while no role has a password,
+//! everybody on this machine is. Files that cannot be read when the server starts stop it; later, what was in force stays so.
+
+pub(crate) mod certificate;
+pub(crate) mod rules;
+pub(crate) mod tls;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::rules::{Method, Rules};
+use self::tls::Tls;
+use super::backend::Host;
+use super::interrupt::{Failure, Step};
+use super::read::{Reader, protocol};
+use super::scram::Exchange;
+use super::socket::Socket;
+use super::startup::Startup;
+use super::write;
+use crate::config::Config;
+use crate::engine::Candidate;
+use crate::error::{Error, Result, code};
+
+/// Largest message that a client sends before it is let in, in bytes.
+const SASL_BYTES_MAX: usize = 4_096;
+
+/// The rules and the certificate in force.
+pub struct Door {
+    rules: ArcSwap<Rules>,
+    hba_file: Option<PathBuf>,
+    tls: Option<Tls>,
+}
+
+/// Who is at the other end.
+pub(crate) struct Peer {
+    pub address: IpAddr,
+    /// The address of ours that it has reached.
+    pub local: IpAddr,
+    pub tls: Option<tls::Facts>,
+}
+
+impl Door {
+    /// The door that the configuration describes. Errors: F0000 with file and line, 58P01.
+    pub fn open(config: &Config) -> Result<Door> {
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(cert), Some(key)) => Some(Tls::open(cert, key, config.tls_client_ca.as_deref())?),
+            (None, None) if config.tls_client_ca.is_none() => None,
+            _ => {
+                return Err(Error::new(code::CONFIG_FILE_ERROR, "TLS needs both a certificate and its key")
+                    .hint("Set tls_cert and tls_key to files in PEM format, or none of them."));
+            }
+        };
+        let door = Door { rules: ArcSwap::from_pointee(Rules::default()), hba_file: config.hba_file.clone(), tls };
+        door.read_rules()?;
+        Ok(door)
+    }
+
+    fn read_rules(&self) -> Result<()> {
+        let Some(path) = &self.hba_file else { return Ok(()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::new(code::UNDEFINED_FILE, format!("could not read \"{}\": {e}", path.display())))?;
+        let verifies = self.tls.as_ref().is_some_and(Tls::verifies_clients);
+        self.rules.store(Arc::new(Rules::parse(&path.display().to_string(), &text, verifies)?));
+        Ok(())
+    }
+
+    /// Reads the rules and the certificate again; what is wrong is said on standard error, and what was in force stays so.
+    pub fn reload(&self) {
+        if let Err(e) = self.read_rules() {
+            eprintln!("the rules stay as they were: {e}");
+        }
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
+    }
+
+    /// TLS, if there is a certificate.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// What is not as it should be, but no reason not to start.
+    pub fn warnings(&self) -> Vec<String> {
+        self.tls.iter().filter_map(Tls::warning).collect()
+    }
+}
+
+/// Has the client show that it is the user it says it is. Errors: fatal, 28000 where no rule lets it in, 28P01 for a wrong password.
+pub(crate) async fn authenticate<H: Host, S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut Socket<S>,
+    host: &H,
+    door: &Door,
+    asked: &Startup,
+    peer: &Peer,
+) -> Step {
+    let candidate = host.candidate(&asked.user);
+    if candidate.open && peer.address.to_canonical().is_loopback() {
+        return Ok(());
+    }
+    match door.rules.load().decide(asked, peer, &candidate.groups).map_err(Failure::Fatal)? {
+        Method::Trust => Ok(()),
+        Method::Scram => scram(socket, asked, candidate, peer).await,
+        Method::Certificate => certificate(asked, peer).map_err(Failure::Fatal),
+        Method::Reject => Err(Failure::Fatal(rules::rejected(asked, peer))),
+    }
+}
+
+fn certificate(asked: &Startup, peer: &Peer) -> Result<()> {
+    let refused = |message: String| Err(Error::new(code::INVALID_AUTHORIZATION, message));
+    match peer.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+        None => refused("connection requires a valid client certificate".into()),
+        Some(name) if *name == asked.user => Ok(()),
+        Some(_) => refused(format!("certificate authentication failed for user \"{}\"", asked.user)),
+    }
+}
+
+async fn scram<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>, asked: &Startup, candidate: Candidate, peer: &Peer) -> Step {
+    let verifier = candidate.role.as_ref().filter(|_| candidate.in_time).and_then(|role| role.password.clone());
+    let binding = peer.tls.as_ref().and_then(|tls| tls.binding.clone());
+    let mut exchange = Exchange::new(&asked.user, verifier, &candidate.mock_key, binding).map_err(Failure::Fatal)?;
+    write::authentication_sasl(&mut socket.out, exchange.mechanisms());
+    let message = sasl_message(socket).await?;
+    let answer = {
+        let mut r = Reader::new(&message);
+        let mut begin = |r: &mut Reader<'_>| -> Result<String> {
+            let mechanism = r.text()?.to_string();
+            let data = r.value()?.ok_or_else(|| protocol("client sent no SCRAM message"))?;
+            r.end()?;
+            exchange.first(&mechanism, utf8(&data)?)
+        };
+        begin(&mut r).map_err(Failure::Fatal)?
+    };
+    write::authentication(&mut socket.out, write::SASL_CONTINUE, answer.as_bytes());
+    let message = sasl_message(socket).await?;
+    match utf8(&message).and_then(|text| exchange.last(text)).map_err(Failure::Fatal)? {
+        Some(answer) => {
+            write::authentication(&mut socket.out, write::SASL_FINAL, answer.as_bytes());
+            Ok(())
+        }
+        None => {
+            let message = format!("password authentication failed for user \"{}\"", asked.user);
+            Err(Failure::Fatal(Error::new(code::INVALID_PASSWORD, message)))
+        }
+    }
+}
+
+async fn sasl_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>) -> Step<bytes::Bytes> {
+    socket.flush().await?;
+    loop {
+        match socket.short_message(SASL_BYTES_MAX).map_err(Failure::Fatal)? {
+            Some(message) if message.tag == b'p' => return Ok(message.body),
+            Some(message) => {
+                let text = format!("expected SASL response, got message type {}", message.tag);
+                return Err(Failure::Fatal(protocol(text)));
+            }
+            None if socket.fill().await? => {}
+            None => return Err(Failure::Gone),
+        }
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| protocol("malformed SCRAM message"))
+}

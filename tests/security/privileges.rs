@@ -1,0 +1,153 @@
+//! The matrix of privileges, and what roles do to one another.
+
+use super::{FIRST, refusal, run};
+use crate::support::server::Server;
+use crate::support::wire::Wire;
+
+const ROLES: [&str; 7] = ["nobody", "appender", "reader", "writer", "noinherit", "owner", "admin"];
+
+fn prepared() -> (Server, Wire) {
+    let server = Server::start();
+    let mut wire = server.connect();
+    run(&mut wire, &["CREATE ROLE admin SUPERUSER", "CREATE ROLE nobody", "CREATE ROLE owner", "GRANT CREATE ON SCHEMA public TO owner"]);
+    run(
+        &mut wire,
+        &["SET ROLE owner", "CREATE STREAM orders (id int, sku text, n int)", "CREATE TABLE stock (id int PRIMARY KEY, sku text, n int)"],
+    );
+    run(&mut wire, &["CREATE MATERIALIZED VIEW totals AS SELECT sku, sum(n) AS total FROM orders GROUP BY sku"]);
+    run(&mut wire, &["CREATE VIEW big_orders AS SELECT * FROM orders WHERE n > 5", "INSERT INTO orders VALUES (1, 'a', 9)"]);
+    run(&mut wire, &["CREATE STREAM K_ORDERS (ID INT KEY, N INT) WITH (kafka_topic='k_orders', value_format='JSON', partitions=1)"]);
+    run(&mut wire, &["INSERT INTO K_ORDERS (ID, N) VALUES (1, 1)", "SET 'auto.offset.reset' = 'earliest'"]);
+    for role in ROLES {
+        run(&mut wire, &[&format!("CREATE TABLE gone_{role} (a int)")]);
+        let stream = format!("CREATE STREAM K_GONE_{role} (A INT) WITH (kafka_topic='gone_{role}', value_format='JSON', partitions=1)");
+        run(&mut wire, &[&stream]);
+    }
+    run(&mut wire, &["RESET ROLE", "CREATE ROLE appender", "GRANT INSERT ON orders TO appender"]);
+    run(&mut wire, &["CREATE ROLE reader", "GRANT pg_read_all_data TO reader", "CREATE ROLE noinherit NOINHERIT IN ROLE reader"]);
+    run(
+        &mut wire,
+        &["CREATE ROLE writer", "GRANT SELECT, INSERT, UPDATE, DELETE ON stock TO writer", "GRANT SELECT ON big_orders TO writer"],
+    );
+    (server, wire)
+}
+
+/// A line of the matrix: the statement, and `+`, `-`, `!` (another error than 42501) or `*` (a warning) for each role.
+fn matrix() -> Vec<(String, Vec<String>)> {
+    let text = include_str!("privileges.txt");
+    let lines = text.lines().filter(|l| !l.starts_with('#') && !l.is_empty());
+    let cells = |l: &str| {
+        let (statement, cells) = l.rsplit_once('|').expect("cells behind a bar");
+        (statement.trim().to_string(), cells.split_whitespace().map(str::to_string).collect::<Vec<_>>())
+    };
+    lines.map(cells).collect()
+}
+
+#[test]
+fn each_role_may_what_the_matrix_says() {
+    let (_server, mut wire) = prepared();
+    let mut wrong = Vec::new();
+    for (statement, cells) in matrix() {
+        assert_eq!(cells.len(), ROLES.len(), "{statement}");
+        for (role, expected) in ROLES.iter().zip(cells) {
+            let statement = statement.replace("{role}", role);
+            run(&mut wire, &[&format!("SET ROLE {role}")]);
+            let told = match wire.simple_copying(&statement, b"").pop().expect("an outcome") {
+                Ok(answer) if answer.notices.iter().any(|n| n.severity == "WARNING") => "*",
+                Ok(_) => "+",
+                Err(e) if e.code == "42501" => "-",
+                Err(e) if expected == "!" => {
+                    if e.code == "23502" {
+                        "!"
+                    } else {
+                        "?"
+                    }
+                }
+                Err(e) => {
+                    wrong.push(format!("{role}: {statement}: {} {}", e.code, e.message));
+                    continue;
+                }
+            };
+            if told != expected {
+                wrong.push(format!("{role}: {statement}: {told} instead of {expected}"));
+            }
+            run(&mut wire, &["RESET ROLE"]);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_statement_prepared_before_asks_again_when_it_runs() {
+    let (_server, mut wire) = prepared();
+    run(&mut wire, &["PREPARE key AS SELECT n FROM stock WHERE id = 1", "PREPARE query AS SELECT count(*) FROM orders", "SET ROLE nobody"]);
+    for statement in ["EXECUTE key", "EXECUTE query", "SELECT n FROM stock WHERE id = 1"] {
+        assert_eq!(refusal(&mut wire, statement).code, "42501", "{statement}");
+    }
+    run(
+        &mut wire,
+        &["RESET ROLE", "GRANT SELECT ON stock TO nobody", "SET ROLE nobody", "EXECUTE key", "SELECT n FROM stock WHERE id = 1"],
+    );
+    // In the middle of a session the right goes.
+    let mut other = _server.connect();
+    run(&mut other, &["REVOKE SELECT ON stock FROM nobody"]);
+    for statement in ["EXECUTE key", "SELECT n FROM stock WHERE id = 1"] {
+        assert_eq!(refusal(&mut wire, statement).message, "permission denied for table stock", "{statement}");
+    }
+}
+
+#[test]
+fn a_view_is_read_with_its_owners_rights() {
+    let (_server, mut wire) = prepared();
+    run(&mut wire, &["GRANT CREATE ON SCHEMA public TO writer", "SET ROLE writer", "CREATE VIEW peek AS SELECT * FROM orders"]);
+    run(&mut wire, &["GRANT SELECT ON peek TO nobody", "SET ROLE nobody"]);
+    // The owner of the view may not read the orders, so nobody may by way of it.
+    assert_eq!(refusal(&mut wire, "SELECT * FROM peek").message, "permission denied for stream orders");
+    run(&mut wire, &["RESET ROLE", "GRANT SELECT ON orders TO writer", "SET ROLE nobody", "SELECT * FROM peek"]);
+    assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
+}
+
+#[test]
+fn grant_options_go_on_and_come_back() {
+    let (_server, mut wire) = prepared();
+    run(
+        &mut wire,
+        &["GRANT SELECT ON stock TO appender WITH GRANT OPTION", "SET ROLE appender", "GRANT SELECT ON stock TO nobody", "RESET ROLE"],
+    );
+    assert_eq!(refusal(&mut wire, "REVOKE SELECT ON stock FROM appender").code, "2BP01");
+    let acl = |wire: &mut Wire| wire.simple("SELECT relacl FROM pg_class WHERE relname = 'stock'").pop().unwrap().unwrap().lines();
+    assert_eq!(acl(&mut wire), ["{owner=arwdD/owner,nobody=r/appender,appender=r*/owner,writer=arwd/owner}"]);
+    run(&mut wire, &["REVOKE SELECT ON stock FROM appender CASCADE"]);
+    assert_eq!(acl(&mut wire), ["{owner=arwdD/owner,writer=arwd/owner}"]);
+    let has = "SELECT has_table_privilege('writer', 'stock', 'SELECT'), has_table_privilege('nobody', 'stock', 'SELECT'), \
+               has_table_privilege('reader', 'orders', 'INSERT, SELECT'), pg_has_role('noinherit', 'reader', 'MEMBER'), \
+               pg_has_role('noinherit', 'reader', 'USAGE'), has_schema_privilege('nobody', 'public', 'CREATE')";
+    assert_eq!(wire.simple(has).pop().unwrap().unwrap().lines(), ["t|f|t|t|f|f"]);
+}
+
+#[test]
+fn roles_and_grants_survive_a_crash_and_a_rollback_takes_them_back() {
+    let (server, mut wire) = prepared();
+    run(&mut wire, &["BEGIN", "CREATE ROLE passing", "GRANT SELECT ON orders TO nobody", "DROP ROLE noinherit", "ROLLBACK"]);
+    assert_eq!(refusal(&mut wire, "ALTER ROLE passing LOGIN").code, "42704");
+    drop(wire);
+    let server = server.kill_and_restart();
+    let mut wire = server.connect();
+    run(&mut wire, &["SET ROLE appender", "INSERT INTO orders VALUES (5, 'e', 1)"]);
+    assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
+    run(&mut wire, &["RESET ROLE", "SET ROLE noinherit", "SET ROLE nobody"]);
+    assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
+}
+
+#[test]
+fn a_role_that_is_needed_stays_and_the_last_key_holder_too() {
+    let (_server, mut wire) = prepared();
+    assert_eq!(refusal(&mut wire, "DROP ROLE owner").code, "2BP01");
+    let e = refusal(&mut wire, "ALTER ROLE nobody LOGIN PASSWORD 'x'");
+    assert_eq!((e.code.as_str(), e.message.as_str()), ("55000", "the first role with a password has to be a superuser that may log in"));
+    run(&mut wire, &[&FIRST.replace("admin", "root"), "ALTER ROLE nobody LOGIN PASSWORD 'x'"]);
+    for statement in ["DROP ROLE root", "ALTER ROLE root NOSUPERUSER", "ALTER ROLE root PASSWORD NULL", "ALTER ROLE root NOLOGIN"] {
+        assert_eq!(refusal(&mut wire, statement).code, "55000", "{statement}");
+    }
+    run(&mut wire, &["REASSIGN OWNED BY owner TO admin", "DROP OWNED BY owner", "DROP ROLE owner"]);
+}
