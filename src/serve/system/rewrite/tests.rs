@@ -50,6 +50,7 @@ fn context() -> Arc<SystemContext> {
     let role = crate::catalog::BOOTSTRAP;
     Arc::new(SystemContext {
         catalog: Arc::new(catalog),
+        session_user: user.clone(),
         user,
         owner,
         role,
