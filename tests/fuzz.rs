@@ -359,7 +359,7 @@ fn rewritten(statement: &str, all: &[String], random: &mut Random) -> String {
             4 => words.insert(i, (*random.pick(WORDS)).to_string()),
             5 => {
                 // A piece of another statement.
-                let other = tokens(random.pick(all));
+                let other = tokens(random.pick::<String>(all));
                 let from = random.below(other.len());
                 let piece = other.into_iter().skip(from).take(1 + random.below(6));
                 words.splice(i..i, piece);
@@ -397,7 +397,7 @@ fn statements() {
     let mut internal = Vec::new();
     for seed in seeds() {
         let mut random = Random::new(seed);
-        let sql = rewritten(random.pick(&corpus), &corpus, &mut random);
+        let sql = rewritten(random.pick::<String>(&corpus), &corpus, &mut random);
         if let Some(error) = planned(&mut wire, &sql)
             && error.code.starts_with("XX")
         {

@@ -55,6 +55,13 @@ struct Pending {
     listening: Vec<(bool, Option<String>)>,
 }
 
+/// How much of it there was at a savepoint.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    said: usize,
+    listening: usize,
+}
+
 impl std::fmt::Debug for Acts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "session {}", self.process)
@@ -108,28 +115,27 @@ impl Acts {
         engine.advisory.unlock_all(self.process, true);
     }
 
+    /// What is pending, to be gone back to.
+    pub(super) fn told(&self) -> Told {
+        let pending = self.pending.lock();
+        Told { said: pending.said.len(), listening: pending.listening.len() }
+    }
+
+    /// ROLLBACK TO: what was said since is forgotten.
+    pub(super) fn forget_since(&self, told: &Told) {
+        let mut pending = self.pending.lock();
+        pending.listening.truncate(told.listening);
+        let keep = told.said.min(pending.said.len());
+        for said in pending.said.split_off(keep) {
+            pending.known.remove(&said);
+        }
+    }
+
     /// The transaction has rolled back: what it said is forgotten, its locks are given back.
     pub(super) fn rolled_back(&self) {
         *self.pending.lock() = Pending::default();
         if let Some(engine) = self.engine.upgrade() {
             engine.advisory.unlock_all(self.process, true);
-        }
-    }
-
-    /// How much has been said, and asked to be told, in the transaction so far.
-    pub(super) fn pending(&self) -> (usize, usize) {
-        let pending = self.pending.lock();
-        (pending.said.len(), pending.listening.len())
-    }
-
-    /// Forgets what was said since: the transaction goes back to a savepoint.
-    pub(super) fn forget_since(&self, (said, listening): (usize, usize)) {
-        let mut pending = self.pending.lock();
-        pending.listening.truncate(listening);
-        let kept = said.min(pending.said.len());
-        for gone in pending.said.split_off(kept) {
-            pending.bytes = pending.bytes.saturating_sub(gone.0.len() + gone.1.len());
-            pending.known.remove(&gone);
         }
     }
 

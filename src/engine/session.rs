@@ -198,10 +198,10 @@ impl Session {
         for function in system::functions::functions(context.as_function()) {
             state.register_udf(Arc::new(function))?;
         }
-        for function in super::sequence::functions(&engine, &context) {
+        for function in system::functions::acts(&(acts.clone() as Arc<dyn SessionActs>)) {
             state.register_udf(Arc::new(function))?;
         }
-        for function in system::functions::acts(&(acts.clone() as Arc<dyn SessionActs>)) {
+        for function in super::sequence::functions(&engine, &context) {
             state.register_udf(Arc::new(function))?;
         }
         let mut session = Session {
@@ -361,7 +361,7 @@ impl Session {
         if self.has_own() {
             return None;
         }
-        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types).filter(|l| self.may_use(l))
+        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types).filter(|found| self.may_use(found))
     }
 
     fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {

@@ -57,7 +57,9 @@ impl Session {
             name: name.clone(),
         };
         if rule.zone.is_utc() && !rule.intervals && !rule.bytea {
-            self.zoned = None;
+            if self.zoned.take().is_some() {
+                self.plans = Default::default();
+            }
             return;
         }
         let known = format!("{name} {} {}", rule.intervals, rule.bytea);

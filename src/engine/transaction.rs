@@ -18,6 +18,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
+use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
@@ -26,7 +27,8 @@ use crate::catalog::{Catalog, Change, Relation, RelationId};
 use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::log::LogId;
+use crate::log::{Append, LogId};
+use crate::sql::Modes;
 
 /// A lock on a table, held until the transaction ends: shared by those who insert, exclusive for those who read rows to change them.
 pub enum TableLock {
@@ -69,7 +71,8 @@ struct Savepoint {
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
-    said: (usize, usize),
+    /// What NOTIFY and LISTEN had left.
+    told: Told,
     cursors: HashSet<String>,
 }
 
@@ -251,10 +254,90 @@ impl Session {
         staged.or_else(|| self.engine.node(id))
     }
 
+    // BEGIN to ROLLBACK -------------------------------------------------------------------------------------------------------
+
+    pub(super) fn begin(&mut self, modes: &Modes) -> Result<Response> {
+        match &mut self.transaction {
+            Some(transaction) if transaction.explicit => {
+                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
+                return Ok(Response::Done("BEGIN".into()));
+            }
+            Some(transaction) => transaction.explicit = true,
+            None => self.transaction = Some(Transaction::explicit()),
+        }
+        self.begin_in(modes)?;
+        Ok(Response::Done("BEGIN".into()))
+    }
+
+    /// COMMIT and ROLLBACK; with `chain` the next transaction begins at once.
+    pub(super) async fn end(&mut self, commit: bool, chain: bool) -> Result<Response> {
+        let word = if commit { "COMMIT" } else { "ROLLBACK" };
+        match &self.transaction {
+            Some(t) if t.explicit => {}
+            _ if chain => {
+                let text = format!("{word} AND CHAIN can only be used in transaction blocks");
+                return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
+            }
+            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
+        }
+        let modes = self.modes();
+        let done = if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
+            self.commit().await?;
+            word
+        } else {
+            self.rollback().await?;
+            "ROLLBACK"
+        };
+        if chain {
+            self.transaction = Some(Transaction::explicit());
+            self.begin_in(&modes)?;
+        }
+        Ok(Response::Done(done.into()))
+    }
+
+    /// Appends all that the transaction gathered, as one.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.set_unasked(true);
+        let checked = self.check_deferred().await;
+        self.set_unasked(false);
+        if let Err(e) = checked {
+            self.rollback().await?;
+            return Err(e);
+        }
+        self.adopt_settings();
+        self.retain_cursors(true);
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        self.context.show(None);
+        let sync = self.settings.synchronous_commit();
+        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
+        let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
+        let turn = self.acts.turn(&self.engine).await;
+        match transaction.definitions.take() {
+            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await?,
+            None if append.batches.is_empty() => {}
+            None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ())?,
+        }
+        self.acts.committed();
+        drop(turn);
+        Ok(())
+    }
+
+    /// Forgets all that the transaction gathered, and drops what it created.
+    pub(super) async fn rollback(&mut self) -> Result<()> {
+        self.adopt_settings();
+        self.retain_cursors(false);
+        self.acts.rolled_back();
+        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
+        self.context.show(None);
+        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
+        self.engine.drop_relations(&transaction.created).await
+    }
+
     // Savepoints --------------------------------------------------------------------------------------------------------------
 
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
+        self.adopt_settings();
         let transaction = block(&mut self.transaction, "SAVEPOINT")?;
         if transaction.savepoints.len() >= limits::SAVEPOINTS_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many savepoints")
@@ -268,7 +351,7 @@ impl Session {
             definitions: transaction.definitions.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
-            said: self.acts.pending(),
+            told: self.acts.told(),
             cursors: self.cursors.keys().cloned().collect(),
         });
         Ok(Response::Done("SAVEPOINT".into()))
@@ -284,6 +367,7 @@ impl Session {
 
     /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
     pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
+        self.adopt_settings();
         let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
@@ -293,8 +377,8 @@ impl Session {
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);
-        self.acts.forget_since(saved.said);
         self.cursors.retain(|name, _| saved.cursors.contains(name));
+        self.acts.forget_since(&saved.told);
         self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
         self.restore_settings(settings, false)?;
         self.engine.drop_relations(&created).await?;

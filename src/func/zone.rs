@@ -201,17 +201,16 @@ impl InZone {
             return Ok(Transformed::no(Expr::ScalarFunction(f)));
         }
         let types = f.args.iter().map(|a| a.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
-        let literal = |i: usize| match f.args.get(i) {
-            Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_lowercase),
-            _ => None,
-        };
+        let literal = |i: usize| f.args.get(i).and_then(text_of);
         let name = f.func.name().to_string();
         match name.as_str() {
-            "current_date" | "today" => {
-                let local = self.moved(call(now_function(), vec![]), &now_type());
-                return Ok(Transformed::yes(Expr::Cast(Cast::new(Box::new(local), DataType::Date32))));
+            "current_date" | "today" | "localtimestamp" => {
+                let now = call(now_function(), vec![]);
+                let of = now.get_type(schema)?;
+                let local = self.moved(now, &of);
+                let date = name != "localtimestamp";
+                return Ok(Transformed::yes(if date { Expr::Cast(Cast::new(Box::new(local), DataType::Date32)) } else { local }));
             }
-            "localtimestamp" => return Ok(Transformed::yes(self.moved(call(now_function(), vec![]), &now_type()))),
             "localtime" | "current_time" | "make_timestamptz" => return Err(self.refuse(&format!("function {name}()"))),
             _ => {}
         }
@@ -278,12 +277,18 @@ impl InZone {
     }
 }
 
-fn now_function() -> Arc<ScalarUDF> {
-    datafusion::functions::datetime::now(&ConfigOptions::default())
+/// A literal's text in lower case, also of one that is cast.
+fn text_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_lowercase),
+        Expr::Cast(Cast { expr, .. }) => text_of(expr),
+        Expr::ScalarFunction(f) if f.func.name() == cast::NAME => f.args.first().and_then(text_of),
+        _ => None,
+    }
 }
 
-fn now_type() -> DataType {
-    now_function().return_type(&[]).unwrap_or_else(|_| timestamptz())
+fn now_function() -> Arc<ScalarUDF> {
+    datafusion::functions::datetime::now(&ConfigOptions::default())
 }
 
 fn read_function() -> Arc<ScalarUDF> {

@@ -98,10 +98,10 @@ impl Reader<'_> {
                 self.skip(1);
                 Ok(Statement::Checkpoint)
             }
-            ["discard", "all" | "temp" | "temporary" | "plans" | "sequences", _] => self.discard(),
-            ["begin", ..] | ["start", "transaction", _] => self.begin(),
+            ["discard", "all" | "temp" | "temporary" | "plans" | "sequences", ..] => self.discard(),
+            ["begin", ..] | ["start", "transaction", ..] => self.begin(),
             ["listen" | "unlisten" | "notify", ..] => self.notify(),
-            ["alter", "role" | "user" | "database" | "system", _] if self.sets() => Err(self.refused_set()),
+            ["alter", "role" | "user" | "database" | "system", ..] if self.sets() => Err(self.refused_set()),
             ["savepoint", ..] => {
                 self.skip(1);
                 Ok(Statement::Savepoint(self.name()?))
@@ -426,7 +426,7 @@ impl Reader<'_> {
 
     fn by_sqlparser(&mut self) -> Result<Statement> {
         let start: TokenWithSpan = self.parser.peek_token();
-        let mut statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        let mut statement = self.parser.parse_statement().map_err(|e| self.current_of().unwrap_or_else(|| self.refused(e)))?;
         intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {

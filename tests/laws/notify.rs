@@ -48,7 +48,8 @@ fn what_a_transaction_says_is_told_when_it_commits_once_and_in_order() {
 fn a_listener_in_a_transaction_is_told_when_it_ends() {
     let server = Server::start();
     let (mut listener, mut other) = (server.connect(), server.connect());
-    listener.ok("LISTEN jobs; BEGIN");
+    listener.ok("LISTEN jobs");
+    listener.ok("BEGIN");
     other.ok("NOTIFY jobs, 'meanwhile'");
     listener.send(&[(b'Q', b"SELECT 1\0"), (b'Q', b"COMMIT\0")]);
     let mut tags = String::new();

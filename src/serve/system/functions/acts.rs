@@ -78,7 +78,7 @@ fn list() -> Vec<Act> {
     let mut all = vec![
         Act::new("pg_notify", Void, [2, 2], |_, s, row| {
             s.notify(row[0].unwrap_or_default(), row[1].unwrap_or_default())?;
-            Ok(Cell::Text(String::new()))
+            Ok(Cell::Null)
         }),
         Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |_, s, _| {
             Ok(Cell::List(s.listening().into_iter().map(Cell::Text).collect()))
@@ -86,7 +86,7 @@ fn list() -> Vec<Act> {
         Act::new("pg_notification_queue_usage", Float8, [0, 0], |_, s, _| Ok(Cell::Float(s.queue_usage()))),
         Act::new("pg_advisory_unlock_all", Void, [0, 0], |_, s, _| {
             s.unlock_all();
-            Ok(Cell::Text(String::new()))
+            Ok(Cell::Null)
         }),
         Act::new("pg_advisory_unlock", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, false).into())),
         Act::new("pg_advisory_unlock_shared", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, true).into())),
@@ -109,7 +109,7 @@ fn list() -> Vec<Act> {
 
 fn waiting(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {
     session.lock(key(row)?, act.mode, true)?;
-    Ok(Cell::Text(String::new()))
+    Ok(Cell::Null)
 }
 
 fn trying(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {

@@ -1,30 +1,30 @@
-//! BEGIN, COMMIT and ROLLBACK, and the modes of a transaction.
+//! The modes of a transaction: BEGIN .., SET TRANSACTION, and what READ ONLY forbids.
 
 use super::session::{Response, Session};
-use super::transaction::{OldSetting, Transaction};
+use super::transaction::OldSetting;
 use crate::error::{Error, Result, code};
-use crate::log::Append;
 use crate::sql::ksql::ast::Statement as Ksql;
 use crate::sql::{Modes, Statement};
 
 impl Session {
-    pub(super) fn begin(&mut self, modes: &Modes) -> Result<Response> {
-        match &mut self.transaction {
-            Some(transaction) if transaction.explicit => {
-                self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
-            }
-            Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(Transaction::explicit()),
-        }
-        let settings = self.settings.clone();
+    /// The modes of a transaction that has just begun: the session's defaults, and what BEGIN says.
+    pub(super) fn begin_in(&mut self, modes: &Modes) -> Result<()> {
         for name in ["transaction_isolation", "transaction_read_only", "transaction_deferrable"] {
-            let default = settings.get(&format!("default_{name}"))?;
-            if settings.get(name)? != default {
+            let default = self.settings.get(&format!("default_{name}"))?;
+            if self.settings.get(name)? != default {
                 self.set_until_end(name, &default)?;
             }
         }
-        self.apply_modes(modes)?;
-        Ok(Response::Done("BEGIN".into()))
+        self.apply_modes(modes)
+    }
+
+    /// The modes in force, for AND CHAIN.
+    pub(super) fn modes(&self) -> Modes {
+        Modes {
+            isolation: self.settings.get("transaction_isolation").ok(),
+            read_only: Some(self.settings.is_on("transaction_read_only")),
+            deferrable: Some(self.settings.is_on("transaction_deferrable")),
+        }
     }
 
     /// SET TRANSACTION, and with `session` SET SESSION CHARACTERISTICS AS TRANSACTION.
@@ -43,7 +43,7 @@ impl Session {
     }
 
     fn apply_modes(&mut self, modes: &Modes) -> Result<()> {
-        let wrote = self.transaction.as_ref().is_some_and(Transaction::has_own);
+        let wrote = self.transaction.as_ref().is_some_and(|t| !t.batches.is_empty());
         if modes.read_only == Some(true) && wrote {
             return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "transaction read-only mode must be set before anything is written"));
         }
@@ -73,68 +73,6 @@ impl Session {
         } else {
             "SET default_transaction_read_only = off."
         }))
-    }
-
-    /// COMMIT and ROLLBACK; with `chain` the next transaction begins at once.
-    pub(super) async fn end(&mut self, commit: bool, chain: bool) -> Result<Response> {
-        let word = if commit { "COMMIT" } else { "ROLLBACK" };
-        match &self.transaction {
-            Some(t) if t.explicit => {}
-            _ if chain => {
-                let text = format!("{word} AND CHAIN can only be used in transaction blocks");
-                return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
-            }
-            _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
-        }
-        let done = if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
-            self.commit().await?;
-            word
-        } else {
-            self.rollback().await?;
-            "ROLLBACK"
-        };
-        if chain {
-            self.begin(&Modes::default())?;
-        }
-        Ok(Response::Done(done.into()))
-    }
-
-    /// Appends all that the transaction gathered, as one.
-    pub(super) async fn commit(&mut self) -> Result<()> {
-        self.set_unasked(true);
-        let checked = self.check_deferred().await;
-        self.set_unasked(false);
-        if let Err(e) = checked {
-            self.rollback().await?;
-            return Err(e);
-        }
-        self.adopt_settings();
-        self.retain_cursors(true);
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
-        let sync = self.settings.synchronous_commit();
-        self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
-        let turn = self.acts.turn(&self.engine).await;
-        let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
-        match transaction.definitions.take() {
-            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await?,
-            None if append.batches.is_empty() => {}
-            None => drop(self.cancel.shield(self.engine.log.append(append)).await?),
-        }
-        self.acts.committed();
-        drop(turn);
-        Ok(())
-    }
-
-    /// Forgets all that the transaction gathered, and drops what it created.
-    pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.adopt_settings();
-        self.retain_cursors(false);
-        self.acts.rolled_back();
-        let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
-        self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
-        self.engine.drop_relations(&transaction.created).await
     }
 }
 
