@@ -47,6 +47,30 @@ pub const TICK_AGE_US_MAX: i64 = 10_000;
 pub const HOP_WINDOWS_MAX: i64 = 1_000;
 /// Prepared statements and portals of one session.
 pub const PREPARED_MAX: usize = 10_000;
+/// Text of the prepared statements of one session, in bytes.
+pub const PREPARED_BYTES_MAX: usize = 64 << 20;
+/// Parameters that the portals of one session hold, in bytes.
+pub const PORTAL_BYTES_MAX: usize = 512 << 20;
+/// Cursors of one session.
+pub const CURSORS_MAX: usize = 1_000;
+/// Rows that the SCROLL cursors of one session keep to go back to, in bytes of Arrow memory for each.
+pub const CURSOR_BYTES_MAX: usize = 64 << 20;
+/// Settings of a client's own kind in one session.
+pub const SETTINGS_MAX: usize = 1_000;
+/// Longest value of such a setting, in bytes.
+pub const SETTING_BYTES_MAX: usize = 64 << 10;
+/// Notifications that wait for one session, or that one transaction holds back; past it a listening session ends with 53400.
+pub const NOTIFICATIONS_MAX: usize = 10_000;
+/// The same, in bytes.
+pub const NOTIFICATION_BYTES_MAX: usize = 16 << 20;
+/// Payload of a notification, in bytes: shorter than this (PostgreSQL: 8000).
+pub const PAYLOAD_BYTES_MAX: usize = 8_000;
+/// Warnings that the functions of one statement raise; further ones are left out.
+pub const NOTICES_MAX: usize = 100;
+/// Channels that one session listens to.
+pub const CHANNELS_MAX: usize = 1_000;
+/// Advisory locks that one session holds.
+pub const ADVISORY_LOCKS_MAX: usize = 10_000;
 
 // Relations between limits that the code relies upon.
 const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= STEP_ROWS_MAX);

@@ -7,6 +7,7 @@
 mod answers;
 mod bad_input;
 mod clients;
+mod fuzz;
 mod laws;
 mod nexmark;
 mod slt;

@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!("":
+    advisory_locks,
     aggregate_functions,
     aggregates,
     alter,
@@ -40,14 +41,17 @@ scripts!("":
     grouping_sets,
     joins,
     laterals,
+    notify,
     now,
     own_writes,
     sequences,
     set_operations,
+    settings,
     statements,
     subqueries,
     tables,
     time_windows,
+    time_zone,
     transactions,
     types,
     unnest,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::acts::Acts;
 use super::database::Engine;
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
@@ -17,6 +18,8 @@ pub struct Source {
     process: i32,
     user: String,
     database: String,
+    settings: Settings,
+    acts: Arc<Acts>,
     current: Mutex<Option<Arc<SystemContext>>>,
     /// What sequences have given to the session.
     pub(super) drawn: SharedDrawn,
@@ -25,12 +28,14 @@ pub struct Source {
 }
 
 impl Source {
-    pub(super) fn new(engine: &Arc<Engine>, process: i32, user: &str, database: &str) -> Self {
+    pub(super) fn new(engine: &Arc<Engine>, user: &str, database: &str, settings: &Settings, acts: &Arc<Acts>, process: i32) -> Self {
         Source {
             engine: Arc::downgrade(engine),
             process,
             user: user.into(),
             database: database.into(),
+            settings: settings.clone(),
+            acts: acts.clone(),
             current: Mutex::default(),
             drawn: SharedDrawn::default(),
             catalog: Mutex::default(),
@@ -38,8 +43,8 @@ impl Source {
     }
 
     /// What the session may know, as of this statement.
-    pub fn get(&self, settings: &Settings) -> Arc<SystemContext> {
-        self.current.lock().get_or_insert_with(|| Arc::new(self.gather(settings))).clone()
+    pub fn get(&self) -> Arc<SystemContext> {
+        self.current.lock().get_or_insert_with(|| Arc::new(self.gather())).clone()
     }
 
     /// The next statement gathers anew.
@@ -61,10 +66,10 @@ impl Source {
     /// For functions, which are registered once a session.
     pub(super) fn as_function(self: &Arc<Self>) -> Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync> {
         let source = self.clone();
-        Arc::new(move || source.get(&Settings::default()))
+        Arc::new(move || source.get())
     }
 
-    fn gather(&self, settings: &Settings) -> SystemContext {
+    fn gather(&self) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
         let catalog = self.catalog(&engine);
         let (relations, operators) = progress(&engine, &catalog);
@@ -73,13 +78,15 @@ impl Source {
             user: self.user.clone(),
             database: self.database.clone(),
             process_id: self.process,
-            settings: settings.all(),
+            settings: self.settings.all(),
             head: engine.log.head(),
             started_us: engine.started_us,
             relations,
             operators,
             segments: segments(&engine),
             sessions: engine.sessions.lock().values().cloned().collect(),
+            locks: engine.advisory.list(),
+            session: Some(self.acts.clone()),
         }
     }
 }

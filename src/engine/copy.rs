@@ -20,7 +20,6 @@ use super::transaction::TableLock;
 use crate::catalog::{Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
-use crate::data::encode::Style;
 use crate::error::{Error, Result, code};
 use crate::log::{LogId, Staging};
 use crate::sql::{self, CopySource};
@@ -184,7 +183,7 @@ impl Session {
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
-        let decoder = Some(CopyDecoder::new(options, &relation.name, &types));
+        let decoder = Some(CopyDecoder::new(options, &relation.name, &types).in_zone(self.settings.zone()));
         Ok(CopyIn {
             engine: self.engine.clone(),
             columns: targets.len(),
@@ -247,7 +246,7 @@ impl Session {
         };
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
-        let encoder = CopyEncoder::new(options, &types, &Style::default());
+        let encoder = CopyEncoder::new(options, &types, &self.settings.style());
         let rows = Arc::new(AtomicU64::new(0));
         let counted = rows.clone();
         let columns = answered.len();

@@ -1,54 +1,92 @@
 //! DECLARE, FETCH, MOVE, CLOSE: a query whose rows are taken a few at a time.
+//!
+//! A cursor stands before the first row, on a row, or behind the last. One that goes forward only keeps no rows; a SCROLL cursor keeps
+//! those it has passed, up to [`limits::CURSOR_BYTES_MAX`]. Rows that were read but not yet given, as when FETCH is cancelled while it
+//! waits for a push query, are given by the next FETCH.
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use std::collections::VecDeque;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::session::{Column, Response, Session};
 use crate::error::{Error, Result, code};
-use crate::sql::Statement;
+use crate::limits;
+use crate::serve::system::CursorStatus;
+use crate::sql::{CursorOptions, Move, Statement};
 
 /// An open cursor.
 pub struct Cursor {
     columns: Vec<Column>,
     /// In a lock only so that a session may be shared; it is never contended.
     stream: Mutex<SendableRecordBatchStream>,
-    /// Rows that came with the last batch and are not fetched yet.
-    rest: Option<RecordBatch>,
-    /// Survives the transaction.
-    pub hold: bool,
+    how: CursorOptions,
+    statement: String,
+    created_us: i64,
+    /// Rows read from the stream, from row `dropped` on (0-based).
+    rows: VecDeque<RecordBatch>,
+    kept_bytes: usize,
+    dropped: u64,
+    /// Rows read from the stream, those dropped included.
+    read: u64,
+    /// True once the stream has ended.
+    ended: bool,
+    /// The row it stands on, from 1; 0 before the first, `read` + 1 behind the last.
+    at: u64,
     /// The transaction that opened it has not ended: its ROLLBACK closes it.
-    pub fresh: bool,
+    fresh: bool,
 }
 
 impl Session {
-    pub(super) async fn declare(&mut self, name: &str, hold: bool, query: &str) -> Result<Response> {
-        if !hold && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
+    pub(super) async fn declare(&mut self, name: &str, how: CursorOptions, query: &str) -> Result<Response> {
+        if !how.hold && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "DECLARE CURSOR can only be used in transaction blocks")
                 .hint("BEGIN first, or DECLARE .. CURSOR WITH HOLD."));
         }
         if self.cursors.contains_key(name) {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
+        if self.cursors.len() >= limits::CURSORS_MAX {
+            return Err(Error::new(
+                code::CONFIGURATION_LIMIT_EXCEEDED,
+                format!("too many cursors in one session (limit {})", limits::CURSORS_MAX),
+            )
+            .hint("CLOSE those that are no longer used."));
+        }
         let (columns, stream) = match self.parsed(query).await? {
             Statement::Query(query) => self.rows_of_query(&query).await?,
             Statement::Ksql(_) => self.rows_pushed(query).await?,
             _ => return Err(Error::syntax("a cursor needs a query")),
         };
-        let fresh = self.transaction.is_some();
-        let cursor = Cursor { columns, stream: Mutex::new(stream), rest: None, hold, fresh };
+        let cursor = Cursor {
+            columns,
+            stream: Mutex::new(stream),
+            how,
+            statement: query.to_string(),
+            created_us: self.engine.clock.now_us(),
+            rows: VecDeque::new(),
+            kept_bytes: 0,
+            dropped: 0,
+            read: 0,
+            ended: false,
+            at: 0,
+            fresh: self.transaction.is_some(),
+        };
         self.cursors.insert(name.to_string(), cursor);
+        self.list_cursors();
         Ok(Response::Done("DECLARE CURSOR".into()))
     }
 
-    pub(super) async fn fetch(&mut self, name: &str, count: Option<u64>, skip: bool) -> Result<Response> {
+    pub(super) async fn fetch(&mut self, name: &str, to: Move, skip: bool) -> Result<Response> {
         let cursor = self.cursors.get_mut(name).ok_or_else(|| no_cursor(name))?;
-        let batch = cursor.take(count.unwrap_or(u64::MAX)).await?;
+        let batch = cursor.go(to).await?;
         if skip {
             return Ok(Response::Done(format!("MOVE {}", batch.num_rows())));
         }
+        self.binary = cursor.how.binary;
         Ok(Response::Batch { word: "FETCH".into(), columns: cursor.columns.clone().into(), batch })
     }
 
@@ -59,7 +97,33 @@ impl Session {
                 self.cursors.remove(name).ok_or_else(|| no_cursor(name))?;
             }
         }
-        Ok(Response::Done("CLOSE CURSOR".into()))
+        self.list_cursors();
+        Ok(Response::Done(if name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }.into()))
+    }
+
+    /// A transaction ends: only cursors WITH HOLD survive it, and of these not those that it opened and rolls back.
+    pub(super) fn retain_cursors(&mut self, committed: bool) {
+        if self.cursors.is_empty() {
+            return;
+        }
+        self.cursors.retain(|_, cursor| cursor.how.hold && (committed || !cursor.fresh));
+        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
+        self.list_cursors();
+    }
+
+    /// For pg_cursors.
+    fn list_cursors(&self) {
+        let status = |(name, c): (&String, &Cursor)| CursorStatus {
+            name: name.clone(),
+            statement: c.statement.clone(),
+            hold: c.how.hold,
+            binary: c.how.binary,
+            scroll: c.how.scroll,
+            created_us: c.created_us,
+        };
+        let mut all: Vec<CursorStatus> = self.cursors.iter().map(status).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        self.acts.list_cursors(all);
     }
 
     /// The columns of a cursor's rows. Errors: 34000.
@@ -72,27 +136,126 @@ fn no_cursor(name: &str) -> Error {
     Error::new(code::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
 }
 
+fn forward_only() -> Error {
+    Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, "cursor can only scan forward")
+        .hint("Declare it with SCROLL option to enable backward scan.")
+}
+
 impl Cursor {
-    async fn take(&mut self, count: u64) -> Result<RecordBatch> {
-        let mut wanted = usize::try_from(count).unwrap_or(usize::MAX);
-        let mut taken = Vec::new();
-        while wanted > 0 {
-            let batch = match self.rest.take() {
-                Some(batch) => batch,
-                None => match self.stream.get_mut().next().await {
-                    Some(batch) => batch?,
-                    None => break,
-                },
-            };
-            let now = batch.num_rows().min(wanted);
-            if now < batch.num_rows() {
-                self.rest = Some(batch.slice(now, batch.num_rows() - now));
+    /// Moves the cursor; the rows that it passes and ends on, in the order in which it meets them.
+    async fn go(&mut self, to: Move) -> Result<RecordBatch> {
+        match to {
+            Move::By(n) if n > 0 => self.forward(n as u64).await,
+            Move::By(0) | Move::Relative(0) => self.here(),
+            Move::By(n) => self.backward(n.unsigned_abs()),
+            Move::ForwardAll => self.forward(u64::MAX).await,
+            Move::BackwardAll => self.backward(u64::MAX),
+            Move::Absolute(n) if n >= 0 => self.stand_on(n as u64).await,
+            Move::Absolute(n) => {
+                self.read_to(u64::MAX).await?;
+                let end = self.read + 1;
+                self.stand_on(end.saturating_sub(n.unsigned_abs())).await
             }
-            wanted -= now;
-            taken.push(batch.slice(0, now));
+            Move::Relative(n) => {
+                let target = if n > 0 { self.at.saturating_add(n as u64) } else { self.at.saturating_sub(n.unsigned_abs()) };
+                self.stand_on(target).await
+            }
+        }
+    }
+
+    async fn forward(&mut self, n: u64) -> Result<RecordBatch> {
+        let wanted = self.at.saturating_add(n);
+        self.read_to(wanted).await?;
+        let last = wanted.min(self.read);
+        let rows = self.rows_between(self.at, last)?;
+        self.at = if last < wanted { self.read + 1 } else { last };
+        self.drop_passed();
+        Ok(rows)
+    }
+
+    fn backward(&mut self, n: u64) -> Result<RecordBatch> {
+        if !self.how.scroll {
+            return Err(forward_only());
+        }
+        // The rows before the one at hand, the nearest first.
+        let before = self.at.saturating_sub(1);
+        let first = before.saturating_sub(n);
+        let rows = self.rows_between(first, before)?;
+        let count = rows.num_rows() as u64;
+        self.at = if before < n { 0 } else { first + 1 };
+        let reversed = UInt64Array::from_iter_values((0..count).rev());
+        Ok(take_record_batch(&rows, &reversed)?)
+    }
+
+    /// The row at hand.
+    fn here(&mut self) -> Result<RecordBatch> {
+        if !self.how.scroll {
+            return Err(forward_only());
+        }
+        let on_row = self.at > 0 && self.at <= self.read;
+        if on_row { self.rows_between(self.at - 1, self.at) } else { self.rows_between(self.at, self.at) }
+    }
+
+    /// Goes to a row, which is answered if there is one.
+    async fn stand_on(&mut self, row: u64) -> Result<RecordBatch> {
+        if row <= self.at && !self.how.scroll {
+            return Err(forward_only());
+        }
+        self.read_to(row).await?;
+        self.at = row.min(self.read + 1);
+        let on_row = self.at > 0 && self.at <= self.read;
+        let rows = if on_row { self.rows_between(self.at - 1, self.at) } else { self.rows_between(self.at, self.at) };
+        self.drop_passed();
+        rows
+    }
+
+    /// Reads until that many rows were read, or the query has ended. May be dropped at any time.
+    async fn read_to(&mut self, rows: u64) -> Result<()> {
+        while self.read < rows && !self.ended {
+            match self.stream.get_mut().next().await {
+                None => self.ended = true,
+                Some(batch) => {
+                    let batch = batch?;
+                    self.read += batch.num_rows() as u64;
+                    self.kept_bytes += batch.get_array_memory_size();
+                    self.rows.push_back(batch);
+                    if self.how.scroll && self.kept_bytes > limits::CURSOR_BYTES_MAX {
+                        return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "the SCROLL cursor has passed too many rows")
+                            .detail(format!("It keeps at most {} bytes of rows to go back to.", limits::CURSOR_BYTES_MAX))
+                            .hint("Declare it without SCROLL and FETCH forward, or select less."));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A cursor that only goes forward needs no row that it has passed.
+    fn drop_passed(&mut self) {
+        while !self.how.scroll
+            && let Some(first) = self.rows.front()
+            && self.dropped + first.num_rows() as u64 <= self.at
+        {
+            self.dropped += first.num_rows() as u64;
+            self.kept_bytes -= first.get_array_memory_size();
+            self.rows.pop_front();
+        }
+    }
+
+    /// The rows from `first` up to before `end`, counted from 0; those of them that were read.
+    fn rows_between(&mut self, first: u64, end: u64) -> Result<RecordBatch> {
+        let mut parts = Vec::new();
+        let mut start = self.dropped;
+        for batch in &self.rows {
+            let stop = start + batch.num_rows() as u64;
+            let (from, to) = (first.max(start), end.min(stop));
+            if from < to {
+                parts.push(batch.slice((from - start) as usize, (to - from) as usize));
+            }
+            start = stop;
         }
         // The plan's schema may still have the types from before its analysis, as those of VALUES.
-        let schema = taken.first().map_or_else(|| self.stream.get_mut().schema(), RecordBatch::schema);
-        Ok(concat_batches(&schema, &taken)?)
+        let schema = self.rows.front().map_or_else(|| self.stream.get_mut().schema(), RecordBatch::schema);
+        Ok(concat_batches(&schema, &parts)?)
     }
 }

@@ -15,8 +15,10 @@ use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 
+use super::advisory::Advisory;
 use super::cut::Purpose;
 use super::node::Node;
+use super::notify::Hub;
 use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
@@ -59,6 +61,8 @@ pub struct Engine {
     /// A place for each plan that is being made.
     pub(super) planning: Arc<Semaphore>,
     pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
+    pub(super) notify: Arc<Hub>,
+    pub(super) advisory: Advisory,
     /// The time of the last tick; see [`super::time`].
     pub(super) last_tick: tokio::sync::Mutex<i64>,
     /// How far each sequence is.
@@ -99,6 +103,8 @@ impl Engine {
             .worker_threads(cores)
             .thread_name("query")
             .thread_stack_size(limits::STACK_BYTES)
+            // A thread for each session that waits for an advisory lock, and those that plan and read.
+            .max_blocking_threads(limits::CONNECTIONS_MAX + 512)
             .enable_all()
             .build()?;
         let runner = Runner::new(log.clone(), store.clone());
@@ -112,6 +118,8 @@ impl Engine {
             next_relation: AtomicU32::new(0),
             planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
+            notify: Arc::default(),
+            advisory: Advisory::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
             locks: Mutex::default(),
@@ -134,15 +142,36 @@ impl Engine {
             failure::find_fault(&engine, id, range).ok().flatten()
         }));
         *engine.threads.lock() = engine.runner.spawn(cores.max(2))?;
-        let (runner, head) = (engine.runner.clone(), engine.head.clone());
-        engine.log.on_commit(Box::new(move |end, logs| {
-            runner.committed(logs);
-            head.send_replace(end);
-        }));
+        engine.tell_of_changes();
         // Events that came with the log are nobody's commit; nodes find them by themselves when they are queued.
         engine.checkpoint_now_and_then();
         engine.tick_now_and_then(config.clock_interval_ms);
         Ok(engine)
+    }
+
+    /// Whoever waits for the log, or listens to a relation, is told of each commit.
+    fn tell_of_changes(self: &Arc<Self>) {
+        let (runner, head, hub, engine) = (self.runner.clone(), self.head.clone(), self.notify.clone(), Arc::downgrade(self));
+        self.log.on_commit(Box::new(move |end, logs| {
+            runner.committed(logs);
+            head.send_replace(end);
+            if hub.is_idle() {
+                return;
+            }
+            let Some(catalog) = engine.upgrade().map(|engine| engine.catalog()) else { return };
+            let relations = logs.iter().filter_map(|log| catalog.by_id(*log)).filter(|r| !r.has_node());
+            relations.for_each(|relation| hub.changed(&relation.name, end));
+        }));
+        let (hub, engine) = (self.notify.clone(), Arc::downgrade(self));
+        self.runner.on_change(Box::new(move |id, end| {
+            if hub.is_idle() {
+                return;
+            }
+            // The name as it is now: relations are renamed.
+            if let Some(relation) = engine.upgrade().and_then(|engine| engine.catalog().by_id(id).cloned()) {
+                hub.changed(&relation.name, end);
+            }
+        }));
     }
 
     /// A new session. `settings` are the startup message's parameters.

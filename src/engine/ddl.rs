@@ -359,7 +359,7 @@ impl Session {
 
     /// The columns of a view, and its dataflow if it is materialized.
     async fn plan_view(&self, view: &NewView) -> Result<(Vec<Column>, Option<Dataflow>)> {
-        let planned = self.plan_query(&view.query, &[]).await?;
+        let planned = self.plan_with(self.names_of_view(), &view.query, &[]).await?;
         if !planned.parameters.is_empty() {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, StringViewArray};
-use arrow::datatypes::{DataType, Field, Schema};
-
 use super::ddl::{NewRelation, NewView};
 use super::dml::scalars;
 use super::explain;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
-use super::transaction::{OldSetting, aborted};
+use super::transaction::aborted;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
-use crate::limits;
+use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
 use crate::sql::located;
 use crate::sql::statement::Alteration;
@@ -62,7 +59,7 @@ impl Session {
             }),
             Statement::Explain { .. } | Statement::ExplainView(_) => Some(explain::columns()),
             Statement::Fetch { name, skip: false, .. } => Some(self.cursor_columns(name)?),
-            Statement::Execute { name, .. } => self.prepared.get(name).ok_or_else(|| unknown_statement(name))?.columns.clone(),
+            Statement::Execute { name, .. } => self.acts.statement(name).ok_or_else(|| unknown_statement(name))?.columns.clone(),
             _ => None,
         })
     }
@@ -79,11 +76,12 @@ impl Session {
 
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
         self.refuse_in_failed(&prepared.statement)?;
+        self.check_writable(&prepared.statement)?;
         match &prepared.way {
-            Way::Lookup(lookup) if !self.has_own() => return lookup.run(&self.engine, prepared, &parameters).await,
+            Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) => return lookup.run(&self.engine, prepared, &parameters).await,
             // A plan does not see what the transaction has done since.
             Way::Query(planned) if !self.has_own() => {
-                let values = scalars(&prepared.parameters, &parameters)?;
+                let values = scalars(&prepared.parameters, &parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
@@ -125,7 +123,8 @@ impl Session {
             Statement::Ksql(statement) => self.run_ksql(&prepared.text, statement).await,
             Statement::Query(query) => {
                 let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
-                let stream = self.run_query(&planned, scalars(&planned.parameters, parameters)?).await?;
+                let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+                let stream = self.run_query(&planned, values).await?;
                 Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
             }
             Statement::Alter { name, if_exists, changes, .. } if let [Alteration::Resume { skip }] = changes.as_slice() => {
@@ -142,22 +141,34 @@ impl Session {
             Statement::Delete { .. } => self.delete(&prepared.statement, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
-            Statement::Begin => self.begin(),
+            Statement::Begin(modes) => self.begin(modes),
             Statement::Commit { chain } => self.end(true, *chain).await,
             Statement::Rollback { chain } => self.end(false, *chain).await,
             Statement::Savepoint(name) => self.savepoint(name),
             Statement::Release(name) => self.release(name),
             Statement::RollbackTo(name) => self.rollback_to(name).await,
             Statement::Set { name, value, local } => self.set(name, value.as_deref(), *local),
-            Statement::ResetAll { discard } => self.reset_all(*discard),
+            Statement::Reset(name) => self.reset(name),
+            Statement::ResetAll => self.reset_all(),
+            Statement::SetTransaction { modes, session } => self.set_transaction(modes, *session),
+            Statement::Discard(what) => self.discard(*what),
+            Statement::Listen(channel) => self.listen(channel),
+            Statement::Unlisten(channel) => {
+                self.acts.listen(false, channel.as_deref())?;
+                done("UNLISTEN")
+            }
+            Statement::Notify { channel, payload } => {
+                self.acts.notify(channel, payload)?;
+                done("NOTIFY")
+            }
             Statement::Show(name) => self.show(name).await,
             Statement::Explain { what, statement } => self.explain(*what, statement).await,
             Statement::ExplainView(name) => self.explain_view(name),
             Statement::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Statement::Execute { name, arguments } => self.execute_named(name, arguments).await,
             Statement::Deallocate(name) => self.deallocate(name.as_deref()),
-            Statement::Declare { name, hold, query } => self.declare(name, *hold, query).await,
-            Statement::Fetch { name, count, skip } => self.fetch(name, *count, *skip).await,
+            Statement::Declare { name, how, query } => self.declare(name, *how, query).await,
+            Statement::Fetch { name, to, skip } => self.fetch(name, *to, *skip).await,
             Statement::Close(name) => self.close(name.as_deref()),
             Statement::Checkpoint => {
                 self.engine.checkpoint().await?;
@@ -227,87 +238,17 @@ impl Session {
         Err(aborted())
     }
 
-    // Settings ----------------------------------------------------------------------------------------------------------------
-
-    /// SET and RESET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.
-    fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
-        let before = self.settings.get(name)?.to_string();
-        match &mut self.transaction {
-            Some(transaction) => transaction.settings.push(OldSetting { name: name.to_string(), value: before, local }),
-            None if local => {
-                let text = "SET LOCAL can only be used in transaction blocks";
-                self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
-                return Ok(Response::Done("SET".into()));
-            }
-            None => {}
-        }
-        self.apply_setting(name, value)?;
-        Ok(Response::Done(if value.is_none() { "RESET" } else { "SET" }.into()))
-    }
-
-    fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
-        if let Some(report) = self.settings.set(name, value)? {
-            self.reports.push(report);
-        }
-        if name == "application_name"
-            && let Some(status) = self.engine.sessions.lock().get_mut(&self.process)
-        {
-            status.application = self.settings.get(name)?.to_string();
-        }
-        Ok(())
-    }
-
-    /// Brings back what a transaction that has ended had set, the newest first.
-    pub(super) fn restore_settings(&mut self, settings: Vec<OldSetting>, committed: bool) -> Result<()> {
-        for old in settings.into_iter().rev().filter(|old| old.local || !committed) {
-            self.apply_setting(&old.name, Some(&old.value))?;
-        }
-        Ok(())
-    }
-
-    fn reset_all(&mut self, discard: bool) -> Result<Response> {
-        self.settings = super::settings::Settings::default();
-        self.ksql = Default::default();
-        self.reports = self.settings.reported();
-        if discard {
-            self.prepared.clear();
-            self.cursors.clear();
-        }
-        Ok(Response::Done(if discard { "DISCARD ALL" } else { "RESET" }.into()))
-    }
-
-    async fn show(&mut self, name: &str) -> Result<Response> {
-        if let Some(sql) = listing(name) {
-            let Statement::Query(query) = parse(sql)? else { return Err(Error::internal("a listing is a query")) };
-            let planned = self.plan_query(&query, &[]).await?;
-            let stream = self.run_query(&planned, vec![]).await?;
-            return Ok(Response::Rows { word: "SHOW".into(), columns: planned.columns, stream });
-        }
-        let value = self.settings.get(name)?.to_string();
-        let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
-        let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;
-        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column { name: name.into(), ty: PgType::Text }].into(), batch })
-    }
-
     // Prepared statements of SQL -------------------------------------------------------------------------------------------------
 
     async fn prepare_named(&mut self, name: &str, types: &[sqlparser::ast::DataType], statement: &str) -> Result<Response> {
-        if self.prepared.contains_key(name) {
-            return Err(Error::new(code::DUPLICATE_PREPARED, format!("prepared statement \"{name}\" already exists")));
-        }
-        if self.prepared.len() >= limits::PREPARED_MAX {
-            return Err(
-                Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements").hint("DEALLOCATE those that are not used.")
-            );
-        }
         let types = types.iter().map(|t| sql_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
         let prepared = Box::pin(self.plan_statement(statement, &types)).await?;
-        self.prepared.insert(name.to_string(), Arc::new(prepared));
+        self.acts.keep_statement(name, Arc::new(prepared), true)?;
         Ok(Response::Done("PREPARE".into()))
     }
 
     async fn execute_named(&mut self, name: &str, arguments: &[sqlparser::ast::Expr]) -> Result<Response> {
-        let prepared = self.prepared.get(name).ok_or_else(|| unknown_statement(name))?.clone();
+        let prepared = self.acts.statement(name).ok_or_else(|| unknown_statement(name))?;
         if arguments.len() != prepared.parameters.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
             return Err(Error::syntax(message).detail(format!(
@@ -327,10 +268,9 @@ impl Session {
 
     fn deallocate(&mut self, name: Option<&str>) -> Result<Response> {
         match name {
-            None => self.prepared.clear(),
-            Some(name) => {
-                self.prepared.remove(name).ok_or_else(|| unknown_statement(name))?;
-            }
+            None => self.acts.forget_statements(),
+            Some(name) if self.acts.forget_statement(name) => {}
+            Some(name) => return Err(unknown_statement(name)),
         }
         Ok(Response::Done(if name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" }.into()))
     }
@@ -370,7 +310,7 @@ fn unknown_statement(name: &str) -> Error {
 }
 
 /// What SHOW of a kind of thing lists.
-fn listing(name: &str) -> Option<&'static str> {
+pub(super) fn listing(name: &str) -> Option<&'static str> {
     Some(match name {
         "streams" => "SELECT * FROM everfold.streams",
         "tables" => "SELECT * FROM everfold.tables",

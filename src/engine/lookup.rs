@@ -18,6 +18,7 @@ use super::node::Node;
 use super::session::{Column, Parameters, Prepared, Response};
 use super::time::tells_time;
 use crate::catalog::{Catalog, Relation};
+use crate::data::datetime::Zone;
 use crate::data::{PgType, decode};
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
@@ -98,8 +99,15 @@ impl Lookup {
         Ok(node)
     }
 
+    /// True if its key is read in some time zone: then only a session in UTC uses it.
+    pub(super) fn reads_zone(&self) -> bool {
+        let instant = |ty: &PgType| *ty == PgType::Timestamptz;
+        let literal = |part: &KeyPart| matches!(part, KeyPart::Literal(ScalarValue::TimestampMicrosecond(_, Some(_))));
+        self.parameters.iter().any(instant) || self.key.iter().any(literal)
+    }
+
     fn probe(&self, node: &Node, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
-        let values = scalars(&prepared.parameters, parameters)?;
+        let values = scalars(&prepared.parameters, parameters, Zone::Utc)?;
         let key: Vec<ScalarValue> = self
             .key
             .iter()

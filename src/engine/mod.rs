@@ -12,10 +12,13 @@
 //! 7. DDL ([`ddl`], [`alter`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
-//! 9. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
+//! 10. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
+mod acts;
+mod advisory;
 pub mod alter;
 pub mod checkpoint;
 pub mod constraints;
@@ -32,7 +35,9 @@ pub mod explain;
 pub mod failure;
 pub mod ksql;
 pub mod lookup;
+mod modes;
 pub mod node;
+pub mod notify;
 pub mod own;
 pub mod planning;
 pub mod query;
@@ -40,10 +45,12 @@ pub mod recovery;
 pub mod runner;
 pub mod sequence;
 pub mod session;
+mod set;
 pub mod settings;
 pub mod time;
 pub mod transaction;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::Engine;
+pub use notify::Notification;
 pub use session::{Column, Parameters, Prepared, Response, Session, TransactionStatus};

@@ -50,8 +50,18 @@ impl Session {
     /// The names that a statement of the session may use.
     pub(super) fn names(&self) -> Names {
         let catalog = self.catalog();
-        let expand = self.expanded(&catalog);
-        Names { catalog, context: self.context_source(), hidden: false, instead: None, identity: false, expand, base: self.state.clone() }
+        let (expand, base) = (self.expanded(&catalog), self.zoned_state().clone());
+        Names { catalog, context: self.context_source(), hidden: false, instead: None, identity: false, expand, base }
+    }
+
+    /// The names that a view may use: it folds in UTC, whatever the session's time zone.
+    pub(super) fn names_of_view(&self) -> Names {
+        Names { base: self.state.clone(), ..self.names() }
+    }
+
+    /// DataFusion in the session's time zone.
+    pub(super) fn zoned_state(&self) -> &SessionState {
+        self.zoned.as_ref().map_or(&self.state, |(_, state)| state)
     }
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.
@@ -84,7 +94,7 @@ impl Session {
         if !parameters.is_empty() {
             plan = plan.with_param_values(ParamValues::from(parameters))?;
         }
-        let mut state = self.state.clone();
+        let mut state = self.zoned_state().clone();
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
         let places = self.engine.planning.clone();

@@ -47,7 +47,11 @@ pub struct Runner {
     shared: Mutex<Shared>,
     work: Condvar,
     find_fault: OnceLock<FindFault>,
+    changed: OnceLock<Changed>,
 }
+
+/// Is told that a node's output has changed, and from which position on a query sees it.
+type Changed = Box<dyn Fn(RelationId, Position) + Send + Sync>;
 
 /// Finds the event in a range that makes a node fail.
 type FindFault = Box<dyn Fn(RelationId, Range<Position>) -> Option<Position> + Send + Sync>;
@@ -136,13 +140,26 @@ pub struct Progress {
 impl Runner {
     /// A runner without nodes. [`Runner::spawn`] starts its threads.
     pub fn new(log: Arc<Log>, store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new(), find_fault: OnceLock::new() })
+        Arc::new(Runner {
+            log,
+            store,
+            shared: Mutex::default(),
+            work: Condvar::new(),
+            find_fault: OnceLock::new(),
+            changed: OnceLock::new(),
+        })
     }
 
     /// Sets how the event is found that makes a node fail. It is called without the lock, before the failure is known to anybody.
     pub fn on_failure(&self, find: FindFault) {
         // Set once, when the database is opened.
         let _ = self.find_fault.set(find);
+    }
+
+    /// Sets who is told when a node's output has changed. It is called without the lock, and not always in order.
+    pub fn on_change(&self, changed: Changed) {
+        // Set once, when the database is opened.
+        let _ = self.changed.set(changed);
     }
 
     /// Starts `threads` threads; they end after [`Runner::stop`].
@@ -281,6 +298,7 @@ impl Runner {
             node.release();
             Failure::new(&node.relation, cause, from..to, position)
         });
+        let changed = matches!(&done, Ok(Some(delta)) if delta.batch.num_rows() > 0);
         let mut shared = self.shared.lock();
         // A node that was removed or replaced meanwhile has stepped for nothing.
         if shared.nodes.get(&id).is_some_and(|e| Arc::ptr_eq(&e.node, &node)) {
@@ -293,6 +311,9 @@ impl Runner {
         drop(shared);
         self.work.notify_all();
         useless.iter().for_each(|node| node.release());
+        if changed && let Some(tell) = self.changed.get() {
+            tell(id, to);
+        }
     }
 
     fn find_fault(&self, id: RelationId, range: Range<Position>, cause: &Error) -> Option<Position> {

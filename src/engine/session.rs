@@ -9,18 +9,20 @@ use bytes::Bytes;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
 use tokio::sync::{Notify, Semaphore};
 
+use super::acts::Acts;
 use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
 use super::lookup::{self, Lookup};
 use super::query::Planned;
-use super::settings::Settings;
+use super::settings::{Settings, from_options};
 use super::transaction::Transaction;
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::names::ContextSource;
+use crate::serve::system::functions::SessionActs;
 use crate::serve::system::{self, SessionStatus, SystemContext};
 use crate::sql::{self, Statement};
 
@@ -107,14 +109,18 @@ pub struct Session {
     pub(super) process: i32,
     pub(super) settings: Settings,
     pub(super) transaction: Option<Transaction>,
+    /// The rows of the answer at hand are to be sent in binary form.
+    pub(super) binary: bool,
     pub(super) notices: Vec<(&'static str, Error)>,
-    pub(super) reports: Vec<(String, String)>,
-    pub(super) prepared: HashMap<String, Arc<Prepared>>,
+    /// What its functions reach.
+    pub(super) acts: Arc<Acts>,
     pub(super) cursors: HashMap<String, Cursor>,
     /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
     /// DataFusion with the session's own functions.
     pub(super) state: SessionState,
+    /// The same in the session's time zone, while that is not UTC.
+    pub(super) zoned: Option<(String, SessionState)>,
     pub(super) context: Arc<context::Source>,
     pub(super) cancel: Arc<Cancel>,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
@@ -172,9 +178,14 @@ impl Cancel {
 
 impl Session {
     pub(super) fn new(engine: Arc<Engine>, process: i32, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
-        let context = Arc::new(context::Source::new(&engine, process, user, database));
+        let own = Settings::default();
+        let acts = Acts::new(&engine, process, own.clone());
+        let context = Arc::new(context::Source::new(&engine, user, database, &own, &acts, process));
         let mut state = engine.template.clone();
         for function in system::functions::functions(context.as_function()) {
+            state.register_udf(Arc::new(function))?;
+        }
+        for function in system::functions::acts(&(acts.clone() as Arc<dyn SessionActs>)) {
             state.register_udf(Arc::new(function))?;
         }
         for function in super::sequence::functions(&engine, &context) {
@@ -182,14 +193,15 @@ impl Session {
         }
         let mut session = Session {
             process,
-            settings: Settings::default(),
+            settings: own,
             transaction: None,
+            binary: false,
             notices: Vec::new(),
-            reports: Vec::new(),
-            prepared: HashMap::new(),
+            acts,
             cursors: HashMap::new(),
             plans: PlanCache::default(),
             state,
+            zoned: None,
             context,
             cancel: Arc::default(),
             doubt: Default::default(),
@@ -197,23 +209,32 @@ impl Session {
             planning: Arc::new(Semaphore::new(1)),
             engine,
         };
-        for (name, value) in settings.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str())) {
-            if !name.starts_with("_pq_") {
-                session.settings.set(name, Some(value))?;
-            }
-        }
-        session.reports = session.settings.reported();
+        session.start_with(settings)?;
         let status = SessionStatus {
             process_id: process,
             user: user.to_string(),
             database: database.to_string(),
-            application: session.settings.get("application_name")?.to_string(),
+            application: session.settings.get("application_name")?,
             state: "idle".into(),
             query: String::new(),
             started_us: session.engine.clock.now_us(),
         };
         session.engine.sessions.lock().insert(process, status);
         Ok(session)
+    }
+
+    /// The settings of the startup message; those of its command-line options come first.
+    fn start_with(&mut self, settings: &[(String, String)]) -> Result<()> {
+        let options =
+            settings.iter().filter(|(name, _)| name == "options").map(|(_, text)| from_options(text)).collect::<Result<Vec<_>>>()?;
+        let own = settings.iter().filter(|(name, _)| !["user", "database", "options", "replication"].contains(&name.as_str()));
+        let own = own.filter(|(name, _)| !name.starts_with("_pq_")).cloned();
+        for (name, value) in options.into_iter().flatten().chain(own) {
+            self.settings.start_with(&name, &value)?;
+        }
+        // They are all told at the start; see [`Session::take_reports`].
+        self.settings.report_all();
+        Ok(())
     }
 
     /// What ReadyForQuery reports.
@@ -251,6 +272,7 @@ impl Session {
         }
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
+            && self.may_use(lookup)
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
         {
             return response;
@@ -320,7 +342,7 @@ impl Session {
         if self.has_own() {
             return None;
         }
-        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types)
+        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types).filter(|found| self.may_use(found))
     }
 
     fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {
@@ -359,26 +381,31 @@ impl Session {
 
     /// Notes that a statement failed: inside BEGIN the transaction is failed from now on.
     pub fn fail(&mut self) {
+        self.adopt_settings();
         match &mut self.transaction {
             // A statement that was stopped did not end it.
             Some(transaction) if transaction.alone => {
                 self.transaction = None;
                 self.context.show(None);
+                self.acts.rolled_back();
             }
             Some(transaction) => transaction.failed = true,
-            None => {}
+            None => self.acts.rolled_back(),
         }
         self.idle();
     }
 
     /// Notices raised since the last call, to be sent as NoticeResponse.
     pub fn take_notices(&mut self) -> Vec<(&'static str, Error)> {
-        std::mem::take(&mut self.notices)
+        let raised = self.acts.take_warnings().into_iter().map(|e| ("WARNING", e));
+        let mut notices: Vec<_> = std::mem::take(&mut self.notices).into_iter().chain(raised).collect();
+        notices.retain(|(severity, _)| self.settings.tells(severity));
+        notices
     }
 
     /// Parameters that changed since the last call (all of them at the start).
     pub fn take_reports(&mut self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.reports)
+        self.settings.take_reports()
     }
 
     /// Cancels what the session is doing (from another task); the running call answers 57014.
@@ -387,9 +414,19 @@ impl Session {
         Arc::new(move || cancel.ask())
     }
 
-    /// Milliseconds a statement may take, by the setting statement_timeout.
-    pub fn statement_timeout_ms(&self) -> Option<u64> {
-        self.settings.statement_timeout_ms()
+    /// The session's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the session shares with functions, and keeps for its connection.
+    pub fn acts(&self) -> &Arc<Acts> {
+        &self.acts
+    }
+
+    /// True if the rows of the answer at hand are to be sent in binary form, as those of a BINARY cursor.
+    pub fn answers_binary(&self) -> bool {
+        self.binary
     }
 
     /// The number of the session.
@@ -397,16 +434,30 @@ impl Session {
         self.process
     }
 
-    /// The statement is done and the client has its answer.
+    /// The client has its answer, and no statement runs: outside a transaction, what the last one left pending takes effect.
     pub fn idle(&mut self) {
         self.cancel.asked.store(false, Ordering::SeqCst);
+        self.acts.next_statement();
+        self.adopt_settings();
+        if self.transaction.is_none() {
+            self.acts.statement_ended();
+        }
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
-            status.state = "idle".into();
+            let state = match self.transaction.as_ref().filter(|t| t.explicit) {
+                Some(t) if t.failed => "idle in transaction (aborted)",
+                Some(_) => "idle in transaction",
+                None => "idle",
+            };
+            status.state = state.into();
         }
     }
 
     fn begin_statement(&mut self, text: &str) {
         self.cancel.asked.store(false, Ordering::SeqCst);
+        self.acts.next_statement();
+        self.adopt_settings();
+        self.settle_zone();
+        self.binary = false;
         self.context.forget();
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.state = "active".into();
@@ -418,8 +469,7 @@ impl Session {
     /// How system relations reach what they show.
     pub(super) fn context_source(&self) -> ContextSource {
         let context = self.context.clone();
-        let settings = self.settings.clone();
-        Arc::new(move || -> Arc<SystemContext> { context.get(&settings) })
+        Arc::new(move || -> Arc<SystemContext> { context.get() })
     }
 
     pub(super) fn notice(&mut self, severity: &'static str, error: Error) {
@@ -443,6 +493,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.engine.sessions.lock().remove(&self.process);
+        self.acts.ended();
         if let Some(transaction) = self.transaction.take()
             && !transaction.created.is_empty()
         {

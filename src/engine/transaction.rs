@@ -18,6 +18,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 
+use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
@@ -27,6 +28,7 @@ use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::{Append, LogId};
+use crate::sql::Modes;
 
 /// A lock on a table, held until the transaction ends: shared by those who insert, exclusive for those who read rows to change them.
 pub enum TableLock {
@@ -35,9 +37,11 @@ pub enum TableLock {
 }
 
 /// A setting as it was before the transaction changed it.
+#[derive(Debug)]
 pub struct OldSetting {
     pub name: String,
-    pub value: String,
+    /// `None` if it was not set.
+    pub value: Option<String>,
     /// True for SET LOCAL: the old value comes back at COMMIT too.
     pub local: bool,
 }
@@ -67,6 +71,8 @@ struct Savepoint {
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
+    /// What NOTIFY and LISTEN had left.
+    told: Told,
     cursors: HashSet<String>,
 }
 
@@ -250,14 +256,16 @@ impl Session {
 
     // BEGIN to ROLLBACK -------------------------------------------------------------------------------------------------------
 
-    pub(super) fn begin(&mut self) -> Result<Response> {
+    pub(super) fn begin(&mut self, modes: &Modes) -> Result<Response> {
         match &mut self.transaction {
             Some(transaction) if transaction.explicit => {
                 self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
+                return Ok(Response::Done("BEGIN".into()));
             }
             Some(transaction) => transaction.explicit = true,
             None => self.transaction = Some(Transaction::explicit()),
         }
+        self.begin_in(modes)?;
         Ok(Response::Done("BEGIN".into()))
     }
 
@@ -272,6 +280,7 @@ impl Session {
             }
             _ => self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress")),
         }
+        let modes = self.modes();
         let done = if commit && !self.transaction.as_ref().is_some_and(|t| t.failed) {
             self.commit().await?;
             word
@@ -281,6 +290,7 @@ impl Session {
         };
         if chain {
             self.transaction = Some(Transaction::explicit());
+            self.begin_in(&modes)?;
         }
         Ok(Response::Done(done.into()))
     }
@@ -291,23 +301,29 @@ impl Session {
             self.rollback().await?;
             return Err(e);
         }
-        self.cursors.retain(|_, cursor| cursor.hold);
-        self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
+        self.adopt_settings();
+        self.retain_cursors(true);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         self.context.show(None);
         let sync = self.settings.synchronous_commit();
         self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
         let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
+        let turn = self.acts.turn(&self.engine).await;
         match transaction.definitions.take() {
-            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await,
-            None if append.batches.is_empty() => Ok(()),
-            None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ()),
+            Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await?,
+            None if append.batches.is_empty() => {}
+            None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ())?,
         }
+        self.acts.committed();
+        drop(turn);
+        Ok(())
     }
 
     /// Forgets all that the transaction gathered, and drops what it created.
     pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.cursors.retain(|_, cursor| cursor.hold && !cursor.fresh);
+        self.adopt_settings();
+        self.retain_cursors(false);
+        self.acts.rolled_back();
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         self.context.show(None);
         self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
@@ -318,6 +334,7 @@ impl Session {
 
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
+        self.adopt_settings();
         let transaction = block(&mut self.transaction, "SAVEPOINT")?;
         if transaction.savepoints.len() >= limits::SAVEPOINTS_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many savepoints")
@@ -331,6 +348,7 @@ impl Session {
             definitions: transaction.definitions.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
+            told: self.acts.told(),
             cursors: self.cursors.keys().cloned().collect(),
         });
         Ok(Response::Done("SAVEPOINT".into()))
@@ -346,6 +364,7 @@ impl Session {
 
     /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
     pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
+        self.adopt_settings();
         let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
@@ -356,6 +375,7 @@ impl Session {
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);
         self.cursors.retain(|name, _| saved.cursors.contains(name));
+        self.acts.forget_since(&saved.told);
         self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
         self.restore_settings(settings, false)?;
         self.engine.drop_relations(&created).await?;

@@ -32,6 +32,7 @@ pub mod sum_state;
 pub mod text_io;
 pub mod types;
 mod window;
+pub mod zone;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ mod windows;
 pub use locate::located;
 pub use parse::parse;
 pub use split::split;
-pub use statement::{CopyOptions, CopySource, Explain, Statement};
+pub use statement::{CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
 
 /// The name as the catalog has it: folded to lower case unless it was quoted.
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {

@@ -94,10 +94,10 @@ impl Reader<'_> {
                 self.skip(1);
                 Ok(Statement::Checkpoint)
             }
-            ["discard", "all" | "temp" | "plans" | "sequences", _] => {
-                self.skip(2);
-                Ok(if words[1] == "all" { Statement::ResetAll { discard: true } } else { Statement::Nothing("DISCARD") })
-            }
+            ["discard", "all" | "temp" | "temporary" | "plans" | "sequences", ..] => self.discard(),
+            ["begin", ..] | ["start", "transaction", ..] => self.begin(),
+            ["listen" | "unlisten" | "notify", ..] => self.notify(),
+            ["alter", "role" | "user" | "database" | "system", ..] if self.sets() => Err(self.refused_set()),
             ["savepoint", ..] => {
                 self.skip(1);
                 Ok(Statement::Savepoint(self.name()?))
@@ -343,57 +343,6 @@ impl Reader<'_> {
         Ok(Statement::Drop { kind, names, if_exists, cascade })
     }
 
-    // Settings -------------------------------------------------------------------------------------------------------
-
-    fn show(&mut self) -> Result<Statement> {
-        self.skip(1);
-        if self.eat_words(&["time", "zone"]) {
-            return Ok(Statement::Show("timezone".into()));
-        }
-        if self.eat_words(&["transaction", "isolation", "level"]) {
-            return Ok(Statement::Show("transaction_isolation".into()));
-        }
-        if self.eat_words(&["materialized", "views"]) {
-            return Ok(Statement::Show("views".into()));
-        }
-        Ok(Statement::Show(self.setting_name()?))
-    }
-
-    /// Dotted names (`everfold.read`) are one name.
-    fn setting_name(&mut self) -> Result<String> {
-        let mut name = self.name()?.to_lowercase();
-        while self.parser.consume_token(&Token::Period) {
-            name = format!("{name}.{}", self.name()?.to_lowercase());
-        }
-        Ok(name)
-    }
-
-    fn set(&mut self) -> Result<Statement> {
-        self.skip(1);
-        let local = self.eat("local");
-        if !local {
-            self.eat("session");
-        }
-        if self.eat_words(&["characteristics", "as", "transaction"]) || self.eat("transaction") {
-            self.skip_all();
-            return Ok(Statement::Nothing("SET"));
-        }
-        if self.eat_words(&["time", "zone"]) {
-            let value = self.setting_value()?;
-            return Ok(Statement::Set { name: "timezone".into(), value, local });
-        }
-        if self.eat("names") {
-            let value = self.setting_value()?;
-            return Ok(Statement::Set { name: "client_encoding".into(), value, local });
-        }
-        let name = self.setting_name()?;
-        if !self.parser.consume_token(&Token::Eq) {
-            self.expect("to")?;
-        }
-        let value = self.setting_value()?;
-        Ok(Statement::Set { name, value, local })
-    }
-
     /// SET CONSTRAINTS {ALL | name, ..} {DEFERRED | IMMEDIATE}
     fn set_constraints(&mut self) -> Result<Statement> {
         self.skip(2);
@@ -411,45 +360,7 @@ impl Reader<'_> {
         Ok(Statement::SetConstraints { names, deferred })
     }
 
-    fn setting_value(&mut self) -> Result<Option<String>> {
-        if self.eat("default") {
-            return Ok(None);
-        }
-        let mut parts = Vec::new();
-        loop {
-            parts.push(match self.parser.peek_token().token {
-                Token::Word(w) => {
-                    self.skip(1);
-                    w.value
-                }
-                Token::Number(n, _) => {
-                    self.skip(1);
-                    n
-                }
-                Token::Minus | Token::Plus => {
-                    let sign = if self.parser.next_token().token == Token::Minus { "-" } else { "" };
-                    match self.parser.next_token().token {
-                        Token::Number(n, _) => format!("{sign}{n}"),
-                        _ => return Err(self.unexpected()),
-                    }
-                }
-                _ => self.text()?,
-            });
-            if !self.parser.consume_token(&Token::Comma) {
-                return Ok(Some(parts.join(", ")));
-            }
-        }
-    }
-
-    fn reset(&mut self) -> Result<Statement> {
-        self.skip(1);
-        if self.eat("all") {
-            return Ok(Statement::ResetAll { discard: false });
-        }
-        Ok(Statement::Set { name: self.setting_name()?, value: None, local: false })
-    }
-
-    // EXPLAIN, cursors, prepared statements -----------------------------------------------------------------------------
+    // EXPLAIN, prepared statements -----------------------------------------------------------------------------
 
     fn explain(&mut self) -> Result<Statement> {
         self.skip(1);
@@ -488,60 +399,6 @@ impl Reader<'_> {
         Ok(Statement::Explain { what, statement })
     }
 
-    fn declare(&mut self) -> Result<Statement> {
-        self.skip(1);
-        let name = self.name()?;
-        let mut hold = false;
-        loop {
-            match self.word(0).as_str() {
-                "insensitive" | "asensitive" | "cursor" => self.skip(1),
-                "no" if self.word(1) == "scroll" => self.skip(2),
-                "with" | "without" if self.word(1) == "hold" => {
-                    hold = self.word(0) == "with";
-                    self.skip(2);
-                }
-                "binary" | "scroll" => {
-                    return Err(Error::unsupported(format!("{} cursors are not supported", self.word(0).to_uppercase()))
-                        .hint("Declare the cursor without it and FETCH forward."));
-                }
-                "for" => break,
-                _ => return Err(self.unexpected()),
-            }
-        }
-        self.skip(1);
-        let query = self.rest();
-        if copy::is_push(&query) {
-            self.skip_all();
-        } else {
-            self.query()?;
-        }
-        Ok(Statement::Declare { name, hold, query })
-    }
-
-    fn fetch(&mut self) -> Result<Statement> {
-        let skip = self.word(0) == "move";
-        self.skip(1);
-        self.eat("forward");
-        let count = match self.parser.peek_token().token {
-            Token::Number(n, _) => {
-                self.skip(1);
-                Some(n.parse().map_err(|_| self.unexpected())?)
-            }
-            _ if self.eat("all") => None,
-            _ => {
-                self.eat("next");
-                Some(1)
-            }
-        };
-        if matches!(self.word(0).as_str(), "prior" | "backward" | "first" | "last" | "absolute" | "relative") {
-            return Err(Error::unsupported("cursors only go forward").hint("FETCH [NEXT | n | ALL] FROM cursor."));
-        }
-        if !self.eat("from") {
-            self.eat("in");
-        }
-        Ok(Statement::Fetch { name: self.name()?, count, skip })
-    }
-
     fn prepare(&mut self) -> Result<Statement> {
         self.skip(1);
         let name = self.name()?;
@@ -565,7 +422,7 @@ impl Reader<'_> {
 
     fn by_sqlparser(&mut self) -> Result<Statement> {
         let start: TokenWithSpan = self.parser.peek_token();
-        let mut statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
+        let mut statement = self.parser.parse_statement().map_err(|e| self.current_of().unwrap_or_else(|| self.refused(e)))?;
         intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {
@@ -573,7 +430,6 @@ impl Reader<'_> {
             ast::Statement::Insert(insert) => insert_statement(insert),
             ast::Statement::Update(update) => update_statement(update),
             ast::Statement::Delete(delete) => delete_statement(delete),
-            ast::Statement::StartTransaction { .. } => Ok(Statement::Begin),
             ast::Statement::Commit { chain, .. } => Ok(Statement::Commit { chain }),
             ast::Statement::Rollback { chain, savepoint: None } => Ok(Statement::Rollback { chain }),
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
@@ -591,6 +447,9 @@ impl Reader<'_> {
 
 mod alter;
 mod copy;
+mod cursors;
+mod notify;
+mod settings;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -21,8 +21,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "unlogged", "Everything is a log here: leave the word out, or SET synchronous_commit = off."),
     ("do", "", "There is no procedural language; send the statements one by one."),
     ("call", "", "There are no procedures; send the statements one by one."),
-    ("listen", "", "Ask a view again: a query sees every event acknowledged before it."),
-    ("notify", "", "Append an event to a stream."),
     ("lock", "", "Leave it out: UPDATE and DELETE lock the table that they change by themselves."),
     ("merge", "", "INSERT into a table with a primary key replaces rows; UPDATE and DELETE take subqueries."),
     ("refresh", "materialized", "Leave it out: a materialized view is current at every query."),

@@ -105,7 +105,8 @@ pub enum Statement {
         source: CopySource,
         options: CopyOptions,
     },
-    Begin,
+    /// BEGIN, START TRANSACTION
+    Begin(Modes),
     /// SET CONSTRAINTS; no names for ALL.
     SetConstraints {
         names: Vec<String>,
@@ -124,15 +125,28 @@ pub enum Statement {
     Release(String),
     /// ROLLBACK TO SAVEPOINT
     RollbackTo(String),
-    /// SET name = value (None: DEFAULT, and RESET name).
+    /// SET name = value (None: DEFAULT).
     Set {
         name: String,
         value: Option<String>,
         local: bool,
     },
-    /// RESET ALL; with `discard` DISCARD ALL, which closes prepared statements and cursors too.
-    ResetAll {
-        discard: bool,
+    /// RESET name
+    Reset(String),
+    ResetAll,
+    /// SET TRANSACTION, of the one under way; with `session` SET SESSION CHARACTERISTICS, of all to come.
+    SetTransaction {
+        modes: Modes,
+        session: bool,
+    },
+    Discard(Discard),
+    /// LISTEN channel
+    Listen(String),
+    /// UNLISTEN channel (None: *)
+    Unlisten(Option<String>),
+    Notify {
+        channel: String,
+        payload: String,
     },
     /// SHOW name
     Show(String),
@@ -155,13 +169,13 @@ pub enum Statement {
     Deallocate(Option<String>),
     Declare {
         name: String,
-        hold: bool,
+        how: CursorOptions,
         query: String,
     },
-    /// FETCH count FROM name (None: ALL); `skip` for MOVE.
+    /// FETCH; `skip` for MOVE.
     Fetch {
         name: String,
-        count: Option<u64>,
+        to: Move,
         skip: bool,
     },
     /// CLOSE name (None: ALL)
@@ -171,6 +185,49 @@ pub enum Statement {
     /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.
     Nothing(&'static str),
     Empty,
+}
+
+/// What BEGIN and SET TRANSACTION say of a transaction; `None` for what they do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// In lower case, as SHOW transaction_isolation tells it.
+    pub isolation: Option<String>,
+    pub read_only: Option<bool>,
+    pub deferrable: Option<bool>,
+}
+
+/// What DISCARD throws away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// Settings, prepared statements, cursors, what is listened to, advisory locks.
+    All,
+    Plans,
+    Sequences,
+    Temp,
+}
+
+/// How a cursor is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CursorOptions {
+    /// WITH HOLD: it survives its transaction.
+    pub hold: bool,
+    /// SCROLL: it goes backward too.
+    pub scroll: bool,
+    /// BINARY: its rows are sent in binary form.
+    pub binary: bool,
+}
+
+/// Where FETCH and MOVE take a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Over that many rows, backward if negative; 0 is the row at hand.
+    By(i64),
+    ForwardAll,
+    BackwardAll,
+    /// To the row of that number from 1, from the end if negative; 0 is before the first.
+    Absolute(i64),
+    /// To the row that many rows away.
+    Relative(i64),
 }
 
 /// What EXPLAIN shows.

@@ -9,6 +9,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 
 use crate::data::PgType;
+use crate::data::encode::Style;
+use crate::engine::notify::Mailbox;
 use crate::engine::{Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
@@ -67,14 +69,44 @@ pub trait Backend: Send + 'static {
     fn take_reports(&mut self) -> Vec<(String, String)>;
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
     fn process_id(&self) -> i32;
+    /// The client has its answer, and no statement runs.
+    fn idle(&mut self) {}
+    /// How values are shown as text.
+    fn style(&self) -> Style {
+        Style::default()
+    }
+    /// True if the rows of the answer at hand are to be sent in binary form.
+    fn answers_binary(&self) -> bool {
+        false
+    }
+    /// The prepared statement of that name; the unnamed one is "".
+    fn statement(&self, name: &str) -> Option<Arc<Self::Prepared>>;
+    fn keep_statement(&mut self, name: &str, prepared: Arc<Self::Prepared>) -> Result<()>;
+    fn forget_statement(&mut self, name: &str);
+    /// Where notifications wait.
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        None
+    }
     /// The columns of a cursor that DECLARE opened: to a client it is a portal as any other.
     fn cursor_columns(&self, _name: &str) -> Option<Vec<Column>> {
         None
     }
-    /// How long one statement may take, rows included; `None` is for ever.
-    fn statement_timeout(&self) -> Option<Duration> {
+    /// How long the session may take; `None` is for ever.
+    fn timeout(&self, _: Timeout) -> Option<Duration> {
         None
     }
+}
+
+/// What may take a limited time only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// One statement, rows included.
+    Statement,
+    Transaction,
+    /// A pause of the client outside a transaction.
+    Idle,
+    /// A pause of the client inside a transaction.
+    IdleInTransaction,
 }
 
 impl Host for Engine {
@@ -157,7 +189,33 @@ impl Backend for Session {
     fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
         Session::cursor_columns(self, name).ok()
     }
-    fn statement_timeout(&self) -> Option<Duration> {
-        self.statement_timeout_ms().map(Duration::from_millis)
+    fn idle(&mut self) {
+        Session::idle(self);
+    }
+    fn style(&self) -> Style {
+        self.settings().style()
+    }
+    fn answers_binary(&self) -> bool {
+        Session::answers_binary(self)
+    }
+    fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
+        self.acts().statement(name)
+    }
+    fn keep_statement(&mut self, name: &str, prepared: Arc<Prepared>) -> Result<()> {
+        self.acts().keep_statement(name, prepared, false)
+    }
+    fn forget_statement(&mut self, name: &str) {
+        self.acts().forget_statement(name);
+    }
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        Some(self.acts().mailbox().clone())
+    }
+    fn timeout(&self, what: Timeout) -> Option<Duration> {
+        self.settings().time(match what {
+            Timeout::Statement => "statement_timeout",
+            Timeout::Transaction => "transaction_timeout",
+            Timeout::Idle => "idle_session_timeout",
+            Timeout::IdleInTransaction => "idle_in_transaction_session_timeout",
+        })
     }
 }

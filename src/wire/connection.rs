@@ -8,12 +8,12 @@ use std::sync::Arc;
 use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::backend::Backend;
+use super::backend::{Backend, Timeout};
 use super::extended::Portal;
-use super::interrupt::{Failure, Interrupt, Step, shutting_down};
+use super::interrupt::{Failure, Interrupt, Step};
 use super::read::{Message, protocol};
 use super::registry::Line;
-use super::socket::Socket;
+use super::socket::{PENDING_BYTES, Socket};
 use super::write;
 use crate::engine::TransactionStatus;
 use crate::error::Error;
@@ -23,14 +23,14 @@ pub(super) struct Connection<B: Backend, S> {
     pub session: B,
     pub socket: Socket<S>,
     pub interrupt: Interrupt,
-    /// Prepared statements by name; the unnamed one is "".
-    pub statements: HashMap<String, Arc<B::Prepared>>,
     /// Portals by name; the unnamed one is "".
     pub portals: HashMap<String, Portal<B::Prepared>>,
     /// True while an implicit transaction is open, up to Sync or the end of a Query.
     pub implicit: bool,
     /// True from an error in the extended protocol up to Sync.
     pub skipping: bool,
+    /// True from ReadyForQuery until the client's next message.
+    resting: bool,
 }
 
 /// Whether the conversation goes on.
@@ -46,10 +46,10 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             session,
             socket,
             interrupt: Interrupt::new(line),
-            statements: HashMap::new(),
             portals: HashMap::new(),
             implicit: false,
             skipping: false,
+            resting: false,
         }
     }
 
@@ -86,20 +86,53 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     async fn next_message(&mut self) -> Step<Option<Message>> {
         loop {
             if let Some(message) = self.socket.message().map_err(Failure::Fatal)? {
+                self.resting = false;
                 return Ok(Some(message));
             }
-            let socket = &mut self.socket;
-            let read = async {
-                socket.flush().await?;
-                socket.fill().await
+            self.notifications()?;
+            let mailbox = if self.hears() { self.session.mailbox() } else { None };
+            let writes = !self.socket.out.is_empty();
+            let (socket, interrupt, resting) = (&mut self.socket, &mut self.interrupt, self.resting);
+            // While answers wait for the client nothing more is taken out for it: what comes waits in the mailbox, and may overflow it.
+            let came = async {
+                match &mailbox {
+                    Some(mailbox) if writes => mailbox.overflow().await,
+                    Some(mailbox) => mailbox.arrival().await,
+                    None => std::future::pending().await,
+                }
             };
-            // Notifications to an idle client will be one more arm here.
+            let goes_on = async { if writes { socket.flush().await.map(|()| true) } else { socket.fill().await } };
             tokio::select! {
                 biased;
-                more = read => if !more? { return Ok(None) },
-                _ = self.interrupt.shutdown() => return Err(shutting_down()),
+                open = goes_on => if !open? { return Ok(None) },
+                failure = interrupt.rest(resting) => return Err(failure),
+                () = came => {}
             }
         }
+    }
+
+    /// True if the client may be told of notifications: outside a transaction and between statements.
+    fn hears(&self) -> bool {
+        self.resting && self.session.status() == TransactionStatus::Idle
+    }
+
+    /// Sends notifications, as many as the buffer of answers has room for.
+    fn notifications(&mut self) -> Step {
+        if !self.hears() {
+            return Ok(());
+        }
+        let Some(mailbox) = self.session.mailbox() else { return Ok(()) };
+        while self.socket.out.len() < PENDING_BYTES
+            && let Some(notification) = mailbox.take().map_err(Failure::Fatal)?
+        {
+            write::notification(&mut self.socket.out, &notification);
+        }
+        Ok(())
+    }
+
+    /// A statement begins.
+    pub fn begin_statement(&mut self) -> Step {
+        self.interrupt.begin(self.session.timeout(Timeout::Statement), self.session.timeout(Timeout::Transaction))
     }
 
     async fn serve(&mut self, message: Message) -> Step<Next> {
@@ -126,7 +159,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         if !std::mem::take(&mut self.implicit) {
             return Ok(());
         }
-        self.interrupt.begin(self.session.statement_timeout())?;
+        self.begin_statement()?;
         let end = self.session.end_implicit(failed);
         let ended = self.interrupt.call(&mut self.socket, end).await;
         self.interrupt.end();
@@ -155,12 +188,20 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     /// ReadyForQuery, after the parameters that changed. Portals last no longer than their transaction.
     pub fn ready(&mut self) {
+        self.session.idle();
         let status = self.session.status();
         if status == TransactionStatus::Idle {
             self.portals.clear();
         }
+        self.notices();
         self.reports();
+        self.resting = true;
+        // What the statement itself said comes before its end, as clients expect. A mailbox that has overflown is told of afterwards.
+        let _ = self.notifications();
         write::ready(&mut self.socket.out, status);
+        let idle = status == TransactionStatus::Idle;
+        let timeout = if idle { Timeout::Idle } else { Timeout::IdleInTransaction };
+        self.interrupt.pause(idle, self.session.timeout(timeout));
     }
 }
 

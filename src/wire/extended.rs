@@ -74,18 +74,17 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let types = (0..n).map(|_| parameter_type(r.i32()?)).collect::<Result<Vec<_>>>()?;
         r.end()?;
         simple::statement_fits(sql)?;
-        if !name.is_empty() && self.statements.contains_key(name) {
+        if !name.is_empty() && self.session.statement(name).is_some() {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(Error::new(code::DUPLICATE_PREPARED, message).into());
         }
-        room(self.statements.len(), "prepared statements")?;
-        self.statements.remove(name);
-        self.interrupt.begin(self.session.statement_timeout())?;
+        self.session.forget_statement(name);
+        self.begin_statement()?;
         let prepare = self.session.prepare(sql, &types);
         let prepared = self.interrupt.call(&mut self.socket, prepare).await?;
         self.interrupt.end();
         self.notices();
-        self.statements.insert(name.to_string(), prepared);
+        self.session.keep_statement(name, prepared)?;
         write::bare(&mut self.socket.out, b'1');
         Ok(())
     }
@@ -93,7 +92,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     fn bind(&mut self, body: &Bytes) -> Result<()> {
         let mut r = Reader::new(body);
         let (portal, statement) = (r.text()?, r.text()?);
-        let prepared = self.statements.get(statement).ok_or_else(|| no_statement(statement))?.clone();
+        let prepared = self.session.statement(statement).ok_or_else(|| no_statement(statement))?;
         let parameters = parameters::<B>(&mut r, &prepared, statement)?;
         let n = r.count()?;
         let codes = (0..n).map(|_| format(r.i16()?)).collect::<Result<Vec<_>>>()?;
@@ -105,18 +104,33 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("portal \"{portal}\" already exists")));
         }
-        room(self.portals.len(), "portals")?;
+        self.room_for_portal(&parameters)?;
         self.portals.insert(portal.to_string(), Portal { prepared, formats, state: PortalState::Bound(parameters) });
         write::bare(&mut self.socket.out, b'2');
         Ok(())
+    }
+
+    /// Errors: 53400 for too many portals, or too much that they hold.
+    fn room_for_portal(&self, parameters: &Parameters) -> Result<()> {
+        let held = self.portals.values().map(|portal| match &portal.state {
+            PortalState::Bound(parameters) => size_of_values(parameters),
+            _ => 0,
+        });
+        let full =
+            self.portals.len() >= limits::PREPARED_MAX || held.sum::<usize>() + size_of_values(parameters) > limits::PORTAL_BYTES_MAX;
+        if !full {
+            return Ok(());
+        }
+        let message = format!("too many portals in one session (limit {})", limits::PREPARED_MAX);
+        Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("Close those that are no longer used."))
     }
 
     fn describe(&mut self, body: &Bytes) -> Result<()> {
         let (kind, name) = target(body)?;
         let out = &mut self.socket.out;
         let (prepared, formats) = if kind == b'S' {
-            let prepared = self.statements.get(name).ok_or_else(|| no_statement(name))?;
-            write::parameter_description(out, B::parameters(prepared).iter().map(PgType::oid));
+            let prepared = self.session.statement(name).ok_or_else(|| no_statement(name))?;
+            write::parameter_description(out, B::parameters(&prepared).iter().map(PgType::oid));
             (prepared, &[][..])
         } else {
             let Some(portal) = self.portals.get(name) else {
@@ -124,9 +138,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
                 write::row_description(out, &columns, &rows::formats(&[], columns.len())?);
                 return Ok(());
             };
-            (&portal.prepared, &portal.formats[..])
+            (portal.prepared.clone(), &portal.formats[..])
         };
-        match B::columns(prepared) {
+        match B::columns(&prepared) {
             Some(columns) => write::row_description(out, columns, &rows::formats(formats, columns.len())?),
             None => write::bare(out, b'n'),
         }
@@ -136,7 +150,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     fn close_named(&mut self, body: &Bytes) -> Result<()> {
         let (kind, name) = target(body)?;
         if kind == b'S' {
-            self.statements.remove(name);
+            self.session.forget_statement(name);
         } else {
             self.portals.remove(name);
         }
@@ -151,7 +165,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let limit = u64::try_from(rows).ok().filter(|n| *n > 0);
         // Taken out while it runs: a portal whose statement failed is not to be used again.
         let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
-        self.interrupt.begin(self.session.statement_timeout())?;
+        self.begin_statement()?;
         portal.state = match portal.state {
             PortalState::Bound(parameters) => self.start(&portal.prepared, parameters, &portal.formats, limit).await?,
             PortalState::Open(cursor) => self.proceed(cursor, limit).await?,
@@ -187,7 +201,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let tag = match reply {
             Reply::Rows { word, columns, stream } => {
                 let formats = rows::formats(formats, columns.len())?;
-                return self.proceed(Cursor::new(word, &columns, formats, stream), limit).await;
+                return self.proceed(Cursor::new(word, &columns, formats, self.session.style(), stream), limit).await;
             }
             Reply::Empty => {
                 write::bare(&mut self.socket.out, b'I');
@@ -275,10 +289,6 @@ fn no_portal(name: &str) -> Error {
     Error::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
 }
 
-fn room(n: usize, what: &str) -> Result<()> {
-    if n < limits::PREPARED_MAX {
-        return Ok(());
-    }
-    let message = format!("too many {what} in one session (limit {})", limits::PREPARED_MAX);
-    Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("Close those that are no longer used."))
+fn size_of_values(parameters: &Parameters) -> usize {
+    parameters.values.iter().flatten().map(Bytes::len).sum()
 }

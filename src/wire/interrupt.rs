@@ -43,6 +43,7 @@ pub(crate) type Step<T = ()> = Result<T, Failure>;
 enum Stop {
     Cancel,
     Timeout,
+    TransactionTimeout,
     Shutdown,
 }
 
@@ -51,6 +52,10 @@ impl Stop {
         match self {
             Stop::Cancel => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to user request")),
             Stop::Timeout => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to statement timeout")),
+            Stop::TransactionTimeout => {
+                let message = "terminating connection due to transaction timeout";
+                Failure::Fatal(Error::new(code::TRANSACTION_TIMEOUT, message))
+            }
             Stop::Shutdown => shutting_down(),
         }
     }
@@ -66,21 +71,36 @@ pub(crate) struct Interrupt {
     line: Arc<Line>,
     calls: watch::Receiver<Call>,
     deadline: Option<Instant>,
+    /// When the transaction has to be over.
+    transaction: Option<Instant>,
+    /// When the client's pause is too long.
+    pause: Option<Instant>,
+    /// True if the pause is outside a transaction.
+    idle: bool,
+}
+
+/// Answers at that time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Interrupt {
     /// The interrupts that come over `line`.
     pub fn new(line: Arc<Line>) -> Self {
         let calls = line.calls.subscribe();
-        Interrupt { line, calls, deadline: None }
+        Interrupt { line, calls, deadline: None, transaction: None, pause: None, idle: true }
     }
 
     /// A statement begins: cancels that came before it are void, its deadline is set. Errors: the server is shutting down.
-    pub fn begin(&mut self, timeout: Option<Duration>) -> Step {
+    pub fn begin(&mut self, timeout: Option<Duration>, transaction: Option<Duration>) -> Step {
         if *self.calls.borrow_and_update() == Call::Shutdown {
             return Err(shutting_down());
         }
         self.deadline = timeout.map(|t| Instant::now() + t);
+        self.transaction = self.transaction.or_else(|| transaction.map(|t| Instant::now() + t));
         self.line.busy.store(true, Ordering::SeqCst);
         Ok(())
     }
@@ -93,12 +113,7 @@ impl Interrupt {
 
     async fn stop(&mut self) -> Stop {
         loop {
-            let timeout = async {
-                match self.deadline {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (deadline, transaction) = (self.deadline, self.transaction);
             tokio::select! {
                 biased;
                 _ = self.calls.changed() => match *self.calls.borrow_and_update() {
@@ -106,16 +121,38 @@ impl Interrupt {
                     Call::Cancel => return Stop::Cancel,
                     Call::Shutdown => return Stop::Shutdown,
                 },
-                _ = timeout => return Stop::Timeout,
+                () = at(deadline) => return Stop::Timeout,
+                () = at(transaction) => return Stop::TransactionTimeout,
             }
         }
     }
 
-    /// Returns when the server shuts down; for a connection that is idle.
-    pub async fn shutdown(&mut self) {
-        let calls = self.calls.wait_for(|call| *call == Call::Shutdown);
+    /// The client has its answer and may pause: outside a transaction, if `idle`, and at most that long.
+    pub fn pause(&mut self, idle: bool, most: Option<Duration>) {
+        self.idle = idle;
+        self.pause = most.map(|t| Instant::now() + t);
+        if idle {
+            self.transaction = None;
+        }
+    }
+
+    /// Returns when the connection is to end while it waits for a message: for its pause, if it has paused, or with the server.
+    pub async fn rest(&mut self, paused: bool) -> Failure {
+        let (pause, transaction, idle) = (self.pause.filter(|_| paused), self.transaction, self.idle);
         // The sender lives in our own line, so this ends by the call only.
-        let _ = calls.await;
+        let shutdown = self.calls.wait_for(|call| *call == Call::Shutdown);
+        tokio::select! {
+            biased;
+            _ = shutdown => shutting_down(),
+            () = at(transaction) => Stop::TransactionTimeout.failure(),
+            () = at(pause) => Failure::Fatal(match idle {
+                true => Error::new(code::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout"),
+                false => Error::new(
+                    code::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                    "terminating connection due to idle-in-transaction timeout",
+                ),
+            }),
+        }
     }
 
     /// Waits for a call into the session. When it has to stop, the session is asked to, and is waited for: it alone knows whether

@@ -20,6 +20,7 @@ pub(crate) struct Cursor {
     stream: SendableRecordBatchStream,
     types: Vec<PgType>,
     formats: Vec<Format>,
+    style: Style,
     batch: Option<Batch>,
 }
 
@@ -50,8 +51,8 @@ pub(crate) fn formats(codes: &[Format], columns: usize) -> Result<Vec<Format>> {
 
 impl Cursor {
     /// A cursor before the first row; `formats` has one entry per column.
-    pub fn new(word: String, columns: &[Column], formats: Vec<Format>, stream: SendableRecordBatchStream) -> Self {
-        Cursor { word, stream, types: columns.iter().map(|c| c.ty.clone()).collect(), formats, batch: None }
+    pub fn new(word: String, columns: &[Column], formats: Vec<Format>, style: Style, stream: SendableRecordBatchStream) -> Self {
+        Cursor { word, stream, types: columns.iter().map(|c| c.ty.clone()).collect(), formats, style, batch: None }
     }
 
     /// Sends at most `limit` rows, no faster than the socket takes them. Waits only with everything in view that may end the wait.
@@ -68,7 +69,7 @@ impl Cursor {
                 match interrupt.pull(socket, self.stream.next()).await? {
                     Some(batch) => {
                         let batch = batch.map_err(Error::from)?;
-                        let encoder = BatchEncoder::new(&batch, &self.types, &self.formats, &Style::default())?;
+                        let encoder = BatchEncoder::new(&batch, &self.types, &self.formats, &self.style)?;
                         self.batch = Some(Batch { encoder, next: 0, rows: batch.num_rows() });
                     }
                     None => return Ok(Sent::All(sent)),

@@ -11,6 +11,7 @@ use super::interrupt::{Failure, Step};
 use super::read::Reader;
 use super::rows::{self, Cursor, Sent};
 use super::write;
+use crate::data::encode::Format;
 use crate::error::{Error, code};
 use crate::limits;
 
@@ -24,7 +25,7 @@ pub(super) enum Done {
 impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     /// Serves a Query message, up to and including ReadyForQuery.
     pub(super) async fn simple_query(&mut self, body: &Bytes) -> Step {
-        self.statements.remove("");
+        self.session.forget_statement("");
         self.portals.remove("");
         match self.statements_of(body).await {
             Ok(()) => {}
@@ -69,7 +70,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         for range in ranges {
             self.complete(last.take());
             let text = sql.get(range.clone()).ok_or_else(|| Error::internal("a statement was cut within a character"))?;
-            self.interrupt.begin(self.session.statement_timeout())?;
+            self.begin_statement()?;
             let done = self.statement(text).await;
             self.interrupt.end();
             last = Some(done.map_err(|failure| shifted(failure, sql, range.start))?);
@@ -83,9 +84,10 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         self.notices();
         match reply {
             Reply::Rows { word, columns, stream } => {
-                let formats = rows::formats(&[], columns.len())?;
+                let format = if self.session.answers_binary() { Format::Binary } else { Format::Text };
+                let formats = rows::formats(&[format], columns.len())?;
                 write::row_description(&mut self.socket.out, &columns, &formats);
-                let mut cursor = Cursor::new(word, &columns, formats, stream);
+                let mut cursor = Cursor::new(word, &columns, formats, self.session.style(), stream);
                 let Sent::All(n) = cursor.send(&mut self.socket, &mut self.interrupt, None).await? else {
                     return Err(Error::internal("a result without a limit was cut short").into());
                 };

@@ -7,9 +7,11 @@
 //! | `done TAG`, `notice`, `begin`, `commit` | the tag; a notice before; the transaction's state |
 //! | `fail` | an error at character 16, or at the first `é` |
 //! | `hang`, `hangrows` | nothing until cancelled; one row, then nothing |
+//! | `listen x` | listens to the host's channel x |
 //! | `panic` | a panic |
 //! | `copy .. FROM STDIN`, `copyin`, `copyout` | takes data, `COPY <bytes>`; sends two lines |
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,8 +24,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use tokio::sync::Notify;
 
-use super::backend::{Backend, Host, Reply};
+use super::backend::{Backend, Host, Reply, Timeout};
 use crate::data::PgType;
+use crate::engine::notify::{Hub, Mailbox};
 use crate::engine::{Column, CopyOut, Parameters, TransactionStatus};
 use crate::error::{Error, Result, code};
 
@@ -38,7 +41,9 @@ pub(crate) struct FakeHost {
     pub implicit: Arc<AtomicUsize>,
     /// Rows taken out of `rows` streams.
     pub pulled: Arc<AtomicU64>,
-    pub timeout: Option<Duration>,
+    pub timeout: Option<(Timeout, Duration)>,
+    /// Who listens: `listen x` does.
+    pub hub: Hub,
 }
 
 impl FakeHost {
@@ -61,6 +66,8 @@ impl Host for FakeHost {
             reports,
             notices: Vec::new(),
             cancel: Arc::new(Notify::new()),
+            statements: HashMap::new(),
+            mailbox: Arc::default(),
         })
     }
 }
@@ -73,6 +80,8 @@ pub(crate) struct Fake {
     reports: Vec<(String, String)>,
     notices: Vec<(&'static str, Error)>,
     cancel: Arc<Notify>,
+    statements: HashMap<String, Arc<FakeStatement>>,
+    mailbox: Arc<Mailbox>,
 }
 
 /// A statement's text and facts.
@@ -159,6 +168,10 @@ impl Fake {
                 self.cancel.notified().await;
                 return Err(Error::new(code::QUERY_CANCELED, "cancelled by the session"));
             }
+            "listen" => {
+                self.host.hub.listen(self.process_id, rest, &self.mailbox);
+                Reply::Done("LISTEN".into())
+            }
             "panic" => panic!("as asked"),
             "copyin" => Reply::CopyIn(Vec::new()),
             "COPY" if rest.contains("FROM STDIN") => Reply::CopyIn(Vec::new()),
@@ -243,7 +256,20 @@ impl Backend for Fake {
     fn process_id(&self) -> i32 {
         self.process_id
     }
-    fn statement_timeout(&self) -> Option<Duration> {
-        self.host.timeout
+    fn statement(&self, name: &str) -> Option<Arc<FakeStatement>> {
+        self.statements.get(name).cloned()
+    }
+    fn keep_statement(&mut self, name: &str, prepared: Arc<FakeStatement>) -> Result<()> {
+        self.statements.insert(name.to_string(), prepared);
+        Ok(())
+    }
+    fn forget_statement(&mut self, name: &str) {
+        self.statements.remove(name);
+    }
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        Some(self.mailbox.clone())
+    }
+    fn timeout(&self, what: Timeout) -> Option<Duration> {
+        self.host.timeout.filter(|(of, _)| *of == what).map(|(_, time)| time)
     }
 }

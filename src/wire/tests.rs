@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
+use super::backend::Timeout;
 use super::registry::Registry;
 use super::server::converse;
 use super::testing::FakeHost;
@@ -258,12 +259,70 @@ async fn rows_are_pulled_no_faster_than_they_are_read_and_cancel_gets_through() 
 
 #[tokio::test]
 async fn a_statement_ends_at_its_deadline() {
-    let host = Arc::new(FakeHost { timeout: Some(Duration::ZERO), ..FakeHost::default() });
+    let host = Arc::new(FakeHost { timeout: Some((Timeout::Statement, Duration::ZERO)), ..FakeHost::default() });
     let client = client(&host).await;
     for statement in ["hang", "hangrows"] {
         let error = client.batch_execute(statement).await.unwrap_err();
         assert_eq!(error.as_db_error().unwrap().message(), "canceling statement due to statement timeout");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_pauses_too_long_is_sent_away() {
+    let paused = |what| Arc::new(FakeHost { timeout: Some((what, Duration::ZERO)), ..FakeHost::default() });
+    let mut idle = Raw::new(&paused(Timeout::Idle), &Registry::new()).await;
+    assert_eq!(idle.until(b'E').await, "E[57P05]");
+    assert!(idle.read().await.is_none());
+    // Who is in a transaction is not idle, and the other way round.
+    let mut open = Raw::new(&paused(Timeout::IdleInTransaction), &Registry::new()).await;
+    assert_eq!(open.talk(&[(b'Q', b"begin\0")]).await, "CZt");
+    assert_eq!(open.until(b'E').await, "E[25P03]");
+    assert!(open.read().await.is_none());
+    let mut long = Raw::new(&paused(Timeout::Transaction), &Registry::new()).await;
+    assert_eq!(long.talk(&[(b'Q', b"done A\0")]).await, "CZi");
+    assert_eq!(long.talk(&[(b'Q', b"begin\0")]).await, "CZt");
+    assert_eq!(long.until(b'E').await, "E[25P04]");
+    let mut busy = Raw::new(&paused(Timeout::Transaction), &Registry::new()).await;
+    busy.send(&[(b'Q', b"hang\0")]).await;
+    assert_eq!(busy.until(b'E').await, "E[25P04]");
+    assert!(busy.read().await.is_none());
+}
+
+#[tokio::test]
+async fn notifications_reach_the_idle_and_wait_for_the_end_of_a_transaction() {
+    let host = FakeHost::new();
+    let mut raw = Raw::new(&host, &Registry::new()).await;
+    let say = |payload: &str| host.hub.publish(9, &[("x".to_string(), payload.to_string())]);
+    assert_eq!(raw.talk(&[(b'Q', b"listen x\0")]).await, "CZi");
+    say("one");
+    let (tag, body) = raw.read().await.unwrap();
+    assert_eq!((tag, &body[..]), (b'A', &b"\0\0\0\x09x\0one\0"[..]));
+    assert_eq!(raw.talk(&[(b'Q', b"begin\0")]).await, "CZt");
+    say("two");
+    say("three");
+    assert_eq!(raw.talk(&[(b'Q', b"rows 4\0")]).await, "TDDDDCZt");
+    assert_eq!(raw.talk(&[(b'Q', b"commit\0")]).await, "CAAZi");
+    // Neither between the messages of the extended protocol.
+    raw.send(&[PARSE_ROWS, (b'H', b"")]).await;
+    assert_eq!(raw.until(b'1').await, "1");
+    say("four");
+    assert_eq!(raw.talk(&[BIND, EXECUTE, SYNC]).await, "2DDDDDDDCAZi");
+}
+
+#[tokio::test]
+async fn a_listener_that_does_not_read_is_sent_away_and_delays_nobody() {
+    let host = FakeHost::new();
+    let (mut deaf, mut other) = (Raw::new(&host, &Registry::new()).await, Raw::new(&host, &Registry::new()).await);
+    assert_eq!(deaf.talk(&[(b'Q', b"listen x\0")]).await, "CZi");
+    let payload = "p".repeat(7_000);
+    for _ in 0..2 * limits::NOTIFICATION_BYTES_MAX / payload.len() {
+        host.hub.publish(9, &[("x".to_string(), payload.clone())]);
+    }
+    assert_eq!(other.talk(&[(b'Q', b"done A\0")]).await, "CZi");
+    let answer = deaf.until(b'E').await;
+    assert!(answer.ends_with("E[53400]"), "{}", answer.len());
+    assert!(answer.len() < 1_000, "what waited in the server is dropped");
+    assert!(deaf.read().await.is_none());
 }
 
 #[tokio::test]

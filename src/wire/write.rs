@@ -5,7 +5,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::data::encode::Format;
-use crate::engine::{Column, TransactionStatus};
+use crate::engine::{Column, Notification, TransactionStatus};
 use crate::error::Error;
 
 /// Writes one message: type byte, length, and the body that `fill` writes.
@@ -47,6 +47,15 @@ pub(crate) fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
     framed(out, b'S', |out| {
         put_text(out, name);
         put_text(out, value);
+    });
+}
+
+/// NotificationResponse.
+pub(crate) fn notification(out: &mut BytesMut, notification: &Notification) {
+    framed(out, b'A', |out| {
+        out.put_i32(notification.process);
+        put_text(out, &notification.channel);
+        put_text(out, &notification.payload);
     });
 }
 

@@ -6,6 +6,7 @@
 //! - [`failed`]: views that cannot fold a row: where they stop, what they leave out, restarts, limits.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
 //! - [`ksql`]: what queries of ksqlDB's dialect derive, however events come and whatever happens to the server.
+//! - [`notify`]: LISTEN and NOTIFY, changes of relations, advisory locks, from session to session.
 //! - [`own`]: what a transaction reads of its own writes, as if they were committed; savepoints.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
 //!
@@ -19,6 +20,7 @@ mod failed;
 mod kill;
 mod ksql;
 mod law;
+mod notify;
 mod own;
 mod promises;
 mod restart;

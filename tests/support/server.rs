@@ -88,6 +88,13 @@ impl Server {
         Path::new("/proc").join(self.child.id().to_string()).join("root").join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// The memory that its process uses now, in kilobytes.
+    pub fn memory_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+        line.and_then(|l| l.trim().split(' ').next()).and_then(|n| n.parse().ok()).unwrap_or(0)
+    }
+
     /// A new connection.
     pub fn connect(&self) -> Wire {
         Wire::connect(self.address)

@@ -177,3 +177,45 @@ pub fn put_interval<B: BufMut>(months: i32, days: i32, ns: i64, out: &mut B) {
     line.fraction((us % 1_000_000) as u32);
     line.end(false, out);
 }
+/// Appends an interval as ISO 8601 writes it, as under IntervalStyle iso_8601.
+pub fn put_iso_interval<B: BufMut>(months: i32, days: i32, ns: i64, out: &mut B) {
+    let us = ns / 1000;
+    if months == 0 && days == 0 && us == 0 {
+        out.put_slice(b"PT0S");
+        return;
+    }
+    out.put_u8(b'P');
+    put_part(i64::from(months / 12), b'Y', out);
+    put_part(i64::from(months % 12), b'M', out);
+    put_part(i64::from(days), b'D', out);
+    if us == 0 {
+        return;
+    }
+    out.put_u8(b'T');
+    let seconds = us / US_PER_SECOND;
+    put_part(seconds / 3600, b'H', out);
+    put_part(seconds / 60 % 60, b'M', out);
+    let rest = us % (60 * US_PER_SECOND);
+    if rest == 0 {
+        return;
+    }
+    if rest < 0 {
+        out.put_u8(b'-');
+    }
+    let rest = rest.unsigned_abs();
+    put_integer((rest / 1_000_000) as i64, out);
+    let fraction = format!("{:06}", rest % 1_000_000);
+    let fraction = fraction.trim_end_matches('0');
+    if !fraction.is_empty() {
+        out.put_u8(b'.');
+        out.put_slice(fraction.as_bytes());
+    }
+    out.put_u8(b'S');
+}
+
+fn put_part<B: BufMut>(value: i64, unit: u8, out: &mut B) {
+    if value != 0 {
+        put_integer(value, out);
+        out.put_u8(unit);
+    }
+}

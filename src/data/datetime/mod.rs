@@ -10,7 +10,7 @@ pub mod interval;
 pub mod parse;
 pub mod zone;
 
-pub use format::{put_date, put_interval, put_time, put_timestamp, put_timestamptz};
+pub use format::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 pub use interval::parse_interval;
 pub use parse::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
 pub use zone::Zone;

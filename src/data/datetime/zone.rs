@@ -23,6 +23,11 @@ pub enum Zone {
 }
 
 impl Zone {
+    /// True for UTC itself, not for a zone that happens to agree with it.
+    pub fn is_utc(&self) -> bool {
+        matches!(self, Zone::Utc)
+    }
+
     /// Reads what `SET timezone` takes: `UTC`, `Europe/Berlin`, `+02`, `-07:30`, `5`. Errors: 22023.
     pub fn parse(name: &str) -> Result<Zone> {
         let unknown = || Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"TimeZone\": \"{name}\""));

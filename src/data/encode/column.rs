@@ -8,10 +8,10 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use bytes::BufMut;
 
-use super::Style;
 use super::nested::{List, Map, Row};
+use super::{IntervalStyle, Style};
 use crate::data::PgType;
-use crate::data::datetime::{put_date, put_interval, put_time, put_timestamp, put_timestamptz};
+use crate::data::datetime::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 use crate::data::numeric::Decimal;
 use crate::data::text::{put_float4, put_float8, put_integer};
 use crate::error::{Error, Result, code};
@@ -131,6 +131,7 @@ impl Column {
             Values::View(a, _) => out.put_slice(a.value(row).as_bytes()),
             Values::Utf8(a, _) => out.put_slice(a.value(row).as_bytes()),
             Values::LargeUtf8(a, _) => out.put_slice(a.value(row).as_bytes()),
+            Values::Bytes(a) if style.bytea_escape => put_escaped(a.value(row), out),
             Values::Bytes(a) => put_hex(a.value(row), out),
             Values::Uuid(a) => put_uuid(a.value(row), out),
             Values::Date(a) => put_date(a.value(row), out),
@@ -139,7 +140,10 @@ impl Column {
             Values::Timestamptz(a) => put_timestamptz(a.value(row), &style.timezone, out),
             Values::Interval(a) => {
                 let v = a.value(row);
-                put_interval(v.months, v.days, v.nanoseconds, out);
+                match style.interval {
+                    IntervalStyle::Postgres => put_interval(v.months, v.days, v.nanoseconds, out),
+                    IntervalStyle::Iso8601 => put_iso_interval(v.months, v.days, v.nanoseconds, out),
+                }
             }
             Values::List(list) => out.put_slice(&list.text(row, style)),
             Values::Row(record) => out.put_slice(&record.text(row, style)),
@@ -271,6 +275,17 @@ fn put_hex_digits<B: BufMut>(bytes: &[u8], out: &mut B) {
 fn put_hex<B: BufMut>(bytes: &[u8], out: &mut B) {
     out.put_slice(b"\\x");
     put_hex_digits(bytes, out);
+}
+
+/// Printable bytes as they are, a backslash twice, others as a backslash and three octal digits.
+fn put_escaped<B: BufMut>(bytes: &[u8], out: &mut B) {
+    for b in bytes {
+        match b {
+            b'\\' => out.put_slice(b"\\\\"),
+            0x20..=0x7e => out.put_u8(*b),
+            _ => out.put_slice(&[b'\\', b'0' + (b >> 6), b'0' + (b >> 3 & 7), b'0' + (b & 7)]),
+        }
+    }
 }
 
 fn put_uuid<B: BufMut>(bytes: &[u8], out: &mut B) {

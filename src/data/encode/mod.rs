@@ -25,17 +25,30 @@ pub enum Format {
     Binary,
 }
 
-/// The settings of a session that text output depends on. DateStyle is always ISO, IntervalStyle postgres, bytea_output hex.
+/// How intervals are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IntervalStyle {
+    /// `1 year 2 mons 3 days 04:05:06`
+    #[default]
+    Postgres,
+    /// `P1Y2M3DT4H5M6S`
+    Iso8601,
+}
+
+/// The settings of a session that text output depends on. DateStyle is always ISO.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub timezone: Zone,
     /// extra_float_digits: above 0 floats are shown so that they read back exactly.
     pub extra_float_digits: i32,
+    pub interval: IntervalStyle,
+    /// bytea_output: `escape`, and not `hex`.
+    pub bytea_escape: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Style { timezone: Zone::Utc, extra_float_digits: 1 }
+        Style { timezone: Zone::Utc, extra_float_digits: 1, interval: IntervalStyle::Postgres, bytea_escape: false }
     }
 }
 

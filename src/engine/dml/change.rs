@@ -106,7 +106,7 @@ impl Session {
         let planned = self.plan_with(names, query, &declared(prepared)).await?;
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters)?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         collect(self.run_query(&planned, values).await?).await
     }
 }

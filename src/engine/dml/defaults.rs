@@ -8,7 +8,7 @@ use super::columns::{cast_columns, not_null, target_columns};
 use super::values::is_default;
 use super::{parsed_query, quoted};
 use crate::catalog::{Column, Identity, Relation};
-use crate::data::decode::parse_text;
+use crate::data::decode::parse_text_in;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::sql::Statement;
@@ -98,7 +98,7 @@ impl Session {
         if let SetExpr::Select(select) = query.body.as_ref()
             && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
             && let Some(Some(text)) = crate::sql::convert::literal(value)
-            && let Ok(value) = parse_text(&column.ty, &text)
+            && let Ok(value) = parse_text_in(&column.ty, &text, self.settings.zone())
         {
             return Ok(Some(value.to_array_of_size(rows)?));
         }

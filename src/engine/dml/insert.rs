@@ -54,7 +54,9 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let mut builders: Vec<ColumnBuilder> = targets.iter().map(|t| ColumnBuilder::new(&relation.columns[*t].ty, rows.len())).collect();
+        let zone = self.settings.zone();
+        let builder = |t: &usize| ColumnBuilder::new(&relation.columns[*t].ty, rows.len()).in_zone(zone);
+        let mut builders: Vec<ColumnBuilder> = targets.iter().map(builder).collect();
         let width = rows.first().map_or(0, |r| r.len());
         for (i, row) in rows.iter().enumerate() {
             // A long list lets other sessions, and a cancel, have their turn.
@@ -87,7 +89,7 @@ impl Session {
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters)?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut rows = Vec::new();
         for batch in self.collect(&planned, values).await? {
             rows.push(self.complete(relation, targets, batch.columns().to_vec(), batch.num_rows()).await?);

@@ -5,6 +5,7 @@ use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{check_width, target_columns};
 use crate::data::PgType;
+use crate::data::datetime::Zone;
 use crate::data::decode::ColumnBuilder;
 use crate::data::encode::Style;
 use crate::engine::session::{Parameters, Prepared, Session};
@@ -62,11 +63,11 @@ pub fn declared(prepared: &Prepared) -> Vec<Option<PgType>> {
     prepared.parameters.iter().cloned().map(Some).collect()
 }
 
-/// Parameter values as scalars.
-pub fn scalars(types: &[PgType], parameters: &Parameters) -> Result<Vec<ScalarValue>> {
+/// Parameter values as scalars; text of a timestamptz without a time zone is in `zone`.
+pub fn scalars(types: &[PgType], parameters: &Parameters, zone: Zone) -> Result<Vec<ScalarValue>> {
     let mut values = Vec::with_capacity(types.len());
     for (i, ty) in types.iter().enumerate() {
-        let mut builder = ColumnBuilder::new(ty, 1);
+        let mut builder = ColumnBuilder::new(ty, 1).in_zone(zone);
         put_parameter(&mut builder, i, ty, ty, parameters)?;
         values.push(ScalarValue::try_from_array(&builder.finish(), 0)?);
     }

@@ -34,6 +34,7 @@ use crate::limits;
 use crate::plan::ksql::query::Planner;
 use crate::plan::ksql::source::SourceInput;
 use crate::plan::ksql::stage::{Role, Stage};
+use crate::serve::cut::ReadCut;
 use crate::sql::ksql::ast::Query;
 
 /// A push query, planned.
@@ -91,9 +92,11 @@ impl Session {
         };
         let left = limit.unwrap_or(u64::MAX);
         let running = Running { engine: self.engine.clone(), inputs: read, relations, program, types, keys, left };
+        // Where it begins is settled here: what is appended once the client has the query's answer is in it.
+        let start = if earliest { None } else { Some(self.engine.read_cut(&running.relations, false).await?) };
         let (send, receive) = mpsc::channel(2);
         let task = self.engine.query_runtime().spawn(async move {
-            if let Err(e) = running.run(earliest, &send).await {
+            if let Err(e) = running.run(start, &send).await {
                 let _ = send.send(Err(DataFusionError::External(Box::new(e)))).await;
             }
         });
@@ -113,12 +116,11 @@ fn relations_of(inputs: &[SourceInput]) -> Vec<Arc<Relation>> {
 }
 
 impl Running {
-    async fn run(mut self, earliest: bool, send: &mpsc::Sender<datafusion::error::Result<RecordBatch>>) -> Result<()> {
+    async fn run(mut self, start: Option<ReadCut>, send: &mpsc::Sender<datafusion::error::Result<RecordBatch>>) -> Result<()> {
         let mut head = self.engine.head.subscribe();
         let mut from: Position = 0;
-        if !earliest {
+        if let Some(cut) = start {
             // Tables are there when the first event comes.
-            let cut = self.engine.read_cut(&self.relations, false).await?;
             while from < cut.position {
                 let to = cut.position.min(from.saturating_add(limits::ORDERED_STEP_EVENTS_MAX));
                 tokio::task::block_in_place(|| self.fold(&cut, from..to, |input| input.table))?;
@@ -178,12 +180,7 @@ impl Running {
     }
 
     /// Folds a range of positions, of the inputs that are wanted.
-    fn fold(
-        &mut self,
-        cut: &crate::serve::cut::ReadCut,
-        range: std::ops::Range<Position>,
-        wanted: impl Fn(&SourceInput) -> bool,
-    ) -> Result<Vec<Change>> {
+    fn fold(&mut self, cut: &ReadCut, range: std::ops::Range<Position>, wanted: impl Fn(&SourceInput) -> bool) -> Result<Vec<Change>> {
         let mut deltas: Vec<Vec<Delta>> = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
             let readable = cut.relations.get(&input.relation.id);

@@ -21,7 +21,7 @@ use crate::error::{Error, Result, code};
 /// Microseconds of a day.
 pub const DAY_US: i64 = 86_400_000_000;
 
-type Interval = IntervalMonthDayNano;
+pub type Interval = IntervalMonthDayNano;
 
 /// 22008 in PostgreSQL's words.
 pub fn out_of_range(what: &str) -> Error {

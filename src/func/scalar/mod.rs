@@ -13,7 +13,7 @@ mod planner;
 mod series;
 mod sets;
 mod strings;
-mod times;
+pub mod times;
 mod to_char;
 mod trunc;
 pub mod windows;

@@ -34,7 +34,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("datepart", |t| part_rule(t, FLOAT), date_part),
         Function::udf("date_bin", bin_rule, date_bin),
         Function::udf("age", age_rule, age),
-        Function::udf("timezone", timezone_rule, timezone),
+        timezone_function(),
         Function::udf("make_date", |t| fixed(t, &[INT, INT, INT], 0, DataType::Date32), make_date),
         Function::udf("make_time", |t| fixed(t, &[INT, INT, FLOAT], 0, TIME), make_time),
         Function::udf("make_timestamp", |t| fixed(t, &[INT, INT, INT, INT, INT, FLOAT], 0, TIMESTAMP), make_timestamp),
@@ -43,6 +43,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("justify_hours", interval_rule, |a, _| map_interval(a, justify_hours)),
         Function::udf("justify_interval", interval_rule, |a, _| map_interval(a, justify_interval)),
     ]
+}
+
+/// timezone(zone, x), which `x AT TIME ZONE zone` is.
+pub fn timezone_function() -> Arc<ScalarUDF> {
+    Function::udf("timezone", timezone_rule, timezone)
 }
 
 fn interval_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

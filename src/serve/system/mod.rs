@@ -30,7 +30,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::catalog::Catalog;
-use crate::data::Position;
+use crate::data::{PgType, Position};
 use crate::error::Result;
 
 pub use crate::SERVER_VERSION;
@@ -53,6 +53,10 @@ pub struct SystemContext {
     pub operators: Vec<OperatorStatus>,
     pub segments: Vec<SegmentStatus>,
     pub sessions: Vec<SessionStatus>,
+    /// Advisory locks, held and waited for.
+    pub locks: Vec<LockStatus>,
+    /// What only the session itself knows; `None` where there is no session.
+    pub session: Option<Arc<dyn functions::SessionActs>>,
 }
 
 /// How far a stream, table or view is.
@@ -117,6 +121,44 @@ pub struct SessionStatus {
     pub state: String,
     pub query: String,
     pub started_us: i64,
+}
+
+/// The number of an advisory lock: one bigint, or two integers, which are other locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockKey {
+    One(i64),
+    Two(i32, i32),
+}
+
+/// An advisory lock that a session holds or waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockStatus {
+    pub key: LockKey,
+    pub process_id: i32,
+    pub shared: bool,
+    pub granted: bool,
+}
+
+/// A prepared statement of a session.
+#[derive(Clone, Debug)]
+pub struct PreparedStatus {
+    pub name: String,
+    pub statement: String,
+    pub parameters: Vec<PgType>,
+    /// Made by PREPARE, and not by a message of the protocol.
+    pub from_sql: bool,
+    pub prepared_us: i64,
+}
+
+/// A cursor of a session.
+#[derive(Clone, Debug)]
+pub struct CursorStatus {
+    pub name: String,
+    pub statement: String,
+    pub hold: bool,
+    pub binary: bool,
+    pub scroll: bool,
+    pub created_us: i64,
 }
 
 /// A system relation: where it lives, what it looks like, how its rows are made.

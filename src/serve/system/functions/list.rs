@@ -114,7 +114,6 @@ fn session() -> Vec<Line> {
         ("pg_conf_load_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
         ("pg_my_temp_schema", Oid, 0, 0, zero),
         ("pg_is_other_temp_schema", Bool, 1, 1, no),
-        ("pg_advisory_unlock_all", Void, 0, 0, null),
         ("txid_current", Int8, 0, 0, |c, _| Ok(c.head.into())),
         ("txid_current_if_assigned", Int8, 0, 0, null),
         ("inet_server_addr", Text, 0, 0, null),

@@ -2,9 +2,11 @@
 //!
 //! [`functions`] makes DataFusion UDFs of two lists: `LIST`, functions of scalars, written over one row's arguments as text
 //! because they run over a catalog's few rows; and `arrays`, functions of arrays. Each asks for the [`SystemContext`] when it
-//! runs, so one registration serves all statements. All are stable: within a statement the context does not change.
+//! runs, so one registration serves all statements. All are stable: within a statement the context does not change. Apart from
+//! them stand the functions of `acts`, which do something to the session that calls them.
 //! `reg_oid(kind, x)` and `reg_name(kind, x)` are not PostgreSQL's: they are what `x::regclass` and its kin are rewritten to.
 
+mod acts;
 mod arrays;
 mod definitions;
 mod list;
@@ -26,6 +28,8 @@ use super::SystemContext;
 use super::rows::{Cell, column};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+
+pub use acts::{LockMode, SessionActs, acts};
 
 /// Gives the context of the statement that is running.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;

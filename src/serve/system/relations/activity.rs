@@ -1,8 +1,8 @@
-//! What is going on: pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
+//! What is going on: pg_locks, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
 
-use super::super::SystemContext;
 use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
+use super::super::{LockKey, SystemContext};
 use crate::error::Result;
 
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -57,4 +57,59 @@ pub fn pg_stat_database(context: &SystemContext, rows: &mut Rows) -> Result<()> 
         ("numbackends", context.sessions.len().into()),
         ("tup_inserted", context.head.into()),
     ])
+}
+
+/// Advisory locks; a table is locked only while statements change it. A number takes two columns, its upper and its lower half.
+pub fn pg_locks(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for lock in &context.locks {
+        let (classid, objid, objsubid) = match lock.key {
+            LockKey::One(n) => ((n as u64 >> 32) as u32, n as u32, 1),
+            LockKey::Two(a, b) => (a as u32, b as u32, 2),
+        };
+        rows.add([
+            ("locktype", "advisory".into()),
+            ("database", DATABASE.into()),
+            ("relation", Cell::Null),
+            ("page", Cell::Null),
+            ("tuple", Cell::Null),
+            ("transactionid", Cell::Null),
+            ("classid", classid.into()),
+            ("objid", objid.into()),
+            ("objsubid", i16::into(objsubid)),
+            ("virtualtransaction", format!("{}/0", lock.process_id).into()),
+            ("pid", lock.process_id.into()),
+            ("mode", if lock.shared { "ShareLock" } else { "ExclusiveLock" }.into()),
+            ("granted", lock.granted.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The session's own.
+pub fn pg_cursors(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for c in context.session.iter().flat_map(|s| s.cursors()) {
+        rows.add([
+            ("name", c.name.into()),
+            ("statement", c.statement.into()),
+            ("is_holdable", c.hold.into()),
+            ("is_binary", c.binary.into()),
+            ("is_scrollable", c.scroll.into()),
+            ("creation_time", Cell::Int(c.created_us)),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The session's own.
+pub fn pg_prepared_statements(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for p in context.session.iter().flat_map(|s| s.prepared()) {
+        rows.add([
+            ("name", p.name.into()),
+            ("statement", p.statement.into()),
+            ("prepare_time", Cell::Int(p.prepared_us)),
+            ("parameter_types", Cell::List(p.parameters.iter().map(|t| t.oid().into()).collect())),
+            ("from_sql", p.from_sql.into()),
+        ])?;
+    }
+    Ok(())
 }

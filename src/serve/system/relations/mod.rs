@@ -57,7 +57,7 @@ relations! {
     "pg_catalog" "pg_config" nothing;
     "pg_catalog" "pg_constraint" keys::pg_constraint;
     "pg_catalog" "pg_conversion" nothing;
-    "pg_catalog" "pg_cursors" nothing;
+    "pg_catalog" "pg_cursors" activity::pg_cursors;
     "pg_catalog" "pg_database" places::pg_database;
     "pg_catalog" "pg_db_role_setting" nothing;
     "pg_catalog" "pg_default_acl" nothing;
@@ -80,7 +80,7 @@ relations! {
     "pg_catalog" "pg_language" functions::pg_language;
     "pg_catalog" "pg_largeobject" nothing;
     "pg_catalog" "pg_largeobject_metadata" nothing;
-    "pg_catalog" "pg_locks" nothing;
+    "pg_catalog" "pg_locks" activity::pg_locks;
     "pg_catalog" "pg_matviews" listing::pg_matviews;
     "pg_catalog" "pg_namespace" places::pg_namespace;
     "pg_catalog" "pg_opclass" functions::pg_opclass;
@@ -90,7 +90,7 @@ relations! {
     "pg_catalog" "pg_partitioned_table" nothing;
     "pg_catalog" "pg_policies" nothing;
     "pg_catalog" "pg_policy" nothing;
-    "pg_catalog" "pg_prepared_statements" nothing;
+    "pg_catalog" "pg_prepared_statements" activity::pg_prepared_statements;
     "pg_catalog" "pg_prepared_xacts" nothing;
     "pg_catalog" "pg_proc" functions::pg_proc;
     "pg_catalog" "pg_publication" nothing;

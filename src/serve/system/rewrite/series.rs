@@ -17,6 +17,7 @@ const SETS: &[(&str, &[&str])] = &[
     ("generate_series", &[]),
     ("generate_subscripts", &[]),
     ("string_to_table", &[]),
+    ("pg_listening_channels", &[]),
     ("jsonb_array_elements", &["value"]),
     ("jsonb_array_elements_text", &["value"]),
     ("jsonb_object_keys", &[]),

@@ -1,0 +1,323 @@
+//! What the functions of a query do to the session that runs it, and what the session shares with them.
+//!
+//! A query runs on threads of its own, so what `pg_notify()`, `pg_advisory_lock()` and `set_config()` touch lives here, behind locks,
+//! and the session looks at it between statements: [`Acts::committed`] and [`Acts::rolled_back`] at a transaction's end,
+//! [`Acts::statement_ended`] when no statement runs any more. A function that waits for a lock blocks the thread it runs on; it gives
+//! up as soon as its statement is over, however it ends.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{MutexGuard, watch};
+
+use super::advisory::Request;
+use super::database::Engine;
+use super::notify::Mailbox;
+use super::session::{Prepared, canceled};
+use super::settings::Settings;
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::serve::system::functions::{LockMode, SessionActs};
+use crate::serve::system::{CursorStatus, LockKey, PreparedStatus};
+
+/// One session's own things that functions reach.
+pub struct Acts {
+    engine: Weak<Engine>,
+    process: i32,
+    settings: Settings,
+    mailbox: Arc<Mailbox>,
+    pending: Mutex<Pending>,
+    /// Counts statements: a change says that the one before is over.
+    statement: watch::Sender<u64>,
+    prepared: Mutex<BTreeMap<String, Kept>>,
+    cursors: Mutex<Vec<CursorStatus>>,
+    /// Warnings for the client.
+    warnings: Mutex<Vec<Error>>,
+}
+
+/// A prepared statement that is kept.
+struct Kept {
+    prepared: Arc<Prepared>,
+    from_sql: bool,
+    prepared_us: i64,
+}
+
+/// What takes effect when the transaction commits.
+#[derive(Default)]
+struct Pending {
+    said: Vec<(String, String)>,
+    /// What is in `said`: the same is told once.
+    known: HashSet<(String, String)>,
+    bytes: usize,
+    /// True for LISTEN, false for UNLISTEN, of one channel or all.
+    listening: Vec<(bool, Option<String>)>,
+}
+
+/// How much of it there was at a savepoint.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    said: usize,
+    listening: usize,
+}
+
+impl std::fmt::Debug for Acts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "session {}", self.process)
+    }
+}
+
+impl Acts {
+    pub(super) fn new(engine: &Arc<Engine>, process: i32, settings: Settings) -> Arc<Acts> {
+        Arc::new(Acts {
+            engine: Arc::downgrade(engine),
+            process,
+            settings,
+            mailbox: Arc::default(),
+            pending: Mutex::default(),
+            statement: watch::Sender::new(0),
+            prepared: Mutex::default(),
+            cursors: Mutex::default(),
+            warnings: Mutex::default(),
+        })
+    }
+
+    // The ends of statements and transactions ------------------------------------------------------------------------------------
+
+    /// A statement begins, or none runs any more: whatever still runs for the one before gives up.
+    pub(super) fn next_statement(&self) {
+        self.statement.send_modify(|n| *n += 1);
+    }
+
+    /// No statement runs, and there is no transaction: what the last one left pending takes effect.
+    pub(super) fn statement_ended(&self) {
+        self.committed();
+    }
+
+    /// The right to commit, for a transaction that has something to tell: others who have wait.
+    pub(super) async fn turn<'a>(&self, engine: &'a Engine) -> Option<MutexGuard<'a, ()>> {
+        let tells = !self.pending.lock().said.is_empty();
+        if tells { Some(engine.notify.order.lock().await) } else { None }
+    }
+
+    /// The transaction has committed: tells those who listen, listens itself, gives back its locks.
+    pub(super) fn committed(&self) {
+        let Some(engine) = self.engine.upgrade() else { return };
+        let pending = std::mem::take(&mut *self.pending.lock());
+        for (listen, channel) in pending.listening {
+            match (listen, &channel) {
+                (true, Some(channel)) => engine.notify.listen(self.process, channel, &self.mailbox),
+                _ => engine.notify.unlisten(self.process, channel.as_deref()),
+            }
+        }
+        engine.notify.publish(self.process, &pending.said);
+        engine.advisory.unlock_all(self.process, true);
+    }
+
+    /// What is pending, to be gone back to.
+    pub(super) fn told(&self) -> Told {
+        let pending = self.pending.lock();
+        Told { said: pending.said.len(), listening: pending.listening.len() }
+    }
+
+    /// ROLLBACK TO: what was said since is forgotten.
+    pub(super) fn forget_since(&self, told: &Told) {
+        let mut pending = self.pending.lock();
+        pending.listening.truncate(told.listening);
+        let keep = told.said.min(pending.said.len());
+        for said in pending.said.split_off(keep) {
+            pending.known.remove(&said);
+        }
+    }
+
+    /// The transaction has rolled back: what it said is forgotten, its locks are given back.
+    pub(super) fn rolled_back(&self) {
+        *self.pending.lock() = Pending::default();
+        if let Some(engine) = self.engine.upgrade() {
+            engine.advisory.unlock_all(self.process, true);
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn ended(&self) {
+        self.next_statement();
+        self.rolled_back();
+        if let Some(engine) = self.engine.upgrade() {
+            engine.notify.unlisten(self.process, None);
+            engine.advisory.unlock_all(self.process, false);
+        }
+    }
+
+    pub(super) fn take_warnings(&self) -> Vec<Error> {
+        std::mem::take(&mut self.warnings.lock())
+    }
+
+    // LISTEN ---------------------------------------------------------------------------------------------------------------------
+
+    /// What waits for the session.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// LISTEN, or with `None` UNLISTEN *, once the transaction has committed. Errors: 53400 for too many channels.
+    pub(super) fn listen(&self, listen: bool, channel: Option<&str>) -> Result<()> {
+        let count = self.listening().len() + self.pending.lock().listening.len();
+        if listen && count >= limits::CHANNELS_MAX {
+            return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "the session listens to too many channels")
+                .hint(format!("A session listens to at most {}.", limits::CHANNELS_MAX)));
+        }
+        self.pending.lock().listening.push((listen, channel.map(str::to_string)));
+        Ok(())
+    }
+
+    // Prepared statements and cursors ----------------------------------------------------------------------------------------------
+
+    /// The prepared statement of that name; the unnamed one is "".
+    pub fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
+        self.prepared.lock().get(name).map(|kept| kept.prepared.clone())
+    }
+
+    /// Keeps a prepared statement; an unnamed one takes the place of the last. Errors: 42P05, 53400.
+    pub fn keep_statement(&self, name: &str, prepared: Arc<Prepared>, from_sql: bool) -> Result<()> {
+        let mut all = self.prepared.lock();
+        if !name.is_empty() && all.contains_key(name) {
+            return Err(Error::new(code::DUPLICATE_PREPARED, format!("prepared statement \"{name}\" already exists")));
+        }
+        let bytes = prepared.text.len() + all.values().map(|kept| kept.prepared.text.len()).sum::<usize>();
+        if !name.is_empty() && (all.len() >= limits::PREPARED_MAX || bytes > limits::PREPARED_BYTES_MAX) {
+            let message = format!("too many prepared statements in one session (limit {})", limits::PREPARED_MAX);
+            return Err(
+                Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("DEALLOCATE, or close, those that are no longer used.")
+            );
+        }
+        let prepared_us = self.engine.upgrade().map_or(0, |engine| engine.clock.now_us());
+        all.insert(name.to_string(), Kept { prepared, from_sql, prepared_us });
+        Ok(())
+    }
+
+    /// Forgets a prepared statement; false if there is none.
+    pub fn forget_statement(&self, name: &str) -> bool {
+        self.prepared.lock().remove(name).is_some()
+    }
+
+    /// Forgets all prepared statements.
+    pub(super) fn forget_statements(&self) {
+        self.prepared.lock().clear();
+    }
+
+    pub(super) fn list_cursors(&self, cursors: Vec<CursorStatus>) {
+        *self.cursors.lock() = cursors;
+    }
+
+    // Waiting ----------------------------------------------------------------------------------------------------------------------
+
+    async fn wait_for_lock(&self, engine: &Engine, request: &Request) -> Result<()> {
+        let mut over = self.statement.subscribe();
+        let timeout = self.settings.time("lock_timeout");
+        let mut ticket = engine.advisory.stand_in_line(request)?;
+        let late = async {
+            match timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let given_up = tokio::select! {
+            biased;
+            _ = &mut ticket.granted => return Ok(()),
+            _ = over.changed() => canceled(),
+            () = late => Error::new(code::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"),
+        };
+        // Granted in this very moment, to a statement that is over: the session would not know that it holds it.
+        if engine.advisory.leave(ticket) {
+            engine.advisory.give_back(request);
+        }
+        Err(given_up)
+    }
+}
+
+impl SessionActs for Acts {
+    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        let refuse = |message: &str| Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
+        if channel.is_empty() {
+            return refuse("channel name cannot be empty");
+        }
+        if channel.len() > limits::IDENTIFIER_BYTES_MAX {
+            return refuse("channel name too long");
+        }
+        if payload.len() >= limits::PAYLOAD_BYTES_MAX {
+            return refuse("payload string too long");
+        }
+        let mut pending = self.pending.lock();
+        let said = (channel.to_string(), payload.to_string());
+        if pending.known.contains(&said) {
+            return Ok(());
+        }
+        pending.bytes += channel.len() + payload.len();
+        if pending.said.len() >= limits::NOTIFICATIONS_MAX || pending.bytes > limits::NOTIFICATION_BYTES_MAX {
+            return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many notifications in one transaction")
+                .hint(format!("A transaction sends at most {} notifications.", limits::NOTIFICATIONS_MAX)));
+        }
+        pending.known.insert(said.clone());
+        pending.said.push(said);
+        Ok(())
+    }
+
+    fn listening(&self) -> Vec<String> {
+        self.engine.upgrade().map(|engine| engine.notify.channels_of(self.process)).unwrap_or_default()
+    }
+
+    fn queue_usage(&self) -> f64 {
+        self.engine.upgrade().map_or(0.0, |engine| engine.notify.usage())
+    }
+
+    fn lock(&self, key: LockKey, mode: LockMode, wait: bool) -> Result<bool> {
+        let Some(engine) = self.engine.upgrade() else { return Ok(false) };
+        let request = Request { session: self.process, key, shared: mode.shared, transaction: mode.transaction };
+        if engine.advisory.take(&request)? {
+            return Ok(true);
+        }
+        if wait {
+            // The query's other threads go on; the runtime has one to spare for each session.
+            tokio::task::block_in_place(|| Handle::current().block_on(self.wait_for_lock(&engine, &request)))?;
+        }
+        Ok(wait)
+    }
+
+    fn unlock(&self, key: LockKey, shared: bool) -> bool {
+        let held = self.engine.upgrade().is_some_and(|engine| engine.advisory.unlock(self.process, key, shared));
+        let mut warnings = self.warnings.lock();
+        if !held && warnings.len() < limits::NOTICES_MAX {
+            let mode = if shared { "ShareLock" } else { "ExclusiveLock" };
+            warnings.push(Error::new(code::WARNING, format!("you don't own a lock of type {mode}")));
+        }
+        held
+    }
+
+    fn unlock_all(&self) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.advisory.unlock_all(self.process, false);
+        }
+    }
+
+    fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        self.settings.set_from_function(name, value, local)
+    }
+
+    fn prepared(&self) -> Vec<PreparedStatus> {
+        let all = self.prepared.lock();
+        let named = all.iter().filter(|(name, _)| !name.is_empty());
+        let status = |(name, kept): (&String, &Kept)| PreparedStatus {
+            name: name.clone(),
+            statement: kept.prepared.text.clone(),
+            parameters: kept.prepared.parameters.clone(),
+            from_sql: kept.from_sql,
+            prepared_us: kept.prepared_us,
+        };
+        named.map(status).collect()
+    }
+
+    fn cursors(&self) -> Vec<CursorStatus> {
+        self.cursors.lock().clone()
+    }
+}

@@ -1,0 +1,312 @@
+//! Advisory locks: what applications lock by number, and the server only keeps.
+//!
+//! A lock is held by sessions, exclusively or shared, until it is given back, until the transaction ends, or until the session does;
+//! a session that takes it n times gives it back n times. Who cannot have it stands in its queue, and is served in order. Whoever
+//! would wait for itself, through others, is told 40P01 at once: the graph of who waits for whom is all here.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::serve::system::{LockKey, LockStatus};
+
+/// What a session asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub session: i32,
+    pub key: LockKey,
+    pub shared: bool,
+    /// Until the transaction ends, and not until it is given back.
+    pub transaction: bool,
+}
+
+/// All advisory locks.
+#[derive(Default)]
+pub struct Advisory(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    locks: BTreeMap<LockKey, Lock>,
+    /// Locks that each session holds, each counted once.
+    held: HashMap<i32, usize>,
+    next_ticket: u64,
+}
+
+#[derive(Default)]
+struct Lock {
+    holders: Vec<Holder>,
+    queue: Vec<Waiter>,
+}
+
+/// How often a session holds a lock in one mode.
+struct Holder {
+    session: i32,
+    shared: bool,
+    until_unlocked: usize,
+    until_end: usize,
+}
+
+struct Waiter {
+    ticket: u64,
+    request: Request,
+    granted: oneshot::Sender<()>,
+}
+
+/// A place in a lock's queue.
+pub struct Ticket {
+    key: LockKey,
+    number: u64,
+    /// Answers when the lock is granted.
+    pub granted: oneshot::Receiver<()>,
+}
+
+impl Lock {
+    /// The sessions that a request has to wait for: those that hold it otherwise, and those in the queue before it (up to
+    /// `ticket`) that it would overtake. Who holds it already overtakes: to wait for one that waits for oneself helps nobody.
+    fn blockers(&self, request: &Request, ticket: u64) -> Vec<i32> {
+        let conflicts = |session: i32, shared: bool| session != request.session && !(shared && request.shared);
+        let holders = self.holders.iter().filter(|h| conflicts(h.session, h.shared)).map(|h| h.session);
+        if self.holders.iter().any(|h| h.session == request.session) {
+            return holders.collect();
+        }
+        let before = self.queue.iter().filter(|w| w.ticket < ticket && conflicts(w.request.session, w.request.shared));
+        holders.chain(before.map(|w| w.request.session)).collect()
+    }
+}
+
+impl State {
+    fn grant(&mut self, request: &Request) {
+        let lock = self.locks.entry(request.key).or_default();
+        let i = lock.holders.iter().position(|h| h.session == request.session && h.shared == request.shared).unwrap_or_else(|| {
+            *self.held.entry(request.session).or_default() += 1;
+            lock.holders.push(Holder { session: request.session, shared: request.shared, until_unlocked: 0, until_end: 0 });
+            lock.holders.len() - 1
+        });
+        let holder = &mut lock.holders[i];
+        *(if request.transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) += 1;
+    }
+
+    /// Removes holders that hold nothing any more, and serves the queue.
+    fn settle(&mut self, key: LockKey) {
+        let Some(lock) = self.locks.get_mut(&key) else { return };
+        let held = &mut self.held;
+        lock.holders.retain(|h| {
+            let kept = h.until_unlocked + h.until_end > 0;
+            if !kept && let Some(n) = held.get_mut(&h.session) {
+                *n -= 1;
+            }
+            kept
+        });
+        self.held.retain(|_, n| *n > 0);
+        while let Some(lock) = self.locks.get_mut(&key) {
+            let free = lock.queue.iter().position(|w| lock.blockers(&w.request, w.ticket).is_empty());
+            let Some(i) = free else { break };
+            let waiter = lock.queue.remove(i);
+            // One that has given up meanwhile gets nothing.
+            if waiter.granted.send(()).is_ok() {
+                self.grant(&waiter.request);
+            }
+        }
+        if self.locks.get(&key).is_some_and(|lock| lock.holders.is_empty() && lock.queue.is_empty()) {
+            self.locks.remove(&key);
+        }
+    }
+
+    /// True if `session` waits, directly or through others, for itself.
+    fn waits_for_itself(&self, session: i32) -> bool {
+        let (mut seen, mut next) = (HashSet::new(), vec![session]);
+        while let Some(waiting) = next.pop() {
+            for lock in self.locks.values() {
+                for waiter in lock.queue.iter().filter(|w| w.request.session == waiting) {
+                    for blocker in lock.blockers(&waiter.request, waiter.ticket) {
+                        if blocker == session {
+                            return true;
+                        }
+                        if seen.insert(blocker) {
+                            next.push(blocker);
+                        }
+                    }
+                }
+            }
+        }
+        false
+    }
+}
+
+impl Advisory {
+    /// Takes the lock if it can be had at once. Errors: 53400 for a session that holds too many.
+    pub fn take(&self, request: &Request) -> Result<bool> {
+        let mut state = self.0.lock();
+        if state.held.get(&request.session).is_some_and(|n| *n >= limits::ADVISORY_LOCKS_MAX) {
+            return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many advisory locks in one session")
+                .hint(format!("A session holds at most {}; unlock those that are no longer needed.", limits::ADVISORY_LOCKS_MAX)));
+        }
+        let free = state.locks.get(&request.key).is_none_or(|lock| lock.blockers(request, u64::MAX).is_empty());
+        if free {
+            state.grant(request);
+        }
+        Ok(free)
+    }
+
+    /// Stands in the lock's queue. Errors: 40P01 where the wait would never end.
+    pub fn stand_in_line(&self, request: &Request) -> Result<Ticket> {
+        let mut state = self.0.lock();
+        let number = state.next_ticket;
+        state.next_ticket += 1;
+        let (granted, receiver) = oneshot::channel();
+        let waiter = Waiter { ticket: number, request: *request, granted };
+        state.locks.entry(request.key).or_default().queue.push(waiter);
+        if state.waits_for_itself(request.session) {
+            if let Some(lock) = state.locks.get_mut(&request.key) {
+                lock.queue.retain(|w| w.ticket != number);
+            }
+            return Err(Error::new(code::DEADLOCK_DETECTED, "deadlock detected")
+                .detail(format!("Process {} waits for an advisory lock whose holders wait for it.", request.session))
+                .hint("Take locks in the same order everywhere, and retry."));
+        }
+        // It may have become free since it was asked for.
+        state.settle(request.key);
+        Ok(Ticket { key: request.key, number, granted: receiver })
+    }
+
+    /// Leaves the queue; true if the lock had been granted just before, and is held.
+    pub fn leave(&self, mut ticket: Ticket) -> bool {
+        let mut state = self.0.lock();
+        if ticket.granted.try_recv().is_ok() {
+            return true;
+        }
+        if let Some(lock) = state.locks.get_mut(&ticket.key) {
+            lock.queue.retain(|w| w.ticket != ticket.number);
+        }
+        state.settle(ticket.key);
+        false
+    }
+
+    /// Gives a lock back once; false if the session does not hold it so.
+    pub fn unlock(&self, session: i32, key: LockKey, shared: bool) -> bool {
+        let mut state = self.0.lock();
+        let Some(lock) = state.locks.get_mut(&key) else { return false };
+        let holds = |h: &&mut Holder| h.session == session && h.shared == shared && h.until_unlocked > 0;
+        let Some(holder) = lock.holders.iter_mut().find(holds) else { return false };
+        holder.until_unlocked -= 1;
+        state.settle(key);
+        true
+    }
+
+    /// Undoes a request that was granted.
+    pub fn give_back(&self, request: &Request) {
+        if !request.transaction {
+            self.unlock(request.session, request.key, request.shared);
+            return;
+        }
+        let mut state = self.0.lock();
+        let holds = |h: &&mut Holder| h.session == request.session && h.shared == request.shared && h.until_end > 0;
+        if let Some(holder) = state.locks.get_mut(&request.key).and_then(|lock| lock.holders.iter_mut().find(holds)) {
+            holder.until_end -= 1;
+        }
+        state.settle(request.key);
+    }
+
+    /// Gives back all of a session's locks that are held until unlocked, with `transaction` those held until its end instead.
+    pub fn unlock_all(&self, session: i32, transaction: bool) {
+        let mut state = self.0.lock();
+        if !state.held.contains_key(&session) {
+            return;
+        }
+        let mut touched = Vec::new();
+        for (key, lock) in &mut state.locks {
+            for holder in lock.holders.iter_mut().filter(|h| h.session == session) {
+                *(if transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) = 0;
+                touched.push(*key);
+            }
+        }
+        touched.into_iter().for_each(|key| state.settle(key));
+    }
+
+    /// What is held and waited for, for pg_locks.
+    pub fn list(&self) -> Vec<LockStatus> {
+        let state = self.0.lock();
+        let mut all = Vec::new();
+        for (key, lock) in &state.locks {
+            let status = |process_id, shared, granted| LockStatus { key: *key, process_id, shared, granted };
+            all.extend(lock.holders.iter().map(|h| status(h.session, h.shared, true)));
+            all.extend(lock.queue.iter().map(|w| status(w.request.session, w.request.shared, false)));
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: LockKey = LockKey::One(1);
+    const B: LockKey = LockKey::Two(1, 2);
+
+    fn ask(session: i32, key: LockKey) -> Request {
+        Request { session, key, shared: false, transaction: false }
+    }
+
+    fn share(session: i32, key: LockKey) -> Request {
+        Request { shared: true, ..ask(session, key) }
+    }
+
+    #[test]
+    fn a_lock_is_given_back_as_often_as_it_was_taken() {
+        let locks = Advisory::default();
+        assert!(locks.take(&ask(1, A)).unwrap() && locks.take(&ask(1, A)).unwrap());
+        assert!(!locks.take(&ask(2, A)).unwrap() && !locks.take(&share(2, A)).unwrap());
+        assert!(locks.unlock(1, A, false));
+        assert!(!locks.take(&ask(2, A)).unwrap());
+        assert!(locks.unlock(1, A, false) && !locks.unlock(1, A, false));
+        assert!(locks.take(&share(2, A)).unwrap() && locks.take(&share(1, A)).unwrap());
+        assert!(!locks.unlock(2, A, false), "held shared");
+        locks.unlock_all(2, false);
+        locks.unlock_all(1, false);
+        assert!(locks.list().is_empty());
+    }
+
+    #[test]
+    fn the_transaction_s_end_gives_back_its_own_locks_only() {
+        let locks = Advisory::default();
+        assert!(locks.take(&Request { transaction: true, ..ask(1, A) }).unwrap());
+        assert!(!locks.unlock(1, A, false));
+        assert!(locks.take(&ask(1, B)).unwrap());
+        locks.unlock_all(1, true);
+        assert_eq!(locks.list().iter().map(|l| l.key).collect::<Vec<_>>(), [B]);
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_order_and_nobody_overtakes() {
+        let locks = Advisory::default();
+        assert!(locks.take(&share(1, A)).unwrap());
+        let mut two = locks.stand_in_line(&ask(2, A)).unwrap();
+        let mut three = locks.stand_in_line(&share(3, A)).unwrap();
+        assert!(!locks.take(&share(4, A)).unwrap(), "behind the one who waits");
+        assert!(locks.take(&share(1, A)).unwrap(), "who holds it may take it again");
+        assert!(two.granted.try_recv().is_err() && three.granted.try_recv().is_err());
+        locks.unlock_all(1, false);
+        assert!(two.granted.try_recv().is_ok() && three.granted.try_recv().is_err());
+        assert!(!locks.leave(three));
+        assert!(locks.unlock(2, A, false));
+        assert!(locks.list().is_empty());
+    }
+
+    #[test]
+    fn a_wait_that_would_never_end_is_refused() {
+        let locks = Advisory::default();
+        assert!(locks.take(&ask(1, A)).unwrap() && locks.take(&ask(2, B)).unwrap());
+        let waits = locks.stand_in_line(&ask(1, B)).unwrap();
+        assert_eq!(locks.stand_in_line(&ask(2, A)).err().unwrap().code(), code::DEADLOCK_DETECTED);
+        locks.unlock_all(2, false);
+        assert!(locks.leave(waits), "granted meanwhile");
+        // Two who share a lock and both want it alone.
+        let both = Advisory::default();
+        assert!(both.take(&share(1, A)).unwrap() && both.take(&share(2, A)).unwrap());
+        let _first = both.stand_in_line(&ask(1, A)).unwrap();
+        assert_eq!(both.stand_in_line(&ask(2, A)).err().unwrap().code(), code::DEADLOCK_DETECTED);
+    }
+}

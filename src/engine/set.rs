@@ -1,0 +1,161 @@
+//! SET, RESET, SHOW, DISCARD, LISTEN: statements about the session itself.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::execute::listing;
+use super::lookup::Lookup;
+use super::session::{Column, Response, Session};
+use super::transaction::OldSetting;
+use crate::catalog::RelationKind;
+use crate::data::PgType;
+use crate::data::encode::IntervalStyle;
+use crate::error::{Error, Result, code};
+use crate::func::zone::InZone;
+use crate::serve::system::functions::SessionActs;
+use crate::sql::{Discard, Statement, parse};
+
+impl Session {
+    /// SET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.
+    pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
+        let before = self.settings.get(name).ok();
+        if local && self.transaction.is_none() {
+            let text = "SET LOCAL can only be used in transaction blocks";
+            self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
+            return Ok(Response::Done("SET".into()));
+        }
+        self.apply_setting(name, value)?;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.settings.push(OldSetting { name: name.to_string(), value: before, local });
+        }
+        Ok(Response::Done("SET".into()))
+    }
+
+    pub(super) fn reset(&mut self, name: &str) -> Result<Response> {
+        self.set(name, None, false)?;
+        Ok(Response::Done("RESET".into()))
+    }
+
+    fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        self.settings.set(name, value)?;
+        self.show_application();
+        Ok(())
+    }
+
+    /// Queries are planned in the session's time zone; see [`InZone`].
+    pub(super) fn settle_zone(&mut self) {
+        let (style, name) = (self.settings.style(), self.settings.get("timezone").unwrap_or_default());
+        let rule = InZone {
+            zone: style.timezone,
+            intervals: style.interval != IntervalStyle::Postgres,
+            bytea: style.bytea_escape,
+            name: name.clone(),
+        };
+        if rule.zone.is_utc() && !rule.intervals && !rule.bytea {
+            if self.zoned.take().is_some() {
+                self.plans = Default::default();
+            }
+            return;
+        }
+        let known = format!("{name} {} {}", rule.intervals, rule.bytea);
+        if self.zoned.as_ref().is_none_or(|(of, _)| *of != known) {
+            let mut state = self.state.clone();
+            state.add_analyzer_rule(Arc::new(rule));
+            self.zoned = Some((known, state));
+            // What was planned in another zone may have read its literals.
+            self.plans = Default::default();
+        }
+    }
+
+    /// True if a look-up by key means the same in the session's time zone.
+    pub(super) fn may_use(&self, lookup: &Lookup) -> bool {
+        !lookup.reads_zone() || self.settings.zone().is_utc()
+    }
+
+    /// What pg_stat_activity says.
+    fn show_application(&self) {
+        if let (Ok(application), Some(status)) = (self.settings.get("application_name"), self.engine.sessions.lock().get_mut(&self.process))
+        {
+            status.application = application;
+        }
+    }
+
+    /// Takes over what set_config() has set: its undoing belongs to the transaction. Outside of one, what was set locally ends here.
+    pub(super) fn adopt_settings(&mut self) {
+        let undo = self.settings.take_undo();
+        if undo.is_empty() {
+            return;
+        }
+        match &mut self.transaction {
+            Some(transaction) => transaction.settings.extend(undo),
+            // What could be set before can be set again.
+            None => drop(self.restore_settings(undo, true)),
+        }
+        self.show_application();
+    }
+
+    /// Brings back what a transaction that has ended had set, the newest first.
+    pub(super) fn restore_settings(&mut self, settings: Vec<OldSetting>, committed: bool) -> Result<()> {
+        for old in settings.into_iter().rev().filter(|old| old.local || !committed) {
+            self.apply_setting(&old.name, old.value.as_deref())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn reset_all(&mut self) -> Result<Response> {
+        self.settings.reset_all();
+        self.ksql = Default::default();
+        self.show_application();
+        Ok(Response::Done("RESET".into()))
+    }
+
+    pub(super) fn discard(&mut self, what: Discard) -> Result<Response> {
+        let tag = match what {
+            Discard::All => {
+                if self.transaction.as_ref().is_some_and(|t| t.explicit) {
+                    return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DISCARD ALL cannot run inside a transaction block"));
+                }
+                self.close(None)?;
+                self.reset_all()?;
+                self.acts.forget_statements();
+                self.acts.listen(false, None)?;
+                self.acts.unlock_all();
+                self.plans = Default::default();
+                "DISCARD ALL"
+            }
+            Discard::Plans => {
+                self.plans = Default::default();
+                "DISCARD PLANS"
+            }
+            // There are neither sequences nor temporary tables.
+            Discard::Sequences => "DISCARD SEQUENCES",
+            Discard::Temp => "DISCARD TEMP",
+        };
+        Ok(Response::Done(tag.into()))
+    }
+
+    /// LISTEN. Errors: 0A000 for a view that is not materialized, whose changes nobody follows.
+    pub(super) fn listen(&mut self, channel: &str) -> Result<Response> {
+        if self.engine.catalog().find(channel).is_some_and(|r| r.kind == RelationKind::View) {
+            return Err(Error::unsupported(format!("cannot listen to \"{channel}\": changes of a plain view are not followed"))
+                .hint("Create it as a materialized view, listen to what it reads, or choose another name for the channel."));
+        }
+        self.acts.listen(true, Some(channel))?;
+        Ok(Response::Done("LISTEN".into()))
+    }
+
+    pub(super) async fn show(&mut self, name: &str) -> Result<Response> {
+        if let Some(sql) = listing(name) {
+            let Statement::Query(query) = parse(sql)? else { return Err(Error::internal("a listing is a query")) };
+            let planned = self.plan_query(&query, &[]).await?;
+            let stream = self.run_query(&planned, vec![]).await?;
+            return Ok(Response::Rows { word: "SHOW".into(), columns: planned.columns, stream });
+        }
+        let value = self.settings.get(name)?;
+        let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;
+        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column { name: name.into(), ty: PgType::Text }].into(), batch })
+    }
+}

@@ -1,0 +1,379 @@
+//! Settings of a session: SET, SHOW, RESET.
+//!
+//! One list, [`list::SETTINGS`]. A client may set what has no effect here only where PostgreSQL clients do so by habit and the
+//! default is what they ask for or harmless; values that would change an answer are refused. Any name with a dot in it, other than
+//! ours, is the client's own: kept and shown.
+//!
+//! A value is, in this order: what SET says, what the startup message said, the default. `set_config()` runs on a query's thread, so
+//! the values are shared; what is to be undone at the transaction's end, or told to the client, waits until the session asks.
+
+mod list;
+mod options;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use self::list::{SETTINGS, Setting};
+pub use self::options::from_options;
+use super::transaction::OldSetting;
+use crate::data::datetime::Zone;
+use crate::data::encode::{IntervalStyle, Style};
+use crate::error::{Error, Result, code, nearest};
+use crate::limits;
+
+/// What a setting takes.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Anything; kept and shown.
+    Text,
+    Bool,
+    Integer,
+    /// A time, in milliseconds unless a unit is given.
+    Milliseconds,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    TimeZone,
+    /// Cannot be set.
+    ReadOnly,
+}
+
+/// The settings of one session. Clones are the same settings.
+#[derive(Clone, Debug, Default)]
+pub struct Settings(Arc<Mutex<Values>>);
+
+#[derive(Debug, Default)]
+struct Values {
+    /// What differs from `start` and the defaults.
+    set: BTreeMap<String, String>,
+    /// From the startup message: what RESET goes back to.
+    start: BTreeMap<String, String>,
+    /// What set_config() has changed in this transaction, not yet known to it.
+    undo: Vec<OldSetting>,
+    /// Changes that the client is to be told.
+    reports: Vec<(String, String)>,
+}
+
+impl Values {
+    fn get(&self, name: &str) -> Option<String> {
+        let own = self.set.get(name).or_else(|| self.start.get(name));
+        own.cloned().or_else(|| SETTINGS.iter().find(|s| s.0 == name).map(|s| s.1.to_string()))
+    }
+}
+
+impl Settings {
+    /// The value in force. Errors: 42704 for an unknown name.
+    pub fn get(&self, name: &str) -> Result<String> {
+        let name = name.to_lowercase();
+        self.0.lock().get(&name).ok_or_else(|| unknown(&name))
+    }
+
+    /// Sets a value, or that of the start for `None`. Errors: 42704, 22023, 55P02.
+    pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
+        let name = name.to_lowercase();
+        let known = SETTINGS.iter().find(|s| s.0 == name);
+        if let Some(setting) = known
+            && matches!(setting.2, Kind::ReadOnly)
+        {
+            return Err(Error::new(code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")));
+        }
+        let mut values = self.0.lock();
+        match value {
+            None if known.is_none() && !values.set.contains_key(&name) && !values.start.contains_key(&name) => return Err(unknown(&name)),
+            None => {
+                values.set.remove(&name);
+            }
+            Some(value) => {
+                let value = checked(&name, known, value)?;
+                if known.is_none() && values.set.len() >= limits::SETTINGS_MAX {
+                    return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many settings in one session")
+                        .hint("RESET those that are not used."));
+                }
+                values.set.insert(name.clone(), value);
+            }
+        }
+        values.report(&name);
+        Ok(())
+    }
+
+    /// What the startup message says: from now on the value that RESET goes back to.
+    pub fn start_with(&self, name: &str, value: &str) -> Result<()> {
+        self.set(name, Some(value))?;
+        let mut values = self.0.lock();
+        if let Some(value) = values.set.remove(&name.to_lowercase()) {
+            values.start.insert(name.to_lowercase(), value);
+        }
+        Ok(())
+    }
+
+    /// set_config(): the new value. `local` makes it last as long as the transaction.
+    pub fn set_from_function(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        let before = self.get(name).ok();
+        self.set(name, value)?;
+        self.0.lock().undo.push(OldSetting { name: name.to_lowercase(), value: before, local });
+        self.get(name)
+    }
+
+    /// RESET ALL, but for what belongs to the transaction.
+    pub fn reset_all(&self) {
+        let mut values = self.0.lock();
+        let names: Vec<String> =
+            values.set.keys().filter(|name| !name.starts_with("transaction_") || *name == "transaction_timeout").cloned().collect();
+        for name in names {
+            values.set.remove(&name);
+            values.report(&name);
+        }
+    }
+
+    /// What set_config() has changed since the last call.
+    pub(super) fn take_undo(&self) -> Vec<OldSetting> {
+        std::mem::take(&mut self.0.lock().undo)
+    }
+
+    /// Changes that the client is to be told, since the last call.
+    pub(super) fn take_reports(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.0.lock().reports)
+    }
+
+    /// All settings: (name, value, description).
+    pub fn all(&self) -> Vec<(String, String, String)> {
+        let values = self.0.lock();
+        let known = SETTINGS.iter().map(|s| (s.0.to_string(), values.get(s.0).unwrap_or_default(), s.4.to_string()));
+        let is_own = |name: &&String| !SETTINGS.iter().any(|s| s.0 == name.as_str());
+        let mut own: Vec<&String> = values.set.keys().chain(values.start.keys()).filter(is_own).collect();
+        own.dedup();
+        known.chain(own.iter().map(|name| (name.to_string(), values.get(name).unwrap_or_default(), "Set by the client.".into()))).collect()
+    }
+
+    /// The client is to be told all that it wants to know.
+    pub(super) fn report_all(&self) {
+        let mut values = self.0.lock();
+        SETTINGS.iter().for_each(|s| values.report(s.0));
+    }
+
+    /// A time; `None` for none.
+    pub fn time(&self, name: &str) -> Option<Duration> {
+        self.get(name).ok().and_then(|value| milliseconds(&value)).filter(|ms| *ms > 0).map(Duration::from_millis)
+    }
+
+    /// True if a boolean is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_ok_and(|value| value == "on")
+    }
+
+    /// True if appends are acknowledged only when they are on disk.
+    pub fn synchronous_commit(&self) -> bool {
+        !matches!(self.get("synchronous_commit").as_deref(), Ok("off" | "false"))
+    }
+
+    /// True if queries read views as they are, without waiting.
+    pub fn read_latest(&self) -> bool {
+        matches!(self.get("everfold.read").as_deref(), Ok("latest"))
+    }
+
+    /// The session's time zone.
+    pub fn zone(&self) -> Zone {
+        self.get("timezone").ok().and_then(|name| Zone::parse(&name).ok()).unwrap_or(Zone::Utc)
+    }
+
+    /// How values are shown.
+    pub fn style(&self) -> Style {
+        let iso = matches!(self.get("intervalstyle").as_deref(), Ok("iso_8601"));
+        let interval = if iso { IntervalStyle::Iso8601 } else { IntervalStyle::Postgres };
+        let escape = matches!(self.get("bytea_output").as_deref(), Ok("escape"));
+        Style { timezone: self.zone(), interval, bytea_escape: escape, ..Style::default() }
+    }
+
+    /// True if a notice of that severity is sent to the client.
+    pub fn tells(&self, severity: &str) -> bool {
+        const ORDER: [&str; 9] = ["DEBUG5", "DEBUG4", "DEBUG3", "DEBUG2", "DEBUG1", "LOG", "NOTICE", "WARNING", "ERROR"];
+        let rank = |name: &str| ORDER.iter().position(|level| level.eq_ignore_ascii_case(name));
+        let least = match self.get("client_min_messages").unwrap_or_default().to_lowercase().as_str() {
+            "debug" => rank("debug2"),
+            "info" => rank("notice"),
+            other => rank(other),
+        };
+        // INFO is always sent.
+        severity == "INFO" || rank(severity) >= least
+    }
+}
+
+impl Values {
+    fn report(&mut self, name: &str) {
+        if SETTINGS.iter().any(|s| s.0 == name && s.3) {
+            let value = self.get(name).unwrap_or_default();
+            let name = display_name(name);
+            self.reports.retain(|(known, _)| *known != name);
+            self.reports.push((name, value));
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let error = Error::new(code::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""));
+    match nearest(name, SETTINGS.iter().map(|s| s.0)) {
+        Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
+        None => error,
+    }
+}
+
+/// The value as it is kept. Errors: 42704 for a name that is neither known nor of the client's own kind, 22023.
+fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
+    let Some(Setting(_, default, kind, ..)) = known else { return own_value(name, value) };
+    let value = value.trim();
+    let lower = value.to_lowercase();
+    let refuse = |hint: String| {
+        let shown = display_name(name);
+        Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{shown}\": \"{value}\"")).hint(hint))
+    };
+    if value == *default {
+        return Ok(value.to_string());
+    }
+    match kind {
+        Kind::Bool => match boolean(&lower) {
+            Some(on) => Ok(if on { "on" } else { "off" }.to_string()),
+            None => refuse("Use on or off.".into()),
+        },
+        Kind::Integer if lower.parse::<f64>().is_err() => refuse("Use a number.".into()),
+        Kind::Milliseconds => match milliseconds(&lower) {
+            Some(ms) => Ok(shown_time(ms)),
+            None => refuse("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".into()),
+        },
+        Kind::OneOf(words) if !words.contains(&lower.as_str()) => {
+            let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
+            refuse(format!("Available values: {}.", words.join("; ")))
+        }
+        Kind::TimeZone => {
+            Zone::parse(value)?;
+            Ok(value.to_string())
+        }
+        _ => Ok(match name {
+            "client_encoding" => "UTF8".to_string(),
+            "datestyle" => "ISO, MDY".to_string(),
+            _ => value.to_string(),
+        }),
+    }
+}
+
+/// A setting of the client's own has a dot in its name: `my.variable`.
+fn own_value(name: &str, value: &str) -> Result<String> {
+    let begins = |c: char| c.is_alphabetic() || c == '_';
+    let part = |p: &str| p.starts_with(begins) && p.chars().all(|c| begins(c) || c.is_ascii_digit() || c == '$');
+    if !name.contains('.') || name.starts_with("everfold.") {
+        return Err(unknown(name));
+    }
+    if !name.split('.').all(part) {
+        return Err(Error::new(code::INVALID_NAME, format!("invalid configuration parameter name \"{name}\""))
+            .detail("Custom parameter names must be two or more simple identifiers separated by dots."));
+    }
+    if value.len() > limits::SETTING_BYTES_MAX {
+        return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, format!("the value of \"{name}\" is too long"))
+            .hint(format!("At most {} bytes are kept.", limits::SETTING_BYTES_MAX)));
+    }
+    Ok(value.to_string())
+}
+
+/// As PostgreSQL spells it in ParameterStatus.
+fn display_name(name: &str) -> String {
+    match name {
+        "datestyle" => "DateStyle".into(),
+        "intervalstyle" => "IntervalStyle".into(),
+        "timezone" => "TimeZone".into(),
+        other => other.into(),
+    }
+}
+
+/// PostgreSQL takes any beginning of a word that is one only.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "on" | "1" => Some(true),
+        "off" | "of" | "0" => Some(false),
+        "" => None,
+        _ if "true".starts_with(text) || "yes".starts_with(text) => Some(true),
+        _ if "false".starts_with(text) || "no".starts_with(text) => Some(false),
+        _ => None,
+    }
+}
+
+/// `100`, `100ms`, `5s`, `1min`, `2h`, `1d` in milliseconds. A time that is not 0 is at least 1.
+fn milliseconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let value: f64 = number.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)?;
+    let factor = match text[number.len()..].trim() {
+        "us" => 0.001,
+        "" | "ms" => 1.0,
+        "s" => 1_000.0,
+        "min" => 60_000.0,
+        "h" => 3_600_000.0,
+        "d" => 86_400_000.0,
+        _ => return None,
+    };
+    let ms = (value * factor).round();
+    (ms <= f64::from(i32::MAX)).then_some(ms as u64)
+}
+
+/// A time in the largest unit that it is a whole number of, as SHOW tells it.
+fn shown_time(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match units.iter().find(|(unit, _)| ms > 0 && ms % unit == 0) {
+        Some((unit, name)) => format!("{}{name}", ms / unit),
+        None if ms == 0 => "0".into(),
+        None => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_wrong_settings_are_refused_with_a_hint() {
+        let settings = Settings::default();
+        assert!(settings.set("statement_timout", Some("1")).unwrap_err().fields().hint.as_ref().unwrap().contains("statement_timeout"));
+        assert_eq!(settings.set("everfold.read", Some("maybe")).unwrap_err().code(), code::INVALID_PARAMETER_VALUE);
+        assert_eq!(settings.set("everfold.reed", Some("latest")).unwrap_err().code(), code::UNDEFINED_OBJECT);
+        assert_eq!(settings.set("timezone", Some("Nowhere/Land")).unwrap_err().code(), code::INVALID_PARAMETER_VALUE);
+        assert_eq!(settings.set("server_version", Some("16")).unwrap_err().code(), "55P02");
+        assert_eq!(settings.set("my.1st", Some("16")).unwrap_err().code(), "42602");
+    }
+
+    #[test]
+    fn times_are_read_and_shown_with_units() {
+        let settings = Settings::default();
+        for (text, ms, shown) in
+            [("2s", 2_000, "2s"), ("1500", 1_500, "1500ms"), ("1min", 60_000, "1min"), ("0.5 s", 500, "500ms"), ("1d", 86_400_000, "1d")]
+        {
+            settings.set("statement_timeout", Some(text)).unwrap();
+            assert_eq!(settings.time("statement_timeout"), Some(Duration::from_millis(ms)));
+            assert_eq!(settings.get("statement_timeout").unwrap(), shown);
+        }
+        settings.set("statement_timeout", None).unwrap();
+        assert_eq!(settings.time("statement_timeout"), None);
+        assert!(settings.set("statement_timeout", Some("-1")).is_err());
+    }
+
+    #[test]
+    fn reset_goes_back_to_what_the_startup_message_said() {
+        let settings = Settings::default();
+        settings.start_with("TimeZone", "Europe/Berlin").unwrap();
+        settings.set("timezone", Some("UTC")).unwrap();
+        settings.set("my.own", Some("x")).unwrap();
+        assert_eq!(settings.get("my.own").unwrap(), "x");
+        settings.reset_all();
+        assert_eq!(settings.get("timezone").unwrap(), "Europe/Berlin");
+        assert_eq!(settings.get("my.own").unwrap_err().code(), code::UNDEFINED_OBJECT);
+    }
+
+    #[test]
+    fn notices_below_client_min_messages_are_not_told() {
+        let settings = Settings::default();
+        assert!(settings.tells("NOTICE") && !settings.tells("DEBUG1") && settings.tells("WARNING"));
+        settings.set("client_min_messages", Some("error")).unwrap();
+        assert!(!settings.tells("WARNING") && settings.tells("INFO"));
+        settings.set("client_min_messages", Some("debug")).unwrap();
+        assert!(settings.tells("DEBUG1") && !settings.tells("DEBUG5"));
+    }
+}

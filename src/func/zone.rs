@@ -1,0 +1,354 @@
+//! Queries in a time zone other than UTC.
+//!
+//! A timestamptz is an instant; only where it becomes a date, a time of day or text, or is made of one, does the session's time zone
+//! matter. [`InZone`] is an analyzer rule that a session in another zone adds behind all others, when every type is known: it puts
+//! `timezone(zone, ..)` around such places, so that the rest of the server computes in UTC whatever the zone. What it cannot put so is
+//! refused, rather than answered in UTC. Views are planned without it: they fold in UTC, whoever created them.
+//!
+//! The same rule refuses to make text of intervals and bytea where the session shows them in another form than the text would have.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondType};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, ScalarUDF};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
+use super::arith::time::{Interval, add_interval, out_of_range};
+use super::cast::{self, PgCast};
+use super::scalar::define::{Function, text};
+use super::scalar::times;
+use crate::data::PgType;
+use crate::data::datetime::{Zone, parse_timestamptz, put_timestamptz};
+use crate::error::{Error, Result};
+
+const TEXT: DataType = DataType::Utf8View;
+
+/// Functions that take an instant for what it is, whatever a clock shows.
+const INSTANTS: &[&str] = &[
+    "timezone",
+    "now",
+    "current_timestamp",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "clock_timestamp",
+    "to_timestamp",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "isfinite",
+    "pg_subtract",
+    "date_bin",
+    "array_length",
+    "cardinality",
+    "make_array",
+    "unnest",
+    "arrow_typeof",
+    "pg_typeof",
+    "count",
+    "min",
+    "max",
+    "array_agg",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "lag",
+    "lead",
+    "any_value",
+    "string_to_array",
+    "array_element",
+    "zoned_read",
+    "zoned_text",
+    "zoned_add",
+];
+
+/// The rule; see the head of this module.
+#[derive(Debug)]
+pub struct InZone {
+    /// The session's time zone and its name.
+    pub zone: Zone,
+    pub name: String,
+    /// Intervals are not shown as PostgreSQL's own style has them.
+    pub intervals: bool,
+    /// bytea is not shown in hexadecimal digits.
+    pub bytea: bool,
+}
+
+impl AnalyzerRule for InZone {
+    fn name(&self) -> &str {
+        "session_time_zone"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> DfResult<LogicalPlan> {
+        Ok(plan.transform_up_with_subqueries(|node| self.node(node))?.data)
+    }
+}
+
+fn is_instant(ty: &DataType) -> bool {
+    match ty {
+        DataType::Timestamp(_, zone) => zone.is_some(),
+        DataType::List(item) | DataType::LargeList(item) => is_instant(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|f| is_instant(f.data_type())),
+        _ => false,
+    }
+}
+
+fn is_text(ty: &DataType) -> bool {
+    matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
+}
+
+fn call(function: Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {
+    Expr::ScalarFunction(ScalarFunction { func: function, args })
+}
+
+impl InZone {
+    fn node(&self, plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
+        let mut schema = merge_schema(&plan.inputs());
+        if let LogicalPlan::TableScan(scan) = &plan {
+            schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
+        }
+        let names = NamePreserver::new(&plan);
+        let named = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(|e| self.expr(e, &schema))?.update_data(|e| name.restore(e)))
+        };
+        let plan = plan.map_expressions(|expr| match expr {
+            Expr::GroupingSet(_) => expr.map_children(named),
+            expr => named(expr),
+        })?;
+        plan.map_data(LogicalPlan::recompute_schema)
+    }
+
+    fn expr(&self, expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+        match expr {
+            Expr::Cast(Cast { expr: inner, field }) => match inner.get_type(schema) {
+                Ok(from) => self.cast(*inner, &from, field.data_type(), |e| Expr::Cast(Cast::new_from_field(Box::new(e), field.clone()))),
+                Err(_) => Ok(Transformed::no(Expr::Cast(Cast { expr: inner, field }))),
+            },
+            Expr::ScalarFunction(mut f) if f.func.name() == cast::NAME => {
+                let target = f.func.inner().downcast_ref::<PgCast>().map(|c| c.target().arrow());
+                let types = f.args.first().map(|a| a.get_type(schema)).transpose()?;
+                match (target, types, f.args.pop()) {
+                    (Some(to), Some(from), Some(arg)) => self.cast(arg, &from, &to, |e| call(f.func.clone(), vec![e])),
+                    (_, _, arg) => {
+                        f.args.extend(arg);
+                        Ok(Transformed::no(Expr::ScalarFunction(f)))
+                    }
+                }
+            }
+            Expr::ScalarFunction(f) => self.function(f, schema),
+            Expr::AggregateFunction(f) => {
+                self.check(f.func.name(), &f.params.args, schema)?;
+                Ok(Transformed::no(Expr::AggregateFunction(f)))
+            }
+            other => Ok(Transformed::no(other)),
+        }
+    }
+
+    fn zone(&self) -> Expr {
+        Expr::Literal(ScalarValue::Utf8View(Some(self.name.clone())), None)
+    }
+
+    /// What a clock of the zone shows at an instant, a timestamp; or the instant at which it shows a timestamp.
+    fn moved(&self, expr: Expr, from: &DataType) -> Expr {
+        let wanted = if is_instant(from) { timestamptz() } else { TIMESTAMP };
+        let expr = if *from == wanted { expr } else { Expr::Cast(Cast::new(Box::new(expr), wanted)) };
+        call(times::timezone_function(), vec![self.zone(), expr])
+    }
+
+    /// A cast, which `again` makes of another operand.
+    fn cast(&self, arg: Expr, from: &DataType, to: &DataType, again: impl Fn(Expr) -> Expr) -> DfResult<Transformed<Expr>> {
+        let utc = self.zone.is_utc();
+        let shown =
+            is_text(to) && (self.intervals && matches!(from, DataType::Interval(_)) || self.bytea && matches!(from, DataType::Binary));
+        if shown {
+            return Err(Error::unsupported(format!("cannot cast type {} to text under these settings", PgType::of_arrow(from).base()))
+                .hint("RESET intervalstyle and bytea_output, or select the value without a cast.")
+                .into());
+        }
+        let yes = |expr: Expr| Ok(Transformed::yes(expr));
+        match (from, to) {
+            _ if utc => Ok(Transformed::no(again(arg))),
+            (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, Some(_))) => Ok(Transformed::no(again(arg))),
+            (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, None)) => yes(self.moved(arg, from)),
+            (DataType::Timestamp(_, Some(_)), DataType::Date32 | DataType::Time64(_)) => yes(again(self.moved(arg, from))),
+            (DataType::Timestamp(_, None) | DataType::Date32, DataType::Timestamp(_, Some(_))) => yes(self.moved(arg, from)),
+            (DataType::Timestamp(_, Some(_)), to) if is_text(to) => {
+                let arg = if *from == timestamptz() { arg } else { Expr::Cast(Cast::new(Box::new(arg), timestamptz())) };
+                let text = call(text_function(), vec![self.zone(), arg]);
+                yes(if *to == TEXT { text } else { Expr::Cast(Cast::new(Box::new(text), to.clone())) })
+            }
+            (from, DataType::Timestamp(_, Some(_))) if is_text(from) => {
+                let arg = if *from == TEXT { arg } else { Expr::Cast(Cast::new(Box::new(arg), TEXT)) };
+                yes(call(read_function(), vec![self.zone(), arg]))
+            }
+            (DataType::Null, _) => Ok(Transformed::no(again(arg))),
+            (from, to) if is_instant(from) != is_instant(to) => Err(self.refuse("a cast of arrays or rows of timestamptz")),
+            _ => Ok(Transformed::no(again(arg))),
+        }
+    }
+
+    fn function(&self, mut f: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+        if self.zone.is_utc() {
+            return Ok(Transformed::no(Expr::ScalarFunction(f)));
+        }
+        let types = f.args.iter().map(|a| a.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+        let literal = |i: usize| f.args.get(i).and_then(text_of);
+        let name = f.func.name().to_string();
+        match name.as_str() {
+            "current_date" | "today" | "localtimestamp" => {
+                let now = call(now_function(), vec![]);
+                let of = now.get_type(schema)?;
+                let local = self.moved(now, &of);
+                let date = name != "localtimestamp";
+                return Ok(Transformed::yes(if date { Expr::Cast(Cast::new(Box::new(local), DataType::Date32)) } else { local }));
+            }
+            "localtime" | "current_time" | "make_timestamptz" => return Err(self.refuse(&format!("function {name}()"))),
+            _ => {}
+        }
+        if !types.iter().any(is_instant) {
+            return Ok(Transformed::no(Expr::ScalarFunction(f)));
+        }
+        let moved_at = |f: &mut ScalarFunction, i: usize| f.args[i] = self.moved(f.args[i].clone(), &types[i]);
+        match (name.as_str(), types.as_slice()) {
+            ("date_trunc", [_, _]) => {
+                moved_at(&mut f, 1);
+                Ok(Transformed::yes(self.moved(Expr::ScalarFunction(f), &TIMESTAMP)))
+            }
+            ("date_trunc", [_, _, _]) => Ok(Transformed::no(Expr::ScalarFunction(f))),
+            ("date_part" | "datepart" | "extract", [_, _]) => match literal(0).as_deref() {
+                Some("epoch") => Ok(Transformed::no(Expr::ScalarFunction(f))),
+                Some(part) if !part.starts_with("timezone") => {
+                    moved_at(&mut f, 1);
+                    Ok(Transformed::yes(Expr::ScalarFunction(f)))
+                }
+                _ => Err(self.refuse(&format!("{name} of this field"))),
+            },
+            ("to_char", [_, _]) => match literal(1) {
+                Some(format) if !format.contains("tz") && !format.contains("of") => {
+                    moved_at(&mut f, 0);
+                    Ok(Transformed::yes(Expr::ScalarFunction(f)))
+                }
+                _ => Err(self.refuse("to_char with this format")),
+            },
+            ("age", _) => {
+                (0..types.len()).filter(|i| is_instant(&types[*i])).for_each(|i| moved_at(&mut f, i));
+                Ok(Transformed::yes(Expr::ScalarFunction(f)))
+            }
+            ("pg_add" | "pg_subtract", [a, b]) if matches!(a, DataType::Interval(_)) || matches!(b, DataType::Interval(_)) => {
+                let [left, right] = <[Expr; 2]>::try_from(f.args).map_err(|_| Error::internal("a sum has two terms"))?;
+                let (instant, interval) = if is_instant(a) { (left, right) } else { (right, left) };
+                let sign = Expr::Literal(ScalarValue::Boolean(Some(name == "pg_subtract")), None);
+                let interval = Expr::Cast(Cast::new(Box::new(interval), INTERVAL));
+                Ok(Transformed::yes(call(add_function(), vec![self.zone(), instant, interval, sign])))
+            }
+            _ => {
+                self.check(&name, &f.args, schema)?;
+                Ok(Transformed::no(Expr::ScalarFunction(f)))
+            }
+        }
+    }
+
+    /// Errors: 0A000 for a function that may make text or dates of instants, in UTC.
+    fn check(&self, function: &str, args: &[Expr], schema: &DFSchema) -> DfResult<()> {
+        if self.zone.is_utc() || INSTANTS.contains(&function) {
+            return Ok(());
+        }
+        for arg in args {
+            if is_instant(&arg.get_type(schema)?) {
+                return Err(self.refuse(&format!("function {function}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, what: &str) -> datafusion::error::DataFusionError {
+        Error::unsupported(format!("{what} over timestamptz is not supported in time zone \"{}\"", self.name))
+            .hint("Give it a timestamp, as with AT TIME ZONE, or SET timezone = 'UTC'.")
+            .into()
+    }
+}
+
+/// A literal's text in lower case, also of one that is cast.
+fn text_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_lowercase),
+        Expr::Cast(Cast { expr, .. }) => text_of(expr),
+        Expr::ScalarFunction(f) if f.func.name() == cast::NAME => f.args.first().and_then(text_of),
+        _ => None,
+    }
+}
+
+fn now_function() -> Arc<ScalarUDF> {
+    datafusion::functions::datetime::now(&ConfigOptions::default())
+}
+
+fn read_function() -> Arc<ScalarUDF> {
+    Function::udf("zoned_read", |t| (t.len() == 2).then(|| (vec![TEXT, TEXT], timestamptz())), read)
+}
+
+fn text_function() -> Arc<ScalarUDF> {
+    Function::udf("zoned_text", |t| (t.len() == 2).then(|| (vec![TEXT, timestamptz()], TEXT)), show)
+}
+
+fn add_function() -> Arc<ScalarUDF> {
+    Function::udf("zoned_add", |t| (t.len() == 4).then(|| (vec![TEXT, timestamptz(), INTERVAL, DataType::Boolean], timestamptz())), add)
+}
+
+/// The zone, which is the same in each row. Errors: 22023.
+fn zone_of(args: &[ArrayRef]) -> Result<Zone> {
+    let names = text(args, 0);
+    if names.is_empty() { Ok(Zone::Utc) } else { Zone::parse(names.value(0)) }
+}
+
+fn read(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let (zone, texts) = (zone_of(args)?, text(args, 1));
+    let instants =
+        texts.iter().map(|t| t.map(|t| parse_timestamptz(t, &zone)).transpose()).collect::<Result<TimestampMicrosecondArray>>()?;
+    Ok(Arc::new(instants.with_data_type(output.clone())))
+}
+
+fn show(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (zone, instants) = (zone_of(args)?, args[1].as_primitive::<TimestampMicrosecondType>());
+    let mut texts = StringViewBuilder::with_capacity(instants.len());
+    for instant in instants {
+        let mut line = Vec::new();
+        if let Some(us) = instant {
+            put_timestamptz(us, &zone, &mut line);
+        }
+        texts.append_option(instant.map(|_| String::from_utf8_lossy(&line).into_owned()));
+    }
+    Ok(Arc::new(texts.finish()))
+}
+
+/// Months and days are added to what the clock of the zone shows, the rest to the instant.
+fn add(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let zone = zone_of(args)?;
+    let (instants, by) = (args[1].as_primitive::<TimestampMicrosecondType>(), args[2].as_primitive::<IntervalMonthDayNanoType>());
+    let minus = args[3].as_boolean();
+    let late = || out_of_range("timestamp");
+    let mut sums = Vec::with_capacity(instants.len());
+    for row in 0..instants.len() {
+        if instants.is_null(row) || by.is_null(row) {
+            sums.push(None);
+            continue;
+        }
+        let v = by.value(row);
+        let v = if minus.value(row) { super::arith::time::negate(v)? } else { v };
+        let mut at = instants.value(row);
+        if v.months != 0 || v.days != 0 {
+            let local = at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000).ok_or_else(late)?;
+            at = zone.to_utc(add_interval(local, Interval::new(v.months, v.days, 0))?).ok_or_else(late)?;
+        }
+        sums.push(Some(add_interval(at, Interval::new(0, 0, v.nanoseconds))?));
+    }
+    Ok(Arc::new(sums.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
+}

@@ -1,0 +1,121 @@
+//! DECLARE, FETCH and MOVE.
+
+use sqlparser::tokenizer::Token;
+
+use super::{Reader, copy};
+use crate::error::{Error, Result};
+use crate::sql::statement::{CursorOptions, Move, Statement};
+
+impl Reader<'_> {
+    pub(super) fn declare(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let name = self.name()?;
+        let mut how = CursorOptions::default();
+        loop {
+            match self.word(0).as_str() {
+                "insensitive" | "asensitive" | "cursor" => self.skip(1),
+                "no" if self.word(1) == "scroll" => self.skip(2),
+                "scroll" => {
+                    how.scroll = true;
+                    self.skip(1);
+                }
+                "binary" => {
+                    how.binary = true;
+                    self.skip(1);
+                }
+                "with" | "without" if self.word(1) == "hold" => {
+                    how.hold = self.word(0) == "with";
+                    self.skip(2);
+                }
+                "for" => break,
+                _ => return Err(self.unexpected()),
+            }
+        }
+        self.skip(1);
+        let query = self.rest();
+        if copy::is_push(&query) {
+            self.skip_all();
+        } else {
+            self.query()?;
+        }
+        Ok(Statement::Declare { name, how, query })
+    }
+
+    pub(super) fn fetch(&mut self) -> Result<Statement> {
+        let skip = self.word(0) == "move";
+        self.skip(1);
+        let to = self.direction()?;
+        if !self.eat("from") {
+            self.eat("in");
+        }
+        Ok(Statement::Fetch { name: self.name()?, to, skip })
+    }
+
+    /// A cursor may be named as a direction is: `FETCH next` reads from the cursor `next`.
+    fn direction(&mut self) -> Result<Move> {
+        let alone = matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF | Token::SemiColon);
+        if alone {
+            return Ok(Move::By(1));
+        }
+        let word = self.word(0);
+        let simple = match word.as_str() {
+            "next" => Some(Move::By(1)),
+            "prior" => Some(Move::By(-1)),
+            "first" => Some(Move::Absolute(1)),
+            "last" => Some(Move::Absolute(-1)),
+            "all" => Some(Move::ForwardAll),
+            _ => None,
+        };
+        if let Some(to) = simple {
+            self.skip(1);
+            return Ok(to);
+        }
+        match word.as_str() {
+            "absolute" | "relative" => {
+                self.skip(1);
+                let n = self.count()?.ok_or_else(|| self.unexpected())?;
+                Ok(if word == "absolute" { Move::Absolute(n) } else { Move::Relative(n) })
+            }
+            "forward" | "backward" => {
+                self.skip(1);
+                let forward = word == "forward";
+                if self.eat("all") {
+                    return Ok(if forward { Move::ForwardAll } else { Move::BackwardAll });
+                }
+                let n = self.count()?.unwrap_or(1);
+                Ok(Move::By(if forward { n } else { n.saturating_neg() }))
+            }
+            _ => Ok(Move::By(self.count()?.unwrap_or(1))),
+        }
+    }
+
+    /// The refusal of UPDATE and DELETE at a cursor's row, if that is what did not parse.
+    pub(super) fn current_of(&self) -> Option<Error> {
+        let words: Vec<String> = self.sql.split_whitespace().map(str::to_lowercase).collect();
+        words.windows(3).any(|w| w == ["where", "current", "of"]).then(|| {
+            Error::unsupported("WHERE CURRENT OF is not supported")
+                .hint("Name the row by its key: WHERE key = value, as FETCH has shown it.")
+        })
+    }
+
+    /// A whole number with its sign, if there is one.
+    fn count(&mut self) -> Result<Option<i64>> {
+        let negative = match self.parser.peek_token_ref().token {
+            Token::Minus => {
+                self.skip(1);
+                true
+            }
+            Token::Plus => {
+                self.skip(1);
+                false
+            }
+            _ => false,
+        };
+        let Token::Number(digits, _) = self.parser.peek_token_ref().token.clone() else {
+            return if negative { Err(self.unexpected()) } else { Ok(None) };
+        };
+        let n: i64 = digits.parse().map_err(|_| Error::syntax(format!("syntax error at or near \"{digits}\"")))?;
+        self.skip(1);
+        Ok(Some(if negative { -n } else { n }))
+    }
+}
