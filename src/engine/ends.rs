@@ -14,7 +14,7 @@ impl Session {
                 self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
             }
             Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(Transaction::explicit()),
+            None => self.transaction = Some(self.open().explicit()),
         }
         let settings = self.settings.clone();
         for name in ["transaction_isolation", "transaction_read_only", "transaction_deferrable"] {
@@ -108,7 +108,8 @@ impl Session {
         self.adopt_settings();
         self.retain_cursors(true);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
+        let temporary = self.take_temporary(&mut transaction)?;
+        self.show_catalog();
         let sync = self.settings.synchronous_commit();
         self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
         let turn = self.acts.turn(&self.engine).await;
@@ -118,6 +119,7 @@ impl Session {
             None if append.batches.is_empty() => {}
             None => drop(self.cancel.shield(self.engine.log.append(append)).await?),
         }
+        self.keep_temporary(temporary);
         self.acts.committed();
         drop(turn);
         Ok(())
@@ -129,7 +131,7 @@ impl Session {
         self.retain_cursors(false);
         self.acts.rolled_back();
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
+        self.show_catalog();
         self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
         self.engine.drop_relations(&transaction.created).await
     }
@@ -161,6 +163,8 @@ fn reads_only(statement: &Statement) -> bool {
                 | Ksql::Control { .. }
         ),
         Statement::Query(_)
+        | Statement::CreateTemporary { .. }
+        | Statement::LockTables { .. }
         | Statement::CopyOut { .. }
         | Statement::Begin(_)
         | Statement::Commit { .. }
@@ -200,6 +204,10 @@ fn word_of(statement: &Statement) -> String {
         Statement::Update { .. } => "UPDATE".into(),
         Statement::Delete { .. } => "DELETE".into(),
         Statement::CopyIn { .. } => "COPY FROM".into(),
+        Statement::Truncate { .. } => "TRUNCATE TABLE".into(),
+        Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),
+        Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),
+        Statement::WithChanges { changes, .. } => changes.first().map_or_else(String::new, |change| word_of(&change.statement)),
         Statement::CreateRelation { kind, .. } => format!("CREATE {}", kind.word().to_uppercase()),
         Statement::CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW".into(),
         Statement::CreateView { .. } => "CREATE VIEW".into(),

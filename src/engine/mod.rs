@@ -13,7 +13,8 @@
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
-//! 10. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 10. Temporary tables ([`temporary`]) are their session's alone.
+//! 11. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -47,6 +48,7 @@ pub mod sequence;
 pub mod session;
 mod set;
 pub mod settings;
+pub mod temporary;
 pub mod time;
 pub mod transaction;
 

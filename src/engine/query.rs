@@ -52,7 +52,7 @@ impl Session {
         let catalog = self.catalog();
         let expand = self.expanded(&catalog);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
-        Names { catalog, context, hidden: false, instead: None, identity: false, expand, base }
+        Names { catalog, context, hidden: false, stand_ins: self.results.clone(), expand, base }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.

@@ -22,6 +22,7 @@ use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
 use super::session::{Response, Session};
+use super::temporary::TemporaryTable;
 use crate::catalog::{Catalog, Change, Relation, RelationId};
 use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
@@ -66,6 +67,7 @@ struct Savepoint {
     batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
     definitions: Option<Definitions>,
+    temporary: Vec<TemporaryTable>,
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
@@ -85,6 +87,8 @@ pub struct Transaction {
     pub batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
     pub definitions: Option<Definitions>,
+    /// Temporary tables; their events are among the batches.
+    pub temporary: Vec<TemporaryTable>,
     /// Held from the first change of the catalog on.
     pub defining: Option<OwnedMutexGuard<()>>,
     /// Relations that statements of ksqlDB's dialect have created in it: they are there already.
@@ -101,9 +105,20 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// The one that BEGIN opens.
-    pub fn explicit() -> Self {
-        Transaction { explicit: true, ..Transaction::default() }
+    /// As BEGIN makes it.
+    pub fn explicit(self) -> Self {
+        Transaction { explicit: true, ..self }
+    }
+
+    /// One that begins with these temporary tables and their events.
+    pub fn over(temporary: Vec<TemporaryTable>, batches: Vec<(LogId, RecordBatch)>) -> Self {
+        let bytes = batches.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
+        Transaction { temporary, batches, bytes, ..Transaction::default() }
+    }
+
+    /// True for the id of a temporary table.
+    pub fn is_temporary(&self, id: RelationId) -> bool {
+        self.temporary.iter().any(|t| t.relation.id == id)
     }
 
     /// Adds a batch of events. Errors: 54000 when the transaction grows past its limit.
@@ -159,7 +174,7 @@ impl Transaction {
 
     /// True if it has done anything that its own statements must see.
     pub fn has_own(&self) -> bool {
-        !self.batches.is_empty() || self.definitions.is_some()
+        !self.batches.is_empty() || self.definitions.is_some() || !self.temporary.is_empty()
     }
 
     /// True if the exclusive lock of that table is held.
@@ -183,6 +198,11 @@ impl Transaction {
 impl Session {
     /// The catalog as the session sees it: with the changes of its transaction.
     pub(super) fn catalog(&self) -> Arc<Catalog> {
+        self.with_temporary(self.shared_catalog())
+    }
+
+    /// The catalog without temporary tables, with the changes of the transaction.
+    fn shared_catalog(&self) -> Arc<Catalog> {
         match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
             Some(definitions) => definitions.catalog.clone(),
             None => self.engine.catalog(),
@@ -192,7 +212,7 @@ impl Session {
     /// Opens a transaction for one statement where none is open.
     pub(super) fn begin_alone(&mut self) {
         if self.transaction.is_none() {
-            self.transaction = Some(Transaction { alone: true, ..Transaction::default() });
+            self.transaction = Some(Transaction { alone: true, ..self.open() });
         }
     }
 
@@ -235,12 +255,13 @@ impl Session {
 
     /// Adds a change of the catalog to the transaction, with the nodes that it puts in place. The caller has called [`Session::define`].
     pub(super) fn stage(&mut self, change: Change, nodes: Vec<Arc<Node>>) -> Result<()> {
-        let catalog = Arc::new(self.catalog().apply(&change)?);
+        self.refuse_temporary(&change)?;
+        let catalog = Arc::new(self.shared_catalog().apply(&change)?);
         let transaction = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
         let changes = transaction.definitions.take().map(|d| d.changes).unwrap_or_default();
         let changes = changes.into_iter().chain([Definition { change, nodes }]).collect();
-        self.context.show(Some(catalog.clone()));
         transaction.definitions = Some(Definitions { catalog, changes });
+        self.show_catalog();
         Ok(())
     }
 
@@ -266,6 +287,7 @@ impl Session {
             batches: transaction.batches.clone(),
             bytes: transaction.bytes,
             definitions: transaction.definitions.clone(),
+            temporary: transaction.temporary.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
             said: self.acts.pending(),
@@ -290,12 +312,13 @@ impl Session {
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.definitions = saved.definitions.clone();
+        transaction.temporary = saved.temporary.clone();
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);
         self.acts.forget_since(saved.said);
         self.cursors.retain(|name, _| saved.cursors.contains(name));
-        self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
+        self.show_catalog();
         self.restore_settings(settings, false)?;
         self.engine.drop_relations(&created).await?;
         Ok(Response::Done("ROLLBACK".into()))
