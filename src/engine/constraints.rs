@@ -255,7 +255,7 @@ impl Session {
         let mut names = self.names();
         if let Some(rows) = rows {
             let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;
-            names.instead = Some((relation.name.clone(), Arc::new(table)));
+            names.stand_ins.push((relation.name.clone(), Arc::new(table)));
         }
         let planned = self.plan_with(names, query, &[]).await?;
         Ok(self.collect(&planned, vec![]).await?.into_iter().find(|b| b.num_rows() > 0))
@@ -356,7 +356,7 @@ impl Session {
     async fn check_is_condition(&self, relation: &Relation, sql: &str) -> Result<()> {
         let mut names = self.names();
         let table = MemTable::try_new(relation.schema(), vec![vec![]])?;
-        names.instead = Some((relation.name.clone(), Arc::new(table)));
+        names.stand_ins.push((relation.name.clone(), Arc::new(table)));
         let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({sql})", quoted(&relation.name)))?;
         let planned = self.plan_with(names, &query, &[]).await?;
         if !planned.relations.is_empty() {

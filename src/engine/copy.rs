@@ -179,8 +179,11 @@ impl Session {
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?))).collect();
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_shared(relation.id).await? };
-        let sink =
-            if self.transaction.is_some() { Sink::Held(vec![]) } else { Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?))) };
+        let sink = if self.transaction.is_some() || self.is_temporary(relation.id) {
+            Sink::Held(vec![])
+        } else {
+            Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?)))
+        };
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();

@@ -30,7 +30,7 @@ use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
 use crate::plan::names::{ContextSource, Names};
-use crate::sql::statement::{NewRule, SequenceOptions};
+use crate::sql::statement::{NewRule, OnCommit, SequenceOptions};
 use crate::sql::{Statement, parse};
 
 /// The columns of a relation's events as the log gives them back.
@@ -188,8 +188,7 @@ impl Engine {
             catalog: catalog.clone(),
             context,
             hidden: false,
-            instead: None,
-            identity: false,
+            stand_ins: vec![],
             expand: Arc::default(),
             base,
             as_owner: None,
@@ -300,10 +299,16 @@ impl Session {
     }
 
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
-        let NewRelation { kind, name, columns, key, rules, numbered, if_not_exists } = new;
-        self.define().await?;
-        self.may_create()?;
-        if self.exists(&name, if_not_exists)? {
+        let NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary } = new;
+        if temporary.is_none() {
+            self.define().await?;
+            self.may_create()?;
+        }
+        let exists = match temporary {
+            Some(_) => self.exists_temporary(&name, if_not_exists),
+            None => self.exists(&name, if_not_exists)?,
+        };
+        if exists {
             return Ok(());
         }
         for column in &columns {
@@ -311,6 +316,11 @@ impl Session {
         }
         let sql = text.trim().to_string();
         let mut relation = Relation { key, owner: self.role(), ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
+        if temporary.is_some() && !numbered.is_empty() {
+            return Err(
+                Error::unsupported("a temporary table has no serial or identity columns").hint("Name a sequence: DEFAULT nextval('name').")
+            );
+        }
         for (column, options) in &numbered {
             let sequence = self.number_column(&mut relation, *column, options)?;
             self.stage(sequence, vec![])?;
@@ -318,6 +328,9 @@ impl Session {
         for rule in &rules {
             let constraint = self.new_constraint(&relation, rule).await?;
             relation.constraints.push(constraint);
+        }
+        if let Some(on_commit) = temporary {
+            return self.create_temporary(relation, on_commit);
         }
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
         self.stage(Change::Create(relation), node.into_iter().collect())
@@ -498,6 +511,8 @@ pub struct NewRelation {
     /// Columns that get a sequence, with its options.
     pub numbered: Vec<(usize, SequenceOptions)>,
     pub if_not_exists: bool,
+    /// Of a temporary table.
+    pub temporary: Option<OnCommit>,
 }
 
 /// CREATE VIEW and CREATE MATERIALIZED VIEW.

@@ -24,7 +24,7 @@ pub(super) fn events_of_rows(engine: &Engine, relation: &Relation, rows: RecordB
 }
 
 /// Rows as events: upserts in a table, as they are in a stream.
-fn upserts(schema: &SchemaRef, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
+pub(super) fn upserts(schema: &SchemaRef, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
     let count = rows.num_rows();
     let mut columns = rows.columns().to_vec();
     if relation.kind == RelationKind::Table {

@@ -7,7 +7,7 @@ use super::dml::scalars;
 use super::explain;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
-use crate::catalog::Privileges;
+use crate::catalog::{Privileges, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
@@ -37,15 +37,19 @@ impl Session {
                     (planned.parameters.clone(), Some(planned.columns.clone()), Way::Query(Arc::new(planned)))
                 }
             },
-            Statement::Insert { .. } => {
-                let parameters = match self.insert_parameters(&statement, types)? {
-                    Some(parameters) => parameters,
-                    None => self.source_parameters(&statement, types).await?,
-                };
-                (parameters, self.returning_columns(&statement).await?, Way::Statement)
+            Statement::Locking { query, .. } => {
+                let planned = self.plan_query(query, types).await?;
+                (planned.parameters, Some(planned.columns), Way::Statement)
+            }
+            Statement::WithChanges { changes, then } => {
+                let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
+                (parameters, columns, Way::Statement)
+            }
+            Statement::Insert { .. } | Statement::Update(_) | Statement::Delete(_) => {
+                let (parameters, columns) = self.describe_change(&statement, types).await?;
+                (parameters, columns, Way::Statement)
             }
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
-            Statement::Update { .. } | Statement::Delete { .. } => (self.change_parameters(&statement, types).await?, None, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
@@ -97,19 +101,22 @@ impl Session {
             let done = self.run_definition(prepared).await;
             return self.end_alone(done).await;
         }
-        if let Some(name) = changes(&prepared.statement).filter(|name| self.constrained(name)) {
+        let constrained: Vec<&str> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
+        if !constrained.is_empty() {
             self.begin_alone();
             let copies = matches!(prepared.statement, Statement::CopyIn { .. });
-            let done = self.run_checked(name, prepared, &parameters).await;
+            let done = self.run_checked(&constrained, prepared, &parameters).await;
             // A COPY ends when its rows have come.
             return if copies && done.is_ok() { done } else { self.end_alone(done).await };
         }
         self.run_statement(prepared, &parameters).await
     }
 
-    /// Runs a statement that changes a relation, and checks its constraints.
-    async fn run_checked(&mut self, name: &str, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
-        self.lock_constrained(name).await?;
+    /// Runs a statement that changes relations, and checks their constraints.
+    async fn run_checked(&mut self, names: &[&str], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+        for name in names {
+            self.lock_constrained(name).await?;
+        }
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
         self.set_unasked(true);
@@ -128,12 +135,7 @@ impl Session {
         let done = |tag: &str| Ok(Response::Done(tag.to_string()));
         match &prepared.statement {
             Statement::Ksql(statement) => self.run_ksql(&prepared.text, statement).await,
-            Statement::Query(query) => {
-                let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
-                let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
-                let stream = self.run_query(&planned, values).await?;
-                Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
-            }
+            Statement::Query(query) => self.select(query, prepared, parameters).await,
             Statement::Alter { name, if_exists, changes, .. } if let [Alteration::Resume { skip }] = changes.as_slice() => {
                 self.resume(name, *if_exists, *skip).await?;
                 done("ALTER MATERIALIZED VIEW")
@@ -144,8 +146,12 @@ impl Session {
             }
             Statement::Insert { .. } => self.insert(&prepared.statement, prepared, parameters).await,
             Statement::InsertDefaults { table } => self.insert_defaults(table).await,
-            Statement::Update { .. } => self.update(&prepared.statement, prepared, parameters).await,
-            Statement::Delete { .. } => self.delete(&prepared.statement, prepared, parameters).await,
+            Statement::WithChanges { changes, then } => self.with_changes(changes, then, prepared, parameters).await,
+            Statement::Locking { query, locks } => self.locking(query, locks, prepared, parameters).await,
+            Statement::LockTables { tables, exclusive, nowait } => self.lock_tables(tables, *exclusive, *nowait).await,
+            Statement::Truncate { tables } => self.truncate(tables).await,
+            Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
+            Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
             Statement::Begin(modes) => self.begin(modes),
@@ -189,15 +195,37 @@ impl Session {
         }
     }
 
+    /// Plans and runs a query.
+    pub(super) async fn select(&mut self, query: &sqlparser::ast::Query, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
+        let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let stream = self.run_query(&planned, values).await?;
+        Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
+    }
+
     /// Runs a statement that changes the catalog, in the transaction that is open.
     async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
         let tag = match &prepared.statement {
+            Statement::CreateTemporary { create, on_commit } => {
+                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists } = create.as_ref() else {
+                    return Err(Error::internal("a temporary table is a table"));
+                };
+                let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
+                let temporary = Some(*on_commit);
+                let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary };
+                self.create_relation(&prepared.text, new).await?;
+                "CREATE TABLE".to_string()
+            }
             Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists } => {
                 let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
-                let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists };
+                let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary: None };
                 self.create_relation(&prepared.text, new).await?;
                 format!("CREATE {}", kind.word().to_uppercase())
+            }
+            Statement::CreateTableAs { new, columns, query, data } => {
+                self.create_table_as(&prepared.text, new, columns, query, *data).await?
             }
             Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace } => {
                 let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
@@ -206,7 +234,10 @@ impl Session {
                 if materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" }.to_string()
             }
             Statement::Drop { kind, names, if_exists, cascade } => {
-                self.drop(*kind, names, *if_exists, *cascade).await?;
+                let names = if *kind == RelationKind::Table { self.drop_temporary(names) } else { names.clone() };
+                if !names.is_empty() {
+                    self.drop(*kind, &names, *if_exists, *cascade).await?;
+                }
                 format!("DROP {}", kind.word().to_uppercase())
             }
             Statement::CreateSequence { name, options, if_not_exists } => {
@@ -284,14 +315,6 @@ impl Session {
         }
         Ok(Response::Done(if name.is_none() { "DEALLOCATE ALL" } else { "DEALLOCATE" }.into()))
     }
-
-    // Types of parameters and columns of statements that are not plain queries -----------------------------------------------------
-
-    async fn source_parameters(&mut self, statement: &Statement, types: &[Option<PgType>]) -> Result<Vec<PgType>> {
-        let Statement::Insert { source, .. } = statement else { return Ok(vec![]) };
-        let types = self.target_types(statement, types)?;
-        Ok(self.plan_query(source, &types).await?.parameters)
-    }
 }
 
 /// True for statements that change the catalog in their transaction.
@@ -300,6 +323,7 @@ fn defines(statement: &Statement) -> bool {
     match statement {
         S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
         S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } => true,
+        S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
         S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
         S::CreateIndex { .. } | S::DropIndex { .. } => true,
         S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
@@ -307,12 +331,16 @@ fn defines(statement: &Statement) -> bool {
     }
 }
 
-/// The relation whose rows a statement changes.
-fn changes(statement: &Statement) -> Option<&str> {
+/// The relations whose rows a statement changes.
+fn changes(statement: &Statement) -> Vec<&str> {
     match statement {
-        Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => Some(table),
-        Statement::Update { table, .. } | Statement::Delete { table, .. } => Some(table),
-        _ => None,
+        Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => vec![table],
+        Statement::Update(change) | Statement::Delete(change) => vec![&change.table],
+        Statement::Truncate { tables } => tables.iter().map(String::as_str).collect(),
+        Statement::WithChanges { changes: first, then } => {
+            first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()
+        }
+        _ => vec![],
     }
 }
 

@@ -14,7 +14,8 @@
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
-//! 10. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 10. Temporary tables ([`temporary`]) are their session's alone.
+//! 11. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -52,6 +53,7 @@ pub mod sequence;
 pub mod session;
 mod set;
 pub mod settings;
+pub mod temporary;
 pub mod time;
 pub mod transaction;
 

@@ -102,6 +102,8 @@ fn reads_only(statement: &Statement) -> bool {
                 | Ksql::Control { .. }
         ),
         Statement::Query(_)
+        | Statement::CreateTemporary { .. }
+        | Statement::LockTables { .. }
         | Statement::CopyOut { .. }
         | Statement::Begin(_)
         | Statement::Commit { .. }
@@ -141,6 +143,10 @@ fn word_of(statement: &Statement) -> String {
         Statement::Update { .. } => "UPDATE".into(),
         Statement::Delete { .. } => "DELETE".into(),
         Statement::CopyIn { .. } => "COPY FROM".into(),
+        Statement::Truncate { .. } => "TRUNCATE TABLE".into(),
+        Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),
+        Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),
+        Statement::WithChanges { changes, .. } => changes.first().map_or_else(String::new, |change| word_of(&change.statement)),
         Statement::CreateRelation { kind, .. } => format!("CREATE {}", kind.word().to_uppercase()),
         Statement::CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW".into(),
         Statement::CreateView { .. } => "CREATE VIEW".into(),

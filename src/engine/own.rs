@@ -32,7 +32,7 @@ use crate::serve::cut::{ReadCut, Readable, snapshot_batches};
 impl Session {
     /// True if the session's statements must see what its transaction has done.
     pub(super) fn has_own(&self) -> bool {
-        self.transaction.as_ref().is_some_and(Transaction::has_own)
+        !self.temporary_tables().is_empty() || self.transaction.as_ref().is_some_and(Transaction::has_own)
     }
 
     /// The materialized views to be read by their queries, since the transaction has touched what they rest on, or has made them.
@@ -49,8 +49,14 @@ impl Session {
     /// of its own transaction.
     pub(super) async fn read(&self, relations: &[Arc<Relation>]) -> Result<ReadCut> {
         let latest = self.settings.read_latest();
-        let Some(transaction) = self.transaction.as_ref().filter(|t| t.has_own()) else {
-            return self.engine.read_cut(relations, latest).await;
+        let outside;
+        let transaction = match &self.transaction {
+            _ if !self.has_own() => return self.engine.read_cut(relations, latest).await,
+            Some(transaction) => transaction,
+            None => {
+                outside = self.open();
+                &outside
+            }
         };
         relations.iter().filter(|r| r.ksql.is_some()).try_for_each(|r| self.refuse_own_ksql(r))?;
         let committed = self.engine.catalog();
@@ -99,13 +105,14 @@ fn grown(slice: Slice, transaction: &Transaction, log: RelationId, head: Positio
             tail.push(RecordBatch::try_new(slice.schema.clone(), columns)?);
             offset += rows;
         }
-        position += rows;
+        // Those of temporary tables get none.
+        position += if transaction.is_temporary(*of) { 0 } else { rows };
     }
     Ok(Slice { tail, range: slice.range.start..position as Position, ..slice })
 }
 
 /// The rows of a table with the transaction's events folded over them: the last event of a row wins, as in the table's own node.
-fn overlaid(relation: &Arc<Relation>, committed: Option<Snapshot>, transaction: &Transaction) -> Result<Vec<RecordBatch>> {
+pub(super) fn overlaid(relation: &Arc<Relation>, committed: Option<Snapshot>, transaction: &Transaction) -> Result<Vec<RecordBatch>> {
     let (mut flow, identity) = table_flow(relation)?;
     let schema = logged_schema(relation);
     let op = relation.columns.len();

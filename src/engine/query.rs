@@ -55,7 +55,7 @@ impl Session {
         let expand = self.expanded(&catalog);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
         let (as_owner, reads) = (None, Default::default());
-        Names { catalog, context, hidden: false, instead: None, identity: false, expand, base, as_owner, reads }
+        Names { catalog, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
+use datafusion::catalog::TableProvider;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
 use tokio::sync::{Notify, Semaphore};
 
@@ -18,6 +19,7 @@ use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
 use super::query::Planned;
 use super::settings::{Settings, from_options};
+use super::temporary::Temporary;
 use super::transaction::Transaction;
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
@@ -128,6 +130,10 @@ pub struct Session {
     /// What that may do.
     pub(super) authority: Authority,
     pub(super) cancel: Arc<Cancel>,
+    /// Temporary tables, as they are outside of a transaction.
+    pub(super) temporary: Temporary,
+    /// What the data-modifying CTEs of the statement at hand have answered, by their names.
+    pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// What was set in ksqlDB's dialect.
@@ -219,6 +225,8 @@ impl Session {
             identity,
             authority,
             cancel: Arc::default(),
+            temporary: Temporary::default(),
+            results: vec![],
             doubt: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
@@ -385,7 +393,7 @@ impl Session {
     /// Several statements of one simple-query message form one implicit transaction, as in PostgreSQL: opens it (no effect inside BEGIN).
     pub fn begin_implicit(&mut self) {
         if self.transaction.is_none() {
-            self.transaction = Some(Transaction::default());
+            self.transaction = Some(self.open());
         }
     }
 
@@ -405,7 +413,7 @@ impl Session {
             // A statement that was stopped did not end it.
             Some(transaction) if transaction.alone => {
                 self.transaction = None;
-                self.context.show(None);
+                self.show_catalog();
                 self.acts.rolled_back();
             }
             Some(transaction) => transaction.failed = true,
@@ -478,6 +486,10 @@ impl Session {
         self.settle_zone();
         self.binary = false;
         self.context.forget();
+        self.results.clear();
+        if !self.temporary_tables().is_empty() {
+            self.show_catalog();
+        }
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.state = "active".into();
             status.query.clear();
@@ -503,6 +515,12 @@ impl Session {
                 transaction.push(log, batch)?;
             }
             return Ok(None);
+        }
+        if batches.iter().any(|(log, _)| self.is_temporary(*log)) {
+            let mut transaction = self.open();
+            batches.into_iter().try_for_each(|(log, batch)| transaction.push(log, batch))?;
+            self.transaction = Some(transaction);
+            return self.commit().await.map(|()| None);
         }
         let sync = self.settings.synchronous_commit();
         let committed = self.cancel.shield(self.engine.log.append(crate::log::Append { batches, sync })).await?;

@@ -123,6 +123,7 @@ impl Session {
                 self.close(None)?;
                 self.become_role("session_authorization", None)?;
                 self.reset_all()?;
+                self.discard_temporary()?;
                 self.acts.forget_statements();
                 self.acts.listen(false, None)?;
                 self.acts.unlock_all();
@@ -133,9 +134,12 @@ impl Session {
                 self.plans = Default::default();
                 "DISCARD PLANS"
             }
-            // There are neither sequences nor temporary tables.
+            // Numbers of sequences are given out by the server, none is kept here.
             Discard::Sequences => "DISCARD SEQUENCES",
-            Discard::Temp => "DISCARD TEMP",
+            Discard::Temp => {
+                self.discard_temporary()?;
+                "DISCARD TEMP"
+            }
         };
         Ok(Response::Done(tag.into()))
     }

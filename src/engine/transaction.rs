@@ -23,6 +23,7 @@ use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
 use super::session::{Response, Session};
+use super::temporary::TemporaryTable;
 use crate::catalog::{Catalog, Change, Relation, RelationId};
 use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
@@ -68,6 +69,7 @@ struct Savepoint {
     batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
     definitions: Option<Definitions>,
+    temporary: Vec<TemporaryTable>,
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
@@ -88,6 +90,8 @@ pub struct Transaction {
     pub batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
     pub definitions: Option<Definitions>,
+    /// Temporary tables; their events are among the batches.
+    pub temporary: Vec<TemporaryTable>,
     /// Held from the first change of the catalog on.
     pub defining: Option<OwnedMutexGuard<()>>,
     /// Relations that statements of ksqlDB's dialect have created in it: they are there already.
@@ -104,9 +108,20 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// The one that BEGIN opens.
-    pub fn explicit() -> Self {
-        Transaction { explicit: true, ..Transaction::default() }
+    /// As BEGIN makes it.
+    pub fn explicit(self) -> Self {
+        Transaction { explicit: true, ..self }
+    }
+
+    /// One that begins with these temporary tables and their events.
+    pub fn over(temporary: Vec<TemporaryTable>, batches: Vec<(LogId, RecordBatch)>) -> Self {
+        let bytes = batches.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
+        Transaction { temporary, batches, bytes, ..Transaction::default() }
+    }
+
+    /// True for the id of a temporary table.
+    pub fn is_temporary(&self, id: RelationId) -> bool {
+        self.temporary.iter().any(|t| t.relation.id == id)
     }
 
     /// Adds a batch of events. Errors: 54000 when the transaction grows past its limit.
@@ -162,7 +177,7 @@ impl Transaction {
 
     /// True if it has done anything that its own statements must see.
     pub fn has_own(&self) -> bool {
-        !self.batches.is_empty() || self.definitions.is_some()
+        !self.batches.is_empty() || self.definitions.is_some() || !self.temporary.is_empty()
     }
 
     /// True if the exclusive lock of that table is held.
@@ -186,6 +201,11 @@ impl Transaction {
 impl Session {
     /// The catalog as the session sees it: with the changes of its transaction.
     pub(super) fn catalog(&self) -> Arc<Catalog> {
+        self.with_temporary(self.shared_catalog())
+    }
+
+    /// The catalog without temporary tables, with the changes of the transaction.
+    fn shared_catalog(&self) -> Arc<Catalog> {
         match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
             Some(definitions) => definitions.catalog.clone(),
             None => self.engine.catalog(),
@@ -195,7 +215,7 @@ impl Session {
     /// Opens a transaction for one statement where none is open.
     pub(super) fn begin_alone(&mut self) {
         if self.transaction.is_none() {
-            self.transaction = Some(Transaction { alone: true, ..Transaction::default() });
+            self.transaction = Some(Transaction { alone: true, ..self.open() });
         }
     }
 
@@ -238,12 +258,13 @@ impl Session {
 
     /// Adds a change of the catalog to the transaction, with the nodes that it puts in place. The caller has called [`Session::define`].
     pub(super) fn stage(&mut self, change: Change, nodes: Vec<Arc<Node>>) -> Result<()> {
-        let catalog = Arc::new(self.catalog().apply(&change)?);
+        self.refuse_temporary(&change)?;
+        let catalog = Arc::new(self.shared_catalog().apply(&change)?);
         let transaction = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
         let changes = transaction.definitions.take().map(|d| d.changes).unwrap_or_default();
         let changes = changes.into_iter().chain([Definition { change, nodes }]).collect();
-        self.context.show(Some(catalog.clone()));
         transaction.definitions = Some(Definitions { catalog, changes });
+        self.show_catalog();
         Ok(())
     }
 
@@ -263,7 +284,7 @@ impl Session {
                 return Ok(Response::Done("BEGIN".into()));
             }
             Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(Transaction::explicit()),
+            None => self.transaction = Some(self.open().explicit()),
         }
         self.begin_in(modes)?;
         Ok(Response::Done("BEGIN".into()))
@@ -289,7 +310,7 @@ impl Session {
             "ROLLBACK"
         };
         if chain {
-            self.transaction = Some(Transaction::explicit());
+            self.transaction = Some(self.open().explicit());
             self.begin_in(&modes)?;
         }
         Ok(Response::Done(done.into()))
@@ -307,16 +328,19 @@ impl Session {
         self.adopt_settings();
         self.retain_cursors(true);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
+        let temporary = self.take_temporary(&mut transaction)?;
+        self.show_catalog();
         let sync = self.settings.synchronous_commit();
         self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
         let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
-        let turn = self.acts.turn(&self.engine).await;
+        let engine = self.engine.clone();
+        let turn = self.acts.turn(&engine).await;
         match transaction.definitions.take() {
             Some(definitions) => self.cancel.shield(self.engine.commit(definitions.changes, append)).await?,
             None if append.batches.is_empty() => {}
             None => self.cancel.shield(self.engine.log.append(append)).await.map(|_| ())?,
         }
+        self.keep_temporary(temporary);
         self.acts.committed();
         drop(turn);
         Ok(())
@@ -328,7 +352,7 @@ impl Session {
         self.retain_cursors(false);
         self.acts.rolled_back();
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
-        self.context.show(None);
+        self.show_catalog();
         self.restore_settings(std::mem::take(&mut transaction.settings), false)?;
         self.engine.drop_relations(&transaction.created).await
     }
@@ -349,6 +373,7 @@ impl Session {
             batches: transaction.batches.clone(),
             bytes: transaction.bytes,
             definitions: transaction.definitions.clone(),
+            temporary: transaction.temporary.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
             told: self.acts.told(),
@@ -374,12 +399,13 @@ impl Session {
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.definitions = saved.definitions.clone();
+        transaction.temporary = saved.temporary.clone();
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);
         self.cursors.retain(|name, _| saved.cursors.contains(name));
         self.acts.forget_since(&saved.told);
-        self.context.show(transaction.definitions.as_ref().map(|d| d.catalog.clone()));
+        self.show_catalog();
         self.restore_settings(settings, false)?;
         self.engine.drop_relations(&created).await?;
         Ok(Response::Done("ROLLBACK".into()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemTable, SchemaProvider, TableProvider};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
@@ -42,10 +42,8 @@ pub struct Names {
     pub context: ContextSource,
     /// True if the statement names a hidden column of a stream.
     pub hidden: bool,
-    /// Rows that stand in for a relation: those just inserted, for RETURNING.
-    pub instead: Option<(String, Arc<MemTable>)>,
-    /// True for UPDATE and DELETE: tables show the identity of their rows too.
-    pub identity: bool,
+    /// Relations of this statement only, by name: rows that it has written, the table that it changes.
+    pub stand_ins: Vec<(String, Arc<dyn TableProvider>)>,
     /// Materialized views to be read by their queries, as plain views are.
     pub expand: Arc<BTreeSet<RelationId>>,
     /// What plans the queries of plain views.
@@ -87,20 +85,15 @@ impl Names {
     }
 
     async fn relation(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if let Some((instead, rows)) = &self.instead
-            && instead == name
-        {
-            return Ok(Some(rows.clone()));
+        if let Some((_, stand_in)) = self.stand_ins.iter().find(|(of, _)| of == name) {
+            return Ok(Some(stand_in.clone()));
         }
         let Some(relation) = self.catalog.find(name) else { return Ok(None) };
         self.note(relation);
         if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
             return Ok(Some(Arc::new(self.view(relation).await?)));
         }
-        let shown = match relation.kind {
-            RelationKind::Stream => self.hidden,
-            _ => self.identity,
-        };
+        let shown = relation.kind == RelationKind::Stream && self.hidden;
         Ok(Some(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) })))
     }
 
@@ -123,8 +116,7 @@ impl Names {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
             names.reads = Default::default();
         }
-        names.instead = None;
-        names.identity = false;
+        names.stand_ins = vec![];
         let mut statement = ast::Statement::Query(query);
         rewrite(&mut statement, &(names.context)())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;

@@ -1,10 +1,8 @@
-//! From sqlparser's statements to ours: names, types, column definitions, INSERT, UPDATE, DELETE. What they carry that we do not
-//! honour is refused here.
+//! From sqlparser's statements to ours: names, types, column definitions. What they carry that we do not honour is refused here.
 
 use sqlparser::ast::{self, Expr, Value};
 
 use super::fold_name;
-use super::statement::Statement;
 use crate::catalog::Column;
 use crate::data::{OFFSET, OP, POSITION, PgType, ROW, TIME};
 use crate::error::{Error, Result, code};
@@ -58,7 +56,7 @@ pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
     }
 }
 
-pub(super) fn check_columns(columns: &[Column]) -> Result<()> {
+pub fn check_columns(columns: &[Column]) -> Result<()> {
     if columns.len() > limits::COLUMNS_MAX {
         return Err(Error::new("54011", format!("a relation has at most {} columns", limits::COLUMNS_MAX)));
     }
@@ -71,59 +69,6 @@ pub(super) fn check_columns(columns: &[Column]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-pub(super) fn insert_statement(insert: ast::Insert) -> Result<Statement> {
-    let ast::TableObject::TableName(name) = &insert.table else {
-        return Err(Error::unsupported("INSERT takes a relation's name").hint("INSERT INTO name [(columns)] VALUES .. or SELECT .."));
-    };
-    let table = relation_name(name)?;
-    if insert.on.is_some() {
-        return Err(Error::unsupported("ON CONFLICT is not supported")
-            .hint("INSERT into a table with a primary key replaces the row of that key by itself."));
-    }
-    let names = insert.columns.iter().map(relation_name).collect::<Result<Vec<_>>>()?;
-    match insert.source {
-        Some(source) => Ok(Statement::Insert { table, columns: names, source, returning: insert.returning }),
-        None if insert.assignments.is_empty() && insert.returning.is_none() => Ok(Statement::InsertDefaults { table }),
-        None => Err(Error::syntax("INSERT needs VALUES or a query")),
-    }
-}
-
-/// The one plain relation of UPDATE and DELETE, and its alias.
-fn only_table(tables: &[ast::TableWithJoins]) -> Result<(String, Option<String>)> {
-    match tables {
-        [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, args: None, .. }, joins }] if joins.is_empty() => {
-            Ok((relation_name(name)?, alias.as_ref().map(|a| fold_name(&a.name))))
-        }
-        _ => Err(Error::unsupported("UPDATE and DELETE take one relation").hint("Use a subquery in WHERE for other relations.")),
-    }
-}
-
-pub(super) fn update_statement(update: ast::Update) -> Result<Statement> {
-    if update.from.is_some() || update.returning.is_some() || update.limit.is_some() {
-        return Err(Error::unsupported("UPDATE .. FROM, RETURNING and LIMIT are not supported")
-            .hint("Use a subquery in SET or WHERE; SELECT the rows before."));
-    }
-    let (table, alias) = only_table(std::slice::from_ref(&update.table))?;
-    let mut assignments = Vec::new();
-    for assignment in update.assignments {
-        let ast::AssignmentTarget::ColumnName(target) = &assignment.target else {
-            return Err(Error::unsupported("assignment to several columns at once is not supported").hint("SET a = .., b = .."));
-        };
-        assignments.push((relation_name(target)?, assignment.value));
-    }
-    Ok(Statement::Update { table, alias, assignments, selection: update.selection })
-}
-
-pub(super) fn delete_statement(delete: ast::Delete) -> Result<Statement> {
-    if delete.using.is_some() || delete.returning.is_some() || delete.limit.is_some() {
-        return Err(Error::unsupported("DELETE .. USING, RETURNING and LIMIT are not supported")
-            .hint("Use a subquery in WHERE; SELECT the rows before."));
-    }
-    let (ast::FromTable::WithFromKeyword(tables) | ast::FromTable::WithoutKeyword(tables)) = &delete.from;
-    let (table, alias) = only_table(tables)?;
-    Ok(Statement::Delete { table, alias, selection: delete.selection })
 }
 
 /// The text of a literal that is a plain value: number, string, boolean or NULL, with an optional sign.

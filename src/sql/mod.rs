@@ -14,11 +14,13 @@
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
 
+mod changes;
 pub mod convert;
 pub mod hidden;
 mod intervals;
 pub mod ksql;
 pub mod locate;
+mod locking;
 pub mod nesting;
 pub mod parse;
 pub mod refused;

@@ -5,9 +5,11 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-use super::convert::{checked_name, delete_statement, insert_statement, relation_name, update_statement};
+use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
+use super::convert::{checked_name, relation_name};
 use super::fold_name;
 use super::intervals;
+use super::locking;
 use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
@@ -32,7 +34,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = windows::spelled(tokens);
+    let tokens = locking::spelled(windows::spelled(tokens));
     let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let mut reader = Reader { sql, parser };
     let statement = reader.statement()?;
@@ -41,11 +43,16 @@ pub fn parse(sql: &str) -> Result<Statement> {
         Token::EOF => {}
         _ => return Err(reader.unexpected()),
     }
-    if let Statement::Query(query) | Statement::Insert { source: query, .. } | Statement::CreateView { query, .. } = &statement {
+    if let Statement::Query(query)
+    | Statement::Locking { query, .. }
+    | Statement::Insert { source: query, .. }
+    | Statement::CreateTableAs { query, .. }
+    | Statement::CreateView { query, .. } = &statement
+    {
         refuse_reserved(sql, query)?;
         if !query.locks.is_empty() {
-            return Err(Error::unsupported("row locks are not supported: SELECT .. FOR UPDATE or FOR SHARE")
-                .hint("Leave the clause out; an UPDATE locks its table by itself, so that no update is lost."));
+            return Err(Error::unsupported("row locks stand behind a SELECT of their own only")
+                .hint("Leave the clause out; an INSERT or UPDATE locks its table by itself, so that no update is lost."));
         }
     }
     Ok(statement)
@@ -67,7 +74,8 @@ impl Reader<'_> {
         match words {
             ["", ..] if self.parser.peek_token().token == Token::EOF => Ok(Statement::Empty),
             ["create", "stream", _] => self.create_relation(RelationKind::Stream),
-            ["create", "table", _] => self.create_relation(RelationKind::Table),
+            ["create", "table", _] => self.create_permanent(),
+            ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
             ["create", "index", _] | ["create", "unique", "index"] => self.create_index(),
@@ -77,6 +85,8 @@ impl Reader<'_> {
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
             ["alter", "materialized", "view"] => self.alter(),
             ["copy", ..] => self.copy(),
+            ["truncate", ..] => self.truncate(),
+            ["lock", ..] => self.lock_tables(),
             ["show", ..] => self.show(),
             ["set", "constraints", _] => self.set_constraints(),
             ["set", ..] => self.set(),
@@ -430,10 +440,10 @@ impl Reader<'_> {
         intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {
-            ast::Statement::Query(query) => Ok(Statement::Query(query)),
-            ast::Statement::Insert(insert) => insert_statement(insert),
-            ast::Statement::Update(update) => update_statement(update),
-            ast::Statement::Delete(delete) => delete_statement(delete),
+            ast::Statement::Query(query) => query_statement(query),
+            ast::Statement::Insert(insert) => insert_statement(insert, None),
+            ast::Statement::Update(update) => update_statement(update, None),
+            ast::Statement::Delete(delete) => delete_statement(delete, None),
             ast::Statement::Commit { chain, .. } => Ok(Statement::Commit { chain }),
             ast::Statement::Rollback { chain, savepoint: None } => Ok(Statement::Rollback { chain }),
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
@@ -451,7 +461,9 @@ impl Reader<'_> {
 
 mod alter;
 mod copy;
+mod create_as;
 mod cursors;
+mod locks;
 mod notify;
 mod roles;
 mod settings;

@@ -1,5 +1,7 @@
 //! What a client can ask for.
 
+use std::collections::BTreeSet;
+
 use sqlparser::ast;
 
 use crate::catalog::{Action, Column, Identity, RelationKind};
@@ -12,6 +14,11 @@ pub enum Statement {
     Ksql(Box<super::ksql::ast::Statement>),
     /// SELECT, VALUES, WITH ..
     Query(Box<ast::Query>),
+    /// SELECT .. FOR UPDATE, FOR SHARE
+    Locking {
+        query: Box<ast::Query>,
+        locks: Vec<RowLock>,
+    },
     /// CREATE STREAM and CREATE TABLE. `key` are indices into `columns`.
     CreateRelation {
         kind: RelationKind,
@@ -58,6 +65,19 @@ pub enum Statement {
         if_exists: bool,
         changes: Vec<Alteration>,
     },
+    /// CREATE TEMPORARY TABLE; `create` is the rest.
+    CreateTemporary {
+        create: Box<Statement>,
+        on_commit: OnCommit,
+    },
+    /// CREATE TABLE .. AS query, and SELECT .. INTO. `columns` renames the first columns of the query.
+    CreateTableAs {
+        new: NewTable,
+        columns: Vec<String>,
+        query: Box<ast::Query>,
+        /// False for WITH NO DATA.
+        data: bool,
+    },
     /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given.
     CreateView {
         materialized: bool,
@@ -77,25 +97,34 @@ pub enum Statement {
     },
     Insert {
         table: String,
+        alias: Option<String>,
         columns: Vec<String>,
+        /// WITH before the statement is part of it.
         source: Box<ast::Query>,
+        conflict: Option<Box<Conflict>>,
         returning: Option<Vec<ast::SelectItem>>,
     },
     /// INSERT INTO t DEFAULT VALUES
     InsertDefaults {
         table: String,
     },
-    Update {
-        table: String,
-        alias: Option<String>,
-        assignments: Vec<(String, ast::Expr)>,
-        selection: Option<ast::Expr>,
+    /// WITH name AS (INSERT, UPDATE or DELETE ..) before a query or a change.
+    WithChanges {
+        changes: Vec<ChangingCte>,
+        then: Box<Statement>,
     },
-    Delete {
-        table: String,
-        alias: Option<String>,
-        selection: Option<ast::Expr>,
+    /// TRUNCATE
+    Truncate {
+        tables: Vec<String>,
     },
+    /// LOCK TABLE
+    LockTables {
+        tables: Vec<String>,
+        exclusive: bool,
+        nowait: bool,
+    },
+    Update(Box<Change>),
+    Delete(Box<Change>),
     CopyIn {
         table: String,
         columns: Vec<String>,
@@ -230,6 +259,81 @@ pub enum Move {
     Absolute(i64),
     /// To the row that many rows away.
     Relative(i64),
+}
+
+/// A table that is about to be made.
+#[derive(Clone, Debug)]
+pub struct NewTable {
+    pub name: String,
+    pub if_not_exists: bool,
+    /// Of a temporary table.
+    pub temporary: Option<OnCommit>,
+}
+
+/// What becomes of a temporary table when a transaction is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCommit {
+    PreserveRows,
+    DeleteRows,
+    Drop,
+}
+
+/// FOR UPDATE and its kin behind a SELECT.
+#[derive(Clone, Debug)]
+pub struct RowLock {
+    /// As PostgreSQL names it in errors.
+    pub word: String,
+    /// The name in FROM that is meant; `None`: all.
+    pub of: Option<String>,
+    pub nowait: bool,
+}
+
+/// UPDATE and DELETE.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub with: Option<ast::With>,
+    pub table: String,
+    pub alias: Option<String>,
+    /// What UPDATE sets, one column each; empty for DELETE.
+    pub assignments: Vec<(String, ast::Expr)>,
+    /// FROM of UPDATE, USING of DELETE. Each relation has an alias.
+    pub from: Vec<ast::TableWithJoins>,
+    pub selection: Option<ast::Expr>,
+    pub returning: Option<Vec<ast::SelectItem>>,
+}
+
+/// A change of data in WITH.
+#[derive(Clone, Debug)]
+pub struct ChangingCte {
+    pub name: String,
+    /// Names of its columns, if they are given.
+    pub columns: Vec<String>,
+    pub statement: Statement,
+    /// The numbers of the parameters that it mentions, from 1.
+    pub parameters: BTreeSet<usize>,
+}
+
+/// ON CONFLICT of INSERT.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// `None`: any.
+    pub target: Option<ConflictTarget>,
+    /// `None`: DO NOTHING.
+    pub update: Option<ConflictUpdate>,
+}
+
+/// What ON CONFLICT names.
+#[derive(Clone, Debug)]
+pub enum ConflictTarget {
+    Columns(Vec<String>),
+    Constraint(String),
+}
+
+/// DO UPDATE SET .. [WHERE ..]
+#[derive(Clone, Debug)]
+pub struct ConflictUpdate {
+    pub assignments: Vec<(String, ast::Expr)>,
+    pub selection: Option<ast::Expr>,
 }
 
 /// What EXPLAIN shows.

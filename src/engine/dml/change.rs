@@ -1,120 +1,266 @@
 //! UPDATE and DELETE: rows read at the head, and what becomes of them.
+//!
+//! A change is one query over the table (and what FROM or USING names), with these columns: the rows as they will be (for DELETE as they
+//! are), then what identifies the row as it is where that is not the same ([`Identity`]), then the columns of the other relations
+//! where RETURNING may want them. A row that is joined with several others is changed once, by the first of them.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use sqlparser::ast::{self, Expr};
-
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::{Field, Schema};
+use sqlparser::ast::{self, Expr, Ident, SelectItem};
 
 use super::columns::{all_not_null, cast_columns};
+use super::conflict::{columns_at, found};
+use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
-use super::{parsed_query, quoted};
-use crate::catalog::{Column, Privileges, Relation};
-use crate::data::PgType;
+use super::{Written, parsed_query};
+use crate::catalog::{Column, Identity as Generated, Privileges, Relation};
+use crate::data::encode::{Style, cell_text};
+use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
-use crate::engine::query::collect;
+use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session};
-use crate::error::{Error, Result};
-use crate::sql::Statement;
+use crate::error::{Error, Result, code};
+use crate::fold::key_index::{Equality, KeyIndex};
+use crate::plan::names::stored_schema;
+use crate::serve::provider::RelationProvider;
+use crate::sql::statement::Change;
+
+/// The name under which the query of a change knows the table, which has an alias always.
+pub(super) const TARGET: &str = "everfold target";
+
+/// How the query of a change tells rows apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Identity {
+    /// By the key, which stays as it is.
+    Key,
+    /// By the key as it was: all columns of the row as it is stand behind those of the row as it will be.
+    OldKey,
+    /// By the hidden row id, which stands behind the row.
+    Row,
+}
+
+/// A change that is planned.
+pub(super) struct ChangePlan {
+    pub planned: Planned,
+    /// The other relations and how many columns each has, where RETURNING may want them.
+    pub others: Vec<(String, Vec<Field>)>,
+    identity: Identity,
+}
 
 impl Session {
-    pub(in crate::engine) async fn update(
+    /// Runs UPDATE or DELETE, whose word is `what`.
+    pub(in crate::engine) async fn change(
         &mut self,
-        statement: &Statement,
+        what: &str,
+        change: &Change,
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Update { table, alias, assignments, selection } = statement else { return Err(Error::internal("not an UPDATE")) };
-        let relation = self.changeable(table, "UPDATE")?;
-        let looks = selection.is_some() || assignments.iter().any(|(_, value)| names_columns(value));
-        self.may_change(Privileges::UPDATE, &relation, looks)?;
-        let query = update_query(&relation, alias.as_deref(), assignments, selection.as_ref())?;
-        let rekeyed = assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
+        let relation = self.changeable(&change.table, what)?;
         let _held = self.lock_exclusive(relation.id).await?;
-        let new = self.changed_rows(&relation, &query, prepared, parameters).await?;
-        let count: usize = new.iter().map(RecordBatch::num_rows).sum();
+        let written = self.changed(&relation, what, change, &declared(prepared), parameters).await?;
+        self.finish(what, written).await
+    }
+
+    /// TRUNCATE: deletes all rows of all tables, or of none.
+    pub(in crate::engine) async fn truncate(&mut self, tables: &[String]) -> Result<Response> {
+        let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
+        for table in tables {
+            let relation = self.changeable(table, "TRUNCATE")?;
+            if !relations.iter().any(|r| r.id == relation.id) {
+                relations.push(relation);
+            }
+        }
+        relations.sort_by_key(|r| r.id);
+        let mut held = Vec::with_capacity(relations.len());
+        for relation in &relations {
+            held.push(self.lock_exclusive(relation.id).await?);
+        }
         let mut events = Vec::new();
-        if rekeyed {
-            let before = delete_query(&relation, alias.as_deref(), selection.as_ref())?;
-            for batch in self.changed_rows(&relation, &before, prepared, parameters).await? {
-                events.push((relation.id, changes(&relation, &batch, DELETE)?));
-            }
+        for relation in &relations {
+            let all = Change {
+                with: None,
+                table: relation.name.clone(),
+                alias: None,
+                assignments: vec![],
+                from: vec![],
+                selection: None,
+                returning: None,
+            };
+            events.extend(self.changed(relation, "DELETE", &all, &[], &Parameters::default()).await?.events);
         }
-        for batch in new {
-            all_not_null(&relation, &batch)?;
-            events.push((relation.id, changes(&relation, &batch, UPSERT)?));
-        }
-        if count > 0 {
+        events.retain(|(_, batch)| batch.num_rows() > 0);
+        if !events.is_empty() {
             self.append(events).await?;
         }
-        Ok(Response::Done(format!("UPDATE {count}")))
+        Ok(Response::Done("TRUNCATE TABLE".into()))
     }
 
-    pub(in crate::engine) async fn delete(
-        &mut self,
-        statement: &Statement,
-        prepared: &Prepared,
-        parameters: &Parameters,
-    ) -> Result<Response> {
-        let Statement::Delete { table, alias, selection } = statement else { return Err(Error::internal("not a DELETE")) };
-        let relation = self.changeable(table, "DELETE")?;
-        self.may_change(Privileges::DELETE, &relation, selection.is_some())?;
-        let query = delete_query(&relation, alias.as_deref(), selection.as_ref())?;
-        let _held = self.lock_exclusive(relation.id).await?;
-        let gone = self.changed_rows(&relation, &query, prepared, parameters).await?;
-        let count: usize = gone.iter().map(RecordBatch::num_rows).sum();
-        let events = gone.iter().map(|batch| Ok((relation.id, changes(&relation, batch, DELETE)?))).collect::<Result<Vec<_>>>()?;
-        if count > 0 {
-            self.append(events).await?;
-        }
-        Ok(Response::Done(format!("DELETE {count}")))
-    }
-
-    /// Types of the parameters of an UPDATE or DELETE.
-    pub(in crate::engine) async fn change_parameters(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Vec<PgType>> {
-        let (relation, query) = match statement {
-            Statement::Update { table, alias, assignments, selection } => {
-                let relation = self.changeable(table, "UPDATE")?;
-                let query = update_query(&relation, alias.as_deref(), assignments, selection.as_ref())?;
-                (relation, query)
-            }
-            Statement::Delete { table, alias, selection } => {
-                let relation = self.changeable(table, "DELETE")?;
-                let query = delete_query(&relation, alias.as_deref(), selection.as_ref())?;
-                (relation, query)
-            }
-            _ => return Ok(vec![]),
-        };
-        let mut types: Vec<Option<PgType>> = declared.to_vec();
-        if let Statement::Update { assignments, .. } = statement {
-            for (name, value) in assignments {
-                if let Some(n) = placeholder(value) {
-                    types.resize(types.len().max(n), None);
-                    types[n - 1].get_or_insert(relation.columns[relation.column(name)?].ty.clone());
-                }
-            }
-        }
-        let mut names = self.names();
-        names.identity = true;
-        Ok(self.plan_with(names, &query, &types).await?.parameters)
-    }
-
-    pub(super) async fn changed_rows(
+    /// What a change writes. The caller holds the table's lock.
+    pub(super) async fn changed(
         &self,
-        relation: &Relation,
-        query: &ast::Query,
-        prepared: &Prepared,
+        relation: &Arc<Relation>,
+        what: &str,
+        change: &Change,
+        types: &[Option<PgType>],
         parameters: &Parameters,
-    ) -> Result<Vec<RecordBatch>> {
+    ) -> Result<Written> {
+        let looks = change.selection.is_some()
+            || change.returning.is_some()
+            || !change.from.is_empty()
+            || change.assignments.iter().any(|(_, value)| names_columns(value));
+        let privilege = if what == "DELETE" { Privileges::DELETE } else { Privileges::UPDATE };
+        self.may_change(privilege, relation, looks)?;
+        let plan = self.plan_change(relation, change, types).await?;
+        let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
+        let rows = collect(self.run_query(&plan.planned, values).await?).await?;
+        let rows = match rows.first() {
+            Some(first) => concat_batches(&first.schema(), &rows)?,
+            None => RecordBatch::new_empty(plan.planned.schema.clone()),
+        };
+        let (width, rows) = (relation.columns.len(), plan.once(relation, rows)?);
+        let mut events = Vec::new();
+        if what == "DELETE" {
+            events.push((relation.id, changes(relation, &rows, DELETE)?));
+        } else {
+            all_not_null(relation, &rows)?;
+            if plan.identity == Identity::OldKey {
+                let old: Vec<usize> = (width..2 * width).collect();
+                let old = rows.project(&old)?;
+                self.keys_free(relation, &rows, &old).await?;
+                events.push((relation.id, changes(relation, &old, DELETE)?));
+            }
+            events.push((relation.id, changes(relation, &rows, UPSERT)?));
+        }
+        let returned = match &change.returning {
+            Some(items) => {
+                let parts = plan.parts(relation, change, &rows)?;
+                Some(self.returned(change.with.as_ref(), items, &parts, types, parameters).await?)
+            }
+            None => None,
+        };
+        Ok(Written { count: rows.num_rows(), events, returned })
+    }
+
+    /// Errors: 23505 where rows get a key that another row has, after `old` are gone.
+    async fn keys_free(&self, relation: &Arc<Relation>, rows: &RecordBatch, old: &RecordBatch) -> Result<()> {
+        let keys = columns_at(rows, &relation.key);
+        let first = firsts(&keys, rows.num_rows())?;
+        if let Some(i) = (0..rows.num_rows()).find(|i| !first.value(*i)) {
+            return Err(duplicate_key(relation, rows, i)?);
+        }
+        let there = self.rows_of_keys(relation, &relation.key, &keys).await?;
+        let gone = found(&columns_at(old, &relation.key), &columns_at(&there, &relation.key))?;
+        match (0..there.num_rows()).find(|i| !gone.value(*i)) {
+            Some(i) => Err(duplicate_key(relation, &there, i)?),
+            None => Ok(()),
+        }
+    }
+
+    /// The columns of a row after the assignments. Errors: 42703, 42601 for a column that is set twice, 428C9 for one that is generated.
+    pub(super) fn assigned(&self, relation: &Relation, alias: &str, assignments: &[(String, Expr)]) -> Result<Vec<Expr>> {
+        for (i, (name, value)) in assignments.iter().enumerate() {
+            let column = &relation.columns[relation.column(name)?];
+            if assignments[..i].iter().any(|(other, _)| other == name) {
+                return Err(Error::syntax(format!("multiple assignments to same column \"{name}\"")));
+            }
+            if column.identity == Some(Generated::Always) && !is_default(value) {
+                return Err(Error::new("428C9", format!("column \"{name}\" can only be updated to DEFAULT"))
+                    .detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")));
+            }
+        }
+        let value = |column: &Column| match assignments.iter().find(|(name, _)| *name == column.name) {
+            Some((_, expr)) if is_default(expr) => self.default_expression(relation, column),
+            Some((_, expr)) => Ok(expr.clone()),
+            None => Ok(column_of(alias, &column.name)),
+        };
+        relation.columns.iter().map(value).collect()
+    }
+
+    /// Plans the query of a change.
+    pub(super) async fn plan_change(&self, relation: &Arc<Relation>, change: &Change, types: &[Option<PgType>]) -> Result<ChangePlan> {
+        let rekeyed = change.assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
+        let identity = match (relation.key.is_empty(), rekeyed) {
+            (true, _) => Identity::Row,
+            (false, true) => Identity::OldKey,
+            (false, false) => Identity::Key,
+        };
         let mut names = self.names();
-        names.identity = true;
-        let mut planned = self.plan_with(names, query, &declared(prepared)).await?;
-        // Whether the table itself may be looked at, the statement has asked: it reads the rows that it changes in any case.
-        planned.reads.retain(|read| read.relation.id != relation.id || read.as_owner.is_some());
+        let target = RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) };
+        names.stand_ins.push((TARGET.into(), Arc::new(target)));
+        let values = self.assigned(relation, alias_of(change), &change.assignments)?;
+        let query = change_query(relation, change, identity, values)?;
+        let planned = self.plan_with(names, &query, types).await?;
+        let own = relation.columns.len() + extra(relation, identity);
+        let mut others: Vec<(String, Vec<Field>)> = Vec::new();
+        for (qualifier, field) in planned.plan.schema().iter().skip(own) {
+            let name = qualifier.map(|q| q.table().to_string()).unwrap_or_default();
+            match others.last_mut().filter(|(last, _)| *last == name) {
+                Some((_, fields)) => fields.push(field.as_ref().clone()),
+                None => others.push((name, vec![field.as_ref().clone()])),
+            }
+        }
         let wanted: Vec<&Column> = relation.columns.iter().collect();
-        let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
-        collect(self.run_query(&planned, values).await?).await
+        Ok(ChangePlan { planned: cast_columns(planned, &wanted)?, others, identity })
+    }
+}
+
+/// The types of the parameters that stand alone where a value of a column does, besides those declared.
+pub(super) fn assigned_types(relation: &Relation, assignments: &[(String, Expr)], types: &mut Vec<Option<PgType>>) -> Result<()> {
+    for (name, value) in assignments {
+        if let Some(n) = placeholder(value) {
+            types.resize(types.len().max(n), None);
+            types[n - 1].get_or_insert(relation.columns[relation.column(name)?].ty.clone());
+        }
+    }
+    Ok(())
+}
+
+impl ChangePlan {
+    /// The rows, the first of each identity only.
+    fn once(&self, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
+        let width = relation.columns.len();
+        let identity: Vec<ArrayRef> = match self.identity {
+            Identity::Row => vec![rows.column(width).clone()],
+            Identity::Key => relation.key.iter().map(|k| rows.column(*k).clone()).collect(),
+            Identity::OldKey => relation.key.iter().map(|k| rows.column(width + k).clone()).collect(),
+        };
+        let first = firsts(&identity, rows.num_rows())?;
+        if first.true_count() == rows.num_rows() { Ok(rows) } else { Ok(filter_record_batch(&rows, &first)?) }
+    }
+
+    /// What RETURNING may name: the table's rows, and those of the other relations that they were joined with.
+    fn parts(&self, relation: &Relation, change: &Change, rows: &RecordBatch) -> Result<Vec<Part>> {
+        let width = relation.columns.len();
+        let own = RecordBatch::try_new(relation.schema(), rows.columns()[..width].to_vec())?;
+        let mut parts = vec![Part { alias: alias_of(change).to_string(), rows: own }];
+        let mut at = width + extra(relation, self.identity);
+        for (alias, fields) in &self.others {
+            let columns = rows.columns()[at..at + fields.len()].to_vec();
+            at += fields.len();
+            let fields: Vec<Field> = fields
+                .iter()
+                .zip(&columns)
+                .map(|(f, column)| f.clone().with_data_type(column.data_type().clone()).with_nullable(true))
+                .collect();
+            parts.push(Part { alias: alias.clone(), rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)? });
+        }
+        Ok(parts)
+    }
+
+    /// The parts as they are before there are rows.
+    pub(super) fn empty_parts(&self, relation: &Relation, change: &Change) -> Vec<Part> {
+        let own = Part { alias: alias_of(change).to_string(), rows: RecordBatch::new_empty(relation.schema()) };
+        let other = |(alias, fields): &(String, Vec<Field>)| Part {
+            alias: alias.clone(),
+            rows: RecordBatch::new_empty(Arc::new(Schema::new(fields.clone()))),
+        };
+        std::iter::once(own).chain(self.others.iter().map(other)).collect()
     }
 }
 
@@ -124,39 +270,95 @@ fn names_columns(value: &Expr) -> bool {
     ast::visit_expressions(value, |e| if named(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
 }
 
-/// SELECT of the rows as they will be, and of their row id where the table has no key.
-pub fn update_query(
-    relation: &Relation,
-    alias: Option<&str>,
-    assignments: &[(String, Expr)],
-    selection: Option<&Expr>,
-) -> Result<Box<ast::Query>> {
-    for (i, (name, _)) in assignments.iter().enumerate() {
-        relation.column(name)?;
-        if assignments[..i].iter().any(|(other, _)| other == name) {
-            return Err(Error::syntax(format!("multiple assignments to same column \"{name}\"")));
+/// The error of a key that is there already.
+fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
+    let names: Vec<&str> = relation.key.iter().map(|k| relation.columns[*k].name.as_str()).collect();
+    let mut values = Vec::new();
+    for k in &relation.key {
+        let mut text = Vec::new();
+        cell_text(rows.column(*k), i, &relation.columns[*k].ty, &Style::default(), &mut text)?;
+        values.push(String::from_utf8_lossy(&text).into_owned());
+    }
+    let message = format!("duplicate key value violates unique constraint \"{}_pkey\"", relation.name);
+    Ok(Error::new(code::UNIQUE_VIOLATION, message).detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "))))
+}
+
+/// True for the first row of each key.
+pub(super) fn firsts(keys: &[ArrayRef], rows: usize) -> Result<BooleanArray> {
+    let types: Vec<_> = keys.iter().map(|k| k.data_type().clone()).collect();
+    let (mut numbers, mut seen) = (Vec::new(), HashSet::new());
+    KeyIndex::new(&types, Equality::Sql)?.intern(keys, rows, &mut numbers, &mut Vec::new())?;
+    Ok(numbers.into_iter().map(|n| Some(seen.insert(n))).collect())
+}
+
+/// The columns that the query has between the row and the other relations.
+fn extra(relation: &Relation, identity: Identity) -> usize {
+    match identity {
+        Identity::Key => 0,
+        Identity::OldKey => relation.columns.len(),
+        Identity::Row => 1,
+    }
+}
+
+fn alias_of(change: &Change) -> &str {
+    change.alias.as_deref().unwrap_or(&change.table)
+}
+
+/// The query of a change, see the head of this module.
+fn change_query(relation: &Relation, change: &Change, identity: Identity, mut values: Vec<Expr>) -> Result<Box<ast::Query>> {
+    let alias = alias_of(change);
+    match identity {
+        Identity::Key => {}
+        Identity::OldKey => values.extend(relation.columns.iter().map(|c| column_of(alias, &c.name))),
+        Identity::Row => values.push(column_of(alias, ROW)),
+    }
+    let mut items: Vec<SelectItem> = named_items(values);
+    if change.returning.is_some() {
+        let factors = change.from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
+        items.extend(factors.filter_map(alias_of_factor).map(|alias| {
+            let name = ast::SelectItemQualifiedWildcardKind::ObjectName(ast::ObjectName::from(vec![alias.clone()]));
+            SelectItem::QualifiedWildcard(name, ast::WildcardAdditionalOptions::default())
+        }));
+    }
+    let mut query = select_from(TARGET, alias)?;
+    query.with = change.with.clone();
+    let select = select_of(&mut query)?;
+    select.projection = items;
+    select.from.extend(change.from.iter().cloned());
+    select.selection = change.selection.clone();
+    Ok(query)
+}
+
+fn alias_of_factor(factor: &ast::TableFactor) -> Option<&Ident> {
+    use ast::TableFactor as F;
+    match factor {
+        F::Table { alias, .. } | F::Derived { alias, .. } | F::Function { alias, .. } | F::UNNEST { alias, .. } => {
+            alias.as_ref().map(|a| &a.name)
         }
+        _ => None,
     }
-    let value = |column: &Column| match assignments.iter().find(|(name, _)| *name == column.name) {
-        Some((_, expr)) if is_default(expr) => column.default.clone().unwrap_or("NULL".into()),
-        Some((_, expr)) => expr.to_string(),
-        None => quoted(&column.name),
-    };
-    rows_query(relation, alias, relation.columns.iter().map(value).collect(), selection)
 }
 
-/// SELECT of the rows as they are, and of their row id where the table has no key.
-pub fn delete_query(relation: &Relation, alias: Option<&str>, selection: Option<&Expr>) -> Result<Box<ast::Query>> {
-    rows_query(relation, alias, relation.columns.iter().map(|c| quoted(&c.name)).collect(), selection)
+/// Each with a name of its own, that no column of a client's has: two may be the same expression.
+pub(super) fn named_items(values: Vec<Expr>) -> Vec<SelectItem> {
+    let named = |(i, expr)| SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("everfold column {i}")) };
+    values.into_iter().enumerate().map(named).collect()
 }
 
-pub fn rows_query(relation: &Relation, alias: Option<&str>, mut items: Vec<String>, selection: Option<&Expr>) -> Result<Box<ast::Query>> {
-    // Each item has a name of its own: two columns may be set to the same expression.
-    items = items.into_iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
-    if relation.key.is_empty() {
-        items.push(format!("{} AS \"_row\"", crate::data::ROW));
+/// `"alias"."column"`
+pub(super) fn column_of(alias: &str, column: &str) -> Expr {
+    Expr::CompoundIdentifier(vec![Ident::with_quote('"', alias), Ident::with_quote('"', column)])
+}
+
+/// A SELECT from a relation under an alias, to be filled.
+pub(super) fn select_from(name: &str, alias: &str) -> Result<Box<ast::Query>> {
+    parsed_query(&format!("SELECT 1 FROM {} AS {}", super::quoted(name), super::quoted(alias)))
+}
+
+/// The SELECT that a query of our own making is.
+pub(super) fn select_of(query: &mut ast::Query) -> Result<&mut ast::Select> {
+    match query.body.as_mut() {
+        ast::SetExpr::Select(select) => Ok(select),
+        _ => Err(Error::internal("not a SELECT")),
     }
-    let alias = alias.map_or(String::new(), |a| format!(" AS {}", quoted(a)));
-    let condition = selection.map_or(String::new(), |s| format!(" WHERE {s}"));
-    parsed_query(&format!("SELECT {} FROM {}{alias}{condition}", items.join(", "), quoted(&relation.name)))
 }

@@ -16,6 +16,10 @@ use crate::sql::Statement;
 impl Session {
     /// Puts the columns' defaults where VALUES says DEFAULT. Errors: 428C9 for another value of a column that is always generated.
     pub(in crate::engine) fn fill_defaults(&self, statement: &mut Statement) -> Result<()> {
+        if let Statement::WithChanges { changes, then } = statement {
+            changes.iter_mut().try_for_each(|change| self.fill_defaults(&mut change.statement))?;
+            return self.fill_defaults(then);
+        }
         let Statement::Insert { table, columns, source, .. } = statement else { return Ok(()) };
         let Ok(relation) = self.writable(table) else { return Ok(()) };
         let always = |column: &Column| column.identity == Some(Identity::Always);
@@ -43,7 +47,7 @@ impl Session {
     }
 
     /// What a column gets where nothing is said about it.
-    fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
+    pub(super) fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
         let sequence = self.sequence_of_column(relation, column);
         let text = match (&sequence, &column.default) {
             (Some(sequence), _) => format!("nextval('{}')", quoted(&sequence.name).replace('\'', "''")),

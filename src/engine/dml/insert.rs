@@ -1,15 +1,21 @@
 //! INSERT: rows of literals and of queries.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use sqlparser::ast::{self, Expr};
 
+use super::Written;
 use super::columns::{cast_columns, check_width, target_columns};
+use super::returning::{Part, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars};
 use crate::catalog::{Column, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
+use crate::engine::transaction::TableLock;
 use crate::error::{Error, Result};
 use crate::sql::Statement;
 
@@ -23,27 +29,107 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Insert { table, columns, source, returning } = statement else { return Err(Error::internal("not an INSERT")) };
-        let relation = self.writable(table)?;
-        self.may_change(Privileges::INSERT, &relation, returning.is_some())?;
-        let targets = target_columns(&relation, columns)?;
-        let rows = match literal_rows(source) {
-            Some(rows) => vec![self.literal_batch(&relation, &targets, rows, prepared, parameters).await?],
-            None => self.insert_query(&relation, &targets, source, prepared, parameters).await?,
+        let Statement::Insert { returning, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        if let Some(items) = returning.as_ref().filter(|items| names_hidden(items).unwrap_or(false)) {
+            return self.insert_returning_places(statement, items, prepared, parameters).await;
+        }
+        let mut held = Vec::new();
+        let written = self.inserted(statement, prepared, parameters, &mut held).await?;
+        self.finish("INSERT 0", written).await
+    }
+
+    /// What an INSERT writes, with the lock that it needs among those `held`.
+    pub(super) async fn inserted(
+        &mut self,
+        statement: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+        held: &mut Vec<Option<TableLock>>,
+    ) -> Result<Written> {
+        let Statement::Insert { table, alias, source, conflict, returning, .. } = statement else {
+            return Err(Error::internal("not an INSERT"));
         };
+        let relation = self.writable(table)?;
+        self.may_change(Privileges::INSERT, &relation, returning.is_some() || conflict.is_some())?;
+        if conflict.as_ref().is_some_and(|c| c.update.is_some()) {
+            self.may(Privileges::UPDATE, &relation)?;
+        }
+        let rows = self.rows_to_insert(&relation, statement, prepared, parameters, held).await?;
+        let count = rows.iter().map(RecordBatch::num_rows).sum();
+        let returned = match returning {
+            Some(items) => {
+                let alias = alias.as_ref().unwrap_or(table).clone();
+                let written = [Part { alias, rows: concat_batches(&relation.schema(), &rows)? }];
+                Some(self.returned(source.with.as_ref(), items, &written, &declared(prepared), parameters).await?)
+            }
+            None => None,
+        };
+        if conflict.is_none() && !appends_freely(&relation) {
+            held.push(self.lock_shared(relation.id).await?);
+        }
+        let mut events = Vec::with_capacity(rows.len());
+        for batch in rows {
+            events.extend(events_of_rows(&self.engine, &relation, batch)?);
+        }
+        Ok(Written { count, events, returned })
+    }
+
+    /// INSERT .. RETURNING of columns that the log adds: they are known when the rows are appended. Errors: 0A000 inside BEGIN.
+    async fn insert_returning_places(
+        &mut self,
+        statement: &Statement,
+        items: &[ast::SelectItem],
+        prepared: &Prepared,
+        parameters: &Parameters,
+    ) -> Result<Response> {
+        let Statement::Insert { table, alias, source, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        if self.transaction.is_some() {
+            return Err(
+                Error::unsupported("positions are not known before COMMIT").hint("RETURNING _position needs an INSERT outside of BEGIN.")
+            );
+        }
+        let relation = self.writable(table)?;
+        self.may_change(Privileges::INSERT, &relation, true)?;
+        let mut held = Vec::new();
+        let rows = self.rows_to_insert(&relation, statement, prepared, parameters, &mut held).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        let first = self.append_rows(&relation, rows.clone()).await?;
-        let Some(items) = returning else { return Ok(Response::Done(format!("INSERT 0 {count}"))) };
-        let planned = self.returning(&relation, items, rows, first).await?;
-        let stream = self.run_query(&planned, vec![]).await?;
-        Ok(Response::Rows { word: "INSERT 0".into(), columns: planned.columns, stream })
+        let first = self.append_rows(&relation, rows, !held.is_empty()).await?.unwrap_or_default();
+        let alias = alias.as_ref().unwrap_or(table).clone();
+        let logged = [Part { alias, rows: self.logged(&relation, first..first + count as Position)? }];
+        self.returned(source.with.as_ref(), items, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
+    }
+
+    /// The rows of all columns that an INSERT adds. ON CONFLICT takes the table's exclusive lock, which is then among those `held`.
+    async fn rows_to_insert(
+        &mut self,
+        relation: &Arc<Relation>,
+        statement: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+        held: &mut Vec<Option<TableLock>>,
+    ) -> Result<Vec<RecordBatch>> {
+        let Statement::Insert { table, alias, columns, source, conflict, .. } = statement else {
+            return Err(Error::internal("not an INSERT"));
+        };
+        let targets = target_columns(relation, columns)?;
+        if conflict.is_some() && relation.kind == RelationKind::Table {
+            held.push(self.lock_exclusive(self.changeable(table, "ON CONFLICT")?.id).await?);
+        }
+        let rows = match literal_rows(source) {
+            Some(rows) => vec![self.literal_batch(relation, &targets, rows, prepared, parameters).await?],
+            None => self.insert_query(relation, &targets, source, prepared, parameters).await?,
+        };
+        let Some(conflict) = conflict else { return Ok(rows) };
+        let proposed = concat_batches(&relation.schema(), &rows)?;
+        let alias = alias.as_deref().unwrap_or(table);
+        Ok(vec![self.without_conflict(relation, alias, conflict, proposed, &declared(prepared), parameters).await?])
     }
 
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &str) -> Result<Response> {
         let relation = self.writable(table)?;
         self.may(Privileges::INSERT, &relation)?;
         let batch = self.complete(&relation, &[], vec![], 1).await?;
-        self.append_rows(&relation, vec![batch]).await?;
+        self.append_rows(&relation, vec![batch], false).await?;
         Ok(Response::Done("INSERT 0 1".into()))
     }
 
@@ -99,12 +185,18 @@ impl Session {
         Ok(rows)
     }
 
-    /// Appends rows of all columns as events; answers the position of the first, if it is known already.
-    pub(in crate::engine) async fn append_rows(&mut self, relation: &Relation, rows: Vec<RecordBatch>) -> Result<Option<Position>> {
+    /// Appends rows of all columns as events, under the table's lock if that is not `held`; answers the position of the first, if it is
+    /// known already.
+    pub(in crate::engine) async fn append_rows(
+        &mut self,
+        relation: &Relation,
+        rows: Vec<RecordBatch>,
+        held: bool,
+    ) -> Result<Option<Position>> {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Some(0));
         }
-        let free = relation.kind == RelationKind::Stream && relation.ksql.is_none();
+        let free = held || appends_freely(relation);
         let _held = if free { None } else { self.lock_shared(relation.id).await? };
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
@@ -112,4 +204,9 @@ impl Session {
         }
         self.append(events).await
     }
+}
+
+/// True for a relation whose rows nobody changes: appending to it needs no lock.
+fn appends_freely(relation: &Relation) -> bool {
+    relation.kind == RelationKind::Stream && relation.ksql.is_none()
 }

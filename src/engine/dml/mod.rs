@@ -1,34 +1,64 @@
 //! INSERT, UPDATE, DELETE: statements that become events.
 //!
 //! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
-//! types ([`insert`], [`columns`]). UPDATE and DELETE ([`change`]) read the table's rows at the head and append what becomes of them, with
-//! the table locked against other changes in between ([`locks`]): so no update is lost, and the events say what happened, not what was
-//! asked. Values that are not given come from [`defaults`]. [`returning`] answers rows of what was written; [`values`] knows parameters and literals.
+//! types ([`insert`], [`columns`]), and ON CONFLICT decides what becomes of them ([`conflict`]). UPDATE and DELETE ([`change`]) read the
+//! table's rows at the head and append what becomes of them, with the table locked against other changes in between ([`locks`]): so no
+//! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`] answers rows of what is written; [`describe`] tells
+//! types and columns beforehand; [`create_as`] makes a table of a query's rows; [`values`] knows
+//! parameters and literals. [`cte`] runs several of them as one.
+//!
+//! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
 
-mod change;
-mod columns;
-mod defaults;
-mod insert;
-mod locks;
-mod returning;
-mod values;
+pub mod change;
+pub mod columns;
+pub mod conflict;
+pub mod create_as;
+pub mod cte;
+pub mod defaults;
+pub mod describe;
+pub mod insert;
+pub mod locks;
+pub mod returning;
+pub mod values;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use sqlparser::ast;
 
 use super::ksql::insert::{check_appendable, shares_topic};
-use super::session::Session;
+use super::session::{Response, Session};
 use crate::catalog::{Relation, RelationKind};
 use crate::error::{Error, Result, code};
+use crate::log::LogId;
 use crate::sql::{Statement, parse};
 
 pub use columns::{all_not_null, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 pub use locks::in_time;
+use returning::Returned;
 pub use values::scalars;
 
+/// What a statement is about to write.
+pub(in crate::engine) struct Written {
+    /// Rows that it has inserted, changed or deleted.
+    count: usize,
+    events: Vec<(LogId, RecordBatch)>,
+    returned: Option<Returned>,
+}
+
 impl Session {
+    /// Appends what a statement writes, and answers its tag, which begins with `word`, or the rows of RETURNING.
+    async fn finish(&mut self, word: &str, written: Written) -> Result<Response> {
+        if written.count > 0 {
+            self.append(written.events).await?;
+        }
+        match written.returned {
+            Some(returned) => returned.answer(word),
+            None => Ok(Response::Done(format!("{word} {}", written.count))),
+        }
+    }
+
     /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
     pub(super) fn writable(&self, name: &str) -> Result<Arc<Relation>> {
         let catalog = self.catalog();

@@ -1,49 +1,112 @@
-//! RETURNING: rows of what a statement has written.
+//! RETURNING: rows of what a statement writes.
+//!
+//! It is a query over the rows written, which stand in for the table, and over those of other relations that they were joined
+//! with ([`Part`]), side by side. It is run before anything is appended: so its subqueries see what the statement saw, and where it
+//! fails nothing is written. Only the positions of events are not known before; INSERT .. RETURNING _position reads them from the log.
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Schema};
-use datafusion::catalog::MemTable;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{MemTable, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::memory::MemoryStream;
 use sqlparser::ast;
 
+use super::values::scalars;
 use super::{parsed_query, quoted};
 use crate::catalog::Relation;
 use crate::data::{OFFSET, POSITION, PgType, Position, TIME};
-use crate::engine::query::Planned;
-use crate::engine::session::{Column, Session};
-use crate::error::{Error, Result};
-use crate::sql::Statement;
-use crate::sql::hidden::HIDDEN;
+use crate::engine::query::{Planned, collect};
+use crate::engine::session::{Column, Parameters, Response, Session};
+use crate::error::{Error, Result, code};
+use crate::sql::fold_name;
+use crate::sql::hidden::{self, HIDDEN};
+
+/// Rows under a name that RETURNING may use.
+pub(super) struct Part {
+    pub alias: String,
+    pub rows: RecordBatch,
+}
+
+/// What RETURNING answers.
+pub(super) struct Returned {
+    pub columns: Vec<Column>,
+    pub schema: SchemaRef,
+    pub rows: Vec<RecordBatch>,
+}
+
+impl Returned {
+    /// The rows as the answer of a statement with this tag.
+    pub fn answer(self, word: &str) -> Result<Response> {
+        let stream = Box::pin(MemoryStream::try_new(self.rows, self.schema, None)?);
+        Ok(Response::Rows { word: word.into(), columns: self.columns, stream })
+    }
+}
+
+/// The column that says which rows of several parts belong together; no `*` means it.
+const NUMBER: &str = "everfold number";
 
 impl Session {
-    /// What RETURNING selects: from the rows just inserted, or where it names system columns, from the events as the log has them.
-    pub(super) async fn returning(
+    /// The rows of RETURNING.
+    pub(super) async fn returned(
         &self,
-        relation: &Arc<Relation>,
+        with: Option<&ast::With>,
         items: &[ast::SelectItem],
-        rows: Vec<RecordBatch>,
-        first: Option<Position>,
-    ) -> Result<Planned> {
-        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        let mut query = returning_query(&relation.name, items)?;
-        let mut names = self.names();
-        let mentions = crate::sql::hidden::expose(&mut query, &|name| name == relation.name);
-        let batch = match (mentions, first) {
-            (false, _) => concat_batches(&relation.schema(), &rows)?,
-            (true, Some(first)) => self.logged(relation, first..first + count as Position)?,
-            (true, None) => {
-                return Err(Error::unsupported("positions are not known before COMMIT")
-                    .hint("RETURNING _position needs an INSERT outside of BEGIN."));
-            }
-        };
-        let table = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        names.instead = Some((relation.name.clone(), Arc::new(table)));
-        self.plan_with(names, &query, &[]).await
+        parts: &[Part],
+        types: &[Option<PgType>],
+        parameters: &Parameters,
+    ) -> Result<Returned> {
+        let planned = self.plan_returning(with, items, parts, types).await?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let rows = collect(self.run_query(&planned, values).await?).await?;
+        let schema = rows.first().map_or(planned.schema, RecordBatch::schema);
+        Ok(Returned { columns: planned.columns, schema, rows })
     }
 
-    /// Events of a relation as the log has them: the user's columns and the system columns.
+    /// Plans RETURNING over its parts. Errors: 42803 for aggregates.
+    pub(super) async fn plan_returning(
+        &self,
+        with: Option<&ast::With>,
+        items: &[ast::SelectItem],
+        parts: &[Part],
+        types: &[Option<PgType>],
+    ) -> Result<Planned> {
+        let name = |i: usize| format!("everfold part {i}");
+        let several = parts.len() > 1;
+        let items: Vec<String> = match several {
+            true => items.iter().map(|item| spelled_out(item, parts).unwrap_or_else(|| item.to_string())).collect(),
+            false => items.iter().map(ToString::to_string).collect(),
+        };
+        let mut from = String::new();
+        for (i, part) in parts.iter().enumerate() {
+            let (table, alias) = (quoted(&name(i)), quoted(&part.alias));
+            from += &match i {
+                0 => format!("{table} AS {alias}"),
+                _ => {
+                    format!(" JOIN {table} AS {alias} ON {alias}.{NUMBER} = {}.{NUMBER}", quoted(&parts[0].alias), NUMBER = quoted(NUMBER))
+                }
+            };
+        }
+        let order = if several { format!(" ORDER BY {}.{}", quoted(&parts[0].alias), quoted(NUMBER)) } else { String::new() };
+        let mut query = parsed_query(&format!("SELECT {} FROM {from}{order}", items.join(", ")))?;
+        query.with = with.cloned();
+        if !several {
+            hidden::expose(&mut query, &|table| table.starts_with("everfold part "));
+        }
+        let mut names = self.names();
+        for (i, part) in parts.iter().enumerate() {
+            let rows = if several { numbered(&part.rows, NUMBER)? } else { part.rows.clone() };
+            names.stand_ins.push((name(i), in_memory(rows)?));
+        }
+        let planned = self.plan_with(names, &query, types).await?;
+        refuse_aggregates(&planned.plan)?;
+        Ok(planned)
+    }
+
+    /// Rows of a relation as the log has them: the user's columns and the system columns.
     pub(super) fn logged(&self, relation: &Relation, range: std::ops::Range<Position>) -> Result<RecordBatch> {
         let slice = self.engine.log.read(relation.id, range.clone())?;
         let width = relation.columns.len();
@@ -60,26 +123,65 @@ impl Session {
         }
         Ok(concat_batches(&Arc::new(slice.schema.project(&columns)?), &batches)?)
     }
-
-    /// The columns that an INSERT .. RETURNING answers.
-    pub(in crate::engine) async fn returning_columns(&self, statement: &Statement) -> Result<Option<Vec<Column>>> {
-        let Statement::Insert { table, returning: Some(items), .. } = statement else { return Ok(None) };
-        let relation = self.writable(table)?;
-        let mut names = self.names();
-        let mut query = returning_query(&relation.name, items)?;
-        let mut fields: Vec<Field> = relation.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-        if crate::sql::hidden::expose(&mut query, &|name| name == relation.name) {
-            fields.push(PgType::Int8.field(POSITION, false));
-            fields.push(PgType::Int8.field(OFFSET, false));
-            fields.push(PgType::Timestamptz.field(TIME, false));
-        }
-        let table = MemTable::try_new(Arc::new(Schema::new(fields)), vec![vec![]])?;
-        names.instead = Some((relation.name.clone(), Arc::new(table)));
-        Ok(Some(self.plan_with(names, &query, &[]).await?.columns))
-    }
 }
 
-pub fn returning_query(name: &str, items: &[ast::SelectItem]) -> Result<Box<ast::Query>> {
+/// The columns that a wildcard means, without the numbers of rows.
+fn spelled_out(item: &ast::SelectItem, parts: &[Part]) -> Option<String> {
+    let of = match item {
+        ast::SelectItem::Wildcard(_) => None,
+        ast::SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+            Some(name.0.last().and_then(|part| part.as_ident()).map(fold_name)?)
+        }
+        _ => return None,
+    };
+    let meant = parts.iter().filter(|part| of.as_ref().is_none_or(|name| *name == part.alias));
+    let columns = meant.flat_map(|part| {
+        let named = |field: &Arc<Field>| format!("{}.{}", quoted(&part.alias), quoted(field.name()));
+        part.rows.schema().fields().iter().map(named).collect::<Vec<_>>()
+    });
+    let columns: Vec<String> = columns.collect();
+    (!columns.is_empty()).then(|| columns.join(", "))
+}
+
+/// The columns of a relation's events as [`Session::logged`] answers them.
+pub(super) fn schema_with_hidden(relation: &Relation) -> SchemaRef {
+    let mut fields: Vec<Field> = relation.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    fields.push(PgType::Int8.field(POSITION, false));
+    fields.push(PgType::Int8.field(OFFSET, false));
+    fields.push(PgType::Timestamptz.field(TIME, false));
+    Arc::new(Schema::new(fields))
+}
+
+/// True if RETURNING names a system column of events.
+pub(super) fn names_hidden(items: &[ast::SelectItem]) -> Result<bool> {
     let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    parsed_query(&format!("SELECT {} FROM {}", items.join(", "), quoted(name)))
+    Ok(hidden::expose(parsed_query(&format!("SELECT {}", items.join(", ")))?.as_mut(), &|_| false))
+}
+
+/// The rows with their numbers from 0 as one more column.
+pub(super) fn numbered(rows: &RecordBatch, name: &str) -> Result<RecordBatch> {
+    let mut fields: Vec<Field> = rows.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+    fields.push(Field::new(name, DataType::Int64, false));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows.num_rows() as i64));
+    let columns = rows.columns().iter().cloned().chain([numbers]).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// Rows as a relation.
+pub(super) fn in_memory(rows: RecordBatch) -> Result<Arc<dyn TableProvider>> {
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
+}
+
+fn refuse_aggregates(plan: &LogicalPlan) -> Result<()> {
+    let mut found = None;
+    plan.apply(|node| {
+        found = match node {
+            LogicalPlan::Aggregate(_) => Some((code::GROUPING_ERROR, "aggregate functions are not allowed in RETURNING")),
+            LogicalPlan::Window(_) => Some(("42P20", "window functions are not allowed in RETURNING")),
+            LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_) => return Ok(TreeNodeRecursion::Jump),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        Ok(TreeNodeRecursion::Stop)
+    })?;
+    found.map_or(Ok(()), |(code, message)| Err(Error::new(code, message)))
 }

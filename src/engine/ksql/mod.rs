@@ -111,6 +111,8 @@ impl Session {
                     Ok(statement) => Ok(Some(statement)),
                     // What the grammar of ksqlDB has no words for may well be PostgreSQL's.
                     Err(e) => match crate::sql::parse(&text) {
+                        // A table of ksqlDB's relations goes on for ever; it would not as PostgreSQL's.
+                        Ok(crate::sql::Statement::CreateTableAs { .. }) => Err(or_view(&text, e)),
                         Ok(_) => Ok(None),
                         Err(_) => Err(e),
                     },

@@ -183,7 +183,19 @@ fn create(tokens: &[Lexeme]) -> Form {
         }
     }
     let properties = at(i) == "WITH" && signs(i + 1) == "(" && tokens.get(i + 2..).is_some_and(|rest| rest.iter().any(is_property));
-    sure(properties || (at(i) == "AS" && at(i + 1) == "SELECT"))
+    if properties || at(i) != "AS" || at(i + 1) != "SELECT" {
+        return sure(properties);
+    }
+    // A table of a query is PostgreSQL's too: the relations that it reads tell, unless it has clauses of ksqlDB's alone.
+    match at(1) {
+        "TABLE" if !has_ksql_clause(&words[i..]) => select(tokens.get(i + 1..).unwrap_or_default()),
+        _ => Form::Sure,
+    }
+}
+
+/// True for a query with a window of time, a partition or EMIT of ksqlDB's.
+fn has_ksql_clause(words: &[&str]) -> bool {
+    words.windows(2).any(|pair| matches!(pair, ["WINDOW", "TUMBLING" | "HOPPING" | "SESSION"] | ["EMIT", "CHANGES" | "FINAL"]))
 }
 
 /// True for the name of a property of ksqlDB's: PostgreSQL's storage parameters have others.
@@ -237,6 +249,8 @@ mod tests {
             "CREATE STREAM t WITH (kafka_topic='t')",
             "CREATE STREAM t AS SELECT * FROM s",
             "CREATE OR REPLACE TABLE t AS SELECT 1",
+            "CREATE TABLE t AS SELECT a, COUNT(*) FROM s WINDOW TUMBLING (SIZE 1 DAY) GROUP BY a",
+            "CREATE TABLE t AS SELECT a, COUNT(*) FROM s GROUP BY a EMIT CHANGES",
             "CREATE SOURCE TABLE t (a INT PRIMARY KEY)",
             "CREATE TYPE a AS STRUCT<x INT>",
             "DROP TYPE IF EXISTS a",
@@ -261,6 +275,9 @@ mod tests {
             "SELECT * FROM public.s",
             "CREATE TABLE t (a int PRIMARY KEY, key text, b int[] NOT NULL, FOREIGN KEY (a) REFERENCES u)",
             "CREATE STREAM t (a int)",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE TABLE t AS (SELECT a FROM s)",
+            "CREATE TABLE public.t AS SELECT a FROM s",
             "CREATE MATERIALIZED VIEW v AS SELECT 1",
             "CREATE TYPE a AS ENUM ('x')",
             "CREATE TYPE a AS (x int)",
@@ -275,7 +292,8 @@ mod tests {
         for text in no {
             assert_eq!(begins_ksql(text), Form::No, "{text}");
         }
-        let depends: [(&str, &[&str]); 8] = [
+        let depends: [(&str, &[&str]); 9] = [
+            ("CREATE TABLE t AS SELECT a FROM s JOIN u ON true", &["S", "U"]),
             ("SELECT a FROM s JOIN \"t\" ON x IS DISTINCT FROM y", &["S", "t"]),
             ("SELECT * FROM (SELECT * FROM b), c", &["B"]),
             ("EXPLAIN SELECT * FROM s", &["S"]),

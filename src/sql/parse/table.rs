@@ -9,7 +9,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::{check_columns, checked_name, relation_name, sql_type};
 use crate::sql::fold_name;
-use crate::sql::statement::{NewRule, SequenceOptions, Statement, What};
+use crate::sql::statement::{NewRule, NewTable, SequenceOptions, Statement, What};
 
 /// A column as a definition asks for it.
 pub(super) struct Defined {
@@ -24,6 +24,9 @@ impl Reader<'_> {
         self.skip(2);
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
+        if kind == RelationKind::Table && self.query_follows() {
+            return self.create_table_as(NewTable { name, if_not_exists, temporary: None });
+        }
         if matches!(self.word(0).as_str(), "as" | "with") {
             return Err(Error::unsupported(format!(
                 "CREATE {} .. {} is not supported",
@@ -33,7 +36,7 @@ impl Reader<'_> {
             .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
         }
         let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
-        if !self.ended() {
+        if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
             return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
         }

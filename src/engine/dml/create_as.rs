@@ -1,0 +1,75 @@
+//! CREATE TABLE .. AS: a table without a key that holds the rows that a query has now. The table and its rows are committed as one.
+
+use std::sync::Arc;
+
+use sqlparser::ast;
+
+use super::columns::cast_columns;
+use crate::catalog::{Change, Column, Relation, RelationKind};
+use crate::data::PgType;
+use crate::engine::ddl::table_node;
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+use crate::sql::convert::check_columns;
+use crate::sql::statement::NewTable;
+
+impl Session {
+    /// Runs CREATE TABLE .. AS in the transaction that is open, and answers its tag. Errors: 42P07, 42601 for too many names.
+    pub(in crate::engine) async fn create_table_as(
+        &mut self,
+        text: &str,
+        new: &NewTable,
+        names: &[String],
+        query: &ast::Query,
+        data: bool,
+    ) -> Result<String> {
+        let done = "CREATE TABLE AS".to_string();
+        let exists = match new.temporary {
+            Some(_) => self.exists_temporary(&new.name, new.if_not_exists),
+            None => self.exists(&new.name, new.if_not_exists)?,
+        };
+        if exists {
+            return Ok(done);
+        }
+        let planned = self.plan_query(query, &[]).await?;
+        if names.len() > planned.columns.len() {
+            return Err(Error::syntax("too many column names were specified"));
+        }
+        let column = |(i, column): (usize, &crate::engine::session::Column)| {
+            let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() };
+            Column::new(names.get(i).unwrap_or(&column.name).clone(), ty)
+        };
+        let columns: Vec<Column> = planned.columns.iter().enumerate().map(column).collect();
+        check_columns(&columns)?;
+        let wanted: Vec<&Column> = columns.iter().collect();
+        let planned = cast_columns(planned, &wanted)?;
+        let rows = if data { self.collect(&planned, vec![]).await? } else { vec![] };
+        if new.temporary.is_none() {
+            self.define().await?;
+            if self.exists(&new.name, new.if_not_exists)? {
+                return Ok(done);
+            }
+        }
+        let relation = Relation::new(self.engine.new_id(), new.name.clone(), RelationKind::Table, columns, text.trim().to_string());
+        match new.temporary {
+            Some(on_commit) => self.create_temporary(relation.clone(), on_commit)?,
+            None => {
+                let node = table_node(&Arc::new(relation.clone()))?;
+                self.stage(Change::Create(relation.clone()), vec![node])?;
+                self.notice(
+                    "NOTICE",
+                    Error::new(code::SUCCESS, format!("table \"{}\" holds the rows as of now", new.name))
+                        .hint("CREATE MATERIALIZED VIEW makes a view that follows what its query reads."),
+                );
+            }
+        }
+        let mut count = 0;
+        let mut batches = Vec::with_capacity(rows.len());
+        for batch in rows {
+            count += batch.num_rows();
+            batches.push(arrow::array::RecordBatch::try_new(relation.schema(), batch.columns().to_vec())?);
+        }
+        self.append_rows(&relation, batches, true).await?;
+        Ok(if data { format!("SELECT {count}") } else { done })
+    }
+}

@@ -1,0 +1,171 @@
+//! WITH name AS (INSERT, UPDATE or DELETE .. RETURNING ..): statements within a statement.
+//!
+//! Each is computed in turn, and all of them see what was there before: what they write is appended as one at the end. The rows that
+//! one returns are a relation of its name for those behind it ([`Session::names`](crate::engine::session::Session)).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+
+use super::Written;
+use super::returning::{Returned, in_memory};
+use super::values::{declared, scalars};
+use crate::data::PgType;
+use crate::engine::query::collect;
+use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
+use crate::engine::transaction::TableLock;
+use crate::error::{Error, Result, code};
+use crate::sql::Statement;
+use crate::sql::statement::ChangingCte;
+
+impl Session {
+    /// Runs a statement with the changes before it, in a transaction, which knows the locks that they share.
+    pub(in crate::engine) async fn with_changes(
+        &mut self,
+        changes: &[ChangingCte],
+        then: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+    ) -> Result<Response> {
+        self.begin_alone();
+        self.results.clear();
+        let done = self.changes_then(changes, then, prepared, parameters).await;
+        self.results.clear();
+        self.end_alone(done).await
+    }
+
+    async fn changes_then(
+        &mut self,
+        changes: &[ChangingCte],
+        then: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+    ) -> Result<Response> {
+        let (mut events, mut held) = (Vec::new(), Vec::new());
+        for change in changes {
+            let written = self.written(&change.statement, prepared, parameters, &mut held).await?;
+            events.extend(written.events);
+            if let Some(returned) = written.returned {
+                let schema = named_schema(&change.columns, &returned.columns, &returned.schema)?;
+                let rows = concat_batches(&returned.schema, &returned.rows)?;
+                let rows = RecordBatch::try_new(schema, rows.columns().to_vec())?;
+                self.results.push((change.name.clone(), in_memory(rows)?));
+            }
+        }
+        let last = match then {
+            Statement::Query(query) => {
+                let planned = self.plan_query(query, &declared(prepared)).await?;
+                let rows =
+                    collect(self.run_query(&planned, scalars(&planned.parameters, parameters, self.settings.zone())?).await?).await?;
+                let schema = rows.first().map_or(planned.schema, RecordBatch::schema);
+                Written { count: 0, events: vec![], returned: Some(Returned { columns: planned.columns, schema, rows }) }
+            }
+            other => self.written(other, prepared, parameters, &mut held).await?,
+        };
+        events.extend(last.events);
+        events.retain(|(_, batch)| batch.num_rows() > 0);
+        if !events.is_empty() {
+            self.append(events).await?;
+        }
+        match last.returned {
+            Some(returned) => returned.answer(word(then)),
+            None => Ok(Response::Done(format!("{} {}", word(then), last.count))),
+        }
+    }
+
+    /// What an INSERT, UPDATE or DELETE writes, with the locks that it needs among those `held`.
+    async fn written(
+        &mut self,
+        statement: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+        held: &mut Vec<Option<TableLock>>,
+    ) -> Result<Written> {
+        match statement {
+            Statement::Insert { .. } => self.inserted(statement, prepared, parameters, held).await,
+            Statement::Update(change) | Statement::Delete(change) => {
+                let relation = self.changeable(&change.table, word(statement))?;
+                held.push(self.lock_exclusive(relation.id).await?);
+                self.changed(&relation, word(statement), change, &declared(prepared), parameters).await
+            }
+            _ => Err(not_a_change()),
+        }
+    }
+
+    /// The types of the parameters of such a statement, and the columns that it answers.
+    pub(in crate::engine) async fn describe_with_changes(
+        &mut self,
+        changes: &[ChangingCte],
+        then: &Statement,
+        types: &[Option<PgType>],
+    ) -> Result<(Vec<PgType>, Option<Vec<Column>>)> {
+        self.results.clear();
+        let described = self.describe_changes_then(changes, then, types).await;
+        self.results.clear();
+        described
+    }
+
+    async fn describe_changes_then(
+        &mut self,
+        changes: &[ChangingCte],
+        then: &Statement,
+        types: &[Option<PgType>],
+    ) -> Result<(Vec<PgType>, Option<Vec<Column>>)> {
+        let mut types = types.to_vec();
+        for change in changes {
+            let (parameters, columns) = self.describe_change(&change.statement, &types).await?;
+            learn(&mut types, &parameters, &change.parameters);
+            if let Some(columns) = columns {
+                let fields: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
+                let schema = named_schema(&change.columns, &columns, &Arc::new(Schema::new(fields)))?;
+                self.results.push((change.name.clone(), in_memory(RecordBatch::new_empty(schema))?));
+            }
+        }
+        match then {
+            Statement::Query(query) => {
+                let planned = self.plan_query(query, &types).await?;
+                Ok((planned.parameters, Some(planned.columns)))
+            }
+            other => self.describe_change(other, &types).await,
+        }
+    }
+}
+
+/// Notes the types of those parameters that a statement mentions; of others it only guesses.
+fn learn(types: &mut Vec<Option<PgType>>, told: &[PgType], mentioned: &BTreeSet<usize>) {
+    for n in mentioned {
+        if let Some(ty) = n.checked_sub(1).and_then(|i| told.get(i)) {
+            types.resize(types.len().max(*n), None);
+            types[n - 1].get_or_insert(ty.clone());
+        }
+    }
+}
+
+/// The schema of returned rows under the names that the statement gives them.
+fn named_schema(names: &[String], columns: &[Column], schema: &SchemaRef) -> Result<SchemaRef> {
+    if names.len() > columns.len() {
+        return Err(Error::new(code::INVALID_COLUMN_REFERENCE, "WITH query has fewer columns than names are given for"));
+    }
+    let named = |(i, field): (usize, &Arc<Field>)| {
+        let name = names.get(i).unwrap_or(&columns[i].name);
+        field.as_ref().clone().with_name(name).with_nullable(true)
+    };
+    Ok(Arc::new(Schema::new(schema.fields().iter().enumerate().map(named).collect::<Vec<_>>())))
+}
+
+/// The word that begins the tag of a statement.
+fn word(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Insert { .. } => "INSERT 0",
+        Statement::Update(_) => "UPDATE",
+        Statement::Delete(_) => "DELETE",
+        _ => "SELECT",
+    }
+}
+
+fn not_a_change() -> Error {
+    Error::internal("not a change of data")
+}

@@ -1,0 +1,60 @@
+//! What INSERT, UPDATE and DELETE take and answer, told without running them: types of parameters, columns of RETURNING.
+
+use arrow::array::RecordBatch;
+
+use super::change::assigned_types;
+use super::returning::{Part, names_hidden, schema_with_hidden};
+use crate::data::PgType;
+use crate::engine::session::{Column, Session};
+use crate::error::{Error, Result};
+use crate::sql::Statement;
+
+/// Types of parameters, and columns of the rows answered, if there are any.
+type Described = (Vec<PgType>, Option<Vec<Column>>);
+
+impl Session {
+    pub(in crate::engine) async fn describe_change(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
+        match statement {
+            Statement::Insert { .. } => self.describe_insert(statement, types).await,
+            Statement::Update(change) | Statement::Delete(change) => {
+                let what = if matches!(statement, Statement::Update(_)) { "UPDATE" } else { "DELETE" };
+                let relation = self.changeable(&change.table, what)?;
+                let mut types = types.to_vec();
+                assigned_types(&relation, &change.assignments, &mut types)?;
+                let plan = self.plan_change(&relation, change, &types).await?;
+                let Some(items) = &change.returning else { return Ok((plan.planned.parameters, None)) };
+                let types = some(plan.planned.parameters.clone());
+                let parts = plan.empty_parts(&relation, change);
+                let planned = self.plan_returning(change.with.as_ref(), items, &parts, &types).await?;
+                Ok((planned.parameters, Some(planned.columns)))
+            }
+            _ => Err(Error::internal("not a change of data")),
+        }
+    }
+
+    async fn describe_insert(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
+        let Statement::Insert { table, alias, source, conflict, returning, .. } = statement else {
+            return Err(Error::internal("not an INSERT"));
+        };
+        let relation = self.writable(table)?;
+        let mut parameters = match self.insert_parameters(statement, types)? {
+            Some(parameters) => parameters,
+            None => self.plan_query(source, &self.target_types(statement, types)?).await?.parameters,
+        };
+        let alias = alias.as_deref().unwrap_or(table);
+        if let Some(update) = conflict.as_ref().and_then(|c| c.update.as_ref()) {
+            let mut types = some(parameters);
+            assigned_types(&relation, &update.assignments, &mut types)?;
+            parameters = self.describe_conflict(&relation, alias, update, &types).await?.parameters;
+        }
+        let Some(items) = returning else { return Ok((parameters, None)) };
+        let schema = if names_hidden(items)? { schema_with_hidden(&relation) } else { relation.schema() };
+        let part = Part { alias: alias.to_string(), rows: RecordBatch::new_empty(schema) };
+        let planned = self.plan_returning(source.with.as_ref(), items, &[part], &some(parameters)).await?;
+        Ok((planned.parameters, Some(planned.columns)))
+    }
+}
+
+fn some(types: Vec<PgType>) -> Vec<Option<PgType>> {
+    types.into_iter().map(Some).collect()
+}

@@ -1,0 +1,177 @@
+//! CREATE TEMPORARY TABLE: tables that live in their session only, in memory.
+//!
+//! Nothing of them reaches the log or the catalog. Their definitions are laid over the catalog that the session sees
+//! ([`Session::catalog`]), where they hide other relations of the same name; their rows are events that nobody commits, and are read as
+//! a transaction's own are ([`super::own`]). A transaction begins with a copy of both, so that ROLLBACK and savepoints hold for them too,
+//! and COMMIT brings the copy back ([`Session::keep_temporary`]) after ON COMMIT has been done. Outside of a transaction each change is one.
+//!
+//! Bounded: their events count as those of a transaction do ([`crate::limits::TRANSACTION_BYTES_MAX`]), and are folded to rows
+//! now and then, so that a table costs what its rows do.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::events::upserts;
+use super::own::overlaid;
+use super::session::Session;
+use super::transaction::Transaction;
+use crate::catalog::{Catalog, Change, Relation, RelationId};
+use crate::error::{Error, Result, code};
+use crate::log::LogId;
+use crate::sql::statement::OnCommit;
+
+/// Batches of events of one table that are kept before they are folded.
+const BATCHES_MAX: usize = 16;
+
+/// One temporary table.
+#[derive(Clone)]
+pub struct TemporaryTable {
+    pub relation: Arc<Relation>,
+    pub on_commit: OnCommit,
+}
+
+/// What a session has of them.
+#[derive(Clone, Default)]
+pub struct Temporary {
+    pub tables: Vec<TemporaryTable>,
+    pub batches: Vec<(LogId, RecordBatch)>,
+}
+
+impl Session {
+    /// The temporary tables, as the session sees them now.
+    pub(super) fn temporary_tables(&self) -> &[TemporaryTable] {
+        self.transaction.as_ref().map_or(&self.temporary.tables, |t| &t.temporary)
+    }
+
+    /// True for the id of a temporary table.
+    pub(super) fn is_temporary(&self, id: RelationId) -> bool {
+        self.temporary_tables().iter().any(|t| t.relation.id == id)
+    }
+
+    /// The catalog with the temporary tables over it.
+    pub(super) fn with_temporary(&self, catalog: Arc<Catalog>) -> Arc<Catalog> {
+        let tables = self.temporary_tables();
+        if tables.is_empty() {
+            return catalog;
+        }
+        let laid = tables.iter().try_fold(catalog.as_ref().clone(), |c, t| c.apply(&Change::Create(t.relation.as_ref().clone())));
+        laid.map_or(catalog, Arc::new)
+    }
+
+    /// A transaction that begins now.
+    pub(super) fn open(&self) -> Transaction {
+        Transaction::over(self.temporary.tables.clone(), self.temporary.batches.clone())
+    }
+
+    /// Adds a table, in the transaction that is open. Errors: 42P07 if there is one of its name already.
+    pub(super) fn create_temporary(&mut self, relation: Relation, on_commit: OnCommit) -> Result<()> {
+        if self.temporary_tables().iter().any(|t| t.relation.name == relation.name) {
+            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", relation.name)));
+        }
+        let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        open.temporary.push(TemporaryTable { relation: Arc::new(relation), on_commit });
+        self.show_catalog();
+        Ok(())
+    }
+
+    /// True if there is such a table already and that is all right.
+    pub(super) fn exists_temporary(&mut self, name: &str, if_not_exists: bool) -> bool {
+        let exists = if_not_exists && self.temporary_tables().iter().any(|t| t.relation.name == name);
+        if exists {
+            self.notice("NOTICE", Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
+        }
+        exists
+    }
+
+    /// Drops those of the names that are temporary tables, in the transaction that is open; answers the others.
+    pub(super) fn drop_temporary(&mut self, names: &[String]) -> Vec<String> {
+        let Some(open) = self.transaction.as_mut().filter(|t| !t.temporary.is_empty()) else { return names.to_vec() };
+        let mut others = Vec::new();
+        for name in names {
+            match open.temporary.iter().position(|t| t.relation.name == *name) {
+                Some(i) => {
+                    let gone = open.temporary.remove(i).relation.id;
+                    open.batches.retain(|(log, _)| *log != gone);
+                }
+                None => others.push(name.clone()),
+            }
+        }
+        self.show_catalog();
+        others
+    }
+
+    /// DISCARD TEMP. Errors: 25001 inside of a transaction.
+    pub(super) fn discard_temporary(&mut self) -> Result<()> {
+        if self.transaction.is_some() {
+            return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DISCARD cannot run inside a transaction block")
+                .hint("Drop the tables with DROP TABLE."));
+        }
+        self.temporary = Temporary::default();
+        self.show_catalog();
+        Ok(())
+    }
+
+    /// Errors: 0A000 for a change of the shared catalog that names a temporary table.
+    pub(super) fn refuse_temporary(&self, change: &Change) -> Result<()> {
+        let names = |r: &Relation| self.is_temporary(r.id) || r.depends_on.iter().any(|id| self.is_temporary(*id));
+        let refused = match change {
+            Change::Create(relation) | Change::Alter(relation) => names(relation),
+            Change::Replace(id, relation) => self.is_temporary(*id) || names(relation),
+            Change::Drop(ids) => ids.iter().any(|id| self.is_temporary(*id)),
+            _ => false,
+        };
+        if !refused {
+            return Ok(());
+        }
+        Err(Error::unsupported("a temporary table has no definition beyond its session: nothing can depend on it or alter it")
+            .hint("Create it anew, or use a table that is not temporary."))
+    }
+
+    /// Takes what is temporary out of a transaction that is about to be committed: as it will be after the commit.
+    pub(super) fn take_temporary(&self, transaction: &mut Transaction) -> Result<Temporary> {
+        let tables = std::mem::take(&mut transaction.temporary);
+        let is_ours = |log: &LogId| tables.iter().any(|t| t.relation.id == *log);
+        let (ours, shared) = std::mem::take(&mut transaction.batches).into_iter().partition(|(log, _)| is_ours(log));
+        transaction.batches = shared;
+        let folding = Transaction::over(vec![], ours);
+        let mut kept = Temporary::default();
+        for table in tables.into_iter().filter(|t| t.on_commit != OnCommit::Drop) {
+            let id = table.relation.id;
+            if table.on_commit == OnCommit::PreserveRows {
+                kept.batches.extend(folded(&table.relation, &folding)?.into_iter().map(|batch| (id, batch)));
+            }
+            kept.tables.push(table);
+        }
+        Ok(kept)
+    }
+
+    /// Puts back what [`Session::take_temporary`] answered: the transaction is committed.
+    pub(super) fn keep_temporary(&mut self, kept: Temporary) {
+        self.temporary = kept;
+        self.show_catalog();
+    }
+
+    /// Shows system relations the catalog as the session sees it.
+    pub(super) fn show_catalog(&self) {
+        let defines = self.transaction.as_ref().is_some_and(|t| t.definitions.is_some());
+        let own = defines || !self.temporary_tables().is_empty();
+        self.context.show(own.then(|| self.catalog()));
+    }
+}
+
+/// The events of a table: as they are, or where they are many the rows that they make, inserted.
+fn folded(relation: &Arc<Relation>, transaction: &Transaction) -> Result<Vec<RecordBatch>> {
+    let of = transaction.batches.iter().filter(|(log, _)| *log == relation.id);
+    let events: Vec<RecordBatch> = of.map(|(_, batch)| batch.clone()).collect();
+    if events.len() <= BATCHES_MAX {
+        return Ok(events);
+    }
+    let columns: Vec<usize> = (0..relation.columns.len()).collect();
+    let rows = overlaid(relation, None, transaction)?.into_iter().filter(|batch| batch.num_rows() > 0);
+    rows.map(|batch| {
+        let rows = RecordBatch::try_new(relation.schema(), batch.project(&columns)?.columns().to_vec())?;
+        upserts(&relation.event_schema(), relation, rows)
+    })
+    .collect()
+}

@@ -1,0 +1,315 @@
+//! From sqlparser's INSERT, UPDATE and DELETE to ours. What they carry that we do not honour is refused here.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
+
+use super::convert::relation_name;
+use super::fold_name;
+use super::locking::locking;
+use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
+use crate::error::{Error, Result};
+
+/// A query; `WITH .. INSERT`, `UPDATE` and `DELETE` come as one too, and all of them may have changes of data in WITH.
+pub(super) fn query_statement(mut query: Box<ast::Query>) -> Result<Statement> {
+    let changes = changes_in(&mut query.with)?;
+    let then = plain_statement(query)?;
+    if changes.is_empty() { Ok(then) } else { Ok(Statement::WithChanges { changes, then: Box::new(then) }) }
+}
+
+/// Takes the changes of data out of WITH. Each sees the queries before it.
+fn changes_in(with: &mut Option<ast::With>) -> Result<Vec<ChangingCte>> {
+    let Some(all) = with.take() else { return Ok(vec![]) };
+    let mut plain = ast::With { cte_tables: vec![], ..all.clone() };
+    let mut changes = Vec::new();
+    for cte in all.cte_tables {
+        if !matches!(cte.query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_)) {
+            plain.cte_tables.push(cte);
+            continue;
+        }
+        let parameters = placeholders(&cte.query);
+        let mut query = cte.query;
+        prepend(&mut query, Some(plain.clone()).filter(|w| !w.cte_tables.is_empty()));
+        let statement = query_statement(query)?;
+        if let Statement::WithChanges { .. } = statement {
+            return Err(Error::unsupported("WITH clause containing a data-modifying statement must be at the top level")
+                .hint("Name each change of data in the first WITH of the statement."));
+        }
+        let columns = cte.alias.columns.iter().map(|c| fold_name(&c.name)).collect();
+        changes.push(ChangingCte { name: fold_name(&cte.alias.name), columns, statement, parameters });
+    }
+    *with = Some(plain).filter(|w| !w.cte_tables.is_empty());
+    Ok(changes)
+}
+
+/// The numbers of the parameters in a query.
+fn placeholders(query: &ast::Query) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let _ = ast::visit_expressions(query, |expr| {
+        if let Expr::Value(value) = expr
+            && let ast::Value::Placeholder(name) = &value.value
+        {
+            found.extend(name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()));
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    found
+}
+
+fn plain_statement(mut query: Box<ast::Query>) -> Result<Statement> {
+    let changes = matches!(query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_));
+    let statement = match (changes, *query.body) {
+        (true, SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement)) => statement,
+        (_, mut body) => {
+            let into = into_of(&mut body);
+            query.body = Box::new(body);
+            if let Some(into) = into {
+                return select_into(into, query);
+            }
+            return locking(query);
+        }
+    };
+    match statement {
+        ast::Statement::Insert(insert) => insert_statement(insert, query.with),
+        ast::Statement::Update(update) => update_statement(update, query.with),
+        ast::Statement::Delete(delete) => delete_statement(delete, query.with),
+        other => Err(Error::unsupported(format!("WITH is not supported before: {other}")).hint("Write it within the statement's query.")),
+    }
+}
+
+/// Takes INTO out of the first SELECT of a query, where it may stand.
+fn into_of(body: &mut SetExpr) -> Option<ast::SelectInto> {
+    match body {
+        SetExpr::Select(select) => select.into.take(),
+        SetExpr::SetOperation { left, .. } => into_of(left),
+        _ => None,
+    }
+}
+
+/// `SELECT .. INTO table` is `CREATE TABLE table AS SELECT ..`.
+fn select_into(into: ast::SelectInto, query: Box<ast::Query>) -> Result<Statement> {
+    let temporary = into.temporary.then_some(OnCommit::PreserveRows);
+    let new = NewTable { name: relation_name(&into.name)?, if_not_exists: false, temporary };
+    Ok(Statement::CreateTableAs { new, columns: vec![], query, data: true })
+}
+
+pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> Result<Statement> {
+    let ast::TableObject::TableName(name) = &insert.table else {
+        return Err(Error::unsupported("INSERT takes a relation's name").hint("INSERT INTO name [(columns)] VALUES .. or SELECT .."));
+    };
+    let table = relation_name(name)?;
+    let alias = insert.table_alias.as_ref().map(|a| fold_name(&a.alias));
+    let qualified = qualified(name, alias.as_deref());
+    let columns = insert.columns.iter().map(relation_name).collect::<Result<Vec<_>>>()?;
+    let mut returning = insert.returning;
+    unqualify(&mut returning, &qualified);
+    let conflict = match insert.on {
+        None => None,
+        Some(ast::OnInsert::OnConflict(conflict)) => Some(Box::new(conflict_clause(conflict, &qualified)?)),
+        Some(_) => return Err(Error::syntax("ON DUPLICATE KEY is not SQL's").hint("Write ON CONFLICT (columns) DO UPDATE SET ..")),
+    };
+    match insert.source {
+        Some(mut source) => {
+            prepend(&mut source, with);
+            Ok(Statement::Insert { table, alias, columns, source, conflict, returning })
+        }
+        None if insert.assignments.is_empty() && returning.is_none() && conflict.is_none() => Ok(Statement::InsertDefaults { table }),
+        None => Err(Error::syntax("INSERT needs VALUES or a query")),
+    }
+}
+
+/// Puts the CTEs of a statement before those of its query, which sees both.
+fn prepend(query: &mut ast::Query, with: Option<ast::With>) {
+    query.with = match (with, query.with.take()) {
+        (Some(mut outer), Some(inner)) => {
+            outer.recursive |= inner.recursive;
+            outer.cte_tables.extend(inner.cte_tables);
+            Some(outer)
+        }
+        (outer, inner) => outer.or(inner),
+    };
+}
+
+fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Conflict> {
+    let target = match conflict.conflict_target {
+        None => None,
+        Some(ast::ConflictTarget::Columns(columns)) => Some(ConflictTarget::Columns(columns.iter().map(fold_name).collect())),
+        Some(ast::ConflictTarget::OnConstraint(name)) => Some(ConflictTarget::Constraint(relation_name(&name)?)),
+    };
+    let update = match conflict.action {
+        ast::OnConflictAction::DoNothing => None,
+        ast::OnConflictAction::DoUpdate(mut update) => {
+            unqualify(&mut update.selection, tables);
+            Some(ConflictUpdate { assignments: assignments(update.assignments, tables)?, selection: update.selection })
+        }
+    };
+    if update.is_some() && target.is_none() {
+        return Err(Error::syntax("ON CONFLICT DO UPDATE requires inference specification or constraint name")
+            .hint("For example, ON CONFLICT (column_name)."));
+    }
+    Ok(Conflict { target, update })
+}
+
+pub(super) fn update_statement(update: ast::Update, with: Option<ast::With>) -> Result<Statement> {
+    if update.limit.is_some() || !update.order_by.is_empty() {
+        return Err(Error::unsupported("UPDATE .. ORDER BY and LIMIT are not supported").hint("Use a subquery in WHERE."));
+    }
+    let (table, alias, mut tables) = only_table(std::slice::from_ref(&update.table))?;
+    let from = match update.from {
+        None => vec![],
+        Some(ast::UpdateTableFromKind::AfterSet(from)) => aliased(from, &mut tables)?,
+        Some(ast::UpdateTableFromKind::BeforeSet(_)) => return Err(Error::syntax("FROM stands behind SET")),
+    };
+    let (mut selection, mut returning) = (update.selection, update.returning);
+    unqualify(&mut selection, &tables);
+    unqualify(&mut returning, &tables);
+    let assignments = assignments(update.assignments, &tables)?;
+    Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
+}
+
+pub(super) fn delete_statement(delete: ast::Delete, with: Option<ast::With>) -> Result<Statement> {
+    if delete.limit.is_some() || !delete.order_by.is_empty() || !delete.tables.is_empty() {
+        return Err(Error::unsupported("DELETE .. ORDER BY and LIMIT are not supported").hint("Use a subquery in WHERE."));
+    }
+    let (ast::FromTable::WithFromKeyword(of) | ast::FromTable::WithoutKeyword(of)) = &delete.from;
+    let (table, alias, mut tables) = only_table(of)?;
+    let from = aliased(delete.using.unwrap_or_default(), &mut tables)?;
+    let (mut selection, mut returning) = (delete.selection, delete.returning);
+    unqualify(&mut selection, &tables);
+    unqualify(&mut returning, &tables);
+    Ok(Statement::Delete(Box::new(Change { with, table, alias, assignments: vec![], from, selection, returning })))
+}
+
+/// The one plain relation that UPDATE and DELETE change, its alias, and the names by which it may be qualified with its schema.
+fn only_table(tables: &[ast::TableWithJoins]) -> Result<(String, Option<String>, Vec<String>)> {
+    match tables {
+        [ast::TableWithJoins { relation: TableFactor::Table { name, alias, args: None, .. }, joins }] if joins.is_empty() => {
+            let alias = alias.as_ref().map(|a| fold_name(&a.name));
+            Ok((relation_name(name)?, alias.clone(), qualified(name, alias.as_deref())))
+        }
+        _ => Err(Error::syntax("UPDATE and DELETE change one relation").hint("Name others behind FROM (UPDATE) or USING (DELETE).")),
+    }
+}
+
+// Names ------------------------------------------------------------------------------------------------------------------------
+
+/// A relation named with its schema, and without an alias, may be named so before a column too.
+fn qualified(name: &ast::ObjectName, alias: Option<&str>) -> Vec<String> {
+    let last = name.0.last().and_then(|part| part.as_ident()).map(fold_name);
+    last.filter(|_| alias.is_none() && name.0.len() > 1).into_iter().collect()
+}
+
+/// The relations with an alias each, their own name where none is given; `tables` gets the names of those qualified with a schema.
+fn aliased(mut from: Vec<ast::TableWithJoins>, tables: &mut Vec<String>) -> Result<Vec<ast::TableWithJoins>> {
+    for item in &mut from {
+        let joined = item.joins.iter_mut().map(|join| &mut join.relation);
+        for factor in std::iter::once(&mut item.relation).chain(joined) {
+            if let TableFactor::Table { name, alias: alias @ None, .. } = factor {
+                tables.extend(qualified(name, None));
+                let last = name.0.last().and_then(|part| part.as_ident()).ok_or_else(|| Error::syntax("a relation has a name"))?;
+                *alias = Some(ast::TableAlias { explicit: true, name: last.clone(), columns: vec![], at: None });
+            }
+        }
+    }
+    unqualify(&mut from, tables);
+    Ok(from)
+}
+
+/// Takes the schema off columns of these relations: `public.t.a` is `t.a`.
+fn unqualify(node: &mut (impl VisitMut + Visit), tables: &[String]) {
+    if tables.is_empty() {
+        return;
+    }
+    let _ = ast::visit_expressions_mut(node, |expr| {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && parts.len() > 2
+            && tables.contains(&fold_name(&parts[parts.len() - 2]))
+        {
+            parts.drain(..parts.len() - 2);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+// SET --------------------------------------------------------------------------------------------------------------------------
+
+/// What SET assigns, one column each.
+fn assignments(assignments: Vec<ast::Assignment>, tables: &[String]) -> Result<Vec<(String, Expr)>> {
+    let mut single = Vec::with_capacity(assignments.len());
+    for mut assignment in assignments {
+        unqualify(&mut assignment.value, tables);
+        match assignment.target {
+            ast::AssignmentTarget::ColumnName(target) => single.push((column_name(&target)?, assignment.value)),
+            ast::AssignmentTarget::Tuple(targets) => {
+                let values = values_of_row(assignment.value, targets.len())?;
+                for (target, value) in targets.iter().zip(values) {
+                    single.push((column_name(target)?, value));
+                }
+            }
+        }
+    }
+    Ok(single)
+}
+
+fn column_name(name: &ast::ObjectName) -> Result<String> {
+    match name.0.as_slice() {
+        [part] => part.as_ident().map(fold_name).ok_or_else(|| Error::syntax("SET takes a column")),
+        _ => Err(Error::new("42703", format!("column \"{name}\" does not exist")).hint("SET takes columns without their relation.")),
+    }
+}
+
+/// The values of `ROW(..)`, `(a, b)` or a subquery of `width` columns.
+fn values_of_row(value: Expr, width: usize) -> Result<Vec<Expr>> {
+    let values = match value {
+        Expr::Tuple(values) => values,
+        Expr::Nested(one) if width == 1 => vec![*one],
+        Expr::Function(row) if row.name.to_string().eq_ignore_ascii_case("row") => arguments(row)?,
+        Expr::Subquery(query) => return (0..width).map(|i| column_of(&query, i, width)).collect(),
+        _ => {
+            return Err(Error::unsupported("source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression")
+                .hint("Write SET (a, b) = (1, 2) or SET a = 1, b = 2."));
+        }
+    };
+    if values.len() != width { Err(wrong_width()) } else { Ok(values) }
+}
+
+fn wrong_width() -> Error {
+    Error::syntax("number of columns does not match number of values")
+}
+
+fn arguments(row: ast::Function) -> Result<Vec<Expr>> {
+    let ast::FunctionArguments::List(list) = row.args else { return Err(wrong_width()) };
+    let value = |argument| match argument {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)) => Ok(value),
+        _ => Err(Error::syntax("ROW takes values")),
+    };
+    list.args.into_iter().map(value).collect()
+}
+
+/// A subquery's column `i` of `width`, as a subquery of its own: each is one value of the same row, as the query has one row at most.
+fn column_of(query: &ast::Query, i: usize, width: usize) -> Result<Expr> {
+    let mut query = query.clone();
+    let plain = query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    match query.body.as_mut() {
+        SetExpr::Select(select) if plain && select.distinct.is_none() && !select.projection.iter().any(is_wild) => {
+            if select.projection.len() != width {
+                return Err(wrong_width());
+            }
+            select.projection = vec![select.projection.swap_remove(i)];
+            Ok(Expr::Subquery(Box::new(query)))
+        }
+        _ => {
+            let names: Vec<String> = (0..width).map(|i| format!("c{i}")).collect();
+            let text = format!("SELECT c{i} FROM ({query}) AS assigned({})", names.join(", "));
+            match super::parse(&text)? {
+                Statement::Query(query) => Ok(Expr::Subquery(query)),
+                _ => Err(Error::internal("a query stays one")),
+            }
+        }
+    }
+}
+
+fn is_wild(item: &ast::SelectItem) -> bool {
+    matches!(item, ast::SelectItem::Wildcard(_) | ast::SelectItem::QualifiedWildcard(..))
+}
