@@ -204,6 +204,21 @@ impl Session {
         Err(denied_text("must be superuser or have privileges of pg_checkpoint to do CHECKPOINT"))
     }
 
+    /// Errors: 42501 unless the current role may hold others up. It takes a privilege to change what is there, for a stream to add to it; for a
+    /// lock that keeps out only those who read rows to change them, any privilege.
+    pub(super) fn may_lock(&self, relation: &Relation, exclusive: bool) -> Result<()> {
+        let all = Privileges::on_relation(relation.kind);
+        let wanted = match (exclusive, all.has(Privileges::UPDATE)) {
+            (false, _) => all,
+            (true, true) => all.without(Privileges::SELECT.and(Privileges::INSERT)),
+            (true, false) => all.without(Privileges::SELECT),
+        };
+        if wanted.each().any(|(privilege, _)| self.may(privilege, relation).is_ok()) {
+            return Ok(());
+        }
+        Err(denied(relation.kind.word(), &relation.name).hint(format!("It takes one of: {wanted}.")))
+    }
+
     /// The privilege that a statement needs which changes rows it may have to look at first: SELECT too where a condition or a value
     /// names a column.
     pub(super) fn may_change(&self, privilege: Privileges, relation: &Relation, looks: bool) -> Result<()> {

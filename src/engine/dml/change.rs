@@ -72,6 +72,7 @@ impl Session {
         let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
         for table in tables {
             let relation = self.changeable(table, "TRUNCATE")?;
+            self.may(Privileges::TRUNCATE, &relation)?;
             if !relations.iter().any(|r| r.id == relation.id) {
                 relations.push(relation);
             }
@@ -92,7 +93,7 @@ impl Session {
                 selection: None,
                 returning: None,
             };
-            events.extend(self.changed(relation, "DELETE", &all, &[], &Parameters::default()).await?.events);
+            events.extend(self.changed(relation, "TRUNCATE", &all, &[], &Parameters::default()).await?.events);
         }
         events.retain(|(_, batch)| batch.num_rows() > 0);
         if !events.is_empty() {
@@ -114,7 +115,11 @@ impl Session {
             || change.returning.is_some()
             || !change.from.is_empty()
             || change.assignments.iter().any(|(_, value)| names_columns(value));
-        let privilege = if what == "DELETE" { Privileges::DELETE } else { Privileges::UPDATE };
+        let privilege = match what {
+            "DELETE" => Privileges::DELETE,
+            "TRUNCATE" => Privileges::TRUNCATE,
+            _ => Privileges::UPDATE,
+        };
         self.may_change(privilege, relation, looks)?;
         let plan = self.plan_change(relation, change, types).await?;
         let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
@@ -125,7 +130,7 @@ impl Session {
         };
         let (width, rows) = (relation.columns.len(), plan.once(relation, rows)?);
         let mut events = Vec::new();
-        if what == "DELETE" {
+        if what != "UPDATE" {
             events.push((relation.id, changes(relation, &rows, DELETE)?));
         } else {
             all_not_null(relation, &rows)?;

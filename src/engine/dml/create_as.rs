@@ -24,6 +24,9 @@ impl Session {
         data: bool,
     ) -> Result<String> {
         let done = "CREATE TABLE AS".to_string();
+        if new.temporary.is_none() {
+            self.may_create()?;
+        }
         let exists = match new.temporary {
             Some(_) => self.exists_temporary(&new.name, new.if_not_exists),
             None => self.exists(&new.name, new.if_not_exists)?,
@@ -50,7 +53,8 @@ impl Session {
                 return Ok(done);
             }
         }
-        let relation = Relation::new(self.engine.new_id(), new.name.clone(), RelationKind::Table, columns, text.trim().to_string());
+        let made = Relation::new(self.engine.new_id(), new.name.clone(), RelationKind::Table, columns, text.trim().to_string());
+        let relation = Relation { owner: self.role(), ..made };
         match new.temporary {
             Some(on_commit) => self.create_temporary(relation.clone(), on_commit)?,
             None => {

@@ -87,6 +87,7 @@ impl Session {
         // In one order, so that two statements do not wait for each other.
         for (id, nowait) in wanted {
             let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
+            self.may_lock(relation, true)?;
             held.push(match nowait {
                 true => self.lock_exclusive_now(relation, "row in relation").await?,
                 false => self.lock_exclusive(id).await?,
@@ -113,6 +114,7 @@ impl Session {
             };
             for id in ids {
                 let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
+                self.may_lock(relation, exclusive)?;
                 match (exclusive, nowait) {
                     (true, true) => drop(self.lock_exclusive_now(relation, "relation").await?),
                     (true, false) => drop(self.lock_exclusive(id).await?),
