@@ -1,7 +1,7 @@
 //! SQL syntax that stands for a function of ours: EXTRACT, `||` and the operators of json.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
@@ -9,6 +9,7 @@ use sqlparser::ast::BinaryOperator;
 
 use crate::data::PgType;
 use crate::error::Error;
+use crate::func::text_io;
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl ExprPlanner for Syntax {
                 return Err(error.hint("Cast both sides to text to join their text.").into());
             }
             BinaryOperator::StringConcat => return join(expr, schema),
+            BinaryOperator::Eq | BinaryOperator::NotEq => return compared(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         match super::jsonb::operator(name) {
@@ -46,6 +48,22 @@ impl ExprPlanner for Syntax {
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+}
+
+/// `flag = 'f'`: a literal that stands beside a boolean or a uuid is read as one.
+fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let is_plain = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None));
+    let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
+        (true, false) => (&mut expr.left, &expr.right),
+        (false, true) => (&mut expr.right, &expr.left),
+        _ => return Ok(PlannerResult::Original(expr)),
+    };
+    let ty = other.get_type(schema)?;
+    if let (DataType::Boolean | DataType::FixedSizeBinary(16), Expr::Literal(value, _)) = (&ty, &*literal) {
+        let text = value.try_as_str().flatten().unwrap_or_default();
+        *literal = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+    }
+    Ok(PlannerResult::Original(expr))
 }
 
 /// `a || b` of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.

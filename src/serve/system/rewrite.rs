@@ -33,6 +33,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 const BEFORE: &[Rule] = &[
     casts::compared,
     casts::chained,
+    casts::joined,
     queries::always_null,
     queries::array_of_options,
     queries::roles_of_policy,

@@ -79,12 +79,9 @@ fn shape(cells: Vec<&'static str>) -> Shape {
     Shape { schema: cells[0], name: cells[1], oid: number(cells[2]) as u32, kind: cells[3], columns, arrow }
 }
 
-/// The type of a system column; types that Everfold lacks (xid, inet, pg_lsn ...) are carried as the nearest one it has.
+/// The type of a system column; types that Everfold lacks (pg_mcv_list ...) are carried as text.
 fn type_of(name: &str) -> PgType {
-    match name {
-        "xid" | "cid" => PgType::Oid,
-        _ => PgType::parse(name).unwrap_or(PgType::Text),
-    }
+    PgType::parse(name).unwrap_or(PgType::Text)
 }
 
 fn proc(cells: Vec<&'static str>) -> Proc {

@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::catalog::RelationKind;
+use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
 use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
 use crate::serve::system::keys::{constraints, indexes};
@@ -35,6 +36,14 @@ pub fn reg_name(context: &SystemContext, row: Row) -> Result<Cell> {
     let (kind, text) = reg(row)?;
     let Some(text) = text else { return Ok(Cell::Null) };
     Ok(kind.print(context, kind.read(context, text)?).into())
+}
+
+/// The same behind the oid, for whoever writes it to a client: see [`REG_SEPARATOR`].
+pub fn reg_shown(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (kind, text) = reg(row)?;
+    let Some(text) = text else { return Ok(Cell::Null) };
+    let oid = kind.read(context, text)?;
+    Ok(format!("{oid}{REG_SEPARATOR}{}", kind.print(context, oid)).into())
 }
 
 /// to_regclass() and its kin: null for a name that does not exist.

@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select, SelectItem,
+    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value,
 };
 
@@ -210,7 +210,7 @@ pub fn always_null(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let collation = names == ["pg_collation", "pg_type"] && only_item(select).and_then(|e| column_name(e)).is_some_and(|n| n == "collname");
     let publication = names == ["generate_series", "pg_attribute"] && select.to_string().contains("prattrs");
     if collation || publication {
-        *expr = null_of(DataType::Text);
+        *expr = null_of(if collation { DataType::Custom(ObjectName::from(vec![Ident::new("name")]), vec![]) } else { DataType::Text });
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use sqlparser::ast::{
     Value, VisitMut, VisitorMut,
 };
 
+use super::super::facts;
 use super::build::{bare, call, last_name, take};
 
 /// Each function and its columns; one without is named as its alias is.
@@ -39,7 +40,8 @@ fn columns_of(function: &str) -> Option<&'static [&'static str]> {
 
 /// A function in FROM as UNNEST of its array, its columns named.
 pub fn in_from(factor: &mut TableFactor) {
-    let Some(set) = Set::of(factor) else { return };
+    let Some(mut set) = Set::of(factor) else { return };
+    as_set(&mut set);
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
     if set.function != "unnest" {
@@ -71,6 +73,16 @@ pub fn in_from(factor: &mut TableFactor) {
         with_offset_alias: None,
         with_ordinality: false,
     };
+}
+
+/// A function in FROM that returns one value is a set of one row: `FROM string_to_array('a,b', ',') s` (Grafana), `FROM version()`.
+fn as_set(set: &mut Set) {
+    if facts::PROCS.iter().any(|p| p.name == set.function && !p.returns_set && p.kind == "f") && columns_of(&set.function).is_none() {
+        let value = call(&set.function, std::mem::take(&mut set.arrays));
+        set.alias.get_or_insert_with(|| TableAlias { explicit: true, name: Ident::new(&set.function), columns: vec![], at: None });
+        set.arrays = vec![call("make_array", vec![value])];
+        set.function = "unnest".to_string();
+    }
 }
 
 /// A call of a function in FROM.
