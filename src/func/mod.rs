@@ -16,6 +16,7 @@ pub mod cast;
 mod distinct;
 pub mod exact_float;
 pub mod json;
+mod json_text;
 pub mod ksql;
 pub mod lateral;
 pub mod length;
@@ -120,8 +121,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder.with_default_features();
     let planners: &mut Vec<Arc<dyn ExprPlanner>> = builder.expr_planners().get_or_insert_default();
-    planners.insert(0, Arc::new(arith::Operators));
-    planners.insert(1, Arc::new(scalar::Syntax));
+    // First, since `-` is an operator of jsonb too.
+    planners.insert(0, Arc::new(scalar::Syntax));
+    planners.insert(1, Arc::new(arith::Operators));
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
     let names: HashSet<String> = names_of(builder.scalar_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));

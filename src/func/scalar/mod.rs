@@ -1,15 +1,22 @@
 //! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
 
 mod arrays;
+mod buckets;
+mod bytes;
 mod collected;
 pub mod define;
+mod format;
 mod growing;
+mod json_build;
 mod jsonb;
+mod jsonb_edit;
 mod math;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
+mod places;
 mod planner;
+mod regexps;
 mod series;
 mod sets;
 mod strings;
@@ -33,7 +40,14 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         strings::functions(),
         growing::functions(),
         arrays::functions(),
+        buckets::functions(),
+        bytes::functions(),
+        places::functions(),
+        format::functions(),
+        regexps::functions(),
+        json_build::functions(),
         jsonb::functions(),
+        jsonb_edit::functions(),
         trunc::functions(),
         windows::functions(),
         collected::functions(),

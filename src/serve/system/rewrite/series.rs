@@ -19,6 +19,8 @@ const SETS: &[(&str, &[&str])] = &[
     ("generate_subscripts", &[]),
     ("string_to_table", &[]),
     ("pg_listening_channels", &[]),
+    ("regexp_matches", &[]),
+    ("regexp_split_to_table", &[]),
     ("jsonb_array_elements", &["value"]),
     ("jsonb_array_elements_text", &["value"]),
     ("jsonb_object_keys", &[]),
