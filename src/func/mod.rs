@@ -26,11 +26,13 @@ pub mod rewrite;
 mod scalar;
 pub mod session;
 pub mod setops;
+pub mod sleep;
 mod string_agg;
 pub mod subquery;
 pub mod sum;
 pub mod sum_state;
 pub mod text_io;
+mod type_of;
 pub mod types;
 mod window;
 pub mod zone;
@@ -64,7 +66,7 @@ pub const STABLE: &[&str] = &[
 ];
 
 /// Functions whose value differs from call to call; a view may not use them.
-pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed"];
+pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed", "pg_sleep", "pg_sleep_for"];
 
 /// Settings without which DataFusion's values are not PostgreSQL's.
 pub fn config() -> SessionConfig {
@@ -86,6 +88,8 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
     all.push(length::function());
+    all.push(type_of::function());
+    all.extend(sleep::functions());
     all
 }
 

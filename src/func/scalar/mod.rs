@@ -19,6 +19,8 @@ mod planner;
 mod regexps;
 mod series;
 mod sets;
+mod similar;
+mod spans;
 mod strings;
 pub mod times;
 mod to_char;
@@ -45,6 +47,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         places::functions(),
         format::functions(),
         regexps::functions(),
+        similar::functions(),
+        spans::functions(),
         json_build::functions(),
         jsonb::functions(),
         jsonb_edit::functions(),

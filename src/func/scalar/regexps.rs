@@ -35,11 +35,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// Patterns compiled for one call, by pattern and flags: in a column they are most often the same.
 #[derive(Default)]
-struct Patterns(HashMap<(String, String), Arc<Regex>>);
+pub(super) struct Patterns(HashMap<(String, String), Arc<Regex>>);
 
 impl Patterns {
     /// The compiled pattern. Errors: 2201B for a pattern that is none, 22023 for unknown flags.
-    fn get(&mut self, pattern: &str, flags: &str) -> Result<Arc<Regex>> {
+    pub(super) fn get(&mut self, pattern: &str, flags: &str) -> Result<Arc<Regex>> {
         let key = (pattern.to_string(), flags.to_string());
         if let Some(known) = self.0.get(&key) {
             return Ok(known.clone());

@@ -140,6 +140,7 @@ fn definitions() -> Vec<Line> {
         ("to_regproc", Regproc, 1, 1, |c, r| d::to_reg("regproc", c, r)),
         ("to_regnamespace", Id("regnamespace"), 1, 1, |c, r| d::to_reg("regnamespace", c, r)),
         ("to_regrole", Id("regrole"), 1, 1, |c, r| d::to_reg("regrole", c, r)),
+        ("pg_column_names", Array(Box::new(Name)), 2, 2, d::column_names),
         ("format_type", Text, 2, 2, d::format_type),
         ("quote_ident", Text, 1, 1, d::quote_ident),
         ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
@@ -163,9 +164,9 @@ fn definitions() -> Vec<Line> {
         ("pg_get_statisticsobjdef_columns", Text, 1, 1, null),
         ("pg_encoding_to_char", Name, 1, 1, |_, r| Ok(r[0].map(|e| if e == "6" { "UTF8" } else { "" }).into())),
         ("pg_char_to_encoding", Int4, 1, 1, d::char_to_encoding),
-        ("obj_description", Text, 1, 2, null),
-        ("col_description", Text, 2, 2, null),
-        ("shobj_description", Text, 2, 2, null),
+        ("obj_description", Text, 1, 2, d::object_description),
+        ("col_description", Text, 2, 2, d::column_description),
+        ("shobj_description", Text, 2, 2, d::database_description),
         ("pg_tablespace_location", Text, 1, 1, |_, r| Ok(r[0].map(|_| "").into())),
     ]
 }
@@ -179,6 +180,7 @@ fn sizes() -> Vec<Line> {
         ("pg_indexes_size", Int8, 1, 1, zero),
         ("pg_database_size", Int8, 1, 1, d::database_size),
         ("pg_tablespace_size", Int8, 1, 1, d::database_size),
+        ("pg_size_bytes", Int8, 1, 1, d::size_bytes),
         ("pg_size_pretty", Text, 1, 1, d::size_pretty),
         ("pg_stat_get_live_tuples", Int8, 1, 1, |c, r| d::status(c, r, |s| s.rows)),
         ("pg_stat_get_tuples_inserted", Int8, 1, 1, |c, r| d::status(c, r, |s| s.events)),

@@ -6,11 +6,11 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
-    Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
-use super::super::facts;
+use super::super::facts::{self, SET_FUNCTIONS};
 use super::build::{bare, call, last_name, take};
 
 /// Each function and its columns; one without is named as its alias is.
@@ -38,6 +38,16 @@ const ARRAY_MAX: i64 = 10_000;
 
 fn columns_of(function: &str) -> Option<&'static [&'static str]> {
     SETS.iter().find(|(name, _)| *name == function).map(|(_, columns)| *columns)
+}
+
+/// Functions of no argument whose rows are those of a relation of that name, which is listed in no catalog.
+pub fn as_relation(factor: &mut TableFactor) {
+    let TableFactor::Table { name, args: args @ Some(_), .. } = factor else { return };
+    let function = last_name(name);
+    if args.as_ref().is_some_and(|a| a.args.is_empty()) && facts::find(SET_FUNCTIONS, &function).is_some() {
+        *name = ObjectName::from(vec![Ident::new(SET_FUNCTIONS), Ident::new(function)]);
+        *args = None;
+    }
 }
 
 /// A function in FROM as UNNEST of its array, its columns named.
