@@ -4,7 +4,7 @@
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value};
 
 use super::super::SystemContext;
-use super::build::{bare, call, last_name, literal, take};
+use super::build::{bare, call, column_name, last_name, literal, take};
 use crate::error::{Error, Result, code};
 
 /// `(a, b) OVERLAPS (c, d)`.
@@ -50,7 +50,7 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     let function = last_name(&f.name);
     let FunctionArguments::List(list) = &mut f.args else { return Ok(()) };
-    let is_named = |a: &FunctionArg| matches!(a, FunctionArg::Named { .. });
+    let is_named = |a: &FunctionArg| matches!(a, FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. });
     let Some((_, names, missing)) = NAMED.iter().find(|n| n.0 == function).filter(|_| list.args.iter().any(is_named)) else {
         return Ok(());
     };
@@ -60,6 +60,9 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (Some(i), e),
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => {
                 (names.iter().position(|n| *n == name.value.to_ascii_lowercase()), e)
+            }
+            FunctionArg::ExprNamed { name, arg: FunctionArgExpr::Expr(e), .. } => {
+                (column_name(&name).and_then(|name| names.iter().position(|n| *n == name)), e)
             }
             _ => (None, literal(Value::Null)),
         };
