@@ -87,6 +87,10 @@ pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
 pub const SHORT_STATEMENT_BYTES_MAX: usize = 4_096;
 /// What all running queries may put on disk because it does not fit into their memory, in bytes.
 pub const SPILL_BYTES_MAX: u64 = 16 << 30;
+/// Regular expressions that one call keeps compiled.
+pub const PATTERNS_MAX: usize = 100;
+/// Largest compiled regular expression, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 4 << 20;
 /// Largest value that a function may compute, in bytes (PostgreSQL: 1 GiB).
 pub const VALUE_BYTES_MAX: usize = 256 << 20;
 /// Values that a function computes for one batch of rows, all together, in bytes.

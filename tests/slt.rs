@@ -55,6 +55,7 @@ scripts!("":
     temporary,
     time_windows,
     time_zone,
+    tools,
     transactions,
     types,
     unnest,

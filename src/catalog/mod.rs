@@ -5,6 +5,7 @@
 //! So the catalog as of a position is the fold of the changes before it, like everything else.
 
 mod constraint;
+mod comments;
 mod ksql;
 mod privileges;
 mod roles;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
 pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
+pub use comments::{Comments, Subject};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
 pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{
@@ -148,6 +150,9 @@ pub struct Relation {
     /// Of a relation made in ksqlDB's dialect: what that dialect knows about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ksql: Option<Box<Ksql>>,
+    /// What COMMENT ON says about it and its columns.
+    #[serde(default, skip_serializing_if = "Comments::is_empty")]
+    pub comments: Comments,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -172,8 +177,9 @@ impl Relation {
     /// A relation without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
-        let (leaves_out, owner, ksql, schemas) = (false, BOOTSTRAP, None, Schemas::default());
-        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, owner, ksql, schemas }
+        let (leaves_out, owner, ksql) = (false, BOOTSTRAP, None);
+        let (comments, schemas) = (Comments::default(), Schemas::default());
+        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, owner, ksql, comments, schemas }
     }
 
     /// The same relation with every column nullable.
@@ -257,6 +263,16 @@ pub enum Change {
     Roles(Vec<RoleChange>),
     /// Gives relations to other owners.
     Own(Vec<(RelationId, RoleId)>),
+    /// Puts a comment on something, or takes it away.
+    Comment(Subject, Option<String>),
+}
+
+/// A relation in the place of an old one, with the comments of that on what it still has.
+fn commented(relation: &Relation, old: &Relation) -> Relation {
+    let mut relation = relation.clone();
+    relation.comments = old.comments.clone();
+    relation.comments.follow(&old.columns, &relation.columns);
+    relation
 }
 
 /// All relations, as of one position.
@@ -269,6 +285,8 @@ pub struct Catalog {
     pub sequences: Sequences,
     /// Who may do what.
     roles: Arc<Roles>,
+    /// Comments on schemas by name, and on the database, which has none.
+    comments: BTreeMap<String, String>,
     next: RelationId,
 }
 
@@ -286,8 +304,8 @@ impl Catalog {
                 }
             }
             Change::Replace(old, relation) => {
-                next.take(*old)?;
-                next.create(relation.clone());
+                let gone = next.take(*old)?;
+                next.create(commented(relation, &gone));
                 next.regrant(*old, Some(relation.id));
             }
             Change::LeaveOut(id) => {
@@ -295,8 +313,8 @@ impl Catalog {
                 next.create(Relation { leaves_out: true, ..relation.as_ref().clone() });
             }
             Change::Alter(relation) => {
-                next.take(relation.id)?;
-                next.create(relation.clone());
+                let old = next.take(relation.id)?;
+                next.create(commented(relation, &old));
             }
             Change::CreateType(name, ty) => {
                 next.types.insert(name.clone(), ty.parse()?);
@@ -320,6 +338,7 @@ impl Catalog {
                     next.create(Relation { owner: *owner, ..relation.as_ref().clone() });
                 }
             }
+            Change::Comment(subject, text) => next.comment(subject, text.clone())?,
         }
         Ok(next)
     }
@@ -347,6 +366,32 @@ impl Catalog {
     /// Who may do what. The pointer stays the same until a statement about roles and grants.
     pub fn roles(&self) -> &Arc<Roles> {
         &self.roles
+    }
+
+    fn comment(&mut self, subject: &Subject, text: Option<String>) -> Result<()> {
+        match subject {
+            Subject::Relation(id) | Subject::Column(id, _) => {
+                let mut relation = self.take(*id)?.as_ref().clone();
+                match subject {
+                    Subject::Column(_, column) => relation.comments.set_column(column, text),
+                    _ => relation.comments.relation = text,
+                }
+                self.create(relation);
+            }
+            Subject::Schema(name) => drop(self.comments.insert(name.clone(), text.unwrap_or_default())),
+            Subject::Database => drop(self.comments.insert(String::new(), text.unwrap_or_default())),
+        }
+        Ok(())
+    }
+
+    /// The comment on a schema, or on the database for "".
+    pub fn comment_on(&self, schema: &str) -> Option<&str> {
+        let text = match (self.comments.get(schema), schema) {
+            (Some(text), _) => text,
+            (None, "public") => "standard public schema",
+            (None, _) => "",
+        };
+        Some(text).filter(|t| !t.is_empty())
     }
 
     /// The id that the next relation gets.

@@ -70,6 +70,10 @@ pub enum PgType {
     Char,
     Int2Vector,
     OidVector,
+    /// A number of a kind that only system relations have, by its name: xid, cid, and the reg* types that have no variant of their own.
+    Id(&'static str),
+    /// A type that only system relations have, by its name, carried as text: aclitem, pg_node_tree, inet ...
+    Opaque(&'static str),
     Array(Box<PgType>),
     /// A row constructor's type; sent as text.
     Record,
@@ -94,11 +98,16 @@ const FACTS: &[Fact] = &[
     (PgType::Regproc, 24, 1008, "regproc", "regproc", 4),
     (PgType::Text, 25, 1009, "text", "text", -1),
     (PgType::Oid, 26, 1028, "oid", "oid", 4),
+    (PgType::Id("xid"), 28, 1011, "xid", "xid", 4),
+    (PgType::Id("cid"), 29, 1012, "cid", "cid", 4),
     (PgType::OidVector, 30, 1013, "oidvector", "oidvector", -1),
     (PgType::Json, 114, 199, "json", "json", -1),
+    (PgType::Opaque("pg_node_tree"), 194, 0, "pg_node_tree", "pg_node_tree", -1),
     (PgType::Float4, 700, 1021, "float4", "real", 4),
     (PgType::Float8, 701, 1022, "float8", "double precision", 8),
     (PgType::Unknown, 705, 0, "unknown", "unknown", -2),
+    (PgType::Opaque("inet"), 869, 1041, "inet", "inet", -1),
+    (PgType::Opaque("aclitem"), 1033, 1034, "aclitem", "aclitem", 12),
     (PgType::Bpchar(0), 1042, 1014, "bpchar", "character", -1),
     (PgType::Varchar(None), 1043, 1015, "varchar", "character varying", -1),
     (PgType::Date, 1082, 1182, "date", "date", 4),
@@ -107,12 +116,20 @@ const FACTS: &[Fact] = &[
     (PgType::Timestamptz, 1184, 1185, "timestamptz", "timestamp with time zone", 8),
     (PgType::Interval, 1186, 1187, "interval", "interval", 16),
     (PgType::Numeric(None), 1700, 1231, "numeric", "numeric", -1),
+    (PgType::Id("regprocedure"), 2202, 2207, "regprocedure", "regprocedure", 4),
+    (PgType::Id("regoper"), 2203, 2208, "regoper", "regoper", 4),
+    (PgType::Id("regoperator"), 2204, 2209, "regoperator", "regoperator", 4),
     (PgType::Regclass, 2205, 2210, "regclass", "regclass", 4),
     (PgType::Regtype, 2206, 2211, "regtype", "regtype", 4),
     (PgType::Record, 2249, 2287, "record", "record", -1),
+    (PgType::Opaque("anyarray"), 2277, 0, "anyarray", "anyarray", -1),
     (PgType::Void, 2278, 0, "void", "void", 4),
     (PgType::Uuid, 2950, 2951, "uuid", "uuid", 16),
+    (PgType::Opaque("pg_lsn"), 3220, 3221, "pg_lsn", "pg_lsn", 8),
     (PgType::Jsonb, 3802, 3807, "jsonb", "jsonb", -1),
+    (PgType::Id("regnamespace"), 4089, 4090, "regnamespace", "regnamespace", 4),
+    (PgType::Id("regrole"), 4096, 4097, "regrole", "regrole", 4),
+    (PgType::Id("regcollation"), 4191, 4192, "regcollation", "regcollation", 4),
 ];
 
 impl PgType {
@@ -193,11 +210,11 @@ impl PgType {
             PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             PgType::Uuid => DataType::FixedSizeBinary(16),
-            PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc => DataType::UInt32,
+            PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => DataType::UInt32,
             PgType::Array(item) => DataType::List(Arc::new(Field::new_list_field(item.arrow(), true))),
             PgType::Void => DataType::Null,
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => DataType::Utf8View,
-            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown => DataType::Utf8View,
+            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) => DataType::Utf8View,
         }
     }
 
@@ -299,10 +316,15 @@ impl PgType {
         Ok(PgType::Numeric(Some((precision as u8, scale as i8))))
     }
 
+    /// True for the types whose values are object ids that are shown by their names.
+    pub fn is_reg(&self) -> bool {
+        matches!(self, PgType::Regclass | PgType::Regtype | PgType::Regproc) || matches!(self, PgType::Id(name) if name.starts_with("reg"))
+    }
+
     /// True for the types that psql aligns to the right.
     pub fn is_number(&self) -> bool {
         use PgType::*;
-        matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_) | Quotient(_) | Oid)
+        matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_) | Quotient(_) | Oid | Id("xid" | "cid"))
     }
 }
 

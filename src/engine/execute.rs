@@ -265,6 +265,10 @@ impl Session {
                 format!("ALTER {}", kind.word().to_uppercase())
             }
             Statement::Role(statement) => return self.run_roles(statement).await,
+            Statement::Comment { on, text } => {
+                self.comment(on, text.as_deref()).await?;
+                "COMMENT".to_string()
+            }
             _ => return Err(Error::internal("not a definition")),
         };
         Ok(Response::Done(tag))
@@ -322,7 +326,7 @@ fn defines(statement: &Statement) -> bool {
     use Statement as S;
     match statement {
         S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
-        S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } => true,
+        S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
         S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
         S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
         S::CreateIndex { .. } | S::DropIndex { .. } => true,

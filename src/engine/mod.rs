@@ -24,6 +24,7 @@ mod advisory;
 pub mod alter;
 pub mod checkpoint;
 pub mod constraints;
+mod comment;
 pub mod context;
 pub mod copy;
 pub mod cursor;

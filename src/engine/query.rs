@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
-use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, SessionState};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::{FunctionRegistry, RecordBatchStream, SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::{Stream, StreamExt};
@@ -27,6 +27,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::names::output_names;
 use crate::plan::names::{Names, Read};
+use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
@@ -125,20 +126,39 @@ pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgT
     let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
-    let schema = analyzed_schema(&state, &plan, !parameters.is_empty())?;
-    let columns = columns_of(&schema, labels.as_deref());
+    let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
+    let columns = columns_of(&schema, types, labels.as_deref());
     let reads = std::mem::take(&mut *reads.lock());
     Ok(Planned { plan, schema, columns, relations, reads, parameters })
 }
 
-/// The schema that the plan has once it is analyzed. One with parameters may lack what the analyzer wants to know until they are
-/// given; then its schema as it stands has to do, and rows are cast to it.
-fn analyzed_schema(state: &SessionState, plan: &LogicalPlan, parameters: bool) -> Result<SchemaRef> {
-    match state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}) {
-        Ok(analyzed) => Ok(analyzed.schema().inner().clone()),
-        Err(_) if parameters => Ok(plan.schema().inner().clone()),
-        Err(e) => Err(e.into()),
+/// The plan with object ids that are shown by their names as `reg_shown` gives them, its schema and the types of its columns once it
+/// is analyzed. One with parameters may lack what the analyzer wants to know until they are given; then the plan as it stands has to
+/// do, and rows are cast to its schema.
+fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(LogicalPlan, SchemaRef, Vec<PgType>)> {
+    let analyze = |plan: &LogicalPlan| match state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}) {
+        Ok(analyzed) => Ok(analyzed),
+        Err(_) if parameters => Ok(plan.clone()),
+        Err(e) => Err(Error::from(e)),
+    };
+    let analyzed = analyze(&plan)?;
+    let types = result_types::types(&plan, analyzed.schema().fields());
+    let is_named = |i: usize| types[i].is_reg() && *analyzed.schema().field(i).data_type() == DataType::UInt32;
+    if !(0..types.len()).any(is_named) {
+        return Ok((plan, analyzed.schema().inner().clone(), types));
     }
+    let name = state.udf("reg_shown")?;
+    let columns = plan.schema().iter().enumerate().map(|(i, (table, field))| {
+        let column = Expr::from((table, field));
+        if !is_named(i) {
+            return column;
+        }
+        name.call(vec![lit(types[i].typname()), column]).alias_qualified(table.cloned(), field.name())
+    });
+    let columns: Vec<Expr> = columns.collect();
+    let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?);
+    let schema = analyze(&plan)?.schema().inner().clone();
+    Ok((plan, schema, types))
 }
 
 /// Collects a stream.
@@ -184,7 +204,7 @@ pub fn relations_of(plan: &LogicalPlan) -> Result<Vec<Arc<Relation>>> {
 }
 
 fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Vec<PgType>> {
-    let inferred: HashMap<String, Option<arrow::datatypes::DataType>> = plan.get_parameter_types()?;
+    let inferred: HashMap<String, Option<DataType>> = plan.get_parameter_types()?;
     let told = crate::plan::parameters::types(plan)?;
     let number = |name: &String| name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
     let count = inferred.keys().map(number).max().unwrap_or(0).max(declared.len());
@@ -197,13 +217,13 @@ fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Ve
     Ok(types)
 }
 
-fn columns_of(schema: &SchemaRef, labels: Option<&[Option<String>]>) -> Vec<Column> {
+fn columns_of(schema: &SchemaRef, types: Vec<PgType>, labels: Option<&[Option<String>]>) -> Vec<Column> {
     let fields = schema.fields();
     let labels = labels.and_then(|l| spread(l, fields.len()));
     // A repeated name has a mark and a number behind it, since DataFusion wants them unique.
     let plain = |name: &str| name.split(DUPLICATE).next().unwrap_or(name).to_string();
     let name = |i: usize| labels.as_ref().and_then(|l| l[i].clone()).unwrap_or_else(|| plain(fields[i].name()));
-    (0..fields.len()).map(|i| Column { name: name(i), ty: PgType::of(&fields[i]) }).collect()
+    types.into_iter().enumerate().map(|(i, ty)| Column { name: name(i), ty }).collect()
 }
 
 /// One label per column: what stands before the first wildcard counts from the left, what stands behind the last from the right.

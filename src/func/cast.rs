@@ -117,7 +117,7 @@ pub fn implicit(expr: Expr, from: &DataType, to: &DataType) -> DfResult<Expr> {
 }
 
 fn is_text(ty: &PgType) -> bool {
-    matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown | PgType::Char)
+    matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown | PgType::Char | PgType::Opaque(_))
 }
 
 fn is_numeric(ty: &PgType) -> bool {
@@ -156,9 +156,14 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
         (PgType::Oid, t) if is_int(t) => true,
         (s, PgType::Oid) if is_int(s) => true,
         (PgType::Array(_), PgType::Array(_)) => !is_array_of_text(source),
-        (PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc, PgType::Oid) => true,
+        (s, t) if is_id(s) && is_id(t) => true,
         _ => false,
     }
+}
+
+/// oid and the types of its kind.
+fn is_id(ty: &PgType) -> bool {
+    matches!(ty, PgType::Oid | PgType::Id(_)) || ty.is_reg()
 }
 
 fn is_array_of_text(ty: &PgType) -> bool {
@@ -175,6 +180,8 @@ fn exists(source: &PgType, target: &PgType) -> bool {
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
         (PgType::Array(_), PgType::Array(_)) => true,
+        (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
+        (s, t) if is_id(s) && is_id(t) => true,
         (s, t) => s.base() == t.base(),
     }
 }
@@ -198,6 +205,11 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
             let printed = printed(array, s)?;
             let printed: ArrayRef = Arc::new(printed);
             Ok(texts(&printed, t))
+        }
+        (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => {
+            let as_array = |text: &str| format!("{{{}}}", text.replace(' ', ","));
+            let texts: StringViewArray = array.as_string_view().iter().map(|t| t.map(as_array)).collect();
+            through_text(&(Arc::new(texts) as ArrayRef), &PgType::Text, target)
         }
         (s, t) => through_text(array, s, t),
     }

@@ -16,6 +16,7 @@ pub mod cast;
 mod distinct;
 pub mod exact_float;
 pub mod json;
+mod json_text;
 pub mod ksql;
 pub mod lateral;
 pub mod length;
@@ -25,11 +26,13 @@ pub mod rewrite;
 mod scalar;
 pub mod session;
 pub mod setops;
+pub mod sleep;
 mod string_agg;
 pub mod subquery;
 pub mod sum;
 pub mod sum_state;
 pub mod text_io;
+mod type_of;
 pub mod types;
 mod window;
 pub mod zone;
@@ -63,7 +66,7 @@ pub const STABLE: &[&str] = &[
 ];
 
 /// Functions whose value differs from call to call; a view may not use them.
-pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed"];
+pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed", "pg_sleep", "pg_sleep_for"];
 
 /// Settings without which DataFusion's values are not PostgreSQL's.
 pub fn config() -> SessionConfig {
@@ -85,6 +88,8 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
     all.push(length::function());
+    all.push(type_of::function());
+    all.extend(sleep::functions());
     all
 }
 
@@ -120,8 +125,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let mut builder = builder.with_default_features();
     let planners: &mut Vec<Arc<dyn ExprPlanner>> = builder.expr_planners().get_or_insert_default();
-    planners.insert(0, Arc::new(arith::Operators));
-    planners.insert(1, Arc::new(scalar::Syntax));
+    // First, since `-` is an operator of jsonb too.
+    planners.insert(0, Arc::new(scalar::Syntax));
+    planners.insert(1, Arc::new(arith::Operators));
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
     let names: HashSet<String> = names_of(builder.scalar_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));

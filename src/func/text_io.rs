@@ -35,7 +35,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Int2 => ScalarValue::Int16(Some(whole(ty, text)?)),
         PgType::Int4 => ScalarValue::Int32(Some(whole(ty, text)?)),
         PgType::Int8 => ScalarValue::Int64(Some(whole(ty, text)?)),
-        PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc => ScalarValue::UInt32(Some(whole(ty, text)?)),
+        PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => ScalarValue::UInt32(Some(whole(ty, text)?)),
         PgType::Float8 => ScalarValue::Float64(Some(float(ty, text)?)),
         PgType::Float4 => {
             let value = float(ty, text)?;

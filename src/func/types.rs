@@ -100,7 +100,8 @@ fn custom(name: &ObjectName, modifiers: &[String]) -> Result<PgType> {
     let parts: Vec<String> = name.0.iter().map(|p| p.as_ident().map_or_else(|| p.to_string(), |i| i.value.clone())).collect();
     let last = parts.last().map(String::as_str).unwrap_or_default();
     let text = if modifiers.is_empty() { last.to_string() } else { format!("{last}({})", modifiers.join(",")) };
-    PgType::parse(&text)
+    // The keyword char is read by the parser; as a name, quoted or qualified, it is the catalogs' one-byte type.
+    if text == "char" { Ok(PgType::Char) } else { PgType::parse(&text) }
 }
 
 #[cfg(test)]

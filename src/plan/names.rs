@@ -18,6 +18,7 @@ use crate::catalog::{Catalog, Relation, RelationId, RelationKind, RoleId};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::serve::provider::{RelationProvider, SystemProvider};
+use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
 use crate::serve::system::{RELATIONS, SystemContext};
 use crate::sql::{Statement, hidden, parse};
@@ -147,7 +148,7 @@ impl CatalogProviderList for Names {
 
 impl CatalogProvider for Names {
     fn schema_names(&self) -> Vec<String> {
-        vec!["public".into(), "pg_catalog".into(), "information_schema".into(), "everfold".into()]
+        ["public", "pg_catalog", "information_schema", "everfold", SET_FUNCTIONS].map(String::from).into()
     }
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         let known = self.schema_names().iter().any(|s| s == name);

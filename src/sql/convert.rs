@@ -49,7 +49,7 @@ pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
         other => other.replace("(6)", ""),
     };
     match PgType::parse(&text)? {
-        PgType::Unknown | PgType::Void | PgType::Record => {
+        PgType::Unknown | PgType::Void | PgType::Record | PgType::Id(_) | PgType::Opaque(_) => {
             Err(Error::new(code::UNDEFINED_OBJECT, format!("type \"{text}\" cannot be a column's")))
         }
         ty => Ok(ty),

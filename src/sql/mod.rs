@@ -35,7 +35,7 @@ pub use locate::located;
 pub use parse::parse;
 pub use secrets::redacted;
 pub use split::split;
-pub use statement::{CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
+pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
 
 /// The name as the catalog has it: folded to lower case unless it was quoted.
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {

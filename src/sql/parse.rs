@@ -84,6 +84,7 @@ impl Reader<'_> {
             ["alter", "table" | "stream" | "view", _] => self.alter(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
             ["alter", "materialized", "view"] => self.alter(),
+            ["comment", ..] => self.comment(),
             ["copy", ..] => self.copy(),
             ["truncate", ..] => self.truncate(),
             ["lock", ..] => self.lock_tables(),
@@ -460,6 +461,7 @@ impl Reader<'_> {
 }
 
 mod alter;
+mod comment;
 mod copy;
 mod create_as;
 mod cursors;

@@ -5,7 +5,6 @@ use crate::error::Error;
 /// First words of a statement and the hint; an empty word fits any.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("alter", "", "Create the relation anew under another name, and fill it with INSERT INTO .. SELECT."),
-    ("comment", "on", "Write what a relation means into the script that creates it."),
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
     ("create", "schema", "There is one schema, public; leave the schema out."),
     ("create", "type", "Use text for an enumeration, jsonb for a composite."),

@@ -95,6 +95,11 @@ pub enum Statement {
         if_exists: bool,
         cascade: bool,
     },
+    /// COMMENT ON; no text takes the comment away.
+    Comment {
+        on: CommentOn,
+        text: Option<String>,
+    },
     Insert {
         table: String,
         alias: Option<String>,
@@ -461,4 +466,13 @@ pub enum Alteration {
     },
     /// SET SCHEMA public and the like: what is so already.
     Nothing,
+}
+
+/// What COMMENT ON is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommentOn {
+    Relation { kind: RelationKind, name: String },
+    Column { relation: String, column: String },
+    Schema(String),
+    Database(String),
 }

@@ -61,14 +61,16 @@ impl Values {
             }
             PgType::Interval => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(n)),
             PgType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(n, 16)),
-            PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc => Values::Oid(UInt32Builder::with_capacity(n)),
+            PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => {
+                Values::Oid(UInt32Builder::with_capacity(n))
+            }
             PgType::Array(item) => {
                 let items = ColumnBuilder::new(item, n);
                 Values::List(Box::new(Items { items, offsets: vec![0], nulls: NullBufferBuilder::new(n) }))
             }
             PgType::Void => Values::Void(0),
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => text_builder(n),
-            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown => text_builder(n),
+            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) => text_builder(n),
         }
     }
 

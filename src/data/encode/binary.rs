@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::Style;
-use super::column::{Column, TextKind, Values};
+use super::column::{Column, TextKind, Values, reg_parts};
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US};
 use crate::data::numeric::Decimal;
 use crate::error::{Error, Result};
@@ -70,6 +70,7 @@ fn put_text_kind(text: &str, kind: TextKind, out: &mut BytesMut) -> Result<()> {
             out.put_slice(text.as_bytes());
         }
         TextKind::Char => out.put_u8(text.bytes().next().unwrap_or(0)),
+        TextKind::Reg => out.put_u32(reg_parts(text).0),
         TextKind::Int2Vector => put_vector(text, 21, 2, out),
         TextKind::OidVector => put_vector(text, 26, 4, out),
         TextKind::Record => {

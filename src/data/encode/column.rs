@@ -66,6 +66,18 @@ pub(super) enum Decimals {
     Quotient,
 }
 
+/// Between the object id and the name of a value of a reg* type, in a column of text that was made to be shown: the client gets
+/// the name in text form and the id in binary form.
+pub const REG_SEPARATOR: char = '\u{1}';
+
+/// The object id and the name of such a value; id 0 if it has none.
+pub(super) fn reg_parts(shown: &str) -> (u32, &str) {
+    match shown.split_once(REG_SEPARATOR) {
+        Some((oid, name)) => (oid.parse().unwrap_or(0), name),
+        None => (0, shown),
+    }
+}
+
 /// Text types whose binary form is not just their bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TextKind {
@@ -75,6 +87,8 @@ pub(super) enum TextKind {
     Int2Vector,
     OidVector,
     Record,
+    /// An object id and the name that it is shown by, apart by [`REG_SEPARATOR`].
+    Reg,
 }
 
 impl Column {
@@ -85,7 +99,8 @@ impl Column {
         }
         let array = canonical(array)?;
         let natural = PgType::of_arrow(array.data_type());
-        let textual = matches!(ty.arrow(), DataType::Utf8View | DataType::LargeUtf8);
+        let packed = ty.is_reg() && *array.data_type() == DataType::Utf8View;
+        let textual = packed || matches!(ty.arrow(), DataType::Utf8View | DataType::LargeUtf8);
         let strings = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         let shaped = matches!((array.data_type(), ty), (DataType::List(_), PgType::Array(_)) | (DataType::Struct(_), PgType::Record));
         let (array, as_text) = if (textual && strings) || shaped || natural.oid() == ty.oid() || *array.data_type() == DataType::Null {
@@ -128,6 +143,7 @@ impl Column {
                 let (decimal, shown) = show.apply(Decimal::from_i256(a.value(row), *scale), *scale);
                 decimal.put_text(shown, out);
             }
+            Values::View(a, TextKind::Reg) => out.put_slice(reg_parts(a.value(row)).1.as_bytes()),
             Values::View(a, _) => out.put_slice(a.value(row).as_bytes()),
             Values::Utf8(a, _) => out.put_slice(a.value(row).as_bytes()),
             Values::LargeUtf8(a, _) => out.put_slice(a.value(row).as_bytes()),
@@ -187,6 +203,7 @@ impl Values {
             PgType::Int2Vector => TextKind::Int2Vector,
             PgType::OidVector => TextKind::OidVector,
             PgType::Record => TextKind::Record,
+            reg if reg.is_reg() => TextKind::Reg,
             _ => TextKind::Plain,
         };
         Ok(match array.data_type() {

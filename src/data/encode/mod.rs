@@ -11,7 +11,7 @@ mod nested;
 use arrow::array::{Array, RecordBatch};
 use bytes::{BufMut, BytesMut};
 
-pub use column::Column;
+pub use column::{Column, REG_SEPARATOR};
 
 use super::PgType;
 use super::datetime::Zone;

@@ -19,7 +19,6 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Arc::new(array_remove_all_udf().as_ref().clone().with_aliases(["array_remove"])),
         Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
         Function::udf("array_length", dimension_rule, length),
-        Function::udf("array_upper", dimension_rule, length),
         Function::udf("cardinality", list_rule, cardinality),
         // Not PostgreSQL's own: a rewrite rule makes it of ARRAY(SELECT ..).
         Function::udf("pg_array_or_empty", same_rule, or_empty),

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunct
 
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::func::array_text;
 
 /// The types an overload takes and the type it gives, for given argument types; `None` if it does not match.
 pub type Rule = fn(&[DataType]) -> Option<(Vec<DataType>, DataType)>;
@@ -32,6 +33,8 @@ pub struct Function {
     refine: Option<(usize, Refine)>,
     /// What is said of arguments that do not fit, where it is not what PostgreSQL says.
     misfit: Option<Misfit>,
+    /// The exact type of the result, where its Arrow type does not tell.
+    exactly: Option<PgType>,
     signature: Signature,
 }
 
@@ -39,19 +42,34 @@ impl Function {
     /// An immutable function.
     pub fn udf(name: &'static str, rule: Rule, kernel: Kernel) -> Arc<ScalarUDF> {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, signature }))
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, exactly: None, signature }))
     }
 
     /// An immutable function whose type depends on the value of argument `index`, if that is a literal.
     pub fn refined(name: &'static str, rule: Rule, index: usize, refine: Refine, kernel: Kernel) -> Arc<ScalarUDF> {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: Some((index, refine)), misfit: None, signature }))
+        Arc::new(ScalarUDF::new_from_impl(Function {
+            name,
+            rule,
+            kernel,
+            refine: Some((index, refine)),
+            misfit: None,
+            exactly: None,
+            signature,
+        }))
     }
 
     /// An immutable function with an error of its own for arguments that do not fit.
     pub fn explained(name: &'static str, rule: Rule, misfit: Misfit, kernel: Kernel) -> Arc<ScalarUDF> {
         let signature = Signature::user_defined(Volatility::Immutable);
-        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: Some(misfit), signature }))
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: Some(misfit), exactly: None, signature }))
+    }
+
+    /// An immutable function whose result is of a type that its Arrow type does not tell, such as json.
+    pub fn typed(name: &'static str, rule: Rule, exactly: PgType, kernel: Kernel) -> Arc<ScalarUDF> {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        let exactly = Some(exactly);
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, exactly, signature }))
     }
 
     /// The same function with its type settled, for a call of a refined one whose argument is no literal: if it became one when
@@ -120,7 +138,10 @@ impl ScalarUDFImpl for Function {
             Some((refine, value)) => refine(plain, value),
             None => plain,
         };
-        Ok(Arc::new(Field::new(self.name, ty, true)))
+        match &self.exactly {
+            Some(exact) => Ok(Arc::new(exact.field(self.name, true))),
+            None => Ok(Arc::new(Field::new(self.name, ty, true))),
+        }
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
@@ -171,6 +192,27 @@ pub fn fixed(given: &[DataType], wanted: &[DataType], optional: usize, output: D
 /// Argument `i` as text.
 pub fn text(args: &[ArrayRef], i: usize) -> &StringViewArray {
     args[i].as_string_view()
+}
+
+/// The type in which an array of text is taken that may be written as an array or as an array's text; see [`texts`].
+pub fn texts_type(given: &DataType) -> Option<DataType> {
+    match given {
+        DataType::List(item) if item.data_type().is_string() || item.data_type().is_null() => Some(DataType::new_list(TEXT, true)),
+        t if t.is_string() || t.is_null() => Some(TEXT),
+        _ => None,
+    }
+}
+
+/// Argument `i`, not NULL, as an array of text. Errors: 22P02.
+pub fn texts(args: &[ArrayRef], i: usize, row: usize) -> Result<Vec<Option<String>>> {
+    let items = match args[i].data_type() {
+        DataType::List(_) => args[i].as_list::<i32>().value(row),
+        _ => {
+            let list = array_text::parse(&PgType::Array(Box::new(PgType::Text)), text(args, i).value(row))?;
+            list.to_array()?.as_list::<i32>().value(0)
+        }
+    };
+    Ok(items.as_string_view().iter().map(|t| t.map(String::from)).collect())
 }
 
 /// `f` of each row in which no argument is NULL; NULL elsewhere.

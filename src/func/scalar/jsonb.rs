@@ -6,7 +6,8 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, LargeStringArray
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::logical_expr::ScalarUDF;
 
-use super::define::{Function, TEXT, each, text, text_array};
+use super::define::{Function, TEXT, each, text, text_array, texts, texts_type};
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::json::{Json, parse};
 
@@ -20,6 +21,13 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("json_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args)?))),
         Function::udf("jsonb_contains", two_json, contains),
         Function::udf("jsonb_exists", exists_rule, exists),
+        Function::udf("jsonb_contained", two_json, |args, kind| contains(&[args[1].clone(), args[0].clone()], kind)),
+        Function::udf("jsonb_exists_any", keys_of_rule, |args, _| exists_keys(args, |found, _| found > 0)),
+        Function::udf("jsonb_exists_all", keys_of_rule, |args, _| exists_keys(args, |found, asked| found == asked)),
+        Function::udf("jsonb_extract_path", |t| keys_rule(t, JSON), |args, _| json_array(walk_keys(args)?)),
+        Function::udf("jsonb_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
+        Function::typed("json_extract_path", |t| keys_rule(t, JSON), PgType::Json, |args, _| json_array(walk_keys(args)?)),
+        Function::udf("json_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
         Function::udf("jsonb_typeof", |t| one_json(t, TEXT), type_of),
         Function::udf("json_typeof", |t| one_json(t, TEXT), type_of),
         Function::udf("jsonb_array_length", |t| one_json(t, DataType::Int32), array_length),
@@ -57,10 +65,18 @@ fn key_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Data
 }
 
 fn path_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
-    matches!(types, [a, b] if is_json(a) && b.is_string()).then(|| (vec![JSON, TEXT], output))
+    let [a, path] = types else { return None };
+    let path = texts_type(path)?;
+    is_json(a).then(|| (vec![JSON, path], output))
 }
 
-fn value(args: &[ArrayRef], i: usize, row: usize) -> Result<Json> {
+/// A path whose keys are arguments.
+fn keys_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    let (first, keys) = types.split_first()?;
+    (is_json(first) && keys.iter().all(DataType::is_string)).then(|| ([vec![JSON], vec![TEXT; keys.len()]].concat(), output))
+}
+
+pub(super) fn value(args: &[ArrayRef], i: usize, row: usize) -> Result<Json> {
     let text = args[i].as_string::<i64>().value(row);
     let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type json: \"{text}\""));
     parse(text).ok_or_else(wrong)
@@ -90,21 +106,25 @@ fn step(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
 }
 
 fn walk(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
-    let found = each(args, |row| {
-        let path = text(args, 1).value(row);
-        let inner = path.trim().strip_prefix('{').and_then(|p| p.strip_suffix('}'));
-        let inner = inner.ok_or_else(|| Error::new(code::INVALID_TEXT_REPRESENTATION, format!("malformed array literal: \"{path}\"")))?;
-        let mut at = Some(value(args, 0, row)?);
-        for key in inner.split(',').map(|k| k.trim().trim_matches('"')).filter(|k| !k.is_empty()) {
-            at = match at {
-                Some(json @ Json::Array(_)) => key.parse().ok().and_then(|n| item(json, n)),
-                Some(json) => member(json, key),
-                None => None,
-            };
-        }
-        Ok(at)
-    })?;
+    let found = each(args, |row| Ok(at_path(value(args, 0, row)?, texts(args, 1, row)?.iter().map(Option::as_deref))))?;
     Ok(found.into_iter().map(Option::flatten).collect())
+}
+
+fn walk_keys(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
+    let keys = |row| (1..args.len()).map(move |i| Some(text(args, i).value(row)));
+    let found = each(args, |row| Ok(at_path(value(args, 0, row)?, keys(row))))?;
+    Ok(found.into_iter().map(Option::flatten).collect())
+}
+
+fn at_path<'a>(json: Json, path: impl Iterator<Item = Option<&'a str>>) -> Option<Json> {
+    let mut at = json;
+    for key in path {
+        at = match at {
+            json @ Json::Array(_) => item(json, key?.trim().parse().ok()?)?,
+            json => member(json, key?)?,
+        };
+    }
+    Some(at)
 }
 
 fn json_array(rows: Vec<Option<Json>>) -> Result<ArrayRef> {
@@ -137,15 +157,30 @@ fn contains(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
 }
 
+fn has_key(json: &Json, key: &str) -> bool {
+    match json {
+        Json::Object(members) => members.iter().any(|(k, _)| k == key),
+        Json::Array(items) => items.iter().any(|item| matches!(item, Json::String(s) if s == key)),
+        Json::String(s) => s == key,
+        _ => false,
+    }
+}
+
 fn exists(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| Ok(has_key(&value(args, 0, row)?, text(args, 1).value(row))))?;
+    Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
+}
+
+fn keys_of_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    path_rule(types, DataType::Boolean)
+}
+
+/// `?|` and `?&`, by how many of the keys are there and how many are asked for; NULLs are not.
+fn exists_keys(args: &[ArrayRef], holds: fn(usize, usize) -> bool) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        let key = text(args, 1).value(row);
-        Ok(match value(args, 0, row)? {
-            Json::Object(members) => members.iter().any(|(k, _)| k == key),
-            Json::Array(items) => items.contains(&Json::String(key.to_string())),
-            Json::String(s) => s == key,
-            _ => false,
-        })
+        let (json, keys) = (value(args, 0, row)?, texts(args, 1, row)?);
+        let asked = keys.iter().flatten().count();
+        Ok(holds(keys.iter().flatten().filter(|key| has_key(&json, key)).count(), asked))
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
 }

@@ -1,17 +1,26 @@
 //! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
 
 mod arrays;
+mod buckets;
+mod bytes;
 mod collected;
 pub mod define;
+mod format;
 mod growing;
+mod json_build;
 mod jsonb;
+mod jsonb_edit;
 mod math;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
+mod places;
 mod planner;
+mod regexps;
 mod series;
 mod sets;
+mod similar;
+mod spans;
 mod strings;
 pub mod times;
 mod to_char;
@@ -33,7 +42,16 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         strings::functions(),
         growing::functions(),
         arrays::functions(),
+        buckets::functions(),
+        bytes::functions(),
+        places::functions(),
+        format::functions(),
+        regexps::functions(),
+        similar::functions(),
+        spans::functions(),
+        json_build::functions(),
         jsonb::functions(),
+        jsonb_edit::functions(),
         trunc::functions(),
         windows::functions(),
         collected::functions(),

@@ -1,14 +1,15 @@
 //! SQL syntax that stands for a function of ours: EXTRACT, `||` and the operators of json.
 
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::functions::string::starts_with;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
 use crate::data::PgType;
-use crate::error::Error;
+use crate::func::text_io;
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl ExprPlanner for Syntax {
         Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(extract, args))))
     }
 
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
         let name = match expr.op {
             BinaryOperator::Arrow => "json_get",
             BinaryOperator::LongArrow => "json_get_text",
@@ -30,22 +31,64 @@ impl ExprPlanner for Syntax {
             BinaryOperator::HashLongArrow => "json_path_text",
             BinaryOperator::Question => "jsonb_exists",
             BinaryOperator::AtArrow if expr.left.get_type(schema)? == DataType::LargeUtf8 => "jsonb_contains",
-            BinaryOperator::StringConcat
-                if [&expr.left, &expr.right].iter().all(|e| e.get_type(schema).is_ok_and(|t| t == DataType::LargeUtf8)) =>
-            {
-                let error = Error::unsupported("jsonb || jsonb is not supported");
-                return Err(error.hint("Cast both sides to text to join their text.").into());
+            BinaryOperator::PGOverlap => "arrays_overlap",
+            BinaryOperator::AtArrow if is_array(&expr.left, schema) => "array_contains_all",
+            BinaryOperator::ArrowAt if is_array(&expr.left, schema) => {
+                std::mem::swap(&mut expr.left, &mut expr.right);
+                "array_contains_all"
             }
+            BinaryOperator::PGStartsWith => return Ok(PlannerResult::Planned(starts_with().call(vec![expr.left, expr.right]))),
+            BinaryOperator::QuestionPipe => "jsonb_exists_any",
+            BinaryOperator::QuestionAnd => "jsonb_exists_all",
+            BinaryOperator::HashMinus => "jsonb_delete_path",
+            BinaryOperator::ArrowAt if [&expr.left, &expr.right].iter().any(|e| is_json(e, schema)) => "jsonb_contained",
+            BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
+            // A literal beside a jsonb is one; other texts are joined as text.
+            BinaryOperator::StringConcat if joins_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             BinaryOperator::StringConcat => return join(expr, schema),
+            BinaryOperator::Eq | BinaryOperator::NotEq => return compared(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        match super::jsonb::operator(name) {
+        match super::jsonb::operator(name).or_else(|| super::jsonb_edit::operator(name)).or_else(|| super::places::operator(name)) {
             Some(function) => {
                 Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![expr.left, expr.right]))))
             }
             None => Ok(PlannerResult::Original(expr)),
         }
     }
+}
+
+fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|t| t == DataType::LargeUtf8)
+}
+
+fn is_array(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|t| t.is_list())
+}
+
+fn joins_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    let fits = |e: &Expr| is_json(e, schema) || is_plain(e);
+    fits(left) && fits(right) && (is_json(left, schema) || is_json(right, schema))
+}
+
+/// True for a string literal whose type is not said.
+fn is_plain(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None))
+}
+
+/// `flag = 'f'`: a literal that stands beside a boolean or a uuid is read as one.
+fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
+        (true, false) => (&mut expr.left, &expr.right),
+        (false, true) => (&mut expr.right, &expr.left),
+        _ => return Ok(PlannerResult::Original(expr)),
+    };
+    let ty = other.get_type(schema)?;
+    if let (DataType::Boolean | DataType::FixedSizeBinary(16), Expr::Literal(value, _)) = (&ty, &*literal) {
+        let text = value.try_as_str().flatten().unwrap_or_default();
+        *literal = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+    }
+    Ok(PlannerResult::Original(expr))
 }
 
 /// `a || b` of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.

@@ -88,7 +88,7 @@ fn texts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRe
     text_lists(rows.collect())
 }
 
-fn text_lists(rows: Vec<Option<Vec<Option<String>>>>) -> Result<ArrayRef> {
+pub(super) fn text_lists(rows: Vec<Option<Vec<Option<String>>>>) -> Result<ArrayRef> {
     let mut lists = ListBuilder::new(StringViewBuilder::new()).with_field(Field::new_list_field(TEXT, true));
     for row in rows {
         let valid = row.is_some();

@@ -7,18 +7,28 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, fixed, text, text_array};
+use super::format::shown;
 use crate::error::Result;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("quote_ident", one_text, |args, _| map(args, quote_ident)),
-        Function::udf("quote_literal", one_text, |args, _| map(args, quote_literal)),
-        Function::udf("quote_nullable", one_text, quote_nullable),
+        Function::udf("quote_literal", one_value, |args, _| Ok(text_array(each(args, |row| Ok(quote_literal(&printed(args, row)?)))?))),
+        Function::udf("quote_nullable", one_value, quote_nullable),
     ]
 }
 
 fn one_text(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     fixed(types, &[TEXT], 0, TEXT)
+}
+
+/// A value of any type, shown as text.
+fn one_value(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    (types.len() == 1).then(|| (types.to_vec(), TEXT))
+}
+
+fn printed(args: &[ArrayRef], row: usize) -> Result<String> {
+    Ok(shown(&args[0], row)?.unwrap_or_default())
 }
 
 fn map(args: &[ArrayRef], f: fn(&str) -> String) -> Result<ArrayRef> {
@@ -39,7 +49,6 @@ pub fn quote_literal(value: &str) -> String {
 }
 
 fn quote_nullable(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let values = text(args, 0);
-    let quoted = |row| Some(if values.is_null(row) { "NULL".to_string() } else { quote_literal(values.value(row)) });
-    Ok(text_array((0..values.len()).map(quoted).collect()))
+    let quoted = |row| Ok(Some(shown(&args[0], row)?.map_or_else(|| "NULL".to_string(), |value| quote_literal(&value))));
+    Ok(text_array((0..args[0].len()).map(quoted).collect::<Result<_>>()?))
 }

@@ -187,4 +187,6 @@ pub struct SystemRelation {
     pub name: &'static str,
     pub columns: fn() -> SchemaRef,
     pub rows: fn(&SystemContext) -> Result<RecordBatch>,
+    /// It never has a row.
+    pub is_empty: bool,
 }

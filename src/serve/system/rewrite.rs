@@ -9,9 +9,11 @@ mod aggregates;
 mod build;
 mod casts;
 mod grouping;
+mod keys;
 mod present;
 mod queries;
 mod series;
+mod standard;
 mod vectors;
 
 use std::ops::ControlFlow;
@@ -31,9 +33,12 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
+    standard::overlaps,
     casts::compared,
     casts::chained,
+    casts::joined,
     queries::always_null,
+    keys::column_names,
     queries::array_of_options,
     queries::roles_of_policy,
     vectors::expanded_field,
@@ -43,6 +48,10 @@ const BEFORE: &[Rule] = &[
 /// Rules for the way up.
 const AFTER: &[Rule] = &[
     unqualified_function,
+    standard::named_arguments,
+    standard::random_uuid,
+    standard::similar,
+    standard::substring,
     keyword_function,
     custom_operator,
     collate,
@@ -63,6 +72,9 @@ const AFTER: &[Rule] = &[
 
 /// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
+    if let Statement::Query(query) = statement {
+        queries::order_by_hidden(query);
+    }
     VisitMut::visit(statement, &mut Rewriter { context }).break_value().map_or(Ok(()), Err)
 }
 
@@ -99,6 +111,7 @@ impl VisitorMut for Rewriter<'_> {
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         table_function(factor);
+        series::as_relation(factor);
         series::in_from(factor);
         series::column_of_alias(factor);
         ControlFlow::Continue(())

@@ -33,8 +33,13 @@ pub struct Proc {
     pub volatility: &'static str,
 }
 
+/// The schema, which no catalog lists, of relations that stand for functions in FROM.
+pub const SET_FUNCTIONS: &str = "pg_set_functions";
+
 /// Every system relation, in the order of its schema and name.
-pub static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| table(include_str!("relations.txt")).map(shape).collect());
+pub static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| shapes(|s| s.schema != SET_FUNCTIONS).collect());
+/// The functions in FROM that are relations to the planner.
+static SETS: LazyLock<Vec<Shape>> = LazyLock::new(|| shapes(|s| s.schema == SET_FUNCTIONS).collect());
 /// The functions of pg_proc.
 pub static PROCS: LazyLock<Vec<Proc>> = LazyLock::new(|| table(include_str!("procs.txt")).map(proc).collect());
 static BY_NAME: LazyLock<HashMap<(&str, &str), usize>> =
@@ -57,9 +62,15 @@ pub fn opclasses() -> impl Iterator<Item = Vec<&'static str>> {
     table(include_str!("opclasses.txt"))
 }
 
+/// Keywords: word, category, whether it may be a label without AS.
+pub fn keywords() -> impl Iterator<Item = Vec<&'static str>> {
+    table(include_str!("keywords.txt"))
+}
+
 /// The shape of that system relation.
 pub fn find(schema: &str, name: &str) -> Option<&'static Shape> {
-    BY_NAME.get(&(schema, name)).map(|i| &SHAPES[*i])
+    let listed = BY_NAME.get(&(schema, name)).map(|i| &SHAPES[*i]);
+    listed.or_else(|| SETS.iter().find(|s| (s.schema, s.name) == (schema, name)))
 }
 
 /// An integer cell; 0 if it is not one.
@@ -71,6 +82,10 @@ fn table(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     text.lines().filter(|l| !l.is_empty()).map(|l| l.split('|').collect())
 }
 
+fn shapes(wanted: fn(&Shape) -> bool) -> impl Iterator<Item = Shape> {
+    table(include_str!("relations.txt")).map(shape).filter(wanted)
+}
+
 fn shape(cells: Vec<&'static str>) -> Shape {
     let columns: Vec<_> = cells[4].split(',').map(|c| c.split_once(' ').expect("a fact names a column and its type")).collect();
     let columns: Vec<_> = columns.into_iter().map(|(name, ty)| (name, type_of(ty))).collect();
@@ -79,12 +94,9 @@ fn shape(cells: Vec<&'static str>) -> Shape {
     Shape { schema: cells[0], name: cells[1], oid: number(cells[2]) as u32, kind: cells[3], columns, arrow }
 }
 
-/// The type of a system column; types that Everfold lacks (xid, inet, pg_lsn ...) are carried as the nearest one it has.
+/// The type of a system column; types that Everfold lacks (pg_mcv_list ...) are carried as text.
 fn type_of(name: &str) -> PgType {
-    match name {
-        "xid" | "cid" => PgType::Oid,
-        _ => PgType::parse(name).unwrap_or(PgType::Text),
-    }
+    PgType::parse(name).unwrap_or(PgType::Text)
 }
 
 fn proc(cells: Vec<&'static str>) -> Proc {

@@ -31,8 +31,6 @@ pub fn functions() -> impl Iterator<Item = ScalarUDF> {
 
 /// Name, number of arguments, type of the result, body.
 const LIST: &[(&str, usize, Returns, Run)] = &[
-    ("array_lower", 2, |_| Ok(DataType::Int64), |a, n| bound(a, n, |_| 1)),
-    ("array_upper", 2, |_| Ok(DataType::Int64), |a, n| bound(a, n, |len| len)),
     ("pg_vector", 1, vector_type, |a, _| vector(&a[0])),
     ("pg_subscripts", 2, |_| Ok(list_of(DataType::Int32)), subscripts),
     ("pg_expandarray", 1, |_| Ok(list_of(DataType::Struct(pair()))), |a, _| expand(&a[0])),
@@ -112,19 +110,6 @@ fn as_list(array: &ArrayRef) -> DfResult<ListArray> {
 
 fn length(list: &ListArray, i: usize) -> i32 {
     if list.is_valid(i) { list.value_length(i) } else { 0 }
-}
-
-/// A bound of the first dimension; null for an empty array and for other dimensions, as in PostgreSQL. A bigint, because
-/// DataFusion's generate_series() takes nothing else.
-fn bound(args: &[ArrayRef], n: usize, of: fn(i64) -> i64) -> DfResult<ArrayRef> {
-    if matches!(args[0].data_type(), DataType::Null) {
-        return Ok(Arc::new(Int64Array::new_null(n)));
-    }
-    let list = as_list(&args[0])?;
-    let dimension = cast(&args[1], &DataType::Int64)?;
-    let dimension = dimension.as_primitive::<arrow::datatypes::Int64Type>();
-    let one = |i: usize| (dimension.is_valid(i) && dimension.value(i) == 1 && length(&list, i) > 0).then(|| of(length(&list, i).into()));
-    Ok(Arc::new((0..n).map(one).collect::<Int64Array>()))
 }
 
 /// generate_subscripts(array, 1) as an array: 1.. for arrays, 0.. for vectors.

@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::catalog::RelationKind;
+use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
 use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
 use crate::serve::system::keys::{constraints, indexes};
@@ -37,6 +38,14 @@ pub fn reg_name(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(kind.print(context, kind.read(context, text)?).into())
 }
 
+/// The same behind the oid, for whoever writes it to a client: see [`REG_SEPARATOR`].
+pub fn reg_shown(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (kind, text) = reg(row)?;
+    let Some(text) = text else { return Ok(Cell::Null) };
+    let oid = kind.read(context, text)?;
+    Ok(format!("{oid}{REG_SEPARATOR}{}", kind.print(context, oid)).into())
+}
+
 /// to_regclass() and its kin: null for a name that does not exist.
 pub fn to_reg(kind: &str, context: &SystemContext, row: Row) -> Result<Cell> {
     let kind = Reg::parse(kind).ok_or_else(|| Error::internal("not a reg type"))?;
@@ -59,6 +68,15 @@ pub fn current_setting(context: &SystemContext, row: Row) -> Result<Cell> {
         None if row.get(1) == Some(&Some("true")) => Ok(Cell::Null),
         None => Err(Error::new(code::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))),
     }
+}
+
+/// The names of the columns of a relation, by their numbers in a key's text: `{1,2}` or `1 2`. Null for columns that do not exist.
+pub fn column_names(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (Some(relation), Some(key)) = (oid(row[0]), row[1]) else { return Ok(Cell::Null) };
+    let numbers = key.split(['{', '}', '[', ']', ',', ' ']).filter_map(|n| n.parse::<usize>().ok());
+    let Some(relation) = context.catalog.by_id(relation) else { return Ok(Cell::Null) };
+    let name = |n: usize| n.checked_sub(1).and_then(|i| relation.columns.get(i)).map(|c| c.name.clone());
+    Ok(Cell::List(numbers.map(|n| name(n).into()).collect()))
 }
 
 pub fn format_type(context: &SystemContext, row: Row) -> Result<Cell> {
@@ -116,6 +134,33 @@ pub fn serial_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
     relation.column(column)?;
     let owned = context.catalog.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
     Ok(owned.map(|s| format!("public.{}", names::quote_ident(&s.name))).into())
+}
+
+fn description(context: &SystemContext, object: u32, class: Option<&str>, column: usize) -> Option<String> {
+    let class = class.map(|name| facts::find("pg_catalog", name).map_or(0, |s| s.oid));
+    let fits = |d: &relations::Description| d.object == object && d.column == column && class.is_none_or(|c| c == d.class);
+    relations::descriptions(context).find(fits).map(|d| d.text.to_string())
+}
+
+/// The comment on an object, of a catalog if one is named.
+pub fn object_description(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(object) = oid(row[0]) else { return Ok(Cell::Null) };
+    if row.get(1) == Some(&None) {
+        return Ok(Cell::Null);
+    }
+    Ok(description(context, object, row.get(1).copied().flatten(), 0).into())
+}
+
+/// The comment on a column.
+pub fn column_description(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (Some(object), Some(column)) = (oid(row[0]), row[1].and_then(|n| n.parse::<usize>().ok())) else { return Ok(Cell::Null) };
+    Ok(if column == 0 { Cell::Null } else { description(context, object, Some("pg_class"), column).into() })
+}
+
+/// The comment on the database.
+pub fn database_description(context: &SystemContext, row: Row) -> Result<Cell> {
+    let is_ours = oid(row[0]) == Some(names::DATABASE) && row[1] == Some("pg_database");
+    Ok(if is_ours { context.catalog.comment_on("").into() } else { Cell::Null })
 }
 
 fn proc(row: Row) -> Option<&'static Proc> {
@@ -188,6 +233,26 @@ pub fn size_pretty(_: &SystemContext, row: Row) -> Result<Cell> {
         size /= 1024.0;
     }
     Ok(format!("{} PB", size.round()).into())
+}
+
+/// The bytes that a size such as `10 MB` means.
+pub fn size_bytes(_: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let invalid = || Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid size: \"{text}\""));
+    let trimmed = text.trim();
+    let at = trimmed.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(trimmed.len());
+    let number: f64 = trimmed[..at].parse().map_err(|_| invalid())?;
+    let unit = trimmed[at..].trim().to_ascii_lowercase();
+    let power = match unit.as_str() {
+        "" | "b" | "bytes" => 0,
+        "kb" => 1,
+        "mb" => 2,
+        "gb" => 3,
+        "tb" => 4,
+        "pb" => 5,
+        _ => return Err(invalid().hint("Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\".")),
+    };
+    Ok(Cell::Int((number * 1024f64.powi(power)).round() as i64))
 }
 
 #[cfg(test)]

@@ -97,7 +97,13 @@ impl ScalarUDFImpl for System {
             let message = format!("function {}({}) does not exist", self.entry.name, types.join(", "));
             return Err(Error::new(code::UNDEFINED_FUNCTION, message).hint("It takes another number of arguments.").into());
         }
-        Ok(Arc::new(self.entry.returns.field(self.entry.name, true)))
+        // The type that reg_oid gives stands in its first argument.
+        let kind = args.scalar_arguments.first().copied().flatten().and_then(|k| k.try_as_str().flatten());
+        let returns = match kind.map(PgType::parse) {
+            Some(Ok(reg)) if self.entry.name == "reg_oid" => reg,
+            _ => self.entry.returns.clone(),
+        };
+        Ok(Arc::new(returns.field(self.entry.name, true)))
     }
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let context = (self.context)();

@@ -119,3 +119,21 @@ pub fn pg_am(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     }
     Ok(())
 }
+
+pub fn pg_get_keywords(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    facts::keywords().try_for_each(|k| {
+        let category = match k[1] {
+            "C" => "unreserved (cannot be function or type name)",
+            "T" => "reserved (can be function or type name)",
+            "R" => "reserved",
+            _ => "unreserved",
+        };
+        rows.add([
+            ("word", k[0].into()),
+            ("catcode", k[1].into()),
+            ("barelabel", (k[2] == "t").into()),
+            ("catdesc", category.into()),
+            ("baredesc", if k[2] == "t" { "can be bare label" } else { "requires AS" }.into()),
+        ])
+    })
+}

@@ -7,6 +7,7 @@ mod activity;
 mod attribute;
 mod class;
 mod constraints;
+mod descriptions;
 mod everfold;
 mod functions;
 mod keys;
@@ -18,6 +19,7 @@ mod settings;
 mod standard;
 mod types;
 
+pub use descriptions::{Description, all as descriptions};
 pub use listing::definition;
 pub use settings::setting;
 
@@ -36,6 +38,7 @@ macro_rules! relations { ($($schema:literal $name:literal $rows:path;)*) => {
         name: $name,
         columns: || columns($schema, $name),
         rows: |context| build($schema, $name, context, $rows),
+        is_empty: matches!(stringify!($rows).as_bytes(), b"nothing"),
     }),*];
 } }
 
@@ -62,7 +65,7 @@ relations! {
     "pg_catalog" "pg_db_role_setting" nothing;
     "pg_catalog" "pg_default_acl" nothing;
     "pg_catalog" "pg_depend" listing::pg_depend;
-    "pg_catalog" "pg_description" nothing;
+    "pg_catalog" "pg_description" descriptions::pg_description;
     "pg_catalog" "pg_enum" nothing;
     "pg_catalog" "pg_event_trigger" nothing;
     "pg_catalog" "pg_extension" nothing;
@@ -111,7 +114,7 @@ relations! {
     "pg_catalog" "pg_settings" settings::pg_settings;
     "pg_catalog" "pg_shadow" roles::pg_shadow;
     "pg_catalog" "pg_shdepend" nothing;
-    "pg_catalog" "pg_shdescription" nothing;
+    "pg_catalog" "pg_shdescription" descriptions::pg_shdescription;
     "pg_catalog" "pg_shmem_allocations" nothing;
     "pg_catalog" "pg_shseclabel" nothing;
     "pg_catalog" "pg_stat_activity" activity::pg_stat_activity;
@@ -239,6 +242,7 @@ relations! {
     "information_schema" "view_routine_usage" nothing;
     "information_schema" "view_table_usage" standard::view_table_usage;
     "information_schema" "views" standard::views;
+    "pg_set_functions" "pg_get_keywords" functions::pg_get_keywords;
     "everfold" "streams" everfold::streams;
     "everfold" "tables" everfold::tables;
     "everfold" "views" everfold::views;
@@ -247,6 +251,11 @@ relations! {
     "everfold" "settings" everfold::settings;
     "everfold" "sessions" everfold::sessions;
     "everfold" "dependencies" everfold::dependencies;
+}
+
+/// True for a relation of things that Everfold does not have, which never has a row.
+pub fn is_empty(schema: &str, name: &str) -> bool {
+    RELATIONS.iter().any(|r| r.is_empty && r.schema == schema && r.name == name)
 }
 
 /// The schema of a system relation.

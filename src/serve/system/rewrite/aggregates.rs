@@ -1,5 +1,4 @@
-//! Aggregates that are a function of the array of a group's values: json_agg, json_object_agg, mode, percentile_disc. The json ones give
-//! jsonb's text, which PostgreSQL's json_object_agg spaces otherwise.
+//! Aggregates that are a function of the array of a group's values: json_agg, json_object_agg, mode, percentile_disc.
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions,
@@ -15,15 +14,17 @@ pub fn is_collected(f: &Function) -> bool {
     f.over.is_none() && NAMES.contains(&last_name(&f.name).as_str())
 }
 
-/// `json_agg(x ..)` is `array_to_json(array_agg(x ..))`, and so on.
+/// `json_agg(x ..)` is `array_to_json_agg(array_agg(x ..))`, and so on.
 pub fn collected(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     if !is_collected(f) {
         return Ok(());
     }
     let rewritten = match last_name(&f.name).as_str() {
-        "json_agg" | "jsonb_agg" => Some(call("array_to_json", vec![array_agg(f, None, vec![])])),
-        "json_object_agg" | "jsonb_object_agg" => object(f),
+        "json_agg" => Some(call("array_to_json_agg", vec![array_agg(f, None, vec![])])),
+        "jsonb_agg" => Some(call("array_to_jsonb_agg", vec![array_agg(f, None, vec![])])),
+        "json_object_agg" => object(f, "arrays_to_json_object"),
+        "jsonb_object_agg" => object(f, "arrays_to_object"),
         "mode" => within_group(f, 0).map(|(array, _)| call("array_mode", vec![array])),
         "percentile_disc" => within_group(f, 1).map(|(array, args)| call("array_percentile_disc", [vec![array], args].concat())),
         _ => None,
@@ -66,11 +67,11 @@ fn ascending(expr: Expr) -> OrderByExpr {
 }
 
 /// Two arrays in the same order.
-fn object(f: &Function) -> Option<Expr> {
+fn object(f: &Function, maker: &str) -> Option<Expr> {
     let [key, value] = <[Expr; 2]>::try_from(plain(f)?).ok()?;
     let order = || vec![ascending(key.clone()), ascending(value.clone())];
     let arrays = vec![array_agg(f, Some(key.clone()), order()), array_agg(f, Some(value.clone()), order())];
-    Some(call("arrays_to_object", arrays))
+    Some(call(maker, arrays))
 }
 
 /// The array of the values of WITHIN GROUP in their order, and the direct arguments.

@@ -1,10 +1,10 @@
 //! Casts to types that only PostgreSQL has: `::regclass` and its kin, `::oid`, `::name`, `::"char"`, `::pg_catalog.text`.
 
-use sqlparser::ast::{ArrayElemTypeDef, BinaryOperator, DataType, Expr, Value};
+use sqlparser::ast::{ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, ObjectName, Value};
 
 use super::super::SystemContext;
 use super::super::names::Reg;
-use super::build::{bare, call, last_name, literal, take, text};
+use super::build::{arguments, bare, call, last_name, literal, take, text};
 use crate::error::Result;
 
 fn reg(data_type: &DataType) -> Option<(Reg, String)> {
@@ -53,27 +53,73 @@ pub fn compared(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `x::regclass::oid` is the number (psql's \sf, SQLAlchemy).
+/// `x::regclass::oid` is the number (psql's \sf, SQLAlchemy), `x::regclass::text` the name (psql's \d).
 pub fn chained(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Expr::Cast { expr: inner, data_type, .. } = expr else { return Ok(()) };
     if is_oid(data_type)
-        && let Expr::Cast { expr: x, data_type: inner_type, .. } = inner.as_mut()
+        && let Expr::Cast { expr: x, data_type: inner_type, .. } = unnested(inner)
         && let Some((kind, name)) = reg(inner_type)
     {
         **inner = as_oid(kind, &name, take(x), context)?;
+    } else if is_text(data_type) {
+        named(inner);
     }
     Ok(())
 }
 
-/// What is left: `x::regclass` is shown by its name (psql's \d), a literal is checked and its number kept;
+fn is_text(data_type: &DataType) -> bool {
+    let custom =
+        matches!(data_type, DataType::Custom(name, _) if matches!(last_name(name).as_str(), "text" | "varchar" | "name" | "bpchar"));
+    custom || matches!(data_type, DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_))
+}
+
+fn unnested(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::Nested(inner) => unnested(inner),
+        other => other,
+    }
+}
+
+/// `x::regclass` as text: the name.
+fn named(operand: &mut Expr) {
+    if let Expr::Cast { expr: x, data_type, .. } = unnested(operand)
+        && let Some((_, name)) = reg(data_type)
+    {
+        *operand = call("reg_name", vec![text(&name), take(x)]);
+    }
+}
+
+/// Where a reg type becomes text without a cast, it is by its name: `x::regclass || 'y'` and arguments of functions of text.
+pub fn joined(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    const OF_TEXT: [&str; 9] = [
+        "format",
+        "concat",
+        "concat_ws",
+        "string_agg",
+        "json_build_object",
+        "jsonb_build_object",
+        "json_build_array",
+        "to_json",
+        "to_jsonb",
+    ];
+    match expr {
+        Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => [left, right].into_iter().for_each(|e| named(e)),
+        Expr::Function(f) if OF_TEXT.contains(&last_name(&f.name).as_str()) => arguments(f).into_iter().for_each(named),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What is left: `x::regclass` is a number of that type, which [`super::super::functions`] gives it; a literal is read at once;
 /// types that Everfold carries as another one are cast to that.
 pub fn cast(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Expr::Cast { expr: x, data_type, .. } = expr else { return Ok(()) };
     if let Some((kind, name)) = reg(data_type) {
-        *expr = match bare(x) {
-            Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_)) => as_oid(kind, &name, take(x), context)?,
-            _ => call("reg_name", vec![text(&name), take(x)]),
+        let x = match bare(x) {
+            Expr::Value(v) if let Value::SingleQuotedString(literal) = &v.value => text(&kind.read(context, literal)?.to_string()),
+            _ => take(x),
         };
+        *expr = call("reg_oid", vec![text(&name), x]);
         return Ok(());
     }
     if let Some(known) = plain(data_type) {
@@ -97,10 +143,12 @@ fn plain(data_type: &DataType) -> Option<DataType> {
             Some(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain(item)?), *size)))
         }
         DataType::Custom(name, _) => Some(match last_name(name).as_str() {
-            "name" | "text" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "bpchar" | "varchar" | "cstring" | "aclitem" => {
-                DataType::Text
+            name @ ("name" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "aclitem" | "xid" | "cid" | "inet" | "bpchar") => {
+                DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![])
             }
-            "oid" | "xid" | "cid" => DataType::IntUnsigned(None),
+            "text" | "cstring" => DataType::Text,
+            "varchar" => DataType::Varchar(None),
+            "oid" => DataType::IntUnsigned(None),
             "int2" => DataType::SmallInt(None),
             "int4" => DataType::Integer(None),
             "int8" => DataType::BigInt(None),

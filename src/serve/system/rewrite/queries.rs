@@ -4,12 +4,13 @@ use hashbrown::{HashMap, HashSet};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, OrderByKind, Query, Select, SelectItem,
+    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value,
 };
 
 use super::super::SystemContext;
 use super::super::facts;
+use super::super::relations::is_empty;
 use super::build::{call, column_name, last_name, literal, take};
 use crate::error::{Error, Result};
 
@@ -207,10 +208,20 @@ pub fn always_null(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         _ => String::new(),
     };
     let names: Vec<_> = select.from.iter().map(|t| name(&t.relation)).collect();
+    if names.iter().any(|n| is_empty("pg_catalog", n))
+        && select.from.iter().all(|t| t.joins.is_empty())
+        && !is_grouped(select)
+        && let Some(item) = only_item(select).filter(|e| !is_aggregate(e))
+    {
+        // It has no rows, so the answer is NULL, of the type that json_build_object (SQLAlchemy) or a text has.
+        let json = matches!(item, Expr::Function(f) if last_name(&f.name).starts_with("json"));
+        *expr = null_of(if json { DataType::JSON } else { DataType::Text });
+        return Ok(());
+    }
     let collation = names == ["pg_collation", "pg_type"] && only_item(select).and_then(|e| column_name(e)).is_some_and(|n| n == "collname");
     let publication = names == ["generate_series", "pg_attribute"] && select.to_string().contains("prattrs");
     if collation || publication {
-        *expr = null_of(DataType::Text);
+        *expr = null_of(if collation { DataType::Custom(ObjectName::from(vec![Ident::new("name")]), vec![]) } else { DataType::Text });
     }
     Ok(())
 }
@@ -265,6 +276,45 @@ pub fn no_locks(query: &Query) -> Result<()> {
     }
     let hint = "Leave it out: UPDATE and DELETE see the rows as they are and lock the table themselves.";
     Err(Error::unsupported("SELECT .. FOR UPDATE and FOR SHARE are not supported").hint(hint))
+}
+
+/// `SELECT f(c.oid) AS oid .. ORDER BY g(c.oid)`: DataFusion takes the column and the output column of the same name for one another. The
+/// output column gets a mark behind its name, as [`labels`] does it. Only for the outermost query, whose names nobody refers to.
+pub fn order_by_hidden(query: &mut Query) {
+    let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|o| &mut o.kind) else { return };
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let mut hidden = HashSet::new();
+    for one in by.iter() {
+        let _ = sqlparser::ast::visit_expressions(&one.expr, |e| {
+            if let Expr::CompoundIdentifier(parts) = e {
+                hidden.extend(parts.last().map(|p| p.value.clone()));
+            }
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+    }
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        let (expr, name) = match item {
+            SelectItem::UnnamedExpr(e) => {
+                let name = label(e);
+                (take(e), name)
+            }
+            SelectItem::ExprWithAlias { expr, alias } => (take(expr), alias.value.clone()),
+            _ => continue,
+        };
+        let itself = matches!(&expr, Expr::CompoundIdentifier(parts) if parts.last().is_some_and(|p| p.value == name));
+        if itself || !hidden.contains(&name) {
+            match item {
+                SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => *e = expr,
+                _ => {}
+            }
+            continue;
+        }
+        let alias = Ident::with_quote('"', format!("{name}{DUPLICATE}{i}"));
+        for one in by.iter_mut().filter(|one| matches!(&one.expr, Expr::Identifier(n) if n.value == name)) {
+            one.expr = Expr::Identifier(alias.clone());
+        }
+        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
 }
 
 /// Names output columns before other rules change them: by PostgreSQL's label where a rule will change the expression, and with

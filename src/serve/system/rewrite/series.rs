@@ -6,10 +6,11 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator,
-    Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
+use super::super::facts::{self, SET_FUNCTIONS};
 use super::build::{bare, call, last_name, take};
 
 /// Each function and its columns; one without is named as its alias is.
@@ -18,6 +19,8 @@ const SETS: &[(&str, &[&str])] = &[
     ("generate_subscripts", &[]),
     ("string_to_table", &[]),
     ("pg_listening_channels", &[]),
+    ("regexp_matches", &[]),
+    ("regexp_split_to_table", &[]),
     ("jsonb_array_elements", &["value"]),
     ("jsonb_array_elements_text", &["value"]),
     ("jsonb_object_keys", &[]),
@@ -37,9 +40,20 @@ fn columns_of(function: &str) -> Option<&'static [&'static str]> {
     SETS.iter().find(|(name, _)| *name == function).map(|(_, columns)| *columns)
 }
 
+/// Functions of no argument whose rows are those of a relation of that name, which is listed in no catalog.
+pub fn as_relation(factor: &mut TableFactor) {
+    let TableFactor::Table { name, args: args @ Some(_), .. } = factor else { return };
+    let function = last_name(name);
+    if args.as_ref().is_some_and(|a| a.args.is_empty()) && facts::find(SET_FUNCTIONS, &function).is_some() {
+        *name = ObjectName::from(vec![Ident::new(SET_FUNCTIONS), Ident::new(function)]);
+        *args = None;
+    }
+}
+
 /// A function in FROM as UNNEST of its array, its columns named.
 pub fn in_from(factor: &mut TableFactor) {
-    let Some(set) = Set::of(factor) else { return };
+    let Some(mut set) = Set::of(factor) else { return };
+    as_set(&mut set);
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
     if set.function != "unnest" {
@@ -71,6 +85,16 @@ pub fn in_from(factor: &mut TableFactor) {
         with_offset_alias: None,
         with_ordinality: false,
     };
+}
+
+/// A function in FROM that returns one value is a set of one row: `FROM string_to_array('a,b', ',') s` (Grafana), `FROM version()`.
+fn as_set(set: &mut Set) {
+    if facts::PROCS.iter().any(|p| p.name == set.function && !p.returns_set && p.kind == "f") && columns_of(&set.function).is_none() {
+        let value = call(&set.function, std::mem::take(&mut set.arrays));
+        set.alias.get_or_insert_with(|| TableAlias { explicit: true, name: Ident::new(&set.function), columns: vec![], at: None });
+        set.arrays = vec![call("make_array", vec![value])];
+        set.function = "unnest".to_string();
+    }
 }
 
 /// A call of a function in FROM.

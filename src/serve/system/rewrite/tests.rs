@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::{MemTable, MemorySchemaProvider, SchemaProvider};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -63,7 +64,9 @@ fn context() -> Arc<SystemContext> {
 
 fn session(context: &Arc<SystemContext>) -> SessionContext {
     let config = SessionConfig::new().with_default_catalog_and_schema("shop", "pg_catalog").with_target_partitions(1);
-    let session = SessionContext::new_with_config(config);
+    let types = Arc::new(crate::func::types::Types);
+    let state = SessionStateBuilder::new().with_config(config).with_default_features().with_type_planner(types).build();
+    let session = SessionContext::new_with_state(state);
     let shop = session.catalog("shop").unwrap();
     for schema in ["pg_catalog", "information_schema", "everfold"] {
         let provider = Arc::new(MemorySchemaProvider::new());
@@ -175,7 +178,7 @@ async fn schemas_databases_roles_functions_and_types_are_listed() {
 async fn names_arrays_and_keywords_are_rewritten() {
     assert_eq!(rows("SELECT current_user, session_user, user, current_catalog, current_schema").await, "ada|ada|ada|shop|public");
     assert_eq!(rows("SELECT relname FROM pg_class WHERE oid = 'users'::regclass AND relkind = ANY('{r,p,\"\"}')").await, "users");
-    assert_eq!(rows("SELECT oid::regclass FROM pg_class WHERE oid = 16399").await, "tot");
+    assert_eq!(rows("SELECT oid::regclass::text FROM pg_class WHERE oid = 16399").await, "tot");
     assert_eq!(rows("SELECT 'pg_catalog.now'::pg_catalog.regproc::pg_catalog.oid").await, "1299");
     assert_eq!(rows("SELECT (information_schema._pg_expandarray(i.indkey)).n, i.indkey[0] FROM pg_index i").await, "1|1");
     assert_eq!(rows("SELECT unnest(i.indkey), generate_subscripts(i.indkey, 1) FROM pg_index i").await, "1|0");

@@ -1,0 +1,54 @@
+//! Comments: what COMMENT ON says about a relation, its columns, a schema or the database.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, RelationId};
+
+/// What a comment is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Subject {
+    Relation(RelationId),
+    /// A relation's column, by its name.
+    Column(RelationId, String),
+    Schema(String),
+    Database,
+}
+
+/// The comments on a relation and its columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comments {
+    pub relation: Option<String>,
+    /// By the column's name.
+    pub columns: BTreeMap<String, String>,
+}
+
+impl Comments {
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.relation.is_none() && self.columns.is_empty()
+    }
+
+    /// Puts a comment on a column, or takes it away.
+    pub fn set_column(&mut self, column: &str, text: Option<String>) {
+        match text {
+            Some(text) => self.columns.insert(column.to_string(), text),
+            None => self.columns.remove(column),
+        };
+    }
+
+    /// The comments after the columns have changed: a column that was renamed in its place keeps its own, one that is gone loses it.
+    pub fn follow(&mut self, before: &[Column], after: &[Column]) {
+        let kept = |name: &str| after.iter().any(|c| c.name == name);
+        if before.len() == after.len() {
+            let renamed = before.iter().zip(after).filter(|(old, new)| old.name != new.name && !kept(&old.name));
+            for (old, new) in renamed {
+                if let Some(text) = self.columns.remove(&old.name) {
+                    self.columns.insert(new.name.clone(), text);
+                }
+            }
+        }
+        self.columns.retain(|name, _| kept(name));
+    }
+}

@@ -1,0 +1,206 @@
+//! Functions of bytea and of encodings (manual, chapters 9.4 and 9.5): encode, decode, convert_from, convert_to, get_bit and its kin.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array};
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use datafusion::logical_expr::ScalarUDF;
+
+use super::define::{Function, TEXT, each, fixed, text, text_array};
+use crate::error::{Error, Result, code};
+
+const BYTES: DataType = DataType::Binary;
+const INT: DataType = DataType::Int32;
+const BIGINT: DataType = DataType::Int64;
+/// Characters in a line of base64, as MIME wants it and PostgreSQL does it.
+const LINE: usize = 76;
+
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    vec![
+        Function::udf("encode", |t| fixed(&as_bytes(t), &[BYTES, TEXT], 0, TEXT), encode),
+        Function::udf("decode", |t| fixed(t, &[TEXT, TEXT], 0, BYTES), decode),
+        Function::udf("convert_from", |t| fixed(&as_bytes(t), &[BYTES, TEXT], 0, TEXT), convert_from),
+        Function::udf("convert_to", |t| fixed(t, &[TEXT, TEXT], 0, BYTES), convert_to),
+        Function::udf("get_byte", |t| fixed(t, &[BYTES, INT], 0, INT), get_byte),
+        Function::udf("set_byte", |t| fixed(t, &[BYTES, INT, INT], 0, BYTES), set_byte),
+        Function::udf("get_bit", |t| fixed(t, &[BYTES, BIGINT], 0, INT), get_bit),
+        Function::udf("set_bit", |t| fixed(t, &[BYTES, BIGINT, INT], 0, BYTES), set_bit),
+        Function::udf("bit_count", |t| fixed(t, &[BYTES], 0, BIGINT), bit_count),
+    ]
+}
+
+/// A literal without a type is a bytea.
+fn as_bytes(types: &[DataType]) -> Vec<DataType> {
+    let mut types = types.to_vec();
+    if let Some(first) = types.first_mut().filter(|t| matches!(t, DataType::LargeBinary | DataType::BinaryView)) {
+        *first = BYTES;
+    }
+    types
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(code::INVALID_PARAMETER_VALUE, message)
+}
+
+fn unknown(encoding: &str) -> Error {
+    invalid(format!("unrecognized encoding: \"{encoding}\"")).hint("Encodings are hex, base64 and escape.")
+}
+
+fn encode(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let (value, encoding) = (args[0].as_binary::<i32>().value(row), text(args, 1).value(row));
+        match encoding.to_ascii_lowercase().as_str() {
+            "hex" => Ok(value.iter().map(|b| format!("{b:02x}")).collect()),
+            "base64" => {
+                let all = STANDARD.encode(value);
+                let lines: Vec<&str> = all.as_bytes().chunks(LINE).filter_map(|l| std::str::from_utf8(l).ok()).collect();
+                Ok(lines.join("\n"))
+            }
+            "escape" => Ok(value.iter().map(|b| escaped(*b)).collect()),
+            _ => Err(unknown(encoding)),
+        }
+    })?;
+    Ok(text_array(rows))
+}
+
+fn escaped(byte: u8) -> String {
+    match byte {
+        b'\\' => "\\\\".into(),
+        0 | 128.. => format!("\\{byte:03o}"),
+        other => char::from(other).to_string(),
+    }
+}
+
+fn decode(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let (value, encoding) = (text(args, 0).value(row), text(args, 1).value(row));
+        match encoding.to_ascii_lowercase().as_str() {
+            "hex" => unhex(value),
+            "base64" => {
+                let value: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+                STANDARD
+                    .decode(value)
+                    .map_err(|_| invalid("invalid base64 end sequence").hint("Input data is missing padding or is corrupted."))
+            }
+            "escape" => unescaped(value),
+            _ => Err(unknown(encoding)),
+        }
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+}
+
+fn unhex(value: &str) -> Result<Vec<u8>> {
+    let digits: Vec<u8> = value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let digit = |b: &u8| {
+        let shown = || invalid(format!("invalid hexadecimal digit: \"{}\"", char::from(*b)));
+        char::from(*b).to_digit(16).map(|d| d as u8).ok_or_else(shown)
+    };
+    let digits = digits.iter().map(digit).collect::<Result<Vec<u8>>>()?;
+    if digits.len() % 2 == 1 {
+        return Err(invalid("invalid hexadecimal data: odd number of digits"));
+    }
+    Ok(digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+fn unescaped(value: &str) -> Result<Vec<u8>> {
+    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
+    let (bytes, mut out, mut i) = (value.as_bytes(), Vec::new(), 0);
+    while i < bytes.len() {
+        match bytes[i..] {
+            [b'\\', b'\\', ..] => {
+                out.push(b'\\');
+                i += 2;
+            }
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
+                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                i += 4;
+            }
+            [b'\\', ..] => return Err(wrong()),
+            [byte, ..] => {
+                out.push(byte);
+                i += 1;
+            }
+            [] => break,
+        }
+    }
+    Ok(out)
+}
+
+/// Errors: 42704 for an encoding that is unknown, 0A000 for one that is not UTF8.
+fn only_utf8(encoding: &str) -> Result<()> {
+    match encoding.to_ascii_uppercase().as_str() {
+        "UTF8" | "UTF-8" | "UNICODE" | "SQL_ASCII" => Ok(()),
+        _ => Err(Error::unsupported(format!("encoding \"{encoding}\" is not supported")).hint("Text is UTF8.")),
+    }
+}
+
+fn convert_from(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        only_utf8(text(args, 1).value(row))?;
+        let wrong = |_| Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"");
+        String::from_utf8(args[0].as_binary::<i32>().value(row).to_vec()).map_err(wrong)
+    })?;
+    Ok(text_array(rows))
+}
+
+fn convert_to(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        only_utf8(text(args, 1).value(row))?;
+        Ok(text(args, 0).value(row).as_bytes().to_vec())
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+}
+
+/// A place among so many. Errors: 2202E.
+fn place(n: i64, len: usize) -> Result<usize> {
+    let outside = || Error::new(code::ARRAY_SUBSCRIPT_ERROR, format!("index {n} out of valid range, 0..{}", len as i64 - 1));
+    usize::try_from(n).ok().filter(|n| *n < len).ok_or_else(outside)
+}
+
+fn get_byte(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let value = args[0].as_binary::<i32>().value(row);
+        Ok(i32::from(value[place(args[1].as_primitive::<Int32Type>().value(row).into(), value.len())?]))
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+}
+
+fn set_byte(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let mut value = args[0].as_binary::<i32>().value(row).to_vec();
+        let at = place(args[1].as_primitive::<Int32Type>().value(row).into(), value.len())?;
+        value[at] = args[2].as_primitive::<Int32Type>().value(row) as u8;
+        Ok(value)
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+}
+
+fn get_bit(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let value = args[0].as_binary::<i32>().value(row);
+        let at = place(args[1].as_primitive::<Int64Type>().value(row), value.len() * 8)?;
+        Ok(i32::from(value[at / 8] >> (at % 8) & 1))
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+}
+
+fn set_bit(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| {
+        let mut value = args[0].as_binary::<i32>().value(row).to_vec();
+        let at = place(args[1].as_primitive::<Int64Type>().value(row), value.len() * 8)?;
+        match args[2].as_primitive::<Int32Type>().value(row) {
+            0 => value[at / 8] &= !(1 << (at % 8)),
+            1 => value[at / 8] |= 1 << (at % 8),
+            _ => return Err(invalid("new bit must be 0 or 1")),
+        }
+        Ok(value)
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+}
+
+fn bit_count(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let ones = |row| Ok(args[0].as_binary::<i32>().value(row).iter().map(|b| i64::from(b.count_ones())).sum());
+    Ok(Arc::new(each(args, ones)?.into_iter().collect::<Int64Array>()))
+}

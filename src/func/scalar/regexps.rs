@@ -1,0 +1,290 @@
+//! Functions of regular expressions (manual, chapter 9.7.3): regexp_match, regexp_matches, regexp_replace, regexp_split_to_table,
+//! regexp_substr, regexp_instr, regexp_count, substring(.. FROM pattern). Patterns are those of the crate regex, which are PostgreSQL's but for look-around
+//! and back references; flags are PostgreSQL's.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Int32Type};
+use datafusion::logical_expr::ScalarUDF;
+use regex::{Captures, Regex, RegexBuilder};
+
+use super::define::{Function, TEXT, each, fixed, text, text_array};
+use super::series::list_of;
+use super::sets::text_lists;
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+const INT: DataType = DataType::Int32;
+
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    vec![
+        Function::udf("regexp_match", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)), first_match),
+        Function::udf("regexp_matches", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(list_of(TEXT))), all_matches),
+        Function::udf("regexp_split_to_table", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)), split),
+        Function::udf("regexp_replace", replace_rule, replace),
+        Function::udf("regexp_count", |t| fixed(t, &[TEXT, TEXT, INT, TEXT], 2, INT), count),
+        Function::udf("regexp_substr", |t| fixed(t, &[TEXT, TEXT, INT, INT, TEXT, INT], 4, TEXT), substr),
+        Function::udf("regexp_instr", |t| fixed(t, &[TEXT, TEXT, INT, INT, INT, TEXT, INT], 5, INT), instr),
+        // Not PostgreSQL's own: a rewrite rule makes it of substring(x FROM pattern).
+        Function::udf("substring_of_pattern", |t| fixed(t, &[TEXT, TEXT], 0, TEXT), substring),
+    ]
+}
+
+/// Patterns compiled for one call, by pattern and flags: in a column they are most often the same.
+#[derive(Default)]
+pub(super) struct Patterns(HashMap<(String, String), Arc<Regex>>);
+
+impl Patterns {
+    /// The compiled pattern. Errors: 2201B for a pattern that is none, 22023 for unknown flags.
+    pub(super) fn get(&mut self, pattern: &str, flags: &str) -> Result<Arc<Regex>> {
+        let key = (pattern.to_string(), flags.to_string());
+        if let Some(known) = self.0.get(&key) {
+            return Ok(known.clone());
+        }
+        let regex = Arc::new(compile(pattern, flags)?);
+        if self.0.len() >= limits::PATTERNS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(key, regex.clone());
+        Ok(regex)
+    }
+}
+
+fn compile(pattern: &str, flags: &str) -> Result<Regex> {
+    let mut builder = match flags.contains('q') {
+        true => RegexBuilder::new(&regex::escape(pattern)),
+        false => RegexBuilder::new(pattern),
+    };
+    // A dot takes line ends too, unless a flag says otherwise.
+    builder.dot_matches_new_line(true).size_limit(limits::PATTERN_BYTES_MAX);
+    for flag in flags.chars() {
+        match flag {
+            'i' => builder.case_insensitive(true),
+            'c' => builder.case_insensitive(false),
+            'n' | 'm' => builder.dot_matches_new_line(false).multi_line(true),
+            'p' => builder.dot_matches_new_line(false),
+            'w' => builder.multi_line(true),
+            's' => builder.dot_matches_new_line(true).multi_line(false),
+            'x' => builder.ignore_whitespace(true),
+            'g' | 't' | 'q' | 'e' | 'b' => &mut builder,
+            other => {
+                let error = Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid regular expression option: \"{other}\""));
+                return Err(error.hint("Options are g, i, c, n, m, p, s, w, x and q."));
+            }
+        };
+    }
+    builder.build().map_err(|e| {
+        let reason = e.to_string();
+        let reason = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_string();
+        Error::new(code::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}"))
+    })
+}
+
+/// The text of argument `i`, or "" where it is left out.
+fn flags(args: &[ArrayRef], i: usize, row: usize) -> &str {
+    args.get(i).map_or("", |_| text(args, i).value(row))
+}
+
+/// The number that argument `i` is, at least `least`; `default` where it is left out. Errors: 22023.
+fn number(args: &[ArrayRef], i: usize, row: usize, name: &str, default: usize, least: usize) -> Result<usize> {
+    let Some(given) = args.get(i) else { return Ok(default) };
+    let given = given.as_primitive::<Int32Type>().value(row);
+    let wrong = || Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": {given}"));
+    usize::try_from(given).ok().filter(|n| *n >= least).ok_or_else(wrong)
+}
+
+fn refuse_global(flags: &str, function: &str) -> Result<()> {
+    if !flags.contains('g') {
+        return Ok(());
+    }
+    let error = Error::new(code::INVALID_PARAMETER_VALUE, format!("{function}() does not support the \"global\" option"));
+    Err(if function == "regexp_match" { error.hint("Use the regexp_matches function instead.") } else { error })
+}
+
+/// The groups of a match, or the whole of it if there are none.
+fn groups(captures: &Captures) -> Vec<Option<String>> {
+    let skip = usize::from(captures.len() > 1);
+    captures.iter().skip(skip).map(|m| m.map(|m| m.as_str().to_string())).collect()
+}
+
+fn first_match(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        refuse_global(flags(args, 2, row), "regexp_match")?;
+        let regex = patterns.get(text(args, 1).value(row), flags(args, 2, row))?;
+        Ok(regex.captures(text(args, 0).value(row)).map(|c| groups(&c)))
+    })?;
+    text_lists(rows.into_iter().map(Option::flatten).collect())
+}
+
+/// [`each`] for a body that keeps something.
+fn each_mut<T>(args: &[ArrayRef], f: impl FnMut(usize) -> Result<T>) -> Result<Vec<Option<T>>> {
+    let f = std::cell::RefCell::new(f);
+    each(args, |row| f.borrow_mut()(row))
+}
+
+fn all_matches(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let flags = flags(args, 2, row);
+        let regex = patterns.get(text(args, 1).value(row), flags)?;
+        let all = if flags.contains('g') { usize::MAX } else { 1 };
+        Ok(regex.captures_iter(text(args, 0).value(row)).take(all).map(|c| Some(groups(&c))).collect::<Vec<_>>())
+    })?;
+    let DataType::List(field) = output else { return Err(Error::internal("regexp_matches gives an array")) };
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|r| r.as_ref().map_or(0, Vec::len)));
+    let matches = text_lists(rows.into_iter().flatten().flatten().collect())?;
+    let field = Field::new(field.name(), matches.data_type().clone(), true);
+    Ok(Arc::new(ListArray::try_new(Arc::new(field), offsets, matches, None)?))
+}
+
+fn split(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        refuse_global(flags(args, 2, row), "regexp_split_to_table")?;
+        let regex = patterns.get(text(args, 1).value(row), flags(args, 2, row))?;
+        let value = text(args, 0).value(row);
+        let (mut parts, mut from) = (Vec::new(), 0);
+        // An empty match splits between characters, but not before the first and after the last.
+        for found in regex.find_iter(value).filter(|m| !m.is_empty() || m.start() > 0 && m.end() < value.len()) {
+            parts.push(Some(value[from..found.start()].to_string()));
+            from = found.end();
+        }
+        parts.push(Some(value[from..].to_string()));
+        Ok(parts)
+    })?;
+    text_lists(rows)
+}
+
+fn replace_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    match types {
+        [_, _, _, start, ..] if start.is_integer() => fixed(types, &[TEXT, TEXT, TEXT, INT, INT, TEXT], 2, TEXT),
+        _ => fixed(types, &[TEXT, TEXT, TEXT, TEXT], 1, TEXT),
+    }
+}
+
+/// `regexp_replace(value, pattern, replacement [, flags])` or `(.., start [, n [, flags]])`; n = 0 replaces all.
+fn replace(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let by_number = args.get(3).is_some_and(|a| a.data_type().is_integer());
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let flags = flags(args, if by_number { 5 } else { 3 }, row);
+        let regex = patterns.get(text(args, 1).value(row), flags)?;
+        let (start, n) = match by_number {
+            true => {
+                let all = if flags.contains('g') { 0 } else { 1 };
+                (number(args, 3, row, "start", 1, 1)?, number(args, 4, row, "n", all, 0)?)
+            }
+            false => (1, usize::from(!flags.contains('g'))),
+        };
+        replaced(&regex, text(args, 0).value(row), text(args, 2).value(row), start, n)
+    })?;
+    Ok(text_array(rows))
+}
+
+/// Byte offset of the character `start`, counted from 1.
+fn offset(value: &str, start: usize) -> usize {
+    value.char_indices().nth(start - 1).map_or(value.len(), |(at, _)| at)
+}
+
+fn replaced(regex: &Regex, value: &str, replacement: &str, start: usize, n: usize) -> Result<String> {
+    let begin = offset(value, start);
+    let (mut out, mut from) = (value[..begin].to_string(), begin);
+    for (i, captures) in regex.captures_iter(&value[begin..]).enumerate() {
+        let Some(whole) = captures.get(0) else { continue };
+        if n > 0 && i + 1 != n {
+            continue;
+        }
+        out.push_str(&value[from..begin + whole.start()]);
+        expand(replacement, &captures, &mut out);
+        from = begin + whole.end();
+        if out.len() > limits::VALUE_BYTES_MAX {
+            return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of regexp_replace() is too long").hint("Replace less."));
+        }
+        if n > 0 {
+            break;
+        }
+    }
+    out.push_str(&value[from..]);
+    Ok(out)
+}
+
+/// `\1` is the first group, `\&` the whole match, `\\` a backslash.
+fn expand(replacement: &str, captures: &Captures, out: &mut String) {
+    let mut chars = replacement.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        let group = |i: usize| captures.get(i).map_or("", |m| m.as_str());
+        match chars.next() {
+            Some('&') => out.push_str(group(0)),
+            Some(digit @ '1'..='9') => out.push_str(group(digit as usize - '0' as usize)),
+            Some('\\') | None => out.push('\\'),
+            Some(other) => out.extend(['\\', other]),
+        }
+    }
+}
+
+fn count(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        refuse_global(flags(args, 3, row), "regexp_count")?;
+        let regex = patterns.get(text(args, 1).value(row), flags(args, 3, row))?;
+        let value = text(args, 0).value(row);
+        let begin = offset(value, number(args, 2, row, "start", 1, 1)?);
+        Ok(regex.find_iter(&value[begin..]).count() as i32)
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+}
+
+/// Where the n-th match from `start` on lies, or a group of it: offsets of bytes. Arguments from `flags_at` on are flags and group.
+fn located(args: &[ArrayRef], patterns: &mut Patterns, row: usize, flags_at: usize, function: &str) -> Result<Option<(usize, usize)>> {
+    let flags = flags(args, flags_at, row);
+    refuse_global(flags, function)?;
+    let regex = patterns.get(text(args, 1).value(row), flags)?;
+    let value = text(args, 0).value(row);
+    let begin = offset(value, number(args, 2, row, "start", 1, 1)?);
+    let n = number(args, 3, row, "n", 1, 1)?;
+    let group = number(args, flags_at + 1, row, "subexpr", 0, 0)?;
+    let found = regex.captures_iter(&value[begin..]).nth(n - 1).and_then(|c| c.get(group).map(|m| (m.start(), m.end())));
+    Ok(found.map(|(from, to)| (begin + from, begin + to)))
+}
+
+fn substr(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let found = located(args, &mut patterns, row, 4, "regexp_substr")?;
+        Ok(found.map(|(from, to)| text(args, 0).value(row)[from..to].to_string()))
+    })?;
+    Ok(text_array(rows.into_iter().map(Option::flatten).collect()))
+}
+
+/// 0 where nothing matches; the place behind the match if the fifth argument is 1.
+fn instr(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let behind = number(args, 4, row, "endoption", 0, 0)?;
+        if behind > 1 {
+            return Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"endoption\": {behind}")));
+        }
+        let value = text(args, 0).value(row);
+        let found = located(args, &mut patterns, row, 5, "regexp_instr")?;
+        Ok(found.map_or(0, |(from, to)| value[..if behind == 1 { to } else { from }].chars().count() as i32 + 1))
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+}
+
+/// The first group of the first match, or the match.
+fn substring(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let regex = patterns.get(text(args, 1).value(row), "")?;
+        Ok(regex.captures(text(args, 0).value(row)).and_then(|c| groups(&c).into_iter().next().flatten()))
+    })?;
+    Ok(text_array(rows.into_iter().map(Option::flatten).collect()))
+}

@@ -1,0 +1,46 @@
+//! pg_typeof(x): the type of its argument, by its field, whatever its value (manual, chapter 9.26.6).
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use crate::data::PgType;
+
+/// The function.
+pub fn function() -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::new_from_impl(TypeOf { signature: Signature::any(1, Volatility::Immutable) }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct TypeOf {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for TypeOf {
+    fn name(&self) -> &str {
+        "pg_typeof"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(PgType::Regtype.arrow())
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> DfResult<FieldRef> {
+        Ok(Arc::new(PgType::Regtype.field("pg_typeof", true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let ty = args.arg_fields.first().map_or(PgType::Unknown, |field| match field.data_type() {
+            // A literal that nothing has given a type.
+            DataType::Null | DataType::Utf8 => PgType::Unknown,
+            _ => PgType::of(field),
+        });
+        Ok(ColumnarValue::Scalar(ScalarValue::UInt32(Some(ty.oid()))))
+    }
+}

@@ -1,0 +1,43 @@
+//! Comments: pg_description, and pg_shdescription for the database.
+
+use super::super::SystemContext;
+use super::super::names::{DATABASE, SCHEMAS};
+use super::super::rows::Rows;
+use crate::error::Result;
+
+/// The catalogs that comments are about.
+const PG_CLASS: u32 = 1259;
+const PG_DATABASE: u32 = 1262;
+const PG_NAMESPACE: u32 = 2615;
+
+/// A comment: the object, its catalog, the column's number or 0, the text.
+pub struct Description<'a> {
+    pub object: u32,
+    pub class: u32,
+    pub column: usize,
+    pub text: &'a str,
+}
+
+/// All comments but that on the database.
+pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
+    let schemas = SCHEMAS.iter().filter_map(|(oid, name)| Some((*oid, context.catalog.comment_on(name)?)));
+    let schemas = schemas.map(|(object, text)| Description { object, class: PG_NAMESPACE, column: 0, text });
+    let relations = context.catalog.relations().flat_map(|r| {
+        let columns = r.columns.iter().enumerate();
+        let columns = columns.filter_map(|(i, c)| Some((i + 1, r.comments.columns.get(&c.name)?)));
+        let own = r.comments.relation.iter().map(|text| (0, text));
+        own.chain(columns).map(|(column, text)| Description { object: r.id, class: PG_CLASS, column, text })
+    });
+    schemas.chain(relations)
+}
+
+pub fn pg_description(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    all(context).try_for_each(|d| {
+        rows.add([("objoid", d.object.into()), ("classoid", d.class.into()), ("objsubid", d.column.into()), ("description", d.text.into())])
+    })
+}
+
+pub fn pg_shdescription(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let Some(text) = context.catalog.comment_on("") else { return Ok(()) };
+    rows.add([("objoid", DATABASE.into()), ("classoid", PG_DATABASE.into()), ("description", text.into())])
+}

@@ -1,0 +1,91 @@
+//! Syntax of the standard that stands for a function: OVERLAPS, SIMILAR TO, SUBSTRING with a pattern, arguments by name,
+//! gen_random_uuid().
+
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value};
+
+use super::super::SystemContext;
+use super::build::{bare, call, column_name, last_name, literal, take};
+use crate::error::{Error, Result, code};
+
+/// `(a, b) OVERLAPS (c, d)`.
+pub fn overlaps(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } = expr else { return Ok(()) };
+    let (Expr::Tuple(a), Expr::Tuple(b)) = (left.as_mut(), right.as_mut()) else { return Ok(()) };
+    if let ([from, to], [other_from, other_to]) = (a.as_mut_slice(), b.as_mut_slice()) {
+        *expr = call("spans_overlap", vec![take(from), take(to), take(other_from), take(other_to)]);
+        return Ok(());
+    }
+    Err(Error::syntax("wrong number of parameters on OVERLAPS").hint("Write (start, end) OVERLAPS (start, end)."))
+}
+
+/// `x [NOT] SIMILAR TO p [ESCAPE e]`.
+pub fn similar(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::SimilarTo { negated, expr: value, pattern, escape_char } = expr else { return Ok(()) };
+    let escape = escape_char.take().map(|e| literal(e.value));
+    let found = call("similar_to", [take(value), take(pattern)].into_iter().chain(escape).collect());
+    *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(found) } } else { found };
+    Ok(())
+}
+
+/// `substring(x FROM 'pattern')`: a literal text is a pattern, anything else a place.
+pub fn substring(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Substring { expr: value, substring_from: Some(from), substring_for: None, .. } = expr else { return Ok(()) };
+    let is_text = matches!(bare(from), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
+    if is_text {
+        *expr = call("substring_of_pattern", vec![take(value), take(from)]);
+    }
+    Ok(())
+}
+
+/// Functions whose arguments clients name, the names, and what one that is left out is.
+const NAMED: &[(&str, &[&str], &str)] = &[
+    ("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"], "0"),
+    ("jsonb_set", &["target", "path", "new_value", "create_if_missing"], ""),
+    ("jsonb_insert", &["target", "path", "new_value", "insert_after"], ""),
+    ("parse_ident", &["str", "strict"], ""),
+];
+
+/// `make_interval(days => 10)`: the arguments in their places. Errors: 42883 for a name that the function does not have.
+pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    let function = last_name(&f.name);
+    let FunctionArguments::List(list) = &mut f.args else { return Ok(()) };
+    let is_named = |a: &FunctionArg| matches!(a, FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. });
+    let Some((_, names, missing)) = NAMED.iter().find(|n| n.0 == function).filter(|_| list.args.iter().any(is_named)) else {
+        return Ok(());
+    };
+    let mut places: Vec<Option<Expr>> = vec![None; names.len()];
+    for (i, arg) in list.args.drain(..).enumerate() {
+        let (place, value) = match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (Some(i), e),
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => {
+                (names.iter().position(|n| *n == name.value.to_ascii_lowercase()), e)
+            }
+            FunctionArg::ExprNamed { name, arg: FunctionArgExpr::Expr(e), .. } => {
+                (column_name(&name).and_then(|name| names.iter().position(|n| *n == name)), e)
+            }
+            _ => (None, literal(Value::Null)),
+        };
+        match place.and_then(|p| places.get_mut(p)) {
+            Some(place @ None) => *place = Some(value),
+            _ => {
+                let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {function} does not have these arguments"));
+                return Err(error.hint(format!("Its arguments are {}.", names.join(", "))));
+            }
+        }
+    }
+    let given = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let default = || if missing.is_empty() { literal(Value::Null) } else { literal(Value::Number(missing.to_string(), false)) };
+    let args = places.into_iter().take(given).map(|e| e.unwrap_or_else(default));
+    list.args = args.map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    Ok(())
+}
+
+/// `gen_random_uuid()` is DataFusion's uuid(), which is text there.
+pub fn random_uuid(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if matches!(expr, Expr::Function(f) if last_name(&f.name) == "gen_random_uuid") {
+        let uuid = call("uuid", vec![]);
+        *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(uuid), data_type: DataType::Uuid, array: false, format: None };
+    }
+    Ok(())
+}
