@@ -22,7 +22,7 @@ pub mod code {
         STRING_DATA_RIGHT_TRUNCATION = "22001"; NUMERIC_VALUE_OUT_OF_RANGE = "22003"; INVALID_DATETIME_FORMAT = "22007";
         DATETIME_FIELD_OVERFLOW = "22008"; DIVISION_BY_ZERO = "22012"; CHARACTER_NOT_IN_REPERTOIRE = "22021";
         INVALID_ARGUMENT_FOR_NTILE_FUNCTION = "22014"; INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION = "22016";
-        INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W"; INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X";
+        INVALID_REGULAR_EXPRESSION = "2201B"; INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W"; INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X";
         INVALID_PARAMETER_VALUE = "22023"; NULL_VALUE_NOT_ALLOWED = "22004"; INVALID_TEXT_REPRESENTATION = "22P02"; INVALID_BINARY_REPRESENTATION = "22P03";
         BAD_COPY_FILE_FORMAT = "22P04"; DATA_EXCEPTION = "22000";
         NOT_NULL_VIOLATION = "23502"; FOREIGN_KEY_VIOLATION = "23503"; UNIQUE_VIOLATION = "23505"; CHECK_VIOLATION = "23514";
@@ -203,10 +203,19 @@ impl From<ArrowError> for Error {
             ArrowError::InvalidArgumentError(m) if m.contains("too large to store") || m.contains("too small to store") => {
                 Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(m)
             }
-            ArrowError::ComputeError(m) => Error::new(code::DATA_EXCEPTION, m),
+            ArrowError::ComputeError(m) => bad_pattern(&m).unwrap_or_else(|| Error::new(code::DATA_EXCEPTION, m)),
             _ => Error::internal(text),
         }
     }
+}
+
+/// What the crate regex says of a pattern that it cannot read, wherever it comes up from.
+fn bad_pattern(text: &str) -> Option<Error> {
+    if !text.contains("regex parse error") && !text.contains("Compiled regex exceeds size limit") {
+        return None;
+    }
+    let reason = text.rsplit_once("error: ").map_or("pattern is too large", |(_, reason)| reason.lines().next().unwrap_or(reason));
+    Some(Error::new(code::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}")))
 }
 
 fn out_of_range(text: &str) -> Error {
@@ -250,7 +259,10 @@ fn from_boxed(inner: Box<dyn std::error::Error + Send + Sync>) -> Error {
     };
     match inner.downcast::<DataFusionError>() {
         Ok(df) => (*df).into(),
-        Err(other) => Error::internal(other.to_string()),
+        Err(other) => {
+            let text = other.to_string();
+            bad_pattern(&text).unwrap_or_else(|| Error::internal(text))
+        }
     }
 }
 
@@ -259,7 +271,7 @@ fn from_shared(root: &DataFusionError) -> Error {
     match root {
         DataFusionError::External(boxed) => match boxed.downcast_ref::<Error>() {
             Some(ours) => ours.clone(),
-            None => Error::internal(boxed.to_string()),
+            None => bad_pattern(&boxed.to_string()).unwrap_or_else(|| Error::internal(boxed.to_string())),
         },
         DataFusionError::ResourcesExhausted(m) => exhausted(m.clone()),
         DataFusionError::ArrowError(inner, _) => match inner.as_ref() {
@@ -273,7 +285,7 @@ fn from_shared(root: &DataFusionError) -> Error {
         },
         other => {
             let text = other.strip_backtrace();
-            reworded(&text).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
+            reworded(&text).or_else(|| bad_pattern(&text)).unwrap_or_else(|| Error::new(classify(other), tidy(&text)))
         }
     }
 }
@@ -294,7 +306,7 @@ impl From<DataFusionError> for Error {
             other => {
                 let code = classify(&other);
                 let text = other.strip_backtrace();
-                reworded(&text).unwrap_or_else(|| Error::new(code, tidy(&text)))
+                reworded(&text).or_else(|| bad_pattern(&text)).unwrap_or_else(|| Error::new(code, tidy(&text)))
             }
         }
     }
@@ -320,6 +332,9 @@ const WORDINGS: &[(&str, &str, &str)] = &[
         code::WINDOWING_ERROR,
         "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
     ),
+    ("Inconsistent data length across values list", code::SYNTAX_ERROR, "VALUES lists must all be the same length"),
+    ("Unsupported LIMIT expression", code::FEATURE_NOT_SUPPORTED, "LIMIT takes a constant or a parameter only"),
+    ("Unsupported OFFSET expression", code::FEATURE_NOT_SUPPORTED, "OFFSET takes a constant or a parameter only"),
     ("zero is not a valid index", code::UNDEFINED_PARAMETER, "there is no parameter $0"),
 ];
 
@@ -330,6 +345,10 @@ fn from_schema(e: SchemaError) -> Error {
             let known = |name: &String| valid_fields.iter().any(|c| c.relation.as_ref().is_some_and(|r| r.table() == name));
             if let Some(name) = qualifier.filter(|q| !known(q)) {
                 return Error::new(code::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\""));
+            }
+            if field.relation.is_none() && known(&field.name) {
+                let error = Error::unsupported(format!("whole-row reference \"{}\" is not supported", field.name));
+                return error.hint(format!("Name its columns, or write {}.*", field.name));
             }
             let error = Error::new(code::UNDEFINED_COLUMN, format!("column \"{}\" does not exist", field.flat_name()));
             match nearest(&field.name, valid_fields.iter().map(|c| c.name.as_str())) {
@@ -385,6 +404,12 @@ fn reworded(text: &str) -> Option<Error> {
             None => error.hint("No function of that name is known."),
         });
     }
+    if let Some(name) = between("Function '", "' failed to match any signature") {
+        return Some(
+            Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist for arguments of these types"))
+                .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
+        );
+    }
     if let Some(column) = between("While expanding wildcard, column \"", "\" must appear") {
         let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
         return Some(Error::new(code::GROUPING_ERROR, message));
@@ -414,6 +439,9 @@ fn reworded(text: &str) -> Option<Error> {
                 .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
         );
     }
+    if text.contains("does not support logical expression AggregateFunction") {
+        return Some(Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed here").hint("Compute it in a subquery."));
+    }
     if text.contains("Aggregate functions are not allowed in the WHERE clause") {
         return Some(Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed in WHERE").hint("Use HAVING."));
     }
@@ -421,10 +449,11 @@ fn reworded(text: &str) -> Option<Error> {
         let message = "arguments to GROUPING must be grouping expressions of the associated query level";
         return Some(Error::new(code::GROUPING_ERROR, message));
     }
-    const CORRELATED: [&str; 3] = [
+    const CORRELATED: [&str; 4] = [
         "Correlated scalar subquery must be aggregated",
         "does not support logical expression OuterReferenceColumn",
         "does not support logical expression Exists",
+        "does not support logical expression ScalarSubquery",
     ];
     if CORRELATED.iter().any(|theirs| text.contains(theirs)) {
         return Some(Error::unsupported("this form of a subquery that depends on the row is not supported").hint("Write it as a join."));

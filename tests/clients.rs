@@ -303,6 +303,45 @@ async fn statements_are_pipelined() {
 }
 
 #[tokio::test]
+async fn columns_of_relations_say_which_they_are() {
+    let server = Server::start();
+    let client = server.client().await;
+    let setup = "CREATE TABLE t (k int PRIMARY KEY, v text); CREATE STREAM s (v text, n int); CREATE VIEW w AS SELECT v, k FROM t;
+                 CREATE MATERIALIZED VIEW m AS SELECT n, count(*) AS c FROM s GROUP BY n";
+    client.batch_execute(setup).await.unwrap();
+    let mut oids = std::collections::HashMap::new();
+    for name in ["t", "s", "w", "m", "pg_class"] {
+        let oid: u32 = one(&client, &format!("SELECT '{name}'::regclass::oid"), &[]).await;
+        oids.insert(name, oid);
+    }
+    let cases: [(&str, &[&str]); 13] = [
+        ("SELECT v, k FROM t", &["t.2", "t.1"]),
+        ("SELECT v FROM t WHERE k = $1", &["t.2"]),
+        ("SELECT v AS x, k + 1, upper(v) FROM t ORDER BY k LIMIT 2", &["t.2", "", ""]),
+        ("SELECT a.v, b.k FROM t a LEFT JOIN (SELECT k FROM t WHERE k > 1) b USING (k)", &["t.2", "t.1"]),
+        ("SELECT *, s.n FROM s JOIN t ON s.v = t.v", &["s.1", "s.2", "t.1", "t.2", "s.2"]),
+        ("SELECT n, _offset FROM s", &["s.2", ""]),
+        ("SELECT * FROM w", &["w.1", "w.2"]),
+        ("SELECT * FROM m", &["m.1", "m.2"]),
+        ("SELECT c FROM m WHERE n = 1", &["m.2"]),
+        ("WITH q AS (SELECT v FROM t) SELECT DISTINCT v FROM q", &["t.2"]),
+        ("SELECT v, count(*) FROM t GROUP BY v", &["t.2", ""]),
+        ("SELECT v FROM t UNION SELECT v FROM t", &[""]),
+        ("SELECT relname, oid FROM pg_class", &["pg_class.2", "pg_class.1"]),
+    ];
+    for (sql, expected) in cases {
+        let statement = client.prepare(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        let name = |oid: u32| oids.iter().find(|(_, known)| **known == oid).map_or("?", |(name, _)| name);
+        let origin = |c: &tokio_postgres::Column| match (c.table_oid(), c.column_id()) {
+            (Some(table), Some(column)) => format!("{}.{column}", name(table)),
+            _ => String::new(),
+        };
+        let origins: Vec<String> = statement.columns().iter().map(origin).collect();
+        assert_eq!(origins, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn notices_and_errors_carry_their_fields() {
     let server = Server::start();
     let mut config = tokio_postgres::Config::new();

@@ -61,7 +61,7 @@ impl Session {
         Ok(match statement {
             Statement::Show(name) => Some(match listing(name) {
                 Some(sql) => self.described(sql).await?,
-                None => vec![Column { name: name.clone(), ty: PgType::Text }],
+                None => vec![Column::new(name, PgType::Text)],
             }),
             Statement::Explain { .. } | Statement::ExplainView(_) => Some(explain::columns()),
             Statement::Fetch { name, skip: false, .. } => Some(self.cursor_columns(name)?),

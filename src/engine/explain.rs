@@ -19,7 +19,7 @@ use crate::sql::{Explain, Statement};
 
 /// The one column of every EXPLAIN.
 pub fn columns() -> Vec<Column> {
-    vec![Column { name: "QUERY PLAN".into(), ty: PgType::Text }]
+    vec![Column::new("QUERY PLAN", PgType::Text)]
 }
 
 impl Session {

@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, Relation};
 use crate::data::datetime::Zone;
 use crate::data::{PgType, decode};
 use crate::error::{Error, Result, code};
+use crate::plan::origin::Origin;
 use crate::sql::fold_name;
 
 /// A recognised look-up.
@@ -59,7 +60,12 @@ impl Lookup {
             key.push(key_part(column, value, declared, &mut parameters)?);
         }
         let projection = projected(&relation, &select.projection)?;
-        let columns = projection.iter().map(|(i, name)| Column { name: name.clone(), ty: relation.columns[*i].ty.clone() }).collect();
+        let column = |(i, name): &(usize, String)| Column {
+            name: name.clone(),
+            ty: relation.columns[*i].ty.clone(),
+            origin: Origin::of(relation.id, *i),
+        };
+        let columns = projection.iter().map(column).collect();
         Some(Lookup { node, key, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
     }
 

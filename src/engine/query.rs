@@ -27,6 +27,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::names::output_names;
 use crate::plan::names::{Names, Read};
+use crate::plan::origin::origin;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
@@ -126,8 +127,11 @@ pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgT
     let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
+    let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
+    let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.catalog)).collect();
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
-    let columns = columns_of(&schema, types, labels.as_deref());
+    let mut columns = columns_of(&schema, types, labels.as_deref());
+    columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
     let reads = std::mem::take(&mut *reads.lock());
     Ok(Planned { plan, schema, columns, relations, reads, parameters })
 }
@@ -223,7 +227,7 @@ fn columns_of(schema: &SchemaRef, types: Vec<PgType>, labels: Option<&[Option<St
     // A repeated name has a mark and a number behind it, since DataFusion wants them unique.
     let plain = |name: &str| name.split(DUPLICATE).next().unwrap_or(name).to_string();
     let name = |i: usize| labels.as_ref().and_then(|l| l[i].clone()).unwrap_or_else(|| plain(fields[i].name()));
-    types.into_iter().enumerate().map(|(i, ty)| Column { name: name(i), ty }).collect()
+    types.into_iter().enumerate().map(|(i, ty)| Column::new(name(i), ty)).collect()
 }
 
 /// One label per column: what stands before the first wildcard counts from the left, what stands behind the last from the right.

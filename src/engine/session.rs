@@ -26,6 +26,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::names::ContextSource;
 use crate::serve::system::functions::SessionActs;
+use crate::plan::origin::Origin;
 use crate::serve::system::{self, SessionStatus, SystemContext};
 use crate::sql::{self, Statement};
 
@@ -42,6 +43,15 @@ pub enum TransactionStatus {
 pub struct Column {
     pub name: String,
     pub ty: PgType,
+    /// The column of a relation that it shows, if it is nothing but that.
+    pub origin: Option<Origin>,
+}
+
+impl Column {
+    /// A column that shows no relation's.
+    pub fn new(name: impl Into<String>, ty: PgType) -> Column {
+        Column { name: name.into(), ty, origin: None }
+    }
 }
 
 /// A statement that was parsed and, as far as it can be without parameters, planned.

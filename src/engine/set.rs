@@ -164,6 +164,6 @@ impl Session {
         let value = self.settings.get(name)?;
         let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
         let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;
-        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column { name: name.into(), ty: PgType::Text }].into(), batch })
+        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column::new(name, PgType::Text)].into(), batch })
     }
 }

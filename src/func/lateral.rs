@@ -4,7 +4,8 @@
 //!
 //! 1. A subquery without a relation of its own (an unnest, VALUES, expressions) is computed on the rows of the left side: [`Inliner`].
 //!    The join vanishes, and what is left is linear.
-//! 2. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
+//! 2. A SELECT list that names columns of the left side is computed above the join: [`Inliner::raised`].
+//! 3. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -17,11 +18,11 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprFunctionExt, FetchType, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr,
-    Subquery, SubqueryAlias, WindowFunctionDefinition, lit,
+    Subquery, SubqueryAlias, WindowFunctionDefinition, lit, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::subquery::{subquery, through};
+use super::subquery::{is_one_row, subquery, through};
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -59,13 +60,25 @@ fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>
             let right = inlined.columns.into_iter().zip(join.right.schema().columns());
             let right = right.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
             let mut plan = LogicalPlanBuilder::from(inlined.plan).project(left.chain(right).collect::<Vec<_>>())?;
-            if let Some(condition) = conjunction(condition).filter(|_| !always) {
+            if let Some(condition) = conjunction(condition.clone()).filter(|_| !always) {
                 plan = plan.filter(condition)?;
             }
             return Ok(Transformed::yes(plan.build()?));
         }
     }
-    let Some(limited) = first_rows(&lateral.subquery, names)? else { return no(join) };
+    let limited = first_rows(&lateral.subquery, names)?;
+    if !outer || always {
+        let inliner = Inliner { left: &join.left, outer, names };
+        if let Some(plan) = inliner.raised(&join, limited.as_ref().unwrap_or(&lateral.subquery))? {
+            let condition = conjunction(condition).filter(|_| !always);
+            let plan = LogicalPlanBuilder::from(plan);
+            return Ok(Transformed::yes(match condition {
+                Some(condition) => plan.filter(condition)?.build()?,
+                None => plan.build()?,
+            }));
+        }
+    }
+    let Some(limited) = limited else { return no(join) };
     let subquery = LogicalPlan::Subquery(subquery(Arc::new(limited)));
     let right = match join.right.as_ref() {
         LogicalPlan::SubqueryAlias(alias) => LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(subquery), alias.alias.clone())?),
@@ -136,6 +149,30 @@ impl Inliner<'_> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The join with a SELECT list that names outer columns computed above it; `None` if the list names none.
+    fn raised(&self, join: &Join, subquery_plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
+        let LogicalPlan::Projection(list) = subquery_plan else { return Ok(None) };
+        if !list.expr.iter().any(Expr::contains_outer) {
+            return Ok(None);
+        }
+        let columns: Vec<Column> = list.input.schema().columns().iter().map(|_| Column::new_unqualified(self.name())).collect();
+        let (found, always_one) = (Column::new_unqualified(self.name()), is_one_row(&list.input));
+        let inner = list.input.schema().columns().into_iter().zip(&columns).map(|(from, to)| Expr::Column(from).alias(&to.name));
+        let inner = inner.chain([lit(true).alias(&found.name)]).collect::<Vec<_>>();
+        let inner = LogicalPlanBuilder::from(list.input.as_ref().clone()).project(inner)?.build()?;
+        let right = LogicalPlan::Subquery(subquery(Arc::new(inner)));
+        let joined = LogicalPlanBuilder::from(self.left.as_ref().clone()).join_on(right, join.join_type, [lit(true)])?.build()?;
+        let joined = Inlined { plan: joined, columns, expanded: true };
+        let mut exprs: Vec<Expr> = self.left.schema().columns().into_iter().map(Expr::Column).collect();
+        for (expr, to) in list.expr.iter().zip(join.right.schema().columns()) {
+            let Some(value) = self.moved(expr, &list.input, &joined)? else { return Ok(None) };
+            // A row that a left join keeps has NULL in every column.
+            let value = if self.outer && !always_one { when(Expr::Column(found.clone()).is_not_null(), value.unalias()).end()? } else { value.unalias() };
+            exprs.push(value.alias_qualified(to.relation, to.name));
+        }
+        LogicalPlanBuilder::from(joined.plan).project(exprs)?.build().map(Some)
     }
 
     fn projection(&self, projection: &Projection) -> DfResult<Option<Inlined>> {

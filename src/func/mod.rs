@@ -4,7 +4,7 @@
 //! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
 //! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
-//! not follow; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//! not follow, and [`offset_fence`] keeps orders above the OFFSET that they are asked for above; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -21,6 +21,7 @@ pub mod ksql;
 pub mod lateral;
 pub mod length;
 pub mod names;
+mod offset_fence;
 mod orders;
 pub mod rewrite;
 mod scalar;
@@ -48,6 +49,8 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::optimizer::analyzer::Analyzer;
 use datafusion::optimizer::{AnalyzerRule, Optimizer, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 
 pub use names::output_names;
@@ -120,6 +123,13 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
+/// DataFusion's rules for physical plans, with ours before orders are enforced.
+fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(offset_fence::Offsets));
+    rules
+}
+
 /// Puts PostgreSQL's types, operators, functions and rules into a session. DataFusion's defaults are registered first, so that
 /// ours are found before them.
 pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
@@ -135,7 +145,8 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     let names = names_of(builder.aggregate_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));
     builder.aggregate_functions().get_or_insert_default().extend(ksql::udf::aggregates(&|name| names.contains(name)));
     builder.window_functions().get_or_insert_default().extend(session::functions());
-    builder.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules()).with_type_planner(Arc::new(types::Types))
+    let builder = builder.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules());
+    builder.with_physical_optimizer_rules(physical_optimizer_rules()).with_type_planner(Arc::new(types::Types))
 }
 
 /// The names of functions, and their aliases.

@@ -82,7 +82,6 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
             Some(Some(name)) if name != "?column?" => Some((name, true)),
             _ => None,
         },
-        Expr::Value(value) if matches!(value.value, sqlparser::ast::Value::Boolean(_)) => Some(("bool".to_string(), false)),
         _ => None,
     }
 }
@@ -113,7 +112,7 @@ mod tests {
         let [Statement::Query(query)] = statements.as_slice() else { panic!("one query") };
         let names: Vec<String> = output_names(query).unwrap().into_iter().map(|n| n.unwrap_or("*".into())).collect();
         let expected =
-            "a b count ?column? text a case coalesce bool extract interval max * Z ?column? current_date array btrim date exists";
+            "a b count ?column? text a case coalesce ?column? extract interval max * Z ?column? current_date array btrim date exists";
         assert_eq!(names.join(" "), expected);
     }
 }

@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
@@ -28,6 +28,8 @@ use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
 use super::length;
 use super::scalar::define::Function;
+use super::text_io;
+use crate::data::PgType;
 use crate::error::{Error, code};
 
 /// The rule; see the head of this module.
@@ -140,8 +142,26 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool) -> DfResult<Trans
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
         }
+        Expr::Case(mut case) => {
+            case_literals(&mut case, schema)?;
+            Ok(Transformed::yes(Expr::Case(case)))
+        }
         other => Ok(Transformed::no(other)),
     }
+}
+
+/// `CASE x WHEN 't'`: a literal of no type has the operand's.
+fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
+    let Some(ty) = case.expr.as_ref().and_then(|operand| operand.get_type(schema).ok()) else { return Ok(()) };
+    if ty.is_string() || ty.is_null() || ty.is_nested() {
+        return Ok(());
+    }
+    for (when, _) in &mut case.when_then_expr {
+        if let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = when.as_ref() {
+            **when = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+        }
+    }
+    Ok(())
 }
 
 fn is_comparison(op: Operator) -> bool {

@@ -15,6 +15,7 @@ use datafusion::common::ScalarValue;
 use super::arith::decimal::{overflow, pow10, rescale};
 use super::arith::time::{DAY_US, civil, day_number, days_in_month};
 use crate::data::PgType;
+use crate::data::datetime::parse_interval;
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::error::{Error, Result, code};
@@ -49,7 +50,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Time => ScalarValue::Time64Microsecond(Some(clock_time(trimmed).ok_or_else(|| invalid_time(ty, text))?)),
         PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), None),
         PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), Some("UTC".into())),
-        PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(interval(text)?)),
+        PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),
         PgType::Bytea => ScalarValue::Binary(Some(bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
@@ -248,10 +249,6 @@ fn zone_offset(zone: &str) -> Option<i64> {
     };
     let (hours, minutes) = (i64::from(hours.parse::<u16>().ok()?), i64::from(minutes.parse::<u16>().ok()?));
     (hours <= 15 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000_000)
-}
-
-fn interval(text: &str) -> Result<IntervalMonthDayNano> {
-    arrow::compute::kernels::cast_utils::parse_interval_month_day_nano(text.trim()).map_err(|_| invalid_time(&PgType::Interval, text))
 }
 
 fn uuid(text: &str) -> Result<Vec<u8>> {

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrameBound, WindowFrameUnits};
+use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits};
 
 use super::rewrite::alike;
 use crate::error::{Error, Result, code};
@@ -12,6 +12,10 @@ use crate::error::{Error, Result, code};
 /// values without distances, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
     check_frame(&call, schema)?;
+    if call.params.order_by.is_empty() && call.params.window_frame.units == WindowFrameUnits::Range {
+        // Without an order all rows of a partition are peers.
+        call.params.window_frame = WindowFrame::new(None);
+    }
     let constants = match call.fun.name() {
         "lag" | "lead" | "nth_value" => call.params.args.get(1..).unwrap_or_default(),
         "ntile" => &call.params.args,

@@ -5,14 +5,16 @@
 //! take bigint, conditions boolean. DataFusion itself knows comparisons, IN, BETWEEN and LIKE.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
 
 use crate::data::PgType;
 use crate::func::rewrite::literal;
@@ -43,6 +45,32 @@ pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {
         })
     })?;
     Ok(found.0)
+}
+
+/// The plan with parameters of these types wherever their places did not tell one: what they are part of gets its type from them.
+/// Cost O(plan).
+pub fn typed(plan: LogicalPlan, types: &[PgType]) -> DfResult<LogicalPlan> {
+    let field = |number: usize| types.get(number.checked_sub(1)?).map(|ty| Arc::new(ty.field("", true)));
+    let place = |expr: Expr| match number(&expr).and_then(field) {
+        Some(field) => match expr {
+            Expr::Placeholder(place) => Transformed::yes(Expr::Placeholder(Placeholder { field: Some(field), ..place })),
+            other => Transformed::no(other),
+        },
+        None => Transformed::no(expr),
+    };
+    let node = |node: LogicalPlan| {
+        let names = NamePreserver::new(&node);
+        let filled = node.map_expressions(|expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(|e| Ok(place(e)))?.update_data(|e| name.restore(e)))
+        })?;
+        filled.map_data(|node| match node {
+            LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),
+            LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
+            other => other.recompute_schema(),
+        })
+    };
+    Ok(plan.transform_up_with_subqueries(node)?.data)
 }
 
 /// What is known so far; the first place that tells a type decides.

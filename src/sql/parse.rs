@@ -10,6 +10,8 @@ use super::convert::{checked_name, relation_name};
 use super::fold_name;
 use super::intervals;
 use super::locking;
+use super::misspelt;
+use super::nested_joins;
 use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
@@ -22,8 +24,13 @@ use crate::limits;
 /// How deep expressions and subqueries may nest.
 const NESTING_MAX: usize = 128;
 
-/// Parses one statement. Errors: 42601 with the position of the token that does not fit, 0A000 for what is not supported.
+/// Parses one statement, as [`read`] does, with a hint where a keyword is misspelt.
 pub fn parse(sql: &str) -> Result<Statement> {
+    read(sql).map_err(|e| if e.code() == code::SYNTAX_ERROR { misspelt::hinted(sql, e) } else { e })
+}
+
+/// Parses one statement. Errors: 42601 with the position of the token that does not fit, 0A000 for what is not supported.
+fn read(sql: &str) -> Result<Statement> {
     if sql.len() > limits::STATEMENT_BYTES_MAX {
         let message = format!("statement is {} bytes long", sql.len());
         return Err(
@@ -34,7 +41,7 @@ pub fn parse(sql: &str) -> Result<Statement> {
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = locking::spelled(windows::spelled(tokens));
+    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(tokens)));
     let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
     let mut reader = Reader { sql, parser };
     let statement = reader.statement()?;
@@ -385,7 +392,7 @@ impl Reader<'_> {
                 match self.name()?.as_str() {
                     "analyze" => what = Explain::Analyze,
                     "dataflow" => what = Explain::Dataflow,
-                    "plan" | "verbose" | "costs" | "timing" | "summary" | "buffers" => {}
+                    "plan" | "verbose" | "costs" | "timing" | "summary" => {}
                     other => {
                         return Err(Error::unsupported(format!("EXPLAIN option \"{other}\" is not supported"))
                             .hint("Use EXPLAIN, EXPLAIN ANALYZE, EXPLAIN (DATAFLOW) or EXPLAIN ANALYZE view."));

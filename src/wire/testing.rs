@@ -92,9 +92,9 @@ pub(crate) struct FakeStatement {
 }
 
 fn columns_of(text: &str) -> Option<Vec<Column>> {
-    let n = || Column { name: "n".into(), ty: PgType::Int4 };
+    let n = || Column::new("n", PgType::Int4);
     match text.split_whitespace().next() {
-        Some("rows" | "hangrows") => Some(vec![n(), Column { name: "t".into(), ty: PgType::Text }]),
+        Some("rows" | "hangrows") => Some(vec![n(), Column::new("t", PgType::Text)]),
         Some("echo") => Some(vec![n()]),
         _ => None,
     }

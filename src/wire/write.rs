@@ -116,8 +116,8 @@ pub(crate) fn row_description(out: &mut BytesMut, columns: &[Column], formats: &
         put_count(out, columns.len());
         for (column, format) in columns.iter().zip(formats) {
             put_text(out, &column.name);
-            out.put_u32(0);
-            out.put_u16(0);
+            out.put_u32(column.origin.map_or(0, |o| o.relation));
+            out.put_i16(column.origin.map_or(0, |o| o.number));
             out.put_u32(column.ty.oid());
             out.put_i16(column.ty.typlen());
             out.put_i32(column.ty.typmod());
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_row_description_tells_oid_length_and_modifier() {
-        let columns = [Column { name: "n".into(), ty: PgType::Varchar(Some(10)) }, Column { name: "i".into(), ty: PgType::Int8 }];
+        let columns = [Column::new("n", PgType::Varchar(Some(10))), Column::new("i", PgType::Int8)];
         let mut out = BytesMut::new();
         row_description(&mut out, &columns, &[Format::Text, Format::Binary]);
         let PgWireBackendMessage::RowDescription(rows) = decode(&mut out) else { panic!("not a description") };

@@ -223,7 +223,7 @@ fn or_view(text: &str, error: Error) -> Error {
 
 /// Columns of text by name.
 fn columns(names: &[&str]) -> Vec<Column> {
-    names.iter().map(|name| Column { name: name.to_string(), ty: PgType::Text }).collect()
+    names.iter().map(|name| Column::new(*name, PgType::Text)).collect()
 }
 
 /// Rows of text.

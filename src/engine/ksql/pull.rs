@@ -26,7 +26,7 @@ pub use crate::plan::ksql::pull::is_pull;
 impl Pull {
     /// The columns that it answers.
     pub fn columns(&self) -> Vec<Column> {
-        self.outputs.iter().map(|o| Column { name: plain_name(&o.name), ty: pg_type(&o.ty) }).collect()
+        self.outputs.iter().map(|o| Column::new(plain_name(&o.name), pg_type(&o.ty))).collect()
     }
 }
 

@@ -55,7 +55,7 @@ impl Push {
 
     /// The columns that it answers.
     pub fn columns(&self) -> Vec<Column> {
-        self.types().into_iter().map(|(name, ty)| Column { name: plain_name(&name), ty: pg_type(&ty) }).collect()
+        self.types().into_iter().map(|(name, ty)| Column::new(plain_name(&name), pg_type(&ty))).collect()
     }
 }
 

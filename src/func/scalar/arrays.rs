@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute;
 use arrow::datatypes::{DataType, Int32Type};
+use arrow::row::{RowConverter, SortField};
 use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
+use hashbrown::HashSet;
 
 use super::define::{Function, each};
+use super::series::list_of;
 use crate::error::Result;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -20,7 +23,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
         Function::udf("array_length", dimension_rule, length),
         Function::udf("cardinality", list_rule, cardinality),
-        // Not PostgreSQL's own: a rewrite rule makes it of ARRAY(SELECT ..).
+        // Not PostgreSQL's own: rewrite rules make them of `a && b` and of ARRAY(SELECT ..).
+        Function::udf("pg_array_overlap", overlap_rule, overlap),
         Function::udf("pg_array_or_empty", same_rule, or_empty),
     ]
 }
@@ -71,4 +75,37 @@ fn length(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 fn cardinality(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let lists = args[0].as_list::<i32>();
     Ok(Arc::new((0..lists.len()).map(|row| lists.is_valid(row).then(|| lists.value_length(row))).collect::<Int32Array>()))
+}
+
+/// Two arrays of one type; whole numbers are compared as the widest.
+fn overlap_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [DataType::List(left), DataType::List(right)] = types else { return None };
+    let (l, r) = (left.data_type(), right.data_type());
+    let common = match (l.is_integer() && r.is_integer(), l.is_string() && r.is_string()) {
+        _ if l == r || r.is_null() => l.clone(),
+        _ if l.is_null() => r.clone(),
+        (true, _) => DataType::Int64,
+        (_, true) => DataType::Utf8View,
+        _ => return None,
+    };
+    Some((vec![list_of(common.clone()), list_of(common)], DataType::Boolean))
+}
+
+/// True if a value, other than NULL, is in both.
+fn overlap(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (left, right) = (args[0].as_list::<i32>(), args[1].as_list::<i32>());
+    let converter = RowConverter::new(vec![SortField::new(left.value_type())])?;
+    let rows = [left, right].map(|lists| converter.convert_columns(&[Arc::clone(lists.values())]));
+    let [in_left, in_right] = rows;
+    let (in_left, in_right) = (in_left?, in_right?);
+    let items = |lists: &ListArray, row: usize| {
+        let (from, to) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
+        let values = Arc::clone(lists.values());
+        (from..to).filter(move |i| values.is_valid(*i))
+    };
+    let rows = each(args, |row| {
+        let known: HashSet<_> = items(left, row).map(|i| in_left.row(i)).collect();
+        Ok(items(right, row).any(|i| known.contains(&in_right.row(i))))
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
 }

@@ -31,6 +31,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 pub use marks::Marks;
+pub(super) use scalar::is_one_row;
 
 /// The analyzer rule; see the head of this module.
 #[derive(Debug)]
@@ -175,7 +176,7 @@ pub(super) fn subquery(plan: Arc<LogicalPlan>) -> Subquery {
     Subquery { subquery: plan, outer_ref_columns, spans: Spans::new() }
 }
 
-/// A plan without the ORDER BY and LIMIT at its top that do not change whether it has rows.
+/// A plan without the SELECT list, ORDER BY and LIMIT at its top, which do not change whether it has rows.
 fn unordered(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
     match plan.as_ref() {
         LogicalPlan::Sort(sort) if sort.fetch.is_none_or(|n| n > 0) => unordered(Arc::clone(&sort.input)),
@@ -183,9 +184,13 @@ fn unordered(plan: Arc<LogicalPlan>) -> DfResult<Arc<LogicalPlan>> {
             (SkipType::Literal(0), FetchType::Literal(fetch)) if fetch.is_none_or(|n| n > 0) => unordered(Arc::clone(&limit.input)),
             _ => Ok(plan),
         },
-        LogicalPlan::Projection(p) if scalar::over_sort(&p.input) => unordered(Arc::clone(&p.input)),
+        LogicalPlan::Projection(p) if !is_leaf(&p.input) => unordered(Arc::clone(&p.input)),
         _ => Ok(plan),
     }
+}
+
+fn is_leaf(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::EmptyRelation(_))
 }
 
 /// An expression over a projection as one over its input.

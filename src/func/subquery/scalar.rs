@@ -49,7 +49,7 @@ pub(super) fn single(asked: Subquery) -> DfResult<Transformed<Expr>> {
 }
 
 /// True for a plan of exactly one row, whatever its input.
-pub(super) fn is_one_row(plan: &LogicalPlan) -> bool {
+pub(in crate::func) fn is_one_row(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(p) => is_one_row(&p.input),
         LogicalPlan::SubqueryAlias(a) => is_one_row(&a.input),

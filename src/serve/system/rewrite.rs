@@ -8,19 +8,23 @@
 mod aggregates;
 mod build;
 mod casts;
+mod expanding;
 mod grouping;
 mod keys;
 mod present;
 mod queries;
+mod recursion;
 mod series;
 mod standard;
+mod values;
 mod vectors;
+mod wildcards;
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor, Value,
-    VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Expr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor,
+    TableFunctionArgs, Value, VisitMut, VisitorMut,
 };
 
 use super::SystemContext;
@@ -39,6 +43,7 @@ const BEFORE: &[Rule] = &[
     casts::joined,
     queries::always_null,
     keys::column_names,
+    queries::base_of_domain,
     queries::array_of_options,
     queries::roles_of_policy,
     vectors::expanded_field,
@@ -54,6 +59,7 @@ const AFTER: &[Rule] = &[
     standard::substring,
     keyword_function,
     custom_operator,
+    overlap,
     collate,
     struct_field,
     at_time_zone,
@@ -93,6 +99,8 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        values::with_subqueries(query);
+        recursion::typed(query);
         match queries::fetch_first(query).and_then(|()| queries::no_locks(query)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
@@ -100,6 +108,7 @@ impl VisitorMut for Rewriter<'_> {
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         queries::tableoid(select);
+        wildcards::qualify(select);
         if let Err(error) = queries::shared_columns(select) {
             return ControlFlow::Break(error);
         }
@@ -114,6 +123,7 @@ impl VisitorMut for Rewriter<'_> {
         series::as_relation(factor);
         series::in_from(factor);
         series::column_of_alias(factor);
+        expanding::name_derived(factor);
         ControlFlow::Continue(())
     }
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
@@ -126,11 +136,9 @@ impl VisitorMut for Rewriter<'_> {
 
 /// `pg_catalog.f(..)` is `f(..)`: psql, pgjdbc and SQLAlchemy qualify every call.
 fn unqualified(name: &mut ObjectName) {
-    let schema = match name.0.as_slice() {
-        [ObjectNamePart::Identifier(schema), _] => schema.value.to_ascii_lowercase(),
-        _ => return,
-    };
-    if schema == "pg_catalog" || schema == "information_schema" {
+    if let [ObjectNamePart::Identifier(schema), _] = name.0.as_slice()
+        && matches!(schema.value.to_ascii_lowercase().as_str(), "pg_catalog" | "information_schema")
+    {
         name.0.remove(0);
     }
     if let [ObjectNamePart::Identifier(f)] = name.0.as_mut_slice()
@@ -150,17 +158,31 @@ fn unqualified_function(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// The same for functions in FROM: `pg_catalog.generate_series(..)`, `pg_catalog.unnest(..)` (psql, pgjdbc).
+/// The same for functions in FROM: `pg_catalog.generate_series(..)`, `pg_catalog.unnest(..)` (psql, pgjdbc); and those that are called
+/// without parentheses, `FROM current_date`.
 fn table_function(factor: &mut TableFactor) {
     match factor {
         TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => unqualified(name),
+        TableFactor::Table { name, args: args @ None, .. } => {
+            if let [ObjectNamePart::Identifier(word)] = name.0.as_slice()
+                && word.quote_style.is_none()
+                && KEYWORDS.iter().chain(&TIMES).any(|known| word.value.eq_ignore_ascii_case(known))
+            {
+                unqualified(name);
+                *args = Some(TableFunctionArgs { args: vec![], settings: None });
+            }
+        }
         _ => {}
     }
 }
 
+/// Functions that PostgreSQL's grammar calls without parentheses.
+const KEYWORDS: [&str; 6] = ["current_user", "session_user", "user", "current_catalog", "current_schema", "current_role"];
+/// Those of them that DataFusion knows.
+const TIMES: [&str; 5] = ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
+
 /// `current_user`, `session_user`, `user`, `current_catalog`, `current_schema` without parentheses are calls (DBeaver, Grafana).
 fn keyword_function(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    const KEYWORDS: [&str; 6] = ["current_user", "session_user", "user", "current_catalog", "current_schema", "current_role"];
     match expr {
         Expr::Function(f) if matches!(f.args, FunctionArguments::None) && KEYWORDS.contains(&last_name(&f.name).as_str()) => {
             *expr = call(&last_name(&f.name), vec![]);
@@ -208,6 +230,14 @@ fn custom_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         "||" => BinaryOperator::StringConcat,
         other => return Err(Error::unsupported(format!("OPERATOR({other}) is not supported")).hint("Write the operator by itself.")),
     };
+    Ok(())
+}
+
+/// `a && b` of arrays: whether they have an element in common.
+fn overlap(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if let Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } = expr {
+        *expr = call("pg_array_overlap", vec![take(left), take(right)]);
+    }
     Ok(())
 }
 

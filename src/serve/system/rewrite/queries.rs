@@ -178,7 +178,7 @@ fn conjuncts(expr: Expr, all: &mut Vec<Expr>) {
 }
 
 /// What a table in FROM is called there.
-fn table_name(factor: &TableFactor) -> Option<String> {
+pub fn table_name(factor: &TableFactor) -> Option<String> {
     match factor {
         TableFactor::Table { name, alias, .. } => Some(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone())),
         TableFactor::Derived { alias, .. } => alias.as_ref().map(|a| a.name.value.clone()),
@@ -222,6 +222,17 @@ pub fn always_null(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let publication = names == ["generate_series", "pg_attribute"] && select.to_string().contains("prattrs");
     if collation || publication {
         *expr = null_of(if collation { DataType::Custom(ObjectName::from(vec![Ident::new("name")]), vec![]) } else { DataType::Text });
+    }
+    Ok(())
+}
+
+/// The type that a domain rests on, found by a recursive query of the row (asyncpg): null, for there are no domains.
+pub fn base_of_domain(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if let Expr::Subquery(query) = expr
+        && let Some(with) = query.with.as_ref().filter(|with| with.recursive)
+        && with.to_string().contains("typbasetype")
+    {
+        *expr = null_of(DataType::IntUnsigned(None));
     }
     Ok(())
 }

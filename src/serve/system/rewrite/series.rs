@@ -1,4 +1,5 @@
-//! Functions that return sets: `FROM generate_series(1, 3) i` has a column `i`, and `SELECT generate_series(1, 3)` has three rows.
+//! Functions that return sets: `FROM generate_series(1, 3) i` has a column `i`, and `SELECT generate_series(1, 3)` has three rows. Any
+//! other function in FROM is a set of one: `FROM current_schema() s` has one row, and a column `s`.
 //!
 //! Here they return arrays, and DataFusion's unnest expands them: in FROM each becomes `UNNEST(f(..))`, which may name the columns of
 //! what stands to its left, with columns named as PostgreSQL does; in SELECT each becomes `unnest(f(..))`.
@@ -50,17 +51,23 @@ pub fn as_relation(factor: &mut TableFactor) {
     }
 }
 
+/// True for a function that returns a set.
+pub fn is_set(function: &str) -> bool {
+    function == "unnest" || columns_of(function).is_some()
+}
+
 /// A function in FROM as UNNEST of its array, its columns named.
 pub fn in_from(factor: &mut TableFactor) {
-    let Some(mut set) = Set::of(factor) else { return };
-    as_set(&mut set);
+    let Some(set) = Set::of(factor) else { return };
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
     if set.function != "unnest" {
         // jsonb_each gives the values alone.
         let keys = if set.function.starts_with("jsonb") { "jsonb_object_keys" } else { "json_object_keys" };
         let keys = (columns == ["key", "value"]).then(|| call(keys, arrays.clone()));
-        arrays = keys.into_iter().chain([call(&set.function, arrays)]).collect();
+        let value = call(&set.function, arrays);
+        let value = if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) };
+        arrays = keys.into_iter().chain([value]).collect();
     }
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
     let mut names: Vec<Ident> = match (columns, arrays.len()) {
@@ -85,16 +92,6 @@ pub fn in_from(factor: &mut TableFactor) {
         with_offset_alias: None,
         with_ordinality: false,
     };
-}
-
-/// A function in FROM that returns one value is a set of one row: `FROM string_to_array('a,b', ',') s` (Grafana), `FROM version()`.
-fn as_set(set: &mut Set) {
-    if facts::PROCS.iter().any(|p| p.name == set.function && !p.returns_set && p.kind == "f") && columns_of(&set.function).is_none() {
-        let value = call(&set.function, std::mem::take(&mut set.arrays));
-        set.alias.get_or_insert_with(|| TableAlias { explicit: true, name: Ident::new(&set.function), columns: vec![], at: None });
-        set.arrays = vec![call("make_array", vec![value])];
-        set.function = "unnest".to_string();
-    }
 }
 
 /// A call of a function in FROM.
@@ -125,7 +122,7 @@ impl Set {
         if self.function == "unnest" {
             return Some(&[]);
         }
-        let columns = columns_of(&self.function)?;
+        let columns = columns_of(&self.function).unwrap_or(&[]);
         let long = self.function == "generate_series" && length(&self.arrays).is_some_and(|n| n > ARRAY_MAX) && !self.ordinality;
         (!long).then_some(columns)
     }

@@ -1,0 +1,89 @@
+//! Where a result's column comes from: the relation and the column that it shows unchanged, for RowDescription. Drivers name tables by
+//! it, and make UPDATEs of result sets that were changed.
+
+use datafusion::common::Column;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan};
+
+use crate::catalog::{Catalog, RelationKind};
+use crate::serve::provider::{RelationProvider, SystemProvider};
+use crate::serve::system::facts;
+
+/// A column of a relation, as pg_attribute numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The relation's oid.
+    pub relation: u32,
+    /// The column's number, from 1.
+    pub number: i16,
+}
+
+impl Origin {
+    /// The column at an index, from 0.
+    pub fn of(relation: u32, index: usize) -> Option<Origin> {
+        Some(Origin { relation, number: i16::try_from(index + 1).ok()? })
+    }
+}
+
+/// The origin of a plan's column at an index; `None` for an expression. A view's columns are its own, not those of what it reads.
+/// Cost O(depth of the plan).
+pub fn origin(plan: &LogicalPlan, index: usize, catalog: &Catalog) -> Option<Origin> {
+    let of = |input: &LogicalPlan, column: &Column| origin(input, input.schema().maybe_index_of_column(column)?, catalog);
+    let shown = |input: &LogicalPlan, expr: &Expr| plain(expr).and_then(|column| of(input, column));
+    match plan {
+        LogicalPlan::TableScan(scan) => scanned(scan, index),
+        LogicalPlan::Projection(p) => shown(&p.input, p.expr.get(index)?),
+        LogicalPlan::SubqueryAlias(alias) => match view(plan, alias.alias.table(), catalog) {
+            Some(relation) => Origin::of(relation, index),
+            None => origin(&alias.input, index, catalog),
+        },
+        LogicalPlan::Filter(f) => origin(&f.input, index, catalog),
+        LogicalPlan::Sort(s) => origin(&s.input, index, catalog),
+        LogicalPlan::Limit(l) => origin(&l.input, index, catalog),
+        LogicalPlan::Subquery(s) => origin(&s.subquery, index, catalog),
+        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index, catalog),
+        LogicalPlan::Distinct(Distinct::On(on)) => shown(&on.input, on.select_expr.get(index)?),
+        LogicalPlan::Aggregate(a) if !matches!(a.group_expr.as_slice(), [Expr::GroupingSet(_)]) => {
+            shown(&a.input, a.group_expr.get(index)?)
+        }
+        LogicalPlan::Window(w) if index < w.input.schema().fields().len() => origin(&w.input, index, catalog),
+        LogicalPlan::Join(join) => {
+            let left = join.left.schema().fields().len();
+            match join.join_type {
+                JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => origin(&join.right, index, catalog),
+                _ if index < left => origin(&join.left, index, catalog),
+                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => origin(&join.right, index - left, catalog),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The column that an expression is, whatever it is called.
+fn plain(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Column(column) => Some(column),
+        Expr::Alias(alias) => plain(&alias.expr),
+        _ => None,
+    }
+}
+
+fn scanned(scan: &TableScan, index: usize) -> Option<Origin> {
+    let index = scan.projection.as_ref().map_or(Some(index), |kept| kept.get(index).copied())?;
+    let provider = source_as_provider(&scan.source).ok()?;
+    if let Some(provider) = provider.downcast_ref::<RelationProvider>() {
+        let shown = index < provider.relation.columns.len();
+        return if shown { Origin::of(provider.relation.id, index) } else { None };
+    }
+    let provider = provider.downcast_ref::<SystemProvider>()?;
+    Origin::of(facts::find(provider.relation.schema, provider.relation.name)?.oid, index)
+}
+
+/// The view that a plan under that name is the query of, by its columns.
+fn view(plan: &LogicalPlan, name: &str, catalog: &Catalog) -> Option<u32> {
+    let relation = catalog.find(name).filter(|r| matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))?;
+    let fields = plan.schema().fields();
+    let alike = fields.len() == relation.columns.len() && fields.iter().zip(&relation.columns).all(|(f, c)| *f.name() == c.name);
+    alike.then_some(relation.id)
+}
