@@ -4,8 +4,8 @@
 //! event (a row with the change as JSON); [`Catalog::apply`] folds it into the next catalog. Opening a database folds all of them.
 //! So the catalog as of a position is the fold of the changes before it, like everything else.
 
-mod constraint;
 mod comments;
+mod constraint;
 mod ksql;
 mod privileges;
 mod roles;
@@ -21,8 +21,8 @@ use crate::data::{OP, PgType, ROW};
 use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
-pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
 pub use comments::{Comments, Subject};
+pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
 pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{

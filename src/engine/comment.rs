@@ -10,7 +10,7 @@ impl Session {
     /// Puts a comment on something, or takes it away. Errors: 42P01, 42703, 42809, 3F000, 3D000 for what is not there or is something else.
     pub(super) async fn comment(&mut self, on: &CommentOn, text: Option<&str>) -> Result<()> {
         let catalog = self.define().await?;
-        let database = self.context.get(&self.settings).database.clone();
+        let database = self.context.get().database.clone();
         let subject = match on {
             CommentOn::Relation { kind, name } => {
                 let relation = catalog.get(name)?;
@@ -20,11 +20,13 @@ impl Session {
                     let error = Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word()));
                     return Err(error.hint(format!("Write COMMENT ON {}.", relation.kind.word().to_uppercase())));
                 }
+                self.must_own(relation)?;
                 Subject::Relation(relation.id)
             }
             CommentOn::Column { relation, column } => {
                 let relation = catalog.get(relation)?;
                 relation.column(column)?;
+                self.must_own(relation)?;
                 Subject::Column(relation.id, column.clone())
             }
             CommentOn::Schema(name) if name == "public" => Subject::Schema(name.clone()),

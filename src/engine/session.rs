@@ -25,8 +25,8 @@ use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::names::ContextSource;
-use crate::serve::system::functions::SessionActs;
 use crate::plan::origin::Origin;
+use crate::serve::system::functions::SessionActs;
 use crate::serve::system::{self, SessionStatus, SystemContext};
 use crate::sql::{self, Statement};
 

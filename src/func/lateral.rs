@@ -169,7 +169,11 @@ impl Inliner<'_> {
         for (expr, to) in list.expr.iter().zip(join.right.schema().columns()) {
             let Some(value) = self.moved(expr, &list.input, &joined)? else { return Ok(None) };
             // A row that a left join keeps has NULL in every column.
-            let value = if self.outer && !always_one { when(Expr::Column(found.clone()).is_not_null(), value.unalias()).end()? } else { value.unalias() };
+            let value = if self.outer && !always_one {
+                when(Expr::Column(found.clone()).is_not_null(), value.unalias()).end()?
+            } else {
+                value.unalias()
+            };
             exprs.push(value.alias_qualified(to.relation, to.name));
         }
         LogicalPlanBuilder::from(joined.plan).project(exprs)?.build().map(Some)

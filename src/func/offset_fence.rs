@@ -15,6 +15,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -49,7 +50,7 @@ fn fenced(limit: &GlobalLimitExec) -> DfResult<Arc<dyn ExecutionPlan>> {
     }
     let limited = Arc::new(GlobalLimitExec::new(input, limit.skip(), limit.fetch()));
     let fence: Arc<dyn ExecutionPlan> = Arc::new(Fence { input: limited });
-    above.into_iter().rev().try_fold(fence, |below, projection| projection.with_new_children(vec![below]))
+    above.into_iter().rev().try_fold(fence, |below, projection| replace_children_if_necessary(projection, vec![below]))
 }
 
 /// Passes its input on; no order moves through it.
