@@ -276,7 +276,7 @@ fn names_columns(value: &Expr) -> bool {
 }
 
 /// The error of a key that is there already.
-fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
+pub(super) fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
     let names: Vec<&str> = relation.key.iter().map(|k| relation.columns[*k].name.as_str()).collect();
     let mut values = Vec::new();
     for k in &relation.key {
@@ -290,10 +290,16 @@ fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Er
 
 /// True for the first row of each key.
 pub(super) fn firsts(keys: &[ArrayRef], rows: usize) -> Result<BooleanArray> {
+    let mut seen = HashSet::new();
+    Ok(numbers(keys, rows)?.into_iter().map(|n| Some(seen.insert(n))).collect())
+}
+
+/// The number of each row's key: the same for equal keys.
+pub(super) fn numbers(keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
     let types: Vec<_> = keys.iter().map(|k| k.data_type().clone()).collect();
-    let (mut numbers, mut seen) = (Vec::new(), HashSet::new());
+    let mut numbers = Vec::new();
     KeyIndex::new(&types, Equality::Sql)?.intern(keys, rows, &mut numbers, &mut Vec::new())?;
-    Ok(numbers.into_iter().map(|n| Some(seen.insert(n))).collect())
+    Ok(numbers)
 }
 
 /// The columns that the query has between the row and the other relations.

@@ -1,23 +1,23 @@
-//! INSERT .. ON CONFLICT: rows whose key is there already are left out, or become an UPDATE of the row that is there.
+//! INSERT .. ON CONFLICT: rows whose key, or unique columns, are there already are left out, or become an UPDATE of the row that is there.
 //!
 //! The table's exclusive lock is held from before the rows are looked up until they are appended, so that what is there stays so. Cost:
 //! one probe for each row proposed, or one pass over the table where they are many or the transaction has changed it.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::Int64Type;
 use datafusion::common::ScalarValue;
 use sqlparser::ast;
 
-use super::change::{TARGET, column_of, firsts, named_items, select_from, select_of};
+use super::change::{TARGET, column_of, duplicate_key, firsts, named_items, numbers, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::parsed_query;
 use super::returning::{in_memory, numbered};
 use super::values::scalars;
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Relation, Rule};
 use crate::data::PgType;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Session};
@@ -31,24 +31,53 @@ const PROBES_MAX: usize = 1_000;
 const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
 
-/// The columns that must not be there twice, as indices; `None` where nothing can conflict. Errors: 42P10, 42704, 42703.
-pub(super) fn arbiter(relation: &Relation, conflict: &Conflict) -> Result<Option<Vec<usize>>> {
-    let key = &relation.key;
-    match &conflict.target {
-        None => Ok((!key.is_empty()).then(|| key.clone())),
-        Some(ConflictTarget::Constraint(name)) if !key.is_empty() && *name == format!("{}_pkey", relation.name) => Ok(Some(key.clone())),
-        Some(ConflictTarget::Constraint(name)) => {
-            Err(Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name)))
-        }
-        Some(ConflictTarget::Columns(names)) => {
-            let named = names.iter().map(|name| relation.column(name)).collect::<Result<Vec<_>>>()?;
-            if key.is_empty() || !key.iter().all(|k| named.contains(k)) || !named.iter().all(|n| key.contains(n)) {
-                let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
-                return Err(Error::new("42P10", message).hint("Name the columns of the table's primary key."));
-            }
-            Ok(Some(key.clone()))
+/// The columns, as indices, in which a row must not be the same as another: of each constraint that the statement means. None where
+/// nothing can conflict. Errors: 42P10, 42704, 42703.
+pub(super) fn arbiters(relation: &Relation, conflict: &Conflict) -> Result<Vec<Vec<usize>>> {
+    let mut unique: Vec<(String, Vec<usize>)> = Vec::new();
+    if !relation.key.is_empty() {
+        unique.push((format!("{}_pkey", relation.name), relation.key.clone()));
+    }
+    for constraint in &relation.constraints {
+        if let Rule::Unique(columns) = &constraint.rule {
+            unique.push((constraint.name.clone(), columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?));
         }
     }
+    match &conflict.target {
+        None => Ok(unique.into_iter().map(|(_, columns)| columns).collect()),
+        Some(ConflictTarget::Constraint(name)) => {
+            let missing =
+                || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name));
+            Ok(vec![unique.into_iter().find(|(of, _)| of == name).ok_or_else(missing)?.1])
+        }
+        Some(ConflictTarget::Columns(names)) => {
+            let named = names.iter().map(|name| relation.column(name)).collect::<Result<BTreeSet<_>>>()?;
+            let same = |columns: &Vec<usize>| columns.iter().copied().collect::<BTreeSet<_>>() == named;
+            let missing = || {
+                let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+                Error::new(code::INVALID_COLUMN_REFERENCE, message)
+                    .hint("Name the columns of the table's primary key or of a UNIQUE constraint.")
+            };
+            Ok(vec![unique.into_iter().map(|(_, columns)| columns).find(same).ok_or_else(missing)?])
+        }
+    }
+}
+
+/// DO UPDATE: the table's alias, the columns that are the same, and what is set.
+struct Merge<'a> {
+    alias: &'a str,
+    arbiter: &'a [usize],
+    update: &'a ConflictUpdate,
+}
+
+/// What rows proposed would conflict with, by one arbiter.
+struct Met {
+    /// The key of each row, by number; `None` where it has a NULL, which is never the same as another.
+    numbers: Vec<Option<u32>>,
+    /// True for rows whose key is there.
+    known: BooleanArray,
+    /// The rows that are there.
+    there: RecordBatch,
 }
 
 impl Session {
@@ -62,49 +91,81 @@ impl Session {
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let Some(key) = arbiter(relation, conflict)? else { return Ok(proposed) };
-        let keys = columns_at(&proposed, &key);
-        let first = firsts(&keys, proposed.num_rows())?;
-        let there = self.rows_of_keys(relation, &key, &keys).await?;
-        let known = found(&columns_at(&there, &key), &keys)?;
-        let fresh: BooleanArray = (0..proposed.num_rows()).map(|i| Some(first.value(i) && !known.value(i))).collect();
-        let Some(update) = &conflict.update else { return Ok(filter_record_batch(&proposed, &fresh)?) };
-        if first.false_count() > 0 {
+        let arbiters = arbiters(relation, conflict)?;
+        let mut met = Vec::with_capacity(arbiters.len());
+        for arbiter in &arbiters {
+            met.push(self.met(relation, arbiter, &proposed).await?);
+        }
+        let Some(update) = &conflict.update else {
+            let kept = filter_record_batch(&proposed, &first_come(&met, proposed.num_rows()))?;
+            self.key_free(relation, &arbiters, &kept).await?;
+            return Ok(kept);
+        };
+        let (Some(arbiter), Some(met)) = (arbiters.first(), met.pop()) else { return Ok(proposed) };
+        if relation.key.is_empty() {
+            return Err(Error::unsupported("ON CONFLICT DO UPDATE is not supported on a table without a primary key")
+                .hint("Give the table a PRIMARY KEY, or write UPDATE and INSERT .. WHERE NOT EXISTS in one transaction."));
+        }
+        let mut seen = HashSet::new();
+        if met.numbers.iter().flatten().any(|number| !seen.insert(*number)) {
             let message = "ON CONFLICT DO UPDATE command cannot affect row a second time";
-            return Err(Error::new("21000", message)
+            return Err(Error::new(code::CARDINALITY_VIOLATION, message)
                 .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values."));
         }
         let proposed = numbered(&proposed, NUMBER)?;
-        let inserted = filter_record_batch(&proposed, &fresh)?;
-        if there.num_rows() == 0 {
-            return without_last(relation, inserted);
+        let inserted = filter_record_batch(&proposed, &arrow::compute::not(&met.known)?)?;
+        self.key_free(relation, &arbiters, &inserted).await?;
+        if met.there.num_rows() == 0 {
+            return without_number(relation, &inserted);
         }
-        let planned = self.plan_conflict(relation, alias, update, there, proposed.clone(), types).await?;
+        let merge = Merge { alias, arbiter, update };
+        let planned = self.plan_conflict(relation, merge, met.there, proposed.clone(), types).await?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut batches = vec![inserted];
         for batch in collect(self.run_query(&planned, values).await?).await? {
             all_not_null(relation, &batch)?;
-            check_same_key(relation, &key, &batch, &proposed)?;
-            batches.push(RecordBatch::try_new(proposed.schema(), batch.columns().to_vec())?);
+            check_same_key(relation, &batch)?;
+            let width = relation.columns.len();
+            let columns = batch.columns()[..width].iter().chain(batch.columns().last()).cloned().collect();
+            batches.push(RecordBatch::try_new(proposed.schema(), columns)?);
         }
         let all = concat_batches(&proposed.schema(), &batches)?;
         let by_number = arrow::compute::SortColumn { values: all.column(all.num_columns() - 1).clone(), options: None };
-        without_last(relation, take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
+        without_number(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
+    }
+
+    /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.
+    async fn key_free(&self, relation: &Arc<Relation>, arbiters: &[Vec<usize>], rows: &RecordBatch) -> Result<()> {
+        if relation.key.is_empty() || arbiters.contains(&relation.key) {
+            return Ok(());
+        }
+        let there = self.rows_of_keys(relation, &relation.key, &columns_at(rows, &relation.key)).await?;
+        if there.num_rows() == 0 { Ok(()) } else { Err(duplicate_key(relation, &there, 0)?) }
+    }
+
+    async fn met(&self, relation: &Arc<Relation>, arbiter: &[usize], proposed: &RecordBatch) -> Result<Met> {
+        let keys = columns_at(proposed, arbiter);
+        let there = self.rows_of_keys(relation, arbiter, &keys).await?;
+        let found = found(&columns_at(&there, arbiter), &keys)?;
+        let null = |i: usize| keys.iter().any(|k| k.is_null(i));
+        let numbers = numbers(&keys, proposed.num_rows())?.into_iter().enumerate().map(|(i, n)| (!null(i)).then_some(n)).collect();
+        let known = (0..proposed.num_rows()).map(|i| Some(found.value(i) && !null(i))).collect();
+        Ok(Met { numbers, known, there })
     }
 
     /// Plans DO UPDATE: the rows that become of those that are `there`, each with the number of the row `proposed`.
-    pub(super) async fn plan_conflict(
+    async fn plan_conflict(
         &self,
         relation: &Arc<Relation>,
-        alias: &str,
-        update: &ConflictUpdate,
+        Merge { alias, arbiter, update }: Merge<'_>,
         there: RecordBatch,
         proposed: RecordBatch,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
         let mut values = self.assigned(relation, alias, &update.assignments)?;
+        values.extend(relation.key.iter().map(|k| column_of(alias, &relation.columns[*k].name)));
         values.push(column_of("excluded", NUMBER));
-        let equal = relation.key.iter().map(|k| {
+        let equal = arbiter.iter().map(|k| {
             let name = &relation.columns[*k].name;
             format!("{} = {}", column_of(alias, name), column_of("excluded", name))
         });
@@ -138,11 +199,13 @@ impl Session {
         &self,
         relation: &Arc<Relation>,
         alias: &str,
+        conflict: &Conflict,
         update: &ConflictUpdate,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
+        let arbiter = arbiters(relation, conflict)?.swap_remove(0);
         let none = RecordBatch::new_empty(relation.schema());
-        self.plan_conflict(relation, alias, update, none.clone(), numbered(&none, NUMBER)?, types).await
+        self.plan_conflict(relation, Merge { alias, arbiter: &arbiter, update }, none.clone(), numbered(&none, NUMBER)?, types).await
     }
 
     /// The rows of a table whose columns `key` have one of these values.
@@ -198,17 +261,29 @@ pub(super) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArr
     Ok(index.find(wanted, rows)?.into_iter().map(|n| Some(n != NONE)).collect())
 }
 
+/// True for the rows that none before them, and none that is there, is in the way of.
+fn first_come(met: &[Met], rows: usize) -> BooleanArray {
+    let mut taken = vec![HashSet::new(); met.len()];
+    let mut free = |i: usize| {
+        let free = met.iter().zip(&taken).all(|(m, taken)| m.numbers[i].is_none_or(|n| !m.known.value(i) && !taken.contains(&n)));
+        if free {
+            met.iter().zip(&mut taken).for_each(|(m, taken)| taken.extend(m.numbers[i]));
+        }
+        Some(free)
+    };
+    (0..rows).map(|i| free(i)).collect()
+}
+
 /// The relation's columns of rows that have a number behind them.
-fn without_last(relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
+fn without_number(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(relation.schema(), rows.columns()[..relation.columns.len()].to_vec())?)
 }
 
-/// Errors: 0A000 where DO UPDATE would give a row another key.
-fn check_same_key(relation: &Relation, key: &[usize], rows: &RecordBatch, proposed: &RecordBatch) -> Result<()> {
-    let numbers = rows.column(relation.columns.len()).as_primitive::<Int64Type>();
-    for k in key {
-        let before = arrow::compute::take(proposed.column(*k), numbers, None)?;
-        if not_distinct(&rows.column(*k), &before)?.false_count() > 0 {
+/// Errors: 0A000 where DO UPDATE would give a row another key. The rows have their old key behind their columns.
+fn check_same_key(relation: &Relation, rows: &RecordBatch) -> Result<()> {
+    for (i, k) in relation.key.iter().enumerate() {
+        let before = rows.column(relation.columns.len() + i);
+        if not_distinct(rows.column(*k), before)?.false_count() > 0 {
             let message = format!("ON CONFLICT DO UPDATE cannot change the primary key column \"{}\"", relation.columns[*k].name);
             return Err(Error::unsupported(message).hint("Change the key with an UPDATE of its own."));
         }

@@ -42,10 +42,12 @@ impl Session {
             None => self.plan_query(source, &self.target_types(statement, types)?).await?.parameters,
         };
         let alias = alias.as_deref().unwrap_or(table);
-        if let Some(update) = conflict.as_ref().and_then(|c| c.update.as_ref()) {
+        if let Some(conflict) = conflict
+            && let Some(update) = &conflict.update
+        {
             let mut types = some(parameters);
             assigned_types(&relation, &update.assignments, &mut types)?;
-            parameters = self.describe_conflict(&relation, alias, update, &types).await?.parameters;
+            parameters = self.describe_conflict(&relation, alias, conflict, update, &types).await?.parameters;
         }
         let Some(items) = returning else { return Ok((parameters, None)) };
         let schema = if names_hidden(items)? { schema_with_hidden(&relation) } else { relation.schema() };

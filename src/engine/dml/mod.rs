@@ -3,9 +3,9 @@
 //! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
 //! types ([`insert`], [`columns`]), and ON CONFLICT decides what becomes of them ([`conflict`]). UPDATE and DELETE ([`change`]) read the
 //! table's rows at the head and append what becomes of them, with the table locked against other changes in between ([`locks`]): so no
-//! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`] answers rows of what is written; [`describe`] tells
-//! types and columns beforehand; [`create_as`] makes a table of a query's rows; [`values`] knows
-//! parameters and literals. [`cte`] runs several of them as one.
+//! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
+//! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
+//! [`values`] knows parameters and literals. [`cte`] runs several of them as one.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
 
