@@ -82,7 +82,7 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Insert { table, alias, source, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        let Statement::Insert { table, alias, source, conflict, .. } = statement else { return Err(Error::internal("not an INSERT")) };
         if self.transaction.is_some() {
             return Err(
                 Error::unsupported("positions are not known before COMMIT").hint("RETURNING _position needs an INSERT outside of BEGIN.")
@@ -90,6 +90,9 @@ impl Session {
         }
         let relation = self.writable(table)?;
         self.may_change(Privileges::INSERT, &relation, true)?;
+        if conflict.as_ref().is_some_and(|conflict| conflict.update.is_some()) {
+            self.may(Privileges::UPDATE, &relation)?;
+        }
         let mut held = Vec::new();
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, &mut held).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
