@@ -33,6 +33,7 @@ mod events;
 pub mod execute;
 pub mod explain;
 pub mod failure;
+pub mod hooks;
 pub mod ksql;
 pub mod lookup;
 mod modes;

@@ -40,6 +40,7 @@ impl Session {
 
     fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         self.settings.set(name, value)?;
+        self.settle_zone();
         self.show_application();
         Ok(())
     }
@@ -93,6 +94,7 @@ impl Session {
             // What could be set before can be set again.
             None => drop(self.restore_settings(undo, true)),
         }
+        self.settle_zone();
         self.show_application();
     }
 
@@ -107,6 +109,7 @@ impl Session {
     pub(super) fn reset_all(&mut self) -> Result<Response> {
         self.settings.reset_all();
         self.ksql = Default::default();
+        self.settle_zone();
         self.show_application();
         Ok(Response::Done("RESET".into()))
     }
