@@ -136,7 +136,7 @@ impl Engine {
         });
         recovery::build(&engine)?;
         let finder = Arc::downgrade(&engine);
-        engine.runner.on_failure(Box::new(move |id, range| {
+        engine.runner.hooks.on_failure(Box::new(move |id, range| {
             let engine = finder.upgrade()?;
             // The view may be about to be created: then it is in no catalog yet.
             drop(engine.ddl.blocking_lock());
@@ -164,7 +164,7 @@ impl Engine {
             relations.for_each(|relation| hub.changed(&relation.name, end));
         }));
         let (hub, engine) = (self.notify.clone(), Arc::downgrade(self));
-        self.runner.on_change(Box::new(move |id, end| {
+        self.runner.hooks.on_change(Box::new(move |id, end| {
             if hub.is_idle() {
                 return;
             }

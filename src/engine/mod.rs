@@ -37,6 +37,7 @@ pub mod execute;
 pub mod explain;
 pub mod failure;
 pub mod grants;
+pub mod hooks;
 pub mod identity;
 pub mod ksql;
 pub mod lookup;

@@ -22,13 +22,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::checkpoint;
 use super::cut::{Cut, Purpose};
 use super::failure::Failure;
+use super::hooks::Hooks;
 use super::node::{Node, Source};
 use crate::catalog::RelationId;
 use crate::data::{Delta, Position};
@@ -46,15 +47,9 @@ pub struct Runner {
     store: Arc<dyn Store>,
     shared: Mutex<Shared>,
     work: Condvar,
-    find_fault: OnceLock<FindFault>,
-    changed: OnceLock<Changed>,
+    /// Who is told what happens to nodes.
+    pub hooks: Hooks,
 }
-
-/// Is told that a node's output has changed, and from which position on a query sees it.
-type Changed = Box<dyn Fn(RelationId, Position) + Send + Sync>;
-
-/// Finds the event in a range that makes a node fail.
-type FindFault = Box<dyn Fn(RelationId, Range<Position>) -> Option<Position> + Send + Sync>;
 
 #[derive(Default)]
 struct Shared {
@@ -140,26 +135,7 @@ pub struct Progress {
 impl Runner {
     /// A runner without nodes. [`Runner::spawn`] starts its threads.
     pub fn new(log: Arc<Log>, store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Runner {
-            log,
-            store,
-            shared: Mutex::default(),
-            work: Condvar::new(),
-            find_fault: OnceLock::new(),
-            changed: OnceLock::new(),
-        })
-    }
-
-    /// Sets how the event is found that makes a node fail. It is called without the lock, before the failure is known to anybody.
-    pub fn on_failure(&self, find: FindFault) {
-        // Set once, when the database is opened.
-        let _ = self.find_fault.set(find);
-    }
-
-    /// Sets who is told when a node's output has changed. It is called without the lock, and not always in order.
-    pub fn on_change(&self, changed: Changed) {
-        // Set once, when the database is opened.
-        let _ = self.changed.set(changed);
+        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new(), hooks: Hooks::default() })
     }
 
     /// Starts `threads` threads; they end after [`Runner::stop`].
@@ -294,7 +270,7 @@ impl Runner {
             Ok(None)
         };
         let done = done.map_err(|cause| {
-            let position = self.find_fault(id, from..to, &cause);
+            let position = self.hooks.find_fault(id, from..to, &cause);
             node.release();
             Failure::new(&node.relation, cause, from..to, position)
         });
@@ -311,15 +287,9 @@ impl Runner {
         drop(shared);
         self.work.notify_all();
         useless.iter().for_each(|node| node.release());
-        if changed && let Some(tell) = self.changed.get() {
-            tell(id, to);
+        if changed {
+            self.hooks.changed(id, to);
         }
-    }
-
-    fn find_fault(&self, id: RelationId, range: Range<Position>, cause: &Error) -> Option<Position> {
-        // What grew too large would only do so again.
-        let find = self.find_fault.get().filter(|_| cause.code() != code::CONFIGURATION_LIMIT_EXCEEDED)?;
-        catch_unwind(AssertUnwindSafe(|| find(id, range))).unwrap_or(None)
     }
 }
 

@@ -267,6 +267,7 @@ impl Session {
         for (name, value) in options.into_iter().flatten().chain(own) {
             self.settings.start_with(&name, &value)?;
         }
+        self.settle_zone();
         // They are all told at the start; see [`Session::take_reports`].
         self.settings.report_all();
         Ok(())
@@ -493,7 +494,6 @@ impl Session {
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
         self.adopt_settings();
-        self.settle_zone();
         self.binary = false;
         self.context.forget();
         self.results.clear();

@@ -43,6 +43,7 @@ impl Session {
             return self.become_role(name, value);
         }
         self.settings.set(name, value)?;
+        self.settle_zone();
         self.show_application();
         Ok(())
     }
@@ -96,6 +97,7 @@ impl Session {
             // What could be set before can be set again.
             None => drop(self.restore_settings(undo, true)),
         }
+        self.settle_zone();
         self.show_application();
     }
 
@@ -110,6 +112,7 @@ impl Session {
     pub(super) fn reset_all(&mut self) -> Result<Response> {
         self.settings.reset_all();
         self.ksql = Default::default();
+        self.settle_zone();
         self.show_application();
         Ok(Response::Done("RESET".into()))
     }

@@ -325,7 +325,7 @@ fn milliseconds(text: &str) -> Option<u64> {
 /// A time in the largest unit that it is a whole number of, as SHOW tells it.
 fn shown_time(ms: u64) -> String {
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
-    match units.iter().find(|(unit, _)| ms > 0 && ms % unit == 0) {
+    match units.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", ms / unit),
         None if ms == 0 => "0".into(),
         None => format!("{ms}ms"),

@@ -1,0 +1,48 @@
+//! Who is asked, and who is told, when a node fails or changes. Set once, when the database is opened.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use crate::catalog::RelationId;
+use crate::data::Position;
+use crate::error::{Error, code};
+
+/// Finds the event in a range that makes a node fail.
+type FindFault = Box<dyn Fn(RelationId, Range<Position>) -> Option<Position> + Send + Sync>;
+
+/// Is told that a node's output has changed, and from which position on a query sees it.
+type Changed = Box<dyn Fn(RelationId, Position) + Send + Sync>;
+
+/// What the runner calls, each without its lock.
+#[derive(Default)]
+pub struct Hooks {
+    find_fault: OnceLock<FindFault>,
+    changed: OnceLock<Changed>,
+}
+
+impl Hooks {
+    /// Sets how the event is found that makes a node fail. It is called before the failure is known to anybody.
+    pub fn on_failure(&self, find: FindFault) {
+        let _ = self.find_fault.set(find);
+    }
+
+    /// Sets who is told when a node's output has changed; not always in order.
+    pub fn on_change(&self, changed: Changed) {
+        let _ = self.changed.set(changed);
+    }
+
+    /// The event at fault, if it is found.
+    pub(super) fn find_fault(&self, id: RelationId, range: Range<Position>, cause: &Error) -> Option<Position> {
+        // What grew too large would only do so again.
+        let find = self.find_fault.get().filter(|_| cause.code() != code::CONFIGURATION_LIMIT_EXCEEDED)?;
+        catch_unwind(AssertUnwindSafe(|| find(id, range))).unwrap_or(None)
+    }
+
+    /// Tells that a node's output has changed.
+    pub(super) fn changed(&self, id: RelationId, to: Position) {
+        if let Some(tell) = self.changed.get() {
+            tell(id, to);
+        }
+    }
+}
