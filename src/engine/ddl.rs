@@ -19,7 +19,7 @@ use super::ksql;
 use super::node::{Input, Node, Source};
 use super::query::Planned;
 use super::recovery::{catalog_event, catalog_events};
-use super::session::Session;
+use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
@@ -381,6 +381,34 @@ impl Session {
             None => Change::Create(relation),
         };
         self.stage(change, node.into_iter().collect())
+    }
+
+    /// CREATE SCHEMA: there is one. Errors: 42P06, 0A000.
+    pub(super) fn create_schema(&mut self, name: &str, if_not_exists: bool) -> Result<Response> {
+        if name != "public" {
+            return Err(Error::unsupported(format!("schema \"{name}\" cannot be created: there is one schema, public"))
+                .hint("Leave the schema out, or begin the names of relations with it, as in sales_orders."));
+        }
+        let exists = Error::new(code::DUPLICATE_SCHEMA, "schema \"public\" already exists");
+        if !if_not_exists {
+            return Err(exists);
+        }
+        self.notice("NOTICE", Error::new(code::DUPLICATE_SCHEMA, "schema \"public\" already exists, skipping"));
+        Ok(Response::Done("CREATE SCHEMA".into()))
+    }
+
+    /// REFRESH MATERIALIZED VIEW: done when the view has folded all that is acknowledged, as it has at every query. Errors: 42P01,
+    /// 42809, 55000 for a view that has failed.
+    pub(super) async fn refresh_view(&mut self, name: &str) -> Result<Response> {
+        let relation = self.catalog().get(name)?.clone();
+        if relation.kind != RelationKind::MaterializedView {
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a materialized view")));
+        }
+        self.must_own(&relation)?;
+        if let Some(node) = self.engine.node(relation.id) {
+            self.engine.reach(&node).await?;
+        }
+        Ok(Response::Done("REFRESH MATERIALIZED VIEW".into()))
     }
 
     /// The columns of a view, and its dataflow if it is materialized.

@@ -140,6 +140,8 @@ impl Session {
                 self.resume(name, *if_exists, *skip).await?;
                 done("ALTER MATERIALIZED VIEW")
             }
+            Statement::CreateSchema { name, if_not_exists } => self.create_schema(name, *if_not_exists),
+            Statement::Refresh(name) => self.refresh_view(name).await,
             Statement::SetConstraints { names, deferred } => {
                 self.set_constraints(names, *deferred).await?;
                 done("SET CONSTRAINTS")

@@ -20,7 +20,6 @@
 //! slow view over a fast one would otherwise hold up the fast one's readers too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 

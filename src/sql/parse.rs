@@ -85,6 +85,18 @@ impl Reader<'_> {
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
+            ["create", "schema", _] => {
+                self.skip(2);
+                let if_not_exists = self.eat_words(&["if", "not", "exists"]);
+                Ok(Statement::CreateSchema { name: self.name()?, if_not_exists })
+            }
+            ["refresh", "materialized", "view"] => {
+                self.skip(3);
+                self.eat("concurrently");
+                let name = self.relation_name()?;
+                self.eat_words(&["with", "data"]);
+                Ok(Statement::Refresh(name))
+            }
             ["create", "index", _] | ["create", "unique", "index"] => self.create_index(),
             ["drop", "sequence", _] | ["drop", "index", _] => self.drop_named(),
             ["alter", "sequence", _] => self.alter_sequence(),

@@ -30,6 +30,12 @@ pub enum Statement {
         numbered: Vec<(usize, SequenceOptions)>,
         if_not_exists: bool,
     },
+    CreateSchema {
+        name: String,
+        if_not_exists: bool,
+    },
+    /// REFRESH MATERIALIZED VIEW [CONCURRENTLY]
+    Refresh(String),
     CreateSequence {
         name: String,
         options: SequenceOptions,
