@@ -607,6 +607,19 @@ impl VisitorMut for Renaming<'_> {
     }
 }
 
+fn depended_on(relation: &Relation, what: &str, other: &Relation) -> Error {
+    let message = format!("cannot {what} {} {}: {} {} depends on it", relation.kind.word(), relation.name, other.kind.word(), other.name);
+    Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+}
+
+fn column_exists(name: &str, relation: &Relation) -> Error {
+    Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" of relation \"{}\" already exists", relation.name))
+}
+
+fn no_constraint(name: &str, relation: &str) -> Error {
+    Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" of relation \"{relation}\" does not exist"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{columns_in, with_name};
@@ -624,17 +637,4 @@ mod tests {
     fn a_condition_names_columns() {
         assert_eq!(columns_in("price > 0 AND \"Kind\" <> 'x'"), ["price", "Kind"]);
     }
-}
-
-fn depended_on(relation: &Relation, what: &str, other: &Relation) -> Error {
-    let message = format!("cannot {what} {} {}: {} {} depends on it", relation.kind.word(), relation.name, other.kind.word(), other.name);
-    Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-}
-
-fn column_exists(name: &str, relation: &Relation) -> Error {
-    Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" of relation \"{}\" already exists", relation.name))
-}
-
-fn no_constraint(name: &str, relation: &str) -> Error {
-    Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" of relation \"{relation}\" does not exist"))
 }

@@ -369,38 +369,31 @@ fn honest() {
         wrong.extend(dishonest(&mut database, &format!("CREATE MATERIALIZED VIEW v AS {query}")));
     }
     for statement in [
-        "SAVEPOINT x",
         "CREATE STREAM x (a int PRIMARY KEY)",
         "CREATE SOURCE CONNECTOR c WITH ('connector.class' = 'x')",
         "RUN SCRIPT 'x.sql'",
         "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
-        "ALTER MATERIALIZED VIEW x RENAME TO y",
         "CREATE MATERIALIZED VIEW x AS SELECT a FROM s WITH NO DATA",
-        "CREATE INDEX i ON t (v)",
-        "ALTER TABLE t ADD COLUMN w int",
-        "TRUNCATE t",
+        "TRUNCATE s",
+        "CREATE SCHEMA x",
+        "CREATE TYPE x AS ENUM ('a')",
+        "CREATE STREAM x (a int UNIQUE)",
+        "CREATE UNIQUE INDEX i ON t (abs(v))",
+        "ALTER TABLE t DROP CONSTRAINT t_pkey",
         "UPDATE s SET a = 1",
         "DELETE FROM s",
         "MERGE INTO t USING s ON t.k = s.a WHEN MATCHED THEN DELETE",
-        "INSERT INTO t VALUES (1, 1) ON CONFLICT (k) DO NOTHING",
         "COPY s FROM '/etc/passwd'",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
-        "CREATE TABLE x (a int CHECK (a > 0))",
-        "CREATE TABLE x (a int REFERENCES t (k))",
-        "CREATE TABLE x (a int UNIQUE)",
-        "LISTEN x",
-        "GRANT SELECT ON t TO public",
-        "SET timezone = 'Europe/Berlin'",
-        "SELECT a FROM s FOR UPDATE",
+        "SELECT v FROM t FOR UPDATE SKIP LOCKED",
     ] {
         wrong.extend(dishonest(&mut database, statement));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     run(&mut database, "BEGIN");
     run(&mut database, "INSERT INTO s VALUES (1, 'x')");
-    let e = refused(&mut database, "SELECT count(*) FROM s");
-    assert!(e.code() == code::FEATURE_NOT_SUPPORTED && e.fields().hint.is_some(), "{e:?}");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM s").one(), "1");
     run(&mut database, "ROLLBACK");
     assert_eq!(run(&mut database, "SELECT count(*) FROM s").one(), "0");
 }

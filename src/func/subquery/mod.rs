@@ -4,8 +4,8 @@
 //! it may answer wrongly. Two rules mend that, for queries and views alike:
 //!
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
-//!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one
-//!    aggregate whose value is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
+//!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery says what it says of the outer row alone outside of
+//!    itself ([`outward`]) and becomes one aggregate whose value is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
 //!    in ORDER BY and in join conditions move into a projection below ([`lift`]).
 //! 2. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
 //!
@@ -14,6 +14,7 @@
 mod lift;
 mod marks;
 mod membership;
+mod outward;
 mod scalar;
 mod single_row;
 
@@ -148,7 +149,10 @@ impl Scope<'_> {
                 return Ok(Transformed::yes(membership.value()?));
             }
             match e {
-                Expr::ScalarSubquery(subquery) => scalar::single(subquery),
+                Expr::ScalarSubquery(subquery) => match outward::outward(&subquery, self.schema)? {
+                    Some(moved) => Ok(Transformed::yes(moved)),
+                    None => scalar::single(subquery),
+                },
                 Expr::Exists(mut exists) => {
                     if scalar::is_one_row(&exists.subquery.subquery) {
                         return Ok(Transformed::yes(lit(!exists.negated)));
