@@ -24,7 +24,8 @@ pub(super) fn outward(asked: &Subquery, schema: &DFSchema) -> DfResult<Option<Ex
         LogicalPlan::Filter(filter) => (split_conjunction_owned(filter.predicate.clone()), Arc::clone(&filter.input)),
         _ => (vec![], Arc::clone(&projection.input)),
     };
-    let (guards, rest): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(|e| names_outer(e) && !names_inner(e) && !has_subquery(e));
+    let (guards, rest): (Vec<Expr>, Vec<Expr>) =
+        conditions.into_iter().partition(|e| names_outer(e) && !names_inner(e) && !has_subquery(e));
     let lifts = names_outer(&value) && !has_subquery(&value);
     if guards.is_empty() && !lifts || !guards.iter().chain([&value]).all(|e| is_of(e, schema)) {
         return Ok(None);
