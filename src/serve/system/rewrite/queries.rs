@@ -312,7 +312,11 @@ pub fn order_by_hidden(query: &mut Query) {
             SelectItem::ExprWithAlias { expr, alias } => (take(expr), alias.value.clone()),
             _ => continue,
         };
-        let itself = matches!(&expr, Expr::CompoundIdentifier(parts) if parts.last().is_some_and(|p| p.value == name));
+        let itself = match &expr {
+            Expr::Identifier(column) => column.value == name,
+            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|p| p.value == name),
+            _ => false,
+        };
         if itself || !hidden.contains(&name) {
             match item {
                 SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => *e = expr,
