@@ -73,7 +73,7 @@ fn startup(minor: u16, pairs: &[u8]) -> Vec<u8> {
 /// Conversations that a client may well have, each a list of messages.
 fn conversations() -> Vec<Messages> {
     let plain = || startup(0, b"user\0ann\0database\0everfold\0");
-    let with = || startup(2, b"user\0ann\0options\0-c statement_timeout=5s\0TimeZone\0Europe/Berlin\0_pq_.x\01\0");
+    let with = || startup(2, b"user\0ann\0options\0-c statement_timeout=5s\0TimeZone\0Europe/Berlin\0_pq_.x\x001\0");
     let query = |sql: &str| message(b'Q', format!("{sql}\0").as_bytes());
     let (describe, execute, sync) = (message(b'D', b"P\0"), message(b'E', b"\0\0\0\0\0"), message(b'S', b""));
     let parse = |name: &str, sql: &str| message(b'P', format!("{name}\0{sql}\0\0\0").as_bytes());

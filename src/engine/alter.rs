@@ -412,7 +412,7 @@ impl Session {
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("index \"{name}\" does not exist, skipping")));
                 continue;
             };
-            self.must_own(&relation)?;
+            self.must_own(relation)?;
             let mut altered = relation.as_ref().clone();
             if altered.indexes.iter().any(|i| i.name == *name) {
                 altered.indexes.retain(|i| i.name != *name);

@@ -197,7 +197,7 @@ impl Session {
             return Err(denied_text("must be superuser to alter superuser roles or change superuser attribute"));
         }
         let own_password = RoleOptions { password: options.password.clone(), ..RoleOptions::default() };
-        if !self.may_make_roles() && !(id == self.role() && *options == own_password) {
+        if !(self.may_make_roles() || id == self.role() && *options == own_password) {
             return Err(denied_text("permission denied"));
         }
         if id == BOOTSTRAP && (options.superuser == Some(false) || options.login == Some(false)) {

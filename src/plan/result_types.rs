@@ -88,7 +88,7 @@ impl Types {
             }
             LogicalPlan::Union(union) => {
                 let branches: Vec<_> = union.inputs.iter().map(|input| self.column(input, i)).collect();
-                common(branches).or_else(|| Some(PgType::Text))
+                common(branches).or(Some(PgType::Text))
             }
             LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Filter(_)

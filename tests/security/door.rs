@@ -165,6 +165,7 @@ async fn rules_are_asked_in_their_order_and_read_again_on_a_hangup() {
     let server = Server::start_with(&["--hba-file", &file.display().to_string()]);
     let mut wire = server.connect();
     run(&mut wire, &[FIRST, "CREATE ROLE staff", "CREATE ROLE ann LOGIN IN ROLE staff", "CREATE ROLE mallory LOGIN IN ROLE staff"]);
+    #[allow(clippy::result_large_err)]
     let as_user = |user: &str, database: &str| Wire::connect_with(server.address, &[("user", user), ("database", database)]);
     assert!(as_user("ann", "shop").is_ok());
     let e = as_user("mallory", "shop").err().unwrap();

@@ -264,14 +264,14 @@ pub(super) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArr
 /// True for the rows that none before them, and none that is there, is in the way of.
 fn first_come(met: &[Met], rows: usize) -> BooleanArray {
     let mut taken = vec![HashSet::new(); met.len()];
-    let mut free = |i: usize| {
+    let free = |i: usize| {
         let free = met.iter().zip(&taken).all(|(m, taken)| m.numbers[i].is_none_or(|n| !m.known.value(i) && !taken.contains(&n)));
         if free {
             met.iter().zip(&mut taken).for_each(|(m, taken)| taken.extend(m.numbers[i]));
         }
         Some(free)
     };
-    (0..rows).map(|i| free(i)).collect()
+    (0..rows).map(free).collect()
 }
 
 /// The relation's columns of rows that have a number behind them.

@@ -28,7 +28,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("to_jsonb", one_rule, |a, _| strict(a, |a, row| binary(json_text::of(&a[0], row)?))),
         Function::typed("row_to_json", row_rule, json.clone(), |a, _| strict(a, row_to_json)),
         Function::typed("array_to_json", array_rule, json.clone(), |a, _| strict(a, |a, row| json_text::of(&a[0], row))),
-        Function::typed("json_object", texts_rule, json.clone(), |a, _| strict(a, |a, row| object_of_texts(a, row))),
+        Function::typed("json_object", texts_rule, json.clone(), |a, _| strict(a, object_of_texts)),
         Function::udf("jsonb_object", texts_rule, |a, _| strict(a, |a, row| binary(object_of_texts(a, row)?))),
         // What json_agg and its kin make of a group's values: rewrite rules put array_agg around them.
         Function::typed("array_to_json_agg", array_rule, json.clone(), |a, _| strict(a, collected)),

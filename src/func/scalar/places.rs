@@ -21,8 +21,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("array_position", |t| element_rule(t, true, INT), position),
         Function::udf("array_positions", |t| element_rule(t, false, list_of(INT)), positions),
-        Function::udf("array_lower", |t| dimension_rule(t), |a, _| bound(a, |_| 1)),
-        Function::udf("array_upper", |t| dimension_rule(t), |a, _| bound(a, |n| n)),
+        Function::udf("array_lower", dimension_rule, |a, _| bound(a, |_| 1)),
+        Function::udf("array_upper", dimension_rule, |a, _| bound(a, |n| n)),
         Function::udf("array_ndims", |t| list_rule(t, INT), dimensions),
         Function::udf("array_dims", |t| list_rule(t, TEXT), dims),
         Function::udf("trim_array", trim_rule, trim),

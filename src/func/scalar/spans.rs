@@ -65,7 +65,7 @@ fn overlap(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 
 fn finite_rule(types: &[DataType]) -> Types {
     match types {
-        [t] if matches!(t, DataType::Date32 | DataType::Timestamp(..) | DataType::Interval(_)) => Some((types.to_vec(), DataType::Boolean)),
+        [DataType::Date32 | DataType::Timestamp(..) | DataType::Interval(_)] => Some((types.to_vec(), DataType::Boolean)),
         _ => None,
     }
 }

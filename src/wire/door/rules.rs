@@ -279,7 +279,7 @@ hostnossl sameuser all         192.168.1.0 255.255.255.0 scram-sha-256
     fn decide(user: &str, database: &str, address: &str, encrypted: bool, groups: &[&str]) -> String {
         let rules = Rules::parse("hba.conf", FILE, true).unwrap();
         let asked = Startup { user: user.into(), database: database.into(), settings: vec![], long_secret: false };
-        let tls = encrypted.then(|| Facts { binding: None, client: None });
+        let tls = encrypted.then_some(Facts { binding: None, client: None });
         let peer = Peer { address: address.parse().unwrap(), local: "127.0.0.1".parse().unwrap(), tls };
         let groups: Vec<String> = groups.iter().map(|g| g.to_string()).collect();
         rules.decide(&asked, &peer, &groups).map_or_else(|e| e.message().to_string(), |m| format!("{m:?}"))
