@@ -34,7 +34,7 @@ pub enum Statement {
         name: String,
         if_not_exists: bool,
     },
-    /// REFRESH MATERIALIZED VIEW [CONCURRENTLY]
+    /// `REFRESH MATERIALIZED VIEW [CONCURRENTLY]`
     Refresh(String),
     CreateSequence {
         name: String,
@@ -152,11 +152,11 @@ pub enum Statement {
         names: Vec<String>,
         deferred: bool,
     },
-    /// COMMIT [AND CHAIN]
+    /// `COMMIT [AND CHAIN]`
     Commit {
         chain: bool,
     },
-    /// ROLLBACK [AND CHAIN]
+    /// `ROLLBACK [AND CHAIN]`
     Rollback {
         chain: bool,
     },
@@ -421,7 +421,7 @@ pub struct SequenceOptions {
 /// One change that ALTER asks for.
 #[derive(Clone, Debug)]
 pub enum Alteration {
-    /// RESUME [SKIP]: of a materialized view.
+    /// `RESUME [SKIP]`: of a materialized view.
     Resume {
         skip: bool,
     },
