@@ -43,7 +43,7 @@ fn statement(random: &mut Random) -> String {
         6 | 7 => format!("INSERT INTO m VALUES ({a}, {text}), ({b}, 'p')"),
         8 => format!("UPDATE m SET a = a + 1, b = {text} WHERE a = {a}"),
         9 => format!("DELETE FROM m WHERE a = {a}"),
-        10 => "INSERT INTO s SELECT v, 'from t' FROM t WHERE v < 5".into(),
+        10 => "INSERT INTO s SELECT v, 'from t' FROM t WHERE v < 5 ORDER BY v".into(),
         11 => "INSERT INTO m SELECT k, b FROM joined WHERE b IS NOT NULL AND k < 4".into(),
         12 => format!("UPDATE t SET v = (SELECT count(*) FROM m WHERE m.a = t.k) WHERE k < {a}"),
         13 => "CREATE TABLE x (a int PRIMARY KEY, b text)".into(),
