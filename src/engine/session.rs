@@ -17,6 +17,7 @@ use super::cursor::Cursor;
 use super::database::Engine;
 use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
+use super::progress::Teller;
 use super::query::Planned;
 use super::settings::{Settings, from_options};
 use super::temporary::Temporary;
@@ -127,6 +128,8 @@ pub struct Session {
     pub(super) notices: Vec<(&'static str, Error)>,
     /// What its functions reach.
     pub(super) acts: Arc<Acts>,
+    /// Tells the client how far a long statement is.
+    pub(super) teller: Arc<Teller>,
     pub(super) cursors: HashMap<String, Cursor>,
     /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
@@ -209,6 +212,7 @@ impl Session {
         let user = identity.name(&authority.roles, identity.login);
         let own = Settings::default();
         let acts = Acts::new(&engine, process, own.clone());
+        let teller = Teller::new(&engine, process, &own);
         let context = Arc::new(context::Source::new(&engine, &identity, database, &own, &acts, process));
         let mut state = engine.template.clone();
         for function in system::functions::functions(context.as_function()) {
@@ -227,6 +231,7 @@ impl Session {
             binary: false,
             notices: Vec::new(),
             acts,
+            teller,
             cursors: HashMap::new(),
             plans: PlanCache::default(),
             state,
@@ -462,6 +467,11 @@ impl Session {
         &self.acts
     }
 
+    /// What tells the client how far a long statement is.
+    pub fn teller(&self) -> &Arc<Teller> {
+        &self.teller
+    }
+
     /// True if the rows of the answer at hand are to be sent in binary form, as those of a BINARY cursor.
     pub fn answers_binary(&self) -> bool {
         self.binary
@@ -497,6 +507,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
+        self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();
         }

@@ -42,10 +42,11 @@ enum Next {
 impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     /// A connection whose client has been let in; nothing is said yet.
     pub fn new(session: B, socket: Socket<S>, line: Arc<Line>) -> Self {
+        let interrupt = Interrupt::new(line, session.tidings());
         Connection {
             session,
             socket,
-            interrupt: Interrupt::new(line),
+            interrupt,
             portals: HashMap::new(),
             implicit: false,
             skipping: false,
