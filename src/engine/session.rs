@@ -1,8 +1,8 @@
 //! One client's session.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -133,8 +133,8 @@ pub struct Session {
     pub(super) cursors: HashMap<String, Cursor>,
     /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
-    /// DataFusion with the session's own functions.
-    pub(super) state: SessionState,
+    /// See [`Session::state`]: a session that plans nothing does without.
+    state: OnceLock<SessionState>,
     /// The same in the session's time zone, while that is not UTC.
     pub(super) zoned: Option<(String, SessionState)>,
     pub(super) context: Arc<context::Source>,
@@ -214,16 +214,6 @@ impl Session {
         let acts = Acts::new(&engine, process, own.clone());
         let teller = Teller::new(&engine, process, &own);
         let context = Arc::new(context::Source::new(&engine, &identity, database, &own, &acts, process));
-        let mut state = engine.template.clone();
-        for function in system::functions::functions(context.as_function()) {
-            state.register_udf(Arc::new(function))?;
-        }
-        for function in system::functions::acts(&(acts.clone() as Arc<dyn SessionActs>)) {
-            state.register_udf(Arc::new(function))?;
-        }
-        for function in super::sequence::functions(&engine, &context) {
-            state.register_udf(Arc::new(function))?;
-        }
         let mut session = Session {
             process,
             settings: own,
@@ -234,7 +224,7 @@ impl Session {
             teller,
             cursors: HashMap::new(),
             plans: PlanCache::default(),
-            state,
+            state: OnceLock::new(),
             zoned: None,
             context,
             identity,
@@ -261,6 +251,21 @@ impl Session {
         };
         session.engine.sessions.lock().insert(process, status);
         Ok(session)
+    }
+
+    /// DataFusion with the session's own functions, made when it is first asked for: it holds every function's name, which a session
+    /// that is idle, or looks rows up by their keys, need not.
+    pub(super) fn state(&self) -> &SessionState {
+        self.state.get_or_init(|| {
+            let mut state = self.engine.template.clone();
+            let system = system::functions::functions(self.context.as_function());
+            let acts = system::functions::acts(&(self.acts.clone() as Arc<dyn SessionActs>));
+            for function in system.into_iter().chain(acts).chain(super::sequence::functions(&self.engine, &self.context)) {
+                // It fails for no function: one that is there is replaced.
+                let _ = state.register_udf(Arc::new(function));
+            }
+            state
+        })
     }
 
     /// The settings of the startup message; those of its command-line options come first.
