@@ -82,11 +82,14 @@ pub(crate) struct Interrupt {
     news: News,
 }
 
+/// A statement that is done so soon is not asked about at all, which would cost short ones something.
+const GRACE: Duration = Duration::from_millis(20);
+
 /// What the client is told of a statement while it runs.
 struct News {
     source: Option<Arc<dyn Tidings>>,
-    /// When to ask for it; set by the first wait of a statement.
-    due: Option<Instant>,
+    /// When the statement was first waited for, or the client last told.
+    since: Option<Instant>,
 }
 
 impl News {
@@ -94,10 +97,11 @@ impl News {
     async fn next(&mut self) -> Error {
         let Some(source) = &self.source else { return std::future::pending().await };
         loop {
+            let since = *self.since.get_or_insert_with(Instant::now);
+            sleep_until(since + GRACE).await;
             let Some(interval) = source.interval() else { return std::future::pending().await };
-            let due = *self.due.get_or_insert_with(|| Instant::now() + interval);
-            sleep_until(due).await;
-            self.due = None;
+            sleep_until(since + interval).await;
+            self.since = None;
             if let Some(news) = source.news() {
                 return news;
             }
@@ -133,7 +137,7 @@ impl Interrupt {
     /// The interrupts that come over `line`; `source` knows how far statements are.
     pub fn new(line: Arc<Line>, source: Option<Arc<dyn Tidings>>) -> Self {
         let calls = line.calls.subscribe();
-        let news = News { source, due: None };
+        let news = News { source, since: None };
         Interrupt { line, calls, deadline: None, transaction: None, pause: None, idle: true, news }
     }
 
@@ -143,7 +147,7 @@ impl Interrupt {
             return Err(shutting_down());
         }
         self.deadline = timeout.map(|t| Instant::now() + t);
-        self.news.due = None;
+        self.news.since = None;
         self.transaction = self.transaction.or_else(|| transaction.map(|t| Instant::now() + t));
         self.line.busy.store(true, Ordering::SeqCst);
         Ok(())
