@@ -59,7 +59,7 @@ pub struct Node {
     ordered: bool,
     /// Most bytes that the operators and the output may hold.
     state_bytes_max: usize,
-    /// Rows read since it was put in, and how many there were to read then.
+    /// Rows folded since it was put in, and how many there were to fold then.
     pub gauge: Gauge,
     /// True if it was there before the server was started.
     recovering: AtomicBool,
@@ -193,6 +193,7 @@ impl Node {
         let held = self.output.read().state_bytes();
         let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
             let given = flow.step(pending)?;
+            self.gauge.add(pending.iter().flatten().map(Delta::num_rows).sum());
             pending.iter_mut().for_each(Vec::clear);
             out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
             out.extend(given);
@@ -202,7 +203,6 @@ impl Node {
             for part in ranges(&range) {
                 for (i, (input, deltas)) in self.inputs.iter().zip(&changes).enumerate() {
                     pending[i] = self.part_of(log, input, deltas, &part)?;
-                    self.gauge.add(pending[i].iter().map(Delta::num_rows).sum());
                 }
                 fold(&mut flow, &mut pending)?;
             }
@@ -218,17 +218,13 @@ impl Node {
                 Source::Node(_) if deltas.iter().all(|d| d.weights.is_none()) => {
                     grown.push((i, Box::new(deltas.into_iter().map(|d| Ok(d.batch)))));
                 }
-                Source::Node(_) => {
-                    self.gauge.add(deltas.iter().map(Delta::num_rows).sum());
-                    pending[i] = deltas;
-                }
+                Source::Node(_) => pending[i] = deltas,
             }
         }
         for (i, batches) in grown {
             for batch in batches {
                 let batch = batch?;
                 rows += batch.num_rows();
-                self.gauge.add(batch.num_rows());
                 pending[i].push(Delta::insert(batch));
                 if rows >= limits::STEP_ROWS_MAX {
                     fold(&mut flow, &mut pending)?;

@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         let redirected = match &how.file {
             None => None,
             Some(path) => match std::fs::File::create(path) {
-                Ok(file) => Some(std::mem::replace(&mut self.redirected, Some(file))),
+                Ok(file) => Some(self.redirected.replace(file)),
                 Err(e) => {
                     self.complain(source, &format!("{path}: {}", plain(&e)))?;
                     // What the statement answers is not shown; it has run all the same.
@@ -121,8 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
 
     /// Takes all answers to one message and shows them.
     async fn receive(&mut self, sql: &str, source: &mut Source, begun: usize, how: &How, mut place: Place) -> Result<Kept> {
-        let (mut columns, mut rows, mut kept): (Option<Vec<Column>>, Vec<Vec<Option<String>>>, Kept) = Default::default();
-        let mut silent = false;
+        let (mut columns, mut rows) = (None, Vec::new());
+        let (mut kept, mut silent) = (Kept::default(), false);
         loop {
             let answer = self.client.answer().await?;
             if let Answer::Notice(report) = &answer {
