@@ -85,3 +85,11 @@ fn the_settings_have_defaults() {
     assert_eq!(client.value("SHOW everfold.progress_notices"), "on");
     assert_eq!(client.value("SHOW everfold.progress_interval"), "5s");
 }
+
+#[test]
+fn what_is_in_no_catalog_is_copied_too() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let outcome = client.simple("COPY pg_am TO STDOUT").pop().expect("there is an answer").expect("it succeeds");
+    assert!(outcome.tag.is_some_and(|tag| tag.starts_with("COPY ")) && !outcome.copied.is_empty());
+}

@@ -257,15 +257,10 @@ impl Session {
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
         let encoder = CopyEncoder::new(options, &types, &self.settings.style());
-        let work = match source {
-            CopySource::Table { name, .. } => {
-                let relation = self.catalog().get(name)?.clone();
-                let work = self.engine.begin_work(Kind::CopyTo, Some(&relation), self.process, "writing");
-                work.enter("writing", self.engine.rows_of(&relation));
-                work
-            }
-            CopySource::Query(_) | CopySource::Push(_) => self.engine.begin_work(Kind::CopyTo, None, self.process, "writing"),
-        };
+        // A system relation is in no catalog.
+        let relation = if let CopySource::Table { name, .. } = source { self.catalog().find(name).cloned() } else { None };
+        let work = self.engine.begin_work(Kind::CopyTo, relation.as_deref(), self.process, "writing");
+        work.enter("writing", relation.and_then(|relation| self.engine.rows_of(&relation)));
         let rows = Arc::new(AtomicU64::new(0));
         let counted = rows.clone();
         let columns = answered.len();

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::top;
-use crate::support::programs::available;
 use crate::support::server::{BINARY, Server};
 
 /// A directory to run in, with what the scripts include.
@@ -55,11 +54,21 @@ fn same(script: &Path, who: &str, expected: &str, text: &str) {
     assert!(expected == text, "{name}, {who}: line {} should be\n  {:?}\nand is\n  {:?}", same + 1, line(expected), line(text));
 }
 
+/// True if psql is installed, of the version that was recorded: others write some things otherwise.
+fn psql_is_there() -> bool {
+    let version = Command::new("psql").arg("--version").output();
+    let there = version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(" 15."));
+    if !there {
+        eprintln!("NOTICE: the comparison with psql itself is skipped: there is no psql 15");
+    }
+    there
+}
+
 /// Compares one script, or records what psql writes.
 fn check(name: &str) {
     let script = scripts().join(format!("{name}.sql"));
     let record = script.with_extension("out");
-    let has_psql = available("psql", &["--version"], "the comparison with psql itself");
+    let has_psql = psql_is_there();
     if std::env::var_os("EVERFOLD_REWRITE").is_some() && has_psql {
         std::fs::write(&record, psqls(&script, &Server::start())).expect("the repository can be written to when records are rewritten");
     }
