@@ -98,6 +98,11 @@ fn meta_commands_do_what_they_do() {
 }
 
 #[test]
+fn relations_are_listed() {
+    check("listings");
+}
+
+#[test]
 fn rows_are_copied_from_the_script_and_from_files() {
     check("copying");
 }
@@ -138,7 +143,7 @@ fn parameters_are_bound_and_statements_repeated() {
 #[test]
 fn what_is_not_there_is_refused_by_name() {
     for command in
-        ["\\d", "\\dt", "\\l", "\\crosstabview", "\\connect x", "\\pset format html", "\\g |cat", "\\o |cat", "\\set FETCH_COUNT 10"]
+        ["\\d t", "\\df", "\\l", "\\crosstabview", "\\connect x", "\\pset format html", "\\g |cat", "\\o |cat", "\\set FETCH_COUNT 10"]
     {
         let (well, _, complaint) = run(&format!("SELECT 1;\n{command}\n"), &[]);
         assert!(!well && complaint.starts_with("s.sql:2: error: ") && complaint.contains("everfold run does not "), "{complaint}");

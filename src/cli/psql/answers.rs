@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::listings::Listing;
 use super::options::Options;
 use super::print::{Heading, table};
 use super::runner::Runner;
@@ -30,6 +31,8 @@ pub(super) struct How {
     pub describe: bool,
     /// The values of its parameters.
     pub bound: Option<Vec<String>>,
+    /// It is no statement of the script, and may find nothing.
+    pub listing: bool,
 }
 
 /// Where COPY's rows come from and go to.
@@ -119,6 +122,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         Ok(!kept.failed)
     }
 
+    /// Lists what there is; false if that failed.
+    pub(super) async fn list(&mut self, listing: &Listing, source: &mut Source) -> Result<bool> {
+        let mut options = self.options.clone();
+        options.title = Some(listing.title.to_string());
+        let (how, line) = (How { options: Some(options), listing: true, ..How::default() }, source.line);
+        self.client.query(&listing.sql).await?;
+        let kept = self.receive(&listing.sql, source, line, &how, Place::Script).await?;
+        Ok(!kept.failed)
+    }
+
     /// Takes all answers to one message and shows them.
     async fn receive(&mut self, sql: &str, source: &mut Source, begun: usize, how: &How, mut place: Place) -> Result<Kept> {
         let (mut columns, mut rows) = (None, Vec::new());
@@ -148,7 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 Answer::Empty => self.succeeded(0),
                 Answer::Tag(tag) => {
                     let count = tag.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-                    self.succeeded(count);
+                    if !how.listing {
+                        self.succeeded(count);
+                    }
                     let changed = ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|w| tag.starts_with(w));
                     let was_table = match columns.take() {
                         Some(columns) => {
@@ -223,6 +238,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         if how.each {
             kept.each.extend(rows.into_iter().flatten().flatten());
             return Ok(());
+        }
+        if how.listing && rows.is_empty() {
+            return self.complain(source, "Did not find any relations.");
         }
         let headings: Vec<Heading> = columns.iter().map(|c| Heading::new(&c.name, c.oid)).collect();
         let text = table(how.options.as_ref().unwrap_or(&self.options), &headings, &rows);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
+use super::listings::{Listing, listing};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
 use super::scan::Line;
@@ -29,7 +30,7 @@ pub(super) enum Act {
     Stop,
 }
 
-/// Commands of psql that look things up, edit, or ask somebody; all commands that begin with d do too.
+/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and are no listings do too.
 const REFUSED: &[&str] = &[
     "?",
     "connect",
@@ -76,6 +77,7 @@ enum Outcome {
     Watch(u64, f64),
     Include(Source),
     Copy(copy::Copy),
+    List(Listing),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
@@ -101,6 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 false => return Ok(Some(Act::Stop)),
             },
             Ok(Outcome::Copy(copy)) => self.copy(&copy, source).await?,
+            Ok(Outcome::List(listing)) => self.list(&listing, source).await?,
             Err(message) => {
                 self.complain(source, &message)?;
                 line.at = line.text.len();
@@ -185,7 +188,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let text = if reading.query.is_empty() { &reading.previous } else { &reading.query };
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
-            _ => self.simple(name, line)?,
+            _ => match listing(name) {
+                Some(_) if self.word(line)?.is_some() => return Err(refused(&format!("{name} with a name or pattern"))),
+                Some(listing) => return Ok(Outcome::List(listing)),
+                None => self.simple(name, line)?,
+            },
         }
         Ok(Outcome::Done)
     }
@@ -279,8 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 }
             },
             _ if REFUSED.contains(&name) || name.starts_with('d') => {
-                let hint = "HINT:  Run the script with psql, or query everfold.tables, everfold.views or pg_catalog.";
-                return Err(format!("everfold run does not support \\{name}\n{hint}"));
+                return Err(refused(name));
             }
             _ => return Err(format!("invalid command \\{name}")),
         }
@@ -405,6 +411,11 @@ fn watched(arguments: &[String]) -> Told<Outcome> {
         }
     }
     times.map(|times| Outcome::Watch(times, seconds)).ok_or("\\watch: say how many times, as in \\watch i=2 c=5".to_string())
+}
+
+fn refused(command: &str) -> String {
+    let hint = "HINT:  Run the script with psql, or query everfold.tables, everfold.views or pg_catalog.";
+    format!("everfold run does not support \\{command}\n{hint}")
 }
 
 fn no_pipes(command: &str) -> String {

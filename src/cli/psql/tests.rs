@@ -44,7 +44,11 @@ async fn the_first_error_ends_the_script_and_is_placed() {
     let (well, _, complaint) = run("\n\\frobnicate\n\\echo on").await;
     assert_eq!((well, complaint.as_str()), (false, "s.sql:2: error: invalid command \\frobnicate\n"));
     let (well, _, complaint) = run("\\d t").await;
-    assert!(!well && complaint.starts_with("s.sql:1: error: everfold run does not support \\d\nHINT:  Run the script with psql"));
+    assert!(
+        !well
+            && complaint
+                .starts_with("s.sql:1: error: everfold run does not support \\d with a name or pattern\nHINT:  Run the script with psql")
+    );
 }
 
 #[tokio::test]
