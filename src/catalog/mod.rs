@@ -27,7 +27,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, pl
 pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
-    WRITE_ALL_DATA,
+    SIGNAL_BACKEND, WRITE_ALL_DATA,
 };
 
 pub use sequence::{Sequence, Sequences};

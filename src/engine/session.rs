@@ -20,6 +20,7 @@ use super::privileges::{Authority, Identity};
 use super::progress::Teller;
 use super::query::Planned;
 use super::settings::{Settings, from_options};
+use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
 use crate::data::{PgType, Position};
@@ -243,6 +244,7 @@ impl Session {
             process_id: process,
             user,
             role: session.identity.login,
+            current_role: session.identity.current,
             database: database.to_string(),
             application: session.settings.get("application_name")?,
             state: "idle".into(),
@@ -462,6 +464,11 @@ impl Session {
         Arc::new(move || cancel.ask())
     }
 
+    /// Sets how other sessions reach this one's connection.
+    pub fn reached_by(&self, reach: Reach) {
+        self.engine.reaches.lock().insert(self.process, Arc::new(reach));
+    }
+
     /// The session's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -557,6 +564,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.engine.sessions.lock().remove(&self.process);
+        self.engine.reaches.lock().remove(&self.process);
         self.acts.ended();
         if let Some(transaction) = self.transaction.take()
             && !transaction.created.is_empty()

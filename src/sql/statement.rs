@@ -6,6 +6,7 @@ use sqlparser::ast;
 
 use crate::catalog::{Action, Column, Identity, RelationKind};
 use crate::data::PgType;
+use crate::error::Error;
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub enum Statement {
         /// Columns that get a sequence of their own, with its options.
         numbered: Vec<(usize, SequenceOptions)>,
         if_not_exists: bool,
+        /// Parameters of PostgreSQL's storage, which say nothing here.
+        unused: Vec<String>,
     },
     CreateSchema {
         name: String,
@@ -226,6 +229,11 @@ pub enum Statement {
     Checkpoint,
     /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.
     Nothing(&'static str),
+    /// Does nothing either, and tells why.
+    Told {
+        tag: String,
+        notice: Error,
+    },
     Empty,
 }
 

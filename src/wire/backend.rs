@@ -12,6 +12,7 @@ use crate::data::PgType;
 use crate::data::encode::Style;
 use crate::engine::notify::Mailbox;
 use crate::engine::progress::Teller;
+use crate::engine::signal::Reach;
 use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
@@ -95,6 +96,8 @@ pub trait Backend: Send + 'static {
     fn take_reports(&mut self) -> Vec<(String, String)>;
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
     fn process_id(&self) -> i32;
+    /// How other sessions reach this one's connection.
+    fn reached_by(&self, _reach: Reach) {}
     /// The client has its answer, and no statement runs.
     fn idle(&mut self) {}
     /// How values are shown as text.
@@ -221,6 +224,9 @@ impl Backend for Session {
     }
     fn process_id(&self) -> i32 {
         Session::process_id(self)
+    }
+    fn reached_by(&self, reach: Reach) {
+        Session::reached_by(self, reach);
     }
     fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
         Session::cursor_columns(self, name).ok()
