@@ -87,6 +87,7 @@ impl Session {
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) => {
                 self.may(Privileges::SELECT, lookup.relation())?;
+                self.teller.awaits([lookup.relation().id]);
                 return lookup.run(&self.engine, prepared, &parameters).await;
             }
             // A plan does not see what the transaction has done since.

@@ -15,7 +15,8 @@
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
 //! 10. Temporary tables ([`temporary`]) are their session's alone.
-//! 11. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 11. How far long work is, [`progress`] counts and tells.
+//! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -47,6 +48,7 @@ pub mod notify;
 pub mod own;
 pub mod planning;
 pub mod privileges;
+pub mod progress;
 pub mod query;
 pub mod recovery;
 pub mod roles;
