@@ -49,6 +49,7 @@ scripts!("":
     now,
     offsets,
     own_writes,
+    schemas,
     sequences,
     set_operations,
     settings,

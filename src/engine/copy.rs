@@ -17,7 +17,7 @@ use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_col
 use super::events::events_of_rows;
 use super::session::{Response, Session};
 use super::transaction::TableLock;
-use crate::catalog::{Privileges, Relation, Sequence};
+use crate::catalog::{Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::error::{Error, Result, code};
@@ -165,7 +165,7 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 }
 
 impl Session {
-    pub(super) async fn copy_in(&mut self, table: &str, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
+    pub(super) async fn copy_in(&mut self, table: &Name, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
         let relation = self.writable(table)?;
         self.may(Privileges::INSERT, &relation)?;
         let targets = target_columns(&relation, columns)?;
@@ -232,7 +232,7 @@ impl Session {
             Sink::Held(batches) => {
                 let mark = self.gathered();
                 self.append(batches).await?;
-                if self.constrained(&relation.name) {
+                if self.is_constrained(&relation) {
                     self.check(mark).await?;
                     self.end_alone(Ok(Response::Empty)).await?;
                 }
@@ -330,7 +330,8 @@ fn option_values(options: &sql::CopyOptions) -> Vec<(String, OptionValue)> {
     options.0.iter().map(|(name, v)| (name.clone(), value(v, name))).collect()
 }
 
-fn table_query(name: &str, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
+fn table_query(name: &Name, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
     let items = if columns.is_empty() { "*".to_string() } else { columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ") };
-    parsed_query(&format!("SELECT {items} FROM {}", quoted(name)))
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", quoted(schema)));
+    parsed_query(&format!("SELECT {items} FROM {schema}{}", quoted(&name.name)))
 }

@@ -22,11 +22,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::session::{Column, Session};
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Name, Relation, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::names::output_names;
-use crate::plan::names::{Names, Read};
+use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
@@ -53,11 +53,17 @@ pub struct Planned {
 impl Session {
     /// The names that a statement of the session may use.
     pub(super) fn names(&self) -> Names {
-        let catalog = self.catalog();
-        let expand = self.expanded(&catalog);
+        let scope = self.scope();
+        let expand = self.expanded(&scope);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
         let (as_owner, reads) = (None, Default::default());
-        Names { catalog, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
+        Names { scope, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
+    }
+
+    /// The names that a text of the catalog may use.
+    pub(super) fn names_kept(&self) -> Names {
+        let names = self.names();
+        Names { scope: Scope::kept(names.scope.catalog.clone()), ..names }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.
@@ -118,17 +124,16 @@ impl Session {
 pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
     let labels = output_names(query);
     let mut query = Box::new(query.clone());
-    names.hidden |= hidden::expose(&mut query, &|name| names.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
+    names.hidden |= hidden::expose(&mut query, &|name| names.is_stream(name));
     let mut statement = ast::Statement::Query(query);
-    let context = (names.context)();
-    rewrite(&mut statement, &context)?;
+    rewrite(&mut statement, &names.system_context())?;
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
-    let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
+    let plan = planned.map_err(|e| missing_relation(&names.scope, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
-    let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.catalog)).collect();
+    let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
     let mut columns = columns_of(&schema, types, labels.as_deref());
     columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
@@ -175,7 +180,7 @@ pub async fn collect(mut stream: SendableRecordBatchStream) -> Result<Vec<Record
 }
 
 /// A relation that DataFusion did not find, as PostgreSQL words it.
-fn missing_relation(catalog: &Catalog, e: DataFusionError) -> Error {
+fn missing_relation(scope: &Scope, e: DataFusionError) -> Error {
     let text = e.to_string();
     let error: Error = e.into();
     if error.code() != code::UNDEFINED_TABLE {
@@ -183,12 +188,8 @@ fn missing_relation(catalog: &Catalog, e: DataFusionError) -> Error {
     }
     let Some(qualified) = text.split('\'').nth(1) else { return error };
     let mut parts = qualified.rsplit('.');
-    let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().unwrap_or("public"));
-    match catalog.get(name) {
-        _ if schema != "public" => Error::new(code::UNDEFINED_TABLE, format!("relation \"{schema}.{name}\" does not exist")),
-        Err(missing) => missing,
-        Ok(_) => error,
-    }
+    let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().filter(|schema| *schema != UNQUALIFIED));
+    scope.missing(&Name { schema: schema.map(String::from), name: name.to_string() })
 }
 
 /// The relations that a plan scans, subqueries included.

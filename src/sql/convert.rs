@@ -3,23 +3,24 @@
 use sqlparser::ast::{self, Expr, Value};
 
 use super::fold_name;
-use crate::catalog::Column;
+use crate::catalog::{Column, Name};
 use crate::data::{OFFSET, OP, POSITION, PgType, ROW, TIME};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
-/// The last part of a possibly qualified name. Errors: 3F000 for a schema other than public.
-pub(super) fn relation_name(name: &ast::ObjectName) -> Result<String> {
+/// A relation's name as it is written; there is one database, whatever a client calls it. Errors: 42601, 42622.
+pub fn relation_name(name: &ast::ObjectName) -> Result<Name> {
     let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
     match parts.as_slice() {
-        [name] => checked_name(name.clone()),
-        [schema, name] | [_, schema, name] if schema == "public" => checked_name(name.clone()),
-        [schema, _] | [_, schema, _] => {
-            Err(Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" cannot hold relations of yours"))
-                .hint("There is one schema, public; leave the schema out."))
-        }
+        [name] => Ok(Name::bare(checked_name(name.clone())?)),
+        [schema, name] | [_, schema, name] => Ok(Name::qualified(schema, checked_name(name.clone())?)),
         _ => Err(Error::syntax(format!("improper relation name: {name}"))),
     }
+}
+
+/// The last part of a name. Errors: 42601, 42622.
+pub(super) fn last_name(name: &ast::ObjectName) -> Result<String> {
+    relation_name(name).map(|name| name.name)
 }
 
 pub(super) fn checked_name(name: String) -> Result<String> {

@@ -41,6 +41,7 @@ const BEFORE: &[Rule] = &[
     casts::compared,
     casts::chained,
     casts::joined,
+    casts::of_sequence,
     queries::always_null,
     keys::column_names,
     queries::base_of_domain,

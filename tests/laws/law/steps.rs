@@ -171,7 +171,7 @@ impl World {
                 self.views.retain(|(n, _)| n != name);
                 let done = self.statement(&format!("DROP MATERIALIZED VIEW {name} CASCADE"))?;
                 let catalog = self.database().engine.catalog();
-                self.views.retain(|(n, _)| catalog.find(n).is_some());
+                self.views.retain(|(n, _)| catalog.find_public(n).is_some());
                 done
             }
             Step::Insert { relation, rows, copy: true } if !rows.is_empty() => {
