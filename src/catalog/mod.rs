@@ -195,7 +195,23 @@ impl Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
         let (namespace, leaves_out, owner, ksql) = (PUBLIC_NAMESPACE, false, BOOTSTRAP, None);
         let (comments, schemas) = (Comments::default(), Schemas::default());
-        Relation { id, name, namespace, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, owner, ksql, comments, schemas }
+        Relation {
+            id,
+            name,
+            namespace,
+            kind,
+            columns,
+            key,
+            sql,
+            depends_on,
+            constraints,
+            indexes,
+            leaves_out,
+            owner,
+            ksql,
+            comments,
+            schemas,
+        }
     }
 
     /// The same relation with every column nullable.

@@ -255,6 +255,12 @@ impl Scope {
         self.find(name).ok_or_else(|| self.missing(name))
     }
 
+    /// The same. Errors: 3F000 too, for a schema that does not exist.
+    pub fn known(&self, name: &Name) -> Result<&Arc<Relation>> {
+        self.check_schema(name)?;
+        self.get(name)
+    }
+
     /// The error of a name that means no relation.
     pub fn missing(&self, name: &Name) -> Error {
         let error = Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));

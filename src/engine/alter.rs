@@ -129,7 +129,9 @@ impl Session {
                 altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
                 self.stage(Change::Alter(altered), vec![])
             }
-            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing => Err(Error::internal("done before")),
+            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing => {
+                Err(Error::internal("done before"))
+            }
         }
     }
 
@@ -262,7 +264,8 @@ impl Session {
     }
 
     async fn check_no_nulls(&mut self, relation: &Relation, column: &str) -> Result<()> {
-        let query = parsed_query(&format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", whole_name(&self.catalog(), relation), quoted(column)))?;
+        let query =
+            parsed_query(&format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", whole_name(&self.catalog(), relation), quoted(column)))?;
         let planned = self.plan_query(&query, &[]).await?;
         if self.collect(&planned, vec![]).await?.iter().any(|b| b.num_rows() > 0) {
             let message = format!("column \"{column}\" of relation \"{}\" contains null values", relation.name);
@@ -368,7 +371,7 @@ impl Session {
         if_not_exists: bool,
     ) -> Result<()> {
         let catalog = self.define().await?;
-        let relation = self.scope().get(table)?.clone();
+        let relation = self.scope().known(table)?.clone();
         self.must_own(&relation)?;
         self.may_create_in(relation.namespace)?;
         if plain {
@@ -385,9 +388,10 @@ impl Session {
                 return Ok(());
             }
             Some(name) => name.to_string(),
-            None => {
-                super::constraints::free_name(&format!("{}_{}_idx", relation.name, if plain { columns.join("_") } else { "expr".into() }), &taken)
-            }
+            None => super::constraints::free_name(
+                &format!("{}_{}_idx", relation.name, if plain { columns.join("_") } else { "expr".into() }),
+                &taken,
+            ),
         };
         if unique {
             if !plain || relation.kind != RelationKind::Table {

@@ -13,8 +13,7 @@ impl Session {
         let database = self.context.get().database.clone();
         let subject = match on {
             CommentOn::Relation { kind, name } => {
-                scope.check_schema(name)?;
-                let relation = scope.get(name)?;
+                let relation = scope.known(name)?;
                 // Clients see streams as tables, and so say TABLE.
                 let fits = relation.kind == *kind || (*kind, relation.kind) == (RelationKind::Table, RelationKind::Stream);
                 if !fits {
@@ -25,8 +24,7 @@ impl Session {
                 Subject::Relation(relation.id)
             }
             CommentOn::Column { relation, column } => {
-                scope.check_schema(relation)?;
-                let relation = scope.get(relation)?;
+                let relation = scope.known(relation)?;
                 relation.column(column)?;
                 self.must_own(relation)?;
                 Subject::Column(relation.id, column.clone())

@@ -148,7 +148,8 @@ impl Session {
             index.intern(&keys, rows.num_rows(), &mut Vec::new(), &mut Vec::new())?;
         }
         let list = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
-        let planned = self.plan_query(parsed_query(&format!("SELECT {list} FROM {}", whole_name(&self.catalog(), relation)))?.as_ref(), &[]).await?;
+        let planned =
+            self.plan_query(parsed_query(&format!("SELECT {list} FROM {}", whole_name(&self.catalog(), relation)))?.as_ref(), &[]).await?;
         let mut seen: Vec<bool> = Vec::new();
         for batch in self.collect(&planned, vec![]).await? {
             let keys = batch.columns();
@@ -337,7 +338,7 @@ impl Session {
                 let first = catalog.look_up(parent, |namespace| is_there(namespace).then_some(namespace));
                 let temporary = relation.namespace == TEMPORARY_NAMESPACE && parent.schema.is_none();
                 let itself = relation.name == parent.name && (temporary || first == Some(relation.namespace));
-                let to = if itself { Arc::new(relation.clone()) } else { catalog.get(parent)?.clone() };
+                let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
                 let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
                 check_referable(relation, columns, &to, &parent_columns)?;
                 let foreign = ForeignKey {
@@ -535,5 +536,5 @@ fn shown(relation: &Relation, column: usize, values: &ArrayRef, at: usize) -> Re
 
 /// An error about a constraint, whose fields name it.
 fn about(code: &'static str, message: String, relation: &Relation, constraint: &Constraint) -> Error {
-    Error::new(code, message).about(&relation.name, None, Some(&constraint.name))
+    Error::new(code, message).about(relation.id, &relation.name, None, Some(&constraint.name))
 }

@@ -68,8 +68,7 @@ impl Source {
     pub(super) fn scope(&self, engine: &Engine) -> Scope {
         let catalog = self.catalog.lock().clone().unwrap_or_else(|| engine.catalog());
         let (who, roles) = (self.who.lock().clone(), catalog.roles());
-        let path =
-            path_of(&catalog, &self.settings.search_path(), &who.name(roles, who.current), &Authority::of(roles, who.current));
+        let path = path_of(&catalog, &self.settings.search_path(), &who.name(roles, who.current), &Authority::of(roles, who.current));
         Scope { catalog, path }
     }
 

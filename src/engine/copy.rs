@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::database::Engine;
 use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
+use super::path::with_schema;
 use super::session::{Response, Session};
 use super::transaction::TableLock;
 use crate::catalog::{Name, Privileges, Relation, Sequence};
@@ -99,7 +100,7 @@ impl CopyIn {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         decoder.feed(&data)?;
         let batches = decoder.take_full_batches();
-        self.take_all(batches).await
+        self.take_all(batches).await.map_err(|e| with_schema(&self.engine.catalog(), e))
     }
 
     async fn take_all(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
@@ -217,7 +218,11 @@ impl Session {
     }
 
     /// Ends a COPY FROM STDIN well: appends everything and answers the tag (`COPY 5`).
-    pub async fn finish_copy(&mut self, mut copy: Box<CopyIn>) -> Result<String> {
+    pub async fn finish_copy(&mut self, copy: Box<CopyIn>) -> Result<String> {
+        self.copied(copy).await.map_err(|e| with_schema(&self.catalog(), e))
+    }
+
+    async fn copied(&mut self, mut copy: Box<CopyIn>) -> Result<String> {
         if let Some(decoder) = &mut copy.decoder {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;

@@ -399,7 +399,7 @@ impl Session {
     /// REFRESH MATERIALIZED VIEW: done when the view has folded all that is acknowledged, as it has at every query. Errors: 42P01,
     /// 42809, 55000 for a view that has failed.
     pub(super) async fn refresh_view(&mut self, name: &Name) -> Result<Response> {
-        let relation = self.scope().get(name)?.clone();
+        let relation = self.scope().known(name)?.clone();
         if relation.kind != RelationKind::MaterializedView {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a materialized view")));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ddl::{NewRelation, NewView};
 use super::dml::scalars;
 use super::explain;
+use super::path::with_schema;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
 use crate::catalog::{Name, Privileges, RelationKind};
@@ -77,7 +78,8 @@ impl Session {
 
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        self.run_planned(prepared, parameters).await.map_err(|e| located(&prepared.text, e))
+        let done = self.run_planned(prepared, parameters).await;
+        done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), e)))
     }
 
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {

@@ -131,7 +131,7 @@ fn take_back(
 fn places(session: &Session, on: &Target, wanted: Wanted) -> Result<Vec<Place>> {
     let scope = session.scope();
     match on {
-        Target::Relations(names) => names.iter().map(|name| Ok(of_relation(scope.get(name)?))).collect(),
+        Target::Relations(names) => names.iter().map(|name| Ok(of_relation(scope.known(name)?))).collect(),
         Target::AllIn(schemas) => {
             let mut places = Vec::new();
             for name in schemas {
@@ -245,10 +245,7 @@ impl Session {
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("relation \"{name}\" does not exist, skipping")));
                 return Ok(());
             }
-            _ => {
-                scope.check_schema(name)?;
-                scope.get(name)?
-            }
+            _ => scope.known(name)?,
         };
         // ALTER TABLE is PostgreSQL's word for any kind.
         if relation.kind != kind && kind != RelationKind::Table {

@@ -9,18 +9,19 @@ use std::sync::Arc;
 use super::privileges::Authority;
 use super::session::Session;
 use crate::catalog::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, Sequence, TEMPORARY_NAMESPACE};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::serve::system::RELATIONS;
-use crate::sql::respell;
+use crate::sql::respell::{self, read_name};
 
 /// The path that the names of search_path mean to a role called `user`.
 pub(super) fn path_of(catalog: &Catalog, names: &[String], user: &str, authority: &Authority) -> Path {
     let temporary = catalog.relations_in(TEMPORARY_NAMESPACE).next().map(|_| TEMPORARY_NAMESPACE);
     let mut path: Vec<NamespaceId> = temporary.into_iter().collect();
     for name in names {
-        let name = if name == "$user" { user } else { name };
-        let found = match catalog.find_namespace(name) {
+        let of_user = name == "$user";
+        let found = match catalog.find_namespace(if of_user { user } else { name }) {
             Some(namespace) => Some(namespace.id).filter(|_| authority.may_use(namespace)),
+            None if of_user => None,
             None => SYSTEM_NAMESPACES.iter().find(|s| s.1 == name).map(|s| s.0),
         };
         path.extend(found.filter(|id| !path.contains(id)));
@@ -66,6 +67,15 @@ impl Session {
     }
 }
 
+/// The error with the schema of the relation that it is about.
+pub(super) fn with_schema(catalog: &Catalog, mut error: Error) -> Error {
+    let about = &mut error.fields_mut().about;
+    if about.table.is_some() {
+        about.schema = catalog.by_id(about.relation).map(|r| catalog.namespace_name(r.namespace).to_string());
+    }
+    error
+}
+
 /// True if a namespace has a relation, a sequence or a system relation of that name.
 fn has(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
     let system = || {
@@ -88,11 +98,4 @@ pub(super) fn sequence_of_default<'a>(catalog: &'a Catalog, default: &str) -> Op
     let name = read_name(&quoted.replace("''", "'"))?;
     let namespace = name.schema.as_ref().map_or(Some(PUBLIC_NAMESPACE), |schema| catalog.namespace_id(schema))?;
     catalog.find_sequence_in(namespace, &name.name)
-}
-
-/// The name that a text such as `schema."Name"` is.
-pub(super) fn read_name(text: &str) -> Option<Name> {
-    let mut parts = crate::serve::system::names::parts(text).ok()?;
-    let name = parts.pop()?;
-    Some(Name { schema: parts.pop(), name })
 }

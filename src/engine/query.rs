@@ -1,6 +1,7 @@
 //! Queries: from the AST to rows.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -32,6 +33,7 @@ use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
+use crate::sql::convert::relation_name;
 use crate::sql::hidden;
 
 /// A planned query: over names, not rows, so it can be run again.
@@ -121,15 +123,15 @@ impl Session {
 }
 
 /// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
-pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
-    let labels = output_names(query);
-    let mut query = Box::new(query.clone());
+pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+    let labels = output_names(written);
+    let mut query = Box::new(written.clone());
     names.hidden |= hidden::expose(&mut query, &|name| names.is_stream(name));
     let mut statement = ast::Statement::Query(query);
     rewrite(&mut statement, &names.system_context())?;
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
-    let plan = planned.map_err(|e| missing_relation(&names.scope, e))?;
+    let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
@@ -180,7 +182,7 @@ pub async fn collect(mut stream: SendableRecordBatchStream) -> Result<Vec<Record
 }
 
 /// A relation that DataFusion did not find, as PostgreSQL words it.
-fn missing_relation(scope: &Scope, e: DataFusionError) -> Error {
+fn missing_relation(scope: &Scope, query: &ast::Query, e: DataFusionError) -> Error {
     let text = e.to_string();
     let error: Error = e.into();
     if error.code() != code::UNDEFINED_TABLE {
@@ -189,7 +191,14 @@ fn missing_relation(scope: &Scope, e: DataFusionError) -> Error {
     let Some(qualified) = text.split('\'').nth(1) else { return error };
     let mut parts = qualified.rsplit('.');
     let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().filter(|schema| *schema != UNQUALIFIED));
-    scope.missing(&Name { schema: schema.map(String::from), name: name.to_string() })
+    let name = Name { schema: schema.map(String::from), name: name.to_string() };
+    let is_it = |relation: &ast::ObjectName| relation_name(relation).is_ok_and(|relation| relation == name);
+    let named = ast::visit_relations(query, |relation| if is_it(relation) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    match scope.missing(&name) {
+        // A column that is qualified by what is not in FROM: where there are relations does not help.
+        missing if named.is_continue() && name.schema.is_some() => Error::new(missing.code(), missing.message()),
+        missing => missing,
+    }
 }
 
 /// The relations that a plan scans, subqueries included.

@@ -8,13 +8,13 @@ use sqlparser::ast::{self, VisitMut, VisitorMut};
 use super::alter::depended_on;
 use super::constraints::is_taken;
 use super::dml::{parsed_query, quoted};
-use super::path::sequence_of_default;
 use super::schemas::users_schema;
 use super::session::Session;
 use crate::catalog::{Catalog, Change, Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, Scope, Sequence};
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
-use crate::sql::{fold_name, ident};
+use crate::sql::fold_name;
+use crate::sql::respell::{self, Renamed, spelled};
 
 /// The name of something as a text of the catalog has it.
 fn kept_name(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Name {
@@ -26,9 +26,8 @@ fn kept_name(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Name {
 
 /// The default of a column that takes its numbers from a sequence.
 pub(super) fn numbers_of(catalog: &Catalog, sequence: &Sequence) -> String {
-    let name = kept_name(catalog, sequence.namespace, &sequence.name);
-    let schema = name.schema.map_or(String::new(), |schema| format!("{}.", ident(&schema)));
-    format!("nextval('{}'::regclass)", format!("{schema}{}", ident(&name.name)).replace('\'', "''"))
+    let name = spelled(&kept_name(catalog, sequence.namespace, &sequence.name));
+    format!("nextval('{}'::regclass)", name.replace('\'', "''"))
 }
 
 impl Session {
@@ -86,29 +85,13 @@ impl Session {
         self.move_sequence(sequence, Sequence { namespace: to, ..sequence.as_ref().clone() })
     }
 
-    /// Gives a sequence another name or schema, also in the defaults that take their numbers from it.
+    /// Gives a sequence another name or schema, also where texts of the catalog name it.
     pub(super) fn move_sequence(&mut self, old: &Sequence, new: Sequence) -> Result<()> {
-        let before = self.catalog();
+        let scope = Scope::kept(self.catalog());
+        let id = old.id;
         self.stage(Change::PutSequence(new.clone()), vec![])?;
-        let takes = |default: &str| sequence_of_default(&before, default).is_some_and(|s| s.id == old.id);
-        let default = numbers_of(&self.catalog(), &new);
-        self.change_defaults(&takes, &|_| default.clone())
-    }
-
-    fn change_defaults(&mut self, fits: &dyn Fn(&str) -> bool, to: &dyn Fn(&str) -> String) -> Result<()> {
-        let catalog = self.catalog();
-        for relation in catalog.relations() {
-            let mut altered = relation.as_ref().clone();
-            let mut changed = false;
-            for default in altered.columns.iter_mut().filter_map(|c| c.default.as_mut()).filter(|d| fits(d)) {
-                *default = to(default);
-                changed = true;
-            }
-            if changed {
-                self.stage(Change::Alter(altered), vec![])?;
-            }
-        }
-        Ok(())
+        let name = kept_name(&self.catalog(), new.namespace, &new.name);
+        self.follow_in_literals(&|old| scope.sequence(old).filter(|s| s.id == id).map(|_| name.clone()))
     }
 
     /// Queries name a relation as it is called now. `before` is the catalog in which it had its old name.
@@ -122,27 +105,41 @@ impl Session {
             let sql = with_names(&dependent.sql, &renamed)?;
             self.stage(Change::Alter(Relation { sql, ..dependent.as_ref().clone() }), vec![])?;
         }
-        Ok(())
+        self.follow_in_literals(&renamed)
     }
 
     /// Queries and defaults name what is in a schema by its new name.
-    pub(super) fn follow_schema(&mut self, before: &Arc<Catalog>, old: &Namespace, to: &str) -> Result<()> {
+    pub(super) fn follow_schema(&mut self, old: &Namespace, to: &str) -> Result<()> {
         let renamed = |name: &Name| (name.schema.as_deref() == Some(&old.name)).then(|| Name::qualified(to, &name.name));
-        for relation in before.relations().filter(|r| !r.has_log() && r.ksql.is_none()) {
+        for relation in self.catalog().relations().filter(|r| !r.has_log() && r.ksql.is_none()) {
             let sql = with_names(&relation.sql, &renamed)?;
             if sql != relation.sql {
                 self.stage(Change::Alter(Relation { sql, ..relation.as_ref().clone() }), vec![])?;
             }
         }
-        let after = self.catalog();
-        let of_schema = |default: &str| sequence_of_default(before, default).filter(|s| s.namespace == old.id).cloned();
-        let follows = |default: &str| of_schema(default).map_or(default.to_string(), |s| numbers_of(&after, &s));
-        self.change_defaults(&|default| of_schema(default).is_some(), &follows)
+        self.follow_in_literals(&renamed)
+    }
+
+    /// The same for what literals in queries and defaults name.
+    fn follow_in_literals(&mut self, renamed: Renamed<'_>) -> Result<()> {
+        for relation in self.catalog().relations().filter(|r| r.ksql.is_none()) {
+            let mut altered = relation.as_ref().clone();
+            if !relation.has_log() {
+                altered.sql = respell::literals(&relation.sql, renamed)?;
+            }
+            for default in altered.columns.iter_mut().filter_map(|c| c.default.as_mut()) {
+                *default = respell::literals_of_expression(default, renamed)?;
+            }
+            if altered.sql != relation.sql || altered.columns != relation.columns {
+                self.stage(Change::Alter(altered), vec![])?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// A query's text with other names for relations: those that `renamed` answers. Errors: 0A000 where a CTE has the old name.
-fn with_names(sql: &str, renamed: &dyn Fn(&Name) -> Option<Name>) -> Result<String> {
+fn with_names(sql: &str, renamed: Renamed<'_>) -> Result<String> {
     let mut query = parsed_query(sql)?;
     let mut renaming = Renaming { renamed, ctes: vec![], bare: vec![], changed: false };
     let _ = query.visit(&mut renaming);
@@ -159,7 +156,7 @@ fn with_names(sql: &str, renamed: &dyn Fn(&Name) -> Option<Name>) -> Result<Stri
 /// Gives relations other names wherever they are read. Where one has no alias its old name becomes one, so that columns that are
 /// qualified by that still are; before columns the schema goes.
 struct Renaming<'a> {
-    renamed: &'a dyn Fn(&Name) -> Option<Name>,
+    renamed: Renamed<'a>,
     ctes: Vec<String>,
     /// Names without a schema that were changed.
     bare: Vec<String>,

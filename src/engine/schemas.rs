@@ -48,7 +48,7 @@ impl Session {
                     return Err(Error::new(code::DUPLICATE_SCHEMA, format!("schema \"{to}\" already exists")));
                 }
                 self.stage(Change::PutSchema(Namespace { name: to.clone(), ..old.as_ref().clone() }), vec![])?;
-                self.follow_schema(&catalog, &old, to)
+                self.follow_schema(&old, to)
             }
             SchemaChange::Own(owner) => {
                 let owner = self.role_id(owner)?;
@@ -129,10 +129,14 @@ impl Session {
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         if let Some(ksql) = relations().find(|r| r.ksql.is_some()) {
-            return Err(Error::unsupported(format!("{} was made in ksqlDB's dialect and is not dropped with its schema", told(catalog, ksql)))
-                .hint("TERMINATE its queries and DROP it by itself first."));
+            return Err(Error::unsupported(format!(
+                "{} was made in ksqlDB's dialect and is not dropped with its schema",
+                told(catalog, ksql)
+            ))
+            .hint("TERMINATE its queries and DROP it by itself first."));
         }
-        let gone = relations().map(|r| told(catalog, r)).chain(sequences.iter().map(|s| format!("sequence {}", shown(s.namespace, &s.name))));
+        let gone =
+            relations().map(|r| told(catalog, r)).chain(sequences.iter().map(|s| format!("sequence {}", shown(s.namespace, &s.name))));
         self.tell_cascade(&gone.map(|what| format!("drop cascades to {what}")).collect::<Vec<_>>());
         self.drop_references(catalog, &all, true)?;
         for sequence in &sequences {

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use super::constraints::is_taken;
 use super::context::Source;
 use super::database::Engine;
-use super::path::{read_name, sequence_of_default};
+use super::path::sequence_of_default;
 use super::recovery::catalog_event;
 use super::rename::numbers_of;
 use super::session::Session;
@@ -28,6 +28,7 @@ use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Name, NamespaceId, Re
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::log::Append;
+use crate::sql::respell::read_name;
 use crate::sql::statement::SequenceOptions;
 
 /// Numbers reserved at a time, as PostgreSQL's.

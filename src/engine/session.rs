@@ -376,7 +376,8 @@ impl Session {
         }
         let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
         let way = Way::Lookup(lookup);
-        let prepared = Arc::new(Prepared { parameters, columns, text: shape.to_string(), path: self.path(), statement: Statement::Query(query), way });
+        let prepared =
+            Arc::new(Prepared { parameters, columns, text: shape.to_string(), path: self.path(), statement: Statement::Query(query), way });
         self.remember(shape, &prepared);
         Some(prepared)
     }

@@ -104,7 +104,7 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
     let qualified = qualified(name, alias.as_deref());
     let columns = insert.columns.iter().map(last_name).collect::<Result<Vec<_>>>()?;
     let mut returning = insert.returning;
-    unqualify(&mut returning, &qualified);
+    unqualify_items(&mut returning, &qualified);
     let conflict = match insert.on {
         None => None,
         Some(ast::OnInsert::OnConflict(conflict)) => Some(Box::new(conflict_clause(conflict, &qualified)?)),
@@ -164,7 +164,7 @@ pub(super) fn update_statement(update: ast::Update, with: Option<ast::With>) -> 
     };
     let (mut selection, mut returning) = (update.selection, update.returning);
     unqualify(&mut selection, &tables);
-    unqualify(&mut returning, &tables);
+    unqualify_items(&mut returning, &tables);
     let assignments = assignments(update.assignments, &tables)?;
     Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
 }
@@ -178,7 +178,7 @@ pub(super) fn delete_statement(delete: ast::Delete, with: Option<ast::With>) -> 
     let from = aliased(delete.using.unwrap_or_default(), &mut tables)?;
     let (mut selection, mut returning) = (delete.selection, delete.returning);
     unqualify(&mut selection, &tables);
-    unqualify(&mut returning, &tables);
+    unqualify_items(&mut returning, &tables);
     Ok(Statement::Delete(Box::new(Change { with, table, alias, assignments: vec![], from, selection, returning })))
 }
 
@@ -231,6 +231,18 @@ fn unqualify(node: &mut (impl VisitMut + Visit), tables: &[String]) {
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// The same for RETURNING, where the name may stand before a star too.
+fn unqualify_items(items: &mut Option<Vec<ast::SelectItem>>, tables: &[String]) {
+    unqualify(items, tables);
+    for item in items.iter_mut().flatten() {
+        if let ast::SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+            && last_name(name).is_ok_and(|last| tables.contains(&last))
+        {
+            name.0.drain(..name.0.len() - 1);
+        }
+    }
 }
 
 // SET --------------------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,26 @@ pub(super) fn last_name(name: &ast::ObjectName) -> Result<String> {
     relation_name(name).map(|name| name.name)
 }
 
+/// Splits `a.b` into its parts, folding what is not quoted to lower case. Errors: 42602's kin, as 42601, for an unclosed quote.
+pub fn name_parts(text: &str) -> Result<Vec<String>> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = text.trim().chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => part.push(chars.next().expect("it was peeked")),
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if quoted => part.push(c),
+            c => part.extend(c.to_lowercase()),
+        }
+    }
+    if quoted {
+        return Err(Error::syntax("invalid name syntax"));
+    }
+    parts.push(part);
+    Ok(parts)
+}
+
 pub(super) fn checked_name(name: String) -> Result<String> {
     if name.len() > limits::IDENTIFIER_BYTES_MAX {
         return Err(Error::new("42622", format!("identifier \"{name}\" is too long"))

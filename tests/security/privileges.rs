@@ -117,7 +117,8 @@ fn a_view_is_read_with_its_owners_rights() {
 fn a_schema_that_may_not_be_used_is_no_part_of_the_path() {
     let (_server, mut wire) = prepared();
     run(&mut wire, &["SET ROLE owner", "CREATE TABLE sales.stock (id int)", "RESET ROLE", "SET search_path = sales, public"]);
-    let seen = |wire: &mut Wire| wire.simple("SELECT 'stock'::regclass::oid::regclass, current_schemas(false)").pop().unwrap().unwrap().lines();
+    let seen =
+        |wire: &mut Wire| wire.simple("SELECT 'stock'::regclass::oid::regclass, current_schemas(false)").pop().unwrap().unwrap().lines();
     let name = "SELECT relnamespace::regnamespace, current_schema() FROM pg_class WHERE oid = 'stock'::regclass";
     let place = |wire: &mut Wire| wire.simple(name).pop().unwrap().unwrap().lines();
     assert_eq!(place(&mut wire), ["sales|sales"]);
@@ -126,7 +127,10 @@ fn a_schema_that_may_not_be_used_is_no_part_of_the_path() {
     assert_eq!(place(&mut wire), ["public|public"]);
     assert_eq!(refusal(&mut wire, "SELECT * FROM sales.bills").message, "permission denied for schema sales");
     // The schema of the role's own name is on the path as it is set.
-    run(&mut wire, &["RESET ROLE", "CREATE SCHEMA writer AUTHORIZATION writer", "RESET search_path", "SET ROLE writer", "CREATE TABLE mine (a int)"]);
+    run(
+        &mut wire,
+        &["RESET ROLE", "CREATE SCHEMA writer AUTHORIZATION writer", "RESET search_path", "SET ROLE writer", "CREATE TABLE mine (a int)"],
+    );
     assert_eq!(wire.simple("SELECT schemaname FROM pg_tables WHERE tablename = 'mine'").pop().unwrap().unwrap().lines(), ["writer"]);
 }
 
@@ -138,7 +142,10 @@ fn what_is_granted_on_a_schema_follows_its_name_and_its_owner() {
         wire.simple(&query).pop().unwrap().unwrap().lines()
     };
     assert_eq!(acl(&mut wire, "sales"), ["owner|{owner=UC/owner,writer=U/owner}"]);
-    run(&mut wire, &["ALTER SCHEMA sales RENAME TO sold", "ALTER SCHEMA sold OWNER TO admin", "SET ROLE writer", "SELECT * FROM sold.bills"]);
+    run(
+        &mut wire,
+        &["ALTER SCHEMA sales RENAME TO sold", "ALTER SCHEMA sold OWNER TO admin", "SET ROLE writer", "SELECT * FROM sold.bills"],
+    );
     assert_eq!(acl(&mut wire, "sold"), ["admin|{admin=UC/admin,writer=U/admin}"]);
     run(&mut wire, &["RESET ROLE", "REASSIGN OWNED BY admin TO owner"]);
     assert_eq!(acl(&mut wire, "sold"), ["owner|{owner=UC/owner,writer=U/owner}"]);

@@ -71,6 +71,7 @@ impl Session {
     pub(in crate::engine) async fn truncate(&mut self, tables: &[Name]) -> Result<Response> {
         let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
         for table in tables {
+            self.scope().check_schema(table)?;
             let relation = self.changeable(table, "TRUNCATE")?;
             self.may(Privileges::TRUNCATE, &relation)?;
             if !relations.iter().any(|r| r.id == relation.id) {

@@ -69,7 +69,7 @@ impl Session {
                 self.stage(Change::Create(relation.clone()), vec![node])?;
                 self.notice(
                     "NOTICE",
-                    Error::new(code::SUCCESS, format!("table \"{}\" holds the rows as of now", new.name))
+                    Error::new(code::SUCCESS, format!("table \"{name}\" holds the rows as of now"))
                         .hint("CREATE MATERIALIZED VIEW makes a view that follows what its query reads."),
                 );
             }

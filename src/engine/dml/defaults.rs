@@ -5,8 +5,8 @@ use arrow::compute::concat;
 use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{cast_columns, not_null, target_columns};
-use super::values::is_default;
 use super::parsed_query;
+use super::values::is_default;
 use crate::catalog::{Column, Identity, Relation};
 use crate::data::decode::parse_text_in;
 use crate::engine::session::Session;

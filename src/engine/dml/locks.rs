@@ -104,8 +104,7 @@ impl Session {
         }
         let catalog = self.scope();
         for name in tables {
-            catalog.check_schema(name)?;
-            let relation = catalog.get(name)?;
+            let relation = catalog.known(name)?;
             let ids = match relation.kind {
                 RelationKind::Table | RelationKind::Stream => vec![relation.id],
                 RelationKind::View => base_logs(&catalog, relation),

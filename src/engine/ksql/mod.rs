@@ -97,7 +97,9 @@ impl Session {
                     Ok(None)
                 }
                 // Both dialects have ALTER .. ADD: it is the one in which the relation was made.
-                Statement::Alter { name, .. } if self.scope().find(&Name::bare(plain_name(&name))).is_some_and(|r| r.ksql.is_none()) => Ok(None),
+                Statement::Alter { name, .. } if self.scope().find(&Name::bare(plain_name(&name))).is_some_and(|r| r.ksql.is_none()) => {
+                    Ok(None)
+                }
                 statement => Ok(Some(statement)),
             },
             Form::Depends(names) => {

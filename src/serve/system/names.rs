@@ -7,6 +7,7 @@
 use crate::catalog::{Name, NamespaceId, Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+pub use crate::sql::convert::name_parts as parts;
 
 use super::SystemContext;
 use super::facts::{self, PROCS, SHAPES};
@@ -149,26 +150,6 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// Splits `a.b` into its parts, folding what is not quoted to lower case. Errors: 42602's kin, as 42601, for an unclosed quote.
-pub fn parts(text: &str) -> Result<Vec<String>> {
-    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = text.trim().chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => part.push(chars.next().expect("it was peeked")),
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(std::mem::take(&mut part)),
-            c if quoted => part.push(c),
-            c => part.extend(c.to_lowercase()),
-        }
-    }
-    if quoted {
-        return Err(Error::syntax("invalid name syntax"));
-    }
-    parts.push(part);
-    Ok(parts)
-}
-
 /// The kinds of names that have a `reg..` type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reg {
@@ -206,7 +187,7 @@ impl Reg {
         }
         self.look_up(context, text)?.ok_or_else(|| {
             let (code, message) = match self {
-                Reg::Class => (code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")),
+                Reg::Class => return missing_class(context, text),
                 Reg::Type => (code::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")),
                 Reg::Proc => (code::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist")),
                 Reg::Namespace => (code::INVALID_SCHEMA_NAME, format!("schema \"{text}\" does not exist")),
@@ -281,6 +262,14 @@ pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> O
         None => system("pg_catalog").or_else(|| scope.path.namespaces().iter().find_map(|namespace| within(*namespace))),
         Some(schema) => within(scope.namespace_id(schema)?),
     }
+}
+
+/// The error of a text that names no relation.
+fn missing_class(context: &SystemContext, text: &str) -> Error {
+    let name = parts(text).ok().and_then(|mut parts| Some((parts.pop()?, parts.pop())));
+    let (name, schema) = name.unwrap_or_else(|| (text.to_string(), None));
+    let name = Name { schema, name };
+    context.scope.check_schema(&name).map_or_else(|e| e, |()| context.scope.missing(&name))
 }
 
 /// The schema and the name of a relation, sequence or index of users.

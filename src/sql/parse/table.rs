@@ -81,6 +81,10 @@ impl Reader<'_> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.relation_name()?;
+        if self.word(0) == "rename" || self.word(0) == "set" && self.word(1) == "schema" {
+            return Err(Error::unsupported(format!("ALTER SEQUENCE .. {} is not supported", self.word(0).to_uppercase()))
+                .hint("ALTER TABLE does it: ALTER TABLE name RENAME TO name, ALTER TABLE name SET SCHEMA schema."));
+        }
         Ok(Statement::AlterSequence { name, if_exists, options: self.sequence_options()? })
     }
 

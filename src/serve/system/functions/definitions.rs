@@ -119,6 +119,13 @@ pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(oid(row[0]).and_then(|oid| names::is_visible(context, oid)).into())
 }
 
+/// The same of a type: the row type of a relation is in the schema of that.
+pub fn type_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
+    let relation = [names::ROW_ARRAY, names::ROW_TYPE].iter().find_map(|base| context.scope.by_id(oid.checked_sub(*base)?));
+    Ok(relation.map_or(Some(true), |r| names::is_visible(context, r.id)).into())
+}
+
 pub fn view_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
     Ok(relation.filter(|r| !r.has_log()).map(|r| relations::definition(context, r)).into())

@@ -47,7 +47,7 @@ const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
 ];
 
 /// Kinds of objects all of which are visible, since they are in pg_catalog.
-const VISIBLE: [&str; 12] = [
+const VISIBLE: [&str; 11] = [
     "pg_collation_is_visible",
     "pg_conversion_is_visible",
     "pg_function_is_visible",
@@ -59,7 +59,6 @@ const VISIBLE: [&str; 12] = [
     "pg_ts_dict_is_visible",
     "pg_ts_parser_is_visible",
     "pg_ts_template_is_visible",
-    "pg_type_is_visible",
 ];
 
 /// Counters that PostgreSQL keeps per table and Everfold does not: always zero.
@@ -145,6 +144,7 @@ fn definitions() -> Vec<Line> {
         ("quote_ident", Text, 1, 1, d::quote_ident),
         ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
+        ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
         ("pg_get_expr", Text, 2, 3, |_, r| Ok(r[0].into())),
         ("pg_get_viewdef", Text, 1, 2, d::view_definition),

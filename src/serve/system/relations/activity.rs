@@ -47,7 +47,9 @@ pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<(
 /// Everfold reads no blocks: the counters are zero.
 pub fn pg_statio_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let mut relations = context.scope.relations();
-    relations.try_for_each(|r| rows.add([("relid", r.id.into()), ("schemaname", context.scope.namespace_name(r.namespace).into()), ("relname", (&r.name).into())]))
+    relations.try_for_each(|r| {
+        rows.add([("relid", r.id.into()), ("schemaname", context.scope.namespace_name(r.namespace).into()), ("relname", (&r.name).into())])
+    })
 }
 
 /// Every commit of the log is a position or more; the head stands in for the count of rows inserted.

@@ -18,13 +18,19 @@ const PG_CONSTRAINT: u32 = 2606;
 /// A view's definition as PostgreSQL shows it, ended by a semicolon, with the schema before names that mean something else along the path.
 pub fn definition(context: &SystemContext, view: &Relation) -> String {
     let (scope, kept) = (&context.scope, Path::kept());
+    if scope.path == kept {
+        return ended(&view.sql);
+    }
     let there = |id: &NamespaceId, name: &str| scope.find_in(*id, name).is_some() || scope.find_sequence_in(*id, name).is_some();
     let schema_of = |name: &str| {
         let found = kept.namespaces().iter().find(|id| there(id, name))?;
         (!scope.is_visible(*found, name)).then(|| scope.namespace_name(*found).to_string())
     };
-    let shown = respell::query(&view.sql, &schema_of).unwrap_or_else(|_| view.sql.clone());
-    format!(" {};", shown.trim().trim_end_matches(';'))
+    ended(&respell::query(&view.sql, &schema_of).unwrap_or_else(|_| view.sql.clone()))
+}
+
+fn ended(sql: &str) -> String {
+    format!(" {};", sql.trim().trim_end_matches(';'))
 }
 
 pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {

@@ -67,7 +67,7 @@ pub fn chained(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// The literal name of a sequence is read at once, as `'name'::regclass` is: what is planned is the sequence's number.
+/// The literal name of a sequence is read at once, as `'name'::regclass` is: what is planned is the sequence's number. Errors: 42P01, 3F000.
 pub fn of_sequence(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     if !matches!(last_name(&f.name).as_str(), "nextval" | "currval" | "setval") {
@@ -77,10 +77,12 @@ pub fn of_sequence(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Some(name) = arguments.first_mut() else { return Ok(()) };
     if let Expr::Value(v) = bare(name)
         && let Value::SingleQuotedString(text) = &v.value
-        && let Some(oid) = Reg::Class.look_up(context, text)?
-        && context.scope.sequences.get(oid).is_some()
     {
-        **name = literal(Value::Number(oid.to_string(), false));
+        let oid = Reg::Class.read(context, text)?;
+        // Of anything else the function says what it is not.
+        if context.scope.sequences.get(oid).is_some() {
+            **name = literal(Value::Number(oid.to_string(), false));
+        }
     }
     Ok(())
 }
