@@ -97,25 +97,35 @@ impl Default for Path {
 #[derive(Clone, Debug)]
 pub(super) struct Namespaces {
     by_id: BTreeMap<NamespaceId, Arc<Namespace>>,
+    by_name: BTreeMap<String, NamespaceId>,
     relations: BTreeMap<NamespaceId, BTreeMap<String, RelationId>>,
 }
 
 impl Default for Namespaces {
     fn default() -> Namespaces {
-        let public = Namespace { id: PUBLIC_NAMESPACE, name: "public".into(), owner: BOOTSTRAP };
-        Namespaces { by_id: [(PUBLIC_NAMESPACE, Arc::new(public))].into(), relations: BTreeMap::new() }
+        let mut namespaces = Namespaces { by_id: BTreeMap::new(), by_name: BTreeMap::new(), relations: BTreeMap::new() };
+        namespaces.put(Namespace { id: PUBLIC_NAMESPACE, name: "public".into(), owner: BOOTSTRAP });
+        namespaces
     }
 }
 
 impl Namespaces {
     /// Puts a namespace in its place; answers the one that was there.
     pub(super) fn put(&mut self, namespace: Namespace) -> Option<Arc<Namespace>> {
-        self.by_id.insert(namespace.id, Arc::new(namespace))
+        let old = self.by_id.get(&namespace.id).cloned();
+        if let Some(old) = &old {
+            self.by_name.remove(&old.name);
+        }
+        self.by_name.insert(namespace.name.clone(), namespace.id);
+        self.by_id.insert(namespace.id, Arc::new(namespace));
+        old
     }
 
     pub(super) fn take(&mut self, id: NamespaceId) -> Option<Arc<Namespace>> {
         self.relations.remove(&id);
-        self.by_id.remove(&id)
+        let gone = self.by_id.remove(&id)?;
+        self.by_name.remove(&gone.name);
+        Some(gone)
     }
 
     pub(super) fn enter(&mut self, relation: &Relation) {
@@ -142,7 +152,7 @@ impl Catalog {
 
     /// The user's namespace of that name, if there is one.
     pub fn find_namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
-        self.namespaces.by_id.values().find(|n| n.name == name)
+        self.namespaces.by_name.get(name).and_then(|id| self.namespace(*id))
     }
 
     /// The user's namespace of that name. Errors: 3F000 with the nearest name as a hint.

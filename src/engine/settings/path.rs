@@ -10,6 +10,9 @@ pub(super) fn names(value: &str) -> Option<Vec<String>> {
             Some(quoted) => quoted_name(quoted)?,
             None => {
                 let end = rest.find(|c: char| c == ',' || c == '"' || c.is_whitespace()).unwrap_or(rest.len());
+                if end == 0 {
+                    return None;
+                }
                 (rest[..end].to_lowercase(), &rest[end..])
             }
         };
