@@ -246,6 +246,37 @@ async fn a_statement_is_cancelled_and_its_session_goes_on() {
 }
 
 #[tokio::test]
+async fn a_session_stops_what_another_does_and_ends_it_if_it_may() {
+    let server = Server::start();
+    let client = server.client().await;
+    let watch = server.client().await;
+    let pid = one::<i32>(&client, "SELECT pg_backend_pid()", &[]).await;
+    let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT count(*) FROM generate_series%'";
+    let long = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 1000000) b";
+    let cancel = async {
+        while one::<i64>(&watch, running, &[]).await == 0 {}
+        assert!(one::<bool>(&watch, &format!("SELECT pg_cancel_backend({pid})"), &[]).await);
+    };
+    let (answer, ()) = futures::join!(client.query_one(long, &[]), cancel);
+    assert_eq!(answer.unwrap_err().code(), Some(&SqlState::QUERY_CANCELED));
+    assert_eq!(one::<i32>(&client, "SELECT 1", &[]).await, 1);
+    assert!(!one::<bool>(&watch, "SELECT pg_cancel_backend(2000000000)", &[]).await);
+
+    // The first superuser's session is no affair of a role of little power.
+    watch.batch_execute("CREATE ROLE small; CREATE ROLE helper IN ROLE pg_signal_backend").await.unwrap();
+    for role in ["small", "helper"] {
+        watch.batch_execute(&format!("SET ROLE {role}")).await.unwrap();
+        let error = watch.query_one(&format!("SELECT pg_terminate_backend({pid})"), &[]).await.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{role}");
+    }
+    watch.batch_execute("RESET ROLE").await.unwrap();
+    assert!(one::<bool>(&watch, &format!("SELECT pg_terminate_backend({pid})"), &[]).await);
+    while client.simple_query("SELECT 1").await.is_ok() {}
+    assert!(client.is_closed());
+    while one::<i64>(&watch, &format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"), &[]).await > 0 {}
+}
+
+#[tokio::test]
 async fn copy_goes_in_and_out_as_text_and_in_binary_form() {
     let server = Server::start();
     let client = server.client().await;

@@ -47,6 +47,7 @@ scripts!("":
     laterals,
     notify,
     now,
+    dependent_subqueries,
     offsets,
     own_writes,
     schemas,

@@ -31,7 +31,7 @@ pub use namespace::{
 pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
-    WRITE_ALL_DATA,
+    SIGNAL_BACKEND, WRITE_ALL_DATA,
 };
 
 use namespace::Namespaces;

@@ -28,6 +28,8 @@ pub const READ_ALL_DATA: RoleId = 6_181;
 pub const WRITE_ALL_DATA: RoleId = 6_182;
 /// Members may see what other sessions do.
 pub const READ_ALL_STATS: RoleId = 3_375;
+/// The role whose members may stop what others do.
+pub const SIGNAL_BACKEND: RoleId = 4_200;
 /// Members may CHECKPOINT.
 pub const CHECKPOINT: RoleId = 4_544;
 /// The first id given to a role that was created.
@@ -150,6 +152,7 @@ impl Default for Roles {
             (READ_ALL_DATA, "pg_read_all_data"),
             (WRITE_ALL_DATA, "pg_write_all_data"),
             (READ_ALL_STATS, "pg_read_all_stats"),
+            (SIGNAL_BACKEND, "pg_signal_backend"),
             (CHECKPOINT, "pg_checkpoint"),
         ];
         predefined.into_iter().for_each(|(id, name)| roles.put(Role::new(id, name)));

@@ -236,6 +236,15 @@ impl Acts {
     }
 }
 
+impl Acts {
+    fn warn(&self, warning: Error) {
+        let mut warnings = self.warnings.lock();
+        if warnings.len() < limits::NOTICES_MAX {
+            warnings.push(warning);
+        }
+    }
+}
+
 impl SessionActs for Acts {
     fn notify(&self, channel: &str, payload: &str) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
@@ -286,10 +295,9 @@ impl SessionActs for Acts {
 
     fn unlock(&self, key: LockKey, shared: bool) -> bool {
         let held = self.engine.upgrade().is_some_and(|engine| engine.advisory.unlock(self.process, key, shared));
-        let mut warnings = self.warnings.lock();
-        if !held && warnings.len() < limits::NOTICES_MAX {
+        if !held {
             let mode = if shared { "ShareLock" } else { "ExclusiveLock" };
-            warnings.push(Error::new(code::WARNING, format!("you don't own a lock of type {mode}")));
+            self.warn(Error::new(code::WARNING, format!("you don't own a lock of type {mode}")));
         }
         held
     }
@@ -302,6 +310,15 @@ impl SessionActs for Acts {
 
     fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
         self.settings.set_from_function(name, value, local)
+    }
+
+    fn signal(&self, process: i32, end: bool) -> Result<bool> {
+        let Some(engine) = self.engine.upgrade() else { return Ok(false) };
+        let found = engine.signal(self.process, process, end)?;
+        if !found {
+            self.warn(Error::new(code::WARNING, format!("PID {process} is not a PostgreSQL backend process")));
+        }
+        Ok(found)
     }
 
     fn prepared(&self) -> Vec<PreparedStatus> {

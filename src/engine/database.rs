@@ -23,6 +23,7 @@ use super::privileges::Identity;
 use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
+use super::signal::Reach;
 use super::{checkpoint, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
@@ -63,6 +64,8 @@ pub struct Engine {
     /// A place for each plan that is being made.
     pub(super) planning: Arc<Semaphore>,
     pub(super) sessions: Mutex<BTreeMap<i32, SessionStatus>>,
+    /// How the connections of sessions are reached.
+    pub(super) reaches: Mutex<BTreeMap<i32, Arc<Reach>>>,
     pub(super) notify: Arc<Hub>,
     pub(super) advisory: Advisory,
     /// The time of the last tick; see [`super::time`].
@@ -120,6 +123,7 @@ impl Engine {
             next_relation: AtomicU32::new(0),
             planning: Arc::new(Semaphore::new(limits::PLANS_MAX)),
             sessions: Mutex::default(),
+            reaches: Mutex::default(),
             notify: Arc::default(),
             advisory: Advisory::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),

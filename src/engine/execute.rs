@@ -193,6 +193,10 @@ impl Session {
                 done("CHECKPOINT")
             }
             Statement::Nothing(tag) => done(tag),
+            Statement::Told { tag, notice } => {
+                self.notice("NOTICE", notice.clone());
+                done(tag)
+            }
             Statement::Empty => Ok(Response::Empty),
             _ => Err(Error::internal("a definition has a transaction")),
         }
@@ -216,7 +220,8 @@ impl Session {
     async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateTemporary { create, on_commit } => {
-                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists } = create.as_ref() else {
+                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused: _ } = create.as_ref()
+                else {
                     return Err(Error::internal("a temporary table is a table"));
                 };
                 let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
@@ -226,7 +231,11 @@ impl Session {
                 self.create_relation(&prepared.text, new).await?;
                 "CREATE TABLE".to_string()
             }
-            Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists } => {
+            Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused } => {
+                for name in unused {
+                    let message = format!("storage parameter \"{name}\" has no effect");
+                    self.notice("NOTICE", Error::new(code::SUCCESS, message));
+                }
                 let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
                 let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary: None };

@@ -106,6 +106,9 @@ impl Session {
         self.identity.current = id;
         self.authority = Authority::of(roles, id);
         self.context.set_identity(&self.identity);
+        if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
+            status.current_role = id;
+        }
         self.show_identity();
         Ok(())
     }

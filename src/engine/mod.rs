@@ -59,6 +59,7 @@ pub mod sequence;
 pub mod session;
 mod set;
 pub mod settings;
+pub mod signal;
 pub mod temporary;
 pub mod time;
 pub mod transaction;

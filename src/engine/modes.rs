@@ -130,6 +130,7 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::Close(_)
         | Statement::Checkpoint
         | Statement::Nothing(_)
+        | Statement::Told { .. }
         | Statement::Empty => true,
         Statement::Explain { statement, .. } => reads_only(statement),
         _ => false,
@@ -151,6 +152,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW".into(),
         Statement::CreateView { .. } => "CREATE VIEW".into(),
         Statement::Drop { kind, .. } => format!("DROP {}", kind.word().to_uppercase()),
+        Statement::Comment { .. } => "COMMENT".into(),
         _ => "a statement that changes something".into(),
     }
 }

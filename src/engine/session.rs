@@ -19,6 +19,7 @@ use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
 use super::query::Planned;
 use super::settings::{Settings, from_options};
+use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
 use crate::catalog::Path;
@@ -252,6 +253,7 @@ impl Session {
             process_id: process,
             user,
             role: session.identity.login,
+            current_role: session.identity.current,
             database: database.to_string(),
             application: session.settings.get("application_name")?,
             state: "idle".into(),
@@ -459,6 +461,11 @@ impl Session {
         Arc::new(move || cancel.ask())
     }
 
+    /// Sets how other sessions reach this one's connection.
+    pub fn reached_by(&self, reach: Reach) {
+        self.engine.reaches.lock().insert(self.process, Arc::new(reach));
+    }
+
     /// The session's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -548,6 +555,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.engine.sessions.lock().remove(&self.process);
+        self.engine.reaches.lock().remove(&self.process);
         self.acts.ended();
         if let Some(transaction) = self.transaction.take()
             && !transaction.created.is_empty()

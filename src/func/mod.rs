@@ -119,6 +119,11 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let at = rules.iter().position(|r| r.name() == "decorrelate_predicate_subquery").unwrap_or(0);
     rules.insert(at, Arc::new(subquery::Marks));
+    let theirs = ["decorrelate_predicate_subquery", "scalar_subquery_to_join", "decorrelate_lateral_join"];
+    let after = rules.iter().rposition(|r| theirs.contains(&r.name())).map_or(0, |i| i + 1);
+    rules.insert(after, Arc::new(subquery::Unnesting::of_what_is_left()));
+    let before = rules.iter().position(|r| theirs.contains(&r.name())).unwrap_or(0);
+    rules.insert(before, Arc::new(subquery::Unnesting::of_what_goes_wrong()));
     rules.insert(0, Arc::new(setops::Numbered));
     rules
 }

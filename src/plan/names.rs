@@ -150,15 +150,13 @@ impl Names {
         self.scope.find(name).is_some_and(|r| r.kind == RelationKind::Stream)
     }
 
-    /// What system functions know, with names looked up along the same path.
+    /// What system functions know, with names looked up as here.
     pub fn system_context(&self) -> Arc<SystemContext> {
         let context = (self.context)();
-        if context.scope.path == self.scope.path {
+        if context.scope.path == self.scope.path && Arc::ptr_eq(&context.scope.catalog, &self.scope.catalog) {
             return context;
         }
-        let mut along = context.as_ref().clone();
-        along.scope.path = self.scope.path.clone();
-        Arc::new(along)
+        Arc::new(SystemContext { scope: self.scope.clone(), ..context.as_ref().clone() })
     }
 
     fn system(&self, schema: &str, name: &str) -> Option<Arc<dyn TableProvider>> {

@@ -16,6 +16,7 @@
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
 
+mod array_types;
 mod changes;
 pub mod convert;
 pub mod hidden;

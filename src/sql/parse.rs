@@ -5,6 +5,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::array_types;
 use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
 use super::convert::{checked_name, last_name, relation_name};
 use super::fold_name;
@@ -71,8 +72,13 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(tokens)));
+    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(array_types::spelled(tokens))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
+}
+
+/// PREPARE TRANSACTION and its kin.
+fn two_phase() -> Error {
+    Error::unsupported("two-phase commit is not supported").hint("COMMIT the transaction in one step.")
 }
 
 /// A parser with the text it reads, for positions and for the text of queries.
@@ -131,6 +137,9 @@ impl Reader<'_> {
                 self.eat("prepare");
                 Ok(Statement::Deallocate(self.name_or_all()?))
             }
+            ["create", "extension", _] => self.create_extension(),
+            words if Self::drops_absent(words) => self.drop_absent(),
+            ["prepare", "transaction", _] | ["commit" | "rollback", "prepared", _] => Err(two_phase()),
             ["prepare", ..] => self.prepare(),
             ["checkpoint", "", _] => {
                 self.skip(1);
@@ -340,7 +349,12 @@ impl Reader<'_> {
         let or_replace = self.eat_words(&["or", "replace"]);
         let materialized = self.eat("materialized");
         if !materialized && self.word(0) != "view" {
-            return Err(if or_replace { self.unexpected() } else { Error::unsupported("statement not supported") });
+            let what = self.word(0);
+            return Err(match refused::refused("create", &what) {
+                Some(refused) => refused,
+                None if or_replace => self.unexpected(),
+                None => Error::unsupported("statement not supported"),
+            });
         }
         self.expect("view")?;
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
@@ -487,6 +501,7 @@ impl Reader<'_> {
     }
 }
 
+mod absent;
 mod alter;
 mod comment;
 mod copy;

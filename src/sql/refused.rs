@@ -8,6 +8,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
     ("create", "type", "Use text for an enumeration, jsonb for a composite."),
     ("create", "function", "Write the expression into the query, or make a view of it."),
+    ("create", "procedure", "There is no procedural language; send the statements one by one."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
     ("create", "unlogged", "Everything is a log here: leave the word out, or SET synchronous_commit = off."),
     ("do", "", "There is no procedural language; send the statements one by one."),

@@ -7,6 +7,7 @@ use sqlparser::ast;
 use super::roles::RoleName;
 use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
+use crate::error::Error;
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub enum Statement {
         /// Columns that get a sequence of their own, with its options.
         numbered: Vec<(usize, SequenceOptions)>,
         if_not_exists: bool,
+        /// Parameters of PostgreSQL's storage, which say nothing here.
+        unused: Vec<String>,
     },
     /// `CREATE SCHEMA [name] [AUTHORIZATION role]`; without a name it is the role's.
     CreateSchema {
@@ -239,6 +242,11 @@ pub enum Statement {
     Checkpoint,
     /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.
     Nothing(&'static str),
+    /// Does nothing either, and tells why.
+    Told {
+        tag: String,
+        notice: Error,
+    },
     Empty,
 }
 

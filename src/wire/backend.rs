@@ -11,6 +11,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use crate::data::PgType;
 use crate::data::encode::Style;
 use crate::engine::notify::Mailbox;
+use crate::engine::signal::Reach;
 use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
@@ -77,6 +78,8 @@ pub trait Backend: Send + 'static {
     fn take_reports(&mut self) -> Vec<(String, String)>;
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
     fn process_id(&self) -> i32;
+    /// How other sessions reach this one's connection.
+    fn reached_by(&self, _reach: Reach) {}
     /// The client has its answer, and no statement runs.
     fn idle(&mut self) {}
     /// How values are shown as text.
@@ -199,6 +202,9 @@ impl Backend for Session {
     }
     fn process_id(&self) -> i32 {
         Session::process_id(self)
+    }
+    fn reached_by(&self, reach: Reach) {
+        Session::reached_by(self, reach);
     }
     fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
         Session::cursor_columns(self, name).ok()

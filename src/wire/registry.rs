@@ -32,6 +32,28 @@ pub(crate) struct Line {
     pub canceller: Arc<dyn Fn() + Send + Sync>,
 }
 
+impl Line {
+    /// Stops the statement that runs, if one does.
+    pub fn cancel(&self) {
+        if !self.busy.load(Ordering::SeqCst) {
+            return;
+        }
+        self.calls.send_if_modified(|call| {
+            let open = *call != Call::Shutdown;
+            if open {
+                *call = Call::Cancel;
+            }
+            open
+        });
+        (self.canceller)();
+    }
+
+    /// Ends the connection: its statement stops, and the client is told.
+    pub fn end(&self) {
+        self.calls.send_replace(Call::Shutdown);
+    }
+}
+
 /// All lines of a server, and whether it is closing.
 #[derive(Default)]
 pub struct Registry {
@@ -84,17 +106,9 @@ impl Registry {
     /// Serves a cancel request: silently does nothing unless process id and secret fit and a statement runs.
     pub(crate) fn cancel(&self, process_id: i32, secret: &[u8]) {
         let Some(line) = self.lines.lock().open.get(&process_id).cloned() else { return };
-        if !same(&line.secret, secret) || !line.busy.load(Ordering::SeqCst) {
-            return;
+        if same(&line.secret, secret) {
+            line.cancel();
         }
-        line.calls.send_if_modified(|call| {
-            let open = *call != Call::Shutdown;
-            if open {
-                *call = Call::Cancel;
-            }
-            open
-        });
-        (line.canceller)();
     }
 
     /// Tells every connection to stop, and lets no further one in.
@@ -102,7 +116,7 @@ impl Registry {
         let mut lines = self.lines.lock();
         lines.closing = true;
         for line in lines.open.values() {
-            line.calls.send_replace(Call::Shutdown);
+            line.end();
         }
     }
 }

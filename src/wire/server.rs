@@ -18,6 +18,7 @@ use super::registry::Registry;
 use super::socket::Socket;
 use super::startup::{self, Opening, Startup};
 use super::write;
+use crate::engine::signal::Reach;
 use crate::error::{Error, Result, code};
 use crate::limits::CONNECTIONS_MAX;
 
@@ -195,6 +196,8 @@ where
     match registry.open(session.process_id(), asked.long_secret, session.canceller()) {
         Some(line) => {
             let _leave = Leave(registry, &line);
+            let (cancelled, ended) = (line.clone(), line.clone());
+            session.reached_by(Reach { cancel: Box::new(move || cancelled.cancel()), end: Box::new(move || ended.end()) });
             Connection::new(session, socket, line.clone()).run(&line).await;
         }
         None => {

@@ -238,7 +238,11 @@ fn unknown(name: &str) -> Error {
 fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
     let Some(Setting(_, default, kind, ..)) = known else { return own_value(name, value) };
     let value = value.trim();
-    let lower = value.to_lowercase();
+    let lower = match name {
+        // As PostgreSQL reads the names of encodings: letters and digits count (asyncpg sends quotes with them).
+        "client_encoding" => value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase(),
+        _ => value.to_lowercase(),
+    };
     let refuse = |hint: String| {
         let shown = display_name(name);
         Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{shown}\": \"{value}\"")).hint(hint))

@@ -1,22 +1,25 @@
 //! Subqueries in expressions (manual, chapters 4.2.11 and 9.23), wherever PostgreSQL takes them.
 //!
 //! DataFusion takes subqueries in WHERE and, if they are aggregates, in SELECT; elsewhere it refuses them, and where NULLs decide
-//! it may answer wrongly. Two rules mend that, for queries and views alike:
+//! it may answer wrongly. Three rules mend that, for queries and views alike:
 //!
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
-//!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery says what it says of the outer row alone outside of
-//!    itself ([`outward`]) and becomes one aggregate whose value is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
+//!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one aggregate whose value
+//!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
 //!    in ORDER BY and in join conditions move into a projection below ([`lift`]).
 //! 2. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
+//! 3. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
+//!    place ([`unnesting`], [`dependent`]).
 //!
 //! Invariant: the first rule leaves its own output alone, because a plan is analyzed again before it runs.
 
+mod dependent;
 mod lift;
 mod marks;
 mod membership;
-mod outward;
 mod scalar;
 mod single_row;
+mod unnesting;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -33,6 +36,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 pub use marks::Marks;
 pub(super) use scalar::is_one_row;
+pub use unnesting::Unnesting;
 
 /// The analyzer rule; see the head of this module.
 #[derive(Debug)]
@@ -149,10 +153,7 @@ impl Scope<'_> {
                 return Ok(Transformed::yes(membership.value()?));
             }
             match e {
-                Expr::ScalarSubquery(subquery) => match outward::outward(&subquery, self.schema)? {
-                    Some(moved) => Ok(Transformed::yes(moved)),
-                    None => scalar::single(subquery),
-                },
+                Expr::ScalarSubquery(subquery) => scalar::single(subquery),
                 Expr::Exists(mut exists) => {
                     if scalar::is_one_row(&exists.subquery.subquery) {
                         return Ok(Transformed::yes(lit(!exists.negated)));

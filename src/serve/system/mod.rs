@@ -148,6 +148,8 @@ pub struct SessionStatus {
     pub process_id: i32,
     pub user: String,
     pub role: RoleId,
+    /// After SET ROLE.
+    pub current_role: RoleId,
     pub database: String,
     pub application: String,
     pub state: String,

@@ -314,7 +314,9 @@ fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
 /// The oid of a type by its name in SQL or in pg_type; relations' row types included.
 pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
     let bare = text.trim();
-    let bare = bare.strip_prefix("pg_catalog.").unwrap_or(bare);
+    let bare = ["pg_catalog.", "\"pg_catalog\"."].iter().find_map(|s| bare.strip_prefix(s)).unwrap_or(bare);
+    let quoted = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).filter(|b| *b != "char" && !b.contains('"'));
+    let bare = quoted.unwrap_or(bare);
     // Pseudo-types that no column has but that clients compare return types with.
     if let Some(oid) = [("trigger", 2279), ("event_trigger", 3838), ("anyarray", 2277), ("cstring", 2275), ("internal", 2281)]
         .iter()

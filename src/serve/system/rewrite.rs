@@ -6,8 +6,10 @@
 //! only where a rule says so. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
 
 mod aggregates;
+mod array_of;
 mod build;
 mod casts;
+mod distinct_from;
 mod expanding;
 mod grouping;
 mod keys;
@@ -37,6 +39,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
+    distinct_from::regrouped,
     standard::overlaps,
     casts::compared,
     casts::chained,
@@ -67,7 +70,7 @@ const AFTER: &[Rule] = &[
     any_of_literal,
     like_escape,
     vectors::array_literal,
-    queries::array_of_query,
+    array_of::array_of_query,
     aggregates::collected,
     queries::scalar_subquery,
     vectors::vector_argument,
@@ -101,6 +104,8 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         values::with_subqueries(query);
+        grouping::by_primary_key(query, &self.context.scope);
+        grouping::ordered_by_position(query);
         recursion::typed(query);
         match queries::fetch_first(query).and_then(|()| queries::no_locks(query)) {
             Ok(()) => ControlFlow::Continue(()),

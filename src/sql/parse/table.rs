@@ -36,6 +36,7 @@ impl Reader<'_> {
             .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
         }
         let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
+        let unused = self.storage_parameters()?;
         if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
             return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
@@ -67,7 +68,31 @@ impl Reader<'_> {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists })
+        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused })
+    }
+
+    /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The names, for a notice. Errors: 0A000 for what would
+    /// change more than that.
+    fn storage_parameters(&mut self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        if self.word(0) != "with" || self.parser.peek_nth_token_ref(1).token != Token::LParen {
+            return Ok(names);
+        }
+        self.skip(2);
+        loop {
+            let name = self.name()?;
+            let laid_out = matches!(name.as_str(), "fillfactor" | "oids" | "parallel_workers" | "toast_tuple_target");
+            let value = if self.parser.consume_token(&Token::Eq) { self.parser.next_token().to_string() } else { "true".into() };
+            if !laid_out && !name.starts_with("autovacuum_") || name == "oids" && !value.eq_ignore_ascii_case("false") {
+                return Err(Error::unsupported(format!("storage parameter \"{name}\" is not supported")).hint("Leave the clause WITH out."));
+            }
+            names.push(name);
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.close()?;
+        Ok(names)
     }
 
     pub(super) fn create_sequence(&mut self) -> Result<Statement> {

@@ -35,6 +35,8 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn unlock_all(&self);
     /// Sets a setting, with `local` until the transaction's end; the new value. Errors: as SET.
     fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
+    /// Stops the statement of a session, with `end` its connection; false, with a warning, if there is none of that number. Errors: 42501.
+    fn signal(&self, process: i32, end: bool) -> Result<bool>;
     /// The prepared statements of the session.
     fn prepared(&self) -> Vec<PreparedStatus>;
     /// The cursors of the session.
@@ -90,6 +92,8 @@ fn list() -> Vec<Act> {
         }),
         Act::new("pg_advisory_unlock", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, false).into())),
         Act::new("pg_advisory_unlock_shared", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, true).into())),
+        Act::new("pg_cancel_backend", Bool, [1, 1], |_, s, row| Ok(s.signal(whole(row[0], "integer")?, false)?.into())),
+        Act::new("pg_terminate_backend", Bool, [1, 2], |_, s, row| Ok(s.signal(whole(row[0], "integer")?, true)?.into())),
         Act::new("set_config", Text, [3, 3], |_, s, row| {
             let name = row[0].ok_or_else(|| Error::new(code::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"))?;
             Ok(s.set_config(name, row[1], matches!(row[2], Some("true" | "t" | "1")))?.into())
@@ -116,15 +120,17 @@ fn trying(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<
     Ok(session.lock(key(row)?, act.mode, false)?.into())
 }
 
+/// A whole number. Errors: 22P02, 22003.
+fn whole<T: std::str::FromStr>(text: Option<&str>, ty: &str) -> Result<T> {
+    let text = text.unwrap_or_default();
+    text.trim().parse().map_err(|_| match text.trim().parse::<i128>() {
+        Ok(_) => Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type {ty}")),
+        Err(_) => Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\"")),
+    })
+}
+
 /// The number, or the two numbers, of an advisory lock. Errors: 22P02, 22003.
 fn key(row: &[Option<&str>]) -> Result<LockKey> {
-    fn whole<T: std::str::FromStr + Copy>(text: Option<&str>, ty: &str) -> Result<T> {
-        let text = text.unwrap_or_default();
-        text.trim().parse().map_err(|_| match text.trim().parse::<i128>() {
-            Ok(_) => Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type {ty}")),
-            Err(_) => Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {ty}: \"{text}\"")),
-        })
-    }
     match row {
         [one] => Ok(LockKey::One(whole(*one, "bigint")?)),
         [one, two] => Ok(LockKey::Two(whole(*one, "integer")?, whole(*two, "integer")?)),

@@ -12,6 +12,17 @@ use crate::error::Result;
 const ARRAY: [u32; 5] = [6179, 750, 751, 2400, 2401];
 const RECORD: [u32; 4] = [2290, 2291, 2402, 2403];
 
+/// Types that functions take and return and that no column has: oid, name, length, as PostgreSQL lists them.
+const PSEUDO: [(u32, &str, i64); 7] = [
+    (2275, "cstring", -2),
+    (2276, "any", 4),
+    (2277, "anyarray", -1),
+    (2279, "trigger", 4),
+    (2281, "internal", 8),
+    (2283, "anyelement", 4),
+    (3838, "event_trigger", 4),
+];
+
 pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for t in facts::types() {
         let oid = facts::number(t[0]);
@@ -22,6 +33,9 @@ pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 array_of(array.oid(), &array.typname(), 11, oid, if t[5] == "d" { "d" } else { "i" }, facts::number(t[13]), rows)?;
             }
         }
+    }
+    for (oid, name, length) in PSEUDO {
+        pseudo(oid, name, length, rows)?;
     }
     for relation in context.scope.relations() {
         let (row, array) = (relation.id + ROW_TYPE, relation.id + ROW_ARRAY);
@@ -62,6 +76,24 @@ fn scalar(t: &[&'static str], ty: &PgType, rows: &mut Rows) -> Result<()> {
         ("typstorage", t[6].into()),
         ("typtypmod", Cell::Int(-1)),
         ("typcollation", facts::number(t[13]).into()),
+    ])
+}
+
+fn pseudo(oid: u32, name: &str, length: i64, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", oid.into()),
+        ("typname", name.into()),
+        ("typnamespace", 11u32.into()),
+        ("typowner", OWNER.into()),
+        ("typlen", Cell::Int(length)),
+        ("typbyval", (length > 0).into()),
+        ("typtype", "p".into()),
+        ("typcategory", "P".into()),
+        ("typisdefined", true.into()),
+        ("typdelim", ",".into()),
+        ("typalign", if length == 8 { "d" } else { "i" }.into()),
+        ("typstorage", if length == -1 { "x" } else { "p" }.into()),
+        ("typtypmod", Cell::Int(-1)),
     ])
 }
 

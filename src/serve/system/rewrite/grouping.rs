@@ -1,7 +1,22 @@
+//! GROUP BY as PostgreSQL has it.
+//!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
 //! DataFusion takes single expressions there, so they are written as the GROUPING SETS that they stand for.
 
-use sqlparser::ast::{Expr, GroupByExpr, Select};
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
+    TableWithJoins, Value, visit_expressions,
+};
+
+use super::build::{bare, last_name, take};
+use super::queries::{DUPLICATE, label};
+use crate::catalog::{Relation, Scope};
+use crate::sql::convert::relation_name;
+use crate::sql::fold_name;
 
 /// As many sets as PostgreSQL takes.
 const SETS_MAX: usize = 4096;
@@ -25,6 +40,124 @@ fn sets(expr: &Expr) -> Option<Vec<Vec<Expr>>> {
             let member = |set: usize| keys.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).flat_map(|(_, key)| key.clone()).collect();
             Some((0..1usize << keys.len()).map(member).collect())
         }
+        _ => None,
+    }
+}
+
+/// GROUP BY of a table's primary key: the other columns have one value in each group, so a query may name them (manual, chapter 7.2.3).
+/// They become keys of the grouping too.
+pub fn by_primary_key(query: &mut Query, scope: &Scope) {
+    let Query { body, order_by, .. } = query;
+    let SetExpr::Select(select) = body.as_mut() else { return };
+    let GroupByExpr::Expressions(keys, _) = &select.group_by else { return };
+    if keys.is_empty() || keys.iter().any(|k| matches!(k, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_))) {
+        return;
+    }
+    let tables = tables(&select.from, scope);
+    let mut grouped: HashSet<(usize, usize)> = HashSet::new();
+    for key in keys {
+        let key = position(key).and_then(|i| select.projection.get(i)).and_then(expr_of).unwrap_or(key);
+        grouped.extend(column(key, &tables));
+    }
+    let is_whole = |(i, (_, relation)): (usize, &(String, Arc<Relation>))| {
+        (!relation.key.is_empty() && relation.key.iter().all(|k| grouped.contains(&(i, *k)))).then_some(i)
+    };
+    let whole: Vec<usize> = tables.iter().enumerate().filter_map(is_whole).collect();
+    if whole.is_empty() {
+        return;
+    }
+    let mut named = Vec::new();
+    let mut note = |at: (usize, usize)| {
+        if whole.contains(&at.0) && grouped.insert(at) {
+            named.push(at);
+        }
+    };
+    let mut mentions = |e: &Expr| {
+        column(e, &tables).into_iter().for_each(&mut note);
+        ControlFlow::<()>::Continue(())
+    };
+    let _ = visit_expressions(&select.projection, &mut mentions);
+    let _ = visit_expressions(&select.having, &mut mentions);
+    let _ = visit_expressions(order_by, &mut mentions);
+    for item in &select.projection {
+        let all = match item {
+            SelectItem::Wildcard(_) => whole.clone(),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                whole.iter().copied().filter(|i| tables[*i].0 == last_name(name)).collect()
+            }
+            _ => continue,
+        };
+        all.into_iter().flat_map(|i| (0..tables[i].1.columns.len()).map(move |c| (i, c))).for_each(&mut note);
+    }
+    let GroupByExpr::Expressions(keys, _) = &mut select.group_by else { return };
+    keys.extend(named.into_iter().map(|(i, c)| {
+        let (qualifier, relation) = &tables[i];
+        Expr::CompoundIdentifier([qualifier, &relation.columns[c].name].map(|part| Ident::with_quote('"', part)).into())
+    }));
+}
+
+/// `SELECT upper(a) .. GROUP BY a ORDER BY 1`: the planner looks for the expression among the keys unless it has a name.
+pub fn ordered_by_position(query: &mut Query) {
+    let Query { body, order_by: Some(order), .. } = query else { return };
+    let (SetExpr::Select(select), OrderByKind::Expressions(by)) = (body.as_mut(), &order.kind) else { return };
+    if matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty()) {
+        return;
+    }
+    for i in by.iter().filter_map(|one| position(&one.expr)) {
+        if let Some(SelectItem::UnnamedExpr(expr)) = select.projection.get_mut(i)
+            && !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
+        {
+            let alias = Ident::with_quote('"', format!("{}{DUPLICATE}{i}", label(expr)));
+            select.projection[i] = SelectItem::ExprWithAlias { expr: take(expr), alias };
+        }
+    }
+}
+
+/// The tables of a FROM clause and what they are called there.
+fn tables(from: &[TableWithJoins], scope: &Scope) -> Vec<(String, Arc<Relation>)> {
+    let factors = from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
+    let table = |factor: &TableFactor| match factor {
+        TableFactor::Table { name, alias, args: None, .. } => {
+            let relation = scope.find(&relation_name(name).ok()?)?.clone();
+            Some((alias.as_ref().map_or_else(|| last_name(name), |a| fold_name(&a.name)), relation))
+        }
+        _ => None,
+    };
+    factors.filter_map(table).collect()
+}
+
+/// Which column of which table a name means, if one only can be meant.
+fn column(expr: &Expr, tables: &[(String, Arc<Relation>)]) -> Option<(usize, usize)> {
+    let (qualifier, name) = match bare(expr) {
+        Expr::Identifier(name) => (None, fold_name(name)),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., qualifier, name] => (Some(fold_name(qualifier)), fold_name(name)),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let fits = |(i, (called, relation)): (usize, &(String, Arc<Relation>))| {
+        let here = qualifier.as_ref().is_none_or(|q| q == called);
+        relation.columns.iter().position(|c| here && c.name == name).map(|c| (i, c))
+    };
+    let mut found = tables.iter().enumerate().filter_map(fits);
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// `GROUP BY 1` is of the first output column.
+fn position(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(v) => match &v.value {
+            Value::Number(n, _) => n.to_string().parse::<usize>().ok()?.checked_sub(1),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn expr_of(item: &SelectItem) -> Option<&Expr> {
+    match item {
+        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
         _ => None,
     }
 }

@@ -3,9 +3,9 @@
 use hashbrown::{HashMap, HashSet};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value,
+    ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
+    Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, TableFactor, TableWithJoins, Value,
 };
 
 use super::super::SystemContext;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 pub const DUPLICATE: char = '\u{1}';
 
 /// The only SELECT of a query, if it is nothing but that.
-fn plain_select(query: &mut Query) -> Option<&mut Select> {
+pub fn plain_select(query: &mut Query) -> Option<&mut Select> {
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
         return None;
     }
@@ -29,11 +29,11 @@ fn plain_select(query: &mut Query) -> Option<&mut Select> {
     }
 }
 
-fn is_grouped(select: &Select) -> bool {
+pub fn is_grouped(select: &Select) -> bool {
     !matches!(&select.group_by, GroupByExpr::Expressions(e, _) if e.is_empty()) || select.having.is_some()
 }
 
-fn only_item(select: &mut Select) -> Option<&mut Expr> {
+pub fn only_item(select: &mut Select) -> Option<&mut Expr> {
     match select.projection.as_mut_slice() {
         [SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. }] => Some(e),
         _ => None,
@@ -96,34 +96,6 @@ fn unnested(factor: &TableFactor) -> Option<Expr> {
         },
         _ => None,
     }
-}
-
-/// `ARRAY(SELECT x ..)` is `(SELECT array_agg(x) ..)`, an empty array for no rows (psql's \du, \dp; pgcli).
-pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    let Expr::Function(f) = expr else { return Ok(()) };
-    if last_name(&f.name) != "array" {
-        return Ok(());
-    }
-    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
-    let order = query.order_by.take();
-    let Some(select) = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s)) else { return Ok(()) };
-    let Some(item) = only_item(select) else { return Ok(()) };
-    let value = take(item);
-    let mut aggregate = call("array_agg", vec![value.clone()]);
-    if let (Some(order), Expr::Function(f)) = (order, &mut aggregate)
-        && let OrderByKind::Expressions(mut by) = order.kind
-        && let FunctionArguments::List(list) = &mut f.args
-    {
-        for one in &mut by {
-            if matches!(&one.expr, Expr::Value(v) if matches!(v.value, Value::Number(..))) {
-                one.expr = value.clone();
-            }
-        }
-        list.clauses.push(FunctionArgumentClause::OrderBy(by));
-    }
-    *item = aggregate;
-    *expr = call("pg_array_or_empty", vec![Expr::Subquery(query.clone())]);
-    Ok(())
 }
 
 /// A correlated subquery over a catalog that gives one value at most is planned only as an aggregate: psql's \d looks up defaults so.

@@ -13,6 +13,7 @@ use sqlparser::ast::{
 
 use super::super::facts::{self, SET_FUNCTIONS};
 use super::build::{bare, call, last_name, take};
+use super::vectors;
 
 /// Each function and its columns; one without is named as its alias is.
 const SETS: &[(&str, &[&str])] = &[
@@ -61,6 +62,7 @@ pub fn in_from(factor: &mut TableFactor) {
     let Some(set) = Set::of(factor) else { return };
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
+    arrays.iter_mut().for_each(vectors::as_array);
     if set.function != "unnest" {
         // jsonb_each gives the values alone.
         let keys = if set.function.starts_with("jsonb") { "jsonb_object_keys" } else { "json_object_keys" };

@@ -83,7 +83,7 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 
 /// `gen_random_uuid()` is DataFusion's uuid(), which is text there.
 pub fn random_uuid(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    if matches!(expr, Expr::Function(f) if last_name(&f.name) == "gen_random_uuid") {
+    if matches!(expr, Expr::Function(f) if matches!(last_name(&f.name).as_str(), "gen_random_uuid" | "uuid_generate_v4")) {
         let uuid = call("uuid", vec![]);
         *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(uuid), data_type: DataType::Uuid, array: false, format: None };
     }

@@ -12,6 +12,13 @@ const VECTORS: [&str; 10] =
 /// Columns of array types that clients search with ANY.
 const ARRAYS: [&str; 8] = ["conkey", "confkey", "polroles", "stxkind", "reloptions", "proallargtypes", "prattrs", "relacl"];
 
+/// A vector as an array; anything else as it is.
+pub fn as_array(expr: &mut Expr) {
+    if is_vector(expr) {
+        *expr = call("pg_vector", vec![take(expr)]);
+    }
+}
+
 fn is_vector(expr: &Expr) -> bool {
     column_name(expr).is_some_and(|name| VECTORS.contains(&name.as_str()))
 }

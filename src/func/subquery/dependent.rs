@@ -1,0 +1,343 @@
+//! A subquery's plan for all rows around it at once.
+//!
+//! [`Domain`] is the set of the values that the outer query's columns have where the subquery names them. [`Domain::push`] carries it
+//! down to where they are named: the plan that comes out has the columns of the plan that went in, and behind them those of the domain, and for
+//! each row of the domain the rows that the subquery has for it (Neumann and Kemper, "Unnesting Arbitrary Queries", BTW 2015, section 3).
+//! A node that names nothing of the outer row is paired with the whole domain, as low as can be.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, JoinType, NullEquality, Result as DfResult};
+use datafusion::functions_window::row_number::row_number_udwf;
+use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    Aggregate, BinaryExpr, Expr, ExprFunctionExt, ExprSchemable, FetchType, Join, JoinConstraint, Limit, LogicalPlan, LogicalPlanBuilder,
+    Operator, SkipType, SortExpr, Subquery, Union, Window, WindowFunctionDefinition, lit, when,
+};
+
+use super::unnesting::Names;
+
+/// A plan with the domain's columns at its end.
+pub(super) struct Dependent {
+    pub plan: LogicalPlan,
+    /// The domain's columns in it.
+    pub keys: Vec<Column>,
+}
+
+/// The outer query's columns that a subquery names, and all values they have.
+pub(super) struct Domain<'a> {
+    /// As the outer query calls them.
+    pub columns: Vec<Column>,
+    /// Their distinct values.
+    rows: LogicalPlan,
+    names: &'a Names<'a>,
+}
+
+/// `None` where a plan cannot be carried through: it stays as it is, and is refused.
+type Pushed = DfResult<Option<Dependent>>;
+
+impl<'a> Domain<'a> {
+    /// The values that the columns have in `outer`.
+    pub fn new(columns: Vec<Column>, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Domain<'a>> {
+        let exprs = columns.iter().map(|c| Expr::Column(c.clone()));
+        let rows = LogicalPlanBuilder::from(outer.clone()).aggregate(exprs, Vec::<Expr>::new())?.build()?;
+        Ok(Domain { columns, rows, names })
+    }
+
+    /// A copy of the domain under names of its own.
+    fn copy(&self) -> DfResult<Dependent> {
+        let alias = self.names.next();
+        let keys: Vec<Column> = (0..self.columns.len()).map(|i| Column::new(Some(alias.clone()), format!("c{i}"))).collect();
+        let exprs = self.columns.iter().zip(&keys).map(|(from, to)| renamed(from, to));
+        let plan = LogicalPlanBuilder::from(self.rows.clone()).project(exprs)?.build()?;
+        Ok(Dependent { plan, keys })
+    }
+
+    /// The plan for each row of the domain.
+    pub fn push(&self, plan: &LogicalPlan) -> Pushed {
+        if !self.is_named(plan)? {
+            return Ok(Some(self.paired(plan)?));
+        }
+        match plan {
+            LogicalPlan::Projection(p) => {
+                let Some(input) = self.push(&p.input)? else { return Ok(None) };
+                self.project(input, &p.expr, plan)
+            }
+            LogicalPlan::SubqueryAlias(a) => {
+                let Some(input) = self.push(&a.input)? else { return Ok(None) };
+                let columns: Vec<Expr> = a.input.schema().columns().into_iter().map(Expr::Column).collect();
+                self.project(input, &columns, plan)
+            }
+            LogicalPlan::Filter(f) => {
+                let Some(Dependent { plan: input, keys }) = self.push(&f.input)? else { return Ok(None) };
+                let condition = self.inner(f.predicate.clone(), &keys)?;
+                Ok(Some(Dependent { plan: LogicalPlanBuilder::from(input).filter(condition)?.build()?, keys }))
+            }
+            LogicalPlan::Aggregate(a) => self.aggregate(a, plan),
+            LogicalPlan::Window(w) => self.window(w, plan),
+            LogicalPlan::Sort(s) if s.fetch.is_none() => self.push(&s.input),
+            LogicalPlan::Sort(s) => self.numbered(&s.input, &s.expr, 0, s.fetch, plan),
+            LogicalPlan::Limit(l) => self.limit(l, plan),
+            LogicalPlan::Union(u) => self.union(u, plan),
+            LogicalPlan::Join(j) => self.join(j, plan),
+            LogicalPlan::Unnest(u) => {
+                let Some(Dependent { plan: input, keys }) = self.push(&u.input)? else { return Ok(None) };
+                let unnested = LogicalPlanBuilder::from(input).unnest_columns_with_options(u.exec_columns.clone(), u.options.clone())?;
+                Ok(Some(Dependent { plan: unnested.build()?, keys }))
+            }
+            LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(input)) => {
+                let Some(Dependent { plan: input, keys }) = self.push(input)? else { return Ok(None) };
+                let columns = input.schema().columns().into_iter().map(Expr::Column);
+                Ok(Some(Dependent { plan: LogicalPlanBuilder::from(input).aggregate(columns, Vec::<Expr>::new())?.build()?, keys }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Each row of the plan with each row of the domain.
+    fn paired(&self, plan: &LogicalPlan) -> DfResult<Dependent> {
+        let Dependent { plan: rows, keys } = self.copy()?;
+        let one_row = matches!(plan, LogicalPlan::EmptyRelation(e) if e.produce_one_row && e.schema.fields().is_empty());
+        let plan = if one_row { rows } else { LogicalPlanBuilder::from(plan.clone()).cross_join(rows)?.build()? };
+        Ok(Dependent { plan, keys })
+    }
+
+    /// The expressions over `input`, under the names that `as_of` has for them, and the domain's columns.
+    fn project(&self, input: Dependent, exprs: &[Expr], as_of: &LogicalPlan) -> Pushed {
+        let named = exprs.iter().zip(as_of.schema().columns()).map(|(expr, to)| {
+            let expr = self.inner(expr.clone().unalias(), &input.keys)?;
+            Ok(if expr == Expr::Column(to.clone()) { expr } else { expr.alias_qualified(to.relation, to.name) })
+        });
+        let exprs = named.chain(input.keys.iter().map(|k| Ok(Expr::Column(k.clone())))).collect::<DfResult<Vec<_>>>()?;
+        Ok(Some(Dependent { plan: LogicalPlanBuilder::from(input.plan).project(exprs)?.build()?, keys: input.keys }))
+    }
+
+    /// Groups are apart for each row of the domain. Without GROUP BY there is a group for a row of the domain without rows, too.
+    fn aggregate(&self, aggregate: &Aggregate, as_of: &LogicalPlan) -> Pushed {
+        if aggregate.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_))) {
+            return Ok(None);
+        }
+        let Some(Dependent { plan: input, keys }) = self.push(&aggregate.input)? else { return Ok(None) };
+        let inner = |e: &Expr| self.inner(e.clone(), &keys);
+        let groups = aggregate.group_expr.iter().map(inner).collect::<DfResult<Vec<_>>>()?;
+        let calls = aggregate.aggr_expr.iter().map(inner).collect::<DfResult<Vec<_>>>()?;
+        let n = groups.len();
+        let all = groups.into_iter().chain(keys.iter().map(|k| Expr::Column(k.clone())));
+        let plan = LogicalPlanBuilder::from(input).aggregate(all, calls)?.build()?;
+        let mut values: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        values.drain(n..n + keys.len());
+        if n > 0 {
+            return self.project(Dependent { plan, keys }, &values, as_of);
+        }
+        let all = self.copy()?;
+        let plan = null_safe(all.plan, plan, (&all.keys, &keys), JoinType::Left, None)?;
+        let values = values.into_iter().zip(&aggregate.aggr_expr).map(|(value, call)| {
+            let Expr::AggregateFunction(f) = call.clone().unalias() else { return Ok(value) };
+            let nothing = f.func.default_value(&call.get_type(aggregate.input.schema())?)?;
+            // What is not NULL without rows is never NULL with some.
+            Ok(if nothing.is_null() { value } else { when(value.clone().is_null(), lit(nothing)).otherwise(value)? })
+        });
+        let values = values.collect::<DfResult<Vec<_>>>()?;
+        self.project(Dependent { plan, keys: all.keys }, &values, as_of)
+    }
+
+    fn window(&self, window: &Window, as_of: &LogicalPlan) -> Pushed {
+        let Some(Dependent { plan: input, keys }) = self.push(&window.input)? else { return Ok(None) };
+        let apart = |e: &Expr| -> DfResult<Expr> {
+            let within = self.inner(e.clone().unalias(), &keys)?;
+            let within = within.transform_up(|e| match e {
+                Expr::WindowFunction(mut f) => {
+                    f.params.partition_by.extend(keys.iter().map(|k| Expr::Column(k.clone())));
+                    Ok(Transformed::yes(Expr::WindowFunction(f)))
+                }
+                other => Ok(Transformed::no(other)),
+            });
+            Ok(within?.data)
+        };
+        let calls = window.window_expr.iter().map(apart).collect::<DfResult<Vec<_>>>()?;
+        let width = window.input.schema().fields().len();
+        let plan = LogicalPlanBuilder::from(input).window(calls)?.build()?;
+        let mut values: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        values.drain(width..width + keys.len());
+        self.project(Dependent { plan, keys }, &values, as_of)
+    }
+
+    /// LIMIT and OFFSET count the rows of each row of the domain.
+    fn limit(&self, limit: &Limit, as_of: &LogicalPlan) -> Pushed {
+        let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) else {
+            return Ok(None);
+        };
+        match limit.input.as_ref() {
+            LogicalPlan::Sort(s) if s.fetch.is_none() => self.numbered(&s.input, &s.expr, skip, fetch, as_of),
+            // The order is below the SELECT list.
+            LogicalPlan::Projection(p) if matches!(p.input.as_ref(), LogicalPlan::Sort(_)) => {
+                let LogicalPlan::Sort(s) = p.input.as_ref() else { return Ok(None) };
+                if s.fetch.is_some() {
+                    return Ok(None);
+                }
+                let Some(rows) = self.numbered(&s.input, &s.expr, skip, fetch, &s.input)? else { return Ok(None) };
+                self.project(rows, &p.expr, as_of)
+            }
+            input => self.numbered(input, &[], skip, fetch, as_of),
+        }
+    }
+
+    fn numbered(&self, input: &LogicalPlan, order: &[SortExpr], skip: usize, fetch: Option<usize>, as_of: &LogicalPlan) -> Pushed {
+        let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
+        let order = order.iter().map(|s| Ok(self.inner(s.expr.clone(), &keys)?.sort(s.asc, s.nulls_first)));
+        let number = Expr::from(WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]))
+            .partition_by(keys.iter().map(|k| Expr::Column(k.clone())).collect())
+            .order_by(order.collect::<DfResult<Vec<_>>>()?)
+            .build()?;
+        let column = Expr::Column(Column::from_name(number.schema_name().to_string()));
+        let first = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
+        let mut kept = (skip > 0).then(|| column.clone().gt(first(skip)));
+        if let Some(fetch) = fetch {
+            let within = column.lt_eq(first(skip.saturating_add(fetch)));
+            kept = Some(kept.map_or(within.clone(), |k| k.and(within)));
+        }
+        let values: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+        let plan = LogicalPlanBuilder::from(plan).window([number])?.filter(kept.unwrap_or(lit(true)))?.build()?;
+        self.project(Dependent { plan, keys }, &values, as_of)
+    }
+
+    fn union(&self, union: &Union, as_of: &LogicalPlan) -> Pushed {
+        let width = union.schema.fields().len();
+        let name = |i: usize| Column::from_name(format!("u{i}"));
+        let mut parts = Vec::with_capacity(union.inputs.len());
+        for input in &union.inputs {
+            let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
+            let columns = input.schema().columns().into_iter().chain(keys);
+            let exprs: Vec<Expr> = columns.enumerate().map(|(i, c)| Expr::Column(c).alias(name(i).name)).collect();
+            parts.push(Arc::new(LogicalPlanBuilder::from(plan).project(exprs)?.build()?));
+        }
+        let plan = LogicalPlan::Union(Union::try_new(parts)?);
+        let columns = plan.schema().columns();
+        let values: Vec<Expr> = columns[..width].iter().cloned().map(Expr::Column).collect();
+        self.project(Dependent { plan, keys: columns[width..].to_vec() }, &values, as_of)
+    }
+
+    fn join(&self, join: &Join, as_of: &LogicalPlan) -> Pushed {
+        let (in_left, in_right) = (self.is_named(&join.left)?, self.is_named(&join.right)?);
+        let inner = join.join_type == JoinType::Inner;
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark) {
+            return Ok(None);
+        }
+        if join.null_aware || join.on.iter().any(|(l, r)| l.contains_outer() || r.contains_outer()) {
+            return Ok(None);
+        }
+        // Each row of the left side needs its row of the domain, unless only rows that match count, and the right side has it.
+        let (by_left, by_right) = (in_left || !in_right || !inner, in_right);
+        let side = |plan: &LogicalPlan, needs: bool| -> DfResult<Option<Option<Dependent>>> {
+            Ok(if needs { self.push(plan)?.map(Some) } else { Some(None) })
+        };
+        let Some(left) = side(&join.left, by_left)? else { return Ok(None) };
+        let Some(right) = side(&join.right, by_right)? else { return Ok(None) };
+        let keys = left.as_ref().or(right.as_ref()).map(|d| d.keys.clone()).unwrap_or_default();
+        let same = match (&left, &right) {
+            (Some(l), Some(r)) => l.keys.iter().zip(&r.keys).map(|(l, r)| same(l, r)).collect::<Vec<_>>(),
+            _ => vec![],
+        };
+        let filter = join.filter.clone().map(|f| self.inner(f, &keys)).transpose()?;
+        let plan_of = |d: Option<Dependent>, plain: &Arc<LogicalPlan>| d.map_or_else(|| Arc::clone(plain), |d| Arc::new(d.plan));
+        let plan = LogicalPlan::Join(Join::try_new(
+            plan_of(left, &join.left),
+            plan_of(right, &join.right),
+            join.on.clone(),
+            conjunction(filter.into_iter().chain(same)),
+            join.join_type,
+            JoinConstraint::On,
+            join.null_equality,
+            false,
+        )?);
+        let columns: Vec<Expr> = as_of.schema().columns().into_iter().map(Expr::Column).collect();
+        self.project(Dependent { plan, keys }, &columns, as_of)
+    }
+
+    /// The expression with the domain's columns for the outer row's. In a subquery of its own they are, in turn, of the row around that.
+    fn inner(&self, expr: Expr, keys: &[Column]) -> DfResult<Expr> {
+        let moved = expr.transform_up(|e| match e {
+            Expr::OuterReferenceColumn(_, column) if self.place(&column).is_some() => {
+                Ok(Transformed::yes(Expr::Column(keys[self.place(&column).unwrap_or_default()].clone())))
+            }
+            Expr::ScalarSubquery(s) => Ok(Transformed::yes(Expr::ScalarSubquery(self.nested(s, keys)?))),
+            Expr::Exists(mut e) => {
+                e.subquery = self.nested(e.subquery, keys)?;
+                Ok(Transformed::yes(Expr::Exists(e)))
+            }
+            Expr::InSubquery(mut e) => {
+                e.subquery = self.nested(e.subquery, keys)?;
+                Ok(Transformed::yes(Expr::InSubquery(e)))
+            }
+            other => Ok(Transformed::no(other)),
+        });
+        Ok(moved?.data)
+    }
+
+    fn nested(&self, subquery: Subquery, keys: &[Column]) -> DfResult<Subquery> {
+        let plan = subquery.subquery.as_ref().clone().transform_up_with_subqueries(|plan| {
+            plan.map_expressions(|e| {
+                e.transform_up(|e| match e {
+                    Expr::OuterReferenceColumn(field, column) => match self.place(&column) {
+                        Some(i) => Ok(Transformed::yes(Expr::OuterReferenceColumn(field, keys[i].clone()))),
+                        None => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
+                    },
+                    other => Ok(Transformed::no(other)),
+                })
+            })
+        })?;
+        Ok(super::subquery(Arc::new(plan.data)))
+    }
+
+    fn place(&self, column: &Column) -> Option<usize> {
+        self.columns.iter().position(|c| c == column)
+    }
+
+    /// True if the plan names a column of the domain.
+    fn is_named(&self, plan: &LogicalPlan) -> DfResult<bool> {
+        Ok(outer_columns(plan)?.iter().any(|c| self.place(c).is_some()))
+    }
+}
+
+/// The columns of outer rows that a plan names, its subqueries' included.
+pub(super) fn outer_columns(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
+    let mut found: Vec<Column> = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|e| {
+            e.apply(|e| {
+                if let Expr::OuterReferenceColumn(_, column) = e
+                    && !found.contains(column)
+                {
+                    found.push(column.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+fn renamed(from: &Column, to: &Column) -> Expr {
+    Expr::Column(from.clone()).alias_qualified(to.relation.clone(), &to.name)
+}
+
+fn same(left: &Column, right: &Column) -> Expr {
+    let (left, right) = (Expr::Column(left.clone()), Expr::Column(right.clone()));
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), Operator::IsNotDistinctFrom, Box::new(right)))
+}
+
+/// A join on columns of which NULL equals NULL.
+pub(super) fn null_safe(
+    left: LogicalPlan,
+    right: LogicalPlan,
+    (left_keys, right_keys): (&[Column], &[Column]),
+    join_type: JoinType,
+    filter: Option<Expr>,
+) -> DfResult<LogicalPlan> {
+    let on = left_keys.iter().zip(right_keys).map(|(l, r)| (Expr::Column(l.clone()), Expr::Column(r.clone()))).collect();
+    let equality = NullEquality::NullEqualsNull;
+    let join = Join::try_new(Arc::new(left), Arc::new(right), on, filter, join_type, JoinConstraint::On, equality, false)?;
+    Ok(LogicalPlan::Join(join))
+}

@@ -1,0 +1,261 @@
+//! Subqueries of any form that depend on the row around them.
+//!
+//! DataFusion joins a subquery by the comparisons of its WHERE. What it leaves, because the outer row is named elsewhere, [`Unnesting`] turns into
+//! joins by Neumann and Kemper's way: the subquery is asked once for all values that the outer row's columns have ([`Domain`]), and its
+//! answers are joined to the rows with those values. So nothing is asked row by row, in queries and in views alike.
+//!
+//! The rule runs twice, from the outermost subquery inwards: before DataFusion's own for subqueries that those would answer wrongly, for they
+//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then; and behind
+//! them for what they leave. What cannot be carried through is refused.
+
+use datafusion::common::alias::AliasGenerator;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, lit};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use super::dependent::{Domain, null_safe, outer_columns};
+use crate::error::Error;
+
+/// The rule; see the head of this module.
+#[derive(Debug)]
+pub struct Unnesting {
+    name: &'static str,
+    /// True to leave subqueries alone that DataFusion joins rightly.
+    wrong_only: bool,
+}
+
+impl Unnesting {
+    /// Before DataFusion's rules.
+    pub fn of_what_goes_wrong() -> Unnesting {
+        Unnesting { name: "unnest_what_goes_wrong", wrong_only: true }
+    }
+
+    /// Behind DataFusion's rules.
+    pub fn of_what_is_left() -> Unnesting {
+        Unnesting { name: "unnest_what_is_left", wrong_only: false }
+    }
+}
+
+/// Names that nothing else in the statement has, and which subqueries are asked about.
+pub(super) struct Names<'a> {
+    names: &'a AliasGenerator,
+    wrong_only: bool,
+}
+
+impl Names<'_> {
+    pub fn next(&self) -> String {
+        self.names.next("__unnested")
+    }
+}
+
+impl OptimizerRule for Unnesting {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::TopDown)
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        let names = Names { names: config.alias_generator(), wrong_only: self.wrong_only };
+        let unnested = match &plan {
+            LogicalPlan::Filter(filter) => of_filter(filter, &names)?,
+            LogicalPlan::Projection(projection) => of_projection(projection, &names)?,
+            LogicalPlan::Join(join) => of_lateral(join, &names)?,
+            _ => None,
+        };
+        Ok(unnested.map_or_else(|| Transformed::no(plan), Transformed::yes))
+    }
+}
+
+fn not_supported() -> DataFusionError {
+    let error = Error::unsupported("this form of a subquery that depends on the row is not supported");
+    error.hint("Write it as a join.").into()
+}
+
+fn of_filter(filter: &Filter, names: &Names) -> DfResult<Option<LogicalPlan>> {
+    let Some((mut exprs, rows)) = joined([&filter.predicate], &filter.input, names)? else { return Ok(None) };
+    let Some(predicate) = exprs.pop() else { return Ok(None) };
+    let columns = filter.input.schema().columns().into_iter().map(Expr::Column);
+    Ok(Some(LogicalPlanBuilder::from(rows).filter(predicate)?.project(columns)?.build()?))
+}
+
+fn of_projection(projection: &Projection, names: &Names) -> DfResult<Option<LogicalPlan>> {
+    let Some((exprs, rows)) = joined(&projection.expr, &projection.input, names)? else { return Ok(None) };
+    let kept = NamePreserver::new_for_projection();
+    let named = projection.expr.iter().zip(exprs).map(|(before, after)| kept.save(before).restore(after));
+    Ok(Some(LogicalPlanBuilder::from(rows).project(named.collect::<Vec<_>>())?.build()?))
+}
+
+/// A join whose right side is a subquery that names columns of its left.
+fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
+    let lateral = match join.right.as_ref() {
+        LogicalPlan::SubqueryAlias(a) => a.input.as_ref(),
+        other => other,
+    };
+    let LogicalPlan::Subquery(lateral) = lateral else { return Ok(None) };
+    if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+        return Ok(None);
+    }
+    let Some(domain) = domain(&lateral.subquery, &join.left, names)? else { return Ok(None) };
+    let Some(rows) = domain.push(&lateral.subquery)? else {
+        return if names.wrong_only { Err(not_supported()) } else { Ok(None) };
+    };
+    let values = lateral.subquery.schema().columns().into_iter().zip(join.right.schema().columns());
+    let values = values.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
+    let exprs: Vec<Expr> = values.chain(rows.keys.iter().cloned().map(Expr::Column)).collect();
+    let right = LogicalPlanBuilder::from(rows.plan).project(exprs)?.build()?;
+    let on = join.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
+    let condition = conjunction(on.chain(join.filter.clone()));
+    let plan = null_safe(join.left.as_ref().clone(), right, (&domain.columns, &rows.keys), join.join_type, condition)?;
+    let columns = join.schema.columns().into_iter().map(Expr::Column);
+    Ok(Some(LogicalPlanBuilder::from(plan).project(columns)?.build()?))
+}
+
+/// The expressions with columns for the subqueries that depend on a row of `input`, and the rows with those columns; `None` if there are
+/// no such subqueries, or if one is of a form that cannot be carried through.
+fn joined<'e>(exprs: impl IntoIterator<Item = &'e Expr>, input: &LogicalPlan, names: &Names) -> DfResult<Option<(Vec<Expr>, LogicalPlan)>> {
+    let mut rows = Rows { input, plan: input.clone(), names, found: false, failed: false };
+    let replaced = exprs.into_iter().map(|e| rows.replaced(e)).collect::<DfResult<Vec<_>>>()?;
+    Ok((rows.found && !rows.failed).then_some((replaced, rows.plan)))
+}
+
+/// The values around a subquery; `None` if it names none of `outer`, or could take one for another.
+fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
+    if names.wrong_only && !goes_wrong(subquery)? {
+        return Ok(None);
+    }
+    let mut columns = outer_columns(subquery)?;
+    columns.retain(|c| outer.schema().has_column(c));
+    if columns.is_empty() || is_volatile(outer)? || hides(subquery, &columns)? {
+        return Ok(None);
+    }
+    Domain::new(columns, outer, names).map(Some)
+}
+
+/// True if the plan names the outer row below something that a condition must not be lifted past.
+fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
+    let harmless = match plan {
+        LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
+        LogicalPlan::Window(_) | LogicalPlan::Distinct(_) => false,
+        LogicalPlan::Aggregate(aggregate) => !aggregate.aggr_expr.is_empty(),
+        _ => true,
+    };
+    for input in plan.inputs() {
+        if !harmless && !outer_columns(input)?.is_empty() || goes_wrong(input)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// True if the plan gives other rows when it is asked twice, as it will be.
+fn is_volatile(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut volatile = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|e| {
+            volatile |= e.is_volatile();
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(volatile)
+}
+
+/// True if something in the plan has a column by the same name, which a subquery further in might mean.
+fn hides(plan: &LogicalPlan, columns: &[Column]) -> DfResult<bool> {
+    let mut hidden = false;
+    plan.apply_with_subqueries(|node| {
+        hidden |= columns.iter().any(|c| node.schema().has_column(c));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(hidden)
+}
+
+/// The outer query's rows, with what subqueries answer joined to them.
+struct Rows<'a> {
+    input: &'a LogicalPlan,
+    plan: LogicalPlan,
+    names: &'a Names<'a>,
+    found: bool,
+    failed: bool,
+}
+
+impl Rows<'_> {
+    fn replaced(&mut self, expr: &Expr) -> DfResult<Expr> {
+        let replaced = expr.clone().transform_down(|e| {
+            let value = match &e {
+                Expr::ScalarSubquery(s) => self.scalar(&s.subquery)?,
+                Expr::Exists(x) => self.mark(&x.subquery.subquery, None)?.map(|m| if x.negated { m.is_null() } else { m.is_not_null() }),
+                Expr::InSubquery(x) if !x.negated => self.mark(&x.subquery.subquery, Some(&x.expr))?.map(Expr::is_not_null),
+                _ => return Ok(Transformed::no(e)),
+            };
+            Ok(match value {
+                Some(value) => Transformed::new(value, true, TreeNodeRecursion::Jump),
+                None => Transformed::new(e, false, TreeNodeRecursion::Jump),
+            })
+        })?;
+        Ok(replaced.data)
+    }
+
+    /// The subquery for all rows: a plan of `values`, which are given its columns, and of the domain's columns.
+    fn asked(
+        &mut self,
+        subquery: &LogicalPlan,
+        values: impl FnOnce(Vec<Column>) -> Vec<Expr>,
+    ) -> DfResult<Option<(LogicalPlan, Vec<Column>, Vec<Column>)>> {
+        let Some(domain) = domain(subquery, self.input, self.names)? else {
+            // One that names no row, or that DataFusion joins rightly, is for others to plan.
+            self.failed |= !self.names.wrong_only && !outer_columns(subquery)?.is_empty();
+            return Ok(None);
+        };
+        let Some(rows) = domain.push(subquery)? else {
+            if self.names.wrong_only {
+                return Err(not_supported());
+            }
+            self.failed = true;
+            return Ok(None);
+        };
+        self.found = true;
+        let exprs = values(subquery.schema().columns()).into_iter().chain(rows.keys.iter().cloned().map(Expr::Column));
+        let plan = LogicalPlanBuilder::from(rows.plan).project(exprs.collect::<Vec<_>>())?.build()?;
+        Ok(Some((plan, domain.columns, rows.keys)))
+    }
+
+    /// The value of a subquery of at most one row.
+    fn scalar(&mut self, subquery: &LogicalPlan) -> DfResult<Option<Expr>> {
+        let value = Column::new(Some(self.names.next()), "value");
+        let named = |columns: Vec<Column>| -> Vec<Expr> {
+            columns.into_iter().take(1).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
+        };
+        let Some((answers, outer, keys)) = self.asked(subquery, named)? else { return Ok(None) };
+        self.plan = null_safe(self.plan.clone(), answers, (&outer, &keys), JoinType::Left, None)?;
+        Ok(Some(Expr::Column(value)))
+    }
+
+    /// A column that is NULL where the subquery has no row, with `equal` no row of that value.
+    fn mark(&mut self, subquery: &LogicalPlan, equal: Option<&Expr>) -> DfResult<Option<Expr>> {
+        let alias = self.names.next();
+        let value = Column::new(Some(alias.clone()), "value");
+        let named = |columns: Vec<Column>| -> Vec<Expr> {
+            let wanted = usize::from(equal.is_some());
+            columns.into_iter().take(wanted).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
+        };
+        let Some((answers, outer, keys)) = self.asked(subquery, named)? else { return Ok(None) };
+        let columns: Vec<Expr> = answers.schema().columns().into_iter().map(Expr::Column).collect();
+        let mark = Column::new(Some(alias), "mark");
+        let marked = columns.iter().cloned().chain([lit(true).alias_qualified(mark.relation.clone(), &mark.name)]);
+        let answers = LogicalPlanBuilder::from(answers).aggregate(columns.clone(), Vec::<Expr>::new())?;
+        let answers = answers.project(marked.collect::<Vec<_>>())?.build()?;
+        let condition = equal.map(|e| e.clone().eq(Expr::Column(value.clone())));
+        self.plan = null_safe(self.plan.clone(), answers, (&outer, &keys), JoinType::Left, condition)?;
+        Ok(Some(Expr::Column(mark)))
+    }
+}

@@ -1,0 +1,96 @@
+//! `ARRAY(SELECT ..)` (manual, chapter 4.2.12).
+
+use sqlparser::ast::{
+    Expr, FunctionArgumentClause, FunctionArguments, Ident, OrderBy, OrderByKind, Query, SelectItem, SetExpr, TableAliasColumnDef,
+    TableFactor, Value,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use super::super::SystemContext;
+use super::build::{call, last_name, take};
+use super::queries::{is_grouped, label, only_item, plain_select};
+use crate::error::Result;
+
+/// `ARRAY(SELECT x ..)` is `(SELECT array_agg(x) ..)`, an empty array for no rows (psql's \du, \dp; pgcli).
+pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "array" {
+        return Ok(());
+    }
+    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
+    let order = query.order_by.take();
+    let plain = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s)).is_some();
+    if !plain {
+        query.order_by = order;
+        if let Some(whole) = array_of_whole(query) {
+            *expr = call("pg_array_or_empty", vec![Expr::Subquery(Box::new(whole))]);
+        }
+        return Ok(());
+    }
+    let Some(item) = plain_select(query).and_then(only_item) else { return Ok(()) };
+    let value = take(item);
+    let mut aggregate = call("array_agg", vec![value.clone()]);
+    if let (Some(order), Expr::Function(f)) = (order, &mut aggregate)
+        && let OrderByKind::Expressions(mut by) = order.kind
+        && let FunctionArguments::List(list) = &mut f.args
+    {
+        for one in &mut by {
+            if matches!(&one.expr, Expr::Value(v) if matches!(v.value, Value::Number(..))) {
+                one.expr = value.clone();
+            }
+        }
+        list.clauses.push(FunctionArgumentClause::OrderBy(by));
+    }
+    *item = aggregate;
+    *expr = call("pg_array_or_empty", vec![Expr::Subquery(query.clone())]);
+    Ok(())
+}
+
+/// `SELECT array_agg(v ORDER BY o) FROM (query) q (v, o)`, for a query whose LIMIT, DISTINCT or grouping comes before. `None` for one with an order
+/// by what it does not select, and that cannot select it besides.
+fn array_of_whole(query: &Query) -> Option<Query> {
+    let mut inner = query.clone();
+    let mut order = inner.order_by.clone();
+    let mut names = vec!["v".to_string()];
+    if let Some(OrderBy { kind: OrderByKind::Expressions(by), .. }) = &mut order {
+        let mut hidden = Vec::new();
+        let select = match inner.body.as_mut() {
+            SetExpr::Select(select) => Some(select),
+            _ => None,
+        };
+        let own = select.as_ref().and_then(|s| match s.projection.as_slice() {
+            [SelectItem::UnnamedExpr(e)] => Some((e.clone(), label(e))),
+            [SelectItem::ExprWithAlias { expr, alias }] => Some((expr.clone(), alias.value.clone())),
+            _ => None,
+        });
+        for one in by.iter_mut() {
+            let is_value = matches!(&one.expr, Expr::Value(v) if matches!(v.value, Value::Number(..)))
+                || own.as_ref().is_none_or(|(e, name)| one.expr == *e || matches!(&one.expr, Expr::Identifier(n) if n.value == *name));
+            let name = if is_value { "v".to_string() } else { format!("o{}", hidden.len()) };
+            let by = std::mem::replace(&mut one.expr, Expr::Identifier(Ident::with_quote('"', &name)));
+            if !is_value {
+                hidden.push(SelectItem::ExprWithAlias { expr: by, alias: Ident::with_quote('"', name) });
+            }
+        }
+        names.extend((0..hidden.len()).map(|i| format!("o{i}")));
+        if let Some(select) = select {
+            if !hidden.is_empty() && select.distinct.is_some() {
+                return None;
+            }
+            select.projection.extend(hidden);
+        }
+    }
+    let mut outer = Parser::new(&PostgreSqlDialect {}).try_with_sql("SELECT array_agg(\"v\") FROM (SELECT 1) \"q\"");
+    let mut outer = outer.as_mut().ok()?.parse_query().ok()?;
+    let SetExpr::Select(select) = outer.body.as_mut() else { return None };
+    let TableFactor::Derived { subquery, alias: Some(alias), .. } = &mut select.from.first_mut()?.relation else { return None };
+    *subquery = Box::new(inner);
+    alias.columns = names.iter().map(|name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None }).collect();
+    if let (Some(Expr::Function(f)), Some(order)) = (only_item(select.as_mut()), order)
+        && let (FunctionArguments::List(list), OrderByKind::Expressions(by)) = (&mut f.args, order.kind)
+    {
+        list.clauses.push(FunctionArgumentClause::OrderBy(by));
+    }
+    Some(*outer)
+}

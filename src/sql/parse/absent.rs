@@ -1,0 +1,51 @@
+//! Statements about kinds of objects that Everfold does not have, where doing nothing is what they ask for: DROP .. IF EXISTS, and
+//! CREATE EXTENSION for what is built in. Migrations and ORMs send them at their beginning.
+
+use super::Reader;
+use crate::error::{Error, Result, code};
+use crate::sql::statement::Statement;
+
+/// Kinds that there are none of.
+const KINDS: [&str; 12] =
+    ["type", "domain", "function", "procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
+
+/// Extensions of PostgreSQL whose functions are here, in part or in whole.
+const BUILT_IN: [(&str, &str); 3] =
+    [("uuid-ossp", "uuid_generate_v4()"), ("pgcrypto", "gen_random_uuid()"), ("plpgsql", "nothing: there is no procedural language")];
+
+impl Reader<'_> {
+    /// True at `DROP kind` of a kind that there is none of.
+    pub(super) fn drops_absent(words: [&str; 3]) -> bool {
+        words[0] == "drop" && KINDS.contains(&words[1])
+    }
+
+    /// DROP kind [IF EXISTS] name .. Errors: 42704 without IF EXISTS.
+    pub(super) fn drop_absent(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let kind = self.word(0);
+        self.skip(1);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
+        self.skip_all();
+        let absent = Error::new(code::UNDEFINED_OBJECT, format!("{kind} {name} does not exist"));
+        if !if_exists {
+            return Err(absent.hint(format!("There is nothing of the kind {} in Everfold.", kind.to_uppercase())));
+        }
+        let notice = Error::new(code::UNDEFINED_OBJECT, format!("{kind} {name} does not exist, skipping"));
+        Ok(Statement::Told { tag: format!("DROP {}", kind.to_uppercase()), notice })
+    }
+
+    /// CREATE EXTENSION [IF NOT EXISTS] name. Errors: 0A000 for one that is not built in.
+    pub(super) fn create_extension(&mut self) -> Result<Statement> {
+        self.skip(2);
+        self.eat_words(&["if", "not", "exists"]);
+        let name = self.name()?;
+        self.skip_all();
+        let Some((_, functions)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
+            return Err(Error::unsupported(format!("extension \"{name}\" is not available"))
+                .hint("Functions are built in; leave the statement out, and see which the queries miss."));
+        };
+        let notice = Error::new(code::DUPLICATE_OBJECT, format!("extension \"{name}\" is built in, skipping"));
+        Ok(Statement::Told { tag: "CREATE EXTENSION".into(), notice: notice.detail(format!("Of it there is {functions}.")) })
+    }
+}
