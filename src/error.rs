@@ -76,6 +76,9 @@ pub struct Fields {
 /// What a program may want to know of an error: names, without quotes.
 #[derive(Clone, Debug, Default)]
 pub struct About {
+    /// The relation's number, by which its schema is found.
+    pub relation: u32,
+    pub schema: Option<String>,
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
@@ -127,9 +130,9 @@ impl Error {
         self
     }
     /// Names what it is about.
-    pub fn about(mut self, table: &str, column: Option<&str>, constraint: Option<&str>) -> Self {
-        let name = |n: &str| n.to_string();
-        self.0.about = About { table: Some(name(table)), column: column.map(name), constraint: constraint.map(name) };
+    pub fn about(mut self, relation: u32, table: &str, column: Option<&str>, constraint: Option<&str>) -> Self {
+        let (name, schema) = (|n: &str| n.to_string(), None);
+        self.0.about = About { relation, schema, table: Some(name(table)), column: column.map(name), constraint: constraint.map(name) };
         self
     }
     /// The fields of the error.

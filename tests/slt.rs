@@ -50,6 +50,7 @@ scripts!("":
     dependent_subqueries,
     offsets,
     own_writes,
+    schemas,
     sequences,
     set_operations,
     settings,

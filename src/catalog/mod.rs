@@ -7,6 +7,7 @@
 mod comments;
 mod constraint;
 mod ksql;
+mod namespace;
 mod privileges;
 mod roles;
 mod sequence;
@@ -24,12 +25,16 @@ use crate::func::ksql::Type;
 pub use comments::{Comments, Subject};
 pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
+pub use namespace::{
+    Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
+};
 pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
     SIGNAL_BACKEND, WRITE_ALL_DATA,
 };
 
+use namespace::Namespaces;
 pub use sequence::{Sequence, Sequences};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
@@ -128,11 +133,14 @@ mod type_by_name {
 pub struct Relation {
     pub id: RelationId,
     pub name: String,
+    /// The schema that it is in; what was made before there were several is in the first.
+    #[serde(default = "public", skip_serializing_if = "is_public")]
+    pub namespace: NamespaceId,
     pub kind: RelationKind,
     pub columns: Vec<Column>,
     /// Indices of the primary key's columns; empty for none.
     pub key: Vec<usize>,
-    /// The query of a view; for streams and tables the statement that made it.
+    /// The query of a view, whose names are read along [`Path::kept`]; for streams and tables the statement that made it.
     pub sql: String,
     /// The relations that the query names directly.
     pub depends_on: Vec<RelationId>,
@@ -158,6 +166,14 @@ pub struct Relation {
     pub schemas: Schemas,
 }
 
+fn public() -> NamespaceId {
+    PUBLIC_NAMESPACE
+}
+
+fn is_public(id: &NamespaceId) -> bool {
+    *id == PUBLIC_NAMESPACE
+}
+
 fn bootstrap() -> RoleId {
     BOOTSTRAP
 }
@@ -174,12 +190,28 @@ pub struct Schemas {
 }
 
 impl Relation {
-    /// A relation without a key, of PostgreSQL's dialect, that depends on nothing.
+    /// A relation of the first schema without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
-        let (leaves_out, owner, ksql) = (false, BOOTSTRAP, None);
+        let (namespace, leaves_out, owner, ksql) = (PUBLIC_NAMESPACE, false, BOOTSTRAP, None);
         let (comments, schemas) = (Comments::default(), Schemas::default());
-        Relation { id, name, kind, columns, key, sql, depends_on, constraints, indexes, leaves_out, owner, ksql, comments, schemas }
+        Relation {
+            id,
+            name,
+            namespace,
+            kind,
+            columns,
+            key,
+            sql,
+            depends_on,
+            constraints,
+            indexes,
+            leaves_out,
+            owner,
+            ksql,
+            comments,
+            schemas,
+        }
     }
 
     /// The same relation with every column nullable.
@@ -265,6 +297,10 @@ pub enum Change {
     Own(Vec<(RelationId, RoleId)>),
     /// Puts a comment on something, or takes it away.
     Comment(Subject, Option<String>),
+    /// Creates a schema, or gives one another name or owner.
+    PutSchema(Namespace),
+    /// Drops a schema in which there is nothing any more.
+    DropSchema(NamespaceId),
 }
 
 /// A relation in the place of an old one, with the comments of that on what it still has.
@@ -279,7 +315,7 @@ fn commented(relation: &Relation, old: &Relation) -> Relation {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     relations: BTreeMap<RelationId, Arc<Relation>>,
-    by_name: BTreeMap<String, RelationId>,
+    namespaces: Namespaces,
     /// Types that were given names in ksqlDB's dialect.
     types: BTreeMap<String, Type>,
     pub sequences: Sequences,
@@ -339,20 +375,22 @@ impl Catalog {
                 }
             }
             Change::Comment(subject, text) => next.comment(subject, text.clone())?,
+            Change::PutSchema(namespace) => next.put_namespace(namespace),
+            Change::DropSchema(id) => next.take_namespace(*id)?,
         }
         Ok(next)
     }
 
     fn create(&mut self, relation: Relation) {
         self.next = self.next.max(relation.id + 1);
-        self.by_name.insert(relation.name.clone(), relation.id);
+        self.namespaces.enter(&relation);
         self.relations.insert(relation.id, Arc::new(relation));
     }
 
     fn take(&mut self, id: RelationId) -> Result<Arc<Relation>> {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown relation {id}"));
         let gone = self.relations.remove(&id).ok_or_else(unknown)?;
-        self.by_name.remove(&gone.name);
+        self.namespaces.leave(&gone);
         Ok(gone)
     }
 
@@ -361,6 +399,26 @@ impl Catalog {
         if self.roles.mentions(&roles::object(old)) {
             Arc::make_mut(&mut self.roles).replace(&roles::object(old), new.map(roles::object));
         }
+    }
+
+    /// Grants and comments of a schema go by its name, and follow it.
+    fn put_namespace(&mut self, namespace: &Namespace) {
+        self.next = self.next.max(namespace.id + 1);
+        let old = self.namespaces.put(namespace.clone()).filter(|old| old.name != namespace.name);
+        if let Some(old) = old {
+            Arc::make_mut(&mut self.roles).replace(&Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
+            if let Some(text) = self.comments.remove(&old.name) {
+                self.comments.insert(namespace.name.clone(), text);
+            }
+        }
+    }
+
+    fn take_namespace(&mut self, id: NamespaceId) -> Result<()> {
+        let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown schema {id}"));
+        let gone = self.namespaces.take(id).ok_or_else(unknown)?;
+        Arc::make_mut(&mut self.roles).replace(&Object::Schema(gone.name.clone()), None);
+        self.comments.insert(gone.name.clone(), String::new());
+        Ok(())
     }
 
     /// Who may do what. The pointer stays the same until a statement about roles and grants.
@@ -409,22 +467,6 @@ impl Catalog {
         self.relations.get(&id)
     }
 
-    /// The relation of that (already folded) name, if there is one.
-    pub fn find(&self, name: &str) -> Option<&Arc<Relation>> {
-        self.by_name.get(name).and_then(|id| self.relations.get(id))
-    }
-
-    /// The relation of that name. Errors: 42P01 with the nearest name as a hint.
-    pub fn get(&self, name: &str) -> Result<&Arc<Relation>> {
-        self.find(name).ok_or_else(|| {
-            let error = Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
-            match nearest(name, self.by_name.keys().map(String::as_str)) {
-                Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),
-                None => error,
-            }
-        })
-    }
-
     /// The relations that name `id` in their query, directly.
     pub fn dependents(&self, id: RelationId) -> Vec<Arc<Relation>> {
         self.relations.values().filter(|r| r.depends_on.contains(&id)).cloned().collect()
@@ -434,6 +476,14 @@ impl Catalog {
     pub fn with_dependents(&self, id: RelationId) -> Vec<RelationId> {
         let mut all = Vec::new();
         self.visit_dependents(id, &mut BTreeSet::new(), &mut all);
+        all
+    }
+
+    /// Relations in an order in which they can be dropped.
+    pub fn dependents_first(&self, ids: &BTreeSet<RelationId>) -> Vec<RelationId> {
+        let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
+        ids.iter().for_each(|id| self.visit_dependents(*id, &mut seen, &mut all));
+        all.retain(|id| ids.contains(id));
         all
     }
 

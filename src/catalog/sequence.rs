@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, RelationId};
+use super::{NamespaceId, RelationId};
 
 /// A sequence. The numbers it has given are not part of it: see [`Sequences::reserved`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Sequence {
     /// From the same numbers as those of relations.
     pub id: RelationId,
     pub name: String,
+    /// The schema that it is in, as of a relation.
+    #[serde(default = "super::public", skip_serializing_if = "super::is_public")]
+    pub namespace: NamespaceId,
     /// `smallint`, `integer` or `bigint`.
     pub ty: String,
     pub start: i64,
@@ -71,12 +74,5 @@ impl Sequences {
     /// The last number that it may have given, when the catalog was opened or since the sequence was set; `None` before the first.
     pub fn reserved(&self, id: RelationId) -> Option<i64> {
         self.reserved.get(&id).copied()
-    }
-}
-
-impl Catalog {
-    /// The sequence of that (already folded) name.
-    pub fn sequence(&self, name: &str) -> Option<&Arc<Sequence>> {
-        self.sequences.iter().find(|s| s.name == name)
     }
 }

@@ -5,7 +5,7 @@
 //! the rows of the table, or the events of the stream with their times, as an expression for each column makes them. So its old log goes,
 //! and positions of a stream's events are new ones.
 //!
-//! What depends on a relation names it in its query. On RENAME the queries are written anew with the new name; after any other
+//! What depends on a relation names it in its query. On RENAME and SET SCHEMA ([`super::rename`]) the queries are written anew; after any other
 //! change each of them must still give the columns that it gave, or the change is refused ([`Session::settle_dependents`]).
 
 use std::ops::ControlFlow;
@@ -14,42 +14,35 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int8Array, RecordBatch, new_null_array};
 use arrow::datatypes::DataType;
 use futures::StreamExt;
-use sqlparser::ast::{self, VisitMut, VisitorMut};
+use sqlparser::ast;
 
-use super::constraints::{name_of_index, referring};
+use super::constraints::{index_in, is_taken, referring};
 use super::ddl::{table_node, view_node_with};
 use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
 use super::node::Node;
 use super::progress::Kind;
+use super::rename::whole_name;
 use super::session::Session;
-use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Relation, RelationId, RelationKind, Rule};
+use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Name, Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
 use crate::sql::statement::{Alteration, NewRule, SequenceOptions, What};
 
 impl Session {
-    /// Makes the changes one after the other. Errors: 42P01, 42809, and those of each change.
-    pub(super) async fn alter(&mut self, kind: RelationKind, name: &str, if_exists: bool, changes: &[Alteration]) -> Result<()> {
-        let mut name = name.to_string();
+    /// Makes the changes one after the other. Errors: 42P01, 3F000, 42809, and those of each change.
+    pub(super) async fn alter(&mut self, kind: RelationKind, name: &Name, if_exists: bool, changes: &[Alteration]) -> Result<()> {
+        let mut id = None;
         for change in changes {
             let catalog = self.define().await?;
-            let Some(relation) = catalog.find(&name).cloned() else {
-                if let (true, Alteration::Rename(to)) = (kind == RelationKind::Table, change)
-                    && let Some(sequence) = catalog.sequence(&name)
-                {
-                    self.must_own_sequence(sequence)?;
-                    let renamed = crate::catalog::Sequence { name: to.clone(), ..sequence.as_ref().clone() };
-                    return self.stage(Change::PutSequence(renamed), vec![]);
-                }
-                if if_exists {
-                    let text = format!("relation \"{name}\" does not exist, skipping");
-                    self.notice("NOTICE", Error::new(code::SUCCESS, text));
-                    return Ok(());
-                }
-                return Err(catalog.get(&name).err().unwrap_or_else(|| Error::internal("it was not found")));
+            // The first change may have given it another name; one that writes it anew gives it another number.
+            let found = match id.and_then(|id| catalog.by_id(id)) {
+                Some(known) => Some(known.clone()),
+                None => self.scope().find(name).cloned(),
             };
+            let Some(relation) = found else { return self.alter_other(kind, name, if_exists, change).await };
+            id = Some(relation.id);
             // ALTER TABLE takes whatever is like a table, as PostgreSQL's.
             if relation.kind != kind && kind != RelationKind::Table {
                 return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word())));
@@ -60,16 +53,41 @@ impl Session {
             }
             self.must_own(&relation)?;
             self.alter_one(&catalog, &relation, change).await?;
-            if let Alteration::Rename(to) = change {
-                name = to.clone();
-            }
         }
         Ok(())
+    }
+
+    /// ALTER of what is no relation: a sequence, or nothing.
+    async fn alter_other(&mut self, kind: RelationKind, name: &Name, if_exists: bool, change: &Alteration) -> Result<()> {
+        let scope = self.scope();
+        if let (RelationKind::Table, Some(sequence)) = (kind, scope.sequence(name)) {
+            self.must_own_sequence(sequence)?;
+            match change {
+                Alteration::Rename(to) if is_taken(&scope, sequence.namespace, to) => {
+                    return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
+                }
+                Alteration::Rename(to) => {
+                    return self.move_sequence(sequence, Sequence { name: to.clone(), ..sequence.as_ref().clone() });
+                }
+                Alteration::SetSchema(to) => return self.set_schema_of_sequence(&scope, sequence, to),
+                _ => return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table"))),
+            }
+        }
+        if if_exists {
+            let text = format!("relation \"{name}\" does not exist, skipping");
+            self.notice("NOTICE", Error::new(code::SUCCESS, text));
+            return Ok(());
+        }
+        scope.check_schema(name)?;
+        Err(scope.missing(name))
     }
 
     async fn alter_one(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, change: &Alteration) -> Result<()> {
         if let Alteration::Rename(to) = change {
             return self.rename(catalog, relation, to).await;
+        }
+        if let Alteration::SetSchema(schema) = change {
+            return self.set_schema(catalog, relation, schema).await;
         }
         if matches!(change, Alteration::Nothing) {
             return Ok(());
@@ -90,7 +108,7 @@ impl Session {
             Alteration::SetDefault { column, default } => {
                 let at = relation.column(column)?;
                 altered.columns[at].default = default.clone();
-                self.check_default(&altered.columns[at]).await?;
+                self.keep_default(&mut altered.columns[at]).await?;
                 self.stage(Change::Alter(altered), vec![])
             }
             Alteration::SetNotNull { column, not_null } => {
@@ -113,28 +131,13 @@ impl Session {
                 altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
                 self.stage(Change::Alter(altered), vec![])
             }
-            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::Nothing => Err(Error::internal("done before")),
+            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing => {
+                Err(Error::internal("done before"))
+            }
         }
     }
 
-    // RENAME ---------------------------------------------------------------------------------------------------------------------
-
-    async fn rename(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, to: &str) -> Result<()> {
-        if catalog.find(to).is_some() || catalog.sequence(to).is_some() {
-            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
-        }
-        let renamed = Relation { name: to.to_string(), ..relation.as_ref().clone() };
-        let dependents = catalog.dependents(relation.id);
-        if let Some(other) = dependents.iter().find(|d| d.ksql.is_some()) {
-            return Err(depended_on(relation, "rename", other).hint("DROP that first, and make it again for the new name."));
-        }
-        self.stage(Change::Alter(renamed), vec![])?;
-        for dependent in dependents {
-            let sql = with_name(&dependent.sql, &relation.name, to)?;
-            self.stage(Change::Alter(Relation { sql, ..dependent.as_ref().clone() }), vec![])?;
-        }
-        Ok(())
-    }
+    // Columns ----------------------------------------------------------------------------------------------------------------------
 
     async fn rename_column(&mut self, relation: &Arc<Relation>, from: &str, to: &str) -> Result<()> {
         let at = relation.column(from)?;
@@ -165,8 +168,6 @@ impl Session {
         referring(&catalog, parent).map(|(r, c, _)| (c.name.clone(), r.as_ref().clone())).collect()
     }
 
-    // Columns ----------------------------------------------------------------------------------------------------------------------
-
     async fn add_column(
         &mut self,
         relation: &Arc<Relation>,
@@ -184,7 +185,8 @@ impl Session {
             self.notice("NOTICE", Error::new(code::DUPLICATE_COLUMN, format!("{}, skipping", exists.message())));
             return Ok(());
         }
-        self.check_default(column).await?;
+        let mut column = column.clone();
+        self.keep_default(&mut column).await?;
         let mut altered = Relation { id: self.engine.new_id(), schemas: Default::default(), ..relation.as_ref().clone() };
         altered.columns.push(column.clone());
         let at = altered.columns.len() - 1;
@@ -192,10 +194,10 @@ impl Session {
         if let Some(options) = numbered {
             let sequence = self.number_column(&mut altered, at, options)?;
             let Change::PutSequence(named) = &sequence else { return Err(Error::internal("a column is numbered by a sequence")) };
-            items.push(format!("nextval('{}')", quoted(&named.name).replace('\'', "''")));
+            items.push(format!("nextval({})", named.id));
             self.stage(sequence, vec![])?;
         } else {
-            items.push(column.default.clone().unwrap_or("NULL".into()));
+            items.push(column.default.as_deref().map_or(Ok("NULL".into()), |default| self.whole_expression(default))?);
         }
         if key {
             if !relation.key.is_empty() {
@@ -264,7 +266,8 @@ impl Session {
     }
 
     async fn check_no_nulls(&mut self, relation: &Relation, column: &str) -> Result<()> {
-        let query = parsed_query(&format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", quoted(&relation.name), quoted(column)))?;
+        let query =
+            parsed_query(&format!("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1", whole_name(&self.catalog(), relation), quoted(column)))?;
         let planned = self.plan_query(&query, &[]).await?;
         if self.collect(&planned, vec![]).await?.iter().any(|b| b.num_rows() > 0) {
             let message = format!("column \"{column}\" of relation \"{}\" contains null values", relation.name);
@@ -283,7 +286,7 @@ impl Session {
         let at = altered.column(column)?;
         let Some((kind, options)) = identity else {
             altered.columns[at].identity = None;
-            let owned = |s: &&Arc<crate::catalog::Sequence>| s.owner.as_ref().is_some_and(|(_, c)| c == column);
+            let owned = |s: &&Arc<Sequence>| s.owner.as_ref().is_some_and(|(_, c)| c == column);
             let gone: Vec<RelationId> = catalog.sequences.owned_by(altered.id).filter(owned).map(|s| s.id).collect();
             self.stage(Change::Alter(altered), vec![])?;
             return gone.into_iter().try_for_each(|id| self.stage(Change::DropSequence(id), vec![]));
@@ -363,20 +366,20 @@ impl Session {
     pub(super) async fn create_index(
         &mut self,
         name: Option<&str>,
-        table: &str,
+        table: &Name,
         columns: &[String],
         plain: bool,
         unique: bool,
         if_not_exists: bool,
     ) -> Result<()> {
         let catalog = self.define().await?;
-        let relation = catalog.get(table)?.clone();
+        let relation = self.scope().known(table)?.clone();
         self.must_own(&relation)?;
+        self.may_create_in(relation.namespace)?;
         if plain {
             columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
         }
-        let taken =
-            |name: &str| name_of_index(&catalog, name).is_some() || catalog.find(name).is_some() || catalog.sequence(name).is_some();
+        let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
         let name = match name {
             Some(name) if taken(name) => {
                 let exists = format!("relation \"{name}\" already exists");
@@ -387,9 +390,10 @@ impl Session {
                 return Ok(());
             }
             Some(name) => name.to_string(),
-            None => {
-                super::constraints::free_name(&format!("{table}_{}_idx", if plain { columns.join("_") } else { "expr".into() }), &taken)
-            }
+            None => super::constraints::free_name(
+                &format!("{}_{}_idx", relation.name, if plain { columns.join("_") } else { "expr".into() }),
+                &taken,
+            ),
         };
         if unique {
             if !plain || relation.kind != RelationKind::Table {
@@ -403,19 +407,22 @@ impl Session {
         self.stage(Change::Alter(altered), vec![])
     }
 
-    /// DROP INDEX. Errors: 42704, 2BP01 for the index of a primary key.
-    pub(super) async fn drop_indexes(&mut self, names: &[String], if_exists: bool) -> Result<()> {
+    /// DROP INDEX. Errors: 42704, 3F000, 2BP01 for the index of a primary key.
+    pub(super) async fn drop_indexes(&mut self, names: &[Name], if_exists: bool) -> Result<()> {
         for name in names {
             let catalog = self.define().await?;
-            let Some((relation, _)) = name_of_index(&catalog, name) else {
+            let scope = self.scope();
+            let found = scope.look_up(name, |namespace| index_in(&catalog, namespace, &name.name));
+            let Some((relation, _)) = found else {
                 if !if_exists {
+                    scope.check_schema(name)?;
                     return Err(Error::new(code::UNDEFINED_OBJECT, format!("index \"{name}\" does not exist")));
                 }
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("index \"{name}\" does not exist, skipping")));
                 continue;
             };
             self.must_own(relation)?;
-            let mut altered = relation.as_ref().clone();
+            let (mut altered, name) = (relation.as_ref().clone(), &name.name);
             if altered.indexes.iter().any(|i| i.name == *name) {
                 altered.indexes.retain(|i| i.name != *name);
                 self.stage(Change::Alter(altered), vec![])?;
@@ -437,9 +444,9 @@ impl Session {
         let is_stream = relation.kind == RelationKind::Stream;
         let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
         let order = if is_stream {
-            format!(", {TIME} FROM {} ORDER BY _position", quoted(&relation.name))
+            format!(", {TIME} FROM {} ORDER BY _position", whole_name(&self.catalog(), relation))
         } else {
-            format!(" FROM {}", quoted(&relation.name))
+            format!(" FROM {}", whole_name(&self.catalog(), relation))
         };
         let query = parsed_query(&format!("SELECT {}{order}", list.join(", ")))?;
         let wanted: Vec<&Column> = altered.columns.iter().collect();
@@ -458,7 +465,7 @@ impl Session {
         let catalog = self.catalog();
         for sequence in catalog.sequences.owned_by(relation.id) {
             let owner = sequence.owner.as_ref().map(|(_, column)| (id, renamed(relation, &altered, column)));
-            self.stage(Change::PutSequence(crate::catalog::Sequence { owner, ..sequence.as_ref().clone() }), vec![])?;
+            self.stage(Change::PutSequence(Sequence { owner, ..sequence.as_ref().clone() }), vec![])?;
         }
         let node = if is_stream { None } else { Some(table_node(&Arc::new(altered.clone()))?) };
         self.stage(Change::Replace(relation.id, altered.clone()), node.into_iter().collect())?;
@@ -493,7 +500,7 @@ impl Session {
             let depends_on = before.depends_on.iter().map(|d| if *d == old.id { id } else { *d }).collect();
             let after = Arc::new(Relation { depends_on, ..before.as_ref().clone() });
             self.stage(Change::Alter(after.as_ref().clone()), vec![])?;
-            let planned = self.plan_query(parsed_query(&after.sql)?.as_ref(), &[]).await;
+            let planned = self.plan_with(self.names_kept(), parsed_query(&after.sql)?.as_ref(), &[]).await;
             let same = planned.is_ok_and(|p| {
                 p.columns.len() == after.columns.len()
                     && p.columns.iter().zip(&after.columns).all(|(a, b)| a.ty.base() == b.ty.base() || b.ty == PgType::Text)
@@ -580,46 +587,7 @@ fn rename_in_rule(rule: &mut Rule, from: &str, to: &str) -> Result<()> {
     Ok(())
 }
 
-/// A query's text with another name for a relation, where it is not the name of a CTE.
-fn with_name(sql: &str, from: &str, to: &str) -> Result<String> {
-    let mut query = parsed_query(sql)?;
-    let mut renaming = Renaming { from, to, defined: false };
-    let _ = query.visit(&mut renaming);
-    if renaming.defined {
-        return Err(Error::unsupported(format!("a query that depends on \"{from}\" uses the name for a part of its own too"))
-            .hint("Drop that view first, and make it again."));
-    }
-    Ok(query.to_string())
-}
-
-/// Gives a relation another name wherever it is read. Where it has no alias its old name becomes one, so that columns that are
-/// qualified by that still are.
-struct Renaming<'a> {
-    from: &'a str,
-    to: &'a str,
-    /// True if a CTE has the old name.
-    defined: bool,
-}
-
-impl VisitorMut for Renaming<'_> {
-    type Break = ();
-    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
-        self.defined |= query.with.iter().flat_map(|w| &w.cte_tables).any(|c| fold_name(&c.alias.name) == self.from);
-        ControlFlow::Continue(())
-    }
-    fn pre_visit_table_factor(&mut self, factor: &mut ast::TableFactor) -> ControlFlow<()> {
-        if let ast::TableFactor::Table { name, alias, args: None, .. } = factor
-            && name.0.last().and_then(|p| p.as_ident()).is_some_and(|i| fold_name(i) == self.from)
-        {
-            *name = ast::ObjectName::from(vec![ast::Ident::with_quote('"', self.to)]);
-            let kept = ast::Ident::with_quote('"', self.from);
-            alias.get_or_insert_with(|| ast::TableAlias { explicit: true, name: kept, columns: vec![], at: None });
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn depended_on(relation: &Relation, what: &str, other: &Relation) -> Error {
+pub(super) fn depended_on(relation: &Relation, what: &str, other: &Relation) -> Error {
     let message = format!("cannot {what} {} {}: {} {} depends on it", relation.kind.word(), relation.name, other.kind.word(), other.name);
     Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
 }
@@ -634,16 +602,7 @@ fn no_constraint(name: &str, relation: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns_in, with_name};
-
-    #[test]
-    fn a_query_follows_the_name_of_what_it_reads() {
-        let renamed = |sql: &str| with_name(sql, "a", "b").unwrap();
-        assert_eq!(renamed("SELECT x FROM a WHERE x > 1"), "SELECT x FROM \"b\" AS \"a\" WHERE x > 1");
-        assert_eq!(renamed("SELECT a.x FROM public.a JOIN c ON a.x = c.x"), "SELECT a.x FROM \"b\" AS \"a\" JOIN c ON a.x = c.x");
-        assert_eq!(renamed("SELECT q.x FROM (SELECT x FROM a AS z) q"), "SELECT q.x FROM (SELECT x FROM \"b\" AS z) q");
-        assert!(with_name("WITH a AS (SELECT 1) SELECT * FROM a", "a", "b").is_err());
-    }
+    use super::columns_in;
 
     #[test]
     fn a_condition_names_columns() {

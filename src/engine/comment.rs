@@ -1,19 +1,19 @@
 //! COMMENT ON: a change of the catalog like any other definition.
 
 use super::session::Session;
-use crate::catalog::{Change, RelationKind, Subject};
+use crate::catalog::{Change, RelationKind, SYSTEM_NAMESPACES, Subject};
 use crate::error::{Error, Result, code};
-use crate::serve::system::names::SCHEMAS;
 use crate::sql::CommentOn;
 
 impl Session {
     /// Puts a comment on something, or takes it away. Errors: 42P01, 42703, 42809, 3F000, 3D000 for what is not there or is something else.
     pub(super) async fn comment(&mut self, on: &CommentOn, text: Option<&str>) -> Result<()> {
         let catalog = self.define().await?;
+        let scope = self.scope();
         let database = self.context.get().database.clone();
         let subject = match on {
             CommentOn::Relation { kind, name } => {
-                let relation = catalog.get(name)?;
+                let relation = scope.known(name)?;
                 // Clients see streams as tables, and so say TABLE.
                 let fits = relation.kind == *kind || (*kind, relation.kind) == (RelationKind::Table, RelationKind::Stream);
                 if !fits {
@@ -24,17 +24,19 @@ impl Session {
                 Subject::Relation(relation.id)
             }
             CommentOn::Column { relation, column } => {
-                let relation = catalog.get(relation)?;
+                let relation = scope.known(relation)?;
                 relation.column(column)?;
                 self.must_own(relation)?;
                 Subject::Column(relation.id, column.clone())
             }
-            CommentOn::Schema(name) if name == "public" => Subject::Schema(name.clone()),
-            CommentOn::Schema(name) if SCHEMAS.iter().any(|s| s.1 == name) => {
+            CommentOn::Schema(name) if SYSTEM_NAMESPACES.iter().any(|s| s.1 == name) => {
                 let error = Error::unsupported(format!("schema \"{name}\" cannot have a comment"));
-                return Err(error.hint("It is a system schema; comment on the schema public."));
+                return Err(error.hint("It is a system schema; comment on schemas of your own."));
             }
-            CommentOn::Schema(name) => return Err(Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))),
+            CommentOn::Schema(name) => {
+                self.must_own_schema(catalog.get_namespace(name)?)?;
+                Subject::Schema(name.clone())
+            }
             CommentOn::Database(name) if *name == database => Subject::Database,
             CommentOn::Database(name) => {
                 let error = Error::new(code::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"));

@@ -22,8 +22,11 @@ use datafusion::common::ScalarValue;
 use sqlparser::ast;
 
 use super::dml::{parsed_query, quoted};
+use super::rename::whole_name;
 use super::session::Session;
-use crate::catalog::{Action, Catalog, Constraint, ForeignKey, Index, Relation, RelationId, RelationKind, Rule};
+use crate::catalog::{
+    Action, Catalog, Constraint, ForeignKey, Index, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, TEMPORARY_NAMESPACE,
+};
 use crate::data::OP;
 use crate::data::encode::{Style, cell_text};
 use crate::error::{Error, Result, code};
@@ -35,15 +38,19 @@ pub type Deferred = BTreeSet<(RelationId, String)>;
 
 impl Session {
     /// True if changes of the relation are to be checked: it has constraints, or rows of others refer to its rows.
-    pub(super) fn constrained(&self, name: &str) -> bool {
-        let catalog = self.catalog();
-        catalog.find(name).is_some_and(|r| !r.constraints.is_empty() || referring(&catalog, r.id).next().is_some())
+    pub(super) fn constrained(&self, name: &Name) -> bool {
+        self.scope().find(name).is_some_and(|relation| self.is_constrained(relation))
+    }
+
+    /// The same of a relation that is found already.
+    pub(super) fn is_constrained(&self, relation: &Relation) -> bool {
+        !relation.constraints.is_empty() || referring(&self.catalog(), relation.id).next().is_some()
     }
 
     /// Takes the locks that a change of the relation needs for its constraints, before its rows are read.
-    pub(super) async fn lock_constrained(&mut self, name: &str) -> Result<()> {
-        let catalog = self.catalog();
-        let Some(relation) = catalog.find(name) else { return Ok(()) };
+    pub(super) async fn lock_constrained(&mut self, name: &Name) -> Result<()> {
+        let scope = self.scope();
+        let Some(relation) = scope.find(name) else { return Ok(()) };
         if relation.constraints.iter().any(|c| matches!(c.rule, Rule::Unique(_))) {
             self.lock_exclusive(relation.id).await?;
         }
@@ -141,7 +148,8 @@ impl Session {
             index.intern(&keys, rows.num_rows(), &mut Vec::new(), &mut Vec::new())?;
         }
         let list = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
-        let planned = self.plan_query(parsed_query(&format!("SELECT {list} FROM {}", quoted(&relation.name)))?.as_ref(), &[]).await?;
+        let planned =
+            self.plan_query(parsed_query(&format!("SELECT {list} FROM {}", whole_name(&self.catalog(), relation)))?.as_ref(), &[]).await?;
         let mut seen: Vec<bool> = Vec::new();
         for batch in self.collect(&planned, vec![]).await? {
             let keys = batch.columns();
@@ -198,8 +206,11 @@ impl Session {
         parent: &Relation,
         rows: Option<&RecordBatch>,
     ) -> Result<()> {
-        let query =
-            parsed_query(&format!("SELECT * FROM {} WHERE {} LIMIT 1", quoted(&relation.name), orphaned(relation, foreign, parent)))?;
+        let catalog = self.catalog();
+        // Rows that are given stand in under the bare name.
+        let from = if rows.is_some() { quoted(&relation.name) } else { whole_name(&catalog, relation) };
+        let orphans = orphaned(&catalog, relation, foreign, parent);
+        let query = parsed_query(&format!("SELECT * FROM {from} WHERE {orphans} LIMIT 1"))?;
         match self.first_of(relation, &query, rows).await? {
             Some(row) => Err(no_parent(relation, constraint, foreign, parent, &row, 0)?),
             None => Ok(()),
@@ -220,8 +231,8 @@ impl Session {
             self.defer(child.id, &constraint.name);
             return Ok(());
         }
-        let orphans = orphaned(child, foreign, parent);
-        let name = quoted(&child.name);
+        let catalog = self.catalog();
+        let (orphans, name) = (orphaned(&catalog, child, foreign, parent), whole_name(&catalog, child));
         let statement = match action {
             _ if !gone && !matches!(action, Action::NoAction | Action::Restrict) => None,
             Action::Cascade => Some(format!("DELETE FROM {name} WHERE {orphans}")),
@@ -310,7 +321,7 @@ impl Session {
 
     /// The constraint that is asked for of a relation, which need not be in the catalog yet. Errors: 42703, 42P01, 42830, 42710.
     pub(super) async fn new_constraint(&self, relation: &Relation, asked: &NewRule) -> Result<Constraint> {
-        let catalog = self.catalog();
+        let catalog = self.scope();
         let (rule, suffix) = match &asked.what {
             What::PrimaryKey(_) => return Err(Error::internal("a primary key is no rule")),
             What::Unique(columns) => {
@@ -322,8 +333,12 @@ impl Session {
                 (Rule::Check(sql.clone()), column.as_ref().map_or("check".to_string(), |c| format!("{c}_check")))
             }
             What::References { columns, parent, parent_columns, on_delete, on_update, deferrable, deferred } => {
-                let itself = relation.name == *parent;
-                let to = if itself { Arc::new(relation.clone()) } else { catalog.get(parent)?.clone() };
+                // One that is being created is not found yet.
+                let is_there = |namespace| namespace == relation.namespace || catalog.find_in(namespace, &parent.name).is_some();
+                let first = catalog.look_up(parent, |namespace| is_there(namespace).then_some(namespace));
+                let temporary = relation.namespace == TEMPORARY_NAMESPACE && parent.schema.is_none();
+                let itself = relation.name == parent.name && (temporary || first == Some(relation.namespace));
+                let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
                 let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
                 check_referable(relation, columns, &to, &parent_columns)?;
                 let foreign = ForeignKey {
@@ -339,7 +354,7 @@ impl Session {
             }
         };
         let taken = |name: &str| {
-            let index = matches!(rule, Rule::Unique(_)) && name_of_index(&catalog, name).is_some();
+            let index = matches!(rule, Rule::Unique(_)) && is_taken(&catalog, relation.namespace, name);
             index || relation.constraints.iter().any(|c| c.name == name)
         };
         let name = match &asked.name {
@@ -370,7 +385,8 @@ impl Session {
         match &constraint.rule {
             Rule::Unique(columns) => self.check_unique(relation, constraint, columns, None).await,
             Rule::Check(condition) => {
-                let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({condition}) LIMIT 1", quoted(&relation.name)))?;
+                let from = whole_name(&self.catalog(), relation);
+                let query = parsed_query(&format!("SELECT * FROM {from} WHERE NOT ({condition}) LIMIT 1"))?;
                 match self.first_of(relation, &query, None).await? {
                     Some(_) => {
                         let message =
@@ -401,13 +417,23 @@ fn foreign_key(constraint: &Constraint) -> Option<&ForeignKey> {
     }
 }
 
-/// The table that has an index of that name, and the index, where it is not that of a constraint.
-pub fn name_of_index<'a>(catalog: &'a Catalog, name: &str) -> Option<(&'a Arc<Relation>, Option<&'a Index>)> {
-    catalog.relations().find_map(|r| {
-        let of_rule = r.constraints.iter().any(|c| c.name == name && matches!(c.rule, Rule::Unique(_)));
-        let index = r.indexes.iter().find(|i| i.name == name);
-        (of_rule || index.is_some() || format!("{}_pkey", r.name) == name && !r.key.is_empty()).then_some((r, index))
-    })
+/// The names of a relation's indexes.
+pub fn index_names(relation: &Relation) -> Vec<String> {
+    let rules = relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Unique(_))).map(|c| c.name.clone());
+    let key = (!relation.key.is_empty()).then(|| format!("{}_pkey", relation.name));
+    rules.chain(key).chain(relation.indexes.iter().map(|i| i.name.clone())).collect()
+}
+
+/// The table of a schema that has an index of that name, and the index, where it is not that of a constraint.
+pub fn index_in<'a>(catalog: &'a Catalog, namespace: NamespaceId, name: &str) -> Option<(&'a Arc<Relation>, Option<&'a Index>)> {
+    let relation = catalog.relations_in(namespace).find(|r| index_names(r).iter().any(|index| index == name))?;
+    Some((relation, relation.indexes.iter().find(|i| i.name == name)))
+}
+
+/// True if a schema has a relation, a sequence or an index of that name.
+pub fn is_taken(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
+    let relation = || catalog.find_in(namespace, name).is_some();
+    relation() || catalog.find_sequence_in(namespace, name).is_some() || index_in(catalog, namespace, name).is_some()
 }
 
 /// The name, or the first of it with a number behind it that is not taken.
@@ -471,12 +497,12 @@ fn put_and_gone(relation: &Relation, events: &[RecordBatch]) -> Result<(RecordBa
 }
 
 /// The condition for a row of `relation` to refer to nothing.
-fn orphaned(relation: &Relation, foreign: &ForeignKey, parent: &Relation) -> String {
+fn orphaned(catalog: &Catalog, relation: &Relation, foreign: &ForeignKey, parent: &Relation) -> String {
     let own = |c: &String| format!("{}.{}", quoted(&relation.name), quoted(c));
     let given = foreign.columns.iter().map(|c| format!("{} IS NOT NULL", own(c))).collect::<Vec<_>>().join(" AND ");
     let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
     let same = pairs.map(|(c, p)| format!("\"_parent\".{} = {}", quoted(p), own(c))).collect::<Vec<_>>().join(" AND ");
-    format!("{given} AND NOT EXISTS (SELECT 1 FROM {} AS \"_parent\" WHERE {same})", quoted(&parent.name))
+    format!("{given} AND NOT EXISTS (SELECT 1 FROM {} AS \"_parent\" WHERE {same})", whole_name(catalog, parent))
 }
 
 fn no_parent(
@@ -510,5 +536,5 @@ fn shown(relation: &Relation, column: usize, values: &ArrayRef, at: usize) -> Re
 
 /// An error about a constraint, whose fields name it.
 fn about(code: &'static str, message: String, relation: &Relation, constraint: &Constraint) -> Error {
-    Error::new(code, message).about(&relation.name, None, Some(&constraint.name))
+    Error::new(code, message).about(relation.id, &relation.name, None, Some(&constraint.name))
 }

@@ -6,10 +6,11 @@ use parking_lot::Mutex;
 
 use super::acts::Acts;
 use super::database::Engine;
-use super::privileges::Identity;
+use super::path::path_of;
+use super::privileges::{Authority, Identity};
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
-use crate::catalog::{BOOTSTRAP, Catalog, RelationKind};
+use crate::catalog::{BOOTSTRAP, Catalog, RelationKind, Scope};
 use crate::log::segment::hex;
 use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
@@ -63,9 +64,12 @@ impl Source {
         self.forget();
     }
 
-    /// The catalog as the session sees it.
-    pub(super) fn catalog(&self, engine: &Engine) -> Arc<Catalog> {
-        self.catalog.lock().clone().unwrap_or_else(|| engine.catalog())
+    /// The catalog as the session sees it, and its search_path.
+    pub(super) fn scope(&self, engine: &Engine) -> Scope {
+        let catalog = self.catalog.lock().clone().unwrap_or_else(|| engine.catalog());
+        let (who, roles) = (self.who.lock().clone(), catalog.roles());
+        let path = path_of(&catalog, &self.settings.search_path(), &who.name(roles, who.current), &Authority::of(roles, who.current));
+        Scope { catalog, path }
     }
 
     /// For functions, which are registered once a session.
@@ -76,15 +80,15 @@ impl Source {
 
     fn gather(&self) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
-        let (catalog, who) = (self.catalog(&engine), self.who.lock().clone());
-        let (relations, operators) = progress(&engine, &catalog);
-        let roles = catalog.roles().clone();
+        let (scope, who) = (self.scope(&engine), self.who.lock().clone());
+        let (relations, operators) = progress(&engine, &scope);
+        let roles = scope.roles().clone();
         SystemContext {
             user: who.name(&roles, who.current),
             session_user: who.name(&roles, who.session),
             role: who.current,
             owner: who.name(&roles, BOOTSTRAP),
-            catalog,
+            scope,
             database: self.database.clone(),
             process_id: self.process,
             settings: self.settings.all(),

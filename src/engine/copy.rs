@@ -15,10 +15,11 @@ use tokio::task::JoinHandle;
 use super::database::Engine;
 use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
+use super::path::with_schema;
 use super::progress::{Kind, Running};
 use super::session::{Response, Session};
 use super::transaction::TableLock;
-use crate::catalog::{Privileges, Relation, Sequence};
+use crate::catalog::{Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::error::{Error, Result, code};
@@ -102,7 +103,7 @@ impl CopyIn {
         self.work.gauge.add_bytes(data.len());
         decoder.feed(&data)?;
         let batches = decoder.take_full_batches();
-        self.take_all(batches).await
+        self.take_all(batches).await.map_err(|e| with_schema(&self.engine.catalog(), e))
     }
 
     async fn take_all(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
@@ -169,7 +170,7 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 }
 
 impl Session {
-    pub(super) async fn copy_in(&mut self, table: &str, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
+    pub(super) async fn copy_in(&mut self, table: &Name, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
         let relation = self.writable(table)?;
         self.may(Privileges::INSERT, &relation)?;
         let targets = target_columns(&relation, columns)?;
@@ -223,7 +224,11 @@ impl Session {
     }
 
     /// Ends a COPY FROM STDIN well: appends everything and answers the tag (`COPY 5`).
-    pub async fn finish_copy(&mut self, mut copy: Box<CopyIn>) -> Result<String> {
+    pub async fn finish_copy(&mut self, copy: Box<CopyIn>) -> Result<String> {
+        self.copied(copy).await.map_err(|e| with_schema(&self.catalog(), e))
+    }
+
+    async fn copied(&mut self, mut copy: Box<CopyIn>) -> Result<String> {
         if let Some(decoder) = &mut copy.decoder {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;
@@ -238,7 +243,7 @@ impl Session {
             Sink::Held(batches) => {
                 let mark = self.gathered();
                 self.append(batches).await?;
-                if self.constrained(&relation.name) {
+                if self.is_constrained(&relation) {
                     self.check(mark).await?;
                     self.end_alone(Ok(Response::Empty)).await?;
                 }
@@ -258,7 +263,7 @@ impl Session {
         let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
         let encoder = CopyEncoder::new(options, &types, &self.settings.style());
         // A system relation is in no catalog.
-        let relation = if let CopySource::Table { name, .. } = source { self.catalog().find(name).cloned() } else { None };
+        let relation = if let CopySource::Table { name, .. } = source { self.scope().find(name).cloned() } else { None };
         let work = self.engine.begin_work(Kind::CopyTo, relation.as_deref(), self.process, "writing");
         work.enter("writing", relation.and_then(|relation| self.engine.rows_of(&relation)));
         let rows = Arc::new(AtomicU64::new(0));
@@ -342,7 +347,8 @@ fn option_values(options: &sql::CopyOptions) -> Vec<(String, OptionValue)> {
     options.0.iter().map(|(name, v)| (name.clone(), value(v, name))).collect()
 }
 
-fn table_query(name: &str, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
+fn table_query(name: &Name, columns: &[String]) -> Result<Box<sqlparser::ast::Query>> {
     let items = if columns.is_empty() { "*".to_string() } else { columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ") };
-    parsed_query(&format!("SELECT {items} FROM {}", quoted(name)))
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", quoted(schema)));
+    parsed_query(&format!("SELECT {items} FROM {schema}{}", quoted(&name.name)))
 }

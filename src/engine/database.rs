@@ -35,6 +35,7 @@ use crate::func;
 use crate::limits;
 use crate::log::Log;
 use crate::log::store::{LocalStore, Store};
+use crate::plan::names::UNQUALIFIED;
 use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::system::SessionStatus;
 
@@ -169,7 +170,7 @@ impl Engine {
             }
             let Some(catalog) = engine.upgrade().map(|engine| engine.catalog()) else { return };
             let relations = logs.iter().filter_map(|log| catalog.by_id(*log)).filter(|r| !r.has_node());
-            relations.for_each(|relation| hub.changed(&relation.name, end));
+            relations.for_each(|relation| hub.changed(&catalog.channel_of(relation), end));
         }));
         let (hub, engine) = (self.notify.clone(), Arc::downgrade(self));
         self.runner.hooks.on_change(Box::new(move |id, end| {
@@ -177,8 +178,9 @@ impl Engine {
                 return;
             }
             // The name as it is now: relations are renamed.
-            if let Some(relation) = engine.upgrade().and_then(|engine| engine.catalog().by_id(id).cloned()) {
-                hub.changed(&relation.name, end);
+            let Some(catalog) = engine.upgrade().map(|engine| engine.catalog()) else { return };
+            if let Some(relation) = catalog.by_id(id) {
+                hub.changed(&catalog.channel_of(relation), end);
             }
         }));
     }
@@ -322,7 +324,7 @@ fn template(cores: usize, memory_bytes_max: usize, spill: Option<PathBuf>) -> Re
     let mode = spill.map_or(DiskManagerMode::OsTmpDirectory, |directory| DiskManagerMode::Directories(vec![directory]));
     let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(limits::SPILL_BYTES_MAX);
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
-    let config = func::config().with_target_partitions(cores);
+    let config = func::config().with_target_partitions(cores).with_default_catalog_and_schema("everfold", UNQUALIFIED);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     Ok(func::register(builder).build())
 }

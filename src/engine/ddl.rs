@@ -13,8 +13,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
-use super::constraints::referring;
+use super::constraints::{is_taken, referring};
 use super::database::Engine;
+use super::dml::parsed_query;
 use super::ksql;
 use super::node::{Input, Node, Source};
 use super::query::Planned;
@@ -22,7 +23,10 @@ use super::recovery::{catalog_event, catalog_events};
 use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
-use crate::catalog::{CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Relation, RelationId, RelationKind};
+use crate::catalog::{
+    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Name, NamespaceId, Relation, RelationId, RelationKind, Scope, TEMPORARY_NAME,
+    TEMPORARY_NAMESPACE,
+};
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, Identity, Upsert};
@@ -185,7 +189,7 @@ impl Engine {
         base.mark_start_execution();
         let state = base.clone();
         let names = Names {
-            catalog: catalog.clone(),
+            scope: Scope::kept(catalog.clone()),
             context,
             hidden: false,
             stand_ins: vec![],
@@ -286,8 +290,8 @@ impl Engine {
 
 impl Session {
     /// True if the relation is there already and that is all right; 42P07 if it is not.
-    pub(super) fn exists(&mut self, name: &str, if_not_exists: bool) -> Result<bool> {
-        if self.catalog().find(name).is_none() && self.catalog().sequence(name).is_none() {
+    pub(super) fn exists(&mut self, namespace: NamespaceId, name: &str, if_not_exists: bool) -> Result<bool> {
+        if !is_taken(&self.catalog(), namespace, name) {
             return Ok(false);
         }
         let exists = Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));
@@ -299,23 +303,30 @@ impl Session {
     }
 
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
-        let NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary } = new;
-        if temporary.is_none() {
-            self.define().await?;
-            self.may_create()?;
-        }
+        let NewRelation { kind, name, mut columns, key, rules, numbered, if_not_exists, temporary } = new;
+        let namespace = match temporary {
+            Some(_) => temporary_place(&name)?,
+            None => {
+                self.define().await?;
+                let namespace = self.scope().place_of(&name)?.id;
+                self.may_create_in(namespace)?;
+                namespace
+            }
+        };
+        let name = name.name;
         let exists = match temporary {
             Some(_) => self.exists_temporary(&name, if_not_exists),
-            None => self.exists(&name, if_not_exists)?,
+            None => self.exists(namespace, &name, if_not_exists)?,
         };
         if exists {
             return Ok(());
         }
-        for column in &columns {
-            self.check_default(column).await?;
+        for column in &mut columns {
+            self.keep_default(column).await?;
         }
         let sql = text.trim().to_string();
-        let mut relation = Relation { key, owner: self.role(), ..Relation::new(self.engine.new_id(), name, kind, columns, sql) };
+        let relation = Relation::new(self.engine.new_id(), name, kind, columns, sql);
+        let mut relation = Relation { namespace, key, owner: self.role(), ..relation };
         if temporary.is_some() && !numbered.is_empty() {
             return Err(
                 Error::unsupported("a temporary table has no serial or identity columns").hint("Name a sequence: DEFAULT nextval('name').")
@@ -338,27 +349,29 @@ impl Session {
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {
         let engine = self.engine.clone();
-        self.may_create()?;
+        let before = self.scope();
+        let mut namespace = before.place_of(&view.name)?.id;
+        self.may_create_in(namespace)?;
+        let name = view.name.name.clone();
         let kind = if view.materialized { RelationKind::MaterializedView } else { RelationKind::View };
         let replaceable = |r: &&Arc<Relation>| view.or_replace && r.kind == kind && r.ksql.is_none();
         // Without the lock, since planning may take long; once more with it if the catalog has changed meanwhile.
-        let before = self.catalog();
-        if before.find(&view.name).is_some_and(|r| !replaceable(&r)) && self.exists(&view.name, view.if_not_exists)? {
+        if before.find_in(namespace, &name).is_some_and(|r| !replaceable(&r)) && self.exists(namespace, &name, view.if_not_exists)? {
             return Ok(());
         }
         let mut planned = self.plan_view(&view).await?;
         let catalog = self.define().await?;
-        if !Arc::ptr_eq(&before, &catalog) {
+        if !Arc::ptr_eq(&before.catalog, &catalog) {
             planned = self.plan_view(&view).await?;
+            namespace = self.scope().place_of(&view.name)?.id;
         }
-        let replaced = catalog.find(&view.name).filter(replaceable).cloned();
-        if replaced.is_none() && self.exists(&view.name, view.if_not_exists)? {
+        let replaced = catalog.find_in(namespace, &name).filter(replaceable).cloned();
+        if replaced.is_none() && self.exists(namespace, &name, view.if_not_exists)? {
             return Ok(());
         }
-        let (columns, dataflow) = planned;
-        let depends_on = named_relations(&catalog, &view.query);
+        let PlannedView { columns, sql, depends_on, dataflow } = planned;
         let owner = replaced.as_ref().map_or(self.role(), |old| old.owner);
-        let relation = Relation { depends_on, owner, ..Relation::new(engine.new_id(), view.name, kind, columns, view.sql) };
+        let relation = Relation { namespace, depends_on, owner, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -383,24 +396,10 @@ impl Session {
         self.stage(change, node.into_iter().collect())
     }
 
-    /// CREATE SCHEMA: there is one. Errors: 42P06, 0A000.
-    pub(super) fn create_schema(&mut self, name: &str, if_not_exists: bool) -> Result<Response> {
-        if name != "public" {
-            return Err(Error::unsupported(format!("schema \"{name}\" cannot be created: there is one schema, public"))
-                .hint("Leave the schema out, or begin the names of relations with it, as in sales_orders."));
-        }
-        let exists = Error::new(code::DUPLICATE_SCHEMA, "schema \"public\" already exists");
-        if !if_not_exists {
-            return Err(exists);
-        }
-        self.notice("NOTICE", Error::new(code::DUPLICATE_SCHEMA, "schema \"public\" already exists, skipping"));
-        Ok(Response::Done("CREATE SCHEMA".into()))
-    }
-
     /// REFRESH MATERIALIZED VIEW: done when the view has folded all that is acknowledged, as it has at every query. Errors: 42P01,
     /// 42809, 55000 for a view that has failed.
-    pub(super) async fn refresh_view(&mut self, name: &str) -> Result<Response> {
-        let relation = self.catalog().get(name)?.clone();
+    pub(super) async fn refresh_view(&mut self, name: &Name) -> Result<Response> {
+        let relation = self.scope().known(name)?.clone();
         if relation.kind != RelationKind::MaterializedView {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a materialized view")));
         }
@@ -412,22 +411,26 @@ impl Session {
         Ok(Response::Done("REFRESH MATERIALIZED VIEW".into()))
     }
 
-    /// The columns of a view, and its dataflow if it is materialized.
-    async fn plan_view(&self, view: &NewView) -> Result<(Vec<Column>, Option<Dataflow>)> {
+    /// What a view is: along the session's path, but for the dataflow, which is that of the query as the catalog keeps it.
+    async fn plan_view(&self, view: &NewView) -> Result<PlannedView> {
         let planned = self.plan_with(self.names_of_view(), &view.query, &[]).await?;
         if !planned.parameters.is_empty() {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }
         let columns = view_columns(&planned, &view.columns)?;
+        let sql = self.kept_query(&view.sql)?;
+        // What a plain view reads is read by that, with the rights of its owner.
+        let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
+        let depends_on = direct.into_iter().collect();
         if !view.materialized {
-            return Ok((columns, None));
+            return Ok(PlannedView { columns, sql, depends_on, dataflow: None });
         }
         // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.
         self.may_read(&planned.reads)?;
-        let (engine, query, catalog) = (self.engine.clone(), view.query.clone(), self.catalog());
+        let (engine, query, catalog) = (self.engine.clone(), parsed_query(&sql)?, self.catalog());
         let planned = self.aside(move || async move {
             let dataflow = engine.dataflow(&catalog, &query, &columns, false).await?;
-            Ok((columns, Some(dataflow)))
+            Ok(PlannedView { columns, sql, depends_on, dataflow: Some(dataflow) })
         });
         planned.await
     }
@@ -438,22 +441,27 @@ impl Session {
         }
     }
 
-    pub(super) async fn drop(&mut self, kind: RelationKind, names: &[String], if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) async fn drop(&mut self, kind: RelationKind, names: &[Name], if_exists: bool, cascade: bool) -> Result<()> {
         let catalog = self.define().await?;
+        let scope = self.scope();
         let mut wanted = BTreeSet::new();
         for name in names {
-            match catalog.find(name) {
+            match scope.find(name) {
                 None if if_exists => {
-                    let text = format!("{} \"{name}\" does not exist, skipping", kind.word());
+                    let text = match scope.check_schema(name) {
+                        Err(e) => format!("{}, skipping", e.message()),
+                        Ok(()) => format!("{} \"{name}\" does not exist, skipping", kind.word()),
+                    };
                     self.notice("NOTICE", Error::new(code::SUCCESS, text));
                 }
                 None => {
-                    let mut error = catalog.get(name).expect_err("it was not found");
+                    scope.check_schema(name)?;
+                    let mut error = scope.missing(name);
                     error.fields_mut().message = format!("{} \"{name}\" does not exist", kind.word());
                     return Err(error);
                 }
                 Some(relation) if relation.kind != kind => {
-                    let message = format!("\"{name}\" is not a {}", kind.word());
+                    let message = format!("\"{}\" is not a {}", name.name, kind.word());
                     return Err(Error::new(code::WRONG_OBJECT_TYPE, message)
                         .hint(format!("Use DROP {} to remove it.", relation.kind.word().to_uppercase())));
                 }
@@ -480,13 +488,13 @@ impl Session {
             return Ok(());
         }
         let others: Vec<&Arc<Relation>> = all.difference(&wanted).filter_map(|id| catalog.by_id(*id)).collect();
-        self.tell_cascade(&others);
+        self.tell_cascade(&others.iter().map(|r| format!("drop cascades to {} {}", r.kind.word(), r.name)).collect::<Vec<_>>());
         self.drop_references(&catalog, &all, cascade)?;
         self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
     }
 
     /// Takes away the constraints by which tables that stay refer to some that go. Errors: 2BP01 without `cascade`.
-    fn drop_references(&mut self, catalog: &Catalog, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
+    pub(super) fn drop_references(&mut self, catalog: &Catalog, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
         for parent in gone.iter().filter_map(|id| catalog.by_id(*id)) {
             for (child, constraint, _) in referring(catalog, parent.id).filter(|(child, _, _)| !gone.contains(&child.id)) {
                 let told = format!("constraint {} on table {}", constraint.name, child.name);
@@ -507,9 +515,8 @@ impl Session {
     }
 
     /// The NOTICE of a DROP .. CASCADE: what goes with it.
-    fn tell_cascade(&mut self, others: &[&Arc<Relation>]) {
-        let names: Vec<String> = others.iter().map(|r| format!("drop cascades to {} {}", r.kind.word(), r.name)).collect();
-        match names.as_slice() {
+    pub(super) fn tell_cascade(&mut self, others: &[String]) {
+        match others {
             [] => {}
             [only] => self.notice("NOTICE", Error::new(code::SUCCESS, only.clone())),
             several => {
@@ -532,7 +539,7 @@ fn check_replaceable(catalog: &Catalog, old: &Relation) -> Result<()> {
 /// CREATE STREAM and CREATE TABLE.
 pub struct NewRelation {
     pub kind: RelationKind,
-    pub name: String,
+    pub name: Name,
     pub columns: Vec<Column>,
     /// Indices into `columns`.
     pub key: Vec<usize>,
@@ -547,7 +554,7 @@ pub struct NewRelation {
 /// CREATE VIEW and CREATE MATERIALIZED VIEW.
 pub struct NewView {
     pub materialized: bool,
-    pub name: String,
+    pub name: Name,
     pub columns: Vec<String>,
     pub query: Box<ast::Query>,
     pub sql: String,
@@ -576,14 +583,24 @@ fn view_columns(planned: &Planned, names: &[String]) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-/// The relations that a query names directly, plain views included.
-fn named_relations(catalog: &Catalog, query: &ast::Query) -> Vec<RelationId> {
-    let mut found = BTreeSet::new();
-    let _ = sqlparser::ast::visit_relations(query, |name| {
-        if let Some(relation) = name.0.last().and_then(|p| p.as_ident()).and_then(|i| catalog.find(&crate::sql::fold_name(i))) {
-            found.insert(relation.id);
+/// A view as it is about to be made.
+struct PlannedView {
+    columns: Vec<Column>,
+    /// Its query as the catalog keeps it.
+    sql: String,
+    /// The relations that it names directly, plain views included.
+    depends_on: Vec<RelationId>,
+    /// If it is materialized.
+    dataflow: Option<Dataflow>,
+}
+
+/// Where a temporary table is made. Errors: 42P16 for one with the name of another schema.
+pub(super) fn temporary_place(name: &Name) -> Result<NamespaceId> {
+    match &name.schema {
+        Some(schema) if schema != TEMPORARY_NAME => {
+            let message = "cannot create temporary relation in non-temporary schema";
+            Err(Error::new(code::INVALID_TABLE_DEFINITION, message).hint("Leave the schema out."))
         }
-        std::ops::ControlFlow::<()>::Continue(())
-    });
-    found.into_iter().collect()
+        _ => Ok(TEMPORARY_NAMESPACE),
+    }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::ddl::{NewRelation, NewView};
 use super::dml::scalars;
 use super::explain;
+use super::path::with_schema;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
-use crate::catalog::{Privileges, RelationKind};
+use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
@@ -53,7 +54,7 @@ impl Session {
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
-        Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), statement, way })
+        Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), path: self.path(), statement, way })
     }
 
     /// The columns that a statement other than a query answers.
@@ -78,20 +79,21 @@ impl Session {
 
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        self.run_planned(prepared, parameters).await.map_err(|e| located(&prepared.text, e))
+        let done = self.run_planned(prepared, parameters).await;
+        done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), e)))
     }
 
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
         self.refuse_in_failed(&prepared.statement)?;
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
-            Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) => {
+            Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
                 self.may(Privileges::SELECT, lookup.relation())?;
                 self.teller.awaits([lookup.relation().id]);
                 return lookup.run(&self.engine, prepared, &parameters).await;
             }
-            // A plan does not see what the transaction has done since.
-            Way::Query(planned) if !self.has_own() => {
+            // A plan sees neither what the transaction has done since, nor another search_path.
+            Way::Query(planned) if !self.has_own() && self.path() == prepared.path => {
                 let values = scalars(&prepared.parameters, &parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
@@ -103,7 +105,7 @@ impl Session {
             let done = self.run_definition(prepared).await;
             return self.end_alone(done).await;
         }
-        let constrained: Vec<&str> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
+        let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
         if !constrained.is_empty() {
             self.begin_alone();
             let copies = matches!(prepared.statement, Statement::CopyIn { .. });
@@ -115,7 +117,7 @@ impl Session {
     }
 
     /// Runs a statement that changes relations, and checks their constraints.
-    async fn run_checked(&mut self, names: &[&str], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+    async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         for name in names {
             self.lock_constrained(name).await?;
         }
@@ -142,7 +144,6 @@ impl Session {
                 self.resume(name, *if_exists, *skip).await?;
                 done("ALTER MATERIALIZED VIEW")
             }
-            Statement::CreateSchema { name, if_not_exists } => self.create_schema(name, *if_not_exists),
             Statement::Refresh(name) => self.refresh_view(name).await,
             Statement::SetConstraints { names, deferred } => {
                 self.set_constraints(names, *deferred).await?;
@@ -206,6 +207,12 @@ impl Session {
     /// Plans and runs a query.
     pub(super) async fn select(&mut self, query: &sqlparser::ast::Query, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
+        let alike = |known: &Vec<Column>| {
+            known.len() == planned.columns.len() && known.iter().zip(&planned.columns).all(|(a, b)| a.name == b.name && a.ty == b.ty)
+        };
+        if !prepared.columns.as_ref().is_none_or(alike) {
+            return Err(Error::unsupported("cached plan must not change result type").hint("Prepare the statement again."));
+        }
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let stream = self.run_query(&planned, values).await?;
         Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
@@ -252,6 +259,18 @@ impl Session {
                     self.drop(*kind, &names, *if_exists, *cascade).await?;
                 }
                 format!("DROP {}", kind.word().to_uppercase())
+            }
+            Statement::CreateSchema { name, owner, if_not_exists } => {
+                self.create_schema(name.as_deref(), owner.as_ref(), *if_not_exists).await?;
+                "CREATE SCHEMA".into()
+            }
+            Statement::AlterSchema { name, change } => {
+                self.alter_schema(name, change).await?;
+                "ALTER SCHEMA".into()
+            }
+            Statement::DropSchema { names, if_exists, cascade } => {
+                self.drop_schemas(names, *if_exists, *cascade).await?;
+                "DROP SCHEMA".into()
             }
             Statement::CreateSequence { name, options, if_not_exists } => {
                 self.create_sequence(name, options, *if_not_exists).await?;
@@ -343,17 +362,18 @@ fn defines(statement: &Statement) -> bool {
         S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
         S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
         S::CreateIndex { .. } | S::DropIndex { .. } => true,
+        S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
         S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
         _ => false,
     }
 }
 
 /// The relations whose rows a statement changes.
-fn changes(statement: &Statement) -> Vec<&str> {
+fn changes(statement: &Statement) -> Vec<&Name> {
     match statement {
         Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => vec![table],
         Statement::Update(change) | Statement::Delete(change) => vec![&change.table],
-        Statement::Truncate { tables } => tables.iter().map(String::as_str).collect(),
+        Statement::Truncate { tables } => tables.iter().collect(),
         Statement::WithChanges { changes: first, then } => {
             first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()
         }

@@ -11,7 +11,7 @@ use sqlparser::ast;
 
 use super::query::collect;
 use super::session::{Column, Response, Session};
-use crate::catalog::{Privileges, RelationKind};
+use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::OperatorReport;
@@ -91,9 +91,9 @@ impl Session {
     }
 
     /// EXPLAIN ANALYZE view: rows in and out, state, time, and lag.
-    pub(super) fn explain_view(&mut self, name: &str) -> Result<Response> {
-        let catalog = self.catalog();
-        let relation = catalog.get(name)?;
+    pub(super) fn explain_view(&mut self, name: &Name) -> Result<Response> {
+        let scope = self.scope();
+        let relation = scope.get(name)?;
         self.may(Privileges::SELECT, relation)?;
         let Some(node) = self.engine.node(relation.id) else {
             let hint = "EXPLAIN ANALYZE takes a materialized view or a table; EXPLAIN ANALYZE SELECT .. runs a query.";

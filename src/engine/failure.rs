@@ -24,7 +24,7 @@ use super::database::Engine;
 use super::ddl;
 use super::node::{Node, Source, read_log};
 use super::session::Session;
-use crate::catalog::{Change, Relation, RelationId, RelationKind};
+use crate::catalog::{Change, Name, Relation, RelationId, RelationKind};
 use crate::data::{Delta, POSITION, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -198,7 +198,7 @@ impl Replica {
 
 impl Session {
     /// `ALTER MATERIALIZED VIEW .. RESUME [SKIP]`: folds a failed view and all above it again.
-    pub(super) async fn resume(&mut self, name: &str, if_exists: bool, skip: bool) -> Result<()> {
+    pub(super) async fn resume(&mut self, name: &Name, if_exists: bool, skip: bool) -> Result<()> {
         if self.transaction.as_ref().is_some_and(|t| t.explicit) {
             let message = "ALTER MATERIALIZED VIEW .. RESUME cannot run inside a transaction block";
             return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, message).hint("COMMIT first; it cannot be rolled back."));
@@ -206,12 +206,12 @@ impl Session {
         let engine = self.engine.clone();
         let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
-        let relation = match catalog.get(name) {
+        let relation = match self.scope().get(name).cloned() {
             Err(_) if if_exists => {
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("relation \"{name}\" does not exist, skipping")));
                 return Ok(());
             }
-            found => found?.clone(),
+            found => found?,
         };
         if relation.kind != RelationKind::MaterializedView {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a materialized view")));

@@ -10,7 +10,8 @@ use super::privileges::{denied, denied_text};
 use super::roles::grantee;
 use super::session::Session;
 use crate::catalog::{
-    BOOTSTRAP, Change, Granted, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind, RoleChange, RoleId, Roles,
+    BOOTSTRAP, Change, Granted, Name, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind, RoleChange, RoleId, Roles,
+    SYSTEM_NAMESPACES, Scope, told,
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{RoleName, Target, Wanted};
@@ -128,39 +129,35 @@ fn take_back(
 
 /// The objects that a statement names. Errors: 42P01, 3F000, 3D000.
 fn places(session: &Session, on: &Target, wanted: Wanted) -> Result<Vec<Place>> {
-    let catalog = session.catalog();
-    let schema = |name: &String| match crate::serve::system::names::schema_oid(name) {
-        Some(_) => Ok(Place {
-            object: Object::Schema(name.clone()),
-            owner: BOOTSTRAP,
-            all: Object::Schema(name.clone()).privileges(None),
-            kind: "schema",
-            name: name.clone(),
-        }),
-        None => Err(Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))),
-    };
+    let scope = session.scope();
     match on {
-        Target::Relations(names) => names.iter().map(|name| Ok(of_relation(catalog.get(name)?))).collect(),
+        Target::Relations(names) => names.iter().map(|name| Ok(of_relation(scope.known(name)?))).collect(),
         Target::AllIn(schemas) => {
             let mut places = Vec::new();
             for name in schemas {
-                schema(name)?;
+                if SYSTEM_NAMESPACES.iter().any(|s| s.1 == name) {
+                    continue;
+                }
+                let schema = scope.get_namespace(name)?;
                 // What a kind of relation can never have is nothing that is missing.
                 let fits = |place: &Place| wanted.is_none_or(|wanted| !wanted.within(place.all).is_none());
-                places.extend(catalog.relations().filter(|_| name == "public").map(of_relation).filter(fits));
+                places.extend(scope.relations_in(schema.id).map(of_relation).filter(fits));
             }
             Ok(places)
         }
-        Target::Schemas(names) => {
-            let places = names.iter().map(schema).collect::<Result<Vec<_>>>()?;
-            match places.iter().find(|place| place.name != "public") {
-                Some(place) => Err(Error::unsupported(format!("privileges on schema {} are not supported", place.name))
-                    .hint("Everybody may look at the system's relations, and nobody change them.")),
-                None => Ok(places),
-            }
-        }
+        Target::Schemas(names) => names.iter().map(|name| of_schema(&scope, name)).collect(),
         Target::Databases(names) => names.iter().map(|name| database(session, name)).collect(),
     }
+}
+
+fn of_schema(scope: &Scope, name: &str) -> Result<Place> {
+    if SYSTEM_NAMESPACES.iter().any(|s| s.1 == name) {
+        return Err(Error::unsupported(format!("privileges on schema {name} are not supported"))
+            .hint("Everybody may look at the system's relations, and nobody change them."));
+    }
+    let schema = scope.get_namespace(name)?;
+    let object = Object::Schema(schema.name.clone());
+    Ok(Place { all: object.privileges(None), object, owner: schema.owner, kind: "schema", name: schema.name.clone() })
 }
 
 fn of_relation(relation: &Arc<Relation>) -> Place {
@@ -241,14 +238,14 @@ fn warn_of_missing(session: &mut Session, place: &Place, asked: Privileges, may:
 
 impl Session {
     /// ALTER kind name OWNER TO.
-    pub(super) async fn give(&mut self, kind: RelationKind, name: &str, if_exists: bool, owner: &RoleName) -> Result<()> {
-        let catalog = self.catalog();
-        let relation = match catalog.find(name) {
+    pub(super) async fn give(&mut self, kind: RelationKind, name: &Name, if_exists: bool, owner: &RoleName) -> Result<()> {
+        let scope = self.scope();
+        let relation = match scope.find(name) {
             None if if_exists => {
                 self.notice("NOTICE", Error::new(code::SUCCESS, format!("relation \"{name}\" does not exist, skipping")));
                 return Ok(());
             }
-            _ => catalog.get(name)?,
+            _ => scope.known(name)?,
         };
         // ALTER TABLE is PostgreSQL's word for any kind.
         if relation.kind != kind && kind != RelationKind::Table {
@@ -261,7 +258,7 @@ impl Session {
     }
 
     /// Errors: 42501 unless the current role is a member of that one.
-    fn may_stand_in_for(&self, role: RoleId) -> Result<()> {
+    pub(super) fn may_stand_in_for(&self, role: RoleId) -> Result<()> {
         let roles = &self.authority.roles;
         if self.authority.superuser || roles.member_of(self.role()).contains(&role) {
             return Ok(());
@@ -276,17 +273,18 @@ impl Session {
             return Ok(());
         }
         let change = Change::Own(moved.iter().map(|(id, _, new)| (*id, *new)).collect());
-        let roles = self.authority.roles.clone();
         self.stage_rights(change)?;
+        moved.into_iter().try_for_each(|(id, old, new)| self.regrant(&Object::Relation(id), old, new))
+    }
+
+    /// What the old owner of an object has granted on it becomes the new one's.
+    pub(super) fn regrant(&mut self, object: &Object, old: RoleId, new: RoleId) -> Result<()> {
+        let roles = self.authority.roles.clone();
         let mut grants = Vec::new();
-        for (id, old, new) in moved {
-            let object = Object::Relation(id);
-            let given = roles.grants_on(&object).filter(|(to, from, _)| *from == old || *to == new);
-            for (to, from, granted) in given.map(|(to, from, granted)| (to, from, *granted)).collect::<Vec<_>>() {
-                grants.push(RoleChange::Grant { object: object.clone(), grantee: to, grantor: from, granted: Granted::default() });
-                if to != new {
-                    grants.push(RoleChange::Grant { object: object.clone(), grantee: to, grantor: new, granted });
-                }
+        for (to, from, granted) in roles.grants_on(object).filter(|(to, from, _)| *from == old || *to == new) {
+            grants.push(RoleChange::Grant { object: object.clone(), grantee: to, grantor: from, granted: Granted::default() });
+            if to != new {
+                grants.push(RoleChange::Grant { object: object.clone(), grantee: to, grantor: new, granted: *granted });
             }
         }
         self.change_roles(grants)
@@ -312,7 +310,8 @@ impl Session {
         self.may_stand_in_for(to)?;
         let catalog = self.catalog();
         let theirs = catalog.relations().filter(|r| from.contains(&r.owner)).map(|r| (r.id, r.owner, to)).collect();
-        self.change_owners(theirs).await
+        self.change_owners(theirs).await?;
+        catalog.namespaces().filter(|n| from.contains(&n.owner)).try_for_each(|n| self.give_schema(n, to))
     }
 
     /// DROP OWNED BY: takes back what the roles were granted and have granted. Errors: 0A000 while they own relations, whose DROP shall
@@ -320,10 +319,11 @@ impl Session {
     pub(super) async fn drop_owned(&mut self, names: &[RoleName]) -> Result<()> {
         let gone = self.owned(names)?;
         let catalog = self.catalog();
-        let theirs: Vec<String> =
-            catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| format!("{} {}", r.kind.word(), r.name)).collect();
+        let relations = catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| told(&catalog, r));
+        let schemas = catalog.namespaces().filter(|n| gone.contains(&n.owner)).map(|n| format!("schema {}", n.name));
+        let theirs: Vec<String> = relations.chain(schemas).collect();
         if !theirs.is_empty() {
-            return Err(Error::unsupported("DROP OWNED does not drop relations")
+            return Err(Error::unsupported("DROP OWNED does not drop relations and schemas")
                 .detail(format!("Owned are: {}.", theirs.join(", ")))
                 .hint("REASSIGN OWNED BY .. TO .. first, or DROP them one by one."));
         }

@@ -17,11 +17,12 @@ use super::dml::scalars;
 use super::node::Node;
 use super::session::{Column, Parameters, Prepared, Response};
 use super::time::tells_time;
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Relation, Scope};
 use crate::data::datetime::Zone;
 use crate::data::{PgType, decode};
 use crate::error::{Error, Result, code};
 use crate::plan::origin::Origin;
+use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 
 /// A recognised look-up.
@@ -43,8 +44,8 @@ enum KeyPart {
 
 impl Lookup {
     /// The look-up that a query is, if it is one.
-    pub(super) fn recognise(engine: &Engine, catalog: &Catalog, query: &ast::Query, declared: &[Option<PgType>]) -> Option<Lookup> {
-        let (select, relation) = plain_select(catalog, query)?;
+    pub(super) fn recognise(engine: &Engine, scope: &Scope, query: &ast::Query, declared: &[Option<PgType>]) -> Option<Lookup> {
+        let (select, relation) = plain_select(scope, query)?;
         let node = engine.node(relation.id)?;
         let key_columns = node.with_output(|output| output.key().map(<[usize]>::to_vec))?;
         let mut equalities = Vec::new();
@@ -137,7 +138,7 @@ impl Lookup {
 }
 
 /// SELECT .. FROM relation WHERE .., and nothing else.
-fn plain_select<'a>(catalog: &Catalog, query: &'a ast::Query) -> Option<(&'a ast::Select, Arc<Relation>)> {
+fn plain_select<'a>(scope: &Scope, query: &'a ast::Query) -> Option<(&'a ast::Select, Arc<Relation>)> {
     if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty()
     {
         return None;
@@ -155,8 +156,7 @@ fn plain_select<'a>(catalog: &Catalog, query: &'a ast::Query) -> Option<(&'a ast
     }
     let [table] = select.from.as_slice() else { return None };
     let TableFactor::Table { name, alias: None, args: None, sample: None, version: None, .. } = &table.relation else { return None };
-    let [part] = name.0.as_slice() else { return None };
-    let relation = catalog.find(&fold_name(part.as_ident()?))?;
+    let relation = scope.find(&relation_name(name).ok()?)?;
     (table.joins.is_empty()).then(|| (select.as_ref(), relation.clone()))
 }
 

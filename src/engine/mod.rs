@@ -14,6 +14,7 @@
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
+//!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]).
 //! 10. Temporary tables ([`temporary`]) are their session's alone.
 //! 11. How far long work is, [`progress`] counts and tells.
 //! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
@@ -46,13 +47,16 @@ mod modes;
 pub mod node;
 pub mod notify;
 pub mod own;
+mod path;
 pub mod planning;
 pub mod privileges;
 pub mod progress;
 pub mod query;
 pub mod recovery;
+mod rename;
 pub mod roles;
 pub mod runner;
+mod schemas;
 pub mod sequence;
 pub mod session;
 mod set;

@@ -5,9 +5,10 @@
 //!    something to tell holds [`Hub::order`] from before its append until it has published, so everybody is told in commit order.
 //! 3. The connection takes it out when it is idle outside a transaction, and no faster than its client reads.
 //!
-//! A channel that has the name of a materialized view, stream or table is also told of each commit that changed it: `{"position": n}`
-//! says that a query sees the change from position n on. The log and the runner call [`Hub::changed`] for that. While such a notice
-//! waits, a later one takes its place; a view that folds several commits in one step tells of the last.
+//! A channel that has the name of a materialized view, stream or table (outside of the first schema `schema.name`) is also told of each
+//! commit that changed it: `{"position": n}` says that a query sees the change from position n on. The log and the runner call
+//! [`Hub::changed`] for that. While such a notice waits, a later one takes its place; a view that folds several commits in one step tells of
+//! the last.
 //!
 //! Bounded: a mailbox holds [`limits::NOTIFICATIONS_MAX`] notifications of [`limits::NOTIFICATION_BYTES_MAX`] together. One more, and
 //! its session ends with 53400; nobody else is delayed.

@@ -11,12 +11,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::session::Session;
-use crate::catalog::{BOOTSTRAP, CHECKPOINT, Granted, Object, Privileges, Relation, RoleId, Roles, Sequence};
+use crate::catalog::{
+    BOOTSTRAP, CHECKPOINT, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence, TEMPORARY_NAMESPACE,
+};
 use crate::error::{Error, Result, code};
 use crate::plan::names::Read;
-
-/// The schema that relations are created in.
-const SCHEMA: &str = "public";
 
 /// Who a session is.
 #[derive(Clone, Debug)]
@@ -86,6 +85,22 @@ impl Authority {
         self.has_role(relation.owner) || self.on(&Object::Relation(relation.id), of_kind).privileges.has(privilege)
     }
 
+    /// True if it may look into a schema.
+    pub fn may_use(&self, namespace: &Namespace) -> bool {
+        self.may_in(namespace, Privileges::USAGE)
+    }
+
+    /// True if it may create schemas.
+    pub fn may_create_schemas(&self) -> bool {
+        self.superuser || self.on(&Object::Database, Object::Database.privileges(None)).privileges.has(Privileges::CREATE)
+    }
+
+    /// True if it may do that in a schema.
+    fn may_in(&self, namespace: &Namespace, privilege: Privileges) -> bool {
+        let object = Object::Schema(namespace.name.clone());
+        self.has_role(namespace.owner) || self.on(&object, object.privileges(None)).privileges.has(privilege)
+    }
+
     /// What it holds on an object that it does not own, of which `all` may be granted.
     fn on(&self, object: &Object, all: Privileges) -> Granted {
         self.roles.held_by(object, &self.inherits, all)
@@ -135,7 +150,7 @@ impl Session {
         if self.authority.superuser {
             return Ok(());
         }
-        self.may_in_schema(Privileges::USAGE)?;
+        self.may_in_schema(relation.namespace, Privileges::USAGE)?;
         if self.authority.may(privilege, relation) {
             return Ok(());
         }
@@ -169,31 +184,43 @@ impl Session {
         if self.authority.has_role(relation.owner) { Ok(()) } else { Err(must_be_owner(relation)) }
     }
 
-    /// As [`Session::must_own`], of the relation of that name if there is one.
-    pub(super) fn must_own_named(&self, name: &str) -> Result<()> {
-        self.catalog().find(name).map_or(Ok(()), |relation| self.must_own(relation))
+    /// As [`Session::must_own`], of the relation of that name among those of ksqlDB's dialect, if there is one.
+    pub(super) fn must_own_public(&self, name: &str) -> Result<()> {
+        self.catalog().find_public(name).map_or(Ok(()), |relation| self.must_own(relation))
     }
 
     /// Errors: 42501 unless the current role owns the column that the sequence is for, or, of one on its own, may create sequences.
     pub(super) fn must_own_sequence(&self, sequence: &Sequence) -> Result<()> {
         match sequence.owner.as_ref().and_then(|(id, _)| self.catalog().by_id(*id).cloned()) {
             Some(relation) => self.must_own(&relation),
-            None => self.may_create(),
+            None => self.may_create_in(sequence.namespace),
         }
     }
 
-    /// Errors: 42501 unless the current role may create relations.
-    pub(super) fn may_create(&self) -> Result<()> {
-        self.may_in_schema(Privileges::CREATE)
+    /// Errors: 42501 unless the current role may create relations in that schema.
+    pub(super) fn may_create_in(&self, namespace: NamespaceId) -> Result<()> {
+        self.may_in_schema(namespace, Privileges::CREATE)
     }
 
-    fn may_in_schema(&self, privilege: Privileges) -> Result<()> {
-        let all = Privileges::USAGE.and(Privileges::CREATE);
-        if self.authority.superuser || self.authority.on(&Object::Schema(SCHEMA.into()), all).privileges.has(privilege) {
+    fn may_in_schema(&self, namespace: NamespaceId, privilege: Privileges) -> Result<()> {
+        if self.authority.superuser || namespace == TEMPORARY_NAMESPACE {
             return Ok(());
         }
-        let name = self.identity.name(&self.authority.roles, self.role());
-        Err(denied("schema", SCHEMA).hint(format!("A superuser can let it: GRANT {privilege} ON SCHEMA {SCHEMA} TO {name};")))
+        let catalog = self.catalog();
+        let schema = catalog.namespace(namespace);
+        if schema.is_some_and(|schema| self.authority.may_in(schema, privilege)) {
+            return Ok(());
+        }
+        let (schema, name) = (catalog.namespace_name(namespace), self.identity.name(&self.authority.roles, self.role()));
+        Err(denied("schema", schema).hint(format!("Its owner or a superuser can let it: GRANT {privilege} ON SCHEMA {schema} TO {name};")))
+    }
+
+    /// Errors: 42501 unless the current role owns the schema.
+    pub(super) fn must_own_schema(&self, namespace: &Namespace) -> Result<()> {
+        if self.authority.has_role(namespace.owner) {
+            return Ok(());
+        }
+        Err(denied_text(&format!("must be owner of schema {}", namespace.name)))
     }
 
     /// Errors: 42501 unless the current role may CHECKPOINT.

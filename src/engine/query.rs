@@ -1,6 +1,7 @@
 //! Queries: from the AST to rows.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,16 +23,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::session::{Column, Session};
-use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::catalog::{Name, Relation, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::names::output_names;
-use crate::plan::names::{Names, Read};
+use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
+use crate::sql::convert::relation_name;
 use crate::sql::hidden;
 
 /// A planned query: over names, not rows, so it can be run again.
@@ -53,11 +55,17 @@ pub struct Planned {
 impl Session {
     /// The names that a statement of the session may use.
     pub(super) fn names(&self) -> Names {
-        let catalog = self.catalog();
-        let expand = self.expanded(&catalog);
+        let scope = self.scope();
+        let expand = self.expanded(&scope);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
         let (as_owner, reads) = (None, Default::default());
-        Names { catalog, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
+        Names { scope, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
+    }
+
+    /// The names that a text of the catalog may use.
+    pub(super) fn names_kept(&self) -> Names {
+        let names = self.names();
+        Names { scope: Scope::kept(names.scope.catalog.clone()), ..names }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.
@@ -115,20 +123,19 @@ impl Session {
 }
 
 /// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
-pub async fn plan_over(mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
-    let labels = output_names(query);
-    let mut query = Box::new(query.clone());
-    names.hidden |= hidden::expose(&mut query, &|name| names.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
+pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+    let labels = output_names(written);
+    let mut query = Box::new(written.clone());
+    names.hidden |= hidden::expose(&mut query, &|name| names.is_stream(name));
     let mut statement = ast::Statement::Query(query);
-    let context = (names.context)();
-    rewrite(&mut statement, &context)?;
+    rewrite(&mut statement, &names.system_context())?;
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
-    let plan = planned.map_err(|e| missing_relation(&names.catalog, e))?;
+    let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;
     let relations = relations_of(&plan)?;
     let parameters = parameter_types(&plan, types)?;
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
-    let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.catalog)).collect();
+    let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
     let mut columns = columns_of(&schema, types, labels.as_deref());
     columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
@@ -175,7 +182,7 @@ pub async fn collect(mut stream: SendableRecordBatchStream) -> Result<Vec<Record
 }
 
 /// A relation that DataFusion did not find, as PostgreSQL words it.
-fn missing_relation(catalog: &Catalog, e: DataFusionError) -> Error {
+fn missing_relation(scope: &Scope, query: &ast::Query, e: DataFusionError) -> Error {
     let text = e.to_string();
     let error: Error = e.into();
     if error.code() != code::UNDEFINED_TABLE {
@@ -183,11 +190,14 @@ fn missing_relation(catalog: &Catalog, e: DataFusionError) -> Error {
     }
     let Some(qualified) = text.split('\'').nth(1) else { return error };
     let mut parts = qualified.rsplit('.');
-    let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().unwrap_or("public"));
-    match catalog.get(name) {
-        _ if schema != "public" => Error::new(code::UNDEFINED_TABLE, format!("relation \"{schema}.{name}\" does not exist")),
-        Err(missing) => missing,
-        Ok(_) => error,
+    let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().filter(|schema| *schema != UNQUALIFIED));
+    let name = Name { schema: schema.map(String::from), name: name.to_string() };
+    let is_it = |relation: &ast::ObjectName| relation_name(relation).is_ok_and(|relation| relation == name);
+    let named = ast::visit_relations(query, |relation| if is_it(relation) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    match scope.missing(&name) {
+        // A column that is qualified by what is not in FROM: where there are relations does not help.
+        missing if named.is_continue() && name.schema.is_some() => Error::new(missing.code(), missing.message()),
+        missing => missing,
     }
 }
 

@@ -9,7 +9,7 @@
 use super::grants;
 use super::privileges::denied_text;
 use super::session::{Response, Session};
-use crate::catalog::{BOOTSTRAP, Change, Membership, Object, PUBLIC, Role, RoleChange, RoleId, Roles};
+use crate::catalog::{BOOTSTRAP, Change, Membership, Object, PUBLIC, Role, RoleChange, RoleId, Roles, told};
 use crate::data::decode::parse_text;
 use crate::data::verifier::{random, sha256};
 use crate::data::{PgType, Secret, Verifier};
@@ -286,16 +286,17 @@ impl Session {
     /// Errors: 2BP01 if the role owns something, or something was granted to it or by it.
     fn refuse_dependents(&self, role: &Role) -> Result<()> {
         let catalog = self.catalog();
-        let owned = catalog.relations().filter(|r| r.owner == role.id).map(|r| format!("owner of {} {}", r.kind.word(), r.name));
+        let owned = catalog.relations().filter(|r| r.owner == role.id).map(|r| format!("owner of {}", told(&catalog, r)));
+        let schemas = catalog.namespaces().filter(|n| n.owner == role.id).map(|n| format!("owner of schema {}", n.name));
         let granted = catalog.roles().mentioned_in(role.id).map(|object| match object {
             Object::Relation(id) => match catalog.by_id(*id) {
-                Some(r) => format!("privileges for {} {}", r.kind.word(), r.name),
+                Some(r) => format!("privileges for {}", told(&catalog, r)),
                 None => format!("privileges for relation {id}"),
             },
             Object::Schema(name) => format!("privileges for schema {name}"),
             Object::Database => format!("privileges for database {}", self.context.database()),
         });
-        let mut all: Vec<String> = owned.chain(granted).collect();
+        let mut all: Vec<String> = owned.chain(schemas).chain(granted).collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());

@@ -17,14 +17,18 @@ use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 use parking_lot::Mutex;
 
+use super::constraints::is_taken;
 use super::context::Source;
 use super::database::Engine;
+use super::path::sequence_of_default;
 use super::recovery::catalog_event;
+use super::rename::numbers_of;
 use super::session::Session;
-use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Relation, RelationId, Sequence};
+use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Name, NamespaceId, Relation, RelationId, Scope, Sequence};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::log::Append;
+use crate::sql::respell::read_name;
 use crate::sql::statement::SequenceOptions;
 
 /// Numbers reserved at a time, as PostgreSQL's.
@@ -141,47 +145,34 @@ fn with_options(base: Sequence, is_new: bool, options: &SequenceOptions) -> Resu
     Ok(sequence)
 }
 
-/// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else.
-pub(super) fn sequence_of_default<'a>(catalog: &'a Catalog, default: &str) -> Option<&'a Arc<Sequence>> {
-    let argument = default.trim().strip_prefix("nextval(")?.strip_suffix(')')?;
-    let argument = argument.trim().strip_suffix("::regclass").unwrap_or(argument).trim();
-    let quoted = argument.strip_prefix('\'')?.strip_suffix('\'')?;
-    named(catalog, quoted)
-}
-
-/// The sequence that a text names: `name`, `public.name`, quoted or not.
-fn named<'a>(catalog: &'a Catalog, text: &str) -> Option<&'a Arc<Sequence>> {
-    let text = text.trim().replace("''", "'");
-    let last = match text.strip_suffix('"') {
-        Some(open) => open.rsplit_once('"').map(|(_, name)| name.to_string())?,
-        None => text.rsplit('.').next()?.to_lowercase(),
-    };
-    catalog.sequence(&last)
-}
-
 impl Session {
     /// CREATE SEQUENCE.
-    pub(super) async fn create_sequence(&mut self, name: &str, options: &SequenceOptions, if_not_exists: bool) -> Result<()> {
-        let catalog = self.define().await?;
-        self.may_create()?;
-        if self.exists(name, if_not_exists)? {
+    pub(super) async fn create_sequence(&mut self, name: &Name, options: &SequenceOptions, if_not_exists: bool) -> Result<()> {
+        self.define().await?;
+        let scope = self.scope();
+        let namespace = scope.place_of(name)?.id;
+        self.may_create_in(namespace)?;
+        if self.exists(namespace, &name.name, if_not_exists)? {
             return Ok(());
         }
         let owner = match &options.owner {
-            Some(Some((table, column))) => {
-                let relation = catalog.get(table)?;
-                relation.column(column)?;
-                Some((relation.id, column.clone()))
-            }
+            Some(Some(column)) => Some(owned_by(&scope, namespace, column)?),
             _ => None,
         };
-        let sequence = self.new_sequence(name.to_string(), owner, options)?;
+        let sequence = self.new_sequence(namespace, name.name.clone(), owner, options)?;
         self.stage(Change::PutSequence(sequence), vec![])
     }
 
-    fn new_sequence(&self, name: String, owner: Option<(RelationId, String)>, options: &SequenceOptions) -> Result<Sequence> {
+    fn new_sequence(
+        &self,
+        namespace: NamespaceId,
+        name: String,
+        owner: Option<(RelationId, String)>,
+        options: &SequenceOptions,
+    ) -> Result<Sequence> {
         let (ty, id) = (PgType::Int8.to_string(), self.engine.new_id());
-        with_options(Sequence { id, name, ty, start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false, owner }, true, options)
+        let base = Sequence { id, name, namespace, ty, start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false, owner };
+        with_options(base, true, options)
     }
 
     /// Gives a column of a relation that is about to be created or altered a sequence of its own. Answers the change that makes
@@ -190,7 +181,7 @@ impl Session {
         let catalog = self.catalog();
         let Column { name, identity, .. } = &relation.columns[column];
         let base = format!("{}_{name}_seq", relation.name);
-        let taken = |name: &str| catalog.find(name).is_some() || catalog.sequence(name).is_some();
+        let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
         let mut free = base.clone();
         for i in 1.. {
             if !taken(&free) {
@@ -199,26 +190,22 @@ impl Session {
             free = format!("{base}{i}");
         }
         let options = SequenceOptions { ty: options.ty.clone().or(Some(relation.columns[column].ty.clone())), ..options.clone() };
-        let sequence = self.new_sequence(free, Some((relation.id, name.clone())), &options)?;
+        let sequence = self.new_sequence(relation.namespace, free, Some((relation.id, name.clone())), &options)?;
         if identity.is_none() {
-            let shown = if is_plain(&sequence.name) { sequence.name.clone() } else { super::dml::quoted(&sequence.name) };
-            relation.columns[column].default = Some(format!("nextval('{}'::regclass)", shown.replace('\'', "''")));
+            relation.columns[column].default = Some(numbers_of(&catalog, &sequence));
         }
         Ok(Change::PutSequence(sequence))
     }
 
     /// ALTER SEQUENCE. Errors: 42P01.
-    pub(super) async fn alter_sequence(&mut self, name: &str, if_exists: bool, options: &SequenceOptions) -> Result<()> {
-        let catalog = self.define().await?;
-        let Some(sequence) = catalog.sequence(name).cloned() else { return self.no_sequence(name, if_exists) };
+    pub(super) async fn alter_sequence(&mut self, name: &Name, if_exists: bool, options: &SequenceOptions) -> Result<()> {
+        self.define().await?;
+        let scope = self.scope();
+        let Some(sequence) = scope.sequence(name).cloned() else { return self.no_sequence(name, if_exists) };
         self.must_own_sequence(&sequence)?;
         let mut altered = with_options(sequence.as_ref().clone(), false, options)?;
         match &options.owner {
-            Some(Some((table, column))) => {
-                let relation = catalog.get(table)?;
-                relation.column(column)?;
-                altered.owner = Some((relation.id, column.clone()));
-            }
+            Some(Some(column)) => altered.owner = Some(owned_by(&scope, sequence.namespace, column)?),
             Some(None) => altered.owner = None,
             None => {}
         }
@@ -229,36 +216,43 @@ impl Session {
         self.stage(Change::PutSequence(altered), vec![])
     }
 
-    /// DROP SEQUENCE. Errors: 42P01, 2BP01 where a column's default takes numbers from it.
-    pub(super) async fn drop_sequences(&mut self, names: &[String], if_exists: bool, cascade: bool) -> Result<()> {
+    /// DROP SEQUENCE. Errors: 42P01, 3F000, 2BP01 where a column's default takes numbers from it.
+    pub(super) async fn drop_sequences(&mut self, names: &[Name], if_exists: bool, cascade: bool) -> Result<()> {
         for name in names {
-            let catalog = self.define().await?;
-            let Some(sequence) = catalog.sequence(name).cloned() else {
+            self.define().await?;
+            let Some(sequence) = self.scope().sequence(name).cloned() else {
                 self.no_sequence(name, if_exists)?;
                 continue;
             };
             self.must_own_sequence(&sequence)?;
-            let takes =
-                |c: &Column| c.default.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
-            let users: Vec<Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(takes)).cloned().collect();
-            if let (false, Some(user)) = (cascade, users.first()) {
-                let message = format!("cannot drop sequence {name} because other objects depend on it");
-                return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                    .detail(format!("A default value of a column of table {} depends on sequence {name}.", user.name))
-                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-            for user in users {
-                let mut altered = user.as_ref().clone();
-                altered.columns.iter_mut().filter(|c| takes(c)).for_each(|c| c.default = None);
-                self.stage(Change::Alter(altered), vec![])?;
-            }
-            self.stage(Change::DropSequence(sequence.id), vec![])?;
+            self.drop_sequence(&sequence, cascade)?;
         }
         Ok(())
     }
 
-    fn no_sequence(&mut self, name: &str, if_exists: bool) -> Result<()> {
+    /// Drops a sequence, with `cascade` also the defaults that take numbers from it. Errors: 2BP01.
+    pub(super) fn drop_sequence(&mut self, sequence: &Sequence, cascade: bool) -> Result<()> {
+        let catalog = self.catalog();
+        let takes = |c: &Column| c.default.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
+        let users: Vec<Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(takes)).cloned().collect();
+        if let (false, Some(user)) = (cascade, users.first()) {
+            let name = &sequence.name;
+            let message = format!("cannot drop sequence {name} because other objects depend on it");
+            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                .detail(format!("A default value of a column of table {} depends on sequence {name}.", user.name))
+                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+        }
+        for user in users {
+            let mut altered = user.as_ref().clone();
+            altered.columns.iter_mut().filter(|c| takes(c)).for_each(|c| c.default = None);
+            self.stage(Change::Alter(altered), vec![])?;
+        }
+        self.stage(Change::DropSequence(sequence.id), vec![])
+    }
+
+    fn no_sequence(&mut self, name: &Name, if_exists: bool) -> Result<()> {
         if !if_exists {
+            self.scope().check_schema(name)?;
             return Err(Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")));
         }
         self.notice("NOTICE", Error::new(code::SUCCESS, format!("sequence \"{name}\" does not exist, skipping")));
@@ -284,9 +278,15 @@ impl Session {
     }
 }
 
-/// True for a name that needs no quotes.
-fn is_plain(name: &str) -> bool {
-    name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') && !name.starts_with(|c: char| c.is_ascii_digit())
+/// The column that a sequence shall go with. Errors: 42P01, 42703, 55000 for one of another schema.
+fn owned_by(scope: &Scope, namespace: NamespaceId, (table, column): &(Name, String)) -> Result<(RelationId, String)> {
+    let relation = scope.get(table)?;
+    relation.column(column)?;
+    if relation.namespace != namespace {
+        let message = "sequence must be in same schema as table it is linked to";
+        return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+    }
+    Ok((relation.id, column.clone()))
 }
 
 /// What a session was given.
@@ -335,26 +335,27 @@ pub(super) fn functions(engine: &Arc<Engine>, source: &Arc<Source>) -> Vec<Scala
 
 impl Function {
     /// The sequence that argument 0 names in row `i`, as text or by its number. Errors: 42P01.
-    fn sequence(&self, catalog: &Catalog, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
+    fn sequence(&self, scope: &Scope, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
         if let Ok(numbers) = cast(argument, &DataType::Int64)
             && !matches!(argument.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
         {
             let id = numbers.as_primitive::<Int64Type>().value(i);
-            let found = RelationId::try_from(id).ok().and_then(|id| catalog.sequences.get(id).cloned());
+            let found = RelationId::try_from(id).ok().and_then(|id| scope.sequences.get(id).cloned());
             return found.ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("could not open relation with OID {id}")));
         }
         let texts = cast(argument, &DataType::Utf8View)?;
         let text = texts.as_string_view().value(i);
-        named(catalog, text).cloned().ok_or_else(|| match catalog.find(text.trim_matches('"')) {
+        let name = read_name(text).ok_or_else(|| Error::new(code::INVALID_NAME, "invalid name syntax"))?;
+        scope.sequence(&name).cloned().ok_or_else(|| match scope.find(&name) {
             Some(_) => Error::new(code::WRONG_OBJECT_TYPE, format!("\"{text}\" is not a sequence")),
-            None => Error::new(code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")),
+            None => scope.missing(&name),
         })
     }
 
     fn call(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let gone = || Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command");
         let engine = self.engine.upgrade().ok_or_else(gone)?;
-        let catalog = self.source.catalog(&engine);
+        let scope = self.source.scope(&engine);
         let mut values: Vec<Option<i64>> = Vec::with_capacity(rows);
         for i in 0..rows {
             if arguments.iter().any(|a| a.is_null(i)) {
@@ -362,16 +363,16 @@ impl Function {
                 continue;
             }
             values.push(Some(match self.which {
-                Which::Last => self.last(&catalog)?,
-                Which::Current => self.current(self.sequence(&catalog, &arguments[0], i)?.as_ref())?,
+                Which::Last => self.last(&scope)?,
+                Which::Current => self.current(self.sequence(&scope, &arguments[0], i)?.as_ref())?,
                 Which::Next => {
-                    let sequence = self.sequence(&catalog, &arguments[0], i)?;
+                    let sequence = self.sequence(&scope, &arguments[0], i)?;
                     let number = futures::executor::block_on(engine.numbers(&sequence, 1))?[0];
                     self.source.drawn.lock().note(sequence.id, number);
                     number
                 }
                 Which::Set => {
-                    let sequence = self.sequence(&catalog, &arguments[0], i)?;
+                    let sequence = self.sequence(&scope, &arguments[0], i)?;
                     let to = cast(&arguments[1], &DataType::Int64)?.as_primitive::<Int64Type>().value(i);
                     let called = arguments.get(2).is_none_or(|a| a.as_boolean_opt().is_none_or(|b| b.value(i)));
                     if !(sequence.min..=sequence.max).contains(&to) {
@@ -459,6 +460,7 @@ mod tests {
         let base = Sequence {
             id: 1,
             name: "s".into(),
+            namespace: crate::catalog::PUBLIC_NAMESPACE,
             ty: "bigint".into(),
             start: 1,
             increment: 1,

@@ -23,6 +23,7 @@ use super::settings::{Settings, from_options};
 use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
+use crate::catalog::Path;
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -64,6 +65,8 @@ pub struct Prepared {
     pub columns: Option<Vec<Column>>,
     /// The statement's text.
     pub text: String,
+    /// The path along which its names were looked up.
+    pub(super) path: Path,
     pub(super) statement: Statement,
     pub(super) way: Way,
 }
@@ -159,7 +162,8 @@ pub struct Session {
 /// The last few statements of the simple protocol, so that one that comes again is not parsed and planned again.
 #[derive(Default)]
 pub(super) struct PlanCache {
-    pub version: usize,
+    /// The catalog and the path that they were planned over.
+    pub version: (usize, Path),
     pub entries: VecDeque<(String, Arc<Prepared>)>,
 }
 
@@ -321,6 +325,7 @@ impl Session {
         self.refresh();
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
+            && self.path() == prepared.path
             && self.may_use(lookup)
             && self.may_look_up(lookup)
             && let Some(response) = lookup.try_now(&self.engine, prepared, &parameters)
@@ -364,7 +369,8 @@ impl Session {
         if self.has_own() {
             return None;
         }
-        let version = Arc::as_ptr(&self.engine.catalog.load()) as usize;
+        let catalog = self.engine.catalog.load();
+        let version = (Arc::as_ptr(&catalog) as usize, self.path_in(&catalog));
         if self.plans.version != version {
             self.plans.entries.clear();
             self.plans.version = version;
@@ -382,7 +388,8 @@ impl Session {
         }
         let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
         let way = Way::Lookup(lookup);
-        let prepared = Arc::new(Prepared { parameters, columns, text: shape.to_string(), statement: Statement::Query(query), way });
+        let prepared =
+            Arc::new(Prepared { parameters, columns, text: shape.to_string(), path: self.path(), statement: Statement::Query(query), way });
         self.remember(shape, &prepared);
         Some(prepared)
     }
@@ -392,7 +399,7 @@ impl Session {
         if self.has_own() {
             return None;
         }
-        Lookup::recognise(&self.engine, &self.engine.catalog(), query, types).filter(|found| self.may_use(found))
+        Lookup::recognise(&self.engine, &self.scope(), query, types).filter(|found| self.may_use(found))
     }
 
     fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {

@@ -149,7 +149,8 @@ impl Session {
 
     /// LISTEN. Errors: 0A000 for a view that is not materialized, whose changes nobody follows.
     pub(super) fn listen(&mut self, channel: &str) -> Result<Response> {
-        if self.engine.catalog().find(channel).is_some_and(|r| r.kind == RelationKind::View) {
+        let catalog = self.engine.catalog();
+        if catalog.relations().any(|r| r.kind == RelationKind::View && catalog.channel_of(r) == channel) {
             return Err(Error::unsupported(format!("cannot listen to \"{channel}\": changes of a plain view are not followed"))
                 .hint("Create it as a materialized view, listen to what it reads, or choose another name for the channel."));
         }

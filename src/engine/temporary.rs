@@ -1,7 +1,7 @@
 //! CREATE TEMPORARY TABLE: tables that live in their session only, in memory.
 //!
 //! Nothing of them reaches the log or the catalog. Their definitions are laid over the catalog that the session sees
-//! ([`Session::catalog`]), where they hide other relations of the same name; their rows are events that nobody commits, and are read as
+//! ([`Session::catalog`]), in a schema of their own, `pg_temp`, which is before all others on the session's path; their rows are events that nobody commits, and are read as
 //! a transaction's own are ([`super::own`]). A transaction begins with a copy of both, so that ROLLBACK and savepoints hold for them too,
 //! and COMMIT brings the copy back ([`Session::keep_temporary`]) after ON COMMIT has been done. Outside of a transaction each change is one.
 //!
@@ -16,7 +16,7 @@ use super::events::upserts;
 use super::own::overlaid;
 use super::session::Session;
 use super::transaction::Transaction;
-use crate::catalog::{Catalog, Change, Relation, RelationId};
+use crate::catalog::{Catalog, Change, Name, Relation, RelationId, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::sql::statement::OnCommit;
@@ -85,11 +85,12 @@ impl Session {
     }
 
     /// Drops those of the names that are temporary tables, in the transaction that is open; answers the others.
-    pub(super) fn drop_temporary(&mut self, names: &[String]) -> Vec<String> {
+    pub(super) fn drop_temporary(&mut self, names: &[Name]) -> Vec<Name> {
         let Some(open) = self.transaction.as_mut().filter(|t| !t.temporary.is_empty()) else { return names.to_vec() };
         let mut others = Vec::new();
         for name in names {
-            match open.temporary.iter().position(|t| t.relation.name == *name) {
+            let fits = name.schema.as_deref().is_none_or(|schema| schema == TEMPORARY_NAME);
+            match open.temporary.iter().position(|t| fits && t.relation.name == name.name) {
                 Some(i) => {
                     let gone = open.temporary.remove(i).relation.id;
                     open.batches.retain(|(log, _)| *log != gone);

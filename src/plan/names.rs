@@ -14,7 +14,7 @@ use datafusion::sql::parser::Statement as DfStatement;
 use parking_lot::Mutex;
 use sqlparser::ast;
 
-use crate::catalog::{Catalog, Relation, RelationId, RelationKind, RoleId};
+use crate::catalog::{Name, Path, Relation, RelationId, RelationKind, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::serve::provider::{RelationProvider, SystemProvider};
@@ -34,16 +34,19 @@ pub struct Read {
     pub as_owner: Option<RoleId>,
 }
 
+/// The schema of names without one, for DataFusion: no identifier is empty.
+pub const UNQUALIFIED: &str = "";
+
 /// The names that a statement may use, as of one catalog.
 #[derive(Clone)]
 pub struct Names {
-    /// The relations.
-    pub catalog: Arc<Catalog>,
+    /// The relations, and the path along which they are looked up.
+    pub scope: Scope,
     /// What system relations show.
     pub context: ContextSource,
     /// True if the statement names a hidden column of a stream.
     pub hidden: bool,
-    /// Relations of this statement only, by name: rows that it has written, the table that it changes.
+    /// Relations of this statement only, by name, without a schema: rows that it has written, the table that it changes.
     pub stand_ins: Vec<(String, Arc<dyn TableProvider>)>,
     /// Materialized views to be read by their queries, as plain views are.
     pub expand: Arc<BTreeSet<RelationId>>,
@@ -85,17 +88,30 @@ impl Names {
         state
     }
 
-    async fn relation(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+    /// What a name without a schema means: the path's first thing of that name, else what there is in pg_catalog.
+    async fn unqualified(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some((_, stand_in)) = self.stand_ins.iter().find(|(of, _)| of == name) {
             return Ok(Some(stand_in.clone()));
         }
-        let Some(relation) = self.catalog.find(name) else { return Ok(None) };
+        for namespace in self.scope.path.namespaces() {
+            if let Some(relation) = self.scope.find_in(*namespace, name) {
+                return self.relation(relation).await.map(Some);
+            }
+            if let Some(system) = self.system(self.scope.namespace_name(*namespace), name) {
+                return Ok(Some(system));
+            }
+        }
+        // Where there is nothing planning goes on to look for a CTE of that name; the error is worded if there is none.
+        Ok(self.system("pg_catalog", name))
+    }
+
+    async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
         self.note(relation);
         if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
-            return Ok(Some(Arc::new(self.view(relation).await?)));
+            return Ok(Arc::new(self.view(relation).await?));
         }
         let shown = relation.kind == RelationKind::Stream && self.hidden;
-        Ok(Some(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) })))
+        Ok(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) }))
     }
 
     fn note(&self, relation: &Arc<Relation>) {
@@ -111,7 +127,9 @@ impl Names {
             return Err(crate::error::Error::internal(format!("view {} is not a query", relation.name)));
         };
         let mut names = self.clone();
-        names.hidden = hidden::expose(&mut query, &|name| self.catalog.find(name).is_some_and(|r| r.kind == RelationKind::Stream));
+        // It means what it meant to whoever made it.
+        names.scope.path = Path::kept();
+        names.hidden = hidden::expose(&mut query, &|name| names.is_stream(name));
         names.as_owner = Some(relation.owner);
         if relation.kind == RelationKind::MaterializedView {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
@@ -119,12 +137,26 @@ impl Names {
         }
         names.stand_ins = vec![];
         let mut statement = ast::Statement::Query(query);
-        rewrite(&mut statement, &(names.context)())?;
+        rewrite(&mut statement, &names.system_context())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;
         let renamed =
             relation.columns.iter().zip(plan.schema().columns()).map(|(c, from)| datafusion::logical_expr::col(from).alias(&c.name));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan.clone()).project(renamed.collect::<Vec<_>>())?.build()?;
         Ok(ViewTable::new(plan, Some(relation.sql.clone())))
+    }
+
+    /// True for the name of a stream.
+    pub fn is_stream(&self, name: &Name) -> bool {
+        self.scope.find(name).is_some_and(|r| r.kind == RelationKind::Stream)
+    }
+
+    /// What system functions know, with names looked up as here.
+    pub fn system_context(&self) -> Arc<SystemContext> {
+        let context = (self.context)();
+        if context.scope.path == self.scope.path && Arc::ptr_eq(&context.scope.catalog, &self.scope.catalog) {
+            return context;
+        }
+        Arc::new(SystemContext { scope: self.scope.clone(), ..context.as_ref().clone() })
     }
 
     fn system(&self, schema: &str, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -148,15 +180,17 @@ impl CatalogProviderList for Names {
 
 impl CatalogProvider for Names {
     fn schema_names(&self) -> Vec<String> {
-        ["public", "pg_catalog", "information_schema", "everfold", SET_FUNCTIONS].map(String::from).into()
+        let users = self.scope.namespaces().map(|n| n.name.as_str());
+        let others = SYSTEM_NAMESPACES.iter().map(|s| s.1).chain([TEMPORARY_NAME, SET_FUNCTIONS, UNQUALIFIED]);
+        users.chain(others).map(String::from).collect()
     }
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
-        let known = self.schema_names().iter().any(|s| s == name);
+        let known = [SET_FUNCTIONS, UNQUALIFIED].contains(&name) || self.scope.namespace_id(name).is_some();
         known.then(|| Arc::new(NamesOfSchema { schema: name.to_string(), names: self.clone() }) as Arc<dyn SchemaProvider>)
     }
 }
 
-/// One schema's names. Unqualified names are looked up in `public`, which falls back to `pg_catalog`.
+/// One schema's names, or those without a schema.
 #[derive(Debug)]
 struct NamesOfSchema {
     schema: String,
@@ -166,27 +200,23 @@ struct NamesOfSchema {
 #[async_trait]
 impl SchemaProvider for NamesOfSchema {
     fn table_names(&self) -> Vec<String> {
-        match self.schema.as_str() {
-            "public" => self.names.catalog.relations().map(|r| r.name.clone()).collect(),
-            schema => RELATIONS.iter().filter(|r| r.schema == schema).map(|r| r.name.to_string()).collect(),
-        }
+        let users = self.names.scope.namespace_id(&self.schema).into_iter().flat_map(|id| self.names.scope.relations_in(id));
+        let system = RELATIONS.iter().filter(|r| r.schema == self.schema).map(|r| r.name.to_string());
+        users.map(|r| r.name.clone()).chain(system).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if self.schema != "public" {
-            return Ok(self.names.system(&self.schema, name));
+        if self.schema == UNQUALIFIED {
+            return Ok(self.names.unqualified(name).await?);
         }
-        match self.names.relation(name).await? {
-            Some(found) => Ok(Some(found)),
-            None => match self.names.system("pg_catalog", name) {
-                Some(found) => Ok(Some(found)),
-                // Planning goes on to look for a CTE of that name; `missing` words the error if there is none.
-                None => Ok(None),
-            },
+        let relation = self.names.scope.namespace_id(&self.schema).and_then(|id| self.names.scope.find_in(id, name));
+        match relation {
+            Some(relation) => Ok(Some(self.names.relation(relation).await?)),
+            None => Ok(self.names.system(&self.schema, name)),
         }
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.names.catalog.find(name).is_some()
+        self.table_names().iter().any(|n| n == name)
     }
 }

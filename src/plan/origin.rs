@@ -5,7 +5,7 @@ use datafusion::common::Column;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan};
 
-use crate::catalog::{Catalog, RelationKind};
+use crate::catalog::{Name, RelationKind, Scope};
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts;
 
@@ -27,32 +27,32 @@ impl Origin {
 
 /// The origin of a plan's column at an index; `None` for an expression. A view's columns are its own, not those of what it reads.
 /// Cost O(depth of the plan).
-pub fn origin(plan: &LogicalPlan, index: usize, catalog: &Catalog) -> Option<Origin> {
-    let of = |input: &LogicalPlan, column: &Column| origin(input, input.schema().maybe_index_of_column(column)?, catalog);
+pub fn origin(plan: &LogicalPlan, index: usize, scope: &Scope) -> Option<Origin> {
+    let of = |input: &LogicalPlan, column: &Column| origin(input, input.schema().maybe_index_of_column(column)?, scope);
     let shown = |input: &LogicalPlan, expr: &Expr| plain(expr).and_then(|column| of(input, column));
     match plan {
         LogicalPlan::TableScan(scan) => scanned(scan, index),
         LogicalPlan::Projection(p) => shown(&p.input, p.expr.get(index)?),
-        LogicalPlan::SubqueryAlias(alias) => match view(plan, alias.alias.table(), catalog) {
+        LogicalPlan::SubqueryAlias(alias) => match view(plan, alias.alias.schema(), alias.alias.table(), scope) {
             Some(relation) => Origin::of(relation, index),
-            None => origin(&alias.input, index, catalog),
+            None => origin(&alias.input, index, scope),
         },
-        LogicalPlan::Filter(f) => origin(&f.input, index, catalog),
-        LogicalPlan::Sort(s) => origin(&s.input, index, catalog),
-        LogicalPlan::Limit(l) => origin(&l.input, index, catalog),
-        LogicalPlan::Subquery(s) => origin(&s.subquery, index, catalog),
-        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index, catalog),
+        LogicalPlan::Filter(f) => origin(&f.input, index, scope),
+        LogicalPlan::Sort(s) => origin(&s.input, index, scope),
+        LogicalPlan::Limit(l) => origin(&l.input, index, scope),
+        LogicalPlan::Subquery(s) => origin(&s.subquery, index, scope),
+        LogicalPlan::Distinct(Distinct::All(input)) => origin(input, index, scope),
         LogicalPlan::Distinct(Distinct::On(on)) => shown(&on.input, on.select_expr.get(index)?),
         LogicalPlan::Aggregate(a) if !matches!(a.group_expr.as_slice(), [Expr::GroupingSet(_)]) => {
             shown(&a.input, a.group_expr.get(index)?)
         }
-        LogicalPlan::Window(w) if index < w.input.schema().fields().len() => origin(&w.input, index, catalog),
+        LogicalPlan::Window(w) if index < w.input.schema().fields().len() => origin(&w.input, index, scope),
         LogicalPlan::Join(join) => {
             let left = join.left.schema().fields().len();
             match join.join_type {
-                JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => origin(&join.right, index, catalog),
-                _ if index < left => origin(&join.left, index, catalog),
-                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => origin(&join.right, index - left, catalog),
+                JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => origin(&join.right, index, scope),
+                _ if index < left => origin(&join.left, index, scope),
+                JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => origin(&join.right, index - left, scope),
                 _ => None,
             }
         }
@@ -81,8 +81,9 @@ fn scanned(scan: &TableScan, index: usize) -> Option<Origin> {
 }
 
 /// The view that a plan under that name is the query of, by its columns.
-fn view(plan: &LogicalPlan, name: &str, catalog: &Catalog) -> Option<u32> {
-    let relation = catalog.find(name).filter(|r| matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))?;
+fn view(plan: &LogicalPlan, schema: Option<&str>, name: &str, scope: &Scope) -> Option<u32> {
+    let name = Name { schema: schema.map(String::from), name: name.to_string() };
+    let relation = scope.find(&name).filter(|r| matches!(r.kind, RelationKind::View | RelationKind::MaterializedView))?;
     let fields = plan.schema().fields();
     let alike = fields.len() == relation.columns.len() && fields.iter().zip(&relation.columns).all(|(f, c)| *f.name() == c.name);
     alike.then_some(relation.id)

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
 
-use super::convert::relation_name;
+use super::convert::{last_name, relation_name};
 use super::fold_name;
 use super::locking::locking;
 use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
+use crate::catalog::Name;
 use crate::error::{Error, Result};
 
 /// A query; `WITH .. INSERT`, `UPDATE` and `DELETE` come as one too, and all of them may have changes of data in WITH.
@@ -101,9 +102,9 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
     let table = relation_name(name)?;
     let alias = insert.table_alias.as_ref().map(|a| fold_name(&a.alias));
     let qualified = qualified(name, alias.as_deref());
-    let columns = insert.columns.iter().map(relation_name).collect::<Result<Vec<_>>>()?;
+    let columns = insert.columns.iter().map(last_name).collect::<Result<Vec<_>>>()?;
     let mut returning = insert.returning;
-    unqualify(&mut returning, &qualified);
+    unqualify_items(&mut returning, &qualified);
     let conflict = match insert.on {
         None => None,
         Some(ast::OnInsert::OnConflict(conflict)) => Some(Box::new(conflict_clause(conflict, &qualified)?)),
@@ -135,7 +136,7 @@ fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Confl
     let target = match conflict.conflict_target {
         None => None,
         Some(ast::ConflictTarget::Columns(columns)) => Some(ConflictTarget::Columns(columns.iter().map(fold_name).collect())),
-        Some(ast::ConflictTarget::OnConstraint(name)) => Some(ConflictTarget::Constraint(relation_name(&name)?)),
+        Some(ast::ConflictTarget::OnConstraint(name)) => Some(ConflictTarget::Constraint(last_name(&name)?)),
     };
     let update = match conflict.action {
         ast::OnConflictAction::DoNothing => None,
@@ -163,7 +164,7 @@ pub(super) fn update_statement(update: ast::Update, with: Option<ast::With>) -> 
     };
     let (mut selection, mut returning) = (update.selection, update.returning);
     unqualify(&mut selection, &tables);
-    unqualify(&mut returning, &tables);
+    unqualify_items(&mut returning, &tables);
     let assignments = assignments(update.assignments, &tables)?;
     Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
 }
@@ -177,12 +178,12 @@ pub(super) fn delete_statement(delete: ast::Delete, with: Option<ast::With>) -> 
     let from = aliased(delete.using.unwrap_or_default(), &mut tables)?;
     let (mut selection, mut returning) = (delete.selection, delete.returning);
     unqualify(&mut selection, &tables);
-    unqualify(&mut returning, &tables);
+    unqualify_items(&mut returning, &tables);
     Ok(Statement::Delete(Box::new(Change { with, table, alias, assignments: vec![], from, selection, returning })))
 }
 
 /// The one plain relation that UPDATE and DELETE change, its alias, and the names by which it may be qualified with its schema.
-fn only_table(tables: &[ast::TableWithJoins]) -> Result<(String, Option<String>, Vec<String>)> {
+fn only_table(tables: &[ast::TableWithJoins]) -> Result<(Name, Option<String>, Vec<String>)> {
     match tables {
         [ast::TableWithJoins { relation: TableFactor::Table { name, alias, args: None, .. }, joins }] if joins.is_empty() => {
             let alias = alias.as_ref().map(|a| fold_name(&a.name));
@@ -230,6 +231,18 @@ fn unqualify(node: &mut (impl VisitMut + Visit), tables: &[String]) {
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// The same for RETURNING, where the name may stand before a star too.
+fn unqualify_items(items: &mut Option<Vec<ast::SelectItem>>, tables: &[String]) {
+    unqualify(items, tables);
+    for item in items.iter_mut().flatten() {
+        if let ast::SelectItem::QualifiedWildcard(ast::SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+            && last_name(name).is_ok_and(|last| tables.contains(&last))
+        {
+            name.0.drain(..name.0.len() - 1);
+        }
+    }
 }
 
 // SET --------------------------------------------------------------------------------------------------------------------------

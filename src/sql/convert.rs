@@ -3,23 +3,44 @@
 use sqlparser::ast::{self, Expr, Value};
 
 use super::fold_name;
-use crate::catalog::Column;
+use crate::catalog::{Column, Name};
 use crate::data::{OFFSET, OP, POSITION, PgType, ROW, TIME};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
-/// The last part of a possibly qualified name. Errors: 3F000 for a schema other than public.
-pub(super) fn relation_name(name: &ast::ObjectName) -> Result<String> {
+/// A relation's name as it is written; there is one database, whatever a client calls it. Errors: 42601, 42622.
+pub fn relation_name(name: &ast::ObjectName) -> Result<Name> {
     let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
     match parts.as_slice() {
-        [name] => checked_name(name.clone()),
-        [schema, name] | [_, schema, name] if schema == "public" => checked_name(name.clone()),
-        [schema, _] | [_, schema, _] => {
-            Err(Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{schema}\" cannot hold relations of yours"))
-                .hint("There is one schema, public; leave the schema out."))
-        }
+        [name] => Ok(Name::bare(checked_name(name.clone())?)),
+        [schema, name] | [_, schema, name] => Ok(Name::qualified(schema, checked_name(name.clone())?)),
         _ => Err(Error::syntax(format!("improper relation name: {name}"))),
     }
+}
+
+/// The last part of a name. Errors: 42601, 42622.
+pub(super) fn last_name(name: &ast::ObjectName) -> Result<String> {
+    relation_name(name).map(|name| name.name)
+}
+
+/// Splits `a.b` into its parts, folding what is not quoted to lower case. Errors: 42602's kin, as 42601, for an unclosed quote.
+pub fn name_parts(text: &str) -> Result<Vec<String>> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = text.trim().chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => part.push(chars.next().expect("it was peeked")),
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if quoted => part.push(c),
+            c => part.extend(c.to_lowercase()),
+        }
+    }
+    if quoted {
+        return Err(Error::syntax("invalid name syntax"));
+    }
+    parts.push(part);
+    Ok(parts)
 }
 
 pub(super) fn checked_name(name: String) -> Result<String> {

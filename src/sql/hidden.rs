@@ -10,13 +10,15 @@ use sqlparser::ast::{
     ExcludeSelectItem, Expr, Ident, ObjectName, Query, Select, SelectItem, TableFactor, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
+use super::convert::relation_name;
+use crate::catalog::Name;
 use crate::data::{OFFSET, POSITION, TIME};
 
 /// The hidden columns, in the order in which the log adds them.
 pub const HIDDEN: [&str; 3] = [POSITION, OFFSET, TIME];
 
 /// If `query` mentions a hidden column: excludes them from each `*` over relations for which `is_stream` holds, and answers true.
-pub fn expose(query: &mut Query, is_stream: &dyn Fn(&str) -> bool) -> bool {
+pub fn expose(query: &mut Query, is_stream: &dyn Fn(&Name) -> bool) -> bool {
     let mut seen = Mentions(false);
     let _ = VisitMut::visit(query, &mut seen);
     if seen.0 {
@@ -44,7 +46,7 @@ impl VisitorMut for Mentions {
 }
 
 struct Exclude<'a> {
-    is_stream: &'a dyn Fn(&str) -> bool,
+    is_stream: &'a dyn Fn(&Name) -> bool,
 }
 
 impl Exclude<'_> {
@@ -54,8 +56,7 @@ impl Exclude<'_> {
     }
 
     fn names_stream(&self, name: &ObjectName) -> bool {
-        let last = name.0.last().and_then(|part| part.as_ident());
-        last.is_some_and(|ident| (self.is_stream)(&super::fold_name(ident)))
+        relation_name(name).is_ok_and(|name| (self.is_stream)(&name))
     }
 }
 

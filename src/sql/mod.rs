@@ -10,6 +10,7 @@
 //!    `nested_joins` puts in parentheses that sqlparser needs, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
+//!    [`respell`] puts schemas before the names in a text that is kept or shown.
 //! 6. [`located`] finds what a later error names in the text.
 //!
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
@@ -29,6 +30,7 @@ pub mod nesting;
 pub mod parse;
 pub mod refused;
 pub mod reserved;
+pub mod respell;
 pub mod roles;
 mod secrets;
 pub mod split;
@@ -44,4 +46,11 @@ pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, 
 /// The name as the catalog has it: folded to lower case unless it was quoted.
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
+/// The name as an identifier: as it is where that is taken as it is written, else in quotes.
+pub fn ident(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::array_types;
 use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
-use super::convert::{checked_name, relation_name};
+use super::convert::{checked_name, last_name, relation_name};
 use super::fold_name;
 use super::intervals;
 use super::locking;
@@ -18,7 +18,7 @@ use super::reserved::refuse_reserved;
 use super::split::char_position;
 use super::statement::{Explain, Statement};
 use super::windows;
-use crate::catalog::RelationKind;
+use crate::catalog::{Name, RelationKind};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -38,13 +38,7 @@ fn read(sql: &str) -> Result<Statement> {
             Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint(format!("At most {} bytes are taken.", limits::STATEMENT_BYTES_MAX))
         );
     }
-    let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
-    super::nesting::check(&tokens)?;
-    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(array_types::spelled(tokens))));
-    let parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens);
-    let mut reader = Reader { sql, parser };
+    let mut reader = Reader { sql, parser: parser_of(sql)? };
     let statement = reader.statement()?;
     while reader.parser.consume_token(&Token::SemiColon) {}
     match reader.parser.peek_token().token {
@@ -64,6 +58,22 @@ fn read(sql: &str) -> Result<Statement> {
         }
     }
     Ok(statement)
+}
+
+/// A query as it is written, before anything is expanded in it: its places are those of the text. Errors: 42601.
+pub(super) fn written_query(sql: &str) -> Result<Box<ast::Query>> {
+    let mut reader = Reader { sql, parser: parser_of(sql)? };
+    reader.parser.parse_query().map_err(|e| reader.refused(e))
+}
+
+/// A parser at the beginning of a text. Errors: 42601 for what is no token, 54001 for what is nested too deeply.
+fn parser_of(sql: &str) -> Result<Parser<'static>> {
+    const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
+    let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
+    super::nesting::check(&tokens)?;
+    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(array_types::spelled(tokens))));
+    Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
 /// PREPARE TRANSACTION and its kin.
@@ -91,11 +101,9 @@ impl Reader<'_> {
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
-            ["create", "schema", _] => {
-                self.skip(2);
-                let if_not_exists = self.eat_words(&["if", "not", "exists"]);
-                Ok(Statement::CreateSchema { name: self.name()?, if_not_exists })
-            }
+            ["create", "schema", _] => self.create_schema(),
+            ["alter", "schema", _] => self.alter_schema(),
+            ["drop", "schema", _] => self.drop_schemas(),
             ["refresh", "materialized", "view"] => {
                 self.skip(3);
                 self.eat("concurrently");
@@ -251,8 +259,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A relation's name; `public.` before it is accepted, other schemas are not.
-    fn relation_name(&mut self) -> Result<String> {
+    /// A relation's name, with or without its schema.
+    fn relation_name(&mut self) -> Result<Name> {
         let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
         relation_name(&name)
     }
@@ -396,9 +404,9 @@ impl Reader<'_> {
         self.skip(2);
         let mut names = Vec::new();
         if !self.eat("all") {
-            names.push(self.relation_name()?);
+            names.push(self.relation_name()?.name);
             while self.parser.consume_token(&Token::Comma) {
-                names.push(self.relation_name()?);
+                names.push(self.relation_name()?.name);
             }
         }
         let deferred = self.eat("deferred");
@@ -489,7 +497,7 @@ impl Reader<'_> {
             ast::Statement::Commit { chain, .. } => Ok(Statement::Commit { chain }),
             ast::Statement::Rollback { chain, savepoint: None } => Ok(Statement::Rollback { chain }),
             ast::Statement::Execute { name: Some(name), parameters, .. } => {
-                Ok(Statement::Execute { name: relation_name(&name)?, arguments: parameters })
+                Ok(Statement::Execute { name: last_name(&name)?, arguments: parameters })
             }
             other => {
                 let words: Vec<String> = other.to_string().split_whitespace().take(2).map(str::to_uppercase).collect();
@@ -510,6 +518,7 @@ mod cursors;
 mod locks;
 mod notify;
 mod roles;
+mod schemas;
 mod settings;
 mod table;
 #[cfg(test)]

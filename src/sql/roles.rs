@@ -1,6 +1,6 @@
 //! Statements about roles, grants and owners, as written.
 
-use crate::catalog::{Privileges, RelationKind};
+use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::Secret;
 
 /// One of them.
@@ -34,7 +34,7 @@ pub enum RoleStatement {
     /// `SET [LOCAL] SESSION AUTHORIZATION name|DEFAULT` and its RESET
     SetSession { name: Option<String>, local: bool, reset: bool },
     /// `ALTER kind name OWNER TO role`
-    Own { kind: RelationKind, name: String, if_exists: bool, owner: RoleName },
+    Own { kind: RelationKind, name: Name, if_exists: bool, owner: RoleName },
     /// `REASSIGN OWNED BY role, .. TO role`
     Reassign { from: Vec<RoleName>, to: RoleName },
     /// `DROP OWNED BY role, .. [CASCADE]`
@@ -59,7 +59,7 @@ pub type Wanted = Option<Privileges>;
 /// What GRANT and REVOKE are about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    Relations(Vec<String>),
+    Relations(Vec<Name>),
     /// ALL TABLES IN SCHEMA
     AllIn(Vec<String>),
     Schemas(Vec<String>),

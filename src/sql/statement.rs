@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast;
 
-use crate::catalog::{Action, Column, Identity, RelationKind};
+use super::roles::RoleName;
+use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::Error;
 
@@ -23,7 +24,7 @@ pub enum Statement {
     /// CREATE STREAM and CREATE TABLE. `key` are indices into `columns`.
     CreateRelation {
         kind: RelationKind,
-        name: String,
+        name: Name,
         columns: Vec<Column>,
         key: Vec<usize>,
         rules: Vec<NewRule>,
@@ -33,44 +34,56 @@ pub enum Statement {
         /// Parameters of PostgreSQL's storage, which say nothing here.
         unused: Vec<String>,
     },
+    /// `CREATE SCHEMA [name] [AUTHORIZATION role]`; without a name it is the role's.
     CreateSchema {
-        name: String,
+        name: Option<String>,
+        owner: Option<RoleName>,
         if_not_exists: bool,
     },
-    /// `REFRESH MATERIALIZED VIEW [CONCURRENTLY]`
-    Refresh(String),
-    CreateSequence {
+    AlterSchema {
         name: String,
-        options: SequenceOptions,
-        if_not_exists: bool,
+        change: SchemaChange,
     },
-    AlterSequence {
-        name: String,
-        if_exists: bool,
-        options: SequenceOptions,
-    },
-    DropSequence {
+    /// `DROP SCHEMA name, .. [CASCADE]`
+    DropSchema {
         names: Vec<String>,
         if_exists: bool,
         cascade: bool,
     },
-    /// `CREATE [UNIQUE] INDEX`: `columns` are expressions as text; `plain` says that they are columns.
+    /// `REFRESH MATERIALIZED VIEW [CONCURRENTLY]`
+    Refresh(Name),
+    CreateSequence {
+        name: Name,
+        options: SequenceOptions,
+        if_not_exists: bool,
+    },
+    AlterSequence {
+        name: Name,
+        if_exists: bool,
+        options: SequenceOptions,
+    },
+    DropSequence {
+        names: Vec<Name>,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// `CREATE [UNIQUE] INDEX`: `columns` are expressions as text; `plain` says that they are columns. It is in the schema of the table.
     CreateIndex {
         name: Option<String>,
-        table: String,
+        table: Name,
         columns: Vec<String>,
         plain: bool,
         unique: bool,
         if_not_exists: bool,
     },
     DropIndex {
-        names: Vec<String>,
+        names: Vec<Name>,
         if_exists: bool,
     },
     /// ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW; `kind` is what the statement calls it.
     Alter {
         kind: RelationKind,
-        name: String,
+        name: Name,
         if_exists: bool,
         changes: Vec<Alteration>,
     },
@@ -90,7 +103,7 @@ pub enum Statement {
     /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given.
     CreateView {
         materialized: bool,
-        name: String,
+        name: Name,
         columns: Vec<String>,
         query: Box<ast::Query>,
         sql: String,
@@ -100,7 +113,7 @@ pub enum Statement {
     /// `DROP kind name, .. [CASCADE]`
     Drop {
         kind: RelationKind,
-        names: Vec<String>,
+        names: Vec<Name>,
         if_exists: bool,
         cascade: bool,
     },
@@ -110,7 +123,7 @@ pub enum Statement {
         text: Option<String>,
     },
     Insert {
-        table: String,
+        table: Name,
         alias: Option<String>,
         columns: Vec<String>,
         /// WITH before the statement is part of it.
@@ -120,7 +133,7 @@ pub enum Statement {
     },
     /// INSERT INTO t DEFAULT VALUES
     InsertDefaults {
-        table: String,
+        table: Name,
     },
     /// WITH name AS (INSERT, UPDATE or DELETE ..) before a query or a change.
     WithChanges {
@@ -129,18 +142,18 @@ pub enum Statement {
     },
     /// TRUNCATE
     Truncate {
-        tables: Vec<String>,
+        tables: Vec<Name>,
     },
     /// LOCK TABLE
     LockTables {
-        tables: Vec<String>,
+        tables: Vec<Name>,
         exclusive: bool,
         nowait: bool,
     },
     Update(Box<Change>),
     Delete(Box<Change>),
     CopyIn {
-        table: String,
+        table: Name,
         columns: Vec<String>,
         options: CopyOptions,
     },
@@ -183,7 +196,7 @@ pub enum Statement {
         session: bool,
     },
     Discard(Discard),
-    /// LISTEN channel
+    /// LISTEN channel; that of a relation outside of the first schema is `schema.name`.
     Listen(String),
     /// UNLISTEN channel (None: *)
     Unlisten(Option<String>),
@@ -200,7 +213,7 @@ pub enum Statement {
         statement: Box<Statement>,
     },
     /// EXPLAIN ANALYZE view: what its operators have done.
-    ExplainView(String),
+    ExplainView(Name),
     Prepare {
         name: String,
         types: Vec<ast::DataType>,
@@ -285,7 +298,7 @@ pub enum Move {
 /// A table that is about to be made.
 #[derive(Clone, Debug)]
 pub struct NewTable {
-    pub name: String,
+    pub name: Name,
     pub if_not_exists: bool,
     /// Of a temporary table.
     pub temporary: Option<OnCommit>,
@@ -313,7 +326,7 @@ pub struct RowLock {
 #[derive(Clone, Debug)]
 pub struct Change {
     pub with: Option<ast::With>,
-    pub table: String,
+    pub table: Name,
     pub alias: Option<String>,
     /// What UPDATE sets, one column each; empty for DELETE.
     pub assignments: Vec<(String, ast::Expr)>,
@@ -372,7 +385,7 @@ pub enum Explain {
 #[derive(Clone, Debug)]
 pub enum CopySource {
     Table {
-        name: String,
+        name: Name,
         columns: Vec<String>,
     },
     Query(Box<ast::Query>),
@@ -403,7 +416,7 @@ pub enum What {
     },
     References {
         columns: Vec<String>,
-        parent: String,
+        parent: Name,
         /// Empty for its primary key.
         parent_columns: Vec<String>,
         on_delete: Action,
@@ -423,7 +436,7 @@ pub struct SequenceOptions {
     pub max: Option<i64>,
     pub cycle: Option<bool>,
     /// OWNED BY table.column; `Some(None)` for OWNED BY NONE.
-    pub owner: Option<Option<(String, String)>>,
+    pub owner: Option<Option<(Name, String)>>,
     /// RESTART [WITH n].
     pub restart: Option<Option<i64>>,
 }
@@ -480,15 +493,23 @@ pub enum Alteration {
         from: String,
         to: String,
     },
-    /// SET SCHEMA public and the like: what is so already.
+    SetSchema(String),
+    /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
+}
+
+/// What ALTER SCHEMA does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SchemaChange {
+    Rename(String),
+    Own(RoleName),
 }
 
 /// What COMMENT ON is about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommentOn {
-    Relation { kind: RelationKind, name: String },
-    Column { relation: String, column: String },
+    Relation { kind: RelationKind, name: Name },
+    Column { relation: Name, column: String },
     Schema(String),
     Database(String),
 }

@@ -121,6 +121,17 @@ impl VisitorMut for Expander<'_> {
     }
 }
 
+/// The name of the relation that a window function in FROM is given, as it is written; `None` for other factors, and for a subquery.
+pub(super) fn relation_of(factor: &TableFactor) -> Option<&ast::Ident> {
+    let (name, args, _) = called(factor)?;
+    let [ast::ObjectNamePart::Identifier(name)] = name.0.as_slice() else { return None };
+    Window::of(&name.value).filter(|_| name.quote_style.is_none())?;
+    match args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(relation))) => Some(relation),
+        _ => None,
+    }
+}
+
 /// The name and the arguments of a call in FROM, directly or in Flink's `TABLE(..)`.
 fn called(factor: &TableFactor) -> Option<(&ObjectName, &[FunctionArg], &Option<ast::TableAlias>)> {
     match factor {

@@ -201,10 +201,7 @@ fn report(out: &mut BytesMut, tag: u8, severity: &str, error: &Error) {
             }
         }
         let about = &fields.about;
-        if about.table.is_some() {
-            field(b's', "public");
-        }
-        for (letter, text) in [(b't', &about.table), (b'c', &about.column), (b'n', &about.constraint)] {
+        for (letter, text) in [(b's', &about.schema), (b't', &about.table), (b'c', &about.column), (b'n', &about.constraint)] {
             if let Some(text) = text {
                 field(letter, text);
             }

@@ -120,6 +120,44 @@ fn a_missing_or_damaged_checkpoint_is_made_again_from_the_log() {
     views_equal_their_queries(&mut Database::open(copy).expect("it opens"), "no checkpoints");
 }
 
+#[test]
+fn relations_of_all_schemas_come_back_and_views_read_what_they_read() {
+    let mut database = filled();
+    for sql in [
+        "CREATE SCHEMA a",
+        "CREATE SCHEMA b",
+        "CREATE TABLE a.t (k serial PRIMARY KEY, v int)",
+        "CREATE STREAM b.s (a int, b bigint)",
+        "SET search_path = a, b, public",
+        "CREATE MATERIALIZED VIEW sums AS SELECT t.v, count(*) AS n, (SELECT count(*) FROM public.t) AS others FROM t JOIN s ON s.a = t.k GROUP BY 1",
+        "CREATE VIEW over AS WITH t AS (SELECT v FROM t) SELECT * FROM t",
+        "INSERT INTO t (v) VALUES (7), (8)",
+        "INSERT INTO s VALUES (1, 1), (1, 2), (2, 3)",
+        "ALTER SCHEMA b RENAME TO c",
+        "RESET search_path",
+    ] {
+        run(&mut database, sql);
+    }
+    let shown = |database: &mut Database| {
+        let views = ["a.sums", "a.over", "sums"].map(|view| run(database, &format!("SELECT * FROM {view}")));
+        let schemas = run(database, "SELECT nspname, oid FROM pg_namespace");
+        let definitions = run(database, "SELECT schema, name, definition FROM everfold.views");
+        (views, schemas, definitions)
+    };
+    let before = shown(&mut database);
+    let mut database = database.kill().expect("it opens again");
+    assert_eq!(shown(&mut database), before, "without a checkpoint");
+    run(&mut database, "INSERT INTO a.t (v) VALUES (9)");
+    run(&mut database, "INSERT INTO c.s VALUES (1, 4)");
+    let before = shown(&mut database);
+    let mut database = database.restart().expect("it opens again");
+    assert_eq!(shown(&mut database), before, "after a clean stop");
+    run(&mut database, "DROP SCHEMA a CASCADE");
+    let mut database = database.kill().expect("it opens again");
+    assert!(database.run("SELECT * FROM a.sums").is_err());
+    views_equal_their_queries(&mut database, "after a schema was dropped");
+}
+
 /// The WAL file that is written to, and where its last frame ends.
 fn tail(database: &Database) -> (PathBuf, usize) {
     let file = files(database.directory.path(), ".wal").pop().expect("there is a WAL");

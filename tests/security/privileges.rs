@@ -10,6 +10,7 @@ fn prepared() -> (Server, Wire) {
     let server = Server::start();
     let mut wire = server.connect();
     run(&mut wire, &["CREATE ROLE admin SUPERUSER", "CREATE ROLE nobody", "CREATE ROLE owner", "GRANT CREATE ON SCHEMA public TO owner"]);
+    run(&mut wire, &["CREATE SCHEMA sales AUTHORIZATION owner"]);
     run(
         &mut wire,
         &["SET ROLE owner", "CREATE STREAM orders (id int, sku text, n int)", "CREATE TABLE stock (id int PRIMARY KEY, sku text, n int)"],
@@ -18,6 +19,7 @@ fn prepared() -> (Server, Wire) {
     run(&mut wire, &["CREATE VIEW big_orders AS SELECT * FROM orders WHERE n > 5", "INSERT INTO orders VALUES (1, 'a', 9)"]);
     run(&mut wire, &["CREATE STREAM K_ORDERS (ID INT KEY, N INT) WITH (kafka_topic='k_orders', value_format='JSON', partitions=1)"]);
     run(&mut wire, &["INSERT INTO K_ORDERS (ID, N) VALUES (1, 1)", "SET 'auto.offset.reset' = 'earliest'"]);
+    run(&mut wire, &["CREATE TABLE sales.bills (a int)", "GRANT SELECT ON sales.bills TO nobody"]);
     for role in ROLES {
         run(&mut wire, &[&format!("CREATE TABLE gone_{role} (a int)")]);
         let stream = format!("CREATE STREAM K_GONE_{role} (A INT) WITH (kafka_topic='gone_{role}', value_format='JSON', partitions=1)");
@@ -29,6 +31,10 @@ fn prepared() -> (Server, Wire) {
         &mut wire,
         &["CREATE ROLE writer", "GRANT SELECT, INSERT, UPDATE, DELETE ON stock TO writer", "GRANT SELECT ON big_orders TO writer"],
     );
+    run(&mut wire, &["GRANT USAGE ON SCHEMA sales TO writer", "GRANT SELECT ON ALL TABLES IN SCHEMA sales TO writer"]);
+    for role in ROLES {
+        run(&mut wire, &[&format!("CREATE SCHEMA gone_{role} AUTHORIZATION owner")]);
+    }
     (server, wire)
 }
 
@@ -105,6 +111,54 @@ fn a_view_is_read_with_its_owners_rights() {
     assert_eq!(refusal(&mut wire, "SELECT * FROM peek").message, "permission denied for stream orders");
     run(&mut wire, &["RESET ROLE", "GRANT SELECT ON orders TO writer", "SET ROLE nobody", "SELECT * FROM peek"]);
     assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
+}
+
+#[test]
+fn a_schema_that_may_not_be_used_is_no_part_of_the_path() {
+    let (_server, mut wire) = prepared();
+    run(&mut wire, &["SET ROLE owner", "CREATE TABLE sales.stock (id int)", "RESET ROLE", "SET search_path = sales, public"]);
+    let seen =
+        |wire: &mut Wire| wire.simple("SELECT 'stock'::regclass::oid::regclass, current_schemas(false)").pop().unwrap().unwrap().lines();
+    let name = "SELECT relnamespace::regnamespace, current_schema() FROM pg_class WHERE oid = 'stock'::regclass";
+    let place = |wire: &mut Wire| wire.simple(name).pop().unwrap().unwrap().lines();
+    assert_eq!(place(&mut wire), ["sales|sales"]);
+    assert_eq!(seen(&mut wire), ["stock|{sales,public}"]);
+    run(&mut wire, &["SET ROLE nobody"]);
+    assert_eq!(place(&mut wire), ["public|public"]);
+    assert_eq!(refusal(&mut wire, "SELECT * FROM sales.bills").message, "permission denied for schema sales");
+    // The schema of the role's own name is on the path as it is set.
+    run(
+        &mut wire,
+        &["RESET ROLE", "CREATE SCHEMA writer AUTHORIZATION writer", "RESET search_path", "SET ROLE writer", "CREATE TABLE mine (a int)"],
+    );
+    assert_eq!(wire.simple("SELECT schemaname FROM pg_tables WHERE tablename = 'mine'").pop().unwrap().unwrap().lines(), ["writer"]);
+}
+
+#[test]
+fn what_is_granted_on_a_schema_follows_its_name_and_its_owner() {
+    let (server, mut wire) = prepared();
+    let acl = |wire: &mut Wire, name: &str| {
+        let query = format!("SELECT nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = '{name}'");
+        wire.simple(&query).pop().unwrap().unwrap().lines()
+    };
+    assert_eq!(acl(&mut wire, "sales"), ["owner|{owner=UC/owner,writer=U/owner}"]);
+    run(
+        &mut wire,
+        &["ALTER SCHEMA sales RENAME TO sold", "ALTER SCHEMA sold OWNER TO admin", "SET ROLE writer", "SELECT * FROM sold.bills"],
+    );
+    assert_eq!(acl(&mut wire, "sold"), ["admin|{admin=UC/admin,writer=U/admin}"]);
+    run(&mut wire, &["RESET ROLE", "REASSIGN OWNED BY admin TO owner"]);
+    assert_eq!(acl(&mut wire, "sold"), ["owner|{owner=UC/owner,writer=U/owner}"]);
+    assert!(refusal(&mut wire, "DROP ROLE owner").detail.is_some_and(|d| d.contains("owner of schema sold")));
+    drop(wire);
+    let server = server.kill_and_restart();
+    let mut wire = server.connect();
+    assert_eq!(acl(&mut wire, "sold"), ["owner|{owner=UC/owner,writer=U/owner}"]);
+    run(&mut wire, &["REVOKE USAGE ON SCHEMA sold FROM writer", "SET ROLE writer"]);
+    assert_eq!(refusal(&mut wire, "SELECT * FROM sold.bills").code, "42501");
+    // What is granted goes with the schema.
+    run(&mut wire, &["RESET ROLE", "GRANT CREATE ON SCHEMA sold TO nobody", "DROP SCHEMA sold CASCADE", "CREATE SCHEMA sold"]);
+    assert_eq!(wire.simple("SELECT has_schema_privilege('nobody', 'sold', 'CREATE')").pop().unwrap().unwrap().lines(), ["f"]);
 }
 
 #[test]

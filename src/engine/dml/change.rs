@@ -18,7 +18,7 @@ use super::conflict::{columns_at, found};
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Column, Identity as Generated, Privileges, Relation};
+use crate::catalog::{Column, Identity as Generated, Name, Privileges, Relation};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
@@ -68,9 +68,10 @@ impl Session {
     }
 
     /// TRUNCATE: deletes all rows of all tables, or of none.
-    pub(in crate::engine) async fn truncate(&mut self, tables: &[String]) -> Result<Response> {
+    pub(in crate::engine) async fn truncate(&mut self, tables: &[Name]) -> Result<Response> {
         let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
         for table in tables {
+            self.scope().check_schema(table)?;
             let relation = self.changeable(table, "TRUNCATE")?;
             self.may(Privileges::TRUNCATE, &relation)?;
             if !relations.iter().any(|r| r.id == relation.id) {
@@ -86,7 +87,7 @@ impl Session {
         for relation in &relations {
             let all = Change {
                 with: None,
-                table: relation.name.clone(),
+                table: Name::bare(&relation.name),
                 alias: None,
                 assignments: vec![],
                 from: vec![],
@@ -312,7 +313,7 @@ fn extra(relation: &Relation, identity: Identity) -> usize {
 }
 
 fn alias_of(change: &Change) -> &str {
-    change.alias.as_deref().unwrap_or(&change.table)
+    change.alias.as_deref().unwrap_or(&change.table.name)
 }
 
 /// The query of a change, see the head of this module.

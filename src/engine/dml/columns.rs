@@ -40,7 +40,7 @@ pub fn not_null(relation: &Relation, i: usize, values: &ArrayRef) -> Result<()> 
         return Ok(());
     }
     let message = format!("null value in column \"{}\" of relation \"{}\" violates not-null constraint", column.name, relation.name);
-    Err(Error::new(code::NOT_NULL_VIOLATION, message).about(&relation.name, Some(&column.name), None))
+    Err(Error::new(code::NOT_NULL_VIOLATION, message).about(relation.id, &relation.name, Some(&column.name), None))
 }
 
 /// Errors: 23502 for a null where the relation takes none. `rows` begins with the relation's columns.

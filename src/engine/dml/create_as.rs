@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::columns::cast_columns;
-use crate::catalog::{Change, Column, Relation, RelationKind};
+use crate::catalog::{Change, Column, Relation, RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::PgType;
-use crate::engine::ddl::table_node;
+use crate::engine::ddl::{table_node, temporary_place};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::check_columns;
@@ -24,12 +24,17 @@ impl Session {
         data: bool,
     ) -> Result<String> {
         let done = "CREATE TABLE AS".to_string();
-        if new.temporary.is_none() {
-            self.may_create()?;
-        }
+        let name = &new.name.name;
         let exists = match new.temporary {
-            Some(_) => self.exists_temporary(&new.name, new.if_not_exists),
-            None => self.exists(&new.name, new.if_not_exists)?,
+            Some(_) => {
+                temporary_place(&new.name)?;
+                self.exists_temporary(name, new.if_not_exists)
+            }
+            None => {
+                let namespace = self.scope().place_of(&new.name)?.id;
+                self.may_create_in(namespace)?;
+                self.exists(namespace, name, new.if_not_exists)?
+            }
         };
         if exists {
             return Ok(done);
@@ -47,14 +52,16 @@ impl Session {
         let wanted: Vec<&Column> = columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
         let rows = if data { self.collect(&planned, vec![]).await? } else { vec![] };
+        let mut namespace = TEMPORARY_NAMESPACE;
         if new.temporary.is_none() {
             self.define().await?;
-            if self.exists(&new.name, new.if_not_exists)? {
+            namespace = self.scope().place_of(&new.name)?.id;
+            if self.exists(namespace, name, new.if_not_exists)? {
                 return Ok(done);
             }
         }
-        let made = Relation::new(self.engine.new_id(), new.name.clone(), RelationKind::Table, columns, text.trim().to_string());
-        let relation = Relation { owner: self.role(), ..made };
+        let made = Relation::new(self.engine.new_id(), name.clone(), RelationKind::Table, columns, text.trim().to_string());
+        let relation = Relation { namespace, owner: self.role(), ..made };
         match new.temporary {
             Some(on_commit) => self.create_temporary(relation.clone(), on_commit)?,
             None => {
@@ -62,7 +69,7 @@ impl Session {
                 self.stage(Change::Create(relation.clone()), vec![node])?;
                 self.notice(
                     "NOTICE",
-                    Error::new(code::SUCCESS, format!("table \"{}\" holds the rows as of now", new.name))
+                    Error::new(code::SUCCESS, format!("table \"{name}\" holds the rows as of now"))
                         .hint("CREATE MATERIALIZED VIEW makes a view that follows what its query reads."),
                 );
             }

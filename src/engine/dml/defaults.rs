@@ -5,8 +5,8 @@ use arrow::compute::concat;
 use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{cast_columns, not_null, target_columns};
+use super::parsed_query;
 use super::values::is_default;
-use super::{parsed_query, quoted};
 use crate::catalog::{Column, Identity, Relation};
 use crate::data::decode::parse_text_in;
 use crate::engine::session::Session;
@@ -50,8 +50,8 @@ impl Session {
     pub(super) fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
         let sequence = self.sequence_of_column(relation, column);
         let text = match (&sequence, &column.default) {
-            (Some(sequence), _) => format!("nextval('{}')", quoted(&sequence.name).replace('\'', "''")),
-            (None, Some(default)) => default.clone(),
+            (Some(sequence), _) => format!("nextval({})", sequence.id),
+            (None, Some(default)) => self.whole_expression(default)?,
             (None, None) => return Ok(Expr::Value(ast::Value::Null.with_empty_span())),
         };
         match *parsed_query(&format!("SELECT {text}"))?.body {
@@ -106,7 +106,7 @@ impl Session {
         {
             return Ok(Some(value.to_array_of_size(rows)?));
         }
-        let query = parsed_query(&format!("SELECT {default} FROM generate_series(1, {rows})"))?;
+        let query = parsed_query(&format!("SELECT {} FROM generate_series(1, {rows})", self.whole_expression(default)?))?;
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
         let batches = self.collect(&planned, vec![]).await?;
         let parts: Vec<&dyn arrow::array::Array> = batches.iter().map(|b| b.column(0).as_ref()).collect();
@@ -116,11 +116,13 @@ impl Session {
         Ok(if rows == 0 { None } else { Some(concat(&parts)?) })
     }
 
-    /// A DEFAULT must be an expression of the column's type over nothing. It is not evaluated: it may take a number from a sequence.
-    pub(in crate::engine) async fn check_default(&self, column: &Column) -> Result<()> {
-        let Some(default) = &column.default else { return Ok(()) };
+    /// Makes a DEFAULT what the catalog keeps of it. It must be an expression of the column's type over nothing. It is not evaluated: it may
+    /// take a number from a sequence.
+    pub(in crate::engine) async fn keep_default(&self, column: &mut Column) -> Result<()> {
+        let Some(default) = column.default.clone() else { return Ok(()) };
         let query = parsed_query(&format!("SELECT {default}"))?;
-        let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
+        let planned = cast_columns(self.plan_query(&query, &[]).await?, &[&*column])?;
+        column.default = Some(self.kept_expression(&default)?);
         // A constant that is no value of the type is found now, and not by the first INSERT.
         if !default.contains('(') {
             self.collect(&planned, vec![]).await?;

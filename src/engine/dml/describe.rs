@@ -41,7 +41,7 @@ impl Session {
             Some(parameters) => parameters,
             None => self.plan_query(source, &self.target_types(statement, types)?).await?.parameters,
         };
-        let alias = alias.as_deref().unwrap_or(table);
+        let alias = alias.as_deref().unwrap_or(&table.name);
         if let Some(conflict) = conflict
             && let Some(update) = &conflict.update
         {

@@ -10,7 +10,7 @@ use super::Written;
 use super::columns::{cast_columns, check_width, target_columns};
 use super::returning::{Part, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars};
-use crate::catalog::{Column, Privileges, Relation, RelationKind};
+use crate::catalog::{Column, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
@@ -58,7 +58,7 @@ impl Session {
         let count = rows.iter().map(RecordBatch::num_rows).sum();
         let returned = match returning {
             Some(items) => {
-                let alias = alias.as_ref().unwrap_or(table).clone();
+                let alias = alias.as_ref().unwrap_or(&table.name).clone();
                 let written = [Part { alias, rows: concat_batches(&relation.schema(), &rows)? }];
                 Some(self.returned(source.with.as_ref(), items, &written, &declared(prepared), parameters).await?)
             }
@@ -97,7 +97,7 @@ impl Session {
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, &mut held).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         let first = self.append_rows(&relation, rows, !held.is_empty()).await?.unwrap_or_default();
-        let alias = alias.as_ref().unwrap_or(table).clone();
+        let alias = alias.as_ref().unwrap_or(&table.name).clone();
         let logged = [Part { alias, rows: self.logged(&relation, first..first + count as Position)? }];
         self.returned(source.with.as_ref(), items, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
     }
@@ -124,11 +124,11 @@ impl Session {
         };
         let Some(conflict) = conflict else { return Ok(rows) };
         let proposed = concat_batches(&relation.schema(), &rows)?;
-        let alias = alias.as_deref().unwrap_or(table);
+        let alias = alias.as_deref().unwrap_or(&table.name);
         Ok(vec![self.without_conflict(relation, alias, conflict, proposed, &declared(prepared), parameters).await?])
     }
 
-    pub(in crate::engine) async fn insert_defaults(&mut self, table: &str) -> Result<Response> {
+    pub(in crate::engine) async fn insert_defaults(&mut self, table: &Name) -> Result<Response> {
         let relation = self.writable(table)?;
         self.may(Privileges::INSERT, &relation)?;
         let batch = self.complete(&relation, &[], vec![], 1).await?;

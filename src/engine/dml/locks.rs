@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::{self, TableFactor};
 
-use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
+use crate::catalog::{Name, Relation, RelationId, RelationKind, Scope};
 use crate::engine::ddl::base_logs;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::transaction::TableLock;
 use crate::error::{Error, Result, code};
 use crate::limits;
+use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::statement::RowLock;
 
@@ -76,7 +77,7 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let catalog = self.catalog();
+        let catalog = self.scope();
         let mut wanted = BTreeMap::new();
         for lock in locks {
             for relation in locked(&catalog, query, lock)? {
@@ -97,13 +98,13 @@ impl Session {
     }
 
     /// LOCK TABLE. Errors: 25P01 outside BEGIN, 55P03 for NOWAIT, 42809.
-    pub(in crate::engine) async fn lock_tables(&mut self, tables: &[String], exclusive: bool, nowait: bool) -> Result<Response> {
+    pub(in crate::engine) async fn lock_tables(&mut self, tables: &[Name], exclusive: bool, nowait: bool) -> Result<Response> {
         if !self.transaction.as_ref().is_some_and(|t| t.explicit) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "LOCK TABLE can only be used in transaction blocks"));
         }
-        let catalog = self.catalog();
+        let catalog = self.scope();
         for name in tables {
-            let relation = catalog.get(name)?;
+            let relation = catalog.known(name)?;
             let ids = match relation.kind {
                 RelationKind::Table | RelationKind::Stream => vec![relation.id],
                 RelationKind::View => base_logs(&catalog, relation),
@@ -157,7 +158,7 @@ pub async fn in_time<T>(lock: impl Future<Output = T>, what: &str) -> Result<T> 
 }
 
 /// The tables that a lock is meant for. Errors: 42P01 for `OF` something else, 42809 for a materialized view.
-fn locked(catalog: &Catalog, query: &ast::Query, lock: &RowLock) -> Result<Vec<RelationId>> {
+fn locked(catalog: &Scope, query: &ast::Query, lock: &RowLock) -> Result<Vec<RelationId>> {
     let mut factors = Vec::new();
     named_in(query, &mut factors);
     if let Some(of) = &lock.of {
@@ -187,15 +188,15 @@ fn locked(catalog: &Catalog, query: &ast::Query, lock: &RowLock) -> Result<Vec<R
 }
 
 /// The relations in FROM, those of its subqueries included: the name that OF may use, and the relation's own.
-fn named_in(query: &ast::Query, into: &mut Vec<(String, String)>) {
+fn named_in(query: &ast::Query, into: &mut Vec<(String, Name)>) {
     let ast::SetExpr::Select(select) = query.body.as_ref() else { return };
     let mut open: Vec<&ast::TableWithJoins> = select.from.iter().collect();
     while let Some(item) = open.pop() {
         for factor in std::iter::once(&item.relation).chain(item.joins.iter().map(|j| &j.relation)) {
             match factor {
                 TableFactor::Table { name, alias, args: None, .. } => {
-                    let own = name.0.last().and_then(|part| part.as_ident()).map(fold_name).unwrap_or_default();
-                    into.push((alias.as_ref().map_or_else(|| own.clone(), |a| fold_name(&a.name)), own));
+                    let Ok(own) = relation_name(name) else { continue };
+                    into.push((alias.as_ref().map_or_else(|| own.name.clone(), |a| fold_name(&a.name)), own));
                 }
                 TableFactor::NestedJoin { table_with_joins, .. } => open.push(table_with_joins),
                 TableFactor::Derived { subquery, alias, .. } => {

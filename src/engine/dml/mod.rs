@@ -28,7 +28,7 @@ use sqlparser::ast;
 
 use super::ksql::insert::{check_appendable, shares_topic};
 use super::session::{Response, Session};
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Name, Relation, RelationKind};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::sql::{Statement, parse};
@@ -60,18 +60,14 @@ impl Session {
     }
 
     /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
-    pub(super) fn writable(&self, name: &str) -> Result<Arc<Relation>> {
-        let catalog = self.catalog();
-        let relation = catalog.get(name)?;
-        if relation.has_log() {
-            check_appendable(relation)?;
-            return Ok(relation.clone());
-        }
-        Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot change {} \"{name}\"", relation.kind.word()))
-            .hint("Append to the streams and tables that it reads."))
+    pub(super) fn writable(&self, name: &Name) -> Result<Arc<Relation>> {
+        let scope = self.scope();
+        let relation = scope.get(name)?;
+        check_writable(relation)?;
+        Ok(relation.clone())
     }
 
-    pub(super) fn changeable(&self, name: &str, what: &str) -> Result<Arc<Relation>> {
+    pub(super) fn changeable(&self, name: &Name, what: &str) -> Result<Arc<Relation>> {
         let relation = self.writable(name)?;
         if shares_topic(&self.catalog(), &relation) {
             return Err(Error::unsupported(format!("{what} is not supported on \"{name}\": it shares its topic with other relations"))
@@ -83,6 +79,15 @@ impl Session {
         Err(Error::unsupported(format!("{what} is not supported on stream \"{name}\": events are immutable"))
             .hint("Append an event that says what changed, or use a table."))
     }
+}
+
+/// Errors: 42809 for a view.
+pub(super) fn check_writable(relation: &Relation) -> Result<()> {
+    if relation.has_log() {
+        return check_appendable(relation);
+    }
+    Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot change {} \"{}\"", relation.kind.word(), relation.name))
+        .hint("Append to the streams and tables that it reads."))
 }
 
 /// A query of our own making.

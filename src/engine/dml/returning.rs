@@ -94,7 +94,7 @@ impl Session {
         let mut query = parsed_query(&format!("SELECT {} FROM {from}{order}", items.join(", ")))?;
         query.with = with.cloned();
         if !several {
-            hidden::expose(&mut query, &|table| table.starts_with("everfold part "));
+            hidden::expose(&mut query, &|table| table.name.starts_with("everfold part "));
         }
         let mut names = self.names();
         for (i, part) in parts.iter().enumerate() {

@@ -118,7 +118,7 @@ impl Session {
         let engine = self.engine.clone();
         let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
-        let old = catalog.get(&plain_name(name))?.clone();
+        let old = catalog.get_public(&plain_name(name))?.clone();
         let ksql = ksql_of(&old, kind)?;
         check_alterable(&old)?;
         if !ksql.writers.is_empty() {
@@ -184,14 +184,14 @@ impl Session {
                 .hint("COMMIT first; a DROP cannot be rolled back."));
         }
         let catalog = self.engine.catalog();
-        let relation = match catalog.find(&plain_name(name)) {
+        let relation = match catalog.find_public(&plain_name(name)) {
             Some(relation) => relation.clone(),
             None if if_exists => {
                 let text = format!("{} \"{name}\" does not exist, skipping", tag[5..].to_lowercase());
                 self.notice("NOTICE", Error::new(code::SUCCESS, text));
                 return done;
             }
-            None => return catalog.get(&plain_name(name)).map(|_| Response::Empty),
+            None => return catalog.get_public(&plain_name(name)).map(|_| Response::Empty),
         };
         let ksql = match ksql_of(&relation, kind) {
             Ok(ksql) => ksql,

@@ -32,7 +32,7 @@ impl Session {
     }
 
     async fn assert_values(&mut self, name: &str, columns: &[String], values: &[Expr], null: bool) -> Result<()> {
-        let relation = self.engine.catalog().get(&plain_name(name))?.clone();
+        let relation = self.engine.catalog().get_public(&plain_name(name))?.clone();
         let ksql = relation
             .ksql
             .as_deref()
@@ -102,7 +102,7 @@ impl Session {
 
     fn assert_relation(&self, kind: Kind, name: &str, columns: &[crate::sql::ksql::ast::ColumnDef]) -> Result<()> {
         let catalog = self.engine.catalog();
-        let relation = catalog.get(&plain_name(name))?;
+        let relation = catalog.get_public(&plain_name(name))?;
         let ksql = ksql_of(relation, kind)?;
         if columns.is_empty() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::insert::{check_appendable, shares_topic};
 use super::node;
-use crate::catalog::{Catalog, Change, Ksql, Relation, RelationKind, RoleId, Writer, ksql_name, plain_name};
+use crate::catalog::{Catalog, Change, Ksql, PUBLIC_NAMESPACE, Relation, RelationKind, RoleId, Writer, ksql_name, plain_name};
 use crate::engine::ddl::table_node;
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code};
@@ -53,11 +53,15 @@ impl Session {
         let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
         let done = Ok(Response::Done(format!("CREATE {}", kind_word(create.kind))));
-        let old = catalog.find(&plain_name(&create.name)).cloned();
+        // The relations of this dialect are in the first schema, whatever search_path says.
+        if catalog.namespace(PUBLIC_NAMESPACE).is_none() {
+            return Err(Error::new(code::INVALID_SCHEMA_NAME, "schema \"public\" does not exist").hint("CREATE SCHEMA public first."));
+        }
+        let old = catalog.find_public(&plain_name(&create.name)).cloned();
         if let Some(old) = &old
             && !create.or_replace
         {
-            self.exists(&old.name, create.if_not_exists)?;
+            self.exists(old.namespace, &old.name, create.if_not_exists)?;
             return done;
         }
         let id = old.as_ref().map_or_else(|| engine.new_id(), |old| old.id);
@@ -131,7 +135,7 @@ impl Session {
         let text = self.substituted(text)?;
         let _ddl = self.define_now().await?;
         let catalog = engine.catalog();
-        let relation = catalog.get(&plain_name(name))?.clone();
+        let relation = catalog.get_public(&plain_name(name))?.clone();
         let Some(sink) = relation.ksql.as_deref() else {
             return Err(Error::unsupported(format!("INSERT INTO \"{name}\" SELECT .. EMIT CHANGES: it was not made in ksqlDB's dialect"))
                 .hint("Use CREATE MATERIALIZED VIEW, or leave EMIT CHANGES out to insert the rows that there are now."));

@@ -13,6 +13,7 @@ use super::node::rows_between;
 use crate::catalog::{Catalog, Ksql, KsqlColumn, Relation, plain_name};
 use crate::data::{OP, PgType, Position, TIME};
 use crate::engine::database::Engine;
+use crate::engine::dml::check_writable;
 use crate::engine::session::{Response, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::ksql::{Input, edges::told_time};
@@ -34,7 +35,9 @@ struct Event {
 
 impl Session {
     fn writable_ksql(&self, name: &str) -> Result<Arc<Relation>> {
-        self.writable(&plain_name(name))
+        let relation = self.catalog().get_public(&plain_name(name))?.clone();
+        check_writable(&relation)?;
+        Ok(relation)
     }
 
     pub(super) async fn ksql_insert(&mut self, name: &str, columns: &[(String, Place)], rows: &[Vec<Expr>]) -> Result<Response> {

@@ -34,7 +34,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use std::sync::Arc;
 
 use super::session::{Column, Response, Session};
-use crate::catalog::plain_name;
+use crate::catalog::{Name, plain_name};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::plan::ksql::define::Defaults;
@@ -97,12 +97,14 @@ impl Session {
                     Ok(None)
                 }
                 // Both dialects have ALTER .. ADD: it is the one in which the relation was made.
-                Statement::Alter { name, .. } if self.catalog().find(&plain_name(&name)).is_some_and(|r| r.ksql.is_none()) => Ok(None),
+                Statement::Alter { name, .. } if self.scope().find(&Name::bare(plain_name(&name))).is_some_and(|r| r.ksql.is_none()) => {
+                    Ok(None)
+                }
                 statement => Ok(Some(statement)),
             },
             Form::Depends(names) => {
-                let catalog = self.catalog();
-                let ours = |name: &String| catalog.find(&plain_name(name)).is_some_and(|r| r.ksql.is_some());
+                let scope = self.scope();
+                let ours = |name: &String| scope.find(&Name::bare(plain_name(name))).is_some_and(|r| r.ksql.is_some());
                 if !names.iter().any(ours) {
                     return Ok(None);
                 }

@@ -67,7 +67,7 @@ pub fn node(engine: &Engine, catalog: &Catalog, relation: &Arc<Relation>) -> Res
 /// The relations that the queries which write to a relation name.
 pub fn named(catalog: &Catalog, queries: &[&Query]) -> Vec<RelationId> {
     let names = queries.iter().flat_map(|q| std::iter::once(&q.from).chain(q.joins.iter().map(|j| &j.source)));
-    let mut ids: Vec<RelationId> = names.filter_map(|s| catalog.find(&crate::catalog::plain_name(&s.name))).map(|r| r.id).collect();
+    let mut ids: Vec<RelationId> = names.filter_map(|s| catalog.find_public(&crate::catalog::plain_name(&s.name))).map(|r| r.id).collect();
     ids.sort_unstable();
     ids.dedup();
     ids

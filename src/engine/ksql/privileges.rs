@@ -4,7 +4,7 @@
 //! what they are called, CREATE needs CREATE on the schema, and ALTER, DROP, TERMINATE and their kin the relation's owner. What PRINT and
 //! TERMINATE name is found where they run, and asked about there.
 
-use crate::catalog::{Privileges, plain_name};
+use crate::catalog::{PUBLIC_NAMESPACE, Privileges, plain_name};
 use crate::engine::session::Session;
 use crate::error::Result;
 use crate::sql::ksql::ast::{Assert, Explained, Query, Statement};
@@ -17,21 +17,21 @@ impl Session {
         }
         match statement {
             Statement::Create(create) => {
-                self.may_create()?;
+                self.may_create_in(PUBLIC_NAMESPACE)?;
                 if create.or_replace {
-                    self.must_own_named(&plain_name(&create.name))?;
+                    self.must_own_public(&plain_name(&create.name))?;
                 }
                 create.query.as_ref().map_or(Ok(()), |query| self.may_query(query))
             }
             Statement::InsertSelect { name, query, .. } => {
-                self.may_create()?;
+                self.may_create_in(PUBLIC_NAMESPACE)?;
                 self.may_do(Privileges::INSERT, name)?;
                 self.may_query(query)
             }
             Statement::InsertValues { name, .. } => self.may_do(Privileges::INSERT, name),
             Statement::Delete { name, .. } => self.may_do(Privileges::DELETE, name),
-            Statement::Alter { name, .. } | Statement::Drop { name, .. } => self.must_own_named(&plain_name(name)),
-            Statement::CreateType { .. } | Statement::DropType { .. } => self.may_create(),
+            Statement::Alter { name, .. } | Statement::Drop { name, .. } => self.must_own_public(&plain_name(name)),
+            Statement::CreateType { .. } | Statement::DropType { .. } => self.may_create_in(PUBLIC_NAMESPACE),
             Statement::Query(query) => self.may_query(query),
             Statement::Explain(Explained::Statement(statement)) => self.may_ksql(statement),
             Statement::Assert(Assert::Values { name, .. }) => self.may_do(Privileges::SELECT, name),
@@ -53,7 +53,7 @@ impl Session {
     }
 
     fn may_do(&self, privilege: Privileges, name: &str) -> Result<()> {
-        self.catalog().find(&plain_name(name)).map_or(Ok(()), |relation| self.may(privilege, relation))
+        self.catalog().find_public(&plain_name(name)).map_or(Ok(()), |relation| self.may(privilege, relation))
     }
 
     fn may_query(&self, query: &Query) -> Result<()> {

@@ -94,7 +94,7 @@ impl Session {
 
     pub(super) fn ksql_describe(&mut self, name: &str, extended: bool) -> Result<Response> {
         let catalog = self.engine.catalog();
-        let relation = catalog.get(&plain_name(name))?;
+        let relation = catalog.get_public(&plain_name(name))?;
         listing("DESCRIBE", DESCRIBED, self.fields_described(&catalog, relation, &seen(relation)?, extended))
     }
 

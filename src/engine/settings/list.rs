@@ -106,7 +106,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("random_page_cost", "4", Text, false, NO_EFFECT),
     Setting("role", "none", ReadOnly, false, "Sets the current role."),
     Setting("row_security", "on", Bool, false, "There is no row security."),
-    Setting("search_path", "\"$user\", public", Text, false, "There is one schema, public, before pg_catalog."),
+    Setting("search_path", "\"$user\", public", Kind::Path, false, "Sets the schema search order for names that are not schema-qualified."),
     Setting("server_encoding", "UTF8", ReadOnly, true, "Shows the server character set encoding."),
     Setting("server_version", crate::SERVER_VERSION, ReadOnly, true, "Shows the server version."),
     Setting("server_version_num", "150018", ReadOnly, false, "Shows the server version as an integer."),

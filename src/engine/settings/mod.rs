@@ -9,6 +9,7 @@
 
 mod list;
 mod options;
+mod path;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ enum Kind {
     /// One of these words.
     OneOf(&'static [&'static str]),
     TimeZone,
+    /// Names apart by commas.
+    Path,
     /// Cannot be set.
     ReadOnly,
 }
@@ -185,6 +188,11 @@ impl Settings {
         self.get("timezone").ok().and_then(|name| Zone::parse(&name).ok()).unwrap_or(Zone::Utc)
     }
 
+    /// The names in search_path.
+    pub fn search_path(&self) -> Vec<String> {
+        self.get("search_path").ok().and_then(|value| path::names(&value)).unwrap_or_default()
+    }
+
     /// How values are shown.
     pub fn style(&self) -> Style {
         let iso = matches!(self.get("intervalstyle").as_deref(), Ok("iso_8601"));
@@ -260,6 +268,7 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             Zone::parse(value)?;
             Ok(value.to_string())
         }
+        Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
         _ => Ok(match name {
             "client_encoding" => "UTF8".to_string(),
             "datestyle" => "ISO, MDY".to_string(),

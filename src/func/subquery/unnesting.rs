@@ -179,6 +179,9 @@ fn hides(plan: &LogicalPlan, columns: &[Column]) -> DfResult<bool> {
     Ok(hidden)
 }
 
+/// A plan of what a subquery answers, its columns for that, and those of the domain.
+type Asked = (LogicalPlan, Vec<Column>, Vec<Column>);
+
 /// The outer query's rows, with what subqueries answer joined to them.
 struct Rows<'a> {
     input: &'a LogicalPlan,
@@ -206,11 +209,7 @@ impl Rows<'_> {
     }
 
     /// The subquery for all rows: a plan of `values`, which are given its columns, and of the domain's columns.
-    fn asked(
-        &mut self,
-        subquery: &LogicalPlan,
-        values: impl FnOnce(Vec<Column>) -> Vec<Expr>,
-    ) -> DfResult<Option<(LogicalPlan, Vec<Column>, Vec<Column>)>> {
+    fn asked(&mut self, subquery: &LogicalPlan, values: impl FnOnce(Vec<Column>) -> Vec<Expr>) -> DfResult<Option<Asked>> {
         let Some(domain) = domain(subquery, self.input, self.names)? else {
             // One that names no row, or that DataFusion joins rightly, is for others to plan.
             self.failed |= !self.names.wrong_only && !outer_columns(subquery)?.is_empty();

@@ -76,7 +76,7 @@ impl Planner<'_> {
     /// The relation of a name folded by this dialect. Errors: 42P01.
     pub fn relation(&self, name: &str) -> Result<Arc<Relation>> {
         let plain = crate::catalog::plain_name(name);
-        self.catalog.find(&plain).cloned().ok_or_else(|| {
+        self.catalog.find_public(&plain).cloned().ok_or_else(|| {
             let error = Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
             match nearest(&plain, self.catalog.relations().map(|r| r.name.as_str())) {
                 Some(near) => error.hint(format!("Perhaps you meant \"{near}\".")),

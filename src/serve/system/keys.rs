@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::names::{CONSTRAINT, INDEX, key_name, quote_ident};
+use super::SystemContext;
+use super::names::{CONSTRAINT, INDEX, key_name, quote_ident, quoted, shown};
 use crate::catalog::{Catalog, ForeignKey, Relation, Rule};
 
 /// An index.
@@ -100,10 +101,10 @@ pub fn constraints(catalog: &Catalog) -> Vec<ConstraintEntry<'_>> {
 
 impl IndexEntry<'_> {
     /// The statement that would make it.
-    pub fn definition(&self) -> String {
+    pub fn definition(&self, catalog: &Catalog) -> String {
         let unique = if self.unique { "UNIQUE " } else { "" };
-        let (index, table) = (quote_ident(&self.name), quote_ident(&self.relation.name));
-        format!("CREATE {unique}INDEX {index} ON public.{table} USING btree ({})", self.items.join(", "))
+        let (index, table) = (quote_ident(&self.name), quoted(&catalog.name_of(self.relation)));
+        format!("CREATE {unique}INDEX {index} ON {table} USING btree ({})", self.items.join(", "))
     }
 
     /// The columns' numbers from 1; 0 for an expression.
@@ -118,13 +119,13 @@ impl ConstraintEntry<'_> {
     }
 
     /// As pg_get_constraintdef prints it.
-    pub fn definition(&self, catalog: &Catalog) -> String {
+    pub fn definition(&self, context: &SystemContext) -> String {
         let columns = self.column_list();
         match (self.kind, self.foreign, self.condition) {
             ('p', ..) => format!("PRIMARY KEY ({columns})"),
             ('u', ..) => format!("UNIQUE ({columns})"),
             (_, Some(foreign), _) => {
-                let parent = catalog.by_id(foreign.parent).map_or(String::new(), |p| quote_ident(&p.name));
+                let parent = context.scope.by_id(foreign.parent).map_or(String::new(), |p| shown(context, p));
                 let mut text = format!("FOREIGN KEY ({columns}) REFERENCES {parent}({})", list(&foreign.parent_columns));
                 for (event, action) in [("UPDATE", foreign.on_update), ("DELETE", foreign.on_delete)] {
                     if action.letter() != 'a' {

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::catalog::{BOOTSTRAP, Catalog, RoleId};
+use crate::catalog::{BOOTSTRAP, NamespaceId, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
 use crate::data::{PgType, Position};
 use crate::error::Result;
 
@@ -41,7 +41,8 @@ pub const SERVER_VERSION_NUM: &str = "150018";
 /// What system relations and system functions may know, as of one statement.
 #[derive(Clone, Debug, Default)]
 pub struct SystemContext {
-    pub catalog: Arc<Catalog>,
+    /// The catalog, and the path along which names are looked up.
+    pub scope: Scope,
     /// current_user
     pub user: String,
     pub session_user: String,
@@ -71,12 +72,23 @@ pub struct SystemContext {
 impl SystemContext {
     /// The name of a role as the session knows it.
     pub fn role_name(&self, id: RoleId) -> String {
-        if id == BOOTSTRAP && !self.owner.is_empty() { self.owner.clone() } else { self.catalog.roles().name(id) }
+        if id == BOOTSTRAP && !self.owner.is_empty() { self.owner.clone() } else { self.scope.roles().name(id) }
+    }
+
+    /// The schemas: id, name and owner. That of temporary tables is one of them while there are any.
+    pub fn schemas(&self) -> Vec<(NamespaceId, String, RoleId)> {
+        let system = SYSTEM_NAMESPACES.iter().map(|(id, name)| (*id, name.to_string(), BOOTSTRAP));
+        let users = self.scope.namespaces().map(|n| (n.id, n.name.clone(), n.owner));
+        let temporary = self.scope.relations_in(TEMPORARY_NAMESPACE).next();
+        let temporary = temporary.map(|r| (TEMPORARY_NAMESPACE, self.scope.namespace_name(TEMPORARY_NAMESPACE).to_string(), r.owner));
+        let mut all: Vec<_> = system.chain(users).chain(temporary).collect();
+        all.sort_unstable_by_key(|schema| schema.0);
+        all
     }
 
     /// True if the current role is a superuser.
     pub fn is_superuser(&self) -> bool {
-        self.catalog.roles().is_superuser(self.role)
+        self.scope.roles().is_superuser(self.role)
     }
 }
 

@@ -4,9 +4,10 @@
 //! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key;
 //! other indexes and constraints have numbers of their own, to which the same is added.
 
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Name, NamespaceId, Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+pub use crate::sql::convert::name_parts as parts;
 
 use super::SystemContext;
 use super::facts::{self, PROCS, SHAPES};
@@ -22,17 +23,8 @@ pub const ROW_TYPE: u32 = 1 << 29;
 pub const ROW_ARRAY: u32 = (1 << 29) + (1 << 28);
 /// The oid of the one role that owns everything, PostgreSQL's bootstrap superuser.
 pub const OWNER: u32 = 10;
-/// Schemas: (oid, name). User relations live in `public`.
-pub const SCHEMAS: [(u32, &str); 4] = [(11, "pg_catalog"), (PUBLIC, "public"), (13_222, "information_schema"), (14_000, "everfold")];
-/// The oid of schema `public`.
-pub const PUBLIC: u32 = 2200;
 /// The oid of the database.
 pub const DATABASE: u32 = 5;
-
-/// The oid of a schema, by name.
-pub fn schema_oid(name: &str) -> Option<u32> {
-    SCHEMAS.iter().find(|s| s.1 == name).map(|s| s.0)
-}
 
 /// pg_class.relkind of a user relation.
 pub fn relkind(kind: RelationKind) -> &'static str {
@@ -158,26 +150,6 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// Splits `a.b` into its parts, folding what is not quoted to lower case. Errors: 42602's kin, as 42601, for an unclosed quote.
-pub fn parts(text: &str) -> Result<Vec<String>> {
-    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = text.trim().chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => part.push(chars.next().expect("it was peeked")),
-            '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(std::mem::take(&mut part)),
-            c if quoted => part.push(c),
-            c => part.extend(c.to_lowercase()),
-        }
-    }
-    if quoted {
-        return Err(Error::syntax("invalid name syntax"));
-    }
-    parts.push(part);
-    Ok(parts)
-}
-
 /// The kinds of names that have a `reg..` type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reg {
@@ -215,7 +187,7 @@ impl Reg {
         }
         self.look_up(context, text)?.ok_or_else(|| {
             let (code, message) = match self {
-                Reg::Class => (code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist")),
+                Reg::Class => return missing_class(context, text),
                 Reg::Type => (code::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")),
                 Reg::Proc => (code::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist")),
                 Reg::Namespace => (code::INVALID_SCHEMA_NAME, format!("schema \"{text}\" does not exist")),
@@ -242,7 +214,7 @@ impl Reg {
         Ok(match self {
             Reg::Class => class_oid(context, schema, name),
             Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
-            Reg::Namespace => schema_oid(name),
+            Reg::Namespace => context.scope.namespace_id(name),
             Reg::Role => role_oid(context, name),
             Reg::Collation => [(100, "default"), (950, "c"), (950, "C"), (951, "POSIX")].iter().find(|c| c.1 == name).map(|c| c.0),
             Reg::Operator => facts::operators().find(|o| o[1] == name).map(|o| facts::number(o[0]) as u32),
@@ -259,8 +231,8 @@ impl Reg {
             Reg::Class => class_name(context, oid),
             Reg::Type => type_name(context, oid, -1),
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
-            Reg::Namespace => SCHEMAS.iter().find(|s| s.0 == oid).map(|s| s.1.to_string()),
-            Reg::Role => context.catalog.roles().by_id(oid).map(|_| quote_ident(&context.role_name(oid))),
+            Reg::Namespace => Some(context.scope.namespace_name(oid)).filter(|name| !name.is_empty()).map(quote_ident),
+            Reg::Role => context.scope.roles().by_id(oid).map(|_| quote_ident(&context.role_name(oid))),
             Reg::Collation => {
                 [(100, "\"default\""), (950, "\"C\""), (951, "\"POSIX\"")].iter().find(|c| c.0 == oid).map(|c| c.1.to_string())
             }
@@ -272,44 +244,77 @@ impl Reg {
 
 /// The oid of a role; of the first superuser by the name that the session has for it, too.
 fn role_oid(context: &SystemContext, name: &str) -> Option<u32> {
-    let known = context.catalog.roles().find(name).map(|role| role.id);
+    let known = context.scope.roles().find(name).map(|role| role.id);
     known.or_else(|| (name == context.role_name(OWNER) || name == "postgres").then_some(OWNER))
 }
 
-/// The oid of a relation or index, looked up as the search path pg_catalog, public does.
+/// The oid of a relation, sequence or index: of pg_catalog first, then along the path.
 pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> Option<u32> {
     let system = |schema: &str| facts::find(schema, name).map(|s| s.oid);
-    let user = || {
-        let relation = context.catalog.find(name).map(|r| r.id);
-        let sequence = || context.catalog.sequence(name).map(|s| s.id);
-        let index = || indexes(&context.catalog).into_iter().find(|i| i.name == name).map(|i| i.oid);
-        relation.or_else(sequence).or_else(index)
+    let scope = &context.scope;
+    let within = |namespace: NamespaceId| {
+        let relation = scope.find_in(namespace, name).map(|r| r.id);
+        let sequence = || scope.find_sequence_in(namespace, name).map(|s| s.id);
+        let index = || indexes(scope).into_iter().find(|i| i.relation.namespace == namespace && i.name == name).map(|i| i.oid);
+        relation.or_else(sequence).or_else(index).or_else(|| system(scope.namespace_name(namespace)))
     };
     match schema {
-        None => system("pg_catalog").or_else(user),
-        Some("public") => user(),
-        Some(schema) => system(schema),
+        None => system("pg_catalog").or_else(|| scope.path.namespaces().iter().find_map(|namespace| within(*namespace))),
+        Some(schema) => within(scope.namespace_id(schema)?),
     }
 }
 
+/// The error of a text that names no relation.
+fn missing_class(context: &SystemContext, text: &str) -> Error {
+    let name = parts(text).ok().and_then(|mut parts| Some((parts.pop()?, parts.pop())));
+    let (name, schema) = name.unwrap_or_else(|| (text.to_string(), None));
+    let name = Name { schema, name };
+    context.scope.check_schema(&name).map_or_else(|e| e, |()| context.scope.missing(&name))
+}
+
+/// The schema and the name of a relation, sequence or index of users.
+fn class_place(context: &SystemContext, oid: u32) -> Option<(NamespaceId, String)> {
+    let scope = &context.scope;
+    let relation = scope.by_id(oid).map(|r| (r.namespace, r.name.clone()));
+    let sequence = || scope.sequences.get(oid).map(|s| (s.namespace, s.name.clone()));
+    let index = || indexes(scope).into_iter().find(|i| i.oid == oid).map(|i| (i.relation.namespace, i.name));
+    relation.or_else(sequence).or_else(index)
+}
+
+/// True if a relation, sequence or index is found by its name without a schema; `None` for an oid that nothing has.
+pub fn is_visible(context: &SystemContext, oid: u32) -> Option<bool> {
+    match class_place(context, oid) {
+        Some((namespace, name)) => Some(context.scope.is_visible(namespace, &name)),
+        None => SHAPES.iter().find(|s| s.oid == oid).map(|s| {
+            let listed = || context.scope.path.namespaces().iter().any(|id| context.scope.namespace_name(*id) == s.schema);
+            s.schema == "pg_catalog" || listed()
+        }),
+    }
+}
+
+/// A name as SQL text, each part quoted where it must be.
+pub fn quoted(name: &Name) -> String {
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", quote_ident(schema)));
+    format!("{schema}{}", quote_ident(&name.name))
+}
+
+/// The name of a relation as the session has to write it.
+pub fn shown(context: &SystemContext, relation: &Relation) -> String {
+    quoted(&context.scope.shown(relation.namespace, &relation.name))
+}
+
 fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
-    if let Some(relation) = context.catalog.by_id(oid) {
-        return Some(quote_ident(&relation.name));
-    }
-    if let Some(sequence) = context.catalog.sequences.get(oid) {
-        return Some(quote_ident(&sequence.name));
-    }
-    if let Some(index) = indexes(&context.catalog).into_iter().find(|i| i.oid == oid) {
-        return Some(quote_ident(&index.name));
+    if let Some((namespace, name)) = class_place(context, oid) {
+        return Some(quoted(&context.scope.shown(namespace, &name)));
     }
     let shape = SHAPES.iter().find(|s| s.oid == oid)?;
-    Some(if shape.schema == "pg_catalog" { shape.name.to_string() } else { format!("{}.{}", shape.schema, shape.name) })
+    Some(if is_visible(context, oid) == Some(true) { shape.name.to_string() } else { format!("{}.{}", shape.schema, shape.name) })
 }
 
 /// The oid of a type by its name in SQL or in pg_type; relations' row types included.
 pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
     let bare = text.trim();
-    let bare = ["pg_catalog.", "\"pg_catalog\".", "public.", "\"public\"."].iter().find_map(|s| bare.strip_prefix(s)).unwrap_or(bare);
+    let bare = ["pg_catalog.", "\"pg_catalog\"."].iter().find_map(|s| bare.strip_prefix(s)).unwrap_or(bare);
     let quoted = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).filter(|b| *b != "char" && !b.contains('"'));
     let bare = quoted.unwrap_or(bare);
     // Pseudo-types that no column has but that clients compare return types with.
@@ -331,7 +336,11 @@ pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
         PgType::parse(bare)
     };
     let known = known.ok().filter(|t| !matches!(t, PgType::Array(item) if matches!(**item, PgType::Array(_)))).map(|t| t.oid());
-    known.or_else(|| context.catalog.find(&parts(bare).ok()?.pop()?).map(|r| r.id + ROW_TYPE))
+    known.or_else(|| {
+        let mut parts = parts(bare).ok()?;
+        let name = parts.pop()?;
+        context.scope.find(&Name { schema: parts.pop(), name }).map(|r| r.id + ROW_TYPE)
+    })
 }
 
 /// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid.
@@ -342,7 +351,7 @@ pub fn type_name(context: &SystemContext, oid: u32, typmod: i32) -> Option<Strin
             (scalar, m) => with_modifier(scalar, m),
         });
     }
-    let row = |base: u32| oid.checked_sub(base).and_then(|id| context.catalog.by_id(id)).map(|r| quote_ident(&r.name));
+    let row = |base: u32| oid.checked_sub(base).and_then(|id| context.scope.by_id(id)).map(|r| shown(context, r));
     let pseudo = [(2275, "cstring"), (2276, "\"any\""), (2277, "anyarray"), (2279, "trigger"), (2281, "internal"), (2283, "anyelement")];
     let pseudo = pseudo.iter().find(|p| p.0 == oid).map(|p| p.1.to_string());
     pseudo.or_else(|| row(ROW_ARRAY).map(|name| format!("{name}[]"))).or_else(|| row(ROW_TYPE))

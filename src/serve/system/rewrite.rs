@@ -44,6 +44,7 @@ const BEFORE: &[Rule] = &[
     casts::compared,
     casts::chained,
     casts::joined,
+    casts::of_sequence,
     queries::always_null,
     keys::column_names,
     queries::base_of_domain,
@@ -104,7 +105,7 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         values::with_subqueries(query);
         queries::columns_of_parts(query);
-        grouping::by_primary_key(query, &self.context.catalog);
+        grouping::by_primary_key(query, &self.context.scope);
         grouping::ordered_by_position(query);
         recursion::typed(query);
         match queries::fetch_first(query).and_then(|()| queries::no_locks(query)) {

@@ -8,7 +8,7 @@ use super::table::{defined, identity_options, rule};
 use crate::catalog::{Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result};
-use crate::sql::convert::{checked_name, relation_name, sql_type};
+use crate::sql::convert::{checked_name, last_name, sql_type};
 use crate::sql::fold_name;
 use crate::sql::statement::{Alteration, Statement};
 
@@ -43,11 +43,7 @@ impl Reader<'_> {
             return Ok(Alteration::Resume { skip: self.eat("skip") });
         }
         if self.eat_words(&["set", "schema"]) {
-            return match self.name()?.as_str() {
-                "public" => Ok(Alteration::Nothing),
-                other => Err(Error::unsupported(format!("relations cannot be moved to schema \"{other}\""))
-                    .hint("Create the relation there, and fill it with INSERT INTO .. SELECT.")),
-            };
+            return Ok(Alteration::SetSchema(self.name()?));
         }
         if self.eat_words(&["rename", "to"]) {
             return Ok(Alteration::Rename(checked_name(self.name()?)?));
@@ -55,7 +51,7 @@ impl Reader<'_> {
         let rest = self.rest();
         if let RelationKind::View | RelationKind::MaterializedView = kind {
             let hint = if kind == RelationKind::View {
-                "RENAME TO gives it another name; CREATE OR REPLACE VIEW gives it another query."
+                "RENAME TO gives it another name, SET SCHEMA another schema; CREATE OR REPLACE VIEW gives it another query."
             } else {
                 "RESUME and RESUME SKIP mend a failed view, RENAME TO gives it another name; for another query CREATE OR REPLACE it."
             };
@@ -112,7 +108,7 @@ fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
             Alteration::RenameColumn { from: fold_name(&old_column_name), to: checked_name(fold_name(&new_column_name))? }
         }
         Op::RenameTable { table_name: RenameTableNameKind::To(name) | RenameTableNameKind::As(name) } => {
-            Alteration::Rename(relation_name(&name)?)
+            Alteration::Rename(last_name(&name)?)
         }
         Op::RenameConstraint { old_name, new_name } => {
             Alteration::RenameRule { from: fold_name(&old_name), to: checked_name(fold_name(&new_name))? }

@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::RelationKind;
+use crate::catalog::{Name, RelationKind};
 use crate::error::{Error, Result};
 use crate::sql::statement::{CommentOn, Statement};
 
@@ -55,10 +55,10 @@ impl Reader<'_> {
         }
         let column = parts.pop().unwrap_or_default();
         match parts.as_slice() {
-            [relation] => Ok(CommentOn::Column { relation: relation.clone(), column }),
-            [schema, relation] if schema == "public" => Ok(CommentOn::Column { relation: relation.clone(), column }),
+            [relation] => Ok(CommentOn::Column { relation: Name::bare(relation), column }),
+            [schema, relation] | [_, schema, relation] => Ok(CommentOn::Column { relation: Name::qualified(schema, relation), column }),
             [] => Err(Error::syntax("column name must be qualified").hint("Write COMMENT ON COLUMN relation.column IS ..")),
-            _ => Err(Error::unsupported("only columns of relations in the schema public can have a comment").hint("Leave the schema out.")),
+            _ => Err(Error::syntax("improper column name: too many dotted names")),
         }
     }
 }

@@ -3,6 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
+use crate::catalog::Name;
 use crate::error::{Error, Result};
 use crate::sql::statement::Statement;
 
@@ -45,7 +46,7 @@ impl Reader<'_> {
         Ok(Statement::LockTables { tables, exclusive, nowait })
     }
 
-    fn tables(&mut self) -> Result<Vec<String>> {
+    fn tables(&mut self) -> Result<Vec<Name>> {
         let mut tables = Vec::new();
         loop {
             self.eat("only");

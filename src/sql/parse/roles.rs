@@ -280,7 +280,7 @@ impl Reader<'_> {
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
                 return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase()))
-                    .hint("Grant on relations, ALL TABLES IN SCHEMA public, SCHEMA and DATABASE."));
+                    .hint("Grant on relations, ALL TABLES IN SCHEMA name, SCHEMA and DATABASE."));
             }
             "table" | "stream" | "view" => self.skip(1),
             "materialized" if self.word(1) == "view" => self.skip(2),
@@ -380,7 +380,7 @@ impl Reader<'_> {
 
     // Names ------------------------------------------------------------------------------------------------------------
 
-    fn listed<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+    pub(super) fn listed<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         let mut all = vec![item(self)?];
         while self.parser.consume_token(&Token::Comma) {
             all.push(item(self)?);
@@ -398,7 +398,7 @@ impl Reader<'_> {
         })
     }
 
-    fn role_name(&mut self) -> Result<RoleName> {
+    pub(super) fn role_name(&mut self) -> Result<RoleName> {
         let special = match self.word(0).as_str() {
             "current_user" | "current_role" => RoleName::Current,
             "session_user" => RoleName::Session,

@@ -4,6 +4,7 @@ use sqlparser::tokenizer::Token;
 
 use super::Reader;
 use crate::error::{Error, Result};
+use crate::sql::ident;
 use crate::sql::statement::{Discard, Modes, Statement};
 
 impl Reader<'_> {
@@ -58,8 +59,26 @@ impl Reader<'_> {
         if !self.parser.consume_token(&Token::Eq) {
             self.expect("to")?;
         }
-        let value = self.setting_value()?;
+        let value = if name == "search_path" { self.list_of_names()? } else { self.setting_value()? };
         Ok(Statement::Set { name, value, local })
+    }
+
+    /// Names apart by commas, quoted where they must be: a string is one name, too.
+    fn list_of_names(&mut self) -> Result<Option<String>> {
+        if self.eat("default") {
+            return Ok(None);
+        }
+        let mut names = Vec::new();
+        loop {
+            let name = match self.parser.peek_token_ref().token {
+                Token::Word(_) => self.name()?,
+                _ => self.text()?,
+            };
+            names.push(ident(&name));
+            if !self.parser.consume_token(&Token::Comma) {
+                return Ok(Some(names.join(", ")));
+            }
+        }
     }
 
     /// A name, an offset, or `INTERVAL '+01:00' HOUR TO MINUTE`, which is how the standard writes an offset.

@@ -4,10 +4,10 @@ use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, TableConstraint};
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::{Action, Column, Identity, RelationKind};
+use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
-use crate::sql::convert::{check_columns, checked_name, relation_name, sql_type};
+use crate::sql::convert::{check_columns, checked_name, last_name, relation_name, sql_type};
 use crate::sql::fold_name;
 use crate::sql::statement::{NewRule, NewTable, SequenceOptions, Statement, What};
 
@@ -52,11 +52,11 @@ impl Reader<'_> {
             columns.push(defined.column);
         }
         if key.len() > 1 {
-            return Err(several_keys(&name).hint("Write PRIMARY KEY (a, b) behind the columns for a key of several columns."));
+            return Err(several_keys(&name.name).hint("Write PRIMARY KEY (a, b) behind the columns for a key of several columns."));
         }
         for constraint in &constraints {
             match rule(constraint)? {
-                NewRule { what: What::PrimaryKey(_), .. } if !key.is_empty() => return Err(several_keys(&name)),
+                NewRule { what: What::PrimaryKey(_), .. } if !key.is_empty() => return Err(several_keys(&name.name)),
                 NewRule { what: What::PrimaryKey(names), .. } => key = key_columns(&columns, &names)?,
                 other => rules.push(other),
             }
@@ -106,6 +106,10 @@ impl Reader<'_> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.relation_name()?;
+        if self.word(0) == "rename" || self.word(0) == "set" && self.word(1) == "schema" {
+            return Err(Error::unsupported(format!("ALTER SEQUENCE .. {} is not supported", self.word(0).to_uppercase()))
+                .hint("ALTER TABLE does it: ALTER TABLE name RENAME TO name, ALTER TABLE name SET SCHEMA schema."));
+        }
         Ok(Statement::AlterSequence { name, if_exists, options: self.sequence_options()? })
     }
 
@@ -142,7 +146,8 @@ impl Reader<'_> {
                     let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
                     options.owner = Some(match parts.as_slice() {
                         [none] if none == "none" => None,
-                        [.., table, column] => Some((table.clone(), column.clone())),
+                        [table, column] => Some((Name::bare(table), column.clone())),
+                        [.., schema, table, column] => Some((Name::qualified(schema, table), column.clone())),
                         _ => return Err(Error::syntax("OWNED BY takes table.column or NONE")),
                     });
                 }
@@ -182,7 +187,7 @@ impl Reader<'_> {
             other => other.to_string(),
         };
         Ok(Statement::CreateIndex {
-            name: index.name.as_ref().map(relation_name).transpose()?,
+            name: index.name.as_ref().map(last_name).transpose()?,
             table: relation_name(&index.table_name)?,
             columns: index.columns.iter().map(text).collect(),
             plain,

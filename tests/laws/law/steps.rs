@@ -130,10 +130,21 @@ fn is_bug(e: &Error) -> bool {
 }
 
 impl World {
-    /// An empty database.
+    /// An empty database. Without a mirror its relations are made in a schema of their own, along a path which a restart forgets.
     pub fn new(mirror: Option<Mirror>) -> World {
         let database = Database::new().expect("an empty database opens");
-        World { database: Some(database), views: vec![], counts: Counts::default(), mirror }
+        let mut world = World { database: Some(database), views: vec![], counts: Counts::default(), mirror };
+        if world.mirror.is_none() {
+            world.database().run("CREATE SCHEMA world").expect("a schema");
+        }
+        world.set_path();
+        world
+    }
+
+    fn set_path(&mut self) {
+        if self.mirror.is_none() {
+            self.database().run("SET search_path = world, public").expect("a path");
+        }
     }
 
     /// The database.
@@ -171,7 +182,7 @@ impl World {
                 self.views.retain(|(n, _)| n != name);
                 let done = self.statement(&format!("DROP MATERIALIZED VIEW {name} CASCADE"))?;
                 let catalog = self.database().engine.catalog();
-                self.views.retain(|(n, _)| catalog.find(n).is_some());
+                self.views.retain(|(n, _)| catalog.relations().any(|r| r.name == *n));
                 done
             }
             Step::Insert { relation, rows, copy: true } if !rows.is_empty() => {
@@ -210,6 +221,7 @@ impl World {
     fn reopen(&mut self, way: impl FnOnce(Database) -> Result<Database>) -> Verdict {
         let database = self.database.take().expect("the database is open");
         self.database = Some(way(database).map_err(|e| format!("the database does not open again: {e:?}"))?);
+        self.set_path();
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! The bodies of the longer system functions.
 
 use super::Row;
-use crate::catalog::RelationKind;
+use crate::catalog::{RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
-use crate::serve::system::facts::{self, PROCS, Proc, SHAPES};
+use crate::serve::system::facts::{self, PROCS, Proc};
 use crate::serve::system::keys::{constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
@@ -55,9 +55,31 @@ pub fn to_reg(kind: &str, context: &SystemContext, row: Row) -> Result<Cell> {
     })
 }
 
-pub fn current_schemas(_: &SystemContext, row: Row) -> Result<Cell> {
-    let implicit = row[0] == Some("true");
-    Ok(if implicit { vec!["pg_catalog".into(), "public".into()] } else { vec!["public".into()] }.into())
+/// The schema in which relations are created: the first of the path.
+pub fn current_schema(context: &SystemContext, _: Row) -> Result<Cell> {
+    let first = context.scope.path.namespaces().iter().find(|id| **id != TEMPORARY_NAMESPACE);
+    Ok(first.map(|id| context.scope.namespace_name(*id)).into())
+}
+
+/// The oid of the schema of temporary tables; 0 while there are none.
+pub fn temporary_schema(context: &SystemContext, _: Row) -> Result<Cell> {
+    let there = context.scope.relations_in(TEMPORARY_NAMESPACE).next().is_some();
+    Ok(if there { TEMPORARY_NAMESPACE.into() } else { Cell::Int(0) })
+}
+
+/// The path, with what is before it unasked if the argument is true.
+pub fn current_schemas(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(argument) = row[0] else { return Ok(Cell::Null) };
+    let scope = &context.scope;
+    let (temporary, path): (Vec<_>, Vec<_>) = scope.path.namespaces().iter().partition(|id| **id == TEMPORARY_NAMESPACE);
+    let mut names: Vec<&str> = path.into_iter().map(|id| scope.namespace_name(id)).collect();
+    if argument == "true" {
+        if !names.contains(&"pg_catalog") {
+            names.insert(0, "pg_catalog");
+        }
+        temporary.into_iter().for_each(|id| names.insert(0, scope.namespace_name(id)));
+    }
+    Ok(names.into_iter().map(Cell::from).collect::<Vec<_>>().into())
 }
 
 /// Errors: 42704 for a name that is no setting, unless the second argument is true.
@@ -74,7 +96,7 @@ pub fn current_setting(context: &SystemContext, row: Row) -> Result<Cell> {
 pub fn column_names(context: &SystemContext, row: Row) -> Result<Cell> {
     let (Some(relation), Some(key)) = (oid(row[0]), row[1]) else { return Ok(Cell::Null) };
     let numbers = key.split(['{', '}', '[', ']', ',', ' ']).filter_map(|n| n.parse::<usize>().ok());
-    let Some(relation) = context.catalog.by_id(relation) else { return Ok(Cell::Null) };
+    let Some(relation) = context.scope.by_id(relation) else { return Ok(Cell::Null) };
     let name = |n: usize| n.checked_sub(1).and_then(|i| relation.columns.get(i)).map(|c| c.name.clone());
     Ok(Cell::List(numbers.map(|n| name(n).into()).collect()))
 }
@@ -92,48 +114,48 @@ pub fn quote_ident(_: &SystemContext, row: Row) -> Result<Cell> {
     Ok(row[0].map(names::quote_ident).into())
 }
 
-/// Visible without a schema: what is in pg_catalog or public. Null for an oid that nothing has.
+/// Visible without a schema. Null for an oid that nothing has.
 pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(oid(row[0]).and_then(|oid| names::is_visible(context, oid)).into())
+}
+
+/// The same of a type: the row type of a relation is in the schema of that.
+pub fn type_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
-    if context.catalog.by_id(oid).is_some()
-        || context.catalog.sequences.get(oid).is_some()
-        || indexes(&context.catalog).iter().any(|i| i.oid == oid)
-    {
-        return Ok(true.into());
-    }
-    Ok(SHAPES.iter().find(|s| s.oid == oid).map(|s| s.schema == "pg_catalog").into())
+    let relation = [names::ROW_ARRAY, names::ROW_TYPE].iter().find_map(|base| context.scope.by_id(oid.checked_sub(*base)?));
+    Ok(relation.map_or(Some(true), |r| names::is_visible(context, r.id)).into())
 }
 
 pub fn view_definition(context: &SystemContext, row: Row) -> Result<Cell> {
-    let relation = class(context, row)?.and_then(|oid| context.catalog.by_id(oid));
-    Ok(relation.filter(|r| !r.has_log()).map(|r| relations::definition(&r.sql)).into())
+    let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
+    Ok(relation.filter(|r| !r.has_log()).map(|r| relations::definition(context, r)).into())
 }
 
 /// The statement that makes the index, or the name of its n-th column.
 pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let wanted = oid(row[0]);
-    let Some(index) = indexes(&context.catalog).into_iter().find(|i| Some(i.oid) == wanted) else { return Ok(Cell::Null) };
+    let Some(index) = indexes(&context.scope).into_iter().find(|i| Some(i.oid) == wanted) else { return Ok(Cell::Null) };
     let column: usize = row.get(1).copied().flatten().and_then(|n| n.parse().ok()).unwrap_or(0);
     Ok(match column.checked_sub(1) {
-        None => index.definition().into(),
+        None => index.definition(&context.scope).into(),
         Some(i) => index.items.get(i).map_or(Cell::from(""), Cell::from),
     })
 }
 
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let wanted = oid(row[0]);
-    let found = constraints(&context.catalog).into_iter().find(|c| Some(c.oid) == wanted);
-    Ok(found.map(|c| c.definition(&context.catalog)).into())
+    let found = constraints(&context.scope).into_iter().find(|c| Some(c.oid) == wanted);
+    Ok(found.map(|c| c.definition(context)).into())
 }
 
 /// The sequence that a column of a table goes with. Errors: 42P01, 42703.
 pub fn serial_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
     let (Some(table), Some(column)) = (row[0], row[1]) else { return Ok(Cell::Null) };
     let oid = Reg::Class.read(context, table)?;
-    let Some(relation) = context.catalog.by_id(oid) else { return Ok(Cell::Null) };
+    let Some(relation) = context.scope.by_id(oid) else { return Ok(Cell::Null) };
     relation.column(column)?;
-    let owned = context.catalog.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
-    Ok(owned.map(|s| format!("public.{}", names::quote_ident(&s.name))).into())
+    let owned = context.scope.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
+    Ok(owned.map(|s| names::quoted(&context.scope.name_of_sequence(s))).into())
 }
 
 fn description(context: &SystemContext, object: u32, class: Option<&str>, column: usize) -> Option<String> {
@@ -160,7 +182,7 @@ pub fn column_description(context: &SystemContext, row: Row) -> Result<Cell> {
 /// The comment on the database.
 pub fn database_description(context: &SystemContext, row: Row) -> Result<Cell> {
     let is_ours = oid(row[0]) == Some(names::DATABASE) && row[1] == Some("pg_database");
-    Ok(if is_ours { context.catalog.comment_on("").into() } else { Cell::Null })
+    Ok(if is_ours { context.scope.comment_on("").into() } else { Cell::Null })
 }
 
 fn proc(row: Row) -> Option<&'static Proc> {
@@ -211,7 +233,7 @@ pub fn status(context: &SystemContext, row: Row, of: fn(&RelationStatus) -> u64)
 /// Bytes on disk of a stream or table, of memory of a materialized view.
 pub fn relation_size(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(oid) = class(context, row)? else { return Ok(Cell::Null) };
-    if context.catalog.by_id(oid).is_some_and(|r| r.kind == RelationKind::MaterializedView) {
+    if context.scope.by_id(oid).is_some_and(|r| r.kind == RelationKind::MaterializedView) {
         return status(context, row, |s| s.state_bytes);
     }
     Ok(context.segments.iter().filter(|s| s.relation == oid).map(|s| s.bytes).sum::<u64>().into())

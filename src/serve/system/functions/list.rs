@@ -46,8 +46,8 @@ const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
     ("pg_has_role", 2, 3, p::has_role),
 ];
 
-/// Kinds of objects all of which are visible, since they are in pg_catalog or public.
-const VISIBLE: [&str; 12] = [
+/// Kinds of objects all of which are visible, since they are in pg_catalog.
+const VISIBLE: [&str; 11] = [
     "pg_collation_is_visible",
     "pg_conversion_is_visible",
     "pg_function_is_visible",
@@ -59,7 +59,6 @@ const VISIBLE: [&str; 12] = [
     "pg_ts_dict_is_visible",
     "pg_ts_parser_is_visible",
     "pg_ts_template_is_visible",
-    "pg_type_is_visible",
 ];
 
 /// Counters that PostgreSQL keeps per table and Everfold does not: always zero.
@@ -101,7 +100,7 @@ fn session() -> Vec<Line> {
         ("version", Text, 0, 0, |_, _| Ok(format!("PostgreSQL {SERVER_VERSION} on {}", std::env::consts::ARCH).into())),
         ("current_database", Name, 0, 0, database),
         ("current_catalog", Name, 0, 0, database),
-        ("current_schema", Name, 0, 0, |_, _| Ok("public".into())),
+        ("current_schema", Name, 0, 0, d::current_schema),
         ("current_schemas", Array(Box::new(Name)), 1, 1, d::current_schemas),
         ("current_user", Name, 0, 0, user),
         ("current_role", Name, 0, 0, user),
@@ -115,7 +114,7 @@ fn session() -> Vec<Line> {
         ("pg_is_wal_replay_paused", Bool, 0, 0, no),
         ("pg_postmaster_start_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
         ("pg_conf_load_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
-        ("pg_my_temp_schema", Oid, 0, 0, zero),
+        ("pg_my_temp_schema", Oid, 0, 0, d::temporary_schema),
         ("pg_is_other_temp_schema", Bool, 1, 1, no),
         ("txid_current", Int8, 0, 0, |c, _| Ok(c.head.into())),
         ("txid_current_if_assigned", Int8, 0, 0, null),
@@ -146,6 +145,7 @@ fn definitions() -> Vec<Line> {
         ("quote_ident", Text, 1, 1, d::quote_ident),
         ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
+        ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
         ("pg_get_expr", Text, 2, 3, |_, r| Ok(r[0].into())),
         ("pg_get_viewdef", Text, 1, 2, d::view_definition),

@@ -7,7 +7,7 @@ use crate::catalog::{BOOTSTRAP, Granted, Object, Privileges, RoleId};
 use crate::error::{Error, Result, code};
 use crate::serve::system::SystemContext;
 use crate::serve::system::facts::SHAPES;
-use crate::serve::system::names::{DATABASE, OWNER, Reg, SCHEMAS, schema_oid};
+use crate::serve::system::names::{DATABASE, OWNER, Reg};
 use crate::serve::system::rows::Cell;
 
 /// The role and the rest of the arguments, of which there are `count`; `None` if one is null.
@@ -28,7 +28,7 @@ fn role(context: &SystemContext, text: &str) -> Result<RoleId> {
     }
     match Reg::Role.look_up(context, &format!("\"{}\"", text.replace('"', "\"\"")))? {
         Some(id) => Ok(id),
-        None => context.catalog.roles().get(text).map(|r| r.id),
+        None => context.scope.roles().get(text).map(|r| r.id),
     }
 }
 
@@ -66,12 +66,12 @@ fn on_class(context: &SystemContext, role: RoleId, class: &str, list: &str) -> R
             .look_up(context, class)?
             .ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("relation \"{class}\" does not exist")))?,
     };
-    if let Some(relation) = context.catalog.by_id(oid) {
-        return any(list, context.catalog.roles().on_relation(role, relation), ON_TABLES);
+    if let Some(relation) = context.scope.by_id(oid) {
+        return any(list, context.scope.roles().on_relation(role, relation), ON_TABLES);
     }
     let Some(shape) = SHAPES.iter().find(|s| s.oid == oid) else { return Ok(Cell::Null) };
     let secret = ["pg_authid", "pg_shadow"].contains(&shape.name);
-    let held = match (context.catalog.roles().is_superuser(role), secret) {
+    let held = match (context.scope.roles().is_superuser(role), secret) {
         (true, _) => EVERYTHING,
         (false, true) => Granted::default(),
         (false, false) => Granted { privileges: Privileges::SELECT, options: Privileges::NONE },
@@ -92,18 +92,18 @@ pub fn on_column(context: &SystemContext, row: Row) -> Result<Cell> {
 
 pub fn on_schema(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
-    let name = match rest[0].parse::<u32>() {
-        Ok(oid) => SCHEMAS.iter().find(|s| s.0 == oid).map(|s| s.1),
-        Err(_) => {
-            let unknown = || Error::new(code::INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", rest[0]));
-            schema_oid(rest[0]).ok_or_else(unknown)?;
-            Some(rest[0])
-        }
+    let scope = &context.scope;
+    let oid = match rest[0].parse::<u32>() {
+        Ok(oid) => oid,
+        Err(_) => scope.namespace_id(rest[0]).map_or_else(|| scope.get_namespace(rest[0]).map(|n| n.id), Ok)?,
     };
-    let Some(name) = name else { return Ok(Cell::Null) };
+    let (name, user) = (scope.namespace_name(oid), scope.namespace(oid));
+    if name.is_empty() {
+        return Ok(Cell::Null);
+    }
     let object = Object::Schema(name.to_string());
-    let mut held = context.catalog.roles().on(role, &object, BOOTSTRAP, object.privileges(None));
-    if name != "public" {
+    let mut held = scope.roles().on(role, &object, user.map_or(BOOTSTRAP, |n| n.owner), object.privileges(None));
+    if user.is_none() {
         held.privileges = held.privileges.and(Privileges::USAGE);
     }
     any(rest[1], held, &["CREATE", "USAGE"])
@@ -117,21 +117,21 @@ pub fn on_database(context: &SystemContext, row: Row) -> Result<Cell> {
         Err(_) if rest[0] == context.database => {}
         Err(_) => return Err(Error::new(code::INVALID_CATALOG_NAME, format!("database \"{}\" does not exist", rest[0]))),
     }
-    let held = context.catalog.roles().on(role, &Object::Database, BOOTSTRAP, Object::Database.privileges(None));
+    let held = context.scope.roles().on(role, &Object::Database, BOOTSTRAP, Object::Database.privileges(None));
     any(rest[1], held, &["CREATE", "CONNECT", "TEMPORARY", "TEMP"])
 }
 
 /// What only superusers may: settings of the server, tablespaces.
 pub fn superuser(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((role, _)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
-    Ok(context.catalog.roles().is_superuser(role).into())
+    Ok(context.scope.roles().is_superuser(role).into())
 }
 
 /// `MEMBER`: may become that role. `USAGE`: has its privileges without that.
 pub fn has_role(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((member, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
     let group = role(context, rest[0])?;
-    let roles = context.catalog.roles();
+    let roles = context.scope.roles();
     let mut holds = roles.is_superuser(member);
     for item in rest[1].split(',') {
         let item = item.trim().to_ascii_uppercase();

@@ -31,11 +31,11 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
 
 /// Streams and tables count their events as inserted rows: that is what an append is.
 pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations() {
+    for r in context.scope.relations() {
         let Some(s) = context.relations.iter().find(|s| s.id == r.id) else { continue };
         rows.add([
             ("relid", r.id.into()),
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(r.namespace).into()),
             ("relname", (&r.name).into()),
             ("n_tup_ins", s.events.into()),
             ("n_live_tup", s.rows.into()),
@@ -46,8 +46,10 @@ pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<(
 
 /// Everfold reads no blocks: the counters are zero.
 pub fn pg_statio_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let mut relations = context.catalog.relations();
-    relations.try_for_each(|r| rows.add([("relid", r.id.into()), ("schemaname", "public".into()), ("relname", (&r.name).into())]))
+    let mut relations = context.scope.relations();
+    relations.try_for_each(|r| {
+        rows.add([("relid", r.id.into()), ("schemaname", context.scope.namespace_name(r.namespace).into()), ("relname", (&r.name).into())])
+    })
 }
 
 /// Every commit of the log is a position or more; the head stands in for the count of rows inserted.

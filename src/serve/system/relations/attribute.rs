@@ -40,7 +40,7 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             attribute(&storages, rows, shape.oid, i + 1, name, ty, Traits::default())?;
         }
     }
-    for relation in context.catalog.relations() {
+    for relation in context.scope.relations() {
         for (i, c) in relation.columns.iter().enumerate() {
             let not_null = !c.nullable || relation.key.contains(&i);
             let identity = match c.identity {
@@ -52,14 +52,14 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
     }
-    for index in indexes(&context.catalog) {
+    for index in indexes(&context.scope) {
         for (i, (number, item)) in index.numbers().zip(&index.items).enumerate() {
             let column = number.checked_sub(1).map(|n| &index.relation.columns[n]);
             let (name, ty) = column.map_or((item.as_str(), &PgType::Text), |c| (&c.name, &c.ty));
             attribute(&storages, rows, index.oid, i + 1, name, ty, Traits::default())?;
         }
     }
-    for sequence in context.catalog.sequences.iter() {
+    for sequence in context.scope.sequences.iter() {
         for (i, (name, ty)) in [("last_value", PgType::Int8), ("log_cnt", PgType::Int8), ("is_called", PgType::Bool)].iter().enumerate() {
             attribute(&storages, rows, sequence.id, i + 1, name, ty, Traits { not_null: true, ..Traits::default() })?;
         }
@@ -104,7 +104,7 @@ fn attribute(
 /// A default's oid: defaults are numbered through relations and columns, far above every other oid.
 pub fn pg_attrdef(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let mut oid = 1u32 << 31;
-    for relation in context.catalog.relations() {
+    for relation in context.scope.relations() {
         for (i, column) in relation.columns.iter().enumerate() {
             let Some(default) = &column.default else { continue };
             rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;

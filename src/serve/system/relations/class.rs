@@ -3,7 +3,7 @@
 use super::super::acl::relation_acl;
 use super::super::facts::{SHAPES, Shape};
 use super::super::keys::{IndexEntry, indexes};
-use super::super::names::{OWNER, PUBLIC, ROW_TYPE, relkind, schema_oid};
+use super::super::names::{OWNER, ROW_TYPE, relkind};
 use super::super::rows::{Cell, Rows};
 use super::super::{RelationStatus, SystemContext};
 use crate::catalog::{Relation, RelationKind, Rule, Sequence};
@@ -15,25 +15,25 @@ const BTREE: u32 = 403;
 
 pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for shape in SHAPES.iter() {
-        system(shape, rows)?;
+        system(context, shape, rows)?;
     }
-    for relation in context.catalog.relations() {
+    for relation in context.scope.relations() {
         let status = context.relations.iter().find(|s| s.id == relation.id);
         user(context, relation, status, rows)?;
     }
-    for entry in indexes(&context.catalog) {
+    for entry in indexes(&context.scope) {
         let status = context.relations.iter().find(|s| s.id == entry.relation.id);
         index(&entry, status, rows)?;
     }
-    context.catalog.sequences.iter().try_for_each(|s| sequence(s, rows))
+    context.scope.sequences.iter().try_for_each(|s| sequence(s, rows))
 }
 
-fn system(shape: &Shape, rows: &mut Rows) -> Result<()> {
+fn system(context: &SystemContext, shape: &Shape, rows: &mut Rows) -> Result<()> {
     let table = shape.kind == "r";
     rows.add([
         ("oid", shape.oid.into()),
         ("relname", shape.name.into()),
-        ("relnamespace", schema_oid(shape.schema).into()),
+        ("relnamespace", context.scope.namespace_id(shape.schema).into()),
         ("relowner", OWNER.into()),
         ("relam", if table { HEAP } else { 0 }.into()),
         ("relfilenode", if table { shape.oid } else { 0 }.into()),
@@ -53,7 +53,7 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
     rows.add([
         ("oid", relation.id.into()),
         ("relname", (&relation.name).into()),
-        ("relnamespace", PUBLIC.into()),
+        ("relnamespace", relation.namespace.into()),
         ("reltype", (relation.id + ROW_TYPE).into()),
         ("relowner", relation.owner.into()),
         ("relacl", relation_acl(context, relation)),
@@ -75,7 +75,7 @@ fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {
     rows.add([
         ("oid", sequence.id.into()),
         ("relname", (&sequence.name).into()),
-        ("relnamespace", PUBLIC.into()),
+        ("relnamespace", sequence.namespace.into()),
         ("relowner", OWNER.into()),
         ("relfilenode", sequence.id.into()),
         ("reltuples", Cell::Float(1.0)),
@@ -91,7 +91,7 @@ fn index(index: &IndexEntry<'_>, status: Option<&RelationStatus>, rows: &mut Row
     rows.add([
         ("oid", index.oid.into()),
         ("relname", (&index.name).into()),
-        ("relnamespace", PUBLIC.into()),
+        ("relnamespace", index.relation.namespace.into()),
         ("relowner", index.relation.owner.into()),
         ("relam", BTREE.into()),
         ("relfilenode", index.oid.into()),

@@ -7,14 +7,14 @@ use crate::catalog::{Granted, Object, Privileges};
 use crate::error::Result;
 
 pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    constraints(&context.catalog).iter().try_for_each(|c| {
+    constraints(&context.scope).iter().try_for_each(|c| {
         let yes = |yes: bool| if yes { "YES" } else { "NO" };
         rows.add([
             ("constraint_catalog", (&context.database).into()),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("constraint_name", (&c.name).into()),
             ("table_catalog", (&context.database).into()),
-            ("table_schema", "public".into()),
+            ("table_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("table_name", (&c.relation.name).into()),
             ("constraint_type", c.kind_word().into()),
             ("is_deferrable", yes(c.foreign.is_some_and(|f| f.deferrable)).into()),
@@ -26,14 +26,14 @@ pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
 }
 
 pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for c in constraints(&context.catalog) {
+    for c in constraints(&context.scope) {
         for (i, column) in c.columns.iter().enumerate() {
             rows.add([
                 ("constraint_catalog", (&context.database).into()),
-                ("constraint_schema", "public".into()),
+                ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
                 ("constraint_name", (&c.name).into()),
                 ("table_catalog", (&context.database).into()),
-                ("table_schema", "public".into()),
+                ("table_schema", context.scope.namespace_name(c.relation.namespace).into()),
                 ("table_name", (&c.relation.name).into()),
                 ("column_name", (&c.relation.columns[*column].name).into()),
                 ("ordinal_position", (i + 1).into()),
@@ -46,20 +46,20 @@ pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> 
 
 /// The columns that a constraint is about: those referred to, of a foreign key.
 pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for c in constraints(&context.catalog) {
+    for c in constraints(&context.scope) {
         let own = || c.columns.iter().map(|i| c.relation.columns[*i].name.clone()).collect();
-        let (table, columns): (_, Vec<String>) = match c.foreign.and_then(|f| Some((context.catalog.by_id(f.parent)?, f))) {
+        let (table, columns): (_, Vec<String>) = match c.foreign.and_then(|f| Some((context.scope.by_id(f.parent)?, f))) {
             Some((parent, foreign)) => (parent, foreign.parent_columns.clone()),
             None => (c.relation, own()),
         };
         for column in columns {
             rows.add([
                 ("table_catalog", (&context.database).into()),
-                ("table_schema", "public".into()),
+                ("table_schema", context.scope.namespace_name(table.namespace).into()),
                 ("table_name", (&table.name).into()),
                 ("column_name", column.into()),
                 ("constraint_catalog", (&context.database).into()),
-                ("constraint_schema", "public".into()),
+                ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
                 ("constraint_name", (&c.name).into()),
             ])?;
         }
@@ -68,21 +68,21 @@ pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Resu
 }
 
 pub fn constraint_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    constraints(&context.catalog).iter().filter(|c| c.kind != 'c').try_for_each(|c| {
-        let table = c.foreign.and_then(|f| context.catalog.by_id(f.parent)).unwrap_or(c.relation);
+    constraints(&context.scope).iter().filter(|c| c.kind != 'c').try_for_each(|c| {
+        let table = c.foreign.and_then(|f| context.scope.by_id(f.parent)).unwrap_or(c.relation);
         rows.add([
             ("table_catalog", (&context.database).into()),
-            ("table_schema", "public".into()),
+            ("table_schema", context.scope.namespace_name(table.namespace).into()),
             ("table_name", (&table.name).into()),
             ("constraint_catalog", (&context.database).into()),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("constraint_name", (&c.name).into()),
         ])
     })
 }
 
 pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let all = constraints(&context.catalog);
+    let all = constraints(&context.scope);
     for c in &all {
         let Some(foreign) = c.foreign else { continue };
         let names = |k: &&super::super::keys::ConstraintEntry<'_>| -> Vec<String> {
@@ -92,10 +92,10 @@ pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Resu
             all.iter().find(|k| k.relation.id == foreign.parent && matches!(k.kind, 'p' | 'u') && names(k) == foreign.parent_columns);
         rows.add([
             ("constraint_catalog", (&context.database).into()),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("constraint_name", (&c.name).into()),
             ("unique_constraint_catalog", (&context.database).into()),
-            ("unique_constraint_schema", "public".into()),
+            ("unique_constraint_schema", target.map(|k| context.scope.namespace_name(k.relation.namespace)).into()),
             ("unique_constraint_name", target.map(|k| k.name.clone()).into()),
             ("match_option", "NONE".into()),
             ("update_rule", foreign.on_update.word().into()),
@@ -106,10 +106,10 @@ pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Resu
 }
 
 pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    constraints(&context.catalog).iter().filter(|c| c.kind == 'c').try_for_each(|c| {
+    constraints(&context.scope).iter().filter(|c| c.kind == 'c').try_for_each(|c| {
         rows.add([
             ("constraint_catalog", (&context.database).into()),
-            ("constraint_schema", "public".into()),
+            ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("constraint_name", (&c.name).into()),
             ("check_clause", format!("(({}))", c.condition.unwrap_or_default()).into()),
         ])
@@ -118,18 +118,18 @@ pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
 
 /// What the owner of each relation may, and what was granted on it.
 pub fn table_privileges(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations() {
+    for r in context.scope.relations() {
         let all = Privileges::on_relation(r.kind);
         let owner = (r.owner, r.owner, Granted { privileges: all, options: all });
         let object = Object::Relation(r.id);
-        let given = context.catalog.roles().grants_on(&object).map(|(to, from, granted)| (to, from, *granted));
+        let given = context.scope.roles().grants_on(&object).map(|(to, from, granted)| (to, from, *granted));
         for (grantee, grantor, granted) in std::iter::once(owner).chain(given) {
             for (privilege, name) in granted.privileges.each() {
                 rows.add([
                     ("grantor", context.role_name(grantor).into()),
                     ("grantee", context.role_name(grantee).into()),
                     ("table_catalog", (&context.database).into()),
-                    ("table_schema", "public".into()),
+                    ("table_schema", context.scope.namespace_name(r.namespace).into()),
                     ("table_name", (&r.name).into()),
                     ("privilege_type", name.into()),
                     ("is_grantable", if granted.options.has(privilege) { "YES" } else { "NO" }.into()),

@@ -1,7 +1,7 @@
 //! Comments: pg_description, and pg_shdescription for the database.
 
 use super::super::SystemContext;
-use super::super::names::{DATABASE, SCHEMAS};
+use super::super::names::DATABASE;
 use super::super::rows::Rows;
 use crate::error::Result;
 
@@ -20,9 +20,9 @@ pub struct Description<'a> {
 
 /// All comments but that on the database.
 pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
-    let schemas = SCHEMAS.iter().filter_map(|(oid, name)| Some((*oid, context.catalog.comment_on(name)?)));
+    let schemas = context.scope.namespaces().filter_map(|n| Some((n.id, context.scope.comment_on(&n.name)?)));
     let schemas = schemas.map(|(object, text)| Description { object, class: PG_NAMESPACE, column: 0, text });
-    let relations = context.catalog.relations().flat_map(|r| {
+    let relations = context.scope.relations().flat_map(|r| {
         let columns = r.columns.iter().enumerate();
         let columns = columns.filter_map(|(i, c)| Some((i + 1, r.comments.columns.get(&c.name)?)));
         let own = r.comments.relation.iter().map(|text| (0, text));
@@ -38,6 +38,6 @@ pub fn pg_description(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_shdescription(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let Some(text) = context.catalog.comment_on("") else { return Ok(()) };
+    let Some(text) = context.scope.comment_on("") else { return Ok(()) };
     rows.add([("objoid", DATABASE.into()), ("classoid", PG_DATABASE.into()), ("description", text.into())])
 }

@@ -13,16 +13,18 @@ fn status(context: &SystemContext, relation: &Relation) -> RelationStatus {
     context.relations.iter().find(|s| s.id == relation.id).cloned().unwrap_or_default()
 }
 
-fn name(context: &SystemContext, id: u32) -> Option<&String> {
-    context.catalog.by_id(id).map(|r| &r.name)
+/// The name of a relation, with its schema where that is not on the path.
+fn name(context: &SystemContext, id: u32) -> Option<String> {
+    context.scope.by_id(id).map(|r| context.scope.shown(r.namespace, &r.name).to_string())
 }
 
 pub fn streams(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::Stream) {
+    for r in context.scope.relations().filter(|r| r.kind == RelationKind::Stream) {
         let s = status(context, r);
         let segments = || context.segments.iter().filter(|s| s.relation == r.id);
         rows.add([
             ("name", (&r.name).into()),
+            ("schema", context.scope.namespace_name(r.namespace).into()),
             ("oid", r.id.into()),
             ("events", s.events.into()),
             ("end_position", s.position.into()),
@@ -35,10 +37,11 @@ pub fn streams(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::Table) {
+    for r in context.scope.relations().filter(|r| r.kind == RelationKind::Table) {
         let s = status(context, r);
         rows.add([
             ("name", (&r.name).into()),
+            ("schema", context.scope.namespace_name(r.namespace).into()),
             ("oid", r.id.into()),
             ("key", (!r.key.is_empty()).then(|| key_columns(r)).into()),
             ("rows", s.rows.into()),
@@ -52,16 +55,23 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations().filter(|r| !r.has_log()) {
-        let text = definition(&r.sql);
+    for r in context.scope.relations().filter(|r| !r.has_log()) {
+        let text = definition(context, r);
         if r.kind == RelationKind::View {
             // A plain view keeps nothing, so it is neither behind nor of any size.
-            rows.add([("name", (&r.name).into()), ("oid", r.id.into()), ("materialized", false.into()), ("definition", text.into())])?;
+            rows.add([
+                ("name", (&r.name).into()),
+                ("schema", context.scope.namespace_name(r.namespace).into()),
+                ("oid", r.id.into()),
+                ("materialized", false.into()),
+                ("definition", text.into()),
+            ])?;
             continue;
         }
         let s = status(context, r);
         rows.add([
             ("name", (&r.name).into()),
+            ("schema", context.scope.namespace_name(r.namespace).into()),
             ("oid", r.id.into()),
             ("materialized", true.into()),
             ("state", s.state.into()),
@@ -133,10 +143,10 @@ pub fn sessions(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn dependencies(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations() {
+    for r in context.scope.relations() {
         for on in &r.depends_on {
             rows.add([
-                ("relation", (&r.name).into()),
+                ("relation", name(context, r.id).into()),
                 ("relation_oid", r.id.into()),
                 ("depends_on", name(context, *on).into()),
                 ("depends_on_oid", (*on).into()),

@@ -3,7 +3,6 @@
 use super::super::SystemContext;
 use super::super::facts;
 use super::super::keys::{constraints, indexes};
-use super::super::names::PUBLIC;
 use super::super::rows::{Cell, Rows};
 use crate::error::Result;
 
@@ -19,7 +18,7 @@ fn numbers(values: impl Iterator<Item = usize>) -> Cell {
 pub fn pg_index(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let classes: Vec<_> = facts::opclasses().collect();
     let collations: Vec<_> = facts::types().collect();
-    for index in indexes(&context.catalog) {
+    for index in indexes(&context.scope) {
         let type_of = |n: usize| n.checked_sub(1).map_or(25, |i| index.relation.columns[i].ty.oid().into());
         let types: Vec<i64> = index.numbers().map(type_of).collect();
         let class = |ty: &i64| classes.iter().find(|c| facts::number(c[2]) == *ty).map_or(0, |c| facts::number(c[0]));
@@ -45,15 +44,15 @@ pub fn pg_index(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_constraint(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for constraint in constraints(&context.catalog) {
+    for constraint in constraints(&context.scope) {
         let foreign = constraint.foreign;
-        let parent = foreign.and_then(|f| context.catalog.by_id(f.parent));
+        let parent = foreign.and_then(|f| context.scope.by_id(f.parent));
         let parent_columns = foreign.map(|f| numbers(f.parent_columns.iter().filter_map(|c| Some(parent?.column(c).ok()? + 1))));
         let letter = |action: Option<char>| action.unwrap_or(' ').to_string();
         rows.add([
             ("oid", constraint.oid.into()),
             ("conname", (&constraint.name).into()),
-            ("connamespace", PUBLIC.into()),
+            ("connamespace", constraint.relation.namespace.into()),
             ("contype", constraint.kind.to_string().into()),
             ("condeferrable", foreign.is_some_and(|f| f.deferrable).into()),
             ("condeferred", foreign.is_some_and(|f| f.deferred).into()),
@@ -75,12 +74,12 @@ pub fn pg_constraint(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_indexes(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    indexes(&context.catalog).iter().try_for_each(|index| {
+    indexes(&context.scope).iter().try_for_each(|index| {
         rows.add([
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(index.relation.namespace).into()),
             ("tablename", (&index.relation.name).into()),
             ("indexname", (&index.name).into()),
-            ("indexdef", index.definition().into()),
+            ("indexdef", index.definition(&context.scope).into()),
         ])
     })
 }

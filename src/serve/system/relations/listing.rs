@@ -4,8 +4,9 @@ use super::super::SystemContext;
 use super::super::facts::SHAPES;
 use super::super::names::{CONSTRAINT, INDEX};
 use super::super::rows::Rows;
-use crate::catalog::{BOOTSTRAP, RelationKind};
+use crate::catalog::{BOOTSTRAP, NamespaceId, Path, Relation, RelationKind};
 use crate::error::Result;
+use crate::sql::respell;
 
 /// Added to a view's oid: its rule `_RETURN`, by which PostgreSQL says what a view depends on.
 const RULE: u32 = (1 << 30) + (1 << 29);
@@ -14,8 +15,21 @@ const PG_CLASS: u32 = 1259;
 const PG_REWRITE: u32 = 2618;
 const PG_CONSTRAINT: u32 = 2606;
 
-/// A view's definition as PostgreSQL shows it, ended by a semicolon.
-pub fn definition(sql: &str) -> String {
+/// A view's definition as PostgreSQL shows it, ended by a semicolon, with the schema before names that mean something else along the path.
+pub fn definition(context: &SystemContext, view: &Relation) -> String {
+    let (scope, kept) = (&context.scope, Path::kept());
+    if scope.path == kept {
+        return ended(&view.sql);
+    }
+    let there = |id: &NamespaceId, name: &str| scope.find_in(*id, name).is_some() || scope.find_sequence_in(*id, name).is_some();
+    let schema_of = |name: &str| {
+        let found = kept.namespaces().iter().find(|id| there(id, name))?;
+        (!scope.is_visible(*found, name)).then(|| scope.namespace_name(*found).to_string())
+    };
+    ended(&respell::query(&view.sql, &schema_of).unwrap_or_else(|_| view.sql.clone()))
+}
+
+fn ended(sql: &str) -> String {
     format!(" {};", sql.trim().trim_end_matches(';'))
 }
 
@@ -23,9 +37,9 @@ pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter().filter(|s| s.kind == "r") {
         rows.add([("schemaname", s.schema.into()), ("tablename", s.name.into()), ("tableowner", context.role_name(BOOTSTRAP).into())])?;
     }
-    for r in context.catalog.relations().filter(|r| r.has_log()) {
+    for r in context.scope.relations().filter(|r| r.has_log()) {
         rows.add([
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(r.namespace).into()),
             ("tablename", (&r.name).into()),
             ("tableowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
@@ -38,33 +52,33 @@ pub fn pg_views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter().filter(|s| s.kind == "v") {
         rows.add([("schemaname", s.schema.into()), ("viewname", s.name.into()), ("viewowner", context.role_name(BOOTSTRAP).into())])?;
     }
-    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::View) {
+    for r in context.scope.relations().filter(|r| r.kind == RelationKind::View) {
         rows.add([
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(r.namespace).into()),
             ("viewname", (&r.name).into()),
             ("viewowner", context.role_name(r.owner).into()),
-            ("definition", definition(&r.sql).into()),
+            ("definition", definition(context, r).into()),
         ])?;
     }
     Ok(())
 }
 
 pub fn pg_matviews(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations().filter(|r| r.kind == RelationKind::MaterializedView) {
+    for r in context.scope.relations().filter(|r| r.kind == RelationKind::MaterializedView) {
         rows.add([
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(r.namespace).into()),
             ("matviewname", (&r.name).into()),
             ("matviewowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
             ("ispopulated", true.into()),
-            ("definition", definition(&r.sql).into()),
+            ("definition", definition(context, r).into()),
         ])?;
     }
     Ok(())
 }
 
 pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations().filter(|r| !r.has_log()) {
+    for r in context.scope.relations().filter(|r| !r.has_log()) {
         rows.add([
             ("oid", (r.id + RULE).into()),
             ("rulename", "_RETURN".into()),
@@ -80,7 +94,7 @@ pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.catalog.relations() {
+    for r in context.scope.relations() {
         if !r.has_log() {
             depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, r.id], 0, "i")?;
             r.depends_on.iter().try_for_each(|on| depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, *on], 0, "n"))?;
@@ -91,8 +105,9 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     // A column's own sequence goes with it.
-    for sequence in context.catalog.sequences.iter() {
-        let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.catalog.by_id(*id)?, name))) else {
+    for sequence in context.scope.catalog.sequences.iter() {
+        let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.scope.catalog.by_id(*id)?, name)))
+        else {
             continue;
         };
         let Some(at) = relation.columns.iter().position(|c| c.name == *column) else { continue };

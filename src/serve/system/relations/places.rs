@@ -2,7 +2,7 @@
 
 use super::super::SystemContext;
 use super::super::acl::{database_acl, schema_acl};
-use super::super::names::{DATABASE, OWNER, SCHEMAS};
+use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
 use crate::error::Result;
 
@@ -12,9 +12,9 @@ const UTF8: i64 = 6;
 const DEFAULT_TABLESPACE: u32 = 1663;
 
 pub fn pg_namespace(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    SCHEMAS.iter().try_for_each(|(oid, name)| {
-        let acl = if *name == "public" { schema_acl(context, name) } else { Cell::Null };
-        rows.add([("oid", (*oid).into()), ("nspname", (*name).into()), ("nspowner", OWNER.into()), ("nspacl", acl)])
+    context.schemas().into_iter().try_for_each(|(oid, name, owner)| {
+        let acl = context.scope.namespace(oid).map_or(Cell::Null, |schema| schema_acl(context, schema));
+        rows.add([("oid", oid.into()), ("nspname", name.into()), ("nspowner", owner.into()), ("nspacl", acl)])
     })
 }
 

@@ -27,13 +27,13 @@ fn common(context: &SystemContext, role: &Role, password: Cell) -> [(&'static st
 }
 
 pub fn pg_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.catalog.roles().all().try_for_each(|role| rows.add(common(context, role, MASK.into())))
+    context.scope.roles().all().try_for_each(|role| rows.add(common(context, role, MASK.into())))
 }
 
 pub fn pg_authid(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     only_superusers(context, "table pg_authid")?;
     let password = |role: &Role| role.password.as_ref().map(|v| v.text()).into();
-    context.catalog.roles().all().try_for_each(|role| rows.add(common(context, role, password(role))))
+    context.scope.roles().all().try_for_each(|role| rows.add(common(context, role, password(role))))
 }
 
 /// Errors: 42501.
@@ -46,7 +46,7 @@ fn only_superusers(context: &SystemContext, what: &str) -> Result<()> {
 }
 
 fn users(context: &SystemContext, rows: &mut Rows, password: impl Fn(&Role) -> Cell) -> Result<()> {
-    context.catalog.roles().all().filter(|role| role.login).try_for_each(|role| {
+    context.scope.roles().all().filter(|role| role.login).try_for_each(|role| {
         rows.add([
             ("usename", context.role_name(role.id).into()),
             ("usesysid", role.id.into()),
@@ -70,7 +70,7 @@ pub fn pg_shadow(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_group(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let roles = context.catalog.roles();
+    let roles = context.scope.roles();
     roles.all().filter(|role| !role.login).try_for_each(|role| {
         let members: Vec<Cell> = roles.memberships().filter(|m| m.role == role.id).map(|m| m.member.into()).collect();
         rows.add([("groname", (&role.name).into()), ("grosysid", role.id.into()), ("grolist", members.into())])
@@ -78,14 +78,14 @@ pub fn pg_group(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_auth_members(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.catalog.roles().memberships().try_for_each(|m| {
+    context.scope.roles().memberships().try_for_each(|m| {
         rows.add([("roleid", m.role.into()), ("member", m.member.into()), ("grantor", m.grantor.into()), ("admin_option", m.admin.into())])
     })
 }
 
 /// The roles whose privileges the session has.
 pub fn enabled_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let own = context.catalog.roles().inherits(context.role);
-    let enabled = context.catalog.roles().all().filter(|role| own.contains(&role.id) || role.id != OWNER && context.is_superuser());
+    let own = context.scope.roles().inherits(context.role);
+    let enabled = context.scope.roles().all().filter(|role| own.contains(&role.id) || role.id != OWNER && context.is_superuser());
     enabled.map(|role| role.id).try_for_each(|id| rows.add([("role_name", context.role_name(id).into())]))
 }

@@ -6,7 +6,7 @@ use super::super::rows::Rows;
 use crate::error::Result;
 
 pub fn pg_sequence(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.catalog.sequences.iter().try_for_each(|s| {
+    context.scope.sequences.iter().try_for_each(|s| {
         rows.add([
             ("seqrelid", s.id.into()),
             ("seqtypid", type_oid(context, &s.ty).into()),
@@ -21,9 +21,9 @@ pub fn pg_sequence(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.catalog.sequences.iter().try_for_each(|s| {
+    context.scope.sequences.iter().try_for_each(|s| {
         rows.add([
-            ("schemaname", "public".into()),
+            ("schemaname", context.scope.namespace_name(s.namespace).into()),
             ("sequencename", (&s.name).into()),
             ("sequenceowner", context.role_name(OWNER).into()),
             ("data_type", type_oid(context, &s.ty).into()),
@@ -38,7 +38,7 @@ pub fn pg_sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.catalog.sequences.iter().try_for_each(|s| {
+    context.scope.sequences.iter().try_for_each(|s| {
         let bits: i64 = match s.ty.as_str() {
             "smallint" => 16,
             "integer" => 32,
@@ -46,7 +46,7 @@ pub fn sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         };
         rows.add([
             ("sequence_catalog", (&context.database).into()),
-            ("sequence_schema", "public".into()),
+            ("sequence_schema", context.scope.namespace_name(s.namespace).into()),
             ("sequence_name", (&s.name).into()),
             ("data_type", (&s.ty).into()),
             ("numeric_precision", bits.into()),

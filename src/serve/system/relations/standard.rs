@@ -2,10 +2,10 @@
 
 use super::super::SystemContext;
 use super::super::facts::{PROCS, SHAPES};
-use super::super::names::{SCHEMAS, type_name};
+use super::super::names::type_name;
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{BOOTSTRAP, Column, Identity, RelationKind};
+use crate::catalog::{Column, Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -28,7 +28,7 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter() {
         table(s.schema, s.name, s.kind == "r", false)?;
     }
-    context.catalog.relations().try_for_each(|r| table("public", &r.name, r.has_log(), r.has_log()))
+    context.scope.relations().try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.has_log(), r.has_log()))
 }
 
 pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -37,10 +37,11 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             column(context, rows, [s.schema, s.name, name], i + 1, ty, [true, false], None)?;
         }
     }
-    for r in context.catalog.relations() {
+    for r in context.scope.relations() {
+        let schema = context.scope.namespace_name(r.namespace);
         for (i, c) in r.columns.iter().enumerate() {
             let nullable = c.nullable && !r.key.contains(&i);
-            column(context, rows, ["public", &r.name, &c.name], i + 1, &c.ty, [nullable, r.kind == RelationKind::Table], Some(c))?;
+            column(context, rows, [schema, &r.name, &c.name], i + 1, &c.ty, [nullable, r.kind == RelationKind::Table], Some(c))?;
         }
     }
     Ok(())
@@ -127,23 +128,23 @@ fn datetime_precision(ty: &PgType) -> Option<i64> {
 }
 
 pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    SCHEMAS.iter().try_for_each(|(_, name)| {
+    context.schemas().into_iter().try_for_each(|(_, name, owner)| {
         rows.add([
             ("catalog_name", (&context.database).into()),
-            ("schema_name", (*name).into()),
-            ("schema_owner", context.role_name(BOOTSTRAP).into()),
+            ("schema_name", name.into()),
+            ("schema_owner", context.role_name(owner).into()),
         ])
     })
 }
 
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let derived = context.catalog.relations().filter(|r| !r.has_log());
+    let derived = context.scope.relations().filter(|r| !r.has_log());
     for r in derived {
         rows.add([
             ("table_catalog", (&context.database).into()),
-            ("table_schema", "public".into()),
+            ("table_schema", context.scope.namespace_name(r.namespace).into()),
             ("table_name", (&r.name).into()),
-            ("view_definition", definition(&r.sql).into()),
+            ("view_definition", definition(context, r).into()),
             ("check_option", "NONE".into()),
             ("is_updatable", "NO".into()),
             ("is_insertable_into", "NO".into()),
@@ -156,14 +157,14 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn view_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for view in context.catalog.relations().filter(|r| !r.has_log()) {
-        for table in view.depends_on.iter().filter_map(|id| context.catalog.by_id(*id)) {
+    for view in context.scope.relations().filter(|r| !r.has_log()) {
+        for table in view.depends_on.iter().filter_map(|id| context.scope.by_id(*id)) {
             rows.add([
                 ("view_catalog", (&context.database).into()),
-                ("view_schema", "public".into()),
+                ("view_schema", context.scope.namespace_name(view.namespace).into()),
                 ("view_name", (&view.name).into()),
                 ("table_catalog", (&context.database).into()),
-                ("table_schema", "public".into()),
+                ("table_schema", context.scope.namespace_name(table.namespace).into()),
                 ("table_name", (&table.name).into()),
             ])?;
         }

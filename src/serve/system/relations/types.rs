@@ -2,8 +2,9 @@
 
 use super::super::SystemContext;
 use super::super::facts;
-use super::super::names::{OWNER, PUBLIC, ROW_ARRAY, ROW_TYPE};
+use super::super::names::{OWNER, ROW_ARRAY, ROW_TYPE};
 use super::super::rows::{Cell, Rows};
+use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -40,10 +41,10 @@ pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         pseudo(oid, name, length, rows)?;
     }
     array_of(CSTRING_ARRAY, "_cstring", 11, 2275, "i", 0, rows)?;
-    for relation in context.catalog.relations() {
+    for relation in context.scope.relations() {
         let (row, array) = (relation.id + ROW_TYPE, relation.id + ROW_ARRAY);
-        row_type(row, array, &relation.name, relation.id, rows)?;
-        array_of(array, &format!("_{}", relation.name), PUBLIC, row.into(), "d", 0, rows)?;
+        row_type(row, array, relation, rows)?;
+        array_of(array, &format!("_{}", relation.name), relation.namespace, row.into(), "d", 0, rows)?;
     }
     Ok(())
 }
@@ -125,18 +126,18 @@ fn array_of(oid: u32, name: &str, schema: u32, element: i64, align: &'static str
     ])
 }
 
-fn row_type(oid: u32, array: u32, name: &str, relation: u32, rows: &mut Rows) -> Result<()> {
+fn row_type(oid: u32, array: u32, relation: &Relation, rows: &mut Rows) -> Result<()> {
     rows.add([
         ("oid", oid.into()),
-        ("typname", name.into()),
-        ("typnamespace", PUBLIC.into()),
+        ("typname", (&relation.name).into()),
+        ("typnamespace", relation.namespace.into()),
         ("typowner", OWNER.into()),
         ("typlen", Cell::Int(-1)),
         ("typtype", "c".into()),
         ("typcategory", "C".into()),
         ("typisdefined", true.into()),
         ("typdelim", ",".into()),
-        ("typrelid", relation.into()),
+        ("typrelid", relation.id.into()),
         ("typarray", array.into()),
         ("typinput", RECORD[0].into()),
         ("typoutput", RECORD[1].into()),

@@ -85,7 +85,7 @@ fn array_of_whole(query: &Query) -> Option<Query> {
     let mut outer = outer.as_mut().ok()?.parse_query().ok()?;
     let SetExpr::Select(select) = outer.body.as_mut() else { return None };
     let TableFactor::Derived { subquery, alias: Some(alias), .. } = &mut select.from.first_mut()?.relation else { return None };
-    *subquery = Box::new(inner);
+    **subquery = inner;
     alias.columns = names.iter().map(|name| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None }).collect();
     if let (Some(Expr::Function(f)), Some(order)) = (only_item(select.as_mut()), order)
         && let (FunctionArguments::List(list), OrderByKind::Expressions(by)) = (&mut f.args, order.kind)

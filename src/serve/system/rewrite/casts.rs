@@ -67,6 +67,26 @@ pub fn chained(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// The literal name of a sequence is read at once, as `'name'::regclass` is: what is planned is the sequence's number. Errors: 42P01, 3F000.
+pub fn of_sequence(expr: &mut Expr, context: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if !matches!(last_name(&f.name).as_str(), "nextval" | "currval" | "setval") {
+        return Ok(());
+    }
+    let mut arguments = arguments(f);
+    let Some(name) = arguments.first_mut() else { return Ok(()) };
+    if let Expr::Value(v) = bare(name)
+        && let Value::SingleQuotedString(text) = &v.value
+    {
+        let oid = Reg::Class.read(context, text)?;
+        // Of anything else the function says what it is not.
+        if context.scope.sequences.get(oid).is_some() {
+            **name = literal(Value::Number(oid.to_string(), false));
+        }
+    }
+    Ok(())
+}
+
 fn is_text(data_type: &DataType) -> bool {
     let custom =
         matches!(data_type, DataType::Custom(name, _) if matches!(last_name(name).as_str(), "text" | "varchar" | "name" | "bpchar"));

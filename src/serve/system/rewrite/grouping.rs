@@ -14,7 +14,8 @@ use sqlparser::ast::{
 
 use super::build::{bare, last_name, take};
 use super::queries::{DUPLICATE, label};
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Relation, Scope};
+use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 
 /// As many sets as PostgreSQL takes.
@@ -45,14 +46,14 @@ fn sets(expr: &Expr) -> Option<Vec<Vec<Expr>>> {
 
 /// GROUP BY of a table's primary key: the other columns have one value in each group, so a query may name them (manual, chapter 7.2.3).
 /// They become keys of the grouping too.
-pub fn by_primary_key(query: &mut Query, catalog: &Catalog) {
+pub fn by_primary_key(query: &mut Query, scope: &Scope) {
     let Query { body, order_by, .. } = query;
     let SetExpr::Select(select) = body.as_mut() else { return };
     let GroupByExpr::Expressions(keys, _) = &select.group_by else { return };
     if keys.is_empty() || keys.iter().any(|k| matches!(k, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_))) {
         return;
     }
-    let tables = tables(&select.from, catalog);
+    let tables = tables(&select.from, scope);
     let mut grouped: HashSet<(usize, usize)> = HashSet::new();
     for key in keys {
         let key = position(key).and_then(|i| select.projection.get(i)).and_then(expr_of).unwrap_or(key);
@@ -113,11 +114,11 @@ pub fn ordered_by_position(query: &mut Query) {
 }
 
 /// The tables of a FROM clause and what they are called there.
-fn tables(from: &[TableWithJoins], catalog: &Catalog) -> Vec<(String, Arc<Relation>)> {
+fn tables(from: &[TableWithJoins], scope: &Scope) -> Vec<(String, Arc<Relation>)> {
     let factors = from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
     let table = |factor: &TableFactor| match factor {
         TableFactor::Table { name, alias, args: None, .. } => {
-            let relation = catalog.find(&last_name(name))?.clone();
+            let relation = scope.find(&relation_name(name).ok()?)?.clone();
             Some((alias.as_ref().map_or_else(|| last_name(name), |a| fold_name(&a.name)), relation))
         }
         _ => None,

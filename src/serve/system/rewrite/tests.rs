@@ -13,7 +13,7 @@ use sqlparser::parser::Parser;
 use super::super::functions::functions;
 use super::super::{RELATIONS, RelationStatus, SystemContext};
 use super::rewrite;
-use crate::catalog::{Catalog, Change, Column, Relation, RelationKind};
+use crate::catalog::{Catalog, Change, Column, Relation, RelationKind, Scope};
 use crate::data::PgType;
 use crate::error::{Result, code};
 
@@ -50,7 +50,7 @@ fn context() -> Arc<SystemContext> {
     let (user, owner, database) = ("ada".to_string(), "ada".to_string(), "shop".to_string());
     let role = crate::catalog::BOOTSTRAP;
     Arc::new(SystemContext {
-        catalog: Arc::new(catalog),
+        scope: Scope::kept(Arc::new(catalog)),
         session_user: user.clone(),
         user,
         owner,

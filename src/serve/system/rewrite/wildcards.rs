@@ -1,4 +1,4 @@
-//! `SELECT columns.* FROM information_schema.columns`: a table of a schema is named without it too.
+//! `SELECT columns.* FROM information_schema.columns`: a table of a schema is named without it too, and one on the path with it.
 
 use sqlparser::ast::{ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor};
 
@@ -8,13 +8,23 @@ use super::build::last_name;
 pub fn qualify(select: &mut Select) {
     for item in &mut select.projection {
         let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item else { continue };
-        let [ObjectNamePart::Identifier(_)] = name.0.as_slice() else { continue };
-        let wanted = last_name(name);
+        let (wanted, parts) = (last_name(name), name.0.len());
         let mut factors = select.from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
-        if let Some(full) = factors.find_map(|factor| qualified(factor, &wanted)) {
-            *name = full.clone();
+        match name.0.as_slice() {
+            [ObjectNamePart::Identifier(_)] => {
+                if let Some(full) = factors.find_map(|factor| qualified(factor, &wanted)) {
+                    *name = full.clone();
+                }
+            }
+            // The other way round: FROM leaves out the schema, which is on the path.
+            [ObjectNamePart::Identifier(_), _] if factors.any(|factor| is_bare(factor, &wanted)) => drop(name.0.drain(..parts - 1)),
+            _ => {}
         }
     }
+}
+
+fn is_bare(factor: &TableFactor, wanted: &str) -> bool {
+    matches!(factor, TableFactor::Table { name, alias: None, args: None, .. } if name.0.len() == 1 && last_name(name) == wanted)
 }
 
 fn qualified<'a>(factor: &'a TableFactor, wanted: &str) -> Option<&'a ObjectName> {

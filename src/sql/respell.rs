@@ -1,0 +1,274 @@
+//! Names in a text that is kept or shown: schemas are put before them, and those in literals follow what they name. Everything else stays
+//! as it was written.
+//!
+//! The names are those of relations in FROM that are not CTEs, also as the argument of a window function, and those of relations and
+//! sequences in literals: `'name'::regclass`, `nextval('name')`.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, ValueWithSpan, Visit,
+    Visitor,
+};
+use sqlparser::tokenizer::Location;
+
+use super::convert::name_parts;
+use super::parse::written_query;
+use super::split::char_position;
+use super::{fold_name, ident, windows};
+use crate::catalog::Name;
+use crate::error::Result;
+
+/// Functions that take the name of a sequence.
+const OF_SEQUENCES: [&str; 3] = ["nextval", "currval", "setval"];
+/// What makes a query of an expression.
+const SELECT: &str = "SELECT ";
+
+/// The schema to be put before an unqualified name, if any.
+pub type SchemaOf<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// The new name of what has that name, if it has another one.
+pub type Renamed<'a> = &'a dyn Fn(&Name) -> Option<Name>;
+
+/// A query with a schema before each unqualified name for which `schema_of` has one. Errors: 42601.
+pub fn query(sql: &str, schema_of: SchemaOf<'_>) -> Result<String> {
+    edited(sql, What::Qualify(schema_of))
+}
+
+/// The same for an expression.
+pub fn expression(sql: &str, schema_of: SchemaOf<'_>) -> Result<String> {
+    query(&format!("{SELECT}{sql}"), schema_of).map(|text| text[SELECT.len()..].to_string())
+}
+
+/// A query with other names in its literals. Errors: 42601.
+pub fn literals(sql: &str, renamed: Renamed<'_>) -> Result<String> {
+    let lower = sql.to_ascii_lowercase();
+    if !OF_SEQUENCES.iter().chain(&["regclass"]).any(|word| lower.contains(word)) {
+        return Ok(sql.to_string());
+    }
+    edited(sql, What::Rename(renamed))
+}
+
+/// The same for an expression.
+pub fn literals_of_expression(sql: &str, renamed: Renamed<'_>) -> Result<String> {
+    literals(&format!("{SELECT}{sql}"), renamed).map(|text| text[SELECT.len()..].to_string())
+}
+
+/// The name that a text such as `schema."Name"` is.
+pub fn read_name(text: &str) -> Option<Name> {
+    let mut parts = name_parts(text).ok()?;
+    let name = parts.pop()?;
+    Some(Name { schema: parts.pop(), name })
+}
+
+/// The name as a text that [`read_name`] reads.
+pub fn spelled(name: &Name) -> String {
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", ident(schema)));
+    format!("{schema}{}", ident(&name.name))
+}
+
+fn edited(sql: &str, what: What<'_>) -> Result<String> {
+    let query = written_query(sql)?;
+    let mut finder = Finder { sql, what, open: vec![], edits: vec![] };
+    let _ = Visit::visit(query.as_ref(), &mut finder);
+    let mut edits = finder.edits;
+    edits.sort_unstable();
+    edits.dedup();
+    let (mut respelt, mut done) = (String::with_capacity(sql.len() + 16 * edits.len()), 0);
+    let byte = |character: usize| sql.char_indices().nth(character).map_or(sql.len(), |(i, _)| i);
+    for (from, to, text) in edits {
+        respelt.push_str(&sql[done..byte(from)]);
+        respelt.push_str(&text);
+        done = byte(to);
+    }
+    respelt.push_str(&sql[done..]);
+    Ok(respelt)
+}
+
+enum What<'a> {
+    Qualify(SchemaOf<'a>),
+    Rename(Renamed<'a>),
+}
+
+struct Finder<'a> {
+    sql: &'a str,
+    what: What<'a>,
+    /// The queries around the place at hand.
+    open: Vec<Level>,
+    /// What is put in the place of which characters, from and to.
+    edits: Vec<(usize, usize, String)>,
+}
+
+/// What a query's WITH defines.
+#[derive(Default)]
+struct Level {
+    known: Vec<String>,
+    /// CTEs that are known to what stands behind them only: which query, and its name.
+    to_come: Vec<(*const Query, String)>,
+}
+
+impl Finder<'_> {
+    fn character(&self, at: Location) -> usize {
+        char_position(self.sql, at) - 1
+    }
+
+    fn named(&mut self, name: &Ident) {
+        let What::Qualify(schema_of) = &self.what else { return };
+        let folded = fold_name(name);
+        if self.open.iter().any(|level| level.known.contains(&folded)) {
+            return;
+        }
+        if let Some(schema) = schema_of(&folded) {
+            let at = self.character(name.span.start);
+            self.edits.push((at, at, format!("{}.", ident(&schema))));
+        }
+    }
+
+    fn literal(&mut self, value: &ValueWithSpan) {
+        let Value::SingleQuotedString(text) = &value.value else { return };
+        let Some(name) = read_name(text) else { return };
+        let (start, end) = (self.character(value.span.start), self.character(value.span.end));
+        let put = |text: String| text.replace('\'', "''");
+        match &self.what {
+            What::Qualify(schema_of) if name.schema.is_none() => {
+                if let Some(schema) = schema_of(&name.name) {
+                    self.edits.push((start + 1, start + 1, put(format!("{}.", ident(&schema)))));
+                }
+            }
+            What::Rename(renamed) => {
+                if let Some(new) = renamed(&name) {
+                    self.edits.push((start, end, format!("'{}'", put(spelled(&new)))));
+                }
+            }
+            What::Qualify(_) => {}
+        }
+    }
+}
+
+impl Visitor for Finder<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let mut level = Level::default();
+        for (with, cte) in query.with.iter().flat_map(|with| with.cte_tables.iter().map(move |cte| (with, cte))) {
+            let name = fold_name(&cte.alias.name);
+            match with.recursive {
+                true => level.known.push(name),
+                false => level.to_come.push((cte.query.as_ref(), name)),
+            }
+        }
+        self.open.push(level);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.open.pop();
+        if let Some(around) = self.open.last_mut()
+            && let Some(i) = around.to_come.iter().position(|(cte, _)| std::ptr::eq(*cte, query))
+        {
+            let (_, name) = around.to_come.remove(i);
+            around.known.push(name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table { name, args: None, .. } if let [part] = name.0.as_slice() => {
+                if let Some(name) = part.as_ident() {
+                    self.named(name);
+                }
+            }
+            other => {
+                if let Some(name) = windows::relation_of(other) {
+                    self.named(name);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Cast { expr, data_type, .. } if is_regclass(data_type) => {
+                if let Expr::Value(value) = expr.as_ref() {
+                    self.literal(value);
+                }
+            }
+            Expr::Function(f) if OF_SEQUENCES.contains(&last_of(&f.name).as_str()) => {
+                if let FunctionArguments::List(list) = &f.args
+                    && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) = list.args.first()
+                {
+                    self.literal(value);
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn last_of(name: &ObjectName) -> String {
+    name.0.last().and_then(|part| part.as_ident()).map(fold_name).unwrap_or_default()
+}
+
+fn is_regclass(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Regclass => true,
+        DataType::Custom(name, _) => last_of(name) == "regclass",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything called `t` or `S` is in schema `a`.
+    fn respelt(sql: &str) -> String {
+        query(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string())).unwrap()
+    }
+
+    #[test]
+    fn names_of_relations_get_a_schema_and_nothing_else_does() {
+        assert_eq!(
+            respelt("SELECT t.x -- é t\n FROM t, u AS t2 JOIN b.t ON t.x = 1"),
+            "SELECT t.x -- é t\n FROM a.t, u AS t2 JOIN b.t ON t.x = 1"
+        );
+        assert_eq!(respelt("SELECT (SELECT max(x) FROM T) FROM \"S\""), "SELECT (SELECT max(x) FROM a.T) FROM a.\"S\"");
+        assert_eq!(respelt("SELECT 't' FROM s WHERE x IN (SELECT 1 FROM t)"), "SELECT 't' FROM s WHERE x IN (SELECT 1 FROM a.t)");
+        assert_eq!(respelt("SELECT * FROM TUMBLE(t, at, '1 hour')"), "SELECT * FROM TUMBLE(a.t, at, '1 hour')");
+        assert_eq!(
+            respelt("SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(at), '1 hour'))"),
+            "SELECT * FROM TABLE(TUMBLE(TABLE a.t, DESCRIPTOR(at), '1 hour'))"
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_cte_is_not_a_relations() {
+        assert_eq!(respelt("WITH t AS (SELECT 1) SELECT * FROM t"), "WITH t AS (SELECT 1) SELECT * FROM t");
+        assert_eq!(respelt("WITH t AS (SELECT * FROM t) SELECT * FROM t"), "WITH t AS (SELECT * FROM a.t) SELECT * FROM t");
+        assert_eq!(
+            respelt("SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) q, t"),
+            "SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) q, a.t"
+        );
+        assert_eq!(
+            respelt("WITH RECURSIVE t AS (SELECT 1 UNION SELECT * FROM t) SELECT 1"),
+            "WITH RECURSIVE t AS (SELECT 1 UNION SELECT * FROM t) SELECT 1"
+        );
+    }
+
+    #[test]
+    fn literals_that_name_something_get_one_too() {
+        let respelt = |sql: &str| expression(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string())).unwrap();
+        assert_eq!(respelt("nextval('t'::regclass) + nextval('\"S\"')"), "nextval('a.t'::regclass) + nextval('a.\"S\"')");
+        assert_eq!(respelt("coalesce('t', currval('b.t'))"), "coalesce('t', currval('b.t'))");
+    }
+
+    #[test]
+    fn literals_follow_what_they_name() {
+        let (old, new) = (Name::bare("s"), Name::qualified("b", "It's"));
+        let renamed = |sql: &str| literals_of_expression(sql, &|name| (*name == old).then(|| new.clone())).unwrap();
+        assert_eq!(renamed("'é' || nextval('s') || 's'"), "'é' || nextval('b.\"It''s\"') || 's'");
+        assert_eq!(renamed("nextval('S'::regclass) + currval('a.s')"), "nextval('b.\"It''s\"'::regclass) + currval('a.s')");
+    }
+}
