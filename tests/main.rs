@@ -10,6 +10,7 @@ mod clients;
 mod fuzz;
 mod laws;
 mod nexmark;
+mod progress;
 mod security;
 mod slt;
 mod support;

@@ -2,16 +2,17 @@
 //!
 //! 1. [`events`] makes events like those of Nexmark, the same at every run, as CSV in memory; the tests use it too.
 //! 2. [`target`] starts what is measured on a directory of its own: this package's binary, and a private PostgreSQL.
-//! 3. [`load`], [`rates`], [`history`], [`queries`] and [`ksql`] measure, and add lines to the [`table`], which is printed at the end.
+//! 3. [`load`], [`rates`], [`connections`], [`history`], [`queries`] and [`ksql`] measure, and add lines to the [`table`], which is printed at the end.
 //!
 //! ```text
 //! cargo bench -- --events 10000000          # everything, over ten million events
 //! EVERFOLD_BINARY=other/everfold cargo bench  # another build of the server
-//! cargo bench -- --only copy,insert         # some of it: copy insert lookup visible backfill flat scans restart nexmark ksql pushed
+//! cargo bench -- --only copy,insert         # some of it: copy insert lookup connections visible backfill flat scans restart nexmark ksql pushed
 //! ```
 //!
 //! Rates are per second of wall time; where cores are shared with other work, compare those per second of the server's processor time.
 
+mod connections;
 #[path = "../../tests/support/nexmark.rs"]
 mod events;
 mod history;
@@ -44,7 +45,7 @@ struct Options {
     /// Seconds for each rate
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Only these measures, by comma: copy insert lookup visible backfill flat scans restart nexmark ksql pushed
+    /// Only these measures, by comma: copy insert lookup connections visible backfill flat scans restart nexmark ksql pushed
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Leave PostgreSQL out
@@ -84,6 +85,9 @@ async fn run(options: &Options) -> Result<()> {
     if options.wants("lookup") {
         let server = Everfold::start()?;
         rates::lookups(options, &server, postgres, &mut table).await?;
+    }
+    if options.wants("connections") {
+        connections::measure(&Everfold::start()?, &mut table).await?;
     }
     if options.wants("visible") {
         let server = Everfold::start()?;

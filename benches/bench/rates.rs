@@ -123,7 +123,7 @@ pub async fn lookups(options: &Options, server: &Everfold, postgres: Option<&Pos
         client.batch_execute("VACUUM ANALYZE f1").await?;
     }
     for (way, call) in [("simple", look_up_simple as Call), ("prepared", look_up_prepared as Call)] {
-        for connections in [1, 16] {
+        for connections in [1, 16, 64] {
             let ours = hammered(server, connections, options.seconds, LOOKUP, call).await?;
             let theirs = match postgres {
                 Some(postgres) => Some(hammered(postgres, connections, options.seconds, LOOKUP, call).await?),

@@ -81,10 +81,29 @@ impl Everfold {
         Ok(())
     }
 
+    /// Its resident set, in bytes.
+    pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Waits until it has no session but the one that asks.
+    pub async fn until_alone(&self) -> Result<()> {
+        let client = self.connect().await?;
+        while client.query_one("SELECT count(*) FROM everfold.sessions", &[]).await?.get::<_, i64>(0) > 1 {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
     /// Its largest resident set since [`Everfold::forget_peak`], in bytes.
     pub fn peak(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// A line of /proc/PID/status, in bytes.
+    fn memory(&self, what: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let line = text.lines().find_map(|l| l.strip_prefix(what));
         line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
     }
 

@@ -6,8 +6,6 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::login::Login;
-use super::print::Heading;
-use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::wire::read::Reader;
 use crate::wire::write::framed;
@@ -34,14 +32,32 @@ impl Report {
 
     /// `ERROR:  message`.
     pub fn headline(&self) -> String {
-        format!("{}:  {}\n", self.field(b'S').unwrap_or("ERROR"), self.field(b'M').unwrap_or(""))
+        format!("{}:  {}\n", self.severity(), self.field(b'M').unwrap_or(""))
     }
 
-    /// The lines DETAIL, HINT and CONTEXT, as far as there are any.
-    pub fn footnotes(&self) -> String {
-        let lines = [("DETAIL", b'D'), ("HINT", b'H'), ("CONTEXT", b'W')];
-        lines.iter().filter_map(|(label, letter)| Some(format!("{label}:  {}\n", self.field(*letter)?))).collect()
+    /// `ERROR`, `NOTICE` ..
+    pub fn severity(&self) -> &str {
+        self.field(b'S').unwrap_or("ERROR")
     }
+
+    /// The lines DETAIL, HINT and, if wanted, CONTEXT, as far as there are any.
+    pub fn footnotes(&self, context: bool) -> String {
+        let lines = [("DETAIL", b'D'), ("HINT", b'H'), ("CONTEXT", b'W')];
+        lines
+            .iter()
+            .take(if context { 3 } else { 2 })
+            .filter_map(|(label, letter)| Some(format!("{label}:  {}\n", self.field(*letter)?)))
+            .collect()
+    }
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub name: String,
+    /// Object id and modifier of its type.
+    pub oid: u32,
+    pub modifier: i32,
 }
 
 /// What the server says during the log-in.
@@ -57,9 +73,11 @@ pub(super) enum Scram {
 pub(super) enum Answer {
     /// A step of the log-in.
     Scram(Scram),
-    Columns(Vec<Heading>),
+    Columns(Vec<Column>),
     Row(Vec<Option<String>>),
     Tag(String),
+    /// There was no statement in the text.
+    Empty,
     Notice(Report),
     Failed(Report),
     CopyIn,
@@ -73,15 +91,19 @@ pub(super) struct Client<S> {
     stream: S,
     input: BytesMut,
     out: BytesMut,
+    /// The letter of the last ReadyForQuery.
+    status: u8,
+    version: String,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Logs in. Errors: what the server says against it; 08006 when it does not answer.
-    pub async fn connect(stream: S, user: &str, password: Option<&str>) -> Result<Client<S>> {
-        let mut client = Client { stream, input: BytesMut::new(), out: BytesMut::new() };
+    /// Logs in, with these settings. Errors: what the server says against it; 08006 when it does not answer.
+    pub async fn connect(stream: S, user: &str, password: Option<&str>, settings: &[(&str, &str)]) -> Result<Client<S>> {
+        let mut client = Client { stream, input: BytesMut::new(), out: BytesMut::new(), status: b'I', version: String::new() };
         let mut body = BytesMut::new();
         body.put_i32(VERSION);
-        for text in ["user", user, "database", "everfold", "application_name", "everfold", "client_encoding", "UTF8", ""] {
+        let ours = [("user", user), ("database", "everfold"), ("application_name", "everfold"), ("client_encoding", "UTF8")];
+        for text in ours.iter().chain(settings).flat_map(|(name, value)| [*name, *value]).chain([""]) {
             body.put_slice(text.as_bytes());
             body.put_u8(0);
         }
@@ -128,6 +150,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             out.put_u8(0);
         });
         self.flush().await
+    }
+
+    /// The server's version, as it says.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// True if no transaction is open.
+    pub fn is_idle(&self) -> bool {
+        self.status == b'I'
+    }
+
+    /// Asks for the columns of a statement.
+    pub async fn describe(&mut self, sql: &str) -> Result<()> {
+        self.parse(sql);
+        framed(&mut self.out, b'D', |out| out.put_slice(b"S\0"));
+        framed(&mut self.out, b'S', |_| {});
+        self.flush().await
+    }
+
+    /// Runs a statement with these values, as text, for its parameters.
+    pub async fn bind(&mut self, sql: &str, values: &[String]) -> Result<()> {
+        self.parse(sql);
+        framed(&mut self.out, b'B', |out| {
+            out.put_slice(&[0, 0, 0, 0]);
+            out.put_u16(values.len() as u16);
+            for value in values {
+                out.put_u32(value.len() as u32);
+                out.put_slice(value.as_bytes());
+            }
+            out.put_u16(0);
+        });
+        framed(&mut self.out, b'D', |out| out.put_slice(b"P\0"));
+        framed(&mut self.out, b'E', |out| out.put_slice(&[0; 5]));
+        framed(&mut self.out, b'S', |_| {});
+        self.flush().await
+    }
+
+    fn parse(&mut self, sql: &str) {
+        framed(&mut self.out, b'P', |out| {
+            out.put_u8(0);
+            out.put_slice(sql.as_bytes());
+            out.put_slice(&[0, 0, 0]);
+        });
     }
 
     /// Sends a part of the rows that the server asked for.
@@ -183,6 +249,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             let mut frame = self.input.split_to(length);
             let tag = frame[0];
             frame.advance(5);
+            if tag == b'Z' {
+                self.status = frame.first().copied().unwrap_or(b'I');
+            }
+            if tag == b'S'
+                && let Some(version) = frame.strip_prefix(b"server_version\0")
+            {
+                self.version = String::from_utf8_lossy(version).trim_end_matches('\0').to_string();
+            }
             if let Some(answer) = decode(tag, frame.freeze())? {
                 return Ok(answer);
             }
@@ -200,7 +274,7 @@ fn decode(tag: u8, body: Bytes) -> Result<Option<Answer>> {
     Ok(Some(match tag {
         b'T' => {
             let n = r.count()?;
-            Answer::Columns((0..n).map(|_| heading(&mut r)).collect::<Result<_>>()?)
+            Answer::Columns((0..n).map(|_| column(&mut r)).collect::<Result<_>>()?)
         }
         b'D' => {
             let n = r.count()?;
@@ -208,6 +282,7 @@ fn decode(tag: u8, body: Bytes) -> Result<Option<Answer>> {
             Answer::Row((0..n).map(|_| Ok(text(r.value()?))).collect::<Result<_>>()?)
         }
         b'C' => Answer::Tag(r.text()?.to_string()),
+        b'I' => Answer::Empty,
         b'E' => Answer::Failed(report(&mut r)?),
         b'N' => Answer::Notice(report(&mut r)?),
         b'G' => Answer::CopyIn,
@@ -229,12 +304,12 @@ fn decode(tag: u8, body: Bytes) -> Result<Option<Answer>> {
     }))
 }
 
-fn heading(r: &mut Reader<'_>) -> Result<Heading> {
+fn column(r: &mut Reader<'_>) -> Result<Column> {
     let name = r.text()?.to_string();
-    let (_table, _column) = (r.i32()?, r.i16()?);
+    let (_table, _number) = (r.i32()?, r.i16()?);
     let oid = r.i32()? as u32;
-    let (_length, _modifier, _format) = (r.i16()?, r.i32()?, r.i16()?);
-    Ok(Heading { name, right: PgType::from_oid(oid).is_some_and(|t| t.is_number()) })
+    let (_length, modifier, _format) = (r.i16()?, r.i32()?, r.i16()?);
+    Ok(Column { name, oid, modifier })
 }
 
 fn report(r: &mut Reader<'_>) -> Result<Report> {

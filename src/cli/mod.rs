@@ -1,14 +1,13 @@
 //! The command line: start a server, run a script, verify a log.
 //!
-//! [`main`] reads the arguments and calls one function per command: `serve::serve`, `run::run`, `verify::verify`. Whatever fails
+//! [`main`] reads the arguments and calls one function per command: `serve::serve`, `run::on_directory`, `verify::verify`. Whatever fails
 //! is an [`Error`], printed as message, detail and hint by [`complain`], and the exit status is 1 (2 for wrong arguments, by clap).
 
 mod client;
 mod copy;
 mod login;
-mod print;
+mod psql;
 mod run;
-mod script;
 mod serve;
 mod verify;
 
@@ -43,8 +42,8 @@ enum Action {
 
 #[derive(Args)]
 struct Script {
-    /// The script, or - for standard input
-    script: PathBuf,
+    #[command(flatten)]
+    script: run::Run,
     /// Run against this server instead of a data directory
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["data", "listen"])]
     server: Option<String>,

@@ -47,6 +47,7 @@ pub(super) fn serve(config: Config) -> Result<bool> {
         address.ip(),
         address.port()
     ))?;
+    engine.tell_recovery();
     let stop = async move {
         tokio::select! {
             _ = interrupt.recv() => {}

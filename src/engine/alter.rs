@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int8Array, RecordBatch, new_null_array};
 use arrow::datatypes::DataType;
+use futures::StreamExt;
 use sqlparser::ast;
 
 use super::constraints::{index_in, is_taken, referring};
@@ -20,6 +21,7 @@ use super::ddl::{table_node, view_node_with};
 use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
 use super::node::Node;
+use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
 use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Name, Relation, RelationId, RelationKind, Rule, Sequence};
@@ -449,7 +451,16 @@ impl Session {
         let query = parsed_query(&format!("SELECT {}{order}", list.join(", ")))?;
         let wanted: Vec<&Column> = altered.columns.iter().collect();
         let planned = super::dml::cast_columns(self.plan_query(&query, &[]).await?, &wanted)?;
-        let rows = self.collect(&planned, vec![]).await?;
+        let work = self.engine.begin_work(Kind::Rewrite, Some(relation), self.process, "reading");
+        work.enter("reading", self.engine.rows_of(relation));
+        let mut rows = Vec::new();
+        let mut read = self.run_query(&planned, vec![]).await?;
+        while let Some(batch) = read.next().await {
+            let batch = batch?;
+            work.gauge.add(batch.num_rows());
+            rows.push(batch);
+        }
+        work.enter("writing", Some(rows.iter().map(|batch| batch.num_rows() as u64).sum()));
         // The sequences of its columns go over to it.
         let catalog = self.catalog();
         for sequence in catalog.sequences.owned_by(relation.id) {
@@ -461,6 +472,7 @@ impl Session {
         for batch in rows.into_iter().filter(|b| b.num_rows() > 0) {
             all_not_null(&altered, &batch)?;
             self.append(vec![(id, event_of(&altered, &batch)?)]).await?;
+            work.gauge.add(batch.num_rows());
         }
         for (_, mut child) in self.references_to(relation.id) {
             child.constraints.iter_mut().for_each(|c| match &mut c.rule {

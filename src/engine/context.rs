@@ -99,6 +99,7 @@ impl Source {
             segments: segments(&engine),
             sessions: engine.sessions.lock().values().cloned().collect(),
             locks: engine.advisory.list(),
+            works: engine.works(),
             session: Some(self.acts.clone()),
         }
     }

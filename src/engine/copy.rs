@@ -16,6 +16,7 @@ use super::database::Engine;
 use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
 use super::path::with_schema;
+use super::progress::{Kind, Running};
 use super::session::{Response, Session};
 use super::transaction::TableLock;
 use crate::catalog::{Name, Privileges, Relation, Sequence};
@@ -42,6 +43,7 @@ pub struct CopyIn {
     numbered: Vec<(usize, Arc<Sequence>)>,
     sink: Sink,
     rows: u64,
+    work: Running,
     _lock: Option<TableLock>,
 }
 
@@ -98,6 +100,7 @@ impl CopyIn {
     /// Takes the payload of one CopyData message (cut anywhere).
     pub async fn push(&mut self, data: Bytes) -> Result<()> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        self.work.gauge.add_bytes(data.len());
         decoder.feed(&data)?;
         let batches = decoder.take_full_batches();
         self.take_all(batches).await.map_err(|e| with_schema(&self.engine.catalog(), e))
@@ -119,6 +122,7 @@ impl CopyIn {
 
     async fn take(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
+        self.work.gauge.add(batch.num_rows());
         let full = match &self.template {
             None => not_null(&self.relation, batch)?,
             Some(template) => {
@@ -188,6 +192,7 @@ impl Session {
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
+        let work = self.engine.begin_work(Kind::CopyFrom, Some(&relation), self.process, "reading");
         let decoder = Some(CopyDecoder::new(options, &relation.name, &types).in_zone(self.settings.zone()));
         Ok(CopyIn {
             engine: self.engine.clone(),
@@ -200,6 +205,7 @@ impl Session {
             numbered,
             sink,
             rows: 0,
+            work,
             _lock: lock,
         })
     }
@@ -227,7 +233,7 @@ impl Session {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;
         }
-        let CopyIn { sink, rows, relation, _lock, .. } = *copy;
+        let CopyIn { sink, rows, relation, work: _work, _lock, .. } = *copy;
         match sink {
             Sink::Staged(_) if rows == 0 => {}
             Sink::Staged(mut encoding) => {
@@ -256,6 +262,10 @@ impl Session {
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
         let encoder = CopyEncoder::new(options, &types, &self.settings.style());
+        // A system relation is in no catalog.
+        let relation = if let CopySource::Table { name, .. } = source { self.scope().find(name).cloned() } else { None };
+        let work = self.engine.begin_work(Kind::CopyTo, relation.as_deref(), self.process, "writing");
+        work.enter("writing", relation.and_then(|relation| self.engine.rows_of(&relation)));
         let rows = Arc::new(AtomicU64::new(0));
         let counted = rows.clone();
         let columns = answered.len();
@@ -269,6 +279,8 @@ impl Session {
             while let Some(batch) = stream.next().await {
                 let batch = batch?;
                 encoder.batch(&batch, &mut out, &mut ends)?;
+                work.gauge.add(batch.num_rows());
+                work.gauge.add_bytes(out.len());
                 counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 if !ends.is_empty() && !send.give(std::mem::take(&mut out), std::mem::take(&mut ends)).await {
                     return Ok(());

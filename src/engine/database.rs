@@ -20,6 +20,7 @@ use super::cut::Purpose;
 use super::node::Node;
 use super::notify::Hub;
 use super::privileges::Identity;
+use super::progress::Board;
 use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
@@ -68,6 +69,8 @@ pub struct Engine {
     pub(super) reaches: Mutex<BTreeMap<i32, Arc<Reach>>>,
     pub(super) notify: Arc<Hub>,
     pub(super) advisory: Advisory,
+    /// What statements do to many rows.
+    pub(super) board: Board,
     /// The time of the last tick; see [`super::time`].
     pub(super) last_tick: tokio::sync::Mutex<i64>,
     /// How far each sequence is.
@@ -112,7 +115,7 @@ impl Engine {
             .max_blocking_threads(limits::CONNECTIONS_MAX + 512)
             .enable_all()
             .build()?;
-        let runner = Runner::new(log.clone(), store.clone());
+        let runner = Runner::new(log.clone(), clock.clone(), store.clone());
         let engine = Arc::new(Engine {
             template: template(cores, config.query_memory_bytes_max, spill)?,
             query_handle: queries.handle().clone(),
@@ -126,6 +129,7 @@ impl Engine {
             reaches: Mutex::default(),
             notify: Arc::default(),
             advisory: Advisory::default(),
+            board: Board::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
             locks: Mutex::default(),

@@ -405,6 +405,7 @@ impl Session {
         }
         self.must_own(&relation)?;
         if let Some(node) = self.engine.node(relation.id) {
+            self.teller.awaits([relation.id]);
             self.engine.reach(&node).await?;
         }
         Ok(Response::Done("REFRESH MATERIALIZED VIEW".into()))

@@ -64,7 +64,8 @@ impl Session {
                 Some(sql) => self.described(sql).await?,
                 None => vec![Column::new(name, PgType::Text)],
             }),
-            Statement::Explain { .. } | Statement::ExplainView(_) => Some(explain::columns()),
+            Statement::Explain { json, .. } => Some(explain::columns(*json)),
+            Statement::ExplainView(_) => Some(explain::columns(false)),
             Statement::Fetch { name, skip: false, .. } => Some(self.cursor_columns(name)?),
             Statement::Execute { name, .. } => self.acts.statement(name).ok_or_else(|| unknown_statement(name))?.columns.clone(),
             _ => None,
@@ -88,6 +89,7 @@ impl Session {
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
                 self.may(Privileges::SELECT, lookup.relation())?;
+                self.teller.awaits([lookup.relation().id]);
                 return lookup.run(&self.engine, prepared, &parameters).await;
             }
             // A plan sees neither what the transaction has done since, nor another search_path.
@@ -178,7 +180,7 @@ impl Session {
                 done("NOTIFY")
             }
             Statement::Show(name) => self.show(name).await,
-            Statement::Explain { what, statement } => self.explain(*what, statement).await,
+            Statement::Explain { what, json, statement } => self.explain(*what, *json, statement).await,
             Statement::ExplainView(name) => self.explain_view(name),
             Statement::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Statement::Execute { name, arguments } => self.execute_named(name, arguments).await,

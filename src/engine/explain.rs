@@ -6,6 +6,7 @@ use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::execute_stream;
+use serde_json::{Map, Value};
 use sqlparser::ast;
 
 use super::query::collect;
@@ -18,12 +19,12 @@ use crate::plan::lower::{Options, lower};
 use crate::sql::{Explain, Statement};
 
 /// The one column of every EXPLAIN.
-pub fn columns() -> Vec<Column> {
-    vec![Column::new("QUERY PLAN", PgType::Text)]
+pub fn columns(json: bool) -> Vec<Column> {
+    vec![Column::new("QUERY PLAN", if json { PgType::Json } else { PgType::Text })]
 }
 
 impl Session {
-    pub(super) async fn explain(&mut self, what: Explain, statement: &Statement) -> Result<Response> {
+    pub(super) async fn explain(&mut self, what: Explain, json: bool, statement: &Statement) -> Result<Response> {
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
             Statement::Insert { source, table, .. } => {
@@ -39,14 +40,14 @@ impl Session {
             Explain::Analyze => self.explain_plan(query, true).await?,
             Explain::Plan | Explain::Dataflow => self.explain_plan(query, false).await?,
         };
-        answer(lines)
+        if json { answer(vec![document(&lines)], true) } else { answer(lines, false) }
     }
 
     async fn explain_plan(&mut self, query: &ast::Query, analyze: bool) -> Result<Vec<String>> {
         let planned = self.plan_query(query, &[]).await?;
         self.may_read(&planned.reads)?;
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
-        let mut state = self.state.clone();
+        let mut state = self.state().clone();
         let position = cut.position;
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
@@ -71,7 +72,7 @@ impl Session {
         self.may_read(&planned.reads)?;
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
-        let (state, plan) = (self.state.clone(), planned.plan);
+        let (state, plan) = (self.state().clone(), planned.plan);
         let options = Options { leaves_out: false, step_bytes_max: self.engine.view_state_bytes_max };
         let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted, options))).await?;
         let mut lines = vec![match &dataflow.key {
@@ -111,7 +112,7 @@ impl Session {
             node.state_bytes()
         )];
         lines.extend(node.reports().iter().map(line));
-        answer(lines)
+        answer(lines, false)
     }
 }
 
@@ -128,8 +129,39 @@ fn line(report: &OperatorReport) -> String {
     )
 }
 
-pub(super) fn answer(lines: Vec<String>) -> Result<Response> {
+/// The lines as PostgreSQL nests them in FORMAT JSON: `[{"Plan": {"Node Type": .., "Detail": .., "Plans": [..]}, "Notes": [..]}]`. A line
+/// that is further in than the one before belongs to it; the notes are what stands behind the plan.
+fn document(lines: &[String]) -> String {
+    let depth = |line: &String| line.chars().take_while(|c| *c == ' ').count();
+    let notes = lines.iter().skip(1).position(|l| depth(l) == 0).map_or(lines.len(), |i| i + 1);
+    let mut open: Vec<(usize, Map<String, Value>)> = Vec::new();
+    let close = |open: &mut Vec<(usize, Map<String, Value>)>| {
+        if let (Some((_, node)), Some((_, around))) = (open.pop(), open.last_mut())
+            && let Value::Array(plans) = around.entry("Plans").or_insert_with(|| Value::Array(vec![]))
+        {
+            plans.push(Value::Object(node));
+        }
+    };
+    for line in &lines[..notes] {
+        let (name, detail) = line.trim().split_once([':', ' ']).unwrap_or((line.trim(), ""));
+        let mut node = Map::new();
+        node.insert("Node Type".into(), name.into());
+        node.insert("Detail".into(), detail.trim().into());
+        while open.len() > 1 && open.last().is_some_and(|(inner, _)| *inner >= depth(line)) {
+            close(&mut open);
+        }
+        open.push((depth(line), node));
+    }
+    while open.len() > 1 {
+        close(&mut open);
+    }
+    let plan = open.pop().map_or(Value::Null, |(_, node)| Value::Object(node));
+    let whole = serde_json::json!([{ "Plan": plan, "Notes": lines[notes..] }]);
+    serde_json::to_string_pretty(&whole).unwrap_or_default()
+}
+
+pub(super) fn answer(lines: Vec<String>, json: bool) -> Result<Response> {
     let schema = Arc::new(Schema::new(vec![Field::new("QUERY PLAN", DataType::Utf8View, false)]));
     let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(lines))])?;
-    Ok(Response::Batch { word: "EXPLAIN".into(), columns: columns().into(), batch })
+    Ok(Response::Batch { word: "EXPLAIN".into(), columns: columns(json).into(), batch })
 }

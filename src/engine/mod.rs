@@ -16,7 +16,8 @@
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
 //!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]).
 //! 10. Temporary tables ([`temporary`]) are their session's alone.
-//! 11. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
+//! 11. How far long work is, [`progress`] counts and tells.
+//! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
 //! Invariants: only the runner moves nodes; only the log gives positions; a statement sees one catalog and one cut.
 
@@ -49,6 +50,7 @@ pub mod own;
 mod path;
 pub mod planning;
 pub mod privileges;
+pub mod progress;
 pub mod query;
 pub mod recovery;
 mod rename;

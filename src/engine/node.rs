@@ -8,6 +8,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
+use super::progress::Gauge;
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, Position};
 use crate::error::{Error, Result, code};
@@ -58,6 +59,10 @@ pub struct Node {
     ordered: bool,
     /// Most bytes that the operators and the output may hold.
     state_bytes_max: usize,
+    /// Rows folded since it was put in, and how many there were to fold then.
+    pub gauge: Gauge,
+    /// True if it was there before the server was started.
+    recovering: AtomicBool,
     /// What the operators had done and held when it was last looked at between two steps.
     seen: Mutex<Seen>,
 }
@@ -92,6 +97,8 @@ impl Node {
             retired: AtomicBool::new(false),
             ordered: false,
             state_bytes_max,
+            gauge: Gauge::default(),
+            recovering: AtomicBool::new(false),
             seen: Mutex::default(),
         }
     }
@@ -115,6 +122,28 @@ impl Node {
     /// The runner's alone: where the node's readers begin.
     pub(super) fn set_born(&self, position: Position) {
         self.born.store(position, Ordering::Release);
+    }
+
+    /// The runner's alone: counts what is before it, the rows of its logs. Those of nodes below are added when it takes them.
+    pub(super) fn begin(&self, log: &Log, position: Option<Position>, now_us: i64) {
+        let logs = self.inputs.iter().filter_map(|i| if let Source::Log(id) = i.source { Some(id) } else { None });
+        let rows = logs.filter(|id| *id != CLOCK_LOG).map(|id| log.count_from(id, position.unwrap_or(0)));
+        self.gauge.begin(now_us, Some(rows.sum()));
+    }
+
+    /// The head of the log when it was put in; what lies before is history to it.
+    pub(super) fn born(&self) -> Position {
+        self.born.load(Ordering::Acquire)
+    }
+
+    /// It folds again after a restart.
+    pub(super) fn set_recovering(&self) {
+        self.recovering.store(true, Ordering::Release);
+    }
+
+    /// True if it was there before the server was started.
+    pub fn is_recovering(&self) -> bool {
+        self.recovering.load(Ordering::Acquire)
     }
 
     /// The runner's alone: the node is taken out.
@@ -157,12 +186,14 @@ impl Node {
     /// change of the output. The position is left to the runner.
     pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Vec<Delta>>) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
+        self.gauge.expect(changes.iter().flatten().map(Delta::num_rows).sum());
         let mut out = Vec::new();
         let mut pending = vec![Vec::new(); self.inputs.len()];
         let (mut rows, mut out_bytes) = (0, 0);
         let held = self.output.read().state_bytes();
         let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
             let given = flow.step(pending)?;
+            self.gauge.add(pending.iter().flatten().map(Delta::num_rows).sum());
             pending.iter_mut().for_each(Vec::clear);
             out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
             out.extend(given);
@@ -227,7 +258,7 @@ impl Node {
     /// so that it does not hold what has expired since.
     fn read_clock(&self, log: &Log, range: &std::ops::Range<Position>, pending: &mut [Vec<Delta>]) -> Result<()> {
         for (i, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.source == Source::Log(CLOCK_LOG)) {
-            let end = if range.start == 0 { range.end.max(self.born.load(Ordering::Acquire)) } else { range.end };
+            let end = if range.start == 0 { range.end.max(self.born()) } else { range.end };
             let mut last = None;
             for batch in read_log(log, CLOCK_LOG, range.start..end, &input.columns)? {
                 last = Some(batch?).filter(|b| b.num_rows() > 0).or(last);

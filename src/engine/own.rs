@@ -49,6 +49,7 @@ impl Session {
     /// of its own transaction.
     pub(super) async fn read(&self, relations: &[Arc<Relation>]) -> Result<ReadCut> {
         let latest = self.settings.read_latest();
+        self.teller.awaits(relations.iter().map(|r| r.id));
         let outside;
         let transaction = match &self.transaction {
             _ if !self.has_own() => return self.engine.read_cut(relations, latest).await,

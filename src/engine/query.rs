@@ -70,12 +70,12 @@ impl Session {
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.
     pub(super) fn names_of_view(&self) -> Names {
-        Names { base: self.state.clone(), ..self.names() }
+        Names { base: self.state().clone(), ..self.names() }
     }
 
     /// DataFusion in the session's time zone.
     pub(super) fn zoned_state(&self) -> &SessionState {
-        self.zoned.as_ref().map_or(&self.state, |(_, state)| state)
+        self.zoned.as_ref().map_or_else(|| self.state(), |(_, state)| state)
     }
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.

@@ -68,7 +68,10 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     for relation in catalog.relations().filter(|r| r.has_node()) {
         let below = ddl::nodes_below(&catalog, relation);
         let node = match ddl::node(engine, relation) {
-            Ok(node) => node,
+            Ok(node) => {
+                node.set_recovering();
+                node
+            }
             // A query that this version cannot plan fails its view, and not the database.
             Err(e) => {
                 engine.runner.add_failed(ddl::empty_node(relation), e)?;
@@ -88,7 +91,9 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
             }
         }
         // A load that failed may have left half a state behind.
-        engine.runner.add(ddl::node(engine, relation)?, None)?;
+        let node = ddl::node(engine, relation)?;
+        node.set_recovering();
+        engine.runner.add(node, None)?;
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ use super::failure::Failure;
 use super::hooks::Hooks;
 use super::node::{Node, Source};
 use crate::catalog::RelationId;
+use crate::clock::Clock;
 use crate::data::{Delta, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -43,6 +44,7 @@ const SLICE_EVENTS: u64 = 4 << 20;
 /// The scheduler of all nodes.
 pub struct Runner {
     log: Arc<Log>,
+    clock: Arc<dyn Clock>,
     store: Arc<dyn Store>,
     shared: Mutex<Shared>,
     work: Condvar,
@@ -133,8 +135,8 @@ pub struct Progress {
 
 impl Runner {
     /// A runner without nodes. [`Runner::spawn`] starts its threads.
-    pub fn new(log: Arc<Log>, store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Runner { log, store, shared: Mutex::default(), work: Condvar::new(), hooks: Hooks::default() })
+    pub fn new(log: Arc<Log>, clock: Arc<dyn Clock>, store: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Runner { log, clock, store, shared: Mutex::default(), work: Condvar::new(), hooks: Hooks::default() })
     }
 
     /// Starts `threads` threads; they end after [`Runner::stop`].
@@ -154,6 +156,7 @@ impl Runner {
 
     /// Adds a node. `position`: what its loaded state holds, or `None` for a node that begins from nothing.
     pub fn add(&self, node: Arc<Node>, position: Option<Position>) -> Result<()> {
+        node.begin(&self.log, position, self.clock.now_us());
         let added = self.shared.lock().put_in(&self.log, node, position);
         self.work.notify_all();
         added
@@ -186,6 +189,7 @@ impl Runner {
                     .hint("Run the query again.")
             });
         }
+        nodes.iter().for_each(|node| node.begin(&self.log, None, self.clock.now_us()));
         let added = nodes.into_iter().try_for_each(|node| shared.put_in(&self.log, node, None));
         self.work.notify_all();
         added
@@ -237,6 +241,23 @@ impl Runner {
         let failed = |id: &RelationId| shared.failure(*id).map(|(_, failure)| failure);
         let of = |id, e: &Entry| Progress { position: e.position, started: e.start.is_none(), failed: failed(id) };
         shared.nodes.iter().map(|(id, e)| (*id, of(id, e))).collect()
+    }
+
+    /// The nodes, of these and those below them or of all, that have not folded what was there when they were put in; and whether
+    /// they have started.
+    pub fn behind(&self, of: Option<&[RelationId]>) -> Vec<(Arc<Node>, bool)> {
+        let shared = self.shared.lock();
+        let wanted = of.map(|ids| shared.with_all_below(ids));
+        let mut behind = Vec::new();
+        for (id, entry) in shared.nodes.iter().filter(|(id, _)| wanted.as_ref().is_none_or(|w| w.contains(id))) {
+            let (node, started) = (&entry.node, entry.start.is_none());
+            let done = started && (entry.position >= node.born() || node.is_current(&self.log));
+            if !done && shared.failure(*id).is_none() {
+                behind.push((node.clone(), started || entry.running));
+            }
+        }
+        behind.sort_by_key(|(node, _)| node.relation.id);
+        behind
     }
 
     // The threads -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 //! One client's session.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::cursor::Cursor;
 use super::database::Engine;
 use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
+use super::progress::Teller;
 use super::query::Planned;
 use super::settings::{Settings, from_options};
 use super::signal::Reach;
@@ -131,11 +132,13 @@ pub struct Session {
     pub(super) notices: Vec<(&'static str, Error)>,
     /// What its functions reach.
     pub(super) acts: Arc<Acts>,
+    /// Tells the client how far a long statement is.
+    pub(super) teller: Arc<Teller>,
     pub(super) cursors: HashMap<String, Cursor>,
     /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
-    /// DataFusion with the session's own functions.
-    pub(super) state: SessionState,
+    /// See [`Session::state`]: a session that plans nothing does without.
+    state: OnceLock<SessionState>,
     /// The same in the session's time zone, while that is not UTC.
     pub(super) zoned: Option<(String, SessionState)>,
     pub(super) context: Arc<context::Source>,
@@ -214,17 +217,8 @@ impl Session {
         let user = identity.name(&authority.roles, identity.login);
         let own = Settings::default();
         let acts = Acts::new(&engine, process, own.clone());
+        let teller = Teller::new(&engine, process, &own);
         let context = Arc::new(context::Source::new(&engine, &identity, database, &own, &acts, process));
-        let mut state = engine.template.clone();
-        for function in system::functions::functions(context.as_function()) {
-            state.register_udf(Arc::new(function))?;
-        }
-        for function in system::functions::acts(&(acts.clone() as Arc<dyn SessionActs>)) {
-            state.register_udf(Arc::new(function))?;
-        }
-        for function in super::sequence::functions(&engine, &context) {
-            state.register_udf(Arc::new(function))?;
-        }
         let mut session = Session {
             process,
             settings: own,
@@ -232,9 +226,10 @@ impl Session {
             binary: false,
             notices: Vec::new(),
             acts,
+            teller,
             cursors: HashMap::new(),
             plans: PlanCache::default(),
-            state,
+            state: OnceLock::new(),
             zoned: None,
             context,
             identity,
@@ -262,6 +257,21 @@ impl Session {
         };
         session.engine.sessions.lock().insert(process, status);
         Ok(session)
+    }
+
+    /// DataFusion with the session's own functions, made when it is first asked for: it holds every function's name, which a session
+    /// that is idle, or looks rows up by their keys, need not.
+    pub(super) fn state(&self) -> &SessionState {
+        self.state.get_or_init(|| {
+            let mut state = self.engine.template.clone();
+            let system = system::functions::functions(self.context.as_function());
+            let acts = system::functions::acts(&(self.acts.clone() as Arc<dyn SessionActs>));
+            for function in system.into_iter().chain(acts).chain(super::sequence::functions(&self.engine, &self.context)) {
+                // It fails for no function: one that is there is replaced.
+                let _ = state.register_udf(Arc::new(function));
+            }
+            state
+        })
     }
 
     /// The settings of the startup message; those of its command-line options come first.
@@ -476,6 +486,11 @@ impl Session {
         &self.acts
     }
 
+    /// What tells the client how far a long statement is.
+    pub fn teller(&self) -> &Arc<Teller> {
+        &self.teller
+    }
+
     /// True if the rows of the answer at hand are to be sent in binary form, as those of a BINARY cursor.
     pub fn answers_binary(&self) -> bool {
         self.binary
@@ -511,6 +526,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
+        self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();
         }

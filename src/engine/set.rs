@@ -65,7 +65,7 @@ impl Session {
         }
         let known = format!("{name} {} {}", rule.intervals, rule.bytea);
         if self.zoned.as_ref().is_none_or(|(of, _)| *of != known) {
-            let mut state = self.state.clone();
+            let mut state = self.state().clone();
             state.add_analyzer_rule(Arc::new(rule));
             self.zoned = Some((known, state));
             // What was planned in another zone may have read its literals.

@@ -237,6 +237,21 @@ impl Log {
         self.shared.state.read().logs.get(&id).map_or(0, |log| log.count)
     }
 
+    /// Number of the log's visible events from a position on; an estimate where that lies within a segment.
+    pub fn count_from(&self, id: LogId, position: Position) -> u64 {
+        let state = self.shared.state.read();
+        let Some(log) = state.logs.get(&id) else { return 0 };
+        if position == 0 {
+            return log.count;
+        }
+        let sealed = log.segments.iter().filter(|s| s.end > position).map(|s| {
+            let part = (s.end - s.first.max(position)) as f64 / (s.end - s.first).max(1) as f64;
+            (s.rows as f64 * part) as u64
+        });
+        let tail = log.tail.range(position..Position::MAX);
+        sealed.sum::<u64>() + tail.iter().map(|batch| batch.num_rows() as u64).sum::<u64>()
+    }
+
     /// The events of a log within a range of positions, as of one moment. Cost: no copy, O(batches). Errors: 42P01.
     pub fn read(&self, id: LogId, range: Range<Position>) -> Result<Slice> {
         self.shared.state.read().read(id, range)

@@ -420,10 +420,18 @@ impl Reader<'_> {
 
     fn explain(&mut self) -> Result<Statement> {
         self.skip(1);
-        let mut what = Explain::Plan;
+        let (mut what, mut json) = (Explain::Plan, false);
         if self.parser.consume_token(&Token::LParen) {
             loop {
                 match self.name()?.as_str() {
+                    "format" => match self.name()?.as_str() {
+                        form @ ("text" | "json") => json = form == "json",
+                        other => {
+                            return Err(
+                                Error::unsupported(format!("EXPLAIN format \"{other}\" is not supported")).hint("There are TEXT and JSON.")
+                            );
+                        }
+                    },
                     "analyze" => what = Explain::Analyze,
                     "dataflow" => what = Explain::Dataflow,
                     "plan" | "verbose" | "costs" | "timing" | "summary" => {}
@@ -452,7 +460,7 @@ impl Reader<'_> {
             return Ok(Statement::ExplainView(self.relation_name()?));
         }
         let statement = Box::new(self.statement()?);
-        Ok(Statement::Explain { what, statement })
+        Ok(Statement::Explain { what, json, statement })
     }
 
     fn prepare(&mut self) -> Result<Statement> {

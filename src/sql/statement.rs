@@ -208,6 +208,8 @@ pub enum Statement {
     Show(String),
     Explain {
         what: Explain,
+        /// FORMAT JSON
+        json: bool,
         statement: Box<Statement>,
     },
     /// EXPLAIN ANALYZE view: what its operators have done.

@@ -11,6 +11,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use crate::data::PgType;
 use crate::data::encode::Style;
 use crate::engine::notify::Mailbox;
+use crate::engine::progress::Teller;
 use crate::engine::signal::Reach;
 use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
@@ -43,6 +44,23 @@ pub enum Reply<C> {
     CopyIn(C),
     /// Rows in COPY's formats.
     CopyOut(CopyOut),
+}
+
+/// Who knows how far the statement at hand is.
+pub trait Tidings: Send + Sync {
+    /// How long to wait before asking, the first time and again; `None` if the client does not want to be told.
+    fn interval(&self) -> Option<Duration>;
+    /// What to tell the client as a NOTICE.
+    fn news(&self) -> Option<Error>;
+}
+
+impl Tidings for Teller {
+    fn interval(&self) -> Option<Duration> {
+        Teller::interval(self)
+    }
+    fn news(&self) -> Option<Error> {
+        self.tell()
+    }
 }
 
 /// A session as the conversation drives it. Each function is documented at [`Session`], whose functions these are.
@@ -94,6 +112,10 @@ pub trait Backend: Send + 'static {
     fn statement(&self, name: &str) -> Option<Arc<Self::Prepared>>;
     fn keep_statement(&mut self, name: &str, prepared: Arc<Self::Prepared>) -> Result<()>;
     fn forget_statement(&mut self, name: &str);
+    /// Who is asked how far a statement is while it runs.
+    fn tidings(&self) -> Option<Arc<dyn Tidings>> {
+        None
+    }
     /// Where notifications wait.
     fn mailbox(&self) -> Option<Arc<Mailbox>> {
         None
@@ -226,6 +248,9 @@ impl Backend for Session {
     }
     fn forget_statement(&mut self, name: &str) {
         self.acts().forget_statement(name);
+    }
+    fn tidings(&self) -> Option<Arc<dyn Tidings>> {
+        Some(self.teller().clone())
     }
     fn mailbox(&self) -> Option<Arc<Mailbox>> {
         Some(self.acts().mailbox().clone())

@@ -42,15 +42,8 @@ enum Next {
 impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     /// A connection whose client has been let in; nothing is said yet.
     pub fn new(session: B, socket: Socket<S>, line: Arc<Line>) -> Self {
-        Connection {
-            session,
-            socket,
-            interrupt: Interrupt::new(line),
-            portals: HashMap::new(),
-            implicit: false,
-            skipping: false,
-            resting: false,
-        }
+        let interrupt = Interrupt::new(line, session.tidings());
+        Connection { session, socket, interrupt, portals: HashMap::new(), implicit: false, skipping: false, resting: false }
     }
 
     /// Greets and serves the client until either side ends it.
@@ -72,7 +65,8 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     async fn converse(&mut self) -> Step {
         while let Some(message) = self.next_message().await? {
-            match AssertUnwindSafe(self.serve(message)).catch_unwind().await {
+            // In a box: the largest statement's future is far larger than what a connection that is idle should hold.
+            match AssertUnwindSafe(Box::pin(self.serve(message))).catch_unwind().await {
                 Ok(Ok(Next::Message)) => {}
                 Ok(Ok(Next::GoodBye)) => return Ok(()),
                 Ok(Err(failure)) => return Err(failure),

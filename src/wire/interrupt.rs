@@ -9,8 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::backend::Tidings;
 use super::registry::{Call, Line};
 use super::socket::Socket;
+use super::write;
 use crate::error::{Error, Result, code};
 
 /// Why a step of the conversation did not succeed.
@@ -77,6 +79,34 @@ pub(crate) struct Interrupt {
     pause: Option<Instant>,
     /// True if the pause is outside a transaction.
     idle: bool,
+    news: News,
+}
+
+/// A statement that is done so soon is not asked about at all, which would cost short ones something.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// What the client is told of a statement while it runs.
+struct News {
+    source: Option<Arc<dyn Tidings>>,
+    /// When the statement was first waited for, or the client last told.
+    since: Option<Instant>,
+}
+
+impl News {
+    /// Answers when there is something to tell, no sooner than the source wants to be asked.
+    async fn next(&mut self) -> Error {
+        let Some(source) = &self.source else { return std::future::pending().await };
+        loop {
+            let since = *self.since.get_or_insert_with(Instant::now);
+            sleep_until(since + GRACE).await;
+            let Some(interval) = source.interval() else { return std::future::pending().await };
+            sleep_until(since + interval).await;
+            self.since = None;
+            if let Some(news) = source.news() {
+                return news;
+            }
+        }
+    }
 }
 
 /// Answers at that time, or never.
@@ -87,11 +117,28 @@ async fn at(time: Option<Instant>) {
     }
 }
 
+/// Answers when the statement is to stop.
+async fn stop(calls: &mut watch::Receiver<Call>, deadline: Option<Instant>, transaction: Option<Instant>) -> Stop {
+    loop {
+        tokio::select! {
+            biased;
+            _ = calls.changed() => match *calls.borrow_and_update() {
+                Call::None => {}
+                Call::Cancel => return Stop::Cancel,
+                Call::Shutdown => return Stop::Shutdown,
+            },
+            () = at(deadline) => return Stop::Timeout,
+            () = at(transaction) => return Stop::TransactionTimeout,
+        }
+    }
+}
+
 impl Interrupt {
-    /// The interrupts that come over `line`.
-    pub fn new(line: Arc<Line>) -> Self {
+    /// The interrupts that come over `line`; `source` knows how far statements are.
+    pub fn new(line: Arc<Line>, source: Option<Arc<dyn Tidings>>) -> Self {
         let calls = line.calls.subscribe();
-        Interrupt { line, calls, deadline: None, transaction: None, pause: None, idle: true }
+        let news = News { source, since: None };
+        Interrupt { line, calls, deadline: None, transaction: None, pause: None, idle: true, news }
     }
 
     /// A statement begins: cancels that came before it are void, its deadline is set. Errors: the server is shutting down.
@@ -100,6 +147,7 @@ impl Interrupt {
             return Err(shutting_down());
         }
         self.deadline = timeout.map(|t| Instant::now() + t);
+        self.news.since = None;
         self.transaction = self.transaction.or_else(|| transaction.map(|t| Instant::now() + t));
         self.line.busy.store(true, Ordering::SeqCst);
         Ok(())
@@ -109,22 +157,6 @@ impl Interrupt {
     pub fn end(&mut self) {
         self.line.busy.store(false, Ordering::SeqCst);
         self.deadline = None;
-    }
-
-    async fn stop(&mut self) -> Stop {
-        loop {
-            let (deadline, transaction) = (self.deadline, self.transaction);
-            tokio::select! {
-                biased;
-                _ = self.calls.changed() => match *self.calls.borrow_and_update() {
-                    Call::None => {}
-                    Call::Cancel => return Stop::Cancel,
-                    Call::Shutdown => return Stop::Shutdown,
-                },
-                () = at(deadline) => return Stop::Timeout,
-                () = at(transaction) => return Stop::TransactionTimeout,
-            }
-        }
     }
 
     /// The client has its answer and may pause: outside a transaction, if `idle`, and at most that long.
@@ -163,20 +195,22 @@ impl Interrupt {
     {
         let mut work = std::pin::pin!(work);
         let mut stopped = None;
+        let Interrupt { line, calls, deadline, transaction, news, .. } = self;
         let result = loop {
             tokio::select! {
                 biased;
                 result = &mut work => break result,
                 _ = socket.pump() => {
-                    (self.line.canceller)();
+                    (line.canceller)();
                     return Err(Failure::Gone);
                 }
-                stop = self.stop(), if stopped.is_none() => {
+                stop = stop(calls, *deadline, *transaction), if stopped.is_none() => {
                     stopped = Some(stop);
                     if stop != Stop::Cancel {
-                        (self.line.canceller)();
+                        (line.canceller)();
                     }
                 }
+                notice = news.next() => write::notice(&mut socket.out, "NOTICE", &notice),
             }
         };
         match (result, stopped) {
@@ -190,11 +224,16 @@ impl Interrupt {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        tokio::select! {
-            biased;
-            stop = self.stop() => Err(stop.failure()),
-            result = work => Ok(result),
-            _ = socket.pump() => Err(Failure::Gone),
+        let mut work = std::pin::pin!(work);
+        let Interrupt { calls, deadline, transaction, news, .. } = self;
+        loop {
+            tokio::select! {
+                biased;
+                stop = stop(calls, *deadline, *transaction) => return Err(stop.failure()),
+                result = &mut work => return Ok(result),
+                _ = socket.pump() => return Err(Failure::Gone),
+                notice = news.next() => write::notice(&mut socket.out, "NOTICE", &notice),
+            }
         }
     }
 
@@ -208,7 +247,7 @@ impl Interrupt {
         }
         tokio::select! {
             biased;
-            stop = self.stop() => Err(stop.failure()),
+            stop = stop(&mut self.calls, self.deadline, self.transaction) => Err(stop.failure()),
             flushed = socket.flush() => Ok(flushed?),
         }
     }
@@ -218,14 +257,19 @@ impl Interrupt {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let work = async {
-            socket.flush().await?;
-            socket.fill().await
-        };
-        tokio::select! {
-            biased;
-            stop = self.stop() => Err(stop.failure()),
-            more = work => if more? { Ok(()) } else { Err(Failure::Gone) },
+        let Interrupt { calls, deadline, transaction, news, .. } = self;
+        loop {
+            // Both may be begun anew: what was written or read is taken note of in the socket.
+            let work = async {
+                socket.flush().await?;
+                socket.fill().await
+            };
+            tokio::select! {
+                biased;
+                stop = stop(calls, *deadline, *transaction) => return Err(stop.failure()),
+                more = work => return if more? { Ok(()) } else { Err(Failure::Gone) },
+                notice = news.next() => write::notice(&mut socket.out, "NOTICE", &notice),
+            }
         }
     }
 }

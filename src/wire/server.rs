@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -28,16 +28,27 @@ const STARTUP_TIME: Duration = Duration::from_secs(60);
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 /// How long to wait after the operating system refused to accept (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that the operating system holds until they are accepted: all that are served may come at one time. One for which there is no
+/// room tries again after a second.
+const BACKLOG: u32 = 4_096;
 /// Connections above the limit that are talked to at one time, to take cancel requests and to be told 53300.
 const SURPLUS_MAX: usize = 64;
 
 /// Opens the port. Errors: 55006 for a port in use, 58030.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+    listen(address).map_err(|e| match e.kind() {
         std::io::ErrorKind::AddrInUse => Error::new(code::OBJECT_IN_USE, format!("could not listen on {address}: address already in use"))
             .hint("Is another Everfold running on that port? If not, wait a few seconds and retry; or choose a port with --listen."),
         _ => Error::new(code::IO_ERROR, format!("could not listen on {address}: {e}")),
     })
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that starts again need not wait for the connections of the one before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Errors: 28000 for an address that others than this machine can reach, while nobody is asked for a password.

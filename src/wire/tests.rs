@@ -390,3 +390,11 @@ async fn a_refused_user_is_told_and_a_large_value_gets_through() {
     let rows: Vec<_> = client.query_raw("rows 5000", Vec::<i32>::new()).await.unwrap().collect().await;
     assert_eq!(rows.iter().filter(|row| row.is_ok()).count(), 5000, "{:?}", rows.last());
 }
+
+#[test]
+fn a_connection_that_is_idle_holds_little() {
+    // What a statement needs while it runs is in boxes of its own.
+    let (_client, server) = tokio::io::duplex(64);
+    let conversation = converse(FakeHost::new(), Registry::new(), server);
+    assert!(std::mem::size_of_val(&conversation) < 8 << 10, "{} bytes", std::mem::size_of_val(&conversation));
+}

@@ -188,7 +188,7 @@ def watches():
 def tells_of_the_connection():
     has(psql("\\conninfo"), f'user "{USER}"' if VERSION < 18 else USER, DATABASE)
     same(value("\\encoding"), "UTF8")
-    same(value("\\encoding LATIN1\nSHOW client_encoding;\n"), "LATIN1")
+    has(psql("\\encoding LATIN1\n", check=False)[1], "LATIN1: invalid encoding name")
     has(psql("\\c\nSELECT 1;"), "You are now connected")
     same(value("\\echo :SERVER_VERSION_NUM :DBNAME :USER :ENCODING").split()[1:], [DATABASE, USER, "UTF8"])
     assert int(value("\\echo :SERVER_VERSION_NUM")) >= 140000
@@ -215,8 +215,8 @@ def passwords():
     p.sendline("secret")
     p.expect("Enter it again")
     p.sendline("secret")
-    p.sendline("SELECT 'al' || 'ive';")
-    same(p.expect(["alive", "ERROR"]), 0)
+    # With the first password all have to log in, so it is a superuser's.
+    same(p.expect(["the first role with a password has to be a superuser", "ALTER ROLE"]), 0)
     p.sendline("DROP ROLE smoke;")
     same(p.expect(["DROP ROLE\r", "ERROR"]), 0)
     p.sendline("\\q")

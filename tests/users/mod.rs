@@ -2,9 +2,10 @@
 //!
 //! A script is run by `everfold run` twice, on a data directory and against a server, and must print what is recorded in
 //! `expected/` next to this file, each time. With `EVERFOLD_REWRITE=1` in the environment the records are written instead of compared:
-//! read the difference before you commit it.
+//! read the difference before you commit it. [`psql`] compares with psql itself.
 
 mod flights;
+mod psql;
 mod readme;
 mod scripts;
 

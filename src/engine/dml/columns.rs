@@ -51,12 +51,14 @@ pub fn all_not_null(relation: &Relation, rows: &RecordBatch) -> Result<()> {
 /// The plan with its first columns cast to the types wanted, as an assignment would.
 pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     let schema = planned.plan.schema().clone();
+    // The types that the values have is known once they are analyzed: ARRAY[1] is of integers only then.
+    let types: Vec<PgType> = planned.schema.fields().iter().map(|f| PgType::of(f)).collect();
     let mut expressions = Vec::with_capacity(schema.fields().len());
     for (i, from) in schema.columns().into_iter().enumerate() {
         let column = datafusion::logical_expr::Expr::Column(from);
         expressions.push(match wanted.get(i) {
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() => {
-                check_assignable(&PgType::of(schema.field(i)), to)?;
+                check_assignable(&types[i], to)?;
                 datafusion::logical_expr::cast(column, to.ty.arrow()).alias(format!("column{i}"))
             }
             _ => column.alias(format!("column{i}")),
@@ -76,7 +78,11 @@ pub fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
         PgType::Json | PgType::Jsonb => 3,
         other => 4 + other.oid(),
     };
-    let (a, b) = (family(from), family(&to.ty));
+    let (from_item, to_item) = match (from, &to.ty) {
+        (PgType::Array(from), PgType::Array(to)) => (from.as_ref(), to.as_ref()),
+        other => other,
+    };
+    let (a, b) = (family(from_item), family(to_item));
     if a == b || a == 0 || b == 0 {
         return Ok(());
     }

@@ -139,7 +139,7 @@ impl Session {
             Statement::Show { what, extended } => Some(columns(show::shown_columns(*what, *extended))),
             Statement::Describe { .. } | Statement::DescribeAll { .. } => Some(columns(show::DESCRIBED)),
             Statement::DescribeFunction(_) => Some(columns(show::FUNCTION)),
-            Statement::Explain(_) => Some(super::explain::columns()),
+            Statement::Explain(_) => Some(super::explain::columns(false)),
             Statement::Print { .. } => Some(columns(print::PRINTED)),
             _ => None,
         })

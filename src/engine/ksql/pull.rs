@@ -69,6 +69,7 @@ impl Session {
     /// One row is looked up at once; a scan goes on aside.
     async fn rows_pulled(&self, pull: Pull) -> Result<Vec<Vec<Value>>> {
         self.refuse_own_ksql(&pull.relation)?;
+        self.teller.awaits([pull.relation.id]);
         if let (Some(key), Some(node)) = (&pull.key, self.engine.node(pull.relation.id)) {
             if !self.settings.read_latest() {
                 self.engine.reach(&node).await?;

@@ -184,7 +184,7 @@ impl Session {
         for report in Pipeline::new(stage.tree).reports() {
             lines.push(format!("{}{} {}", "  ".repeat(report.depth), report.name, report.detail).trim_end().to_string());
         }
-        crate::engine::explain::answer(lines)
+        crate::engine::explain::answer(lines, false)
     }
 }
 

@@ -51,6 +51,14 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("enable_sort", "on", Bool, false, NO_EFFECT),
     Setting("escape_string_warning", "on", Bool, false, NO_EFFECT),
     Setting(
+        "everfold.progress_interval",
+        "5s",
+        Milliseconds,
+        false,
+        "Sets after how long a statement tells in a NOTICE how far it is, and how often again.",
+    ),
+    Setting("everfold.progress_notices", "on", Bool, false, "A statement that takes long tells in NOTICEs how far it is."),
+    Setting(
         "everfold.read",
         "current",
         OneOf(&["current", "latest"]),

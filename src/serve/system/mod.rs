@@ -63,6 +63,8 @@ pub struct SystemContext {
     pub sessions: Vec<SessionStatus>,
     /// Advisory locks, held and waited for.
     pub locks: Vec<LockStatus>,
+    /// Long work under way.
+    pub works: Vec<WorkStatus>,
     /// What only the session itself knows; `None` where there is no session.
     pub session: Option<Arc<dyn functions::SessionActs>>,
 }
@@ -171,6 +173,30 @@ pub struct LockStatus {
     pub process_id: i32,
     pub shared: bool,
     pub granted: bool,
+}
+
+/// How far a long statement or dataflow is.
+#[derive(Clone, Debug, Default)]
+pub struct WorkStatus {
+    /// `backfill`, `recovery`, `COPY FROM`, `COPY TO`, `rewrite`.
+    pub kind: &'static str,
+    /// `None` for the rows of a query.
+    pub relation: Option<String>,
+    pub relation_id: Option<u32>,
+    /// The session whose statement it is; `None` for a dataflow.
+    pub process_id: Option<i32>,
+    pub phase: &'static str,
+    /// Rows.
+    pub done: u64,
+    /// Rows, as far as is known.
+    pub total: Option<u64>,
+    /// Bytes that COPY has taken or given.
+    pub bytes: u64,
+    /// Rows per second since the phase began.
+    pub per_second: Option<f64>,
+    pub seconds_left: Option<f64>,
+    /// When the phase began, in microseconds since 1970.
+    pub started_us: i64,
 }
 
 /// A prepared statement of a session.

@@ -31,6 +31,9 @@ pub fn begins_ksql(text: &str) -> Form {
     match [words[0].as_str(), words[1].as_str(), words[2].as_str()] {
         ["SELECT", ..] => select(&tokens.rest()),
         ["CREATE", ..] => create(&tokens.rest()),
+        // With a schema it is PostgreSQL's, of which there are none.
+        ["DROP", "TYPE", "IF"] if tokens.sign(5) == "." => Form::No,
+        ["DROP", "TYPE", _] if tokens.sign(3) == "." => Form::No,
         ["DROP", "TYPE" | "CONNECTOR", _] | ["ALTER", "STREAM", _] | ["RUN", "SCRIPT", _] => Form::Sure,
         ["TERMINATE" | "PAUSE" | "RESUME" | "PRINT" | "DESCRIBE" | "LIST" | "UNSET" | "DEFINE" | "UNDEFINE" | "ASSERT" | "SPOOL", ..] => {
             Form::Sure

@@ -51,7 +51,13 @@ pub fn types() -> impl Iterator<Item = Vec<&'static str>> {
 }
 /// Operators: oid, name, kind, can merge, can hash, left, right, result, commutator, negator, function.
 pub fn operators() -> impl Iterator<Item = Vec<&'static str>> {
-    table(include_str!("operators.txt"))
+    // A name may be or have the mark that is between the cells: the other nine are behind it.
+    include_str!("operators.txt").lines().filter(|l| !l.is_empty()).map(|line| {
+        let (oid, rest) = line.split_once('|').unwrap_or((line, ""));
+        let mut cells: Vec<&'static str> = rest.rsplitn(10, '|').chain([oid]).collect();
+        cells.reverse();
+        cells
+    })
 }
 /// Casts: oid, source, target, function, context, method.
 pub fn casts() -> impl Iterator<Item = Vec<&'static str>> {

@@ -1,4 +1,4 @@
-//! What is going on: pg_locks, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
+//! What is going on: pg_locks, pg_stat_progress_copy, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
 
 use super::super::acl::shown_query;
 use super::super::names::DATABASE;
@@ -83,6 +83,23 @@ pub fn pg_locks(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("pid", lock.process_id.into()),
             ("mode", if lock.shared { "ShareLock" } else { "ExclusiveLock" }.into()),
             ("granted", lock.granted.into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Rows come from clients and go to them: the type is always a pipe, and bytes to come are not known.
+pub fn pg_stat_progress_copy(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for w in context.works.iter().filter(|w| w.kind.starts_with("COPY")) {
+        rows.add([
+            ("pid", w.process_id.into()),
+            ("datid", DATABASE.into()),
+            ("datname", (&context.database).into()),
+            ("relid", w.relation_id.unwrap_or(0).into()),
+            ("command", w.kind.into()),
+            ("type", "PIPE".into()),
+            ("bytes_processed", w.bytes.into()),
+            ("tuples_processed", w.done.into()),
         ])?;
     }
     Ok(())

@@ -155,3 +155,22 @@ pub fn dependencies(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     }
     Ok(())
 }
+
+/// Work that takes long, while it does. Counts are of rows; only COPY tells bytes.
+pub fn progress(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.works.iter().try_for_each(|w| {
+        rows.add([
+            ("kind", w.kind.into()),
+            ("relation", w.relation.clone().into()),
+            ("relation_oid", w.relation_id.into()),
+            ("process_id", w.process_id.into()),
+            ("phase", w.phase.into()),
+            ("done", w.done.into()),
+            ("total", w.total.into()),
+            ("bytes", w.kind.starts_with("COPY").then_some(w.bytes).into()),
+            ("per_second", w.per_second.into()),
+            ("seconds_left", w.seconds_left.into()),
+            ("started", w.started_us.into()),
+        ])
+    })
+}

@@ -96,23 +96,33 @@ pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.scope.relations() {
         if !r.has_log() {
-            depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, r.id], "i")?;
-            r.depends_on.iter().try_for_each(|on| depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, *on], "n"))?;
+            depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, r.id], 0, "i")?;
+            r.depends_on.iter().try_for_each(|on| depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, *on], 0, "n"))?;
         }
         if !r.key.is_empty() {
-            depend(rows, [PG_CONSTRAINT, r.id + CONSTRAINT, PG_CLASS, r.id], "a")?;
-            depend(rows, [PG_CLASS, r.id + INDEX, PG_CONSTRAINT, r.id + CONSTRAINT], "i")?;
+            depend(rows, [PG_CONSTRAINT, r.id + CONSTRAINT, PG_CLASS, r.id], 0, "a")?;
+            depend(rows, [PG_CLASS, r.id + INDEX, PG_CONSTRAINT, r.id + CONSTRAINT], 0, "i")?;
         }
+    }
+    // A column's own sequence goes with it.
+    for sequence in context.scope.sequences.iter() {
+        let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.scope.by_id(*id)?, name))) else {
+            continue;
+        };
+        let Some(at) = relation.columns.iter().position(|c| c.name == *column) else { continue };
+        let kind = if relation.columns[at].identity.is_some() { "i" } else { "a" };
+        depend(rows, [PG_CLASS, sequence.id, PG_CLASS, relation.id], at as i64 + 1, kind)?;
     }
     Ok(())
 }
 
-fn depend(rows: &mut Rows, [class, object, on_class, on]: [u32; 4], kind: &str) -> Result<()> {
+fn depend(rows: &mut Rows, [class, object, on_class, on]: [u32; 4], on_column: i64, kind: &str) -> Result<()> {
     rows.add([
         ("classid", class.into()),
         ("objid", object.into()),
         ("refclassid", on_class.into()),
         ("refobjid", on.into()),
+        ("refobjsubid", on_column.into()),
         ("deptype", kind.into()),
     ])
 }

@@ -128,7 +128,7 @@ relations! {
     "pg_catalog" "pg_stat_progress_analyze" nothing;
     "pg_catalog" "pg_stat_progress_basebackup" nothing;
     "pg_catalog" "pg_stat_progress_cluster" nothing;
-    "pg_catalog" "pg_stat_progress_copy" nothing;
+    "pg_catalog" "pg_stat_progress_copy" activity::pg_stat_progress_copy;
     "pg_catalog" "pg_stat_progress_create_index" nothing;
     "pg_catalog" "pg_stat_progress_vacuum" nothing;
     "pg_catalog" "pg_stat_recovery_prefetch" nothing;
@@ -251,6 +251,7 @@ relations! {
     "everfold" "settings" everfold::settings;
     "everfold" "sessions" everfold::sessions;
     "everfold" "dependencies" everfold::dependencies;
+    "everfold" "progress" everfold::progress;
 }
 
 /// True for a relation of things that Everfold does not have, which never has a row.

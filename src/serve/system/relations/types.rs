@@ -23,6 +23,9 @@ const PSEUDO: [(u32, &str, i64); 7] = [
     (3838, "event_trigger", 4),
 ];
 
+/// What functions take that read the modifier of a type.
+const CSTRING_ARRAY: u32 = 1263;
+
 pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for t in facts::types() {
         let oid = facts::number(t[0]);
@@ -37,6 +40,7 @@ pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for (oid, name, length) in PSEUDO {
         pseudo(oid, name, length, rows)?;
     }
+    array_of(CSTRING_ARRAY, "_cstring", 11, 2275, "i", 0, rows)?;
     for relation in context.scope.relations() {
         let (row, array) = (relation.id + ROW_TYPE, relation.id + ROW_ARRAY);
         row_type(row, array, relation, rows)?;
@@ -91,6 +95,7 @@ fn pseudo(oid: u32, name: &str, length: i64, rows: &mut Rows) -> Result<()> {
         ("typcategory", "P".into()),
         ("typisdefined", true.into()),
         ("typdelim", ",".into()),
+        ("typarray", if name == "cstring" { CSTRING_ARRAY } else { 0 }.into()),
         ("typalign", if length == 8 { "d" } else { "i" }.into()),
         ("typstorage", if length == -1 { "x" } else { "p" }.into()),
         ("typtypmod", Cell::Int(-1)),

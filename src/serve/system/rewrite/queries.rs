@@ -12,6 +12,7 @@ use super::super::SystemContext;
 use super::super::facts;
 use super::super::relations::is_empty;
 use super::build::{call, column_name, last_name, literal, take};
+use super::series::is_set;
 use crate::error::{Error, Result};
 
 /// Ends the name of an output column that another one before it bears already, followed by a number: DataFusion wants names unique.
@@ -327,6 +328,39 @@ pub fn labels(select: &mut Select) {
             }
             _ => {}
         }
+    }
+}
+
+/// Names the columns of derived tables and CTEs as PostgreSQL does, for the query around them to use: `SELECT count FROM (SELECT count(*) ..) q`.
+pub fn columns_of_parts(query: &mut Query) {
+    for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
+        name_columns(&mut cte.query.body);
+    }
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    for table in &mut select.from {
+        for factor in std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|j| &mut j.relation)) {
+            if let TableFactor::Derived { subquery, .. } = factor {
+                name_columns(&mut subquery.body);
+            }
+        }
+    }
+}
+
+fn name_columns(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) = item
+                    && matches!(expr, Expr::Function(f) if !is_set(&last_name(&f.name)))
+                {
+                    let alias = Ident::with_quote('"', label(expr));
+                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
+                }
+            }
+        }
+        SetExpr::Query(query) => name_columns(&mut query.body),
+        SetExpr::SetOperation { left, .. } => name_columns(left),
+        _ => {}
     }
 }
 
