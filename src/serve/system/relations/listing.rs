@@ -105,9 +105,8 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     // A column's own sequence goes with it.
-    for sequence in context.scope.catalog.sequences.iter() {
-        let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.scope.catalog.by_id(*id)?, name)))
-        else {
+    for sequence in context.scope.sequences.iter() {
+        let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.scope.by_id(*id)?, name))) else {
             continue;
         };
         let Some(at) = relation.columns.iter().position(|c| c.name == *column) else { continue };
