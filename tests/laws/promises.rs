@@ -375,7 +375,7 @@ fn honest() {
         "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
         "CREATE MATERIALIZED VIEW x AS SELECT a FROM s WITH NO DATA",
         "TRUNCATE s",
-        "CREATE SCHEMA x",
+        "CREATE SCHEMA x CREATE TABLE y (a int)",
         "CREATE TYPE x AS ENUM ('a')",
         "CREATE STREAM x (a int UNIQUE)",
         "CREATE UNIQUE INDEX i ON t (abs(v))",
