@@ -8,6 +8,8 @@
 //! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then; and behind
 //! them for what they leave. What cannot be carried through is refused.
 
+use std::sync::Arc;
+
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
@@ -105,12 +107,16 @@ fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
     if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
         return Ok(None);
     }
+    let values = lateral.subquery.schema().columns().into_iter().zip(join.right.schema().columns());
+    let values = values.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
+    if outer_columns(&lateral.subquery)?.is_empty() {
+        let right = LogicalPlanBuilder::from(Arc::clone(&lateral.subquery)).project(values.collect::<Vec<_>>())?.build()?;
+        return Ok(Some(LogicalPlan::Join(Join { right: Arc::new(right), ..join.clone() })));
+    }
     let Some(domain) = domain(&lateral.subquery, &join.left, names)? else { return Ok(None) };
     let Some(rows) = domain.push(&lateral.subquery)? else {
         return if names.wrong_only { Err(not_supported()) } else { Ok(None) };
     };
-    let values = lateral.subquery.schema().columns().into_iter().zip(join.right.schema().columns());
-    let values = values.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
     let exprs: Vec<Expr> = values.chain(rows.keys.iter().cloned().map(Expr::Column)).collect();
     let right = LogicalPlanBuilder::from(rows.plan).project(exprs)?.build()?;
     let on = join.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
