@@ -1,7 +1,7 @@
 //! Who a session is, and what it may do.
 //!
 //! Each kind of statement asks here once, when it runs: queries in [`Session::may_read`] for all that their plan names, look-ups by key
-//! and statements that write in [`Session::may`], DDL in [`Session::must_own`] and [`Session::may_create`]. What a view reads is read with
+//! and statements that write in [`Session::may`], DDL in [`Session::must_own`] and [`Session::may_create_in`]. What a view reads is read with
 //! its owner's rights, what a materialized view holds was read with its owner's when it was made.
 //!
 //! The answer for the session's role is kept with the [`Roles`] it was computed from, which is another value after every statement

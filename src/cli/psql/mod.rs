@@ -1,7 +1,7 @@
 //! A script run as psql runs it.
 //!
 //! [`runner`] takes line after line ([`source`]), has it cut into statements and meta-commands ([`scan`]) and runs them: statements by
-//! [`answers`], which shows what comes back by [`print`], meta-commands by [`commands`], whose arguments [`words`] reads; some of them ask for [`listings`]. What a script
+//! [`answers`], which shows what comes back by [`mod@print`], meta-commands by [`commands`], whose arguments [`words`] reads; some of them ask for [`listings`]. What a script
 //! has set is in [`variables`] and [`options`]. [`bar`] shows on a terminal how far a long statement is.
 //!
 //! What goes to standard output is psql's byte for byte, which recorded outputs of psql hold it to. Errors and notices go to standard

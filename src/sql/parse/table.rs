@@ -86,7 +86,10 @@ impl Reader<'_> {
             if !laid_out && !name.starts_with("autovacuum_") || name == "oids" && !value.eq_ignore_ascii_case("false") {
                 return Err(Error::unsupported(format!("storage parameter \"{name}\" is not supported")).hint("Leave the clause WITH out."));
             }
-            names.push(name);
+            // That there are none is true.
+            if name != "oids" {
+                names.push(name);
+            }
             if !self.parser.consume_token(&Token::Comma) {
                 break;
             }
