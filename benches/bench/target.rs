@@ -86,13 +86,12 @@ impl Everfold {
         self.memory("VmRSS:")
     }
 
-    /// Waits until it has no session but the one that asks.
-    pub async fn until_alone(&self) -> Result<()> {
-        let client = self.connect().await?;
-        while client.query_one("SELECT count(*) FROM everfold.sessions", &[]).await?.get::<_, i64>(0) > 1 {
+    /// Waits until it has no sessions but these, of which the first asks.
+    pub async fn until_alone(&self, clients: Vec<Client>) -> Result<Vec<Client>> {
+        while clients[0].query_one("SELECT count(*) FROM everfold.sessions", &[]).await?.get::<_, i64>(0) > clients.len() as i64 {
             tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(clients)
     }
 
     /// Its largest resident set since [`Everfold::forget_peak`], in bytes.
