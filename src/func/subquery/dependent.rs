@@ -13,8 +13,8 @@ use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Expr, ExprFunctionExt, ExprSchemable, FetchType, Join, JoinConstraint, Limit, LogicalPlan, LogicalPlanBuilder,
-    Operator, SkipType, SortExpr, Subquery, Union, Window, WindowFunctionDefinition, lit, when,
+    Aggregate, BinaryExpr, Distinct, Expr, ExprFunctionExt, ExprSchemable, FetchType, Join, JoinConstraint, Limit, LogicalPlan,
+    LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Window, WindowFunctionDefinition, lit, when,
 };
 
 use super::unnesting::Names;
@@ -87,7 +87,7 @@ impl<'a> Domain<'a> {
                 let unnested = LogicalPlanBuilder::from(input).unnest_columns_with_options(u.exec_columns.clone(), u.options.clone())?;
                 Ok(Some(Dependent { plan: unnested.build()?, keys }))
             }
-            LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(input)) => {
+            LogicalPlan::Distinct(Distinct::All(input)) => {
                 let Some(Dependent { plan: input, keys }) = self.push(input)? else { return Ok(None) };
                 let columns = input.schema().columns().into_iter().map(Expr::Column);
                 Ok(Some(Dependent { plan: LogicalPlanBuilder::from(input).aggregate(columns, Vec::<Expr>::new())?.build()?, keys }))
@@ -259,9 +259,10 @@ impl<'a> Domain<'a> {
     /// The expression with the domain's columns for the outer row's. In a subquery of its own they are, in turn, of the row around that.
     fn inner(&self, expr: Expr, keys: &[Column]) -> DfResult<Expr> {
         let moved = expr.transform_up(|e| match e {
-            Expr::OuterReferenceColumn(_, column) if self.place(&column).is_some() => {
-                Ok(Transformed::yes(Expr::Column(keys[self.place(&column).unwrap_or_default()].clone())))
-            }
+            Expr::OuterReferenceColumn(field, column) => match self.place(&column) {
+                Some(i) => Ok(Transformed::yes(Expr::Column(keys[i].clone()))),
+                None => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
+            },
             Expr::ScalarSubquery(s) => Ok(Transformed::yes(Expr::ScalarSubquery(self.nested(s, keys)?))),
             Expr::Exists(mut e) => {
                 e.subquery = self.nested(e.subquery, keys)?;

@@ -19,6 +19,7 @@ use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuild
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::dependent::{Domain, null_safe, outer_columns};
+use super::has_subquery;
 use crate::error::Error;
 
 /// The rule; see the head of this module.
@@ -84,7 +85,7 @@ fn not_supported() -> DataFusionError {
 }
 
 fn of_filter(filter: &Filter, names: &Names) -> DfResult<Option<LogicalPlan>> {
-    let Some((mut exprs, rows)) = joined([&filter.predicate], &filter.input, names)? else { return Ok(None) };
+    let Some((mut exprs, rows)) = joined(std::slice::from_ref(&filter.predicate), &filter.input, names)? else { return Ok(None) };
     let Some(predicate) = exprs.pop() else { return Ok(None) };
     let columns = filter.input.schema().columns().into_iter().map(Expr::Column);
     Ok(Some(LogicalPlanBuilder::from(rows).filter(predicate)?.project(columns)?.build()?))
@@ -128,9 +129,13 @@ fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
 
 /// The expressions with columns for the subqueries that depend on a row of `input`, and the rows with those columns; `None` if there are
 /// no such subqueries, or if one is of a form that cannot be carried through.
-fn joined<'e>(exprs: impl IntoIterator<Item = &'e Expr>, input: &LogicalPlan, names: &Names) -> DfResult<Option<(Vec<Expr>, LogicalPlan)>> {
+fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option<(Vec<Expr>, LogicalPlan)>> {
+    // Most nodes of most plans have none; they are not to pay for the rule.
+    if !exprs.iter().any(has_subquery) {
+        return Ok(None);
+    }
     let mut rows = Rows { input, plan: input.clone(), names, found: false, failed: false };
-    let replaced = exprs.into_iter().map(|e| rows.replaced(e)).collect::<DfResult<Vec<_>>>()?;
+    let replaced = exprs.iter().map(|e| rows.replaced(e)).collect::<DfResult<Vec<_>>>()?;
     Ok((rows.found && !rows.failed).then_some((replaced, rows.plan)))
 }
 

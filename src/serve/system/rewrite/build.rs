@@ -1,8 +1,14 @@
 //! Small builders and readers of syntax trees.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Value,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
+    TableWithJoins, Value,
 };
+
+/// All that a FROM clause names, each join's right side included.
+pub fn factors(from: &[TableWithJoins]) -> impl Iterator<Item = &TableFactor> {
+    from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
+}
 
 /// A literal.
 pub fn literal(value: Value) -> Expr {

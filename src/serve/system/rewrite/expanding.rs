@@ -5,7 +5,7 @@ use hashbrown::HashSet;
 use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, TableAliasColumnDef, TableFactor, visit_expressions};
 use std::ops::ControlFlow;
 
-use super::build::{last_name, take};
+use super::build::{factors, last_name, take};
 use super::queries::{DUPLICATE, label, table_name};
 use super::series;
 
@@ -25,12 +25,7 @@ pub fn name_derived(factor: &mut TableFactor) {
 
 /// Gives aliases to the expressions of a SELECT list, and to its columns of what is around it.
 fn name_computed(select: &mut Select) {
-    let own: Vec<String> = select
-        .from
-        .iter()
-        .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
-        .filter_map(table_name)
-        .collect();
+    let own: Vec<String> = factors(&select.from).filter_map(table_name).collect();
     let mut seen: HashSet<String> = select.projection.iter().filter_map(name).map(|name| name.value).collect();
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };

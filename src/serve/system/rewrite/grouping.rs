@@ -12,7 +12,7 @@ use sqlparser::ast::{
     TableWithJoins, Value, visit_expressions,
 };
 
-use super::build::{bare, last_name, take};
+use super::build::{bare, factors, last_name, take};
 use super::queries::{DUPLICATE, label};
 use crate::catalog::{Relation, Scope};
 use crate::sql::convert::relation_name;
@@ -115,7 +115,6 @@ pub fn ordered_by_position(query: &mut Query) {
 
 /// The tables of a FROM clause and what they are called there.
 fn tables(from: &[TableWithJoins], scope: &Scope) -> Vec<(String, Arc<Relation>)> {
-    let factors = from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
     let table = |factor: &TableFactor| match factor {
         TableFactor::Table { name, alias, args: None, .. } => {
             let relation = scope.find(&relation_name(name).ok()?)?.clone();
@@ -123,7 +122,7 @@ fn tables(from: &[TableWithJoins], scope: &Scope) -> Vec<(String, Arc<Relation>)
         }
         _ => None,
     };
-    factors.filter_map(table).collect()
+    factors(from).filter_map(table).collect()
 }
 
 /// Which column of which table a name means, if one only can be meant.

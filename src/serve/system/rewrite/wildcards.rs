@@ -2,22 +2,22 @@
 
 use sqlparser::ast::{ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor};
 
-use super::build::last_name;
+use super::build::{factors, last_name};
 
 /// Gives the wildcards of a select list the schema that FROM names the table with, as the planner wants it.
 pub fn qualify(select: &mut Select) {
     for item in &mut select.projection {
         let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item else { continue };
         let (wanted, parts) = (last_name(name), name.0.len());
-        let mut factors = select.from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)));
+        let mut tables = factors(&select.from);
         match name.0.as_slice() {
             [ObjectNamePart::Identifier(_)] => {
-                if let Some(full) = factors.find_map(|factor| qualified(factor, &wanted)) {
+                if let Some(full) = tables.find_map(|factor| qualified(factor, &wanted)) {
                     *name = full.clone();
                 }
             }
             // The other way round: FROM leaves out the schema, which is on the path.
-            [ObjectNamePart::Identifier(_), _] if factors.any(|factor| is_bare(factor, &wanted)) => drop(name.0.drain(..parts - 1)),
+            [ObjectNamePart::Identifier(_), _] if tables.any(|factor| is_bare(factor, &wanted)) => drop(name.0.drain(..parts - 1)),
             _ => {}
         }
     }
