@@ -11,6 +11,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::support::programs::{available, output_of, python_with};
 use crate::support::server::Server;
+use crate::support::wire::Wire;
 
 // tokio-postgres ---------------------------------------------------------------------------------------------------------
 
@@ -201,6 +202,39 @@ async fn a_portal_gives_a_few_rows_at_a_time() {
     }
     assert_eq!((sum, calls), (500_500, 4));
     transaction.commit().await.unwrap();
+}
+
+/// FETCH, MOVE and CLOSE know the portals of the protocol, as asyncpg's cursors ask of them between two Executes.
+#[test]
+fn a_portal_is_a_cursor_to_sql() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let parse: (u8, &[u8]) = (b'P', b"\0SELECT i FROM generate_series(1, 10) AS g(i) ORDER BY i\0\0\0");
+    // All results in binary form, but those of FETCH are in text.
+    let bind: (u8, &[u8]) = (b'B', b"c\0\0\0\0\0\0\0\x01\0\x01");
+    let (two, sync): ((u8, &[u8]), (u8, &[u8])) = ((b'E', b"c\0\0\0\0\x02"), (b'S', b""));
+    let executed = |wire: &mut Wire, messages: &[(u8, &[u8])]| {
+        wire.send(messages);
+        wire.outcomes().into_iter().map(|o| o.map(|a| a.lines())).collect::<Vec<_>>()
+    };
+    wire.ok("BEGIN");
+    wire.send(&[parse, bind, sync]);
+    assert!(wire.outcomes().is_empty());
+    assert_eq!(wire.ok("MOVE 2 c").tag.as_deref(), Some("MOVE 2"), "before anything was executed");
+    assert_eq!(wire.rows("FETCH 2 FROM c"), ["3", "4"]);
+    assert_eq!(executed(&mut wire, &[two, sync]), [Ok(vec!["\0\0\0\u{5}".to_string(), "\0\0\0\u{6}".to_string()])]);
+    assert_eq!(wire.rows("FETCH ABSOLUTE 8 FROM c"), ["8"]);
+    wire.ok("SAVEPOINT s");
+    assert_eq!(wire.error("FETCH PRIOR FROM c").code, "55000");
+    wire.ok("ROLLBACK TO s");
+    assert_eq!(wire.error("MOVE 1 d").code, "34000");
+    wire.ok("ROLLBACK; BEGIN");
+    wire.send(&[parse, bind, two, sync]);
+    wire.outcomes();
+    assert_eq!(wire.ok("MOVE ALL c").tag.as_deref(), Some("MOVE 8"));
+    assert_eq!(wire.ok("FETCH c").tag.as_deref(), Some("FETCH 0"));
+    assert_eq!(wire.ok("CLOSE c").tag.as_deref(), Some("CLOSE CURSOR"));
+    assert_eq!(wire.error("CLOSE c").code, "34000");
 }
 
 #[tokio::test]

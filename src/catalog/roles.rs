@@ -115,6 +115,12 @@ pub enum RoleChange {
         grantor: RoleId,
         granted: Granted,
     },
+    /// What a setting is in sessions of the role from their start; of everybody's for [`PUBLIC`]. `None` is what it is without.
+    Setting {
+        role: RoleId,
+        name: String,
+        value: Option<String>,
+    },
     /// The key from which salts for users that do not exist are made, so that they look like any other's. In hexadecimal.
     MockKey(String),
 }
@@ -128,6 +134,8 @@ pub struct Roles {
     members: BTreeMap<(RoleId, RoleId), Membership>,
     /// By object, grantee and grantor.
     grants: BTreeMap<(Object, RoleId, RoleId), Granted>,
+    /// By role, which [`PUBLIC`] is for everybody, and name.
+    settings: BTreeMap<RoleId, BTreeMap<String, String>>,
     next: RoleId,
     /// See [`RoleChange::MockKey`].
     pub mock_key: String,
@@ -142,6 +150,7 @@ impl Default for Roles {
             by_name: BTreeMap::new(),
             members: BTreeMap::new(),
             grants: BTreeMap::new(),
+            settings: BTreeMap::new(),
             next: FIRST_ROLE,
             mock_key: String::new(),
             closed: false,
@@ -188,6 +197,7 @@ impl Roles {
                     self.by_name.remove(&gone.name);
                 }
                 self.members.retain(|(role, member), _| role != id && member != id);
+                self.settings.remove(id);
             }
             RoleChange::Join(membership) => self.join(membership),
             RoleChange::Leave { role, member } => {
@@ -200,6 +210,14 @@ impl Roles {
                 } else {
                     self.grants.insert(key, *granted);
                 }
+            }
+            RoleChange::Setting { role, name, value } => {
+                let settings = self.settings.entry(*role).or_default();
+                match value {
+                    Some(value) => settings.insert(name.clone(), value.clone()),
+                    None => settings.remove(name),
+                };
+                self.settings.retain(|_, settings| !settings.is_empty());
             }
             RoleChange::MockKey(key) => self.mock_key = key.clone(),
         }
@@ -263,6 +281,14 @@ impl Roles {
     /// True if some role can let itself in by password and then mend everything.
     pub fn has_key_holder(&self) -> bool {
         self.roles.values().any(|role| role.is_key_holder())
+    }
+    /// The settings with which sessions of a role begin, or those of everybody for [`PUBLIC`].
+    pub fn settings_of(&self, id: RoleId) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.get(&id).into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+    /// Those that have such settings.
+    pub fn with_settings(&self) -> impl Iterator<Item = RoleId> {
+        self.settings.keys().copied()
     }
     /// All memberships.
     pub fn memberships(&self) -> impl Iterator<Item = &Membership> {

@@ -9,6 +9,7 @@ pub mod encode;
 mod golden;
 pub mod json;
 pub mod numeric;
+pub mod quoting;
 pub mod text;
 pub mod types;
 pub mod verifier;

@@ -12,7 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
-use super::session::{Column, Response, Session};
+use super::session::{Column, OnPortals, Response, Session};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::serve::system::CursorStatus;
@@ -81,7 +81,9 @@ impl Session {
     }
 
     pub(super) async fn fetch(&mut self, name: &str, to: Move, skip: bool) -> Result<Response> {
-        let cursor = self.cursors.get_mut(name).ok_or_else(|| no_cursor(name))?;
+        let Some(cursor) = self.cursors.get_mut(name) else {
+            return Ok(Response::OnPortals(OnPortals::Go { name: name.to_string(), to, skip }));
+        };
         let batch = cursor.go(to).await?;
         if skip {
             return Ok(Response::Done(format!("MOVE {}", batch.num_rows())));
@@ -90,15 +92,17 @@ impl Session {
         Ok(Response::Batch { word: "FETCH".into(), columns: cursor.columns.clone().into(), batch })
     }
 
-    pub(super) fn close(&mut self, name: Option<&str>) -> Result<Response> {
-        match name {
-            None => self.cursors.clear(),
-            Some(name) => {
-                self.cursors.remove(name).ok_or_else(|| no_cursor(name))?;
-            }
+    pub(super) fn close(&mut self, name: Option<&str>) -> Response {
+        let Some(name) = name else {
+            self.cursors.clear();
+            self.list_cursors();
+            return Response::OnPortals(OnPortals::CloseAll);
+        };
+        if self.cursors.remove(name).is_none() {
+            return Response::OnPortals(OnPortals::Close(name.to_string()));
         }
         self.list_cursors();
-        Ok(Response::Done(if name.is_none() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }.into()))
+        Response::Done("CLOSE CURSOR".into())
     }
 
     /// A transaction ends: only cursors WITH HOLD survive it, and of these not those that it opened and rolls back.
@@ -126,14 +130,10 @@ impl Session {
         self.acts.list_cursors(all);
     }
 
-    /// The columns of a cursor's rows. Errors: 34000.
-    pub fn cursor_columns(&self, name: &str) -> Result<Vec<Column>> {
-        Ok(self.cursors.get(name).ok_or_else(|| no_cursor(name))?.columns.clone())
+    /// The columns of a cursor's rows.
+    pub fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
+        self.cursors.get(name).map(|cursor| cursor.columns.clone())
     }
-}
-
-fn no_cursor(name: &str) -> Error {
-    Error::new(code::INVALID_CURSOR_NAME, format!("cursor \"{name}\" does not exist"))
 }
 
 fn forward_only() -> Error {

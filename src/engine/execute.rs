@@ -66,7 +66,8 @@ impl Session {
             }),
             Statement::Explain { json, .. } => Some(explain::columns(*json)),
             Statement::ExplainView(_) => Some(explain::columns(false)),
-            Statement::Fetch { name, skip: false, .. } => Some(self.cursor_columns(name)?),
+            // It may be about a portal of the connection, which is found when it runs.
+            Statement::Fetch { name, skip: false, .. } => self.cursor_columns(name),
             Statement::Execute { name, .. } => self.acts.statement(name).ok_or_else(|| unknown_statement(name))?.columns.clone(),
             _ => None,
         })
@@ -187,7 +188,7 @@ impl Session {
             Statement::Deallocate(name) => self.deallocate(name.as_deref()),
             Statement::Declare { name, how, query } => self.declare(name, *how, query).await,
             Statement::Fetch { name, to, skip } => self.fetch(name, *to, *skip).await,
-            Statement::Close(name) => self.close(name.as_deref()),
+            Statement::Close(name) => Ok(self.close(name.as_deref())),
             Statement::Role(statement) => self.run_roles(statement).await,
             Statement::Checkpoint => {
                 self.may_checkpoint()?;

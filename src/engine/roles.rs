@@ -16,7 +16,7 @@ use crate::data::{PgType, Secret, Verifier};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::segment::hex;
-use crate::sql::roles::{RoleName, RoleOptions, RoleStatement};
+use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, SettingOf};
 use datafusion::common::ScalarValue;
 
 /// Bytes of the key from which salts of unknown users are made.
@@ -40,6 +40,10 @@ impl Session {
             RoleStatement::Alter { role, options } => {
                 self.alter_role(role, options).await?;
                 "ALTER ROLE"
+            }
+            RoleStatement::Setting { of, change } => {
+                self.change_settings_of(of, change)?;
+                if *of == SettingOf::Database { "ALTER DATABASE" } else { "ALTER ROLE" }
             }
             RoleStatement::Rename { from, to } => {
                 self.rename_role(from, to).await?;
@@ -150,7 +154,7 @@ impl Session {
     }
 
     /// True if the session's role may make and change roles.
-    fn may_make_roles(&self) -> bool {
+    pub(super) fn may_make_roles(&self) -> bool {
         self.authority.superuser || self.authority.roles.by_id(self.role()).is_some_and(|r| r.create_role)
     }
 

@@ -31,7 +31,7 @@ use crate::plan::names::ContextSource;
 use crate::plan::origin::Origin;
 use crate::serve::system::functions::SessionActs;
 use crate::serve::system::{self, SessionStatus, SystemContext};
-use crate::sql::{self, Statement};
+use crate::sql::{self, Move, Statement};
 
 /// What ReadyForQuery reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,21 @@ pub enum Response {
     Empty,
     CopyIn(Box<CopyIn>),
     CopyOut(CopyOut),
+    /// It is about portals that the client made, which its connection keeps.
+    OnPortals(OnPortals),
+}
+
+/// FETCH, MOVE and CLOSE of names that no DECLARE made: to PostgreSQL a portal of the protocol is a cursor as any other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnPortals {
+    Go {
+        name: String,
+        to: Move,
+        /// MOVE: the rows are not sent.
+        skip: bool,
+    },
+    Close(String),
+    CloseAll,
 }
 
 /// One client's state: settings, transaction, notices.
@@ -243,6 +258,7 @@ impl Session {
             engine,
         };
         session.show_identity();
+        session.start_with_settings_of_role();
         session.start_with(settings)?;
         let status = SessionStatus {
             process_id: process,

@@ -123,7 +123,7 @@ impl Session {
                 if self.transaction.as_ref().is_some_and(|t| t.explicit) {
                     return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "DISCARD ALL cannot run inside a transaction block"));
                 }
-                self.close(None)?;
+                self.close(None);
                 self.become_role("session_authorization", None)?;
                 self.reset_all()?;
                 self.discard_temporary()?;

@@ -47,10 +47,3 @@ pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, 
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
-
-/// The name as an identifier: as it is where that is taken as it is written, else in quotes.
-pub fn ident(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}

@@ -148,7 +148,6 @@ impl Reader<'_> {
             ["discard", "all" | "temp" | "temporary" | "plans" | "sequences", ..] => self.discard(),
             ["begin", ..] | ["start", "transaction", ..] => self.begin(),
             ["listen" | "unlisten" | "notify", ..] => self.notify(),
-            ["alter", "role" | "user" | "database" | "system", ..] if self.sets() => Err(self.refused_set()),
             ["savepoint", ..] => {
                 self.skip(1);
                 Ok(Statement::Savepoint(self.name()?))

@@ -4,6 +4,11 @@ use crate::error::Error;
 
 /// First words of a statement and the hint; an empty word fits any.
 const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "alter",
+        "system",
+        "SET a setting in the session, ALTER ROLE ALL SET it for sessions to come, or start the server with another configuration.",
+    ),
     ("alter", "", "Create the relation anew under another name, and fill it with INSERT INTO .. SELECT."),
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
     ("create", "type", "Use text for an enumeration, jsonb for a composite."),

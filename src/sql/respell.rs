@@ -15,8 +15,9 @@ use sqlparser::tokenizer::Location;
 use super::convert::name_parts;
 use super::parse::written_query;
 use super::split::char_position;
-use super::{fold_name, ident, windows};
+use super::{fold_name, windows};
 use crate::catalog::Name;
+use crate::data::quoting::ident;
 use crate::error::Result;
 
 /// Functions that take the name of a sequence.

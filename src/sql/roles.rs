@@ -33,12 +33,35 @@ pub enum RoleStatement {
     SetRole { name: Option<String>, local: bool, reset: bool },
     /// `SET [LOCAL] SESSION AUTHORIZATION name|DEFAULT` and its RESET
     SetSession { name: Option<String>, local: bool, reset: bool },
+    /// `ALTER ROLE name|ALL SET setting ..|RESET setting|ALL`, and the same of `ALTER DATABASE name`
+    Setting { of: SettingOf, change: SettingChange },
     /// `ALTER kind name OWNER TO role`
     Own { kind: RelationKind, name: Name, if_exists: bool, owner: RoleName },
     /// `REASSIGN OWNED BY role, .. TO role`
     Reassign { from: Vec<RoleName>, to: RoleName },
     /// `DROP OWNED BY role, .. [CASCADE]`
     DropOwned { roles: Vec<RoleName>, cascade: bool },
+}
+
+/// Whose sessions begin with a setting. There is one database, so its settings are everybody's.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SettingOf {
+    Role(RoleName),
+    AllRoles,
+    Database,
+}
+
+/// What becomes of settings with which sessions begin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SettingChange {
+    /// `SET name = value`; without a value what DEFAULT or RESET say.
+    To {
+        name: String,
+        value: Option<String>,
+    },
+    /// `SET name FROM CURRENT`
+    FromCurrent(String),
+    ResetAll,
 }
 
 /// A role as a statement names it.

@@ -13,7 +13,7 @@ use crate::data::encode::Style;
 use crate::engine::notify::Mailbox;
 use crate::engine::progress::Teller;
 use crate::engine::signal::Reach;
-use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, Parameters, Prepared, Response, Session, TransactionStatus};
+use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, OnPortals, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
 /// Where sessions come from.
@@ -44,6 +44,8 @@ pub enum Reply<C> {
     CopyIn(C),
     /// Rows in COPY's formats.
     CopyOut(CopyOut),
+    /// Something is wanted of this connection's portals.
+    OnPortals(OnPortals),
 }
 
 /// Who knows how far the statement at hand is.
@@ -167,6 +169,7 @@ fn reply(response: Response) -> Reply<Box<CopyIn>> {
         Response::Empty => Reply::Empty,
         Response::CopyIn(copy) => Reply::CopyIn(copy),
         Response::CopyOut(copy) => Reply::CopyOut(copy),
+        Response::OnPortals(what) => Reply::OnPortals(what),
     }
 }
 
@@ -229,7 +232,7 @@ impl Backend for Session {
         Session::reached_by(self, reach);
     }
     fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
-        Session::cursor_columns(self, name).ok()
+        Session::cursor_columns(self, name)
     }
     fn idle(&mut self) {
         Session::idle(self);

@@ -9,8 +9,8 @@ use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backend::{Backend, Timeout};
-use super::extended::Portal;
 use super::interrupt::{Failure, Interrupt, Step};
+use super::portals::Portal;
 use super::read::{Message, protocol};
 use super::registry::Line;
 use super::socket::{PENDING_BYTES, Socket};

@@ -2,37 +2,20 @@
 //!
 //! Manual: PostgreSQL, "Message Flow", "Extended Query" and "Pipelining".
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::backend::{Backend, Reply};
+use super::backend::Backend;
 use super::connection::Connection;
 use super::interrupt::{Failure, Step};
+use super::portals::{Portal, no_portal};
 use super::read::{Message, Reader, protocol};
-use super::rows::{self, Cursor, Sent};
+use super::rows;
 use super::{simple, write};
 use crate::data::PgType;
 use crate::data::encode::Format;
 use crate::engine::Parameters;
 use crate::error::{Error, Result, code};
-use crate::limits;
-
-/// A statement bound to its parameters, and how far it has been run.
-pub(super) struct Portal<P> {
-    prepared: Arc<P>,
-    formats: Vec<Format>,
-    state: PortalState,
-}
-
-enum PortalState {
-    Bound(Parameters),
-    Open(Cursor),
-    /// Its rows are all sent; the word of its tag.
-    Drained(String),
-    Done,
-}
 
 impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     /// Serves one message of the extended protocol other than Sync. After an error all are skipped up to Sync.
@@ -105,24 +88,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("portal \"{portal}\" already exists")));
         }
         self.room_for_portal(&parameters)?;
-        self.portals.insert(portal.to_string(), Portal { prepared, formats, state: PortalState::Bound(parameters) });
+        self.portals.insert(portal.to_string(), Portal::new(prepared, formats, parameters));
         write::bare(&mut self.socket.out, b'2');
         Ok(())
-    }
-
-    /// Errors: 53400 for too many portals, or too much that they hold.
-    fn room_for_portal(&self, parameters: &Parameters) -> Result<()> {
-        let held = self.portals.values().map(|portal| match &portal.state {
-            PortalState::Bound(parameters) => size_of_values(parameters),
-            _ => 0,
-        });
-        let full =
-            self.portals.len() >= limits::PREPARED_MAX || held.sum::<usize>() + size_of_values(parameters) > limits::PORTAL_BYTES_MAX;
-        if !full {
-            return Ok(());
-        }
-        let message = format!("too many portals in one session (limit {})", limits::PREPARED_MAX);
-        Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message).hint("Close those that are no longer used."))
     }
 
     fn describe(&mut self, body: &Bytes) -> Result<()> {
@@ -156,79 +124,6 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         }
         write::bare(&mut self.socket.out, b'3');
         Ok(())
-    }
-
-    async fn execute(&mut self, body: &Bytes) -> Step {
-        let mut r = Reader::new(body);
-        let (name, rows) = (r.text()?, r.i32()?);
-        r.end()?;
-        let limit = u64::try_from(rows).ok().filter(|n| *n > 0);
-        // Taken out while it runs: a portal whose statement failed is not to be used again.
-        let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
-        self.begin_statement()?;
-        portal.state = match portal.state {
-            PortalState::Bound(parameters) => self.start(&portal.prepared, parameters, &portal.formats, limit).await?,
-            PortalState::Open(cursor) => self.proceed(cursor, limit).await?,
-            PortalState::Drained(word) => {
-                write::command_complete_count(&mut self.socket.out, &word, 0);
-                PortalState::Drained(word)
-            }
-            PortalState::Done => {
-                let message = format!("portal \"{name}\" cannot be run");
-                return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message).into());
-            }
-        };
-        self.interrupt.end();
-        self.portals.insert(name.to_string(), portal);
-        Ok(())
-    }
-
-    async fn start(
-        &mut self,
-        prepared: &Arc<B::Prepared>,
-        parameters: Parameters,
-        formats: &[Format],
-        limit: Option<u64>,
-    ) -> Step<PortalState> {
-        // A statement alone before its Sync commits by itself, which spares the session the bookkeeping.
-        if !self.implicit && !self.socket.next_is(b'S') {
-            self.session.begin_implicit();
-            self.implicit = true;
-        }
-        let execute = self.session.execute(prepared, parameters);
-        let reply = self.interrupt.call(&mut self.socket, execute).await?;
-        self.notices();
-        let tag = match reply {
-            Reply::Rows { word, columns, stream } => {
-                let formats = rows::formats(formats, columns.len())?;
-                return self.proceed(Cursor::new(word, &columns, formats, self.session.style(), stream), limit).await;
-            }
-            Reply::Empty => {
-                write::bare(&mut self.socket.out, b'I');
-                return Ok(PortalState::Done);
-            }
-            Reply::Done(tag) => tag,
-            Reply::CopyIn(copy) => self.copy_in(copy).await?,
-            Reply::CopyOut(copy) => self.copy_out(copy).await?,
-        };
-        self.notices();
-        write::command_complete(&mut self.socket.out, &tag);
-        Ok(PortalState::Done)
-    }
-
-    async fn proceed(&mut self, mut cursor: Cursor, limit: Option<u64>) -> Step<PortalState> {
-        let sent = cursor.send(&mut self.socket, &mut self.interrupt, limit).await?;
-        self.notices();
-        Ok(match sent {
-            Sent::Enough => {
-                write::bare(&mut self.socket.out, b's');
-                PortalState::Open(cursor)
-            }
-            Sent::All(n) => {
-                write::command_complete_count(&mut self.socket.out, &cursor.word, n);
-                PortalState::Drained(cursor.word)
-            }
-        })
     }
 }
 
@@ -283,12 +178,4 @@ fn target(body: &Bytes) -> Result<(u8, &str)> {
 fn no_statement(name: &str) -> Error {
     let what = if name.is_empty() { "unnamed prepared statement".into() } else { format!("prepared statement \"{name}\"") };
     Error::new(code::INVALID_SQL_STATEMENT_NAME, format!("{what} does not exist"))
-}
-
-fn no_portal(name: &str) -> Error {
-    Error::new(code::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
-}
-
-fn size_of_values(parameters: &Parameters) -> usize {
-    parameters.values.iter().flatten().map(Bytes::len).sum()
 }

@@ -5,7 +5,7 @@
 //! 2. `startup::negotiate` begins TLS if there is a certificate, takes cancel requests, settles the protocol version, reads user and settings;
 //!    [`door`] has the client show who it is.
 //! 3. `registry::Registry` gives it a line: its process id and secret, by which other connections cancel it.
-//! 4. `connection::Connection::run` takes message after message: `simple.rs` for Query, `extended.rs` for Parse to Sync,
+//! 4. `connection::Connection::run` takes message after message: `simple.rs` for Query, `extended.rs` and `portals.rs` for Parse to Sync,
 //!    `rows.rs` and `copy.rs` for what flows either way.
 //! 5. The client says good-bye or is gone, or the server shuts down; the session is dropped, which rolls back what it left open.
 //!
@@ -34,6 +34,7 @@ mod copy;
 pub mod door;
 mod extended;
 mod interrupt;
+mod portals;
 pub(crate) mod read;
 mod registry;
 mod rows;

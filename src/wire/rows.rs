@@ -1,5 +1,6 @@
 //! Rows of a result, as DataRow messages.
 
+use arrow::array::RecordBatch;
 use bytes::BufMut;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
@@ -22,9 +23,12 @@ pub(crate) struct Cursor {
     formats: Vec<Format>,
     style: Style,
     batch: Option<Batch>,
+    /// How many rows it has gone past.
+    pub passed: u64,
 }
 
 struct Batch {
+    batch: RecordBatch,
     encoder: BatchEncoder,
     next: usize,
     rows: usize,
@@ -52,11 +56,34 @@ pub(crate) fn formats(codes: &[Format], columns: usize) -> Result<Vec<Format>> {
 impl Cursor {
     /// A cursor before the first row; `formats` has one entry per column.
     pub fn new(word: String, columns: &[Column], formats: Vec<Format>, style: Style, stream: SendableRecordBatchStream) -> Self {
-        Cursor { word, stream, types: columns.iter().map(|c| c.ty.clone()).collect(), formats, style, batch: None }
+        Cursor { word, stream, types: columns.iter().map(|c| c.ty.clone()).collect(), formats, style, batch: None, passed: 0 }
     }
 
     /// Sends at most `limit` rows, no faster than the socket takes them. Waits only with everything in view that may end the wait.
     pub async fn send<S>(&mut self, socket: &mut Socket<S>, interrupt: &mut Interrupt, limit: Option<u64>) -> Step<Sent>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.go(socket, interrupt, limit, false).await
+    }
+
+    /// Goes past at most `limit` rows, which are not sent.
+    pub async fn skip<S>(&mut self, socket: &mut Socket<S>, interrupt: &mut Interrupt, limit: Option<u64>) -> Step<Sent>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.go(socket, interrupt, limit, true).await
+    }
+
+    /// Has the rows that are still to come in the given formats, one per column; answers those that they had.
+    pub fn reformat(&mut self, formats: Vec<Format>) -> Result<Vec<Format>> {
+        if let Some(batch) = &mut self.batch {
+            batch.encoder = BatchEncoder::new(&batch.batch, &self.types, &formats, &self.style)?;
+        }
+        Ok(std::mem::replace(&mut self.formats, formats))
+    }
+
+    async fn go<S>(&mut self, socket: &mut Socket<S>, interrupt: &mut Interrupt, limit: Option<u64>, skip: bool) -> Step<Sent>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -70,14 +97,16 @@ impl Cursor {
                     Some(batch) => {
                         let batch = batch.map_err(Error::from)?;
                         let encoder = BatchEncoder::new(&batch, &self.types, &self.formats, &self.style)?;
-                        self.batch = Some(Batch { encoder, next: 0, rows: batch.num_rows() });
+                        self.batch = Some(Batch { rows: batch.num_rows(), batch, encoder, next: 0 });
                     }
                     None => return Ok(Sent::All(sent)),
                 }
                 continue;
             };
             let rows = limit.map_or(u64::MAX, |limit| limit - sent);
-            sent += batch.put(socket, rows, self.formats.len())?;
+            let gone = if skip { batch.skip(rows) } else { batch.put(socket, rows, self.formats.len())? };
+            sent += gone;
+            self.passed += gone;
             if batch.next == batch.rows {
                 self.batch = None;
             }
@@ -87,6 +116,13 @@ impl Cursor {
 }
 
 impl Batch {
+    /// Leaves out at most that many rows; says how many.
+    fn skip(&mut self, rows: u64) -> u64 {
+        let skipped = usize::try_from(rows).map_or(self.rows - self.next, |n| n.min(self.rows - self.next));
+        self.next += skipped;
+        skipped as u64
+    }
+
     /// Encodes rows until `rows` are done, the batch ends or enough bytes are pending; says how many.
     fn put<S>(&mut self, socket: &mut Socket<S>, rows: u64, columns: usize) -> Result<u64> {
         let columns = u16::try_from(columns).map_err(|_| too_large("row with more than 65535 columns"))?;

@@ -97,6 +97,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             Reply::Empty => Ok(Done::Empty),
             Reply::CopyIn(copy) => self.copy_in(copy).await.map(Done::Tag),
             Reply::CopyOut(copy) => self.copy_out(copy).await.map(Done::Tag),
+            Reply::OnPortals(what) => self.on_portals(what, false).await.map(Done::Tag),
         }
     }
 

@@ -181,7 +181,7 @@ pub async fn answer(response: Response) -> Result<Answer> {
             answer.columns = columns.to_vec();
         }
         Response::Done(tag) => answer.tag = tag,
-        Response::Empty | Response::CopyIn(_) | Response::CopyOut(_) => {}
+        Response::Empty | Response::CopyIn(_) | Response::CopyOut(_) | Response::OnPortals(_) => {}
     }
     Ok(answer)
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::data::quoting::literal;
+
 /// What a variable that steers the run may be, with what it is when it is unset.
 enum Kind {
     Bool,
@@ -116,10 +118,10 @@ pub(super) fn boolean(word: &str) -> Option<bool> {
     }
 }
 
-/// A value as a literal of SQL.
+/// A value as a literal of SQL. A blank keeps the E of one with backslashes apart from what is before it.
 pub(super) fn quoted_literal(value: &str) -> String {
-    let doubled = value.replace('\'', "''");
-    if doubled.contains('\\') { format!(" E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
+    let literal = literal(value);
+    if literal.starts_with('E') { format!(" {literal}") } else { literal }
 }
 
 /// A value as a name of SQL.

@@ -9,8 +9,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::define::{Function, TEXT, each, fixed, text, text_array};
 use super::series::list_of;
 use super::sets::text_lists;
-use super::strings::{quote_ident, quote_literal};
 use crate::data::PgType;
+use crate::data::quoting::{ident, literal};
 use crate::error::{Error, Result, code};
 use crate::func::text_io;
 use crate::limits;
@@ -92,9 +92,9 @@ impl Formatter<'_> {
         let value = self.argument(position)?;
         let value = match (kind, value) {
             ('I', None) => return Err(Error::new(code::NULL_VALUE_NOT_ALLOWED, "null values cannot be formatted as an SQL identifier")),
-            ('I', Some(name)) => quote_ident(&name),
+            ('I', Some(name)) => ident(&name),
             ('L', None) => "NULL".to_string(),
-            ('L', Some(value)) => quote_literal(&value),
+            ('L', Some(value)) => literal(&value),
             (_, value) => value.unwrap_or_default(),
         };
         self.pad(&value, width, left);

@@ -1,9 +1,9 @@
 //! Access control lists as PostgreSQL prints them (`{ann=arwd/ann,=r/ann}`), and whether a session may see what another one does.
 
-use super::names::quote_ident;
 use super::rows::Cell;
 use super::{SessionStatus, SystemContext};
 use crate::catalog::{BOOTSTRAP, Granted, Namespace, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId};
+use crate::data::quoting::ident;
 
 /// pg_class.relacl; null where nothing is granted.
 pub fn relation_acl(context: &SystemContext, relation: &Relation) -> Cell {
@@ -29,7 +29,7 @@ pub fn database_acl(context: &SystemContext) -> Cell {
 }
 
 fn acl(context: &SystemContext, object: &Object, owner: RoleId, all: Privileges) -> Cell {
-    let name = |id: RoleId| if id == PUBLIC { String::new() } else { quote_ident(&context.role_name(id)) };
+    let name = |id: RoleId| if id == PUBLIC { String::new() } else { ident(&context.role_name(id)) };
     let item = |grantee: RoleId, grantor: RoleId, granted: &Granted| Cell::Text(format!("{}={granted}/{}", name(grantee), name(grantor)));
     let own = item(owner, owner, &Granted { privileges: all, options: Privileges::NONE });
     let given = context.scope.roles().grants_on(object).map(|(grantee, grantor, granted)| item(grantee, grantor, granted));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::SystemContext;
-use super::names::{CONSTRAINT, INDEX, key_name, quote_ident, quoted, shown};
+use super::names::{CONSTRAINT, INDEX, key_name, quoted, shown};
 use crate::catalog::{Catalog, ForeignKey, Relation, Rule};
+use crate::data::quoting::ident;
 
 /// An index.
 pub struct IndexEntry<'a> {
@@ -33,11 +34,11 @@ pub struct ConstraintEntry<'a> {
 }
 
 fn key_items(relation: &Relation) -> Vec<String> {
-    relation.key.iter().map(|k| quote_ident(&relation.columns[*k].name)).collect()
+    relation.key.iter().map(|k| ident(&relation.columns[*k].name)).collect()
 }
 
 fn list(columns: &[String]) -> String {
-    columns.iter().map(|c| quote_ident(c)).collect::<Vec<_>>().join(", ")
+    columns.iter().map(|c| ident(c)).collect::<Vec<_>>().join(", ")
 }
 
 /// The primary key's columns, `client, seq`.
@@ -55,12 +56,12 @@ pub fn indexes(catalog: &Catalog) -> Vec<IndexEntry<'_>> {
         }
         for constraint in &relation.constraints {
             if let Rule::Unique(columns) = &constraint.rule {
-                let (oid, name, items) = (constraint.id + INDEX, constraint.name.clone(), columns.iter().map(|c| quote_ident(c)).collect());
+                let (oid, name, items) = (constraint.id + INDEX, constraint.name.clone(), columns.iter().map(|c| ident(c)).collect());
                 all.push(IndexEntry { oid, name, relation, items, unique: true, primary: false });
             }
         }
         for index in &relation.indexes {
-            let items = index.columns.iter().map(|c| if relation.column(c).is_ok() { quote_ident(c) } else { c.clone() }).collect();
+            let items = index.columns.iter().map(|c| if relation.column(c).is_ok() { ident(c) } else { c.clone() }).collect();
             all.push(IndexEntry { oid: index.id + INDEX, name: index.name.clone(), relation, items, unique: index.unique, primary: false });
         }
     }
@@ -103,19 +104,19 @@ impl IndexEntry<'_> {
     /// The statement that would make it.
     pub fn definition(&self, catalog: &Catalog) -> String {
         let unique = if self.unique { "UNIQUE " } else { "" };
-        let (index, table) = (quote_ident(&self.name), quoted(&catalog.name_of(self.relation)));
+        let (index, table) = (ident(&self.name), quoted(&catalog.name_of(self.relation)));
         format!("CREATE {unique}INDEX {index} ON {table} USING btree ({})", self.items.join(", "))
     }
 
     /// The columns' numbers from 1; 0 for an expression.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
-        self.items.iter().map(|item| self.relation.columns.iter().position(|c| quote_ident(&c.name) == *item).map_or(0, |i| i + 1))
+        self.items.iter().map(|item| self.relation.columns.iter().position(|c| ident(&c.name) == *item).map_or(0, |i| i + 1))
     }
 }
 
 impl ConstraintEntry<'_> {
     fn column_list(&self) -> String {
-        self.columns.iter().map(|c| quote_ident(&self.relation.columns[*c].name)).collect::<Vec<_>>().join(", ")
+        self.columns.iter().map(|c| ident(&self.relation.columns[*c].name)).collect::<Vec<_>>().join(", ")
     }
 
     /// As pg_get_constraintdef prints it.

@@ -6,6 +6,7 @@
 
 use crate::catalog::{Name, NamespaceId, Relation, RelationKind};
 use crate::data::PgType;
+use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
 pub use crate::sql::convert::name_parts as parts;
 
@@ -39,116 +40,6 @@ pub fn relkind(kind: RelationKind) -> &'static str {
 pub fn key_name(relation: &Relation) -> String {
     format!("{}_pkey", relation.name)
 }
-
-/// An identifier as SQL text: quoted where it must be.
-pub fn quote_ident(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !RESERVED.contains(&name);
-    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
-/// Keywords that PostgreSQL quotes as identifiers, those one is likely to meet.
-const RESERVED: &[&str] = &[
-    "all",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "between",
-    "bigint",
-    "boolean",
-    "both",
-    "case",
-    "cast",
-    "char",
-    "check",
-    "collate",
-    "column",
-    "constraint",
-    "create",
-    "cross",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "default",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "exists",
-    "extract",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "in",
-    "inner",
-    "int",
-    "integer",
-    "intersect",
-    "interval",
-    "into",
-    "is",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "natural",
-    "not",
-    "null",
-    "numeric",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "overlaps",
-    "position",
-    "primary",
-    "real",
-    "references",
-    "returning",
-    "right",
-    "row",
-    "select",
-    "session_user",
-    "similar",
-    "smallint",
-    "some",
-    "substring",
-    "symmetric",
-    "table",
-    "then",
-    "time",
-    "timestamp",
-    "to",
-    "trailing",
-    "trim",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "values",
-    "varchar",
-    "when",
-    "where",
-    "window",
-    "with",
-];
 
 /// The kinds of names that have a `reg..` type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,8 +122,8 @@ impl Reg {
             Reg::Class => class_name(context, oid),
             Reg::Type => type_name(context, oid, -1),
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
-            Reg::Namespace => Some(context.scope.namespace_name(oid)).filter(|name| !name.is_empty()).map(quote_ident),
-            Reg::Role => context.scope.roles().by_id(oid).map(|_| quote_ident(&context.role_name(oid))),
+            Reg::Namespace => Some(context.scope.namespace_name(oid)).filter(|name| !name.is_empty()).map(ident),
+            Reg::Role => context.scope.roles().by_id(oid).map(|_| ident(&context.role_name(oid))),
             Reg::Collation => {
                 [(100, "\"default\""), (950, "\"C\""), (951, "\"POSIX\"")].iter().find(|c| c.0 == oid).map(|c| c.1.to_string())
             }
@@ -294,8 +185,8 @@ pub fn is_visible(context: &SystemContext, oid: u32) -> Option<bool> {
 
 /// A name as SQL text, each part quoted where it must be.
 pub fn quoted(name: &Name) -> String {
-    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", quote_ident(schema)));
-    format!("{schema}{}", quote_ident(&name.name))
+    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", ident(schema)));
+    format!("{schema}{}", ident(&name.name))
 }
 
 /// The name of a relation as the session has to write it.
@@ -372,13 +263,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_split_and_quoted_as_postgresql_does() {
+    fn names_are_split_as_postgresql_does() {
         assert_eq!(parts(r#"Public."A.""b""#).unwrap(), ["public", "A.\"b"]);
         assert!(parts("\"open").is_err());
-        assert_eq!(
-            [quote_ident("ev"), quote_ident("Ev"), quote_ident("select"), quote_ident("a\"b")],
-            ["ev", "\"Ev\"", "\"select\"", "\"a\"\"b\""]
-        );
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Rows {
     }
 
     /// Adds a row of these named cells; the rest are zero or null. Errors: XX000 for a name that the relation lacks.
-    pub fn add<const N: usize>(&mut self, cells: [(&str, Cell); N]) -> Result<()> {
+    pub fn add<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, Cell)>) -> Result<()> {
         for (column, zero) in self.columns.iter_mut().zip(&self.zero) {
             column.push(zero.clone());
         }

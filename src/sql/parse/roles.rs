@@ -7,7 +7,7 @@ use crate::catalog::{Privileges, RelationKind};
 use crate::data::Secret;
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
-use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, Target, Wanted};
+use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted};
 
 /// Privileges that nothing here could ever check.
 const REFUSED: [(&str, &str); 3] = [
@@ -26,6 +26,7 @@ impl Reader<'_> {
         let read = match words {
             ["create", "role" | "user" | "group", next] if next != "mapping" => self.create_role(),
             ["alter", "role" | "user" | "group", next] if next != "mapping" => self.alter_role(),
+            ["alter", "database", _] => self.alter_database(),
             ["drop", "role" | "user" | "group", next] if next != "mapping" => self.drop_role(),
             ["alter", "stream" | "table" | "view" | "materialized", _] if self.gives_owner() => self.alter_owner(),
             ["grant", ..] => self.grant(),
@@ -84,8 +85,9 @@ impl Reader<'_> {
     fn alter_role(&mut self) -> Result<RoleStatement> {
         let group = self.word(1) == "group";
         self.skip(2);
-        if self.word(0) == "all" {
-            return Err(no_settings());
+        if self.eat("all") {
+            self.in_database()?;
+            return Ok(RoleStatement::Setting { of: SettingOf::AllRoles, change: self.setting_change()? });
         }
         let role = self.role_name()?;
         if self.eat_words(&["rename", "to"]) {
@@ -107,7 +109,8 @@ impl Reader<'_> {
             });
         }
         if matches!(self.word(0).as_str(), "set" | "reset" | "in") {
-            return Err(no_settings());
+            self.in_database()?;
+            return Ok(RoleStatement::Setting { of: SettingOf::Role(role), change: self.setting_change()? });
         }
         self.eat("with");
         let mut options = RoleOptions::default();
@@ -115,6 +118,14 @@ impl Reader<'_> {
             self.role_option(&mut options)?;
         }
         Ok(RoleStatement::Alter { role, options })
+    }
+
+    /// There is one database, so a setting in it is one everywhere.
+    fn in_database(&mut self) -> Result<()> {
+        if self.eat_words(&["in", "database"]) {
+            self.name()?;
+        }
+        Ok(())
     }
 
     fn role_option(&mut self, options: &mut RoleOptions) -> Result<()> {
@@ -426,8 +437,4 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-fn no_settings() -> Error {
-    Error::unsupported("settings of roles are not supported").hint("SET them in the session, or in the connection's options.")
 }

@@ -3,8 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
+use crate::data::quoting::ident;
 use crate::error::{Error, Result};
-use crate::sql::ident;
+use crate::sql::roles::{RoleStatement, SettingChange, SettingOf};
 use crate::sql::statement::{Discard, Modes, Statement};
 
 impl Reader<'_> {
@@ -47,20 +48,27 @@ impl Reader<'_> {
         if named && self.eat("transaction") {
             return Ok(Statement::SetTransaction { modes: self.some_modes()?, session: false });
         }
+        let (name, value) = self.assignment()?;
+        Ok(Statement::Set { name, value, local })
+    }
+
+    /// `name TO value` and the other spellings that SET has; `None` for DEFAULT.
+    fn assignment(&mut self) -> Result<(String, Option<String>)> {
         if self.eat_words(&["time", "zone"]) {
             let value = if self.eat("local") { None } else { self.time_zone()? };
-            return Ok(Statement::Set { name: "timezone".into(), value, local });
+            return Ok(("timezone".into(), value));
         }
+        let named = !matches!(self.parser.peek_nth_token_ref(1).token, Token::Eq | Token::Period) && self.word(1) != "to";
         if named && self.eat("names") {
             let value = if self.ended() { None } else { self.setting_value()? };
-            return Ok(Statement::Set { name: "client_encoding".into(), value, local });
+            return Ok(("client_encoding".into(), value));
         }
         let name = self.setting_name()?;
         if !self.parser.consume_token(&Token::Eq) {
             self.expect("to")?;
         }
         let value = if name == "search_path" { self.list_of_names()? } else { self.setting_value()? };
-        Ok(Statement::Set { name, value, local })
+        Ok((name, value))
     }
 
     /// Names apart by commas, quoted where they must be: a string is one name, too.
@@ -192,15 +200,32 @@ impl Reader<'_> {
         Err(self.unexpected())
     }
 
-    /// True for ALTER ROLE, USER, DATABASE or SYSTEM that sets or resets a setting.
-    pub(super) fn sets(&self) -> bool {
-        (2..8).map(|n| self.word(n)).any(|word| word == "set" || word == "reset")
+    /// `SET name TO value`, `SET name FROM CURRENT`, `RESET name` and `RESET ALL`, of sessions to come.
+    pub(super) fn setting_change(&mut self) -> Result<SettingChange> {
+        if self.eat("reset") {
+            let all = self.eat("all");
+            return Ok(if all { SettingChange::ResetAll } else { SettingChange::To { name: self.setting_name()?, value: None } });
+        }
+        self.expect("set")?;
+        // The name may be in two parts.
+        if self.word(1) == "from" || self.word(3) == "from" {
+            let name = self.setting_name()?;
+            self.skip(1);
+            self.expect("current")?;
+            return Ok(SettingChange::FromCurrent(name));
+        }
+        let (name, value) = self.assignment()?;
+        Ok(SettingChange::To { name, value })
     }
 
-    pub(super) fn refused_set(&self) -> Error {
-        let what = self.word(1).to_uppercase();
-        Error::unsupported(format!("ALTER {what} .. SET is not supported"))
-            .hint("SET a setting in the session, or give it at the start: options=-c name=value, or PGOPTIONS.")
-            .at(1)
+    /// `ALTER DATABASE name SET|RESET ..`. Errors: 0A000 for what else ALTER DATABASE does.
+    pub(super) fn alter_database(&mut self) -> Result<RoleStatement> {
+        self.skip(2);
+        self.name()?;
+        if !matches!(self.word(0).as_str(), "set" | "reset") || self.word(1) == "tablespace" {
+            let error = Error::unsupported("ALTER DATABASE changes settings only");
+            return Err(error.hint("There is one database, under whatever name it is asked for."));
+        }
+        Ok(RoleStatement::Setting { of: SettingOf::Database, change: self.setting_change()? })
     }
 }

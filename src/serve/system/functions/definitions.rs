@@ -110,10 +110,6 @@ pub fn format_type(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(names::type_name(context, oid, typmod).unwrap_or_else(|| "???".into()).into())
 }
 
-pub fn quote_ident(_: &SystemContext, row: Row) -> Result<Cell> {
-    Ok(row[0].map(names::quote_ident).into())
-}
-
 /// Visible without a schema. Null for an oid that nothing has.
 pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(oid(row[0]).and_then(|oid| names::is_visible(context, oid)).into())

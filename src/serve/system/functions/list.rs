@@ -142,7 +142,6 @@ fn definitions() -> Vec<Line> {
         ("to_regrole", Id("regrole"), 1, 1, |c, r| d::to_reg("regrole", c, r)),
         ("pg_column_names", Array(Box::new(Name)), 2, 2, d::column_names),
         ("format_type", Text, 2, 2, d::format_type),
-        ("quote_ident", Text, 1, 1, d::quote_ident),
         ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),

@@ -62,7 +62,7 @@ relations! {
     "pg_catalog" "pg_conversion" nothing;
     "pg_catalog" "pg_cursors" activity::pg_cursors;
     "pg_catalog" "pg_database" places::pg_database;
-    "pg_catalog" "pg_db_role_setting" nothing;
+    "pg_catalog" "pg_db_role_setting" roles::pg_db_role_setting;
     "pg_catalog" "pg_default_acl" nothing;
     "pg_catalog" "pg_depend" listing::pg_depend;
     "pg_catalog" "pg_description" descriptions::pg_description;

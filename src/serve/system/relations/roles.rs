@@ -1,9 +1,9 @@
 //! Roles and memberships, from the catalog. What is kept of a password is shown to superusers only, in pg_authid and pg_shadow.
 
 use super::super::SystemContext;
-use super::super::names::OWNER;
+use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::Role;
+use crate::catalog::{PUBLIC, Role, RoleId};
 use crate::error::{Error, Result, code};
 
 /// What stands where a password would.
@@ -27,7 +27,24 @@ fn common(context: &SystemContext, role: &Role, password: Cell) -> [(&'static st
 }
 
 pub fn pg_roles(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.scope.roles().all().try_for_each(|role| rows.add(common(context, role, MASK.into())))
+    context.scope.roles().all().try_for_each(|role| {
+        let settings = ("rolconfig", settings(context, role.id));
+        rows.add(common(context, role, MASK.into()).into_iter().chain([settings]))
+    })
+}
+
+/// `{name=value,..}`, null for a role without settings.
+fn settings(context: &SystemContext, role: RoleId) -> Cell {
+    let all: Vec<Cell> = context.scope.roles().settings_of(role).map(|(name, value)| format!("{name}={value}").into()).collect();
+    if all.is_empty() { Cell::Null } else { Cell::List(all) }
+}
+
+/// Those of everybody are the database's.
+pub fn pg_db_role_setting(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.scope.roles().with_settings().try_for_each(|role| {
+        let database = if role == PUBLIC { DATABASE } else { 0 };
+        rows.add([("setdatabase", database.into()), ("setrole", role.into()), ("setconfig", settings(context, role))])
+    })
 }
 
 pub fn pg_authid(context: &SystemContext, rows: &mut Rows) -> Result<()> {
