@@ -350,6 +350,25 @@ fn parameters_must_fit_their_statement() {
     check(&server, &mut other);
 }
 
+/// A message can bind that many; the protocol counts them in 16 bits.
+#[test]
+fn as_many_parameters_as_a_message_can_bind_are_taken() {
+    let (server, mut other) = unharmed();
+    let mut wire = server.connect();
+    wire.ok("CREATE STREAM many (a int, b text, c int)");
+    let values: Vec<String> = (1..=65_535).map(|i| i.to_string()).collect();
+    let bound: Vec<Option<&str>> = values.iter().map(|v| Some(v.as_str())).collect();
+    let rows: Vec<String> = (0..21_845).map(|i| format!("(${}, ${}, ${})", 3 * i + 1, 3 * i + 2, 3 * i + 3)).collect();
+    let inserted = wire.extended(&format!("INSERT INTO many VALUES {}", rows.join(", ")), &bound).expect("it is taken");
+    assert_eq!(inserted.tag.as_deref(), Some("INSERT 0 21845"));
+    assert_eq!(wire.value("SELECT count(*) || ' ' || sum(a + b::int + c) FROM many"), "21845 2147450880");
+    let any: Vec<String> = (1..=65_535).map(|i| format!("${i}::int")).collect();
+    let found = wire.extended(&format!("SELECT count(*) FROM many WHERE a IN ({})", any.join(", ")), &bound).expect("it is planned");
+    assert_eq!(found.lines(), ["21845"]);
+    assert_eq!(wire.error(&format!("SELECT {}::int", "$65536")).code, "42P02");
+    check(&server, &mut other);
+}
+
 #[test]
 fn messages_of_chance_close_at_most_their_own_connection() {
     let (server, mut other) = unharmed();

@@ -204,6 +204,23 @@ async fn a_portal_gives_a_few_rows_at_a_time() {
     transaction.commit().await.unwrap();
 }
 
+/// From protocol 3.2 on a cancel key may have up to 256 bytes; older clients get one of four.
+#[test]
+fn both_lengths_of_cancel_keys_stop_a_statement() {
+    let server = Server::start();
+    for (version, long) in [(0x3_0000, false), (0x3_0002, true)] {
+        let mut wire = Wire::connect_by(version, server.address, &[("user", "ann")]).expect("it is let in");
+        let secret = wire.key.len() - 4;
+        assert!(if long { secret > 4 } else { secret == 4 }, "{secret} bytes");
+        // The notice says that the statement has begun.
+        wire.send(&[(b'Q', b"DROP TABLE IF EXISTS t; SELECT pg_sleep(600)\0")]);
+        while wire.read().expect("the server answers").0 != b'N' {}
+        wire.cancel();
+        let told = wire.outcomes().pop().expect("the statement ends").expect_err("it was stopped");
+        assert_eq!(told.code, "57014");
+    }
+}
+
 /// FETCH, MOVE and CLOSE know the portals of the protocol, as asyncpg's cursors ask of them between two Executes.
 #[test]
 fn a_portal_is_a_cursor_to_sql() {

@@ -234,7 +234,9 @@ fn wire() {
     // The valid ones first, so that what is kept for good is there before it is measured.
     known.iter().for_each(|messages| drop(converse(&server, messages, false, 0)));
     let before = server.memory_kb();
+    let mut cases = 0;
     for seed in seeds() {
+        cases += 1;
         let mut random = Random::new(seed);
         let messages = mutated(random.pick(&known).clone(), &mut random);
         let answer = converse(&server, &messages, random.chance(20), seed);
@@ -243,6 +245,7 @@ fn wire() {
         assert_eq!(other.value("SELECT 1"), "1", "seed {seed}");
     }
     let grown = server.memory_kb().saturating_sub(before);
+    println!("{cases} conversations; the server has grown by {grown} kB");
     assert!(grown < GROWTH_KB_MAX, "the server has grown by {grown} kB");
     assert_eq!(server.connect().value("SELECT 1"), "1");
     unharmed(server);
@@ -395,7 +398,9 @@ fn statements() {
     wire.ok("SET statement_timeout = '20s'");
     let before = server.memory_kb();
     let mut internal = Vec::new();
+    let mut cases = 0;
     for seed in seeds() {
+        cases += 1;
         let mut random = Random::new(seed);
         let sql = rewritten(random.pick::<String>(&corpus), &corpus, &mut random);
         if let Some(error) = planned(&mut wire, &sql)
@@ -409,6 +414,7 @@ fn statements() {
     }
     assert!(internal.is_empty(), "{} internal errors\n{}", internal.len(), internal.join("\n\n"));
     let grown = server.memory_kb().saturating_sub(before);
+    println!("{cases} statements; the server has grown by {grown} kB");
     assert!(grown < GROWTH_KB_MAX, "the server has grown by {grown} kB");
     unharmed(server);
 }

@@ -61,7 +61,6 @@ fn setting(role: RoleId, name: &str, value: &str) -> Result<RoleChange> {
         let message = format!("parameter \"{name}\" cannot be set beforehand");
         return Err(Error::new(code::CANT_CHANGE_RUNTIME_PARAM, message).hint("SET it in the session."));
     }
-    let scratch = Settings::default();
-    scratch.set(name, Some(value))?;
-    Ok(RoleChange::Setting { role, name: name.to_string(), value: Some(scratch.get(name)?) })
+    Settings::default().set(name, Some(value))?;
+    Ok(RoleChange::Setting { role, name: name.to_string(), value: Some(value.to_string()) })
 }

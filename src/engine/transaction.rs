@@ -239,7 +239,7 @@ impl Session {
         let open = self.transaction.as_ref().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
         if open.defining.is_none() {
             let lock = self.engine.definitions.clone();
-            let held = super::dml::in_time(lock.lock_owned(), "the catalog").await?;
+            let held = self.in_time(lock.lock_owned(), "the catalog").await?;
             self.transaction.get_or_insert_default().defining = Some(held);
         }
         Ok(self.catalog())
@@ -252,7 +252,7 @@ impl Session {
             return Err(Error::unsupported("this statement takes effect at once, and the transaction has changed the catalog")
                 .hint("COMMIT first."));
         }
-        let defining = super::dml::in_time(self.engine.definitions.clone().lock_owned(), "the catalog").await?;
+        let defining = self.in_time(self.engine.definitions.clone().lock_owned(), "the catalog").await?;
         Ok((defining, self.engine.ddl.clone().lock_owned().await))
     }
 

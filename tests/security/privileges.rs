@@ -194,6 +194,49 @@ fn roles_and_grants_survive_a_crash_and_a_rollback_takes_them_back() {
 }
 
 #[test]
+fn settings_of_a_role_and_of_everybody_are_in_force_from_the_start() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    run(&mut wire, &["CREATE ROLE app LOGIN", "CREATE ROLE other LOGIN", "CREATE SCHEMA app AUTHORIZATION app"]);
+    run(&mut wire, &["ALTER ROLE app SET search_path = app, public", "ALTER ROLE app IN DATABASE everfold SET statement_timeout TO '5s'"]);
+    run(&mut wire, &["ALTER DATABASE everfold SET timezone = 'Europe/Oslo'", "ALTER ROLE ALL SET app.tenant = 'all'"]);
+    run(&mut wire, &["BEGIN", "ALTER ROLE other SET statement_timeout = 1", "ROLLBACK"]);
+    let mut told = refusal(&mut wire, "ALTER ROLE app SET search_pat = x");
+    assert_eq!((told.code.as_str(), told.hint.is_some()), ("42704", true));
+    told = refusal(&mut wire, "ALTER ROLE app SET statement_timeout = 'soon'");
+    assert_eq!(told.code, "22023");
+    assert_eq!(refusal(&mut wire, "ALTER ROLE app SET role = other").code, "55P02");
+    assert_eq!(
+        wire.value("SELECT string_agg(setconfig::text, ';' ORDER BY setrole) FROM pg_db_role_setting"),
+        "{app.tenant=all,timezone=Europe/Oslo};{\"search_path=app, public\",statement_timeout=5s}"
+    );
+    drop(wire);
+    let server = server.kill_and_restart();
+    let connected = |user, more: &[(&str, &str)]| {
+        let settings: Vec<_> = [("user", user), ("database", "everfold")].into_iter().chain(more.iter().copied()).collect();
+        Wire::connect_with(server.address, &settings).expect("it is let in")
+    };
+    let mut app = connected("app", &[("statement_timeout", "7s")]);
+    let all = "SELECT concat_ws('|', current_setting('search_path'), current_setting('statement_timeout'), current_setting('timezone'), current_setting('app.tenant'))";
+    assert_eq!(app.value(all), "app, public|7s|Europe/Oslo|all", "the client's own come last");
+    run(&mut app, &["SET search_path = public", "RESET search_path", "CREATE TABLE t (a int)"]);
+    assert_eq!(app.value("SELECT 'app.t'::regclass::text"), "t");
+    assert_eq!(connected("other", &[]).value(all), "public|0|Europe/Oslo|all".replace("public|", "\"$user\", public|"));
+    // Everybody may change his own, and no others'.
+    run(
+        &mut app,
+        &["SET statement_timeout = '9s'", "ALTER ROLE app SET statement_timeout FROM CURRENT", "ALTER ROLE CURRENT_USER RESET search_path"],
+    );
+    assert_eq!(connected("app", &[]).value(all), "\"$user\", public|9s|Europe/Oslo|all");
+    for theirs in ["ALTER ROLE other SET statement_timeout = 1", "ALTER ROLE ALL RESET ALL", "ALTER DATABASE everfold SET timezone = 'UTC'"]
+    {
+        assert_eq!(refusal(&mut app, theirs).code, "42501", "{theirs}");
+    }
+    run(&mut server.connect(), &["ALTER ROLE ALL RESET ALL", "ALTER ROLE app RESET ALL"]);
+    assert_eq!(server.connect().value("SELECT count(*) FROM pg_db_role_setting"), "0");
+}
+
+#[test]
 fn a_role_that_is_needed_stays_and_the_last_key_holder_too() {
     let (_server, mut wire) = prepared();
     assert_eq!(refusal(&mut wire, "DROP ROLE owner").code, "2BP01");

@@ -68,11 +68,16 @@ impl Wire {
 
     /// Connects with these startup parameters. Errors: what the server refused with.
     pub fn connect_with(address: SocketAddr, settings: &[(&str, &str)]) -> Result<Wire, Report> {
+        Wire::connect_by(0x3_0000, address, settings)
+    }
+
+    /// The same by this version of the protocol: the major number in the upper 16 bits.
+    pub fn connect_by(version: u32, address: SocketAddr, settings: &[(&str, &str)]) -> Result<Wire, Report> {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("nodelay can be set");
         let mut wire = Wire { stream: BufReader::new(stream), key: vec![], status: '?', parameters: vec![] };
-        let mut body = 196_608u32.to_be_bytes().to_vec();
+        let mut body = version.to_be_bytes().to_vec();
         for (name, value) in settings {
             body.extend_from_slice(format!("{name}\0{value}\0").as_bytes());
         }

@@ -4,6 +4,7 @@
 //! FOR SHARE takes it as well, since an INSERT, which holds the shared lock, may replace a row.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlparser::ast::{self, TableFactor};
 
@@ -18,13 +19,25 @@ use crate::sql::fold_name;
 use crate::sql::statement::RowLock;
 
 impl Session {
+    /// Waits for the lock of `what`. Errors: 55P03 after `lock_timeout`, 40P01 if it is not given in time.
+    pub(in crate::engine) async fn in_time<T>(&self, lock: impl Future<Output = T>, what: &str) -> Result<T> {
+        let longest = Duration::from_millis(limits::LOCK_WAIT_MS_MAX);
+        let asked = self.settings.time("lock_timeout").filter(|asked| *asked < longest);
+        tokio::time::timeout(asked.unwrap_or(longest), lock).await.map_err(|_| match asked {
+            Some(_) => Error::new(code::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"),
+            None => Error::new(code::DEADLOCK_DETECTED, format!("could not lock {what} in time"))
+                .detail("Another transaction holds it, perhaps one that waits for this one.")
+                .hint("Retry the transaction."),
+        })
+    }
+
     /// Holds the table against UPDATE and DELETE of others: until the answer is dropped, or inside BEGIN until its end.
     pub(in crate::engine) async fn lock_shared(&mut self, id: RelationId) -> Result<Option<TableLock>> {
         if self.is_temporary(id) || self.transaction.as_ref().is_some_and(|t| t.holds(id)) {
             return Ok(None);
         }
         let lock = self.engine.lock_of(id);
-        let held = in_time(lock.read_owned(), "the table").await?;
+        let held = self.in_time(lock.read_owned(), "the table").await?;
         Ok(self.keep(id, TableLock::Shared(held)))
     }
 
@@ -42,7 +55,7 @@ impl Session {
             transaction.locks.retain(|(held, _)| *held != id);
         }
         let lock = self.engine.lock_of(id);
-        let held = in_time(lock.write_owned(), "the table").await?;
+        let held = self.in_time(lock.write_owned(), "the table").await?;
         Ok(self.keep(id, TableLock::Exclusive(held)))
     }
 
@@ -145,16 +158,6 @@ impl Session {
             None => Some(lock),
         }
     }
-}
-
-/// Errors: 40P01 if the lock of `what` is not given in time.
-pub async fn in_time<T>(lock: impl Future<Output = T>, what: &str) -> Result<T> {
-    let wait = std::time::Duration::from_millis(limits::LOCK_WAIT_MS_MAX);
-    tokio::time::timeout(wait, lock).await.map_err(|_| {
-        Error::new(code::DEADLOCK_DETECTED, format!("could not lock {what} in time"))
-            .detail("Another transaction holds it, perhaps one that waits for this one.")
-            .hint("Retry the transaction.")
-    })
 }
 
 /// The tables that a lock is meant for. Errors: 42P01 for `OF` something else, 42809 for a materialized view.

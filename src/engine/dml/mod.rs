@@ -35,7 +35,6 @@ use crate::sql::{Statement, parse};
 
 pub use columns::{all_not_null, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
-pub use locks::in_time;
 use returning::Returned;
 pub use values::scalars;
 
