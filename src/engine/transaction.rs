@@ -22,6 +22,7 @@ use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
+use super::own::Overlays;
 use super::session::{Response, Session};
 use super::temporary::TemporaryTable;
 use crate::catalog::{Catalog, Change, Relation, RelationId};
@@ -89,6 +90,12 @@ pub struct Transaction {
     pub failed: bool,
     pub batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
+    /// How many batches there were when it began: those of temporary tables.
+    pub begun: usize,
+    /// What it makes of the tables that it has touched.
+    pub(super) overlays: Overlays,
+    /// Tables without a key of whose rows some that it has inserted were changed since [`Session::check`] last looked.
+    pub settled: BTreeSet<LogId>,
     pub definitions: Option<Definitions>,
     /// Temporary tables; their events are among the batches.
     pub temporary: Vec<TemporaryTable>,
@@ -116,7 +123,7 @@ impl Transaction {
     /// One that begins with these temporary tables and their events.
     pub fn over(temporary: Vec<TemporaryTable>, batches: Vec<(LogId, RecordBatch)>) -> Self {
         let bytes = batches.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
-        Transaction { temporary, batches, bytes, ..Transaction::default() }
+        Transaction { temporary, begun: batches.len(), batches, bytes, ..Transaction::default() }
     }
 
     /// True for the id of a temporary table.
@@ -147,6 +154,8 @@ impl Transaction {
         if own.is_empty() {
             return Ok(Some(batch));
         }
+        self.overlays.clear();
+        self.settled.insert(log);
         let mut number = 0;
         for (_, gathered) in self.batches.iter_mut().filter(|(of, _)| *of == log) {
             let keep: BooleanArray = (0..gathered.num_rows())
@@ -168,6 +177,13 @@ impl Transaction {
         let inserts = RecordBatch::try_new(batch.schema(), columns)?;
         let rest = arrow::compute::concat_batches(&batch.schema(), [&others, &inserts])?;
         Ok((rest.num_rows() > 0).then_some(rest))
+    }
+
+    /// Takes back all that it has appended to a log.
+    pub fn forget(&mut self, log: LogId) {
+        self.begun -= self.batches[..self.begun].iter().filter(|(of, _)| *of == log).count();
+        self.batches.retain(|(of, _)| *of != log);
+        self.overlays.clear();
     }
 
     /// The logs it has appended to.
@@ -396,6 +412,7 @@ impl Session {
         let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
+        transaction.overlays.clear();
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.definitions = saved.definitions.clone();

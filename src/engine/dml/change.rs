@@ -124,7 +124,9 @@ impl Session {
         self.may_change(privilege, relation, looks)?;
         let plan = self.plan_change(relation, change, types).await?;
         let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
-        let rows = collect(self.run_query(&plan.planned, values).await?).await?;
+        self.may_read(&plan.planned.reads)?;
+        let cut = self.read_head(&plan.planned.relations).await?;
+        let rows = collect(self.run_at(&plan.planned, cut, values)?).await?;
         let rows = match rows.first() {
             Some(first) => concat_batches(&first.schema(), &rows)?,
             None => RecordBatch::new_empty(plan.planned.schema.clone()),
