@@ -37,8 +37,8 @@ use crate::log::Log;
 use crate::log::store::{LocalStore, Store};
 use crate::plan::names::UNQUALIFIED;
 use crate::serve::cut::{ReadCut, Readable};
-use crate::serve::table::TableRows;
 use crate::serve::system::SessionStatus;
+use crate::serve::table::TableRows;
 
 /// Where queries put what does not fit into their memory, in the data directory.
 const SPILL: &str = "spill";

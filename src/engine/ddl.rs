@@ -344,7 +344,10 @@ impl Session {
             return self.create_temporary(relation, on_commit);
         }
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
-        self.stage(Change::Create(relation), node.into_iter().collect())
+        let id = relation.id;
+        self.stage(Change::Create(relation), node.into_iter().collect())?;
+        self.transaction.iter_mut().for_each(|t| t.renew(id));
+        Ok(())
     }
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {

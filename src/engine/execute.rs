@@ -118,8 +118,9 @@ impl Session {
 
     /// Runs a statement that changes relations, and checks their constraints.
     async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
-        for name in names {
-            self.lock_constrained(name).await?;
+        let scope = self.scope();
+        for relation in names.iter().filter_map(|name| scope.find(name)) {
+            self.lock_constrained(relation).await?;
         }
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
@@ -127,12 +128,6 @@ impl Session {
         let checked = self.check(mark).await;
         self.set_unasked(false);
         checked.map(|()| done)
-    }
-
-    /// Runs a statement of our own making, in the transaction that is open.
-    pub(super) async fn run_text(&mut self, text: &str) -> Result<()> {
-        let prepared = Arc::new(self.plan_parsed(text, parse(text)?, &[]).await?);
-        self.run_planned(&prepared, Parameters::default()).await.map(|_| ())
     }
 
     async fn run_statement(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::SchemaRef;
 use parking_lot::{Mutex, RwLock};
 
@@ -57,6 +57,27 @@ impl Session {
     /// The same, always at the log's head: rows that are about to be changed.
     pub(super) async fn read_head(&self, relations: &[Arc<Relation>]) -> Result<ReadCut> {
         self.read_at(relations, false).await
+    }
+
+    /// The rows of a table as they were when the transaction had gathered so many batches, over what is committed now.
+    pub(super) async fn read_before(&self, relation: &Arc<Relation>, batches: usize) -> Result<TableRows> {
+        let committed = match self.engine.catalog().by_id(relation.id) {
+            Some(_) => self.engine.read_cut(std::slice::from_ref(relation), false).await?.relations.remove(&relation.id),
+            None => None,
+        };
+        let committed = if let Some(Readable::Rows(rows)) = committed { rows } else { TableRows::default() };
+        let own = self.transaction.as_ref().map_or(Ok(None), |t| t.overlay(relation, Some(batches)))?;
+        Ok(committed.with_own(own))
+    }
+
+    /// The rows that the transaction has put into a table, and that are there still.
+    pub(super) fn own_rows(&self, relation: &Relation) -> Result<RecordBatch> {
+        let own = self.transaction.as_ref().map_or(Ok(None), |t| t.overlay(relation, None))?;
+        let columns: Vec<usize> = (0..relation.columns.len()).collect();
+        let rows = TableRows::default().with_own(own).batches(Some(&columns)).collect::<Result<Vec<_>>>()?;
+        let schema = relation.schema();
+        let rows = rows.into_iter().map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?));
+        Ok(concat_batches(&schema, &rows.collect::<Result<Vec<_>>>()?)?)
     }
 
     async fn read_at(&self, relations: &[Arc<Relation>], latest: bool) -> Result<ReadCut> {
@@ -185,7 +206,7 @@ impl Laid {
 }
 
 /// What identifies the rows that a table's events touch.
-fn identities(relation: &Relation, events: &RecordBatch) -> Vec<ArrayRef> {
+pub(super) fn identities(relation: &Relation, events: &RecordBatch) -> Vec<ArrayRef> {
     match relation.key.is_empty() {
         true => vec![events.column(relation.columns.len() + 1).clone()],
         false => relation.key.iter().map(|k| events.column(*k).clone()).collect(),

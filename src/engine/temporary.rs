@@ -70,6 +70,7 @@ impl Session {
             return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", relation.name)));
         }
         let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        open.renew(relation.id);
         open.temporary.push(TemporaryTable { relation: Arc::new(relation), on_commit });
         self.show_catalog();
         Ok(())
@@ -171,9 +172,9 @@ fn folded(relation: &Arc<Relation>, transaction: &Transaction) -> Result<Vec<Rec
     let columns: Vec<usize> = (0..relation.columns.len()).collect();
     let rows = TableRows::default().with_own(transaction.overlay(relation, None)?);
     rows.batches(Some(&columns))
-    .map(|batch| {
-        let rows = RecordBatch::try_new(relation.schema(), batch?.columns().to_vec())?;
-        upserts(&relation.event_schema(), relation, rows)
-    })
-    .collect()
+        .map(|batch| {
+            let rows = RecordBatch::try_new(relation.schema(), batch?.columns().to_vec())?;
+            upserts(&relation.event_schema(), relation, rows)
+        })
+        .collect()
 }

@@ -109,6 +109,8 @@ pub struct Transaction {
     pub locks: Vec<(RelationId, TableLock)>,
     /// Rules that COMMIT checks.
     pub deferred: Deferred,
+    /// Tables that it has created or truncated, and how many savepoints there were then.
+    renewed: BTreeSet<(RelationId, usize)>,
     /// What SET CONSTRAINTS said: deferred or not, by name; of all under the empty name.
     pub constraints_deferred: BTreeMap<String, bool>,
     savepoints: Vec<Savepoint>,
@@ -204,6 +206,16 @@ impl Transaction {
     /// True if some lock of that table is held.
     pub fn holds(&self, id: RelationId) -> bool {
         self.locks.iter().any(|(held, _)| *held == id)
+    }
+
+    /// Notes that a table is created or truncated.
+    pub fn renew(&mut self, id: RelationId) {
+        self.renewed.insert((id, self.savepoints.len()));
+    }
+
+    /// True if it has created or truncated the table since its last savepoint that is still there.
+    pub fn has_renewed(&self, id: RelationId) -> bool {
+        self.renewed.contains(&(id, self.savepoints.len()))
     }
 
     fn savepoint(&self, name: &str) -> Result<usize> {
@@ -403,6 +415,7 @@ impl Session {
         let transaction = block(&mut self.transaction, "RELEASE SAVEPOINT")?;
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at);
+        transaction.renewed = transaction.renewed.iter().map(|(id, depth)| (*id, at.min(*depth))).collect();
         Ok(Response::Done("RELEASE".into()))
     }
 
@@ -412,6 +425,7 @@ impl Session {
         let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
+        transaction.renewed.retain(|(_, depth)| *depth <= at);
         transaction.overlays.clear();
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);

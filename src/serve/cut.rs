@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::table::TableRows;
 use crate::catalog::RelationId;
 use crate::data::Position;
-use super::table::TableRows;
 use crate::log::Slice;
 
 /// What a relation holds at the cut's position.

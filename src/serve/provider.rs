@@ -21,9 +21,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
 use super::cut::{ReadCut, Readable};
+use super::system::{SystemContext, SystemRelation};
 use super::table::{TableRows, projected};
 use super::{keys, segments};
-use super::system::{SystemContext, SystemRelation};
 use crate::catalog::Relation;
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};

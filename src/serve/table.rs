@@ -66,13 +66,7 @@ impl TableRows {
 }
 
 /// The rows by the live result's index; `None` if it is not at the snapshot any more.
-fn probe(
-    live: &RwLock<Output>,
-    snapshot: &Snapshot,
-    columns: &[usize],
-    values: &[ArrayRef],
-    count: usize,
-) -> Result<Option<RecordBatch>> {
+fn probe(live: &RwLock<Output>, snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef], count: usize) -> Result<Option<RecordBatch>> {
     if !live.read().is_indexed_by(columns) {
         live.write().index_by(columns)?;
     }

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Field, Schema};
+use datafusion::catalog::TableProvider;
 use sqlparser::ast::{self, Expr, Ident, SelectItem};
 
 use super::columns::{all_not_null, cast_columns};
 use super::conflict::{columns_at, found};
-use super::returning::Part;
+use super::returning::{Part, in_memory};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Identity as Generated, Name, Privileges, Relation};
@@ -63,7 +64,7 @@ impl Session {
     ) -> Result<Response> {
         let relation = self.changeable(&change.table, what)?;
         let _held = self.lock_exclusive(relation.id).await?;
-        let written = self.changed(&relation, what, change, &declared(prepared), parameters).await?;
+        let written = self.changed(&relation, what, change, None, &declared(prepared), parameters).await?;
         self.finish(what, written).await
     }
 
@@ -94,21 +95,25 @@ impl Session {
                 selection: None,
                 returning: None,
             };
-            events.extend(self.changed(relation, "TRUNCATE", &all, &[], &Parameters::default()).await?.events);
+            events.extend(self.changed(relation, "TRUNCATE", &all, None, &[], &Parameters::default()).await?.events);
         }
         events.retain(|(_, batch)| batch.num_rows() > 0);
         if !events.is_empty() {
             self.append(events).await?;
         }
+        if let Some(transaction) = &mut self.transaction {
+            relations.iter().for_each(|relation| transaction.renew(relation.id));
+        }
         Ok(Response::Done("TRUNCATE TABLE".into()))
     }
 
-    /// What a change writes. The caller holds the table's lock.
-    pub(super) async fn changed(
+    /// What a change writes: of the table's rows, or of those given, row ids included. The caller holds the table's lock.
+    pub(in crate::engine) async fn changed(
         &self,
         relation: &Arc<Relation>,
         what: &str,
         change: &Change,
+        rows: Option<RecordBatch>,
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<Written> {
@@ -122,7 +127,11 @@ impl Session {
             _ => Privileges::UPDATE,
         };
         self.may_change(privilege, relation, looks)?;
-        let plan = self.plan_change(relation, change, types).await?;
+        let target = match rows {
+            Some(rows) => in_memory(rows)?,
+            None => whole(relation),
+        };
+        let plan = self.plan_change(relation, target, change, types).await?;
         let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
         self.may_read(&plan.planned.reads)?;
         let cut = self.read_head(&plan.planned.relations).await?;
@@ -191,7 +200,13 @@ impl Session {
     }
 
     /// Plans the query of a change.
-    pub(super) async fn plan_change(&self, relation: &Arc<Relation>, change: &Change, types: &[Option<PgType>]) -> Result<ChangePlan> {
+    pub(super) async fn plan_change(
+        &self,
+        relation: &Arc<Relation>,
+        target: Arc<dyn TableProvider>,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<ChangePlan> {
         let rekeyed = change.assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
         let identity = match (relation.key.is_empty(), rekeyed) {
             (true, _) => Identity::Row,
@@ -199,8 +214,7 @@ impl Session {
             (false, false) => Identity::Key,
         };
         let mut names = self.names();
-        let target = RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) };
-        names.stand_ins.push((TARGET.into(), Arc::new(target)));
+        names.stand_ins.push((TARGET.into(), target));
         let values = self.assigned(relation, alias_of(change), &change.assignments)?;
         let query = change_query(relation, change, identity, values)?;
         let planned = self.plan_with(names, &query, types).await?;
@@ -216,6 +230,11 @@ impl Session {
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         Ok(ChangePlan { planned: cast_columns(planned, &wanted)?, others, identity })
     }
+}
+
+/// All rows of a table, to be changed.
+pub(super) fn whole(relation: &Arc<Relation>) -> Arc<dyn TableProvider> {
+    Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) })
 }
 
 /// The types of the parameters that stand alone where a value of a column does, besides those declared.

@@ -22,6 +22,7 @@ use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
+use crate::plan::names::stored_schema;
 use crate::serve::cut::Readable;
 use crate::serve::table::TableRows;
 use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
@@ -114,7 +115,7 @@ impl Session {
         let inserted = filter_record_batch(&proposed, &arrow::compute::not(&met.known)?)?;
         self.key_free(relation, &arbiters, &inserted).await?;
         if met.there.num_rows() == 0 {
-            return without_number(relation, &inserted);
+            return without_hidden(relation, &inserted);
         }
         let merge = Merge { alias, arbiter, update };
         let planned = self.plan_conflict(relation, merge, met.there, proposed.clone(), types).await?;
@@ -129,7 +130,7 @@ impl Session {
         }
         let all = concat_batches(&proposed.schema(), &batches)?;
         let by_number = arrow::compute::SortColumn { values: all.column(all.num_columns() - 1).clone(), options: None };
-        without_number(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
+        without_hidden(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
     }
 
     /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.
@@ -214,28 +215,39 @@ impl Session {
         columns: &[usize],
         keys: &[ArrayRef],
     ) -> Result<RecordBatch> {
+        without_hidden(relation, &self.stored_rows_of_keys(relation, columns, keys).await?)
+    }
+
+    /// The same with the row id behind the columns, where the table has no key.
+    pub(in crate::engine) async fn stored_rows_of_keys(
+        &self,
+        relation: &Arc<Relation>,
+        columns: &[usize],
+        keys: &[ArrayRef],
+    ) -> Result<RecordBatch> {
         let cut = self.read_head(std::slice::from_ref(relation)).await?;
         let Some(Readable::Rows(rows)) = cut.relations.get(&relation.id) else { return Err(Error::internal("a table has rows")) };
         rows_among(relation, rows, columns, keys)
     }
 }
 
-/// The relation's columns of the rows whose `columns` have one of these values.
+/// The rows of a table whose `columns` have one of these values, with the row id where it has no key.
 pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, columns: &[usize], keys: &[ArrayRef]) -> Result<RecordBatch> {
-    let (schema, width) = (relation.schema(), relation.columns.len());
+    let schema = stored_schema(relation, true);
     let found = rows.of_keys(columns, keys, keys.first().map_or(0, |k| k.len()))?;
-    let own = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..width].to_vec())?);
-    let found = found.into_iter().map(own).collect::<Result<Vec<_>>>()?;
+    // A node may keep more columns.
+    let stored = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())?);
+    let found = found.into_iter().map(stored).collect::<Result<Vec<_>>>()?;
     Ok(concat_batches(&schema, &found)?)
 }
 
 /// These columns of the rows.
-pub(super) fn columns_at(rows: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
+pub(in crate::engine) fn columns_at(rows: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
     columns.iter().map(|c| rows.column(*c).clone()).collect()
 }
 
 /// For each of `wanted`, whether it is among `keys`.
-pub(super) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArray> {
+pub(in crate::engine) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArray> {
     let types: Vec<_> = keys.iter().map(|k| k.data_type().clone()).collect();
     let (count, rows) = (keys.first().map_or(0, |k| k.len()), wanted.first().map_or(0, |k| k.len()));
     let mut index = KeyIndex::new(&types, Equality::Sql)?;
@@ -256,8 +268,8 @@ fn first_come(met: &[Met], rows: usize) -> BooleanArray {
     (0..rows).map(free).collect()
 }
 
-/// The relation's columns of rows that have a number behind them.
-fn without_number(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
+/// The relation's columns of rows that have others behind them.
+fn without_hidden(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(relation.schema(), rows.columns()[..relation.columns.len()].to_vec())?)
 }
 

@@ -89,7 +89,7 @@ impl Session {
             Statement::Update(change) | Statement::Delete(change) => {
                 let relation = self.changeable(&change.table, word(statement))?;
                 held.push(self.lock_exclusive(relation.id).await?);
-                self.changed(&relation, word(statement), change, &declared(prepared), parameters).await
+                self.changed(&relation, word(statement), change, None, &declared(prepared), parameters).await
             }
             _ => Err(not_a_change()),
         }

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 
-use super::change::assigned_types;
+use super::change::{assigned_types, whole};
 use super::returning::{Part, names_hidden, schema_with_hidden};
 use crate::data::PgType;
 use crate::engine::session::{Column, Session};
@@ -21,7 +21,7 @@ impl Session {
                 let relation = self.changeable(&change.table, what)?;
                 let mut types = types.to_vec();
                 assigned_types(&relation, &change.assignments, &mut types)?;
-                let plan = self.plan_change(&relation, change, &types).await?;
+                let plan = self.plan_change(&relation, whole(&relation), change, &types).await?;
                 let Some(items) = &change.returning else { return Ok((plan.planned.parameters, None)) };
                 let types = some(plan.planned.parameters.clone());
                 let parts = plan.empty_parts(&relation, change);
