@@ -14,7 +14,7 @@ use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
 use crate::sql::roles::RoleStatement;
-use crate::sql::statement::Alteration;
+use crate::sql::statement::{Alteration, Change};
 use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
@@ -46,15 +46,27 @@ impl Session {
                 let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
                 (parameters, columns, Way::Statement)
             }
-            Statement::Insert { .. } | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert { .. } => {
                 let (parameters, columns) = self.describe_change(&statement, types).await?;
                 (parameters, columns, Way::Statement)
             }
+            Statement::Update(change) => self.prepare_change("UPDATE", change, types).await?,
+            Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
         Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), path: self.path(), statement, way })
+    }
+
+    async fn prepare_change(
+        &self,
+        what: &str,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<(Vec<PgType>, Option<Vec<Column>>, Way)> {
+        let ((parameters, columns), plan) = self.describe_planned(what, change, types).await?;
+        Ok((parameters, columns, Way::Change(Arc::new(plan))))
     }
 
     /// The columns that a statement other than a query answers.
@@ -98,7 +110,7 @@ impl Session {
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
-            Way::Lookup(_) | Way::Query(_) | Way::Statement => {}
+            Way::Lookup(_) | Way::Query(_) | Way::Change(_) | Way::Statement => {}
         }
         if defines(&prepared.statement) {
             self.begin_alone();

@@ -37,7 +37,8 @@ impl Chains {
 
     /// The entries of a key.
     pub fn entries(&self, key: u32) -> impl Iterator<Item = u32> {
-        std::iter::successors(Some(self.first(key)), |entry| Some(self.after(*entry))).take_while(|entry| *entry != NONE)
+        let present = |entry: u32| (entry != NONE).then_some(entry);
+        std::iter::successors(present(self.first(key)), move |entry| present(self.after(*entry)))
     }
 
     /// Puts an entry that is in no chain before the others of its key.

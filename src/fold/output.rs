@@ -296,9 +296,9 @@ impl Output {
         Ok(())
     }
 
-    /// Forgets the indexes of columns for which `wanted` is false.
-    pub fn retain_indexes(&mut self, wanted: impl Fn(&[usize]) -> bool) {
-        self.by_values.retain(|index| wanted(index.columns()));
+    /// Forgets the indexes of other columns than these.
+    pub fn retain_indexes(&mut self, wanted: &[Vec<usize>]) {
+        self.by_values.retain(|index| wanted.iter().any(|columns| same_columns(columns, index.columns())));
     }
 
     /// The rows whose `columns` have one of the `count` values, each once; NULL is no value. `None` if they are not indexed.

@@ -38,7 +38,7 @@ pub fn wanted(conditions: &[Expr], schema: &SchemaRef, columns: &[usize]) -> Opt
     for column in columns {
         let field = schema.field(*column);
         let (_, values) = known.iter().find(|(name, values)| name == field.name() && values.iter().all(|v| fits(v, field.data_type())))?;
-        if values.len() > COMBINATIONS_MAX.max(keys.len()) / keys.len() && columns.len() > 1 {
+        if columns.len() > 1 && keys.len() * values.len() > COMBINATIONS_MAX {
             return None;
         }
         keys = keys.iter().flat_map(|key| values.iter().map(|value| key.iter().chain([value]).cloned().collect())).collect();
@@ -87,4 +87,54 @@ fn values(condition: &Expr) -> Option<(&str, Vec<ScalarValue>)> {
 /// The value, unless it is NULL, which no column equals.
 fn present(value: &ScalarValue) -> impl Iterator<Item = ScalarValue> {
     Some(value.clone()).filter(|value| !value.is_null()).into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int32Array};
+    use arrow::datatypes::{Field, Schema};
+    use datafusion::prelude::{col, lit};
+
+    use super::*;
+
+    fn keys(conditions: &[Expr], columns: &[usize]) -> Option<Vec<(i32, String)>> {
+        let fields = vec![Field::new("a", DataType::Int32, false), Field::new("b", DataType::Utf8View, false)];
+        let wanted = wanted(conditions, &(Arc::new(Schema::new(fields)) as SchemaRef), columns)?;
+        let numbers: &Int32Array = wanted[0].as_primitive();
+        let text = |i: usize| wanted.get(1).map_or(String::new(), |texts| texts.as_string_view().value(i).to_string());
+        Some(numbers.values().iter().enumerate().map(|(i, number)| (*number, text(i))).collect())
+    }
+
+    #[test]
+    fn keys_are_what_conditions_let_through() {
+        let one = |n: i32| (n, String::new());
+        assert_eq!(keys(&[col("a").eq(lit(1))], &[0]), Some(vec![one(1)]));
+        assert_eq!(keys(&[lit(1).eq(col("a")).or(col("a").eq(lit(2)))], &[0]), Some(vec![one(1), one(2)]));
+        let list = |negated| col("a").in_list(vec![lit(1), lit(ScalarValue::Int32(None)), lit(3)], negated);
+        assert_eq!(keys(&[list(false)], &[0]), Some(vec![one(1), one(3)]));
+        assert_eq!(keys(&[col("a").eq(lit(ScalarValue::Int32(None)))], &[0]), Some(vec![]));
+        let both = [col("b").eq(lit("x")), col("a").eq(lit(1)).or(col("a").eq(lit(2)))];
+        assert_eq!(keys(&both, &[0, 1]), Some(vec![(1, "x".into()), (2, "x".into())]));
+    }
+
+    #[test]
+    fn other_conditions_bound_no_keys() {
+        for other in [
+            col("a").gt(lit(1)),
+            col("a").not_eq(lit(1)),
+            col("a").in_list(vec![lit(1)], true),
+            col("a").in_list(vec![col("b")], false),
+            col("a").eq(lit(1)).or(col("b").eq(lit("x"))),
+            col("a").eq(lit(1)).or(col("a").gt(lit(7))),
+            col("a").eq(lit(1i64)),
+            col("b").eq(lit("x")),
+        ] {
+            assert_eq!(keys(std::slice::from_ref(&other), &[0]), None, "{other}");
+        }
+        assert_eq!(keys(&[col("a").eq(lit(1))], &[0, 1]), None);
+        let many = |name: &str| (1..40).map(|i| col(name).eq(lit(i))).reduce(Expr::or).unwrap();
+        assert_eq!(keys(&[many("a"), many("a")], &[0, 0]), None, "too many combinations");
+    }
 }

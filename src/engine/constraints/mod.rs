@@ -198,6 +198,16 @@ fn refuse_twice(relation: &Relation, constraint: &Constraint, columns: &[usize],
     Ok(())
 }
 
+/// The columns by which rules find a relation's rows.
+pub fn indexed(relation: &Relation) -> Vec<Vec<usize>> {
+    let columns = relation.constraints.iter().filter_map(|constraint| match &constraint.rule {
+        Rule::Unique(columns) => Some(columns),
+        Rule::ForeignKey(foreign) => Some(&foreign.columns),
+        Rule::Check(_) => None,
+    });
+    columns.filter_map(|columns| places(relation, columns).ok()).collect()
+}
+
 /// The places of columns among those of their relation.
 fn places(relation: &Relation, columns: &[String]) -> Result<Vec<usize>> {
     columns.iter().map(|name| relation.column(name)).collect()

@@ -13,7 +13,9 @@ use arrow::compute::{cast, concat_batches, filter_record_batch, not};
 
 use super::{about, key_of, places};
 use crate::catalog::{Action, Catalog, Constraint, ForeignKey, Relation, RelationId, Rule};
+use crate::engine::dml::change::whole;
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
+use crate::engine::dml::returning::in_memory;
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::own::identities;
 use crate::engine::rename::whole_name;
@@ -184,7 +186,9 @@ impl Session {
             _ => return Err(Error::internal("an action is a change")),
         };
         let mark = self.gathered();
-        let written = self.changed(link.child, what, &change, rows, &[], &Parameters::default()).await?;
+        let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
+        let plan = self.plan_change(link.child, target, &change, &[]).await?;
+        let written = self.changed(link.child, what, &change, &plan, &[], &Parameters::default()).await?;
         self.append(written.events).await?;
         Box::pin(self.check(mark)).await
     }
