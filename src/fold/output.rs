@@ -301,8 +301,9 @@ impl Output {
         self.by_values.retain(|index| wanted.iter().any(|columns| same_columns(columns, index.columns())));
     }
 
-    /// The rows whose `columns` have one of the `count` values, each once; NULL is no value. `None` if they are not indexed.
-    pub fn find(&self, columns: &[usize], values: &[ArrayRef], count: usize) -> Result<Option<RecordBatch>> {
+    /// The rows whose `columns` have one of these values, each once; NULL is no value. `None` if they are not indexed.
+    pub fn find(&self, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+        let count = values.first().map_or(0, |v| v.len());
         let in_order = |indexed: &[usize]| -> Vec<ArrayRef> {
             indexed.iter().filter_map(|c| columns.iter().position(|column| column == c)).map(|i| values[i].clone()).collect()
         };

@@ -119,7 +119,7 @@ mod tests {
             for (a, b) in [(0, "x"), (1, "y"), (2, "x"), (2, "nothing")] {
                 let wanted: Vec<ArrayRef> =
                     vec![Arc::new(Int32Array::from(vec![Some(a), None])), Arc::new(StringViewArray::from(vec![b, b]))];
-                let Some(found) = output.find(&[1, 2], &wanted, 2).unwrap() else { continue };
+                let Some(found) = output.find(&[1, 2], &wanted).unwrap() else { continue };
                 let mut found = found.column(0).as_primitive::<Int64Type>().values().to_vec();
                 found.sort_unstable();
                 let expected: Vec<i64> = rows.iter().filter(|(_, row)| **row == (Some(a), b)).map(|(k, _)| *k).collect();

@@ -22,7 +22,7 @@ use datafusion::physical_plan::union::UnionExec;
 
 use super::cut::{ReadCut, Readable};
 use super::system::{SystemContext, SystemRelation};
-use super::table::{TableRows, projected};
+use super::table::TableRows;
 use super::{keys, segments};
 use crate::catalog::Relation;
 use crate::log::stored::is_changed;
@@ -92,8 +92,7 @@ impl RelationProvider {
         let columns = projection.unwrap_or(&seen);
         for key in keys::of_table(&self.relation) {
             if let Some(wanted) = keys::wanted(filters, &self.schema, &key) {
-                let count = wanted.first().map_or(0, |values| values.len());
-                let found = rows.of_keys(&key, &wanted, count)?;
+                let found = rows.of_keys(&key, &wanted)?;
                 return Ok(found.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?);
             }
         }
@@ -170,6 +169,14 @@ impl RelationProvider {
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
+}
+
+/// The schema of a projection.
+fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> crate::error::Result<SchemaRef> {
+    Ok(match projection {
+        Some(columns) => schema.project(columns)?.into(),
+        None => schema.clone(),
+    })
 }
 
 /// A scan of batches in memory, dealt out over the partitions.

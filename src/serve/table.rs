@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
 use parking_lot::RwLock;
 
 use crate::error::Result;
@@ -46,12 +45,12 @@ impl TableRows {
         Box::new(left.chain(put))
     }
 
-    /// All columns of the rows whose `columns` have one of the `count` values, each row once; NULL equals nothing.
-    pub fn of_keys(&self, columns: &[usize], values: &[ArrayRef], count: usize) -> Result<Vec<RecordBatch>> {
+    /// All columns of the rows whose `columns` have one of these values, each row once; NULL equals nothing.
+    pub fn of_keys(&self, columns: &[usize], values: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
         let committed = match &self.committed {
-            Some((snapshot, live)) => match probe(live, snapshot, columns, values, count)? {
+            Some((snapshot, live)) => match probe(live, snapshot, columns, values)? {
                 Some(found) => vec![found],
-                None => among(snapshot, columns, values, count)?,
+                None => among(snapshot, columns, values)?,
             },
             None => vec![],
         };
@@ -61,24 +60,24 @@ impl TableRows {
         }
         let own = own.read();
         let left = committed.iter().map(|rows| own.untouched(rows)).collect::<Result<Vec<_>>>()?;
-        Ok(left.into_iter().chain(own.rows().find(columns, values, count)?).collect())
+        Ok(left.into_iter().chain(own.rows().find(columns, values)?).collect())
     }
 }
 
 /// The rows by the live result's index; `None` if it is not at the snapshot any more.
-fn probe(live: &RwLock<Output>, snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef], count: usize) -> Result<Option<RecordBatch>> {
+fn probe(live: &RwLock<Output>, snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
     if !live.read().is_indexed_by(columns) {
         live.write().index_by(columns)?;
     }
     let output = live.read();
-    if output.is_at(snapshot) { output.find(columns, values, count) } else { Ok(None) }
+    if output.is_at(snapshot) { output.find(columns, values) } else { Ok(None) }
 }
 
 /// The rows by passing over all of them.
-fn among(snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef], count: usize) -> Result<Vec<RecordBatch>> {
+fn among(snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
     let types: Vec<_> = values.iter().map(|v| v.data_type().clone()).collect();
     let mut wanted = KeyIndex::new(&types, Equality::Sql)?;
-    wanted.intern(values, count, &mut Vec::new(), &mut Vec::new())?;
+    wanted.intern(values, values.first().map_or(0, |v| v.len()), &mut Vec::new(), &mut Vec::new())?;
     let chosen = |rows: RecordBatch| {
         let keys: Vec<ArrayRef> = columns.iter().map(|&c| rows.column(c).clone()).collect();
         let found = wanted.find(&keys, rows.num_rows())?.into_iter().enumerate();
@@ -86,12 +85,4 @@ fn among(snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef], count: usi
         Ok(filter_record_batch(&rows, &keep)?)
     };
     snapshot.chunks.iter().map(|chunk| chosen(chunk.batch()?)).collect()
-}
-
-/// The schema of a projection.
-pub fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> Result<SchemaRef> {
-    Ok(match projection {
-        Some(columns) => schema.project(columns)?.into(),
-        None => schema.clone(),
-    })
 }

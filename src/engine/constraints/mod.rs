@@ -214,7 +214,7 @@ fn places(relation: &Relation, columns: &[String]) -> Result<Vec<usize>> {
 }
 
 /// The names of the primary key's columns.
-pub fn key_names(relation: &Relation) -> Vec<String> {
+fn key_names(relation: &Relation) -> Vec<String> {
     relation.key.iter().map(|k| relation.columns[*k].name.clone()).collect()
 }
 
@@ -238,9 +238,8 @@ fn put_and_gone(relation: &Relation, events: &[RecordBatch]) -> Result<(RecordBa
 }
 
 /// The values of some columns of a row that begins with the relation's columns, as an error shows them.
-fn key_of(relation: &Relation, columns: &[String], row: &RecordBatch, at: usize) -> Result<String> {
-    let places = columns.iter().map(|c| relation.column(c)).collect::<Result<Vec<_>>>()?;
-    Ok(places.iter().map(|p| shown(relation, *p, row.column(*p), at)).collect::<Result<Vec<_>>>()?.join(", "))
+fn key_of(relation: &Relation, columns: &[usize], row: &RecordBatch, at: usize) -> Result<String> {
+    Ok(columns.iter().map(|c| shown(relation, *c, row.column(*c), at)).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
 fn shown(relation: &Relation, column: usize, values: &ArrayRef, at: usize) -> Result<String> {

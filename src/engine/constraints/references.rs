@@ -69,7 +69,7 @@ impl<'a> Link<'a> {
     fn no_parent(&self, row: &RecordBatch, at: usize) -> Result<Error> {
         let name = &self.constraint.name;
         let message = format!("insert or update on table \"{}\" violates foreign key constraint \"{name}\"", self.child.name);
-        let key = key_of(self.child, &self.foreign.columns, row, at)?;
+        let key = key_of(self.child, &self.from, row, at)?;
         let detail = format!("Key ({})=({key}) is not present in table \"{}\".", self.foreign.columns.join(", "), self.parent.name);
         Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
     }
@@ -79,7 +79,7 @@ impl<'a> Link<'a> {
         let (name, child) = (&self.constraint.name, &self.child.name);
         let message =
             format!("update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{child}\"", self.parent.name);
-        let key = key_of(self.child, &self.foreign.columns, rows, 0)?;
+        let key = key_of(self.child, &self.from, rows, 0)?;
         let detail = format!("Key ({})=({key}) is still referenced from table \"{child}\".", self.foreign.parent_columns.join(", "));
         Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
     }

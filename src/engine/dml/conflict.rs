@@ -234,7 +234,7 @@ impl Session {
 /// The rows of a table whose `columns` have one of these values, with the row id where it has no key.
 pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, columns: &[usize], keys: &[ArrayRef]) -> Result<RecordBatch> {
     let schema = stored_schema(relation, true);
-    let found = rows.of_keys(columns, keys, keys.first().map_or(0, |k| k.len()))?;
+    let found = rows.of_keys(columns, keys)?;
     // A node may keep more columns.
     let stored = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())?);
     let found = found.into_iter().map(stored).collect::<Result<Vec<_>>>()?;
