@@ -338,6 +338,13 @@ const WORDINGS: &[(&str, &str, &str)] = &[
     ("Inconsistent data length across values list", code::SYNTAX_ERROR, "VALUES lists must all be the same length"),
     ("Unsupported LIMIT expression", code::FEATURE_NOT_SUPPORTED, "LIMIT takes a constant or a parameter only"),
     ("Unsupported OFFSET expression", code::FEATURE_NOT_SUPPORTED, "OFFSET takes a constant or a parameter only"),
+    ("undecorrelated Subquery", code::FEATURE_NOT_SUPPORTED, "this form of a subquery that depends on the row is not supported"),
+    (
+        "Window expressions should not contain a mixed of outer references",
+        code::FEATURE_NOT_SUPPORTED,
+        "a window function that names a column of the query around its own is not supported",
+    ),
+    ("The subquery should only return one column", code::SYNTAX_ERROR, "subquery has too many columns"),
     ("zero is not a valid index", code::UNDEFINED_PARAMETER, "there is no parameter $0"),
 ];
 

@@ -278,6 +278,10 @@ impl PgType {
         if let Some(item) = name.strip_suffix("[]") {
             return Ok(PgType::Array(Box::new(PgType::parse(item)?)));
         }
+        // pg_type's names of arrays: _int4, _text.
+        if let Some(item) = name.strip_prefix('_').and_then(|item| FACTS.iter().find(|f| f.3 == item)) {
+            return Ok(PgType::Array(Box::new(item.0.clone())));
+        }
         let (head, arguments) = match name.split_once('(') {
             Some((head, rest)) => (head.trim().to_string(), rest.trim_end_matches(')').to_string()),
             None => (name.clone(), String::new()),

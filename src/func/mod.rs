@@ -4,7 +4,9 @@
 //! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
 //! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
-//! not follow, and [`offset_fence`] keeps orders above the OFFSET that they are asked for above; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, and [`limited_distinct`] takes limits from
+//! aggregates that cannot keep them; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of
+//! it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -20,6 +22,7 @@ mod json_text;
 pub mod ksql;
 pub mod lateral;
 pub mod length;
+mod limited_distinct;
 pub mod names;
 mod offset_fence;
 mod orders;
@@ -108,7 +111,9 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// The analyzer rules in the order they must run, DataFusion's own (grouping functions, type coercion) among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries), Arc::new(rewrite::Meaning), Arc::new(orders::Orders)];
+        vec![Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries), Arc::new(rewrite::Meaning)];
+    rules.push(Arc::new(subquery::OuterTypes));
+    rules.push(Arc::new(orders::Orders));
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(setops::Multisets));
     rules
@@ -124,14 +129,17 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.insert(after, Arc::new(subquery::Unnesting::of_what_is_left()));
     let before = rules.iter().position(|r| theirs.contains(&r.name())).unwrap_or(0);
     rules.insert(before, Arc::new(subquery::Unnesting::of_what_goes_wrong()));
+    let last = rules.iter().rposition(|r| r.name() == "optimize_projections").unwrap_or(rules.len());
+    rules.insert(last, Arc::new(subquery::Columnless));
     rules.insert(0, Arc::new(setops::Numbered));
     rules
 }
 
-/// DataFusion's rules for physical plans, with ours before orders are enforced.
+/// DataFusion's rules for physical plans, with ours before orders are enforced and after everything.
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(offset_fence::Offsets));
+    rules.push(Arc::new(limited_distinct::Limits));
     rules
 }
 

@@ -49,7 +49,7 @@ impl<'a> Domain<'a> {
     /// A copy of the domain under names of its own.
     fn copy(&self) -> DfResult<Dependent> {
         let alias = self.names.next();
-        let keys: Vec<Column> = (0..self.columns.len()).map(|i| Column::new(Some(alias.clone()), format!("c{i}"))).collect();
+        let keys: Vec<Column> = (0..self.columns.len()).map(|i| column(&alias, &i.to_string())).collect();
         let exprs = self.columns.iter().zip(&keys).map(|(from, to)| renamed(from, to));
         let plan = LogicalPlanBuilder::from(self.rows.clone()).project(exprs)?.build()?;
         Ok(Dependent { plan, keys })
@@ -318,6 +318,11 @@ pub(super) fn outer_columns(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
         })
     })?;
     Ok(found)
+}
+
+/// A column of ours under an alias of ours. The name says the alias again, since a plan may not have a user's plain `c` beside an `alias.c`.
+pub(super) fn column(alias: &str, name: &str) -> Column {
+    Column::new(Some(alias), format!("{alias}_{name}"))
 }
 
 fn renamed(from: &Column, to: &Column) -> Expr {

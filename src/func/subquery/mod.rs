@@ -1,22 +1,26 @@
 //! Subqueries in expressions (manual, chapters 4.2.11 and 9.23), wherever PostgreSQL takes them.
 //!
 //! DataFusion takes subqueries in WHERE and, if they are aggregates, in SELECT; elsewhere it refuses them, and where NULLs decide
-//! it may answer wrongly. Three rules mend that, for queries and views alike:
+//! it may answer wrongly. Five rules mend that, for queries and views alike:
 //!
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
 //!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one aggregate whose value
 //!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
 //!    in ORDER BY and in join conditions move into a projection below ([`lift`]).
-//! 2. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
-//! 3. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
+//! 2. [`OuterTypes`], an analyzer rule, tells subqueries the types of the outer row's columns, once those are settled.
+//! 3. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
+//! 4. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
 //!    place ([`unnesting`], [`dependent`]).
+//! 5. [`Columnless`], an optimizer rule, gives the subquery of a mark a column where DataFusion has left it none.
 //!
 //! Invariant: the first rule leaves its own output alone, because a plan is analyzed again before it runs.
 
+mod columnless;
 mod dependent;
 mod lift;
 mod marks;
 mod membership;
+mod outer_types;
 mod scalar;
 mod single_row;
 mod unnesting;
@@ -34,7 +38,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+pub use columnless::Columnless;
 pub use marks::Marks;
+pub use outer_types::OuterTypes;
 pub(super) use scalar::is_one_row;
 pub use unnesting::Unnesting;
 

@@ -18,7 +18,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use super::dependent::{Domain, null_safe, outer_columns};
+use super::dependent::{Domain, column, null_safe, outer_columns};
 use super::has_subquery;
 use crate::error::Error;
 
@@ -241,7 +241,7 @@ impl Rows<'_> {
 
     /// The value of a subquery of at most one row.
     fn scalar(&mut self, subquery: &LogicalPlan) -> DfResult<Option<Expr>> {
-        let value = Column::new(Some(self.names.next()), "value");
+        let value = column(&self.names.next(), "value");
         let named = |columns: Vec<Column>| -> Vec<Expr> {
             columns.into_iter().take(1).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
         };
@@ -253,14 +253,14 @@ impl Rows<'_> {
     /// A column that is NULL where the subquery has no row, with `equal` no row of that value.
     fn mark(&mut self, subquery: &LogicalPlan, equal: Option<&Expr>) -> DfResult<Option<Expr>> {
         let alias = self.names.next();
-        let value = Column::new(Some(alias.clone()), "value");
+        let value = column(&alias, "value");
         let named = |columns: Vec<Column>| -> Vec<Expr> {
             let wanted = usize::from(equal.is_some());
             columns.into_iter().take(wanted).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
         };
         let Some((answers, outer, keys)) = self.asked(subquery, named)? else { return Ok(None) };
         let columns: Vec<Expr> = answers.schema().columns().into_iter().map(Expr::Column).collect();
-        let mark = Column::new(Some(alias), "mark");
+        let mark = column(&alias, "mark");
         let marked = columns.iter().cloned().chain([lit(true).alias_qualified(mark.relation.clone(), &mark.name)]);
         let answers = LogicalPlanBuilder::from(answers).aggregate(columns.clone(), Vec::<Expr>::new())?;
         let answers = answers.project(marked.collect::<Vec<_>>())?.build()?;
