@@ -31,6 +31,7 @@ scripts!("":
     aggregates,
     alter,
     catalog,
+    changes_by_key,
     client_queries,
     constraints,
     copy,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
 use crate::sql::roles::RoleStatement;
-use crate::sql::statement::Alteration;
+use crate::sql::statement::{Alteration, Change};
 use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
@@ -46,15 +46,27 @@ impl Session {
                 let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
                 (parameters, columns, Way::Statement)
             }
-            Statement::Insert { .. } | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert { .. } => {
                 let (parameters, columns) = self.describe_change(&statement, types).await?;
                 (parameters, columns, Way::Statement)
             }
+            Statement::Update(change) => self.prepare_change("UPDATE", change, types).await?,
+            Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
         Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), path: self.path(), statement, way })
+    }
+
+    async fn prepare_change(
+        &self,
+        what: &str,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<(Vec<PgType>, Option<Vec<Column>>, Way)> {
+        let ((parameters, columns), plan) = self.describe_planned(what, change, types).await?;
+        Ok((parameters, columns, Way::Change(Arc::new(plan))))
     }
 
     /// The columns that a statement other than a query answers.
@@ -99,7 +111,7 @@ impl Session {
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
-            Way::Lookup(_) | Way::Query(_) | Way::Statement => {}
+            Way::Lookup(_) | Way::Query(_) | Way::Change(_) | Way::Statement => {}
         }
         if defines(&prepared.statement) {
             self.begin_alone();
@@ -119,8 +131,9 @@ impl Session {
 
     /// Runs a statement that changes relations, and checks their constraints.
     async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
-        for name in names {
-            self.lock_constrained(name).await?;
+        let scope = self.scope();
+        for relation in names.iter().filter_map(|name| scope.find(name)) {
+            self.lock_constrained(relation).await?;
         }
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
@@ -128,12 +141,6 @@ impl Session {
         let checked = self.check(mark).await;
         self.set_unasked(false);
         checked.map(|()| done)
-    }
-
-    /// Runs a statement of our own making, in the transaction that is open.
-    pub(super) async fn run_text(&mut self, text: &str) -> Result<()> {
-        let prepared = Arc::new(self.plan_parsed(text, parse(text)?, &[]).await?);
-        self.run_planned(&prepared, Parameters::default()).await.map(|_| ())
     }
 
     async fn run_statement(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {

@@ -15,6 +15,7 @@ use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
+use super::dml::change::ChangePlan;
 use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
 use super::progress::Teller;
@@ -77,6 +78,8 @@ pub(super) enum Way {
     Lookup(Lookup),
     /// A planned query.
     Query(Arc<Planned>),
+    /// A planned UPDATE or DELETE.
+    Change(Arc<ChangePlan>),
     /// Everything else: by [`super::execute`].
     Statement,
 }

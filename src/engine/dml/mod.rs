@@ -42,7 +42,7 @@ pub use values::scalars;
 pub(in crate::engine) struct Written {
     /// Rows that it has inserted, changed or deleted.
     count: usize,
-    events: Vec<(LogId, RecordBatch)>,
+    pub events: Vec<(LogId, RecordBatch)>,
     returned: Option<Returned>,
 }
 
