@@ -63,6 +63,7 @@ scripts!("":
     time_zone,
     tools,
     transactions,
+    truncate,
     types,
     unnest,
     views,

@@ -162,7 +162,7 @@ impl Session {
             Statement::WithChanges { changes, then } => self.with_changes(changes, then, prepared, parameters).await,
             Statement::Locking { query, locks } => self.locking(query, locks, prepared, parameters).await,
             Statement::LockTables { tables, exclusive, nowait } => self.lock_tables(tables, *exclusive, *nowait).await,
-            Statement::Truncate { tables } => self.truncate(tables).await,
+            Statement::Truncate(truncate) => self.truncate(truncate).await,
             Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
@@ -381,7 +381,7 @@ fn changes(statement: &Statement) -> Vec<&Name> {
     match statement {
         Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => vec![table],
         Statement::Update(change) | Statement::Delete(change) => vec![&change.table],
-        Statement::Truncate { tables } => tables.iter().collect(),
+        Statement::Truncate(truncate) => truncate.tables.iter().collect(),
         Statement::WithChanges { changes: first, then } => {
             first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()
         }

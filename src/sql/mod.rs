@@ -20,6 +20,7 @@ mod array_types;
 mod changes;
 pub mod convert;
 pub mod hidden;
+mod identity;
 mod intervals;
 pub mod ksql;
 pub mod locate;

@@ -141,9 +141,7 @@ pub enum Statement {
         then: Box<Statement>,
     },
     /// TRUNCATE
-    Truncate {
-        tables: Vec<Name>,
-    },
+    Truncate(Truncate),
     /// LOCK TABLE
     LockTables {
         tables: Vec<Name>,
@@ -293,6 +291,16 @@ pub enum Move {
     Absolute(i64),
     /// To the row that many rows away.
     Relative(i64),
+}
+
+/// `TRUNCATE name, .. [RESTART IDENTITY] [CASCADE]`
+#[derive(Clone, Debug)]
+pub struct Truncate {
+    pub tables: Vec<Name>,
+    /// Columns that number themselves begin anew.
+    pub restart_identity: bool,
+    /// Tables that refer to these are truncated too.
+    pub cascade: bool,
 }
 
 /// A table that is about to be made.

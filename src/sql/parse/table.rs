@@ -293,7 +293,8 @@ pub(super) fn identity_options(ty: &PgType, given: &[ast::SequenceOptions]) -> R
             ast::SequenceOptions::StartWith(expr, _) => options.start = Some(number(expr)?),
             ast::SequenceOptions::MinValue(Some(expr)) => options.min = Some(number(expr)?),
             ast::SequenceOptions::MaxValue(Some(expr)) => options.max = Some(number(expr)?),
-            ast::SequenceOptions::Cycle(cycle) => options.cycle = Some(*cycle),
+            // sqlparser says true for NO CYCLE.
+            ast::SequenceOptions::Cycle(no) => options.cycle = Some(!*no),
             ast::SequenceOptions::MinValue(None) | ast::SequenceOptions::MaxValue(None) | ast::SequenceOptions::Cache(_) => {}
         }
     }
