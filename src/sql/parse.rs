@@ -102,6 +102,12 @@ impl Reader<'_> {
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
+            ["create", "type", _] => self.create_type(),
+            ["do", ..] => self.do_block(),
+            ["alter", "type", _] => self.alter_type(),
+            ["drop", "type" | "domain", _] => self.drop_types(),
+            ["create", "domain", _] => self.create_domain(),
+            ["alter", "domain", _] => self.alter_domain(),
             ["create", "schema", _] => self.create_schema(),
             ["alter", "schema", _] => self.alter_schema(),
             ["drop", "schema", _] => self.drop_schemas(),
@@ -511,10 +517,12 @@ impl Reader<'_> {
 
 mod absent;
 mod alter;
+mod blocks;
 mod comment;
 mod copy;
 mod create_as;
 mod cursors;
+mod domains;
 mod locks;
 mod notify;
 mod roles;
@@ -523,3 +531,4 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod types;
