@@ -3,7 +3,9 @@
 use arrow::array::RecordBatch;
 
 use super::change::{ChangePlan, assigned_types, whole};
+use super::columns::target_columns;
 use super::returning::{Part, names_hidden, schema_with_hidden};
+use super::values::typed;
 use crate::data::PgType;
 use crate::engine::session::{Column, Session};
 use crate::error::{Error, Result};
@@ -42,13 +44,16 @@ impl Session {
     }
 
     async fn describe_insert(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
-        let Statement::Insert { table, alias, source, conflict, returning, .. } = statement else {
+        let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
         let relation = self.writable(table)?;
         let mut parameters = match self.insert_parameters(statement, types)? {
             Some(parameters) => parameters,
-            None => self.plan_query(source, &self.target_types(statement, types)?).await?.parameters,
+            None => {
+                let source = typed(source, &relation, &target_columns(&relation, columns)?);
+                self.plan_query(&source, &self.target_types(statement, types)?).await?.parameters
+            }
         };
         let alias = alias.as_deref().unwrap_or(&table.name);
         if let Some(conflict) = conflict
