@@ -30,6 +30,7 @@ use crate::catalog::{
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, Identity, Upsert};
+use crate::func::enums;
 use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
@@ -187,6 +188,7 @@ impl Engine {
         // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
         let mut base = self.template.clone();
         base.mark_start_execution();
+        enums::know(base.config_mut().options_mut(), catalog.enums());
         let state = base.clone();
         let names = Names {
             scope: Scope::kept(catalog.clone()),

@@ -390,7 +390,14 @@ impl Session {
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
         self.adopt_settings();
-        let transaction = block(&mut self.transaction, "SAVEPOINT")?;
+        block(&mut self.transaction, "SAVEPOINT")?;
+        self.keep_point(name)?;
+        Ok(Response::Done("SAVEPOINT".into()))
+    }
+
+    /// Keeps what the open transaction has gathered so far under a name.
+    pub(super) fn keep_point(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         if transaction.savepoints.len() >= limits::SAVEPOINTS_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many savepoints")
                 .detail(format!("A transaction has at most {} at one time.", limits::SAVEPOINTS_MAX))
@@ -407,22 +414,34 @@ impl Session {
             told: self.acts.told(),
             cursors: self.cursors.keys().cloned().collect(),
         });
-        Ok(Response::Done("SAVEPOINT".into()))
+        Ok(())
     }
 
     /// RELEASE SAVEPOINT name: forgets it and those made since. Errors: 25P01, 3B001.
     pub(super) fn release(&mut self, name: &str) -> Result<Response> {
-        let transaction = block(&mut self.transaction, "RELEASE SAVEPOINT")?;
+        block(&mut self.transaction, "RELEASE SAVEPOINT")?;
+        self.forget_point(name)?;
+        Ok(Response::Done("RELEASE".into()))
+    }
+
+    pub(super) fn forget_point(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at);
         transaction.renewed = transaction.renewed.iter().map(|(id, depth)| (*id, at.min(*depth))).collect();
-        Ok(Response::Done("RELEASE".into()))
+        Ok(())
     }
 
     /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
     pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
         self.adopt_settings();
-        let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
+        block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
+        self.back_to(name).await?;
+        Ok(Response::Done("ROLLBACK".into()))
+    }
+
+    pub(super) async fn back_to(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
         transaction.renewed.retain(|(_, depth)| *depth <= at);
@@ -438,8 +457,7 @@ impl Session {
         self.acts.forget_since(&saved.told);
         self.show_catalog();
         self.restore_settings(settings, false)?;
-        self.engine.drop_relations(&created).await?;
-        Ok(Response::Done("ROLLBACK".into()))
+        self.engine.drop_relations(&created).await
     }
 
     /// Errors: 0A000 for a relation of ksqlDB's dialect that the transaction has appended to: its readers see committed events only.

@@ -23,7 +23,7 @@ impl Session {
             }
             What::Check { sql, column } => {
                 self.check_is_condition(relation, sql).await?;
-                (Rule::Check(sql.clone()), column.as_ref().map_or("check".to_string(), |c| format!("{c}_check")))
+                (Rule::Check(self.kept_expression(sql)?), column.as_ref().map_or("check".to_string(), |c| format!("{c}_check")))
             }
             What::References { columns, parent, parent_columns, on_delete, on_update, deferrable, deferred } => {
                 // One that is being created is not found yet.

@@ -50,7 +50,8 @@ impl Session {
 
     /// The same of a relation that is found already.
     pub(super) fn is_constrained(&self, relation: &Relation) -> bool {
-        !relation.constraints.is_empty() || referring(&self.catalog(), relation.id).next().is_some()
+        let of_domain = relation.columns.iter().any(|c| c.domain.is_some());
+        of_domain || !relation.constraints.is_empty() || referring(&self.catalog(), relation.id).next().is_some()
     }
 
     /// Takes the locks that a change of the relation needs for its constraints, before its rows are read.
@@ -80,6 +81,7 @@ impl Session {
             let referring: Vec<_> = referring(&catalog, relation.id).filter(|_| relation.kind == RelationKind::Table).collect();
             // Before anything else is read: what the transaction makes of a table is folded forward.
             let before = if referring.is_empty() { None } else { self.rows_before(relation, mark).await? };
+            self.check_domains(&catalog, relation, &rows).await?;
             for constraint in &relation.constraints {
                 self.check_rows(&catalog, relation, constraint, &rows).await?;
             }
@@ -165,7 +167,12 @@ impl Session {
     }
 
     /// The first row of a query over the relation, with `rows` in its place if given.
-    async fn first_of(&self, relation: &Arc<Relation>, query: &ast::Query, rows: Option<&RecordBatch>) -> Result<Option<RecordBatch>> {
+    pub(super) async fn first_of(
+        &self,
+        relation: &Arc<Relation>,
+        query: &ast::Query,
+        rows: Option<&RecordBatch>,
+    ) -> Result<Option<RecordBatch>> {
         let mut names = self.names();
         if let Some(rows) = rows {
             let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;

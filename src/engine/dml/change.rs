@@ -22,7 +22,7 @@ use super::conflict::{columns_at, found};
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Catalog, Column, Identity as Generated, Name, Privileges, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, Identity as Generated, Privileges, Relation, RelationKind};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
@@ -83,46 +83,6 @@ impl Session {
     fn still_means(&self, plan: &ChangePlan) -> bool {
         let is_view = |relation: &Arc<Relation>| relation.kind == RelationKind::MaterializedView;
         Arc::ptr_eq(&plan.catalog, &self.catalog()) && !(self.has_own() && plan.planned.relations.iter().any(is_view))
-    }
-
-    /// TRUNCATE: deletes all rows of all tables, or of none.
-    pub(in crate::engine) async fn truncate(&mut self, tables: &[Name]) -> Result<Response> {
-        let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
-        for table in tables {
-            self.scope().check_schema(table)?;
-            let relation = self.changeable(table, "TRUNCATE")?;
-            self.may(Privileges::TRUNCATE, &relation)?;
-            if !relations.iter().any(|r| r.id == relation.id) {
-                relations.push(relation);
-            }
-        }
-        relations.sort_by_key(|r| r.id);
-        let mut held = Vec::with_capacity(relations.len());
-        for relation in &relations {
-            held.push(self.lock_exclusive(relation.id).await?);
-        }
-        let mut events = Vec::new();
-        for relation in &relations {
-            let all = Change {
-                with: None,
-                table: Name::bare(&relation.name),
-                alias: None,
-                assignments: vec![],
-                from: vec![],
-                selection: None,
-                returning: None,
-            };
-            let plan = self.plan_change(relation, whole(relation), &all, &[]).await?;
-            events.extend(self.changed(relation, "TRUNCATE", &all, &plan, &[], &Parameters::default()).await?.events);
-        }
-        events.retain(|(_, batch)| batch.num_rows() > 0);
-        if !events.is_empty() {
-            self.append(events).await?;
-        }
-        if let Some(transaction) = &mut self.transaction {
-            relations.iter().for_each(|relation| transaction.renew(relation.id));
-        }
-        Ok(Response::Done("TRUNCATE TABLE".into()))
     }
 
     /// What a change writes. The caller holds the table's lock.
