@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 use crate::error::Result;
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
@@ -66,10 +66,15 @@ impl TableRows {
 
 /// The rows by the live result's index; `None` if it is not at the snapshot any more.
 fn probe(live: &RwLock<Output>, snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
-    if !live.read().is_indexed_by(columns) {
-        live.write().index_by(columns)?;
+    let mut output = live.read();
+    if output.is_at(snapshot) && !output.is_indexed_by(columns) {
+        drop(output);
+        let mut changing = live.write();
+        if changing.is_at(snapshot) {
+            changing.index_by(columns)?;
+        }
+        output = RwLockWriteGuard::downgrade(changing);
     }
-    let output = live.read();
     if output.is_at(snapshot) { output.find(columns, values) } else { Ok(None) }
 }
 

@@ -3,6 +3,9 @@
 //! A change is one query over the table (and what FROM or USING names), with these columns: the rows as they will be (for DELETE as they
 //! are), then what identifies the row as it is where that is not the same ([`Identity`]), then the columns of the other relations
 //! where RETURNING may want them. A row that is joined with several others is changed once, by the first of them.
+//!
+//! The query finds its rows as any other does: by the table's key or its UNIQUE columns where the condition names them ([`crate::serve::keys`]),
+//! else by passing over the table.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
