@@ -56,6 +56,10 @@ pub(super) fn checked_name(name: String) -> Result<String> {
 pub fn sql_type(name: &ast::DataType) -> Result<SqlType> {
     match (known_type(name), name) {
         (Err(e), ast::DataType::Custom(user, modifiers)) if e.code() == code::UNDEFINED_OBJECT && modifiers.is_empty() => {
+            // One that is known is refused for a reason.
+            if PgType::parse(&user.to_string()).is_ok() {
+                return Err(e);
+            }
             Ok(SqlType::Named(NamedType { name: relation_name(user)?, array: false }))
         }
         (Err(e), ast::DataType::Array(ast::ArrayElemTypeDef::SquareBracket(item, _))) if e.code() == code::UNDEFINED_OBJECT => {
