@@ -44,7 +44,7 @@ mod tests {
     fn the_value_of_a_condition_is_replaced() {
         assert_eq!(
             value_as("VALUE > 0 AND length(value::text) < 5", "\"Value\"").unwrap(),
-            "\"Value\" > 0 AND length(\"Value\"::text) < 5"
+            "\"Value\" > 0 AND length(\"Value\"::TEXT) < 5"
         );
         assert_eq!(value_as("\"value\" = 'value'", "x").unwrap(), "\"value\" = 'value'");
     }
