@@ -288,7 +288,8 @@ fn text_of(expr: &Expr) -> Option<String> {
 }
 
 fn now_function() -> Arc<ScalarUDF> {
-    datafusion::functions::datetime::now(&ConfigOptions::default())
+    // By DataFusion's own settings it has no time zone, and would be taken for a local time.
+    datafusion::functions::datetime::now(super::config().options())
 }
 
 fn read_function() -> Arc<ScalarUDF> {
