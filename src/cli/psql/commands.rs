@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
-use super::listings::{Listing, listing};
+use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
 use super::scan::Line;
@@ -78,6 +78,8 @@ enum Outcome {
     Include(Source),
     Copy(copy::Copy),
     List(Listing),
+    /// The relations that a pattern finds; all of them that is to be known, if true.
+    Describe(String, bool),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
@@ -104,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             },
             Ok(Outcome::Copy(copy)) => self.copy(&copy, source).await?,
             Ok(Outcome::List(listing)) => self.list(&listing, source).await?,
+            Ok(Outcome::Describe(pattern, verbose)) => self.describe(&pattern, verbose, source).await?,
             Err(message) => {
                 self.complain(source, &message)?;
                 line.at = line.text.len();
@@ -188,13 +191,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let text = if reading.query.is_empty() { &reading.previous } else { &reading.query };
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
-            _ => match listing(name) {
-                Some(_) if self.word(line)?.is_some() => return Err(refused(&format!("{name} with a name or pattern"))),
-                Some(listing) => return Ok(Outcome::List(listing)),
+            _ => match Lookup::of(name) {
+                Some(lookup) => return self.look_up(&lookup, line),
                 None => self.simple(name, line)?,
             },
         }
         Ok(Outcome::Done)
+    }
+
+    fn look_up(&self, lookup: &Lookup<'_>, line: &mut Line) -> Told<Outcome> {
+        // Who writes SQL all day ends this with a semicolon too.
+        let pattern = self.word(line)?.map(|word| word.trim_end_matches(';').to_string()).filter(|word| !word.is_empty());
+        match pattern {
+            Some(pattern) if lookup.describes() => Ok(Outcome::Describe(pattern, lookup.verbose)),
+            pattern => lookup.listing(pattern.as_deref()).map(Outcome::List),
+        }
     }
 
     /// Commands that have nothing to do with the statement at hand.

@@ -33,10 +33,7 @@ pub(super) fn text(table: &Table<'_>) -> String {
     if options.border() == 2 {
         printer.rule(&mut out, Rule::Bottom);
     }
-    if let Some(footer) = table.footer() {
-        out.push_str(&footer);
-        out.push('\n');
-    }
+    table.footers().iter().for_each(|line| out.push_str(&format!("{line}\n")));
     out.push('\n');
     out
 }

@@ -66,9 +66,20 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("relkind", relkind(relation.kind).into()),
         ("relnatts", relation.columns.len().into()),
         ("relhasrules", derived.into()),
+        ("relhastriggers", is_in_foreign_key(context, relation).into()),
         ("relispopulated", true.into()),
         ("relreplident", if view { "n" } else { "d" }.into()),
     ])
+}
+
+/// True for both ends of a foreign key, which PostgreSQL enforces by triggers: clients ask for foreign keys only where there are some.
+fn is_in_foreign_key(context: &SystemContext, relation: &Relation) -> bool {
+    let parents = |r: &Relation| -> Vec<_> {
+        let foreign =
+            r.constraints.iter().filter_map(|c| if let Rule::ForeignKey(foreign) = &c.rule { Some(foreign.parent) } else { None });
+        foreign.collect()
+    };
+    !parents(relation).is_empty() || context.scope.relations().any(|other| parents(other).contains(&relation.id))
 }
 
 fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {
