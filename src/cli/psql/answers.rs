@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::crosstab::crosstab;
 use super::listings::Listing;
 use super::options::Options;
 use super::print::table;
@@ -21,12 +22,14 @@ use crate::sql::redacted;
 pub(super) struct How {
     /// Shown in another way than `\pset` says.
     pub options: Option<Options>,
-    /// Written to this file.
-    pub file: Option<String>,
+    /// Written to this file or, behind a `|`, to this program.
+    pub target: Option<String>,
     /// Its one row becomes variables, named with this before the columns' names.
     pub store: Option<String>,
     /// Each of its values is run as a statement.
     pub each: bool,
+    /// Its rows become a grid, of the columns that these arguments name.
+    pub grid: Option<Vec<String>>,
     /// Its columns are described, and it is not run.
     pub describe: bool,
     /// The values of its parameters.
@@ -69,17 +72,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             Some(values) => self.client.bind(sql, values).await?,
             None => self.client.query(sql).await?,
         }
-        let redirected = match &how.file {
+        let redirected = match how.target.as_ref().map(|target| self.sink(target)) {
             None => None,
-            Some(path) => match std::fs::File::create(path) {
-                Ok(file) => Some(self.redirected.replace(file)),
-                Err(e) => {
-                    self.complain(source, &format!("{path}: {}", plain(&e)))?;
-                    // What the statement answers is not shown; it has run all the same.
-                    while self.client.answer().await? != Answer::Ready {}
-                    return Ok(false);
-                }
-            },
+            Some(Ok(sink)) => Some(self.redirected.replace(sink)),
+            Some(Err(message)) => {
+                self.complain(source, &message)?;
+                // What the statement answers is not shown; it has run all the same.
+                while self.client.answer().await? != Answer::Ready {}
+                return Ok(false);
+            }
         };
         let kept = self.receive(sql, source, begun, &how, Place::Script).await?;
         if let Some(before) = redirected {
@@ -126,7 +127,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     /// Lists what there is; false if that failed.
     pub(super) async fn list(&mut self, listing: &Listing, source: &mut Source) -> Result<bool> {
         let Some(found) = self.ask(&listing.sql, source).await? else { return Ok(false) };
-        if let (true, Some(message)) = (found.rows.is_empty(), &listing.missing) {
+        if let Some(message) = &listing.missing
+            && found.rows.is_empty()
+            && !self.variables.is_on("QUIET")
+        {
             self.complain(source, message)?;
             return Ok(true);
         }
@@ -258,7 +262,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             kept.each.extend(result.rows.into_iter().flatten().flatten());
             return Ok(());
         }
-        let text = table(how.options.as_ref().unwrap_or(&self.options), &result.headings(), rows, None);
+        let options = how.options.as_ref().unwrap_or(&self.options);
+        let text = match how.grid.as_ref().map(|arguments| crosstab(&result, arguments, &options.null)) {
+            None => table(options, &result.headings(), rows, None),
+            Some(Ok(grid)) => table(options, &grid.headings, &grid.rows, None),
+            Some(Err(message)) => {
+                kept.failed = true;
+                return self.complain(source, &format!("\\crosstabview: {message}"));
+            }
+        };
         self.put(&text)
     }
 

@@ -2,7 +2,6 @@
 //!
 //! Manual: psql, "Meta-Commands".
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
 use super::scan::Line;
+use super::sink::Sink;
 use super::source::{Source, plain};
 use super::variables::boolean;
 use super::words::{Mode, skip, whole_line, word, words};
@@ -36,7 +36,6 @@ const REFUSED: &[&str] = &[
     "connect",
     "c",
     "copyright",
-    "crosstabview",
     "e",
     "edit",
     "ef",
@@ -156,6 +155,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             "gset" => return Ok(Outcome::Run(How { store: Some(self.word(line)?.unwrap_or_default()), ..How::default() })),
             "gexec" => return Ok(Outcome::Run(How { each: true, ..How::default() })),
             "gdesc" => return Ok(Outcome::Run(How { describe: true, ..How::default() })),
+            "crosstabview" => {
+                let arguments = words(line, &self.variables)?.iter().map(|word| without_semicolon(word)).collect();
+                return Ok(Outcome::Run(How { grid: Some(arguments), ..How::default() }));
+            }
             "bind" => self.bound = Some(words(line, &self.variables)?),
             "watch" => {
                 let arguments = words(line, &self.variables)?;
@@ -200,8 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     }
 
     fn look_up(&self, lookup: &Lookup<'_>, line: &mut Line) -> Told<Outcome> {
-        // Who writes SQL all day ends this with a semicolon too.
-        let pattern = self.word(line)?.map(|word| word.trim_end_matches(';').to_string()).filter(|word| !word.is_empty());
+        let pattern = self.word(line)?.map(|word| without_semicolon(&word)).filter(|word| !word.is_empty());
         match pattern {
             Some(pattern) if lookup.describes() => Ok(Outcome::Describe(pattern, lookup.verbose)),
             pattern => lookup.listing(pattern.as_deref()).map(Outcome::List),
@@ -268,11 +270,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 }
             }
             "o" | "out" => {
-                self.redirected = match self.word(line)? {
-                    None => None,
-                    Some(path) if path.starts_with('|') => return Err(no_pipes("\\o")),
-                    Some(path) => Some(File::create(&path).map_err(|e| format!("{path}: {}", plain(&e)))?),
-                };
+                let target = self.target(line)?;
+                // The program that results went to ends before anything else happens.
+                self.redirected = None;
+                self.redirected = target.map(|target| self.sink(&target)).transpose()?;
             }
             "cd" => {
                 let path = self.word(line)?.or_else(|| std::env::var("HOME").ok()).ok_or("could not get home directory")?;
@@ -338,7 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     /// `\g` and `\gx`: options in parentheses, a file.
     fn go(&mut self, name: &str, line: &mut Line) -> Told<Outcome> {
         let mut options: Option<Options> = (name == "gx").then(|| self.options.expanded());
-        let mut next = self.word(line)?;
+        let mut next = self.target(line)?;
         if let Some(first) = next.as_deref().and_then(|w| w.strip_prefix('(')) {
             let set = options.get_or_insert_with(|| self.options.clone());
             let mut part = first.to_string();
@@ -353,12 +354,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 }
                 part = word(line, Mode::Normal, &self.variables)?.ok_or("\\g: missing right parenthesis")?;
             }
-            next = self.word(line)?;
+            next = self.target(line)?;
         }
-        match next {
-            Some(pipe) if pipe.starts_with('|') => Err(no_pipes("\\g")),
-            file => Ok(Outcome::Run(How { options, file, ..How::default() })),
-        }
+        Ok(Outcome::Run(How { options, target: next, ..How::default() }))
+    }
+
+    /// A file, or a program with all that stands behind its `|`.
+    fn target(&self, line: &mut Line) -> Told<Option<String>> {
+        if line.rest().trim_start().starts_with('|') { Ok(Some(whole_line(line))) } else { self.word(line) }
+    }
+
+    /// Opens what results are to go to.
+    pub(super) fn sink(&mut self, target: &str) -> Told<Sink> {
+        self.out.flush().map_err(|e| e.to_string())?;
+        Sink::open(target, &self.environment)
     }
 
     /// Runs the statement at hand, or the one before if there is none.
@@ -424,13 +433,14 @@ fn watched(arguments: &[String]) -> Told<Outcome> {
     times.map(|times| Outcome::Watch(times, seconds)).ok_or("\\watch: say how many times, as in \\watch i=2 c=5".to_string())
 }
 
+/// An argument: who writes SQL all day ends a meta-command with a semicolon too.
+fn without_semicolon(word: &str) -> String {
+    word.trim_end_matches(';').to_string()
+}
+
 fn refused(command: &str) -> String {
     let hint = "HINT:  Run the script with psql, or query everfold.tables, everfold.views or pg_catalog.";
     format!("everfold run does not support \\{command}\n{hint}")
-}
-
-fn no_pipes(command: &str) -> String {
-    format!("{command}: everfold run does not write to commands; write to a file")
 }
 
 fn told(e: &crate::error::Error) -> String {

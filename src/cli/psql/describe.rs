@@ -112,7 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         );
         let Some(found) = self.ask(&sql, source).await? else { return Ok(false) };
         if found.rows.is_empty() {
-            self.complain(source, &format!("Did not find any relation named \"{text}\"."))?;
+            if !self.variables.is_on("QUIET") {
+                self.complain(source, &format!("Did not find any relation named \"{text}\"."))?;
+            }
             return Ok(false);
         }
         for row in &found.rows {

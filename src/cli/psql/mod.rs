@@ -13,6 +13,7 @@ mod answers;
 mod bar;
 mod branches;
 mod commands;
+mod crosstab;
 mod describe;
 mod listings;
 mod options;
@@ -20,6 +21,7 @@ mod pattern;
 mod print;
 mod runner;
 mod scan;
+mod sink;
 mod source;
 #[cfg(test)]
 mod tests;

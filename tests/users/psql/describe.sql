@@ -45,7 +45,7 @@ on two lines';
 \d parents_id_seq
 \d+ children_id_seq
 -- Patterns.
-\d p*
+\d pa*
 \d app.*
 \d APP.EMPTY
 \d everfold.app.things

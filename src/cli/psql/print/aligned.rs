@@ -53,7 +53,7 @@ impl Printer {
     fn title(&self, out: &mut String, title: &str) {
         let columns = self.widths.len();
         let frame = match self.border {
-            0 => columns.saturating_sub(1),
+            0 => columns,
             1 => (columns * 3).saturating_sub(1),
             _ => columns * 3 + 1,
         };
