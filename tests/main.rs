@@ -17,3 +17,4 @@ mod support;
 mod tidy;
 mod tpch;
 mod users;
+mod users_types;

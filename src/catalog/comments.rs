@@ -1,10 +1,10 @@
-//! Comments: what COMMENT ON says about a relation, its columns, a schema or the database.
+//! Comments: what COMMENT ON says about a relation, its columns, a type, a schema or the database.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, RelationId};
+use super::{Column, RelationId, TypeId};
 
 /// What a comment is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,7 @@ pub enum Subject {
     Relation(RelationId),
     /// A relation's column, by its name.
     Column(RelationId, String),
+    Type(TypeId),
     Schema(String),
     Database,
 }

@@ -11,6 +11,7 @@ mod namespace;
 mod privileges;
 mod roles;
 mod sequence;
+mod user_types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,8 @@ pub use roles::{
 
 use namespace::Namespaces;
 pub use sequence::{Sequence, Sequences};
+use user_types::UserTypes;
+pub use user_types::{Domain, DomainCheck, TypeId, TypeKind, UserType};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;
@@ -91,12 +94,20 @@ pub struct Column {
     /// GENERATED .. AS IDENTITY: its default is the next number of a sequence of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// The domain that it is of: `ty` is the type beneath.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<TypeId>,
 }
 
 impl Column {
     /// A column that may be null and has no default.
     pub fn new(name: String, ty: PgType) -> Column {
-        Column { name, ty, nullable: true, default: None, identity: None }
+        Column { name, ty, nullable: true, default: None, identity: None, domain: None }
+    }
+
+    /// True if it is of that type of a user, or of an array of it.
+    pub fn is_of(&self, id: TypeId) -> bool {
+        self.domain == Some(id) || self.ty.enumeration().is_some_and(|of| of.id() == id)
     }
 }
 
@@ -116,7 +127,7 @@ mod type_by_name {
     pub fn serialize<S: Serializer>(ty: &PgType, s: S) -> Result<S::Ok, S::Error> {
         match ty {
             PgType::Quotient(scale) => s.serialize_str(&format!("quotient({scale})")),
-            other => s.serialize_str(&other.to_string()),
+            other => s.serialize_str(&other.kept_name()),
         }
     }
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PgType, D::Error> {
@@ -152,6 +163,9 @@ pub struct Relation {
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
     #[serde(default)]
     pub leaves_out: bool,
+    /// How often a materialized view was begun anew for what its query does not show, as for other labels of a type.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded_again: u32,
     /// The role that owns it; what was made before there were roles is the first superuser's.
     #[serde(default = "bootstrap", skip_serializing_if = "is_bootstrap")]
     pub owner: RoleId,
@@ -174,6 +188,10 @@ fn is_public(id: &NamespaceId) -> bool {
     *id == PUBLIC_NAMESPACE
 }
 
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 fn bootstrap() -> RoleId {
     BOOTSTRAP
 }
@@ -193,7 +211,7 @@ impl Relation {
     /// A relation of the first schema without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
-        let (namespace, leaves_out, owner, ksql) = (PUBLIC_NAMESPACE, false, BOOTSTRAP, None);
+        let (namespace, leaves_out, folded_again, owner, ksql) = (PUBLIC_NAMESPACE, false, 0, BOOTSTRAP, None);
         let (comments, schemas) = (Comments::default(), Schemas::default());
         Relation {
             id,
@@ -207,6 +225,7 @@ impl Relation {
             constraints,
             indexes,
             leaves_out,
+            folded_again,
             owner,
             ksql,
             comments,
@@ -286,6 +305,9 @@ pub enum Change {
     /// Names a type of ksqlDB's dialect, given as it prints.
     CreateType(String, String),
     DropType(String),
+    /// Creates a type of PostgreSQL's dialect, or replaces its definition.
+    PutUserType(UserType),
+    DropUserType(TypeId),
     /// Creates a sequence, or replaces its definition.
     PutSequence(Sequence),
     DropSequence(RelationId),
@@ -318,6 +340,7 @@ pub struct Catalog {
     namespaces: Namespaces,
     /// Types that were given names in ksqlDB's dialect.
     types: BTreeMap<String, Type>,
+    user_types: UserTypes,
     pub sequences: Sequences,
     /// Who may do what.
     roles: Arc<Roles>,
@@ -358,6 +381,8 @@ impl Catalog {
             Change::DropType(name) => {
                 next.types.remove(name);
             }
+            Change::PutUserType(ty) => next.put_user_type(ty),
+            Change::DropUserType(id) => next.take_user_type(*id)?,
             Change::PutSequence(sequence) => {
                 next.next = next.next.max(sequence.id + 1);
                 next.sequences.put(sequence.clone());
@@ -381,7 +406,8 @@ impl Catalog {
         Ok(next)
     }
 
-    fn create(&mut self, relation: Relation) {
+    fn create(&mut self, mut relation: Relation) {
+        self.complete(&mut relation);
         self.next = self.next.max(relation.id + 1);
         self.namespaces.enter(&relation);
         self.relations.insert(relation.id, Arc::new(relation));
@@ -406,6 +432,7 @@ impl Catalog {
         self.next = self.next.max(namespace.id + 1);
         let old = self.namespaces.put(namespace.clone()).filter(|old| old.name != namespace.name);
         if let Some(old) = old {
+            self.rename_enums_in(namespace.id);
             Arc::make_mut(&mut self.roles).replace(&Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
             if let Some(text) = self.comments.remove(&old.name) {
                 self.comments.insert(namespace.name.clone(), text);
@@ -435,6 +462,11 @@ impl Catalog {
                     _ => relation.comments.relation = text,
                 }
                 self.create(relation);
+            }
+            Subject::Type(id) => {
+                let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown type {id}"));
+                let ty = self.user_type(*id).ok_or_else(unknown)?.as_ref().clone();
+                self.put_user_type(&UserType { comment: text, ..ty });
             }
             Subject::Schema(name) => drop(self.comments.insert(name.clone(), text.unwrap_or_default())),
             Subject::Database => drop(self.comments.insert(String::new(), text.unwrap_or_default())),

@@ -340,7 +340,7 @@ impl Scope {
     }
 
     /// True if the thing of that name in that namespace is what the name means without a schema. `is_there` tells whether a namespace has one.
-    fn comes_first(&self, namespace: NamespaceId, is_there: impl Fn(NamespaceId) -> bool) -> bool {
+    pub(super) fn comes_first(&self, namespace: NamespaceId, is_there: impl Fn(NamespaceId) -> bool) -> bool {
         self.path.namespaces().iter().find(|id| **id == namespace || is_there(**id)) == Some(&namespace)
     }
 

@@ -5,6 +5,7 @@ pub mod datetime;
 pub mod decode;
 pub mod delta;
 pub mod encode;
+pub mod enums;
 #[cfg(test)]
 mod golden;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod types;
 pub mod verifier;
 
 pub use delta::Delta;
+pub use enums::{EnumType, Enums};
 pub use types::PgType;
 pub use verifier::{Secret, Verifier};
 

@@ -12,6 +12,7 @@
 //! | date, time, timestamp, timestamptz, interval | Date32, Time64(us), Timestamp(us), Timestamp(us, "UTC"), Interval(MonthDayNano) |
 //! | uuid | FixedSizeBinary(16) |
 //! | oid and the reg* types | UInt32 |
+//! | an enumeration | Timestamp(s, "enum id"), see [`super::enums`] |
 //! | T[] | List(T) |
 //!
 //! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb)
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
+use super::enums::{ARRAY_OF, EnumType};
 use crate::error::{Error, Result, code};
 
 /// Key in an Arrow field's metadata that names the exact PostgreSQL type, as [`PgType`] prints it.
@@ -74,6 +76,8 @@ pub enum PgType {
     Id(&'static str),
     /// A type that only system relations have, by its name, carried as text: aclitem, pg_node_tree, inet ...
     Opaque(&'static str),
+    /// A type that a user has made of labels.
+    Enum(EnumType),
     Array(Box<PgType>),
     /// A row constructor's type; sent as text.
     Record,
@@ -156,12 +160,16 @@ impl PgType {
     /// Object id in pg_type.
     pub fn oid(&self) -> u32 {
         match self {
-            PgType::Array(item) => item.fact().2,
+            PgType::Enum(ty) => ty.id(),
+            PgType::Array(item) => match item.as_ref() {
+                PgType::Enum(ty) => ty.id() + ARRAY_OF,
+                item => item.fact().2,
+            },
             scalar => scalar.fact().1,
         }
     }
 
-    /// The type of an object id; `None` if Everfold does not have it.
+    /// The type of an object id; `None` if Everfold does not have it by itself: those of users are in the catalog.
     pub fn from_oid(oid: u32) -> Option<PgType> {
         let scalar = FACTS.iter().find(|f| f.1 == oid).map(|f| f.0.clone());
         scalar.or_else(|| FACTS.iter().find(|f| f.2 == oid && oid != 0).map(|f| PgType::Array(Box::new(f.0.clone()))))
@@ -170,14 +178,19 @@ impl PgType {
     /// Name in pg_type (`int4`, `_text`).
     pub fn typname(&self) -> String {
         match self {
-            PgType::Array(item) => format!("_{}", item.fact().3),
+            PgType::Enum(ty) => ty.name(),
+            PgType::Array(item) => format!("_{}", item.typname()),
             scalar => scalar.fact().3.to_string(),
         }
     }
 
     /// Length in bytes as pg_type has it: -1 for variable.
     pub fn typlen(&self) -> i16 {
-        if let PgType::Array(_) = self { -1 } else { self.fact().5 }
+        match self {
+            PgType::Array(_) => -1,
+            PgType::Enum(_) => 4,
+            scalar => scalar.fact().5,
+        }
     }
 
     /// Type modifier as RowDescription and pg_attribute send it; -1 for none.
@@ -211,6 +224,7 @@ impl PgType {
             PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             PgType::Uuid => DataType::FixedSizeBinary(16),
             PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => DataType::UInt32,
+            PgType::Enum(ty) => ty.arrow(),
             PgType::Array(item) => DataType::List(Arc::new(Field::new_list_field(item.arrow(), true))),
             PgType::Void => DataType::Null,
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => DataType::Utf8View,
@@ -254,7 +268,7 @@ impl PgType {
             DataType::Date32 | DataType::Date64 => PgType::Date,
             DataType::Time32(_) | DataType::Time64(_) => PgType::Time,
             DataType::Timestamp(_, None) => PgType::Timestamp,
-            DataType::Timestamp(_, Some(_)) => PgType::Timestamptz,
+            DataType::Timestamp(_, Some(_)) => EnumType::of_arrow(data_type).map_or(PgType::Timestamptz, PgType::Enum),
             DataType::Interval(_) | DataType::Duration(_) => PgType::Interval,
             DataType::List(f)
             | DataType::LargeList(f)
@@ -277,6 +291,9 @@ impl PgType {
         let name = name.trim().to_ascii_lowercase();
         if let Some(item) = name.strip_suffix("[]") {
             return Ok(PgType::Array(Box::new(PgType::parse(item)?)));
+        }
+        if let Some(ty) = EnumType::of_kept_name(&name) {
+            return Ok(PgType::Enum(ty));
         }
         // pg_type's names of arrays: _int4, _text.
         if let Some(item) = name.strip_prefix('_').and_then(|item| FACTS.iter().find(|f| f.3 == item)) {
@@ -320,6 +337,38 @@ impl PgType {
         Ok(PgType::Numeric(Some((precision as u8, scale as i8))))
     }
 
+    /// The name by which the catalog keeps it, and [`PgType::parse`] reads it, whatever it is called.
+    pub fn kept_name(&self) -> String {
+        match self {
+            PgType::Enum(ty) => ty.kept_name(),
+            PgType::Array(item) => format!("{}[]", item.kept_name()),
+            other => other.to_string(),
+        }
+    }
+
+    /// Its name in a text of SQL of our own making, which is read along no path.
+    pub fn in_sql(&self) -> String {
+        match self {
+            PgType::Enum(ty) => format!("\"{}\"", ty.kept_name()),
+            PgType::Array(item) => format!("{}[]", item.in_sql()),
+            other => other.to_string(),
+        }
+    }
+
+    /// True for an enumeration and for an array of one.
+    pub fn is_of_enum(&self) -> bool {
+        self.enumeration().is_some()
+    }
+
+    /// The enumeration that it is, or is an array of.
+    pub fn enumeration(&self) -> Option<&EnumType> {
+        match self {
+            PgType::Enum(ty) => Some(ty),
+            PgType::Array(item) => item.enumeration(),
+            _ => None,
+        }
+    }
+
     /// True for the types whose values are object ids that are shown by their names.
     pub fn is_reg(&self) -> bool {
         matches!(self, PgType::Regclass | PgType::Regtype | PgType::Regproc) || matches!(self, PgType::Id(name) if name.starts_with("reg"))
@@ -340,6 +389,7 @@ impl fmt::Display for PgType {
             PgType::Varchar(Some(n)) => write!(f, "character varying({n})"),
             PgType::Bpchar(n) if *n > 0 => write!(f, "character({n})"),
             PgType::Array(item) => write!(f, "{item}[]"),
+            PgType::Enum(ty) => f.write_str(&ty.name()),
             scalar => f.write_str(scalar.fact().4),
         }
     }

@@ -25,6 +25,7 @@ use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
 use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Name, Relation, RelationId, RelationKind, Rule, Sequence};
+use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
@@ -99,12 +100,18 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         match change {
-            Alteration::AddColumn { column, key, rules, numbered, if_not_exists } => {
-                self.add_column(relation, column, *key, rules, numbered.as_ref(), *if_not_exists).await
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists } => {
+                let mut column = [column.clone()];
+                self.settle_types(&mut column, named.iter().map(|ty| (0, ty.clone())).collect::<Vec<_>>().as_slice())?;
+                let [column] = column;
+                self.add_column(relation, &column, *key, rules, numbered.as_ref(), *if_not_exists).await
             }
             Alteration::DropColumn { name, if_exists, cascade } => self.drop_column(catalog, relation, name, *if_exists, *cascade).await,
             Alteration::RenameColumn { from, to } => self.rename_column(relation, from, to).await,
-            Alteration::SetType { column, ty, using } => self.set_type(relation, column, ty, using.as_deref()).await,
+            Alteration::SetType { column, ty, using } => {
+                let ty = self.type_of_values(ty)?;
+                self.set_type(relation, column, &ty, using.as_deref()).await
+            }
             Alteration::SetDefault { column, default } => {
                 let at = relation.column(column)?;
                 altered.columns[at].default = default.clone();
@@ -215,7 +222,14 @@ impl Session {
         Ok(())
     }
 
-    async fn drop_column(&mut self, catalog: &Catalog, relation: &Arc<Relation>, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
+    pub(super) async fn drop_column(
+        &mut self,
+        catalog: &Catalog,
+        relation: &Arc<Relation>,
+        name: &str,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         if if_exists && !relation.columns.iter().any(|c| c.name == name) {
             let text = format!("column \"{name}\" of relation \"{}\" does not exist, skipping", relation.name);
             self.notice("NOTICE", Error::new(code::SUCCESS, text));
@@ -255,12 +269,18 @@ impl Session {
 
     async fn set_type(&mut self, relation: &Arc<Relation>, column: &str, ty: &PgType, using: Option<&str>) -> Result<()> {
         let at = relation.column(column)?;
+        let old = &relation.columns[at].ty;
+        if using.is_none() && ty.is_of_enum() && old != ty {
+            return Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{column}\" cannot be cast automatically to type {ty}"))
+                .hint(format!("You might need to specify \"USING {}::{ty}\".", ident(column))));
+        }
         let mut altered = relation.as_ref().clone();
         altered.columns[at].ty = ty.clone();
+        altered.columns[at].domain = None;
         let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         items[at] = match using {
-            Some(expression) => format!("({expression})::{ty}"),
-            None => format!("{}::{ty}", quoted(column)),
+            Some(expression) => format!("({expression})::{}", ty.in_sql()),
+            None => format!("{}::{}", quoted(column), ty.in_sql()),
         };
         self.rewrite(relation, altered, items, "change a column of").await.map(|_| ())
     }

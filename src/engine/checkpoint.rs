@@ -103,7 +103,9 @@ fn fingerprint(node: &Node) -> String {
         .with_flow(|flow| flow.operators().iter().map(|o| format!("{}{} {}\n", " ".repeat(o.depth), o.name, o.detail)).collect::<String>());
     // Queries of ksqlDB's dialect are replaced, paused and ended under one statement.
     let ksql = serde_json::to_string(&node.relation.ksql).unwrap_or_default();
-    format!("{}\n{}\n{ksql}\n{operators}", env!("CARGO_PKG_VERSION"), node.relation.sql)
+    let relation = &node.relation;
+    let below = (&relation.depends_on, relation.folded_again);
+    format!("{}\n{}\n{below:?}\n{ksql}\n{operators}", env!("CARGO_PKG_VERSION"), relation.sql)
 }
 
 fn mark(position: Position) -> String {

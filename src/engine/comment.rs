@@ -29,6 +29,11 @@ impl Session {
                 self.must_own(relation)?;
                 Subject::Column(relation.id, column.clone())
             }
+            CommentOn::Type(name) => {
+                let ty = scope.get_type(name)?;
+                self.must_own_type(ty)?;
+                Subject::Type(ty.id)
+            }
             CommentOn::Schema(name) if SYSTEM_NAMESPACES.iter().any(|s| s.1 == name) => {
                 let error = Error::unsupported(format!("schema \"{name}\" cannot have a comment"));
                 return Err(error.hint("It is a system schema; comment on schemas of your own."));

@@ -175,6 +175,10 @@ impl Session {
         self.may(Privileges::INSERT, &relation)?;
         let targets = target_columns(&relation, columns)?;
         let options = CopyOptions::parse(&option_values(options), false)?;
+        if options.freeze && !self.transaction.as_ref().is_some_and(|t| t.has_renewed(relation.id)) {
+            let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction";
+            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
         let template = if targets.len() == relation.columns.len() && targets.is_sorted() {
             None
         } else {

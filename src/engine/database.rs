@@ -38,6 +38,7 @@ use crate::log::store::{LocalStore, Store};
 use crate::plan::names::UNQUALIFIED;
 use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::system::SessionStatus;
+use crate::serve::table::TableRows;
 
 /// Where queries put what does not fit into their memory, in the data directory.
 const SPILL: &str = "spill";
@@ -263,7 +264,10 @@ impl Engine {
             cut.position = reached.position;
             reached.wait().await?
         };
-        cut.relations.extend(snapshots.into_iter().map(|(id, snapshot)| (id, Readable::Rows(snapshot))));
+        for (id, snapshot) in snapshots {
+            let node = self.node(id).ok_or_else(|| Error::internal(format!("relation {id} has no dataflow")))?;
+            cut.relations.insert(id, Readable::Rows(TableRows::committed(snapshot, node.live())));
+        }
         for stream in relations.iter().filter(|r| !r.has_node()) {
             cut.relations.insert(stream.id, Readable::Events(self.log.read(stream.id, 0..cut.position)?));
         }

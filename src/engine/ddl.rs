@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
-use super::constraints::{is_taken, referring};
+use super::constraints::{indexed, is_taken, referring};
 use super::database::Engine;
 use super::dml::parsed_query;
 use super::ksql;
@@ -30,6 +30,7 @@ use crate::catalog::{
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, Identity, Upsert};
+use crate::func::enums;
 use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
@@ -187,6 +188,7 @@ impl Engine {
         // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
         let mut base = self.template.clone();
         base.mark_start_execution();
+        enums::know(base.config_mut().options_mut(), catalog.enums());
         let state = base.clone();
         let names = Names {
             scope: Scope::kept(catalog.clone()),
@@ -279,6 +281,13 @@ impl Engine {
             placed = placed.and(self.runner.restart(rebuilt));
         }
         self.catalog.store(Arc::new(next.clone()));
+        for change in changes.iter().map(|d| &d.change) {
+            if let Change::Alter(relation) = change
+                && let Some(node) = self.node(relation.id)
+            {
+                node.live().write().retain_indexes(&indexed(relation));
+            }
+        }
         let gone: Vec<&Arc<Relation>> = before.relations().filter(|r| next.by_id(r.id).is_none()).collect();
         self.runner.remove(&gone.iter().rev().map(|r| r.id).collect::<Vec<_>>());
         for relation in gone.iter().filter(|r| r.has_log()) {
@@ -344,7 +353,10 @@ impl Session {
             return self.create_temporary(relation, on_commit);
         }
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
-        self.stage(Change::Create(relation), node.into_iter().collect())
+        let id = relation.id;
+        self.stage(Change::Create(relation), node.into_iter().collect())?;
+        self.transaction.iter_mut().for_each(|t| t.renew(id));
+        Ok(())
     }
 
     pub(super) async fn create_view(&mut self, view: NewView) -> Result<()> {

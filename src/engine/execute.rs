@@ -13,8 +13,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
-use crate::sql::roles::RoleStatement;
-use crate::sql::statement::Alteration;
+use crate::sql::statement::{Alteration, Change};
 use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
@@ -23,7 +22,7 @@ impl Session {
         *self.doubt.lock() = None;
         let statement = self.parsed(text).await?;
         let planned = self.plan_parsed(text, statement, types).await;
-        planned.map_err(|e| self.doubt.lock().take().unwrap_or_else(|| located(text, e)))
+        planned.map_err(|e| self.doubt.lock().take().unwrap_or_else(|| located(text, self.worded(e))))
     }
 
     async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
@@ -46,15 +45,35 @@ impl Session {
                 let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
                 (parameters, columns, Way::Statement)
             }
-            Statement::Insert { .. } | Statement::Update(_) | Statement::Delete(_) => {
+            Statement::Insert { .. } => {
                 let (parameters, columns) = self.describe_change(&statement, types).await?;
                 (parameters, columns, Way::Statement)
             }
+            Statement::Update(change) => self.prepare_change("UPDATE", change, types).await?,
+            Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
-        Ok(Prepared { parameters, columns, text: redacted(text).into_owned(), path: self.path(), statement, way })
+        Ok(Prepared {
+            parameters,
+            columns,
+            text: redacted(text).into_owned(),
+            path: self.path(),
+            enums: self.catalog().enums().clone(),
+            statement,
+            way,
+        })
+    }
+
+    async fn prepare_change(
+        &self,
+        what: &str,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<(Vec<PgType>, Option<Vec<Column>>, Way)> {
+        let ((parameters, columns), plan) = self.describe_planned(what, change, types).await?;
+        Ok((parameters, columns, Way::Change(Arc::new(plan))))
     }
 
     /// The columns that a statement other than a query answers.
@@ -80,8 +99,8 @@ impl Session {
 
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        let done = self.run_planned(prepared, parameters).await;
-        done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), e)))
+        let done = self.run_planned(&self.with_labels(prepared), parameters).await;
+        done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))
     }
 
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
@@ -99,9 +118,9 @@ impl Session {
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
-            Way::Lookup(_) | Way::Query(_) | Way::Statement => {}
+            Way::Lookup(_) | Way::Query(_) | Way::Change(_) | Way::Statement => {}
         }
-        if defines(&prepared.statement) {
+        if prepared.statement.defines() {
             self.begin_alone();
             let done = self.run_definition(prepared).await;
             return self.end_alone(done).await;
@@ -119,8 +138,9 @@ impl Session {
 
     /// Runs a statement that changes relations, and checks their constraints.
     async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
-        for name in names {
-            self.lock_constrained(name).await?;
+        let scope = self.scope();
+        for relation in names.iter().filter_map(|name| scope.find(name)) {
+            self.lock_constrained(relation).await?;
         }
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
@@ -128,6 +148,29 @@ impl Session {
         let checked = self.check(mark).await;
         self.set_unasked(false);
         checked.map(|()| done)
+    }
+
+    /// The error with types of users called by their names.
+    fn worded(&self, mut error: Error) -> Error {
+        let catalog = self.catalog();
+        if !catalog.enums().is_empty() {
+            let fields = error.fields_mut();
+            fields.message = catalog.enums().worded(&fields.message);
+        }
+        error
+    }
+
+    /// The prepared statement with the labels that enumerations have now.
+    fn with_labels(&self, prepared: &Arc<Prepared>) -> Arc<Prepared> {
+        let catalog = self.catalog();
+        let (enums, columns) = (catalog.enums(), prepared.columns.iter().flatten().map(|c| &c.ty));
+        if prepared.enums.is(enums) || !prepared.parameters.iter().chain(columns).any(PgType::is_of_enum) {
+            return prepared.clone();
+        }
+        let parameters = prepared.parameters.iter().map(|ty| enums.complete(ty.clone())).collect();
+        let (columns, text, path) = (prepared.columns.clone(), prepared.text.clone(), prepared.path.clone());
+        let (enums, statement, way) = (enums.clone(), prepared.statement.clone(), Way::Statement);
+        Arc::new(Prepared { parameters, columns, text, path, enums, statement, way })
     }
 
     /// Runs a statement of our own making, in the transaction that is open.
@@ -155,7 +198,7 @@ impl Session {
             Statement::WithChanges { changes, then } => self.with_changes(changes, then, prepared, parameters).await,
             Statement::Locking { query, locks } => self.locking(query, locks, prepared, parameters).await,
             Statement::LockTables { tables, exclusive, nowait } => self.lock_tables(tables, *exclusive, *nowait).await,
-            Statement::Truncate { tables } => self.truncate(tables).await,
+            Statement::Truncate(truncate) => self.truncate(truncate).await,
             Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
@@ -223,23 +266,26 @@ impl Session {
     async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateTemporary { create, on_commit } => {
-                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused: _ } = create.as_ref()
+                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused: _ } =
+                    create.as_ref()
                 else {
                     return Err(Error::internal("a temporary table is a table"));
                 };
-                let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                let (kind, name, mut columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                self.settle_types(&mut columns, named)?;
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
                 let temporary = Some(*on_commit);
                 let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary };
                 self.create_relation(&prepared.text, new).await?;
                 "CREATE TABLE".to_string()
             }
-            Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused } => {
+            Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused } => {
                 for name in unused {
                     let message = format!("storage parameter \"{name}\" has no effect");
                     self.notice("NOTICE", Error::new(code::SUCCESS, message));
                 }
-                let (kind, name, columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                let (kind, name, mut columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                self.settle_types(&mut columns, named)?;
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
                 let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary: None };
                 self.create_relation(&prepared.text, new).await?;
@@ -260,6 +306,30 @@ impl Session {
                     self.drop(*kind, &names, *if_exists, *cascade).await?;
                 }
                 format!("DROP {}", kind.word().to_uppercase())
+            }
+            Statement::CreateEnum { name, labels } => {
+                self.create_enum(name, labels).await?;
+                "CREATE TYPE".into()
+            }
+            Statement::CreateDomain { name, column, named, rules } => {
+                self.create_domain(name, column, named.as_ref(), rules).await?;
+                "CREATE DOMAIN".into()
+            }
+            Statement::AlterDomain { name, change } => {
+                self.alter_domain(name, change).await?;
+                "ALTER DOMAIN".into()
+            }
+            Statement::Do(block) => {
+                self.run_block(block).await?;
+                "DO".into()
+            }
+            Statement::AlterType { name, domain, change } => {
+                self.alter_type(name, *domain, change).await?;
+                if *domain { "ALTER DOMAIN" } else { "ALTER TYPE" }.into()
+            }
+            Statement::DropTypes { names, domains, if_exists, cascade } => {
+                self.drop_types(names, *domains, *if_exists, *cascade).await?;
+                if *domains { "DROP DOMAIN" } else { "DROP TYPE" }.into()
             }
             Statement::CreateSchema { name, owner, if_not_exists } => {
                 self.create_schema(name.as_deref(), owner.as_ref(), *if_not_exists).await?;
@@ -319,7 +389,7 @@ impl Session {
     // Prepared statements of SQL -------------------------------------------------------------------------------------------------
 
     async fn prepare_named(&mut self, name: &str, types: &[sqlparser::ast::DataType], statement: &str) -> Result<Response> {
-        let types = types.iter().map(|t| sql_type(t).map(Some)).collect::<Result<Vec<_>>>()?;
+        let types = types.iter().map(|t| self.type_named(&sql_type(t)?).map(Some)).collect::<Result<Vec<_>>>()?;
         let prepared = Box::pin(self.plan_statement(statement, &types)).await?;
         self.acts.keep_statement(name, Arc::new(prepared), true)?;
         Ok(Response::Done("PREPARE".into()))
@@ -354,27 +424,12 @@ impl Session {
     }
 }
 
-/// True for statements that change the catalog in their transaction.
-fn defines(statement: &Statement) -> bool {
-    use Statement as S;
-    match statement {
-        S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
-        S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
-        S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
-        S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
-        S::CreateIndex { .. } | S::DropIndex { .. } => true,
-        S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
-        S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
-        _ => false,
-    }
-}
-
 /// The relations whose rows a statement changes.
 fn changes(statement: &Statement) -> Vec<&Name> {
     match statement {
         Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => vec![table],
         Statement::Update(change) | Statement::Delete(change) => vec![&change.table],
-        Statement::Truncate { tables } => tables.iter().collect(),
+        Statement::Truncate(truncate) => truncate.tables.iter().collect(),
         Statement::WithChanges { changes: first, then } => {
             first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()
         }

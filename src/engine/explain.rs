@@ -47,7 +47,7 @@ impl Session {
         let planned = self.plan_query(query, &[]).await?;
         self.may_read(&planned.reads)?;
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
-        let mut state = self.state().clone();
+        let mut state = self.knowing(self.state());
         let position = cut.position;
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
@@ -72,7 +72,7 @@ impl Session {
         self.may_read(&planned.reads)?;
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
-        let (state, plan) = (self.state().clone(), planned.plan);
+        let (state, plan) = (self.knowing(self.state()), planned.plan);
         let options = Options { leaves_out: false, step_bytes_max: self.engine.view_state_bytes_max };
         let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted, options))).await?;
         let mut lines = vec![match &dataflow.key {

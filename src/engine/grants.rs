@@ -11,7 +11,7 @@ use super::roles::grantee;
 use super::session::Session;
 use crate::catalog::{
     BOOTSTRAP, Change, Granted, Name, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind, RoleChange, RoleId, Roles,
-    SYSTEM_NAMESPACES, Scope, told,
+    SYSTEM_NAMESPACES, Scope, UserType, told,
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{RoleName, Target, Wanted};
@@ -311,6 +311,9 @@ impl Session {
         let catalog = self.catalog();
         let theirs = catalog.relations().filter(|r| from.contains(&r.owner)).map(|r| (r.id, r.owner, to)).collect();
         self.change_owners(theirs).await?;
+        for ty in catalog.user_types().filter(|t| from.contains(&t.owner)) {
+            self.stage(Change::PutUserType(UserType { owner: to, ..ty.as_ref().clone() }), vec![])?;
+        }
         catalog.namespaces().filter(|n| from.contains(&n.owner)).try_for_each(|n| self.give_schema(n, to))
     }
 
@@ -321,7 +324,8 @@ impl Session {
         let catalog = self.catalog();
         let relations = catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| told(&catalog, r));
         let schemas = catalog.namespaces().filter(|n| gone.contains(&n.owner)).map(|n| format!("schema {}", n.name));
-        let theirs: Vec<String> = relations.chain(schemas).collect();
+        let types = catalog.user_types().filter(|t| gone.contains(&t.owner)).map(|t| format!("type {}", t.name));
+        let theirs: Vec<String> = relations.chain(types).chain(schemas).collect();
         if !theirs.is_empty() {
             return Err(Error::unsupported("DROP OWNED does not drop relations and schemas")
                 .detail(format!("Owned are: {}.", theirs.join(", ")))

@@ -24,6 +24,7 @@
 mod acts;
 mod advisory;
 pub mod alter;
+mod block;
 pub mod checkpoint;
 mod comment;
 pub mod constraints;
@@ -34,6 +35,7 @@ pub mod cut;
 pub mod database;
 pub mod ddl;
 pub mod dml;
+mod domains;
 mod events;
 pub mod execute;
 pub mod explain;
@@ -66,6 +68,7 @@ pub mod signal;
 pub mod temporary;
 pub mod time;
 pub mod transaction;
+mod types;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::Engine;

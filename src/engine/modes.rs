@@ -144,7 +144,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::Update { .. } => "UPDATE".into(),
         Statement::Delete { .. } => "DELETE".into(),
         Statement::CopyIn { .. } => "COPY FROM".into(),
-        Statement::Truncate { .. } => "TRUNCATE TABLE".into(),
+        Statement::Truncate(_) => "TRUNCATE TABLE".into(),
         Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),
         Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),
         Statement::WithChanges { changes, .. } => changes.first().map_or_else(String::new, |change| word_of(&change.statement)),

@@ -52,7 +52,7 @@ pub struct Node {
     /// The log's head when the runner took it: nobody is shown it as of an earlier position.
     born: AtomicU64,
     flow: Mutex<Flow>,
-    output: RwLock<Output>,
+    output: Arc<RwLock<Output>>,
     /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
     retired: AtomicBool,
     /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
@@ -93,7 +93,7 @@ impl Node {
             position: AtomicU64::new(0),
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
-            output: RwLock::new(output),
+            output: Arc::new(RwLock::new(output)),
             retired: AtomicBool::new(false),
             ordered: false,
             state_bytes_max,
@@ -170,6 +170,11 @@ impl Node {
     /// Its rows as they are now. Cost O(chunks).
     pub fn snapshot(&self) -> Snapshot {
         self.output.read().snapshot()
+    }
+
+    /// Its live output, for those who look rows up in it by their keys.
+    pub fn live(&self) -> Arc<RwLock<Output>> {
+        self.output.clone()
     }
 
     /// Calls `f` with the output, shared with other readers; `f` must be short, since a step waits for it to publish.

@@ -4,19 +4,22 @@
 //! 1. [`Session::expanded`] says which materialized views rest on what the transaction has touched. The query is planned with those as
 //!    plain views, since their nodes fold committed events only; a view holds what its query gives (the law), so that is the same.
 //! 2. [`Session::read`] takes a cut of the relations that are committed and puts the transaction's rows over the streams ([`grown`]) and
-//!    tables ([`overlaid`]) among them. A relation that the transaction has created has no committed rows.
+//!    tables ([`Transaction::overlay`]) among them. A relation that the transaction has created has no committed rows.
 //!
 //! Rows not committed yet have provisional places: positions and offsets as if the transaction committed now; the identity of a row
 //! in a table without a key, which is the position of the event that inserts it, is minus its number among the transaction's
 //! events of that table ([`Transaction`] knows what to do with those).
 //!
-//! Cost: a stream O(own batches), a table one probe for each of its rows, a view its query.
+//! Cost: a stream O(own batches); a table one probe for each row that is read, after its [`Overlay`] has folded the events since the last
+//! statement; a view its query.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::SchemaRef;
+use parking_lot::{Mutex, RwLock};
 
 use super::ddl::{base_logs, logged_schema, table_flow};
 use super::session::Session;
@@ -24,10 +27,10 @@ use super::transaction::Transaction;
 use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
 use crate::data::{Delta, Position};
 use crate::error::Result;
-use crate::fold::Snapshot;
-use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::log::Slice;
-use crate::serve::cut::{ReadCut, Readable, snapshot_batches};
+use crate::fold::{Flow, Overlay};
+use crate::log::{LogId, Slice};
+use crate::serve::cut::{ReadCut, Readable};
+use crate::serve::table::TableRows;
 
 impl Session {
     /// True if the session's statements must see what its transaction has done.
@@ -48,7 +51,36 @@ impl Session {
     /// What these relations hold for the session: at the log's head, or as they are if the session reads the latest; with the rows
     /// of its own transaction.
     pub(super) async fn read(&self, relations: &[Arc<Relation>]) -> Result<ReadCut> {
-        let latest = self.settings.read_latest();
+        self.read_at(relations, self.settings.read_latest()).await
+    }
+
+    /// The same, always at the log's head: rows that are about to be changed.
+    pub(super) async fn read_head(&self, relations: &[Arc<Relation>]) -> Result<ReadCut> {
+        self.read_at(relations, false).await
+    }
+
+    /// The rows of a table as they were when the transaction had gathered so many batches, over what is committed now.
+    pub(super) async fn read_before(&self, relation: &Arc<Relation>, batches: usize) -> Result<TableRows> {
+        let committed = match self.engine.catalog().by_id(relation.id) {
+            Some(_) => self.engine.read_cut(std::slice::from_ref(relation), false).await?.relations.remove(&relation.id),
+            None => None,
+        };
+        let committed = if let Some(Readable::Rows(rows)) = committed { rows } else { TableRows::default() };
+        let own = self.transaction.as_ref().map_or(Ok(None), |t| t.overlay(relation, Some(batches)))?;
+        Ok(committed.with_own(own))
+    }
+
+    /// The rows that the transaction has put into a table, and that are there still.
+    pub(super) fn own_rows(&self, relation: &Relation) -> Result<RecordBatch> {
+        let own = self.transaction.as_ref().map_or(Ok(None), |t| t.overlay(relation, None))?;
+        let columns: Vec<usize> = (0..relation.columns.len()).collect();
+        let rows = TableRows::default().with_own(own).batches(Some(&columns)).collect::<Result<Vec<_>>>()?;
+        let schema = relation.schema();
+        let rows = rows.into_iter().map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?));
+        Ok(concat_batches(&schema, &rows.collect::<Result<Vec<_>>>()?)?)
+    }
+
+    async fn read_at(&self, relations: &[Arc<Relation>], latest: bool) -> Result<ReadCut> {
         self.teller.awaits(relations.iter().map(|r| r.id));
         let outside;
         let transaction = match &self.transaction {
@@ -72,8 +104,8 @@ impl Session {
                     let offset = self.engine.log.count(relation.id);
                     Readable::Events(grown(slice, transaction, relation.id, cut.position, offset, self.engine.clock.now_us())?)
                 }
-                Some(Readable::Rows(snapshot)) => Readable::Batches(overlaid(relation, Some(snapshot), transaction)?),
-                _ => Readable::Batches(overlaid(relation, None, transaction)?),
+                Some(Readable::Rows(rows)) => Readable::Rows(rows.with_own(transaction.overlay(relation, None)?)),
+                None => Readable::Rows(TableRows::default().with_own(transaction.overlay(relation, None)?)),
             };
             cut.relations.insert(relation.id, with_own);
         }
@@ -87,7 +119,7 @@ fn nothing(relation: &Relation) -> Readable {
         RelationKind::Stream => {
             Readable::Events(Slice { schema: logged_schema(relation), segments: vec![], tail: vec![], range: 0..Position::MAX })
         }
-        _ => Readable::Batches(vec![]),
+        _ => Readable::Rows(TableRows::default()),
     }
 }
 
@@ -112,40 +144,82 @@ fn grown(slice: Slice, transaction: &Transaction, log: RelationId, head: Positio
     Ok(Slice { tail, range: slice.range.start..position as Position, ..slice })
 }
 
-/// The rows of a table with the transaction's events folded over them: the last event of a row wins, as in the table's own node.
-pub(super) fn overlaid(relation: &Arc<Relation>, committed: Option<Snapshot>, transaction: &Transaction) -> Result<Vec<RecordBatch>> {
-    let (mut flow, identity) = table_flow(relation)?;
-    let schema = logged_schema(relation);
-    let op = relation.columns.len();
-    let mut touched: Option<KeyIndex> = None;
-    let (mut events, mut number) = (Vec::new(), 0);
-    for (_, batch) in transaction.batches.iter().filter(|(log, _)| *log == relation.id) {
-        let rows = batch.num_rows() as i64;
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((1..=rows).map(|i| -(number + i))));
-        number += rows;
-        let keys: Vec<ArrayRef> = match relation.key.is_empty() {
-            true => vec![batch.column(op + 1).clone()],
-            false => relation.key.iter().map(|k| batch.column(*k).clone()).collect(),
-        };
-        let types: Vec<_> = keys.iter().map(|k| k.data_type().clone()).collect();
-        let index = match &mut touched {
-            Some(index) => index,
-            none => none.insert(KeyIndex::new(&types, Equality::Sql)?),
-        };
-        index.intern(&keys, batch.num_rows(), &mut Vec::new(), &mut Vec::new())?;
-        let mut columns = batch.columns().to_vec();
-        columns.extend([numbers.clone(), numbers]);
-        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0; batch.num_rows()]));
-        columns.push(cast(&times, schema.field(columns.len()).data_type())?);
-        events.push(Delta::insert(RecordBatch::try_new(schema.clone(), columns)?));
+/// The overlays of a transaction, by table: each folds the table's events as they are gathered.
+#[derive(Default)]
+pub struct Overlays(Mutex<BTreeMap<LogId, Laid>>);
+
+/// An overlay, and how far it has folded.
+struct Laid {
+    overlay: Arc<RwLock<Overlay>>,
+    /// The schema of the table's events.
+    schema: SchemaRef,
+    flow: Flow,
+    /// Of the transaction's batches, all logs' among them.
+    batches: usize,
+    /// Of the table's events.
+    events: i64,
+}
+
+impl Overlays {
+    /// Forgets them: what they have folded has changed. They are folded anew when they are asked for.
+    pub fn clear(&mut self) {
+        self.0.get_mut().clear();
     }
-    let mut rows = Vec::new();
-    for batch in committed.iter().map(|snapshot| snapshot_batches(snapshot, None)).collect::<Result<Vec<_>>>()?.into_iter().flatten() {
-        let keys: Vec<ArrayRef> = identity.iter().map(|k| batch.column(*k).clone()).collect();
-        let found = touched.as_ref().map_or(Ok(vec![NONE; batch.num_rows()]), |index| index.find(&keys, batch.num_rows()))?;
-        let keep: BooleanArray = found.iter().map(|n| Some(*n == NONE)).collect();
-        rows.push(filter_record_batch(&batch, &keep)?);
+}
+
+impl Transaction {
+    /// What the transaction makes of a table: of its first `batches`, or all. `None` if it has not touched the table. Cost O(events
+    /// since it was last asked).
+    pub(super) fn overlay(&self, relation: &Relation, batches: Option<usize>) -> Result<Option<Arc<RwLock<Overlay>>>> {
+        let until = batches.unwrap_or(self.batches.len()).min(self.batches.len());
+        if !self.batches[..until].iter().any(|(log, _)| *log == relation.id) {
+            return Ok(None);
+        }
+        let mut overlays = self.overlays.0.lock();
+        let schema = logged_schema(relation);
+        let known = overlays.remove(&relation.id).filter(|laid| laid.batches <= until && laid.schema == schema);
+        // Folding on must not move what a statement still reads, as that of a cursor.
+        let known = known.filter(|laid| laid.batches == until || Arc::strong_count(&laid.overlay) == 1);
+        let mut laid = known.map_or_else(|| Laid::new(relation, schema), Ok)?;
+        for (_, batch) in self.batches[laid.batches..until].iter().filter(|(log, _)| *log == relation.id) {
+            laid.fold(relation, batch)?;
+        }
+        laid.batches = until;
+        let overlay = laid.overlay.clone();
+        overlays.insert(relation.id, laid);
+        Ok(Some(overlay))
     }
-    rows.extend(flow.step(&[events])?.into_iter().map(|delta| delta.batch));
-    Ok(rows)
+}
+
+impl Laid {
+    fn new(relation: &Relation, schema: SchemaRef) -> Result<Self> {
+        let (flow, identity) = table_flow(relation)?;
+        let overlay = Arc::new(RwLock::new(Overlay::new(flow.schema(), identity)?));
+        Ok(Laid { overlay, schema, flow, batches: 0, events: 0 })
+    }
+
+    fn fold(&mut self, relation: &Relation, events: &RecordBatch) -> Result<()> {
+        let change = self.flow.step(&[vec![Delta::insert(provisional(&self.schema, events, self.events)?)]])?;
+        self.events += events.num_rows() as i64;
+        self.overlay.write().add(change, &identities(relation, events))
+    }
+}
+
+/// What identifies the rows that a table's events touch.
+pub(super) fn identities(relation: &Relation, events: &RecordBatch) -> Vec<ArrayRef> {
+    match relation.key.is_empty() {
+        true => vec![events.column(relation.columns.len() + 1).clone()],
+        false => relation.key.iter().map(|k| events.column(*k).clone()).collect(),
+    }
+}
+
+/// Events of a table with the places that they have until they are committed: minus their numbers, from `before` on.
+fn provisional(schema: &SchemaRef, events: &RecordBatch, before: i64) -> Result<RecordBatch> {
+    let rows = events.num_rows() as i64;
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values((1..=rows).map(|i| -(before + i))));
+    let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0; rows as usize]));
+    let mut columns = events.columns().to_vec();
+    columns.extend([numbers.clone(), numbers]);
+    columns.push(cast(&times, schema.field(columns.len()).data_type())?);
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }

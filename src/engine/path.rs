@@ -50,20 +50,20 @@ impl Session {
     /// A query as the catalog keeps it: with the schema before each name that means something else along [`Path::kept`].
     pub(super) fn kept_query(&self, sql: &str) -> Result<String> {
         let scope = self.scope();
-        respell::query(sql, &|name| schema_to_keep(&scope, name))
+        respell::query(sql, &|name| schema_to_keep(&scope, name), &|name| kept_type(&scope, name))
     }
 
     /// The same for an expression.
     pub(super) fn kept_expression(&self, sql: &str) -> Result<String> {
         let scope = self.scope();
-        respell::expression(sql, &|name| schema_to_keep(&scope, name))
+        respell::expression(sql, &|name| schema_to_keep(&scope, name), &|name| kept_type(&scope, name))
     }
 
     /// An expression that the catalog keeps, with the schema before each name of relations and sequences: it means the same along any path.
     pub(super) fn whole_expression(&self, kept: &str) -> Result<String> {
         let catalog = self.catalog();
         let schema = |name: &str| has(&catalog, PUBLIC_NAMESPACE, name).then(|| catalog.namespace_name(PUBLIC_NAMESPACE).to_string());
-        respell::expression(kept, &schema)
+        respell::expression(kept, &schema, &|_| None)
     }
 }
 
@@ -88,6 +88,10 @@ fn has(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
 fn schema_to_keep(scope: &Scope, name: &str) -> Option<String> {
     let found = scope.look_up(&Name::bare(name), |namespace| has(scope, namespace, name).then_some(namespace))?;
     (found != PUBLIC_NAMESPACE).then(|| scope.namespace_name(found).to_string())
+}
+
+fn kept_type(scope: &Scope, name: &Name) -> Option<String> {
+    scope.find_type(name).map(|ty| format!("\"{}\"", ty.kept_name()))
 }
 
 /// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else; of a text that the catalog keeps.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::session::Session;
 use crate::catalog::{
     BOOTSTRAP, CHECKPOINT, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence, TEMPORARY_NAMESPACE,
+    UserType,
 };
 use crate::error::{Error, Result, code};
 use crate::plan::names::Read;
@@ -221,6 +222,11 @@ impl Session {
             return Ok(());
         }
         Err(denied_text(&format!("must be owner of schema {}", namespace.name)))
+    }
+
+    /// Errors: 42501 unless the current role owns the type.
+    pub(super) fn must_own_type(&self, ty: &UserType) -> Result<()> {
+        if self.authority.has_role(ty.owner) { Ok(()) } else { Err(denied_text(&format!("must be owner of type {}", ty.name))) }
     }
 
     /// Errors: 42501 unless the current role may CHECKPOINT.

@@ -26,6 +26,7 @@ use super::session::{Column, Session};
 use crate::catalog::{Name, Relation, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::func::enums;
 use crate::func::names::output_names;
 use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
@@ -78,6 +79,13 @@ impl Session {
         self.zoned.as_ref().map_or_else(|| self.state(), |(_, state)| state)
     }
 
+    /// The state with the enumerations that there are now, for a plan that is analyzed under it.
+    pub(super) fn knowing(&self, state: &SessionState) -> SessionState {
+        let mut state = state.clone();
+        enums::know(state.config_mut().options_mut(), self.catalog().enums());
+        state
+    }
+
     /// Plans a query. `types[i]` is the declared type of parameter i+1.
     pub(super) async fn plan_query(&self, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
         self.plan_with(self.names(), query, types).await
@@ -109,7 +117,7 @@ impl Session {
         if !parameters.is_empty() {
             plan = plan.with_param_values(ParamValues::from(parameters))?;
         }
-        let mut state = self.zoned_state().clone();
+        let mut state = self.knowing(self.zoned_state());
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
         let places = self.engine.planning.clone();
@@ -133,11 +141,13 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
     let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;
     let relations = relations_of(&plan)?;
-    let parameters = parameter_types(&plan, types)?;
+    let enums = names.scope.enums();
+    let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
+    let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
-    let mut columns = columns_of(&schema, types, labels.as_deref());
+    let mut columns = columns_of(&schema, complete(types), labels.as_deref());
     columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
     let reads = std::mem::take(&mut *reads.lock());
     Ok(Planned { plan, schema, columns, relations, reads, parameters })

@@ -300,7 +300,8 @@ impl Session {
             Object::Schema(name) => format!("privileges for schema {name}"),
             Object::Database => format!("privileges for database {}", self.context.database()),
         });
-        let mut all: Vec<String> = owned.chain(schemas).chain(granted).collect();
+        let types = catalog.user_types().filter(|t| t.owner == role.id).map(|t| format!("owner of type {}", t.name));
+        let mut all: Vec<String> = owned.chain(types).chain(schemas).chain(granted).collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());

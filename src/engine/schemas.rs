@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::privileges::denied_text;
 use super::session::Session;
 use crate::catalog::{
-    Catalog, Change, Name, Namespace, NamespaceId, Object, PUBLIC_NAMESPACE, Privileges, RelationId, RoleId, SYSTEM_NAMESPACES, told,
+    Catalog, Change, Name, Namespace, NamespaceId, Object, PUBLIC_NAMESPACE, Privileges, RelationId, RoleId, SYSTEM_NAMESPACES, UserType,
+    told,
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::RoleName;
@@ -92,19 +93,20 @@ impl Session {
                 }
             }
         }
-        self.drop_contents(&catalog, &wanted, cascade)?;
+        self.drop_contents(&catalog, &wanted, cascade).await?;
         wanted.iter().try_for_each(|schema| self.stage(Change::DropSchema(schema.id), vec![]))
     }
 
     /// Drops what is in schemas, and what depends on that. Errors: 2BP01 for anything at all without `cascade`, 0A000 for relations of
     /// ksqlDB's dialect, whose queries are ended by that dialect's statements.
-    fn drop_contents(&mut self, catalog: &Catalog, schemas: &[Arc<Namespace>], cascade: bool) -> Result<()> {
+    async fn drop_contents(&mut self, catalog: &Catalog, schemas: &[Arc<Namespace>], cascade: bool) -> Result<()> {
         let is_in = |namespace: NamespaceId| schemas.iter().any(|schema| schema.id == namespace);
         let inside: BTreeSet<RelationId> = catalog.relations().filter(|r| is_in(r.namespace)).map(|r| r.id).collect();
         let all: BTreeSet<RelationId> = inside.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
         let alone = |owner: &Option<(RelationId, String)>| owner.as_ref().is_none_or(|(table, _)| !all.contains(table));
         let sequences: Vec<_> = catalog.sequences.iter().filter(|s| is_in(s.namespace) && alone(&s.owner)).cloned().collect();
-        if inside.is_empty() && sequences.is_empty() {
+        let types: Vec<Arc<UserType>> = catalog.user_types().filter(|t| is_in(t.namespace)).cloned().collect();
+        if inside.is_empty() && sequences.is_empty() && types.is_empty() {
             return Ok(());
         }
         let relations = || all.iter().filter_map(|id| catalog.by_id(*id));
@@ -116,6 +118,7 @@ impl Session {
             let in_schema = |namespace: NamespaceId| format!("depends on schema {}", catalog.namespace_name(namespace));
             let own = relations().filter(|r| is_in(r.namespace)).map(|r| format!("{} {}", told(catalog, r), in_schema(r.namespace)));
             let of_sequences = sequences.iter().map(|s| format!("sequence {} {}", shown(s.namespace, &s.name), in_schema(s.namespace)));
+            let of_types = types.iter().map(|t| format!("type {} {}", shown(t.namespace, &t.name), in_schema(t.namespace)));
             let outside = relations().filter(|r| !is_in(r.namespace)).map(|r| {
                 let on = r.depends_on.iter().filter_map(|id| catalog.by_id(*id)).find(|on| all.contains(&on.id));
                 format!("{} depends on {}", told(catalog, r), on.map_or(String::new(), |on| told(catalog, on)))
@@ -125,7 +128,7 @@ impl Session {
                 _ => "cannot drop desired object(s) because other objects depend on them".to_string(),
             };
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                .detail(own.chain(of_sequences).chain(outside).collect::<Vec<_>>().join("\n"))
+                .detail(own.chain(of_sequences).chain(of_types).chain(outside).collect::<Vec<_>>().join("\n"))
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         if let Some(ksql) = relations().find(|r| r.ksql.is_some()) {
@@ -135,14 +138,21 @@ impl Session {
             ))
             .hint("TERMINATE its queries and DROP it by itself first."));
         }
-        let gone =
-            relations().map(|r| told(catalog, r)).chain(sequences.iter().map(|s| format!("sequence {}", shown(s.namespace, &s.name))));
-        self.tell_cascade(&gone.map(|what| format!("drop cascades to {what}")).collect::<Vec<_>>());
+        let gone = relations().map(|r| told(catalog, r));
+        let gone = gone.chain(sequences.iter().map(|s| format!("sequence {}", shown(s.namespace, &s.name))));
+        let gone = gone.chain(types.iter().map(|t| format!("type {}", shown(t.namespace, &t.name))));
+        let mut gone: Vec<String> = gone.map(|what| format!("drop cascades to {what}")).collect();
+        let users = self.users_of(catalog, &types, true)?;
+        gone.extend(users.into_iter().filter(|user| !schemas.iter().any(|schema| user.contains(&format!(" {}.", schema.name)))));
+        gone.dedup();
+        self.tell_cascade(&gone);
         self.drop_references(catalog, &all, true)?;
         for sequence in &sequences {
             self.drop_sequence(sequence, true)?;
         }
-        self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])
+        self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])?;
+        self.drop_users(&self.catalog(), &types).await?;
+        types.iter().try_for_each(|ty| self.stage(Change::DropUserType(ty.id), vec![]))
     }
 
     /// Errors: 42501 unless the current role may create schemas.

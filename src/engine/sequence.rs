@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Sets a sequence: `last` is as if it had just been given; `None` for a sequence that begins.
-    async fn set_sequence(&self, sequence: &Sequence, last: Option<i64>) -> Result<()> {
+    pub(super) async fn set_sequence(&self, sequence: &Sequence, last: Option<i64>) -> Result<()> {
         let mut counters = self.counters.lock().await;
         let reserved = last.unwrap_or(sequence.start.saturating_sub(sequence.increment));
         self.reserve(sequence.id, reserved).await?;

@@ -15,6 +15,7 @@ use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
+use super::dml::change::ChangePlan;
 use super::lookup::{self, Lookup};
 use super::privileges::{Authority, Identity};
 use super::progress::Teller;
@@ -24,7 +25,7 @@ use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
 use crate::catalog::Path;
-use crate::data::{PgType, Position};
+use crate::data::{Enums, PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::names::ContextSource;
@@ -67,6 +68,8 @@ pub struct Prepared {
     pub text: String,
     /// The path along which its names were looked up.
     pub(super) path: Path,
+    /// The enumerations that there were: its types have the labels of those.
+    pub(super) enums: Enums,
     pub(super) statement: Statement,
     pub(super) way: Way,
 }
@@ -77,6 +80,8 @@ pub(super) enum Way {
     Lookup(Lookup),
     /// A planned query.
     Query(Arc<Planned>),
+    /// A planned UPDATE or DELETE.
+    Change(Arc<ChangePlan>),
     /// Everything else: by [`super::execute`].
     Statement,
 }
@@ -404,8 +409,15 @@ impl Session {
         }
         let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
         let way = Way::Lookup(lookup);
-        let prepared =
-            Arc::new(Prepared { parameters, columns, text: shape.to_string(), path: self.path(), statement: Statement::Query(query), way });
+        let prepared = Arc::new(Prepared {
+            parameters,
+            columns,
+            text: shape.to_string(),
+            path: self.path(),
+            enums: self.catalog().enums().clone(),
+            statement: Statement::Query(query),
+            way,
+        });
         self.remember(shape, &prepared);
         Some(prepared)
     }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::events::upserts;
-use super::own::overlaid;
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::catalog::{Catalog, Change, Name, Relation, RelationId, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
+use crate::serve::table::TableRows;
 use crate::sql::statement::OnCommit;
 
 /// Batches of events of one table that are kept before they are folded.
@@ -70,6 +70,7 @@ impl Session {
             return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", relation.name)));
         }
         let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        open.renew(relation.id);
         open.temporary.push(TemporaryTable { relation: Arc::new(relation), on_commit });
         self.show_catalog();
         Ok(())
@@ -93,7 +94,7 @@ impl Session {
             match open.temporary.iter().position(|t| fits && t.relation.name == name.name) {
                 Some(i) => {
                     let gone = open.temporary.remove(i).relation.id;
-                    open.batches.retain(|(log, _)| *log != gone);
+                    open.forget(gone);
                 }
                 None => others.push(name.clone()),
             }
@@ -169,10 +170,11 @@ fn folded(relation: &Arc<Relation>, transaction: &Transaction) -> Result<Vec<Rec
         return Ok(events);
     }
     let columns: Vec<usize> = (0..relation.columns.len()).collect();
-    let rows = overlaid(relation, None, transaction)?.into_iter().filter(|batch| batch.num_rows() > 0);
-    rows.map(|batch| {
-        let rows = RecordBatch::try_new(relation.schema(), batch.project(&columns)?.columns().to_vec())?;
-        upserts(&relation.event_schema(), relation, rows)
-    })
-    .collect()
+    let rows = TableRows::default().with_own(transaction.overlay(relation, None)?);
+    rows.batches(Some(&columns))
+        .map(|batch| {
+            let rows = RecordBatch::try_new(relation.schema(), batch?.columns().to_vec())?;
+            upserts(&relation.event_schema(), relation, rows)
+        })
+        .collect()
 }

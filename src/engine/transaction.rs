@@ -22,6 +22,7 @@ use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
+use super::own::Overlays;
 use super::session::{Response, Session};
 use super::temporary::TemporaryTable;
 use crate::catalog::{Catalog, Change, Relation, RelationId};
@@ -89,6 +90,12 @@ pub struct Transaction {
     pub failed: bool,
     pub batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
+    /// How many batches there were when it began: those of temporary tables.
+    pub begun: usize,
+    /// What it makes of the tables that it has touched.
+    pub(super) overlays: Overlays,
+    /// Tables without a key of whose rows some that it has inserted were changed since [`Session::check`] last looked.
+    pub settled: BTreeSet<LogId>,
     pub definitions: Option<Definitions>,
     /// Temporary tables; their events are among the batches.
     pub temporary: Vec<TemporaryTable>,
@@ -102,6 +109,8 @@ pub struct Transaction {
     pub locks: Vec<(RelationId, TableLock)>,
     /// Rules that COMMIT checks.
     pub deferred: Deferred,
+    /// Tables that it has created or truncated, and how many savepoints there were then.
+    renewed: BTreeSet<(RelationId, usize)>,
     /// What SET CONSTRAINTS said: deferred or not, by name; of all under the empty name.
     pub constraints_deferred: BTreeMap<String, bool>,
     savepoints: Vec<Savepoint>,
@@ -116,7 +125,7 @@ impl Transaction {
     /// One that begins with these temporary tables and their events.
     pub fn over(temporary: Vec<TemporaryTable>, batches: Vec<(LogId, RecordBatch)>) -> Self {
         let bytes = batches.iter().map(|(_, batch)| batch.get_array_memory_size()).sum();
-        Transaction { temporary, batches, bytes, ..Transaction::default() }
+        Transaction { temporary, begun: batches.len(), batches, bytes, ..Transaction::default() }
     }
 
     /// True for the id of a temporary table.
@@ -147,6 +156,8 @@ impl Transaction {
         if own.is_empty() {
             return Ok(Some(batch));
         }
+        self.overlays.clear();
+        self.settled.insert(log);
         let mut number = 0;
         for (_, gathered) in self.batches.iter_mut().filter(|(of, _)| *of == log) {
             let keep: BooleanArray = (0..gathered.num_rows())
@@ -170,6 +181,13 @@ impl Transaction {
         Ok((rest.num_rows() > 0).then_some(rest))
     }
 
+    /// Takes back all that it has appended to a log.
+    pub fn forget(&mut self, log: LogId) {
+        self.begun -= self.batches[..self.begun].iter().filter(|(of, _)| *of == log).count();
+        self.batches.retain(|(of, _)| *of != log);
+        self.overlays.clear();
+    }
+
     /// The logs it has appended to.
     pub fn touched(&self) -> BTreeSet<LogId> {
         self.batches.iter().map(|(log, _)| *log).collect()
@@ -188,6 +206,16 @@ impl Transaction {
     /// True if some lock of that table is held.
     pub fn holds(&self, id: RelationId) -> bool {
         self.locks.iter().any(|(held, _)| *held == id)
+    }
+
+    /// Notes that a table is created or truncated.
+    pub fn renew(&mut self, id: RelationId) {
+        self.renewed.insert((id, self.savepoints.len()));
+    }
+
+    /// True if it has created or truncated the table since its last savepoint that is still there.
+    pub fn has_renewed(&self, id: RelationId) -> bool {
+        self.renewed.contains(&(id, self.savepoints.len()))
     }
 
     fn savepoint(&self, name: &str) -> Result<usize> {
@@ -362,7 +390,14 @@ impl Session {
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
         self.adopt_settings();
-        let transaction = block(&mut self.transaction, "SAVEPOINT")?;
+        block(&mut self.transaction, "SAVEPOINT")?;
+        self.keep_point(name)?;
+        Ok(Response::Done("SAVEPOINT".into()))
+    }
+
+    /// Keeps what the open transaction has gathered so far under a name.
+    pub(super) fn keep_point(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         if transaction.savepoints.len() >= limits::SAVEPOINTS_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "too many savepoints")
                 .detail(format!("A transaction has at most {} at one time.", limits::SAVEPOINTS_MAX))
@@ -379,23 +414,38 @@ impl Session {
             told: self.acts.told(),
             cursors: self.cursors.keys().cloned().collect(),
         });
-        Ok(Response::Done("SAVEPOINT".into()))
+        Ok(())
     }
 
     /// RELEASE SAVEPOINT name: forgets it and those made since. Errors: 25P01, 3B001.
     pub(super) fn release(&mut self, name: &str) -> Result<Response> {
-        let transaction = block(&mut self.transaction, "RELEASE SAVEPOINT")?;
+        block(&mut self.transaction, "RELEASE SAVEPOINT")?;
+        self.forget_point(name)?;
+        Ok(Response::Done("RELEASE".into()))
+    }
+
+    pub(super) fn forget_point(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at);
-        Ok(Response::Done("RELEASE".into()))
+        transaction.renewed = transaction.renewed.iter().map(|(id, depth)| (*id, at.min(*depth))).collect();
+        Ok(())
     }
 
     /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
     pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
         self.adopt_settings();
-        let transaction = block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
+        block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
+        self.back_to(name).await?;
+        Ok(Response::Done("ROLLBACK".into()))
+    }
+
+    pub(super) async fn back_to(&mut self, name: &str) -> Result<()> {
+        let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
+        transaction.renewed.retain(|(_, depth)| *depth <= at);
+        transaction.overlays.clear();
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.definitions = saved.definitions.clone();
@@ -407,8 +457,7 @@ impl Session {
         self.acts.forget_since(&saved.told);
         self.show_catalog();
         self.restore_settings(settings, false)?;
-        self.engine.drop_relations(&created).await?;
-        Ok(Response::Done("ROLLBACK".into()))
+        self.engine.drop_relations(&created).await
     }
 
     /// Errors: 0A000 for a relation of ksqlDB's dialect that the transaction has appended to: its readers see committed events only.

@@ -7,6 +7,7 @@
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 
+use super::chains::Chains;
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::state::damaged;
@@ -19,8 +20,8 @@ pub struct Arrangement {
     keys: KeyIndex,
     /// Sum of the weights of each key's rows.
     totals: Vec<i64>,
-    /// First entry of each key's chain.
-    heads: Vec<u32>,
+    /// The entries of each key.
+    chains: Chains,
     /// `None` if only the sums are kept.
     rows: Option<RowStore>,
     /// Whole rows to entry numbers; `None` if no row is ever retracted, so that each is an entry of its own.
@@ -28,9 +29,6 @@ pub struct Arrangement {
     weights: Vec<i64>,
     /// For each entry the sum of the weights of its matches; kept if the join asks for it.
     matched: Vec<i64>,
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    key_of: Vec<u32>,
     /// What the step at hand has touched.
     marks: Marks,
 }
@@ -56,14 +54,11 @@ impl Arrangement {
             marks: Marks::default(),
             keys: KeyIndex::new(key_types, Equality::Sql)?,
             totals: Vec::new(),
-            heads: Vec::new(),
+            chains: Chains::default(),
             rows: with_rows.then(|| RowStore::new(schema)),
             identity,
             weights: Vec::new(),
             matched: Vec::new(),
-            next: Vec::new(),
-            previous: Vec::new(),
-            key_of: Vec::new(),
         })
     }
 
@@ -81,13 +76,13 @@ impl Arrangement {
     /// The first entry of a key, or [`NONE`].
     #[inline]
     pub fn first(&self, key: u32) -> u32 {
-        self.heads.get(key as usize).copied().unwrap_or(NONE)
+        self.chains.first(key)
     }
 
     /// The entry after `entry` in its key's chain, or [`NONE`].
     #[inline]
     pub fn after(&self, entry: u32) -> u32 {
-        self.next[entry as usize]
+        self.chains.after(entry)
     }
 
     /// The weight of an entry.
@@ -129,7 +124,7 @@ impl Arrangement {
         let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
         self.keys.intern(&keys, chosen.len(), &mut numbers, &mut fresh)?;
         self.totals.resize(self.keys.slots(), 0);
-        self.heads.resize(self.keys.slots(), NONE);
+        self.chains.grow(self.keys.slots(), 0);
 
         let mut before = Vec::new();
         self.marks.begin(self.keys.slots());
@@ -144,7 +139,7 @@ impl Arrangement {
         }
         let changed = before.iter().map(|&(row, key, sum)| (row, sum, self.totals[key as usize])).collect();
         for (_, key, _) in before {
-            if self.totals[key as usize] == 0 && self.heads[key as usize] == NONE {
+            if self.totals[key as usize] == 0 && self.chains.first(key) == NONE {
                 self.keys.release(key);
             }
         }
@@ -162,9 +157,7 @@ impl Arrangement {
         }
         let slots = self.identity.as_ref().map_or(self.weights.len() + keys.len(), KeyIndex::slots);
         self.weights.resize(slots, 0);
-        for links in [&mut self.next, &mut self.previous, &mut self.key_of] {
-            links.resize(slots, NONE);
-        }
+        self.chains.grow(0, slots);
         self.matched.resize(slots, 0);
 
         let mut is_new = vec![self.identity.is_none(); if self.identity.is_none() { 0 } else { slots }];
@@ -173,7 +166,7 @@ impl Arrangement {
         for (i, (&entry, &row)) in entries.iter().zip(added.chosen).enumerate() {
             if self.identity.is_none() || std::mem::replace(&mut is_new[entry as usize], false) {
                 new.push(i as u32);
-                self.link(entry, keys[i]);
+                self.chains.link(entry, keys[i]);
                 self.weights[entry as usize] = 0;
                 self.matched[entry as usize] = matched.get(row as usize).copied().unwrap_or(0);
             }
@@ -190,25 +183,8 @@ impl Arrangement {
         Ok(())
     }
 
-    fn link(&mut self, entry: u32, key: u32) {
-        let head = std::mem::replace(&mut self.heads[key as usize], entry);
-        self.next[entry as usize] = head;
-        self.previous[entry as usize] = NONE;
-        self.key_of[entry as usize] = key;
-        if head != NONE {
-            self.previous[head as usize] = entry;
-        }
-    }
-
     fn drop_entry(&mut self, entry: u32) {
-        let (before, after, key) = (self.previous[entry as usize], self.next[entry as usize], self.key_of[entry as usize]);
-        match before {
-            NONE => self.heads[key as usize] = after,
-            before => self.next[before as usize] = after,
-        }
-        if after != NONE {
-            self.previous[after as usize] = before;
-        }
+        self.chains.unlink(entry);
         if let (Some(rows), Some(identity)) = (&mut self.rows, &mut self.identity) {
             rows.remove(entry);
             identity.release(entry);
@@ -223,14 +199,13 @@ impl Arrangement {
     /// Bytes of memory held, about.
     pub fn bytes(&self) -> usize {
         let rows = self.rows.as_ref().map_or(0, RowStore::bytes) + self.identity.as_ref().map_or(0, KeyIndex::bytes);
-        self.keys.bytes() + self.totals.capacity() * 12 + self.weights.capacity() * 28 + rows
+        self.keys.bytes() + self.totals.capacity() * 8 + self.weights.capacity() * 16 + self.chains.bytes() + rows
     }
 
     /// Writes everything.
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
         self.keys.save(out)?;
         out.i64s(&self.totals);
-        out.u32s(&self.heads);
         if let Some(rows) = &self.rows {
             rows.save(out)?;
         }
@@ -239,7 +214,7 @@ impl Arrangement {
         }
         out.i64s(&self.weights);
         out.i64s(&self.matched);
-        [&self.next, &self.previous, &self.key_of].into_iter().for_each(|links| out.u32s(links));
+        self.chains.save(out);
         Ok(())
     }
 
@@ -247,7 +222,6 @@ impl Arrangement {
     pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         self.keys.load(input)?;
         self.totals = input.i64s()?;
-        self.heads = input.u32s()?;
         if let Some(rows) = &mut self.rows {
             rows.load(input, NONE as usize)?;
         }
@@ -256,14 +230,9 @@ impl Arrangement {
         }
         self.weights = input.i64s()?;
         self.matched = input.i64s()?;
-        for links in [&mut self.next, &mut self.previous, &mut self.key_of] {
-            *links = input.u32s()?;
-        }
         let (keys, entries) = (self.keys.slots(), self.weights.len());
-        let sized = self.totals.len() == keys
-            && self.heads.len() == keys
-            && [&self.next, &self.previous, &self.key_of].iter().all(|l| l.len() == entries);
-        let linked = self.heads.iter().chain(&self.next).chain(&self.previous).all(|&e| e == NONE || (e as usize) < entries);
-        if sized && linked && self.matched.len() == entries { Ok(()) } else { Err(damaged("join state")) }
+        self.chains.load(input, keys, entries)?;
+        let sized = self.totals.len() == keys && self.matched.len() == entries;
+        if sized { Ok(()) } else { Err(damaged("join state")) }
     }
 }

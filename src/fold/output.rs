@@ -1,13 +1,16 @@
 //! The materialised result of a view: what readers scan and probe.
 //!
-//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Three ways, picked when it is built: append-only
+//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Where it has a key, rows are also found by the values of other
+//! columns, once they have been asked for by those ([`Output::index_by`]): such an index is kept up from then on, and is in no checkpoint.
+//!
+//! Three ways, picked when it is built: append-only
 //! without a key keeps no index at all; with a key, the index has the key only, and the retraction and insertion of a key is an
 //! update in place of its entry; else the index has whole rows, and equal rows are one row with a count.
 //!
 //! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key it needs no
 //! comparison of whole rows as long as each key comes at most once with each sign, as from an aggregate; otherwise it consolidates.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -16,6 +19,7 @@ use datafusion::common::ScalarValue;
 use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, take_all};
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
+use super::value_index::ValueIndex;
 use super::{Chunk, RowStore, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
@@ -39,6 +43,10 @@ pub struct Output {
     /// Made with the first rows, since types that cannot be indexed are an error then; absent if append-only without a key.
     index: Option<KeyIndex>,
     rows: RowStore,
+    /// Rows with a key by other columns.
+    by_values: Vec<ValueIndex>,
+    /// The chunks as they are now, once somebody has asked for them.
+    chunks: OnceLock<Arc<[Chunk]>>,
     /// Count of each row, by number; without a key only.
     counts: Vec<i64>,
     /// Rows, each as often as it counts.
@@ -60,7 +68,19 @@ impl Output {
     /// An empty result. `key`: columns that identify a row, if known. `append_only`: no row is ever retracted.
     pub fn new(schema: SchemaRef, key: Option<Vec<usize>>, append_only: bool) -> Self {
         let rows = RowStore::new(schema.clone());
-        Output { schema, key, append_only, index: None, rows, counts: Vec::new(), total: 0, marks: Marks::default(), places: Vec::new() }
+        Output {
+            schema,
+            key,
+            append_only,
+            index: None,
+            rows,
+            by_values: Vec::new(),
+            chunks: OnceLock::new(),
+            counts: Vec::new(),
+            total: 0,
+            marks: Marks::default(),
+            places: Vec::new(),
+        }
     }
 
     /// The columns that identify a row, if known.
@@ -81,6 +101,10 @@ impl Output {
     /// Applies one step's deltas; answers the net change, `None` if nothing changed. Cost: O(rows of the deltas) whatever the
     /// size of the result. Errors: XX000 for a row retracted that is not there, or two rows of one key.
     pub fn apply(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
+        if deltas.iter().all(|delta| delta.num_rows() == 0) {
+            return Ok(None);
+        }
+        self.chunks.take();
         let change = if self.append_only && self.key.is_none() {
             self.apply_growth(deltas)
         } else if self.key.is_some() {
@@ -219,6 +243,7 @@ impl Output {
             }
             if change.retract != NONE {
                 self.rows.remove(change.number);
+                self.by_values.iter_mut().for_each(|index| index.remove(change.number));
                 removed.push(change.retract);
             }
             if change.insert != NONE {
@@ -228,6 +253,7 @@ impl Output {
         }
         let after = take_all(columns, &added)?;
         self.rows.insert(&after, &owners)?;
+        self.by_values.iter_mut().try_for_each(|index| index.add(&after, &owners))?;
         for change in changes.iter().filter(|c| !self.rows.contains(c.number)) {
             self.index.as_mut().expect("made when paired").release(change.number);
         }
@@ -238,7 +264,62 @@ impl Output {
 
     /// The rows as they are now. Cost O(chunks).
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { schema: self.schema.clone(), chunks: self.rows.snapshot(), rows: self.total }
+        let chunks = self.chunks.get_or_init(|| self.rows.snapshot()).clone();
+        Snapshot { schema: self.schema.clone(), chunks, rows: self.total }
+    }
+
+    /// True if the rows are those of the snapshot still.
+    pub fn is_at(&self, snapshot: &Snapshot) -> bool {
+        self.chunks.get().is_some_and(|chunks| Arc::ptr_eq(chunks, &snapshot.chunks))
+    }
+
+    /// True if rows are found by the values of these columns, in whatever order.
+    pub fn is_indexed_by(&self, columns: &[usize]) -> bool {
+        self.key.as_ref().is_some_and(|key| same_columns(key, columns))
+            || self.by_values.iter().any(|index| same_columns(index.columns(), columns))
+    }
+
+    /// Lets rows be found by the values of these columns. Cost O(rows) the first time. Errors: 0A000 if rows have no key, or for
+    /// columns of a type that has no order.
+    pub fn index_by(&mut self, columns: &[usize]) -> Result<()> {
+        if self.is_indexed_by(columns) {
+            return Ok(());
+        }
+        if self.key.is_none() {
+            return Err(no_key());
+        }
+        let mut index = ValueIndex::new(&self.schema, columns)?;
+        for (rows, numbers) in self.rows.numbered()? {
+            index.add(rows.columns(), &numbers)?;
+        }
+        self.by_values.push(index);
+        Ok(())
+    }
+
+    /// Forgets the indexes of other columns than these.
+    pub fn retain_indexes(&mut self, wanted: &[Vec<usize>]) {
+        self.by_values.retain(|index| wanted.iter().any(|columns| same_columns(columns, index.columns())));
+    }
+
+    /// The rows whose `columns` have one of these values, each once; NULL is no value. `None` if they are not indexed.
+    pub fn find(&self, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+        let count = values.first().map_or(0, |v| v.len());
+        let in_order = |indexed: &[usize]| -> Vec<ArrayRef> {
+            indexed.iter().filter_map(|c| columns.iter().position(|column| column == c)).map(|i| values[i].clone()).collect()
+        };
+        let mut numbers = match self.by_values.iter().find(|index| same_columns(index.columns(), columns)) {
+            Some(index) => index.find(&in_order(index.columns()), count)?,
+            None => match &self.key {
+                Some(key) if same_columns(key, columns) => {
+                    self.index.as_ref().map_or(Ok(Vec::new()), |index| index.find(&in_order(key), count))?
+                }
+                _ => return Ok(None),
+            },
+        };
+        numbers.retain(|number| self.rows.contains(*number));
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Some(batch_of(&self.schema, self.rows.gather(&numbers)?, numbers.len())?))
     }
 
     /// The row of a key, given in the order of the key columns; one probe. Errors: 0A000 if the result has no key.
@@ -270,7 +351,8 @@ impl Output {
 
     /// Bytes of memory held, about.
     pub fn state_bytes(&self) -> usize {
-        self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes)
+        let by_values = self.by_values.iter().map(ValueIndex::bytes).sum::<usize>();
+        self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes) + by_values
     }
 
     /// Writes the rows. Cost O(rows).
@@ -299,6 +381,10 @@ impl Output {
             self.rows.load(input, slots)
         })
     }
+}
+
+fn same_columns(a: &[usize], b: &[usize]) -> bool {
+    a.len() == b.len() && a.iter().all(|column| b.contains(column))
 }
 
 fn no_key() -> Error {

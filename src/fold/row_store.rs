@@ -77,6 +77,11 @@ impl Chunk {
         if self.copies.is_some() { self.indices().len() } else { self.rows_live }
     }
 
+    /// The live rows, each once.
+    fn rows_once(&self) -> Result<RecordBatch> {
+        Chunk { copies: None, ..self.clone() }.batch()
+    }
+
     fn is_live(&self, row: usize) -> bool {
         self.live.as_ref().is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)
     }
@@ -104,6 +109,13 @@ struct Stored {
     owners: Vec<u32>,
     /// Which came first: a snapshot has its chunks in this order, so that rows that only come stand as they came.
     age: u64,
+}
+
+impl Stored {
+    /// The numbers of the live rows; none if rows have no numbers.
+    fn owners_live(&self) -> Vec<u32> {
+        self.chunk.live_rows().into_iter().filter_map(|row| self.owners.get(row as usize).copied()).collect()
+    }
 }
 
 /// Rows by number.
@@ -294,9 +306,9 @@ impl RowStore {
             self.rows -= stored.chunk.rows_live;
             self.bytes -= batch_bytes(&stored.chunk.batch);
             let live = stored.chunk.live_rows();
-            owners.extend(live.iter().filter_map(|&r| stored.owners.get(r as usize)));
+            owners.extend(stored.owners_live());
             copies.extend(live.iter().map(|&r| stored.chunk.copies.as_ref().map_or(1, |c| c[r as usize])));
-            batches.push(Chunk { copies: None, ..stored.chunk }.batch()?);
+            batches.push(stored.chunk.rows_once()?);
         }
         let batch = if batches.len() == 1 { batches.swap_remove(0) } else { compute::concat_batches(&self.schema, &batches)? };
         if batch.num_rows() > 0 {
@@ -317,15 +329,19 @@ impl RowStore {
         stored
     }
 
+    /// All live rows with their numbers, the oldest first. Cost O(rows).
+    pub fn numbered(&self) -> Result<Vec<(RecordBatch, Vec<u32>)>> {
+        self.by_age().into_iter().map(|stored| Ok((stored.chunk.rows_once()?, stored.owners_live()))).collect()
+    }
+
     /// Writes all live rows with their numbers. Cost O(rows).
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
         let live = self.by_age();
         out.u64(live.len() as u64);
         for stored in live {
             let rows = stored.chunk.live_rows();
-            out.batch(&compact_views(&Chunk { copies: None, ..stored.chunk.clone() }.batch()?)?)?;
-            let owners: Vec<u32> = rows.iter().filter_map(|&r| stored.owners.get(r as usize).copied()).collect();
-            out.u32s(&owners);
+            out.batch(&compact_views(&stored.chunk.rows_once()?)?)?;
+            out.u32s(&stored.owners_live());
             let copies: Vec<i64> = rows.iter().filter_map(|&r| stored.chunk.copies.as_ref().map(|c| c[r as usize])).collect();
             out.i64s(&copies);
         }

@@ -11,7 +11,7 @@ use arrow::ipc::writer::StreamWriter;
 use crate::error::{Error, Result, code};
 
 /// Version of every format inside a checkpoint; raised with each change of any of them (arrow-row bytes included).
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Writes a checkpoint.
 pub struct StateWriter {

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray, StringViewArray,
+    Array, ArrayRef, AsArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray, ListArray, StringViewArray,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -33,6 +33,8 @@ const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: 
 /// A cast to one PostgreSQL type, from whatever type its argument has.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct PgCast {
+    /// The type of its argument, where its field does not tell all of it: an enumeration.
+    source: Option<PgType>,
     target: PgType,
     signature: Signature,
 }
@@ -40,7 +42,20 @@ pub struct PgCast {
 impl PgCast {
     /// A cast to `target`.
     pub fn new(target: PgType) -> Self {
-        PgCast { target, signature: Signature::any(1, Volatility::Immutable) }
+        PgCast { source: None, target, signature: Signature::any(1, Volatility::Immutable) }
+    }
+
+    /// A cast of values of `source` to `target`.
+    pub fn between(source: PgType, target: PgType) -> Self {
+        // DataFusion prints constants, and has no text for a list of an enumeration's values: a cast to one is not computed beforehand.
+        let lists = matches!(target, PgType::Array(_)) && target.is_of_enum();
+        let volatility = if lists { Volatility::Volatile } else { Volatility::Immutable };
+        PgCast { source: Some(source), target, signature: Signature::any(1, volatility) }
+    }
+
+    /// The type that it casts from, if it was told.
+    pub fn source(&self) -> Option<&PgType> {
+        self.source.as_ref()
     }
 
     /// The type it casts to.
@@ -80,7 +95,8 @@ impl ScalarUDFImpl for PgCast {
             return Err(Error::internal("a cast takes one argument").into());
         };
         let array = value.to_array(1)?;
-        let result = cast_array(&array, &PgType::of(field), &self.target)?;
+        let source = self.source.clone().unwrap_or_else(|| PgType::of(field));
+        let result = cast_array(&array, &source, &self.target)?;
         match value {
             ColumnarValue::Array(_) => Ok(ColumnarValue::Array(result)),
             ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
@@ -191,6 +207,8 @@ fn exists(source: &PgType, target: &PgType) -> bool {
 pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
     let array = &normal(array)?;
     match (source, target) {
+        (PgType::Enum(of), t) if is_text(t) => Ok(texts(&(Arc::new(of.texts(array)?) as ArrayRef), t)),
+        (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         (s, t) if is_int(t) && is_float(s) => round_float(array, &t.arrow()),
@@ -213,6 +231,12 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         }
         (s, t) => through_text(array, s, t),
     }
+}
+
+fn cast_items(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+    let (_, offsets, items, nulls) = array.as_list::<i32>().clone().into_parts();
+    let items = cast_array(&items, source, target)?;
+    Ok(Arc::new(ListArray::try_new(Arc::new(Field::new_list_field(target.arrow(), true)), offsets, items, nulls)?))
 }
 
 /// Strings in one layout, dictionaries unpacked.

@@ -16,6 +16,8 @@ pub mod arith;
 mod array_text;
 pub mod cast;
 mod distinct;
+pub mod domains;
+pub mod enums;
 pub mod exact_float;
 pub mod json;
 mod json_text;
@@ -96,6 +98,9 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.push(length::function());
     all.push(type_of::function());
     all.extend(sleep::functions());
+    all.extend(enums::functions());
+    all.extend(enums::lenient());
+    all.push(domains::function());
     all
 }
 

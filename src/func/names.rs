@@ -94,7 +94,11 @@ fn function_name(function: &Function) -> Option<(String, bool)> {
 /// The name of a cast's type: pg_type's (int4, not integer).
 fn type_name(ty: &Sql) -> String {
     let pg = pg_type(ty).map(|t| if let crate::data::PgType::Array(item) = t { item.typname() } else { t.typname() });
-    pg.unwrap_or_else(|_| ty.to_string().to_lowercase())
+    let of_user = || match ty {
+        Sql::Custom(name, _) => name.0.last().and_then(|part| part.as_ident()).map(identifier),
+        _ => None,
+    };
+    pg.ok().or_else(of_user).unwrap_or_else(|| ty.to_string().to_lowercase())
 }
 
 #[cfg(test)]

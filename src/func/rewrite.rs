@@ -6,9 +6,10 @@
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length;
-//! 5. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
-//! 6. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
-//! 7. unsigned columns of window functions become bigint ([`signed`]).
+//! 5. values of enumerations are given the labels beside them ([`enums`]);
+//! 6. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
+//! 7. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
+//! 8. unsigned columns of window functions become bigint ([`signed`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -26,10 +27,11 @@ use super::arith;
 use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
+use super::enums;
 use super::length;
 use super::scalar::define::Function;
 use super::text_io;
-use crate::data::PgType;
+use crate::data::{Enums, PgType};
 use crate::error::{Error, code};
 
 /// The rule; see the head of this module.
@@ -41,18 +43,18 @@ impl AnalyzerRule for Meaning {
         "postgresql_meaning"
     }
 
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> DfResult<LogicalPlan> {
         let mut recursive = false;
         plan.apply_with_subqueries(|node| {
             recursive |= matches!(node, LogicalPlan::RecursiveQuery(_));
             Ok(if recursive { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
-        let outer = DFSchema::empty();
-        Ok(plan.transform_up_with_subqueries(|node| rewrite_node(node, &outer, !recursive))?.data)
+        let (outer, enums) = (DFSchema::empty(), enums::known(config));
+        Ok(plan.transform_up_with_subqueries(|node| rewrite_node(node, &outer, !recursive, &enums))?.data)
     }
 }
 
-fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult<Transformed<LogicalPlan>> {
+fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enums) -> DfResult<Transformed<LogicalPlan>> {
     let mut schema = merge_schema(&plan.inputs());
     if let LogicalPlan::TableScan(scan) = &plan {
         schema.merge(&DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?);
@@ -68,7 +70,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult
     let named = |expr: Expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| if projects { signed(e, &schema) } else { Ok(Transformed::no(e)) })?;
-        let rewritten = rewritten.transform_data(|e| e.transform_up(|e| rewrite_expr(e, &schema, literals)))?;
+        let rewritten = rewritten.transform_data(|e| e.transform_up(|e| rewrite_expr(e, &schema, literals, enums)))?;
         Ok(rewritten.update_data(|e| name.restore(e)))
     };
     let plan = plan.map_expressions(|expr| match expr {
@@ -76,7 +78,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool) -> DfResult
         Expr::GroupingSet(_) => expr.map_children(named),
         expr => named(expr),
     })?;
-    plan.map_data(|plan| match plan {
+    plan.map_data(|plan| match enums::settle_node(plan, enums)? {
         LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
         other => other.recompute_schema(),
@@ -111,8 +113,8 @@ pub fn literal(value: &ScalarValue) -> Option<ScalarValue> {
     }
 }
 
-fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool) -> DfResult<Transformed<Expr>> {
-    match expr {
+fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) -> DfResult<Transformed<Expr>> {
+    match enums::settle(expr, schema, enums)?.data {
         Expr::Literal(value, None) if literals || value.data_type().is_decimal() => match literal(&value) {
             Some(typed) => Ok(Transformed::yes(Expr::Literal(typed, None))),
             None => Ok(Transformed::no(Expr::Literal(value, None))),

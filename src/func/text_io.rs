@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
-    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, UInt32Type, i256,
+    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType, TimestampSecondType, UInt32Type, i256,
 };
 use datafusion::common::ScalarValue;
 
@@ -51,6 +51,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), None),
         PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), Some("UTC".into())),
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
+        PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),
         PgType::Bytea => ScalarValue::Binary(Some(bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
@@ -300,6 +301,9 @@ pub fn json(ty: &PgType, text: &str) -> Result<String> {
 pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String>> {
     if array.is_null(row) {
         return Ok(None);
+    }
+    if let PgType::Enum(of) = ty {
+        return of.label(array.as_primitive::<TimestampSecondType>().value(row)).map(|label| Some(label.to_string()));
     }
     let usual = PgType::of_arrow(array.data_type()).arrow();
     let is_plain = matches!(array.data_type(), DataType::List(_) | DataType::Utf8);

@@ -25,8 +25,8 @@ use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
 use super::scalar::times;
-use crate::data::PgType;
 use crate::data::datetime::{Zone, parse_timestamptz, put_timestamptz};
+use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
 const TEXT: DataType = DataType::Utf8View;
@@ -94,7 +94,7 @@ impl AnalyzerRule for InZone {
 
 fn is_instant(ty: &DataType) -> bool {
     match ty {
-        DataType::Timestamp(_, zone) => zone.is_some(),
+        DataType::Timestamp(_, zone) => zone.is_some() && EnumType::of_arrow(ty).is_none(),
         DataType::List(item) | DataType::LargeList(item) => is_instant(item.data_type()),
         DataType::Struct(fields) => fields.iter().any(|f| is_instant(f.data_type())),
         _ => false,
@@ -176,7 +176,7 @@ impl InZone {
         }
         let yes = |expr: Expr| Ok(Transformed::yes(expr));
         match (from, to) {
-            _ if utc => Ok(Transformed::no(again(arg))),
+            _ if utc || [from, to].iter().any(|ty| EnumType::of_arrow(ty).is_some()) => Ok(Transformed::no(again(arg))),
             (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, Some(_))) => Ok(Transformed::no(again(arg))),
             (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, None)) => yes(self.moved(arg, from)),
             (DataType::Timestamp(_, Some(_)), DataType::Date32 | DataType::Time64(_)) => yes(again(self.moved(arg, from))),

@@ -37,6 +37,8 @@ const PACKED_BYTES_MIN: usize = 64 << 10;
 const PIECE_BYTES: usize = 65_534;
 /// A buffer smaller than this is not worth packing.
 const PIECE_BYTES_MIN: usize = 128;
+/// After a piece that packing makes less than an eighth smaller, so many of the same buffer are not packed.
+const PIECES_PLAIN: usize = 15;
 /// Bytes of the prefix of an encapsulated message: the continuation mark and the length of the metadata.
 const PREFIX_BYTES: usize = 8;
 
@@ -70,7 +72,7 @@ impl Encoder {
         let at = out.len();
         if packed {
             out.extend_from_slice(&length(bytes)?.to_le_bytes());
-            body.iter().flat_map(|b| b.chunks(PIECE_BYTES)).try_for_each(|piece| self.piece(out, piece))?;
+            body.iter().try_for_each(|buffer| self.pieces(out, buffer))?;
         } else {
             body.iter().for_each(|b| out.extend_from_slice(b));
         }
@@ -80,16 +82,25 @@ impl Encoder {
         Ok(())
     }
 
-    fn piece(&mut self, out: &mut Vec<u8>, piece: &[u8]) -> Result<()> {
-        let packed = if piece.len() < PIECE_BYTES_MIN {
-            piece.len()
-        } else {
-            compress_into_with_table(piece, &mut self.packed, &mut self.table).map_err(|e| Error::internal(e.to_string()))?
-        };
-        let bytes = if packed < piece.len() { &self.packed[..packed] } else { piece };
-        out.extend_from_slice(&(piece.len() as u32).to_le_bytes());
-        out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        out.extend_from_slice(bytes);
+    /// Appends a buffer in pieces. Where packing one hardly pays, as with random text, the next few stand as they are.
+    fn pieces(&mut self, out: &mut Vec<u8>, buffer: &[u8]) -> Result<()> {
+        let mut plain = 0;
+        for piece in buffer.chunks(PIECE_BYTES) {
+            let packed = if plain > 0 || piece.len() < PIECE_BYTES_MIN {
+                piece.len()
+            } else {
+                compress_into_with_table(piece, &mut self.packed, &mut self.table).map_err(|e| Error::internal(e.to_string()))?
+            };
+            plain = match packed {
+                _ if plain > 0 => plain - 1,
+                packed if packed > piece.len() - piece.len() / 8 => PIECES_PLAIN,
+                _ => 0,
+            };
+            let bytes = if packed < piece.len() { &self.packed[..packed] } else { piece };
+            out.extend_from_slice(&(piece.len() as u32).to_le_bytes());
+            out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
         Ok(())
     }
 }
@@ -272,6 +283,23 @@ mod tests {
             assert!(rows < 20_000 || bytes < batch.get_array_memory_size() / 2, "{bytes} bytes");
         }
         assert_eq!(schema_from_bytes(&schema_to_bytes(&schema).unwrap()), Some(schema));
+    }
+
+    #[test]
+    fn what_cannot_be_packed_round_trips() {
+        let schema = Arc::new(Schema::new(vec![Field::new("t", DataType::Utf8View, true)]));
+        let mut state = 1u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{:016x}", state.rotate_left(23))
+        };
+        // Noise, then a text that packs well: it comes while pieces are not packed, and after.
+        let noisy: Vec<String> = (0..40_000).map(|_| noise()).collect();
+        let texts = noisy.iter().cloned().chain((0..80_000).map(|_| "again and again".to_string()));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from_iter_values(texts))]).unwrap();
+        let (back, bytes) = round_trip(&batch);
+        assert_eq!(back, batch);
+        assert!(bytes < batch.get_array_memory_size());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use sqlparser::ast;
 use crate::catalog::{Name, Path, Relation, RelationId, RelationKind, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
+use crate::func::enums;
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
@@ -84,6 +85,7 @@ impl Names {
     /// A session state that resolves names by these.
     pub fn state(&self) -> SessionState {
         let mut state = self.base.clone();
+        enums::know(state.config_mut().options_mut(), self.scope.enums());
         state.register_catalog_list(Arc::new(self.clone()));
         state
     }

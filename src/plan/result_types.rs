@@ -26,6 +26,11 @@ pub fn types(plan: &LogicalPlan, fields: &Fields) -> Vec<PgType> {
     fields.iter().enumerate().map(one).collect()
 }
 
+/// True if column `i` of a plan that is not analyzed yet is a literal whose type its place decides.
+pub fn is_unknown(plan: &LogicalPlan, i: usize) -> bool {
+    Types::default().column(plan, i).is_none()
+}
+
 /// The type that was found, if the field can carry it.
 fn fitting(found: Option<PgType>, field: &FieldRef) -> PgType {
     let fits = |ty: &PgType| ty.arrow() == *field.data_type() || is_text(&ty.arrow()) && is_text(field.data_type());
@@ -34,6 +39,11 @@ fn fitting(found: Option<PgType>, field: &FieldRef) -> PgType {
 
 fn is_text(ty: &DataType) -> bool {
     matches!(ty, DataType::Utf8 | DataType::Utf8View)
+}
+
+/// True for a literal whose type its place decides.
+fn is_untyped(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(value, None) if value.is_null() || is_text(&value.data_type()))
 }
 
 /// True if the Arrow type stands for more than one PostgreSQL type that a client tells apart.
@@ -90,6 +100,7 @@ impl Types {
                 let branches: Vec<_> = union.inputs.iter().map(|input| self.column(input, i)).collect();
                 common(branches).or(Some(PgType::Text))
             }
+            LogicalPlan::Values(values) if values.values.iter().all(|row| is_untyped(&row[i])) => None,
             LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Filter(_)
             | LogicalPlan::Sort(_)

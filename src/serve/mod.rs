@@ -4,11 +4,14 @@
 //!    plan may be kept and run again.
 //! 2. For each run the engine makes a [`cut::ReadCut`]: for every relation named, what it holds at one position.
 //! 3. DataFusion asks the provider to scan; it finds the cut in the session's configuration and answers with the segments and
-//!    the tail of a stream, or the chunks of a view's snapshot.
+//!    the tail of a stream, or the chunks of a view's snapshot; of a table whose key the conditions name ([`keys`]), only the
+//!    rows of those keys ([`table`]).
 //!
 //! Invariant: whatever a plan scans, it scans at the position of the one cut.
 
 pub mod cut;
+pub mod keys;
 pub mod provider;
 pub mod segments;
 pub mod system;
+pub mod table;

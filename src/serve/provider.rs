@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -19,9 +20,10 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
-use super::cut::{ReadCut, Readable, projected, snapshot_batches};
-use super::segments;
+use super::cut::{ReadCut, Readable};
 use super::system::{SystemContext, SystemRelation};
+use super::table::TableRows;
+use super::{keys, segments};
 use crate::catalog::Relation;
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};
@@ -53,12 +55,13 @@ impl TableProvider for RelationProvider {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
-        // Segments are skipped by their statistics; the rows that remain are filtered above.
-        let kind = match self.relation.has_node() {
-            false => TableProviderFilterPushDown::Inexact,
-            true => TableProviderFilterPushDown::Unsupported,
+        // Segments are skipped by their statistics, rows of a table found by their keys; those that remain are filtered above.
+        let columns = keys::of_table(&self.relation);
+        let kind = |filter: &&Expr| match self.relation.has_node() {
+            true if !keys::names_values(filter, &self.schema, &columns) => TableProviderFilterPushDown::Unsupported,
+            _ => TableProviderFilterPushDown::Inexact,
         };
-        Ok(vec![kind; filters.len()])
+        Ok(filters.iter().map(kind).collect())
     }
 
     async fn scan(
@@ -72,15 +75,8 @@ impl TableProvider for RelationProvider {
         let readable = cut.as_ref().and_then(|cut| cut.relations.get(&self.relation.id));
         match readable {
             Some(Readable::Events(slice)) => self.scan_events(state, slice, projection, filters, limit),
-            Some(Readable::Rows(snapshot)) => {
-                // A node may keep more columns, behind those that this statement sees.
-                let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
-                let batches = snapshot_batches(snapshot, Some(projection.unwrap_or(&seen)))?;
-                in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
-            }
-            Some(Readable::Batches(batches)) => {
-                let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
-                let batches = batches.iter().map(|batch| batch.project(projection.unwrap_or(&seen))).collect::<Result<Vec<_>, _>>()?;
+            Some(Readable::Rows(rows)) => {
+                let batches = self.rows_of(rows, projection, filters)?;
                 in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
             }
             None => Err(DataFusionError::Internal(format!("relation {} is not part of the cut", self.relation.name))),
@@ -89,6 +85,20 @@ impl TableProvider for RelationProvider {
 }
 
 impl RelationProvider {
+    /// The rows that may meet the filters.
+    fn rows_of(&self, rows: &TableRows, projection: Option<&Vec<usize>>, filters: &[Expr]) -> crate::error::Result<Vec<RecordBatch>> {
+        // A node may keep more columns, behind those that this statement sees.
+        let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let columns = projection.unwrap_or(&seen);
+        for key in keys::of_table(&self.relation) {
+            if let Some(wanted) = keys::wanted(filters, &self.schema, &key) {
+                let found = rows.of_keys(&key, &wanted)?;
+                return Ok(found.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?);
+            }
+        }
+        rows.batches(Some(columns)).collect()
+    }
+
     fn scan_events(
         &self,
         state: &dyn Session,
@@ -161,8 +171,16 @@ impl RelationProvider {
     }
 }
 
+/// The schema of a projection.
+fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> crate::error::Result<SchemaRef> {
+    Ok(match projection {
+        Some(columns) => schema.project(columns)?.into(),
+        None => schema.clone(),
+    })
+}
+
 /// A scan of batches in memory, dealt out over the partitions.
-fn in_memory(batches: Vec<arrow::array::RecordBatch>, schema: SchemaRef, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
+fn in_memory(batches: Vec<RecordBatch>, schema: SchemaRef, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
     let mut dealt = vec![Vec::new(); partitions.clamp(1, batches.len().max(1))];
     let count = dealt.len();
     for (i, batch) in batches.into_iter().enumerate() {

@@ -3,6 +3,7 @@
 use sqlparser::ast::{self, Expr, Value};
 
 use super::fold_name;
+use super::statement::{NamedType, SqlType};
 use crate::catalog::{Column, Name};
 use crate::data::{OFFSET, OP, POSITION, PgType, ROW, TIME};
 use crate::error::{Error, Result, code};
@@ -51,8 +52,28 @@ pub(super) fn checked_name(name: String) -> Result<String> {
     Ok(name)
 }
 
-/// The type that a type name of SQL stands for. Errors: 42704.
-pub fn sql_type(name: &ast::DataType) -> Result<PgType> {
+/// The type that a type name of SQL stands for: one of PostgreSQL's, or by its name one of a user's. Errors: 42704.
+pub fn sql_type(name: &ast::DataType) -> Result<SqlType> {
+    match (known_type(name), name) {
+        (Err(e), ast::DataType::Custom(user, modifiers)) if e.code() == code::UNDEFINED_OBJECT && modifiers.is_empty() => {
+            // One that is known is refused for a reason.
+            if PgType::parse(&user.to_string()).is_ok() {
+                return Err(e);
+            }
+            Ok(SqlType::Named(NamedType { name: relation_name(user)?, array: false }))
+        }
+        (Err(e), ast::DataType::Array(ast::ArrayElemTypeDef::SquareBracket(item, _))) if e.code() == code::UNDEFINED_OBJECT => {
+            match sql_type(item)? {
+                SqlType::Named(item) => Ok(SqlType::Named(NamedType { array: true, ..item })),
+                SqlType::Known(_) => Err(e),
+            }
+        }
+        (known, _) => known.map(SqlType::Known),
+    }
+}
+
+/// The type of PostgreSQL's that a type name of SQL stands for. Errors: 42704.
+pub fn known_type(name: &ast::DataType) -> Result<PgType> {
     if let ast::DataType::Timestamp(Some(0..6), _)
     | ast::DataType::Time(Some(0..6), _)
     | ast::DataType::Interval { precision: Some(0..6), .. } = name

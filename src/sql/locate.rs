@@ -14,8 +14,9 @@ const NAMING: [&str; 5] =
 /// The error with the position in `sql` of the name it is about, if it has none yet and the name is there. Cost O(length of `sql`).
 pub fn located(sql: &str, error: Error) -> Error {
     // A function may be given what it does not take by another SQLSTATE too.
+    let of_type = error.code() == code::UNDEFINED_OBJECT && error.message().starts_with("type ");
     let misused = error.code() == code::DATATYPE_MISMATCH && error.message().starts_with("function ");
-    if error.fields().position.is_some() || !NAMING.contains(&error.code()) && !misused {
+    if error.fields().position.is_some() || !NAMING.contains(&error.code()) && !misused && !of_type {
         return error;
     }
     let Some(name) = named(error.message()) else { return error };

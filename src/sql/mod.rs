@@ -18,8 +18,10 @@
 
 mod array_types;
 mod changes;
+pub mod condition;
 pub mod convert;
 pub mod hidden;
+mod identity;
 mod intervals;
 pub mod ksql;
 pub mod locate;
@@ -37,6 +39,7 @@ pub mod split;
 pub mod statement;
 mod windows;
 
+pub use condition::{value_as, with_value};
 pub use locate::located;
 pub use parse::parse;
 pub use secrets::redacted;

@@ -9,6 +9,7 @@ use super::array_types;
 use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
 use super::convert::{checked_name, last_name, relation_name};
 use super::fold_name;
+use super::identity;
 use super::intervals;
 use super::locking;
 use super::misspelt;
@@ -72,7 +73,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(array_types::spelled(tokens))));
+    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
@@ -101,6 +102,12 @@ impl Reader<'_> {
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
+            ["create", "type", _] => self.create_type(),
+            ["do", ..] => self.do_block(),
+            ["alter", "type", _] => self.alter_type(),
+            ["drop", "type" | "domain", _] => self.drop_types(),
+            ["create", "domain", _] => self.create_domain(),
+            ["alter", "domain", _] => self.alter_domain(),
             ["create", "schema", _] => self.create_schema(),
             ["alter", "schema", _] => self.alter_schema(),
             ["drop", "schema", _] => self.drop_schemas(),
@@ -510,10 +517,12 @@ impl Reader<'_> {
 
 mod absent;
 mod alter;
+mod blocks;
 mod comment;
 mod copy;
 mod create_as;
 mod cursors;
+mod domains;
 mod locks;
 mod notify;
 mod roles;
@@ -522,3 +531,4 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod types;

@@ -7,12 +7,12 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, ValueWithSpan, Visit,
-    Visitor,
+    ArrayElemTypeDef, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value,
+    ValueWithSpan, Visit, Visitor,
 };
 use sqlparser::tokenizer::Location;
 
-use super::convert::name_parts;
+use super::convert::{name_parts, relation_name};
 use super::parse::written_query;
 use super::split::char_position;
 use super::{fold_name, windows};
@@ -27,17 +27,20 @@ const SELECT: &str = "SELECT ";
 
 /// The schema to be put before an unqualified name, if any.
 pub type SchemaOf<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// The text in the place of the name of a user's type, if it is one.
+pub type TypeOf<'a> = &'a dyn Fn(&Name) -> Option<String>;
 /// The new name of what has that name, if it has another one.
 pub type Renamed<'a> = &'a dyn Fn(&Name) -> Option<Name>;
 
-/// A query with a schema before each unqualified name for which `schema_of` has one. Errors: 42601.
-pub fn query(sql: &str, schema_of: SchemaOf<'_>) -> Result<String> {
-    edited(sql, What::Qualify(schema_of))
+/// A query with a schema before each unqualified name for which `schema_of` has one, and types by the names that `type_of` has for them.
+/// Errors: 42601.
+pub fn query(sql: &str, schema_of: SchemaOf<'_>, type_of: TypeOf<'_>) -> Result<String> {
+    edited(sql, What::Qualify(schema_of, type_of))
 }
 
 /// The same for an expression.
-pub fn expression(sql: &str, schema_of: SchemaOf<'_>) -> Result<String> {
-    query(&format!("{SELECT}{sql}"), schema_of).map(|text| text[SELECT.len()..].to_string())
+pub fn expression(sql: &str, schema_of: SchemaOf<'_>, type_of: TypeOf<'_>) -> Result<String> {
+    query(&format!("{SELECT}{sql}"), schema_of, type_of).map(|text| text[SELECT.len()..].to_string())
 }
 
 /// A query with other names in its literals. Errors: 42601.
@@ -86,7 +89,7 @@ fn edited(sql: &str, what: What<'_>) -> Result<String> {
 }
 
 enum What<'a> {
-    Qualify(SchemaOf<'a>),
+    Qualify(SchemaOf<'a>, TypeOf<'a>),
     Rename(Renamed<'a>),
 }
 
@@ -113,7 +116,7 @@ impl Finder<'_> {
     }
 
     fn named(&mut self, name: &Ident) {
-        let What::Qualify(schema_of) = &self.what else { return };
+        let What::Qualify(schema_of, _) = &self.what else { return };
         let folded = fold_name(name);
         if self.open.iter().any(|level| level.known.contains(&folded)) {
             return;
@@ -124,13 +127,30 @@ impl Finder<'_> {
         }
     }
 
+    /// A type is named as the catalog keeps it, whatever it is called later.
+    fn typed(&mut self, data_type: &DataType) {
+        match (&self.what, data_type) {
+            (_, DataType::Array(ArrayElemTypeDef::SquareBracket(item, _))) => self.typed(item),
+            (What::Qualify(_, type_of), DataType::Custom(name, _)) => {
+                let (first, last) = (name.0.first().and_then(|p| p.as_ident()), name.0.last().and_then(|p| p.as_ident()));
+                if let (Ok(named), Some(first), Some(last)) = (relation_name(name), first, last)
+                    && let Some(kept) = type_of(&named)
+                {
+                    let place = (self.character(first.span.start), self.character(last.span.end));
+                    self.edits.push((place.0, place.1, kept));
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn literal(&mut self, value: &ValueWithSpan) {
         let Value::SingleQuotedString(text) = &value.value else { return };
         let Some(name) = read_name(text) else { return };
         let (start, end) = (self.character(value.span.start), self.character(value.span.end));
         let put = |text: String| text.replace('\'', "''");
         match &self.what {
-            What::Qualify(schema_of) if name.schema.is_none() => {
+            What::Qualify(schema_of, _) if name.schema.is_none() => {
                 if let Some(schema) = schema_of(&name.name) {
                     self.edits.push((start + 1, start + 1, put(format!("{}.", ident(&schema)))));
                 }
@@ -140,7 +160,7 @@ impl Finder<'_> {
                     self.edits.push((start, end, format!("'{}'", put(spelled(&new)))));
                 }
             }
-            What::Qualify(_) => {}
+            What::Qualify(..) => {}
         }
     }
 }
@@ -195,6 +215,7 @@ impl Visitor for Finder<'_> {
                     self.literal(value);
                 }
             }
+            Expr::Cast { data_type, .. } => self.typed(data_type),
             Expr::Function(f) if OF_SEQUENCES.contains(&last_of(&f.name).as_str()) => {
                 if let FunctionArguments::List(list) = &f.args
                     && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) = list.args.first()
@@ -226,7 +247,7 @@ mod tests {
 
     /// Everything called `t` or `S` is in schema `a`.
     fn respelt(sql: &str) -> String {
-        query(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string())).unwrap()
+        query(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string()), &|_| None).unwrap()
     }
 
     #[test]
@@ -260,9 +281,16 @@ mod tests {
 
     #[test]
     fn literals_that_name_something_get_one_too() {
-        let respelt = |sql: &str| expression(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string())).unwrap();
+        let respelt = |sql: &str| expression(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string()), &|_| None).unwrap();
         assert_eq!(respelt("nextval('t'::regclass) + nextval('\"S\"')"), "nextval('a.t'::regclass) + nextval('a.\"S\"')");
         assert_eq!(respelt("coalesce('t', currval('b.t'))"), "coalesce('t', currval('b.t'))");
+    }
+
+    #[test]
+    fn types_of_users_are_named_as_they_are_kept() {
+        let kept = |sql: &str| expression(sql, &|_| None, &|name| (name.name == "Mood").then(|| "\"enum 7\"".to_string())).unwrap();
+        assert_eq!(kept("'é'::\"Mood\" = CAST(x AS s.\"Mood\"[])"), "'é'::\"enum 7\" = CAST(x AS \"enum 7\"[])");
+        assert_eq!(kept("'é'::Mood::text"), "'é'::Mood::text");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast;
 
-use super::roles::RoleName;
+use super::roles::{RoleName, RoleStatement};
 use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
+use crate::data::enums::Place;
 use crate::error::Error;
 
 /// One statement. Names are already folded.
@@ -30,9 +31,43 @@ pub enum Statement {
         rules: Vec<NewRule>,
         /// Columns that get a sequence of their own, with its options.
         numbered: Vec<(usize, SequenceOptions)>,
+        /// Columns whose type is a user's; until they get it theirs is text.
+        named: Vec<(usize, NamedType)>,
         if_not_exists: bool,
         /// Parameters of PostgreSQL's storage, which say nothing here.
         unused: Vec<String>,
+    },
+    /// CREATE TYPE .. AS ENUM
+    CreateEnum {
+        name: Name,
+        labels: Vec<String>,
+    },
+    /// CREATE DOMAIN: `column` is what its definition would make of a column.
+    CreateDomain {
+        name: Name,
+        column: Column,
+        named: Option<NamedType>,
+        rules: Vec<NewRule>,
+    },
+    AlterDomain {
+        name: Name,
+        change: DomainChange,
+    },
+    /// DO of a plain block.
+    Do(Block),
+    AlterType {
+        name: Name,
+        /// It is to be a domain.
+        domain: bool,
+        change: TypeChange,
+    },
+    /// `DROP TYPE name, .. [CASCADE]`, and DROP DOMAIN
+    DropTypes {
+        names: Vec<Name>,
+        /// They are to be domains.
+        domains: bool,
+        if_exists: bool,
+        cascade: bool,
     },
     /// `CREATE SCHEMA [name] [AUTHORIZATION role]`; without a name it is the role's.
     CreateSchema {
@@ -141,9 +176,7 @@ pub enum Statement {
         then: Box<Statement>,
     },
     /// TRUNCATE
-    Truncate {
-        tables: Vec<Name>,
-    },
+    Truncate(Truncate),
     /// LOCK TABLE
     LockTables {
         tables: Vec<Name>,
@@ -252,6 +285,25 @@ pub enum Statement {
     Empty,
 }
 
+impl Statement {
+    /// True for statements that change the catalog in their transaction.
+    pub fn defines(&self) -> bool {
+        use Statement as S;
+        match self {
+            S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
+            S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
+            S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
+            S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
+            S::CreateIndex { .. } | S::DropIndex { .. } => true,
+            S::CreateDomain { .. } | S::AlterDomain { .. } => true,
+            S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } | S::Do(_) => true,
+            S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
+            S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// What BEGIN and SET TRANSACTION say of a transaction; `None` for what they do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Modes {
@@ -293,6 +345,16 @@ pub enum Move {
     Absolute(i64),
     /// To the row that many rows away.
     Relative(i64),
+}
+
+/// `TRUNCATE name, .. [RESTART IDENTITY] [CASCADE]`
+#[derive(Clone, Debug)]
+pub struct Truncate {
+    pub tables: Vec<Name>,
+    /// Columns that number themselves begin anew.
+    pub restart_identity: bool,
+    /// Tables that refer to these are truncated too.
+    pub cascade: bool,
 }
 
 /// A table that is about to be made.
@@ -455,6 +517,8 @@ pub enum Alteration {
     },
     AddColumn {
         column: Column,
+        /// The user's type that it has.
+        named: Option<NamedType>,
         key: bool,
         rules: Vec<NewRule>,
         numbered: Option<SequenceOptions>,
@@ -468,7 +532,7 @@ pub enum Alteration {
     /// ALTER COLUMN .. TYPE .. [USING expression].
     SetType {
         column: String,
-        ty: PgType,
+        ty: SqlType,
         using: Option<String>,
     },
     SetDefault {
@@ -498,6 +562,56 @@ pub enum Alteration {
     Nothing,
 }
 
+/// Definitions that take effect together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    pub statements: Vec<String>,
+    /// The errors after which none of them has any.
+    pub caught: Vec<Caught>,
+}
+
+/// What a block catches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caught {
+    /// An error of that SQLSTATE.
+    Code(&'static str),
+    /// Any error.
+    Others,
+}
+
+/// A type as a statement names it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlType {
+    Known(PgType),
+    Named(NamedType),
+}
+
+/// The name of a type that is a user's if it is any: the catalog knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedType {
+    pub name: Name,
+    /// True for an array of it.
+    pub array: bool,
+}
+
+/// What ALTER TYPE does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TypeChange {
+    AddValue { label: String, if_not_exists: bool, place: Place },
+    RenameValue { from: String, to: String },
+    Rename(String),
+    SetSchema(String),
+    Own(RoleName),
+}
+
+/// What ALTER DOMAIN does, besides what ALTER TYPE does too.
+#[derive(Clone, Debug)]
+pub enum DomainChange {
+    SetNotNull(bool),
+    AddCheck(NewRule),
+    DropCheck { name: String, if_exists: bool },
+}
+
 /// What ALTER SCHEMA does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SchemaChange {
@@ -510,6 +624,7 @@ pub enum SchemaChange {
 pub enum CommentOn {
     Relation { kind: RelationKind, name: Name },
     Column { relation: Name, column: String },
+    Type(Name),
     Schema(String),
     Database(String),
 }

@@ -110,6 +110,10 @@ pub trait Backend: Send + 'static {
     fn answers_binary(&self) -> bool {
         false
     }
+    /// The type of an object id.
+    fn type_of_oid(&self, oid: u32) -> Option<PgType> {
+        PgType::from_oid(oid)
+    }
     /// The prepared statement of that name; the unnamed one is "".
     fn statement(&self, name: &str) -> Option<Arc<Self::Prepared>>;
     fn keep_statement(&mut self, name: &str, prepared: Arc<Self::Prepared>) -> Result<()>;
@@ -242,6 +246,9 @@ impl Backend for Session {
     }
     fn answers_binary(&self) -> bool {
         Session::answers_binary(self)
+    }
+    fn type_of_oid(&self, oid: u32) -> Option<PgType> {
+        Session::type_of_oid(self, oid)
     }
     fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
         self.acts().statement(name)

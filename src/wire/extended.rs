@@ -51,10 +51,21 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         Ok(())
     }
 
+    /// The type a client declares for a parameter; 0 and unknown leave it open. Errors: 42704.
+    fn parameter_type(&self, oid: u32) -> Result<Option<PgType>> {
+        match self.session.type_of_oid(oid) {
+            _ if oid == 0 => Ok(None),
+            Some(PgType::Unknown) => Ok(None),
+            Some(ty) => Ok(Some(ty)),
+            None => Err(Error::new(code::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
+                .hint("Leave the parameter's type open, or cast it in the statement.")),
+        }
+    }
+
     async fn parse(&mut self, body: &Bytes) -> Step {
         let mut r = Reader::new(body);
         let (name, sql, n) = (r.text()?, r.text()?, r.count()?);
-        let types = (0..n).map(|_| parameter_type(r.i32()?)).collect::<Result<Vec<_>>>()?;
+        let types = (0..n).map(|_| self.parameter_type(r.i32()? as u32)).collect::<Result<Vec<_>>>()?;
         r.end()?;
         simple::statement_fits(sql)?;
         if !name.is_empty() && self.session.statement(name).is_some() {
@@ -149,19 +160,6 @@ fn format(code: i16) -> Result<Format> {
         0 => Ok(Format::Text),
         1 => Ok(Format::Binary),
         other => Err(protocol(format!("unsupported format code: {other}"))),
-    }
-}
-
-/// The type a client declares for a parameter; 0 and unknown leave it open. Errors: 42704.
-fn parameter_type(oid: i32) -> Result<Option<PgType>> {
-    match oid as u32 {
-        0 => Ok(None),
-        oid => match PgType::from_oid(oid) {
-            Some(PgType::Unknown) => Ok(None),
-            Some(ty) => Ok(Some(ty)),
-            None => Err(Error::new(code::UNDEFINED_OBJECT, format!("type with OID {oid} does not exist"))
-                .hint("Leave the parameter's type open, or cast it in the statement.")),
-        },
     }
 }
 

@@ -66,8 +66,21 @@ check serialization_is_retried run -M prepared --max-tries=5 -f "$work/transacti
 [[ $(psql -qXAt -c "SELECT version()") == *verfold* ]] || psql -qX -c "REFRESH MATERIALIZED VIEW totals"
 got=$(psql -qXAt -c "SELECT (SELECT count(*) FROM history) >= 8 * 200 * 6, (SELECT sum(total) FROM totals) = (SELECT sum(delta) FROM history)")
 check sums_agree test "$got" = "t|t"
-# pgbench's own tables and its TPC-B-like transaction
-check initializes pgbench -i -I dtgvp -s 1 -q
-check tpcb_like run -b tpcb-like
-check select_only run -M prepared -b select-only
+# pgbench's own tables and scripts; what the TPC-B-like transaction moves, it moves in all four tables
+check initializes pgbench -i -s 1 -q
+for mode in simple prepared; do
+    for clients in 1 8; do
+        check "tpcb_like_${mode}_$clients" run -M $mode -c $clients -t 50 -b tpcb-like
+    done
+done
+sums="(SELECT sum(abalance) FROM pgbench_accounts) = (SELECT sum(delta) FROM pgbench_history)"
+sums+=", (SELECT sum(bbalance) FROM pgbench_branches) = (SELECT sum(delta) FROM pgbench_history)"
+sums+=", (SELECT sum(tbalance) FROM pgbench_tellers) = (SELECT sum(delta) FROM pgbench_history)"
+check balances_agree test "$(psql -qXAt -c "SELECT $sums, (SELECT count(*) FROM pgbench_history)")" = "t|t|t|900"
+for mode in simple prepared; do
+    for clients in 1 8; do
+        check "simple_update_${mode}_$clients" run -M $mode -c $clients -t 50 -b simple-update
+        check "select_only_${mode}_$clients" run -M $mode -c $clients -t 200 -b select-only
+    done
+done
 [ ${#failed[@]} -eq 0 ] && echo ok || { echo "${#failed[@]} steps failed: ${failed[*]}" && exit 1; }

@@ -99,6 +99,27 @@ run({
     await opened([changed], { synchronize: true }, async (s) => same((await s.getRepository('Reading').findOneBy({ id: 1 })).note, 'none'));
   },
 
+  async enums() {
+    const member = (values) => new EntitySchema({
+      name: 'Member', tableName: 'member',
+      columns: {
+        id: { type: 'int', primary: true }, role: { type: 'enum', enum: values, default: 'user' },
+        roles: { type: 'enum', enum: values, array: true, nullable: true },
+      },
+    });
+    await opened([member(['user', 'admin'])], { synchronize: true }, async (s) => {
+      const r = s.getRepository('Member');
+      await r.save([{ id: 1, role: 'admin', roles: ['user', 'admin'] }, { id: 2 }]);
+      same(await r.find({ where: { role: 'admin' } }), [{ id: 1, role: 'admin', roles: ['user', 'admin'] }]);
+      same((await r.findOneBy({ id: 2 })).role, 'user');
+    });
+    await opened([member(['user', 'admin'])], {}, async (s) => same((await s.driver.createSchemaBuilder().log()).upQueries, []));
+    await opened([member(['user', 'admin', 'guest'])], { synchronize: true }, async (s) => {
+      await s.getRepository('Member').save({ id: 3, role: 'guest' });
+      same((await s.getRepository('Member').find({ order: { role: 'ASC' } })).map((m) => m.role), ['user', 'admin', 'guest']);
+    });
+  },
+
   async migrates() {
     const more = { migrations: [First1700000000001] };
     await opened([], more, async (s) => {

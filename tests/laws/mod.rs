@@ -4,6 +4,7 @@
 //! - [`promises`]: one test for each promise of the design.
 //! - [`bank`]: transfers among accounts under concurrent writers and readers, over TCP.
 //! - [`failed`]: views that cannot fold a row: where they stop, what they leave out, restarts, limits.
+//! - [`keys`]: changes by key and the constraints that they are checked by, against passes over whole tables.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
 //! - [`ksql`]: what queries of ksqlDB's dialect derive, however events come and whatever happens to the server.
 //! - [`notify`]: LISTEN and NOTIFY, changes of relations, advisory locks, from session to session.
@@ -17,6 +18,7 @@ mod bank;
 mod clock;
 mod database;
 mod failed;
+mod keys;
 mod kill;
 mod ksql;
 mod law;

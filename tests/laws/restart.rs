@@ -248,3 +248,34 @@ fn a_log_whose_relation_is_gone_is_removed_when_the_database_is_opened() {
     views_equal_their_queries(&mut database, "with an orphan");
     assert!(!database.restart().expect("it opens again").engine.log().ids().contains(&20_000));
 }
+
+/// Types of users are as they were, and so are the values of them; a view that spells labels follows a rename whatever its checkpoint says.
+#[test]
+fn types_of_users_survive_restarts() {
+    let mut database = Database::new().expect("an empty database");
+    run(&mut database, "CREATE TYPE mood AS ENUM ('sad', 'happy')");
+    run(&mut database, "CREATE DOMAIN positive AS int CHECK (VALUE > 0)");
+    run(&mut database, "CREATE TABLE t (k positive PRIMARY KEY, m mood DEFAULT 'sad', all_of mood[])");
+    run(&mut database, "CREATE STREAM s (m mood)");
+    run(&mut database, "CREATE MATERIALIZED VIEW counted AS SELECT m, count(*) AS n FROM s GROUP BY m");
+    run(&mut database, "CREATE MATERIALIZED VIEW spelled AS SELECT m::text AS t, n FROM counted");
+    run(&mut database, "INSERT INTO t VALUES (1, 'happy', '{sad,happy}'), (2, DEFAULT, NULL)");
+    run(&mut database, "INSERT INTO s VALUES ('happy'), ('sad'), ('happy')");
+    run(&mut database, "CHECKPOINT");
+    run(&mut database, "ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'");
+    run(&mut database, "ALTER TYPE mood ADD VALUE 'ok' BEFORE 'glad'");
+    let holds = |database: &mut Database, why: &str| {
+        assert_eq!(run(database, "SELECT k, m, all_of FROM t"), ["'1' | 'glad' | '{sad,glad}'", "'2' | 'sad' | NULL"], "{why}");
+        assert_eq!(run(database, "SELECT * FROM spelled"), ["'glad' | '2'", "'sad' | '1'"], "{why}");
+        assert_eq!(run(database, "SELECT m, count(*) FROM s WHERE m >= 'ok' GROUP BY m"), ["'glad' | '2'"], "{why}");
+        assert_eq!(run(database, "SELECT m FROM counted WHERE m > 'ok'"), ["'glad'"], "{why}");
+        assert_eq!(run(database, "SELECT enum_range(NULL::mood)"), ["'{sad,ok,glad}'"], "{why}");
+        assert_eq!(database.run("INSERT INTO t VALUES (0)").err().map(|e| e.code()), Some(code::CHECK_VIOLATION), "{why}");
+    };
+    holds(&mut database, "before");
+    let mut database = database.kill().expect("it opens after a crash");
+    holds(&mut database, "after a crash");
+    run(&mut database, "CHECKPOINT");
+    let mut database = database.restart().expect("it opens again");
+    holds(&mut database, "after a restart");
+}

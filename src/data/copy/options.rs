@@ -59,6 +59,8 @@ pub struct CopyOptions {
     pub force_not_null: Vec<String>,
     /// COPY FROM: columns whose quoted null string is NULL.
     pub force_null: Vec<String>,
+    /// COPY FROM: the rows are to be stored as if they were old. Rows here never age: it only says that nobody else can see the table.
+    pub freeze: bool,
 }
 
 impl Default for CopyOptions {
@@ -81,6 +83,7 @@ impl CopyOptions {
             force_quote: ForceQuote::None,
             force_not_null: Vec::new(),
             force_null: Vec::new(),
+            freeze: false,
         }
     }
 
@@ -131,10 +134,7 @@ impl CopyOptions {
                     return Err(error.hint("Convert the data to UTF8."));
                 }
             }
-            "freeze" => {
-                let error = Error::unsupported("COPY FREEZE is not supported");
-                return Err(error.hint("Leave FREEZE away; events are never rewritten anyway."));
-            }
+            "freeze" => self.freeze = boolean_of(value).ok_or_else(|| Error::syntax("freeze requires a Boolean value"))?,
             _ => return Err(Error::syntax(format!("option \"{name}\" not recognized"))),
         }
         Ok(())
@@ -157,6 +157,9 @@ impl CopyOptions {
             if given(name) && !csv {
                 return Err(Error::unsupported(format!("COPY {words} available only in CSV mode")).hint("Add FORMAT csv."));
             }
+        }
+        if self.freeze && to {
+            return Err(Error::unsupported("COPY FREEZE cannot be used with COPY TO").hint("Leave FREEZE away."));
         }
         if given("force_quote") && !to {
             return Err(Error::unsupported("COPY force quote only available using COPY TO").hint("Leave FORCE_QUOTE away."));
@@ -231,14 +234,23 @@ fn format_of(value: &OptionValue) -> Result<CopyFormat> {
 }
 
 fn header_of(value: &OptionValue) -> Result<Header> {
-    let word = match value {
-        OptionValue::Absent => return Ok(Header::Yes),
-        other => text_of("header", other)?,
-    };
-    match word.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Ok(Header::Yes),
-        "false" | "off" | "0" => Ok(Header::No),
-        "match" => Ok(Header::Match),
+    match (boolean_of(value), value) {
+        (Some(true), _) => Ok(Header::Yes),
+        (Some(false), _) => Ok(Header::No),
+        (None, OptionValue::Text(word)) if word.eq_ignore_ascii_case("match") => Ok(Header::Match),
         _ => Err(Error::syntax("header requires a Boolean value or \"match\"")),
+    }
+}
+
+/// A truth value, which is true where nothing is said.
+fn boolean_of(value: &OptionValue) -> Option<bool> {
+    match value {
+        OptionValue::Absent => Some(true),
+        OptionValue::Text(word) => match word.to_ascii_lowercase().as_str() {
+            "true" | "on" | "1" => Some(true),
+            "false" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        OptionValue::List(_) | OptionValue::Star => None,
     }
 }

@@ -56,7 +56,7 @@ impl ColumnBuilder {
                 b.append_value(us.ok_or_else(|| out_of_range("timestamp"))?);
             }
             Values::Interval(b) => b.append_value(interval(fixed(ty, bytes)?)?),
-            Values::Text(_) | Values::Json(_) => return self.append_binary_text(bytes),
+            Values::Text(_) | Values::Json(_) | Values::Enum(..) => return self.append_binary_text(bytes),
             Values::List(list) => return list.append_binary(bytes),
             Values::Void(n) => *n += 1,
         }

@@ -19,9 +19,8 @@ use datafusion::common::ScalarValue;
 
 pub(crate) use scalar::invalid_utf8;
 
-use super::PgType;
 use super::datetime::{self, Zone};
-use super::{json, numeric};
+use super::{EnumType, PgType, json, numeric};
 use crate::error::{Error, Result, code};
 
 /// Builds the array of one column, of the Arrow type that [`PgType::arrow`] names.
@@ -52,6 +51,7 @@ enum Values {
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
+    Enum(TimestampSecondBuilder, EnumType),
     List(Box<Items>),
 }
 
@@ -114,6 +114,7 @@ impl ColumnBuilder {
             Values::Date(b) => b.append_value(datetime::parse_date(text)?),
             Values::Time(b) => b.append_value(datetime::parse_time(text)?),
             Values::Interval(b) => b.append_value(datetime::parse_interval(text)?),
+            Values::Enum(b, ty) => b.append_value(ty.rank(text)?),
             Values::List(list) => return list.append_text(text),
             Values::Void(n) => *n += 1,
         }

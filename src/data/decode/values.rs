@@ -6,9 +6,9 @@ use arrow::array::*;
 use datafusion::common::ScalarValue;
 
 use super::{ColumnBuilder, Items, VOID, Values};
-use crate::data::PgType;
 use crate::data::encode::{Style, cell_text};
 use crate::data::types::UNCONSTRAINED_SCALE;
+use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
 /// Runs one expression for every builder but those of lists and void.
@@ -32,6 +32,7 @@ macro_rules! each {
             Values::Time($b) => $body,
             Values::Timestamp($b) => $body,
             Values::Interval($b) => $body,
+            Values::Enum($b, _) => $body,
             Values::List($list) => $on_list,
             Values::Void($n) => $on_void,
         }
@@ -60,6 +61,7 @@ impl Values {
                 Values::Timestamp(TimestampMicrosecondBuilder::with_capacity(n).with_data_type(ty.arrow()))
             }
             PgType::Interval => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(n)),
+            PgType::Enum(of) => Values::Enum(TimestampSecondBuilder::with_capacity(n).with_data_type(of.arrow()), of.clone()),
             PgType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(n, 16)),
             PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => {
                 Values::Oid(UInt32Builder::with_capacity(n))
@@ -137,6 +139,9 @@ impl ColumnBuilder {
             (Values::Decimal128(b, p, s), ScalarValue::Decimal128(v, vp, vs)) if vs == s && vp <= p => b.append_option(*v),
             (Values::Decimal256(b, s, _), ScalarValue::Decimal256(v, _, vs)) if vs == s => b.append_option(*v),
             (Values::Timestamp(b), ScalarValue::TimestampMicrosecond(v, z)) if z.is_some() == (self.ty == PgType::Timestamptz) => {
+                b.append_option(*v);
+            }
+            (Values::Enum(b, of), ScalarValue::TimestampSecond(v, _)) if EnumType::of_arrow(&value.data_type()).as_ref() == Some(of) => {
                 b.append_option(*v);
             }
             (Values::Json(b), ScalarValue::LargeUtf8(v)) => b.append_option(v.as_deref()),

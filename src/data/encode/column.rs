@@ -10,10 +10,10 @@ use bytes::BufMut;
 
 use super::nested::{List, Map, Row};
 use super::{IntervalStyle, Style};
-use crate::data::PgType;
 use crate::data::datetime::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 use crate::data::numeric::Decimal;
 use crate::data::text::{put_float4, put_float8, put_integer};
+use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result, code};
 
 /// A column of a batch, ready to be written.
@@ -96,6 +96,12 @@ impl Column {
     pub fn new(array: &ArrayRef, ty: &PgType) -> Result<Column> {
         if matches!(ty, PgType::Void) {
             return Ok(Column { values: Values::Void, nulls: None, as_text: false });
+        }
+        if let PgType::Enum(of) = ty
+            && EnumType::of_arrow(array.data_type()).is_some()
+        {
+            let labels: ArrayRef = Arc::new(of.texts(array)?);
+            return Column::new(&labels, &PgType::Text);
         }
         let array = canonical(array)?;
         let natural = PgType::of_arrow(array.data_type());

@@ -3,6 +3,9 @@
 //! A change is one query over the table (and what FROM or USING names), with these columns: the rows as they will be (for DELETE as they
 //! are), then what identifies the row as it is where that is not the same ([`Identity`]), then the columns of the other relations
 //! where RETURNING may want them. A row that is joined with several others is changed once, by the first of them.
+//!
+//! The query finds its rows as any other does: by the table's key or its UNIQUE columns where the condition names them ([`crate::serve::keys`]),
+//! else by passing over the table.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Field, Schema};
+use datafusion::catalog::TableProvider;
 use sqlparser::ast::{self, Expr, Ident, SelectItem};
 
 use super::columns::{all_not_null, cast_columns};
@@ -18,12 +22,12 @@ use super::conflict::{columns_at, found};
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Column, Identity as Generated, Name, Privileges, Relation};
+use crate::catalog::{Catalog, Column, Identity as Generated, Privileges, Relation, RelationKind};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::query::{Planned, collect};
-use crate::engine::session::{Parameters, Prepared, Response, Session};
+use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex};
 use crate::plan::names::stored_schema;
@@ -44,11 +48,13 @@ enum Identity {
     Row,
 }
 
-/// A change that is planned.
-pub(super) struct ChangePlan {
-    pub planned: Planned,
+/// A change that is planned, over names and not rows: it can be run again, as long as they mean the same.
+pub(in crate::engine) struct ChangePlan {
+    pub(super) planned: Planned,
+    /// What its names were looked up in.
+    catalog: Arc<Catalog>,
     /// The other relations and how many columns each has, where RETURNING may want them.
-    pub others: Vec<(String, Vec<Field>)>,
+    others: Vec<(String, Vec<Field>)>,
     identity: Identity,
 }
 
@@ -63,52 +69,29 @@ impl Session {
     ) -> Result<Response> {
         let relation = self.changeable(&change.table, what)?;
         let _held = self.lock_exclusive(relation.id).await?;
-        let written = self.changed(&relation, what, change, &declared(prepared), parameters).await?;
+        let types = declared(prepared);
+        let plan = match &prepared.way {
+            Way::Change(plan) if self.path() == prepared.path && self.still_means(plan) => plan.clone(),
+            _ => Arc::new(self.plan_change(&relation, whole(&relation), change, &types).await?),
+        };
+        let written = self.changed(&relation, what, change, &plan, &types, parameters).await?;
         self.finish(what, written).await
     }
 
-    /// TRUNCATE: deletes all rows of all tables, or of none.
-    pub(in crate::engine) async fn truncate(&mut self, tables: &[Name]) -> Result<Response> {
-        let mut relations: Vec<Arc<Relation>> = Vec::with_capacity(tables.len());
-        for table in tables {
-            self.scope().check_schema(table)?;
-            let relation = self.changeable(table, "TRUNCATE")?;
-            self.may(Privileges::TRUNCATE, &relation)?;
-            if !relations.iter().any(|r| r.id == relation.id) {
-                relations.push(relation);
-            }
-        }
-        relations.sort_by_key(|r| r.id);
-        let mut held = Vec::with_capacity(relations.len());
-        for relation in &relations {
-            held.push(self.lock_exclusive(relation.id).await?);
-        }
-        let mut events = Vec::new();
-        for relation in &relations {
-            let all = Change {
-                with: None,
-                table: Name::bare(&relation.name),
-                alias: None,
-                assignments: vec![],
-                from: vec![],
-                selection: None,
-                returning: None,
-            };
-            events.extend(self.changed(relation, "TRUNCATE", &all, &[], &Parameters::default()).await?.events);
-        }
-        events.retain(|(_, batch)| batch.num_rows() > 0);
-        if !events.is_empty() {
-            self.append(events).await?;
-        }
-        Ok(Response::Done("TRUNCATE TABLE".into()))
+    /// True if a plan is what would be made of its statement now: the catalog is the same, and no view that it reads rests on what the
+    /// transaction has done.
+    fn still_means(&self, plan: &ChangePlan) -> bool {
+        let is_view = |relation: &Arc<Relation>| relation.kind == RelationKind::MaterializedView;
+        Arc::ptr_eq(&plan.catalog, &self.catalog()) && !(self.has_own() && plan.planned.relations.iter().any(is_view))
     }
 
     /// What a change writes. The caller holds the table's lock.
-    pub(super) async fn changed(
+    pub(in crate::engine) async fn changed(
         &self,
         relation: &Arc<Relation>,
         what: &str,
         change: &Change,
+        plan: &ChangePlan,
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<Written> {
@@ -122,9 +105,10 @@ impl Session {
             _ => Privileges::UPDATE,
         };
         self.may_change(privilege, relation, looks)?;
-        let plan = self.plan_change(relation, change, types).await?;
         let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
-        let rows = collect(self.run_query(&plan.planned, values).await?).await?;
+        self.may_read(&plan.planned.reads)?;
+        let cut = self.read_head(&plan.planned.relations).await?;
+        let rows = collect(self.run_at(&plan.planned, cut, values)?).await?;
         let rows = match rows.first() {
             Some(first) => concat_batches(&first.schema(), &rows)?,
             None => RecordBatch::new_empty(plan.planned.schema.clone()),
@@ -188,8 +172,14 @@ impl Session {
         relation.columns.iter().map(value).collect()
     }
 
-    /// Plans the query of a change.
-    pub(super) async fn plan_change(&self, relation: &Arc<Relation>, change: &Change, types: &[Option<PgType>]) -> Result<ChangePlan> {
+    /// Plans the query of a change of the rows of `target`.
+    pub(in crate::engine) async fn plan_change(
+        &self,
+        relation: &Arc<Relation>,
+        target: Arc<dyn TableProvider>,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<ChangePlan> {
         let rekeyed = change.assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
         let identity = match (relation.key.is_empty(), rekeyed) {
             (true, _) => Identity::Row,
@@ -197,8 +187,8 @@ impl Session {
             (false, false) => Identity::Key,
         };
         let mut names = self.names();
-        let target = RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) };
-        names.stand_ins.push((TARGET.into(), Arc::new(target)));
+        let catalog = names.scope.catalog.clone();
+        names.stand_ins.push((TARGET.into(), target));
         let values = self.assigned(relation, alias_of(change), &change.assignments)?;
         let query = change_query(relation, change, identity, values)?;
         let planned = self.plan_with(names, &query, types).await?;
@@ -212,8 +202,13 @@ impl Session {
             }
         }
         let wanted: Vec<&Column> = relation.columns.iter().collect();
-        Ok(ChangePlan { planned: cast_columns(planned, &wanted)?, others, identity })
+        Ok(ChangePlan { planned: cast_columns(planned, &wanted)?, catalog, others, identity })
     }
+}
+
+/// All rows of a table, to be changed.
+pub(in crate::engine) fn whole(relation: &Arc<Relation>) -> Arc<dyn TableProvider> {
+    Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) })
 }
 
 /// The types of the parameters that stand alone where a value of a column does, besides those declared.

@@ -6,6 +6,7 @@ use crate::catalog::{Column, Relation};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::error::{Error, Result, code};
+use crate::plan::result_types;
 
 pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
     if names.is_empty() {
@@ -58,7 +59,8 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
         let column = datafusion::logical_expr::Expr::Column(from);
         expressions.push(match wanted.get(i) {
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() => {
-                check_assignable(&types[i], to)?;
+                let unknown = result_types::is_unknown(&planned.plan, i);
+                check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
                 datafusion::logical_expr::cast(column, to.ty.arrow()).alias(format!("column{i}"))
             }
             _ => column.alias(format!("column{i}")),
@@ -83,7 +85,9 @@ pub fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
         other => other,
     };
     let (a, b) = (family(from_item), family(to_item));
-    if a == b || a == 0 || b == 0 {
+    // Text becomes a label only where it is asked to; a literal is of no type.
+    let asked = to_item.is_of_enum() && a == 0 && *from_item != PgType::Unknown;
+    if !asked && (a == b || a == 0 || b == 0) {
         return Ok(());
     }
     Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{}\" is of type {} but expression is of type {from}", to.name, to.ty))

@@ -1,7 +1,7 @@
 //! INSERT .. ON CONFLICT: rows whose key, or unique columns, are there already are left out, or become an UPDATE of the row that is there.
 //!
 //! The table's exclusive lock is held from before the rows are looked up until they are appended, so that what is there stays so. Cost:
-//! one probe for each row proposed, or one pass over the table where they are many or the transaction has changed it.
+//! one probe for each row proposed.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -9,10 +9,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
-use datafusion::common::ScalarValue;
 use sqlparser::ast;
 
-use super::change::{TARGET, column_of, duplicate_key, firsts, named_items, numbers, select_from, select_of};
+use super::change::{TARGET, column_of, duplicate_key, named_items, numbers, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::parsed_query;
 use super::returning::{in_memory, numbered};
@@ -23,11 +22,11 @@ use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::serve::cut::{Readable, snapshot_batches};
+use crate::plan::names::stored_schema;
+use crate::serve::cut::Readable;
+use crate::serve::table::TableRows;
 use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
 
-/// Keys that are looked up one by one; more are found in one pass over the table.
-const PROBES_MAX: usize = 1_000;
 const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
 
@@ -116,7 +115,7 @@ impl Session {
         let inserted = filter_record_batch(&proposed, &arrow::compute::not(&met.known)?)?;
         self.key_free(relation, &arbiters, &inserted).await?;
         if met.there.num_rows() == 0 {
-            return without_number(relation, &inserted);
+            return without_hidden(relation, &inserted);
         }
         let merge = Merge { alias, arbiter, update };
         let planned = self.plan_conflict(relation, merge, met.there, proposed.clone(), types).await?;
@@ -131,7 +130,7 @@ impl Session {
         }
         let all = concat_batches(&proposed.schema(), &batches)?;
         let by_number = arrow::compute::SortColumn { values: all.column(all.num_columns() - 1).clone(), options: None };
-        without_number(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
+        without_hidden(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
     }
 
     /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.
@@ -208,52 +207,47 @@ impl Session {
         self.plan_conflict(relation, Merge { alias, arbiter: &arbiter, update }, none.clone(), numbered(&none, NUMBER)?, types).await
     }
 
-    /// The rows of a table whose columns `key` have one of these values.
-    pub(super) async fn rows_of_keys(&self, relation: &Arc<Relation>, key: &[usize], keys: &[ArrayRef]) -> Result<RecordBatch> {
-        let (schema, count) = (relation.schema(), keys.first().map_or(0, |k| k.len()));
-        let width = schema.fields().len();
-        let mut batches = Vec::new();
-        if count <= PROBES_MAX
-            && key == relation.key
-            && !self.has_own()
-            && let Some(node) = self.engine.node(relation.id)
-        {
-            self.engine.reach(&node).await?;
-            for i in 0..count {
-                let values = keys.iter().map(|k| ScalarValue::try_from_array(k, i)).collect::<std::result::Result<Vec<_>, _>>()?;
-                if let Some(row) = node.with_output(|output| output.lookup(&values))? {
-                    batches.push(RecordBatch::try_new(schema.clone(), row.columns()[..width].to_vec())?);
-                }
-            }
-            return once(&concat_batches(&schema, &batches)?, key);
-        }
-        let cut = self.read(std::slice::from_ref(relation)).await?;
-        let held = match cut.relations.get(&relation.id) {
-            Some(Readable::Rows(snapshot)) => snapshot_batches(snapshot, None)?,
-            Some(Readable::Batches(batches)) => batches.clone(),
-            _ => return Err(Error::internal("a table has rows")),
-        };
-        for batch in held {
-            let wanted = found(keys, &columns_at(&batch, key))?;
-            let batch = filter_record_batch(&batch, &wanted)?;
-            batches.push(RecordBatch::try_new(schema.clone(), batch.columns()[..width].to_vec())?);
-        }
-        Ok(concat_batches(&schema, &batches)?)
+    /// The rows of a table, as the session sees it, whose `columns` have one of these values, each once; NULL equals nothing. Cost: a
+    /// probe for each.
+    pub(in crate::engine) async fn rows_of_keys(
+        &self,
+        relation: &Arc<Relation>,
+        columns: &[usize],
+        keys: &[ArrayRef],
+    ) -> Result<RecordBatch> {
+        without_hidden(relation, &self.stored_rows_of_keys(relation, columns, keys).await?)
+    }
+
+    /// The same with the row id behind the columns, where the table has no key.
+    pub(in crate::engine) async fn stored_rows_of_keys(
+        &self,
+        relation: &Arc<Relation>,
+        columns: &[usize],
+        keys: &[ArrayRef],
+    ) -> Result<RecordBatch> {
+        let cut = self.read_head(std::slice::from_ref(relation)).await?;
+        let Some(Readable::Rows(rows)) = cut.relations.get(&relation.id) else { return Err(Error::internal("a table has rows")) };
+        rows_among(relation, rows, columns, keys)
     }
 }
 
+/// The rows of a table whose `columns` have one of these values, with the row id where it has no key.
+pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, columns: &[usize], keys: &[ArrayRef]) -> Result<RecordBatch> {
+    let schema = stored_schema(relation, true);
+    let found = rows.of_keys(columns, keys)?;
+    // A node may keep more columns.
+    let stored = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())?);
+    let found = found.into_iter().map(stored).collect::<Result<Vec<_>>>()?;
+    Ok(concat_batches(&schema, &found)?)
+}
+
 /// These columns of the rows.
-pub(super) fn columns_at(rows: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
+pub(in crate::engine) fn columns_at(rows: &RecordBatch, columns: &[usize]) -> Vec<ArrayRef> {
     columns.iter().map(|c| rows.column(*c).clone()).collect()
 }
 
-/// The first row of each key.
-fn once(rows: &RecordBatch, key: &[usize]) -> Result<RecordBatch> {
-    Ok(filter_record_batch(rows, &firsts(&columns_at(rows, key), rows.num_rows())?)?)
-}
-
 /// For each of `wanted`, whether it is among `keys`.
-pub(super) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArray> {
+pub(in crate::engine) fn found(keys: &[ArrayRef], wanted: &[ArrayRef]) -> Result<BooleanArray> {
     let types: Vec<_> = keys.iter().map(|k| k.data_type().clone()).collect();
     let (count, rows) = (keys.first().map_or(0, |k| k.len()), wanted.first().map_or(0, |k| k.len()));
     let mut index = KeyIndex::new(&types, Equality::Sql)?;
@@ -274,8 +268,8 @@ fn first_come(met: &[Met], rows: usize) -> BooleanArray {
     (0..rows).map(free).collect()
 }
 
-/// The relation's columns of rows that have a number behind them.
-fn without_number(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
+/// The relation's columns of rows that have others behind them.
+fn without_hidden(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(relation.schema(), rows.columns()[..relation.columns.len()].to_vec())?)
 }
 

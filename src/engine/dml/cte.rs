@@ -11,6 +11,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::Written;
+use super::change::whole;
 use super::returning::{Returned, in_memory};
 use super::values::{declared, scalars};
 use crate::data::PgType;
@@ -89,7 +90,8 @@ impl Session {
             Statement::Update(change) | Statement::Delete(change) => {
                 let relation = self.changeable(&change.table, word(statement))?;
                 held.push(self.lock_exclusive(relation.id).await?);
-                self.changed(&relation, word(statement), change, &declared(prepared), parameters).await
+                let plan = self.plan_change(&relation, whole(&relation), change, &declared(prepared)).await?;
+                self.changed(&relation, word(statement), change, &plan, &declared(prepared), parameters).await
             }
             _ => Err(not_a_change()),
         }

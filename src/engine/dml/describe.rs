@@ -2,44 +2,58 @@
 
 use arrow::array::RecordBatch;
 
-use super::change::assigned_types;
+use super::change::{ChangePlan, assigned_types, whole};
+use super::columns::target_columns;
 use super::returning::{Part, names_hidden, schema_with_hidden};
+use super::values::typed;
 use crate::data::PgType;
 use crate::engine::session::{Column, Session};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
+use crate::sql::statement::Change;
 
 /// Types of parameters, and columns of the rows answered, if there are any.
-type Described = (Vec<PgType>, Option<Vec<Column>>);
+pub(in crate::engine) type Described = (Vec<PgType>, Option<Vec<Column>>);
 
 impl Session {
     pub(in crate::engine) async fn describe_change(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
         match statement {
             Statement::Insert { .. } => self.describe_insert(statement, types).await,
-            Statement::Update(change) | Statement::Delete(change) => {
-                let what = if matches!(statement, Statement::Update(_)) { "UPDATE" } else { "DELETE" };
-                let relation = self.changeable(&change.table, what)?;
-                let mut types = types.to_vec();
-                assigned_types(&relation, &change.assignments, &mut types)?;
-                let plan = self.plan_change(&relation, change, &types).await?;
-                let Some(items) = &change.returning else { return Ok((plan.planned.parameters, None)) };
-                let types = some(plan.planned.parameters.clone());
-                let parts = plan.empty_parts(&relation, change);
-                let planned = self.plan_returning(change.with.as_ref(), items, &parts, &types).await?;
-                Ok((planned.parameters, Some(planned.columns)))
-            }
+            Statement::Update(change) => Ok(self.describe_planned("UPDATE", change, types).await?.0),
+            Statement::Delete(change) => Ok(self.describe_planned("DELETE", change, types).await?.0),
             _ => Err(Error::internal("not a change of data")),
         }
     }
 
+    /// Of UPDATE or DELETE, whose word is `what`: that, and its plan.
+    pub(in crate::engine) async fn describe_planned(
+        &self,
+        what: &str,
+        change: &Change,
+        types: &[Option<PgType>],
+    ) -> Result<(Described, ChangePlan)> {
+        let relation = self.changeable(&change.table, what)?;
+        let mut types = types.to_vec();
+        assigned_types(&relation, &change.assignments, &mut types)?;
+        let plan = self.plan_change(&relation, whole(&relation), change, &types).await?;
+        let types = plan.planned.parameters.clone();
+        let Some(items) = &change.returning else { return Ok(((types, None), plan)) };
+        let parts = plan.empty_parts(&relation, change);
+        let planned = self.plan_returning(change.with.as_ref(), items, &parts, &some(types)).await?;
+        Ok(((planned.parameters, Some(planned.columns)), plan))
+    }
+
     async fn describe_insert(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
-        let Statement::Insert { table, alias, source, conflict, returning, .. } = statement else {
+        let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
         let relation = self.writable(table)?;
         let mut parameters = match self.insert_parameters(statement, types)? {
             Some(parameters) => parameters,
-            None => self.plan_query(source, &self.target_types(statement, types)?).await?.parameters,
+            None => {
+                let source = typed(source, &relation, &target_columns(&relation, columns)?);
+                self.plan_query(&source, &self.target_types(statement, types)?).await?.parameters
+            }
         };
         let alias = alias.as_deref().unwrap_or(&table.name);
         if let Some(conflict) = conflict

@@ -9,7 +9,7 @@ use sqlparser::ast::{self, Expr};
 use super::Written;
 use super::columns::{cast_columns, check_width, target_columns};
 use super::returning::{Part, names_hidden};
-use super::values::{declared, literal_rows, put_value, scalars};
+use super::values::{declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
@@ -175,7 +175,7 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Vec<RecordBatch>> {
-        let planned = self.plan_query(source, &declared(prepared)).await?;
+        let planned = self.plan_query(&typed(source, relation, targets), &declared(prepared)).await?;
         check_width(planned.columns.len(), targets.len(), targets.len() != relation.columns.len())?;
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();

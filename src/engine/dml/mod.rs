@@ -5,7 +5,7 @@
 //! table's rows at the head and append what becomes of them, with the table locked against other changes in between ([`locks`]): so no
 //! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
-//! [`values`] knows parameters and literals. [`cte`] runs several of them as one.
+//! [`values`] knows parameters and literals. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
 
@@ -19,6 +19,7 @@ pub mod describe;
 pub mod insert;
 pub mod locks;
 pub mod returning;
+mod truncate;
 pub mod values;
 
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub use values::scalars;
 pub(in crate::engine) struct Written {
     /// Rows that it has inserted, changed or deleted.
     count: usize,
-    events: Vec<(LogId, RecordBatch)>,
+    pub events: Vec<(LogId, RecordBatch)>,
     returned: Option<Returned>,
 }
 

@@ -168,7 +168,7 @@ pub(super) fn numbered(rows: &RecordBatch, name: &str) -> Result<RecordBatch> {
 }
 
 /// Rows as a relation.
-pub(super) fn in_memory(rows: RecordBatch) -> Result<Arc<dyn TableProvider>> {
+pub(in crate::engine) fn in_memory(rows: RecordBatch) -> Result<Arc<dyn TableProvider>> {
     Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
 }
 

@@ -1,9 +1,12 @@
 //! Parameters and literals as values of columns.
 
+use std::borrow::Cow;
+
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{check_width, target_columns};
+use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::decode::ColumnBuilder;
@@ -56,6 +59,32 @@ impl Session {
         }
         Ok(types)
     }
+}
+
+/// The source of an INSERT with the text literals of a VALUES list typed by the columns they are for: `(ARRAY['a']), ('{}')` are rows of one
+/// type then. Modifiers are left to the assignment, which checks them.
+pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, targets: &[usize]) -> Cow<'a, ast::Query> {
+    if !matches!(source.body.as_ref(), SetExpr::Values(values) if values.rows.len() > 1) {
+        return Cow::Borrowed(source);
+    }
+    let mut typed = source.clone();
+    let SetExpr::Values(values) = typed.body.as_mut() else { return Cow::Borrowed(source) };
+    for row in &mut values.rows {
+        for (value, target) in row.content.iter_mut().zip(targets) {
+            let ty = &relation.columns[*target].ty;
+            if is_text(value) && !ty.is_of_enum() {
+                let name = ast::ObjectName::from(vec![ast::Ident::new(ty.base().to_string())]);
+                let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
+                let data_type = ast::DataType::Custom(name, vec![]);
+                *value = Expr::Cast { kind: ast::CastKind::DoubleColon, expr: untyped, data_type, format: None, array: false };
+            }
+        }
+    }
+    Cow::Owned(typed)
+}
+
+fn is_text(value: &Expr) -> bool {
+    matches!(value, Expr::Value(v) if matches!(v.value, ast::Value::SingleQuotedString(_) | ast::Value::EscapedStringLiteral(_)))
 }
 
 /// The declared types of a statement's parameters.

@@ -100,6 +100,8 @@ impl Session {
                 Statement::Alter { name, .. } if self.scope().find(&Name::bare(plain_name(&name))).is_some_and(|r| r.ksql.is_none()) => {
                     Ok(None)
                 }
+                // Both have DROP TYPE: it is the one that has the type.
+                Statement::DropType { name, .. } if self.is_plain_type(&name) => Ok(None),
                 statement => Ok(Some(statement)),
             },
             Form::Depends(names) => {
@@ -121,6 +123,12 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// True for the name of a type that PostgreSQL's dialect has, or none.
+    fn is_plain_type(&self, name: &str) -> bool {
+        let scope = self.scope();
+        scope.find_type(&Name::bare(plain_name(name))).is_some() || scope.named_type(name).is_none()
     }
 
     /// The text with what DEFINE has given in the place of `${name}`.

@@ -84,11 +84,8 @@ pub fn rows_between(
     let end = input.until.map_or(range.end, |until| range.end.min(until));
     let range = range.start..end.max(range.start);
     match readable {
-        Some(Readable::Rows(snapshot)) if input.node => {
-            let mut deltas = Vec::new();
-            for chunk in snapshot.chunks.iter() {
-                deltas.push(Delta::insert(chunk.project(Some(&columns))?));
-            }
+        Some(Readable::Rows(rows)) if input.node => {
+            let deltas = rows.batches(Some(&columns)).map(|batch| Ok(Delta::insert(batch?))).collect::<Result<Vec<_>>>()?;
             crate::engine::node::between(&deltas, &range)
         }
         _ => crate::engine::node::read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),

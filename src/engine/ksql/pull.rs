@@ -121,9 +121,9 @@ impl Pull {
             Ok(!self.ksql.table && rows.len() >= limit)
         };
         match cut.relations.get(&self.relation.id) {
-            Some(Readable::Rows(snapshot)) => {
-                for chunk in snapshot.chunks.iter() {
-                    if take(chunk.project(None)?)? {
+            Some(Readable::Rows(rows)) => {
+                for batch in rows.batches(None) {
+                    if take(batch?)? {
                         break;
                     }
                 }

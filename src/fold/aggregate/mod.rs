@@ -307,7 +307,7 @@ fn extreme(arg: &DataType, max: bool, append_only: bool) -> Result<Box<dyn State
     use DataType::{Date32, Decimal128, Decimal256, Float32, Float64, Int8, Int16, Int32, Int64, Timestamp, UInt32, UInt64};
     best!(Int8 => Int8Type, Int16 => Int16Type, Int32 => Int32Type, Int64 => Int64Type, UInt32 => UInt32Type, UInt64 => UInt64Type,
         Float32 => Float32Type, Float64 => Float64Type, Decimal128(..) => Decimal128Type, Decimal256(..) => Decimal256Type,
-        Date32 => Date32Type, Timestamp(TimeUnit::Microsecond, _) => TimestampMicrosecondType,
+        Date32 => Date32Type, Timestamp(TimeUnit::Second, _) => TimestampSecondType, Timestamp(TimeUnit::Microsecond, _) => TimestampMicrosecondType,
         Timestamp(TimeUnit::Nanosecond, _) => TimestampNanosecondType);
     if is_integer_like(arg) && *arg != UInt64 {
         return Ok(Box::new(Extreme::new(IntegerKeys(arg.clone()), max, append_only, true)));

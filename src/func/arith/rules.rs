@@ -7,8 +7,8 @@
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use super::Op;
-use crate::data::PgType;
 use crate::data::types::{NUMERIC_PRECISION_MAX, QUOTIENT_SCALE, UNCONSTRAINED_SCALE};
+use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result, code};
 
 /// Largest scale of any numeric we compute with.
@@ -51,7 +51,7 @@ pub fn canonical(ty: &DataType) -> DataType {
         Date64 => Date32,
         Time32(_) | Time64(_) => TIME,
         Timestamp(_, None) => TIMESTAMP,
-        Timestamp(_, Some(_)) => timestamptz(),
+        Timestamp(_, Some(_)) if EnumType::of_arrow(ty).is_none() => timestamptz(),
         Interval(_) | Duration(_) => INTERVAL,
         Dictionary(_, value) => canonical(value),
         Utf8 | LargeUtf8 => Utf8View,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::SystemContext;
-use super::names::{CONSTRAINT, INDEX, key_name, quoted, shown};
+use super::names::{CONSTRAINT, INDEX, key_name, quoted, shown, shown_expression};
 use crate::catalog::{Catalog, ForeignKey, Relation, Rule};
 use crate::data::quoting::ident;
 
@@ -141,7 +141,7 @@ impl ConstraintEntry<'_> {
                 }
                 text
             }
-            (_, None, condition) => format!("CHECK (({}))", condition.unwrap_or_default()),
+            (_, None, condition) => format!("CHECK (({}))", shown_expression(context, condition.unwrap_or_default())),
         }
     }
 

@@ -4,11 +4,13 @@
 //! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key;
 //! other indexes and constraints have numbers of their own, to which the same is added.
 
-use crate::catalog::{Name, NamespaceId, Relation, RelationKind};
+use crate::catalog::{Name, NamespaceId, Relation, RelationKind, UserType};
 use crate::data::PgType;
+use crate::data::enums::ARRAY_OF;
 use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
 pub use crate::sql::convert::name_parts as parts;
+use crate::sql::respell;
 
 use super::SystemContext;
 use super::facts::{self, PROCS, SHAPES};
@@ -21,7 +23,7 @@ pub const CONSTRAINT: u32 = (1 << 30) + (1 << 28);
 /// Added to a relation's oid: its row type.
 pub const ROW_TYPE: u32 = 1 << 29;
 /// Added to a relation's oid: the array of its row type.
-pub const ROW_ARRAY: u32 = (1 << 29) + (1 << 28);
+pub const ROW_ARRAY: u32 = ARRAY_OF;
 /// The oid of the one role that owns everything, PostgreSQL's bootstrap superuser.
 pub const OWNER: u32 = 10;
 /// The oid of the database.
@@ -227,11 +229,39 @@ pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
         PgType::parse(bare)
     };
     let known = known.ok().filter(|t| !matches!(t, PgType::Array(item) if matches!(**item, PgType::Array(_)))).map(|t| t.oid());
-    known.or_else(|| {
-        let mut parts = parts(bare).ok()?;
-        let name = parts.pop()?;
-        context.scope.find(&Name { schema: parts.pop(), name }).map(|r| r.id + ROW_TYPE)
-    })
+    known.or_else(|| of_users(context, text.trim()))
+}
+
+/// The oid of a type of a user, or of a relation's row type, or of an array of one.
+fn of_users(context: &SystemContext, text: &str) -> Option<u32> {
+    if let Some(item) = text.strip_suffix("[]") {
+        return context.scope.find_type(&respell::read_name(item)?).map(|ty| ty.id + ARRAY_OF);
+    }
+    let name = respell::read_name(text)?;
+    let array = || context.scope.find_type(&Name { schema: name.schema.clone(), name: name.name.strip_prefix('_')?.to_string() });
+    let own = context.scope.find_type(&name).map(|ty| ty.id).or_else(|| array().map(|ty| ty.id + ARRAY_OF));
+    own.or_else(|| context.scope.find(&name).map(|r| r.id + ROW_TYPE))
+}
+
+/// The user's type of an oid, and whether the oid is that of its array.
+pub fn users_type(context: &SystemContext, oid: u32) -> Option<(&UserType, bool)> {
+    let of = |id: u32| context.scope.user_type(id).map(AsRef::as_ref);
+    of(oid).map(|ty| (ty, false)).or_else(|| of(oid.checked_sub(ARRAY_OF)?).map(|ty| (ty, true)))
+}
+
+/// The name of a type of a user as the session has to write it.
+pub fn shown_type(context: &SystemContext, ty: &UserType) -> String {
+    quoted(&context.scope.shown_type(ty))
+}
+
+/// The text that stands for the name by which the catalog keeps a type of a user.
+pub fn type_kept_as(context: &SystemContext, kept: &Name) -> Option<String> {
+    context.scope.type_kept_as(&kept.name).map(|ty| shown_type(context, ty))
+}
+
+/// An expression that the catalog keeps, with types of users as the session has to write them.
+pub fn shown_expression(context: &SystemContext, kept: &str) -> String {
+    respell::expression(kept, &|_| None, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string())
 }
 
 /// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid.
@@ -241,6 +271,9 @@ pub fn type_name(context: &SystemContext, oid: u32, typmod: i32) -> Option<Strin
             (PgType::Array(item), m) => format!("{}[]", with_modifier(item, m)),
             (scalar, m) => with_modifier(scalar, m),
         });
+    }
+    if let Some((ty, array)) = users_type(context, oid) {
+        return Some(format!("{}{}", shown_type(context, ty), if array { "[]" } else { "" }));
     }
     let row = |base: u32| oid.checked_sub(base).and_then(|id| context.scope.by_id(id)).map(|r| shown(context, r));
     let pseudo = [(2275, "cstring"), (2276, "\"any\""), (2277, "anyarray"), (2279, "trigger"), (2281, "internal"), (2283, "anyelement")];

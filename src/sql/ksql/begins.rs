@@ -31,9 +31,12 @@ pub fn begins_ksql(text: &str) -> Form {
     match [words[0].as_str(), words[1].as_str(), words[2].as_str()] {
         ["SELECT", ..] => select(&tokens.rest()),
         ["CREATE", ..] => create(&tokens.rest()),
-        // With a schema it is PostgreSQL's, of which there are none.
+        // With a schema, several names or these clauses it is PostgreSQL's.
         ["DROP", "TYPE", "IF"] if tokens.sign(5) == "." => Form::No,
         ["DROP", "TYPE", _] if tokens.sign(3) == "." => Form::No,
+        ["DROP", "TYPE", _] if (3..6).any(|n| tokens.sign(n) == "," || matches!(tokens.word(n).as_str(), "CASCADE" | "RESTRICT")) => {
+            Form::No
+        }
         ["DROP", "TYPE" | "CONNECTOR", _] | ["ALTER", "STREAM", _] | ["RUN", "SCRIPT", _] => Form::Sure,
         ["TERMINATE" | "PAUSE" | "RESUME" | "PRINT" | "DESCRIBE" | "LIST" | "UNSET" | "DEFINE" | "UNDEFINE" | "ASSERT" | "SPOOL", ..] => {
             Form::Sure
@@ -284,6 +287,9 @@ mod tests {
             "CREATE MATERIALIZED VIEW v AS SELECT 1",
             "CREATE TYPE a AS ENUM ('x')",
             "CREATE TYPE a AS (x int)",
+            "DROP TYPE a, b",
+            "DROP TYPE IF EXISTS a CASCADE",
+            "DROP TYPE public.a",
             "SHOW ALL",
             "SHOW server_version",
             "SET a = 'b'",

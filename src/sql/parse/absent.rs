@@ -6,8 +6,8 @@ use crate::error::{Error, Result, code};
 use crate::sql::statement::Statement;
 
 /// Kinds that there are none of.
-const KINDS: [&str; 12] =
-    ["type", "domain", "function", "procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
+const KINDS: [&str; 10] =
+    ["function", "procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 3] =

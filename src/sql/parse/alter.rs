@@ -4,7 +4,7 @@ use sqlparser::ast::{self, AlterColumnOperation, AlterTableOperation, GeneratedA
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use super::table::{defined, identity_options, rule};
+use super::table::{Defined, defined, identity_options, rule};
 use crate::catalog::{Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result};
@@ -96,9 +96,8 @@ fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
     use AlterTableOperation as Op;
     Ok(match operation {
         Op::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
-            let defined = defined(&column_def)?;
-            let (column, key, rules, numbered) = (defined.column, defined.key, defined.rules, defined.numbered);
-            Alteration::AddColumn { column, key, rules, numbered, if_not_exists }
+            let Defined { column, named, key, rules, numbered } = defined(&column_def)?;
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists }
         }
         Op::DropColumn { column_names, if_exists, drop_behavior, .. } if column_names.len() == 1 => {
             let cascade = matches!(drop_behavior, Some(ast::DropBehavior::Cascade));

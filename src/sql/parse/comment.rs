@@ -21,6 +21,10 @@ impl Reader<'_> {
                 self.skip(1);
                 self.commented_column()?
             }
+            "type" | "domain" => {
+                self.skip(1);
+                CommentOn::Type(self.relation_name()?)
+            }
             "schema" => {
                 self.skip(1);
                 CommentOn::Schema(self.name()?)
@@ -32,7 +36,7 @@ impl Reader<'_> {
             "" => return Err(self.unexpected()),
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
-                return Err(error.hint("Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, SCHEMA or DATABASE."));
+                return Err(error.hint("Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, SCHEMA or DATABASE."));
             }
         };
         self.expect("is")?;

@@ -84,7 +84,7 @@ impl Reader<'_> {
             let name = self.name()?;
             match name.as_str() {
                 "csv" | "binary" | "text" => options.push(("format".into(), Some(name))),
-                "header" => options.push((name, None)),
+                "header" | "freeze" => options.push((name, None)),
                 "force" => {
                     return Err(Error::unsupported("FORCE in the old COPY syntax is not supported").hint("Write WITH (FORCE_NULL (..))."));
                 }

@@ -5,7 +5,7 @@ use sqlparser::tokenizer::Token;
 use super::Reader;
 use crate::catalog::Name;
 use crate::error::{Error, Result};
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Statement, Truncate};
 
 impl Reader<'_> {
     /// `TRUNCATE [TABLE] name, .. [RESTART IDENTITY | CONTINUE IDENTITY] [CASCADE | RESTRICT]`
@@ -13,15 +13,15 @@ impl Reader<'_> {
         self.skip(1);
         self.eat("table");
         let tables = self.tables()?;
-        let restart = self.eat_words(&["restart", "identity"]);
-        if !restart {
+        let restart_identity = self.eat_words(&["restart", "identity"]);
+        if !restart_identity {
             self.eat_words(&["continue", "identity"]);
         }
         let cascade = self.eat("cascade");
         if !cascade {
             self.eat("restrict");
         }
-        Ok(Statement::Truncate { tables })
+        Ok(Statement::Truncate(Truncate { tables, restart_identity, cascade }))
     }
 
     /// `LOCK [TABLE] name, .. [IN mode MODE] [NOWAIT]`

@@ -7,13 +7,15 @@ use super::Reader;
 use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
-use crate::sql::convert::{check_columns, checked_name, last_name, relation_name, sql_type};
+use crate::sql::convert::{check_columns, checked_name, known_type, last_name, relation_name, sql_type};
 use crate::sql::fold_name;
-use crate::sql::statement::{NewRule, NewTable, SequenceOptions, Statement, What};
+use crate::sql::statement::{NamedType, NewRule, NewTable, SequenceOptions, SqlType, Statement, What};
 
 /// A column as a definition asks for it.
 pub(super) struct Defined {
     pub column: Column,
+    /// The user's type that it has.
+    pub named: Option<NamedType>,
     pub key: bool,
     pub rules: Vec<NewRule>,
     pub numbered: Option<SequenceOptions>,
@@ -41,12 +43,13 @@ impl Reader<'_> {
             let clause = self.rest();
             return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
         }
-        let (mut columns, mut key, mut rules, mut numbered) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut columns, mut key, mut rules, mut numbered, mut named) = (vec![], vec![], vec![], vec![], vec![]);
         for definition in &definitions {
             let defined = defined(definition)?;
             if defined.key {
                 key.push(columns.len());
             }
+            named.extend(defined.named.map(|ty| (columns.len(), ty)));
             numbered.extend(defined.numbered.map(|options| (columns.len(), options)));
             rules.extend(defined.rules);
             columns.push(defined.column);
@@ -68,7 +71,7 @@ impl Reader<'_> {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, if_not_exists, unused })
+        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused })
     }
 
     /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The names, for a notice. Errors: 0A000 for what would
@@ -123,7 +126,7 @@ impl Reader<'_> {
             let word = self.word(0);
             self.skip(1);
             match word.as_str() {
-                "as" => options.ty = Some(sql_type(&self.parser.parse_data_type().map_err(|e| self.refused(e))?)?),
+                "as" => options.ty = Some(known_type(&self.parser.parse_data_type().map_err(|e| self.refused(e))?)?),
                 "increment" => {
                     self.eat("by");
                     options.increment = Some(self.whole()?);
@@ -224,6 +227,10 @@ impl Reader<'_> {
 pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
     let name = checked_name(fold_name(&definition.name))?;
     let (ty, mut numbered) = column_type(&definition.data_type)?;
+    let (ty, named) = match ty {
+        SqlType::Known(ty) => (ty, None),
+        SqlType::Named(named) => (PgType::Text, Some(named)),
+    };
     let serial = numbered.is_some();
     let mut column = Column { nullable: !serial, ..Column::new(name.clone(), ty) };
     let (mut key, mut rules) = (false, Vec::new());
@@ -258,7 +265,7 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
             }
         }
     }
-    Ok(Defined { column, key, rules, numbered })
+    Ok(Defined { column, named, key, rules, numbered })
 }
 
 /// "C", "POSIX" and the default collation are what text is compared by.
@@ -268,14 +275,14 @@ fn is_known_collation(name: &ast::ObjectName) -> bool {
 }
 
 /// The type of a column, and for the serial ones that it is numbered.
-fn column_type(name: &ast::DataType) -> Result<(PgType, Option<SequenceOptions>)> {
+fn column_type(name: &ast::DataType) -> Result<(SqlType, Option<SequenceOptions>)> {
     let ty = match name.to_string().to_lowercase().as_str() {
         "serial" | "serial4" => PgType::Int4,
         "bigserial" | "serial8" => PgType::Int8,
         "smallserial" | "serial2" => PgType::Int2,
         _ => return Ok((sql_type(name)?, None)),
     };
-    Ok((ty.clone(), Some(SequenceOptions { ty: Some(ty), ..SequenceOptions::default() })))
+    Ok((SqlType::Known(ty.clone()), Some(SequenceOptions { ty: Some(ty), ..SequenceOptions::default() })))
 }
 
 pub(super) fn identity_options(ty: &PgType, given: &[ast::SequenceOptions]) -> Result<SequenceOptions> {
@@ -293,7 +300,8 @@ pub(super) fn identity_options(ty: &PgType, given: &[ast::SequenceOptions]) -> R
             ast::SequenceOptions::StartWith(expr, _) => options.start = Some(number(expr)?),
             ast::SequenceOptions::MinValue(Some(expr)) => options.min = Some(number(expr)?),
             ast::SequenceOptions::MaxValue(Some(expr)) => options.max = Some(number(expr)?),
-            ast::SequenceOptions::Cycle(cycle) => options.cycle = Some(*cycle),
+            // sqlparser says true for NO CYCLE.
+            ast::SequenceOptions::Cycle(no) => options.cycle = Some(!*no),
             ast::SequenceOptions::MinValue(None) | ast::SequenceOptions::MaxValue(None) | ast::SequenceOptions::Cache(_) => {}
         }
     }

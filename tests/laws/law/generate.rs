@@ -4,7 +4,7 @@ use everfold::data::PgType;
 
 use super::grammar::{Grammar, Source};
 use super::steps::{Relation, Step, Verdict, World};
-use super::values::{Class, Taste, class, column_type, key_type, literal, value};
+use super::values::{Class, MOOD, Taste, class, column_type, key_type, literal, value};
 use crate::laws::database::Row;
 use crate::support::random::Random;
 
@@ -36,6 +36,9 @@ impl Case {
 
     /// Draws and performs all of it. Errors: what is wrong, if the law is broken; `steps` then are the case.
     pub fn run(&mut self) -> Verdict {
+        if self.taste.moods {
+            self.then(Step::Change(MOOD.into()))?;
+        }
         for _ in 0..2 + self.random.below(2) {
             self.relation()?;
         }
@@ -101,8 +104,8 @@ impl Case {
             1 => (false, 0),
             _ => (false, 1 + self.random.below(2)),
         };
-        let mut types: Vec<PgType> = (0..key).map(|_| key_type(&mut self.random)).collect();
-        types.extend((0..2 + self.random.below(4)).map(|_| column_type(&mut self.random)));
+        let mut types: Vec<PgType> = (0..key).map(|_| key_type(&mut self.random, self.taste)).collect();
+        types.extend((0..2 + self.random.below(4)).map(|_| column_type(&mut self.random, self.taste)));
         let columns: Vec<(String, PgType)> = types.iter().enumerate().map(|(i, ty)| (format!("x{i}"), ty.clone())).collect();
         let name = format!("{}{}", if stream { "s" } else { "t" }, self.bases.len());
         let named = columns.iter().map(|(name, ty)| (name.clone(), ty.to_string())).collect();

@@ -1,6 +1,6 @@
 //! Types and values: small domains, so that rows meet in joins and groups, and a few values at the edges.
 
-use everfold::data::PgType;
+use everfold::data::{EnumType, PgType};
 
 use crate::support::random::Random;
 
@@ -11,6 +11,15 @@ pub struct Taste {
     pub wild: bool,
     /// PostgreSQL runs the case too, so what it has not got is left out.
     pub portable: bool,
+    /// Columns of an enumeration.
+    pub moods: bool,
+}
+
+/// The enumeration of a case that has one.
+pub const MOOD: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')";
+
+fn mood() -> PgType {
+    PgType::Enum(EnumType::new(0, "mood".into(), vec![]))
 }
 
 /// What kind of expression a type takes part in.
@@ -53,11 +62,14 @@ pub fn has_equality(ty: &PgType) -> bool {
 
 /// True if min and max take the type.
 pub fn has_order(ty: &PgType) -> bool {
-    !matches!(class(ty), Class::Bool | Class::Other)
+    matches!(ty, PgType::Enum(_)) || !matches!(class(ty), Class::Bool | Class::Other)
 }
 
 /// Types of columns; those that views do most with come more often.
-pub fn column_type(random: &mut Random) -> PgType {
+pub fn column_type(random: &mut Random, taste: Taste) -> PgType {
+    if taste.moods && random.chance(40) {
+        return if random.chance(80) { mood() } else { PgType::Array(Box::new(mood())) };
+    }
     let common = [PgType::Int4, PgType::Int8, PgType::Text, PgType::Numeric(Some((10, 2))), PgType::Bool, PgType::Float8];
     let all = [
         PgType::Int2,
@@ -81,7 +93,10 @@ pub fn column_type(random: &mut Random) -> PgType {
 }
 
 /// A type that a primary key may have.
-pub fn key_type(random: &mut Random) -> PgType {
+pub fn key_type(random: &mut Random, taste: Taste) -> PgType {
+    if taste.moods && random.chance(20) {
+        return mood();
+    }
     random.pick(&[PgType::Int4, PgType::Int8, PgType::Text, PgType::Int2, PgType::Date, PgType::Uuid]).clone()
 }
 
@@ -111,6 +126,8 @@ pub fn value(random: &mut Random, ty: &PgType, taste: Taste) -> String {
         PgType::Interval => random.pick(&["1 day", "2 days", "03:00:00", "1 mon"]).to_string(),
         PgType::Uuid => format!("00000000-0000-0000-0000-00000000000{}", random.below(5)),
         PgType::Json | PgType::Jsonb => random.pick(&["{\"a\": 1}", "{\"a\": 2, \"b\": [1, null]}", "1", "\"x\""]).to_string(),
+        PgType::Enum(_) => random.pick(&["sad", "ok", "happy"]).to_string(),
+        PgType::Array(item) if item.is_of_enum() => random.pick(&["{}", "{sad,ok}", "{NULL}", "{happy}"]).to_string(),
         PgType::Array(item) if **item == PgType::Int4 => random.pick(&["{}", "{1,2}", "{NULL,3}", "{1}"]).to_string(),
         PgType::Array(_) => random.pick(&["{}", "{a,b}", "{NULL}", "{\"b c\"}"]).to_string(),
         _ => "0".into(),

@@ -118,6 +118,9 @@ pub fn table_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
 /// The same of a type: the row type of a relation is in the schema of that.
 pub fn type_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(oid) = oid(row[0]) else { return Ok(Cell::Null) };
+    if let Some((ty, _)) = names::users_type(context, oid) {
+        return Ok((context.scope.shown_type(ty).schema.is_none()).into());
+    }
     let relation = [names::ROW_ARRAY, names::ROW_TYPE].iter().find_map(|base| context.scope.by_id(oid.checked_sub(*base)?));
     Ok(relation.map_or(Some(true), |r| names::is_visible(context, r.id)).into())
 }
@@ -141,7 +144,12 @@ pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let wanted = oid(row[0]);
     let found = constraints(&context.scope).into_iter().find(|c| Some(c.oid) == wanted);
-    Ok(found.map(|c| c.definition(context)).into())
+    let of_domain = || {
+        let checks = context.scope.user_types().flat_map(|ty| ty.checks());
+        let check = checks.into_iter().find(|check| Some(check.id) == wanted)?;
+        Some(format!("CHECK (({}))", names::shown_expression(context, &check.sql)))
+    };
+    Ok(found.map(|c| c.definition(context)).or_else(of_domain).into())
 }
 
 /// The sequence that a column of a table goes with. Errors: 42P01, 42703.

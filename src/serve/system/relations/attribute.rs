@@ -3,6 +3,7 @@
 use super::super::SystemContext;
 use super::super::facts::{self, SHAPES};
 use super::super::keys::indexes;
+use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
 use crate::catalog::Identity;
 use crate::data::PgType;
@@ -23,6 +24,7 @@ struct Traits {
     not_null: bool,
     has_default: bool,
     identity: &'static str,
+    domain: Option<u32>,
 }
 
 fn storages() -> HashMap<u32, Storage> {
@@ -48,7 +50,7 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 Some(Identity::Always) => "a",
                 Some(Identity::ByDefault) => "d",
             };
-            let traits = Traits { not_null, has_default: c.default.is_some(), identity };
+            let traits = Traits { not_null, has_default: c.default.is_some(), identity, domain: c.domain };
             attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
     }
@@ -74,23 +76,23 @@ fn attribute(
     number: usize,
     name: &str,
     ty: &PgType,
-    Traits { not_null, has_default, identity }: Traits,
+    Traits { not_null, has_default, identity, domain }: Traits,
 ) -> Result<()> {
-    let array = matches!(ty, PgType::Array(_));
+    let (array, is_enum) = (matches!(ty, PgType::Array(_)), matches!(ty, PgType::Enum(_)));
     let scalar = storages.get(&ty.oid());
     rows.add([
         ("attrelid", relation.into()),
         ("attname", name.into()),
-        ("atttypid", ty.oid().into()),
+        ("atttypid", domain.unwrap_or_else(|| ty.oid()).into()),
         ("attstattarget", Cell::Int(-1)),
         ("attlen", ty.typlen().into()),
         ("attnum", number.into()),
         ("attndims", i32::from(array).into()),
         ("attcacheoff", Cell::Int(-1)),
         ("atttypmod", ty.typmod().into()),
-        ("attbyval", scalar.is_some_and(|s| s.by_value).into()),
+        ("attbyval", scalar.map_or(is_enum, |s| s.by_value).into()),
         ("attalign", scalar.map_or("i", |s| s.align).into()),
-        ("attstorage", scalar.map_or("x", |s| s.storage).into()),
+        ("attstorage", scalar.map_or(if is_enum { "p" } else { "x" }, |s| s.storage).into()),
         ("attcompression", "".into()),
         ("attnotnull", not_null.into()),
         ("atthasdef", has_default.into()),
@@ -107,6 +109,7 @@ pub fn pg_attrdef(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for relation in context.scope.relations() {
         for (i, column) in relation.columns.iter().enumerate() {
             let Some(default) = &column.default else { continue };
+            let default = shown_expression(context, default);
             rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;
             oid += 1;
         }

@@ -2,6 +2,7 @@
 
 use super::super::SystemContext;
 use super::super::keys::constraints;
+use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
 use crate::catalog::{Granted, Object, Privileges};
 use crate::error::Result;
@@ -111,7 +112,7 @@ pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
             ("constraint_catalog", (&context.database).into()),
             ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
             ("constraint_name", (&c.name).into()),
-            ("check_clause", format!("(({}))", c.condition.unwrap_or_default()).into()),
+            ("check_clause", format!("(({}))", shown_expression(context, c.condition.unwrap_or_default())).into()),
         ])
     })
 }

@@ -6,6 +6,7 @@ use super::super::rows::Rows;
 use crate::error::Result;
 
 /// The catalogs that comments are about.
+const PG_TYPE: u32 = 1247;
 const PG_CLASS: u32 = 1259;
 const PG_DATABASE: u32 = 1262;
 const PG_NAMESPACE: u32 = 2615;
@@ -28,7 +29,9 @@ pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
         let own = r.comments.relation.iter().map(|text| (0, text));
         own.chain(columns).map(|(column, text)| Description { object: r.id, class: PG_CLASS, column, text })
     });
-    schemas.chain(relations)
+    let types = context.scope.user_types().filter_map(|t| Some((t.id, t.comment.as_deref()?)));
+    let types = types.map(|(object, text)| Description { object, class: PG_TYPE, column: 0, text });
+    schemas.chain(types).chain(relations)
 }
 
 pub fn pg_description(context: &SystemContext, rows: &mut Rows) -> Result<()> {

@@ -3,7 +3,9 @@
 use super::super::SystemContext;
 use super::super::facts;
 use super::super::keys::{constraints, indexes};
+use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
+use crate::catalog::TypeKind;
 use crate::error::Result;
 
 /// An int2vector or oidvector: numbers apart by blanks.
@@ -67,8 +69,23 @@ pub fn pg_constraint(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("connoinherit", (constraint.kind != 'c').into()),
             ("conkey", numbers(constraint.columns.iter().map(|c| c + 1))),
             ("confkey", parent_columns.unwrap_or(Cell::Null)),
-            ("conbin", constraint.condition.map(str::to_string).into()),
+            ("conbin", constraint.condition.map(|sql| shown_expression(context, sql)).into()),
         ])?;
+    }
+    for ty in context.scope.user_types() {
+        let TypeKind::Domain(domain) = &ty.what else { continue };
+        for check in &domain.checks {
+            rows.add([
+                ("oid", check.id.into()),
+                ("conname", (&check.name).into()),
+                ("connamespace", ty.namespace.into()),
+                ("contype", "c".into()),
+                ("convalidated", true.into()),
+                ("contypid", ty.id.into()),
+                ("conislocal", true.into()),
+                ("conbin", shown_expression(context, &check.sql).into()),
+            ])?;
+        }
     }
     Ok(())
 }

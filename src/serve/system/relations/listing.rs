@@ -2,7 +2,7 @@
 
 use super::super::SystemContext;
 use super::super::facts::SHAPES;
-use super::super::names::{CONSTRAINT, INDEX};
+use super::super::names::{CONSTRAINT, INDEX, type_kept_as};
 use super::super::rows::Rows;
 use crate::catalog::{BOOTSTRAP, NamespaceId, Path, Relation, RelationKind};
 use crate::error::Result;
@@ -14,11 +14,12 @@ const RULE: u32 = (1 << 30) + (1 << 29);
 const PG_CLASS: u32 = 1259;
 const PG_REWRITE: u32 = 2618;
 const PG_CONSTRAINT: u32 = 2606;
+const PG_TYPE: u32 = 1247;
 
 /// A view's definition as PostgreSQL shows it, ended by a semicolon, with the schema before names that mean something else along the path.
 pub fn definition(context: &SystemContext, view: &Relation) -> String {
     let (scope, kept) = (&context.scope, Path::kept());
-    if scope.path == kept {
+    if scope.path == kept && scope.user_types().next().is_none() {
         return ended(&view.sql);
     }
     let there = |id: &NamespaceId, name: &str| scope.find_in(*id, name).is_some() || scope.find_sequence_in(*id, name).is_some();
@@ -26,7 +27,7 @@ pub fn definition(context: &SystemContext, view: &Relation) -> String {
         let found = kept.namespaces().iter().find(|id| there(id, name))?;
         (!scope.is_visible(*found, name)).then(|| scope.namespace_name(*found).to_string())
     };
-    ended(&respell::query(&view.sql, &schema_of).unwrap_or_else(|_| view.sql.clone()))
+    ended(&respell::query(&view.sql, &schema_of, &|name| type_kept_as(context, name)).unwrap_or_else(|_| view.sql.clone()))
 }
 
 fn ended(sql: &str) -> String {
@@ -102,6 +103,18 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         if !r.key.is_empty() {
             depend(rows, [PG_CONSTRAINT, r.id + CONSTRAINT, PG_CLASS, r.id], 0, "a")?;
             depend(rows, [PG_CLASS, r.id + INDEX, PG_CONSTRAINT, r.id + CONSTRAINT], 0, "i")?;
+        }
+    }
+    for (i, r, c) in context.scope.relations().flat_map(|r| r.columns.iter().enumerate().map(move |(i, c)| (i, r, c))) {
+        if let Some(of) = c.domain.or(c.ty.enumeration().map(|of| of.id())) {
+            rows.add([
+                ("classid", PG_CLASS.into()),
+                ("objid", r.id.into()),
+                ("objsubid", (i + 1).into()),
+                ("refclassid", PG_TYPE.into()),
+                ("refobjid", of.into()),
+                ("deptype", "n".into()),
+            ])?;
         }
     }
     // A column's own sequence goes with it.

@@ -66,7 +66,7 @@ relations! {
     "pg_catalog" "pg_default_acl" nothing;
     "pg_catalog" "pg_depend" listing::pg_depend;
     "pg_catalog" "pg_description" descriptions::pg_description;
-    "pg_catalog" "pg_enum" nothing;
+    "pg_catalog" "pg_enum" types::pg_enum;
     "pg_catalog" "pg_event_trigger" nothing;
     "pg_catalog" "pg_extension" nothing;
     "pg_catalog" "pg_file_settings" nothing;
@@ -195,9 +195,9 @@ relations! {
     "information_schema" "constraint_column_usage" constraints::constraint_column_usage;
     "information_schema" "constraint_table_usage" constraints::constraint_table_usage;
     "information_schema" "data_type_privileges" nothing;
-    "information_schema" "domain_constraints" nothing;
+    "information_schema" "domain_constraints" standard::domain_constraints;
     "information_schema" "domain_udt_usage" nothing;
-    "information_schema" "domains" nothing;
+    "information_schema" "domains" standard::domains;
     "information_schema" "element_types" nothing;
     "information_schema" "enabled_roles" roles::enabled_roles;
     "information_schema" "foreign_data_wrapper_options" nothing;

@@ -2,10 +2,10 @@
 
 use super::super::SystemContext;
 use super::super::facts::{PROCS, SHAPES};
-use super::super::names::type_name;
+use super::super::names::{shown_expression, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, RelationKind};
+use crate::catalog::{Column, Identity, RelationKind, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -56,7 +56,18 @@ fn column(
     [nullable, updatable]: [bool; 2],
     of: Option<&Column>,
 ) -> Result<()> {
-    let array = matches!(ty, PgType::Array(_));
+    let domain = of.and_then(|c| context.scope.user_type(c.domain?));
+    let user = ty.enumeration().and_then(|of| context.scope.user_type(of.id()));
+    let data_type = match (ty, user) {
+        (PgType::Array(_), _) => "ARRAY".to_string(),
+        (_, Some(_)) => "USER-DEFINED".to_string(),
+        _ => ty.base().to_string(),
+    };
+    let (udt_schema, udt_name) = match (ty, user) {
+        (PgType::Array(_), Some(user)) => (context.scope.namespace_name(user.namespace), format!("_{}", user.name)),
+        (_, Some(user)) => (context.scope.namespace_name(user.namespace), user.name.clone()),
+        _ => ("pg_catalog", ty.typname()),
+    };
     let database = || Cell::from(&context.database);
     let [precision, radix, scale] = numeric(ty);
     let identity = of.and_then(|c| c.identity).map(|i| if i == Identity::Always { "ALWAYS" } else { "BY DEFAULT" });
@@ -66,18 +77,21 @@ fn column(
         ("table_name", table.into()),
         ("column_name", name.into()),
         ("ordinal_position", number.into()),
-        ("column_default", of.and_then(|c| c.default.as_ref()).into()),
+        ("column_default", of.and_then(|c| c.default.as_ref()).map(|default| shown_expression(context, default)).into()),
         ("is_nullable", yes_no(nullable)),
-        ("data_type", if array { "ARRAY".into() } else { ty.base().to_string().into() }),
+        ("data_type", data_type.into()),
         ("character_maximum_length", length(ty).into()),
         ("character_octet_length", octets(ty).into()),
         ("numeric_precision", precision),
         ("numeric_precision_radix", radix),
         ("numeric_scale", scale),
         ("datetime_precision", datetime_precision(ty).into()),
+        ("domain_catalog", domain.map(|_| &context.database).into()),
+        ("domain_schema", domain.map(|ty| context.scope.namespace_name(ty.namespace)).into()),
+        ("domain_name", domain.map(|ty| &ty.name).into()),
         ("udt_catalog", database()),
-        ("udt_schema", "pg_catalog".into()),
-        ("udt_name", ty.typname().into()),
+        ("udt_schema", udt_schema.into()),
+        ("udt_name", udt_name.into()),
         ("dtd_identifier", number.to_string().into()),
         ("is_self_referencing", "NO".into()),
         ("is_identity", yes_no(identity.is_some())),
@@ -86,6 +100,53 @@ fn column(
         ("is_generated", "NEVER".into()),
         ("is_updatable", yes_no(updatable)),
     ])
+}
+
+pub fn domains(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for ty in context.scope.user_types() {
+        let TypeKind::Domain(domain) = &ty.what else { continue };
+        let base = &domain.base;
+        let [precision, radix, scale] = numeric(base);
+        rows.add([
+            ("domain_catalog", (&context.database).into()),
+            ("domain_schema", context.scope.namespace_name(ty.namespace).into()),
+            ("domain_name", (&ty.name).into()),
+            ("data_type", if base.is_of_enum() { "USER-DEFINED".into() } else { base.base().to_string().into() }),
+            ("character_maximum_length", length(base).into()),
+            ("character_octet_length", octets(base).into()),
+            ("numeric_precision", precision),
+            ("numeric_precision_radix", radix),
+            ("numeric_scale", scale),
+            ("datetime_precision", datetime_precision(base).into()),
+            ("domain_default", domain.default.as_ref().map(|default| shown_expression(context, default)).into()),
+            ("udt_catalog", (&context.database).into()),
+            ("udt_schema", "pg_catalog".into()),
+            ("udt_name", base.typname().into()),
+            ("dtd_identifier", "1".into()),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The conditions of domains; NOT NULL is none.
+pub fn domain_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for ty in context.scope.user_types() {
+        let TypeKind::Domain(domain) = &ty.what else { continue };
+        for check in &domain.checks {
+            let schema = context.scope.namespace_name(ty.namespace);
+            rows.add([
+                ("constraint_catalog", (&context.database).into()),
+                ("constraint_schema", schema.into()),
+                ("constraint_name", (&check.name).into()),
+                ("domain_catalog", (&context.database).into()),
+                ("domain_schema", schema.into()),
+                ("domain_name", (&ty.name).into()),
+                ("is_deferrable", "NO".into()),
+                ("initially_deferred", "NO".into()),
+            ])?;
+        }
+    }
+    Ok(())
 }
 
 /// Precision, radix and scale of a number type.

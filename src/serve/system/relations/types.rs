@@ -1,16 +1,19 @@
-//! pg_type: the scalar types, their arrays, and the row types of relations.
+//! pg_type: the scalar types, their arrays, the row types of relations, and types of users; pg_enum.
 
 use super::super::SystemContext;
 use super::super::facts;
-use super::super::names::{OWNER, ROW_ARRAY, ROW_TYPE};
+use super::super::names::{OWNER, ROW_ARRAY, ROW_TYPE, shown_expression};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::Relation;
+use crate::catalog::{Domain, Relation, TypeKind, UserType};
 use crate::data::PgType;
 use crate::error::Result;
 
 /// Functions of pg_proc that all arrays share: subscript handler, in, out, receive, send; and those of row types.
 const ARRAY: [u32; 5] = [6179, 750, 751, 2400, 2401];
 const RECORD: [u32; 4] = [2290, 2291, 2402, 2403];
+const ENUM: [u32; 4] = [3506, 3507, 3532, 3533];
+/// Of domains: in and receive.
+const DOMAIN: [u32; 2] = [2597, 2598];
 
 /// Types that functions take and return and that no column has: oid, name, length, as PostgreSQL lists them.
 const PSEUDO: [(u32, &str, i64); 7] = [
@@ -41,6 +44,13 @@ pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         pseudo(oid, name, length, rows)?;
     }
     array_of(CSTRING_ARRAY, "_cstring", 11, 2275, "i", 0, rows)?;
+    for ty in context.scope.user_types() {
+        match &ty.what {
+            TypeKind::Enum(_) => enumeration(ty, rows)?,
+            TypeKind::Domain(of) => domain(context, ty, of, rows)?,
+        }
+        array_of(ty.id + ROW_ARRAY, &format!("_{}", ty.name), ty.namespace, ty.id.into(), "i", 0, rows)?;
+    }
     for relation in context.scope.relations() {
         let (row, array) = (relation.id + ROW_TYPE, relation.id + ROW_ARRAY);
         row_type(row, array, relation, rows)?;
@@ -81,6 +91,75 @@ fn scalar(t: &[&'static str], ty: &PgType, rows: &mut Rows) -> Result<()> {
         ("typtypmod", Cell::Int(-1)),
         ("typcollation", facts::number(t[13]).into()),
     ])
+}
+
+fn enumeration(ty: &UserType, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", ty.id.into()),
+        ("typname", (&ty.name).into()),
+        ("typnamespace", ty.namespace.into()),
+        ("typowner", ty.owner.into()),
+        ("typlen", Cell::Int(4)),
+        ("typbyval", true.into()),
+        ("typtype", "e".into()),
+        ("typcategory", "E".into()),
+        ("typisdefined", true.into()),
+        ("typdelim", ",".into()),
+        ("typarray", (ty.id + ROW_ARRAY).into()),
+        ("typinput", ENUM[0].into()),
+        ("typoutput", ENUM[1].into()),
+        ("typreceive", ENUM[2].into()),
+        ("typsend", ENUM[3].into()),
+        ("typalign", "i".into()),
+        ("typstorage", "p".into()),
+        ("typtypmod", Cell::Int(-1)),
+    ])
+}
+
+/// A domain has what its type has, and its own input functions.
+fn domain(context: &SystemContext, ty: &UserType, domain: &Domain, rows: &mut Rows) -> Result<()> {
+    let facts = facts::types().find(|t| facts::number(t[0]) == i64::from(domain.base.oid()));
+    let fact = |i: usize, or: &'static str| facts.as_ref().map_or(or, |t| t[i]);
+    let number = |i: usize, or: u32| facts.as_ref().map_or(i64::from(or), |t| facts::number(t[i]));
+    rows.add([
+        ("oid", ty.id.into()),
+        ("typname", (&ty.name).into()),
+        ("typnamespace", ty.namespace.into()),
+        ("typowner", ty.owner.into()),
+        ("typlen", domain.base.typlen().into()),
+        ("typbyval", (fact(4, "f") == "t").into()),
+        ("typtype", "d".into()),
+        ("typcategory", fact(2, if domain.base.is_of_enum() { "E" } else { "A" }).into()),
+        ("typisdefined", true.into()),
+        ("typdelim", ",".into()),
+        ("typarray", (ty.id + ROW_ARRAY).into()),
+        ("typinput", DOMAIN[0].into()),
+        ("typoutput", number(8, ENUM[1]).into()),
+        ("typreceive", DOMAIN[1].into()),
+        ("typsend", number(10, ENUM[3]).into()),
+        ("typalign", fact(5, "i").into()),
+        ("typstorage", fact(6, "p").into()),
+        ("typnotnull", domain.not_null.into()),
+        ("typbasetype", domain.base.oid().into()),
+        ("typtypmod", domain.base.typmod().into()),
+        ("typcollation", number(13, 0).into()),
+        ("typdefault", domain.default.as_ref().map(|default| shown_expression(context, default)).into()),
+    ])
+}
+
+/// The labels of enumerations, in the order of their definition.
+pub fn pg_enum(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for ty in context.scope.user_types() {
+        for (i, label) in ty.labels().unwrap_or_default().iter().enumerate() {
+            rows.add([
+                ("oid", label.id.into()),
+                ("enumtypid", ty.id.into()),
+                ("enumsortorder", (i + 1).into()),
+                ("enumlabel", (&label.name).into()),
+            ])?;
+        }
+    }
+    Ok(())
 }
 
 fn pseudo(oid: u32, name: &str, length: i64, rows: &mut Rows) -> Result<()> {

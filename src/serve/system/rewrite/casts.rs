@@ -5,7 +5,12 @@ use sqlparser::ast::{ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, Ob
 use super::super::SystemContext;
 use super::super::names::Reg;
 use super::build::{arguments, bare, call, last_name, literal, take, text};
+use crate::catalog::{TypeKind, UserType};
+use crate::data::PgType;
 use crate::error::Result;
+use crate::func::domains;
+use crate::sql::convert::relation_name;
+use crate::sql::with_value;
 
 fn reg(data_type: &DataType) -> Option<(Reg, String)> {
     let name = match data_type {
@@ -154,6 +159,53 @@ pub fn cast(expr: &mut Expr, context: &SystemContext) -> Result<()> {
         *data_type = known;
     }
     Ok(())
+}
+
+/// A type of a user is named as the catalog keeps it, which [`PgType::parse`] reads.
+pub fn to_users_type(expr: &mut Expr, context: &SystemContext) -> Result<()> {
+    if let Expr::Cast { data_type, .. } = expr {
+        kept_name(data_type, context);
+    }
+    Ok(())
+}
+
+/// The user's type that a name means, as it is called or as the catalog keeps it.
+fn users_type<'a>(written: &ObjectName, context: &'a SystemContext) -> Option<&'a UserType> {
+    let name = relation_name(written).ok()?;
+    // pg_catalog comes before the path.
+    if name.schema.is_none() && PgType::parse(&name.name).is_ok_and(|ty| !ty.is_of_enum()) {
+        return None;
+    }
+    let kept = || context.scope.type_kept_as(&name.name).filter(|_| name.schema.is_none());
+    context.scope.find_type(&name).or_else(kept).map(AsRef::as_ref)
+}
+
+/// A cast to a domain is one to the type beneath, of which the conditions are true.
+pub fn to_domain(expr: &mut Expr, context: &SystemContext) -> Result<()> {
+    let Expr::Cast { data_type: DataType::Custom(written, _), .. } = expr else { return Ok(()) };
+    let Some(ty) = users_type(written, context) else { return Ok(()) };
+    let TypeKind::Domain(domain) = &ty.what else { return Ok(()) };
+    *written = ObjectName::from(vec![Ident::with_quote('"', domain.base.kept_name())]);
+    let value = expr.clone();
+    let mut holds = |condition: Expr, constraint: &str| {
+        *expr = call(domains::NAME, vec![take(expr), condition, text(&ty.name), text(constraint)]);
+    };
+    if domain.not_null {
+        holds(Expr::IsNotNull(Box::new(value.clone())), "");
+    }
+    domain.checks.iter().try_for_each(|check| with_value(&check.sql, &value).map(|condition| holds(condition, &check.name)))
+}
+
+fn kept_name(data_type: &mut DataType, context: &SystemContext) {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => kept_name(item, context),
+        DataType::Custom(written, modifiers) if modifiers.is_empty() => {
+            if let Some(ty) = users_type(written, context) {
+                *written = ObjectName::from(vec![Ident::with_quote('"', ty.kept_name())]);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The standard type for one that only PostgreSQL names, or that is qualified.

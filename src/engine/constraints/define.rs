@@ -1,0 +1,130 @@
+//! Constraints as they are defined: what may be asked for, and what it is called.
+
+use std::sync::Arc;
+
+use datafusion::catalog::MemTable;
+
+use super::key_names;
+use crate::catalog::{Catalog, Constraint, ForeignKey, Index, NamespaceId, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE};
+use crate::engine::dml::{parsed_query, quoted};
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+use crate::sql::statement::{NewRule, What};
+
+impl Session {
+    /// The constraint that is asked for of a relation, which need not be in the catalog yet. Errors: 42703, 42P01, 42830, 42710.
+    pub(in crate::engine) async fn new_constraint(&self, relation: &Relation, asked: &NewRule) -> Result<Constraint> {
+        let catalog = self.scope();
+        let (rule, suffix) = match &asked.what {
+            What::PrimaryKey(_) => return Err(Error::internal("a primary key is no rule")),
+            What::Unique(columns) => {
+                columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
+                (Rule::Unique(columns.clone()), format!("{}_key", columns.join("_")))
+            }
+            What::Check { sql, column } => {
+                self.check_is_condition(relation, sql).await?;
+                (Rule::Check(self.kept_expression(sql)?), column.as_ref().map_or("check".to_string(), |c| format!("{c}_check")))
+            }
+            What::References { columns, parent, parent_columns, on_delete, on_update, deferrable, deferred } => {
+                // One that is being created is not found yet.
+                let is_there = |namespace| namespace == relation.namespace || catalog.find_in(namespace, &parent.name).is_some();
+                let first = catalog.look_up(parent, |namespace| is_there(namespace).then_some(namespace));
+                let temporary = relation.namespace == TEMPORARY_NAMESPACE && parent.schema.is_none();
+                let itself = relation.name == parent.name && (temporary || first == Some(relation.namespace));
+                let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
+                let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
+                check_referable(relation, columns, &to, &parent_columns)?;
+                let foreign = ForeignKey {
+                    columns: columns.clone(),
+                    parent: to.id,
+                    parent_columns,
+                    on_delete: *on_delete,
+                    on_update: *on_update,
+                    deferred: *deferred,
+                    deferrable: *deferrable,
+                };
+                (Rule::ForeignKey(foreign), format!("{}_fkey", columns.join("_")))
+            }
+        };
+        let taken = |name: &str| {
+            let index = matches!(rule, Rule::Unique(_)) && is_taken(&catalog, relation.namespace, name);
+            index || relation.constraints.iter().any(|c| c.name == name)
+        };
+        let name = match &asked.name {
+            Some(name) if taken(name) => {
+                let message = format!("constraint \"{name}\" for relation \"{}\" already exists", relation.name);
+                return Err(Error::new(code::DUPLICATE_OBJECT, message));
+            }
+            Some(name) => name.clone(),
+            None => free_name(&format!("{}_{suffix}", relation.name), &taken),
+        };
+        Ok(Constraint { id: self.engine.new_id(), name, rule })
+    }
+
+    async fn check_is_condition(&self, relation: &Relation, sql: &str) -> Result<()> {
+        let mut names = self.names();
+        let table = MemTable::try_new(relation.schema(), vec![vec![]])?;
+        names.stand_ins.push((relation.name.clone(), Arc::new(table)));
+        let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({sql})", quoted(&relation.name)))?;
+        let planned = self.plan_with(names, &query, &[]).await?;
+        if !planned.relations.is_empty() {
+            return Err(Error::unsupported("cannot use subquery in check constraint"));
+        }
+        Ok(())
+    }
+}
+
+/// The names of a relation's indexes.
+pub fn index_names(relation: &Relation) -> Vec<String> {
+    let rules = relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Unique(_))).map(|c| c.name.clone());
+    let key = (!relation.key.is_empty()).then(|| format!("{}_pkey", relation.name));
+    rules.chain(key).chain(relation.indexes.iter().map(|i| i.name.clone())).collect()
+}
+
+/// The table of a schema that has an index of that name, and the index, where it is not that of a constraint.
+pub fn index_in<'a>(catalog: &'a Catalog, namespace: NamespaceId, name: &str) -> Option<(&'a Arc<Relation>, Option<&'a Index>)> {
+    let relation = catalog.relations_in(namespace).find(|r| index_names(r).iter().any(|index| index == name))?;
+    Some((relation, relation.indexes.iter().find(|i| i.name == name)))
+}
+
+/// True if a schema has a relation, a sequence or an index of that name.
+pub fn is_taken(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
+    let relation = || catalog.find_in(namespace, name).is_some();
+    relation() || catalog.find_sequence_in(namespace, name).is_some() || index_in(catalog, namespace, name).is_some()
+}
+
+/// The name, or the first of it with a number behind it that is not taken.
+pub fn free_name(base: &str, taken: &dyn Fn(&str) -> bool) -> String {
+    let numbered = (1..).map(|i| format!("{base}{i}"));
+    std::iter::once(base.to_string()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// Errors: 42830 for columns that are neither the primary key nor unique, or are not as many; 42804 for types that do not compare.
+fn check_referable(relation: &Relation, columns: &[String], parent: &Relation, parent_columns: &[String]) -> Result<()> {
+    if parent.kind != RelationKind::Table || parent.ksql.is_some() {
+        return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("referenced relation \"{}\" is not a table", parent.name)));
+    }
+    if parent_columns.is_empty() {
+        return Err(Error::new(code::UNDEFINED_OBJECT, format!("there is no primary key for referenced table \"{}\"", parent.name)));
+    }
+    if columns.len() != parent_columns.len() {
+        return Err(Error::new(code::INVALID_FOREIGN_KEY, "number of referencing and referenced columns for foreign key disagree"));
+    }
+    for (column, to) in columns.iter().zip(parent_columns) {
+        let (from, to) = (&relation.columns[relation.column(column)?], &parent.columns[parent.column(to)?]);
+        if from.ty.is_number() != to.ty.is_number()
+            || !from.ty.is_number() && from.ty.base() != to.ty.base() && from.ty.arrow() != to.ty.arrow()
+        {
+            let message = format!("foreign key constraint on \"{column}\" cannot be implemented");
+            let detail = format!("Key columns \"{column}\" and \"{}\" are of incompatible types: {} and {}.", to.name, from.ty, to.ty);
+            return Err(Error::new(code::DATATYPE_MISMATCH, message).detail(detail));
+        }
+    }
+    let same = |others: &[String]| others.len() == parent_columns.len() && others.iter().all(|c| parent_columns.contains(c));
+    let unique = parent.constraints.iter().any(|c| matches!(&c.rule, Rule::Unique(columns) if same(columns)));
+    if !same(&key_names(parent)) && !unique {
+        let message = format!("there is no unique constraint matching given keys for referenced table \"{}\"", parent.name);
+        return Err(Error::new(code::INVALID_FOREIGN_KEY, message));
+    }
+    Ok(())
+}

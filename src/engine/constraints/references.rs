@@ -1,0 +1,288 @@
+//! REFERENCES: rows that refer to rows of another table, or of their own.
+//!
+//! Two sides. A row that is put is looked up by what it refers to. Of rows that a statement has changed or deleted, those that
+//! stood before it are compared with those that are there now: what is gone must not be referred to, and the rows that do are found by their columns.
+//!
+//! Columns of types that only SQL compares, such as numeric with double precision, have no keys in common: then a join of both tables
+//! tells. It does too for a table without a key of whose rows the transaction has changed some of its own, since those leave no trace.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch, not};
+
+use super::{about, key_of, places};
+use crate::catalog::{Action, Catalog, Constraint, ForeignKey, Relation, RelationId, Rule};
+use crate::engine::dml::change::whole;
+use crate::engine::dml::conflict::{columns_at, found, rows_among};
+use crate::engine::dml::returning::in_memory;
+use crate::engine::dml::{parsed_query, quoted};
+use crate::engine::own::identities;
+use crate::engine::rename::whole_name;
+use crate::engine::session::{Parameters, Session};
+use crate::error::{Error, Result, code};
+use crate::sql::{Statement, parse};
+
+/// A foreign key, with its columns as places in both tables.
+pub(super) struct Link<'a> {
+    child: &'a Arc<Relation>,
+    constraint: &'a Constraint,
+    foreign: &'a ForeignKey,
+    parent: &'a Arc<Relation>,
+    from: Vec<usize>,
+    to: Vec<usize>,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(
+        child: &'a Arc<Relation>,
+        constraint: &'a Constraint,
+        foreign: &'a ForeignKey,
+        parent: &'a Arc<Relation>,
+    ) -> Result<Self> {
+        let (from, to) = (places(child, &foreign.columns)?, places(parent, &foreign.parent_columns)?);
+        Ok(Link { child, constraint, foreign, parent, from, to })
+    }
+
+    /// What rows of the child refer to, as keys of the parent; `None` if only SQL can compare them.
+    fn as_parent(&self, rows: &RecordBatch) -> Result<Option<Vec<ArrayRef>>> {
+        let pairs = columns_at(rows, &self.from).into_iter().zip(&self.to);
+        pairs.map(|(values, to)| same_values(values, self.parent, *to)).collect()
+    }
+
+    /// What rows of the parent are referred to by, as values of the child's columns; `None` if only SQL can compare them.
+    fn as_child(&self, rows: &RecordBatch) -> Result<Option<Vec<ArrayRef>>> {
+        let pairs = columns_at(rows, &self.to).into_iter().zip(&self.from);
+        pairs.map(|(values, from)| same_values(values, self.child, *from)).collect()
+    }
+
+    /// The condition for a row of the child to refer to nothing.
+    fn orphaned(&self, catalog: &Catalog) -> String {
+        let own = |c: &String| format!("{}.{}", quoted(&self.child.name), quoted(c));
+        let given = self.foreign.columns.iter().map(|c| format!("{} IS NOT NULL", own(c))).collect::<Vec<_>>().join(" AND ");
+        let pairs = self.foreign.columns.iter().zip(&self.foreign.parent_columns);
+        let same = pairs.map(|(c, p)| format!("\"_parent\".{} = {}", quoted(p), own(c))).collect::<Vec<_>>().join(" AND ");
+        format!("{given} AND NOT EXISTS (SELECT 1 FROM {} AS \"_parent\" WHERE {same})", whole_name(catalog, self.parent))
+    }
+
+    /// The error of a row of the child that refers to nothing.
+    fn no_parent(&self, row: &RecordBatch, at: usize) -> Result<Error> {
+        let name = &self.constraint.name;
+        let message = format!("insert or update on table \"{}\" violates foreign key constraint \"{name}\"", self.child.name);
+        let key = key_of(self.child, &self.from, row, at)?;
+        let detail = format!("Key ({})=({key}) is not present in table \"{}\".", self.foreign.columns.join(", "), self.parent.name);
+        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
+    }
+
+    /// The error of a row of the parent that is gone, to which the first of these rows of the child refers still.
+    fn still_referred(&self, rows: &RecordBatch) -> Result<Error> {
+        let (name, child) = (&self.constraint.name, &self.child.name);
+        let message =
+            format!("update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{child}\"", self.parent.name);
+        let key = key_of(self.child, &self.from, rows, 0)?;
+        let detail = format!("Key ({})=({key}) is still referenced from table \"{child}\".", self.foreign.parent_columns.join(", "));
+        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
+    }
+}
+
+/// Rows of the child that refer to nothing, as far as they are known.
+enum Orphans {
+    /// All of them, with all that the child's result keeps of them.
+    Rows(RecordBatch),
+    /// A condition tells them.
+    Condition(String),
+}
+
+impl Session {
+    /// Errors: 23503 for a row of the child, of those given or of all, that refers to nothing.
+    pub(super) async fn check_referred(&self, link: &Link<'_>, rows: Option<&RecordBatch>) -> Result<()> {
+        if let Some(rows) = rows
+            && let Some(keys) = link.as_parent(rows)?
+        {
+            let there = self.rows_of_keys(link.parent, &link.to, &keys).await?;
+            let found = found(&columns_at(&there, &link.to), &keys)?;
+            let given = |i: usize| link.from.iter().all(|c| rows.column(*c).is_valid(i));
+            return match (0..rows.num_rows()).find(|i| given(*i) && !found.value(*i)) {
+                Some(at) => Err(link.no_parent(rows, at)?),
+                None => Ok(()),
+            };
+        }
+        let catalog = self.catalog();
+        // Rows that are given stand in under the bare name, unless they refer to rows of the same table.
+        let rows = rows.filter(|_| link.parent.id != link.child.id);
+        let from = if rows.is_some() { quoted(&link.child.name) } else { whole_name(&catalog, link.child) };
+        let query = parsed_query(&format!("SELECT * FROM {from} WHERE {} LIMIT 1", link.orphaned(&catalog)))?;
+        match self.first_of(link.child, &query, rows).await? {
+            Some(row) => Err(link.no_parent(&row, 0)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Rows of the parent are gone, or have changed, since it had those `before`: what becomes of the rows that referred to them.
+    pub(super) async fn check_referring(&mut self, link: &Link<'_>, before: Option<&RecordBatch>, gone: bool) -> Result<()> {
+        let action = if gone { link.foreign.on_delete } else { link.foreign.on_update };
+        if action == Action::NoAction && self.is_deferred(link.foreign, &link.constraint.name) {
+            self.defer(link.child.id, &link.constraint.name);
+            return Ok(());
+        }
+        let acts = !matches!(action, Action::NoAction | Action::Restrict);
+        if acts && gone {
+            self.lock_constrained(link.child).await?;
+            self.lock_exclusive(link.child.id).await?;
+            let orphans = self.orphans(link, before).await?;
+            return self.act(link, action, orphans).await;
+        }
+        let orphans = self.orphans(link, before).await?;
+        let Some(rows) = self.present(link, orphans).await? else { return Ok(()) };
+        if acts {
+            return Err(Error::unsupported(format!("ON UPDATE {} is not supported when the key changes", action.word()))
+                .hint("Insert the row of the new key, UPDATE the rows that refer to the old one, then DELETE that."));
+        }
+        Err(link.still_referred(&rows)?)
+    }
+
+    /// The rows of the child that refer to what the parent had before, and has no more.
+    async fn orphans(&self, link: &Link<'_>, before: Option<&RecordBatch>) -> Result<Orphans> {
+        let by_condition = || Orphans::Condition(link.orphaned(&self.catalog()));
+        let Some(before) = before else { return Ok(by_condition()) };
+        let keys = columns_at(before, &link.to);
+        let there = self.rows_of_keys(link.parent, &link.to, &keys).await?;
+        let gone = filter_record_batch(before, &not(&found(&columns_at(&there, &link.to), &keys)?)?)?;
+        match link.as_child(&gone)? {
+            Some(keys) => Ok(Orphans::Rows(self.stored_rows_of_keys(link.child, &link.from, &keys).await?)),
+            None => Ok(by_condition()),
+        }
+    }
+
+    /// One of the orphans at least, if there are any.
+    async fn present(&self, link: &Link<'_>, orphans: Orphans) -> Result<Option<RecordBatch>> {
+        match orphans {
+            Orphans::Rows(rows) => Ok(Some(rows).filter(|rows| rows.num_rows() > 0)),
+            Orphans::Condition(condition) => {
+                let from = whole_name(&self.catalog(), link.child);
+                let query = parsed_query(&format!("SELECT * FROM {from} WHERE {condition} LIMIT 1"))?;
+                self.first_of(link.child, &query, None).await
+            }
+        }
+    }
+
+    /// Does to the orphans what the rule says. The caller holds the child's locks.
+    async fn act(&mut self, link: &Link<'_>, action: Action, orphans: Orphans) -> Result<()> {
+        let name = whole_name(&self.catalog(), link.child);
+        let (condition, rows) = match orphans {
+            Orphans::Rows(rows) if rows.num_rows() == 0 => return Ok(()),
+            Orphans::Rows(rows) => (String::new(), Some(rows)),
+            Orphans::Condition(condition) => (format!(" WHERE {condition}"), None),
+        };
+        let value = if action == Action::SetNull { "NULL" } else { "DEFAULT" };
+        let set = link.foreign.columns.iter().map(|c| format!("{} = {value}", quoted(c))).collect::<Vec<_>>().join(", ");
+        let text = match action {
+            Action::Cascade => format!("DELETE FROM {name}{condition}"),
+            _ => format!("UPDATE {name} SET {set}{condition}"),
+        };
+        let (what, change) = match parse(&text)? {
+            Statement::Delete(change) => ("DELETE", change),
+            Statement::Update(change) => ("UPDATE", change),
+            _ => return Err(Error::internal("an action is a change")),
+        };
+        let mark = self.gathered();
+        let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
+        let plan = self.plan_change(link.child, target, &change, &[]).await?;
+        let written = self.changed(link.child, what, &change, &plan, &[], &Parameters::default()).await?;
+        self.append(written.events).await?;
+        Box::pin(self.check(mark)).await
+    }
+
+    /// The rows of a table that the events since `mark` have touched, as they were before those. `None` if that is not known any more.
+    pub(super) async fn rows_before(&self, relation: &Arc<Relation>, mark: usize) -> Result<Option<RecordBatch>> {
+        if self.transaction.as_ref().is_some_and(|t| t.settled.contains(&relation.id)) {
+            return Ok(None);
+        }
+        let events = self.events_since(relation.id, mark);
+        let events = concat_batches(&relation.event_schema(), &events)?;
+        let rows = self.read_before(relation, mark).await?;
+        let identity = if relation.key.is_empty() { vec![relation.columns.len()] } else { relation.key.clone() };
+        rows_among(relation, &rows, &identity, &identities(relation, &events)).map(Some)
+    }
+
+    // Deferred rules ---------------------------------------------------------------------------------------------------------
+
+    pub(super) fn is_deferred(&self, foreign: &ForeignKey, name: &str) -> bool {
+        let Some(transaction) = self.transaction.as_ref().filter(|t| t.explicit) else { return false };
+        let all = transaction.constraints_deferred.get("").copied();
+        foreign.deferrable && transaction.constraints_deferred.get(name).copied().or(all).unwrap_or(foreign.deferred)
+    }
+
+    pub(super) fn defer(&mut self, relation: RelationId, name: &str) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.deferred.insert((relation, name.to_string()));
+        }
+    }
+
+    /// Checks the rules that were deferred, for all that the transaction has changed. Errors: 23503.
+    pub(in crate::engine) async fn check_deferred(&mut self) -> Result<()> {
+        let due = self.transaction.as_mut().map(|t| std::mem::take(&mut t.deferred)).unwrap_or_default();
+        let catalog = self.catalog();
+        for (id, name) in due {
+            let Some(child) = catalog.by_id(id) else { continue };
+            let Some(constraint) = child.constraints.iter().find(|c| c.name == name) else { continue };
+            if let Rule::ForeignKey(foreign) = &constraint.rule
+                && let Some(parent) = catalog.by_id(foreign.parent)
+            {
+                self.check_link(&Link::new(child, constraint, foreign, parent)?).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks both sides of a rule for all that the transaction has changed.
+    async fn check_link(&self, link: &Link<'_>) -> Result<()> {
+        let begun = self.transaction.as_ref().map_or(0, |t| t.begun);
+        let before = self.rows_before(link.parent, begun).await?;
+        self.check_referred(link, Some(&self.own_rows(link.child)?)).await?;
+        let orphans = self.orphans(link, before.as_ref()).await?;
+        match self.present(link, orphans).await? {
+            Some(rows) => Err(link.still_referred(&rows)?),
+            None => Ok(()),
+        }
+    }
+
+    /// SET CONSTRAINTS: from now on in this transaction; what is no longer deferred is checked at once.
+    pub(in crate::engine) async fn set_constraints(&mut self, names: &[String], deferred: bool) -> Result<()> {
+        let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit) else {
+            let text = "SET CONSTRAINTS can only be used in transaction blocks";
+            self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
+            return Ok(());
+        };
+        if names.is_empty() {
+            transaction.constraints_deferred.clear();
+            transaction.constraints_deferred.insert(String::new(), deferred);
+        }
+        transaction.constraints_deferred.extend(names.iter().map(|name| (name.clone(), deferred)));
+        if deferred { Ok(()) } else { self.check_deferred().await }
+    }
+}
+
+/// Values as a column of another table has them; `None` if only SQL can compare the two. A number that is too large is NULL: no
+/// row has it.
+fn same_values(values: ArrayRef, relation: &Relation, column: usize) -> Result<Option<ArrayRef>> {
+    let ty = relation.columns[column].ty.arrow();
+    if *values.data_type() == ty {
+        return Ok(Some(values));
+    }
+    let whole = values.data_type().is_signed_integer() && ty.is_signed_integer();
+    Ok(if whole { Some(cast(&values, &ty)?) } else { None })
+}
+
+/// The tables whose rows refer to rows of `parent`, with the rules that say so.
+pub fn referring(catalog: &Catalog, parent: RelationId) -> impl Iterator<Item = (&Arc<Relation>, &Constraint, &ForeignKey)> {
+    let of = |r| move |c| foreign_key(c).map(|f| (r, c, f));
+    catalog.relations().flat_map(move |r| r.constraints.iter().filter_map(of(r))).filter(move |(_, _, f)| f.parent == parent)
+}
+
+pub(super) fn foreign_key(constraint: &Constraint) -> Option<&ForeignKey> {
+    match &constraint.rule {
+        Rule::ForeignKey(foreign) => Some(foreign),
+        _ => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! Rows found by the values of columns that are not their key: beside a [`RowStore`](super::RowStore), whose numbers it knows rows by.
+//!
+//! NULL equals nothing here, as in UNIQUE, REFERENCES and `WHERE column = value`: a row with a NULL in these columns is not found.
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::SchemaRef;
+
+use super::chains::Chains;
+use super::eval::take_all;
+use super::key_index::{Equality, KeyIndex, NONE};
+use crate::error::Result;
+
+/// Numbers of rows by the values of some of their columns.
+pub struct ValueIndex {
+    columns: Vec<usize>,
+    values: KeyIndex,
+    rows: Chains,
+}
+
+impl ValueIndex {
+    /// An empty index of rows of `schema` by these columns. Errors: 0A000 for a type that has no order.
+    pub fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self> {
+        let types: Vec<_> = columns.iter().map(|&c| schema.field(c).data_type().clone()).collect();
+        Ok(ValueIndex { columns: columns.to_vec(), values: KeyIndex::new(&types, Equality::Sql)?, rows: Chains::default() })
+    }
+
+    /// The columns by whose values rows are found.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Adds rows, all their columns given, of these numbers.
+    pub fn add(&mut self, rows: &[ArrayRef], numbers: &[u32]) -> Result<()> {
+        let values: Vec<ArrayRef> = self.columns.iter().map(|&c| rows[c].clone()).collect();
+        let known: Vec<u32> = (0..numbers.len() as u32).filter(|&i| values.iter().all(|v| v.is_valid(i as usize))).collect();
+        let values = if known.len() == numbers.len() { values } else { take_all(&values, &known)? };
+        let (mut found, mut fresh) = (Vec::new(), Vec::new());
+        self.values.intern(&values, known.len(), &mut found, &mut fresh)?;
+        let rows = numbers.iter().map(|&n| n as usize + 1).max().unwrap_or(0);
+        self.rows.grow(self.values.slots(), rows);
+        for (&i, value) in known.iter().zip(found) {
+            self.rows.link(numbers[i as usize], value);
+        }
+        Ok(())
+    }
+
+    /// Removes the row of that number, if it is there.
+    pub fn remove(&mut self, number: u32) {
+        let value = self.rows.unlink(number);
+        if value != NONE && self.rows.first(value) == NONE {
+            self.values.release(value);
+        }
+    }
+
+    /// The numbers of the rows that have one of these values; a row may come twice.
+    pub fn find(&self, values: &[ArrayRef], count: usize) -> Result<Vec<u32>> {
+        let found = self.values.find(values, count)?;
+        Ok(found.into_iter().filter(|&value| value != NONE).flat_map(|value| self.rows.entries(value)).collect())
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.values.bytes() + self.rows.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, Int32Array, Int64Array, StringViewArray};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+    use super::super::Output;
+    use super::*;
+    use crate::data::Delta;
+
+    /// A row: its key, the values by which it is found, as they were last put.
+    type Rows = BTreeMap<i64, (Option<i32>, &'static str)>;
+
+    fn delta(schema: &SchemaRef, rows: &[(i64, Option<i32>, &'static str, i64)]) -> Delta {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0))),
+            Arc::new(rows.iter().map(|r| r.1).collect::<Int32Array>()),
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| r.2))),
+        ];
+        let batch = arrow::array::RecordBatch::try_new(schema.clone(), columns).unwrap();
+        Delta { batch, weights: Some(Int64Array::from_iter_values(rows.iter().map(|r| r.3))) }
+    }
+
+    #[test]
+    fn rows_are_found_by_values_through_all_changes() {
+        let fields = vec![
+            Field::new("k", DataType::Int64, false),
+            Field::new("a", DataType::Int32, true),
+            Field::new("b", DataType::Utf8View, false),
+        ];
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let mut output = Output::new(schema.clone(), Some(vec![0]), false);
+        let mut rows = Rows::new();
+        for step in 0..300i64 {
+            // Indexed from the middle on: rows that are there already are found too.
+            if step == 100 {
+                output.index_by(&[2, 1]).unwrap();
+            }
+            let key = (step * 7) % 31;
+            let old = rows.get(&key).copied();
+            let new =
+                (step % 4 != 0).then_some((if step % 5 == 0 { None } else { Some((step % 3) as i32) }, ["x", "y"][step as usize % 2]));
+            let mut changes: Vec<_> = old.iter().map(|(a, b)| (key, *a, *b, -1)).collect();
+            changes.extend(new.iter().map(|(a, b)| (key, *a, *b, 1)));
+            output.apply(vec![delta(&schema, &changes)]).unwrap();
+            match new {
+                Some(row) => rows.insert(key, row),
+                None => rows.remove(&key),
+            };
+            assert_eq!(output.is_indexed_by(&[1, 2]), step >= 100);
+            for (a, b) in [(0, "x"), (1, "y"), (2, "x"), (2, "nothing")] {
+                let wanted: Vec<ArrayRef> =
+                    vec![Arc::new(Int32Array::from(vec![Some(a), None])), Arc::new(StringViewArray::from(vec![b, b]))];
+                let Some(found) = output.find(&[1, 2], &wanted).unwrap() else { continue };
+                let mut found = found.column(0).as_primitive::<Int64Type>().values().to_vec();
+                found.sort_unstable();
+                let expected: Vec<i64> = rows.iter().filter(|(_, row)| **row == (Some(a), b)).map(|(k, _)| *k).collect();
+                assert_eq!(found, expected, "step {step}: {a} {b}");
+            }
+        }
+        output.retain_indexes(&[vec![1]]);
+        assert!(!output.is_indexed_by(&[1, 2]));
+    }
+}
