@@ -30,7 +30,7 @@ pub(super) enum Act {
     Stop,
 }
 
-/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and are no listings do too.
+/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and ask of no relations do too.
 const REFUSED: &[&str] = &[
     "?",
     "connect",
@@ -271,8 +271,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             }
             "o" | "out" => {
                 let target = self.target(line)?;
-                // The program that results went to ends before anything else happens.
-                self.redirected = None;
                 self.redirected = target.map(|target| self.sink(&target)).transpose()?;
             }
             "cd" => {

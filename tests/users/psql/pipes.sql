@@ -13,7 +13,8 @@ SELECT 'z' AS x;
 SELECT 'y' AS x;
 \o
 \! cat sorted.txt
-\o | cat
+\o | cat > copied.txt
 COPY (SELECT 5) TO STDOUT;
 \o
+\! cat copied.txt
 SELECT 'at the end' AS x;
