@@ -71,7 +71,7 @@ enum Outcome {
     Done,
     Quit,
     /// The statement at hand, or else the one before, is run so.
-    Run(How),
+    Run(Box<How>),
     /// The same so many times, with so many seconds between.
     Watch(u64, f64),
     Include(Source),
@@ -97,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         let well = match outcome {
             Ok(Outcome::Done) => true,
             Ok(Outcome::Quit) => return Ok(Some(Act::Quit)),
-            Ok(Outcome::Run(how)) => self.run_query(reading, source, how).await?,
+            Ok(Outcome::Run(how)) => self.run_query(reading, source, *how).await?,
             Ok(Outcome::Watch(times, seconds)) => self.watch(reading, source, times, seconds).await?,
             Ok(Outcome::Include(mut included)) => match self.include(&mut included).await? {
                 true => true,
@@ -152,12 +152,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         match name {
             "q" | "quit" => return Ok(Outcome::Quit),
             "g" | "gx" => return self.go(name, line),
-            "gset" => return Ok(Outcome::Run(How { store: Some(self.word(line)?.unwrap_or_default()), ..How::default() })),
-            "gexec" => return Ok(Outcome::Run(How { each: true, ..How::default() })),
-            "gdesc" => return Ok(Outcome::Run(How { describe: true, ..How::default() })),
+            "gset" => return run(How { store: Some(self.word(line)?.unwrap_or_default()), ..How::default() }),
+            "gexec" => return run(How { each: true, ..How::default() }),
+            "gdesc" => return run(How { describe: true, ..How::default() }),
             "crosstabview" => {
                 let arguments = words(line, &self.variables)?.iter().map(|word| without_semicolon(word)).collect();
-                return Ok(Outcome::Run(How { grid: Some(arguments), ..How::default() }));
+                return run(How { grid: Some(arguments), ..How::default() });
             }
             "bind" => self.bound = Some(words(line, &self.variables)?),
             "watch" => {
@@ -354,7 +354,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             }
             next = self.target(line)?;
         }
-        Ok(Outcome::Run(How { options, target: next, ..How::default() }))
+        run(How { options, target: next, ..How::default() })
     }
 
     /// A file, or a program with all that stands behind its `|`.
@@ -414,6 +414,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         self.variables.tell("SHELL_EXIT_CODE", status.code().unwrap_or(-1).to_string());
         Ok(())
     }
+}
+
+fn run(how: How) -> Told<Outcome> {
+    Ok(Outcome::Run(Box::new(how)))
 }
 
 /// `\watch`: a script does not go on for ever, so it says how often.
