@@ -60,6 +60,13 @@ pub(super) struct Column {
     pub modifier: i32,
 }
 
+/// A result.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
 /// What the server says during the log-in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Scram {

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::crosstab::crosstab;
 use super::listings::Listing;
 use super::options::Options;
-use super::print::{Heading, table};
+use super::print::table;
 use super::runner::Runner;
 use super::source::{Source, plain};
 use super::variables::Variables;
-use crate::cli::client::{Answer, COPY_BYTES, Column, Report};
+use crate::cli::client::{Answer, COPY_BYTES, Column, Report, Rows};
 use crate::cli::copy::{Copy, End};
 use crate::error::Result;
 use crate::sql::redacted;
@@ -21,18 +22,20 @@ use crate::sql::redacted;
 pub(super) struct How {
     /// Shown in another way than `\pset` says.
     pub options: Option<Options>,
-    /// Written to this file.
-    pub file: Option<String>,
+    /// Written to this file or, behind a `|`, to this program.
+    pub target: Option<String>,
     /// Its one row becomes variables, named with this before the columns' names.
     pub store: Option<String>,
     /// Each of its values is run as a statement.
     pub each: bool,
+    /// Its rows become a grid, of the columns that these arguments name.
+    pub grid: Option<Vec<String>>,
     /// Its columns are described, and it is not run.
     pub describe: bool,
     /// The values of its parameters.
     pub bound: Option<Vec<String>>,
-    /// It is no statement of the script, and may find nothing.
-    pub listing: bool,
+    /// It is no statement of the script: its rows are kept, for a command that asks.
+    pub keep: bool,
 }
 
 /// Where COPY's rows come from and go to.
@@ -47,7 +50,8 @@ pub(super) enum Place {
 #[derive(Default)]
 struct Kept {
     failed: bool,
-    columns: Vec<Column>,
+    /// Columns that were described, or a result that is to be kept.
+    result: Rows,
     /// Statements that were answered, to be run.
     each: Vec<String>,
 }
@@ -68,24 +72,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             Some(values) => self.client.bind(sql, values).await?,
             None => self.client.query(sql).await?,
         }
-        let redirected = match &how.file {
+        let redirected = match how.target.as_ref().map(|target| self.sink(target)) {
             None => None,
-            Some(path) => match std::fs::File::create(path) {
-                Ok(file) => Some(self.redirected.replace(file)),
-                Err(e) => {
-                    self.complain(source, &format!("{path}: {}", plain(&e)))?;
-                    // What the statement answers is not shown; it has run all the same.
-                    while self.client.answer().await? != Answer::Ready {}
-                    return Ok(false);
-                }
-            },
+            Some(Ok(sink)) => Some(self.redirected.replace(sink)),
+            Some(Err(message)) => {
+                self.complain(source, &message)?;
+                // What the statement answers is not shown; it has run all the same.
+                while self.client.answer().await? != Answer::Ready {}
+                return Ok(false);
+            }
         };
         let kept = self.receive(sql, source, begun, &how, Place::Script).await?;
         if let Some(before) = redirected {
             self.redirected = before;
         }
         if how.describe && !kept.failed {
-            self.described(&kept.columns, source, begun, &how).await?;
+            self.described(&kept.result.columns, source, begun, &how).await?;
         }
         if self.timing {
             self.put(&format!("Time: {:.3} ms\n", (self.clock.now_us() - begun_us) as f64 / 1e3))?;
@@ -124,12 +126,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
 
     /// Lists what there is; false if that failed.
     pub(super) async fn list(&mut self, listing: &Listing, source: &mut Source) -> Result<bool> {
+        let Some(found) = self.ask(&listing.sql, source).await? else { return Ok(false) };
+        if let Some(message) = &listing.missing
+            && found.rows.is_empty()
+            && !self.variables.is_on("QUIET")
+        {
+            self.complain(source, message)?;
+            return Ok(true);
+        }
         let mut options = self.options.clone();
         options.title = Some(listing.title.to_string());
-        let (how, line) = (How { options: Some(options), listing: true, ..How::default() }, source.line);
-        self.client.query(&listing.sql).await?;
-        let kept = self.receive(&listing.sql, source, line, &how, Place::Script).await?;
-        Ok(!kept.failed)
+        options.null.clear();
+        self.put(&table(&options, &found.headings(), &found.rows, None))?;
+        Ok(true)
+    }
+
+    /// Asks what a command wants to know; `None` if that failed, which is told.
+    pub(super) async fn ask(&mut self, sql: &str, source: &mut Source) -> Result<Option<Rows>> {
+        let (how, line) = (How { keep: true, ..How::default() }, source.line);
+        self.client.query(sql).await?;
+        let kept = self.receive(sql, source, line, &how, Place::Script).await?;
+        Ok((!kept.failed).then_some(kept.result))
     }
 
     /// Takes all answers to one message and shows them.
@@ -155,19 +172,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                         return Ok(kept);
                     }
                 }
-                Answer::Columns(found) if how.describe => kept.columns = found,
+                Answer::Columns(found) if how.describe => kept.result.columns = found,
                 Answer::Columns(found) => columns = Some(found),
                 Answer::Row(row) => rows.push(row),
                 Answer::Empty => self.succeeded(0),
                 Answer::Tag(tag) => {
                     let count = tag.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-                    if !how.listing {
+                    if !how.keep {
                         self.succeeded(count);
                     }
                     let changed = ["INSERT", "UPDATE", "DELETE", "MERGE"].iter().any(|w| tag.starts_with(w));
                     let was_table = match columns.take() {
                         Some(columns) => {
-                            self.result(&columns, std::mem::take(&mut rows), source, how, &mut kept)?;
+                            let result = Rows { columns, rows: std::mem::take(&mut rows) };
+                            self.result(result, source, how, &mut kept)?;
                             true
                         }
                         None => false,
@@ -211,7 +229,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     }
 
     /// Shows rows, or does with them what is asked for.
-    fn result(&mut self, columns: &[Column], rows: Vec<Vec<Option<String>>>, source: &Source, how: &How, kept: &mut Kept) -> Result<()> {
+    fn result(&mut self, result: Rows, source: &Source, how: &How, kept: &mut Kept) -> Result<()> {
+        if how.keep {
+            kept.result = result;
+            return Ok(());
+        }
+        let Rows { columns, rows } = &result;
         if let Some(prefix) = &how.store {
             if rows.len() != 1 {
                 let what = if rows.is_empty() { "no rows" } else { "more than one row" };
@@ -236,14 +259,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             return Ok(());
         }
         if how.each {
-            kept.each.extend(rows.into_iter().flatten().flatten());
+            kept.each.extend(result.rows.into_iter().flatten().flatten());
             return Ok(());
         }
-        if how.listing && rows.is_empty() {
-            return self.complain(source, "Did not find any relations.");
-        }
-        let headings: Vec<Heading> = columns.iter().map(|c| Heading::new(&c.name, c.oid)).collect();
-        let text = table(how.options.as_ref().unwrap_or(&self.options), &headings, &rows);
+        let options = how.options.as_ref().unwrap_or(&self.options);
+        let text = match how.grid.as_ref().map(|arguments| crosstab(&result, arguments, &options.null)) {
+            None => table(options, &result.headings(), rows, None),
+            Some(Ok(grid)) => table(options, &grid.headings, &grid.rows, None),
+            Some(Err(message)) => {
+                kept.failed = true;
+                return self.complain(source, &format!("\\crosstabview: {message}"));
+            }
+        };
         self.put(&text)
     }
 

@@ -2,7 +2,6 @@
 //!
 //! Manual: psql, "Meta-Commands".
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -10,10 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
-use super::listings::{Listing, listing};
+use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
 use super::scan::Line;
+use super::sink::Sink;
 use super::source::{Source, plain};
 use super::variables::boolean;
 use super::words::{Mode, skip, whole_line, word, words};
@@ -30,13 +30,12 @@ pub(super) enum Act {
     Stop,
 }
 
-/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and are no listings do too.
+/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and ask of no relations do too.
 const REFUSED: &[&str] = &[
     "?",
     "connect",
     "c",
     "copyright",
-    "crosstabview",
     "e",
     "edit",
     "ef",
@@ -72,12 +71,14 @@ enum Outcome {
     Done,
     Quit,
     /// The statement at hand, or else the one before, is run so.
-    Run(How),
+    Run(Box<How>),
     /// The same so many times, with so many seconds between.
     Watch(u64, f64),
     Include(Source),
     Copy(copy::Copy),
     List(Listing),
+    /// The relations that a pattern finds; all of them that is to be known, if true.
+    Describe(String, bool),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
@@ -96,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         let well = match outcome {
             Ok(Outcome::Done) => true,
             Ok(Outcome::Quit) => return Ok(Some(Act::Quit)),
-            Ok(Outcome::Run(how)) => self.run_query(reading, source, how).await?,
+            Ok(Outcome::Run(how)) => self.run_query(reading, source, *how).await?,
             Ok(Outcome::Watch(times, seconds)) => self.watch(reading, source, times, seconds).await?,
             Ok(Outcome::Include(mut included)) => match self.include(&mut included).await? {
                 true => true,
@@ -104,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             },
             Ok(Outcome::Copy(copy)) => self.copy(&copy, source).await?,
             Ok(Outcome::List(listing)) => self.list(&listing, source).await?,
+            Ok(Outcome::Describe(pattern, verbose)) => self.describe(&pattern, verbose, source).await?,
             Err(message) => {
                 self.complain(source, &message)?;
                 line.at = line.text.len();
@@ -150,9 +152,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         match name {
             "q" | "quit" => return Ok(Outcome::Quit),
             "g" | "gx" => return self.go(name, line),
-            "gset" => return Ok(Outcome::Run(How { store: Some(self.word(line)?.unwrap_or_default()), ..How::default() })),
-            "gexec" => return Ok(Outcome::Run(How { each: true, ..How::default() })),
-            "gdesc" => return Ok(Outcome::Run(How { describe: true, ..How::default() })),
+            "gset" => return run(How { store: Some(self.word(line)?.unwrap_or_default()), ..How::default() }),
+            "gexec" => return run(How { each: true, ..How::default() }),
+            "gdesc" => return run(How { describe: true, ..How::default() }),
+            "crosstabview" => {
+                let arguments = words(line, &self.variables)?.iter().map(|word| without_semicolon(word)).collect();
+                return run(How { grid: Some(arguments), ..How::default() });
+            }
             "bind" => self.bound = Some(words(line, &self.variables)?),
             "watch" => {
                 let arguments = words(line, &self.variables)?;
@@ -188,13 +194,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let text = if reading.query.is_empty() { &reading.previous } else { &reading.query };
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
-            _ => match listing(name) {
-                Some(_) if self.word(line)?.is_some() => return Err(refused(&format!("{name} with a name or pattern"))),
-                Some(listing) => return Ok(Outcome::List(listing)),
+            _ => match Lookup::of(name) {
+                Some(lookup) => return self.look_up(&lookup, line),
                 None => self.simple(name, line)?,
             },
         }
         Ok(Outcome::Done)
+    }
+
+    fn look_up(&self, lookup: &Lookup<'_>, line: &mut Line) -> Told<Outcome> {
+        let pattern = self.word(line)?.map(|word| without_semicolon(&word)).filter(|word| !word.is_empty());
+        match pattern {
+            Some(pattern) if lookup.describes() => Ok(Outcome::Describe(pattern, lookup.verbose)),
+            pattern => lookup.listing(pattern.as_deref()).map(Outcome::List),
+        }
     }
 
     /// Commands that have nothing to do with the statement at hand.
@@ -257,11 +270,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 }
             }
             "o" | "out" => {
-                self.redirected = match self.word(line)? {
-                    None => None,
-                    Some(path) if path.starts_with('|') => return Err(no_pipes("\\o")),
-                    Some(path) => Some(File::create(&path).map_err(|e| format!("{path}: {}", plain(&e)))?),
-                };
+                let target = self.target(line)?;
+                self.redirected = target.map(|target| self.sink(&target)).transpose()?;
             }
             "cd" => {
                 let path = self.word(line)?.or_else(|| std::env::var("HOME").ok()).ok_or("could not get home directory")?;
@@ -327,7 +337,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     /// `\g` and `\gx`: options in parentheses, a file.
     fn go(&mut self, name: &str, line: &mut Line) -> Told<Outcome> {
         let mut options: Option<Options> = (name == "gx").then(|| self.options.expanded());
-        let mut next = self.word(line)?;
+        let mut next = self.target(line)?;
         if let Some(first) = next.as_deref().and_then(|w| w.strip_prefix('(')) {
             let set = options.get_or_insert_with(|| self.options.clone());
             let mut part = first.to_string();
@@ -342,12 +352,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 }
                 part = word(line, Mode::Normal, &self.variables)?.ok_or("\\g: missing right parenthesis")?;
             }
-            next = self.word(line)?;
+            next = self.target(line)?;
         }
-        match next {
-            Some(pipe) if pipe.starts_with('|') => Err(no_pipes("\\g")),
-            file => Ok(Outcome::Run(How { options, file, ..How::default() })),
-        }
+        run(How { options, target: next, ..How::default() })
+    }
+
+    /// A file, or a program with all that stands behind its `|`.
+    fn target(&self, line: &mut Line) -> Told<Option<String>> {
+        if line.rest().trim_start().starts_with('|') { Ok(Some(whole_line(line))) } else { self.word(line) }
+    }
+
+    /// Opens what results are to go to.
+    pub(super) fn sink(&mut self, target: &str) -> Told<Sink> {
+        self.out.flush().map_err(|e| e.to_string())?;
+        Sink::open(target, &self.environment)
     }
 
     /// Runs the statement at hand, or the one before if there is none.
@@ -398,6 +416,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     }
 }
 
+fn run(how: How) -> Told<Outcome> {
+    Ok(Outcome::Run(Box::new(how)))
+}
+
 /// `\watch`: a script does not go on for ever, so it says how often.
 fn watched(arguments: &[String]) -> Told<Outcome> {
     let (mut times, mut seconds) = (None, 2.0);
@@ -413,13 +435,14 @@ fn watched(arguments: &[String]) -> Told<Outcome> {
     times.map(|times| Outcome::Watch(times, seconds)).ok_or("\\watch: say how many times, as in \\watch i=2 c=5".to_string())
 }
 
+/// An argument: who writes SQL all day ends a meta-command with a semicolon too.
+fn without_semicolon(word: &str) -> String {
+    word.trim_end_matches(';').to_string()
+}
+
 fn refused(command: &str) -> String {
     let hint = "HINT:  Run the script with psql, or query everfold.tables, everfold.views or pg_catalog.";
     format!("everfold run does not support \\{command}\n{hint}")
-}
-
-fn no_pipes(command: &str) -> String {
-    format!("{command}: everfold run does not write to commands; write to a file")
 }
 
 fn told(e: &crate::error::Error) -> String {

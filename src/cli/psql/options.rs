@@ -123,6 +123,11 @@ impl Options {
         Options { expanded: "on", ..self.clone() }
     }
 
+    /// The same with values side by side.
+    pub fn collapsed(&self) -> Options {
+        Options { expanded: "off", ..self.clone() }
+    }
+
     /// Sets an option, or turns it over if no value is given; says what is so now, or nothing where psql does not. Errors: in psql's words.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
         let name = match name {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use super::branches::Branches;
 use super::commands::Act;
 use super::options::Options;
 use super::scan::{End, Line, Scanner};
+use super::sink::Sink;
 use super::source::Source;
 use super::variables::Variables;
 use crate::cli::client::{Client, Report};
@@ -38,7 +38,7 @@ pub(in crate::cli) struct Runner<S, O, C> {
     pub(super) options: Options,
     pub(super) timing: bool,
     /// Where results go after `\o`.
-    pub(super) redirected: Option<File>,
+    pub(super) redirected: Option<Sink>,
     pub(super) last_error: Option<Report>,
     /// What `\setenv` has set, for the commands that are run.
     pub(super) environment: HashMap<String, String>,

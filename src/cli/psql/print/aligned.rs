@@ -33,10 +33,7 @@ pub(super) fn text(table: &Table<'_>) -> String {
     if options.border() == 2 {
         printer.rule(&mut out, Rule::Bottom);
     }
-    if let Some(footer) = table.footer() {
-        out.push_str(&footer);
-        out.push('\n');
-    }
+    table.footers().iter().for_each(|line| out.push_str(&format!("{line}\n")));
     out.push('\n');
     out
 }
@@ -56,7 +53,7 @@ impl Printer {
     fn title(&self, out: &mut String, title: &str) {
         let columns = self.widths.len();
         let frame = match self.border {
-            0 => columns.saturating_sub(1),
+            0 => columns,
             1 => (columns * 3).saturating_sub(1),
             _ => columns * 3 + 1,
         };

@@ -9,6 +9,7 @@ mod records;
 mod width;
 
 use super::options::{Format, LineStyle, Options};
+use crate::cli::client::Rows;
 
 /// A column's heading and whether its values stand to the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,13 @@ impl Heading {
         // int8, int2, int4, oid, xid, cid, float4, float8, money, numeric, xid8
         const RIGHT: [u32; 11] = [20, 21, 23, 26, 28, 29, 700, 701, 790, 1700, 5069];
         Heading { name: name.to_string(), right: RIGHT.contains(&oid) }
+    }
+}
+
+impl Rows {
+    /// The headings of its columns.
+    pub(super) fn headings(&self) -> Vec<Heading> {
+        self.columns.iter().map(|c| Heading::new(&c.name, c.oid)).collect()
     }
 }
 
@@ -63,13 +71,24 @@ struct Table<'a> {
     /// Without those that have no columns, of which nothing is seen.
     rows: Vec<Vec<&'a str>>,
     count: usize,
+    footers: Option<&'a [String]>,
 }
 
 impl Table<'_> {
-    /// The number of rows, unless that is not wanted.
-    fn footer(&self) -> Option<String> {
-        let wanted = self.options.footer && !self.options.tuples_only;
-        wanted.then(|| if self.count == 1 { "(1 row)".to_string() } else { format!("({} rows)", self.count) })
+    /// The lines below: the number of rows if there are no others, unless that is not wanted.
+    fn footers(&self) -> Vec<String> {
+        match self.footers {
+            _ if self.options.tuples_only => vec![],
+            Some(footers) => footers.to_vec(),
+            None if !self.options.footer => vec![],
+            None if self.count == 1 => vec!["(1 row)".to_string()],
+            None => vec![format!("({} rows)", self.count)],
+        }
+    }
+
+    /// The lines below records, which are numbered and need not be counted.
+    fn footers_of_records(&self) -> Vec<String> {
+        if self.footers.is_some() || self.count == 0 { self.footers() } else { vec![] }
     }
 
     fn title(&self) -> Option<&str> {
@@ -77,10 +96,10 @@ impl Table<'_> {
     }
 }
 
-/// The text of a result: `rows` (n x c) under `headings` (c).
-pub(super) fn table(options: &Options, headings: &[Heading], rows: &[Vec<Option<String>>]) -> String {
+/// The text of a result: `rows` (n x c) under `headings` (c), above `footers` instead of their count.
+pub(super) fn table(options: &Options, headings: &[Heading], rows: &[Vec<Option<String>>], footers: Option<&[String]>) -> String {
     let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.iter().map(|c| c.as_deref().unwrap_or(&options.null)).collect()).collect();
-    let table = Table { options, headings, count: rows.len(), rows: if headings.is_empty() { vec![] } else { rows } };
+    let table = Table { options, headings, count: rows.len(), rows: if headings.is_empty() { vec![] } else { rows }, footers };
     match (options.format, options.is_expanded()) {
         (Format::Aligned, false) => aligned::text(&table),
         (Format::Aligned, true) => records::text(&table),

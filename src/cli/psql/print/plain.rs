@@ -11,7 +11,7 @@ pub(super) fn unaligned(table: &Table<'_>) -> String {
         records.push(names.join(options.fieldsep.text()));
     }
     records.extend(table.rows.iter().map(|row| row.join(options.fieldsep.text())));
-    records.extend(table.footer());
+    records.extend(table.footers());
     ended(table, records.join(options.recordsep.text()), !records.is_empty())
 }
 
@@ -23,6 +23,9 @@ pub(super) fn unaligned_records(table: &Table<'_>) -> String {
     for row in &table.rows {
         let values: Vec<String> = table.headings.iter().zip(row).map(|(h, value)| format!("{}{field}{value}", h.name)).collect();
         records.push(values.join(record));
+    }
+    if table.footers.is_some_and(|footers| !footers.is_empty()) {
+        records.push(table.footers().join(record));
     }
     ended(table, records.join(&format!("{record}{record}")), !records.is_empty())
 }

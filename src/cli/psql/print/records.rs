@@ -12,10 +12,7 @@ pub(super) fn text(table: &Table<'_>) -> String {
         out.push('\n');
     }
     if table.rows.is_empty() {
-        if let Some(footer) = table.footer() {
-            out.push_str(&footer);
-            out.push('\n');
-        }
+        table.footers_of_records().iter().for_each(|line| out.push_str(&format!("{line}\n")));
         out.push('\n');
         return out;
     }
@@ -40,6 +37,11 @@ pub(super) fn text(table: &Table<'_>) -> String {
         printer.rule(&mut out, Rule::Bottom, None);
     }
     out.push('\n');
+    let footers = table.footers_of_records();
+    if !footers.is_empty() {
+        footers.iter().for_each(|line| out.push_str(&format!("{line}\n")));
+        out.push('\n');
+    }
     out
 }
 

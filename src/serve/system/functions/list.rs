@@ -132,6 +132,7 @@ fn definitions() -> Vec<Line> {
         ("reg_oid", Oid, 2, 2, d::reg_oid),
         ("reg_name", Text, 2, 2, d::reg_name),
         ("reg_shown", Text, 2, 2, d::reg_shown),
+        ("pg_partition_ancestors", Array(Box::new(Regclass)), 1, 1, |_, _| Ok(Cell::List(vec![]))),
         ("to_regclass", Regclass, 1, 1, |c, r| d::to_reg("regclass", c, r)),
         ("to_regtype", Regtype, 1, 1, |c, r| d::to_reg("regtype", c, r)),
         ("to_regprocedure", Id("regprocedure"), 1, 1, |c, r| d::to_reg("regproc", c, r)),

@@ -1,12 +1,16 @@
 //! pg_class: every relation, index and sequence.
 
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
 use super::super::acl::relation_acl;
 use super::super::facts::{SHAPES, Shape};
 use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, ROW_TYPE, relkind};
 use super::super::rows::{Cell, Rows};
 use super::super::{RelationStatus, SystemContext};
-use crate::catalog::{Relation, RelationKind, Rule, Sequence};
+use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::error::Result;
 
 /// Access methods, as in pg_am.
@@ -17,9 +21,10 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for shape in SHAPES.iter() {
         system(context, shape, rows)?;
     }
+    let with_triggers = in_foreign_keys(context);
     for relation in context.scope.relations() {
         let status = context.relations.iter().find(|s| s.id == relation.id);
-        user(context, relation, status, rows)?;
+        user(context, relation, status, with_triggers.contains(&relation.id), rows)?;
     }
     for entry in indexes(&context.scope) {
         let status = context.relations.iter().find(|s| s.id == entry.relation.id);
@@ -47,7 +52,7 @@ fn system(context: &SystemContext, shape: &Shape, rows: &mut Rows) -> Result<()>
     ])
 }
 
-fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
+fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationStatus>, has_triggers: bool, rows: &mut Rows) -> Result<()> {
     let view = relation.kind == RelationKind::View;
     let derived = view || relation.kind == RelationKind::MaterializedView;
     rows.add([
@@ -66,9 +71,19 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("relkind", relkind(relation.kind).into()),
         ("relnatts", relation.columns.len().into()),
         ("relhasrules", derived.into()),
+        ("relhastriggers", has_triggers.into()),
         ("relispopulated", true.into()),
         ("relreplident", if view { "n" } else { "d" }.into()),
     ])
+}
+
+/// The tables at either end of a foreign key, which PostgreSQL enforces by triggers: clients ask for foreign keys only of those.
+fn in_foreign_keys(context: &SystemContext) -> HashSet<RelationId> {
+    let ends = |relation: &Arc<Relation>| {
+        let foreign = |rule: &Rule| if let Rule::ForeignKey(foreign) = rule { Some([relation.id, foreign.parent]) } else { None };
+        relation.constraints.iter().filter_map(|c| foreign(&c.rule)).flatten().collect::<Vec<_>>()
+    };
+    context.scope.relations().flat_map(ends).collect()
 }
 
 fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {

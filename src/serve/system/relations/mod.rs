@@ -243,6 +243,7 @@ relations! {
     "information_schema" "view_table_usage" standard::view_table_usage;
     "information_schema" "views" standard::views;
     "pg_set_functions" "pg_get_keywords" functions::pg_get_keywords;
+    "pg_set_functions" "pg_partition_ancestors" nothing;
     "everfold" "streams" everfold::streams;
     "everfold" "tables" everfold::tables;
     "everfold" "views" everfold::views;

@@ -21,6 +21,7 @@ const SETS: &[(&str, &[&str])] = &[
     ("generate_subscripts", &[]),
     ("string_to_table", &[]),
     ("pg_listening_channels", &[]),
+    (ANCESTORS, &[]),
     ("regexp_matches", &[]),
     ("regexp_split_to_table", &[]),
     ("jsonb_array_elements", &["value"]),
@@ -35,6 +36,9 @@ const SETS: &[(&str, &[&str])] = &[
     ("json_each_text", &["key", "value"]),
 ];
 
+/// The tables that a table is a partition of. Whatever it is asked of, it finds none.
+const ANCESTORS: &str = "pg_partition_ancestors";
+
 /// A series of literal numbers longer than this stays a table function, whose rows are made one by one.
 const ARRAY_MAX: i64 = 10_000;
 
@@ -42,13 +46,16 @@ fn columns_of(function: &str) -> Option<&'static [&'static str]> {
     SETS.iter().find(|(name, _)| *name == function).map(|(_, columns)| *columns)
 }
 
-/// Functions of no argument whose rows are those of a relation of that name, which is listed in no catalog.
+/// Functions of no argument, or of one that makes no difference, whose rows are those of a relation of that name, which is listed in
+/// no catalog.
 pub fn as_relation(factor: &mut TableFactor) {
-    let TableFactor::Table { name, args: args @ Some(_), .. } = factor else { return };
+    let TableFactor::Table { name, args: args @ Some(_), with_ordinality, .. } = factor else { return };
     let function = last_name(name);
-    if args.as_ref().is_some_and(|a| a.args.is_empty()) && facts::find(SET_FUNCTIONS, &function).is_some() {
+    let same = args.as_ref().is_some_and(|a| a.args.is_empty() || function == ANCESTORS);
+    if same && facts::find(SET_FUNCTIONS, &function).is_some() {
         *name = ObjectName::from(vec![Ident::new(SET_FUNCTIONS), Ident::new(function)]);
         *args = None;
+        *with_ordinality = false;
     }
 }
 
