@@ -115,7 +115,7 @@ impl Session {
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         let mut plan = planned.plan.clone();
         if !parameters.is_empty() {
-            plan = plan.with_param_values(ParamValues::from(parameters))?;
+            plan = enums::bind(plan, &parameters)?.with_param_values(ParamValues::from(parameters))?;
         }
         let mut state = self.knowing(self.zoned_state());
         state.config_mut().set_extension(Arc::new(cut));

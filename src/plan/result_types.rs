@@ -28,7 +28,7 @@ pub fn types(plan: &LogicalPlan, fields: &Fields) -> Vec<PgType> {
 
 /// True if column `i` of a plan that is not analyzed yet is a literal whose type its place decides.
 pub fn is_unknown(plan: &LogicalPlan, i: usize) -> bool {
-    Types::default().column(plan, i).is_none()
+    plan.schema().field(i).data_type().is_null() || Types::default().column(plan, i).is_none()
 }
 
 /// The type that was found, if the field can carry it.

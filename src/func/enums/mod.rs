@@ -5,6 +5,7 @@
 //! are read as labels; casts from and to text look labels up; functions that print get text; and what PostgreSQL has no operator or
 //! function for is refused, where DataFusion would take the value for a time.
 
+mod bound;
 mod functions;
 
 use std::any::Any;
@@ -20,6 +21,7 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator,
 
 use functions::unfolded;
 
+pub use bound::bind;
 pub use functions::{functions, lenient};
 
 use super::cast::{self, PgCast};
@@ -175,6 +177,11 @@ impl Settling<'_> {
     fn expr(&self, expr: Expr) -> DfResult<Transformed<Expr>> {
         match expr {
             Expr::Cast(cast) => self.cast(cast),
+            // Its value would be printed, as a constant's: see [`bound`].
+            Expr::ScalarSubquery(_) if matches!(self.type_of(&expr), Some(PgType::Array(item)) if item.is_of_enum()) => {
+                let error = Error::unsupported("a subquery whose value is an array of an enum is not supported");
+                Err(error.hint("Make it an array of text: array_agg(label::text).").into())
+            }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.binary(*left, op, *right),
             Expr::Between(Between { expr, negated, low, high }) => match self.enum_among([&*expr, &*low, &*high]) {
                 None => Ok(Transformed::no(Expr::Between(Between { expr, negated, low, high }))),
@@ -445,8 +452,10 @@ fn typed(expr: Expr, ty: &PgType) -> Result<Expr> {
 }
 
 fn read(value: &ScalarValue, ty: &PgType) -> Result<Expr> {
-    if matches!(ty, PgType::Array(_)) && value.try_as_str().flatten().is_some() {
-        return Ok(call(Expr::Literal(value.clone(), None), PgType::Text, ty.clone()));
+    // A list is no literal: see [`bound`].
+    if matches!(ty, PgType::Array(_)) && (value.is_null() || value.try_as_str().flatten().is_some()) {
+        let text = if value.is_null() { ScalarValue::Utf8View(None) } else { value.clone() };
+        return Ok(call(Expr::Literal(text, None), PgType::Text, ty.clone()));
     }
     let value = match value.try_as_str().flatten() {
         Some(text) => text_io::parse(ty, text)?,
