@@ -4,13 +4,15 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::is_word;
+
 /// The options as they begin, in sqlparser's order.
 const ORDER: &[&str] = &["increment", "minvalue", "maxvalue", "start", "cache", "cycle"];
 
 /// The tokens with the options of identity columns in sqlparser's order.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut at = 0;
-    while let Some(found) = tokens[at..].iter().position(|t| is_word(t, "identity")) {
+    while let Some(found) = tokens[at..].iter().position(|t| is_word(&t.token, "identity")) {
         at += found + 1;
         let is_blank = |t: &&TokenWithSpan| matches!(t.token, Token::Whitespace(_));
         let start = at + tokens[at..].iter().take_while(is_blank).count() + 1;
@@ -30,8 +32,8 @@ fn ordered(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut options: Vec<(usize, Vec<TokenWithSpan>)> = Vec::new();
     let mut after_no = false;
     for token in tokens {
-        let rank = ORDER.iter().position(|word| is_word(&token, word));
-        let no = is_word(&token, "no");
+        let rank = ORDER.iter().position(|word| is_word(&token.token, word));
+        let no = is_word(&token.token, "no");
         match options.last_mut() {
             // NO belongs to the word behind it.
             Some((of, option)) if after_no => {
@@ -45,10 +47,6 @@ fn ordered(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     }
     options.sort_by_key(|(rank, _)| *rank);
     options.into_iter().flat_map(|(_, option)| option).collect()
-}
-
-fn is_word(token: &TokenWithSpan, word: &str) -> bool {
-    matches!(&token.token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

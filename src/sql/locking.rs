@@ -3,18 +3,17 @@
 use sqlparser::ast::{self, SetExpr};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::fold_name;
 use super::statement::{RowLock, Statement};
+use super::{fold_name, is_word};
 use crate::error::{Error, Result};
 
 /// The tokens with PostgreSQL's weaker locks spelled as those that the parser knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
 /// differ in what they let pass that Everfold's locks, of whole tables, do not tell apart.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
-    let is = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
     for (locks, dropped) in [(&["for", "no", "key", "update"][..], 1..3), (&["for", "key", "share"][..], 1..2)] {
         for i in 0..words.len().saturating_sub(locks.len() - 1) {
-            if locks.iter().enumerate().all(|(j, word)| is(&tokens[words[i + j]].token, word)) {
+            if locks.iter().enumerate().all(|(j, word)| is_word(&tokens[words[i + j]].token, word)) {
                 dropped.clone().for_each(|j| tokens[words[i + j]].token = Token::Whitespace(Whitespace::Space));
             }
         }

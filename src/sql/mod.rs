@@ -50,3 +50,8 @@ pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, 
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
+
+/// True for an unquoted word, in whatever case.
+fn is_word(token: &sqlparser::tokenizer::Token, word: &str) -> bool {
+    matches!(token, sqlparser::tokenizer::Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+}

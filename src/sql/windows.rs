@@ -21,6 +21,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
+use super::is_word;
 use super::split::char_position;
 use crate::data::datetime::{US_PER_DAY, parse_interval};
 use crate::error::{Error, Result, code};
@@ -57,7 +58,6 @@ impl Window {
 
 /// The tokens with Flink's arguments of such functions spelled as ours: `TABLE t PARTITION BY k` is `t, partition_by(k)`.
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let is = |token: &Token, word: &str| matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word));
     let names_window = |token: &Token| matches!(token, Token::Word(w) if w.quote_style.is_none() && Window::of(&w.value).is_some());
     if !tokens.iter().any(|t| names_window(&t.token)) {
         return tokens;
@@ -72,8 +72,8 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         match &token.token {
             Token::LParen => open.push(before.is_some_and(names_window)),
             Token::RParen => drop(open.pop()),
-            t if inside && is(t, "table") && matches!(before, Some(Token::LParen | Token::Comma)) => continue,
-            t if inside && is(t, "partition") && solid.peek().is_some_and(|next| is(&next.token, "by")) => {
+            t if inside && is_word(t, "table") && matches!(before, Some(Token::LParen | Token::Comma)) => continue,
+            t if inside && is_word(t, "partition") && solid.peek().is_some_and(|next| is_word(&next.token, "by")) => {
                 solid.next();
                 let span = token.span;
                 let put = |out: &mut Vec<_>, token| out.push(TokenWithSpan { token, span });
