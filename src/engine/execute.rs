@@ -355,12 +355,12 @@ impl Session {
                 self.drop_sequences(names, *if_exists, *cascade).await?;
                 "DROP SEQUENCE".into()
             }
-            Statement::CreateIndex { name, table, columns, plain, unique, if_not_exists } => {
-                self.create_index(name.as_deref(), table, columns, *plain, *unique, *if_not_exists).await?;
+            Statement::CreateIndex { name, table, index, if_not_exists } => {
+                self.create_index(name.as_deref(), table, index, *if_not_exists).await?;
                 "CREATE INDEX".into()
             }
-            Statement::DropIndex { names, if_exists } => {
-                self.drop_indexes(names, *if_exists).await?;
+            Statement::DropIndex { names, if_exists, cascade } => {
+                self.drop_indexes(names, *if_exists, *cascade).await?;
                 "DROP INDEX".into()
             }
             Statement::Alter { kind, name, if_exists, changes } => {

@@ -55,10 +55,12 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     for index in indexes(&context.scope) {
-        for (i, (number, item)) in index.numbers().zip(&index.items).enumerate() {
-            let column = number.checked_sub(1).map(|n| &index.relation.columns[n]);
-            let (name, ty) = column.map_or((item.as_str(), &PgType::Text), |c| (&c.name, &c.ty));
-            attribute(&storages, rows, index.oid, i + 1, name, ty, Traits::default())?;
+        let mut names: Vec<String> = Vec::new();
+        for (i, (name, ty)) in index.columns().enumerate() {
+            // Two expressions may suggest the same name.
+            let name = crate::serve::system::names::free(&name, &names);
+            attribute(&storages, rows, index.oid, i + 1, &name, &ty, Traits::default())?;
+            names.push(name);
         }
     }
     for sequence in context.scope.sequences.iter() {
