@@ -161,3 +161,23 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Catalog, Change, Column, Relation, RelationKind};
+    use super::*;
+
+    #[test]
+    fn an_index_that_was_kept_as_texts_is_read() {
+        let kept = r#"{"id":17,"name":"i","columns":["a","lower(b)"],"unique":false}"#;
+        let columns = vec![Column::new("a".into(), PgType::Int4), Column::new("b".into(), PgType::Text)];
+        let mut relation = Relation::new(16, "t".into(), RelationKind::Table, columns, String::new());
+        relation.indexes = vec![serde_json::from_str(kept).unwrap()];
+        let catalog = Catalog::default().apply(&Change::Create(relation)).unwrap();
+        let index = &catalog.by_id(16).unwrap().indexes[0];
+        let expression = Indexed::Expression { sql: "lower(b)".into(), ty: PgType::Text };
+        assert_eq!(index.keys, [IndexKey::new(Indexed::Column("a".into())), IndexKey::new(expression)]);
+        assert_eq!((index.method.as_str(), &index.predicate, index.nulls_equal), ("btree", &None, false));
+        assert_eq!(serde_json::from_str::<Index>(&serde_json::to_string(index).unwrap()).unwrap(), *index);
+    }
+}

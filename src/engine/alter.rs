@@ -283,6 +283,10 @@ impl Session {
         let mut altered = relation.as_ref().clone();
         altered.columns[at].ty = ty.clone();
         altered.columns[at].domain = None;
+        let retyped = Arc::new(Relation { schemas: Default::default(), ..altered.clone() });
+        for index in &mut altered.indexes {
+            self.settle_index(&retyped, index).await?;
+        }
         let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         items[at] = match using {
             Some(expression) => format!("({expression})::{}", ty.in_sql()),
@@ -414,6 +418,8 @@ impl Session {
             work.gauge.add(batch.num_rows());
             rows.push(batch);
         }
+        // Values of another type may be the same where they were not before.
+        self.check_unique_among(&Arc::new(altered.clone()), &rows).await?;
         work.enter("writing", Some(rows.iter().map(|batch| batch.num_rows() as u64).sum()));
         // The sequences of its columns go over to it.
         let catalog = self.catalog();

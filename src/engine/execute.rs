@@ -359,6 +359,10 @@ impl Session {
                 self.create_index(name.as_deref(), table, index, *if_not_exists).await?;
                 "CREATE INDEX".into()
             }
+            Statement::RenameIndex { name, if_exists, to } => {
+                self.rename_index(name, *if_exists, to).await?;
+                "ALTER INDEX".into()
+            }
             Statement::DropIndex { names, if_exists, cascade } => {
                 self.drop_indexes(names, *if_exists, *cascade).await?;
                 "DROP INDEX".into()

@@ -1,17 +1,22 @@
-//! CREATE INDEX, DROP INDEX, and ADD CONSTRAINT .. USING INDEX.
+//! CREATE, ALTER and DROP INDEX, and ADD CONSTRAINT .. USING INDEX.
 //!
 //! A definition is checked as PostgreSQL checks it, and kept whole. Of what it says only that it is unique has an effect here
 //! ([`super::constraints::unique`]); what cannot be kept is refused: tablespaces, collations and operator classes that there are not.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use sqlparser::ast;
+
 use super::constraints::{free_name, index_in, is_taken, referring};
+use super::dml::parsed_query;
 use super::session::Session;
 use crate::catalog::{Catalog, Change, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse;
 use crate::serve::system::facts::{self, AccessMethod};
 use crate::sql::convert::is_known_collation;
+use crate::sql::fold_name;
 
 impl Session {
     /// CREATE INDEX. Errors: 42P07, 42703, 42704, 42P17, 0A000; 23505 for rows that are there.
@@ -35,11 +40,11 @@ impl Session {
         let name = name.map_or_else(|| free_name(&default_name(&relation, asked), &taken), str::to_string);
         let mut index = Index { id: self.engine.new_id(), name, ..asked.clone() };
         for text in index.texts_mut() {
-            *text = self.kept_expression(text)?;
+            *text = self.kept_expression(&unqualified(&relation, text)?)?;
         }
-        self.computed(&relation, &mut index).await?;
-        settle_opclasses(&relation, &mut index)?;
-        if index.unique {
+        self.settle_index(&relation, &mut index).await?;
+        if index.unique && !self.is_unique_anyway(&relation, &index) {
+            self.check_can_be_unique(&relation)?;
             // Nobody puts rows meanwhile that are not compared yet.
             self.lock_exclusive(relation.id).await?;
             let unique = self.unique_of(&relation, &index).await?;
@@ -47,6 +52,60 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.indexes.push(index);
+        self.stage(Change::Alter(altered), vec![])
+    }
+
+    /// True for an index of a materialized view whose columns have those among them by which its query makes its rows, as GROUP BY does.
+    fn is_unique_anyway(&self, relation: &Relation, index: &Index) -> bool {
+        let of_view = relation.kind == RelationKind::MaterializedView;
+        let Some(node) = self.node_of(relation.id).filter(|_| of_view) else { return false };
+        let columns: Vec<usize> = index.keys.iter().filter_map(|key| relation.column(key.column()?).ok()).collect();
+        node.with_output(|output| output.key().is_some_and(|key| key.iter().all(|k| columns.contains(k))))
+    }
+
+    /// Errors: 0A000 for what holds no unique index.
+    fn check_can_be_unique(&self, relation: &Relation) -> Result<()> {
+        let hint = match relation.kind {
+            RelationKind::Table if relation.ksql.is_none() => return Ok(()),
+            RelationKind::Table => "Its rows are unique by their key.",
+            RelationKind::MaterializedView => "Its rows are unique by the columns of its GROUP BY: an index on those may be unique.",
+            _ => "Every event is kept: write CREATE TABLE for rows that are compared.",
+        };
+        Err(Error::unsupported(format!("a unique index on {} \"{}\" is not supported", relation.kind.word(), relation.name)).hint(hint))
+    }
+
+    /// Tells an index what it computes of the columns as they are now. Errors: 42P17, 42704, and those of planning.
+    pub(super) async fn settle_index(&self, relation: &Arc<Relation>, index: &mut Index) -> Result<()> {
+        self.computed(relation, index).await?;
+        settle_opclasses(relation, index)
+    }
+
+    /// ALTER INDEX .. RENAME TO: a constraint goes with its index. Errors: 42704, 42P07.
+    pub(super) async fn rename_index(&mut self, name: &Name, if_exists: bool, to: &str) -> Result<()> {
+        let catalog = self.define().await?;
+        let scope = self.scope();
+        let Some((relation, _)) = scope.look_up(name, |namespace| index_in(&catalog, namespace, &name.name)) else {
+            if !if_exists {
+                scope.check_schema(name)?;
+                return Err(scope.missing(name));
+            }
+            let text = format!("relation \"{name}\" does not exist, skipping");
+            self.notice("NOTICE", Error::new(code::SUCCESS, text));
+            return Ok(());
+        };
+        self.must_own(relation)?;
+        if is_taken(&catalog, relation.namespace, to) {
+            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
+        }
+        let mut altered = relation.as_ref().clone();
+        let indexes = altered.indexes.iter_mut().map(|index| &mut index.name);
+        let unique = |c: &&mut Constraint| matches!(c.rule, Rule::Unique(_));
+        let mut names = indexes.chain(altered.constraints.iter_mut().filter(unique).map(|c| &mut c.name));
+        let Some(found) = names.find(|of| **of == name.name) else {
+            return Err(Error::unsupported("the index of a primary key cannot be renamed")
+                .hint("It is called as the table is: rename that with ALTER TABLE .. RENAME TO."));
+        };
+        *found = to.to_string();
         self.stage(Change::Alter(altered), vec![])
     }
 
@@ -113,10 +172,9 @@ impl Session {
         let Some(found) = relation.indexes.iter().find(|i| i.name == index).cloned() else {
             let of_constraint = super::constraints::index_names(relation).iter().any(|name| name == index);
             return Err(match of_constraint {
-                true => Error::new(
-                    code::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    format!("index \"{index}\" is already associated with a constraint"),
-                ),
+                true => {
+                    Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("index \"{index}\" is already associated with a constraint"))
+                }
                 false => Error::new(code::UNDEFINED_OBJECT, format!("index \"{index}\" does not exist")),
             });
         };
@@ -157,23 +215,39 @@ fn has_column(relation: &Relation, name: &str) -> Result<()> {
     relation.column(name).map(|_| ()).map_err(|_| Error::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")))
 }
 
-/// `table_column_column_idx`; an expression goes by the name of its function.
+/// `table_column_column_idx`
 fn default_name(relation: &Relation, index: &Index) -> String {
-    let parts: Vec<String> = index.keys.iter().map(|key| deparse::name_of(&key.of)).chain(index.include.iter().cloned()).collect();
-    format!("{}_{}_idx", relation.name, parts.join("_"))
+    format!("{}_{}_idx", relation.name, deparse::column_names(index).join("_"))
 }
 
-/// Errors: 42704 for an access method, a collation or a storage parameter that there is not; 0A000 for what the method does not do, and
-/// for a unique index of what is no table.
+/// An expression whose columns are named without their table, which may get another name.
+fn unqualified(relation: &Relation, sql: &str) -> Result<String> {
+    let mut query = parsed_query(&format!("SELECT {sql}"))?;
+    let mut changed = false;
+    let _ = ast::visit_expressions_mut(query.as_mut(), |e| {
+        if let ast::Expr::CompoundIdentifier(parts) = e
+            && let [.., table, column] = parts.as_slice()
+            && fold_name(table) == relation.name
+        {
+            *e = ast::Expr::Identifier(column.clone());
+            changed = true;
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    Ok(if changed { query.to_string().trim_start_matches("SELECT ").to_string() } else { sql.to_string() })
+}
+
+/// Errors: 42809 for a view; 42704 for an access method that there is not; 22023 for such a storage parameter; 0A000 for what the method
+/// does not do, and for such a collation.
 fn check_definition(relation: &Relation, index: &Index) -> Result<()> {
+    if relation.kind == RelationKind::View {
+        return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot create index on relation \"{}\"", relation.name))
+            .detail("This operation is not supported for views."));
+    }
     let Some(method) = facts::access_method(&index.method) else {
         return Err(Error::new(code::UNDEFINED_OBJECT, format!("access method \"{}\" does not exist", index.method)));
     };
     check_method(method, index)?;
-    if index.unique && (relation.kind != RelationKind::Table || relation.ksql.is_some()) {
-        return Err(Error::unsupported(format!("a unique index is on a table, and \"{}\" is not one of PostgreSQL's dialect", relation.name))
-            .hint("The rows of a view with GROUP BY are unique by its columns; a stream keeps every event."));
-    }
     if let Some(collation) = index.keys.iter().filter_map(|k| k.collation.as_ref()).find(|c| !is_known_collation(c)) {
         return Err(Error::unsupported(format!("collation \"{collation}\" is not supported"))
             .hint("Text is compared by its characters' codes: COLLATE \"C\"."));

@@ -4,8 +4,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
-use super::{Output, RowKeys};
 use super::key_index::{Equality, KeyIndex, NONE};
+use super::{Output, RowKeys};
 use crate::data::Delta;
 use crate::error::Result;
 

@@ -64,7 +64,8 @@ pub(super) fn target(names: &[Ident]) -> Result<ConflictTarget> {
         match bare(key) {
             Expr::Identifier(name) => columns.push(fold_name(&name)),
             Expr::Collate { .. } => {
-                return Err(Error::unsupported("ON CONFLICT does not take a collation").hint("Leave COLLATE out: it makes no difference to what is equal."));
+                return Err(Error::unsupported("ON CONFLICT does not take a collation")
+                    .hint("Leave COLLATE out: it makes no difference to what is equal."));
             }
             other => expressions.push(other.to_string()),
         }

@@ -141,6 +141,7 @@ impl Reader<'_> {
             }
             ["create", "index", _] | ["create", "unique", "index"] => self.create_index(),
             ["drop", "sequence", _] | ["drop", "index", _] => self.drop_named(),
+            ["alter", "index", _] => self.alter_index(),
             ["alter", "sequence", _] => self.alter_sequence(),
             ["alter", "table" | "stream" | "view", _] => self.alter(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),

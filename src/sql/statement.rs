@@ -109,6 +109,11 @@ pub enum Statement {
         index: Box<Index>,
         if_not_exists: bool,
     },
+    RenameIndex {
+        name: Name,
+        if_exists: bool,
+        to: String,
+    },
     DropIndex {
         names: Vec<Name>,
         if_exists: bool,
@@ -293,7 +298,7 @@ impl Statement {
             S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
             S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
-            S::CreateIndex { .. } | S::DropIndex { .. } => true,
+            S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
             S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } | S::Do(_) => true,
             S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,

@@ -31,8 +31,8 @@ use super::dml::{parsed_query, quoted};
 use super::rename::whole_name;
 use super::session::Session;
 use crate::catalog::{Catalog, Constraint, Name, Relation, RelationId, RelationKind, Rule};
-use crate::data::{OP, PgType};
 use crate::data::encode::{Style, cell_text};
+use crate::data::{OP, PgType};
 use crate::error::{Error, Result, code};
 
 pub use define::{free_name, index_in, index_names, is_taken};
@@ -129,7 +129,8 @@ impl Session {
         let Some(row) = self.first_of(relation, &query, Some(rows)).await? else { return Ok(()) };
         let message = format!("new row for relation \"{}\" violates check constraint \"{}\"", relation.name, constraint.name);
         let values = relation.columns.iter().zip(row.columns()).map(|(c, values)| shown(&c.ty, values, 0)).collect::<Result<Vec<_>>>()?;
-        Err(about(code::CHECK_VIOLATION, message, relation, &constraint.name).detail(format!("Failing row contains ({}).", values.join(", "))))
+        Err(about(code::CHECK_VIOLATION, message, relation, &constraint.name)
+            .detail(format!("Failing row contains ({}).", values.join(", "))))
     }
 
     /// Errors: those of a constraint that the rows that are there break.

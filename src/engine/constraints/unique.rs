@@ -13,16 +13,16 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
-use datafusion::logical_expr::{Expr as LogicalExpr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Cast, Expr as LogicalExpr, ExprSchemable, LogicalPlan, Volatility};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr::split_conjunction;
 use sqlparser::ast;
 
 use super::{about, places, shown};
 use crate::catalog::{Index, Indexed, Relation, Rule, Scope};
-use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::quoting::ident;
+use crate::data::{EnumType, PgType};
 use crate::engine::dml::change::whole;
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::query::Planned;
@@ -31,7 +31,7 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex};
 use crate::fold::{Computed, Expr, RowKeys};
-use crate::func::cast;
+use crate::func::cast::{self, PgCast};
 use crate::func::zone::InZone;
 use crate::plan::names::Names;
 use crate::serve::provider::RelationProvider;
@@ -126,9 +126,7 @@ impl Unique {
         let values = self.parts.iter().zip(keys).map(|((_, ty), key)| shown(ty, key, at)).collect::<Result<Vec<_>>>()?;
         let key = format!("Key ({})=({})", names.join(", "), values.join(", "));
         let (message, detail) = match breach {
-            Breach::Put => {
-                (format!("duplicate key value violates unique constraint \"{}\"", self.name), format!("{key} already exists."))
-            }
+            Breach::Put => (format!("duplicate key value violates unique constraint \"{}\"", self.name), format!("{key} already exists.")),
             Breach::There => (format!("could not create unique index \"{}\"", self.name), format!("{key} is duplicated.")),
         };
         Ok(about(code::UNIQUE_VIOLATION, message, relation, &self.name).detail(detail))
@@ -241,7 +239,7 @@ impl Session {
             return Err(changing());
         }
         let (plan, mut types) = self.projected(relation, &[sql.to_string()]).await?;
-        if calls_changing(&plan)? || depends_on_zone(&plan) {
+        if calls_changing(&plan)? || reads_labels(&plan)? || depends_on_zone(&plan) {
             return Err(changing());
         }
         types.pop().ok_or_else(|| Error::internal("an expression has a type"))
@@ -261,7 +259,15 @@ impl Session {
         unique.refuse_twice(relation, Breach::There, &self.collect(&planned, vec![]).await?)
     }
 
-    /// The same of columns that are to be unique under a name.
+    /// Errors: 23505 for two of the rows, of all columns, that a relation is to have, with the same key.
+    pub(in crate::engine) async fn check_unique_among(&self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<()> {
+        if !relation.key.is_empty() {
+            Unique::of_key(relation)?.refuse_twice(relation, Breach::There, rows)?;
+        }
+        self.uniques(relation).await?.iter().try_for_each(|unique| unique.refuse_twice(relation, Breach::There, rows))
+    }
+
+    /// Errors: 23505 for two rows of the table that are the same in these columns, which are to be unique under a name.
     pub(in crate::engine) async fn check_columns_unique(&self, relation: &Arc<Relation>, name: &str, columns: &[String]) -> Result<()> {
         self.check_unique_present(relation, &Unique::of_columns(relation, name, columns, true)?).await
     }
@@ -352,6 +358,28 @@ fn calls_changing(plan: &LogicalPlan) -> Result<bool> {
             if let LogicalExpr::ScalarFunction(f) = e {
                 // A cast is marked otherwise only so that it is not computed beforehand.
                 found |= f.func.signature().volatility != Volatility::Immutable && f.func.name() != cast::NAME;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(found)
+}
+
+/// True if a plan makes text of labels, which may get other names.
+fn reads_labels(plan: &LogicalPlan) -> Result<bool> {
+    let LogicalPlan::Projection(projection) = plan else { return Ok(false) };
+    let (schema, mut found) = (projection.input.schema(), false);
+    for expr in &projection.expr {
+        expr.apply(|e| {
+            let of = match e {
+                LogicalExpr::Cast(Cast { expr, field }) => Some((expr.as_ref(), field.data_type().clone())),
+                LogicalExpr::ScalarFunction(f) => {
+                    f.func.inner().downcast_ref::<PgCast>().and_then(|cast| Some((f.args.first()?, cast.target().arrow())))
+                }
+                _ => None,
+            };
+            if let Some((from, to)) = of {
+                found |= EnumType::of_arrow(&from.get_type(schema)?).is_some() && EnumType::of_arrow(&to).is_none();
             }
             Ok(TreeNodeRecursion::Continue)
         })?;

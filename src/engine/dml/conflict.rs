@@ -82,7 +82,7 @@ impl Session {
                 if unique.is_empty() {
                     let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
                     return Err(Error::new(code::INVALID_COLUMN_REFERENCE, message)
-                        .hint("Name the columns of the table's primary key, of a UNIQUE constraint, or what a unique index is on, with its WHERE."));
+                        .hint("Name the columns of the table's primary key or of a UNIQUE constraint, or what a unique index is on."));
                 }
                 Ok(unique)
             }
@@ -233,12 +233,7 @@ impl Session {
     }
 
     /// The rows of a table, as the session sees it, that have one of these keys, each once. Cost: a probe for each.
-    pub(in crate::engine) async fn rows_of_keys(
-        &self,
-        relation: &Arc<Relation>,
-        by: &RowKeys,
-        keys: &[ArrayRef],
-    ) -> Result<RecordBatch> {
+    pub(in crate::engine) async fn rows_of_keys(&self, relation: &Arc<Relation>, by: &RowKeys, keys: &[ArrayRef]) -> Result<RecordBatch> {
         without_hidden(relation, &self.stored_rows_of_keys(relation, by, keys).await?)
     }
 

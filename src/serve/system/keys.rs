@@ -118,8 +118,7 @@ impl<'a> IndexEntry<'a> {
         };
         let unique = if index.unique { "UNIQUE " } else { "" };
         let keys: Vec<String> = index.keys.iter().map(|key| self.key(context, &key.of, style) + &order(key)).collect();
-        let mut text =
-            format!("CREATE {unique}INDEX {} ON {table} USING {} ({})", ident(&index.name), index.method, keys.join(", "));
+        let mut text = format!("CREATE {unique}INDEX {} ON {table} USING {} ({})", ident(&index.name), index.method, keys.join(", "));
         if !index.include.is_empty() {
             text += &format!(" INCLUDE ({})", list(&index.include));
         }
@@ -127,7 +126,8 @@ impl<'a> IndexEntry<'a> {
             text += " NULLS NOT DISTINCT";
         }
         if !index.options.is_empty() {
-            let options: Vec<String> = index.options.iter().map(|(name, value)| format!("{}={}", ident(name), literal(value))).collect();
+            let value = |value: &String| if ident(value) == *value { value.clone() } else { literal(value) };
+            let options: Vec<String> = index.options.iter().map(|(name, set)| format!("{}={}", ident(name), value(set))).collect();
             text += &format!(" WITH ({})", options.join(", "));
         }
         if let Some(predicate) = self.predicate(context, style) {
@@ -156,14 +156,18 @@ impl<'a> IndexEntry<'a> {
 
     /// Its expressions, as pg_get_expr prints pg_index.indexprs.
     pub fn expressions(&self, context: &SystemContext) -> Option<String> {
-        let expressions = self.index.keys.iter().filter(|key| key.expression().is_some());
-        let texts: Vec<String> = expressions.map(|key| self.key(context, &key.of, Style::Whole)).collect();
+        let texts: Vec<String> =
+            self.index.keys.iter().filter_map(|key| Some(self.shown(context, key.expression()?, Style::Whole))).collect();
         (!texts.is_empty()).then(|| texts.join(", "))
     }
 
     /// The condition of a partial index.
     pub fn predicate(&self, context: &SystemContext, style: Style) -> Option<String> {
-        self.index.predicate.as_ref().map(|sql| deparse::condition(self.relation, &shown_expression(context, sql), style))
+        self.index.predicate.as_ref().map(|sql| self.shown(context, sql, style))
+    }
+
+    fn shown(&self, context: &SystemContext, sql: &str, style: Style) -> String {
+        deparse::expression(self.relation, &shown_expression(context, sql), style)
     }
 
     /// How many columns it has.
@@ -178,14 +182,15 @@ impl<'a> IndexEntry<'a> {
         columns.map(|name| name.and_then(|name| self.relation.column(name).ok()).map_or(0, |i| i + 1))
     }
 
-    /// The columns' names and types. An expression goes by the name of its function.
+    /// The columns' names and types.
     pub fn columns(&self) -> impl Iterator<Item = (String, PgType)> {
-        let column = |name: &String| (name.clone(), self.relation.column(name).map_or(PgType::Text, |c| self.relation.columns[c].ty.clone()));
-        let key = move |key: &IndexKey| match &key.of {
-            Indexed::Column(name) => column(name),
-            Indexed::Expression { ty, .. } => (deparse::name_of(&key.of), ty.clone()),
+        let of_column = |name: &String| self.relation.column(name).map_or(PgType::Text, |c| self.relation.columns[c].ty.clone());
+        let of_key = move |key: &IndexKey| match &key.of {
+            Indexed::Column(name) => of_column(name),
+            Indexed::Expression { ty, .. } => ty.clone(),
         };
-        self.index.keys.iter().map(key).chain(self.index.include.iter().map(column))
+        let types = self.index.keys.iter().map(of_key).chain(self.index.include.iter().map(of_column));
+        deparse::column_names(&self.index).into_iter().zip(types)
     }
 }
 

@@ -259,12 +259,6 @@ pub fn type_kept_as(context: &SystemContext, kept: &Name) -> Option<String> {
     context.scope.type_kept_as(&kept.name).map(|ty| shown_type(context, ty))
 }
 
-/// The name, or the first of it with a number behind it that is not taken.
-pub fn free(name: &str, taken: &[String]) -> String {
-    let numbered = (1..).map(|i| format!("{name}{i}"));
-    std::iter::once(name.to_string()).chain(numbered).find(|name| !taken.contains(name)).unwrap_or_default()
-}
-
 /// An expression that the catalog keeps, with types of users as the session has to write them.
 pub fn shown_expression(context: &SystemContext, kept: &str) -> String {
     respell::expression(kept, &|_| None, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string())

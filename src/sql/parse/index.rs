@@ -1,4 +1,4 @@
-//! CREATE INDEX. What the definition of an index cannot say is refused.
+//! CREATE INDEX and ALTER INDEX. What the definition of an index cannot say is refused.
 
 use sqlparser::ast::{self, Expr};
 
@@ -6,7 +6,7 @@ use super::Reader;
 use crate::catalog::{Index, IndexKey, Indexed};
 use crate::data::PgType;
 use crate::error::{Error, Result};
-use crate::sql::convert::{last_name, relation_name};
+use crate::sql::convert::{checked_name, last_name, relation_name};
 use crate::sql::fold_name;
 use crate::sql::statement::Statement;
 
@@ -19,7 +19,9 @@ impl Reader<'_> {
         if self.word(0) == "tablespace" {
             return Err(Error::unsupported("tablespaces are not supported").hint("Leave TABLESPACE out."));
         }
-        if let Some(option) = index.index_options.iter().map(ToString::to_string).chain(index.alter_options.iter().map(ToString::to_string)).next() {
+        if let Some(option) =
+            index.index_options.iter().map(ToString::to_string).chain(index.alter_options.iter().map(ToString::to_string)).next()
+        {
             return Err(Error::unsupported(format!("clause not supported: {option}")).hint("Leave it out."));
         }
         let method = index.using.as_ref().map_or("btree".into(), |using| using.to_string().to_lowercase());
@@ -41,6 +43,18 @@ impl Reader<'_> {
             index: Box::new(defined),
             if_not_exists: index.if_not_exists,
         })
+    }
+
+    /// ALTER INDEX .. RENAME TO.
+    pub(super) fn alter_index(&mut self) -> Result<Statement> {
+        self.skip(2);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let name = self.relation_name()?;
+        if !self.eat_words(&["rename", "to"]) {
+            return Err(Error::unsupported(format!("ALTER INDEX .. {} is not supported", self.rest()))
+                .hint("RENAME TO gives it another name; for another definition drop it, and create it again."));
+        }
+        Ok(Statement::RenameIndex { name, if_exists, to: checked_name(self.name()?)? })
     }
 }
 

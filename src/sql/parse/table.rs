@@ -193,7 +193,11 @@ impl Reader<'_> {
         if !cascade {
             self.eat("restrict");
         }
-        Ok(if sequence { Statement::DropSequence { names, if_exists, cascade } } else { Statement::DropIndex { names, if_exists, cascade } })
+        Ok(if sequence {
+            Statement::DropSequence { names, if_exists, cascade }
+        } else {
+            Statement::DropIndex { names, if_exists, cascade }
+        })
     }
 }
 
@@ -299,8 +303,9 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
             NewRule { name: name(&foreign.name), what: references(foreign, columns)? }
         }
         TableConstraint::PrimaryKeyUsingIndex(_) => {
-            return Err(Error::unsupported("PRIMARY KEY USING INDEX is not supported")
-                .hint("Write ADD PRIMARY KEY (columns), then DROP INDEX."));
+            return Err(
+                Error::unsupported("PRIMARY KEY USING INDEX is not supported").hint("Write ADD PRIMARY KEY (columns), then DROP INDEX.")
+            );
         }
         TableConstraint::UniqueUsingIndex(using) => {
             if let Some(traits) = using.characteristics.as_ref().filter(|c| c.deferrable == Some(true) || c.initially.is_some()) {

@@ -9,7 +9,7 @@ mod read;
 
 use sqlparser::ast::Expr;
 
-use crate::catalog::{Indexed, Relation};
+use crate::catalog::{Index, Indexed, Relation};
 use crate::data::PgType;
 use crate::data::quoting::ident;
 use crate::sql::fold_name;
@@ -22,7 +22,11 @@ enum Node {
     /// A column, a constant, or what is printed as it was written.
     Atom(String),
     /// Parts, each behind a text, and a last text: a function, COALESCE, CASE, ARRAY ... `call`: an index needs no parentheses around it.
-    Parts { call: bool, parts: Vec<(String, Node)>, end: String },
+    Parts {
+        call: bool,
+        parts: Vec<(String, Node)>,
+        end: String,
+    },
     Cast(Box<Node>, String),
     Operator(Box<Node>, String, Box<Node>),
     Prefix(String, Box<Node>),
@@ -47,13 +51,22 @@ pub fn key(relation: &Relation, of: &Indexed, style: Style) -> String {
     }
 }
 
-/// The condition of a partial index.
-pub fn condition(relation: &Relation, sql: &str, style: Style) -> String {
+/// An expression, as the condition of a partial index is one.
+pub fn expression(relation: &Relation, sql: &str, style: Style) -> String {
     written_expression(sql).map_or_else(|_| sql.to_string(), |expr| print::print(&read::node(relation, &expr).0, style))
 }
 
-/// What a key is called where it needs a name: in the name of an index that has none, and as a column of the index.
-pub fn name_of(of: &Indexed) -> String {
+/// What the columns of an index are called: keys, then those of INCLUDE. An expression goes by the name of its function.
+pub fn column_names(index: &Index) -> Vec<String> {
+    let keys = index.keys.iter().map(|key| name_of(&key.of));
+    keys.chain(index.include.iter().cloned()).fold(Vec::new(), |mut names, name| {
+        let numbered = (1..).map(|i| format!("{name}{i}"));
+        names.extend(std::iter::once(name.clone()).chain(numbered).find(|name| !names.contains(name)));
+        names
+    })
+}
+
+fn name_of(of: &Indexed) -> String {
     match of {
         Indexed::Column(name) => name.clone(),
         Indexed::Expression { sql, .. } => {
@@ -68,7 +81,7 @@ fn figure(expr: &Expr) -> Option<(String, bool)> {
     match expr {
         Expr::Identifier(name) => good(&fold_name(name)),
         Expr::CompoundIdentifier(parts) => good(&fold_name(parts.last()?)),
-        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => figure(inner),
+        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } | Expr::CompoundFieldAccess { root: inner, .. } => figure(inner),
         Expr::Function(f) => good(&fold_name(f.name.0.last()?.as_ident()?)),
         Expr::Cast { expr, data_type, .. } => {
             let own = || PgType::parse(&data_type.to_string()).map_or_else(|_| data_type.to_string(), |ty| ty.typname());

@@ -23,15 +23,10 @@ enum Around<'a> {
     Other,
 }
 
-/// A key of an index.
+/// A key of an index that is no column.
 pub(super) fn key(node: &Node, style: Style) -> String {
     let text = print(node, style);
-    let bare = matches!(node, Node::Parts { call: true, .. }) || matches!(node, Node::Atom(name) if is_name(name));
-    if bare { text } else { format!("({text})") }
-}
-
-fn is_name(atom: &str) -> bool {
-    atom.starts_with(|c: char| c == '"' || c == '_' || c.is_alphabetic())
+    if matches!(node, Node::Parts { call: true, .. }) { text } else { format!("({text})") }
 }
 
 /// An expression.

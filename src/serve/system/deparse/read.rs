@@ -358,7 +358,8 @@ fn array_of(items: Vec<Node>) -> Node {
 /// Values made of one type: that of the first that has one, or the widest of numbers.
 fn alike(values: Vec<Typed>) -> (Vec<Node>, PgType) {
     let known = values.iter().map(|(_, ty)| ty).filter(|ty| **ty != PgType::Unknown);
-    let ty = known.cloned().reduce(|a, b| if a.is_number() && b.is_number() { wider(&a, &b) } else { a }).map_or(PgType::Text, |ty| ty.base());
+    let ty =
+        known.cloned().reduce(|a, b| if a.is_number() && b.is_number() { wider(&a, &b) } else { a }).map_or(PgType::Text, |ty| ty.base());
     (values.into_iter().map(|value| coerced(value, &ty)).collect(), ty)
 }
 
@@ -374,7 +375,8 @@ fn signature(name: &str, types: &[PgType]) -> Option<(Vec<PgType>, PgType)> {
         (PgType::Numeric(_) | PgType::Float4, PgType::Float8) => true,
         (given, wanted) => given.base() == wanted.base(),
     };
-    let known: Vec<_> = PROCS.iter().filter(|p| p.name == name).map(|p| (oids(p), p.returns)).filter(|(o, _)| o.len() == types.len()).collect();
+    let known: Vec<_> =
+        PROCS.iter().filter(|p| p.name == name).map(|p| (oids(p), p.returns)).filter(|(o, _)| o.len() == types.len()).collect();
     let wanted = |oids: &[u32]| oids.iter().zip(types).map(|(oid, ty)| of_argument(*oid, ty)).collect::<Vec<_>>();
     let exact = |oids: &[u32]| wanted(oids).iter().zip(types).filter(|(w, t)| w.base() == t.base()).count();
     let fitting = known.iter().filter(|(oids, _)| wanted(oids).iter().zip(types).all(|(w, t)| fits(w, t)));

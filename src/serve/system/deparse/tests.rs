@@ -35,7 +35,8 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("extract(year from d)", "EXTRACT(year FROM d)", "EXTRACT(year FROM d)"),
     ("j ->> 'k'", "((j ->> 'k'::text))", "(j ->> 'k'::text)"),
     ("(j ->> 'k')::int", "(((j ->> 'k'::text))::integer)", "((j ->> 'k'::text)::integer)"),
-    ("\"Odd\"", "\"Odd\"", "\"Odd\""),
+    ("\"Odd\" + 1", "((\"Odd\" + 1))", "(\"Odd\" + 1)"),
+    ("true", "(true)", "(true)"),
     ("left(t, 3)", "\"left\"(t, 3)", "\"left\"(t, 3)"),
     (
         "case when o then n else -1 end",
@@ -85,14 +86,16 @@ fn keys_are_printed_as_postgresql_prints_them() {
 #[test]
 fn conditions_are_printed_as_postgresql_prints_them() {
     for (sql, whole, pretty) in CONDITIONS {
-        assert_eq!(condition(&table(), sql, Style::Whole), *whole);
-        assert_eq!(condition(&table(), sql, Style::Pretty), *pretty);
+        assert_eq!(expression(&table(), sql, Style::Whole), *whole);
+        assert_eq!(expression(&table(), sql, Style::Pretty), *pretty);
     }
 }
 
 #[test]
 fn keys_have_names() {
-    for (sql, name) in [("lower(t)", "lower"), ("n + 1", "expr"), ("n::text", "n"), ("(n + 1)::text", "text"), ("coalesce(t, '')", "coalesce")] {
+    for (sql, name) in
+        [("lower(t)", "lower"), ("n + 1", "expr"), ("n::text", "n"), ("(n + 1)::text", "text"), ("coalesce(t, '')", "coalesce")]
+    {
         assert_eq!(name_of(&Indexed::Expression { sql: sql.into(), ty: PgType::Unknown }), name);
     }
 }

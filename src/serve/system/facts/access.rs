@@ -18,8 +18,16 @@ pub struct AccessMethod {
     pub parameters: &'static [&'static str],
 }
 
-const NONE: AccessMethod =
-    AccessMethod { oid: 0, name: "", handler: 0, unique: false, several: false, include: false, ordered: false, parameters: &["fillfactor"] };
+const NONE: AccessMethod = AccessMethod {
+    oid: 0,
+    name: "",
+    handler: 0,
+    unique: false,
+    several: false,
+    include: false,
+    ordered: false,
+    parameters: &["fillfactor"],
+};
 
 /// The access methods of indexes.
 pub const ACCESS_METHODS: [AccessMethod; 6] = [
@@ -34,23 +42,8 @@ pub const ACCESS_METHODS: [AccessMethod; 6] = [
         handler: 330,
     },
     AccessMethod { oid: 405, name: "hash", handler: 331, ..NONE },
-    AccessMethod {
-        several: true,
-        include: true,
-        parameters: &["fillfactor", "buffering"],
-        oid: 783,
-        name: "gist",
-        handler: 332,
-        ..NONE
-    },
-    AccessMethod {
-        several: true,
-        parameters: &["fastupdate", "gin_pending_list_limit"],
-        oid: 2742,
-        name: "gin",
-        handler: 333,
-        ..NONE
-    },
+    AccessMethod { several: true, include: true, parameters: &["fillfactor", "buffering"], oid: 783, name: "gist", handler: 332, ..NONE },
+    AccessMethod { several: true, parameters: &["fastupdate", "gin_pending_list_limit"], oid: 2742, name: "gin", handler: 333, ..NONE },
     AccessMethod { include: true, oid: 4000, name: "spgist", handler: 334, ..NONE },
     AccessMethod { several: true, parameters: &["pages_per_range", "autosummarize"], oid: 3580, name: "brin", handler: 335, ..NONE },
 ];

@@ -4,8 +4,8 @@ use super::Row;
 use crate::catalog::{RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
-use crate::serve::system::facts::{self, PROCS, Proc};
 use crate::serve::system::deparse::Style;
+use crate::serve::system::facts::{self, PROCS, Proc};
 use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
@@ -152,7 +152,8 @@ fn style(pretty: Option<&str>) -> Style {
 pub fn expression(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = oid(row.get(1).copied().flatten());
     let style = style(row.get(2).copied().flatten());
-    let of_index = |entry: &IndexEntry<'_>| Some(entry.relation.id) == relation && entry.predicate(context, Style::Whole).as_deref() == row[0];
+    let of_index =
+        |entry: &IndexEntry<'_>| Some(entry.relation.id) == relation && entry.predicate(context, Style::Whole).as_deref() == row[0];
     match style {
         Style::Pretty if row[0].is_some() => {
             let entry = indexes(&context.scope).into_iter().find(of_index);

@@ -55,12 +55,8 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     for index in indexes(&context.scope) {
-        let mut names: Vec<String> = Vec::new();
         for (i, (name, ty)) in index.columns().enumerate() {
-            // Two expressions may suggest the same name.
-            let name = crate::serve::system::names::free(&name, &names);
             attribute(&storages, rows, index.oid, i + 1, &name, &ty, Traits::default())?;
-            names.push(name);
         }
     }
     for sequence in context.scope.sequences.iter() {
