@@ -359,6 +359,10 @@ impl Session {
         if relation.kind == RelationKind::Stream && !matches!(constraint.rule, Rule::Check(_)) {
             return Err(Error::unsupported("a stream takes CHECK constraints only: its events are not compared with others"));
         }
+        if relation.kind == RelationKind::Table {
+            // Nobody puts rows meanwhile that are not checked yet.
+            self.lock_exclusive(relation.id).await?;
+        }
         self.check_present(relation, &constraint).await?;
         let mut altered = relation.as_ref().clone();
         altered.constraints.push(constraint);

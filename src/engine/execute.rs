@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ddl::{NewRelation, NewView};
+use super::dml::locks::is_redefined;
 use super::dml::scalars;
 use super::explain;
 use super::path::with_schema;
@@ -99,22 +100,33 @@ impl Session {
 
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        let done = self.run_planned(&self.with_labels(prepared), parameters).await;
+        let done = self.run_planned(&self.with_labels(prepared), &parameters).await;
         done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))
     }
 
-    async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+    /// Runs a statement, again where a table was defined otherwise meanwhile. In a transaction it would have to be run again from its beginning.
+    async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+        loop {
+            let alone = self.transaction.is_none();
+            match self.run_once(prepared, parameters).await {
+                Err(e) if alone && is_redefined(&e) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn run_once(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         self.refuse_in_failed(&prepared.statement)?;
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
                 self.may(Privileges::SELECT, lookup.relation())?;
                 self.teller.awaits([lookup.relation().id]);
-                return lookup.run(&self.engine, prepared, &parameters).await;
+                return lookup.run(&self.engine, prepared, parameters).await;
             }
             // A plan sees neither what the transaction has done since, nor another search_path.
             Way::Query(planned) if !self.has_own() && self.path() == prepared.path => {
-                let values = scalars(&prepared.parameters, &parameters, self.settings.zone())?;
+                let values = scalars(&prepared.parameters, parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
@@ -126,14 +138,15 @@ impl Session {
             return self.end_alone(done).await;
         }
         let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
-        if !constrained.is_empty() {
+        self.checks = !constrained.is_empty();
+        if self.checks {
             self.begin_alone();
             let copies = matches!(prepared.statement, Statement::CopyIn { .. });
-            let done = self.run_checked(&constrained, prepared, &parameters).await;
+            let done = self.run_checked(&constrained, prepared, parameters).await;
             // A COPY ends when its rows have come.
             return if copies && done.is_ok() { done } else { self.end_alone(done).await };
         }
-        self.run_statement(prepared, &parameters).await
+        self.run_statement(prepared, parameters).await
     }
 
     /// Runs a statement that changes relations, and checks their constraints.
@@ -176,7 +189,7 @@ impl Session {
     /// Runs a statement of our own making, in the transaction that is open.
     pub(super) async fn run_text(&mut self, text: &str) -> Result<()> {
         let prepared = Arc::new(self.plan_parsed(text, parse(text)?, &[]).await?);
-        self.run_planned(&prepared, Parameters::default()).await.map(|_| ())
+        self.run_planned(&prepared, &Parameters::default()).await.map(|_| ())
     }
 
     async fn run_statement(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {

@@ -171,6 +171,8 @@ pub struct Session {
     pub(super) temporary: Temporary,
     /// What the data-modifying CTEs of the statement at hand have answered, by their names.
     pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
+    /// What the statement at hand changes is checked when it is done: it was begun so.
+    pub(super) checks: bool,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// What was set in ksqlDB's dialect.
@@ -257,6 +259,7 @@ impl Session {
             cancel: Arc::default(),
             temporary: Temporary::default(),
             results: vec![],
+            checks: false,
             doubt: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),

@@ -167,24 +167,17 @@ impl Session {
         let texts: Vec<String> = index.keys.iter().map(|key| text(&key.of)).chain(index.predicate.clone()).collect();
         let OverRows { mut exprs, types } = self.over_rows(relation, &texts).await?;
         let predicate = index.predicate.as_ref().and_then(|_| exprs.pop());
-        let mut unique = Unique {
-            name: index.name.clone(),
-            by: RowKeys::Columns(vec![]),
-            columns: BTreeSet::new(),
-            expressions: vec![],
-            parts: vec![],
-            constraint: false,
-        };
+        let (mut columns, mut expressions, mut parts) = (BTreeSet::new(), Vec::new(), Vec::new());
         for ((key, expr), ty) in index.keys.iter().zip(&exprs).zip(types) {
             match &key.of {
-                Indexed::Column(name) => drop(unique.columns.insert(relation.column(name)?)),
-                Indexed::Expression { .. } => unique.expressions.push(expr.clone()),
+                Indexed::Column(name) => drop(columns.insert(relation.column(name)?)),
+                Indexed::Expression { .. } => expressions.push(expr.clone()),
             }
-            unique.parts.push((deparse::key(relation, &key.of, deparse::Style::Pretty), ty));
+            parts.push((deparse::key(relation, &key.of, deparse::Style::Pretty), ty));
         }
-        unique.by = RowKeys::Computed(Computed { id: index.id, exprs, predicate, nulls_equal: index.nulls_equal });
-        KeyIndex::new(&unique.by.types(&relation.schema())?, Equality::Sql)?;
-        Ok(unique)
+        let by = RowKeys::Computed(Computed { id: index.id, exprs, predicate, nulls_equal: index.nulls_equal });
+        KeyIndex::new(&by.types(&relation.schema())?, Equality::Sql)?;
+        Ok(Unique { name: index.name.clone(), by, columns, expressions, parts, constraint: false })
     }
 
     /// Plans expressions over the rows of a relation, which need not be in the catalog as it is. Errors: those of planning; 42803,

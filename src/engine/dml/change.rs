@@ -70,6 +70,7 @@ impl Session {
     ) -> Result<Response> {
         let relation = self.changeable(&change.table, what)?;
         let _held = self.lock_exclusive(relation.id).await?;
+        self.as_begun(&relation)?;
         let types = declared(prepared);
         let plan = match &prepared.way {
             Way::Change(plan) if self.path() == prepared.path && self.still_means(plan) => plan.clone(),

@@ -1,3 +1,5 @@
+//! Expressions, and what PostgreSQL 15 prints of them.
+
 use super::*;
 use crate::catalog::{Column, RelationKind};
 
@@ -18,7 +20,7 @@ fn table() -> Relation {
     Relation::new(1, "r".into(), RelationKind::Table, columns.into_iter().map(column).collect(), String::new())
 }
 
-/// What PostgreSQL 15 prints of the same: pg_get_indexdef of an index on it, without and with pretty.
+/// Keys of indexes as they are written, and as PostgreSQL prints them: pg_get_indexdef of an index on it, without and with pretty.
 const KEYS: &[(&str, &str, &str)] = &[
     ("lower(t)", "lower(t)", "lower(t)"),
     ("LOWER(v)", "lower((v)::text)", "lower(v::text)"),
