@@ -104,12 +104,12 @@ impl Session {
         done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))
     }
 
-    /// Runs a statement, again where a table was defined otherwise meanwhile. In a transaction it would have to be run again from its beginning.
+    /// Runs a statement, again where a table was defined otherwise while it waited, unless it has changed something already.
     async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         loop {
-            let alone = self.transaction.is_none();
+            let mark = self.gathered();
             match self.run_once(prepared, parameters).await {
-                Err(e) if alone && is_redefined(&e) => {}
+                Err(e) if is_redefined(&e) && self.gathered() == mark => {}
                 done => return done,
             }
         }

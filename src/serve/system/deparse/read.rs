@@ -11,7 +11,7 @@ use crate::data::quoting::{ident, literal};
 use crate::serve::system::facts::{PROCS, Proc};
 use crate::sql::fold_name;
 
-/// A part and its type: [`PgType::Unknown`] for a constant that has none yet, and for what nothing is known of.
+/// A part and its type: [`PgType::Unknown`] for a constant that has none yet, [`PgType::Void`] where nothing is known of it.
 type Typed = (Node, PgType);
 
 /// The expression over the columns of a relation.
@@ -38,8 +38,9 @@ fn type_text(ty: &PgType) -> String {
 /// A value made one of another type, if it is none.
 fn coerced((node, from): Typed, to: &PgType) -> Node {
     match node {
+        node if *to == PgType::Void => node,
         Node::Atom(text) if from == PgType::Unknown => Node::Atom(format!("{}::{}", value_text(&text, to), type_text(to))),
-        node if from.base() == to.base() || *to == PgType::Unknown || from == PgType::Unknown => node,
+        node if from.base() == to.base() || *to == PgType::Unknown || matches!(from, PgType::Unknown | PgType::Void) => node,
         node => Node::Cast(Box::new(node), type_text(to)),
     }
 }
@@ -137,11 +138,10 @@ impl Reading<'_> {
                 (Node::Parts { call: true, parts, end: ")".into() }, PgType::Numeric(None))
             }
             Expr::Substring { expr, substring_from, substring_for, special: false, .. } => {
-                let numbers = [substring_from, substring_for].into_iter().flatten().map(|e| (" FROM ", e));
-                let words = [" FROM ", " FOR "];
-                let text = coerced(self.node(expr), &PgType::Text);
-                let mut parts = vec![("SUBSTRING(".to_string(), text)];
-                parts.extend(numbers.zip(words).map(|((_, e), word)| (word.to_string(), self.node(e).0)));
+                let mut parts = vec![("SUBSTRING(".to_string(), coerced(self.node(expr), &PgType::Text))];
+                for (word, place) in [(" FROM ", substring_from), (" FOR ", substring_for)] {
+                    parts.extend(place.as_ref().map(|place| (word.to_string(), self.node(place).0)));
+                }
                 (Node::Parts { call: true, parts, end: ")".into() }, PgType::Text)
             }
             Expr::AtTimeZone { timestamp, time_zone } => {
@@ -192,7 +192,6 @@ impl Reading<'_> {
         let (l, mut r) = (self.node(left), self.node(right));
         let text = op.to_string();
         let ty = match op {
-            B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq => PgType::Bool,
             B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => match (&l.1, &r.1) {
                 (PgType::Unknown, ty) | (ty, PgType::Unknown) => ty.base(),
                 (l, r) => wider(l, r),
@@ -210,7 +209,7 @@ impl Reading<'_> {
                 let ty = if matches!(op, B::Arrow | B::HashArrow) { l.1.clone() } else { PgType::Text };
                 return (Node::Operator(boxed(l), text, boxed(r)), ty);
             }
-            B::PGRegexMatch | B::PGRegexIMatch | B::PGRegexNotMatch | B::PGRegexNotIMatch => PgType::Bool,
+            // Comparisons, those with patterns among them.
             _ => PgType::Bool,
         };
         (operator(l, &text, r), ty)
@@ -267,9 +266,11 @@ impl Reading<'_> {
                 let text = known.as_ref().map_or_else(|_| text.clone(), |ty| value_text(&text, ty));
                 Node::Atom(format!("{text}::{name}"))
             }
+            // One to the type that it has is none.
+            (node, from) if known.as_ref().is_ok_and(|to| from == *to) => node,
             (node, _) => Node::Cast(Box::new(node), name),
         };
-        (node, known.unwrap_or(PgType::Unknown))
+        (node, known.unwrap_or(PgType::Void))
     }
 
     /// A call; `None` for a form that is none of a plain function.
@@ -292,7 +293,7 @@ impl Reading<'_> {
         let types: Vec<PgType> = arguments.iter().map(|(_, ty)| ty.clone()).collect();
         let Some((wanted, returns)) = signature(&name, &types) else {
             let arguments = arguments.into_iter().map(|a| coerced(a, &PgType::Text)).collect();
-            return Some((call(&ident(&name), arguments), PgType::Unknown));
+            return Some((call(&ident(&name), arguments), PgType::Void));
         };
         let arguments = arguments.into_iter().zip(&wanted).map(|(a, ty)| coerced(a, ty)).collect();
         Some((call(&ident(&name), arguments), returns))
@@ -378,9 +379,14 @@ fn signature(name: &str, types: &[PgType]) -> Option<(Vec<PgType>, PgType)> {
     let known: Vec<_> =
         PROCS.iter().filter(|p| p.name == name).map(|p| (oids(p), p.returns)).filter(|(o, _)| o.len() == types.len()).collect();
     let wanted = |oids: &[u32]| oids.iter().zip(types).map(|(oid, ty)| of_argument(*oid, ty)).collect::<Vec<_>>();
-    let exact = |oids: &[u32]| wanted(oids).iter().zip(types).filter(|(w, t)| w.base() == t.base()).count();
+    // Of those that fit, what needs fewest casts, and where it needs them what casts to the types that PostgreSQL prefers.
+    let closeness = |oids: &[u32]| {
+        let wanted = wanted(oids);
+        let exact = wanted.iter().zip(types).filter(|(w, t)| w.base() == t.base()).count();
+        (exact, wanted.iter().filter(|w| matches!(w, PgType::Float8 | PgType::Text)).count())
+    };
     let fitting = known.iter().filter(|(oids, _)| wanted(oids).iter().zip(types).all(|(w, t)| fits(w, t)));
-    let (oids, returns) = fitting.max_by_key(|(oids, _)| exact(oids))?;
+    let (oids, returns) = fitting.max_by_key(|(oids, _)| closeness(oids))?;
     let returns = PgType::from_oid(*returns).or_else(|| types.first().cloned()).unwrap_or(PgType::Unknown);
     Some((wanted(oids), returns))
 }
