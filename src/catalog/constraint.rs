@@ -1,4 +1,4 @@
-//! What rows of a table must satisfy besides their types, and the indexes that were asked for.
+//! What rows of a table must satisfy besides their types.
 
 use serde::{Deserialize, Serialize};
 
@@ -72,16 +72,4 @@ impl Action {
             Action::SetDefault => "SET DEFAULT",
         }
     }
-}
-
-/// An index by name. Tables are folded in memory and scanned in columns, so that only its name and what it is on are kept, for those who
-/// look for it; the rule of a unique one is a constraint of the same name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Index {
-    /// From the same numbers as those of relations.
-    pub id: RelationId,
-    pub name: String,
-    /// Columns or expressions, as SQL text.
-    pub columns: Vec<String>,
-    pub unique: bool,
 }

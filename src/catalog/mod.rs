@@ -6,6 +6,7 @@
 
 mod comments;
 mod constraint;
+mod index;
 mod ksql;
 mod namespace;
 mod privileges;
@@ -24,7 +25,8 @@ use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
 pub use comments::{Comments, Subject};
-pub use constraint::{Action, Constraint, ForeignKey, Index, Rule};
+pub use constraint::{Action, Constraint, ForeignKey, Rule};
+pub use index::{Index, IndexKey, Indexed};
 pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, plain_name};
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
@@ -158,6 +160,7 @@ pub struct Relation {
     /// What its rows must satisfy besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
+    /// Those that CREATE INDEX has made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
@@ -274,6 +277,15 @@ impl Relation {
             RelationKind::Stream => self.ksql.as_ref().is_some_and(|k| !k.writers.is_empty()),
             RelationKind::View => false,
         }
+    }
+
+    /// The columns in which no two rows are the same, NULLs aside: of each UNIQUE, and of each unique index that says no more.
+    pub fn unique_columns(&self) -> impl Iterator<Item = Vec<String>> {
+        let rules = self.constraints.iter().filter_map(|constraint| match &constraint.rule {
+            Rule::Unique(columns) => Some(columns.clone()),
+            _ => None,
+        });
+        rules.chain(self.indexes.iter().filter_map(Index::unique_columns))
     }
 
     /// The column of that name, and its index.
@@ -408,6 +420,8 @@ impl Catalog {
 
     fn create(&mut self, mut relation: Relation) {
         self.complete(&mut relation);
+        let Relation { indexes, columns, .. } = &mut relation;
+        indexes.iter_mut().for_each(|index| index.settle(columns));
         self.next = self.next.max(relation.id + 1);
         self.namespaces.enter(&relation);
         self.relations.insert(relation.id, Arc::new(relation));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
+use super::{Catalog, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -195,6 +195,13 @@ impl Catalog {
     pub(super) fn complete(&self, relation: &mut Relation) {
         for column in relation.columns.iter_mut().filter(|c| c.ty.is_of_enum()) {
             column.ty = self.enums().complete(column.ty.clone());
+        }
+        for key in relation.indexes.iter_mut().flat_map(|index| &mut index.keys) {
+            if let Indexed::Expression { ty, .. } = &mut key.of
+                && ty.is_of_enum()
+            {
+                *ty = self.enums().complete(ty.clone());
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use arrow::datatypes::DataType;
 use futures::StreamExt;
 use sqlparser::ast;
 
-use super::constraints::{index_in, is_taken, referring};
+use super::constraints::{is_taken, referring};
 use super::ddl::{table_node, view_node_with};
 use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
@@ -24,7 +24,7 @@ use super::node::Node;
 use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
-use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Name, Relation, RelationId, RelationKind, Rule, Sequence};
+use crate::catalog::{Catalog, Change, Column, Identity, Index, IndexKey, Name, Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -131,6 +131,9 @@ impl Session {
             }
             Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
             Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), .. }) => self.add_key(relation, columns).await,
+            Alteration::AddRule(NewRule { what: What::UniqueUsingIndex(index), name }) => {
+                self.add_rule_using_index(relation, name.as_deref(), index)
+            }
             Alteration::AddRule(rule) => self.add_rule(relation, rule).await.map(|_| ()),
             Alteration::DropRule { name, if_exists } => self.drop_rule(catalog, altered, name, *if_exists),
             Alteration::RenameRule { from, to } => {
@@ -156,7 +159,10 @@ impl Session {
         for constraint in &mut altered.constraints {
             rename_in_rule(&mut constraint.rule, from, to)?;
         }
-        altered.indexes.iter_mut().flat_map(|i| &mut i.columns).filter(|c| *c == from).for_each(|c| *c = to.to_string());
+        for index in &mut altered.indexes {
+            index.columns_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
+            index.texts_mut().try_for_each(|text| rename_in_text(text, from, to))?;
+        }
         self.rewrite(relation, altered, relation.columns.iter().map(|c| quoted(&c.name)).collect(), "rename a column of").await?;
         for (child, mut foreign) in self.references_to(relation.id) {
             if let Some(constraint) = foreign.constraints.iter_mut().find(|c| c.name == child)
@@ -254,7 +260,7 @@ impl Session {
         let keyed = !altered.key.contains(&at);
         altered.key = if keyed { relation.key.iter().map(|k| if *k > at { k - 1 } else { *k }).collect() } else { vec![] };
         altered.constraints.retain(|c| !names_column(&c.rule, name));
-        altered.indexes.retain(|i| !i.columns.iter().any(|c| c == name));
+        altered.indexes.retain(|index| !index_names_column(index, name));
         if let (Some((child, constraint, _)), true) = (used, cascade) {
             let mut child = child.as_ref().clone();
             child.constraints.retain(|c| c.name != constraint.name);
@@ -277,6 +283,10 @@ impl Session {
         let mut altered = relation.as_ref().clone();
         altered.columns[at].ty = ty.clone();
         altered.columns[at].domain = None;
+        let retyped = Arc::new(Relation { schemas: Default::default(), ..altered.clone() });
+        for index in &mut altered.indexes {
+            self.settle_index(&retyped, index).await?;
+        }
         let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         items[at] = match using {
             Some(expression) => format!("({expression})::{}", ty.in_sql()),
@@ -322,7 +332,7 @@ impl Session {
         self.stage(Change::Alter(altered), vec![])
     }
 
-    // Constraints and indexes ---------------------------------------------------------------------------------------------------------
+    // Constraints -----------------------------------------------------------------------------------------------------------------------
 
     async fn add_key(&mut self, relation: &Arc<Relation>, columns: &[String]) -> Result<()> {
         if !relation.key.is_empty() {
@@ -338,8 +348,7 @@ impl Session {
             self.check_no_nulls(relation, &relation.columns[k].name).await?;
             altered.columns[k].nullable = false;
         }
-        let unique = Constraint { id: relation.id, name: format!("{}_pkey", relation.name), rule: Rule::Unique(columns.to_vec()) };
-        self.check_present(relation, &unique).await?;
+        self.check_columns_unique(relation, &format!("{}_pkey", relation.name), columns).await?;
         let items = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         self.rewrite(relation, altered, items, "add a primary key to").await.map(|_| ())
     }
@@ -349,6 +358,10 @@ impl Session {
         let constraint = self.new_constraint(relation, rule).await?;
         if relation.kind == RelationKind::Stream && !matches!(constraint.rule, Rule::Check(_)) {
             return Err(Error::unsupported("a stream takes CHECK constraints only: its events are not compared with others"));
+        }
+        if relation.kind == RelationKind::Table {
+            // Nobody puts rows meanwhile that are not checked yet.
+            self.lock_exclusive(relation.id).await?;
         }
         self.check_present(relation, &constraint).await?;
         let mut altered = relation.as_ref().clone();
@@ -382,77 +395,6 @@ impl Session {
         self.stage(Change::Alter(altered), vec![])
     }
 
-    /// CREATE INDEX. A unique one is a constraint; of others the name is kept.
-    pub(super) async fn create_index(
-        &mut self,
-        name: Option<&str>,
-        table: &Name,
-        columns: &[String],
-        plain: bool,
-        unique: bool,
-        if_not_exists: bool,
-    ) -> Result<()> {
-        let catalog = self.define().await?;
-        let relation = self.scope().known(table)?.clone();
-        self.must_own(&relation)?;
-        self.may_create_in(relation.namespace)?;
-        if plain {
-            columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
-        }
-        let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
-        let name = match name {
-            Some(name) if taken(name) => {
-                let exists = format!("relation \"{name}\" already exists");
-                if !if_not_exists {
-                    return Err(Error::new(code::DUPLICATE_TABLE, exists));
-                }
-                self.notice("NOTICE", Error::new(code::DUPLICATE_TABLE, format!("{exists}, skipping")));
-                return Ok(());
-            }
-            Some(name) => name.to_string(),
-            None => super::constraints::free_name(
-                &format!("{}_{}_idx", relation.name, if plain { columns.join("_") } else { "expr".into() }),
-                &taken,
-            ),
-        };
-        if unique {
-            if !plain || relation.kind != RelationKind::Table {
-                return Err(Error::unsupported("a unique index is on columns of a table").hint("Add a column for the expression."));
-            }
-            let rule = NewRule { name: Some(name), what: What::Unique(columns.to_vec()) };
-            return self.add_rule(&relation, &rule).await.map(|_| ());
-        }
-        let mut altered = relation.as_ref().clone();
-        altered.indexes.push(Index { id: self.engine.new_id(), name, columns: columns.to_vec(), unique });
-        self.stage(Change::Alter(altered), vec![])
-    }
-
-    /// DROP INDEX. Errors: 42704, 3F000, 2BP01 for the index of a primary key.
-    pub(super) async fn drop_indexes(&mut self, names: &[Name], if_exists: bool) -> Result<()> {
-        for name in names {
-            let catalog = self.define().await?;
-            let scope = self.scope();
-            let found = scope.look_up(name, |namespace| index_in(&catalog, namespace, &name.name));
-            let Some((relation, _)) = found else {
-                if !if_exists {
-                    scope.check_schema(name)?;
-                    return Err(Error::new(code::UNDEFINED_OBJECT, format!("index \"{name}\" does not exist")));
-                }
-                self.notice("NOTICE", Error::new(code::SUCCESS, format!("index \"{name}\" does not exist, skipping")));
-                continue;
-            };
-            self.must_own(relation)?;
-            let (mut altered, name) = (relation.as_ref().clone(), &name.name);
-            if altered.indexes.iter().any(|i| i.name == *name) {
-                altered.indexes.retain(|i| i.name != *name);
-                self.stage(Change::Alter(altered), vec![])?;
-            } else {
-                self.drop_rule(&catalog, altered, name, false)?;
-            }
-        }
-        Ok(())
-    }
-
     // Writing anew ----------------------------------------------------------------------------------------------------------------------
 
     /// Puts `altered` in the place of `relation`, filled with what `items`, an expression for each of its columns, give over that.
@@ -480,6 +422,8 @@ impl Session {
             work.gauge.add(batch.num_rows());
             rows.push(batch);
         }
+        // Values of another type may be the same where they were not before.
+        self.check_unique_among(&Arc::new(altered.clone()), &rows).await?;
         work.enter("writing", Some(rows.iter().map(|batch| batch.num_rows() as u64).sum()));
         // The sequences of its columns go over to it.
         let catalog = self.catalog();
@@ -572,6 +516,11 @@ fn names_column(rule: &Rule, name: &str) -> bool {
     }
 }
 
+fn index_names_column(index: &Index, name: &str) -> bool {
+    let columns = index.keys.iter().filter_map(IndexKey::column).chain(&index.include);
+    columns.into_iter().any(|c| c == name) || index.texts().any(|text| columns_in(text).iter().any(|c| c == name))
+}
+
 /// The names in a condition.
 fn columns_in(sql: &str) -> Vec<String> {
     let mut names = Vec::new();
@@ -591,19 +540,26 @@ fn rename_in_rule(rule: &mut Rule, from: &str, to: &str) -> Result<()> {
     match rule {
         Rule::Unique(columns) => put(columns),
         Rule::ForeignKey(foreign) => put(&mut foreign.columns),
-        Rule::Check(sql) => {
-            let mut query = parsed_query(&format!("SELECT {sql}"))?;
-            let _ = ast::visit_expressions_mut(query.as_mut(), |e| {
-                if let ast::Expr::Identifier(ident) = e
-                    && fold_name(ident) == from
-                {
-                    *ident = ast::Ident::with_quote('"', to);
-                }
-                ControlFlow::<()>::Continue(())
-            });
-            *sql = query.to_string().trim_start_matches("SELECT ").to_string();
-        }
+        Rule::Check(sql) => rename_in_text(sql, from, to)?,
     }
+    Ok(())
+}
+
+/// Gives a column another name in an expression.
+fn rename_in_text(sql: &mut String, from: &str, to: &str) -> Result<()> {
+    if !columns_in(sql).iter().any(|c| c == from) {
+        return Ok(());
+    }
+    let mut query = parsed_query(&format!("SELECT {sql}"))?;
+    let _ = ast::visit_expressions_mut(query.as_mut(), |e| {
+        if let ast::Expr::Identifier(ident) = e
+            && fold_name(ident) == from
+        {
+            *ident = ast::Ident::with_quote('"', to);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    *sql = query.to_string().trim_start_matches("SELECT ").to_string();
     Ok(())
 }
 

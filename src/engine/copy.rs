@@ -188,6 +188,9 @@ impl Session {
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?))).collect();
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_shared(relation.id).await? };
+        if !free {
+            self.as_begun(&relation)?;
+        }
         let sink = if self.transaction.is_some() || self.is_temporary(relation.id) {
             Sink::Held(vec![])
         } else {

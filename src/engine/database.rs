@@ -16,6 +16,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
 
 use super::advisory::Advisory;
+use super::constraints::Uniques;
 use super::cut::Purpose;
 use super::node::Node;
 use super::notify::Hub;
@@ -76,6 +77,8 @@ pub struct Engine {
     pub(super) last_tick: tokio::sync::Mutex<i64>,
     /// How far each sequence is.
     pub(super) counters: Counters,
+    /// What is unique in tables, as of these definitions of them.
+    pub(super) uniques: Mutex<HashMap<RelationId, (Arc<Relation>, Uniques)>>,
     locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
     next_process: AtomicI32,
     pub(super) view_state_bytes_max: usize,
@@ -133,6 +136,7 @@ impl Engine {
             board: Board::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
+            uniques: Mutex::default(),
             locks: Mutex::default(),
             next_process: AtomicI32::new(1),
             view_state_bytes_max: config.view_state_bytes_max,

@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
-use super::constraints::{indexed, is_taken, referring};
+use super::constraints::{is_taken, is_wanted, referring};
 use super::database::Engine;
 use super::dml::parsed_query;
 use super::ksql;
@@ -285,11 +285,12 @@ impl Engine {
             if let Change::Alter(relation) = change
                 && let Some(node) = self.node(relation.id)
             {
-                node.live().write().retain_indexes(&indexed(relation));
+                node.live().write().retain_indexes(|by| is_wanted(relation, by));
             }
         }
         let gone: Vec<&Arc<Relation>> = before.relations().filter(|r| next.by_id(r.id).is_none()).collect();
         self.runner.remove(&gone.iter().rev().map(|r| r.id).collect::<Vec<_>>());
+        self.uniques.lock().retain(|id, _| next.by_id(*id).is_some());
         for relation in gone.iter().filter(|r| r.has_log()) {
             self.log.drop_log(relation.id)?;
         }

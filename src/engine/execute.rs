@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ddl::{NewRelation, NewView};
+use super::dml::locks::is_redefined;
 use super::dml::scalars;
 use super::explain;
 use super::path::with_schema;
@@ -104,22 +105,33 @@ impl Session {
 
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        let done = self.run_planned(&self.with_labels(prepared), parameters).await;
+        let done = self.run_planned(&self.with_labels(prepared), &parameters).await;
         done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))
     }
 
-    async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+    /// Runs a statement, again where a table was defined otherwise while it waited, unless it has changed something already.
+    async fn run_planned(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+        loop {
+            let mark = self.gathered();
+            match self.run_once(prepared, parameters).await {
+                Err(e) if is_redefined(&e) && self.gathered() == mark => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn run_once(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         self.refuse_in_failed(&prepared.statement)?;
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
                 self.may(Privileges::SELECT, lookup.relation())?;
                 self.teller.awaits([lookup.relation().id]);
-                return lookup.run(&self.engine, prepared, &parameters).await;
+                return lookup.run(&self.engine, prepared, parameters).await;
             }
             // A plan sees neither what the transaction has done since, nor another search_path.
             Way::Query(planned) if !self.has_own() && self.path() == prepared.path => {
-                let values = scalars(&prepared.parameters, &parameters, self.settings.zone())?;
+                let values = scalars(&prepared.parameters, parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
@@ -131,14 +143,23 @@ impl Session {
             return self.end_alone(done).await;
         }
         let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
-        if !constrained.is_empty() {
-            self.begin_alone();
-            let copies = matches!(prepared.statement, Statement::CopyIn { .. });
-            let done = self.run_checked(&constrained, prepared, &parameters).await;
-            // A COPY ends when its rows have come.
-            return if copies && done.is_ok() { done } else { self.end_alone(done).await };
-        }
-        self.run_statement(prepared, &parameters).await
+        // It may run within another.
+        let around = std::mem::replace(&mut self.checks, !constrained.is_empty());
+        let done = match constrained.as_slice() {
+            [] => self.run_statement(prepared, parameters).await,
+            constrained => self.run_constrained(constrained, prepared, parameters).await,
+        };
+        self.checks = around;
+        done
+    }
+
+    /// Runs a statement that changes constrained relations, in a transaction.
+    async fn run_constrained(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
+        self.begin_alone();
+        let copies = matches!(prepared.statement, Statement::CopyIn { .. });
+        let done = self.run_checked(names, prepared, parameters).await;
+        // A COPY ends when its rows have come.
+        if copies && done.is_ok() { done } else { self.end_alone(done).await }
     }
 
     /// Runs a statement that changes relations, and checks their constraints.
@@ -180,7 +201,7 @@ impl Session {
 
     /// Runs a statement within another, in the transaction that is open.
     pub(super) async fn run_inside(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
-        let done = self.run_planned(&self.with_labels(prepared), parameters).await;
+        let done = self.run_planned(&self.with_labels(prepared), &parameters).await;
         done.map_err(|e| with_schema(&self.catalog(), self.worded(e)))
     }
 
@@ -369,12 +390,16 @@ impl Session {
                 self.drop_sequences(names, *if_exists, *cascade).await?;
                 "DROP SEQUENCE".into()
             }
-            Statement::CreateIndex { name, table, columns, plain, unique, if_not_exists } => {
-                self.create_index(name.as_deref(), table, columns, *plain, *unique, *if_not_exists).await?;
+            Statement::CreateIndex { name, table, index, if_not_exists } => {
+                self.create_index(name.as_deref(), table, index, *if_not_exists).await?;
                 "CREATE INDEX".into()
             }
-            Statement::DropIndex { names, if_exists } => {
-                self.drop_indexes(names, *if_exists).await?;
+            Statement::RenameIndex { name, if_exists, to } => {
+                self.rename_index(name, *if_exists, to).await?;
+                "ALTER INDEX".into()
+            }
+            Statement::DropIndex { names, if_exists, cascade } => {
+                self.drop_indexes(names, *if_exists, *cascade).await?;
                 "DROP INDEX".into()
             }
             Statement::Alter { kind, name, if_exists, changes } => {

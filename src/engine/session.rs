@@ -171,6 +171,8 @@ pub struct Session {
     pub(super) temporary: Temporary,
     /// What the data-modifying CTEs of the statement at hand have answered, by their names.
     pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
+    /// What the statement at hand changes is checked when it is done: it was begun so.
+    pub(super) checks: bool,
     /// How many calls of functions with bodies are under way, each within the one before.
     pub(super) calls: usize,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
@@ -259,6 +261,7 @@ impl Session {
             cancel: Arc::default(),
             temporary: Temporary::default(),
             results: vec![],
+            checks: false,
             calls: 0,
             doubt: Default::default(),
             ksql: Default::default(),

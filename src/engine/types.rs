@@ -225,7 +225,8 @@ impl Session {
                 altered.columns.iter().filter(|c| c.default.as_deref().is_some_and(names)).map(|c| format!("default of column {}", c.name));
             let checks = altered.constraints.iter().filter(|c| matches!(&c.rule, Rule::Check(sql) if names(sql)));
             let checks = checks.map(|c| format!("constraint {}", c.name));
-            if let Some(other) = defaults.chain(checks).next() {
+            let indexes = altered.indexes.iter().filter(|i| i.texts().any(|sql| names(sql))).map(|i| format!("index {}", i.name));
+            if let Some(other) = defaults.chain(checks).chain(indexes).next() {
                 return Err(depended_on(format!("{other} of {}", told(&self.catalog(), &relation))));
             }
             if altered.columns.iter().zip(&relation.columns).any(|(a, b)| a.default != b.default) {
@@ -258,7 +259,7 @@ impl Session {
     }
 
     /// What goes with types: columns and views of them, as NOTICE tells it. Errors: 2BP01 for anything at all without `cascade`, and for a
-    /// default or a CHECK that names one of them.
+    /// default, a CHECK or an index that names one of them.
     pub(super) fn users_of(&self, catalog: &Catalog, types: &[Arc<UserType>], cascade: bool) -> Result<Vec<String>> {
         let (mut users, mut named) = (Vec::new(), Vec::new());
         for ty in types {
@@ -325,7 +326,7 @@ fn domains_over(catalog: &Catalog, id: TypeId) -> impl Iterator<Item = (&Arc<Use
     })
 }
 
-/// Domains over a type; defaults of columns of other types, and CHECK constraints, that name it.
+/// Domains over a type; defaults of columns of other types, CHECK constraints and indexes, that name it.
 fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
     let mut all: Vec<String> = domains_over(catalog, id).map(|(ty, _)| format!("type {}", shown(catalog, ty))).collect();
     for relation in catalog.relations() {
@@ -333,6 +334,8 @@ fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
         all.extend(defaults.map(|c| format!("default value for column {} of {}", c.name, told(catalog, relation))));
         let checks = relation.constraints.iter().filter(|c| matches!(&c.rule, Rule::Check(sql) if names(catalog, sql, id)));
         all.extend(checks.map(|c| format!("constraint {} on {}", c.name, told(catalog, relation))));
+        let indexes = relation.indexes.iter().filter(|i| i.texts().any(|sql| names(catalog, sql, id)));
+        all.extend(indexes.map(|i| format!("index {}", i.name)));
     }
     all
 }

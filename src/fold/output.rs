@@ -1,7 +1,8 @@
 //! The materialised result of a view: what readers scan and probe.
 //!
-//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Where it has a key, rows are also found by the values of other
-//! columns, once they have been asked for by those ([`Output::index_by`]): such an index is kept up from then on, and is in no checkpoint.
+//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Where it has a key, rows are also found by other columns or by
+//! what is computed of them, once they have been asked for so ([`Output::index_by`]): such an index is kept up from then on, and is in no
+//! checkpoint. One whose keys cannot be computed any more is forgotten; whoever asks for it next is told why.
 //!
 //! Three ways, picked when it is built: append-only
 //! without a key keeps no index at all; with a key, the index has the key only, and the retraction and insertion of a key is an
@@ -19,6 +20,7 @@ use datafusion::common::ScalarValue;
 use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, take_all};
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
+use super::row_keys::RowKeys;
 use super::value_index::ValueIndex;
 use super::{Chunk, RowStore, StateReader, StateWriter};
 use crate::data::Delta;
@@ -43,7 +45,7 @@ pub struct Output {
     /// Made with the first rows, since types that cannot be indexed are an error then; absent if append-only without a key.
     index: Option<KeyIndex>,
     rows: RowStore,
-    /// Rows with a key by other columns.
+    /// Rows with a key by other keys.
     by_values: Vec<ValueIndex>,
     /// The chunks as they are now, once somebody has asked for them.
     chunks: OnceLock<Arc<[Chunk]>>,
@@ -253,7 +255,10 @@ impl Output {
         }
         let after = take_all(columns, &added)?;
         self.rows.insert(&after, &owners)?;
-        self.by_values.iter_mut().try_for_each(|index| index.add(&after, &owners))?;
+        if !self.by_values.is_empty() {
+            let rows = batch_of(&self.schema, after.clone(), owners.len())?;
+            self.by_values.retain_mut(|index| index.add(&rows, &owners).is_ok());
+        }
         for change in changes.iter().filter(|c| !self.rows.contains(c.number)) {
             self.index.as_mut().expect("made when paired").release(change.number);
         }
@@ -273,48 +278,48 @@ impl Output {
         self.chunks.get().is_some_and(|chunks| Arc::ptr_eq(chunks, &snapshot.chunks))
     }
 
-    /// True if rows are found by the values of these columns, in whatever order.
-    pub fn is_indexed_by(&self, columns: &[usize]) -> bool {
-        self.key.as_ref().is_some_and(|key| same_columns(key, columns))
-            || self.by_values.iter().any(|index| same_columns(index.columns(), columns))
+    /// True if rows are found by these keys.
+    pub fn is_indexed_by(&self, by: &RowKeys) -> bool {
+        self.is_key(by) || self.by_values.iter().any(|index| index.by() == by)
     }
 
-    /// Lets rows be found by the values of these columns. Cost O(rows) the first time. Errors: 0A000 if rows have no key, or for
-    /// columns of a type that has no order.
-    pub fn index_by(&mut self, columns: &[usize]) -> Result<()> {
-        if self.is_indexed_by(columns) {
+    /// True for the columns that identify a row.
+    fn is_key(&self, by: &RowKeys) -> bool {
+        self.key.as_ref().is_some_and(|key| *by == RowKeys::Columns(key.clone()))
+    }
+
+    /// Lets rows be found by these keys. Cost O(rows) the first time. Errors: 0A000 if rows have no key of their own, or for
+    /// a type that has no order; what computing a key raises.
+    pub fn index_by(&mut self, by: &RowKeys) -> Result<()> {
+        if self.is_indexed_by(by) {
             return Ok(());
         }
         if self.key.is_none() {
             return Err(no_key());
         }
-        let mut index = ValueIndex::new(&self.schema, columns)?;
+        let mut index = ValueIndex::new(&self.schema, by)?;
         for (rows, numbers) in self.rows.numbered()? {
-            index.add(rows.columns(), &numbers)?;
+            index.add(&rows, &numbers)?;
         }
         self.by_values.push(index);
         Ok(())
     }
 
-    /// Forgets the indexes of other columns than these.
-    pub fn retain_indexes(&mut self, wanted: &[Vec<usize>]) {
-        self.by_values.retain(|index| wanted.iter().any(|columns| same_columns(columns, index.columns())));
+    /// Forgets the indexes by other keys than those that are wanted.
+    pub fn retain_indexes(&mut self, wanted: impl Fn(&RowKeys) -> bool) {
+        self.by_values.retain(|index| wanted(index.by()));
     }
 
-    /// The rows whose `columns` have one of these values, each once; NULL is no value. `None` if they are not indexed.
-    pub fn find(&self, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
-        let count = values.first().map_or(0, |v| v.len());
-        let in_order = |indexed: &[usize]| -> Vec<ArrayRef> {
-            indexed.iter().filter_map(|c| columns.iter().position(|column| column == c)).map(|i| values[i].clone()).collect()
-        };
-        let mut numbers = match self.by_values.iter().find(|index| same_columns(index.columns(), columns)) {
-            Some(index) => index.find(&in_order(index.columns()), count)?,
-            None => match &self.key {
-                Some(key) if same_columns(key, columns) => {
-                    self.index.as_ref().map_or(Ok(Vec::new()), |index| index.find(&in_order(key), count))?
-                }
-                _ => return Ok(None),
-            },
+    /// The rows that have one of these keys, each once. `None` if they are not indexed by them.
+    pub fn find(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+        let count = keys.first().map_or(0, |v| v.len());
+        let mut numbers = match self.by_values.iter().find(|index| index.by() == by) {
+            Some(index) => index.find(&in_order(index.by(), by, keys), count)?,
+            None if self.is_key(by) => {
+                let own = RowKeys::Columns(self.key.clone().unwrap_or_default());
+                self.index.as_ref().map_or(Ok(Vec::new()), |index| index.find(&in_order(&own, by, keys), count))?
+            }
+            None => return Ok(None),
         };
         numbers.retain(|number| self.rows.contains(*number));
         numbers.sort_unstable();
@@ -383,8 +388,15 @@ impl Output {
     }
 }
 
-fn same_columns(a: &[usize], b: &[usize]) -> bool {
-    a.len() == b.len() && a.iter().all(|column| b.contains(column))
+/// Keys that are given in the order of the columns of `by`, in that of the same columns of an index.
+fn in_order(indexed: &RowKeys, by: &RowKeys, keys: &[ArrayRef]) -> Vec<ArrayRef> {
+    match (indexed, by) {
+        (RowKeys::Columns(indexed), RowKeys::Columns(columns)) => {
+            let place = |c: &usize| columns.iter().position(|column| column == c);
+            indexed.iter().filter_map(place).map(|i| keys[i].clone()).collect()
+        }
+        _ => keys.to_vec(),
+    }
 }
 
 fn no_key() -> Error {

@@ -4,8 +4,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 
-use super::Output;
 use super::key_index::{Equality, KeyIndex, NONE};
+use super::{Output, RowKeys};
 use crate::data::Delta;
 use crate::error::Result;
 
@@ -47,8 +47,8 @@ impl Overlay {
         &self.output
     }
 
-    /// Lets the rows be found by the values of these columns.
-    pub fn index_by(&mut self, columns: &[usize]) -> Result<()> {
-        self.output.index_by(columns)
+    /// Lets the rows be found by these keys.
+    pub fn index_by(&mut self, by: &RowKeys) -> Result<()> {
+        self.output.index_by(by)
     }
 }

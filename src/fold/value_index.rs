@@ -1,44 +1,40 @@
-//! Rows found by the values of columns that are not their key: beside a [`RowStore`](super::RowStore), whose numbers it knows rows by.
-//!
-//! NULL equals nothing here, as in UNIQUE, REFERENCES and `WHERE column = value`: a row with a NULL in these columns is not found.
+//! Rows found by keys other than their own: beside a [`RowStore`](super::RowStore), whose numbers it knows rows by. What a key is, and
+//! which rows have one, [`RowKeys`] says.
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use super::chains::Chains;
-use super::eval::take_all;
 use super::key_index::{Equality, KeyIndex, NONE};
+use super::row_keys::RowKeys;
 use crate::error::Result;
 
-/// Numbers of rows by the values of some of their columns.
+/// Numbers of rows by their keys.
 pub struct ValueIndex {
-    columns: Vec<usize>,
+    by: RowKeys,
     values: KeyIndex,
     rows: Chains,
 }
 
 impl ValueIndex {
-    /// An empty index of rows of `schema` by these columns. Errors: 0A000 for a type that has no order.
-    pub fn new(schema: &SchemaRef, columns: &[usize]) -> Result<Self> {
-        let types: Vec<_> = columns.iter().map(|&c| schema.field(c).data_type().clone()).collect();
-        Ok(ValueIndex { columns: columns.to_vec(), values: KeyIndex::new(&types, Equality::Sql)?, rows: Chains::default() })
+    /// An empty index of rows of `schema` by these keys. Errors: 0A000 for a type that has no order.
+    pub fn new(schema: &SchemaRef, by: &RowKeys) -> Result<Self> {
+        Ok(ValueIndex { by: by.clone(), values: KeyIndex::new(&by.types(schema)?, Equality::Sql)?, rows: Chains::default() })
     }
 
-    /// The columns by whose values rows are found.
-    pub fn columns(&self) -> &[usize] {
-        &self.columns
+    /// What rows are found by.
+    pub fn by(&self) -> &RowKeys {
+        &self.by
     }
 
-    /// Adds rows, all their columns given, of these numbers.
-    pub fn add(&mut self, rows: &[ArrayRef], numbers: &[u32]) -> Result<()> {
-        let values: Vec<ArrayRef> = self.columns.iter().map(|&c| rows[c].clone()).collect();
-        let known: Vec<u32> = (0..numbers.len() as u32).filter(|&i| values.iter().all(|v| v.is_valid(i as usize))).collect();
-        let values = if known.len() == numbers.len() { values } else { take_all(&values, &known)? };
+    /// Adds rows, all their columns given, of these numbers. Errors: what computing a key raises; nothing is added then.
+    pub fn add(&mut self, rows: &RecordBatch, numbers: &[u32]) -> Result<()> {
+        let keyed = self.by.of(rows)?;
         let (mut found, mut fresh) = (Vec::new(), Vec::new());
-        self.values.intern(&values, known.len(), &mut found, &mut fresh)?;
+        self.values.intern(&keyed.keys, keyed.rows.len(), &mut found, &mut fresh)?;
         let rows = numbers.iter().map(|&n| n as usize + 1).max().unwrap_or(0);
         self.rows.grow(self.values.slots(), rows);
-        for (&i, value) in known.iter().zip(found) {
+        for (&i, value) in keyed.rows.iter().zip(found) {
             self.rows.link(numbers[i as usize], value);
         }
         Ok(())
@@ -85,7 +81,7 @@ mod tests {
             Arc::new(rows.iter().map(|r| r.1).collect::<Int32Array>()),
             Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| r.2))),
         ];
-        let batch = arrow::array::RecordBatch::try_new(schema.clone(), columns).unwrap();
+        let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
         Delta { batch, weights: Some(Int64Array::from_iter_values(rows.iter().map(|r| r.3))) }
     }
 
@@ -99,10 +95,11 @@ mod tests {
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let mut output = Output::new(schema.clone(), Some(vec![0]), false);
         let mut rows = Rows::new();
+        let by = RowKeys::Columns(vec![1, 2]);
         for step in 0..300i64 {
             // Indexed from the middle on: rows that are there already are found too.
             if step == 100 {
-                output.index_by(&[2, 1]).unwrap();
+                output.index_by(&RowKeys::Columns(vec![2, 1])).unwrap();
             }
             let key = (step * 7) % 31;
             let old = rows.get(&key).copied();
@@ -115,18 +112,18 @@ mod tests {
                 Some(row) => rows.insert(key, row),
                 None => rows.remove(&key),
             };
-            assert_eq!(output.is_indexed_by(&[1, 2]), step >= 100);
+            assert_eq!(output.is_indexed_by(&by), step >= 100);
             for (a, b) in [(0, "x"), (1, "y"), (2, "x"), (2, "nothing")] {
                 let wanted: Vec<ArrayRef> =
                     vec![Arc::new(Int32Array::from(vec![Some(a), None])), Arc::new(StringViewArray::from(vec![b, b]))];
-                let Some(found) = output.find(&[1, 2], &wanted).unwrap() else { continue };
+                let Some(found) = output.find(&by, &wanted).unwrap() else { continue };
                 let mut found = found.column(0).as_primitive::<Int64Type>().values().to_vec();
                 found.sort_unstable();
                 let expected: Vec<i64> = rows.iter().filter(|(_, row)| **row == (Some(a), b)).map(|(k, _)| *k).collect();
                 assert_eq!(found, expected, "step {step}: {a} {b}");
             }
         }
-        output.retain_indexes(&[vec![1]]);
-        assert!(!output.is_indexed_by(&[1, 2]));
+        output.retain_indexes(|by| *by == RowKeys::Columns(vec![1]));
+        assert!(!output.is_indexed_by(&by));
     }
 }

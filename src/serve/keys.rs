@@ -9,20 +9,17 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use crate::catalog::{Relation, RelationKind, Rule};
+use crate::catalog::{Relation, RelationKind};
 
 /// Keys of several columns that are looked up at most, where each column has several values; with more the table is scanned.
 const COMBINATIONS_MAX: usize = 1_024;
 
-/// The columns by which a table's rows can be found: those of its key, and of each UNIQUE.
+/// The columns by which a table's rows can be found: those of its key, of each UNIQUE, and of each unique index that says no more.
 pub fn of_table(relation: &Relation) -> Vec<Vec<usize>> {
     if relation.kind != RelationKind::Table || relation.ksql.is_some() {
         return vec![];
     }
-    let unique = relation.constraints.iter().filter_map(|constraint| match &constraint.rule {
-        Rule::Unique(columns) => columns.iter().map(|name| relation.column(name).ok()).collect(),
-        _ => None,
-    });
+    let unique = relation.unique_columns().filter_map(|columns| columns.iter().map(|name| relation.column(name).ok()).collect());
     std::iter::once(relation.key.clone()).filter(|key| !key.is_empty()).chain(unique).collect()
 }
 

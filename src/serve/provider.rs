@@ -25,6 +25,7 @@ use super::system::{SystemContext, SystemRelation};
 use super::table::TableRows;
 use super::{keys, segments};
 use crate::catalog::Relation;
+use crate::fold::RowKeys;
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};
 
@@ -92,7 +93,7 @@ impl RelationProvider {
         let columns = projection.unwrap_or(&seen);
         for key in keys::of_table(&self.relation) {
             if let Some(wanted) = keys::wanted(filters, &self.schema, &key) {
-                let found = rows.of_keys(&key, &wanted)?;
+                let found = rows.of_keys(&RowKeys::Columns(key), &wanted)?;
                 return Ok(found.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?);
             }
         }

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use parking_lot::{RwLock, RwLockWriteGuard};
 
 use crate::error::Result;
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::fold::{Output, Overlay, Snapshot};
+use crate::fold::{Output, Overlay, RowKeys, Snapshot};
 
 /// The rows of a table or a materialized view: those committed, with those of the statement's own transaction over them.
 #[derive(Clone, Default)]
@@ -45,49 +45,49 @@ impl TableRows {
         Box::new(left.chain(put))
     }
 
-    /// All columns of the rows whose `columns` have one of these values, each row once; NULL equals nothing.
-    pub fn of_keys(&self, columns: &[usize], values: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
+    /// All columns of the rows that have one of these keys, each row once.
+    pub fn of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
         let committed = match &self.committed {
-            Some((snapshot, live)) => match probe(live, snapshot, columns, values)? {
+            Some((snapshot, live)) => match probe(live, snapshot, by, keys)? {
                 Some(found) => vec![found],
-                None => among(snapshot, columns, values)?,
+                None => among(snapshot, by, keys)?,
             },
             None => vec![],
         };
         let Some(own) = &self.own else { return Ok(committed) };
-        if !own.read().rows().is_indexed_by(columns) {
-            own.write().index_by(columns)?;
+        if !own.read().rows().is_indexed_by(by) {
+            own.write().index_by(by)?;
         }
         let own = own.read();
         let left = committed.iter().map(|rows| own.untouched(rows)).collect::<Result<Vec<_>>>()?;
-        Ok(left.into_iter().chain(own.rows().find(columns, values)?).collect())
+        Ok(left.into_iter().chain(own.rows().find(by, keys)?).collect())
     }
 }
 
 /// The rows by the live result's index; `None` if it is not at the snapshot any more.
-fn probe(live: &RwLock<Output>, snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+fn probe(live: &RwLock<Output>, snapshot: &Snapshot, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
     let mut output = live.read();
-    if output.is_at(snapshot) && !output.is_indexed_by(columns) {
+    if output.is_at(snapshot) && !output.is_indexed_by(by) {
         drop(output);
         let mut changing = live.write();
         if changing.is_at(snapshot) {
-            changing.index_by(columns)?;
+            changing.index_by(by)?;
         }
         output = RwLockWriteGuard::downgrade(changing);
     }
-    if output.is_at(snapshot) { output.find(columns, values) } else { Ok(None) }
+    if output.is_at(snapshot) { output.find(by, keys) } else { Ok(None) }
 }
 
 /// The rows by passing over all of them.
-fn among(snapshot: &Snapshot, columns: &[usize], values: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
-    let types: Vec<_> = values.iter().map(|v| v.data_type().clone()).collect();
+fn among(snapshot: &Snapshot, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
+    let types: Vec<_> = keys.iter().map(|v| v.data_type().clone()).collect();
     let mut wanted = KeyIndex::new(&types, Equality::Sql)?;
-    wanted.intern(values, values.first().map_or(0, |v| v.len()), &mut Vec::new(), &mut Vec::new())?;
+    wanted.intern(keys, keys.first().map_or(0, |v| v.len()), &mut Vec::new(), &mut Vec::new())?;
     let chosen = |rows: RecordBatch| {
-        let keys: Vec<ArrayRef> = columns.iter().map(|&c| rows.column(c).clone()).collect();
-        let found = wanted.find(&keys, rows.num_rows())?.into_iter().enumerate();
-        let keep: BooleanArray = found.map(|(i, n)| Some(n != NONE && keys.iter().all(|key| key.is_valid(i)))).collect();
-        Ok(filter_record_batch(&rows, &keep)?)
+        let keyed = by.of(&rows)?;
+        let found = wanted.find(&keyed.keys, keyed.rows.len())?;
+        let places: UInt32Array = keyed.rows.iter().zip(found).filter(|(_, n)| *n != NONE).map(|(row, _)| Some(*row)).collect();
+        Ok(take_record_batch(&rows, &places)?)
     };
     snapshot.chunks.iter().map(|chunk| chosen(chunk.batch()?)).collect()
 }

@@ -7,6 +7,7 @@ use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
 
 use super::convert::{last_name, relation_name};
 use super::fold_name;
+use super::inference;
 use super::locking::locking;
 use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
 use crate::catalog::Name;
@@ -135,7 +136,7 @@ fn prepend(query: &mut ast::Query, with: Option<ast::With>) {
 fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Conflict> {
     let target = match conflict.conflict_target {
         None => None,
-        Some(ast::ConflictTarget::Columns(columns)) => Some(ConflictTarget::Columns(columns.iter().map(fold_name).collect())),
+        Some(ast::ConflictTarget::Columns(names)) => Some(inference::target(&names)?),
         Some(ast::ConflictTarget::OnConstraint(name)) => Some(ConflictTarget::Constraint(last_name(&name)?)),
     };
     let update = match conflict.action {

@@ -134,3 +134,8 @@ pub fn literal(expr: &Expr) -> Option<Option<String>> {
         _ => None,
     }
 }
+
+/// "C", "POSIX" and the default collation are what text is compared by.
+pub fn is_known_collation(name: &str) -> bool {
+    ["c", "posix", "default", "ucs_basic"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}

@@ -7,6 +7,7 @@
 //!    [`convert`] does the narrowing, [`nesting`] refuses beforehand what would take for ever to read, [`reserved`] and [`refused`] know the statements that there are not.
 //! 3. `intervals` reads interval literals, and `windows` spells TUMBLE, HOP and SESSION out, both at the end of parsing: the text of a view
 //!    keeps them.
+//!    `inference` reads what ON CONFLICT names.
 //!    `nested_joins` puts in parentheses that sqlparser needs, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
@@ -23,6 +24,7 @@ pub mod condition;
 pub mod convert;
 pub mod hidden;
 mod identity;
+mod inference;
 mod intervals;
 pub mod ksql;
 pub mod locate;

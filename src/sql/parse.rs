@@ -10,6 +10,7 @@ use super::changes::{delete_statement, insert_statement, query_statement, update
 use super::convert::{checked_name, last_name, relation_name};
 use super::fold_name;
 use super::identity;
+use super::inference;
 use super::intervals;
 use super::locking;
 use super::misspelt;
@@ -67,12 +68,32 @@ pub(super) fn written_query(sql: &str) -> Result<Box<ast::Query>> {
     reader.parser.parse_query().map_err(|e| reader.refused(e))
 }
 
+/// An expression as it is written. Errors: 42601.
+pub fn written_expression(sql: &str) -> Result<ast::Expr> {
+    let mut reader = Reader { sql, parser: parser_of(sql)? };
+    let expr = reader.parser.parse_expr().map_err(|e| reader.refused(e))?;
+    if reader.ended() { Ok(expr) } else { Err(reader.unexpected()) }
+}
+
+/// `(key, ..) [WHERE condition]`, as ON CONFLICT names what is unique. Errors: 42601.
+pub(super) fn written_inference(sql: &str) -> Result<(Vec<ast::Expr>, Option<ast::Expr>)> {
+    let mut reader = Reader { sql, parser: parser_of(sql)? };
+    if !reader.parser.consume_token(&Token::LParen) {
+        return Err(reader.unexpected());
+    }
+    let keys = reader.parser.parse_comma_separated(Parser::parse_expr).map_err(|e| reader.refused(e))?;
+    reader.close()?;
+    let predicate = if reader.eat("where") { Some(reader.parser.parse_expr().map_err(|e| reader.refused(e))?) } else { None };
+    if reader.ended() { Ok((keys, predicate)) } else { Err(reader.unexpected()) }
+}
+
 /// A parser at the beginning of a text. Errors: 42601 for what is no token, 54001 for what is nested too deeply.
 fn parser_of(sql: &str) -> Result<Parser<'static>> {
     const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
+    let tokens = inference::spelled(tokens);
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
@@ -123,6 +144,7 @@ impl Reader<'_> {
             }
             ["create", "index", _] | ["create", "unique", "index"] => self.create_index(),
             ["drop", "sequence", _] | ["drop", "index", _] => self.drop_named(),
+            ["alter", "index", _] => self.alter_index(),
             ["alter", "sequence", _] => self.alter_sequence(),
             ["alter", "table" | "stream" | "view", _] => self.alter(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
@@ -526,6 +548,7 @@ mod create_as;
 mod cursors;
 mod domains;
 mod functions;
+mod index;
 mod locks;
 mod notify;
 mod roles;

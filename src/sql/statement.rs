@@ -7,7 +7,7 @@ use sqlparser::ast;
 
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
-use crate::catalog::{Action, Column, Identity, Name, RelationKind};
+use crate::catalog::{Action, Column, Identity, Index, Name, RelationKind};
 use crate::data::PgType;
 use crate::data::enums::Place;
 use crate::error::Error;
@@ -119,18 +119,22 @@ pub enum Statement {
         if_exists: bool,
         cascade: bool,
     },
-    /// `CREATE [UNIQUE] INDEX`: `columns` are expressions as text; `plain` says that they are columns. It is in the schema of the table.
+    /// `CREATE [UNIQUE] INDEX`, in the schema of the table. `index` gets its number and its name when it is made.
     CreateIndex {
         name: Option<String>,
         table: Name,
-        columns: Vec<String>,
-        plain: bool,
-        unique: bool,
+        index: Box<Index>,
         if_not_exists: bool,
+    },
+    RenameIndex {
+        name: Name,
+        if_exists: bool,
+        to: String,
     },
     DropIndex {
         names: Vec<Name>,
         if_exists: bool,
+        cascade: bool,
     },
     /// ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW; `kind` is what the statement calls it.
     Alter {
@@ -311,7 +315,7 @@ impl Statement {
             S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
             S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
-            S::CreateIndex { .. } | S::DropIndex { .. } => true,
+            S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
             S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
             S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
@@ -449,7 +453,12 @@ pub struct Conflict {
 /// What ON CONFLICT names.
 #[derive(Clone, Debug)]
 pub enum ConflictTarget {
-    Columns(Vec<String>),
+    /// What is unique: columns, and expressions as SQL text; and what is true of the rows, for partial indexes.
+    Keys {
+        columns: Vec<String>,
+        expressions: Vec<String>,
+        predicate: Option<String>,
+    },
     Constraint(String),
 }
 
@@ -499,6 +508,8 @@ pub struct NewRule {
 pub enum What {
     PrimaryKey(Vec<String>),
     Unique(Vec<String>),
+    /// A unique index of the table becomes the constraint.
+    UniqueUsingIndex(String),
     /// A condition; `column` is the one in whose definition it stands.
     Check {
         sql: String,

@@ -1,20 +1,23 @@
 //! Changes that find their rows by keys, and constraints that are checked by them, do what passing over the tables does.
 //!
-//! A case is drawn from a seed: changes of tables with keys, UNIQUE and REFERENCES, outside of transactions and inside, with savepoints. A
-//! second database has the same tables without constraints; there each condition on a key is written so that no index knows it,
+//! A case is drawn from a seed: changes of tables with keys, UNIQUE, REFERENCES and unique indexes, on an expression and on some rows, outside
+//! of transactions and inside, with savepoints. A second database has the same tables without constraints; there each condition on a key is written so that no index knows it,
 //! the actions of foreign keys are statements of their own, and queries over whole tables tell what breaks a rule. Both must take and refuse
 //! the same statements, and hold the same rows, at last after a restart too.
 
 use super::database::Database;
 use crate::support::random::{Random, number};
 
-const TABLES: &[&str] = &["p", "c", "r", "m"];
+const TABLES: &[&str] = &["p", "c", "r", "m", "e"];
 
 const CHECKED: &[&str] = &[
     "CREATE TABLE p (a int, b bigint, u text UNIQUE, n int, PRIMARY KEY (a, b))",
     "CREATE TABLE c (id int PRIMARY KEY, pa bigint, pb int, v int, FOREIGN KEY (pa, pb) REFERENCES p ON DELETE CASCADE)",
     "CREATE TABLE r (id int PRIMARY KEY, pu text REFERENCES p (u) DEFERRABLE INITIALLY DEFERRED)",
     "CREATE TABLE m (x int, y text UNIQUE, z smallint REFERENCES c ON DELETE SET NULL)",
+    "CREATE TABLE e (id int PRIMARY KEY, w text, k int, f boolean)",
+    "CREATE UNIQUE INDEX e_w ON e (lower(w))",
+    "CREATE UNIQUE INDEX e_k ON e (k, (id % 2)) WHERE f AND k > 0",
 ];
 
 const PLAIN: &[&str] = &[
@@ -22,6 +25,7 @@ const PLAIN: &[&str] = &[
     "CREATE TABLE c (id int PRIMARY KEY, pa bigint, pb int, v int)",
     "CREATE TABLE r (id int PRIMARY KEY, pu text)",
     "CREATE TABLE m (x int, y text, z smallint)",
+    "CREATE TABLE e (id int PRIMARY KEY, w text, k int, f boolean)",
 ];
 
 /// What ON DELETE does, one after the other.
@@ -34,6 +38,8 @@ const ACTIONS: &[&str] = &[
 const BROKEN: &[(&str, &str)] = &[
     ("SELECT u FROM p WHERE u IS NOT NULL GROUP BY u HAVING count(*) > 1", "23505"),
     ("SELECT y FROM m WHERE y IS NOT NULL GROUP BY y HAVING count(*) > 1", "23505"),
+    ("SELECT lower(w) FROM e WHERE w IS NOT NULL GROUP BY 1 HAVING count(*) > 1", "23505"),
+    ("SELECT k, id % 2 FROM e WHERE f AND k > 0 GROUP BY 1, 2 HAVING count(*) > 1", "23505"),
     ("SELECT 1 FROM c WHERE pa IS NOT NULL AND pb IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.a = c.pa AND p.b = c.pb)", "23503"),
     ("SELECT 1 FROM m WHERE z IS NOT NULL AND NOT EXISTS (SELECT 1 FROM c WHERE c.id = m.z)", "23503"),
     (DEFERRED, "23503"),
@@ -41,8 +47,11 @@ const BROKEN: &[(&str, &str)] = &[
 
 const DEFERRED: &str = "SELECT 1 FROM r WHERE pu IS NOT NULL AND NOT EXISTS (SELECT 1 FROM p WHERE p.u = r.pu)";
 
-/// A statement in both forms; `[a]` in it is the column a, bare or hidden from indexes, and `[t.u]` a text.
+/// A statement in both forms; `[a]` in it is the column a, bare or hidden from indexes. Forms that differ more stand on both sides of `|||`.
 fn both(statement: &str) -> (String, String) {
+    if let Some((by_key, by_scan)) = statement.split_once("|||") {
+        return (by_key.to_string(), by_scan.to_string());
+    }
     let by_key = statement.replace(['[', ']'], "");
     let mut by_scan = statement.to_string();
     for text in ["u", "y", "pu"] {
@@ -57,6 +66,9 @@ fn change(random: &mut Random) -> String {
     let text = |random: &mut Random| ["'s'", "'t'", "'u'", "'v'", "'w'", "NULL"][random.below(6)];
     let (u, other) = (text(random), text(random));
     let key = format!("[a] = {a} AND [b] = {b}");
+    if random.below(4) == 0 {
+        return change_of_e(random);
+    }
     match random.below(24) {
         0..=3 => format!("INSERT INTO p VALUES ({a}, {b}, {u}, {n})"),
         4 => format!(
@@ -78,6 +90,35 @@ fn change(random: &mut Random) -> String {
         21 => format!("INSERT INTO m VALUES ({a}, {u}, {})", ["1", "2", "7", "NULL"][random.below(4)]),
         22 => format!("UPDATE m SET x = x + 1, y = {other} WHERE [y] = {u}"),
         _ => format!("DELETE FROM m WHERE [y] = {u}"),
+    }
+}
+
+/// A change of the table with unique indexes, drawn. ON CONFLICT is a query over the table for who has no index; what it inserts then has an
+/// id that is not there.
+fn change_of_e(random: &mut Random) -> String {
+    let word = |random: &mut Random| ["'s'", "'S'", "'t'", "'T'", "'u'", "NULL"][random.below(6)];
+    let (w, other, f) = (word(random), word(random), ["true", "false", "NULL"][random.below(3)]);
+    let (id, k, fresh) = (random.below(6), random.below(4), 100 + random.below(1 << 30));
+    let row = format!("{fresh}, {w}, {k}, {f}");
+    let absent = |same: &str| format!("WHERE NOT EXISTS (SELECT 1 FROM e WHERE {same})");
+    let same_w = format!("lower(w) = lower({w})");
+    let same_k = format!("k = {k} AND id % 2 = {} AND f AND k > 0 AND {f}", fresh % 2);
+    match random.below(10) {
+        0..=2 => format!("INSERT INTO e VALUES ({id}, {w}, {k}, {f})"),
+        3 => format!("INSERT INTO e VALUES ({id}, {w}, {k}, {f}), ({}, {other}, {k}, true)", id + 1),
+        4 => format!("UPDATE e SET w = {w}, f = {f} WHERE [id] = {id}"),
+        5 => format!("UPDATE e SET k = k + 1, f = true WHERE [id] IN ({id}, {})", id + 1),
+        6 => format!("DELETE FROM e WHERE [id] = {id}"),
+        7 => format!("INSERT INTO e VALUES ({row}) ON CONFLICT (lower(w)) DO NOTHING|||INSERT INTO e SELECT {row} {}", absent(&same_w)),
+        8 => format!(
+            "INSERT INTO e VALUES ({row}) ON CONFLICT (lower(w)) DO UPDATE SET k = e.k + 1, f = excluded.f\
+             |||INSERT INTO e SELECT id, w, k + 1, {f} FROM e WHERE {same_w} UNION ALL SELECT {row} {}",
+            absent(&same_w)
+        ),
+        _ => format!(
+            "INSERT INTO e VALUES ({row}) ON CONFLICT (k, (id % 2)) WHERE f AND k > 0 DO NOTHING|||INSERT INTO e SELECT {row} {}",
+            absent(&same_k)
+        ),
     }
 }
 
@@ -163,6 +204,7 @@ impl Pair {
         for read in [
             "SELECT * FROM p WHERE [a] = 1 AND [b] IN (0, 1, 2)",
             "SELECT * FROM m WHERE [y] = 's'",
+            "SELECT * FROM e WHERE [id] = 1",
             "SELECT * FROM p, r WHERE [u] = 't' AND u = pu",
         ] {
             let (by_key, by_scan) = both(read);
@@ -216,5 +258,36 @@ fn changes_by_key_do_what_passing_over_the_tables_does() {
     let first = number("EVERFOLD_SEED", 1);
     for seed in first..first + number("EVERFOLD_CASES", 2) {
         check(seed);
+    }
+}
+
+#[test]
+fn unique_indexes_are_held_after_a_restart() {
+    let mut database = Database::new().expect("a database");
+    for sql in [
+        "CREATE TABLE users (id int PRIMARY KEY, email text, place int, active boolean)",
+        "INSERT INTO users VALUES (1, 'Ann@x', 1, true), (2, 'bob@x', 1, false)",
+        "CREATE UNIQUE INDEX by_email ON users (lower(email) DESC) INCLUDE (place)",
+        "CREATE UNIQUE INDEX by_place ON users (place) WHERE active",
+        "INSERT INTO users VALUES (3, 'cyd@x', 3, true)",
+    ] {
+        database.run(sql).expect("taken");
+    }
+    let shown = "SELECT indexdef FROM pg_indexes WHERE tablename = 'users' ORDER BY indexname";
+    let before = database.run(shown).expect("definitions").rows;
+    for _ in 0..2 {
+        database = database.restart().expect("a restart");
+        assert_eq!(database.run(shown).expect("definitions").rows, before);
+        for sql in [
+            "INSERT INTO users VALUES (4, 'ANN@X', 4, true)",
+            "INSERT INTO users VALUES (4, 'new@x', 1, true)",
+            "UPDATE users SET active = true WHERE id = 2",
+            "CREATE UNIQUE INDEX by_active ON users ((active::text)) WHERE place < 9",
+        ] {
+            assert_eq!(database.run(sql).expect_err(sql).code(), "23505", "{sql}");
+        }
+        let merged = "INSERT INTO users VALUES (5, 'CYD@x') ON CONFLICT (lower(email)) DO UPDATE SET place = 7 RETURNING id";
+        assert_eq!(database.run(merged).expect("merged").one(), "3");
+        database.run("CHECKPOINT").expect("a checkpoint");
     }
 }

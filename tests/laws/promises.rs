@@ -379,7 +379,7 @@ fn honest() {
         "CREATE TYPE x AS (a int)",
         "DO $$ BEGIN IF true THEN CREATE TABLE x (a int); END IF; END $$",
         "CREATE STREAM x (a int UNIQUE)",
-        "CREATE UNIQUE INDEX i ON t (abs(v))",
+        "CREATE UNIQUE INDEX i ON s (a)",
         "ALTER TABLE t DROP CONSTRAINT t_pkey",
         "UPDATE s SET a = 1",
         "DELETE FROM s",

@@ -16,7 +16,7 @@ impl Session {
     pub(in crate::engine) async fn new_constraint(&self, relation: &Relation, asked: &NewRule) -> Result<Constraint> {
         let catalog = self.scope();
         let (rule, suffix) = match &asked.what {
-            What::PrimaryKey(_) => return Err(Error::internal("a primary key is no rule")),
+            What::PrimaryKey(_) | What::UniqueUsingIndex(_) => return Err(Error::internal("not a rule that is made of nothing")),
             What::Unique(columns) => {
                 columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
                 (Rule::Unique(columns.clone()), format!("{}_key", columns.join("_")))
@@ -121,8 +121,7 @@ fn check_referable(relation: &Relation, columns: &[String], parent: &Relation, p
         }
     }
     let same = |others: &[String]| others.len() == parent_columns.len() && others.iter().all(|c| parent_columns.contains(c));
-    let unique = parent.constraints.iter().any(|c| matches!(&c.rule, Rule::Unique(columns) if same(columns)));
-    if !same(&key_names(parent)) && !unique {
+    if !same(&key_names(parent)) && !parent.unique_columns().any(|columns| same(&columns)) {
         let message = format!("there is no unique constraint matching given keys for referenced table \"{}\"", parent.name);
         return Err(Error::new(code::INVALID_FOREIGN_KEY, message));
     }

@@ -1,4 +1,4 @@
-//! Constraints of tables: UNIQUE, CHECK and FOREIGN KEY.
+//! Constraints of tables, UNIQUE, CHECK and FOREIGN KEY, and unique indexes.
 //!
 //! The life of a change of a constrained table: the statement runs in a transaction, its own if there is none ([`Session::constrained`]),
 //! and its events are gathered there. When it has gathered all of them, [`Session::check`] looks at the rows that it has put and at those that
@@ -9,12 +9,14 @@
 //! table shares it, so that no row referred to is deleted before the transaction ends.
 //!
 //! Cost: for each row that is changed, a probe for each rule, whatever the size of the tables. A table's result finds its rows by
-//! the columns of UNIQUE and of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK is a query over the statement's rows.
+//! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
+//! is a query over the statement's rows.
 //!
-//! [`references`] has the rules between tables, [`define`] how rules come to be.
+//! [`unique`] has the rules within a table, [`references`] those between tables, [`define`] how rules come to be.
 
 mod define;
 mod references;
+pub mod unique;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,19 +27,18 @@ use arrow::datatypes::Int8Type;
 use datafusion::catalog::MemTable;
 use sqlparser::ast;
 
-use super::dml::conflict::columns_at;
 use super::dml::{parsed_query, quoted};
 use super::rename::whole_name;
 use super::session::Session;
 use crate::catalog::{Catalog, Constraint, Name, Relation, RelationId, RelationKind, Rule};
-use crate::data::OP;
 use crate::data::encode::{Style, cell_text};
+use crate::data::{OP, PgType};
 use crate::error::{Error, Result, code};
-use crate::fold::key_index::{Equality, KeyIndex};
 
 pub use define::{free_name, index_in, index_names, is_taken};
 pub use references::referring;
 use references::{Link, foreign_key};
+pub use unique::{Unique, Uniques, has_unique, is_wanted};
 
 /// A rule that COMMIT checks: of which table, and its name.
 pub type Deferred = BTreeSet<(RelationId, String)>;
@@ -51,12 +52,12 @@ impl Session {
     /// The same of a relation that is found already.
     pub(super) fn is_constrained(&self, relation: &Relation) -> bool {
         let of_domain = relation.columns.iter().any(|c| c.domain.is_some());
-        of_domain || !relation.constraints.is_empty() || referring(&self.catalog(), relation.id).next().is_some()
+        of_domain || !relation.constraints.is_empty() || has_unique(relation) || referring(&self.catalog(), relation.id).next().is_some()
     }
 
     /// Takes the locks that a change of the relation needs for its constraints, before its rows are read.
     pub(super) async fn lock_constrained(&mut self, relation: &Relation) -> Result<()> {
-        if relation.constraints.iter().any(|c| matches!(c.rule, Rule::Unique(_))) {
+        if has_unique(relation) {
             self.lock_exclusive(relation.id).await?;
         }
         for foreign in relation.constraints.iter().filter_map(foreign_key).filter(|f| f.parent != relation.id) {
@@ -82,8 +83,13 @@ impl Session {
             // Before anything else is read: what the transaction makes of a table is folded forward.
             let before = if referring.is_empty() { None } else { self.rows_before(relation, mark).await? };
             self.check_domains(&catalog, relation, &rows).await?;
-            for constraint in &relation.constraints {
-                self.check_rows(&catalog, relation, constraint, &rows).await?;
+            if rows.num_rows() > 0 {
+                for unique in self.uniques(relation).await?.iter() {
+                    self.check_unique(relation, unique, &rows).await?;
+                }
+                for constraint in &relation.constraints {
+                    self.check_rows(&catalog, relation, constraint, &rows).await?;
+                }
             }
             for (child, constraint, foreign) in referring {
                 let link = Link::new(child, constraint, foreign, relation)?;
@@ -103,12 +109,9 @@ impl Session {
     }
 
     async fn check_rows(&mut self, catalog: &Catalog, relation: &Arc<Relation>, constraint: &Constraint, rows: &RecordBatch) -> Result<()> {
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
         match &constraint.rule {
+            Rule::Unique(_) => Ok(()),
             Rule::Check(condition) => self.check_condition(relation, constraint, condition, rows).await,
-            Rule::Unique(columns) => self.check_unique(relation, constraint, columns, rows).await,
             Rule::ForeignKey(foreign) if self.is_deferred(foreign, &constraint.name) => {
                 self.defer(relation.id, &constraint.name);
                 Ok(())
@@ -125,28 +128,15 @@ impl Session {
         let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({condition}) LIMIT 1", quoted(&relation.name)))?;
         let Some(row) = self.first_of(relation, &query, Some(rows)).await? else { return Ok(()) };
         let message = format!("new row for relation \"{}\" violates check constraint \"{}\"", relation.name, constraint.name);
-        let values = (0..row.num_columns()).map(|i| shown(relation, i, row.column(i), 0)).collect::<Result<Vec<_>>>()?;
-        Err(about(code::CHECK_VIOLATION, message, relation, constraint).detail(format!("Failing row contains ({}).", values.join(", "))))
-    }
-
-    /// Errors: 23505 for one of `rows` if another row has the same values.
-    async fn check_unique(&self, relation: &Arc<Relation>, constraint: &Constraint, columns: &[String], rows: &RecordBatch) -> Result<()> {
-        let places = places(relation, columns)?;
-        let there = self.rows_of_keys(relation, &places, &columns_at(rows, &places)).await?;
-        refuse_twice(relation, constraint, &places, &[columns_at(&there, &places)])
+        let values = relation.columns.iter().zip(row.columns()).map(|(c, values)| shown(&c.ty, values, 0)).collect::<Result<Vec<_>>>()?;
+        Err(about(code::CHECK_VIOLATION, message, relation, &constraint.name)
+            .detail(format!("Failing row contains ({}).", values.join(", "))))
     }
 
     /// Errors: those of a constraint that the rows that are there break.
     pub(super) async fn check_present(&mut self, relation: &Arc<Relation>, constraint: &Constraint) -> Result<()> {
         match &constraint.rule {
-            Rule::Unique(columns) => {
-                let list = columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
-                let query = parsed_query(&format!("SELECT {list} FROM {}", whole_name(&self.catalog(), relation)))?;
-                let planned = self.plan_query(&query, &[]).await?;
-                let rows = self.collect(&planned, vec![]).await?;
-                let keys: Vec<_> = rows.iter().map(|batch| batch.columns().to_vec()).collect();
-                refuse_twice(relation, constraint, &places(relation, columns)?, &keys)
-            }
+            Rule::Unique(columns) => self.check_columns_unique(relation, &constraint.name, columns).await,
             Rule::Check(condition) => {
                 let from = whole_name(&self.catalog(), relation);
                 let query = parsed_query(&format!("SELECT * FROM {from} WHERE NOT ({condition}) LIMIT 1"))?;
@@ -154,7 +144,7 @@ impl Session {
                     Some(_) => {
                         let message =
                             format!("check constraint \"{}\" of relation \"{}\" is violated by some row", constraint.name, relation.name);
-                        Err(about(code::CHECK_VIOLATION, message, relation, constraint))
+                        Err(about(code::CHECK_VIOLATION, message, relation, &constraint.name))
                     }
                     None => Ok(()),
                 }
@@ -181,38 +171,6 @@ impl Session {
         let planned = self.plan_with(names, query, &[]).await?;
         Ok(self.collect(&planned, vec![]).await?.into_iter().find(|b| b.num_rows() > 0))
     }
-}
-
-/// Errors: 23505 for two of these keys of `columns`, in batches, that are the same; NULL is equal to nothing.
-fn refuse_twice(relation: &Relation, constraint: &Constraint, columns: &[usize], keys: &[Vec<ArrayRef>]) -> Result<()> {
-    let types: Vec<_> = columns.iter().map(|c| relation.columns[*c].ty.arrow()).collect();
-    let mut index = KeyIndex::new(&types, Equality::Sql)?;
-    let mut seen: Vec<bool> = Vec::new();
-    for keys in keys {
-        let mut numbers = Vec::new();
-        index.intern(keys, keys.first().map_or(0, |k| k.len()), &mut numbers, &mut Vec::new())?;
-        seen.resize(index.slots(), false);
-        for (i, number) in numbers.into_iter().enumerate().filter(|(i, _)| keys.iter().all(|k| k.is_valid(*i))) {
-            if std::mem::replace(&mut seen[number as usize], true) {
-                let message = format!("duplicate key value violates unique constraint \"{}\"", constraint.name);
-                let names: Vec<&str> = columns.iter().map(|c| relation.columns[*c].name.as_str()).collect();
-                let values = columns.iter().zip(keys).map(|(c, k)| shown(relation, *c, k, i)).collect::<Result<Vec<_>>>()?;
-                let detail = format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "));
-                return Err(about(code::UNIQUE_VIOLATION, message, relation, constraint).detail(detail));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The columns by which rules find a relation's rows.
-pub fn indexed(relation: &Relation) -> Vec<Vec<usize>> {
-    let columns = relation.constraints.iter().filter_map(|constraint| match &constraint.rule {
-        Rule::Unique(columns) => Some(columns),
-        Rule::ForeignKey(foreign) => Some(&foreign.columns),
-        Rule::Check(_) => None,
-    });
-    columns.filter_map(|columns| places(relation, columns).ok()).collect()
 }
 
 /// The places of columns among those of their relation.
@@ -246,19 +204,19 @@ fn put_and_gone(relation: &Relation, events: &[RecordBatch]) -> Result<(RecordBa
 
 /// The values of some columns of a row that begins with the relation's columns, as an error shows them.
 fn key_of(relation: &Relation, columns: &[usize], row: &RecordBatch, at: usize) -> Result<String> {
-    Ok(columns.iter().map(|c| shown(relation, *c, row.column(*c), at)).collect::<Result<Vec<_>>>()?.join(", "))
+    Ok(columns.iter().map(|c| shown(&relation.columns[*c].ty, row.column(*c), at)).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
-fn shown(relation: &Relation, column: usize, values: &ArrayRef, at: usize) -> Result<String> {
+fn shown(ty: &PgType, values: &ArrayRef, at: usize) -> Result<String> {
     if values.is_null(at) {
         return Ok("null".into());
     }
     let mut text = Vec::new();
-    cell_text(values, at, &relation.columns[column].ty, &Style::default(), &mut text)?;
+    cell_text(values, at, ty, &Style::default(), &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// An error about a constraint, whose fields name it.
-fn about(code: &'static str, message: String, relation: &Relation, constraint: &Constraint) -> Error {
-    Error::new(code, message).about(relation.id, &relation.name, None, Some(&constraint.name))
+fn about(code: &'static str, message: String, relation: &Relation, name: &str) -> Error {
+    Error::new(code, message).about(relation.id, &relation.name, None, Some(name))
 }

@@ -21,6 +21,7 @@ use crate::engine::own::identities;
 use crate::engine::rename::whole_name;
 use crate::engine::session::{Parameters, Session};
 use crate::error::{Error, Result, code};
+use crate::fold::RowKeys;
 use crate::sql::{Statement, parse};
 
 /// A foreign key, with its columns as places in both tables.
@@ -71,7 +72,7 @@ impl<'a> Link<'a> {
         let message = format!("insert or update on table \"{}\" violates foreign key constraint \"{name}\"", self.child.name);
         let key = key_of(self.child, &self.from, row, at)?;
         let detail = format!("Key ({})=({key}) is not present in table \"{}\".", self.foreign.columns.join(", "), self.parent.name);
-        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
+        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, name).detail(detail))
     }
 
     /// The error of a row of the parent that is gone, to which the first of these rows of the child refers still.
@@ -81,7 +82,7 @@ impl<'a> Link<'a> {
             format!("update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{child}\"", self.parent.name);
         let key = key_of(self.child, &self.from, rows, 0)?;
         let detail = format!("Key ({})=({key}) is still referenced from table \"{child}\".", self.foreign.parent_columns.join(", "));
-        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, self.constraint).detail(detail))
+        Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, name).detail(detail))
     }
 }
 
@@ -99,7 +100,7 @@ impl Session {
         if let Some(rows) = rows
             && let Some(keys) = link.as_parent(rows)?
         {
-            let there = self.rows_of_keys(link.parent, &link.to, &keys).await?;
+            let there = self.rows_of_keys(link.parent, &RowKeys::Columns(link.to.clone()), &keys).await?;
             let found = found(&columns_at(&there, &link.to), &keys)?;
             let given = |i: usize| link.from.iter().all(|c| rows.column(*c).is_valid(i));
             return match (0..rows.num_rows()).find(|i| given(*i) && !found.value(*i)) {
@@ -146,10 +147,10 @@ impl Session {
         let by_condition = || Orphans::Condition(link.orphaned(&self.catalog()));
         let Some(before) = before else { return Ok(by_condition()) };
         let keys = columns_at(before, &link.to);
-        let there = self.rows_of_keys(link.parent, &link.to, &keys).await?;
+        let there = self.rows_of_keys(link.parent, &RowKeys::Columns(link.to.clone()), &keys).await?;
         let gone = filter_record_batch(before, &not(&found(&columns_at(&there, &link.to), &keys)?)?)?;
         match link.as_child(&gone)? {
-            Some(keys) => Ok(Orphans::Rows(self.stored_rows_of_keys(link.child, &link.from, &keys).await?)),
+            Some(keys) => Ok(Orphans::Rows(self.stored_rows_of_keys(link.child, &RowKeys::Columns(link.from.clone()), &keys).await?)),
             None => Ok(by_condition()),
         }
     }
@@ -202,7 +203,7 @@ impl Session {
         let events = concat_batches(&relation.event_schema(), &events)?;
         let rows = self.read_before(relation, mark).await?;
         let identity = if relation.key.is_empty() { vec![relation.columns.len()] } else { relation.key.clone() };
-        rows_among(relation, &rows, &identity, &identities(relation, &events)).map(Some)
+        rows_among(relation, &rows, &RowKeys::Columns(identity), &identities(relation, &events)).map(Some)
     }
 
     // Deferred rules ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
 use crate::error::{Error, Result, code};
+use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
 use crate::plan::names::stored_schema;
 use crate::serve::provider::RelationProvider;
@@ -69,6 +70,7 @@ impl Session {
     ) -> Result<Response> {
         let relation = self.changeable(&change.table, what)?;
         let _held = self.lock_exclusive(relation.id).await?;
+        self.as_begun(&relation)?;
         let types = declared(prepared);
         let plan = match &prepared.way {
             Way::Change(plan) if self.path() == prepared.path && self.still_means(plan) => plan.clone(),
@@ -144,7 +146,7 @@ impl Session {
         if let Some(i) = (0..rows.num_rows()).find(|i| !first.value(*i)) {
             return Err(duplicate_key(relation, rows, i)?);
         }
-        let there = self.rows_of_keys(relation, &relation.key, &keys).await?;
+        let there = self.rows_of_keys(relation, &RowKeys::Columns(relation.key.clone()), &keys).await?;
         let gone = found(&columns_at(old, &relation.key), &columns_at(&there, &relation.key))?;
         match (0..there.num_rows()).find(|i| !gone.value(*i)) {
             Some(i) => Err(duplicate_key(relation, &there, i)?),

@@ -1,27 +1,29 @@
-//! INSERT .. ON CONFLICT: rows whose key, or unique columns, are there already are left out, or become an UPDATE of the row that is there.
+//! INSERT .. ON CONFLICT: rows of which something unique is there already are left out, or become an UPDATE of the row that is there.
 //!
 //! The table's exclusive lock is held from before the rows are looked up until they are appended, so that what is there stays so. Cost:
 //! one probe for each row proposed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
 use sqlparser::ast;
 
-use super::change::{TARGET, column_of, duplicate_key, named_items, numbers, select_from, select_of};
+use super::change::{TARGET, column_of, duplicate_key, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::parsed_query;
-use super::returning::{in_memory, numbered};
+use super::returning::{in_memory, numbered, with_numbers};
 use super::values::scalars;
-use crate::catalog::{Column, Relation, Rule};
+use crate::catalog::{Column, Relation};
 use crate::data::PgType;
+use crate::engine::constraints::Unique;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
+use crate::fold::{Keyed, RowKeys};
 use crate::plan::names::stored_schema;
 use crate::serve::cut::Readable;
 use crate::serve::table::TableRows;
@@ -30,56 +32,79 @@ use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
 const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
 
-/// The columns, as indices, in which a row must not be the same as another: of each constraint that the statement means. None where
-/// nothing can conflict. Errors: 42P10, 42704, 42703.
-pub(super) fn arbiters(relation: &Relation, conflict: &Conflict) -> Result<Vec<Vec<usize>>> {
-    let mut unique: Vec<(String, Vec<usize>)> = Vec::new();
-    if !relation.key.is_empty() {
-        unique.push((format!("{}_pkey", relation.name), relation.key.clone()));
-    }
-    for constraint in &relation.constraints {
-        if let Rule::Unique(columns) = &constraint.rule {
-            unique.push((constraint.name.clone(), columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?));
-        }
-    }
-    match &conflict.target {
-        None => Ok(unique.into_iter().map(|(_, columns)| columns).collect()),
-        Some(ConflictTarget::Constraint(name)) => {
-            let missing =
-                || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name));
-            Ok(vec![unique.into_iter().find(|(of, _)| of == name).ok_or_else(missing)?.1])
-        }
-        Some(ConflictTarget::Columns(names)) => {
-            let named = names.iter().map(|name| relation.column(name)).collect::<Result<BTreeSet<_>>>()?;
-            let same = |columns: &Vec<usize>| columns.iter().copied().collect::<BTreeSet<_>>() == named;
-            let missing = || {
-                let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
-                Error::new(code::INVALID_COLUMN_REFERENCE, message)
-                    .hint("Name the columns of the table's primary key or of a UNIQUE constraint.")
-            };
-            Ok(vec![unique.into_iter().map(|(_, columns)| columns).find(same).ok_or_else(missing)?])
-        }
-    }
-}
-
-/// DO UPDATE: the table's alias, the columns that are the same, and what is set.
+/// DO UPDATE: the table's alias, and what is set.
 struct Merge<'a> {
     alias: &'a str,
-    arbiter: &'a [usize],
     update: &'a ConflictUpdate,
 }
 
 /// What rows proposed would conflict with, by one arbiter.
 struct Met {
-    /// The key of each row, by number; `None` where it has a NULL, which is never the same as another.
+    /// The key of each row, by number; `None` where it has none, and so is never the same as another.
     numbers: Vec<Option<u32>>,
+    /// The rows that are there with one of these keys, and the number of each.
+    there: RecordBatch,
+    there_numbers: Vec<u32>,
     /// True for rows whose key is there.
     known: BooleanArray,
-    /// The rows that are there.
-    there: RecordBatch,
+}
+
+impl Met {
+    /// The rows that are there, each with the place of the row proposed of its key behind its columns.
+    fn there_placed(&self) -> Result<RecordBatch> {
+        let places: HashMap<u32, i64> = self.numbers.iter().zip(0..).filter_map(|(number, place)| Some(((*number)?, place))).collect();
+        with_numbers(&self.there, NUMBER, self.there_numbers.iter().map(|number| places[number]).collect())
+    }
 }
 
 impl Session {
+    /// What a row must not be the same as another in, of each rule that the statement means. None where nothing can conflict. Errors:
+    /// 42P10, 42704, 42703.
+    async fn arbiters(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<Vec<Arc<Unique>>> {
+        let mut unique: Vec<Arc<Unique>> = Vec::new();
+        if !relation.key.is_empty() {
+            unique.push(Arc::new(Unique::of_key(relation)?));
+        }
+        unique.extend(self.uniques(relation).await?.iter().cloned());
+        match &conflict.target {
+            None => Ok(unique),
+            Some(ConflictTarget::Constraint(name)) => {
+                let missing =
+                    || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name));
+                Ok(vec![unique.into_iter().find(|of| of.constraint && of.name == *name).ok_or_else(missing)?])
+            }
+            Some(ConflictTarget::Keys { columns, expressions, predicate }) => {
+                let columns = columns.iter().map(|name| relation.column(name)).collect::<Result<BTreeSet<_>>>()?;
+                let texts: Vec<String> = expressions.iter().chain(predicate).cloned().collect();
+                let mut expressions = if texts.is_empty() { vec![] } else { self.over_rows(relation, &texts).await?.exprs };
+                let predicate = predicate.as_ref().and_then(|_| expressions.pop());
+                unique.retain(|of| of.is_inferred_by(&columns, &expressions, predicate.as_ref()));
+                if unique.is_empty() {
+                    let message = "there is no unique or exclusion constraint matching the ON CONFLICT specification";
+                    return Err(Error::new(code::INVALID_COLUMN_REFERENCE, message)
+                        .hint("Name the columns of the table's primary key or of a UNIQUE constraint, or what a unique index is on."));
+                }
+                Ok(unique)
+            }
+        }
+    }
+
+    /// The one rule that DO UPDATE asks about. One for all rows holds wherever one with a condition does. Errors: 0A000 for several.
+    async fn arbiter(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<Arc<Unique>> {
+        let mut arbiters = self.arbiters(relation, conflict).await?;
+        if let Some(of_all) = arbiters.iter().position(|of| of.predicate().is_none()) {
+            return Ok(arbiters.swap_remove(of_all));
+        }
+        match <[Arc<Unique>; 1]>::try_from(arbiters) {
+            Ok([only]) => Ok(only),
+            Err(several) => {
+                let names: Vec<&str> = several.iter().map(|of| of.name.as_str()).collect();
+                Err(Error::unsupported(format!("ON CONFLICT DO UPDATE by several partial indexes is not supported: {}", names.join(", ")))
+                    .hint("Give the WHERE of one of them only."))
+            }
+        }
+    }
+
     /// What an INSERT writes of the rows proposed, in their order. The caller holds the table's exclusive lock.
     pub(super) async fn without_conflict(
         &self,
@@ -90,17 +115,18 @@ impl Session {
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let arbiters = arbiters(relation, conflict)?;
-        let mut met = Vec::with_capacity(arbiters.len());
-        for arbiter in &arbiters {
-            met.push(self.met(relation, arbiter, &proposed).await?);
-        }
         let Some(update) = &conflict.update else {
+            let arbiters = self.arbiters(relation, conflict).await?;
+            let mut met = Vec::with_capacity(arbiters.len());
+            for arbiter in &arbiters {
+                met.push(self.met(relation, arbiter, &proposed).await?);
+            }
             let kept = filter_record_batch(&proposed, &first_come(&met, proposed.num_rows()))?;
             self.key_free(relation, &arbiters, &kept).await?;
             return Ok(kept);
         };
-        let (Some(arbiter), Some(met)) = (arbiters.first(), met.pop()) else { return Ok(proposed) };
+        let arbiter = self.arbiter(relation, conflict).await?;
+        let met = self.met(relation, &arbiter, &proposed).await?;
         if relation.key.is_empty() {
             return Err(Error::unsupported("ON CONFLICT DO UPDATE is not supported on a table without a primary key")
                 .hint("Give the table a PRIMARY KEY, or write UPDATE and INSERT .. WHERE NOT EXISTS in one transaction."));
@@ -113,12 +139,11 @@ impl Session {
         }
         let proposed = numbered(&proposed, NUMBER)?;
         let inserted = filter_record_batch(&proposed, &arrow::compute::not(&met.known)?)?;
-        self.key_free(relation, &arbiters, &inserted).await?;
+        self.key_free(relation, &[arbiter], &inserted).await?;
         if met.there.num_rows() == 0 {
             return without_hidden(relation, &inserted);
         }
-        let merge = Merge { alias, arbiter, update };
-        let planned = self.plan_conflict(relation, merge, met.there, proposed.clone(), types).await?;
+        let planned = self.plan_conflict(relation, Merge { alias, update }, met.there_placed()?, proposed.clone(), types).await?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut batches = vec![inserted];
         for batch in collect(self.run_query(&planned, values).await?).await? {
@@ -134,29 +159,34 @@ impl Session {
     }
 
     /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.
-    async fn key_free(&self, relation: &Arc<Relation>, arbiters: &[Vec<usize>], rows: &RecordBatch) -> Result<()> {
-        if relation.key.is_empty() || arbiters.contains(&relation.key) {
+    async fn key_free(&self, relation: &Arc<Relation>, arbiters: &[Arc<Unique>], rows: &RecordBatch) -> Result<()> {
+        let by = RowKeys::Columns(relation.key.clone());
+        if relation.key.is_empty() || arbiters.iter().any(|of| of.by == by) {
             return Ok(());
         }
-        let there = self.rows_of_keys(relation, &relation.key, &columns_at(rows, &relation.key)).await?;
+        let there = self.rows_of_keys(relation, &by, &columns_at(rows, &relation.key)).await?;
         if there.num_rows() == 0 { Ok(()) } else { Err(duplicate_key(relation, &there, 0)?) }
     }
 
-    async fn met(&self, relation: &Arc<Relation>, arbiter: &[usize], proposed: &RecordBatch) -> Result<Met> {
-        let keys = columns_at(proposed, arbiter);
-        let there = self.rows_of_keys(relation, arbiter, &keys).await?;
-        let found = found(&columns_at(&there, arbiter), &keys)?;
-        let null = |i: usize| keys.iter().any(|k| k.is_null(i));
-        let numbers = numbers(&keys, proposed.num_rows())?.into_iter().enumerate().map(|(i, n)| (!null(i)).then_some(n)).collect();
-        let known = (0..proposed.num_rows()).map(|i| Some(found.value(i) && !null(i))).collect();
-        Ok(Met { numbers, known, there })
+    async fn met(&self, relation: &Arc<Relation>, arbiter: &Unique, proposed: &RecordBatch) -> Result<Met> {
+        let Keyed { rows, keys } = arbiter.by.of(proposed)?;
+        let there = self.rows_of_keys(relation, &arbiter.by, &keys).await?;
+        let mut index = KeyIndex::new(&arbiter.by.types(&relation.schema())?, Equality::Sql)?;
+        let mut of_keys = Vec::new();
+        index.intern(&keys, rows.len(), &mut of_keys, &mut Vec::new())?;
+        let there_numbers = index.find(&arbiter.by.of(&there)?.keys, there.num_rows())?;
+        let mut numbers = vec![None; proposed.num_rows()];
+        rows.iter().zip(of_keys).for_each(|(row, number)| numbers[*row as usize] = Some(number));
+        let taken: HashSet<u32> = there_numbers.iter().copied().collect();
+        let known = numbers.iter().map(|number| Some(number.is_some_and(|n| taken.contains(&n)))).collect();
+        Ok(Met { numbers, there, there_numbers, known })
     }
 
-    /// Plans DO UPDATE: the rows that become of those that are `there`, each with the number of the row `proposed`.
+    /// Plans DO UPDATE: the rows that become of those that are `there`, each with the number of the row `proposed` that it has too.
     async fn plan_conflict(
         &self,
         relation: &Arc<Relation>,
-        Merge { alias, arbiter, update }: Merge<'_>,
+        Merge { alias, update }: Merge<'_>,
         there: RecordBatch,
         proposed: RecordBatch,
         types: &[Option<PgType>],
@@ -164,16 +194,11 @@ impl Session {
         let mut values = self.assigned(relation, alias, &update.assignments)?;
         values.extend(relation.key.iter().map(|k| column_of(alias, &relation.columns[*k].name)));
         values.push(column_of("excluded", NUMBER));
-        let equal = arbiter.iter().map(|k| {
-            let name = &relation.columns[*k].name;
-            format!("{} = {}", column_of(alias, name), column_of("excluded", name))
-        });
-        let equal: Vec<String> = equal.collect();
         let excluded = super::quoted(EXCLUDED);
-        let join = parsed_query(&format!("SELECT 1 FROM {excluded} AS excluded WHERE {}", equal.join(" AND ")))?;
+        let same = format!("{} = {}", column_of(alias, NUMBER), column_of("excluded", NUMBER));
+        let mut join = parsed_query(&format!("SELECT 1 FROM {excluded} AS excluded WHERE {same}"))?;
         let mut query = select_from(TARGET, alias)?;
         let select = select_of(&mut query)?;
-        let mut join = join;
         let joined = select_of(&mut join)?;
         select.projection = named_items(values);
         select.from.append(&mut joined.from);
@@ -202,39 +227,33 @@ impl Session {
         update: &ConflictUpdate,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
-        let arbiter = arbiters(relation, conflict)?.swap_remove(0);
-        let none = RecordBatch::new_empty(relation.schema());
-        self.plan_conflict(relation, Merge { alias, arbiter: &arbiter, update }, none.clone(), numbered(&none, NUMBER)?, types).await
+        self.arbiter(relation, conflict).await?;
+        let none = numbered(&RecordBatch::new_empty(relation.schema()), NUMBER)?;
+        self.plan_conflict(relation, Merge { alias, update }, none.clone(), none, types).await
     }
 
-    /// The rows of a table, as the session sees it, whose `columns` have one of these values, each once; NULL equals nothing. Cost: a
-    /// probe for each.
-    pub(in crate::engine) async fn rows_of_keys(
-        &self,
-        relation: &Arc<Relation>,
-        columns: &[usize],
-        keys: &[ArrayRef],
-    ) -> Result<RecordBatch> {
-        without_hidden(relation, &self.stored_rows_of_keys(relation, columns, keys).await?)
+    /// The rows of a table, as the session sees it, that have one of these keys, each once. Cost: a probe for each.
+    pub(in crate::engine) async fn rows_of_keys(&self, relation: &Arc<Relation>, by: &RowKeys, keys: &[ArrayRef]) -> Result<RecordBatch> {
+        without_hidden(relation, &self.stored_rows_of_keys(relation, by, keys).await?)
     }
 
     /// The same with the row id behind the columns, where the table has no key.
     pub(in crate::engine) async fn stored_rows_of_keys(
         &self,
         relation: &Arc<Relation>,
-        columns: &[usize],
+        by: &RowKeys,
         keys: &[ArrayRef],
     ) -> Result<RecordBatch> {
         let cut = self.read_head(std::slice::from_ref(relation)).await?;
         let Some(Readable::Rows(rows)) = cut.relations.get(&relation.id) else { return Err(Error::internal("a table has rows")) };
-        rows_among(relation, rows, columns, keys)
+        rows_among(relation, rows, by, keys)
     }
 }
 
-/// The rows of a table whose `columns` have one of these values, with the row id where it has no key.
-pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, columns: &[usize], keys: &[ArrayRef]) -> Result<RecordBatch> {
+/// The rows of a table that have one of these keys, with the row id where it has no key of its own.
+pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, by: &RowKeys, keys: &[ArrayRef]) -> Result<RecordBatch> {
     let schema = stored_schema(relation, true);
-    let found = rows.of_keys(columns, keys)?;
+    let found = rows.of_keys(by, keys)?;
     // A node may keep more columns.
     let stored = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())?);
     let found = found.into_iter().map(stored).collect::<Result<Vec<_>>>()?;

@@ -66,6 +66,7 @@ impl Session {
         };
         if conflict.is_none() && !appends_freely(&relation) {
             held.push(self.lock_shared(relation.id).await?);
+            self.as_begun(&relation)?;
         }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
@@ -117,6 +118,7 @@ impl Session {
         let targets = target_columns(relation, columns)?;
         if conflict.is_some() && relation.kind == RelationKind::Table {
             held.push(self.lock_exclusive(self.changeable(table, "ON CONFLICT")?.id).await?);
+            self.as_begun(relation)?;
         }
         let rows = match literal_rows(source) {
             Some(rows) => vec![self.literal_batch(relation, &targets, rows, prepared, parameters).await?],
@@ -201,6 +203,9 @@ impl Session {
         }
         let free = held || appends_freely(relation);
         let _held = if free { None } else { self.lock_shared(relation.id).await? };
+        if !free {
+            self.as_begun(relation)?;
+        }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
             events.extend(events_of_rows(&self.engine, relation, batch)?);

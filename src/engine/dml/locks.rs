@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlparser::ast::{self, TableFactor};
 
 use crate::catalog::{Name, Relation, RelationId, RelationKind, Scope};
+use crate::engine::constraints::has_unique;
 use crate::engine::ddl::base_logs;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::transaction::TableLock;
@@ -18,7 +19,28 @@ use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::statement::RowLock;
 
+/// What is said of a table that was defined otherwise while a statement waited for it.
+const REDEFINED: &str = "could not serialize access due to a concurrent change of the table's definition";
+
+/// True for the error of a statement that is to be run anew, since a table is defined otherwise than when it was begun.
+pub(in crate::engine) fn is_redefined(error: &Error) -> bool {
+    error.code() == code::SERIALIZATION_FAILURE && error.message() == REDEFINED
+}
+
 impl Session {
+    /// Errors: 40001 for a table that is defined otherwise than when the statement was begun, or whose changes are to be checked now. The
+    /// caller holds the table's lock, without which nobody makes it so.
+    pub(in crate::engine) fn as_begun(&self, relation: &Relation) -> Result<()> {
+        let catalog = self.catalog();
+        let same = catalog.by_id(relation.id).is_some_and(|now| std::ptr::eq(now.as_ref(), relation));
+        let alone = || self.transaction.as_ref().is_some_and(|t| t.holds_exclusive(relation.id));
+        let checked = !self.is_constrained(relation) || self.checks && (!has_unique(relation) || alone());
+        if self.is_temporary(relation.id) || same && checked {
+            return Ok(());
+        }
+        Err(Error::new(code::SERIALIZATION_FAILURE, REDEFINED).hint("Retry the transaction."))
+    }
+
     /// Waits for the lock of `what`. Errors: 55P03 after `lock_timeout`, 40P01 if it is not given in time.
     pub(in crate::engine) async fn in_time<T>(&self, lock: impl Future<Output = T>, what: &str) -> Result<T> {
         let longest = Duration::from_millis(limits::LOCK_WAIT_MS_MAX);

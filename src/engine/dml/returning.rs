@@ -160,9 +160,14 @@ pub(super) fn names_hidden(items: &[ast::SelectItem]) -> Result<bool> {
 
 /// The rows with their numbers from 0 as one more column.
 pub(super) fn numbered(rows: &RecordBatch, name: &str) -> Result<RecordBatch> {
+    with_numbers(rows, name, (0..rows.num_rows() as i64).collect())
+}
+
+/// The rows with one more column, of these numbers.
+pub(super) fn with_numbers(rows: &RecordBatch, name: &str, numbers: Vec<i64>) -> Result<RecordBatch> {
     let mut fields: Vec<Field> = rows.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
     fields.push(Field::new(name, DataType::Int64, false));
-    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows.num_rows() as i64));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(numbers));
     let columns = rows.columns().iter().cloned().chain([numbers]).collect();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }

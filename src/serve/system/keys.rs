@@ -1,20 +1,20 @@
 //! Indexes and constraints as PostgreSQL numbers and prints them: those of primary keys, and those that were asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::SystemContext;
+use super::deparse::{self, Style};
 use super::names::{CONSTRAINT, INDEX, key_name, quoted, shown, shown_expression};
-use crate::catalog::{Catalog, ForeignKey, Relation, Rule};
-use crate::data::quoting::ident;
+use crate::catalog::{Catalog, ForeignKey, Index, IndexKey, Indexed, Relation, Rule};
+use crate::data::PgType;
+use crate::data::quoting::{ident, literal};
 
 /// An index.
 pub struct IndexEntry<'a> {
     pub oid: u32,
-    pub name: String,
     pub relation: &'a Arc<Relation>,
-    /// Columns or expressions, as SQL text.
-    pub items: Vec<String>,
-    pub unique: bool,
+    pub index: Cow<'a, Index>,
     pub primary: bool,
 }
 
@@ -33,17 +33,25 @@ pub struct ConstraintEntry<'a> {
     pub condition: Option<&'a str>,
 }
 
-fn key_items(relation: &Relation) -> Vec<String> {
-    relation.key.iter().map(|k| ident(&relation.columns[*k].name)).collect()
-}
-
 fn list(columns: &[String]) -> String {
     columns.iter().map(|c| ident(c)).collect::<Vec<_>>().join(", ")
 }
 
+/// The names of the primary key's columns.
+fn key_names(relation: &Relation) -> Vec<String> {
+    relation.key.iter().map(|k| relation.columns[*k].name.clone()).collect()
+}
+
 /// The primary key's columns, `client, seq`.
 pub fn key_columns(relation: &Relation) -> String {
-    key_items(relation).join(", ")
+    list(&key_names(relation))
+}
+
+/// The index behind a constraint.
+fn of_columns(id: u32, name: String, columns: &[String]) -> Index {
+    let keys = columns.iter().map(|c| IndexKey::new(Indexed::Column(c.clone()))).collect();
+    let (include, options) = (vec![], vec![]);
+    Index { id, name, keys, unique: true, include, nulls_equal: false, method: "btree".into(), predicate: None, options }
 }
 
 /// All indexes, by relation: the primary key's first.
@@ -51,19 +59,15 @@ pub fn indexes(catalog: &Catalog) -> Vec<IndexEntry<'_>> {
     let mut all = Vec::new();
     for relation in catalog.relations() {
         if !relation.key.is_empty() {
-            let (oid, name, items) = (relation.id + INDEX, key_name(relation), key_items(relation));
-            all.push(IndexEntry { oid, name, relation, items, unique: true, primary: true });
+            let index = of_columns(relation.id, key_name(relation), &key_names(relation));
+            all.push(IndexEntry { primary: true, ..IndexEntry::new(relation, Cow::Owned(index)) });
         }
         for constraint in &relation.constraints {
             if let Rule::Unique(columns) = &constraint.rule {
-                let (oid, name, items) = (constraint.id + INDEX, constraint.name.clone(), columns.iter().map(|c| ident(c)).collect());
-                all.push(IndexEntry { oid, name, relation, items, unique: true, primary: false });
+                all.push(IndexEntry::new(relation, Cow::Owned(of_columns(constraint.id, constraint.name.clone(), columns))));
             }
         }
-        for index in &relation.indexes {
-            let items = index.columns.iter().map(|c| if relation.column(c).is_ok() { ident(c) } else { c.clone() }).collect();
-            all.push(IndexEntry { oid: index.id + INDEX, name: index.name.clone(), relation, items, unique: index.unique, primary: false });
-        }
+        all.extend(relation.indexes.iter().map(|index| IndexEntry::new(relation, Cow::Borrowed(index))));
     }
     all
 }
@@ -100,18 +104,107 @@ pub fn constraints(catalog: &Catalog) -> Vec<ConstraintEntry<'_>> {
     all
 }
 
-impl IndexEntry<'_> {
+impl<'a> IndexEntry<'a> {
+    fn new(relation: &'a Arc<Relation>, index: Cow<'a, Index>) -> Self {
+        IndexEntry { oid: index.id + INDEX, relation, index, primary: false }
+    }
+
     /// The statement that would make it.
-    pub fn definition(&self, catalog: &Catalog) -> String {
-        let unique = if self.unique { "UNIQUE " } else { "" };
-        let (index, table) = (ident(&self.name), quoted(&catalog.name_of(self.relation)));
-        format!("CREATE {unique}INDEX {index} ON {table} USING btree ({})", self.items.join(", "))
+    pub fn definition(&self, context: &SystemContext, style: Style) -> String {
+        let index = &self.index;
+        let table = match style {
+            Style::Whole => quoted(&context.scope.name_of(self.relation)),
+            Style::Pretty => shown(context, self.relation),
+        };
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let keys: Vec<String> = index.keys.iter().map(|key| self.key(context, &key.of, style) + &order(key)).collect();
+        let mut text = format!("CREATE {unique}INDEX {} ON {table} USING {} ({})", ident(&index.name), index.method, keys.join(", "));
+        if !index.include.is_empty() {
+            text += &format!(" INCLUDE ({})", list(&index.include));
+        }
+        if index.nulls_equal {
+            text += " NULLS NOT DISTINCT";
+        }
+        if !index.options.is_empty() {
+            let value = |value: &String| if ident(value) == *value { value.clone() } else { literal(value) };
+            let options: Vec<String> = index.options.iter().map(|(name, set)| format!("{}={}", ident(name), value(set))).collect();
+            text += &format!(" WITH ({})", options.join(", "));
+        }
+        if let Some(predicate) = self.predicate(context, style) {
+            text += &format!(" WHERE {predicate}");
+        }
+        text
+    }
+
+    /// A column of it from 0: a key, or a column of INCLUDE behind them.
+    pub fn column(&self, context: &SystemContext, at: usize, style: Style) -> Option<String> {
+        match self.index.keys.get(at) {
+            Some(key) => Some(self.key(context, &key.of, style)),
+            None => self.index.include.get(at - self.index.keys.len()).map(|name| ident(name)),
+        }
+    }
+
+    fn key(&self, context: &SystemContext, of: &Indexed, style: Style) -> String {
+        match of {
+            Indexed::Column(name) => ident(name),
+            Indexed::Expression { sql, ty } => {
+                let sql = shown_expression(context, sql);
+                deparse::key(self.relation, &Indexed::Expression { sql, ty: ty.clone() }, style)
+            }
+        }
+    }
+
+    /// Its expressions, as pg_get_expr prints pg_index.indexprs.
+    pub fn expressions(&self, context: &SystemContext) -> Option<String> {
+        let texts: Vec<String> =
+            self.index.keys.iter().filter_map(|key| Some(self.shown(context, key.expression()?, Style::Whole))).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
+
+    /// The condition of a partial index.
+    pub fn predicate(&self, context: &SystemContext, style: Style) -> Option<String> {
+        self.index.predicate.as_ref().map(|sql| self.shown(context, sql, style))
+    }
+
+    fn shown(&self, context: &SystemContext, sql: &str, style: Style) -> String {
+        deparse::expression(self.relation, &shown_expression(context, sql), style)
+    }
+
+    /// How many columns it has.
+    pub fn width(&self) -> usize {
+        self.index.keys.len() + self.index.include.len()
     }
 
     /// The columns' numbers from 1; 0 for an expression.
     pub fn numbers(&self) -> impl Iterator<Item = usize> {
-        self.items.iter().map(|item| self.relation.columns.iter().position(|c| ident(&c.name) == *item).map_or(0, |i| i + 1))
+        let keys = self.index.keys.iter().map(IndexKey::column);
+        let columns = keys.chain(self.index.include.iter().map(Some));
+        columns.map(|name| name.and_then(|name| self.relation.column(name).ok()).map_or(0, |i| i + 1))
     }
+
+    /// The columns' names and types.
+    pub fn columns(&self) -> impl Iterator<Item = (String, PgType)> {
+        let of_column = |name: &String| self.relation.column(name).map_or(PgType::Text, |c| self.relation.columns[c].ty.clone());
+        let of_key = move |key: &IndexKey| match &key.of {
+            Indexed::Column(name) => of_column(name),
+            Indexed::Expression { ty, .. } => ty.clone(),
+        };
+        let types = self.index.keys.iter().map(of_key).chain(self.index.include.iter().map(of_column));
+        deparse::column_names(&self.index).into_iter().zip(types)
+    }
+}
+
+/// What stands behind a key of an index where that is not what is meant anyway.
+fn order(key: &IndexKey) -> String {
+    let collation = key.collation.as_ref().map_or(String::new(), |name| format!(" COLLATE {}", ident(name)));
+    let opclass = key.opclass.as_ref().map_or(String::new(), |name| format!(" {}", ident(name)));
+    let order = match (key.descending, key.nulls_first) {
+        (false, false) => "",
+        (false, true) => " NULLS FIRST",
+        (true, true) => " DESC",
+        (true, false) => " DESC NULLS LAST",
+    };
+    format!("{collation}{opclass}{order}")
 }
 
 impl ConstraintEntry<'_> {

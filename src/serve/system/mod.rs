@@ -15,6 +15,7 @@
 //! sharing state; rows are built anew for each statement, because catalogs are small and stale ones are wrong.
 
 mod acl;
+pub mod deparse;
 pub mod facts;
 pub mod functions;
 pub mod keys;

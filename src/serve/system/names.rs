@@ -148,7 +148,7 @@ pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> O
     let within = |namespace: NamespaceId| {
         let relation = scope.find_in(namespace, name).map(|r| r.id);
         let sequence = || scope.find_sequence_in(namespace, name).map(|s| s.id);
-        let index = || indexes(scope).into_iter().find(|i| i.relation.namespace == namespace && i.name == name).map(|i| i.oid);
+        let index = || indexes(scope).into_iter().find(|i| i.relation.namespace == namespace && i.index.name == name).map(|i| i.oid);
         relation.or_else(sequence).or_else(index).or_else(|| system(scope.namespace_name(namespace)))
     };
     match schema {
@@ -170,7 +170,7 @@ fn class_place(context: &SystemContext, oid: u32) -> Option<(NamespaceId, String
     let scope = &context.scope;
     let relation = scope.by_id(oid).map(|r| (r.namespace, r.name.clone()));
     let sequence = || scope.sequences.get(oid).map(|s| (s.namespace, s.name.clone()));
-    let index = || indexes(scope).into_iter().find(|i| i.oid == oid).map(|i| (i.relation.namespace, i.name));
+    let index = || indexes(scope).into_iter().find(|i| i.oid == oid).map(|i| (i.relation.namespace, i.index.name.clone()));
     relation.or_else(sequence).or_else(index)
 }
 

@@ -1,4 +1,4 @@
-//! CREATE TABLE and CREATE STREAM: columns, constraints, sequences, indexes.
+//! CREATE TABLE and CREATE STREAM: columns, constraints, sequences.
 
 use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, TableConstraint};
 use sqlparser::tokenizer::Token;
@@ -7,7 +7,7 @@ use super::Reader;
 use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
-use crate::sql::convert::{check_columns, checked_name, known_type, last_name, relation_name, sql_type};
+use crate::sql::convert::{check_columns, checked_name, is_known_collation, known_type, last_name, relation_name, sql_type};
 use crate::sql::fold_name;
 use crate::sql::statement::{NamedType, NewRule, NewTable, SequenceOptions, SqlType, Statement, What};
 
@@ -176,32 +176,6 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn create_index(&mut self) -> Result<Statement> {
-        let start = self.parser.peek_token().span.start;
-        let index = match self.parser.parse_statement().map_err(|e| self.refused(e))? {
-            ast::Statement::CreateIndex(index) => index,
-            _ => return Err(self.unexpected()),
-        };
-        if index.unique && index.predicate.is_some() {
-            return Err(Error::unsupported("partial unique indexes are not supported")
-                .hint("Leave WHERE out, or check for duplicates with INSERT .. SELECT .. WHERE NOT EXISTS.")
-                .at(crate::sql::split::char_position(self.sql, start)));
-        }
-        let plain = index.columns.iter().all(|c| matches!(c.column.expr, Expr::Identifier(_)));
-        let text = |c: &ast::IndexColumn| match &c.column.expr {
-            Expr::Identifier(name) => fold_name(name),
-            other => other.to_string(),
-        };
-        Ok(Statement::CreateIndex {
-            name: index.name.as_ref().map(last_name).transpose()?,
-            table: relation_name(&index.table_name)?,
-            columns: index.columns.iter().map(text).collect(),
-            plain,
-            unique: index.unique,
-            if_not_exists: index.if_not_exists,
-        })
-    }
-
     /// DROP SEQUENCE and DROP INDEX.
     pub(super) fn drop_named(&mut self) -> Result<Statement> {
         self.skip(1);
@@ -219,7 +193,11 @@ impl Reader<'_> {
         if !cascade {
             self.eat("restrict");
         }
-        Ok(if sequence { Statement::DropSequence { names, if_exists, cascade } } else { Statement::DropIndex { names, if_exists } })
+        Ok(if sequence {
+            Statement::DropSequence { names, if_exists, cascade }
+        } else {
+            Statement::DropIndex { names, if_exists, cascade }
+        })
     }
 }
 
@@ -257,7 +235,7 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
                 column.nullable = false;
                 numbered = Some(identity_options(&column.ty, sequence_options.as_deref().unwrap_or_default())?);
             }
-            ColumnOption::Collation(collation) if is_known_collation(collation) => {}
+            ColumnOption::Collation(collation) if last_name(collation).is_ok_and(|name| is_known_collation(&name)) => {}
             other => {
                 return Err(Error::unsupported(format!("column constraint not supported: {other}")).hint(
                     "Columns take NOT NULL, DEFAULT, GENERATED .. AS IDENTITY, and in tables PRIMARY KEY, UNIQUE, CHECK and REFERENCES.",
@@ -266,12 +244,6 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
         }
     }
     Ok(Defined { column, named, key, rules, numbered })
-}
-
-/// "C", "POSIX" and the default collation are what text is compared by.
-fn is_known_collation(name: &ast::ObjectName) -> bool {
-    let last = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase());
-    matches!(last.as_deref(), Some("c" | "posix" | "default" | "ucs_basic"))
 }
 
 /// The type of a column, and for the serial ones that it is numbered.
@@ -316,6 +288,10 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
             NewRule { name: name(&key.name), what: What::PrimaryKey(columns_of(&key.columns, "a primary key")?) }
         }
         TableConstraint::Unique(unique) => {
+            if unique.nulls_distinct == ast::NullsDistinctOption::NotDistinct {
+                return Err(Error::unsupported("UNIQUE NULLS NOT DISTINCT is not supported as a constraint")
+                    .hint("Write CREATE UNIQUE INDEX ON table (columns) NULLS NOT DISTINCT."));
+            }
             let what = What::Unique(columns_of(&unique.columns, "a unique constraint")?);
             NewRule { name: name(&unique.name), what }
         }
@@ -325,6 +301,17 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
         TableConstraint::ForeignKey(foreign) => {
             let columns = foreign.columns.iter().map(fold_name).collect();
             NewRule { name: name(&foreign.name), what: references(foreign, columns)? }
+        }
+        TableConstraint::PrimaryKeyUsingIndex(_) => {
+            return Err(
+                Error::unsupported("PRIMARY KEY USING INDEX is not supported").hint("Write ADD PRIMARY KEY (columns), then DROP INDEX.")
+            );
+        }
+        TableConstraint::UniqueUsingIndex(using) => {
+            if let Some(traits) = using.characteristics.as_ref().filter(|c| c.deferrable == Some(true) || c.initially.is_some()) {
+                return Err(Error::unsupported(format!("UNIQUE .. {traits} is not supported")).hint("Leave it out."));
+            }
+            NewRule { name: name(&using.name), what: What::UniqueUsingIndex(fold_name(&using.index_name)) }
         }
         other => {
             return Err(Error::unsupported(format!("constraint not supported: {other}"))

@@ -3,12 +3,16 @@
 //! They are names, types and object ids that clients know by heart (`pg_class` is 1259, `int4in` is 42): see PostgreSQL's
 //! manual, chapter "System Catalogs". Each table is read once, at its first use.
 
+mod access;
+
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use hashbrown::HashMap;
 
 use crate::data::PgType;
+
+pub use access::{ACCESS_METHODS, AccessMethod, OpClass, access_method, default_opclass, opclass};
 
 /// A system relation's identity and shape.
 pub struct Shape {
@@ -63,7 +67,7 @@ pub fn operators() -> impl Iterator<Item = Vec<&'static str>> {
 pub fn casts() -> impl Iterator<Item = Vec<&'static str>> {
     table(include_str!("casts.txt"))
 }
-/// Operator classes of btree: oid, name, type, access method, default, family.
+/// Operator classes: oid, name, type, access method, default, family.
 pub fn opclasses() -> impl Iterator<Item = Vec<&'static str>> {
     table(include_str!("opclasses.txt"))
 }

@@ -4,8 +4,9 @@ use super::Row;
 use crate::catalog::{RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
+use crate::serve::system::deparse::Style;
 use crate::serve::system::facts::{self, PROCS, Proc};
-use crate::serve::system::keys::{constraints, indexes};
+use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
@@ -135,10 +136,31 @@ pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let wanted = oid(row[0]);
     let Some(index) = indexes(&context.scope).into_iter().find(|i| Some(i.oid) == wanted) else { return Ok(Cell::Null) };
     let column: usize = row.get(1).copied().flatten().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let style = style(row.get(2).copied().flatten());
     Ok(match column.checked_sub(1) {
-        None => index.definition(&context.scope).into(),
-        Some(i) => index.items.get(i).map_or(Cell::from(""), Cell::from),
+        None => index.definition(context, style).into(),
+        Some(i) => index.column(context, i, style).unwrap_or_default().into(),
     })
+}
+
+/// What the argument `pretty` asks for.
+fn style(pretty: Option<&str>) -> Style {
+    if pretty == Some("true") { Style::Pretty } else { Style::Whole }
+}
+
+/// An expression of the catalogs, which have it as text: as that is, or the condition of an index in the pretty style.
+pub fn expression(context: &SystemContext, row: Row) -> Result<Cell> {
+    let relation = oid(row.get(1).copied().flatten());
+    let style = style(row.get(2).copied().flatten());
+    let of_index =
+        |entry: &IndexEntry<'_>| Some(entry.relation.id) == relation && entry.predicate(context, Style::Whole).as_deref() == row[0];
+    match style {
+        Style::Pretty if row[0].is_some() => {
+            let entry = indexes(&context.scope).into_iter().find(of_index);
+            Ok(entry.and_then(|entry| entry.predicate(context, style)).map_or_else(|| row[0].into(), Cell::from))
+        }
+        _ => Ok(row[0].into()),
+    }
 }
 
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {

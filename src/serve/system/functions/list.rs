@@ -147,7 +147,7 @@ fn definitions() -> Vec<Line> {
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
-        ("pg_get_expr", Text, 2, 3, |_, r| Ok(r[0].into())),
+        ("pg_get_expr", Text, 2, 3, d::expression),
         ("pg_get_viewdef", Text, 1, 2, d::view_definition),
         ("pg_get_indexdef", Text, 1, 3, d::index_definition),
         ("pg_get_constraintdef", Text, 1, 2, d::constraint_definition),

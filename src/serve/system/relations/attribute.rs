@@ -55,10 +55,8 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     for index in indexes(&context.scope) {
-        for (i, (number, item)) in index.numbers().zip(&index.items).enumerate() {
-            let column = number.checked_sub(1).map(|n| &index.relation.columns[n]);
-            let (name, ty) = column.map_or((item.as_str(), &PgType::Text), |c| (&c.name, &c.ty));
-            attribute(&storages, rows, index.oid, i + 1, name, ty, Traits::default())?;
+        for (i, (name, ty)) in index.columns().enumerate() {
+            attribute(&storages, rows, index.oid, i + 1, &name, &ty, Traits::default())?;
         }
     }
     for sequence in context.scope.sequences.iter() {

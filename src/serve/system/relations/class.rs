@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::super::acl::relation_acl;
-use super::super::facts::{SHAPES, Shape};
+use super::super::facts::{self, SHAPES, Shape};
 use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, ROW_TYPE, relkind};
 use super::super::rows::{Cell, Rows};
@@ -13,9 +13,8 @@ use super::super::{RelationStatus, SystemContext};
 use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::error::Result;
 
-/// Access methods, as in pg_am.
+/// The access method of tables, as in pg_am.
 const HEAP: u32 = 2;
-const BTREE: u32 = 403;
 
 pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for shape in SHAPES.iter() {
@@ -105,18 +104,25 @@ fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {
 fn index(index: &IndexEntry<'_>, status: Option<&RelationStatus>, rows: &mut Rows) -> Result<()> {
     rows.add([
         ("oid", index.oid.into()),
-        ("relname", (&index.name).into()),
+        ("relname", (&index.index.name).into()),
         ("relnamespace", index.relation.namespace.into()),
         ("relowner", index.relation.owner.into()),
-        ("relam", BTREE.into()),
+        ("relam", facts::access_method(&index.index.method).map_or(0, |m| m.oid).into()),
         ("relfilenode", index.oid.into()),
         ("reltuples", tuples(status)),
         ("relpersistence", "p".into()),
         ("relkind", "i".into()),
-        ("relnatts", index.items.len().into()),
+        ("relnatts", index.width().into()),
         ("relispopulated", true.into()),
         ("relreplident", "n".into()),
+        ("reloptions", options(&index.index.options)),
     ])
+}
+
+/// Storage parameters: `name=value` each.
+fn options(options: &[(String, String)]) -> Cell {
+    let options: Vec<Cell> = options.iter().map(|(name, value)| format!("{name}={value}").into()).collect();
+    if options.is_empty() { Cell::Null } else { options.into() }
 }
 
 /// The row count as the planner's estimate; -1 is PostgreSQL's "not known".

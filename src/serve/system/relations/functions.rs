@@ -114,7 +114,8 @@ pub fn pg_language(_: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_am(_: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for (oid, name, kind, handler) in [(2u32, "heap", "t", 3u32), (403, "btree", "i", 330)] {
+    let of_indexes = facts::ACCESS_METHODS.iter().map(|m| (m.oid, m.name, "i", m.handler));
+    for (oid, name, kind, handler) in std::iter::once((2, "heap", "t", 3)).chain(of_indexes) {
         rows.add([("oid", oid.into()), ("amname", name.into()), ("amhandler", handler.into()), ("amtype", kind.into())])?;
     }
     Ok(())

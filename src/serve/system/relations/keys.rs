@@ -1,11 +1,13 @@
 //! Keys, constraints and indexes as PostgreSQL shows them: pg_index, pg_constraint, pg_indexes.
 
 use super::super::SystemContext;
+use super::super::deparse::Style;
 use super::super::facts;
 use super::super::keys::{constraints, indexes};
-use super::super::names::shown_expression;
+use super::super::names::{Reg, shown_expression};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::TypeKind;
+use crate::catalog::{IndexKey, TypeKind};
+use crate::data::PgType;
 use crate::error::Result;
 
 /// An int2vector or oidvector: numbers apart by blanks.
@@ -18,28 +20,41 @@ fn numbers(values: impl Iterator<Item = usize>) -> Cell {
 }
 
 pub fn pg_index(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let classes: Vec<_> = facts::opclasses().collect();
-    let collations: Vec<_> = facts::types().collect();
-    for index in indexes(&context.scope) {
-        let type_of = |n: usize| n.checked_sub(1).map_or(25, |i| index.relation.columns[i].ty.oid().into());
-        let types: Vec<i64> = index.numbers().map(type_of).collect();
-        let class = |ty: &i64| classes.iter().find(|c| facts::number(c[2]) == *ty).map_or(0, |c| facts::number(c[0]));
-        let collation = |ty: &i64| collations.iter().find(|t| facts::number(t[0]) == *ty).map_or(0, |t| facts::number(t[13]));
+    /// Bits of indoption.
+    const DESCENDING: i64 = 1;
+    const NULLS_FIRST: i64 = 2;
+    let types: Vec<_> = facts::types().collect();
+    let collation = |ty: &PgType| types.iter().find(|t| facts::number(t[0]) == i64::from(ty.oid())).map_or(0, |t| facts::number(t[13]));
+    for entry in indexes(&context.scope) {
+        let (index, method) = (&entry.index, facts::access_method(&entry.index.method));
+        let keys = || index.keys.iter().zip(entry.columns());
+        let class = |(key, (_, ty)): (&IndexKey, (String, PgType))| {
+            let named = key.opclass.as_ref().and_then(|name| facts::opclass(method?, name));
+            named.or_else(|| facts::default_opclass(method?, &ty)).map_or(0, |(oid, _)| oid.into())
+        };
+        let compared = |(key, (_, ty)): (&IndexKey, (String, PgType))| {
+            let named = key.collation.as_ref().and_then(|name| Reg::Collation.look_up(context, name).ok().flatten());
+            named.map_or_else(|| collation(&ty), i64::from)
+        };
+        let option = |key: &IndexKey| i64::from(key.descending) * DESCENDING + i64::from(key.nulls_first) * NULLS_FIRST;
         rows.add([
-            ("indexrelid", index.oid.into()),
-            ("indrelid", index.relation.id.into()),
-            ("indnatts", index.items.len().into()),
-            ("indnkeyatts", index.items.len().into()),
+            ("indexrelid", entry.oid.into()),
+            ("indrelid", entry.relation.id.into()),
+            ("indnatts", entry.width().into()),
+            ("indnkeyatts", index.keys.len().into()),
             ("indisunique", index.unique.into()),
-            ("indisprimary", index.primary.into()),
+            ("indnullsnotdistinct", index.nulls_equal.into()),
+            ("indisprimary", entry.primary.into()),
             ("indimmediate", true.into()),
             ("indisvalid", true.into()),
             ("indisready", true.into()),
             ("indislive", true.into()),
-            ("indkey", vector(index.numbers().map(|n| n as i64))),
-            ("indcollation", vector(types.iter().map(collation))),
-            ("indclass", vector(types.iter().map(class))),
-            ("indoption", vector(types.iter().map(|_| 0))),
+            ("indkey", vector(entry.numbers().map(|n| n as i64))),
+            ("indcollation", vector(keys().map(compared))),
+            ("indclass", vector(keys().map(class))),
+            ("indoption", vector(index.keys.iter().map(option))),
+            ("indexprs", entry.expressions(context).into()),
+            ("indpred", entry.predicate(context, Style::Whole).into()),
         ])?;
     }
     Ok(())
@@ -95,8 +110,8 @@ pub fn pg_indexes(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         rows.add([
             ("schemaname", context.scope.namespace_name(index.relation.namespace).into()),
             ("tablename", (&index.relation.name).into()),
-            ("indexname", (&index.name).into()),
-            ("indexdef", index.definition(&context.scope).into()),
+            ("indexname", (&index.index.name).into()),
+            ("indexdef", index.definition(context, Style::Whole).into()),
         ])
     })
 }

@@ -134,7 +134,7 @@ async fn a_relation_is_described_as_backslash_d_name_describes_it() {
         FROM pg_catalog.pg_class c, pg_catalog.pg_class c2, pg_catalog.pg_index i
         LEFT JOIN pg_catalog.pg_constraint con ON (conrelid = i.indrelid AND conindid = i.indexrelid AND contype IN ('p','u','x'))
         WHERE c.oid = '16392' AND c.oid = i.indrelid AND i.indexrelid = c2.oid ORDER BY i.indisprimary DESC, c2.relname";
-    assert_eq!(rows(indexes).await, "users_pkey|true|CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)|PRIMARY KEY (id)|p");
+    assert_eq!(rows(indexes).await, "users_pkey|true|CREATE UNIQUE INDEX users_pkey ON users USING btree (id)|PRIMARY KEY (id)|p");
     let policies = "SELECT pol.polname, CASE WHEN pol.polroles = '{0}' THEN NULL ELSE pg_catalog.array_to_string(array(select rolname from
         pg_catalog.pg_roles where oid = any (pol.polroles) order by 1),',') END FROM pg_catalog.pg_policy pol WHERE pol.polrelid = '16392'";
     assert_eq!(rows(policies).await, "");
