@@ -50,6 +50,7 @@ scripts!("":
     grouping_sets,
     joins,
     laterals,
+    modifiers,
     notify,
     now,
     offsets,
