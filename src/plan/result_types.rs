@@ -149,7 +149,7 @@ impl Types {
             untyped if is_untyped(untyped) => None,
             Expr::Literal(value, None) => Some(PgType::of_arrow(&value.data_type())),
             Expr::Case(case) => {
-                let last = case.else_expr.as_ref().map_or(None, |last| self.expr(last, node));
+                let last = case.else_expr.as_ref().and_then(|last| self.expr(last, node));
                 let thens = case.when_then_expr.iter().map(|(_, then)| self.expr(then, node));
                 common([last].into_iter().chain(thens).collect())
             }
