@@ -11,7 +11,7 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::support::programs::{available, output_of, python_with};
 use crate::support::server::Server;
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, report};
 
 // tokio-postgres ---------------------------------------------------------------------------------------------------------
 
@@ -490,6 +490,41 @@ fn psql(server: &Server, options: &[&str], commands: &[&str]) -> String {
         command.args(["-c", text]);
     }
     output_of(&mut command)
+}
+
+/// The type modifiers of the next RowDescription.
+fn modifiers(wire: &mut Wire) -> Vec<i32> {
+    let described = loop {
+        match wire.read().expect("a RowDescription comes") {
+            (b'T', body) => break body,
+            (b'E', body) => panic!("{:?}", report(&body)),
+            _ => {}
+        }
+    };
+    let (mut found, mut fields) = (vec![], &described[2..]);
+    while let Some(end) = fields.iter().position(|byte| *byte == 0) {
+        // Behind the name: relation, column, type, length, modifier, format.
+        let facts = &fields[end + 1..];
+        found.push(i32::from_be_bytes(facts[12..16].try_into().expect("four bytes")));
+        fields = &facts[18..];
+    }
+    found
+}
+
+#[test]
+fn both_protocols_describe_columns_with_the_modifiers_that_were_declared() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    wire.ok("CREATE TABLE t (n numeric(10,2), v varchar(5), c char(4), ns numeric(10,2)[])");
+    let query = "SELECT n, v, c, ns, n + 1, sum(n) OVER (), v || 'x', n::numeric(5), coalesce(n, n), coalesce(n, 0), 1.50 FROM t\0";
+    let numeric = |precision: i32, scale: i32| (precision << 16 | scale) + 4;
+    let expected = [numeric(10, 2), 9, 8, numeric(10, 2), -1, -1, -1, numeric(5, 0), numeric(10, 2), -1, -1];
+    wire.send(&[(b'Q', query.as_bytes())]);
+    assert_eq!(modifiers(&mut wire), expected);
+    wire.outcomes();
+    let parse = [b"\0", query.as_bytes(), b"\0\0"].concat();
+    wire.send(&[(b'P', &parse), (b'D', b"S\0"), (b'S', b"")]);
+    assert_eq!(modifiers(&mut wire), expected);
 }
 
 #[test]

@@ -52,6 +52,7 @@ scripts!("":
     indexes,
     joins,
     laterals,
+    modifiers,
     notify,
     now,
     offsets,

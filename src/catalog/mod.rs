@@ -86,7 +86,7 @@ impl RelationKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
-    /// The type as [`PgType`] prints it.
+    /// The type, by [`PgType::kept_name`].
     #[serde(with = "type_by_name")]
     pub ty: PgType,
     pub nullable: bool,
@@ -127,17 +127,11 @@ mod type_by_name {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub fn serialize<S: Serializer>(ty: &PgType, s: S) -> Result<S::Ok, S::Error> {
-        match ty {
-            PgType::Quotient(scale) => s.serialize_str(&format!("quotient({scale})")),
-            other => s.serialize_str(&other.kept_name()),
-        }
+        s.serialize_str(&ty.kept_name())
     }
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<PgType, D::Error> {
         let name = String::deserialize(d)?;
-        if let Some(scale) = name.strip_prefix("quotient(").and_then(|r| r.trim_end_matches(')').parse().ok()) {
-            return Ok(PgType::Quotient(scale));
-        }
-        PgType::parse(&name).map_err(|e| D::Error::custom(e.message()))
+        PgType::parse_kept(&name).map_err(|e| D::Error::custom(e.message()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
+use super::{Catalog, Column, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -107,9 +107,26 @@ pub(super) struct UserTypes {
 }
 
 impl Catalog {
+    /// What a column has for a default: its own, or that of its domain.
+    pub fn default_of<'a>(&'a self, column: &'a Column) -> Option<&'a str> {
+        let domain = || match &self.user_type(column.domain?)?.what {
+            TypeKind::Domain(domain) => domain.default.as_deref(),
+            TypeKind::Enum(_) => None,
+        };
+        column.default.as_deref().or_else(domain)
+    }
+
     /// The types of users, by id.
     pub fn user_types(&self) -> impl Iterator<Item = &Arc<UserType>> {
         self.user_types.by_id.values()
+    }
+
+    /// The domains among them.
+    pub fn domains(&self) -> impl Iterator<Item = (&Arc<UserType>, &Domain)> {
+        self.user_types().filter_map(|ty| match &ty.what {
+            TypeKind::Domain(domain) => Some((ty, domain)),
+            TypeKind::Enum(_) => None,
+        })
     }
 
     /// The user's type of that id.

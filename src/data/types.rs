@@ -4,6 +4,7 @@
 //! |---|---|
 //! | boolean, smallint, integer, bigint, real, double precision | Boolean, Int16, Int32, Int64, Float32, Float64 |
 //! | numeric(p,s), p <= 38 | Decimal128(p, s) |
+//! | numeric, as an exact result | Decimal128(p, s): shown with s decimals |
 //! | numeric, as a column without precision | Decimal256(76, 38): 38 digits before and 38 after the point; shown without trailing zeros |
 //! | numeric, as a quotient or an average | Decimal256(76, 20): shown with as many digits as PostgreSQL computes (at least 16 significant) |
 //! | text, varchar(n), char(n), name | Utf8View |
@@ -15,8 +16,9 @@
 //! | an enumeration | Timestamp(s, "enum id"), see [`super::enums`] |
 //! | T[] | List(T) |
 //!
-//! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb)
-//! stands in the field's metadata under [`TYPE_KEY`], and is lost harmlessly where an expression drops it.
+//! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb, a declared
+//! numeric(p,s) from a result that is as wide) stands in the field's metadata under [`TYPE_KEY`], and is lost harmlessly where an
+//! expression drops it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +29,7 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 use super::enums::{ARRAY_OF, EnumType};
 use crate::error::{Error, Result, code};
 
-/// Key in an Arrow field's metadata that names the exact PostgreSQL type, as [`PgType`] prints it.
+/// Key in an Arrow field's metadata that names the exact PostgreSQL type, as [`PgType::kept_name`] has it.
 pub const TYPE_KEY: &str = "pg.type";
 /// Largest precision of numeric(p,s).
 pub const NUMERIC_PRECISION_MAX: u8 = 38;
@@ -47,8 +49,12 @@ pub enum PgType {
     Float8,
     /// numeric(precision, scale); `None` is numeric without precision.
     Numeric(Option<(u8, i8)>),
+    /// Any other result of arithmetic: numeric without a precision of its own, held with this one and this scale.
+    Exact(u8, i8),
     /// The result of a division or an average: numeric, held with this scale.
     Quotient(i8),
+    /// A table's column that was made of [`PgType::Exact`]: numeric that takes any number, and shows at least so many decimals.
+    Padded(i8),
     Text,
     /// varchar(n); `None` is varchar without a length.
     Varchar(Option<u32>),
@@ -145,9 +151,30 @@ impl PgType {
     /// The type without its modifiers: varchar(10) becomes varchar.
     pub fn base(&self) -> PgType {
         match self {
-            PgType::Numeric(_) | PgType::Quotient(_) => PgType::Numeric(None),
+            numeric if numeric.is_numeric() => PgType::Numeric(None),
             PgType::Varchar(_) => PgType::Varchar(None),
             PgType::Bpchar(_) => PgType::Bpchar(0),
+            PgType::Array(item) => PgType::Array(Box::new(item.base())),
+            other => other.clone(),
+        }
+    }
+
+    /// The type without its modifiers, held as it was: what an expression gives that declares none.
+    pub fn unmodified(&self) -> PgType {
+        match self {
+            PgType::Numeric(Some((p, s))) => PgType::Exact(*p, *s),
+            PgType::Exact(..) | PgType::Quotient(_) => self.clone(),
+            PgType::Array(item) => PgType::Array(Box::new(item.unmodified())),
+            other => other.base(),
+        }
+    }
+
+    /// The type of a table's column that is made of a query's: it takes all that PostgreSQL's would.
+    pub fn of_new_column(&self) -> PgType {
+        match self {
+            PgType::Unknown => PgType::Text,
+            PgType::Exact(_, s) => PgType::Padded(*s),
+            PgType::Array(item) => PgType::Array(Box::new(item.of_new_column())),
             other => other.clone(),
         }
     }
@@ -193,9 +220,10 @@ impl PgType {
         }
     }
 
-    /// Type modifier as RowDescription and pg_attribute send it; -1 for none.
+    /// Type modifier as RowDescription and pg_attribute send it; -1 for none. An array has that of its items.
     pub fn typmod(&self) -> i32 {
         match self {
+            PgType::Array(item) => item.typmod(),
             PgType::Numeric(Some((p, s))) => (i32::from(*p) << 16 | i32::from(*s) & 0x7ff) + 4,
             PgType::Varchar(Some(n)) => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
             PgType::Bpchar(n) if *n > 0 => i32::try_from(*n).unwrap_or(i32::MAX - 4) + 4,
@@ -212,8 +240,8 @@ impl PgType {
             PgType::Int8 => DataType::Int64,
             PgType::Float4 => DataType::Float32,
             PgType::Float8 => DataType::Float64,
-            PgType::Numeric(Some((p, s))) => DataType::Decimal128(*p, *s),
-            PgType::Numeric(None) => DataType::Decimal256(76, UNCONSTRAINED_SCALE),
+            PgType::Numeric(Some((p, s))) | PgType::Exact(p, s) => DataType::Decimal128(*p, *s),
+            PgType::Numeric(None) | PgType::Padded(_) => DataType::Decimal256(76, UNCONSTRAINED_SCALE),
             PgType::Quotient(s) => DataType::Decimal256(76, *s),
             PgType::Json | PgType::Jsonb => DataType::LargeUtf8,
             PgType::Bytea => DataType::Binary,
@@ -238,12 +266,12 @@ impl PgType {
         if PgType::of_arrow(field.data_type()) == *self {
             return field;
         }
-        field.with_metadata(HashMap::from([(TYPE_KEY.to_string(), self.to_string())]))
+        field.with_metadata(HashMap::from([(TYPE_KEY.to_string(), self.kept_name())]))
     }
 
     /// The type of an Arrow field, by its metadata if that fits, else by its Arrow type.
     pub fn of(field: &Field) -> PgType {
-        let noted = field.metadata().get(TYPE_KEY).and_then(|name| PgType::parse(name).ok());
+        let noted = field.metadata().get(TYPE_KEY).and_then(|name| PgType::parse_kept(name).ok());
         noted.filter(|t| t.arrow() == *field.data_type()).unwrap_or_else(|| PgType::of_arrow(field.data_type()))
     }
 
@@ -255,12 +283,12 @@ impl PgType {
             DataType::Int32 | DataType::UInt16 => PgType::Int4,
             DataType::UInt32 => PgType::Oid,
             DataType::Int64 => PgType::Int8,
-            DataType::UInt64 => PgType::Numeric(Some((20, 0))),
+            DataType::UInt64 => PgType::Exact(20, 0),
             DataType::Float16 | DataType::Float32 => PgType::Float4,
             DataType::Float64 => PgType::Float8,
             DataType::Decimal256(_, s) if *s == UNCONSTRAINED_SCALE => PgType::Numeric(None),
             DataType::Decimal256(_, s) => PgType::Quotient(*s),
-            DataType::Decimal128(p, s) | DataType::Decimal64(p, s) | DataType::Decimal32(p, s) => PgType::Numeric(Some((*p, *s))),
+            DataType::Decimal128(p, s) | DataType::Decimal64(p, s) | DataType::Decimal32(p, s) => PgType::Exact(*p, *s),
             DataType::LargeUtf8 => PgType::Jsonb,
             DataType::Binary | DataType::LargeBinary | DataType::BinaryView => PgType::Bytea,
             DataType::FixedSizeBinary(16) => PgType::Uuid,
@@ -337,13 +365,33 @@ impl PgType {
         Ok(PgType::Numeric(Some((precision as u8, scale as i8))))
     }
 
-    /// The name by which the catalog keeps it, and [`PgType::parse`] reads it, whatever it is called.
+    /// The name by which the catalog and the metadata of fields keep it, whatever it is called.
     pub fn kept_name(&self) -> String {
         match self {
             PgType::Enum(ty) => ty.kept_name(),
             PgType::Array(item) => format!("{}[]", item.kept_name()),
+            PgType::Exact(p, s) => format!("exact({p},{s})"),
+            PgType::Quotient(s) => format!("quotient({s})"),
+            PgType::Padded(s) => format!("padded({s})"),
             other => other.to_string(),
         }
+    }
+
+    /// Reads what [`PgType::kept_name`] gives. The ways to hold a numeric have names here only: nobody can declare one. Errors: 42704.
+    pub fn parse_kept(name: &str) -> Result<PgType> {
+        if let Some(item) = name.strip_suffix("[]") {
+            return Ok(PgType::Array(Box::new(PgType::parse_kept(item)?)));
+        }
+        let held = name.strip_suffix(')').and_then(|name| name.split_once('(')).and_then(|(way, numbers)| {
+            let numbers: Vec<u8> = numbers.split(',').filter_map(|n| n.parse().ok()).collect();
+            match (way, numbers.as_slice()) {
+                ("exact", [p, s]) => Some(PgType::Exact(*p, *s as i8)),
+                ("quotient", [s]) => Some(PgType::Quotient(*s as i8)),
+                ("padded", [s]) => Some(PgType::Padded(*s as i8)),
+                _ => None,
+            }
+        });
+        held.map_or_else(|| PgType::parse(name), Ok)
     }
 
     /// Its name in a text of SQL of our own making, which is read along no path.
@@ -377,7 +425,12 @@ impl PgType {
     /// True for the types that psql aligns to the right.
     pub fn is_number(&self) -> bool {
         use PgType::*;
-        matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Numeric(_) | Quotient(_) | Oid | Id("xid" | "cid"))
+        self.is_numeric() || matches!(self, Int2 | Int4 | Int8 | Float4 | Float8 | Oid | Id("xid" | "cid"))
+    }
+
+    /// True for numeric, however it is held.
+    pub fn is_numeric(&self) -> bool {
+        matches!(self, PgType::Numeric(_) | PgType::Exact(..) | PgType::Quotient(_) | PgType::Padded(_))
     }
 }
 
@@ -410,6 +463,13 @@ mod tests {
         for t in modified {
             assert_eq!(PgType::of(&t.field("c", true)), t, "{t}");
             assert_eq!(PgType::parse(&t.to_string()).unwrap(), t, "{t}");
+        }
+        let held = [PgType::Exact(38, 2), PgType::Quotient(20), PgType::Padded(2)];
+        for t in held.iter().cloned().chain(held.iter().map(|t| PgType::Array(Box::new(t.clone())))) {
+            assert_eq!(PgType::of(&t.field("c", true)), t, "{t:?}");
+            assert_eq!(PgType::parse_kept(&t.kept_name()).unwrap(), t, "{t:?}");
+            assert_eq!((t.base().to_string().trim_end_matches("[]"), t.typmod()), ("numeric", -1));
+            assert!(PgType::parse(&t.kept_name()).is_err());
         }
     }
 }

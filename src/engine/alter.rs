@@ -210,7 +210,7 @@ impl Session {
             items.push(format!("nextval({})", named.id));
             self.stage(sequence, vec![])?;
         } else {
-            items.push(column.default.as_deref().map_or(Ok("NULL".into()), |default| self.whole_expression(default))?);
+            items.push(self.catalog().default_of(&column).map_or(Ok("NULL".into()), |default| self.whole_expression(default))?);
         }
         if key {
             if !relation.key.is_empty() {

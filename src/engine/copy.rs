@@ -19,7 +19,7 @@ use super::path::with_schema;
 use super::progress::{Kind, Running};
 use super::session::{Response, Session};
 use super::transaction::TableLock;
-use crate::catalog::{Name, Privileges, Relation, Sequence};
+use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::error::{Error, Result, code};
@@ -219,12 +219,12 @@ impl Session {
 
     /// One row with the defaults of the columns that are not among `targets`.
     async fn defaults(&self, relation: &Relation, targets: &[usize]) -> Result<RecordBatch> {
-        let mut open = relation.nullable();
+        let (mut open, catalog) = (relation.nullable(), self.catalog());
         for i in (0..open.columns.len()).filter(|i| !targets.contains(i)) {
             if self.sequence_of_column(relation, &open.columns[i]).is_some() {
-                (open.columns[i].default, open.columns[i].identity) = (None, None);
+                open.columns[i] = Column::new(open.columns[i].name.clone(), open.columns[i].ty.clone());
             }
-            refuse_volatile(&open.columns[i])?;
+            refuse_volatile(&catalog, &open.columns[i])?;
         }
         let given = targets.iter().map(|t| arrow::array::new_null_array(&relation.columns[*t].ty.arrow(), 1)).collect();
         self.complete(&open, targets, given, 1).await

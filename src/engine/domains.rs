@@ -45,14 +45,11 @@ impl Session {
         let What::Check { sql, .. } = &rule.what else {
             return Err(Error::syntax("a domain takes NOT NULL and CHECK constraints"));
         };
-        let taken = |name: &str| domain.checks.iter().any(|c| c.name == name);
+        let is_taken = |name: &str| domain.checks.iter().any(|c| c.name == name);
         let name = match &rule.name {
-            Some(given) if taken(given) => {
-                let message = format!("constraint \"{given}\" for domain \"{name}\" already exists");
-                return Err(Error::new(code::DUPLICATE_OBJECT, message));
-            }
+            Some(given) if is_taken(given) => return Err(taken(given, name)),
             Some(given) => given.clone(),
-            None => super::constraints::free_name(&format!("{name}_check"), &taken),
+            None => super::constraints::free_name(&format!("{name}_check"), &is_taken),
         };
         let condition = value_as(sql, &format!("NULL::{}", domain.base.in_sql()))?;
         let planned = self.plan_query(parsed_query(&format!("SELECT 1 WHERE {condition}"))?.as_ref(), &[]).await?;
@@ -72,22 +69,31 @@ impl Session {
         let TypeKind::Domain(mut domain) = ty.what.clone() else { return Err(Error::internal("a domain is one")) };
         match change {
             DomainChange::SetNotNull(not_null) => domain.not_null = *not_null,
-            DomainChange::AddCheck(rule) => self.add_condition(&ty.name, &mut domain, rule).await?,
-            DomainChange::DropCheck { name: check, if_exists } => {
-                let Some(at) = domain.checks.iter().position(|c| c.name == *check) else {
-                    let message = format!("constraint \"{check}\" of domain \"{}\" does not exist", ty.name);
-                    if !if_exists {
-                        return Err(Error::new(code::UNDEFINED_OBJECT, message));
-                    }
-                    self.notice("NOTICE", Error::new(code::SUCCESS, format!("{message}, skipping")));
-                    return Ok(());
-                };
-                domain.checks.remove(at);
+            DomainChange::SetDefault(default) => {
+                let mut column = Column { default: default.clone(), ..Column::new(ty.name.clone(), domain.base.clone()) };
+                self.keep_default(&mut column).await?;
+                domain.default = column.default;
             }
+            DomainChange::AddCheck(rule) => self.add_condition(&ty.name, &mut domain, rule).await?,
+            DomainChange::DropCheck { name: check, if_exists } => match condition(&domain, &ty, check) {
+                Err(missing) if *if_exists => {
+                    self.notice("NOTICE", Error::new(code::SUCCESS, format!("{}, skipping", missing.message())));
+                    return Ok(());
+                }
+                at => drop(domain.checks.remove(at?)),
+            },
+            DomainChange::RenameCheck { name: check, to } => {
+                let at = condition(&domain, &ty, check)?;
+                if domain.checks.iter().any(|c| c.name == *to) {
+                    return Err(taken(to, &ty.name));
+                }
+                domain.checks[at].name = to.clone();
+            }
+            DomainChange::ValidateCheck(check) => return condition(&domain, &ty, check).map(drop),
         }
         let changed = UserType { what: TypeKind::Domain(domain), ..ty };
-        let catalog = self.catalog();
-        for (relation, column) in catalog.columns_of_type(changed.id) {
+        let (catalog, tightens) = (self.catalog(), matches!(change, DomainChange::SetNotNull(true) | DomainChange::AddCheck(_)));
+        for (relation, column) in catalog.columns_of_type(changed.id).filter(|_| tightens) {
             if self.broken(relation, column, &changed, None).await?.is_some() {
                 let (code, what) = match change {
                     DomainChange::SetNotNull(_) => (code::NOT_NULL_VIOLATION, "null values"),
@@ -135,4 +141,14 @@ impl Session {
         }
         Ok(None)
     }
+}
+
+/// Which of the domain's conditions has that name. Errors: 42704.
+fn condition(domain: &Domain, ty: &UserType, name: &str) -> Result<usize> {
+    let missing = || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" of domain \"{}\" does not exist", ty.name));
+    domain.checks.iter().position(|check| check.name == name).ok_or_else(missing)
+}
+
+fn taken(constraint: &str, domain: &str) -> Error {
+    Error::new(code::DUPLICATE_OBJECT, format!("constraint \"{constraint}\" for domain \"{domain}\" already exists"))
 }

@@ -10,7 +10,9 @@ use super::constraints::is_taken;
 use super::dml::{parsed_query, quoted};
 use super::schemas::users_schema;
 use super::session::Session;
-use crate::catalog::{Catalog, Change, Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, Scope, Sequence};
+use crate::catalog::{
+    Catalog, Change, Domain, Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, Scope, Sequence, TypeKind, UserType,
+};
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
@@ -132,6 +134,14 @@ impl Session {
             }
             if altered.sql != relation.sql || altered.columns != relation.columns {
                 self.stage(Change::Alter(altered), vec![])?;
+            }
+        }
+        for (ty, domain) in self.catalog().domains() {
+            let Some(default) = &domain.default else { continue };
+            let followed = respell::literals_of_expression(default, renamed)?;
+            if followed != *default {
+                let what = TypeKind::Domain(Domain { default: Some(followed), ..domain.clone() });
+                self.stage(Change::PutUserType(UserType { what, ..ty.as_ref().clone() }), vec![])?;
             }
         }
         Ok(())

@@ -24,7 +24,9 @@ use super::path::sequence_of_default;
 use super::recovery::catalog_event;
 use super::rename::numbers_of;
 use super::session::Session;
-use crate::catalog::{CATALOG_LOG, Catalog, Change, Column, Name, NamespaceId, Relation, RelationId, Scope, Sequence};
+use crate::catalog::{
+    CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Relation, RelationId, Scope, Sequence, TypeKind, UserType,
+};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::log::Append;
@@ -233,19 +235,25 @@ impl Session {
     /// Drops a sequence, with `cascade` also the defaults that take numbers from it. Errors: 2BP01.
     pub(super) fn drop_sequence(&mut self, sequence: &Sequence, cascade: bool) -> Result<()> {
         let catalog = self.catalog();
-        let takes = |c: &Column| c.default.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
-        let users: Vec<Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(takes)).cloned().collect();
-        if let (false, Some(user)) = (cascade, users.first()) {
+        let takes = |d: &Option<String>| d.as_deref().and_then(|d| sequence_of_default(&catalog, d)).is_some_and(|s| s.id == sequence.id);
+        let users: Vec<&Arc<Relation>> = catalog.relations().filter(|r| r.columns.iter().any(|c| takes(&c.default))).collect();
+        let domains: Vec<_> = catalog.domains().filter(|(_, domain)| takes(&domain.default)).collect();
+        let of_table = users.first().map(|user| format!("a column of table {}", user.name));
+        if let (false, Some(user)) = (cascade, of_table.or(domains.first().map(|(ty, _)| format!("domain {}", ty.name)))) {
             let name = &sequence.name;
             let message = format!("cannot drop sequence {name} because other objects depend on it");
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                .detail(format!("A default value of a column of table {} depends on sequence {name}.", user.name))
+                .detail(format!("A default value of {user} depends on sequence {name}."))
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         for user in users {
             let mut altered = user.as_ref().clone();
-            altered.columns.iter_mut().filter(|c| takes(c)).for_each(|c| c.default = None);
+            altered.columns.iter_mut().filter(|c| takes(&c.default)).for_each(|c| c.default = None);
             self.stage(Change::Alter(altered), vec![])?;
+        }
+        for (ty, domain) in domains {
+            let what = TypeKind::Domain(Domain { default: None, ..domain.clone() });
+            self.stage(Change::PutUserType(UserType { what, ..ty.as_ref().clone() }), vec![])?;
         }
         self.stage(Change::DropSequence(sequence.id), vec![])
     }
@@ -265,7 +273,7 @@ impl Session {
         if column.identity.is_some() {
             return catalog.sequences.owned_by(relation.id).find(|s| s.owner.as_ref().is_some_and(|(_, c)| *c == column.name)).cloned();
         }
-        sequence_of_default(&catalog, column.default.as_deref()?).cloned()
+        sequence_of_default(&catalog, catalog.default_of(column)?).cloned()
     }
 
     /// The next numbers of a sequence, which the session remembers for `currval`, as an array of the column's type.

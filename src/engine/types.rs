@@ -70,11 +70,6 @@ impl Session {
             let (values, domain) = self.users_type(ty)?;
             column.ty = values;
             column.domain = domain.as_ref().map(|ty| ty.id);
-            if let Some(TypeKind::Domain(domain)) = domain.as_ref().map(|ty| &ty.what)
-                && column.default.is_none()
-            {
-                column.default = domain.default.clone();
-            }
         }
         Ok(())
     }
@@ -320,10 +315,7 @@ fn names(catalog: &Catalog, text: &str, id: TypeId) -> bool {
 
 /// The domains over an enumeration.
 fn domains_over(catalog: &Catalog, id: TypeId) -> impl Iterator<Item = (&Arc<UserType>, &Domain)> {
-    catalog.user_types().filter_map(move |ty| match &ty.what {
-        TypeKind::Domain(domain) if domain.base.enumeration().is_some_and(|of| of.id() == id) => Some((ty, domain)),
-        _ => None,
-    })
+    catalog.domains().filter(move |(_, domain)| domain.base.enumeration().is_some_and(|of| of.id() == id))
 }
 
 /// Domains over a type; defaults of columns of other types, CHECK constraints and indexes, that name it.

@@ -136,10 +136,6 @@ fn is_text(ty: &PgType) -> bool {
     matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown | PgType::Char | PgType::Opaque(_))
 }
 
-fn is_numeric(ty: &PgType) -> bool {
-    matches!(ty, PgType::Numeric(_) | PgType::Quotient(_))
-}
-
 fn is_int(ty: &PgType) -> bool {
     matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
 }
@@ -161,10 +157,10 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
     match (source, target) {
         (s, t) if s == t && *from == t.arrow() => true,
         (s, PgType::Text | PgType::Varchar(None)) if is_text(s) && !matches!(s, PgType::Bpchar(_)) => true,
-        (s, t) if is_int(s) && (is_numeric(t) || is_float(t)) => true,
+        (s, t) if is_int(s) && (t.is_numeric() || is_float(t)) => true,
         (PgType::Int2, PgType::Int4 | PgType::Int8) | (PgType::Int4, PgType::Int8) => true,
         (PgType::Float4, PgType::Float8) => true,
-        (s, t) if is_numeric(s) && is_numeric(t) => true,
+        (s, t) if s.is_numeric() && t.is_numeric() => true,
         (s, t) if number(s) && number(t) => false,
         (PgType::Bool, PgType::Int4) | (PgType::Int4, PgType::Bool) => true,
         (s, t) if is_time(s) && is_time(t) => true,
@@ -188,7 +184,7 @@ fn is_array_of_text(ty: &PgType) -> bool {
 
 /// True if PostgreSQL has the cast (explicit, assignment or through text).
 fn exists(source: &PgType, target: &PgType) -> bool {
-    let number = |t: &PgType| is_int(t) || is_float(t) || is_numeric(t);
+    let number = |t: &PgType| is_int(t) || is_float(t) || t.is_numeric();
     match (source, target) {
         (s, t) if is_text(s) || is_text(t) => true,
         (s, t) if number(s) && number(t) => true,
@@ -212,11 +208,11 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         (s, t) if is_int(t) && is_float(s) => round_float(array, &t.arrow()),
-        (s, t) if is_int(t) && is_numeric(s) => round_decimal(array, &t.arrow()),
+        (s, t) if is_int(t) && s.is_numeric() => round_decimal(array, &t.arrow()),
         (s, t) if is_int(s) && is_int(t) => cast_with_options(array, &t.arrow(), &STRICT).map_err(|_| out_of_range(&t.arrow())),
         (PgType::Float8, PgType::Float4) => narrow_float(array),
-        (s, t) if is_numeric(s) && is_float(t) => decimal_to_float(array, t),
-        (s, t) if is_numeric(s) && is_numeric(t) => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
+        (s, t) if s.is_numeric() && is_float(t) => decimal_to_float(array, t),
+        (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
         (PgType::Jsonb, t) if !is_text(t) && *t != PgType::Json => unwrap_json(array, t),
         (s, t) if is_text(t) => {
@@ -400,7 +396,7 @@ fn unwrap_json(array: &ArrayRef, target: &PgType) -> Result<ArrayRef> {
         return through_text(&text, &PgType::Text, target);
     }
     let numbers = through_text(&text, &PgType::Text, &PgType::Numeric(None))?;
-    if is_numeric(target) {
+    if target.is_numeric() {
         Ok(cast_with_options(&numbers, &target.arrow(), &STRICT)?)
     } else {
         cast_array(&numbers, &PgType::Numeric(None), target)

@@ -38,7 +38,7 @@ pub mod subquery;
 pub mod sum;
 pub mod sum_state;
 pub mod text_io;
-mod type_of;
+pub mod type_of;
 pub mod types;
 mod window;
 pub mod zone;
@@ -96,7 +96,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
     all.push(length::function());
-    all.push(type_of::function());
+    all.extend(type_of::functions());
     all.extend(sleep::functions());
     all.extend(enums::functions());
     all.extend(enums::lenient());

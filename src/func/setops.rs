@@ -77,7 +77,7 @@ impl AnalyzerRule for Multisets {
 }
 
 /// True for the join that the SQL planner makes of EXCEPT or INTERSECT: all columns of both sides, NULLs equal, no filter.
-fn is_set_operation(join: &Join) -> bool {
+pub fn is_set_operation(join: &Join) -> bool {
     let columns = join.left.schema().fields().len();
     matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
         && join.null_equality == NullEquality::NullEqualsNull

@@ -45,7 +45,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
             }
             ScalarValue::Float32(Some(value as f32))
         }
-        PgType::Numeric(_) | PgType::Quotient(_) => numeric(ty, text)?,
+        ty if ty.is_numeric() => numeric(ty, text)?,
         PgType::Date => ScalarValue::Date32(Some(date(text)?)),
         PgType::Time => ScalarValue::Time64Microsecond(Some(clock_time(trimmed).ok_or_else(|| invalid_time(ty, text))?)),
         PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), None),
@@ -145,7 +145,7 @@ pub fn decimal(text: &str, scale_max: i8) -> Option<Result<(i256, i8)>> {
 
 fn numeric(ty: &PgType, text: &str) -> Result<ScalarValue> {
     let (digits, scale) = match ty {
-        PgType::Numeric(Some((p, s))) => (*p, *s),
+        PgType::Numeric(Some((p, s))) | PgType::Exact(p, s) => (*p, *s),
         PgType::Quotient(s) => (76, *s),
         _ => (76, crate::data::types::UNCONSTRAINED_SCALE),
     };
@@ -162,7 +162,7 @@ fn numeric(ty: &PgType, text: &str) -> Result<ScalarValue> {
         return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(detail));
     }
     match ty {
-        PgType::Numeric(Some((p, s))) => Ok(ScalarValue::Decimal128(mantissa.to_i128(), *p, *s)),
+        PgType::Numeric(Some((p, s))) | PgType::Exact(p, s) => Ok(ScalarValue::Decimal128(mantissa.to_i128(), *p, *s)),
         _ => Ok(ScalarValue::Decimal256(Some(mantissa), 76, scale)),
     }
 }

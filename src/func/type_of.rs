@@ -1,4 +1,5 @@
-//! pg_typeof(x): the type of its argument, by its field, whatever its value (manual, chapter 9.26.6).
+//! Types by fields: pg_typeof(x), the type of its argument, whatever its value (manual, chapter 9.26.6); and x in a field that tells
+//! nothing of its type.
 
 use std::sync::Arc;
 
@@ -6,11 +7,17 @@ use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use super::scalar::define::Function;
 use crate::data::PgType;
 
-/// The function.
-pub fn function() -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::new_from_impl(TypeOf { signature: Signature::any(1, Volatility::Immutable) }))
+/// The function that gives its argument as it is, in a field without metadata.
+pub const UNTOLD: &str = "pg_untold";
+
+/// The functions.
+pub fn functions() -> [Arc<ScalarUDF>; 2] {
+    let same = |types: &[DataType]| (types.len() == 1).then(|| (types.to_vec(), types[0].clone()));
+    let type_of = ScalarUDF::new_from_impl(TypeOf { signature: Signature::any(1, Volatility::Immutable) });
+    [Arc::new(type_of), Function::udf(UNTOLD, same, |args, _| Ok(Arc::clone(&args[0])))]
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow::compute;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 use super::LogId;
 use super::ipc::{compact, is_storable};
@@ -55,6 +55,15 @@ impl Definition {
         fields.push(Arc::new(time_field()));
         let schema = Arc::new(Schema::new_with_metadata(fields, user.metadata().clone()));
         Ok(Definition { id, schema, bloom: bloom.to_vec() })
+    }
+
+    /// True if the log has the same columns. What the metadata of a field tells beyond its Arrow type is not the log's matter, and an
+    /// older version may have told less.
+    pub fn is_alike(&self, other: &Definition) -> bool {
+        let alike =
+            |(a, b): (&FieldRef, &FieldRef)| (a.name(), a.data_type(), a.is_nullable()) == (b.name(), b.data_type(), b.is_nullable());
+        let (own, others) = (self.schema.fields(), other.schema.fields());
+        own.len() == others.len() && own.iter().zip(others).all(alike)
     }
 
     /// A log of a full schema, as the disk has it; `None` if the last columns are not the log's.

@@ -165,7 +165,7 @@ impl Log {
         let definition = Arc::new(Definition::new(id, &schema, bloom)?);
         let mut state = self.shared.state.write();
         let log = state.logs.entry(id).or_insert_with(|| LogState::new(definition.clone()));
-        if log.definition.schema.fields() != definition.schema.fields() {
+        if !log.definition.is_alike(&definition) {
             return Err(Error::new(code::DUPLICATE_TABLE, format!("log {id} exists already with other columns")));
         }
         Ok(())

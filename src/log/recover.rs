@@ -164,7 +164,7 @@ impl Recovered {
         let definition = Arc::new(Definition::of_full(id, &schema, &bloom)?);
         self.in_file.insert(id);
         let log = self.state.logs.entry(id).or_insert_with(|| LogState::new(definition.clone()));
-        if log.definition.schema.fields() != definition.schema.fields() {
+        if !log.definition.is_alike(&definition) {
             return None;
         }
         // Batches before this file have the older schema object; both are equal, and the WAL's knows the bloom filters.

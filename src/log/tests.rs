@@ -40,6 +40,15 @@ fn open(store: &MemoryStore) -> Arc<Log> {
     log
 }
 
+#[test]
+fn columns_of_which_an_older_version_told_less_are_the_same_columns() {
+    let log = open(&MemoryStore::new());
+    let told = |f: &Arc<Field>| f.as_ref().clone().with_metadata([("pg.type".to_string(), "bigint".to_string())].into());
+    log.register(A, Arc::new(Schema::new(schema().fields().iter().map(told).collect::<Vec<_>>())), &[0]).unwrap();
+    let other = Schema::new(vec![Field::new("n", DataType::Int32, false), Field::new("t", DataType::Utf8View, true)]);
+    assert!(log.register(A, Arc::new(other), &[0]).is_err());
+}
+
 fn append(log: &Log, id: LogId, numbers: std::ops::Range<i64>) -> Result<Committed> {
     log.append_blocking(Append { batches: vec![(id, rows(numbers))], sync: true })
 }

@@ -4,6 +4,11 @@
 //! DataFusion drops that in expressions. [`types`] follows each column of such an Arrow type down the plan to where it comes from, and
 //! up again through CASE, COALESCE, UNION and aggregates by PostgreSQL's rules (manual, chapter 10.5). What it cannot follow has
 //! the type that its field says.
+//!
+//! So it is with modifiers, as that of numeric(10,2). A column has one that is declared, and so has a cast to a type with one; where
+//! there are alternatives, it is what all of them have alike (PostgreSQL's exprTypmod). Functions, operators and aggregates give
+//! none. It is found here and not from the values' Arrow type, which for a numeric says how wide a result may be, and not what anybody
+//! has declared; and on the plan before it is analyzed, since the analyzer adds casts of its own.
 
 use std::collections::HashMap;
 
@@ -14,6 +19,9 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use crate::data::PgType;
+use crate::func::domains;
+use crate::func::setops::is_set_operation;
+use crate::func::type_of::UNTOLD;
 
 /// The type of each column of a plan that is not analyzed yet, and so has no casts but those that were written; `fields` are those
 /// of the analyzed one, which say the rest. Cost: each column of each node is looked at once.
@@ -34,7 +42,7 @@ pub fn is_unknown(plan: &LogicalPlan, i: usize) -> bool {
 /// The type that was found, if the field can carry it.
 fn fitting(found: Option<PgType>, field: &FieldRef) -> PgType {
     let fits = |ty: &PgType| ty.arrow() == *field.data_type() || is_text(&ty.arrow()) && is_text(field.data_type());
-    found.filter(fits).unwrap_or_else(|| PgType::of(field))
+    found.filter(fits).unwrap_or_else(|| PgType::of(field).unmodified())
 }
 
 fn is_text(ty: &DataType) -> bool {
@@ -51,6 +59,7 @@ fn is_ambiguous(ty: &DataType) -> bool {
     match ty {
         DataType::List(item) => is_ambiguous(item.data_type()),
         DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::UInt32 => true,
+        DataType::Decimal128(..) | DataType::Decimal256(..) => true,
         _ => false,
     }
 }
@@ -91,6 +100,7 @@ impl Types {
             LogicalPlan::Join(join) => {
                 let left = join.left.schema().fields().len();
                 match join.join_type {
+                    _ if is_set_operation(join) => common(vec![self.column(&join.left, i), self.column(&join.right, i)]),
                     JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => self.inner(&join.right, i).or_else(own),
                     _ if i < left => self.column(&join.left, i),
                     _ => self.inner(&join.right, i - left).or_else(own),
@@ -100,7 +110,8 @@ impl Types {
                 let branches: Vec<_> = union.inputs.iter().map(|input| self.column(input, i)).collect();
                 common(branches).or(Some(PgType::Text))
             }
-            LogicalPlan::Values(values) if values.values.iter().all(|row| is_untyped(&row[i])) => None,
+            LogicalPlan::RecursiveQuery(query) => common(vec![self.column(&query.static_term, i), self.column(&query.recursive_term, i)]),
+            LogicalPlan::Values(values) => common(values.values.iter().map(|row| self.expr(&row[i], plan)).collect()),
             LogicalPlan::SubqueryAlias(_)
             | LogicalPlan::Filter(_)
             | LogicalPlan::Sort(_)
@@ -115,7 +126,7 @@ impl Types {
                 let source = from.and_then(|at| self.inner(&unnest.input, at));
                 let is_list = from.is_some_and(|at| matches!(unnest.input.schema().field(at).data_type(), DataType::List(_)));
                 match source {
-                    Some(PgType::Array(item)) if is_list => Some(*item),
+                    Some(PgType::Array(item)) if is_list => Some(item.unmodified()),
                     Some(ty) if !is_list => Some(ty),
                     _ => own(),
                 }
@@ -135,14 +146,12 @@ impl Types {
             Expr::Column(column) => self.named(column, node),
             Expr::OuterReferenceColumn(field, _) => Some(PgType::of(field)),
             Expr::Cast(cast) => Some(PgType::of(&cast.field)),
-            Expr::Literal(value, metadata) if value.is_null() || is_text(&value.data_type()) => match metadata {
-                Some(_) => self.declared(expr, node).ok(),
-                None => None,
-            },
+            untyped if is_untyped(untyped) => None,
+            Expr::Literal(value, None) => Some(PgType::of_arrow(&value.data_type())),
             Expr::Case(case) => {
-                let last = case.else_expr.iter().map(|e| e.as_ref());
-                let all: Vec<&Expr> = last.chain(case.when_then_expr.iter().map(|(_, then)| then.as_ref())).collect();
-                self.common(&all, node)
+                let last = case.else_expr.as_ref().and_then(|last| self.expr(last, node));
+                let thens = case.when_then_expr.iter().map(|(_, then)| self.expr(then, node));
+                common([last].into_iter().chain(thens).collect())
             }
             Expr::ScalarFunction(call) => self.call(call, node).or_else(|| self.declared(expr, node).ok()),
             Expr::AggregateFunction(AggregateFunction { func, params }) => {
@@ -166,17 +175,18 @@ impl Types {
         None
     }
 
-    /// The type that DataFusion gives the expression's field.
+    /// The type that DataFusion gives the expression's field. That a modifier is in it says nothing: it may be an operand's.
     fn declared(&self, expr: &Expr, node: &LogicalPlan) -> DfResult<PgType> {
         let schema: DFSchema = merge_schema(&node.inputs());
-        Ok(PgType::of(&expr.to_field(&schema)?.1))
+        Ok(PgType::of(&expr.to_field(&schema)?.1).unmodified())
     }
 
     fn call(&mut self, call: &ScalarFunction, node: &LogicalPlan) -> Option<PgType> {
         let first = call.args.first();
         match call.func.name() {
             "coalesce" | "greatest" | "least" | "nvl" => self.common(&call.args.iter().collect::<Vec<_>>(), node),
-            "nullif" | "pg_array_or_empty" => first.and_then(|e| self.expr(e, node)),
+            "pg_array_or_empty" | "array_slice" | domains::NAME | UNTOLD => first.and_then(|e| self.expr(e, node)),
+            "nullif" => first.and_then(|e| self.expr(e, node)).map(compared),
             "make_array" => {
                 let item = self.common(&call.args.iter().collect::<Vec<_>>(), node)?;
                 (!matches!(item, PgType::Array(_))).then(|| PgType::Array(Box::new(item)))
@@ -192,12 +202,12 @@ impl Types {
     fn aggregate(&mut self, name: &str, args: &[Expr], node: &LogicalPlan) -> Option<PgType> {
         let of = self.expr(args.first()?, node)?;
         match (name, of) {
-            ("first_value" | "last_value" | "nth_value" | "lag" | "lead", ty) => Some(ty),
-            // There is no min(name) and no min(varchar): both are texts to it.
-            ("min" | "max", PgType::Name | PgType::Varchar(_)) => Some(PgType::Text),
+            ("first_value" | "last_value" | "nth_value" | "lag" | "lead", ty) => Some(ty.unmodified()),
+            ("min" | "max", PgType::Name) => Some(PgType::Text),
             ("min" | "max", PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_)) => Some(PgType::Oid),
+            ("min" | "max", ty) => Some(compared(ty.unmodified())),
             ("array_agg", PgType::Array(_)) => None,
-            ("array_agg", item) => Some(PgType::Array(Box::new(item))),
+            ("array_agg", item) => Some(PgType::Array(Box::new(item.unmodified()))),
             _ => None,
         }
     }
@@ -208,17 +218,20 @@ impl Types {
     }
 }
 
-/// The type of several alternatives, as PostgreSQL's select_common_type() finds it; literals without a type have no say.
+/// The type of a value that is compared: there are no operators of varchar, which is a text to them.
+fn compared(ty: PgType) -> PgType {
+    if matches!(ty, PgType::Varchar(_)) { PgType::Text } else { ty }
+}
+
+/// The type of several alternatives, as PostgreSQL's select_common_type() and select_common_typmod() find it; literals without a type
+/// have no say, and no modifier.
 fn common(types: Vec<Option<PgType>>) -> Option<PgType> {
-    let mut known = types.into_iter().flatten();
-    let first = known.next()?;
-    Some(known.fold(first, |so_far, next| {
-        if so_far.oid() == next.oid() {
-            return if so_far == next { so_far } else { so_far.base() };
-        }
-        let preferred = matches!(so_far, PgType::Text | PgType::Oid);
+    let alike = types.windows(2).all(|pair| pair[0] == pair[1]);
+    let ty = types.into_iter().flatten().reduce(|so_far, next| {
+        let preferred = matches!(so_far, PgType::Text | PgType::Oid) || so_far.oid() == next.oid();
         if !preferred && becomes(&so_far, &next) && !becomes(&next, &so_far) { next } else { so_far }
-    }))
+    })?;
+    Some(if alike { ty } else { ty.unmodified() })
 }
 
 /// True if PostgreSQL casts the one type to the other without being asked, among those that one Arrow type carries.

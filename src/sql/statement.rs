@@ -630,8 +630,19 @@ pub enum TypeChange {
 #[derive(Clone, Debug)]
 pub enum DomainChange {
     SetNotNull(bool),
+    /// `None` takes it away.
+    SetDefault(Option<String>),
     AddCheck(NewRule),
-    DropCheck { name: String, if_exists: bool },
+    DropCheck {
+        name: String,
+        if_exists: bool,
+    },
+    RenameCheck {
+        name: String,
+        to: String,
+    },
+    /// Every condition is checked when it is added.
+    ValidateCheck(String),
 }
 
 /// What ALTER SCHEMA does.

@@ -48,8 +48,10 @@ impl Values {
             PgType::Int8 => Values::Int8(Int64Builder::with_capacity(n)),
             PgType::Float4 => Values::Float4(Float32Builder::with_capacity(n)),
             PgType::Float8 => Values::Float8(Float64Builder::with_capacity(n)),
-            PgType::Numeric(Some((p, s))) => Values::Decimal128(Decimal128Builder::with_capacity(n).with_data_type(ty.arrow()), *p, *s),
-            PgType::Numeric(None) => {
+            PgType::Numeric(Some((p, s))) | PgType::Exact(p, s) => {
+                Values::Decimal128(Decimal128Builder::with_capacity(n).with_data_type(ty.arrow()), *p, *s)
+            }
+            PgType::Numeric(None) | PgType::Padded(_) => {
                 Values::Decimal256(Decimal256Builder::with_capacity(n).with_data_type(ty.arrow()), UNCONSTRAINED_SCALE, true)
             }
             PgType::Quotient(s) => Values::Decimal256(Decimal256Builder::with_capacity(n).with_data_type(ty.arrow()), *s, false),

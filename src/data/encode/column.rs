@@ -58,10 +58,10 @@ pub(super) enum Values {
 /// How many decimals of a numeric are shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Decimals {
-    /// All of numeric(p,s).
+    /// All that the type has.
     Fixed(i32),
-    /// Without trailing zeros.
-    Trimmed,
+    /// Without trailing zeros, down to so many.
+    Trimmed(i32),
     /// As many as PostgreSQL's division computes.
     Quotient,
 }
@@ -177,7 +177,8 @@ impl Column {
 impl Decimals {
     fn of(ty: &PgType, scale: i8) -> Decimals {
         match ty {
-            PgType::Numeric(None) => Decimals::Trimmed,
+            PgType::Numeric(None) => Decimals::Trimmed(0),
+            PgType::Padded(least) => Decimals::Trimmed(i32::from(*least)),
             PgType::Quotient(_) => Decimals::Quotient,
             PgType::Numeric(Some((_, s))) => Decimals::Fixed(i32::from(*s).max(0)),
             _ => Decimals::Fixed(i32::from(scale).max(0)),
@@ -189,8 +190,8 @@ impl Decimals {
         match self {
             Decimals::Fixed(s) if s >= i32::from(scale) => (decimal, s),
             Decimals::Fixed(s) => (decimal.rounded(s), s),
-            Decimals::Trimmed => {
-                let s = decimal.least_scale();
+            Decimals::Trimmed(least) => {
+                let s = decimal.least_scale().max(least);
                 (decimal, s)
             }
             Decimals::Quotient => {

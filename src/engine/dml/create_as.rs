@@ -6,7 +6,6 @@ use sqlparser::ast;
 
 use super::columns::cast_columns;
 use crate::catalog::{Change, Column, Relation, RelationKind, TEMPORARY_NAMESPACE};
-use crate::data::PgType;
 use crate::engine::ddl::{table_node, temporary_place};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -44,8 +43,7 @@ impl Session {
             return Err(Error::syntax("too many column names were specified"));
         }
         let column = |(i, column): (usize, &crate::engine::session::Column)| {
-            let ty = if column.ty == PgType::Unknown { PgType::Text } else { column.ty.clone() };
-            Column::new(names.get(i).unwrap_or(&column.name).clone(), ty)
+            Column::new(names.get(i).unwrap_or(&column.name).clone(), column.ty.of_new_column())
         };
         let columns: Vec<Column> = planned.columns.iter().enumerate().map(column).collect();
         check_columns(&columns)?;

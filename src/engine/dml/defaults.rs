@@ -7,7 +7,7 @@ use sqlparser::ast::{self, Expr, SetExpr};
 use super::columns::{cast_columns, not_null, target_columns};
 use super::parsed_query;
 use super::values::is_default;
-use crate::catalog::{Column, Identity, Relation};
+use crate::catalog::{Catalog, Column, Identity, Relation};
 use crate::data::decode::parse_text_in;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
@@ -48,8 +48,8 @@ impl Session {
 
     /// What a column gets where nothing is said about it.
     pub(super) fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
-        let sequence = self.sequence_of_column(relation, column);
-        let text = match (&sequence, &column.default) {
+        let (sequence, catalog) = (self.sequence_of_column(relation, column), self.catalog());
+        let text = match (&sequence, catalog.default_of(column)) {
             (Some(sequence), _) => format!("nextval({})", sequence.id),
             (None, Some(default)) => self.whole_expression(default)?,
             (None, None) => return Ok(Expr::Value(ast::Value::Null.with_empty_span())),
@@ -96,7 +96,8 @@ impl Session {
         if let Some(sequence) = self.sequence_of_column(relation, column) {
             return self.draw(&sequence, &column.ty, rows).await.map(Some);
         }
-        let Some(default) = &column.default else { return Ok(None) };
+        let catalog = self.catalog();
+        let Some(default) = catalog.default_of(column) else { return Ok(None) };
         let query = parsed_query(&format!("SELECT {default}"))?;
         // A literal needs no planning.
         if let SetExpr::Select(select) = query.body.as_ref()
@@ -138,9 +139,9 @@ fn generated_always(column: &Column) -> Error {
 }
 
 /// The constant that a default is for all rows of a COPY. Errors: 0A000 for one that is another each time.
-pub(in crate::engine) fn refuse_volatile(column: &Column) -> Result<()> {
+pub(in crate::engine) fn refuse_volatile(catalog: &Catalog, column: &Column) -> Result<()> {
     const VOLATILE: [&str; 4] = ["random", "uuid", "nextval", "clock_timestamp"];
-    let text = column.default.as_deref().unwrap_or_default().to_lowercase();
+    let text = catalog.default_of(column).unwrap_or_default().to_lowercase();
     if VOLATILE.iter().any(|word| text.contains(word)) {
         return Err(Error::unsupported(format!("COPY cannot compute the default of column \"{}\" for each row", column.name))
             .hint("Copy the column too, or use INSERT."));
@@ -151,13 +152,13 @@ pub(in crate::engine) fn refuse_volatile(column: &Column) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::refuse_volatile;
-    use crate::catalog::Column;
+    use crate::catalog::{Catalog, Column};
     use crate::data::PgType;
 
     #[test]
     fn a_default_that_is_another_each_time_is_not_copied() {
         let column = |default: &str| Column { default: Some(default.into()), ..Column::new("a".into(), PgType::Text) };
-        assert!(refuse_volatile(&column("gen_random_uuid()")).is_err());
-        assert!(refuse_volatile(&column("now()")).is_ok());
+        assert!(refuse_volatile(&Catalog::default(), &column("gen_random_uuid()")).is_err());
+        assert!(refuse_volatile(&Catalog::default(), &column("now()")).is_ok());
     }
 }

@@ -14,11 +14,17 @@ use crate::error::{Error, code};
 
 /// Functions of DataFusion's that are planned before a literal beside a value of an enumeration is read as a label.
 pub fn lenient() -> Vec<Arc<ScalarUDF>> {
-    let other = |inner: Arc<ScalarUDF>| {
-        let signature = Signature::user_defined(inner.signature().volatility);
-        Arc::new(ScalarUDF::new_from_impl(Other { inner, signature }))
-    };
-    vec![other(datafusion::functions::core::coalesce())]
+    vec![planned_early(datafusion::functions::core::coalesce())]
+}
+
+/// What `ARRAY[..]` with values of an enumeration in it is; any other is DataFusion's own, whose optimizer knows it.
+pub fn make_array() -> Arc<ScalarUDF> {
+    planned_early(datafusion::functions_nested::make_array::make_array_udf())
+}
+
+fn planned_early(inner: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+    let signature = Signature::user_defined(inner.signature().volatility);
+    Arc::new(ScalarUDF::new_from_impl(Other { inner, signature }))
 }
 
 /// The function, not computed beforehand: see [`PgCast::between`](super::super::cast::PgCast::between).

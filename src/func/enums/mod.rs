@@ -22,7 +22,7 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator,
 use functions::unfolded;
 
 pub use bound::bind;
-pub use functions::{functions, lenient};
+pub use functions::{functions, lenient, make_array};
 
 use super::cast::{self, PgCast};
 use super::domains;

@@ -1,4 +1,4 @@
-//! SQL syntax that stands for a function of ours: EXTRACT, `||` and the operators of json.
+//! SQL syntax that stands for a function of ours: EXTRACT, `||`, the operators of json, and ARRAY of an enumeration's values.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -8,8 +8,8 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
-use crate::data::PgType;
-use crate::func::text_io;
+use crate::data::{EnumType, PgType};
+use crate::func::{enums, text_io};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -21,6 +21,13 @@ impl ExprPlanner for Syntax {
             return Ok(PlannerResult::Original(args));
         };
         Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(extract, args))))
+    }
+
+    fn plan_array_literal(&self, items: Vec<Expr>, schema: &DFSchema) -> DfResult<PlannerResult<Vec<Expr>>> {
+        if items.iter().any(|item| item.get_type(schema).is_ok_and(|ty| EnumType::of_arrow(&ty).is_some())) {
+            return Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(enums::make_array(), items))));
+        }
+        Ok(PlannerResult::Original(items))
     }
 
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {

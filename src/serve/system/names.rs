@@ -122,7 +122,7 @@ impl Reg {
         }
         let name = match self {
             Reg::Class => class_name(context, oid),
-            Reg::Type => type_name(context, oid, -1),
+            Reg::Type => type_name(context, oid, None),
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
             Reg::Namespace => Some(context.scope.namespace_name(oid)).filter(|name| !name.is_empty()).map(ident),
             Reg::Role => context.scope.roles().by_id(oid).map(|_| ident(&context.role_name(oid))),
@@ -264,8 +264,8 @@ pub fn shown_expression(context: &SystemContext, kept: &str) -> String {
     respell::expression(kept, &|_| None, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string())
 }
 
-/// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid.
-pub fn type_name(context: &SystemContext, oid: u32, typmod: i32) -> Option<String> {
+/// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid. A modifier of -1 says that there is none.
+pub fn type_name(context: &SystemContext, oid: u32, typmod: Option<i32>) -> Option<String> {
     if let Some(ty) = PgType::from_oid(oid) {
         return Some(match (&ty, typmod) {
             (PgType::Array(item), m) => format!("{}[]", with_modifier(item, m)),
@@ -281,9 +281,12 @@ pub fn type_name(context: &SystemContext, oid: u32, typmod: i32) -> Option<Strin
     pseudo.or_else(|| row(ROW_ARRAY).map(|name| format!("{name}[]"))).or_else(|| row(ROW_TYPE))
 }
 
-fn with_modifier(ty: &PgType, typmod: i32) -> String {
+fn with_modifier(ty: &PgType, typmod: Option<i32>) -> String {
+    let Some(typmod) = typmod else { return ty.to_string() };
     let modifier = typmod - 4;
     match ty {
+        // The word character alone would be read as character(1).
+        PgType::Bpchar(_) if typmod < 0 => ty.typname(),
         PgType::Numeric(_) if typmod > 3 => format!("numeric({},{})", modifier >> 16 & 0xffff, modifier & 0x7ff),
         PgType::Varchar(_) if typmod > 3 => format!("character varying({modifier})"),
         PgType::Bpchar(_) if typmod > 3 => format!("character({modifier})"),
@@ -310,6 +313,6 @@ mod tests {
         assert_eq!(Reg::Type.read(&context, "int4[]").unwrap(), 1007);
         assert_eq!(Reg::Proc.read(&context, "array_in").unwrap(), 750);
         assert_eq!(Reg::Class.read(&context, "nothing").unwrap_err().code(), code::UNDEFINED_TABLE);
-        assert_eq!(type_name(&context, 1700, (10 << 16 | 2) + 4).unwrap(), "numeric(10,2)");
+        assert_eq!(type_name(&context, 1700, Some((10 << 16 | 2) + 4)).unwrap(), "numeric(10,2)");
     }
 }

@@ -105,7 +105,7 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
-        values::with_subqueries(query);
+        values::plannable(query);
         queries::columns_of_parts(query);
         grouping::by_primary_key(query, &self.context.scope);
         grouping::ordered_by_position(query);

@@ -3,6 +3,7 @@
 use super::table::{Defined, defined};
 use super::{Reader, parser_of};
 use crate::error::{Error, Result};
+use crate::sql::convert::checked_name;
 use crate::sql::split::char_position;
 use crate::sql::statement::{DomainChange, NewRule, Statement, What};
 
@@ -41,7 +42,7 @@ impl Reader<'_> {
         }
     }
 
-    /// ALTER DOMAIN. Errors: 0A000 for its default, which columns have taken over.
+    /// ALTER DOMAIN.
     pub(super) fn alter_domain(&mut self) -> Result<Statement> {
         self.skip(2);
         let name = self.relation_name()?;
@@ -52,21 +53,38 @@ impl Reader<'_> {
             DomainChange::SetNotNull(true)
         } else if self.eat_words(&["drop", "not", "null"]) {
             DomainChange::SetNotNull(false)
+        } else if self.eat_words(&["set", "default"]) {
+            DomainChange::SetDefault(self.default()?)
+        } else if self.eat_words(&["drop", "default"]) {
+            DomainChange::SetDefault(None)
         } else if self.eat_words(&["drop", "constraint"]) {
             let if_exists = self.eat_words(&["if", "exists"]);
             let check = self.name()?;
             let _ = self.eat("cascade") || self.eat("restrict");
             DomainChange::DropCheck { name: check, if_exists }
+        } else if self.eat_words(&["rename", "constraint"]) {
+            let check = self.name()?;
+            if !self.eat("to") {
+                return Err(self.unexpected());
+            }
+            DomainChange::RenameCheck { name: check, to: checked_name(self.name()?)? }
+        } else if self.eat_words(&["validate", "constraint"]) {
+            DomainChange::ValidateCheck(self.name()?)
         } else if self.eat("add") {
             DomainChange::AddCheck(self.condition()?)
-        } else if matches!(self.word(0).as_str(), "set" | "drop" | "rename" | "validate") {
-            let clause = self.rest();
-            return Err(Error::unsupported(format!("ALTER DOMAIN .. {clause} is not supported"))
-                .hint("A default is that of the columns: ALTER TABLE .. ALTER COLUMN .. SET DEFAULT. Constraints are added and dropped."));
         } else {
             return Err(self.unexpected());
         };
         Ok(Statement::AlterDomain { name, change })
+    }
+
+    /// The expression of a default; NULL is none.
+    fn default(&mut self) -> Result<Option<String>> {
+        let (position, Defined { column, rules, key, numbered, .. }) = (self.unexpected(), self.definition("int DEFAULT ")?);
+        if !rules.is_empty() || key || numbered.is_some() || !column.nullable {
+            return Err(position);
+        }
+        Ok(column.default.filter(|default| !default.eq_ignore_ascii_case("null")))
     }
 
     /// `[CONSTRAINT name] CHECK (..)`

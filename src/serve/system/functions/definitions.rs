@@ -107,7 +107,7 @@ pub fn format_type(context: &SystemContext, row: Row) -> Result<Cell> {
     if oid == 0 {
         return Ok("-".into());
     }
-    let typmod = row[1].and_then(|m| m.parse().ok()).unwrap_or(-1);
+    let typmod = row[1].and_then(|m| m.parse().ok());
     Ok(names::type_name(context, oid, typmod).unwrap_or_else(|| "???".into()).into())
 }
 
@@ -218,11 +218,11 @@ fn proc(row: Row) -> Option<&'static Proc> {
 
 fn argument_types(context: &SystemContext, proc: &Proc) -> String {
     let types = proc.arguments.split_whitespace().map(|t| facts::number(t) as u32);
-    types.map(|t| names::type_name(context, t, -1).unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(", ")
+    types.map(|t| names::type_name(context, t, None).unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(", ")
 }
 
 fn result_type(context: &SystemContext, proc: &Proc) -> String {
-    let name = names::type_name(context, proc.returns, -1).unwrap_or_else(|| "-".into());
+    let name = names::type_name(context, proc.returns, None).unwrap_or_else(|| "-".into());
     if proc.returns_set { format!("SETOF {name}") } else { name }
 }
 

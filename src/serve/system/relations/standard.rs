@@ -159,7 +159,7 @@ fn numeric(ty: &PgType) -> [Cell; 3] {
         PgType::Float4 => binary(24, Cell::Null),
         PgType::Float8 => binary(53, Cell::Null),
         PgType::Numeric(Some((p, s))) => [Cell::Int((*p).into()), Cell::Int(10), Cell::Int((*s).into())],
-        PgType::Numeric(None) | PgType::Quotient(_) => [Cell::Null, Cell::Int(10), Cell::Null],
+        numeric if numeric.is_numeric() => [Cell::Null, Cell::Int(10), Cell::Null],
         _ => [Cell::Null, Cell::Null, Cell::Null],
     }
 }
@@ -259,7 +259,7 @@ pub fn routines(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("routine_schema", "pg_catalog".into()),
             ("routine_name", p.name.into()),
             ("routine_type", "FUNCTION".into()),
-            ("data_type", type_name(context, p.returns, -1).into()),
+            ("data_type", type_name(context, p.returns, None).into()),
             ("routine_body", "EXTERNAL".into()),
             ("external_language", "INTERNAL".into()),
             ("is_deterministic", yes_no(p.volatility == "i")),

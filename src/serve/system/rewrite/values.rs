@@ -1,5 +1,10 @@
-//! `VALUES (1, (SELECT min(a) FROM t)), (2, 3)`: DataFusion computes the rows of VALUES while it plans, before a subquery has a value. So
-//! they become `SELECT 1 AS column1, (SELECT ..) AS column2 UNION ALL SELECT 2, 3`.
+//! VALUES as DataFusion plans them.
+//!
+//! `VALUES (1, (SELECT min(a) FROM t)), (2, 3)`: it computes the rows while it plans, before a subquery has a value. So they become
+//! `SELECT 1 AS column1, (SELECT ..) AS column2 UNION ALL SELECT 2, 3`.
+//!
+//! `VALUES ('a'::varchar(3)), ('b')`: a cast notes its type in the metadata of its field where the Arrow type does not tell it, and
+//! DataFusion wants the rows of a column to have the same metadata. Where they have not, those casts are put into [`UNTOLD`].
 
 use std::ops::ControlFlow;
 
@@ -7,8 +12,13 @@ use sqlparser::ast::{Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, Se
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-/// Rewrites the VALUES of a query that have subqueries.
-pub fn with_subqueries(query: &mut Query) {
+use super::build::{call, take};
+use crate::data::PgType;
+use crate::func::type_of::UNTOLD;
+use crate::func::types::pg_type;
+
+/// Rewrites the VALUES of a query.
+pub fn plannable(query: &mut Query) {
     rewrite(&mut query.body);
 }
 
@@ -26,7 +36,28 @@ fn rewrite(body: &mut SetExpr) {
                 *body = union;
             }
         }
+        SetExpr::Values(values) if same_length(&values.rows) => alike(&mut values.rows),
         _ => {}
+    }
+}
+
+/// Makes the rows of each column note the same types.
+fn alike(rows: &mut [Parens<Vec<Expr>>]) {
+    for i in 0..rows.first().map_or(0, |row| row.content.len()) {
+        if rows.windows(2).any(|two| noted(&two[0].content[i]) != noted(&two[1].content[i])) {
+            for value in rows.iter_mut().map(|row| &mut row.content[i]).filter(|value| noted(value).is_some()) {
+                *value = call(UNTOLD, vec![take(value)]);
+            }
+        }
+    }
+}
+
+/// The type of a cast that stands in the metadata of its field.
+fn noted(expr: &Expr) -> Option<PgType> {
+    match expr {
+        Expr::Nested(inner) => noted(inner),
+        Expr::Cast { data_type, .. } => pg_type(data_type).ok().filter(|ty| !ty.field("", true).metadata().is_empty()),
+        _ => None,
     }
 }
 
