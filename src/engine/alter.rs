@@ -24,6 +24,7 @@ use super::node::Node;
 use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
+use super::table_locks::Mode;
 use crate::catalog::{Catalog, Change, Column, Constraint, Identity, Index, Name, Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
@@ -460,7 +461,7 @@ impl Session {
     async fn rewrite(&mut self, relation: &Arc<Relation>, altered: Relation, items: Vec<String>, what: &str) -> Result<Arc<Relation>> {
         let id = if altered.id == relation.id { self.engine.new_id() } else { altered.id };
         let altered = Relation { id, schemas: Default::default(), ..altered };
-        self.lock_exclusive(relation.id).await?;
+        self.lock_table(relation.id, Mode::Remove).await?;
         let is_stream = relation.kind == RelationKind::Stream;
         let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
         let order = if is_stream {

@@ -25,6 +25,7 @@ use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
 use super::signal::Reach;
+use super::table_locks::TableLocks;
 use super::{checkpoint, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
@@ -76,7 +77,7 @@ pub struct Engine {
     pub(super) last_tick: tokio::sync::Mutex<i64>,
     /// How far each sequence is.
     pub(super) counters: Counters,
-    locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
+    pub(super) locks: Arc<TableLocks>,
     next_process: AtomicI32,
     pub(super) view_state_bytes_max: usize,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -133,7 +134,7 @@ impl Engine {
             board: Board::default(),
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
-            locks: Mutex::default(),
+            locks: Arc::default(),
             next_process: AtomicI32::new(1),
             view_state_bytes_max: config.view_state_bytes_max,
             threads: Mutex::default(),
@@ -288,11 +289,6 @@ impl Engine {
             return Ok(());
         }
         self.runner.cut(&[node.relation.id], Purpose::Reach)?.wait().await.map(|_| ())
-    }
-
-    /// The lock of a table.
-    pub(super) fn lock_of(&self, id: RelationId) -> Arc<tokio::sync::RwLock<()>> {
-        self.locks.lock().entry(id).or_default().clone()
     }
 
     /// Seals the tail and takes a checkpoint; answers its position.

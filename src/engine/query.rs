@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::source_as_provider;
@@ -28,6 +29,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
+use crate::plan::by_key::ByKey;
 use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::result_types;
@@ -84,6 +86,34 @@ impl Session {
         let mut state = state.clone();
         enums::know(state.config_mut().options_mut(), self.catalog().enums());
         state
+    }
+
+    /// The options under which expressions are computed.
+    pub(super) fn options(&self) -> Arc<ConfigOptions> {
+        let mut options = self.zoned_state().config_options().clone();
+        let catalog = self.catalog();
+        if !catalog.enums().is_empty() {
+            enums::know(Arc::make_mut(&mut options), catalog.enums());
+        }
+        options
+    }
+
+    /// The time zone of the session, while that is not UTC.
+    pub(super) fn zone_name(&self) -> Option<String> {
+        self.zoned.as_ref().map(|(name, _)| name.clone())
+    }
+
+    /// The form of a planned query that tells keys of rows of that table, if it has it.
+    pub(super) async fn by_key(&self, planned: Planned, relation: &Arc<Relation>) -> Result<(Planned, Option<ByKey>)> {
+        if !ByKey::may_be(&planned.plan, relation, &planned.parameters) {
+            return Ok((planned, None));
+        }
+        let (state, relation) = (self.knowing(self.zoned_state()), relation.clone());
+        self.aside(move || {
+            let by_key = ByKey::of(&state, &planned.plan, &relation);
+            std::future::ready(Ok((planned, by_key)))
+        })
+        .await
     }
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.

@@ -1,9 +1,10 @@
 //! INSERT .. ON CONFLICT: rows whose key, or unique columns, are there already are left out, or become an UPDATE of the row that is there.
 //!
-//! The table's exclusive lock is held from before the rows are looked up until they are appended, so that what is there stays so. Cost:
-//! one probe for each row proposed.
+//! The rows' keys are locked, or the table, from before they are looked up until they are appended, so that what is there stays so.
+//! Cost: one probe for each row proposed.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
@@ -23,7 +24,6 @@ use crate::engine::session::{Parameters, Session};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
 use crate::plan::names::stored_schema;
-use crate::serve::cut::Readable;
 use crate::serve::table::TableRows;
 use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
 
@@ -62,6 +62,15 @@ pub(super) fn arbiters(relation: &Relation, conflict: &Conflict) -> Result<Vec<V
     }
 }
 
+/// True if nothing of the table is looked at but the rows of the keys proposed.
+pub(super) fn looks_at_keys_only(relation: &Relation, conflict: &Conflict) -> Result<bool> {
+    let reads = |e: &ast::Expr| matches!(e, ast::Expr::Subquery(_) | ast::Expr::Exists { .. } | ast::Expr::InSubquery { .. });
+    let stop = |e: &ast::Expr| if reads(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let given = conflict.update.iter().flat_map(|update| update.assignments.iter().map(|(_, value)| value).chain(&update.selection));
+    let alone = given.into_iter().all(|value| ast::visit_expressions(value, stop).is_continue());
+    Ok(alone && arbiters(relation, conflict)? == [relation.key.clone()])
+}
+
 /// DO UPDATE: the table's alias, the columns that are the same, and what is set.
 struct Merge<'a> {
     alias: &'a str,
@@ -80,7 +89,7 @@ struct Met {
 }
 
 impl Session {
-    /// What an INSERT writes of the rows proposed, in their order. The caller holds the table's exclusive lock.
+    /// What an INSERT writes of the rows proposed, in their order. The caller holds their lock.
     pub(super) async fn without_conflict(
         &self,
         relation: &Arc<Relation>,
@@ -225,9 +234,7 @@ impl Session {
         columns: &[usize],
         keys: &[ArrayRef],
     ) -> Result<RecordBatch> {
-        let cut = self.read_head(std::slice::from_ref(relation)).await?;
-        let Some(Readable::Rows(rows)) = cut.relations.get(&relation.id) else { return Err(Error::internal("a table has rows")) };
-        rows_among(relation, rows, columns, keys)
+        rows_among(relation, &self.read_now(relation).await?, columns, keys)
     }
 }
 
