@@ -13,7 +13,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// SQLSTATE codes in use, named as in PostgreSQL's appendix A ("PostgreSQL Error Codes").
 pub mod code {
-    macro_rules! codes { ($($name:ident = $value:literal;)*) => { $(#[doc = concat!("SQLSTATE ", $value)] pub const $name: &str = $value;)* } }
+    macro_rules! codes { ($($name:ident = $value:literal;)*) => {
+        $(#[doc = concat!("SQLSTATE ", $value)] pub const $name: &str = $value;)*
+        const ALL: &[(&str, &str)] = &[$((stringify!($name), $value)),*];
+    } }
     codes! {
         WARNING = "01000"; PRIVILEGE_NOT_REVOKED = "01006"; PRIVILEGE_NOT_GRANTED = "01007"; SUCCESS = "00000";
         CONNECTION_FAILURE = "08006"; PROTOCOL_VIOLATION = "08P01";
@@ -39,7 +42,7 @@ pub mod code {
         UNDEFINED_TABLE = "42P01"; RESERVED_NAME = "42939"; INVALID_NAME = "42602"; INVALID_CURSOR_DEFINITION = "42P11"; DUPLICATE_ALIAS = "42712"; ASSERT_FAILURE = "P0004"; UNDEFINED_PARAMETER = "42P02"; DUPLICATE_CURSOR = "42P03"; DUPLICATE_PREPARED = "42P05";
         ARRAY_SUBSCRIPT_ERROR = "2202E"; INVALID_ARGUMENT_FOR_WIDTH_BUCKET = "2201G"; INVALID_REGULAR_EXPRESSION = "2201B"; INVALID_ESCAPE_SEQUENCE = "22025";
         DUPLICATE_TABLE = "42P07"; DUPLICATE_SCHEMA = "42P06"; INVALID_TABLE_DEFINITION = "42P16"; INVALID_OBJECT_DEFINITION = "42P17";
-        INVALID_COLUMN_REFERENCE = "42P10"; INVALID_FOREIGN_KEY = "42830"; INDETERMINATE_DATATYPE = "42P18"; WINDOWING_ERROR = "42P20";
+        INVALID_COLUMN_REFERENCE = "42P10"; INVALID_FOREIGN_KEY = "42830"; INDETERMINATE_DATATYPE = "42P18"; AMBIGUOUS_PARAMETER = "42P08"; WINDOWING_ERROR = "42P20";
         DISK_FULL = "53100"; OUT_OF_MEMORY = "53200"; TOO_MANY_CONNECTIONS = "53300"; CONFIGURATION_LIMIT_EXCEEDED = "53400";
         PROGRAM_LIMIT_EXCEEDED = "54000"; STATEMENT_TOO_COMPLEX = "54001";
         OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"; OBJECT_IN_USE = "55006"; LOCK_NOT_AVAILABLE = "55P03"; CANT_CHANGE_RUNTIME_PARAM = "55P02";
@@ -47,6 +50,53 @@ pub mod code {
         CONFIG_FILE_ERROR = "F0000";
         IO_ERROR = "58030"; UNDEFINED_FILE = "58P01";
         INTERNAL = "XX000"; DATA_CORRUPTED = "XX001";
+        RAISE_EXCEPTION = "P0001"; NO_DATA_FOUND = "P0002"; TOO_MANY_ROWS = "P0003"; CASE_NOT_FOUND = "20000";
+        INVALID_FUNCTION_DEFINITION = "42P13"; FUNCTION_EXECUTED_NO_RETURN_STATEMENT = "2F005"; INVALID_TRANSACTION_TERMINATION = "2D000";
+    }
+
+    /// Conditions that stand for all of their class, and one that is called otherwise in PostgreSQL.
+    const CLASSES: [(&str, &str); 12] = [
+        ("connection_exception", "08000"),
+        ("integrity_constraint_violation", "23000"),
+        ("invalid_transaction_state", "25000"),
+        ("transaction_rollback", "40000"),
+        ("syntax_error_or_access_rule_violation", "42000"),
+        ("insufficient_resources", "53000"),
+        ("program_limit_exceeded", "54000"),
+        ("object_not_in_prerequisite_state", "55000"),
+        ("operator_intervention", "57000"),
+        ("system_error", "58000"),
+        ("plpgsql_error", "P0000"),
+        ("internal_error", "XX000"),
+    ];
+
+    /// SQLSTATEs of users that are kept at most; see [`own`].
+    const OWN_MAX: usize = 1_000;
+
+    /// The SQLSTATE of a condition by its name in lower case, as PL/pgSQL names it.
+    pub fn named(condition: &str) -> Option<&'static str> {
+        let class = CLASSES.iter().find(|(name, _)| *name == condition);
+        let one = || ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(condition));
+        class.or_else(one).map(|(_, state)| *state)
+    }
+
+    /// A SQLSTATE that a user's RAISE names. It is kept for as long as the server runs; when there are too many, [`RAISE_EXCEPTION`]
+    /// stands for one that is new.
+    pub fn own(state: &str) -> &'static str {
+        static OWN: parking_lot::Mutex<Vec<&'static str>> = parking_lot::Mutex::new(Vec::new());
+        if let Some((_, known)) = ALL.iter().find(|(_, known)| *known == state) {
+            return known;
+        }
+        let mut own = OWN.lock();
+        match own.iter().find(|known| **known == state) {
+            Some(known) => known,
+            None if own.len() >= OWN_MAX => RAISE_EXCEPTION,
+            None => {
+                let kept: &'static str = String::from(state).leak();
+                own.push(kept);
+                kept
+            }
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub const ORDERED_STEP_EVENTS_MAX: u64 = 1 << 16;
 pub const CHUNK_ROWS_MAX: usize = 65_536;
 /// Savepoints of one transaction at one time.
 pub const SAVEPOINTS_MAX: usize = 1_000;
+/// How deep blocks of PL/pgSQL may nest, and calls of functions by functions.
+pub const PROCEDURE_DEPTH_MAX: usize = 40;
 /// How long a statement waits for a table lock before it gives up with 40P01, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 10_000;
 /// A reader of a view that depends on the time takes the last tick for the present while it is younger than this, in microseconds.

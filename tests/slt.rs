@@ -46,6 +46,7 @@ scripts!("":
     errors,
     explain,
     failed_views,
+    functions,
     functions_in_from,
     grouping_sets,
     joins,

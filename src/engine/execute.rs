@@ -28,8 +28,9 @@ impl Session {
         planned.map_err(|e| self.doubt.lock().take().unwrap_or_else(|| located(text, self.worded(e))))
     }
 
-    async fn plan_parsed(&mut self, text: &str, mut statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
+    pub(super) async fn plan_parsed(&mut self, text: &str, statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
         self.refuse_in_failed(&statement)?;
+        let mut statement = self.with_calls(statement)?;
         self.fill_defaults(&mut statement)?;
         let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();
         let (parameters, columns, way) = match &statement {
@@ -43,6 +44,10 @@ impl Session {
             Statement::Locking { query, .. } => {
                 let planned = self.plan_query(query, types).await?;
                 (planned.parameters, Some(planned.columns), Way::Statement)
+            }
+            Statement::Calling { calls, then } => {
+                let (parameters, columns) = self.describe_calling(calls, then, types).await?;
+                (parameters, columns, Way::Statement)
             }
             Statement::WithChanges { changes, then } => {
                 let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
@@ -130,7 +135,7 @@ impl Session {
         }
         if prepared.statement.defines() {
             self.begin_alone();
-            let done = self.run_definition(prepared).await;
+            let done = self.run_definition(prepared, &parameters).await;
             return self.end_alone(done).await;
         }
         let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
@@ -182,10 +187,10 @@ impl Session {
         Arc::new(Prepared { parameters, columns, text, path, enums, statement, way })
     }
 
-    /// Runs a statement of our own making, in the transaction that is open.
-    pub(super) async fn run_text(&mut self, text: &str) -> Result<()> {
-        let prepared = Arc::new(self.plan_parsed(text, parse(text)?, &[]).await?);
-        self.run_planned(&prepared, Parameters::default()).await.map(|_| ())
+    /// Runs a statement within another, in the transaction that is open.
+    pub(super) async fn run_inside(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
+        let done = self.run_planned(&self.with_labels(prepared), parameters).await;
+        done.map_err(|e| with_schema(&self.catalog(), self.worded(e)))
     }
 
     async fn run_statement(&mut self, prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
@@ -277,7 +282,7 @@ impl Session {
     }
 
     /// Runs a statement that changes the catalog, in the transaction that is open.
-    async fn run_definition(&mut self, prepared: &Prepared) -> Result<Response> {
+    async fn run_definition(&mut self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateTemporary { create, on_commit } => {
                 let Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused: _ } =
@@ -337,6 +342,15 @@ impl Session {
                 self.run_block(block).await?;
                 "DO".into()
             }
+            Statement::CreateFunction { function, replace } => {
+                self.create_function(function, *replace)?;
+                "CREATE FUNCTION".into()
+            }
+            Statement::DropFunctions { names, if_exists } => {
+                self.drop_functions(names, *if_exists)?;
+                "DROP FUNCTION".into()
+            }
+            Statement::Calling { calls, then } => return self.run_calling(calls, then, prepared, parameters).await,
             Statement::AlterType { name, domain, change } => {
                 self.alter_type(name, *domain, change).await?;
                 if *domain { "ALTER DOMAIN" } else { "ALTER TYPE" }.into()

@@ -15,7 +15,7 @@
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
 //!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]).
-//! 10. Temporary tables ([`temporary`]) are their session's alone.
+//! 10. Temporary tables ([`temporary`]) are their session's alone, and so are functions ([`plpgsql`]).
 //! 11. How far long work is, [`progress`] counts and tells.
 //! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
@@ -24,7 +24,6 @@
 mod acts;
 mod advisory;
 pub mod alter;
-mod block;
 pub mod checkpoint;
 mod comment;
 pub mod constraints;
@@ -51,6 +50,7 @@ pub mod notify;
 pub mod own;
 mod path;
 pub mod planning;
+mod plpgsql;
 pub mod privileges;
 pub mod progress;
 pub mod query;

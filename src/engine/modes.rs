@@ -102,6 +102,9 @@ fn reads_only(statement: &Statement) -> bool {
                 | Ksql::Control { .. }
         ),
         Statement::Query(_)
+        // What is in a body is looked at when it runs.
+        | Statement::Do(_)
+        | Statement::Calling { .. }
         | Statement::CreateTemporary { .. }
         | Statement::LockTables { .. }
         | Statement::CopyOut { .. }

@@ -173,6 +173,8 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let relations = relations_of(&plan)?;
     let enums = names.scope.enums();
     let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
+    // Places of one parameter may tell several types: `$1 = $1 + 1`.
+    let plan = if plan.get_parameter_types().is_err() { crate::plan::parameters::declared(plan, types)? } else { plan };
     let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
@@ -258,7 +260,11 @@ pub fn relations_of(plan: &LogicalPlan) -> Result<Vec<Arc<Relation>>> {
 }
 
 fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Vec<PgType>> {
-    let inferred: HashMap<String, Option<DataType>> = plan.get_parameter_types()?;
+    let inferred: HashMap<String, Option<DataType>> = plan.get_parameter_types().map_err(|e| {
+        Error::new(code::AMBIGUOUS_PARAMETER, "inconsistent types deduced for a parameter")
+            .detail(e.strip_backtrace())
+            .hint("Cast the parameter in each of its places.")
+    })?;
     let told = crate::plan::parameters::types(plan)?;
     let number = |name: &String| name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
     let count = inferred.keys().map(number).max().unwrap_or(0).max(declared.len());

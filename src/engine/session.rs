@@ -171,6 +171,8 @@ pub struct Session {
     pub(super) temporary: Temporary,
     /// What the data-modifying CTEs of the statement at hand have answered, by their names.
     pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
+    /// How many calls of functions with bodies are under way, each within the one before.
+    pub(super) calls: usize,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// What was set in ksqlDB's dialect.
@@ -257,6 +259,7 @@ impl Session {
             cancel: Arc::default(),
             temporary: Temporary::default(),
             results: vec![],
+            calls: 0,
             doubt: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
@@ -553,6 +556,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
+        self.calls = 0;
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();

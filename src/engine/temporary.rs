@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::events::upserts;
+use super::plpgsql::Functions;
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::catalog::{Catalog, Change, Name, Relation, RelationId, TEMPORARY_NAME};
@@ -35,6 +36,8 @@ pub struct TemporaryTable {
 #[derive(Clone, Default)]
 pub struct Temporary {
     pub tables: Vec<TemporaryTable>,
+    /// What CREATE FUNCTION has made.
+    pub functions: Functions,
     pub batches: Vec<(LogId, RecordBatch)>,
 }
 
@@ -61,7 +64,10 @@ impl Session {
 
     /// A transaction that begins now.
     pub(super) fn open(&self) -> Transaction {
-        Transaction::over(self.temporary.tables.clone(), self.temporary.batches.clone())
+        let Temporary { tables, functions, batches } = self.temporary.clone();
+        let mut transaction = Transaction::over(tables, batches);
+        transaction.functions = functions;
+        transaction
     }
 
     /// Adds a table, in the transaction that is open. Errors: 42P07 if there is one of its name already.
@@ -137,7 +143,7 @@ impl Session {
         let (ours, shared) = std::mem::take(&mut transaction.batches).into_iter().partition(|(log, _)| is_ours(log));
         transaction.batches = shared;
         let folding = Transaction::over(vec![], ours);
-        let mut kept = Temporary::default();
+        let mut kept = Temporary { functions: std::mem::take(&mut transaction.functions), ..Temporary::default() };
         for table in tables.into_iter().filter(|t| t.on_commit != OnCommit::Drop) {
             let id = table.relation.id;
             if table.on_commit == OnCommit::PreserveRows {

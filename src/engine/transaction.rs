@@ -23,6 +23,7 @@ use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
 use super::own::Overlays;
+use super::plpgsql::Functions;
 use super::session::{Response, Session};
 use super::table_locks::TableLock;
 use super::temporary::TemporaryTable;
@@ -66,6 +67,7 @@ struct Savepoint {
     bytes: usize,
     definitions: Option<Definitions>,
     temporary: Vec<TemporaryTable>,
+    functions: Functions,
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
@@ -94,6 +96,8 @@ pub struct Transaction {
     pub definitions: Option<Definitions>,
     /// Temporary tables; their events are among the batches.
     pub temporary: Vec<TemporaryTable>,
+    /// Functions of the session.
+    pub functions: Functions,
     /// Held from the first change of the catalog on.
     pub defining: Option<OwnedMutexGuard<()>>,
     /// Relations that statements of ksqlDB's dialect have created in it: they are there already.
@@ -403,6 +407,7 @@ impl Session {
             bytes: transaction.bytes,
             definitions: transaction.definitions.clone(),
             temporary: transaction.temporary.clone(),
+            functions: transaction.functions.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
             told: self.acts.told(),
@@ -444,6 +449,7 @@ impl Session {
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.definitions = saved.definitions.clone();
         transaction.temporary = saved.temporary.clone();
+        transaction.functions = saved.functions.clone();
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);
         let settings = transaction.settings.split_off(saved.settings);

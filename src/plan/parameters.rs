@@ -50,13 +50,21 @@ pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {
 /// The plan with parameters of these types wherever their places did not tell one: what they are part of gets its type from them.
 /// Cost O(plan).
 pub fn typed(plan: LogicalPlan, types: &[PgType]) -> DfResult<LogicalPlan> {
-    let field = |number: usize| types.get(number.checked_sub(1)?).map(|ty| Arc::new(ty.field("", true)));
-    let place = |expr: Expr| match number(&expr).and_then(field) {
-        Some(field) => match expr {
-            Expr::Placeholder(place) => Transformed::yes(Expr::Placeholder(Placeholder { field: Some(field), ..place })),
-            other => Transformed::no(other),
+    with_types(plan, |place| if place.field.is_none() { types.get(index(place)?) } else { None })
+}
+
+/// The plan with the types that the client has declared, whatever the places of parameters tell. Cost O(plan).
+pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<LogicalPlan> {
+    with_types(plan, |place| types.get(index(place)?)?.as_ref().filter(|ty| **ty != PgType::Unknown))
+}
+
+fn with_types<'a>(plan: LogicalPlan, ty: impl Fn(&Placeholder) -> Option<&'a PgType>) -> DfResult<LogicalPlan> {
+    let place = |expr: Expr| match expr {
+        Expr::Placeholder(place) => match ty(&place).map(|ty| Arc::new(ty.field("", true))) {
+            Some(field) => Transformed::yes(Expr::Placeholder(Placeholder { field: Some(field), ..place })),
+            None => Transformed::no(Expr::Placeholder(place)),
         },
-        None => Transformed::no(expr),
+        expr => Transformed::no(expr),
     };
     let node = |node: LogicalPlan| {
         let names = NamePreserver::new(&node);
@@ -144,6 +152,11 @@ impl Found {
             }
         }
     }
+}
+
+/// The number of a parameter, from 0.
+fn index(place: &Placeholder) -> Option<usize> {
+    place.id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
 /// The number of a parameter whose type is not known.

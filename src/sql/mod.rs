@@ -11,7 +11,8 @@
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
-//! 6. [`located`] finds what a later error names in the text.
+//! 6. [`plpgsql`] reads the bodies of DO and of functions, and the SQL in them as a statement of its own.
+//! 7. [`located`] finds what a later error names in the text.
 //!
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.
@@ -30,6 +31,7 @@ mod misspelt;
 mod nested_joins;
 pub mod nesting;
 pub mod parse;
+pub mod plpgsql;
 pub mod refused;
 pub mod reserved;
 pub mod respell;

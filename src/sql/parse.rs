@@ -100,10 +100,13 @@ impl Reader<'_> {
             ["create", "stream", _] => self.create_relation(RelationKind::Stream),
             ["create", "table", _] => self.create_permanent(),
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
+            ["create", "or", "replace"] if self.word(3) == "function" => self.create_function(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
             ["create", "type", _] => self.create_type(),
             ["do", ..] => self.do_block(),
+            ["create", "function", _] => self.create_function(),
+            ["drop", "function", _] => self.drop_functions(),
             ["alter", "type", _] => self.alter_type(),
             ["drop", "type" | "domain", _] => self.drop_types(),
             ["create", "domain", _] => self.create_domain(),
@@ -517,12 +520,12 @@ impl Reader<'_> {
 
 mod absent;
 mod alter;
-mod blocks;
 mod comment;
 mod copy;
 mod create_as;
 mod cursors;
 mod domains;
+mod functions;
 mod locks;
 mod notify;
 mod roles;

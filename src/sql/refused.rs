@@ -11,11 +11,10 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("alter", "", "Create the relation anew under another name, and fill it with INSERT INTO .. SELECT."),
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
-    ("create", "function", "Write the expression into the query, or make a view of it."),
-    ("create", "procedure", "There is no procedural language; send the statements one by one."),
+    ("create", "procedure", "DO runs a block; CREATE FUNCTION pg_temp.name makes a function for the session."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
     ("create", "unlogged", "Everything is a log here: leave the word out, or SET synchronous_commit = off."),
-    ("call", "", "There are no procedures; send the statements one by one."),
+    ("call", "", "There are no procedures; SELECT a function."),
     ("merge", "", "INSERT into a table with a primary key replaces rows; UPDATE and DELETE take subqueries."),
     ("reindex", "", "Leave it out: indexes are kept by themselves."),
     ("cluster", "", "Leave it out: there is nothing to cluster."),
@@ -39,7 +38,7 @@ mod tests {
         let cases = [
             ("create database d", "CREATE DATABASE is not supported", "--data"),
             ("reindex table t", "REINDEX is not supported", "indexes"),
-            ("do $$ begin perform 1; end $$", "PERFORM is not supported in DO", "procedural"),
+            ("call f()", "CALL is not supported", "function"),
         ];
         for (sql, message, hint) in cases {
             let e = parse(sql).unwrap_err();

@@ -9,8 +9,8 @@ use super::split::char_position;
 
 /// What stands in the place of a password.
 const MASK: &str = "'********'";
-/// Statements that may have a password in them, by their first word; the last three have a statement inside.
-const FIRST: [&str; 5] = ["create", "alter", "prepare", "explain", "set"];
+/// Statements that may have a password in them, by their first word; those behind the second may have a statement inside.
+const FIRST: [&str; 6] = ["create", "alter", "prepare", "explain", "set", "do"];
 
 /// The text without passwords: in a statement about roles no string literal is left, in any other none that follows the word PASSWORD.
 pub fn redacted(text: &str) -> Cow<'_, str> {
@@ -24,7 +24,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
         return Cow::Owned(format!("{}{}", &text[..end], if end < text.len() { MASK } else { "" }));
     };
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
-    let about_roles = is_about_roles(&tokens);
+    let about_roles = is_about_roles(&tokens) || has_body(&tokens) && text.to_ascii_lowercase().contains("password");
     let offset = |location| {
         let characters = char_position(text, location) - 1;
         text.char_indices().nth(characters).map_or(text.len(), |(i, _)| i)
@@ -59,6 +59,11 @@ fn is_about_roles(tokens: &[TokenWithSpan]) -> bool {
     pairs.any(|pair| matches!(word(&pair[0]).as_str(), "create" | "alter") && matches!(word(&pair[1]).as_str(), "role" | "user" | "group"))
 }
 
+/// True for DO and CREATE FUNCTION, whose literals are statements that may be about roles.
+fn has_body(tokens: &[TokenWithSpan]) -> bool {
+    tokens.iter().take(4).any(|token| matches!(word(token).as_str(), "do" | "function"))
+}
+
 fn word(token: &TokenWithSpan) -> String {
     match &token.token {
         Token::Word(w) if w.quote_style.is_none() => w.value.to_ascii_lowercase(),
@@ -90,6 +95,9 @@ mod tests {
             ("CREATE USER a PASWORD E'sec\\'ret'", "CREATE USER a PASWORD '********'"),
             ("PREPARE p AS CREATE ROLE a PASSWORD 'secret'", "PREPARE p AS CREATE ROLE a PASSWORD '********'"),
             ("CREATE ROLE a PASSWORD 'secret", "CREATE ROLE a PASSWORD '********'"),
+            ("DO $$ BEGIN CREATE ROLE a PASSWORD 'secret'; END $$", "DO '********'"),
+            ("DO $$ BEGIN CREATE TABLE t (a int); END $$", "DO $$ BEGIN CREATE TABLE t (a int); END $$"),
+            ("CREATE FUNCTION f() AS 'ALTER USER a PASSWORD ''b''' LANGUAGE sql", "CREATE FUNCTION f() AS '********' LANGUAGE sql"),
             ("CREATE VIEW v AS SELECT 'x' AS password", "CREATE VIEW v AS SELECT 'x' AS password"),
             ("SELECT 'x' WHERE password = 'y'", "SELECT 'x' WHERE password = 'y'"),
         ];

@@ -44,18 +44,18 @@ pub fn char_position(sql: &str, location: Location) -> usize {
 }
 
 /// Byte offsets by (line, column), asked for in rising order.
-struct LineIndex<'a> {
+pub(super) struct LineIndex<'a> {
     sql: &'a str,
     line: u64,
     start: usize,
 }
 
 impl<'a> LineIndex<'a> {
-    fn new(sql: &'a str) -> Self {
+    pub(super) fn new(sql: &'a str) -> Self {
         LineIndex { sql, line: 1, start: 0 }
     }
 
-    fn byte(&mut self, at: Location) -> usize {
+    pub(super) fn byte(&mut self, at: Location) -> usize {
         while self.line < at.line {
             let rest = &self.sql[self.start..];
             self.start += rest.find('\n').map_or(rest.len(), |i| i + 1);

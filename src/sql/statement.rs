@@ -1,9 +1,11 @@
 //! What a client can ask for.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sqlparser::ast;
 
+use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
@@ -53,8 +55,23 @@ pub enum Statement {
         name: Name,
         change: DomainChange,
     },
-    /// DO of a plain block.
-    Do(Block),
+    /// DO
+    Do(Box<Block>),
+    /// `CREATE [OR REPLACE] FUNCTION`
+    CreateFunction {
+        function: Box<Function>,
+        replace: bool,
+    },
+    /// DROP FUNCTION: names, and the types of parameters where they are given.
+    DropFunctions {
+        names: Vec<(Name, Option<Vec<ast::DataType>>)>,
+        if_exists: bool,
+    },
+    /// A statement that calls functions with bodies; they run before it.
+    Calling {
+        calls: Vec<Call>,
+        then: Box<Statement>,
+    },
     AlterType {
         name: Name,
         /// It is to be a domain.
@@ -286,7 +303,7 @@ pub enum Statement {
 }
 
 impl Statement {
-    /// True for statements that change the catalog in their transaction.
+    /// True for statements that change the catalog in their transaction, or run others that may.
     pub fn defines(&self) -> bool {
         use Statement as S;
         match self {
@@ -296,7 +313,8 @@ impl Statement {
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
             S::CreateIndex { .. } | S::DropIndex { .. } => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
-            S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } | S::Do(_) => true,
+            S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
+            S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
             S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
             S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
             _ => false,
@@ -396,6 +414,16 @@ pub struct Change {
     pub from: Vec<ast::TableWithJoins>,
     pub selection: Option<ast::Expr>,
     pub returning: Option<Vec<ast::SelectItem>>,
+}
+
+/// A call of a function with a body.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub function: Arc<Function>,
+    /// One for each parameter that is given, in their order.
+    pub arguments: Vec<ast::Expr>,
+    /// The name under which the statement that calls it reads its rows.
+    pub answer: String,
 }
 
 /// A change of data in WITH.
@@ -560,23 +588,6 @@ pub enum Alteration {
     SetSchema(String),
     /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
-}
-
-/// Definitions that take effect together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Block {
-    pub statements: Vec<String>,
-    /// The errors after which none of them has any.
-    pub caught: Vec<Caught>,
-}
-
-/// What a block catches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caught {
-    /// An error of that SQLSTATE.
-    Code(&'static str),
-    /// Any error.
-    Others,
 }
 
 /// A type as a statement names it.

@@ -6,12 +6,11 @@ use crate::error::{Error, Result, code};
 use crate::sql::statement::Statement;
 
 /// Kinds that there are none of.
-const KINDS: [&str; 10] =
-    ["function", "procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
+const KINDS: [&str; 9] = ["procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 3] =
-    [("uuid-ossp", "uuid_generate_v4()"), ("pgcrypto", "gen_random_uuid()"), ("plpgsql", "nothing: there is no procedural language")];
+    [("uuid-ossp", "uuid_generate_v4()"), ("pgcrypto", "gen_random_uuid()"), ("plpgsql", "DO, and functions of a session")];
 
 impl Reader<'_> {
     /// True at `DROP kind` of a kind that there is none of.

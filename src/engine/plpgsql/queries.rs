@@ -1,0 +1,283 @@
+//! SQL of a body: planned and run as any statement of the session, with variables for parameters.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::DataType;
+use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+use super::Cell;
+use super::frame::{Frame, Place};
+use super::run::Run;
+use crate::catalog::{Catalog, Name, Scope};
+use crate::data::PgType;
+use crate::data::decode::ColumnBuilder;
+use crate::data::encode::cell_text;
+use crate::engine::session::{Column, Parameters, Prepared, Response};
+use crate::error::{Error, Result, code};
+use crate::sql::parse;
+use crate::sql::plpgsql::bind::{self, Variables};
+use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
+use crate::sql::statement::Statement as Sql;
+
+/// A statement of a body that was planned before.
+pub(super) struct Site {
+    prepared: Arc<Prepared>,
+    /// What its parameters are.
+    places: Vec<Place>,
+    types: Vec<PgType>,
+    catalog: Arc<Catalog>,
+}
+
+/// Rows that a statement answers, one after the other.
+pub(super) struct Answer {
+    pub columns: Vec<Column>,
+    stream: SendableRecordBatchStream,
+    batch: Option<RecordBatch>,
+    at: usize,
+}
+
+/// What a statement did.
+pub(super) enum Outcome {
+    Rows(Answer),
+    /// The number of rows it changed, if it is a statement that changes rows.
+    Done(Option<usize>),
+}
+
+/// Looks names up among the variables, and gives each its parameter.
+struct Binder<'a> {
+    frame: &'a Frame,
+    scope: Scope,
+    conflict: Conflict,
+    places: Vec<Place>,
+}
+
+impl Binder<'_> {
+    fn at(&mut self, place: Place) -> usize {
+        match self.places.iter().position(|known| *known == place) {
+            Some(i) => i + 1,
+            None => {
+                self.places.push(place);
+                self.places.len()
+            }
+        }
+    }
+}
+
+impl Variables for Binder<'_> {
+    fn parameter(&mut self, path: &[String], seen: &[Name]) -> Result<Option<usize>> {
+        let Some(place) = self.frame.find(path) else { return self.frame.refuse_field(path).map(|()| None) };
+        let of_column = |name: &Name| self.scope.find(name).is_some_and(|r| path.len() == 1 && r.columns.iter().any(|c| c.name == path[0]));
+        match self.conflict {
+            Conflict::Error if seen.iter().any(of_column) => {
+                Err(Error::new(code::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", path[0]))
+                    .detail("It could refer to either a PL/pgSQL variable or a table column.")
+                    .hint("Call the variable otherwise, or qualify the column with its table."))
+            }
+            Conflict::Column if seen.iter().any(of_column) => Ok(None),
+            _ => Ok(Some(self.at(place))),
+        }
+    }
+
+    fn positional(&mut self, n: usize) -> Result<usize> {
+        let place = self.frame.input(n).ok_or_else(|| Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${n}")))?;
+        Ok(self.at(place))
+    }
+}
+
+impl Run<'_> {
+    /// Runs a statement of SQL.
+    pub(super) async fn sql(&mut self, sql: &Embedded) -> Result<Outcome> {
+        let (prepared, values) = self.prepare(sql.id, &sql.text, &sql.statement).await?;
+        self.execute(&prepared, values).await
+    }
+
+    /// The value of an expression. Errors: 42601 for several columns, 21000 for several rows.
+    pub(super) async fn value(&mut self, expression: &Expression) -> Result<Cell> {
+        let sql = Sql::Query(expression.query.clone());
+        let (prepared, values) = self.prepare(expression.id, &expression.text, &sql).await?;
+        let Outcome::Rows(mut answer) = self.execute(&prepared, values).await? else {
+            return Err(Error::internal("an expression is a query"));
+        };
+        let [column] = answer.columns.as_slice() else {
+            let message = format!("query \"SELECT {}\" returned {} columns", expression.text, answer.columns.len());
+            return Err(Error::syntax(message));
+        };
+        let ty = column.ty.clone();
+        let Some(row) = self.next(&mut answer).await? else { return Ok(Cell { ty, text: None }) };
+        if self.next(&mut answer).await?.is_some() {
+            return Err(Error::new(
+                code::CARDINALITY_VIOLATION,
+                format!("query \"SELECT {}\" returned more than one row", expression.text),
+            ));
+        }
+        row.into_iter().next().ok_or_else(|| Error::internal("a row has its columns"))
+    }
+
+    /// The value of a condition, as boolean.
+    pub(super) async fn is_true(&mut self, condition: &Expression) -> Result<bool> {
+        let cell = self.value(condition).await?;
+        Ok(self.converted(cell, &PgType::Bool, None).await?.is_true())
+    }
+
+    /// Runs a text. Errors: 22004 for NULL.
+    pub(super) async fn dynamic(&mut self, dynamic: &Dynamic) -> Result<Outcome> {
+        let text = self.value(&dynamic.text).await?;
+        let null = || Error::new(code::NULL_VALUE_NOT_ALLOWED, "query string argument of EXECUTE is null");
+        let text = text.text.ok_or_else(null)?;
+        let mut values = Vec::with_capacity(dynamic.using.len());
+        for value in &dynamic.using {
+            values.push(self.value(value).await?);
+        }
+        self.text(&text, values).await
+    }
+
+    /// Runs a text with parameters.
+    async fn text(&mut self, text: &str, values: Vec<Cell>) -> Result<Outcome> {
+        let statement = parse(text)?;
+        if ends_transaction(&statement) {
+            return Err(super::unsupported("EXECUTE of transaction commands is not implemented", "Use a block with an EXCEPTION clause."));
+        }
+        let types: Vec<Option<PgType>> = values.iter().map(|cell| Some(cell.ty.clone())).collect();
+        let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &types)).await?);
+        self.execute(&prepared, values).await
+    }
+
+    /// The rows of a query of our own making.
+    pub(super) async fn asked(&mut self, text: &str, values: Vec<Cell>) -> Result<Answer> {
+        match Box::pin(self.text(text, values)).await? {
+            Outcome::Rows(answer) => Ok(answer),
+            Outcome::Done(_) => Err(Error::internal("a query has rows")),
+        }
+    }
+
+    /// The rows of a loop or of RETURN QUERY. Errors: 42601 for a statement without rows.
+    pub(super) async fn rows(&mut self, rows: &Rows) -> Result<Answer> {
+        let outcome = match rows {
+            Rows::Query(sql) => self.sql(sql).await?,
+            Rows::Dynamic(dynamic) => self.dynamic(dynamic).await?,
+        };
+        match outcome {
+            Outcome::Rows(answer) => Ok(answer),
+            Outcome::Done(_) => Err(Error::syntax("cannot open a query that returns no rows").hint("Add RETURNING to a change of rows.")),
+        }
+    }
+
+    /// The next row of an answer.
+    pub(super) async fn next(&mut self, answer: &mut Answer) -> Result<Option<Vec<Cell>>> {
+        loop {
+            if let Some(batch) = answer.batch.as_ref().filter(|batch| answer.at < batch.num_rows()) {
+                let style = self.session.settings.style();
+                let mut row = Vec::with_capacity(answer.columns.len());
+                for (column, array) in answer.columns.iter().zip(batch.columns()) {
+                    let mut text = Vec::new();
+                    cell_text(array, answer.at, &column.ty, &style, &mut text)?;
+                    row.push(Cell { ty: column.ty.clone(), text: shown(array, answer.at, text) });
+                }
+                answer.at += 1;
+                return Ok(Some(row));
+            }
+            match answer.stream.next().await {
+                Some(batch) => (answer.batch, answer.at) = (Some(batch?), 0),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// A value as one of another type, by the rules of an assignment.
+    pub(super) async fn converted(&mut self, cell: Cell, to: &PgType, domain: Option<&Name>) -> Result<Cell> {
+        if domain.is_none() && (cell.ty == *to || cell.text.is_none()) {
+            return Ok(Cell { ty: to.clone(), text: cell.text });
+        }
+        if domain.is_none() && reads_as(&cell.ty, to) {
+            let text = cell.text.unwrap_or_default();
+            let mut builder = ColumnBuilder::new(to, 1).in_zone(self.session.settings.zone());
+            builder.append_text(&text)?;
+            let (array, mut text) = (builder.finish(), Vec::new());
+            cell_text(&array, 0, to, &self.session.settings.style(), &mut text)?;
+            return Ok(Cell { ty: to.clone(), text: shown(&array, 0, text) });
+        }
+        let name = match domain {
+            Some(Name { schema: Some(schema), name }) => {
+                format!("{}.{}", crate::data::quoting::ident(schema), crate::data::quoting::ident(name))
+            }
+            Some(Name { schema: None, name }) => crate::data::quoting::ident(name).to_string(),
+            None => to.to_string(),
+        };
+        let mut answer = self.asked(&format!("SELECT CAST($1 AS {name})"), vec![cell]).await?;
+        let row = self.next(&mut answer).await?;
+        let cell = row.and_then(|row| row.into_iter().next()).ok_or_else(|| Error::internal("a cast has a value"))?;
+        Ok(Cell { ty: to.clone(), text: cell.text })
+    }
+
+    /// A statement of the body with parameters in the places of variables, planned, and their values.
+    async fn prepare(&mut self, id: usize, text: &str, statement: &Sql) -> Result<(Arc<Prepared>, Vec<Cell>)> {
+        let catalog = self.session.catalog();
+        if let Some(site) = self.sites.get(&id).filter(|site| Arc::ptr_eq(&site.catalog, &catalog)) {
+            let values = self.cells(&site.places)?;
+            if values.iter().map(|cell| &cell.ty).eq(&site.types) {
+                return Ok((site.prepared.clone(), values));
+            }
+        }
+        let mut statement = statement.clone();
+        let mut binder = Binder { frame: &self.frame, scope: self.session.scope(), conflict: self.conflict, places: vec![] };
+        bind::statement(&mut statement, &mut binder)?;
+        let places = binder.places;
+        let values = self.cells(&places)?;
+        let types: Vec<PgType> = values.iter().map(|cell| cell.ty.clone()).collect();
+        let declared: Vec<Option<PgType>> = types.iter().cloned().map(Some).collect();
+        let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &declared)).await?);
+        self.sites.insert(id, Site { prepared: prepared.clone(), places, types, catalog });
+        Ok((prepared, values))
+    }
+
+    fn cells(&self, places: &[Place]) -> Result<Vec<Cell>> {
+        places.iter().map(|place| self.frame.cell(*place)).collect()
+    }
+
+    async fn execute(&mut self, prepared: &Arc<Prepared>, values: Vec<Cell>) -> Result<Outcome> {
+        // A statement may have fewer parameters than a text was given values.
+        let values: Vec<Option<Bytes>> =
+            values.into_iter().take(prepared.parameters.len().max(1)).map(|cell| cell.text.map(Bytes::from)).collect();
+        let parameters = Parameters { binary: vec![], values };
+        let response = Box::pin(self.session.run_inside(prepared, parameters)).await?;
+        Ok(match response {
+            Response::Rows { columns, stream, .. } => Outcome::Rows(Answer { columns, stream, batch: None, at: 0 }),
+            Response::Batch { columns, batch, .. } => {
+                let stream = datafusion::physical_plan::memory::MemoryStream::try_new(vec![], batch.schema(), None)?;
+                Outcome::Rows(Answer { columns: columns.to_vec(), stream: Box::pin(stream), batch: Some(batch), at: 0 })
+            }
+            Response::Done(tag) => {
+                let counts = ["INSERT", "UPDATE", "DELETE", "SELECT", "MERGE"].contains(&tag.split(' ').next().unwrap_or_default());
+                Outcome::Done(if counts { tag.rsplit(' ').next().and_then(|n| n.parse().ok()) } else { None })
+            }
+            Response::Empty => Outcome::Done(None),
+            Response::CopyIn(_) | Response::CopyOut(_) | Response::OnPortals(_) => {
+                return Err(super::unsupported("the statement talks to the client", "Send it outside of the block."));
+            }
+        })
+    }
+}
+
+/// The text of a value, unless that is NULL.
+pub(super) fn shown(array: &dyn Array, row: usize, text: Vec<u8>) -> Option<String> {
+    let is_null = array.is_null(row) || *array.data_type() == DataType::Null;
+    (!is_null).then(|| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// True if the text of a value of one type is what the other reads for the same value.
+fn reads_as(from: &PgType, to: &PgType) -> bool {
+    let is_text = |ty: &PgType| matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Name | PgType::Unknown);
+    let is_integer = |ty: &PgType| matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8);
+    let is_number = |ty: &PgType| is_integer(ty) || matches!(ty, PgType::Numeric(_) | PgType::Float8);
+    is_text(from) || is_integer(from) && (is_number(to) || is_text(to)) || is_text(to) && *from != PgType::Bool
+}
+
+fn ends_transaction(statement: &Sql) -> bool {
+    matches!(
+        statement,
+        Sql::Begin(_) | Sql::Commit { .. } | Sql::Rollback { .. } | Sql::Savepoint(_) | Sql::Release(_) | Sql::RollbackTo(_)
+    )
+}

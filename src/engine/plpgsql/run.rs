@@ -1,0 +1,498 @@
+//! Runs statements of a body.
+
+use std::collections::HashMap;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::frame::{Frame, Holds, Place, Variable};
+use super::queries::{Outcome, Site};
+use super::{Cell, deep};
+use crate::data::PgType;
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::sql::plpgsql::{Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, Statement, Turns, What};
+
+/// The savepoint at the beginning of a block: those of users have names.
+const BEGINNING: &str = "";
+
+/// Where a statement leads.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Flow {
+    /// To the next one.
+    On,
+    /// Out of the loop or block of that label, or out of the innermost loop; `again` to its next turn.
+    Leave {
+        again: bool,
+        label: Option<String>,
+    },
+    Return,
+}
+
+/// A body that runs.
+pub(super) struct Run<'s> {
+    pub session: &'s mut Session,
+    pub frame: Frame,
+    pub conflict: Conflict,
+    /// What it is called in the CONTEXT of errors.
+    name: String,
+    /// Statements planned before, by their numbers in the body.
+    pub sites: HashMap<usize, Site>,
+    /// Errors that are being handled, the innermost last.
+    pub handled: Vec<Error>,
+    /// ROW_COUNT.
+    pub row_count: usize,
+    /// What RETURN said.
+    pub returned: Option<Holds>,
+    /// The rows of RETURN NEXT and RETURN QUERY.
+    pub rows: Vec<Vec<Holds>>,
+    pub rows_bytes: usize,
+    /// Of a function: what the columns of its answer hold where they are NULL, and its OUT parameters.
+    pub outputs: Vec<Holds>,
+    pub places: Vec<Place>,
+}
+
+impl<'s> Run<'s> {
+    /// A run of something called `name`, within `depth` others. Errors: 54001.
+    pub fn new(session: &'s mut Session, name: &str, depth: usize) -> Result<Run<'s>> {
+        if depth > limits::PROCEDURE_DEPTH_MAX {
+            return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "functions call each other too deeply")
+                .hint(format!("At most {} calls may be under way.", limits::PROCEDURE_DEPTH_MAX)));
+        }
+        let label = name.split(['(', '.']).next_back().unwrap_or(name);
+        Ok(Run {
+            session,
+            frame: Frame::new(label),
+            conflict: Conflict::default(),
+            name: name.to_string(),
+            sites: HashMap::new(),
+            handled: vec![],
+            row_count: 0,
+            returned: None,
+            rows: vec![],
+            rows_bytes: 0,
+            outputs: vec![],
+            places: vec![],
+        })
+    }
+
+    // Blocks ----------------------------------------------------------------------------------------------------------------------------
+
+    /// Runs a block: what it declares, what it does, and where that errs what handles the error.
+    pub fn block<'a>(&'a mut self, block: &'a Block) -> BoxFuture<'a, Result<Flow>> {
+        async move {
+            if block.conflict != Conflict::Error {
+                self.conflict = block.conflict;
+            }
+            let depth = self.frame.depth();
+            self.frame.open(block.label.as_ref());
+            let done = match self.declare(block).await {
+                Ok(()) if block.handlers.is_empty() => self.all(&block.body).await,
+                Ok(()) => self.guarded(block).await,
+                Err(e) => Err(e),
+            };
+            self.frame.close(depth);
+            match done? {
+                Flow::Leave { again: false, label } if label.is_some() && label == block.label => Ok(Flow::On),
+                flow => Ok(flow),
+            }
+        }
+        .boxed()
+    }
+
+    async fn declare(&mut self, block: &Block) -> Result<()> {
+        for declaration in &block.declarations {
+            let done = match &declaration.what {
+                Declared::Alias(of) => self.frame.alias(declaration.name.clone(), of),
+                Declared::Variable { .. } => self.declare_variable(declaration).await,
+            };
+            done.map_err(|e| self.name_place(e, declaration.line, "during statement block local variable initialization"))?;
+        }
+        Ok(())
+    }
+
+    async fn declare_variable(&mut self, declaration: &Declaration) -> Result<()> {
+        let Declared::Variable { constant, ty, not_null, default } = &declaration.what else { return Ok(()) };
+        let holds = self.held(ty)?;
+        let place = self.frame.declare(Variable { name: declaration.name.clone(), holds, constant: false, not_null: *not_null })?;
+        if let Some(value) = default {
+            self.assign_value(place, value).await?;
+        }
+        self.frame.variable_mut(place).constant = *constant;
+        Ok(())
+    }
+
+    /// A block with handlers: what it has done is undone where one of them takes its error.
+    async fn guarded(&mut self, block: &Block) -> Result<Flow> {
+        let depth = self.frame.depth();
+        self.session.keep_point(BEGINNING)?;
+        let error = match self.all(&block.body).await {
+            Ok(flow) => {
+                self.session.forget_point(BEGINNING)?;
+                return Ok(flow);
+            }
+            Err(error) => error,
+        };
+        let Some(handler) = block.handlers.iter().find(|handler| takes(handler, &error)) else {
+            self.session.forget_point(BEGINNING)?;
+            return Err(error);
+        };
+        self.session.back_to(BEGINNING).await?;
+        self.session.forget_point(BEGINNING)?;
+        self.frame.close(depth);
+        self.frame.open(None);
+        for (name, text) in [("sqlstate", error.code().to_string()), ("sqlerrm", error.message().to_string())] {
+            let holds = Holds::Value { cell: Cell::text(text), domain: None };
+            self.frame.declare(Variable { name: name.into(), holds, constant: true, not_null: false })?;
+        }
+        self.handled.push(error);
+        let done = self.all(&handler.body).await;
+        self.handled.pop();
+        self.frame.close(depth);
+        done
+    }
+
+    /// Runs statements one after the other.
+    fn all<'a>(&'a mut self, statements: &'a [Statement]) -> BoxFuture<'a, Result<Flow>> {
+        deep(async move {
+            for statement in statements {
+                let done = self.one(statement).await;
+                let flow = done.map_err(|e| self.name_place(e, statement.line, &format!("at {}", statement.kind())))?;
+                if flow != Flow::On {
+                    return Ok(flow);
+                }
+            }
+            Ok(Flow::On)
+        })
+        .boxed()
+    }
+
+    /// The error with the place in the body at which it happened. A position would be one of a text that the client did not send.
+    fn name_place(&self, mut error: Error, line: usize, at: &str) -> Error {
+        error.fields_mut().position = None;
+        error.context(format!("PL/pgSQL function {} line {line} {at}", self.name))
+    }
+
+    /// The same for a body in SQL.
+    pub fn in_sql(&self, mut error: Error) -> Error {
+        error.fields_mut().position = None;
+        error.context(format!("SQL function \"{}\"", self.name))
+    }
+
+    async fn one(&mut self, statement: &Statement) -> Result<Flow> {
+        match &statement.what {
+            What::Block(block) => return self.block(block).await,
+            What::Assign { target, value } => {
+                let place = self.target(target)?;
+                self.assign_value(place, value).await?;
+            }
+            What::Sql { sql, into } => {
+                let strict = into.as_ref().is_some_and(|into| into.strict);
+                let changes = !matches!(*sql.statement, crate::sql::Statement::Query(_) | crate::sql::Statement::Locking { .. });
+                let outcome = self.sql(sql).await?;
+                self.settle(outcome, into.as_ref(), strict || changes, true).await?;
+            }
+            What::Execute(dynamic) => {
+                let outcome = self.dynamic(dynamic).await?;
+                let strict = dynamic.into.as_ref().is_some_and(|into| into.strict);
+                self.settle(outcome, dynamic.into.as_ref(), strict, false).await?;
+            }
+            What::Perform(sql) => {
+                if let Outcome::Rows(mut answer) = self.sql(sql).await? {
+                    let mut count = 0;
+                    while self.next(&mut answer).await?.is_some() {
+                        count += 1;
+                    }
+                    self.counted(count);
+                }
+            }
+            What::If { arms, otherwise } => {
+                for (condition, body) in arms {
+                    if self.is_true(condition).await? {
+                        return self.all(body).await;
+                    }
+                }
+                return self.all(otherwise).await;
+            }
+            What::Case { operand, arms, otherwise } => return self.choose(operand.as_ref(), arms, otherwise.as_deref()).await,
+            What::Loop { label, turns, body } => return self.turns(label.as_ref(), turns, body).await,
+            What::Leave { again, label, when } => {
+                let leaves = match when {
+                    Some(condition) => self.is_true(condition).await?,
+                    None => true,
+                };
+                return Ok(if leaves { Flow::Leave { again: *again, label: label.clone() } } else { Flow::On });
+            }
+            What::Return(value) => {
+                self.returned = match value {
+                    Some(value) => Some(self.held_value(value).await?),
+                    None => None,
+                };
+                return Ok(Flow::Return);
+            }
+            What::ReturnNext(value) => self.return_next(value.as_ref()).await?,
+            What::ReturnQuery(rows) => self.return_query(rows).await?,
+            What::Raise(raise) => self.raise(raise).await?,
+            What::Assert { condition, message } => self.assert(condition, message.as_ref()).await?,
+            What::Diagnostics { stacked, items } => {
+                for (target, item) in items {
+                    let (place, text) = (self.target(target)?, self.diagnostic(*stacked, item)?);
+                    self.assign(place, Cell::text(text)).await?;
+                }
+            }
+            What::Null => {}
+        }
+        Ok(Flow::On)
+    }
+
+    async fn choose(
+        &mut self,
+        operand: Option<&Expression>,
+        arms: &[(Vec<Expression>, Vec<Statement>)],
+        otherwise: Option<&[Statement]>,
+    ) -> Result<Flow> {
+        let operand = match operand {
+            Some(operand) => {
+                let cell = self.value(operand).await?;
+                let holds = Holds::Value { cell, domain: None };
+                self.frame.open(None);
+                Some(self.frame.declare(Variable { name: OPERAND.into(), holds, constant: true, not_null: false })?)
+            }
+            None => None,
+        };
+        let mut chosen = otherwise;
+        'arms: for (values, body) in arms {
+            for value in values {
+                let fits = match operand {
+                    Some(_) => self.is_operand(value).await?,
+                    None => self.is_true(value).await?,
+                };
+                if fits {
+                    chosen = Some(body);
+                    break 'arms;
+                }
+            }
+        }
+        if operand.is_some() {
+            self.frame.close(self.frame.depth() - 1);
+        }
+        match chosen {
+            Some(body) => self.all(body).await,
+            None => Err(Error::new(code::CASE_NOT_FOUND, "case not found").hint("CASE statement is missing ELSE part.")),
+        }
+    }
+
+    /// True if the operand of CASE equals a value.
+    async fn is_operand(&mut self, value: &Expression) -> Result<bool> {
+        let text = format!("\"{OPERAND}\" = ({})", value.text);
+        let crate::sql::Statement::Query(query) = crate::sql::parse(&format!("SELECT {text}"))? else {
+            return Err(Error::internal("a comparison is an expression"));
+        };
+        self.is_true(&Expression { id: value.id, text, query }).await
+    }
+
+    // Loops -----------------------------------------------------------------------------------------------------------------------------
+
+    async fn turns(&mut self, label: Option<&String>, turns: &Turns, body: &[Statement]) -> Result<Flow> {
+        let depth = self.frame.depth();
+        self.frame.open(label);
+        let done = match turns {
+            Turns::Forever => self.while_true(label, None, body).await,
+            Turns::While(condition) => self.while_true(label, Some(condition), body).await,
+            Turns::Numbers { variable, reverse, from, to, step } => {
+                let bounds = self.bounds(from, to, step.as_ref()).await;
+                match bounds {
+                    Ok(bounds) => self.numbers(label, variable, *reverse, bounds, body).await,
+                    Err(e) => Err(e),
+                }
+            }
+            Turns::Rows { targets, rows } => self.over_rows(label, targets, rows, body).await,
+            Turns::Items { target, array } => self.over_items(label, target, array, body).await,
+        };
+        self.frame.close(depth);
+        done
+    }
+
+    /// One turn of a loop: `None` if it goes on, or where it leads.
+    async fn turn(&mut self, label: Option<&String>, body: &[Statement]) -> Result<Option<Flow>> {
+        // A loop that waits for nothing lets other sessions, and a cancel, have their turn.
+        tokio::task::yield_now().await;
+        Ok(match self.all(body).await? {
+            Flow::On => None,
+            Flow::Leave { again, label: to } if to.is_none() || to.as_ref() == label => {
+                if again {
+                    None
+                } else {
+                    Some(Flow::On)
+                }
+            }
+            flow => Some(flow),
+        })
+    }
+
+    async fn while_true(&mut self, label: Option<&String>, condition: Option<&Expression>, body: &[Statement]) -> Result<Flow> {
+        loop {
+            if let Some(condition) = condition
+                && !self.is_true(condition).await?
+            {
+                return Ok(Flow::On);
+            }
+            if let Some(flow) = self.turn(label, body).await? {
+                return Ok(flow);
+            }
+        }
+    }
+
+    /// The bounds and the step of a loop over numbers. Errors: 22004 for NULL, 22023 for a step that is not above 0.
+    async fn bounds(&mut self, from: &Expression, to: &Expression, step: Option<&Expression>) -> Result<(i64, i64, i64)> {
+        let mut bounds = [0, 0, 1];
+        for (i, (what, bound)) in [("lower bound", Some(from)), ("upper bound", Some(to)), ("BY value", step)].into_iter().enumerate() {
+            let Some(bound) = bound else { continue };
+            let cell = self.value(bound).await?;
+            let cell = self.converted(cell, &PgType::Int4, None).await?;
+            let null = || Error::new(code::NULL_VALUE_NOT_ALLOWED, format!("{what} of FOR loop cannot be null"));
+            bounds[i] = cell.text.ok_or_else(null)?.parse().map_err(|_| Error::internal("an integer reads as one"))?;
+        }
+        if bounds[2] <= 0 {
+            return Err(Error::new(code::INVALID_PARAMETER_VALUE, "BY value of FOR loop must be greater than zero"));
+        }
+        Ok((bounds[0], bounds[1], bounds[2]))
+    }
+
+    async fn numbers(
+        &mut self,
+        label: Option<&String>,
+        variable: &str,
+        reverse: bool,
+        (from, to, step): (i64, i64, i64),
+        body: &[Statement],
+    ) -> Result<Flow> {
+        let variable = Variable { name: variable.to_string(), holds: Holds::null(PgType::Int4), constant: false, not_null: false };
+        let place = self.frame.declare(variable)?;
+        let (mut n, mut found) = (from, false);
+        while if reverse { n >= to } else { n <= to } {
+            found = true;
+            let cell = Cell { ty: PgType::Int4, text: Some(n.to_string()) };
+            self.frame.variable_mut(place).holds = Holds::Value { cell, domain: None };
+            if let Some(flow) = self.turn(label, body).await? {
+                self.frame.set_found(true);
+                return Ok(flow);
+            }
+            n += if reverse { -step } else { step };
+        }
+        self.frame.set_found(found);
+        Ok(Flow::On)
+    }
+
+    async fn over_rows(
+        &mut self,
+        label: Option<&String>,
+        targets: &[Vec<String>],
+        rows: &crate::sql::plpgsql::Rows,
+        body: &[Statement],
+    ) -> Result<Flow> {
+        let mut answer = self.rows(rows).await?;
+        let mut found = false;
+        while let Some(row) = self.next(&mut answer).await? {
+            found = true;
+            let names = answer.columns.iter().map(|c| c.name.clone()).collect();
+            self.assign_row(targets, names, Some(row)).await?;
+            if let Some(flow) = self.turn(label, body).await? {
+                self.frame.set_found(true);
+                return Ok(flow);
+            }
+        }
+        self.frame.set_found(found);
+        Ok(Flow::On)
+    }
+
+    async fn over_items(&mut self, label: Option<&String>, target: &[String], array: &Expression, body: &[Statement]) -> Result<Flow> {
+        let cell = self.value(array).await?;
+        let PgType::Array(item) = cell.ty.clone() else {
+            return Err(Error::new(code::DATATYPE_MISMATCH, format!("FOREACH expression must yield an array, not type {}", cell.ty)));
+        };
+        let text = cell.text.ok_or_else(|| Error::new(code::NULL_VALUE_NOT_ALLOWED, "FOREACH expression must not be null"))?;
+        let place = self.target(target)?;
+        let items = self.items(text, *item).await?;
+        let found = !items.is_empty();
+        for cell in items {
+            self.assign(place, cell).await?;
+            if let Some(flow) = self.turn(label, body).await? {
+                self.frame.set_found(true);
+                return Ok(flow);
+            }
+        }
+        self.frame.set_found(found);
+        Ok(Flow::On)
+    }
+
+    // Answers ---------------------------------------------------------------------------------------------------------------------------
+
+    fn counted(&mut self, rows: usize) {
+        self.row_count = rows;
+        self.frame.set_found(rows > 0);
+    }
+
+    /// Takes what a statement answered: the first row to INTO. `one` refuses a second row; a static statement sets FOUND.
+    async fn settle(&mut self, outcome: Outcome, into: Option<&Into>, one: bool, finds: bool) -> Result<()> {
+        let (found, count) = match (outcome, into) {
+            (Outcome::Rows(mut answer), Some(into)) => {
+                let names = answer.columns.iter().map(|c| c.name.clone()).collect();
+                let row = self.next(&mut answer).await?;
+                let met = row.is_some();
+                if into.strict && !met {
+                    return Err(Error::new(code::NO_DATA_FOUND, "query returned no rows"));
+                }
+                if one && self.next(&mut answer).await?.is_some() {
+                    return Err(Error::new(code::TOO_MANY_ROWS, "query returned more than one row")
+                        .hint("Make sure the query returns a single row, or use LIMIT 1."));
+                }
+                self.assign_row(&into.targets, names, row).await?;
+                (Some(met), usize::from(met))
+            }
+            (Outcome::Rows(_), None) if finds => {
+                return Err(Error::syntax("query has no destination for result data")
+                    .hint("If you want to discard the results of a SELECT, use PERFORM instead."));
+            }
+            (Outcome::Rows(mut answer), None) => {
+                let mut count = 0;
+                while self.next(&mut answer).await?.is_some() {
+                    count += 1;
+                }
+                (None, count)
+            }
+            (Outcome::Done(_), Some(_)) => return Err(Error::syntax("INTO used with a command that cannot return data")),
+            (Outcome::Done(count), None) => (count.map(|n| n > 0), count.unwrap_or_default()),
+        };
+        self.row_count = count;
+        if let Some(found) = found.filter(|_| finds) {
+            self.frame.set_found(found);
+        }
+        Ok(())
+    }
+
+    /// The items of an array's text.
+    async fn items(&mut self, text: String, item: PgType) -> Result<Vec<Cell>> {
+        let sql = format!("SELECT unnest(CAST($1 AS {}))", PgType::Array(Box::new(item.clone())));
+        let mut answer = self.asked(&sql, vec![Cell { ty: PgType::Array(Box::new(item)), text: Some(text) }]).await?;
+        let mut items = Vec::new();
+        while let Some(row) = self.next(&mut answer).await? {
+            items.extend(row);
+        }
+        Ok(items)
+    }
+}
+
+/// The name of the variable that holds the operand of CASE.
+const OPERAND: &str = "everfold operand";
+
+/// True if a handler takes an error. A cancel and a failed assertion are nobody's but those who name them.
+fn takes(handler: &Handler, error: &Error) -> bool {
+    let code = error.code();
+    handler.conditions.iter().any(|condition| match condition {
+        Condition::Others => !matches!(code, code::QUERY_CANCELED | code::ASSERT_FAILURE),
+        Condition::Code(of_class) if of_class.ends_with("000") => code.starts_with(&of_class[..2]),
+        Condition::Code(state) => code == state,
+    })
+}

@@ -1,0 +1,255 @@
+//! DO, and CREATE and DROP FUNCTION.
+
+use sqlparser::ast;
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use crate::catalog::Name;
+use crate::error::{Error, Result, code};
+use crate::sql::parse;
+use crate::sql::plpgsql::{self, Body, Embedded, Function, Mode, Parameter, Returns, TypeName};
+use crate::sql::split::{char_position, split};
+use crate::sql::statement::Statement;
+
+impl Reader<'_> {
+    /// `DO [LANGUAGE plpgsql] 'body'`
+    pub(super) fn do_block(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let before = self.language()?;
+        let (body, at) = self.body()?;
+        let language = match before {
+            Some(language) => language,
+            None => self.language()?.unwrap_or_else(|| "plpgsql".into()),
+        };
+        match language.as_str() {
+            "plpgsql" => plpgsql::body(&body).map(|block| Statement::Do(Box::new(block))).map_err(|e| within(e, at)),
+            "sql" => {
+                Err(Error::unsupported("language \"sql\" does not support inline code execution").hint("Send the statements as they are."))
+            }
+            other => Err(unknown_language(other)),
+        }
+    }
+
+    fn language(&mut self) -> Result<Option<String>> {
+        if !self.eat("language") {
+            return Ok(None);
+        }
+        let language = match self.parser.peek_token_ref().token {
+            Token::SingleQuotedString(_) => self.text()?,
+            _ => self.name()?,
+        };
+        Ok(Some(language.to_lowercase()))
+    }
+
+    /// A literal of code, and how many characters there are before what it holds.
+    fn body(&mut self) -> Result<(String, usize)> {
+        let token = self.parser.peek_token();
+        let quotes = match &token.token {
+            Token::DollarQuotedString(text) => text.tag.as_ref().map_or(0, |tag| tag.chars().count()) + 2,
+            _ => 1,
+        };
+        let start = char_position(self.sql, token.span.start) - 1;
+        Ok((self.text()?, start + quotes))
+    }
+
+    /// `CREATE [OR REPLACE] FUNCTION name (parameters) [RETURNS type] attribute ..`
+    pub(super) fn create_function(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let replace = self.eat_words(&["or", "replace"]);
+        self.expect("function")?;
+        let name = self.relation_name()?;
+        let parameters = self.parameters()?;
+        let mut function = Function { name, parameters, returns: Returns::default(), strict: false, body: Body::Sql(vec![]) };
+        let (mut language, mut body) = (None, None);
+        while !self.ended() {
+            match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
+                ["returns", "null"] => {
+                    self.skip(1);
+                    self.null_on_null()?;
+                    function.strict = true;
+                }
+                ["returns", _] => self.returns(&mut function)?,
+                ["strict", _] => {
+                    self.skip(1);
+                    function.strict = true;
+                }
+                ["called", _] => {
+                    self.skip(1);
+                    self.expect("on")?;
+                    self.expect("null")?;
+                    self.expect("input")?;
+                }
+                // What a function promises of itself is taken, and not needed: it runs once for each time it is called.
+                ["immutable" | "stable" | "volatile" | "leakproof", _] => self.skip(1),
+                ["not", "leakproof"] => self.skip(2),
+                ["parallel" | "cost" | "rows", _] => self.skip(2),
+                ["security", "invoker"] => self.skip(2),
+                ["language", _] => language = self.language()?,
+                ["as", _] => {
+                    self.skip(1);
+                    body = Some(self.body()?);
+                }
+                [word @ ("security" | "external" | "set" | "window" | "transform" | "support" | "begin" | "return"), _] => {
+                    let error = Error::unsupported(format!("{} of a function is not supported", word.to_uppercase()));
+                    return Err(error.hint("A function runs with the rights and settings of who calls it; its body is a text behind AS."));
+                }
+                _ => return Err(self.unexpected()),
+            }
+        }
+        let Some((text, at)) = body else {
+            return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "no function body specified"));
+        };
+        function.body = match language.as_deref() {
+            None => return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "no language specified")),
+            Some("plpgsql") => plpgsql::body(&text).map(|block| Body::Plpgsql(Box::new(block))).map_err(|e| within(e, at))?,
+            Some("sql") => Body::Sql(statements(&text).map_err(|e| within(e, at))?),
+            Some(other) => return Err(unknown_language(other)),
+        };
+        function.check()?;
+        Ok(Statement::CreateFunction { function: Box::new(function), replace })
+    }
+
+    fn null_on_null(&mut self) -> Result<()> {
+        ["null", "on", "null", "input"].iter().try_for_each(|word| self.expect(word))
+    }
+
+    /// RETURNS of a function: a type, SETOF a type, or TABLE with columns.
+    fn returns(&mut self, function: &mut Function) -> Result<()> {
+        self.skip(1);
+        if self.word(0) == "table" {
+            self.skip(1);
+            let columns = self.parameters()?;
+            function.parameters.extend(columns.into_iter().map(|column| Parameter { mode: Mode::Out, ..column }));
+            function.returns = Returns { set: true, ty: None };
+            return Ok(());
+        }
+        let set = self.eat("setof");
+        function.returns = Returns { set, ty: Some(self.type_name()?) };
+        Ok(())
+    }
+
+    fn parameters(&mut self) -> Result<Vec<Parameter>> {
+        if !self.parser.consume_token(&Token::LParen) {
+            return Err(self.unexpected());
+        }
+        let parameters = match self.parser.peek_token_ref().token {
+            Token::RParen => vec![],
+            _ => self.listed(|r| r.parameter())?,
+        };
+        self.close()?;
+        Ok(parameters)
+    }
+
+    /// `[mode] [name] type [DEFAULT expression]`
+    fn parameter(&mut self) -> Result<Parameter> {
+        let mode = match self.word(0).as_str() {
+            "variadic" => return Err(Error::unsupported("VARIADIC is not supported").hint("Take an array.")),
+            "inout" => Mode::InOut,
+            "out" => Mode::Out,
+            "in" if self.word(1) == "out" => {
+                self.skip(1);
+                Mode::InOut
+            }
+            _ => Mode::In,
+        };
+        if mode != Mode::In || self.word(0) == "in" {
+            self.skip(1);
+        }
+        let name = if self.is_named() { Some(self.name()?) } else { None };
+        let ty = self.type_name()?;
+        let has_default = self.eat("default") || self.parser.consume_token(&Token::Eq);
+        let default = if has_default { Some(self.parser.parse_expr().map_err(|e| self.refused(e))?) } else { None };
+        Ok(Parameter { mode, name, ty, default })
+    }
+
+    /// True if a name and then a type stand here, and not a type alone.
+    fn is_named(&self) -> bool {
+        // Types of two words, whose first is no name.
+        let first = self.word(0);
+        let is_type = matches!(first.as_str(), "double" | "character" | "char" | "bit" | "national" | "time" | "timestamp" | "interval");
+        let next = &self.parser.peek_nth_token_ref(1).token;
+        !is_type && matches!(next, Token::Word(word) if word.quote_style.is_some() || !word.value.eq_ignore_ascii_case("default"))
+    }
+
+    fn type_name(&mut self) -> Result<TypeName> {
+        for (word, ty) in [("record", TypeName::Record), ("void", TypeName::Void)] {
+            if self.eat(word) {
+                return Ok(ty);
+            }
+        }
+        let path_end = (0..6).find(|n| self.parser.peek_nth_token_ref(*n).token == Token::Mod);
+        if let Some(n) = path_end.filter(|n| n % 2 == 1) {
+            let start = self.parser.peek_token_ref().span.start;
+            let end = self.parser.peek_nth_token_ref(n + 1).span.end;
+            let text: String = self
+                .sql
+                .chars()
+                .skip(char_position(self.sql, start) - 1)
+                .take(char_position(self.sql, end) - char_position(self.sql, start))
+                .collect();
+            self.skip(n + 2);
+            return plpgsql::type_name(&text);
+        }
+        let ty = self.parser.parse_data_type().map_err(|e| self.refused(e))?;
+        crate::sql::convert::sql_type(&ty).map(TypeName::Named)
+    }
+
+    /// `DROP FUNCTION [IF EXISTS] name [(types)], .. [CASCADE | RESTRICT]`
+    pub(super) fn drop_functions(&mut self) -> Result<Statement> {
+        self.skip(2);
+        let if_exists = self.eat_words(&["if", "exists"]);
+        let names = self.listed(|r| r.signature())?;
+        if !self.eat("cascade") {
+            self.eat("restrict");
+        }
+        Ok(Statement::DropFunctions { names, if_exists })
+    }
+
+    /// The name of a function, and of its parameters' types what stands there.
+    fn signature(&mut self) -> Result<(Name, Option<Vec<ast::DataType>>)> {
+        let name = self.relation_name()?;
+        if !self.parser.consume_token(&Token::LParen) {
+            return Ok((name, None));
+        }
+        let mut types = Vec::new();
+        while !matches!(self.parser.peek_token_ref().token, Token::RParen) {
+            let out = self.eat("out");
+            let _ = out || self.eat("in") || self.eat("inout");
+            if self.is_named() {
+                self.name()?;
+            }
+            let ty = self.parser.parse_data_type().map_err(|e| self.refused(e))?;
+            if !out {
+                types.push(ty);
+            }
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.close()?;
+        Ok((name, Some(types)))
+    }
+}
+
+/// The statements of a function in SQL.
+fn statements(text: &str) -> Result<Vec<Embedded>> {
+    let ranges = split(text)?;
+    let each = ranges.into_iter().enumerate().map(|(id, range)| {
+        let before = text[..range.start].chars().count();
+        let text = text[range].to_string();
+        let statement = Box::new(parse(&text).map_err(|e| within(e, before))?);
+        Ok(Embedded { id, text, statement })
+    });
+    each.collect()
+}
+
+/// An error in a text that begins behind some characters of the statement.
+fn within(mut error: Error, before: usize) -> Error {
+    let position = error.fields().position.map(|at| at + before);
+    error.fields_mut().position = position;
+    error
+}
+
+fn unknown_language(name: &str) -> Error {
+    Error::new(code::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist")).hint("There are plpgsql and sql.")
+}

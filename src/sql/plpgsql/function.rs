@@ -1,0 +1,133 @@
+//! Functions: their heads.
+
+use sqlparser::ast;
+
+use super::{Block, Embedded, TypeName, What};
+use crate::catalog::Name;
+use crate::error::{Error, Result, code};
+
+/// A function as CREATE FUNCTION defines it.
+#[derive(Clone, Debug)]
+pub struct Function {
+    pub name: Name,
+    pub parameters: Vec<Parameter>,
+    pub returns: Returns,
+    /// It is not called where an argument is NULL, and answers NULL.
+    pub strict: bool,
+    pub body: Body,
+}
+
+/// What a function does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    Plpgsql(Box<Block>),
+    /// Statements of SQL; the rows of the last are the answer.
+    Sql(Vec<Embedded>),
+}
+
+/// What a function answers.
+#[derive(Clone, Debug, Default)]
+pub struct Returns {
+    /// Any number of rows.
+    pub set: bool,
+    /// `None`: what the OUT parameters say.
+    pub ty: Option<TypeName>,
+}
+
+/// A parameter of a function, or a column of RETURNS TABLE.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    pub mode: Mode,
+    pub name: Option<String>,
+    pub ty: TypeName,
+    pub default: Option<ast::Expr>,
+}
+
+/// Which way the value of a parameter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    In,
+    Out,
+    InOut,
+}
+
+impl Function {
+    /// The parameters that a call gives.
+    pub fn inputs(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|p| p.mode != Mode::Out)
+    }
+
+    /// The parameters that an answer has.
+    pub fn outputs(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|p| p.mode != Mode::In)
+    }
+
+    /// Errors: 42P13 for a head that does not fit itself.
+    pub fn check(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::new(code::INVALID_FUNCTION_DEFINITION, message));
+        let mut names: Vec<&String> = self.parameters.iter().filter_map(|p| p.name.as_ref()).collect();
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return invalid(format!("parameter name \"{}\" used more than once", twice[0]));
+        }
+        let given: Vec<bool> = self.inputs().map(|p| p.default.is_some()).collect();
+        if given.windows(2).any(|pair| pair[0] && !pair[1]) {
+            return invalid("input parameters after one with a default value must also have defaults".into());
+        }
+        match (&self.returns.ty, self.outputs().count()) {
+            (None, 0) => invalid("function result type must be specified".into()),
+            (Some(TypeName::Record), 1) => invalid(format!("function result type must be {} because of OUT parameters", "that of its one")),
+            (Some(ty), 1..) if !matches!(ty, TypeName::Record) && self.outputs().count() > 1 => {
+                invalid("function result type must be record because of OUT parameters".into())
+            }
+            (Some(TypeName::Record), 0) => Err(Error::unsupported("a function that returns record needs OUT parameters or RETURNS TABLE")
+                .hint("Name the columns of its answer.")),
+            _ => self.check_body(),
+        }
+    }
+
+    fn check_body(&self) -> Result<()> {
+        let Body::Plpgsql(block) = &self.body else { return Ok(()) };
+        let mut wrong = None;
+        block.each(&mut |statement| {
+            let by_row = matches!(statement.what, What::ReturnNext(_) | What::ReturnQuery(_));
+            if by_row && !self.returns.set {
+                wrong
+                    .get_or_insert(Error::new(code::DATATYPE_MISMATCH, format!("cannot use {} in a non-SETOF function", statement.kind())));
+            }
+            if let What::Return(Some(_)) = statement.what {
+                let message = match (&self.returns.ty, self.returns.set, self.outputs().count()) {
+                    (_, true, _) => "RETURN cannot have a parameter in function returning set",
+                    (Some(TypeName::Void), ..) => "RETURN cannot have a parameter in function returning void",
+                    (_, _, 1..) => "RETURN cannot have a parameter in function with OUT parameters",
+                    _ => return,
+                };
+                wrong.get_or_insert(Error::new(code::DATATYPE_MISMATCH, message));
+            }
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+impl Block {
+    /// Every statement of the block and of those in it.
+    pub fn each(&self, look: &mut dyn FnMut(&super::Statement)) {
+        let handled = self.handlers.iter().flat_map(|handler| &handler.body);
+        self.body.iter().chain(handled).for_each(|statement| statement.each(look));
+    }
+}
+
+impl super::Statement {
+    fn each(&self, look: &mut dyn FnMut(&super::Statement)) {
+        look(self);
+        match &self.what {
+            What::Block(block) => block.each(look),
+            What::If { arms, otherwise } => arms.iter().flat_map(|(_, body)| body).chain(otherwise).for_each(|s| s.each(look)),
+            What::Case { arms, otherwise, .. } => {
+                arms.iter().flat_map(|(_, body)| body).chain(otherwise.iter().flatten()).for_each(|s| s.each(look));
+            }
+            What::Loop { body, .. } => body.iter().for_each(|s| s.each(look)),
+            _ => {}
+        }
+    }
+}
