@@ -32,6 +32,7 @@ use crate::func::names::output_names;
 use crate::plan::by_key::ByKey;
 use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
+use crate::plan::parameters::declared;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
@@ -109,9 +110,12 @@ impl Session {
             return Ok((planned, None));
         }
         let (state, relation) = (self.knowing(self.zoned_state()), relation.clone());
-        self.aside(move || {
-            let by_key = ByKey::of(&state, &planned.plan, &relation);
-            std::future::ready(Ok((planned, by_key)))
+        self.aside(move || async move {
+            // Parameters come with the types that were told, and not with those that their places suggest.
+            let types: Vec<Option<PgType>> = planned.parameters.iter().cloned().map(Some).collect();
+            let plan = declared(planned.plan.clone(), &types)?;
+            let by_key = ByKey::of(&state, &plan, &relation);
+            Ok((planned, by_key))
         })
         .await
     }
@@ -174,7 +178,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let enums = names.scope.enums();
     let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
     // Places of one parameter may tell several types: `$1 = $1 + 1`.
-    let plan = if plan.get_parameter_types().is_err() { crate::plan::parameters::declared(plan, types)? } else { plan };
+    let plan = if plan.get_parameter_types().is_err() { declared(plan, types)? } else { plan };
     let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
