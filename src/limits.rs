@@ -73,6 +73,10 @@ pub const NOTICES_MAX: usize = 100;
 pub const CHANNELS_MAX: usize = 1_000;
 /// Advisory locks that one session holds.
 pub const ADVISORY_LOCKS_MAX: usize = 10_000;
+/// Keys by which one statement finds rows, or puts them, so that it locks no others; with more it locks the table.
+pub const STATEMENT_KEYS_MAX: usize = 1_024;
+/// Keys of one table that a session has locked; for more it locks the table.
+pub const LOCKED_KEYS_MAX: usize = 100_000;
 
 // Relations between limits that the code relies upon.
 const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= STEP_ROWS_MAX);

@@ -24,6 +24,7 @@ use super::node::Node;
 use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
+use super::table_locks::Mode;
 use crate::catalog::{Catalog, Change, Column, Identity, Index, IndexKey, Name, Relation, RelationId, RelationKind, Rule, Sequence};
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
@@ -361,7 +362,7 @@ impl Session {
         }
         if relation.kind == RelationKind::Table {
             // Nobody puts rows meanwhile that are not checked yet.
-            self.lock_exclusive(relation.id).await?;
+            self.lock_table(relation.id, Mode::Remove).await?;
         }
         self.check_present(relation, &constraint).await?;
         let mut altered = relation.as_ref().clone();
@@ -402,7 +403,7 @@ impl Session {
     async fn rewrite(&mut self, relation: &Arc<Relation>, altered: Relation, items: Vec<String>, what: &str) -> Result<Arc<Relation>> {
         let id = if altered.id == relation.id { self.engine.new_id() } else { altered.id };
         let altered = Relation { id, schemas: Default::default(), ..altered };
-        self.lock_exclusive(relation.id).await?;
+        self.lock_table(relation.id, Mode::Remove).await?;
         let is_stream = relation.kind == RelationKind::Stream;
         let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
         let order = if is_stream {

@@ -18,7 +18,7 @@ use super::events::events_of_rows;
 use super::path::with_schema;
 use super::progress::{Kind, Running};
 use super::session::{Response, Session};
-use super::transaction::TableLock;
+use super::table_locks::{Mode, TableLock};
 use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
@@ -187,7 +187,7 @@ impl Session {
         let numbered = (0..relation.columns.len()).filter(|i| !targets.contains(i));
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?))).collect();
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
-        let lock = if free { None } else { self.lock_shared(relation.id).await? };
+        let lock = if free { None } else { self.lock_table(relation.id, Mode::Put).await? };
         if !free {
             self.as_begun(&relation)?;
         }

@@ -26,6 +26,7 @@ use super::runner::Runner;
 use super::sequence::Counters;
 use super::session::Session;
 use super::signal::Reach;
+use super::table_locks::TableLocks;
 use super::{checkpoint, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
@@ -79,7 +80,7 @@ pub struct Engine {
     pub(super) counters: Counters,
     /// What is unique in tables, as of these definitions of them.
     pub(super) uniques: Mutex<HashMap<RelationId, (Arc<Relation>, Uniques)>>,
-    locks: Mutex<HashMap<RelationId, Arc<tokio::sync::RwLock<()>>>>,
+    pub(super) locks: Arc<TableLocks>,
     next_process: AtomicI32,
     pub(super) view_state_bytes_max: usize,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -137,7 +138,7 @@ impl Engine {
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
             uniques: Mutex::default(),
-            locks: Mutex::default(),
+            locks: Arc::default(),
             next_process: AtomicI32::new(1),
             view_state_bytes_max: config.view_state_bytes_max,
             threads: Mutex::default(),
@@ -292,11 +293,6 @@ impl Engine {
             return Ok(());
         }
         self.runner.cut(&[node.relation.id], Purpose::Reach)?.wait().await.map(|_| ())
-    }
-
-    /// The lock of a table.
-    pub(super) fn lock_of(&self, id: RelationId) -> Arc<tokio::sync::RwLock<()>> {
-        self.locks.lock().entry(id).or_default().clone()
     }
 
     /// Seals the tail and takes a checkpoint; answers its position.

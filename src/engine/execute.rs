@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use datafusion::common::ScalarValue;
+
 use super::ddl::{NewRelation, NewView};
 use super::dml::locks::is_redefined;
-use super::dml::scalars;
+use super::dml::{declared, scalars};
 use super::explain;
 use super::path::with_schema;
+use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
 use crate::catalog::{Name, Privileges, RelationKind};
@@ -129,6 +132,11 @@ impl Session {
                 self.teller.awaits([lookup.relation().id]);
                 return lookup.run(&self.engine, prepared, parameters).await;
             }
+            Way::Lookup(lookup) if self.sees_through(lookup.relation()) && self.may_use(lookup) && self.path() == prepared.path => {
+                self.may(Privileges::SELECT, lookup.relation())?;
+                let rows = self.read_now(&lookup.present(&self.engine)?.relation).await?;
+                return lookup.among(&rows, prepared, parameters);
+            }
             // A plan sees neither what the transaction has done since, nor another search_path.
             Way::Query(planned) if !self.has_own() && self.path() == prepared.path => {
                 let values = scalars(&prepared.parameters, parameters, self.settings.zone())?;
@@ -139,7 +147,7 @@ impl Session {
         }
         if prepared.statement.defines() {
             self.begin_alone();
-            let done = self.run_definition(prepared, &parameters).await;
+            let done = self.run_definition(prepared, parameters).await;
             return self.end_alone(done).await;
         }
         let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
@@ -165,8 +173,9 @@ impl Session {
     /// Runs a statement that changes relations, and checks their constraints.
     async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         let scope = self.scope();
+        let puts = !matches!(prepared.statement, Statement::Delete(_) | Statement::Truncate(_));
         for relation in names.iter().filter_map(|name| scope.find(name)) {
-            self.lock_constrained(relation).await?;
+            self.lock_constrained(relation, puts).await?;
         }
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
@@ -276,14 +285,19 @@ impl Session {
 
     /// Plans and runs a query.
     pub(super) async fn select(&mut self, query: &sqlparser::ast::Query, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
-        let planned = self.plan_query(query, &prepared.parameters.iter().cloned().map(Some).collect::<Vec<_>>()).await?;
+        let planned = self.plan_query(query, &declared(prepared)).await?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        self.run_selected(planned, prepared, values).await
+    }
+
+    /// Runs the query of a statement, planned anew. Errors: 0A000 if its columns are others now.
+    pub(super) async fn run_selected(&mut self, planned: Planned, prepared: &Prepared, values: Vec<ScalarValue>) -> Result<Response> {
         let alike = |known: &Vec<Column>| {
             known.len() == planned.columns.len() && known.iter().zip(&planned.columns).all(|(a, b)| a.name == b.name && a.ty == b.ty)
         };
         if !prepared.columns.as_ref().is_none_or(alike) {
             return Err(Error::unsupported("cached plan must not change result type").hint("Prepare the statement again."));
         }
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let stream = self.run_query(&planned, values).await?;
         Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns, stream })
     }

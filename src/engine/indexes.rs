@@ -11,6 +11,7 @@ use sqlparser::ast;
 use super::constraints::{free_name, index_in, is_taken, referring};
 use super::dml::parsed_query;
 use super::session::Session;
+use super::table_locks::Mode;
 use crate::catalog::{Catalog, Change, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse;
@@ -46,7 +47,7 @@ impl Session {
         if index.unique && !self.is_unique_anyway(&relation, &index) {
             self.check_can_be_unique(&relation)?;
             // Nobody puts rows meanwhile that are not compared yet.
-            self.lock_exclusive(relation.id).await?;
+            self.lock_table(relation.id, Mode::Remove).await?;
             let unique = self.unique_of(&relation, &index).await?;
             self.check_unique_present(&relation, &unique).await?;
         }

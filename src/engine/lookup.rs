@@ -3,7 +3,7 @@
 //! A statement of that form is recognised once, when it is prepared. Running it is: decode the key, check that the view is current at
 //! the log's head, probe its output. Where it is not current, the view is awaited first; everything else goes the general way.
 //! Such a read sees the view at a position at least the head's when it began, and one view has one position: so it is strictly
-//! serializable as any other.
+//! serializable as any other. In a transaction that has changed a table, its own rows lie over those of the table.
 
 use std::sync::Arc;
 
@@ -21,7 +21,9 @@ use crate::catalog::{Relation, Scope};
 use crate::data::datetime::Zone;
 use crate::data::{PgType, decode};
 use crate::error::{Error, Result, code};
+use crate::fold::RowKeys;
 use crate::plan::origin::Origin;
+use crate::serve::table::TableRows;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 
@@ -98,7 +100,7 @@ impl Lookup {
 
     /// The relation's node as it is now: the statement may be older than it. Errors: 42P01 if the relation is gone, 0A000 if it has
     /// other columns.
-    fn present(&self, engine: &Engine) -> Result<Arc<Node>> {
+    pub(super) fn present(&self, engine: &Engine) -> Result<Arc<Node>> {
         if !self.node.is_retired() {
             return Ok(self.node.clone());
         }
@@ -118,17 +120,31 @@ impl Lookup {
         self.parameters.iter().any(instant) || self.key.iter().any(literal)
     }
 
+    /// The answer among rows of the table.
+    pub(super) fn among(&self, rows: &TableRows, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
+        let (schema, columns) = (self.node.schema(), &self.node.relation.key);
+        let typed = |(value, column): (ScalarValue, &usize)| Ok(value.cast_to(schema.field(*column).data_type())?.to_array()?);
+        let key = self.values(prepared, parameters)?.into_iter().zip(columns).map(typed).collect::<Result<Vec<_>>>()?;
+        self.answer(rows.of_keys(&RowKeys::Columns(columns.to_vec()), &key)?.into_iter().find(|found| found.num_rows() > 0), &self.node)
+    }
+
     fn probe(&self, node: &Node, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
-        let values = scalars(&prepared.parameters, parameters, Zone::Utc)?;
-        let key: Vec<ScalarValue> = self
-            .key
-            .iter()
-            .map(|part| match part {
-                KeyPart::Literal(value) => value.clone(),
-                KeyPart::Parameter(i) => values[*i].clone(),
-            })
-            .collect();
+        let key = self.values(prepared, parameters)?;
         let found = if key.iter().any(ScalarValue::is_null) { None } else { node.with_output(|output| output.lookup(&key))? };
+        self.answer(found, node)
+    }
+
+    /// The values of the key's columns.
+    fn values(&self, prepared: &Prepared, parameters: &Parameters) -> Result<Vec<ScalarValue>> {
+        let values = scalars(&prepared.parameters, parameters, Zone::Utc)?;
+        let value = |part: &KeyPart| match part {
+            KeyPart::Literal(value) => value.clone(),
+            KeyPart::Parameter(i) => values[*i].clone(),
+        };
+        Ok(self.key.iter().map(value).collect())
+    }
+
+    fn answer(&self, found: Option<RecordBatch>, node: &Node) -> Result<Response> {
         let batch = match found {
             Some(row) => row.project(&self.projection)?,
             None => RecordBatch::new_empty(Arc::new(node.schema().project(&self.projection)?)),

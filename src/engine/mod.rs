@@ -66,6 +66,7 @@ pub mod session;
 mod set;
 pub mod settings;
 pub mod signal;
+pub mod table_locks;
 pub mod temporary;
 pub mod time;
 pub mod transaction;

@@ -38,6 +38,12 @@ impl Session {
         !self.temporary_tables().is_empty() || self.transaction.as_ref().is_some_and(Transaction::has_own)
     }
 
+    /// True if what the session's transaction has done to a relation is rows of a table that lie over those committed.
+    pub(super) fn sees_through(&self, relation: &Relation) -> bool {
+        let defined = self.transaction.as_ref().is_some_and(|t| t.definitions.is_some()) || !self.temporary_tables().is_empty();
+        relation.kind == RelationKind::Table && relation.ksql.is_none() && !defined
+    }
+
     /// The materialized views to be read by their queries, since the transaction has touched what they rest on, or has made them.
     pub(super) fn expanded(&self, catalog: &Catalog) -> Arc<BTreeSet<RelationId>> {
         let Some(transaction) = self.transaction.as_ref().filter(|t| t.has_own()) else { return Arc::default() };
@@ -78,6 +84,26 @@ impl Session {
         let schema = relation.schema();
         let rows = rows.into_iter().map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?));
         Ok(concat_batches(&schema, &rows.collect::<Result<Vec<_>>>()?)?)
+    }
+
+    /// The rows of a table for look-ups by keys: each sees them as they are then, at the head or behind it, at one position.
+    pub(super) async fn read_now(&self, relation: &Arc<Relation>) -> Result<TableRows> {
+        self.teller.awaits([relation.id]);
+        let committed = match self.engine.node(relation.id) {
+            Some(node) => {
+                self.engine.reach(&node).await?;
+                TableRows::now(node.live())
+            }
+            None => TableRows::default(),
+        };
+        if !self.has_own() {
+            return Ok(committed);
+        }
+        if relation.ksql.is_some() {
+            self.refuse_own_ksql(relation)?;
+        }
+        let own = self.transaction.as_ref().map_or_else(|| self.open().overlay(relation, None), |t| t.overlay(relation, None))?;
+        Ok(committed.with_own(own))
     }
 
     async fn read_at(&self, relations: &[Arc<Relation>], latest: bool) -> Result<ReadCut> {

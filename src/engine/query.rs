@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::source_as_provider;
@@ -28,8 +29,10 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
+use crate::plan::by_key::ByKey;
 use crate::plan::names::{Names, Read, UNQUALIFIED};
 use crate::plan::origin::origin;
+use crate::plan::parameters::declared;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
@@ -84,6 +87,37 @@ impl Session {
         let mut state = state.clone();
         enums::know(state.config_mut().options_mut(), self.catalog().enums());
         state
+    }
+
+    /// The options under which expressions are computed.
+    pub(super) fn options(&self) -> Arc<ConfigOptions> {
+        let mut options = self.zoned_state().config_options().clone();
+        let catalog = self.catalog();
+        if !catalog.enums().is_empty() {
+            enums::know(Arc::make_mut(&mut options), catalog.enums());
+        }
+        options
+    }
+
+    /// The time zone of the session, while that is not UTC.
+    pub(super) fn zone_name(&self) -> Option<String> {
+        self.zoned.as_ref().map(|(name, _)| name.clone())
+    }
+
+    /// The form of a planned query that tells keys of rows of that table, if it has it.
+    pub(super) async fn by_key(&self, planned: Planned, relation: &Arc<Relation>) -> Result<(Planned, Option<ByKey>)> {
+        if !ByKey::may_be(&planned.plan, relation, &planned.parameters) {
+            return Ok((planned, None));
+        }
+        let (state, relation) = (self.knowing(self.zoned_state()), relation.clone());
+        self.aside(move || async move {
+            // Parameters come with the types that were told, and not with those that their places suggest.
+            let types: Vec<Option<PgType>> = planned.parameters.iter().cloned().map(Some).collect();
+            let plan = declared(planned.plan.clone(), &types)?;
+            let by_key = ByKey::of(&state, &plan, &relation);
+            Ok((planned, by_key))
+        })
+        .await
     }
 
     /// Plans a query. `types[i]` is the declared type of parameter i+1.
@@ -144,7 +178,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let enums = names.scope.enums();
     let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
     // Places of one parameter may tell several types: `$1 = $1 + 1`.
-    let plan = if plan.get_parameter_types().is_err() { crate::plan::parameters::declared(plan, types)? } else { plan };
+    let plan = if plan.get_parameter_types().is_err() { declared(plan, types)? } else { plan };
     let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();

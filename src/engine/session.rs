@@ -430,10 +430,9 @@ impl Session {
 
     /// The look-up by key that a query is, if it is one and the transaction has nothing of its own to show.
     pub(super) fn lookup(&self, query: &sqlparser::ast::Query, types: &[Option<PgType>]) -> Option<Lookup> {
-        if self.has_own() {
-            return None;
-        }
-        Lookup::recognise(&self.engine, &self.scope(), query, types).filter(|found| self.may_use(found))
+        let found = Lookup::recognise(&self.engine, &self.scope(), query, types)?;
+        let sees = !self.has_own() || self.sees_through(found.relation());
+        Some(found).filter(|found| sees && self.may_use(found))
     }
 
     fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {
@@ -480,7 +479,7 @@ impl Session {
                 self.show_catalog();
                 self.acts.rolled_back();
             }
-            Some(transaction) => transaction.failed = true,
+            Some(transaction) => transaction.fail(),
             None => self.acts.rolled_back(),
         }
         self.idle();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
-use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use tokio::sync::OwnedMutexGuard;
 
 use super::acts::Told;
 use super::constraints::Deferred;
@@ -25,6 +25,7 @@ use super::node::Node;
 use super::own::Overlays;
 use super::plpgsql::Functions;
 use super::session::{Response, Session};
+use super::table_locks::TableLock;
 use super::temporary::TemporaryTable;
 use crate::catalog::{Catalog, Change, Relation, RelationId};
 use crate::data::{OP, ROW};
@@ -32,12 +33,6 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::{Append, LogId};
 use crate::sql::Modes;
-
-/// A lock on a table, held until the transaction ends: shared by those who insert, exclusive for those who read rows to change them.
-pub enum TableLock {
-    Shared(OwnedRwLockReadGuard<()>),
-    Exclusive(OwnedRwLockWriteGuard<()>),
-}
 
 /// A setting as it was before the transaction changed it.
 #[derive(Debug)]
@@ -109,8 +104,8 @@ pub struct Transaction {
     pub created: Vec<RelationId>,
     /// What SET has changed in it, oldest first.
     pub settings: Vec<OldSetting>,
-    /// Locks by relation.
-    pub locks: Vec<(RelationId, TableLock)>,
+    /// Locks of tables, held until it ends.
+    pub locks: BTreeMap<RelationId, TableLock>,
     /// Rules that COMMIT checks.
     pub deferred: Deferred,
     /// Tables that it has created or truncated, and how many savepoints there were then.
@@ -185,6 +180,14 @@ impl Transaction {
         Ok((rest.num_rows() > 0).then_some(rest))
     }
 
+    /// A statement has failed. Where no savepoint is left to go back to, nothing becomes of it, and others may have what it has locked.
+    pub fn fail(&mut self) {
+        self.failed = true;
+        if self.savepoints.is_empty() {
+            self.locks.clear();
+        }
+    }
+
     /// Takes back all that it has appended to a log.
     pub fn forget(&mut self, log: LogId) {
         self.begun -= self.batches[..self.begun].iter().filter(|(of, _)| *of == log).count();
@@ -200,16 +203,6 @@ impl Transaction {
     /// True if it has done anything that its own statements must see.
     pub fn has_own(&self) -> bool {
         !self.batches.is_empty() || self.definitions.is_some() || !self.temporary.is_empty()
-    }
-
-    /// True if the exclusive lock of that table is held.
-    pub fn holds_exclusive(&self, id: RelationId) -> bool {
-        self.locks.iter().any(|(held, lock)| *held == id && matches!(lock, TableLock::Exclusive(_)))
-    }
-
-    /// True if some lock of that table is held.
-    pub fn holds(&self, id: RelationId) -> bool {
-        self.locks.iter().any(|(held, _)| *held == id)
     }
 
     /// Notes that a table is created or truncated.
@@ -353,7 +346,8 @@ impl Session {
         self.set_unasked(true);
         let checked = self.check_deferred().await;
         self.set_unasked(false);
-        if let Err(e) = checked {
+        let ready = if checked.is_ok() { self.lock_again().await } else { checked };
+        if let Err(e) = ready {
             self.rollback().await?;
             return Err(e);
         }

@@ -183,6 +183,13 @@ pub(crate) fn normalise(array: &ArrayRef) -> ArrayRef {
     }
 }
 
+/// A hash of each row's key, the same for keys that are equal to SQL. Errors: for a type that has no order.
+pub fn hashes(columns: &[ArrayRef]) -> Result<Vec<u64>> {
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let rows = RowConverter::new(fields)?.convert_columns(&columns.iter().map(normalise).collect::<Vec<_>>())?;
+    Ok(rows.iter().map(|row| hash_bytes(row.data())).collect())
+}
+
 /// Runs `$body` with `$get` bound to a function from a row to its bytes, `None` for NULL, of a string or binary column.
 macro_rules! with_raw {
     ($array:expr, $get:ident => $body:expr) => {

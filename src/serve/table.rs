@@ -1,7 +1,8 @@
 //! What a table or a materialized view holds for one statement: all of it, or the rows of some keys.
 //!
 //! A [`Snapshot`] has no index. While the relation is still as it was when the snapshot was taken, its live result answers for it, with
-//! one probe a key; so it is for a statement that holds the table's lock, and nearly always for others. Else the snapshot is passed over.
+//! one probe a key; so it is for a statement that holds the table's lock, and often for others. Else the snapshot is passed over. A
+//! statement that holds the lock of the rows that it looks up needs no snapshot: whatever becomes of others, those stay ([`TableRows::now`]).
 
 use std::sync::Arc;
 
@@ -9,21 +10,39 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::fold::{Output, Overlay, RowKeys, Snapshot};
+use crate::fold::{Chunk, Output, Overlay, RowKeys, Snapshot};
 
 /// The rows of a table or a materialized view: those committed, with those of the statement's own transaction over them.
 #[derive(Clone, Default)]
 pub struct TableRows {
-    committed: Option<(Snapshot, Arc<RwLock<Output>>)>,
+    committed: Option<Committed>,
     own: Option<Arc<RwLock<Overlay>>>,
 }
 
+/// A live result, and how it was at the statement's position; without that, as it is whenever it is looked at.
+#[derive(Clone)]
+struct Committed {
+    live: Arc<RwLock<Output>>,
+    snapshot: Option<Snapshot>,
+}
+
 impl TableRows {
+    /// What is committed, as it is whenever it is looked at.
+    pub fn now(live: Arc<RwLock<Output>>) -> Self {
+        TableRows { committed: Some(Committed { live, snapshot: None }), own: None }
+    }
+
+    /// The same rows as they are whenever they are looked at.
+    pub fn held(mut self) -> Self {
+        self.committed.iter_mut().for_each(|committed| committed.snapshot = None);
+        self
+    }
+
     /// What is committed: a snapshot of the live result.
     pub fn committed(snapshot: Snapshot, live: Arc<RwLock<Output>>) -> Self {
-        TableRows { committed: Some((snapshot, live)), own: None }
+        TableRows { committed: Some(Committed { live, snapshot: Some(snapshot) }), own: None }
     }
 
     /// The same with what a transaction makes of it.
@@ -34,7 +53,7 @@ impl TableRows {
     /// The rows in batches, only the columns `projection` (all if `None`). Cost O(rows x columns) where rows have been removed or
     /// a transaction has changed some, else none.
     pub fn batches<'a>(&'a self, projection: Option<&'a [usize]>) -> Box<dyn Iterator<Item = Result<RecordBatch>> + 'a> {
-        let committed = self.committed.iter().flat_map(|(snapshot, _)| snapshot.chunks.iter());
+        let committed = self.committed.iter().flat_map(Committed::chunks);
         let Some(own) = &self.own else { return Box::new(committed.map(move |chunk| chunk.project(projection))) };
         let put = own.read().rows().snapshot();
         let put: Vec<Result<RecordBatch>> = put.chunks.iter().map(|chunk| chunk.project(projection)).collect();
@@ -47,13 +66,7 @@ impl TableRows {
 
     /// All columns of the rows that have one of these keys, each row once.
     pub fn of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
-        let committed = match &self.committed {
-            Some((snapshot, live)) => match probe(live, snapshot, by, keys)? {
-                Some(found) => vec![found],
-                None => among(snapshot, by, keys)?,
-            },
-            None => vec![],
-        };
+        let committed = self.committed.as_ref().map_or(Ok(vec![]), |committed| committed.of_keys(by, keys))?;
         let Some(own) = &self.own else { return Ok(committed) };
         if !own.read().rows().is_indexed_by(by) {
             own.write().index_by(by)?;
@@ -64,18 +77,34 @@ impl TableRows {
     }
 }
 
-/// The rows by the live result's index; `None` if it is not at the snapshot any more.
-fn probe(live: &RwLock<Output>, snapshot: &Snapshot, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
-    let mut output = live.read();
-    if output.is_at(snapshot) && !output.is_indexed_by(by) {
-        drop(output);
-        let mut changing = live.write();
-        if changing.is_at(snapshot) {
-            changing.index_by(by)?;
-        }
-        output = RwLockWriteGuard::downgrade(changing);
+impl Committed {
+    fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        let chunks = self.snapshot.as_ref().map_or_else(|| self.live.read().snapshot().chunks, |snapshot| snapshot.chunks.clone());
+        (0..chunks.len()).map(move |i| chunks[i].clone())
     }
-    if output.is_at(snapshot) { output.find(by, keys) } else { Ok(None) }
+
+    fn of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
+        match (self.probe(by, keys)?, &self.snapshot) {
+            (Some(found), _) => Ok(vec![found]),
+            (None, Some(snapshot)) => among(snapshot, by, keys),
+            (None, None) => Err(Error::internal("rows that are locked are found by their key")),
+        }
+    }
+
+    /// The rows by the live result's index; `None` if it is not at the snapshot any more.
+    fn probe(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+        let answers = |output: &Output| self.snapshot.as_ref().is_none_or(|snapshot| output.is_at(snapshot));
+        let mut output = self.live.read();
+        if answers(&output) && !output.is_indexed_by(by) {
+            drop(output);
+            let mut changing = self.live.write();
+            if answers(&changing) {
+                changing.index_by(by)?;
+            }
+            output = RwLockWriteGuard::downgrade(changing);
+        }
+        if answers(&output) { output.find(by, keys) } else { Ok(None) }
+    }
 }
 
 /// The rows by passing over all of them.

@@ -8,7 +8,7 @@ use super::{fold_name, is_word};
 use crate::error::{Error, Result};
 
 /// The tokens with PostgreSQL's weaker locks spelled as those that the parser knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
-/// differ in what they let pass that Everfold's locks, of whole tables, do not tell apart.
+/// differ in what they let pass that a SELECT of Everfold's does not tell apart.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
     for (locks, dropped) in [(&["for", "no", "key", "update"][..], 1..3), (&["for", "key", "share"][..], 1..2)] {
@@ -31,7 +31,7 @@ pub(super) fn locking(mut query: Box<ast::Query>) -> Result<Statement> {
     for clause in clauses {
         let word = format!("FOR {}", clause.lock_type);
         if clause.nonblock == Some(ast::NonBlock::SkipLocked) {
-            return Err(Error::unsupported("SKIP LOCKED is not supported: a lock is of a whole table")
+            return Err(Error::unsupported("SKIP LOCKED is not supported: a statement waits for all rows that it locks")
                 .hint("Take rows with UPDATE .. RETURNING or DELETE .. RETURNING, or write NOWAIT and try again."));
         }
         if let Some(what) = no_rows_of_tables(&query) {

@@ -56,7 +56,7 @@ fn read(sql: &str) -> Result<Statement> {
         refuse_reserved(sql, query)?;
         if !query.locks.is_empty() {
             return Err(Error::unsupported("row locks stand behind a SELECT of their own only")
-                .hint("Leave the clause out; an INSERT or UPDATE locks its table by itself, so that no update is lost."));
+                .hint("Leave the clause out; an INSERT or UPDATE locks what it changes by itself, so that no update is lost."));
         }
     }
     Ok(statement)

@@ -7,6 +7,7 @@
 //! - [`keys`]: changes by key and the constraints that they are checked by, against passes over whole tables.
 //! - [`kill`]: the real binary is killed under load, again and again; nothing acknowledged is lost, nothing is there twice.
 //! - [`ksql`]: what queries of ksqlDB's dialect derive, however events come and whatever happens to the server.
+//! - [`locks`]: changes of the same rows by many sessions at once.
 //! - [`notify`]: LISTEN and NOTIFY, changes of relations, advisory locks, from session to session.
 //! - [`own`]: what a transaction reads of its own writes, as if they were committed; savepoints.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
@@ -22,6 +23,7 @@ mod keys;
 mod kill;
 mod ksql;
 mod law;
+mod locks;
 mod notify;
 mod own;
 mod promises;

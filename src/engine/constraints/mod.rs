@@ -5,8 +5,8 @@
 //! it has taken away, with the transaction's rows over those committed, and refuses what breaks a rule; the failed statement undoes
 //! its transaction, or the part since the last savepoint. A rule that is deferred is checked by COMMIT, for all that the transaction has changed.
 //!
-//! Locks make that exact among transactions: whoever changes a table with UNIQUE holds it alone; whoever inserts rows that refer to a
-//! table shares it, so that no row referred to is deleted before the transaction ends.
+//! Locks make that exact among transactions: whoever changes a table with UNIQUE has all of it to change; whoever puts rows that refer to a
+//! table keeps its rows there, so that none is deleted before the transaction ends.
 //!
 //! Cost: for each row that is changed, a probe for each rule, whatever the size of the tables. A table's result finds its rows by
 //! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
@@ -30,6 +30,7 @@ use sqlparser::ast;
 use super::dml::{parsed_query, quoted};
 use super::rename::whole_name;
 use super::session::Session;
+use super::table_locks::Mode;
 use crate::catalog::{Catalog, Constraint, Name, Relation, RelationId, RelationKind, Rule};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{OP, PgType};
@@ -55,13 +56,17 @@ impl Session {
         of_domain || !relation.constraints.is_empty() || has_unique(relation) || referring(&self.catalog(), relation.id).next().is_some()
     }
 
-    /// Takes the locks that a change of the relation needs for its constraints, before its rows are read.
-    pub(super) async fn lock_constrained(&mut self, relation: &Relation) -> Result<()> {
+    /// Takes the locks that a change of the relation needs for its constraints, before its rows are read. `puts`: it does not only
+    /// delete rows.
+    pub(super) async fn lock_constrained(&mut self, relation: &Relation, puts: bool) -> Result<()> {
         if has_unique(relation) {
-            self.lock_exclusive(relation.id).await?;
+            // Values that others refer to go with an UPDATE, and with an INSERT that replaces a row, unless they are the key.
+            let catalog = self.catalog();
+            let by_others = referring(&catalog, relation.id).any(|(_, _, foreign)| foreign.parent_columns != key_names(relation));
+            self.lock_table(relation.id, if by_others { Mode::Remove } else { Mode::Change }).await?;
         }
-        for foreign in relation.constraints.iter().filter_map(foreign_key).filter(|f| f.parent != relation.id) {
-            self.lock_shared(foreign.parent).await?;
+        for foreign in relation.constraints.iter().filter_map(foreign_key).filter(|_| puts) {
+            self.lock_table(foreign.parent, Mode::Refer).await?;
         }
         Ok(())
     }

@@ -13,13 +13,14 @@ use arrow::compute::{cast, concat_batches, filter_record_batch, not};
 
 use super::{about, key_of, places};
 use crate::catalog::{Action, Catalog, Constraint, ForeignKey, Relation, RelationId, Rule};
-use crate::engine::dml::change::whole;
+use crate::engine::dml::change::{Located, whole};
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
 use crate::engine::dml::returning::in_memory;
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::own::identities;
 use crate::engine::rename::whole_name;
 use crate::engine::session::{Parameters, Session};
+use crate::engine::table_locks::Mode;
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::sql::{Statement, parse};
@@ -128,8 +129,8 @@ impl Session {
         }
         let acts = !matches!(action, Action::NoAction | Action::Restrict);
         if acts && gone {
-            self.lock_constrained(link.child).await?;
-            self.lock_exclusive(link.child.id).await?;
+            self.lock_constrained(link.child, action != Action::Cascade).await?;
+            self.lock_table(link.child.id, Mode::Remove).await?;
             let orphans = self.orphans(link, before).await?;
             return self.act(link, action, orphans).await;
         }
@@ -189,19 +190,20 @@ impl Session {
         let mark = self.gathered();
         let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
         let plan = self.plan_change(link.child, target, &change, &[]).await?;
-        let written = self.changed(link.child, what, &change, &plan, &[], &Parameters::default()).await?;
+        let written = self.changed(link.child, what, &change, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await?;
         self.append(written.events).await?;
         Box::pin(self.check(mark)).await
     }
 
-    /// The rows of a table that the events since `mark` have touched, as they were before those. `None` if that is not known any more.
+    /// The rows of a table that the events since `mark` have touched, which are locked, as they were before those. `None` if that is not
+    /// known any more.
     pub(super) async fn rows_before(&self, relation: &Arc<Relation>, mark: usize) -> Result<Option<RecordBatch>> {
         if self.transaction.as_ref().is_some_and(|t| t.settled.contains(&relation.id)) {
             return Ok(None);
         }
         let events = self.events_since(relation.id, mark);
         let events = concat_batches(&relation.event_schema(), &events)?;
-        let rows = self.read_before(relation, mark).await?;
+        let rows = self.read_before(relation, mark).await?.held();
         let identity = if relation.key.is_empty() { vec![relation.columns.len()] } else { relation.key.clone() };
         rows_among(relation, &rows, &RowKeys::Columns(identity), &identities(relation, &events)).map(Some)
     }

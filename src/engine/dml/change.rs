@@ -19,6 +19,7 @@ use sqlparser::ast::{self, Expr, Ident, SelectItem};
 
 use super::columns::{all_not_null, cast_columns};
 use super::conflict::{columns_at, found};
+use super::locks::rows_of;
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
@@ -28,10 +29,13 @@ use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
+use crate::engine::table_locks::{Mode, Rows, TableLock};
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
+use crate::plan::by_key::{Bound, ByKey};
 use crate::plan::names::stored_schema;
+use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::sql::statement::Change;
 
@@ -54,9 +58,20 @@ pub(in crate::engine) struct ChangePlan {
     pub(super) planned: Planned,
     /// What its names were looked up in.
     catalog: Arc<Catalog>,
+    /// The time zone that it was planned for, while that is not UTC.
+    zone: Option<String>,
     /// The other relations and how many columns each has, where RETURNING may want them.
     others: Vec<(String, Vec<Field>)>,
     identity: Identity,
+    /// The form of it that tells the keys of the rows, if it has that; `None` for one that changes the key.
+    by_key: Option<ByKey>,
+}
+
+/// A change that is about to be made.
+pub(in crate::engine) struct Located<'a> {
+    pub plan: &'a ChangePlan,
+    /// The keys of the rows, which are locked; `None` if the table is.
+    pub bound: Option<Bound<'a>>,
 }
 
 impl Session {
@@ -68,35 +83,65 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let relation = self.changeable(&change.table, what)?;
-        let _held = self.lock_exclusive(relation.id).await?;
-        self.as_begun(&relation)?;
-        let types = declared(prepared);
-        let plan = match &prepared.way {
-            Way::Change(plan) if self.path() == prepared.path && self.still_means(plan) => plan.clone(),
-            _ => Arc::new(self.plan_change(&relation, whole(&relation), change, &types).await?),
+        let known = match &prepared.way {
+            Way::Change(plan) if self.path() == prepared.path => Some(plan),
+            _ => None,
         };
-        let written = self.changed(&relation, what, change, &plan, &types, parameters).await?;
+        let mut held = Vec::new();
+        let written = self.changed_alone(what, change, known, &declared(prepared), parameters, &mut held).await?;
         self.finish(what, written).await
+    }
+
+    /// What a change writes of rows that nobody else changes, as the locks among those `held` say. `known`: a plan of it that may still do.
+    pub(super) async fn changed_alone(
+        &mut self,
+        what: &str,
+        change: &Change,
+        known: Option<&Arc<ChangePlan>>,
+        types: &[Option<PgType>],
+        parameters: &Parameters,
+        held: &mut Vec<Option<TableLock>>,
+    ) -> Result<Written> {
+        loop {
+            let catalog = self.engine.catalog();
+            let relation = self.changeable(&change.table, what)?;
+            let plan = match known.filter(|plan| self.still_means(plan)) {
+                Some(plan) => plan.clone(),
+                None => Arc::new(self.plan_change(&relation, whole(&relation), change, types).await?),
+            };
+            let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
+            let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
+            let rows = bound.as_ref().map_or(Rows::All, |bound| rows_of(&relation, bound));
+            let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
+            held.push(self.lock(relation.id, if stays { Mode::Change } else { Mode::Remove }, rows).await?);
+            // What its names mean may have changed while it waited.
+            if Arc::ptr_eq(&catalog, &self.engine.catalog()) {
+                self.as_begun(&relation)?;
+                return self.changed(&relation, what, change, Located { plan: &plan, bound }, types, parameters).await;
+            }
+        }
     }
 
     /// True if a plan is what would be made of its statement now: the catalog is the same, and no view that it reads rests on what the
     /// transaction has done.
     fn still_means(&self, plan: &ChangePlan) -> bool {
         let is_view = |relation: &Arc<Relation>| relation.kind == RelationKind::MaterializedView;
-        Arc::ptr_eq(&plan.catalog, &self.catalog()) && !(self.has_own() && plan.planned.relations.iter().any(is_view))
+        Arc::ptr_eq(&plan.catalog, &self.catalog())
+            && plan.zone == self.zone_name()
+            && !(self.has_own() && plan.planned.relations.iter().any(is_view))
     }
 
-    /// What a change writes. The caller holds the table's lock.
+    /// What a change writes. The caller holds the lock of the rows.
     pub(in crate::engine) async fn changed(
         &self,
         relation: &Arc<Relation>,
         what: &str,
         change: &Change,
-        plan: &ChangePlan,
+        located: Located<'_>,
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<Written> {
+        let plan = located.plan;
         let looks = change.selection.is_some()
             || change.returning.is_some()
             || !change.from.is_empty()
@@ -107,14 +152,8 @@ impl Session {
             _ => Privileges::UPDATE,
         };
         self.may_change(privilege, relation, looks)?;
-        let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
         self.may_read(&plan.planned.reads)?;
-        let cut = self.read_head(&plan.planned.relations).await?;
-        let rows = collect(self.run_at(&plan.planned, cut, values)?).await?;
-        let rows = match rows.first() {
-            Some(first) => concat_batches(&first.schema(), &rows)?,
-            None => RecordBatch::new_empty(plan.planned.schema.clone()),
-        };
+        let rows = self.rows_to_change(relation, &located, parameters).await?;
         let (width, rows) = (relation.columns.len(), plan.once(relation, rows)?);
         let mut events = Vec::new();
         if what != "UPDATE" {
@@ -137,6 +176,27 @@ impl Session {
             None => None,
         };
         Ok(Written { count: rows.num_rows(), events, returned })
+    }
+
+    /// What the query of a change gives, at the head.
+    async fn rows_to_change(&self, relation: &Arc<Relation>, located: &Located<'_>, parameters: &Parameters) -> Result<RecordBatch> {
+        let planned = &located.plan.planned;
+        if let Some(bound) = located.bound.as_ref().filter(|bound| bound.is_complete()) {
+            let found = self.read_now(relation).await?.of_keys(&RowKeys::Columns(relation.key.clone()), &bound.keys)?;
+            return bound.rows(&found, &planned.schema);
+        }
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let mut cut = self.read_head(&planned.relations).await?;
+        if located.bound.is_some()
+            && let Some(Readable::Rows(rows)) = cut.relations.get_mut(&relation.id)
+        {
+            *rows = std::mem::take(rows).held();
+        }
+        let rows = collect(self.run_at(planned, cut, values)?).await?;
+        Ok(match rows.first() {
+            Some(first) => concat_batches(&first.schema(), &rows)?,
+            None => RecordBatch::new_empty(planned.schema.clone()),
+        })
     }
 
     /// Errors: 23505 where rows get a key that another row has, after `old` are gone.
@@ -204,7 +264,9 @@ impl Session {
             }
         }
         let wanted: Vec<&Column> = relation.columns.iter().collect();
-        Ok(ChangePlan { planned: cast_columns(planned, &wanted)?, catalog, others, identity })
+        let (planned, by_key) = self.by_key(cast_columns(planned, &wanted)?, relation).await?;
+        let by_key = by_key.filter(|_| identity == Identity::Key);
+        Ok(ChangePlan { planned, catalog, zone: self.zone_name(), others, identity, by_key })
     }
 }
 

@@ -1,9 +1,10 @@
 //! INSERT .. ON CONFLICT: rows of which something unique is there already are left out, or become an UPDATE of the row that is there.
 //!
-//! The table's exclusive lock is held from before the rows are looked up until they are appended, so that what is there stays so. Cost:
-//! one probe for each row proposed.
+//! The rows' keys are locked, or the table, from before they are looked up until they are appended, so that what is there stays so.
+//! Cost: one probe for each row proposed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
@@ -25,12 +26,19 @@ use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
 use crate::fold::{Keyed, RowKeys};
 use crate::plan::names::stored_schema;
-use crate::serve::cut::Readable;
 use crate::serve::table::TableRows;
 use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
 
 const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
+
+/// True if a statement looks at nothing but the rows that conflict with it.
+fn looks_at_them_only(conflict: &Conflict) -> bool {
+    let reads = |e: &ast::Expr| matches!(e, ast::Expr::Subquery(_) | ast::Expr::Exists { .. } | ast::Expr::InSubquery { .. });
+    let stop = |e: &ast::Expr| if reads(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let given = conflict.update.iter().flat_map(|update| update.assignments.iter().map(|(_, value)| value).chain(&update.selection));
+    given.into_iter().all(|value| ast::visit_expressions(value, stop).is_continue())
+}
 
 /// DO UPDATE: the table's alias, and what is set.
 struct Merge<'a> {
@@ -89,6 +97,12 @@ impl Session {
         }
     }
 
+    /// True if nothing of the table is looked at but the rows of the keys proposed.
+    pub(super) async fn looks_at_keys_only(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<bool> {
+        let by_key = |of: &Unique| of.by == RowKeys::Columns(relation.key.clone());
+        Ok(looks_at_them_only(conflict) && matches!(self.arbiters(relation, conflict).await?.as_slice(), [only] if by_key(only)))
+    }
+
     /// The one rule that DO UPDATE asks about. One for all rows holds wherever one with a condition does. Errors: 0A000 for several.
     async fn arbiter(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<Arc<Unique>> {
         let mut arbiters = self.arbiters(relation, conflict).await?;
@@ -105,7 +119,7 @@ impl Session {
         }
     }
 
-    /// What an INSERT writes of the rows proposed, in their order. The caller holds the table's exclusive lock.
+    /// What an INSERT writes of the rows proposed, in their order. The caller holds their lock.
     pub(super) async fn without_conflict(
         &self,
         relation: &Arc<Relation>,
@@ -244,9 +258,7 @@ impl Session {
         by: &RowKeys,
         keys: &[ArrayRef],
     ) -> Result<RecordBatch> {
-        let cut = self.read_head(std::slice::from_ref(relation)).await?;
-        let Some(Readable::Rows(rows)) = cut.relations.get(&relation.id) else { return Err(Error::internal("a table has rows")) };
-        rows_among(relation, rows, by, keys)
+        rows_among(relation, &self.read_now(relation).await?, by, keys)
     }
 }
 

@@ -11,13 +11,12 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::Written;
-use super::change::whole;
 use super::returning::{Returned, in_memory};
 use super::values::{declared, scalars};
 use crate::data::PgType;
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
-use crate::engine::transaction::TableLock;
+use crate::engine::table_locks::TableLock;
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
 use crate::sql::statement::ChangingCte;
@@ -88,10 +87,7 @@ impl Session {
         match statement {
             Statement::Insert { .. } => self.inserted(statement, prepared, parameters, held).await,
             Statement::Update(change) | Statement::Delete(change) => {
-                let relation = self.changeable(&change.table, word(statement))?;
-                held.push(self.lock_exclusive(relation.id).await?);
-                let plan = self.plan_change(&relation, whole(&relation), change, &declared(prepared)).await?;
-                self.changed(&relation, word(statement), change, &plan, &declared(prepared), parameters).await
+                self.changed_alone(word(statement), change, None, &declared(prepared), parameters, held).await
             }
             _ => Err(not_a_change()),
         }

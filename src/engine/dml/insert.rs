@@ -15,7 +15,7 @@ use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
-use crate::engine::transaction::TableLock;
+use crate::engine::table_locks::{Mode, TableLock};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
 
@@ -65,7 +65,7 @@ impl Session {
             None => None,
         };
         if conflict.is_none() && !appends_freely(&relation) {
-            held.push(self.lock_shared(relation.id).await?);
+            held.push(self.lock_rows(&relation, Mode::Put, &rows).await?);
             self.as_begun(&relation)?;
         }
         let mut events = Vec::with_capacity(rows.len());
@@ -103,7 +103,8 @@ impl Session {
         self.returned(source.with.as_ref(), items, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
     }
 
-    /// The rows of all columns that an INSERT adds. ON CONFLICT takes the table's exclusive lock, which is then among those `held`.
+    /// The rows of all columns that an INSERT adds. ON CONFLICT locks them, or the table, before it looks what is there, with a lock
+    /// among those `held`.
     async fn rows_to_insert(
         &mut self,
         relation: &Arc<Relation>,
@@ -116,15 +117,25 @@ impl Session {
             return Err(Error::internal("not an INSERT"));
         };
         let targets = target_columns(relation, columns)?;
-        if conflict.is_some() && relation.kind == RelationKind::Table {
-            held.push(self.lock_exclusive(self.changeable(table, "ON CONFLICT")?.id).await?);
-            self.as_begun(relation)?;
+        let literal = literal_rows(source);
+        let mut by_key = false;
+        if let Some(conflict) = conflict.as_ref().filter(|_| relation.kind == RelationKind::Table) {
+            self.changeable(table, "ON CONFLICT")?;
+            by_key = literal.is_some() && self.looks_at_keys_only(relation, conflict).await?;
+            if !by_key {
+                held.push(self.lock_table(relation.id, Mode::Change).await?);
+                self.as_begun(relation)?;
+            }
         }
-        let rows = match literal_rows(source) {
+        let rows = match literal {
             Some(rows) => vec![self.literal_batch(relation, &targets, rows, prepared, parameters).await?],
             None => self.insert_query(relation, &targets, source, prepared, parameters).await?,
         };
         let Some(conflict) = conflict else { return Ok(rows) };
+        if by_key {
+            held.push(self.lock_rows(relation, Mode::Change, &rows).await?);
+            self.as_begun(relation)?;
+        }
         let proposed = concat_batches(&relation.schema(), &rows)?;
         let alias = alias.as_deref().unwrap_or(&table.name);
         Ok(vec![self.without_conflict(relation, alias, conflict, proposed, &declared(prepared), parameters).await?])
@@ -202,7 +213,7 @@ impl Session {
             return Ok(Some(0));
         }
         let free = held || appends_freely(relation);
-        let _held = if free { None } else { self.lock_shared(relation.id).await? };
+        let _held = if free { None } else { self.lock_rows(relation, Mode::Put, &rows).await? };
         if !free {
             self.as_begun(relation)?;
         }

@@ -1,20 +1,28 @@
-//! Locks on tables: shared by those who insert, exclusive for those who read rows to change them.
+//! The locks that statements take: of rows by their keys where those are known before anything is read, else of whole tables.
 //!
-//! There are no locks of rows: SELECT .. FOR UPDATE takes the exclusive lock of the tables that it names, and reads after it is had.
-//! FOR SHARE takes it as well, since an INSERT, which holds the shared lock, may replace a row.
+//! A statement that changes rows has them locked before it reads them, so that no update is lost. UPDATE, DELETE and SELECT .. FOR UPDATE
+//! whose condition names values of the whole key ([`crate::plan::by_key`]) lock the rows of those; so does INSERT of few rows. Rows of a
+//! table without a key, or that are found in another way, are changed with the whole table locked. FOR SHARE is as strong as FOR
+//! UPDATE, since an INSERT may replace a row.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{ArrayRef, RecordBatch};
 use sqlparser::ast::{self, TableFactor};
 
+use super::conflict::columns_at;
+use super::values::{declared, scalars};
 use crate::catalog::{Name, Relation, RelationId, RelationKind, Scope};
 use crate::engine::constraints::has_unique;
 use crate::engine::ddl::base_logs;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
-use crate::engine::transaction::TableLock;
+use crate::engine::table_locks::{Mode, Request, Rows, TableLock};
 use crate::error::{Error, Result, code};
+use crate::fold::key_index::hashes;
 use crate::limits;
+use crate::plan::by_key::Bound;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::statement::RowLock;
@@ -33,7 +41,7 @@ impl Session {
     pub(in crate::engine) fn as_begun(&self, relation: &Relation) -> Result<()> {
         let catalog = self.catalog();
         let same = catalog.by_id(relation.id).is_some_and(|now| std::ptr::eq(now.as_ref(), relation));
-        let alone = || self.transaction.as_ref().is_some_and(|t| t.holds_exclusive(relation.id));
+        let alone = || self.engine.locks.changes_all(self.process, relation.id);
         let checked = !self.is_constrained(relation) || self.checks && (!has_unique(relation) || alone());
         if self.is_temporary(relation.id) || same && checked {
             return Ok(());
@@ -53,55 +61,46 @@ impl Session {
         })
     }
 
-    /// Holds the table against UPDATE and DELETE of others: until the answer is dropped, or inside BEGIN until its end.
-    pub(in crate::engine) async fn lock_shared(&mut self, id: RelationId) -> Result<Option<TableLock>> {
-        if self.is_temporary(id) || self.transaction.as_ref().is_some_and(|t| t.holds(id)) {
-            return Ok(None);
-        }
-        let lock = self.engine.lock_of(id);
-        let held = self.in_time(lock.read_owned(), "the table").await?;
-        Ok(self.keep(id, TableLock::Shared(held)))
-    }
-
-    /// Holds the table against all changes of others.
-    pub(in crate::engine) async fn lock_exclusive(&mut self, id: RelationId) -> Result<Option<TableLock>> {
+    /// Locks rows of a table against what others may not do to them: until the answer is dropped, or inside BEGIN until its end.
+    pub(in crate::engine) async fn lock(&mut self, id: RelationId, mode: Mode, rows: Rows) -> Result<Option<TableLock>> {
         if self.is_temporary(id) {
             return Ok(None);
         }
-        if let Some(transaction) = &mut self.transaction {
-            if transaction.holds_exclusive(id) {
-                return Ok(None);
-            }
-            // A shared lock cannot be raised while others may hold one too; it is given back first. What was inserted under it
-            // is not committed yet: others may change the rows of the same keys until the lock is had, as if before the INSERT.
-            transaction.locks.retain(|(held, _)| *held != id);
-        }
-        let lock = self.engine.lock_of(id);
-        let held = self.in_time(lock.write_owned(), "the table").await?;
-        Ok(self.keep(id, TableLock::Exclusive(held)))
+        let lock = self.engine.locks.take(self.process, id, Request { mode, rows });
+        let held = self.in_time(lock, "the table").await??;
+        Ok(self.keep(id, held))
     }
 
-    /// Holds the table against all changes of others, or answers 55P03 if that would take waiting.
-    async fn lock_exclusive_now(&mut self, relation: &Relation, what: &str) -> Result<Option<TableLock>> {
-        if self.is_temporary(relation.id) || self.transaction.as_ref().is_some_and(|t| t.holds_exclusive(relation.id)) {
+    /// The same for the whole table.
+    pub(in crate::engine) async fn lock_table(&mut self, id: RelationId, mode: Mode) -> Result<Option<TableLock>> {
+        self.lock(id, mode, Rows::All).await
+    }
+
+    /// The same for the rows of the keys that these rows have.
+    pub(super) async fn lock_rows(&mut self, relation: &Relation, mode: Mode, rows: &[RecordBatch]) -> Result<Option<TableLock>> {
+        let keys: Vec<Vec<ArrayRef>> = rows.iter().map(|batch| columns_at(batch, &relation.key)).collect();
+        self.lock(relation.id, mode, of_keys(relation, &keys)).await
+    }
+
+    /// Locks rows as [`Session::lock`] does, or answers 55P03 if that would take waiting.
+    fn lock_now(&mut self, relation: &Relation, mode: Mode, rows: Rows, what: &str) -> Result<Option<TableLock>> {
+        if self.is_temporary(relation.id) {
             return Ok(None);
         }
-        // A shared lock of one's own is in the way of the exclusive one; it is given back only where nobody else has one.
-        let shared = self.transaction.as_ref().is_some_and(|t| t.holds(relation.id));
-        let lock = self.engine.lock_of(relation.id);
-        let held = match shared {
-            false => lock.try_write_owned().ok(),
-            true => {
-                self.transaction.iter_mut().for_each(|t| t.locks.retain(|(held, _)| *held != relation.id));
-                lock.clone().try_write_owned().ok().or_else(|| {
-                    let again = lock.try_read_owned().ok()?;
-                    self.keep(relation.id, TableLock::Shared(again));
-                    None
-                })
-            }
-        };
+        let held = self.engine.locks.try_take(self.process, relation.id, &Request { mode, rows });
         let refused = || Error::new(code::LOCK_NOT_AVAILABLE, format!("could not obtain lock on {what} \"{}\"", relation.name));
-        Ok(self.keep(relation.id, TableLock::Exclusive(held.ok_or_else(refused)?)))
+        Ok(self.keep(relation.id, held.ok_or_else(refused)?))
+    }
+
+    /// Before COMMIT: locks again what the transaction has given back for more that it did not get.
+    pub(in crate::engine) async fn lock_again(&mut self) -> Result<()> {
+        let tables: Vec<RelationId> = self.transaction.iter().flat_map(|t| t.locks.keys().copied()).collect();
+        for id in tables {
+            if let Some(Request { mode, rows }) = self.engine.locks.lost(self.process, id) {
+                self.lock(id, mode, rows).await?;
+            }
+        }
+        Ok(())
     }
 
     /// SELECT .. FOR UPDATE: the locks are held until the transaction ends, and the rows are read when they are had.
@@ -112,24 +111,36 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let catalog = self.scope();
-        let mut wanted = BTreeMap::new();
-        for lock in locks {
-            for relation in locked(&catalog, query, lock)? {
-                *wanted.entry(relation).or_insert(false) |= lock.nowait;
+        let mut held = Vec::new();
+        loop {
+            let known = self.engine.catalog();
+            let catalog = self.scope();
+            let mut wanted = BTreeMap::new();
+            for lock in locks {
+                for relation in locked(&catalog, query, lock)? {
+                    *wanted.entry(relation).or_insert(false) |= lock.nowait;
+                }
+            }
+            let mut planned = self.plan_query(query, &declared(prepared)).await?;
+            let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+            // In one order, so that two statements do not wait for each other.
+            for (id, nowait) in wanted {
+                let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
+                self.may_lock(relation, true)?;
+                let by_key;
+                (planned, by_key) = self.by_key(planned, relation).await?;
+                let rows = by_key.and_then(|by_key| by_key.bind(&self.options(), &values).map(|bound| rows_of(relation, &bound)));
+                let rows = rows.unwrap_or(Rows::All);
+                held.push(match nowait {
+                    true => self.lock_now(relation, Mode::Remove, rows, "row in relation")?,
+                    false => self.lock(id, Mode::Remove, rows).await?,
+                });
+            }
+            // What its names mean may have changed while it waited.
+            if Arc::ptr_eq(&known, &self.engine.catalog()) {
+                return self.run_selected(planned, prepared, values).await;
             }
         }
-        let mut held = Vec::with_capacity(wanted.len());
-        // In one order, so that two statements do not wait for each other.
-        for (id, nowait) in wanted {
-            let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
-            self.may_lock(relation, true)?;
-            held.push(match nowait {
-                true => self.lock_exclusive_now(relation, "row in relation").await?,
-                false => self.lock_exclusive(id).await?,
-            });
-        }
-        self.select(query, prepared, parameters).await
     }
 
     /// LOCK TABLE. Errors: 25P01 outside BEGIN, 55P03 for NOWAIT, 42809.
@@ -151,35 +162,37 @@ impl Session {
             for id in ids {
                 let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
                 self.may_lock(relation, exclusive)?;
-                match (exclusive, nowait) {
-                    (true, true) => drop(self.lock_exclusive_now(relation, "relation").await?),
-                    (true, false) => drop(self.lock_exclusive(id).await?),
-                    (false, true) => drop(self.lock_shared_now(relation)?),
-                    (false, false) => drop(self.lock_shared(id).await?),
-                }
+                let mode = if exclusive { Mode::Remove } else { Mode::Put };
+                drop(match nowait {
+                    true => self.lock_now(relation, mode, Rows::All, "relation")?,
+                    false => self.lock_table(id, mode).await?,
+                });
             }
         }
         Ok(Response::Done("LOCK TABLE".into()))
     }
 
-    fn lock_shared_now(&mut self, relation: &Relation) -> Result<Option<TableLock>> {
-        if self.is_temporary(relation.id) || self.transaction.as_ref().is_some_and(|t| t.holds(relation.id)) {
-            return Ok(None);
-        }
-        let refused = |_| Error::new(code::LOCK_NOT_AVAILABLE, format!("could not obtain lock on relation \"{}\"", relation.name));
-        let held = self.engine.lock_of(relation.id).try_read_owned().map_err(refused)?;
-        Ok(self.keep(relation.id, TableLock::Shared(held)))
+    /// Inside BEGIN the transaction has the lock from now on; one for each table holds all that the session has of it.
+    fn keep(&mut self, id: RelationId, lock: TableLock) -> Option<TableLock> {
+        let Some(transaction) = &mut self.transaction else { return Some(lock) };
+        transaction.locks.entry(id).or_insert(lock);
+        None
     }
+}
 
-    pub(super) fn keep(&mut self, id: RelationId, lock: TableLock) -> Option<TableLock> {
-        match &mut self.transaction {
-            Some(transaction) => {
-                transaction.locks.push((id, lock));
-                None
-            }
-            None => Some(lock),
-        }
+/// The rows that a query by key is of.
+pub(super) fn rows_of(relation: &Relation, bound: &Bound<'_>) -> Rows {
+    of_keys(relation, std::slice::from_ref(&bound.keys))
+}
+
+/// The rows of these keys; all of them for many keys, or where keys do not tell rows apart.
+fn of_keys(relation: &Relation, keys: &[Vec<ArrayRef>]) -> Rows {
+    let count = keys.iter().filter_map(|columns| columns.first()).map(|column| column.len()).sum::<usize>();
+    if relation.kind != RelationKind::Table || relation.ksql.is_some() || relation.key.is_empty() || count > limits::STATEMENT_KEYS_MAX {
+        return Rows::All;
     }
+    let hashes = keys.iter().map(|columns| hashes(columns)).collect::<Result<Vec<_>>>();
+    hashes.map_or(Rows::All, |hashes| Rows::Keys(hashes.into_iter().flatten().collect()))
 }
 
 /// The tables that a lock is meant for. Errors: 42P01 for `OF` something else, 42809 for a materialized view.

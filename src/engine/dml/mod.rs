@@ -37,7 +37,7 @@ use crate::sql::{Statement, parse};
 pub use columns::{all_not_null, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 use returning::Returned;
-pub use values::scalars;
+pub use values::{declared, scalars};
 
 /// What a statement is about to write.
 pub(in crate::engine) struct Written {

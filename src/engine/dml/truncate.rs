@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use super::change::whole;
+use super::change::{Located, whole};
 use crate::catalog::{Name, Privileges, Relation};
 use crate::engine::constraints::referring;
 use crate::engine::session::{Parameters, Response, Session};
+use crate::engine::table_locks::Mode;
 use crate::error::{Error, Result, code};
 use crate::sql::statement::{Change, Truncate};
 
@@ -24,7 +25,7 @@ impl Session {
         }
         let mut held = Vec::with_capacity(relations.len());
         for relation in &relations {
-            held.push(self.lock_exclusive(relation.id).await?);
+            held.push(self.lock_table(relation.id, Mode::Remove).await?);
         }
         let mut events = Vec::new();
         for relation in &relations {
@@ -38,7 +39,9 @@ impl Session {
                 returning: None,
             };
             let plan = self.plan_change(relation, whole(relation), &all, &[]).await?;
-            events.extend(self.changed(relation, "TRUNCATE", &all, &plan, &[], &Parameters::default()).await?.events);
+            events.extend(
+                self.changed(relation, "TRUNCATE", &all, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await?.events,
+            );
         }
         events.retain(|(_, batch)| batch.num_rows() > 0);
         if !events.is_empty() {

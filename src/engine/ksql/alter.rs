@@ -12,7 +12,7 @@ use crate::catalog::{Catalog, Change, Earlier, Ksql, KsqlColumn, Relation, Relat
 use crate::engine::ddl;
 use crate::engine::node::Node;
 use crate::engine::session::{Response, Session};
-use crate::engine::transaction::TableLock;
+use crate::engine::table_locks::{Mode, TableLock};
 use crate::error::{Error, Result, code};
 use crate::plan::ksql::expr::resolve_type;
 use crate::sql::ksql::ast::{ColumnDef, Kind};
@@ -33,7 +33,7 @@ impl Session {
         let mut held = Vec::new();
         for (other, ksql) in catalog.ksql_relations() {
             if Some(&ksql.topic) == topic && other.has_log() {
-                held.extend(self.lock_exclusive(other.id).await?);
+                held.extend(self.lock_table(other.id, Mode::Remove).await?);
             }
         }
         Ok(held)

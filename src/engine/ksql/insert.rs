@@ -15,6 +15,7 @@ use crate::data::{OP, PgType, Position, TIME};
 use crate::engine::database::Engine;
 use crate::engine::dml::check_writable;
 use crate::engine::session::{Response, Session};
+use crate::engine::table_locks::Mode;
 use crate::error::{Error, Result, code};
 use crate::fold::ksql::{Input, edges::told_time};
 use crate::func::ksql::cast::cast;
@@ -152,11 +153,11 @@ impl Session {
     async fn append_events(&mut self, relation: &Arc<Relation>, events: Vec<Event>) -> Result<()> {
         let throws = self.ksql.flag("ksql.timestamp.throw.on.invalid");
         // Who shares the topic is asked once nobody can begin to any more.
-        let mut held = vec![self.lock_shared(relation.id).await?];
+        let mut held = vec![self.lock_table(relation.id, Mode::Put).await?];
         let catalog = self.engine.catalog();
         let batches = spread(&catalog, relation, &events, self.engine.clock.now_us(), throws)?;
         for (id, _) in batches.iter().filter(|(id, _)| *id != relation.id) {
-            held.push(self.lock_shared(*id).await?);
+            held.push(self.lock_table(*id, Mode::Put).await?);
         }
         self.append(batches).await.map(|_| ())
     }

@@ -1,0 +1,518 @@
+//! Locks on tables and on rows of theirs: who may change what beside whom.
+//!
+//! A lock has a [`Mode`] and is of some [`Rows`]: all of a table, or those of some keys, whether they are there or not. Two sessions are in
+//! each other's way if their modes are and their rows meet. Keys are known by their hashes; two that have the same by chance wait for each
+//! other, which takes time and is never wrong.
+//!
+//! First come, first served: whoever asks for what another waits for already stands in line behind that one, unless that one waits for it,
+//! itself or through others. Whoever would wait for itself is told 40P01 at once, since the graph of who waits for whom is all here.
+//!
+//! A session keeps what it has until its last [`TableLock`] of the table is dropped, also while it waits for more. Only what it has of
+//! [`Mode::Put`] it gives back for a stronger lock of the same rows: so several that have put rows into a table, and then change all of it,
+//! are served one after the other. Until then others may change those rows, as if they were not put yet. If the wait was in vain, the
+//! lock must be had again before the transaction commits ([`TableLocks::lost`]).
+//!
+//! Cost of a request: O(sessions that hold or await something of the table x keys asked for).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::catalog::RelationId;
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+/// The session that holds a lock, by its process id.
+pub type Owner = i32;
+
+/// What a session is about to do; the later ones exclude all that the earlier ones do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Rows of others refer to these rows, which must not go.
+    Refer,
+    /// Rows are put in, whatever is there.
+    Put,
+    /// Rows are read and changed; their keys stay.
+    Change,
+    /// Rows may go.
+    Remove,
+}
+
+impl Mode {
+    fn excludes(self, other: Mode) -> bool {
+        match self.max(other) {
+            Mode::Remove => true,
+            Mode::Change => self.min(other) > Mode::Refer,
+            Mode::Put | Mode::Refer => false,
+        }
+    }
+}
+
+/// The rows that a lock is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    All,
+    /// Those with keys of these hashes.
+    Keys(HashSet<u64>),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows::Keys(HashSet::new())
+    }
+}
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        matches!(self, Rows::Keys(keys) if keys.is_empty())
+    }
+
+    fn meets(&self, other: &Rows) -> bool {
+        match (self, other) {
+            (Rows::All, other) | (other, Rows::All) => !other.is_empty(),
+            (Rows::Keys(a), Rows::Keys(b)) => !a.is_disjoint(b),
+        }
+    }
+
+    fn add(&mut self, other: &Rows) {
+        match (&mut *self, other) {
+            (Rows::All, _) => {}
+            (_, Rows::All) => *self = Rows::All,
+            (Rows::Keys(keys), Rows::Keys(more)) => keys.extend(more),
+        }
+    }
+
+    /// Takes out what is in the other too, and answers that. The whole table is in nothing but itself.
+    fn split_off(&mut self, other: &Rows) -> Rows {
+        match (&mut *self, other) {
+            (_, Rows::All) => std::mem::take(self),
+            (Rows::All, Rows::Keys(_)) => Rows::default(),
+            (Rows::Keys(keys), Rows::Keys(gone)) => Rows::Keys(keys.extract_if(|key| gone.contains(key)).collect()),
+        }
+    }
+}
+
+/// What a session asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub mode: Mode,
+    pub rows: Rows,
+}
+
+impl Request {
+    fn excludes(&self, other: &Request) -> bool {
+        self.mode.excludes(other.mode) && self.rows.meets(&other.rows)
+    }
+}
+
+/// What a session has of one table.
+#[derive(Default)]
+struct Held {
+    /// By mode.
+    rows: [Rows; 4],
+    /// Of what it had of [`Mode::Put`], what it has given back for more that it did not get.
+    lost: Rows,
+    /// The [`TableLock`]s that there are.
+    guards: usize,
+}
+
+const MODES: [Mode; 4] = [Mode::Refer, Mode::Put, Mode::Change, Mode::Remove];
+
+impl Held {
+    fn excludes(&self, request: &Request) -> bool {
+        MODES.iter().zip(&self.rows).any(|(mode, rows)| mode.excludes(request.mode) && rows.meets(&request.rows))
+    }
+
+    fn add(&mut self, request: &Request) {
+        self.rows[request.mode as usize].add(&request.rows);
+        if request.mode >= Mode::Put {
+            self.lost.split_off(&request.rows);
+        }
+        self.guards += 1;
+    }
+
+    fn keys(&self) -> usize {
+        self.rows.iter().map(|rows| if let Rows::Keys(keys) = rows { keys.len() } else { 0 }).sum()
+    }
+
+    /// Gives back what it has put of what is asked for; who has put into all of the table asks for all of it.
+    fn give_back(&mut self, request: &mut Request) {
+        if request.mode <= Mode::Put {
+            return;
+        }
+        let put = &mut self.rows[Mode::Put as usize];
+        if *put == Rows::All {
+            request.rows = Rows::All;
+        }
+        let given = put.split_off(&request.rows);
+        self.lost.add(&given);
+    }
+}
+
+struct Waiter {
+    ticket: u64,
+    owner: Owner,
+    request: Request,
+    granted: oneshot::Sender<TableLock>,
+}
+
+#[derive(Default)]
+struct Table {
+    held: HashMap<Owner, Held>,
+    /// Those who wait, in the order in which they are served.
+    queue: Vec<Waiter>,
+}
+
+impl Table {
+    /// The sessions that hold what a request of another excludes.
+    fn holders_against(&self, owner: Owner, request: &Request) -> impl Iterator<Item = Owner> {
+        self.held.iter().filter(move |(other, held)| **other != owner && held.excludes(request)).map(|(other, _)| *other)
+    }
+
+    /// True if a request may be served, with so many of the queue before it.
+    fn is_free(&self, owner: Owner, request: &Request, before: usize) -> bool {
+        !self.queue[..before].iter().any(|waiter| waiter.request.excludes(request)) && self.holders_against(owner, request).next().is_none()
+    }
+
+    /// Those who wait for a session to let go of what it has, or to be served before them.
+    fn waiting_for(&self, owner: Owner) -> impl Iterator<Item = Owner> {
+        let held = self.held.get(&owner);
+        let place = self.queue.iter().position(|waiter| waiter.owner == owner);
+        let before = move |i: usize, request: &Request| place.is_some_and(|at| at < i && self.queue[at].request.excludes(request));
+        let waits = move |(i, waiter): &(usize, &Waiter)| {
+            waiter.owner != owner && (held.is_some_and(|held| held.excludes(&waiter.request)) || before(*i, &waiter.request))
+        };
+        self.queue.iter().enumerate().filter(waits).map(|(_, waiter)| waiter.owner)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    tables: HashMap<RelationId, Table>,
+    next_ticket: u64,
+}
+
+impl State {
+    /// All who wait for a session, themselves or through others.
+    fn waiting_for(&self, owner: Owner) -> HashSet<Owner> {
+        let (mut all, mut next) = (HashSet::new(), vec![owner]);
+        while let Some(awaited) = next.pop() {
+            let waiting = self.tables.values().flat_map(|table| table.waiting_for(awaited));
+            next.extend(waiting.filter(|waiter| all.insert(*waiter)));
+        }
+        all
+    }
+
+    /// The place of a request in a table's queue: the last, or before the first in its way who is among those `waiting` for it.
+    fn place(&mut self, id: RelationId, request: &Request, waiting: &HashSet<Owner>) -> usize {
+        let queue = &self.tables.entry(id).or_default().queue;
+        let first = queue.iter().position(|waiter| waiting.contains(&waiter.owner) && waiter.request.excludes(request));
+        first.unwrap_or(queue.len())
+    }
+
+    /// True if a lock was free, which the session then has.
+    fn take_free(&mut self, owner: Owner, id: RelationId, request: &Request) -> bool {
+        let table = self.tables.entry(id).or_default();
+        let mut free = table.is_free(owner, request, table.queue.len());
+        // To find who waits for whom takes longer.
+        if !free && table.is_free(owner, request, 0) {
+            let waiting = self.waiting_for(owner);
+            let place = self.place(id, request, &waiting);
+            free = self.tables.entry(id).or_default().is_free(owner, request, place);
+        }
+        let table = self.tables.entry(id).or_default();
+        if free {
+            table.held.entry(owner).or_default().add(request);
+        }
+        free
+    }
+
+    /// The request, for the whole table if the session has very many keys of it.
+    fn bounded(&self, owner: Owner, id: RelationId, request: Request) -> Request {
+        let held = self.tables.get(&id).and_then(|table| table.held.get(&owner)).map_or(0, Held::keys);
+        match &request.rows {
+            Rows::Keys(keys) if held + keys.len() > limits::LOCKED_KEYS_MAX => Request { rows: Rows::All, ..request },
+            _ => request,
+        }
+    }
+}
+
+/// The locks of all tables.
+#[derive(Default)]
+pub struct TableLocks(Mutex<State>);
+
+/// What a session holds of a table, until the last of its locks of that table is dropped.
+pub struct TableLock {
+    locks: Arc<TableLocks>,
+    owner: Owner,
+    table: RelationId,
+}
+
+impl Drop for TableLock {
+    fn drop(&mut self) {
+        self.locks.serve(self.table, |table| {
+            let Some(held) = table.held.get_mut(&self.owner) else { return false };
+            held.guards -= 1;
+            held.guards == 0 && table.held.remove(&self.owner).is_some()
+        });
+    }
+}
+
+/// A place in a table's queue; dropping it leaves the queue.
+struct Place {
+    locks: Arc<TableLocks>,
+    table: RelationId,
+    ticket: u64,
+    granted: oneshot::Receiver<TableLock>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.locks.serve(self.table, |table| {
+            let place = table.queue.iter().position(|waiter| waiter.ticket == self.ticket);
+            place.map(|i| table.queue.remove(i)).is_some()
+        });
+    }
+}
+
+impl TableLocks {
+    /// Takes a lock, waiting for it where others have it. Errors: 40P01 where that wait would never end.
+    pub async fn take(self: &Arc<Self>, owner: Owner, table: RelationId, request: Request) -> Result<TableLock> {
+        let request = self.0.lock().bounded(owner, table, request);
+        if let Some(lock) = self.try_take(owner, table, &request) {
+            return Ok(lock);
+        }
+        let mut place = self.stand_in_line(owner, table, request)?;
+        (&mut place.granted).await.map_err(|_| Error::internal("a lock is granted to who waits for it"))
+    }
+
+    /// Takes a lock if it can be had at once: if nobody holds what it excludes, nor waits for that and not for this session.
+    pub fn try_take(self: &Arc<Self>, owner: Owner, table: RelationId, request: &Request) -> Option<TableLock> {
+        let free = self.0.lock().take_free(owner, table, request);
+        free.then(|| self.guard(owner, table))
+    }
+
+    /// True if nobody but a session may change a table.
+    pub fn changes_all(&self, owner: Owner, table: RelationId) -> bool {
+        let state = self.0.lock();
+        let held = state.tables.get(&table).and_then(|table| table.held.get(&owner));
+        held.is_some_and(|held| [Mode::Change, Mode::Remove].iter().any(|mode| held.rows[*mode as usize] == Rows::All))
+    }
+
+    /// What a session has put and must lock again before it commits.
+    pub fn lost(&self, owner: Owner, table: RelationId) -> Option<Request> {
+        let state = self.0.lock();
+        let lost = &state.tables.get(&table)?.held.get(&owner)?.lost;
+        (!lost.is_empty()).then(|| Request { mode: Mode::Put, rows: lost.clone() })
+    }
+
+    fn guard(self: &Arc<Self>, owner: Owner, table: RelationId) -> TableLock {
+        TableLock { locks: self.clone(), owner, table }
+    }
+
+    fn stand_in_line(self: &Arc<Self>, owner: Owner, id: RelationId, mut request: Request) -> Result<Place> {
+        let mut state = self.0.lock();
+        if let Some(held) = state.tables.entry(id).or_default().held.get_mut(&owner) {
+            held.give_back(&mut request);
+        }
+        let waiting = state.waiting_for(owner);
+        let place = state.place(id, &request, &waiting);
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let table = state.tables.entry(id).or_default();
+        let awaited = table.holders_against(owner, &request).find(|holder| waiting.contains(holder));
+        let (granted, receiver) = oneshot::channel();
+        table.queue.insert(place, Waiter { ticket, owner, request, granted });
+        drop(state);
+        let place = Place { locks: self.clone(), table: id, ticket, granted: receiver };
+        // What it needs may have become free meanwhile, or what others need by what it has given back.
+        match awaited {
+            None => self.serve(id, |_| true),
+            Some(holder) => return Err(deadlock(owner, id, holder)),
+        }
+        Ok(place)
+    }
+
+    /// Serves those who wait for a table once something has changed, which `change` does and tells.
+    fn serve(self: &Arc<Self>, id: RelationId, change: impl FnOnce(&mut Table) -> bool) {
+        let mut served = Vec::new();
+        let mut state = self.0.lock();
+        if let Some(table) = state.tables.get_mut(&id)
+            && change(table)
+        {
+            let mut next = 0;
+            while let Some(waiter) = table.queue.get(next) {
+                if !table.is_free(waiter.owner, &waiter.request, next) {
+                    next += 1;
+                    continue;
+                }
+                let Waiter { owner, request, granted, .. } = table.queue.remove(next);
+                table.held.entry(owner).or_default().add(&request);
+                served.push((granted, self.guard(owner, id)));
+            }
+            if table.held.is_empty() && table.queue.is_empty() {
+                state.tables.remove(&id);
+            }
+        }
+        drop(state);
+        // One that has given up meanwhile lets go of what it gets, which serves those behind it.
+        served.into_iter().for_each(|(granted, lock)| drop(granted.send(lock)));
+    }
+}
+
+fn deadlock(owner: Owner, table: RelationId, holder: Owner) -> Error {
+    Error::new(code::DEADLOCK_DETECTED, "deadlock detected")
+        .detail(format!(
+            "Process {owner} waits for a lock of relation {table}; blocked by process {holder}, which waits for process {owner}."
+        ))
+        .hint("Retry the transaction.")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+
+    use super::*;
+
+    const T: RelationId = 1;
+    const U: RelationId = 2;
+
+    fn all(mode: Mode) -> Request {
+        Request { mode, rows: Rows::All }
+    }
+
+    fn keys(mode: Mode, keys: &[u64]) -> Request {
+        Request { mode, rows: Rows::Keys(keys.iter().copied().collect()) }
+    }
+
+    fn change(of: &[u64]) -> Request {
+        keys(Mode::Change, of)
+    }
+
+    /// A lock that was had at once.
+    fn had(locks: &Arc<TableLocks>, owner: Owner, table: RelationId, request: Request) -> TableLock {
+        locks.try_take(owner, table, &request).expect("nobody is in the way")
+    }
+
+    /// A lock that has to be waited for.
+    fn waits(locks: &Arc<TableLocks>, owner: Owner, table: RelationId, request: Request) -> BoxFuture<'static, Result<TableLock>> {
+        let locks = locks.clone();
+        let mut wait = async move { locks.take(owner, table, request).await }.boxed();
+        assert!((&mut wait).now_or_never().is_none(), "somebody is in the way");
+        wait
+    }
+
+    fn given(wait: &mut BoxFuture<'static, Result<TableLock>>) -> TableLock {
+        wait.now_or_never().expect("it is granted").expect("a lock")
+    }
+
+    #[test]
+    fn modes_and_rows_tell_who_is_in_the_way() {
+        use Mode::*;
+        let excluded: [(Mode, &[Mode]); 4] =
+            [(Refer, &[Remove]), (Put, &[Change, Remove]), (Change, &[Put, Change, Remove]), (Remove, &[Refer, Put, Change, Remove])];
+        for (mode, others) in excluded {
+            for other in MODES {
+                assert_eq!(mode.excludes(other), others.contains(&other), "{mode:?} {other:?}");
+                let locks = Arc::new(TableLocks::default());
+                let _one = had(&locks, 1, T, keys(mode, &[7]));
+                assert_eq!(locks.try_take(2, T, &all(other)).is_none(), others.contains(&other));
+                assert_eq!(locks.try_take(3, T, &keys(other, &[6, 7])).is_none(), others.contains(&other));
+                assert!(locks.try_take(4, T, &keys(other, &[6, 8])).is_some());
+                assert!(locks.try_take(5, U, &all(other)).is_some());
+                assert!(locks.try_take(1, T, &all(other)).is_some(), "nobody is in one's own way");
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_is_free_when_the_last_lock_of_its_session_goes() {
+        let locks = Arc::new(TableLocks::default());
+        let (first, second) = (had(&locks, 1, T, change(&[1])), had(&locks, 1, T, change(&[2])));
+        drop(second);
+        assert!(locks.try_take(2, T, &change(&[2])).is_none());
+        drop(first);
+        drop(had(&locks, 2, T, change(&[1, 2])));
+        assert!(locks.0.lock().tables.is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_order() {
+        let locks = Arc::new(TableLocks::default());
+        let one = had(&locks, 1, T, change(&[1]));
+        let mut table = waits(&locks, 2, T, all(Mode::Change));
+        let mut key = waits(&locks, 3, T, change(&[2]));
+        assert!(locks.try_take(4, T, &keys(Mode::Put, &[3])).is_none(), "behind the one who wants the table");
+        assert!(locks.try_take(1, T, &change(&[3])).is_some(), "the table waits for this session");
+        drop(one);
+        let two = given(&mut table);
+        assert!((&mut key).now_or_never().is_none());
+        drop(two);
+        drop(given(&mut key));
+        assert!(locks.0.lock().tables.is_empty());
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_queue_to_those_behind() {
+        let locks = Arc::new(TableLocks::default());
+        let _one = had(&locks, 1, T, change(&[1]));
+        let table = waits(&locks, 2, T, all(Mode::Change));
+        let mut key = waits(&locks, 3, T, change(&[2]));
+        drop(table);
+        let three = given(&mut key);
+        // One that is granted what it does not want any more lets go of it.
+        let (four, mut five) = (waits(&locks, 4, T, change(&[2])), waits(&locks, 5, T, change(&[2])));
+        drop(three);
+        assert!((&mut five).now_or_never().is_none());
+        drop(four);
+        drop(given(&mut five));
+    }
+
+    #[test]
+    fn who_waits_for_itself_is_refused() {
+        let locks = Arc::new(TableLocks::default());
+        let (one, _two, _three) = (had(&locks, 1, T, change(&[1])), had(&locks, 2, T, change(&[2])), had(&locks, 3, U, change(&[1])));
+        let mut first = waits(&locks, 1, T, change(&[2]));
+        let _second = waits(&locks, 2, U, all(Mode::Change));
+        let refused = locks.take(3, T, change(&[1])).now_or_never().expect("at once").err().expect("refused");
+        assert_eq!((refused.code(), refused.message()), (code::DEADLOCK_DETECTED, "deadlock detected"));
+        assert!((&mut first).now_or_never().is_none(), "the others wait on");
+        drop((first, one));
+        assert!(locks.try_take(3, T, &change(&[1])).is_some());
+    }
+
+    #[test]
+    fn two_who_have_keys_and_want_the_table_cannot_both() {
+        let locks = Arc::new(TableLocks::default());
+        let (_one, two) = (had(&locks, 1, T, change(&[1])), had(&locks, 2, T, change(&[2])));
+        let mut table = waits(&locks, 1, T, all(Mode::Remove));
+        assert!(locks.take(2, T, all(Mode::Remove)).now_or_never().expect("at once").is_err());
+        assert!(locks.try_take(2, T, &change(&[3])).is_some(), "it may have more keys");
+        drop(two);
+        given(&mut table);
+    }
+
+    #[test]
+    fn what_was_put_is_given_back_for_more_and_must_be_had_again() {
+        let locks = Arc::new(TableLocks::default());
+        let (_one, two) = (had(&locks, 1, T, all(Mode::Put)), had(&locks, 2, T, all(Mode::Put)));
+        // All of the table, since it has put rows of other keys too.
+        let mut first = waits(&locks, 1, T, change(&[1]));
+        assert_eq!(locks.lost(1, T).map(|lost| lost.rows), Some(Rows::All));
+        let second = had(&locks, 2, T, all(Mode::Change));
+        drop((two, second));
+        let changed = given(&mut first);
+        assert!(locks.lost(1, T).is_none(), "what it has is more");
+        assert!(locks.try_take(3, T, &keys(Mode::Put, &[2])).is_none());
+        drop(changed);
+        // A wait in vain.
+        let (_three, _four) = (had(&locks, 3, U, keys(Mode::Put, &[1, 2])), had(&locks, 4, U, keys(Mode::Put, &[2])));
+        drop(waits(&locks, 3, U, change(&[2, 3])));
+        assert_eq!(locks.lost(3, U).map(|lost| lost.rows), Some(Rows::Keys([2].into())));
+        let again = locks.lost(3, U).and_then(|lost| locks.try_take(3, U, &lost));
+        assert!(again.is_some() && locks.lost(3, U).is_none());
+    }
+}
