@@ -377,7 +377,7 @@ fn honest() {
         "TRUNCATE s",
         "CREATE SCHEMA x CREATE TABLE y (a int)",
         "CREATE TYPE x AS (a int)",
-        "DO $$ BEGIN IF true THEN CREATE TABLE x (a int); END IF; END $$",
+        "DO $$ BEGIN IF true THEN COMMIT; END IF; END $$",
         "CREATE STREAM x (a int UNIQUE)",
         "CREATE UNIQUE INDEX i ON s (a)",
         "ALTER TABLE t DROP CONSTRAINT t_pkey",

@@ -42,7 +42,7 @@ pub enum Class {
 pub fn class(ty: &PgType) -> Class {
     match ty {
         PgType::Int2 | PgType::Int4 | PgType::Int8 => Class::Int,
-        PgType::Numeric(_) | PgType::Quotient(_) => Class::Numeric,
+        PgType::Numeric(_) | PgType::Exact(..) | PgType::Padded(_) | PgType::Quotient(_) => Class::Numeric,
         PgType::Float4 | PgType::Float8 => Class::Float,
         PgType::Text | PgType::Varchar(_) => Class::Text,
         PgType::Bool => Class::Bool,
