@@ -47,7 +47,7 @@ fn what_is_wrong_is_told_at_its_place() {
         ("BEGIN IF a THEN NULL; END; END", code::SYNTAX_ERROR, "syntax error at or near \";\"", "; END"),
         ("BEGIN NULL END", code::SYNTAX_ERROR, "syntax error at end of input", ""),
         ("BEGIN NULL; END x", code::SYNTAX_ERROR, "end label \"x\" specified for unlabeled block", ""),
-        ("DECLARE x int BEGIN NULL; END", code::SYNTAX_ERROR, "syntax error at or near \"int BEGIN NULL\"", ""),
+        ("DECLARE x int BEGIN NULL; END", code::SYNTAX_ERROR, "syntax error at or near \"int\"", ""),
         ("BEGIN RAISE NOTICE '%'; END", code::SYNTAX_ERROR, "too few parameters specified for RAISE", ""),
         ("BEGIN RAISE NOTICE '%%', 1; END", code::SYNTAX_ERROR, "too many parameters specified for RAISE", ""),
         ("BEGIN OPEN c; END", code::FEATURE_NOT_SUPPORTED, "OPEN is not supported in PL/pgSQL", "OPEN"),
