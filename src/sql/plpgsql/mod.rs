@@ -197,7 +197,7 @@ pub enum What {
 pub enum Turns {
     Forever,
     While(Expression),
-    /// FOR variable IN [REVERSE] from .. to [BY step]
+    /// `FOR variable IN [REVERSE] from .. to [BY step]`
     Numbers {
         variable: String,
         reverse: bool,

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL keeps an expression analyzed, and prints that: with the casts that were not written, operators for LIKE, IN and BETWEEN, and all
 //! parentheses, or in the pretty style those that are needed. The catalog keeps the text; [`read`] makes of it what analysis would, as far
-//! as what it prints is concerned, and [`print`] is PostgreSQL's way of printing. A part that it does not know is printed as it was written.
+//! as what it prints is concerned, and [`mod@print`] is PostgreSQL's way of printing. A part that it does not know is printed as it was written.
 
 mod print;
 mod read;
