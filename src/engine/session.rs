@@ -173,6 +173,8 @@ pub struct Session {
     pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
     /// What the statement at hand changes is checked when it is done: it was begun so.
     pub(super) checks: bool,
+    /// How many statements that are made of others are under way, each within the one before.
+    pub(super) inside: usize,
     /// How many calls of functions with bodies are under way, each within the one before.
     pub(super) calls: usize,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
@@ -262,6 +264,7 @@ impl Session {
             temporary: Temporary::default(),
             results: vec![],
             checks: false,
+            inside: 0,
             calls: 0,
             doubt: Default::default(),
             ksql: Default::default(),
@@ -559,7 +562,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
-        self.calls = 0;
+        (self.inside, self.calls) = (0, 0);
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();

@@ -246,7 +246,7 @@ impl Session {
 
     /// Ends the one that [`Session::begin_alone`] opened, with what the statement answered.
     pub(super) async fn end_alone(&mut self, done: Result<Response>) -> Result<Response> {
-        if !self.transaction.as_ref().is_some_and(|t| t.alone) {
+        if self.inside > 0 || !self.transaction.as_ref().is_some_and(|t| t.alone) {
             return done;
         }
         match done {

@@ -56,13 +56,12 @@ impl Session {
         self.within(async |session| Run::new(session, "inline_code_block", 0)?.block(block).await.map(drop)).await
     }
 
-    /// Runs something made of statements: none of them ends the transaction that was opened for it.
+    /// Runs something made of statements: none of them ends the transaction that was opened for it. Where that is given up half way,
+    /// the next statement begins outside again.
     async fn within<T>(&mut self, run: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        let alone = self.transaction.as_mut().is_some_and(|t| std::mem::take(&mut t.alone));
+        self.inside += 1;
         let done = run(self).await;
-        if let Some(transaction) = self.transaction.as_mut() {
-            transaction.alone = alone;
-        }
+        self.inside -= 1;
         done
     }
 }
