@@ -113,6 +113,13 @@ impl Column {
     }
 }
 
+/// What a column is called after a change of the columns: one that was renamed is in its place. `None` if it is gone.
+pub fn name_after<'a>(name: &str, before: &[Column], after: &'a [Column]) -> Option<&'a str> {
+    let kept = after.iter().find(|c| c.name == name);
+    let in_place = || after.get(before.iter().position(|c| c.name == name)?).filter(|_| before.len() == after.len());
+    kept.or_else(in_place).map(|c| c.name.as_str())
+}
+
 /// How an identity column takes values of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Identity {
@@ -363,15 +370,16 @@ impl Catalog {
             Change::Create(relation) => next.create(relation.clone()),
             Change::Drop(ids) => {
                 for id in ids {
-                    next.sequences.take_owned(*id);
-                    next.take(*id)?;
-                    next.regrant(*id, None);
+                    let owned: Vec<RelationId> = next.sequences.owned_by(*id).map(|s| s.id).collect();
+                    owned.into_iter().for_each(|sequence| next.take_sequence(sequence));
+                    let gone = next.take(*id)?;
+                    next.regrant(&gone, None);
                 }
             }
             Change::Replace(old, relation) => {
                 let gone = next.take(*old)?;
                 next.create(commented(relation, &gone));
-                next.regrant(*old, Some(relation.id));
+                next.regrant(&gone, Some(relation));
             }
             Change::LeaveOut(id) => {
                 let relation = next.take(*id)?;
@@ -380,6 +388,7 @@ impl Catalog {
             Change::Alter(relation) => {
                 let old = next.take(relation.id)?;
                 next.create(commented(relation, &old));
+                next.regrant(&old, Some(relation));
             }
             Change::CreateType(name, ty) => {
                 next.types.insert(name.clone(), ty.parse()?);
@@ -393,7 +402,7 @@ impl Catalog {
                 next.next = next.next.max(sequence.id + 1);
                 next.sequences.put(sequence.clone());
             }
-            Change::DropSequence(id) => next.sequences.take(*id),
+            Change::DropSequence(id) => next.take_sequence(*id),
             Change::Reserve(id, last) => next.sequences.reserve(*id, *last),
             Change::Roles(changes) => {
                 let roles = Arc::make_mut(&mut next.roles);
@@ -428,11 +437,30 @@ impl Catalog {
         Ok(gone)
     }
 
-    /// What was granted on a relation goes with it, or over to the one in its place.
-    fn regrant(&mut self, old: RelationId, new: Option<RelationId>) {
-        if self.roles.mentions(&roles::object(old)) {
-            Arc::make_mut(&mut self.roles).replace(&roles::object(old), new.map(roles::object));
+    /// What was granted on a relation and its columns goes with them, or over to those in their place.
+    fn regrant(&mut self, old: &Relation, new: Option<&Relation>) {
+        self.move_grants(Object::Relation(old.id), new.map(|new| Object::Relation(new.id)));
+        for column in self.roles.columns_granted(old.id) {
+            let after = new.and_then(|new| Some(Object::Column(new.id, name_after(&column, &old.columns, &new.columns)?.to_string())));
+            self.move_grants(Object::Column(old.id, column), after);
         }
+    }
+
+    fn move_grants(&mut self, old: Object, new: Option<Object>) {
+        if new.as_ref() != Some(&old) && self.roles.mentions(&old) {
+            Arc::make_mut(&mut self.roles).replace(&old, new);
+        }
+    }
+
+    fn take_sequence(&mut self, id: RelationId) {
+        self.sequences.take(id);
+        self.move_grants(Object::Sequence(id), None);
+    }
+
+    /// The role that owns a sequence: the owner of the table that it goes with, if it does.
+    pub fn sequence_owner(&self, sequence: &Sequence) -> RoleId {
+        let table = sequence.owner.as_ref().and_then(|(id, _)| self.by_id(*id));
+        table.map_or(sequence.role, |table| table.owner)
     }
 
     /// Grants and comments of a schema go by its name, and follow it.
@@ -441,7 +469,7 @@ impl Catalog {
         let old = self.namespaces.put(namespace.clone()).filter(|old| old.name != namespace.name);
         if let Some(old) = old {
             self.rename_enums_in(namespace.id);
-            Arc::make_mut(&mut self.roles).replace(&Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
+            self.move_grants(Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
             if let Some(text) = self.comments.remove(&old.name) {
                 self.comments.insert(namespace.name.clone(), text);
             }
@@ -451,7 +479,7 @@ impl Catalog {
     fn take_namespace(&mut self, id: NamespaceId) -> Result<()> {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown schema {id}"));
         let gone = self.namespaces.take(id).ok_or_else(unknown)?;
-        Arc::make_mut(&mut self.roles).replace(&Object::Schema(gone.name.clone()), None);
+        self.move_grants(Object::Schema(gone.name.clone()), None);
         self.comments.insert(gone.name.clone(), String::new());
         Ok(())
     }

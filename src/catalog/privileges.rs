@@ -39,6 +39,12 @@ impl Privileges {
     pub const TEMPORARY: Privileges = Privileges(1 << 9);
     pub const CONNECT: Privileges = Privileges(1 << 10);
 
+    /// Those that there are on columns too.
+    pub const OF_COLUMNS: Privileges = Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::REFERENCES);
+    /// What a sequence may have granted: USAGE is to take numbers and to ask for the last one, SELECT the latter, UPDATE the former and to
+    /// set it.
+    pub const ON_SEQUENCE: Privileges = Privileges::SELECT.and(Privileges::UPDATE).and(Privileges::USAGE);
+
     /// Those in either.
     pub const fn and(self, other: Privileges) -> Privileges {
         Privileges(self.0 | other.0)
@@ -81,10 +87,15 @@ impl Privileges {
             RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT),
             RelationKind::Table => {
                 let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
-                Privileges::SELECT.and(change)
+                Privileges::SELECT.and(change).and(Privileges::REFERENCES)
             }
             RelationKind::MaterializedView | RelationKind::View => Privileges::SELECT,
         }
+    }
+
+    /// What a column of a relation of that kind may have granted.
+    pub fn on_column(kind: RelationKind) -> Privileges {
+        Privileges::on_relation(kind).within(Privileges::OF_COLUMNS)
     }
 }
 
@@ -101,13 +112,18 @@ pub enum Object {
     Schema(String),
     /// The one database.
     Database,
+    /// A column of a relation, by its name.
+    Column(RelationId, String),
+    Sequence(RelationId),
 }
 
 impl Object {
-    /// What may be granted on it; for a relation see [`Privileges::on_relation`].
+    /// What may be granted on it, where for a relation and its columns that depends on the relation's kind.
     pub fn privileges(&self, kind: Option<RelationKind>) -> Privileges {
         match self {
             Object::Relation(_) => kind.map_or(Privileges::NONE, Privileges::on_relation),
+            Object::Column(..) => kind.map_or(Privileges::NONE, Privileges::on_column),
+            Object::Sequence(_) => Privileges::ON_SEQUENCE,
             Object::Schema(_) => Privileges::USAGE.and(Privileges::CREATE),
             Object::Database => Privileges::CREATE.and(Privileges::TEMPORARY).and(Privileges::CONNECT),
         }

@@ -229,6 +229,18 @@ impl Roles {
         self.grants_on(object).next().is_some()
     }
 
+    /// The columns of a relation on which something is granted, each once.
+    pub fn columns_granted(&self, id: RelationId) -> Vec<String> {
+        let from = (Object::Column(id, String::new()), 0, 0);
+        let columns = self.grants.range(from..).map_while(|((object, _, _), _)| match object {
+            Object::Column(of, column) if *of == id => Some(column.clone()),
+            _ => None,
+        });
+        let mut columns: Vec<String> = columns.collect();
+        columns.dedup();
+        columns
+    }
+
     /// Forgets what was granted on an object that is gone, or moves it to the one in its place.
     pub(super) fn replace(&mut self, old: &Object, new: Option<Object>) {
         let moved: Vec<_> = self.grants_on(old).map(|(grantee, grantor, granted)| (grantee, grantor, *granted)).collect();
@@ -359,8 +371,10 @@ impl Roles {
         }
         let (read, write) = match object {
             Object::Relation(_) => (Privileges::SELECT, Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE)),
+            Object::Sequence(_) => (Privileges::SELECT, Privileges::UPDATE),
             Object::Schema(_) => (Privileges::USAGE, Privileges::USAGE),
-            Object::Database => (Privileges::NONE, Privileges::NONE),
+            // What they may with a column they may with its relation.
+            Object::Column(..) | Object::Database => (Privileges::NONE, Privileges::NONE),
         };
         for (role, implied) in [(READ_ALL_DATA, read), (WRITE_ALL_DATA, write)] {
             if roles.contains(&role) {
@@ -373,6 +387,13 @@ impl Roles {
     /// The privileges of a role on a relation.
     pub fn on_relation(&self, id: RoleId, relation: &Relation) -> Granted {
         self.on(id, &Object::Relation(relation.id), relation.owner, Privileges::on_relation(relation.kind))
+    }
+
+    /// The privileges of a role on a column of a relation, those on the relation included.
+    pub fn on_column(&self, id: RoleId, relation: &Relation, column: &str) -> Granted {
+        let (whole, object) = (self.on_relation(id, relation), Object::Column(relation.id, column.to_string()));
+        let (all, own) = (Privileges::on_column(relation.kind), self.held_by(&object, &self.inherits(id), Privileges::NONE));
+        Granted { privileges: whole.privileges.within(all).and(own.privileges), options: whole.options.within(all).and(own.options) }
     }
 
     /// The privileges of a role on an object of which `all` may be granted.
@@ -388,11 +409,6 @@ impl Roles {
     pub fn mentioned_in(&self, id: RoleId) -> impl Iterator<Item = &Object> {
         self.grants.keys().filter(move |(_, grantee, grantor)| *grantee == id || *grantor == id).map(|(object, _, _)| object)
     }
-}
-
-/// The object that a relation is to grants.
-pub(super) fn object(id: RelationId) -> Object {
-    Object::Relation(id)
 }
 
 #[cfg(test)]
