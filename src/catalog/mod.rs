@@ -31,7 +31,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, pl
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };
-pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
+pub use privileges::{Born, Granted, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
     SIGNAL_BACKEND, WRITE_ALL_DATA,
@@ -367,7 +367,10 @@ impl Catalog {
     pub fn apply(&self, change: &Change) -> Result<Catalog> {
         let mut next = self.clone();
         match change {
-            Change::Create(relation) => next.create(relation.clone()),
+            Change::Create(relation) => {
+                next.create(relation.clone());
+                next.bear_relation(relation);
+            }
             Change::Drop(ids) => {
                 for id in ids {
                     let owned: Vec<RelationId> = next.sequences.owned_by(*id).map(|s| s.id).collect();
@@ -399,6 +402,9 @@ impl Catalog {
             Change::PutUserType(ty) => next.put_user_type(ty),
             Change::DropUserType(id) => next.take_user_type(*id)?,
             Change::PutSequence(sequence) => {
+                if next.sequences.get(sequence.id).is_none() {
+                    next.bear_sequence(sequence);
+                }
                 next.next = next.next.max(sequence.id + 1);
                 next.sequences.put(sequence.clone());
             }
@@ -452,6 +458,23 @@ impl Catalog {
         }
     }
 
+    fn bear_relation(&mut self, relation: &Relation) {
+        let on = Born { owner: relation.owner, schema: Some(relation.namespace), sequences: false };
+        self.bear(&Object::Relation(relation.id), &on, Privileges::on_relation(relation.kind));
+    }
+
+    fn bear_sequence(&mut self, sequence: &Sequence) {
+        let on = Born { owner: sequence.role, schema: Some(sequence.namespace), sequences: true };
+        self.bear(&Object::Sequence(sequence.id), &on, Privileges::ON_SEQUENCE);
+    }
+
+    /// A new object begins with what ALTER DEFAULT PRIVILEGES says, unless it is its session's alone.
+    fn bear(&mut self, object: &Object, on: &Born, all: Privileges) {
+        if on.schema != Some(TEMPORARY_NAMESPACE) && !self.roles.born_with(on).is_empty() {
+            Arc::make_mut(&mut self.roles).bear(object, on, all);
+        }
+    }
+
     fn take_sequence(&mut self, id: RelationId) {
         self.sequences.take(id);
         self.move_grants(Object::Sequence(id), None);
@@ -480,6 +503,9 @@ impl Catalog {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown schema {id}"));
         let gone = self.namespaces.take(id).ok_or_else(unknown)?;
         self.move_grants(Object::Schema(gone.name.clone()), None);
+        if self.roles.defaults().any(|(on, _, _)| on.schema == Some(id)) {
+            Arc::make_mut(&mut self.roles).forget_schema(id);
+        }
         self.comments.insert(gone.name.clone(), String::new());
         Ok(())
     }

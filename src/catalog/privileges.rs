@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{RelationId, RelationKind};
+use super::{NamespaceId, RelationId, RelationKind, RoleId};
 
 /// A set of privileges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,6 +127,22 @@ impl Object {
             Object::Schema(_) => Privileges::USAGE.and(Privileges::CREATE),
             Object::Database => Privileges::CREATE.and(Privileges::TEMPORARY).and(Privileges::CONNECT),
         }
+    }
+}
+
+/// Which objects begin with grants: those that a role creates in a schema, or in whichever.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Born {
+    pub owner: RoleId,
+    pub schema: Option<NamespaceId>,
+    /// Sequences, and not relations.
+    pub sequences: bool,
+}
+
+impl Born {
+    /// What they may have granted, the kind of relation that may have most.
+    pub fn privileges(&self) -> Privileges {
+        if self.sequences { Privileges::ON_SEQUENCE } else { Privileges::on_relation(RelationKind::Table) }
     }
 }
 

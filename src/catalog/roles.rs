@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::privileges::{Granted, Object, Privileges};
-use super::{Relation, RelationId};
+use super::privileges::{Born, Granted, Object, Privileges};
+use super::{NamespaceId, Relation, RelationId};
 use crate::data::Verifier;
 use crate::error::{Error, Result, code, nearest};
 
@@ -115,6 +115,12 @@ pub enum RoleChange {
         grantor: RoleId,
         granted: Granted,
     },
+    /// What is granted `grantee` on such objects when they are created, nothing left out.
+    Default {
+        on: Born,
+        grantee: RoleId,
+        granted: Granted,
+    },
     /// What a setting is in sessions of the role from their start; of everybody's for [`PUBLIC`]. `None` is what it is without.
     Setting {
         role: RoleId,
@@ -134,6 +140,8 @@ pub struct Roles {
     members: BTreeMap<(RoleId, RoleId), Membership>,
     /// By object, grantee and grantor.
     grants: BTreeMap<(Object, RoleId, RoleId), Granted>,
+    /// What objects begin with, by them and grantee.
+    defaults: BTreeMap<(Born, RoleId), Granted>,
     /// By role, which [`PUBLIC`] is for everybody, and name.
     settings: BTreeMap<RoleId, BTreeMap<String, String>>,
     next: RoleId,
@@ -150,6 +158,7 @@ impl Default for Roles {
             by_name: BTreeMap::new(),
             members: BTreeMap::new(),
             grants: BTreeMap::new(),
+            defaults: BTreeMap::new(),
             settings: BTreeMap::new(),
             next: FIRST_ROLE,
             mock_key: String::new(),
@@ -211,6 +220,14 @@ impl Roles {
                     self.grants.insert(key, *granted);
                 }
             }
+            RoleChange::Default { on, grantee, granted } => {
+                let key = (on.clone(), *grantee);
+                if granted.privileges.is_none() {
+                    self.defaults.remove(&key);
+                } else {
+                    self.defaults.insert(key, *granted);
+                }
+            }
             RoleChange::Setting { role, name, value } => {
                 let settings = self.settings.entry(*role).or_default();
                 match value {
@@ -248,6 +265,32 @@ impl Roles {
         if let Some(new) = new {
             self.grants.extend(moved.into_iter().map(|(grantee, grantor, granted)| ((new.clone(), grantee, grantor), granted)));
         }
+    }
+
+    /// Forgets what objects of a schema that is gone began with.
+    pub(super) fn forget_schema(&mut self, id: NamespaceId) {
+        self.defaults.retain(|(on, _), _| on.schema != Some(id));
+    }
+
+    /// Grants on a new object, of which `all` may be granted, what such objects begin with.
+    pub(super) fn bear(&mut self, object: &Object, on: &Born, all: Privileges) {
+        for (grantee, granted) in self.born_with(on) {
+            let granted = Granted { privileges: granted.privileges.within(all), options: granted.options.within(all) };
+            if grantee != on.owner && !granted.privileges.is_none() {
+                self.grants.insert((object.clone(), grantee, on.owner), granted);
+            }
+        }
+    }
+
+    /// What objects of a schema begin with, also by what is said of all schemas, by grantee.
+    pub(super) fn born_with(&self, on: &Born) -> BTreeMap<RoleId, Granted> {
+        let mut all: BTreeMap<RoleId, Granted> = BTreeMap::new();
+        for (_, grantee, granted) in self.defaults().filter(|(of, _, _)| **of == *on || **of == Born { schema: None, ..on.clone() }) {
+            let held = all.entry(grantee).or_default();
+            held.privileges = held.privileges.and(granted.privileges);
+            held.options = held.options.and(granted.options);
+        }
+        all
     }
 
     // Who there is -------------------------------------------------------------------------------------------------------
@@ -340,9 +383,19 @@ impl Roles {
 
     // What they may ------------------------------------------------------------------------------------------------------
 
-    /// Number of grants.
+    /// Number of grants, those that are to be included.
     pub fn grants_len(&self) -> usize {
-        self.grants.len()
+        self.grants.len() + self.defaults.len()
+    }
+
+    /// What objects begin with: which, grantee, and what.
+    pub fn defaults(&self) -> impl Iterator<Item = (&Born, RoleId, Granted)> {
+        self.defaults.iter().map(|((on, grantee), granted)| (on, *grantee, *granted))
+    }
+
+    /// What such objects begin with for a grantee, by what is said of just them.
+    pub fn default_of(&self, on: &Born, grantee: RoleId) -> Granted {
+        self.defaults.get(&(on.clone(), grantee)).copied().unwrap_or_default()
     }
 
     /// What is granted on an object: grantee, grantor, and what.

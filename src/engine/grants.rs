@@ -342,7 +342,7 @@ fn fitting(relation: &Relation, asked: Privileges) -> Result<()> {
     Err(Error::unsupported(format!("cannot grant {foreign} on {kind} \"{name}\": {why}")).hint(format!("It may have: {all}.")))
 }
 
-fn invalid(privileges: Privileges, kind: &str) -> Error {
+pub(super) fn invalid(privileges: Privileges, kind: &str) -> Error {
     Error::new(code::INVALID_GRANT_OPERATION, format!("invalid privilege type {privileges} for {kind}"))
 }
 
@@ -386,7 +386,9 @@ impl Session {
     /// ALTER kind name OWNER TO; of a sequence without a kind.
     pub(super) async fn give(&mut self, kind: Option<RelationKind>, name: &Name, if_exists: bool, owner: &RoleName) -> Result<()> {
         let scope = self.scope();
-        if let Some(sequence) = scope.sequence(name).filter(|_| matches!(kind, None | Some(RelationKind::Table)) && scope.find(name).is_none()) {
+        if let Some(sequence) =
+            scope.sequence(name).filter(|_| matches!(kind, None | Some(RelationKind::Table)) && scope.find(name).is_none())
+        {
             return self.give_sequence(sequence, owner);
         }
         let relation = match scope.find(name) {
@@ -517,7 +519,8 @@ impl Session {
             grantor,
             granted: Granted::default(),
         };
-        let changes = grants.map(none).collect();
+        let mut changes: Vec<RoleChange> = grants.map(none).collect();
+        changes.extend(self.without_defaults(&gone));
         self.change_roles(changes)
     }
 }

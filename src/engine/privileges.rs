@@ -108,7 +108,7 @@ impl Authority {
         if self.has_role(catalog.sequence_owner(sequence)) || !held().within(any).is_none() {
             return Ok(());
         }
-        let wanted = any.each().map(|(_, name)| name).next().unwrap_or_default();
+        let wanted = if any.has(Privileges::USAGE) { Privileges::USAGE } else { any };
         let name = self.roles.name(self.role);
         Err(denied("sequence", &sequence.name)
             .hint(format!("Its owner or a superuser can let it: GRANT {wanted} ON SEQUENCE {} TO {name};", sequence.name)))

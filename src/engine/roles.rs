@@ -54,13 +54,11 @@ impl Session {
                 "DROP ROLE"
             }
             RoleStatement::Join { roles, members, admin, by } => {
-                let grantor = self.imputed(by.as_ref())?;
-                self.join(roles, members, *admin, grantor).await?;
+                self.join(roles, members, *admin, by.as_ref()).await?;
                 "GRANT ROLE"
             }
             RoleStatement::Leave { roles, members, admin_only, by } => {
-                self.imputed(by.as_ref())?;
-                self.leave(roles, members, *admin_only).await?;
+                self.leave(roles, members, *admin_only, by.as_ref()).await?;
                 "REVOKE ROLE"
             }
             RoleStatement::Grant { privileges, on, to, option, by } => {
@@ -72,6 +70,10 @@ impl Session {
                 self.is_grantor(by.as_ref())?;
                 grants::revoke(self, privileges, on, from, *option_only, *cascade).await?;
                 "REVOKE"
+            }
+            RoleStatement::Defaults(new) => {
+                self.alter_defaults(new)?;
+                "ALTER DEFAULT PRIVILEGES"
             }
             RoleStatement::SetRole { name, local, reset } => {
                 self.set("role", Some(name.as_deref().unwrap_or("none")), *local)?;
@@ -309,7 +311,8 @@ impl Session {
         });
         let sequences = sequences_of(&catalog, &[role.id].into()).into_iter().map(|sequence| format!("owner of {sequence}"));
         let types = catalog.user_types().filter(|t| t.owner == role.id).map(|t| format!("owner of type {}", t.name));
-        let mut all: Vec<String> = owned.chain(sequences).chain(types).chain(schemas).chain(granted).collect();
+        let mut all: Vec<String> =
+            owned.chain(sequences).chain(types).chain(schemas).chain(granted).chain(self.defaults_of(role.id)).collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());
@@ -354,12 +357,13 @@ impl Session {
         }
     }
 
-    async fn join(&mut self, groups: &[String], members: &[RoleName], admin: bool, grantor: RoleId) -> Result<()> {
+    async fn join(&mut self, groups: &[String], members: &[RoleName], admin: bool, by: Option<&RoleName>) -> Result<()> {
         let roles = self.roles();
         let mut changes = Vec::new();
         for group in groups {
             let role = self.role_named(group)?;
             self.may_admit(role)?;
+            let grantor = self.imputed(by)?;
             for name in members {
                 let member = self.role_id(name)?;
                 let member_name = roles.name(member);
@@ -378,12 +382,13 @@ impl Session {
         self.change_roles(changes)
     }
 
-    async fn leave(&mut self, groups: &[String], members: &[RoleName], admin_only: bool) -> Result<()> {
+    async fn leave(&mut self, groups: &[String], members: &[RoleName], admin_only: bool, by: Option<&RoleName>) -> Result<()> {
         let roles = self.roles();
         let mut changes = Vec::new();
         for group in groups {
             let role = self.role_named(group)?;
             self.may_admit(role)?;
+            self.imputed(by)?;
             for name in members {
                 let member = self.role_id(name)?;
                 match roles.membership(role, member) {

@@ -403,7 +403,9 @@ impl Function {
         let texts = cast(argument, &DataType::Utf8View)?;
         let text = texts.as_string_view().value(i);
         let name = read_name(text).ok_or_else(|| Error::new(code::INVALID_NAME, "invalid name syntax"))?;
-        if let Some(schema) = name.schema.as_ref().and_then(|schema| scope.find_namespace(schema)).filter(|schema| !authority.may_use(schema)) {
+        if let Some(schema) =
+            name.schema.as_ref().and_then(|schema| scope.find_namespace(schema)).filter(|schema| !authority.may_use(schema))
+        {
             return Err(denied("schema", &schema.name));
         }
         scope.sequence(&name).cloned().ok_or_else(|| match scope.find(&name) {

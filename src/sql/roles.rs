@@ -29,6 +29,8 @@ pub enum RoleStatement {
     Grant { privileges: Wanted, on: Target, to: Vec<RoleName>, option: bool, by: Option<RoleName> },
     /// `REVOKE [GRANT OPTION FOR] privileges ON objects FROM role, .. [GRANTED BY role] [CASCADE]`
     Revoke { privileges: Wanted, on: Target, from: Vec<RoleName>, option_only: bool, cascade: bool, by: Option<RoleName> },
+    /// `ALTER DEFAULT PRIVILEGES ..`
+    Defaults(NewDefaults),
     /// `SET [LOCAL] ROLE name|NONE` and `RESET ROLE`
     SetRole { name: Option<String>, local: bool, reset: bool },
     /// `SET [LOCAL] SESSION AUTHORIZATION name|DEFAULT` and its RESET
@@ -91,6 +93,29 @@ pub struct Wanted {
     pub whole: Listed,
     /// On a column of each object: its name, and what.
     pub columns: Vec<(String, Listed)>,
+}
+
+/// ALTER DEFAULT PRIVILEGES: what objects that are created from now on begin with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDefaults {
+    /// Who creates them; the current role if nobody is named.
+    pub owners: Vec<RoleName>,
+    /// The schemas that they are in; whichever if none is named.
+    pub schemas: Vec<String>,
+    /// Sequences, and not relations.
+    pub sequences: bool,
+    pub privileges: Listed,
+    pub grantees: Vec<RoleName>,
+    pub change: DefaultsChange,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DefaultsChange {
+    /// GRANT [WITH GRANT OPTION]
+    Grant { option: bool },
+    /// REVOKE [GRANT OPTION FOR]
+    Revoke { option_only: bool },
 }
 
 /// What GRANT and REVOKE are about.

@@ -29,7 +29,7 @@ use crate::plan::names::stored_schema;
 use crate::serve::table::TableRows;
 use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
 
-pub(super) const EXCLUDED: &str = "everfold excluded";
+const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
 
 /// True if a statement looks at nothing but the rows that conflict with it.

@@ -12,8 +12,6 @@ use sqlparser::ast::{self, Expr, SelectItem};
 
 use super::change::{ChangePlan, alias_of, named_items, select_of};
 use super::columns::target_columns;
-use super::conflict::EXCLUDED;
-use super::returning::in_memory;
 use super::values::{is_default, placeholder};
 use super::{parsed_query, quoted};
 use crate::catalog::{Privileges, Relation};
@@ -21,7 +19,6 @@ use crate::data::PgType;
 use crate::engine::rename::whole_name;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
-use crate::plan::names::Names;
 use crate::plan::reads::Read;
 use crate::sql::Statement;
 use crate::sql::statement::{Change, Conflict, ConflictTarget};
@@ -97,12 +94,12 @@ impl Session {
         if let Some(items) = returning {
             let mut query = self.query_of(relation, alias, items.clone())?;
             query.with = source.with.clone();
-            columns.extend(self.columns_read(relation, self.names(), &query, types).await?);
+            columns.extend(self.columns_read(relation, &query, types).await?);
         }
         if columns.is_empty() { Ok(()) } else { self.may_on(Privileges::SELECT, relation, columns) }
     }
 
-    /// The columns that ON CONFLICT looks at: those by which rows conflict, and those that DO UPDATE names of the rows that are there.
+    /// The columns that ON CONFLICT looks at: those by which rows conflict, and those that DO UPDATE names.
     async fn columns_of_conflict(
         &self,
         relation: &Arc<Relation>,
@@ -124,26 +121,25 @@ impl Session {
                 if !texts.is_empty() {
                     let from = whole_name(&self.catalog(), relation);
                     let query = parsed_query(&format!("SELECT {} FROM {from}", texts.join(", ")))?;
-                    columns.extend(self.columns_read(relation, self.names(), &query, types).await?);
+                    columns.extend(self.columns_read(relation, &query, types).await?);
                 }
             }
         }
         if let Some(update) = &conflict.update {
+            // What is named of the row proposed counts too.
             let mut query = self.query_of(relation, alias, values(&update.assignments))?;
-            let mut excluded = parsed_query(&format!("SELECT 1 FROM {} AS excluded", quoted(EXCLUDED)))?;
+            let mut excluded = self.query_of(relation, "excluded", vec![])?;
             let select = select_of(&mut query)?;
             select.from.append(&mut select_of(&mut excluded)?.from);
             select.selection = update.selection.clone();
-            let mut names = self.names();
-            names.stand_ins.push((EXCLUDED.into(), in_memory(arrow::array::RecordBatch::new_empty(relation.schema()))?));
-            columns.extend(self.columns_read(relation, names, &query, types).await?);
+            columns.extend(self.columns_read(relation, &query, types).await?);
         }
         Ok(columns)
     }
 
     /// The columns of a relation that a query names with the session's rights.
-    async fn columns_read(&self, relation: &Relation, names: Names, query: &ast::Query, types: Types<'_>) -> Result<BTreeSet<usize>> {
-        let reads = self.plan_with(names, query, types).await?.reads;
+    async fn columns_read(&self, relation: &Relation, query: &ast::Query, types: Types<'_>) -> Result<BTreeSet<usize>> {
+        let reads = self.plan_query(query, types).await?.reads;
         let own = reads.into_iter().find(|read| read.relation.id == relation.id && read.as_owner.is_none());
         Ok(own.map(|read| read.columns).unwrap_or_default())
     }

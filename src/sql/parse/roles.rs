@@ -7,16 +7,14 @@ use crate::catalog::{Privileges, RelationKind};
 use crate::data::Secret;
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
-use crate::sql::roles::{Listed, RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted, both};
+use crate::sql::roles::{DefaultsChange, Listed, NewDefaults, RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted, both};
 
 /// What GRANT and REVOKE list: a privilege or a role, and columns behind it.
 type Word = (String, Vec<String>);
 
 /// Privileges that nothing here could ever check.
-const REFUSED: [(&str, &str); 2] = [
-    ("trigger", "There are no triggers; a materialized view follows every event."),
-    ("maintain", "There is nothing to maintain."),
-];
+const REFUSED: [(&str, &str); 2] =
+    [("trigger", "There are no triggers; a materialized view follows every event."), ("maintain", "There is nothing to maintain.")];
 
 fn statement(statement: RoleStatement) -> Statement {
     Statement::Role(Box::new(statement))
@@ -66,6 +64,7 @@ impl Reader<'_> {
             ["alter", "stream" | "table" | "view" | "materialized" | "sequence", _] if self.gives_owner() => self.alter_owner(),
             ["grant", ..] => self.grant(),
             ["revoke", ..] => self.revoke(),
+            ["alter", "default", "privileges"] => self.alter_defaults(),
             ["reassign", "owned", "by"] => self.reassign(),
             ["drop", "owned", "by"] => self.drop_owned(),
             ["set", ..] | ["reset", ..] => return self.identity().transpose(),
@@ -275,7 +274,13 @@ impl Reader<'_> {
 
     /// `word [(column, ..)], .. [ON objects]`: the words are privileges if ON follows, else roles.
     fn granted(&mut self) -> Result<(Vec<Word>, Option<Target>)> {
-        let words = self.listed(|r| {
+        let words = self.words()?;
+        let on = if self.eat("on") { Some(self.target()?) } else { None };
+        Ok((words, on))
+    }
+
+    fn words(&mut self) -> Result<Vec<Word>> {
+        self.listed(|r| {
             let name = r.name()?;
             if name == "all" {
                 r.eat("privileges");
@@ -286,9 +291,7 @@ impl Reader<'_> {
                 r.close()?;
             }
             Ok((name, columns))
-        })?;
-        let on = if self.eat("on") { Some(self.target()?) } else { None };
-        Ok((words, on))
+        })
     }
 
     fn target(&mut self) -> Result<Target> {
@@ -308,12 +311,14 @@ impl Reader<'_> {
                 self.skip(1);
                 return Ok(Target::Databases(self.listed(|r| r.name())?));
             }
-            "sequence" if matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) && self.word(1) != "to" && self.word(1) != "from" => {
+            "sequence"
+                if matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) && self.word(1) != "to" && self.word(1) != "from" =>
+            {
                 self.skip(1);
                 return Ok(Target::Sequences(self.listed(|r| r.relation_name())?));
             }
-            "all" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large"
-            | "tablespace" | "parameter"
+            "all" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace"
+            | "parameter"
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
                 return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase()))
@@ -328,6 +333,45 @@ impl Reader<'_> {
 
     fn granted_by(&mut self) -> Result<Option<RoleName>> {
         if self.eat_words(&["granted", "by"]) { self.role_name().map(Some) } else { Ok(None) }
+    }
+
+    fn alter_defaults(&mut self) -> Result<RoleStatement> {
+        self.skip(3);
+        let of_roles = self.eat_words(&["for", "role"]) || self.eat_words(&["for", "user"]);
+        let owners = if of_roles { self.role_names()? } else { vec![] };
+        let schemas = if self.eat_words(&["in", "schema"]) { self.listed(|r| r.name())? } else { vec![] };
+        let grants = self.eat("grant");
+        if !grants {
+            self.expect("revoke")?;
+        }
+        let option_only = !grants && self.eat_words(&["grant", "option", "for"]);
+        let words = self.words()?;
+        if words.iter().any(|(_, columns)| !columns.is_empty()) {
+            return Err(self.unexpected());
+        }
+        let privileges = wanted(words)?.whole;
+        self.expect("on")?;
+        let kind = self.word(0);
+        let sequences = match kind.as_str() {
+            "tables" => false,
+            "sequences" => true,
+            "functions" | "routines" | "types" | "schemas" => {
+                return Err(Error::unsupported(format!("default privileges on {} are not supported", kind.to_uppercase()))
+                    .hint("There are those on TABLES, which are relations of any kind, and on SEQUENCES."));
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.skip(1);
+        self.expect(if grants { "to" } else { "from" })?;
+        let grantees = self.role_names()?;
+        let change = match grants {
+            true => DefaultsChange::Grant { option: self.eat_words(&["with", "grant", "option"]) },
+            false => DefaultsChange::Revoke { option_only },
+        };
+        if !grants {
+            self.cascade();
+        }
+        Ok(RoleStatement::Defaults(NewDefaults { owners, schemas, sequences, privileges, grantees, change }))
     }
 
     // Owners -----------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ relations! {
     "pg_catalog" "pg_cursors" activity::pg_cursors;
     "pg_catalog" "pg_database" places::pg_database;
     "pg_catalog" "pg_db_role_setting" roles::pg_db_role_setting;
-    "pg_catalog" "pg_default_acl" nothing;
+    "pg_catalog" "pg_default_acl" roles::pg_default_acl;
     "pg_catalog" "pg_depend" listing::pg_depend;
     "pg_catalog" "pg_description" descriptions::pg_description;
     "pg_catalog" "pg_enum" types::pg_enum;
