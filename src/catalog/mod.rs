@@ -31,7 +31,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, pl
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };
-pub use privileges::{Born, Granted, Object, PRIVILEGES, Privileges};
+pub use privileges::{Granted, NewObjects, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
     SIGNAL_BACKEND, WRITE_ALL_DATA,
@@ -369,7 +369,7 @@ impl Catalog {
         match change {
             Change::Create(relation) => {
                 next.create(relation.clone());
-                next.bear_relation(relation);
+                next.grant_defaults_on_relation(relation);
             }
             Change::Drop(ids) => {
                 for id in ids {
@@ -403,7 +403,7 @@ impl Catalog {
             Change::DropUserType(id) => next.take_user_type(*id)?,
             Change::PutSequence(sequence) => {
                 if next.sequences.get(sequence.id).is_none() {
-                    next.bear_sequence(sequence);
+                    next.grant_defaults_on_sequence(sequence);
                 }
                 next.next = next.next.max(sequence.id + 1);
                 next.sequences.put(sequence.clone());
@@ -458,20 +458,20 @@ impl Catalog {
         }
     }
 
-    fn bear_relation(&mut self, relation: &Relation) {
-        let on = Born { owner: relation.owner, schema: Some(relation.namespace), sequences: false };
-        self.bear(&Object::Relation(relation.id), &on, Privileges::on_relation(relation.kind));
+    fn grant_defaults_on_relation(&mut self, relation: &Relation) {
+        let on = NewObjects { owner: relation.owner, schema: Some(relation.namespace), sequences: false };
+        self.grant_defaults(&Object::Relation(relation.id), &on, Privileges::on_relation(relation.kind));
     }
 
-    fn bear_sequence(&mut self, sequence: &Sequence) {
-        let on = Born { owner: sequence.role, schema: Some(sequence.namespace), sequences: true };
-        self.bear(&Object::Sequence(sequence.id), &on, Privileges::ON_SEQUENCE);
+    fn grant_defaults_on_sequence(&mut self, sequence: &Sequence) {
+        let on = NewObjects { owner: sequence.role, schema: Some(sequence.namespace), sequences: true };
+        self.grant_defaults(&Object::Sequence(sequence.id), &on, Privileges::ON_SEQUENCE);
     }
 
     /// A new object begins with what ALTER DEFAULT PRIVILEGES says, unless it is its session's alone.
-    fn bear(&mut self, object: &Object, on: &Born, all: Privileges) {
-        if on.schema != Some(TEMPORARY_NAMESPACE) && !self.roles.born_with(on).is_empty() {
-            Arc::make_mut(&mut self.roles).bear(object, on, all);
+    fn grant_defaults(&mut self, object: &Object, on: &NewObjects, all: Privileges) {
+        if on.schema != Some(TEMPORARY_NAMESPACE) && !self.roles.defaults_for(on).is_empty() {
+            Arc::make_mut(&mut self.roles).grant_defaults(object, on, all);
         }
     }
 

@@ -132,14 +132,14 @@ impl Object {
 
 /// Which objects begin with grants: those that a role creates in a schema, or in whichever.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Born {
+pub struct NewObjects {
     pub owner: RoleId,
     pub schema: Option<NamespaceId>,
     /// Sequences, and not relations.
     pub sequences: bool,
 }
 
-impl Born {
+impl NewObjects {
     /// What they may have granted, the kind of relation that may have most.
     pub fn privileges(&self) -> Privileges {
         if self.sequences { Privileges::ON_SEQUENCE } else { Privileges::on_relation(RelationKind::Table) }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::privileges::{Born, Granted, Object, Privileges};
+use super::privileges::{Granted, NewObjects, Object, Privileges};
 use super::{NamespaceId, Relation, RelationId};
 use crate::data::Verifier;
 use crate::error::{Error, Result, code, nearest};
@@ -26,6 +26,12 @@ pub const BOOTSTRAP_NAME: &str = "everfold";
 pub const READ_ALL_DATA: RoleId = 6_181;
 /// Members may write to every relation.
 pub const WRITE_ALL_DATA: RoleId = 6_182;
+/// For who watches the server: a member of the next three.
+const MONITOR: RoleId = 3_373;
+/// Members may see all settings, as everybody may.
+const READ_ALL_SETTINGS: RoleId = 3_374;
+/// Members may run what watches tables with locks on them, of which there is nothing.
+const STAT_SCAN_TABLES: RoleId = 3_377;
 /// Members may see what other sessions do.
 pub const READ_ALL_STATS: RoleId = 3_375;
 /// The role whose members may stop what others do.
@@ -117,7 +123,7 @@ pub enum RoleChange {
     },
     /// What is granted `grantee` on such objects when they are created, nothing left out.
     Default {
-        on: Born,
+        on: NewObjects,
         grantee: RoleId,
         granted: Granted,
     },
@@ -141,7 +147,7 @@ pub struct Roles {
     /// By object, grantee and grantor.
     grants: BTreeMap<(Object, RoleId, RoleId), Granted>,
     /// What objects begin with, by them and grantee.
-    defaults: BTreeMap<(Born, RoleId), Granted>,
+    defaults: BTreeMap<(NewObjects, RoleId), Granted>,
     /// By role, which [`PUBLIC`] is for everybody, and name.
     settings: BTreeMap<RoleId, BTreeMap<String, String>>,
     next: RoleId,
@@ -169,11 +175,17 @@ impl Default for Roles {
         let predefined = [
             (READ_ALL_DATA, "pg_read_all_data"),
             (WRITE_ALL_DATA, "pg_write_all_data"),
+            (MONITOR, "pg_monitor"),
+            (READ_ALL_SETTINGS, "pg_read_all_settings"),
             (READ_ALL_STATS, "pg_read_all_stats"),
+            (STAT_SCAN_TABLES, "pg_stat_scan_tables"),
             (SIGNAL_BACKEND, "pg_signal_backend"),
             (CHECKPOINT, "pg_checkpoint"),
         ];
         predefined.into_iter().for_each(|(id, name)| roles.put(Role::new(id, name)));
+        for role in [READ_ALL_SETTINGS, READ_ALL_STATS, STAT_SCAN_TABLES] {
+            roles.join(&Membership { role, member: MONITOR, admin: false, grantor: BOOTSTRAP });
+        }
         let everybody =
             [(Object::Schema(PUBLIC_SCHEMA.into()), Privileges::USAGE), (Object::Database, Privileges::CONNECT.and(Privileges::TEMPORARY))];
         for (object, privileges) in everybody {
@@ -273,8 +285,8 @@ impl Roles {
     }
 
     /// Grants on a new object, of which `all` may be granted, what such objects begin with.
-    pub(super) fn bear(&mut self, object: &Object, on: &Born, all: Privileges) {
-        for (grantee, granted) in self.born_with(on) {
+    pub(super) fn grant_defaults(&mut self, object: &Object, on: &NewObjects, all: Privileges) {
+        for (grantee, granted) in self.defaults_for(on) {
             let granted = Granted { privileges: granted.privileges.within(all), options: granted.options.within(all) };
             if grantee != on.owner && !granted.privileges.is_none() {
                 self.grants.insert((object.clone(), grantee, on.owner), granted);
@@ -283,9 +295,9 @@ impl Roles {
     }
 
     /// What objects of a schema begin with, also by what is said of all schemas, by grantee.
-    pub(super) fn born_with(&self, on: &Born) -> BTreeMap<RoleId, Granted> {
+    pub(super) fn defaults_for(&self, on: &NewObjects) -> BTreeMap<RoleId, Granted> {
         let mut all: BTreeMap<RoleId, Granted> = BTreeMap::new();
-        for (_, grantee, granted) in self.defaults().filter(|(of, _, _)| **of == *on || **of == Born { schema: None, ..on.clone() }) {
+        for (_, grantee, granted) in self.defaults().filter(|(of, _, _)| **of == *on || **of == NewObjects { schema: None, ..on.clone() }) {
             let held = all.entry(grantee).or_default();
             held.privileges = held.privileges.and(granted.privileges);
             held.options = held.options.and(granted.options);
@@ -389,12 +401,12 @@ impl Roles {
     }
 
     /// What objects begin with: which, grantee, and what.
-    pub fn defaults(&self) -> impl Iterator<Item = (&Born, RoleId, Granted)> {
+    pub fn defaults(&self) -> impl Iterator<Item = (&NewObjects, RoleId, Granted)> {
         self.defaults.iter().map(|((on, grantee), granted)| (on, *grantee, *granted))
     }
 
     /// What such objects begin with for a grantee, by what is said of just them.
-    pub fn default_of(&self, on: &Born, grantee: RoleId) -> Granted {
+    pub fn default_of(&self, on: &NewObjects, grantee: RoleId) -> Granted {
         self.defaults.get(&(on.clone(), grantee)).copied().unwrap_or_default()
     }
 

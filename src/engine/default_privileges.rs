@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::grants::invalid;
 use super::roles::grantee;
 use super::session::Session;
-use crate::catalog::{Born, PUBLIC, RoleChange, RoleId};
+use crate::catalog::{NewObjects, PUBLIC, RoleChange, RoleId};
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{DefaultsChange, NewDefaults};
 
@@ -18,7 +18,7 @@ impl Session {
         }
         let roles = self.authority.roles.clone();
         let mut changes = Vec::new();
-        for on in self.born(new)? {
+        for on in self.new_objects(new)? {
             let privileges = new.privileges.unwrap_or(on.privileges());
             let foreign = privileges.without(on.privileges());
             if !foreign.is_none() {
@@ -42,7 +42,7 @@ impl Session {
     }
 
     /// The objects that are meant.
-    fn born(&self, new: &NewDefaults) -> Result<Vec<Born>> {
+    fn new_objects(&self, new: &NewDefaults) -> Result<Vec<NewObjects>> {
         let mut owners: Vec<RoleId> = new.owners.iter().map(|name| self.role_id(name)).collect::<Result<_>>()?;
         owners.iter().try_for_each(|owner| self.may_stand_in_for(*owner))?;
         if owners.is_empty() {
@@ -53,14 +53,14 @@ impl Session {
         if schemas.is_empty() {
             schemas.push(None);
         }
-        let of = |owner: RoleId| schemas.iter().map(move |schema| Born { owner, schema: *schema, sequences: new.sequences });
+        let of = |owner: RoleId| schemas.iter().map(move |schema| NewObjects { owner, schema: *schema, sequences: new.sequences });
         Ok(owners.into_iter().flat_map(of).collect())
     }
 
     /// What the roles own and hold of such privileges, as messages tell it.
     pub(super) fn defaults_of(&self, role: RoleId) -> Vec<String> {
         let catalog = self.catalog();
-        let told = |on: &Born| {
+        let told = |on: &NewObjects| {
             let (kind, owner) = (if on.sequences { "sequences" } else { "relations" }, self.authority.roles.name(on.owner));
             let place = on.schema.map_or(String::new(), |schema| format!(" in schema {}", catalog.namespace_name(schema)));
             format!("default privileges on new {kind} belonging to role {owner}{place}")

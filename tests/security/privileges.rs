@@ -36,6 +36,7 @@ fn prepared() -> (Server, Wire) {
         &mut wire,
         &["GRANT SELECT (id, name), INSERT (id, name), UPDATE (name) ON staff TO writer", "GRANT USAGE ON SEQUENCE numbers TO appender"],
     );
+    run(&mut wire, &["GRANT SELECT (n) ON k_orders TO writer"]);
     run(&mut wire, &["GRANT USAGE ON SCHEMA sales TO writer", "GRANT SELECT ON ALL TABLES IN SCHEMA sales TO writer"]);
     for role in ROLES {
         run(&mut wire, &[&format!("CREATE SCHEMA gone_{role} AUTHORIZATION owner")]);
@@ -220,7 +221,7 @@ fn grants_on_columns_and_sequences_survive_a_crash_and_follow_columns() {
     run(&mut wire, &["SET ROLE writer"]);
     assert_eq!(refusal(&mut wire, "EXECUTE called (1)").code, "42501");
     // The last one goes with the table.
-    run(&mut wire, &["RESET ROLE", "REVOKE ALL ON stock, big_orders FROM writer", "DROP TABLE staff", "DROP SEQUENCE numbers"]);
+    run(&mut wire, &["RESET ROLE", "REVOKE ALL ON stock, big_orders, k_orders FROM writer", "DROP TABLE staff", "DROP SEQUENCE numbers"]);
     run(&mut wire, &["REVOKE ALL ON SCHEMA sales FROM writer", "REVOKE ALL ON sales.bills FROM writer", "DROP ROLE writer"]);
 }
 

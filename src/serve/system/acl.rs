@@ -2,7 +2,7 @@
 
 use super::rows::Cell;
 use super::{SessionStatus, SystemContext};
-use crate::catalog::{BOOTSTRAP, Born, Granted, Namespace, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId, Sequence};
+use crate::catalog::{BOOTSTRAP, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId, Sequence};
 use crate::data::quoting::ident;
 
 /// pg_class.relacl of a relation; null where nothing is granted.
@@ -33,7 +33,7 @@ pub fn database_acl(context: &SystemContext) -> Cell {
 }
 
 /// pg_default_acl.defaclacl: where no schema is named it is all that such objects begin with, their owner's own included.
-pub fn default_acl(context: &SystemContext, on: &Born) -> Cell {
+pub fn default_acl(context: &SystemContext, on: &NewObjects) -> Cell {
     let own =
         on.schema.is_none().then(|| item(context, on.owner, on.owner, &Granted { privileges: on.privileges(), options: Privileges::NONE }));
     let given = context.scope.roles().defaults().filter(|(of, _, _)| *of == on);

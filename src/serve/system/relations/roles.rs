@@ -4,7 +4,7 @@ use super::super::SystemContext;
 use super::super::acl::default_acl;
 use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{Born, PUBLIC, Role, RoleId};
+use crate::catalog::{NewObjects, PUBLIC, Role, RoleId};
 use crate::error::{Error, Result, code};
 
 /// The first of the oids in pg_default_acl, far above every other one.
@@ -105,7 +105,7 @@ pub fn pg_auth_members(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn pg_default_acl(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let mut all: Vec<&Born> = context.scope.roles().defaults().map(|(on, _, _)| on).collect();
+    let mut all: Vec<&NewObjects> = context.scope.roles().defaults().map(|(on, _, _)| on).collect();
     all.dedup();
     all.into_iter().zip(DEFAULT_ACLS..).try_for_each(|(on, oid)| {
         rows.add([
