@@ -2,6 +2,8 @@
 //!
 //! As in PostgreSQL an owner's grants are the owner's whoever of its members gives them, and a grant option is given on by the role that
 //! holds it. REVOKE takes back what the same grantor gave; what others have given on the strength of it goes with CASCADE only.
+//!
+//! A grant option on a relation is one on each of its columns, and what is taken back on a relation is taken back on its columns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
