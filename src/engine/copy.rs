@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use tokio::task::JoinHandle;
 
 use super::database::Engine;
@@ -103,7 +103,7 @@ impl CopyIn {
         self.work.gauge.add_bytes(data.len());
         decoder.feed(&data)?;
         let batches = decoder.take_full_batches();
-        self.take_all(batches).await.map_err(|e| with_schema(&self.engine.catalog(), e))
+        self.take_all(batches).boxed().await.map_err(|e| with_schema(&self.engine.catalog(), e))
     }
 
     async fn take_all(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
@@ -234,7 +234,7 @@ impl Session {
 
     /// Ends a COPY FROM STDIN well: appends everything and answers the tag (`COPY 5`).
     pub async fn finish_copy(&mut self, copy: Box<CopyIn>) -> Result<String> {
-        self.copied(copy).await.map_err(|e| with_schema(&self.catalog(), e))
+        self.copied(copy).boxed().await.map_err(|e| with_schema(&self.catalog(), e))
     }
 
     async fn copied(&mut self, mut copy: Box<CopyIn>) -> Result<String> {

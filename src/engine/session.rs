@@ -8,6 +8,8 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 
 use super::acts::Acts;
@@ -338,7 +340,7 @@ impl Session {
     pub async fn prepare(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Arc<Prepared>> {
         let cancel = self.cancel.clone();
         self.begin_statement(text);
-        let prepared = stoppable(&cancel, self.plan_statement(text, types)).await?;
+        let prepared = stoppable(&cancel, self.plan_statement(text, types).boxed()).await?;
         Ok(Arc::new(prepared))
     }
 
@@ -364,7 +366,7 @@ impl Session {
         }
         let cancel = self.cancel.clone();
         self.begin_statement(&prepared.text);
-        stoppable(&cancel, self.run(prepared, parameters)).await
+        stoppable(&cancel, self.run(prepared, parameters).boxed()).await
     }
 
     /// Runs one statement given as text, without parameters (simple protocol). A look-up by key that differs from an earlier one in
@@ -385,7 +387,7 @@ impl Session {
             Some(prepared) => prepared,
             None => {
                 self.begin_statement(text);
-                stoppable(&cancel, self.plan_cached(text)).await?
+                stoppable(&cancel, self.plan_cached(text).boxed()).await?
             }
         };
         // PREPARE names its parameters for later; everything else of the simple protocol has none.
@@ -466,8 +468,8 @@ impl Session {
     /// Commits the implicit transaction, or rolls it back if `failed`; no effect inside BEGIN.
     pub async fn end_implicit(&mut self, failed: bool) -> Result<()> {
         match &self.transaction {
-            Some(t) if !t.explicit && (failed || t.failed) => self.rollback().await,
-            Some(t) if !t.explicit => self.commit().await.map(|_| ()),
+            Some(t) if !t.explicit && (failed || t.failed) => self.rollback().boxed().await,
+            Some(t) if !t.explicit => self.commit().boxed().await,
             _ => Ok(()),
         }
     }
@@ -619,8 +621,9 @@ impl Drop for Session {
     }
 }
 
-/// The future, or 57014 if the session is asked to stop first.
-async fn stoppable<T>(cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
+/// The future, or 57014 if the session is asked to stop first. In a box: what may be planned and run is far larger than what a connection
+/// that is idle should hold, or move for each message that asks for nothing of it.
+async fn stoppable<T>(cancel: &Cancel, work: BoxFuture<'_, Result<T>>) -> Result<T> {
     tokio::select! {
         biased;
         done = work => done,

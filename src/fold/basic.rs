@@ -68,6 +68,34 @@ impl Operator for Filter {
     }
 }
 
+/// Rows that are alike as one row with the sum of their weights, within a step. Cost O(n x c); it pays below what makes several rows of
+/// one.
+pub struct Consolidate {
+    schema: SchemaRef,
+}
+
+impl Consolidate {
+    /// Over an input of `schema`.
+    pub fn new(schema: SchemaRef) -> Self {
+        Consolidate { schema }
+    }
+}
+
+impl Operator for Consolidate {
+    fn name(&self) -> &'static str {
+        "Consolidate"
+    }
+    fn detail(&self) -> String {
+        String::new()
+    }
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+    fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
+        Ok(consolidate(&self.schema, only(inputs)?)?.into_iter().collect())
+    }
+}
+
 /// SELECT's list: computes columns. A projection to plain columns copies nothing.
 pub struct Project {
     exprs: Vec<Expr>,

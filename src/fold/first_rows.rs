@@ -19,6 +19,7 @@ use arrow::row::{RowConverter, SortField};
 use super::basic::only;
 use super::eval::{batch_of, concat_deltas, evaluate, evaluate_all, replace, take_all};
 use super::key_index::{Equality, KeyIndex, NONE, integers, is_integer_like, normalise};
+use super::row_store::compacted;
 use super::state::damaged;
 use super::top_n::{TopNSpec, described};
 use super::{Operator, RowStore, StateReader, StateWriter};
@@ -261,7 +262,8 @@ impl FirstRows {
             self.rows.remove(entry);
             self.free.push(entry);
         }
-        let stored = take_all(batch.columns(), &sources)?;
+        // What is stored here is given on as it stands here, so that the view's output can keep the same strings.
+        let stored = compacted(&take_all(batch.columns(), &sources)?, sources.len())?;
         self.rows.insert(&stored, &fresh)?;
         let new = if added.entries == fresh { stored } else { self.rows.gather(&added.entries)? };
         self.rows.maintain()?;

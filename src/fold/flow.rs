@@ -1,4 +1,5 @@
-//! A tree of operators: what a view folds.
+//! A tree of operators: what a view folds. What stands in it several times is folded once: a part, stepped before the tree, which
+//! refers to what it gave.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,28 @@ pub struct Flow {
 }
 
 enum Node {
-    Source { index: usize, schema: SchemaRef },
-    Constant { batch: RecordBatch, emitted: bool },
-    Inner { operator: Box<dyn Operator>, inputs: Vec<Flow> },
+    Source {
+        index: usize,
+        schema: SchemaRef,
+    },
+    /// What a part gives.
+    Shared {
+        part: usize,
+        schema: SchemaRef,
+    },
+    /// A tree and its parts, each of which may refer to those before it.
+    Sharing {
+        parts: Vec<Flow>,
+        tree: Box<Flow>,
+    },
+    Constant {
+        batch: RecordBatch,
+        emitted: bool,
+    },
+    Inner {
+        operator: Box<dyn Operator>,
+        inputs: Vec<Flow>,
+    },
 }
 
 /// What one operator did since it was built, for EXPLAIN and the system relations.
@@ -66,6 +86,16 @@ impl Flow {
         Flow::new(Node::Source { index, schema })
     }
 
+    /// What the `part`-th part of the tree around it gives.
+    pub fn shared(part: usize, schema: SchemaRef) -> Flow {
+        Flow::new(Node::Shared { part, schema })
+    }
+
+    /// The flow with the parts that it refers to, each of which may refer to those before it.
+    pub fn with_parts(self, parts: Vec<Flow>) -> Flow {
+        if parts.is_empty() { self } else { Flow::new(Node::Sharing { parts, tree: Box::new(self) }) }
+    }
+
     /// Rows that are there from the first step on.
     pub fn constant(batch: RecordBatch) -> Flow {
         Flow::new(Node::Constant { batch, emitted: false })
@@ -79,7 +109,8 @@ impl Flow {
     /// The schema of what it gives.
     pub fn schema(&self) -> SchemaRef {
         match &self.node {
-            Node::Source { schema, .. } => schema.clone(),
+            Node::Source { schema, .. } | Node::Shared { schema, .. } => schema.clone(),
+            Node::Sharing { tree, .. } => tree.schema(),
             Node::Constant { batch, .. } => batch.schema(),
             Node::Inner { operator, .. } => operator.schema(),
         }
@@ -88,11 +119,28 @@ impl Flow {
     /// Folds one step: `inputs[i]` is all that happened to the i-th input. Every operator is stepped, also without rows, since
     /// some give rows for no input. Errors leave the flow in no defined state: it must be dropped.
     pub fn step(&mut self, inputs: &[Vec<Delta>]) -> Result<Vec<Delta>> {
+        self.step_with(inputs, &[])
+    }
+
+    /// The same where `given[i]` is what the i-th part has given in this step.
+    fn step_with(&mut self, inputs: &[Vec<Delta>], given: &[Vec<Delta>]) -> Result<Vec<Delta>> {
         let out = match &mut self.node {
             Node::Source { index, .. } => {
                 let deltas = inputs.get(*index).ok_or_else(|| Error::internal(format!("a view's input {index} is missing")))?;
                 self.rows_in += count(deltas);
                 deltas.clone()
+            }
+            Node::Shared { part, .. } => {
+                let deltas = given.get(*part).ok_or_else(|| Error::internal(format!("part {part} of a view is missing")))?;
+                self.rows_in += count(deltas);
+                deltas.clone()
+            }
+            Node::Sharing { parts, tree } => {
+                let mut given = Vec::with_capacity(parts.len());
+                for part in parts {
+                    given.push(part.step_with(inputs, &given)?);
+                }
+                tree.step_with(inputs, &given)?
             }
             Node::Constant { emitted: true, .. } => Vec::new(),
             Node::Constant { batch, emitted } => {
@@ -100,7 +148,7 @@ impl Flow {
                 vec![Delta::insert(batch.clone())]
             }
             Node::Inner { operator, inputs: children } => {
-                let ports = children.iter_mut().map(|c| c.step(inputs)).collect::<Result<Vec<_>>>()?;
+                let ports = children.iter_mut().map(|c| c.step_with(inputs, given)).collect::<Result<Vec<_>>>()?;
                 self.rows_in += ports.iter().map(|p| count(p)).sum::<u64>();
                 timed(&mut self.busy, || operator.step(ports))?
             }
@@ -109,36 +157,53 @@ impl Flow {
         Ok(out)
     }
 
-    /// All operators, the root first, each before its inputs.
+    /// All operators, the root first, each before its inputs; a part stands where it is first referred to.
     pub fn operators(&self) -> Vec<OperatorReport> {
         let mut reports = Vec::new();
-        self.report(0, &mut reports);
+        let (parts, tree) = match &self.node {
+            Node::Sharing { parts, tree } => (parts.as_slice(), tree.as_ref()),
+            _ => (&[][..], self),
+        };
+        tree.report(0, parts, &mut vec![false; parts.len()], &mut reports);
         reports
     }
 
-    fn report(&self, depth: usize, reports: &mut Vec<OperatorReport>) {
+    fn report(&self, depth: usize, parts: &[Flow], told: &mut [bool], reports: &mut Vec<OperatorReport>) {
         let (name, detail, left_out) = match &self.node {
             Node::Source { index, .. } => ("Source", format!("input {index}"), 0),
+            Node::Shared { part, .. } => ("Shared", format!("part {part}"), 0),
+            Node::Sharing { tree, .. } => return tree.report(depth, parts, told, reports),
             Node::Constant { batch, .. } => ("Constant", format!("{} rows", batch.num_rows()), 0),
             Node::Inner { operator, .. } => (operator.name(), operator.detail(), operator.left_out()),
         };
         let (rows_in, rows_out, busy, state_bytes) = (self.rows_in, self.rows_out, self.busy, self.own_bytes());
         reports.push(OperatorReport { depth, name, detail, rows_in, rows_out, state_bytes, left_out, busy });
-        if let Node::Inner { operator, inputs } = &self.node {
-            reports.extend(operator.parts().into_iter().map(|part| OperatorReport { depth: depth + 1 + part.depth, ..part }));
-            inputs.iter().for_each(|i| i.report(depth + 1, reports));
+        match &self.node {
+            Node::Inner { operator, inputs } => {
+                reports.extend(operator.parts().into_iter().map(|part| OperatorReport { depth: depth + 1 + part.depth, ..part }));
+                inputs.iter().for_each(|i| i.report(depth + 1, parts, told, reports));
+            }
+            Node::Shared { part, .. } if told.get(*part) == Some(&false) => {
+                told[*part] = true;
+                parts[*part].report(depth + 1, parts, told, reports);
+            }
+            _ => {}
         }
     }
 
     /// Bytes held by all operators between steps.
     pub fn state_bytes(&self) -> usize {
-        let below: usize = if let Node::Inner { inputs, .. } = &self.node { inputs.iter().map(Flow::state_bytes).sum() } else { 0 };
+        let below: usize = match &self.node {
+            Node::Inner { inputs, .. } => inputs.iter().map(Flow::state_bytes).sum(),
+            Node::Sharing { parts, tree } => parts.iter().map(Flow::state_bytes).sum::<usize>() + tree.state_bytes(),
+            _ => 0,
+        };
         self.own_bytes() + below
     }
 
     fn own_bytes(&self) -> usize {
         match &self.node {
-            Node::Source { .. } => 0,
+            Node::Source { .. } | Node::Shared { .. } | Node::Sharing { .. } => 0,
             Node::Constant { batch, .. } => batch.get_array_memory_size(),
             Node::Inner { operator, .. } => operator.state_bytes(),
         }
@@ -147,7 +212,8 @@ impl Flow {
     /// Writes the state of all operators, inputs first.
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
         match &self.node {
-            Node::Source { .. } => Ok(()),
+            Node::Source { .. } | Node::Shared { .. } => Ok(()),
+            Node::Sharing { parts, tree } => parts.iter().chain([tree.as_ref()]).try_for_each(|flow| flow.save(out)),
             Node::Constant { emitted, .. } => out.section("Constant", |w| {
                 w.bool(*emitted);
                 Ok(())
@@ -163,7 +229,8 @@ impl Flow {
     /// must then be dropped.
     pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         match &mut self.node {
-            Node::Source { .. } => Ok(()),
+            Node::Source { .. } | Node::Shared { .. } => Ok(()),
+            Node::Sharing { parts, tree } => parts.iter_mut().chain([tree.as_mut()]).try_for_each(|flow| flow.load(input)),
             Node::Constant { emitted, .. } => input.section("Constant", |r| {
                 *emitted = r.bool()?;
                 Ok(())

@@ -59,7 +59,7 @@ use crate::data::Delta;
 use crate::error::Result;
 
 pub use aggregate::{Aggregate, AggregateCall, AggregateKind};
-pub use basic::{Filter, Project, Union};
+pub use basic::{Consolidate, Filter, Project, Union};
 pub use distinct::Distinct;
 pub use eval::{Expr, consolidate};
 pub use expand::{Expand, GroupingSet};

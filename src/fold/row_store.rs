@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
-use arrow::buffer::{BooleanBuffer, Buffer};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ByteView, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
+use arrow::buffer::{BooleanBuffer, Buffer, ScalarBuffer};
 use arrow::compute;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{ByteViewType, DataType, SchemaRef};
 
 use super::eval::{batch_of, take_all};
 use super::state::{StateReader, StateWriter, damaged};
@@ -372,24 +372,82 @@ fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(slice).sum()
 }
 
-/// The batch with string views copied out of buffers of which they use less than half.
-fn compact_views(batch: &RecordBatch) -> Result<RecordBatch> {
-    let sparse = |used: usize, held: usize| held > 4_096 && used * 2 < held;
-    let compact = |column: &ArrayRef| -> ArrayRef {
-        let held = |buffers: &[Buffer]| buffers.iter().map(Buffer::capacity).sum::<usize>();
-        match column.data_type() {
-            DataType::Utf8View => {
-                let views = column.as_string_view();
-                if sparse(views.total_buffer_bytes_used(), held(views.data_buffers())) { Arc::new(views.gc()) } else { column.clone() }
-            }
-            DataType::BinaryView => {
-                let views = column.as_binary_view();
-                if sparse(views.total_buffer_bytes_used(), held(views.data_buffers())) { Arc::new(views.gc()) } else { column.clone() }
-            }
-            _ => column.clone(),
+/// The columns as a store keeps them: strings in views without what pins much more memory than they use, chunk by chunk. Two stores that
+/// are given them keep the same bytes.
+pub fn compacted(columns: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
+    let compact = |column: &ArrayRef| -> Result<ArrayRef> {
+        if !matches!(column.data_type(), DataType::Utf8View | DataType::BinaryView) {
+            return Ok(column.clone());
         }
+        let chunk = |start: usize| compact_column(&column.slice(start, CHUNK_ROWS_MAX.min(rows - start)));
+        let chunks: Vec<ArrayRef> = (0..rows).step_by(CHUNK_ROWS_MAX).map(chunk).collect();
+        Ok(match chunks.as_slice() {
+            [only] => only.clone(),
+            [] => column.clone(),
+            // A concatenation of views copies no strings.
+            chunks => compute::concat(&chunks.iter().map(AsRef::as_ref).collect::<Vec<_>>())?,
+        })
     };
-    batch_of(&batch.schema(), batch.columns().iter().map(compact).collect(), batch.num_rows())
+    columns.iter().map(compact).collect()
+}
+
+/// The batch with string views copied out of buffers of which they use less than half, and without buffers that they do not use.
+fn compact_views(batch: &RecordBatch) -> Result<RecordBatch> {
+    batch_of(&batch.schema(), batch.columns().iter().map(compact_column).collect(), batch.num_rows())
+}
+
+fn compact_column(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Utf8View => compact_array(column.as_string_view()),
+        DataType::BinaryView => compact_array(column.as_binary_view()),
+        _ => column.clone(),
+    }
+}
+
+/// Bytes of a buffer that may lie fallow, whatever their share.
+const FALLOW_BYTES: usize = 4_096;
+
+fn compact_array<T: ByteViewType>(array: &GenericByteViewArray<T>) -> ArrayRef {
+    let buffers = array.data_buffers();
+    let mut used = vec![0usize; buffers.len()];
+    let views = array.views().iter().map(|view| ByteView::from(*view));
+    views.clone().filter(|view| view.length > MAX_INLINE_VIEW_LEN).for_each(|v| used[v.buffer_index as usize] += v.length as usize);
+    let is_sparse = |used: usize, held: usize| held > FALLOW_BYTES && used * 2 < held;
+    let held: usize = buffers.iter().zip(&used).filter(|(_, used)| **used > 0).map(|(buffer, _)| buffer.capacity()).sum();
+    let keeps: Vec<bool> = buffers.iter().zip(&used).map(|(b, used)| *used > 0 && !is_sparse(*used, b.capacity())).collect();
+    let copied: usize = used.iter().zip(&keeps).filter(|(_, keeps)| !**keeps).map(|(used, _)| used).sum();
+    // A view has 31 bits for where its string stands.
+    if is_sparse(used.iter().sum(), held) || i32::try_from(copied).is_err() {
+        return Arc::new(array.gc());
+    }
+    if keeps.iter().all(|keeps| *keeps) {
+        return Arc::new(array.clone());
+    }
+    let mut kept: Vec<Buffer> = Vec::new();
+    let mut places: Vec<Option<u32>> = Vec::new();
+    for (buffer, keeps) in buffers.iter().zip(keeps) {
+        places.push(keeps.then_some(kept.len() as u32));
+        kept.extend(keeps.then(|| buffer.clone()));
+    }
+    let mut strings = Vec::with_capacity(copied);
+    let moved = views.map(|view| {
+        if view.length <= MAX_INLINE_VIEW_LEN {
+            return view.as_u128();
+        }
+        let place = places[view.buffer_index as usize].map(|index| (index, view.offset)).unwrap_or_else(|| {
+            let start = view.offset as usize;
+            let at = strings.len() as u32;
+            strings.extend_from_slice(&buffers[view.buffer_index as usize][start..start + view.length as usize]);
+            (kept.len() as u32, at)
+        });
+        ByteView { buffer_index: place.0, offset: place.1, ..view }.as_u128()
+    });
+    let moved: ScalarBuffer<u128> = moved.collect::<Vec<_>>().into();
+    if !strings.is_empty() {
+        kept.push(Buffer::from_vec(strings));
+    }
+    // SAFETY: each view is of the bytes that it was of before, wherever they stand now; short ones hold theirs.
+    Arc::new(unsafe { GenericByteViewArray::<T>::new_unchecked(moved, kept, array.nulls().cloned()) })
 }
 
 #[cfg(test)]
@@ -423,5 +481,30 @@ mod tests {
         );
         assert_eq!(store.snapshot().iter().map(Chunk::rows).sum::<usize>(), stored.len());
         assert!(store.snapshot().len() < 12, "small chunks are merged: {}", store.snapshot().len());
+    }
+
+    #[test]
+    fn strings_that_were_compacted_are_kept_as_they_are_and_others_are_not_pinned() {
+        let text = |i: usize| format!("a text that is longer than a view {i}");
+        let whole = StringViewArray::from_iter_values((0..4_000).map(text));
+        let other = StringViewArray::from_iter_values((4_000..8_000).map(text));
+        // All of the first and a tenth of the second.
+        let rows: Vec<(usize, usize)> = (0..4_000).map(|i| (0, i)).chain((0..400).map(|i| (1, i))).collect();
+        let both = compute::interleave(&[&whole, &other], &rows).unwrap();
+        let compact = compacted(std::slice::from_ref(&both), both.len()).unwrap();
+        assert_eq!(&compact[0], &both);
+        let buffers = |array: &ArrayRef| array.as_string_view().data_buffers().to_vec();
+        let bytes = |array: &ArrayRef| buffers(array).iter().map(Buffer::capacity).sum::<usize>();
+        assert!(bytes(&compact[0]) * 3 < bytes(&both) * 2, "{} of {}", bytes(&compact[0]), bytes(&both));
+        assert!(
+            buffers(&both).iter().any(|b| buffers(&compact[0]).iter().any(|c| c.as_ptr() == b.as_ptr())),
+            "what is dense is not copied"
+        );
+        let again = compacted(&compact, both.len()).unwrap();
+        let pointers = |array: &ArrayRef| buffers(array).iter().map(|b| b.as_ptr()).collect::<Vec<_>>();
+        assert_eq!(pointers(&again[0]), pointers(&compact[0]));
+        let few = compacted(&[both.slice(4_100, 10)], 10).unwrap();
+        assert_eq!(few[0].as_string_view().value(9), text(4_109));
+        assert!(bytes(&few[0]) < 8_192 + FALLOW_BYTES);
     }
 }

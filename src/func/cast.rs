@@ -207,9 +207,12 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
+        // What DataFusion counts is unsigned: a numeric to us, but with nothing to round.
+        (_, t) if is_int(t) && array.data_type().is_integer() => {
+            cast_with_options(array, &t.arrow(), &STRICT).map_err(|_| out_of_range(&t.arrow()))
+        }
         (s, t) if is_int(t) && is_float(s) => round_float(array, &t.arrow()),
         (s, t) if is_int(t) && s.is_numeric() => round_decimal(array, &t.arrow()),
-        (s, t) if is_int(s) && is_int(t) => cast_with_options(array, &t.arrow(), &STRICT).map_err(|_| out_of_range(&t.arrow())),
         (PgType::Float8, PgType::Float4) => narrow_float(array),
         (s, t) if s.is_numeric() && is_float(t) => decimal_to_float(array, t),
         (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),

@@ -40,14 +40,14 @@ enum Next {
 }
 
 impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
-    /// A connection whose client has been let in; nothing is said yet.
-    pub fn new(session: B, socket: Socket<S>, line: Arc<Line>) -> Self {
+    /// A connection whose client has been let in; nothing is said yet. In a box, as the session came.
+    pub fn new(session: B, socket: Socket<S>, line: Arc<Line>) -> Box<Self> {
         let interrupt = Interrupt::new(line, session.tidings());
-        Connection { session, socket, interrupt, portals: HashMap::new(), implicit: false, skipping: false, resting: false }
+        Box::new(Connection { session, socket, interrupt, portals: HashMap::new(), implicit: false, skipping: false, resting: false })
     }
 
     /// Greets and serves the client until either side ends it.
-    pub async fn run(mut self, line: &Line) {
+    pub async fn run(mut self: Box<Self>, line: &Line) {
         write::authentication_ok(&mut self.socket.out);
         self.reports();
         write::backend_key(&mut self.socket.out, line.process_id, &line.secret);
@@ -65,8 +65,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     async fn converse(&mut self) -> Step {
         while let Some(message) = self.next_message().await? {
-            // In a box: the largest statement's future is far larger than what a connection that is idle should hold.
-            match AssertUnwindSafe(Box::pin(self.serve(message))).catch_unwind().await {
+            match AssertUnwindSafe(self.serve(message)).catch_unwind().await {
                 Ok(Ok(Next::Message)) => {}
                 Ok(Ok(Next::GoodBye)) => return Ok(()),
                 Ok(Err(failure)) => return Err(failure),

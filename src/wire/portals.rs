@@ -102,9 +102,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
                 return Ok(PortalState::Done);
             }
             Reply::Done(tag) => tag,
-            Reply::CopyIn(copy) => self.copy_in(copy).await?,
-            Reply::CopyOut(copy) => self.copy_out(copy).await?,
-            Reply::OnPortals(what) => self.on_portals(what, true).await?,
+            Reply::CopyIn(copy) => Box::pin(self.copy_in(copy)).await?,
+            Reply::CopyOut(copy) => Box::pin(self.copy_out(copy)).await?,
+            Reply::OnPortals(what) => Box::pin(self.on_portals(what, true)).await?,
         };
         self.notices();
         write::command_complete(&mut self.socket.out, &tag);

@@ -112,7 +112,7 @@ where
     let begun = in_time(startup::negotiate(&mut socket, &registry, false)).await;
     match begun {
         Ok(Opening::Startup(asked)) => {
-            let session = host.owner_session(&asked.user, &asked.database, &asked.settings);
+            let session = host.owner_session(&asked.user, &asked.database, &asked.settings).map(Box::new);
             talk(session, &registry, socket, &asked).await;
         }
         Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,
@@ -186,7 +186,7 @@ where
     };
     match admitted {
         Ok(Some(asked)) => {
-            let session = host.session(&asked.user, &asked.database, &asked.settings);
+            let session = host.session(&asked.user, &asked.database, &asked.settings).map(Box::new);
             talk(session, registry, socket, &asked).await;
         }
         Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,
@@ -194,8 +194,8 @@ where
     }
 }
 
-/// The conversation itself, with a session if there is one.
-async fn talk<B, S>(session: Result<B>, registry: &Registry, socket: Socket<S>, asked: &Startup)
+/// The conversation itself, with a session if there is one. It comes in a box: a future has room for each place that a value is moved to.
+async fn talk<B, S>(session: Result<Box<B>>, registry: &Registry, socket: Socket<S>, asked: &Startup)
 where
     B: Backend,
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -209,7 +209,7 @@ where
             let _leave = Leave(registry, &line);
             let (cancelled, ended) = (line.clone(), line.clone());
             session.reached_by(Reach { cancel: Box::new(move || cancelled.cancel()), end: Box::new(move || ended.end()) });
-            Connection::new(session, socket, line.clone()).run(&line).await;
+            Connection::new(*session, socket, line.clone()).run(&line).await;
         }
         None => {
             if let Failure::Fatal(e) = shutting_down() {
@@ -244,5 +244,22 @@ async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(registry: &Registry, strea
         let e = Error::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
             .detail(format!("At most {CONNECTIONS_MAX} connections are served at one time."));
         refuse(socket, &e).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+
+    /// Size of the future that such a function makes.
+    fn future_bytes<A, B, C, D, F: Future>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let bytes = future_bytes(receive::<Engine>);
+        assert!(bytes <= 12 << 10, "{bytes} bytes for each connection, however idle");
     }
 }

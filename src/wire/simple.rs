@@ -95,9 +95,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             }
             Reply::Done(tag) => Ok(Done::Tag(tag)),
             Reply::Empty => Ok(Done::Empty),
-            Reply::CopyIn(copy) => self.copy_in(copy).await.map(Done::Tag),
-            Reply::CopyOut(copy) => self.copy_out(copy).await.map(Done::Tag),
-            Reply::OnPortals(what) => self.on_portals(what, false).await.map(Done::Tag),
+            Reply::CopyIn(copy) => Box::pin(self.copy_in(copy)).await.map(Done::Tag),
+            Reply::CopyOut(copy) => Box::pin(self.copy_out(copy)).await.map(Done::Tag),
+            Reply::OnPortals(what) => Box::pin(self.on_portals(what, false)).await.map(Done::Tag),
         }
     }
 

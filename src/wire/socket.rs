@@ -2,12 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::read::{Message, protocol};
 use crate::error::{Error, Result, code};
@@ -17,8 +18,10 @@ use crate::limits;
 pub(crate) const PENDING_BYTES: usize = 64 << 10;
 /// How far, in bytes, the client is read ahead while a statement runs.
 pub(crate) const AHEAD_BYTES: usize = 256 << 10;
-/// Least room, in bytes, for one read.
+/// Least room, in bytes, for one read. It is on the stack: a connection that waits for its client holds none.
 const READ_BYTES: usize = 8 << 10;
+/// Room, in bytes, for answers to begin with; it grows with them. The greeting fits.
+const ANSWER_BYTES: usize = 1 << 10;
 /// Most room for one read, that of a client which keeps filling what it is given: each read costs a call into the kernel.
 const READ_BYTES_MAX: usize = 128 << 10;
 /// A buffer of answers that has grown past this many bytes is given back once it is empty.
@@ -44,8 +47,14 @@ pub(crate) struct Socket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     /// A socket with empty buffers.
     pub fn new(stream: S) -> Self {
-        let (input, out) = (BytesMut::with_capacity(READ_BYTES), BytesMut::with_capacity(READ_BYTES));
-        Socket { stream, input, room: READ_BYTES, out, unfinished: None, ended: false }
+        Socket {
+            stream,
+            input: BytesMut::new(),
+            room: READ_BYTES,
+            out: BytesMut::with_capacity(ANSWER_BYTES),
+            unfinished: None,
+            ended: false,
+        }
     }
 
     /// The next whole message in the buffer, if there is one. Errors: 08P01 and 54000, after which the stream is useless.
@@ -99,9 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         if self.input.is_empty() && self.input.capacity() > 4 * self.room {
             self.input = BytesMut::new();
         }
-        self.input.reserve(self.room);
-        // The future holds no state between polls, so a new one each time is the same as one kept.
-        let n = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        let n = ready!(self.poll_read(cx))?;
         let room = if n >= self.room {
             self.room * 2
         } else if n < self.room / 4 {
@@ -112,6 +119,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.room = room.clamp(READ_BYTES, READ_BYTES_MAX);
         self.ended |= n == 0;
         Poll::Ready(Ok(n > 0))
+    }
+
+    /// Reads into what is at hand; says how many bytes.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.room > READ_BYTES {
+            self.input.reserve(self.room);
+            // The future holds no state between polls, so a new one each time is the same as one kept.
+            return pin!(self.stream.read_buf(&mut self.input)).poll(cx);
+        }
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     /// Reads once; false at the end of the stream.
@@ -131,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             self.out.advance(n);
         }
         if self.out.capacity() > KEEP_BYTES {
-            self.out = BytesMut::with_capacity(READ_BYTES);
+            self.out = BytesMut::with_capacity(ANSWER_BYTES);
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }

@@ -14,10 +14,15 @@ use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::out_of_range;
 
+/// The start of the window that holds a time: tumble_start(time, size, offset).
+pub const TUMBLE_START: &str = "tumble_start";
+/// The starts of all windows that do: hop_starts(time, slide, size, offset).
+pub const HOP_STARTS: &str = "hop_starts";
+
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        Function::explained("tumble_start", |t| stamped(t, 3, |stamp| stamp), |t| not_a_time("TUMBLE", t), tumble_start),
-        Function::explained("hop_starts", |t| stamped(t, 4, starts), |t| not_a_time("HOP", t), hop_starts),
+        Function::explained(TUMBLE_START, |t| stamped(t, 3, |stamp| stamp), |t| not_a_time("TUMBLE", t), tumble_start),
+        Function::explained(HOP_STARTS, |t| stamped(t, 4, starts), |t| not_a_time("HOP", t), hop_starts),
     ]
 }
 

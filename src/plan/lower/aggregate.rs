@@ -14,6 +14,7 @@ use datafusion::physical_expr::aggregate::{AggregateFunctionExpr, LoweredAggrega
 use datafusion::physical_expr::expressions::Literal;
 
 use super::leave_out::{always, of_call};
+use super::panes::counts_hops;
 use super::{Lowered, Lowering, bare, column, unsupported};
 use crate::error::Result;
 use crate::fold::{self, AggregateCall, AggregateKind, Expand, Flow, Operator};
@@ -23,7 +24,9 @@ impl Lowering<'_> {
         if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
             return self.grouping_sets(aggregate, sets);
         }
+        self.counts_rows = counts_hops(aggregate);
         let input = self.node(&aggregate.input)?;
+        self.counts_rows = false;
         let from = aggregate.input.schema();
         let groups = aggregate.group_expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let schema = aggregate.schema.inner().clone();

@@ -2,7 +2,8 @@
 //!
 //! Each node of the optimized plan becomes one operator, one arm of [`Lowering::node`]; each kind of node has a file here. Two
 //! facts are carried along statically: whether a node's output is append-only (then operators keep less), and which of its
-//! columns identify a row (then the view's output is indexed by them).
+//! columns identify a row (then the view's output is indexed by them). A node that stands in the plan several times, as a WITH
+//! query that is read twice, is lowered once ([`shared`]).
 
 mod aggregate;
 mod distinct_on;
@@ -10,13 +11,16 @@ mod join;
 mod leave_out;
 mod leaves;
 mod now;
+mod panes;
 mod rows;
 mod set_operation;
+mod shared;
 mod time;
 mod top_n;
 mod unnest;
 mod window;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -74,7 +78,16 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
     let (plan, clocked) = now::clocked(plan)?;
     refuse_unstable(&plan)?;
     let plan = optimized(state, &plan, clocked)?;
-    let mut lowering = Lowering { state, options, row_number_bound: None, inputs: Vec::new(), notices: Vec::new() };
+    let mut lowering = Lowering {
+        state,
+        options,
+        row_number_bound: None,
+        counts_rows: false,
+        repeated: shared::repeated(&plan),
+        parts: Vec::new(),
+        inputs: Vec::new(),
+        notices: Vec::new(),
+    };
     let root = lowering.node(&plan)?;
     let from = root.flow.schema();
     let fields = from
@@ -91,6 +104,7 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
     let columns: Vec<_> = wanted.iter().enumerate().map(typed).collect();
     let root = lowering.guarded(root, vec![leave_out::always(&columns)]);
     let flow = Flow::node(Box::new(fold::Project::new(columns, schema)), vec![root.flow]);
+    let flow = flow.with_parts(lowering.parts.into_iter().map(|part| part.flow).collect());
     Ok(Dataflow { flow, inputs: lowering.inputs, key: root.key, append_only: root.append_only, notices: lowering.notices })
 }
 
@@ -147,12 +161,22 @@ struct Lowering<'a> {
     options: Options,
     /// Set by a filter for the window below it: more rows of a partition than these are not asked for.
     row_number_bound: Option<u64>,
+    /// Set by an aggregate that only counts, for the HOP below it.
+    counts_rows: bool,
+    /// Nodes that stand in the plan several times, and those of them that are lowered.
+    repeated: HashSet<LogicalPlan>,
+    parts: Vec<shared::Part>,
     inputs: Vec<DataflowInput>,
     notices: Vec<String>,
 }
 
 impl Lowering<'_> {
     fn node(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
+        // A bound from above would hold for one of its places only.
+        if self.row_number_bound.is_none() && self.repeated.contains(plan) { self.part(plan) } else { self.node_itself(plan) }
+    }
+
+    fn node_itself(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::Projection(projection) => self.projection(projection),

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, NullHandling};
-use datafusion::logical_expr::Unnest;
+use datafusion::logical_expr::{LogicalPlan, Unnest};
 
 use super::{Lowered, Lowering, unsupported};
 use crate::error::Result;
@@ -19,7 +19,10 @@ impl Lowering<'_> {
             NullHandling::PreserveAndExpandEmpty => true,
             NullHandling::Preserve => return Err(unsupported("this form of unnest", "Use unnest() in FROM.")),
         };
-        let input = self.node(&unnest.input)?;
+        let input = match unnest.input.as_ref() {
+            LogicalPlan::Projection(projection) if std::mem::take(&mut self.counts_rows) => self.hops(projection)?,
+            input => self.node(input)?,
+        };
         let schema = unnest.schema.inner().clone();
         let plain = |i: usize| matches!(input.flow.schema().field(i).data_type(), DataType::List(_));
         if !unnest.list_type_columns.iter().all(|(i, _)| plain(*i)) {
