@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NamespaceId, RelationId};
+use super::{NamespaceId, RelationId, RoleId};
 
 /// A sequence. The numbers it has given are not part of it: see [`Sequences::reserved`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct Sequence {
     pub cycle: bool,
     /// The table and the column that it goes with: it is dropped with them.
     pub owner: Option<(RelationId, String)>,
+    /// The role that owns it while it goes with no table, see [`super::Catalog::sequence_owner`]; what was made before sequences had owners
+    /// is the first superuser's.
+    #[serde(default = "super::bootstrap", skip_serializing_if = "super::is_bootstrap")]
+    pub role: RoleId,
 }
 
 /// All sequences, and up to where each may have given numbers.
@@ -48,12 +52,6 @@ impl Sequences {
 
     pub(super) fn reserve(&mut self, id: RelationId, last: i64) {
         self.reserved.insert(id, last);
-    }
-
-    /// Takes away those that a relation owns.
-    pub(super) fn take_owned(&mut self, relation: RelationId) {
-        let owned: Vec<RelationId> = self.owned_by(relation).map(|s| s.id).collect();
-        owned.into_iter().for_each(|id| self.take(id));
     }
 
     /// All of them, by id.
