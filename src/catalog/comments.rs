@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, RelationId, TypeId};
+use super::{Column, RelationId, TypeId, name_after};
 
 /// What a comment is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,15 +41,7 @@ impl Comments {
 
     /// The comments after the columns have changed: a column that was renamed in its place keeps its own, one that is gone loses it.
     pub fn follow(&mut self, before: &[Column], after: &[Column]) {
-        let kept = |name: &str| after.iter().any(|c| c.name == name);
-        if before.len() == after.len() {
-            let renamed = before.iter().zip(after).filter(|(old, new)| old.name != new.name && !kept(&old.name));
-            for (old, new) in renamed {
-                if let Some(text) = self.columns.remove(&old.name) {
-                    self.columns.insert(new.name.clone(), text);
-                }
-            }
-        }
-        self.columns.retain(|name, _| kept(name));
+        let old = std::mem::take(&mut self.columns).into_iter();
+        self.columns = old.filter_map(|(name, text)| Some((name_after(&name, before, after)?.to_string(), text))).collect();
     }
 }

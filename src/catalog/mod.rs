@@ -31,7 +31,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Writer, ksql_name, pl
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };
-pub use privileges::{Granted, Object, PRIVILEGES, Privileges};
+pub use privileges::{Granted, NewObjects, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
     SIGNAL_BACKEND, WRITE_ALL_DATA,
@@ -111,6 +111,13 @@ impl Column {
     pub fn is_of(&self, id: TypeId) -> bool {
         self.domain == Some(id) || self.ty.enumeration().is_some_and(|of| of.id() == id)
     }
+}
+
+/// What a column is called after a change of the columns: one that was renamed is in its place. `None` if it is gone.
+pub fn name_after<'a>(name: &str, before: &[Column], after: &'a [Column]) -> Option<&'a str> {
+    let kept = after.iter().find(|c| c.name == name);
+    let in_place = || after.get(before.iter().position(|c| c.name == name)?).filter(|_| before.len() == after.len());
+    kept.or_else(in_place).map(|c| c.name.as_str())
 }
 
 /// How an identity column takes values of its own.
@@ -360,18 +367,22 @@ impl Catalog {
     pub fn apply(&self, change: &Change) -> Result<Catalog> {
         let mut next = self.clone();
         match change {
-            Change::Create(relation) => next.create(relation.clone()),
+            Change::Create(relation) => {
+                next.create(relation.clone());
+                next.grant_defaults_on_relation(relation);
+            }
             Change::Drop(ids) => {
                 for id in ids {
-                    next.sequences.take_owned(*id);
-                    next.take(*id)?;
-                    next.regrant(*id, None);
+                    let owned: Vec<RelationId> = next.sequences.owned_by(*id).map(|s| s.id).collect();
+                    owned.into_iter().for_each(|sequence| next.take_sequence(sequence));
+                    let gone = next.take(*id)?;
+                    next.regrant(&gone, None);
                 }
             }
             Change::Replace(old, relation) => {
                 let gone = next.take(*old)?;
                 next.create(commented(relation, &gone));
-                next.regrant(*old, Some(relation.id));
+                next.regrant(&gone, Some(relation));
             }
             Change::LeaveOut(id) => {
                 let relation = next.take(*id)?;
@@ -380,6 +391,7 @@ impl Catalog {
             Change::Alter(relation) => {
                 let old = next.take(relation.id)?;
                 next.create(commented(relation, &old));
+                next.regrant(&old, Some(relation));
             }
             Change::CreateType(name, ty) => {
                 next.types.insert(name.clone(), ty.parse()?);
@@ -390,10 +402,13 @@ impl Catalog {
             Change::PutUserType(ty) => next.put_user_type(ty),
             Change::DropUserType(id) => next.take_user_type(*id)?,
             Change::PutSequence(sequence) => {
+                if next.sequences.get(sequence.id).is_none() {
+                    next.grant_defaults_on_sequence(sequence);
+                }
                 next.next = next.next.max(sequence.id.max(sequence.counter()) + 1);
                 next.sequences.put(sequence.clone());
             }
-            Change::DropSequence(id) => next.sequences.take(*id),
+            Change::DropSequence(id) => next.take_sequence(*id),
             Change::Reserve(counter, last) => {
                 // Also of one that was never committed: nothing else may get its number.
                 next.next = next.next.max(counter + 1);
@@ -432,11 +447,47 @@ impl Catalog {
         Ok(gone)
     }
 
-    /// What was granted on a relation goes with it, or over to the one in its place.
-    fn regrant(&mut self, old: RelationId, new: Option<RelationId>) {
-        if self.roles.mentions(&roles::object(old)) {
-            Arc::make_mut(&mut self.roles).replace(&roles::object(old), new.map(roles::object));
+    /// What was granted on a relation and its columns goes with them, or over to those in their place.
+    fn regrant(&mut self, old: &Relation, new: Option<&Relation>) {
+        self.move_grants(Object::Relation(old.id), new.map(|new| Object::Relation(new.id)));
+        for column in self.roles.columns_granted(old.id) {
+            let after = new.and_then(|new| Some(Object::Column(new.id, name_after(&column, &old.columns, &new.columns)?.to_string())));
+            self.move_grants(Object::Column(old.id, column), after);
         }
+    }
+
+    fn move_grants(&mut self, old: Object, new: Option<Object>) {
+        if new.as_ref() != Some(&old) && self.roles.mentions(&old) {
+            Arc::make_mut(&mut self.roles).replace(&old, new);
+        }
+    }
+
+    fn grant_defaults_on_relation(&mut self, relation: &Relation) {
+        let on = NewObjects { owner: relation.owner, schema: Some(relation.namespace), sequences: false };
+        self.grant_defaults(&Object::Relation(relation.id), &on, Privileges::on_relation(relation.kind));
+    }
+
+    fn grant_defaults_on_sequence(&mut self, sequence: &Sequence) {
+        let on = NewObjects { owner: sequence.role, schema: Some(sequence.namespace), sequences: true };
+        self.grant_defaults(&Object::Sequence(sequence.id), &on, Privileges::ON_SEQUENCE);
+    }
+
+    /// A new object begins with what ALTER DEFAULT PRIVILEGES says, unless it is its session's alone.
+    fn grant_defaults(&mut self, object: &Object, on: &NewObjects, all: Privileges) {
+        if on.schema != Some(TEMPORARY_NAMESPACE) && !self.roles.defaults_for(on).is_empty() {
+            Arc::make_mut(&mut self.roles).grant_defaults(object, on, all);
+        }
+    }
+
+    fn take_sequence(&mut self, id: RelationId) {
+        self.sequences.take(id);
+        self.move_grants(Object::Sequence(id), None);
+    }
+
+    /// The role that owns a sequence: the owner of the table that it goes with, if it does.
+    pub fn sequence_owner(&self, sequence: &Sequence) -> RoleId {
+        let table = sequence.owner.as_ref().and_then(|(id, _)| self.by_id(*id));
+        table.map_or(sequence.role, |table| table.owner)
     }
 
     /// Grants and comments of a schema go by its name, and follow it.
@@ -445,7 +496,7 @@ impl Catalog {
         let old = self.namespaces.put(namespace.clone()).filter(|old| old.name != namespace.name);
         if let Some(old) = old {
             self.rename_enums_in(namespace.id);
-            Arc::make_mut(&mut self.roles).replace(&Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
+            self.move_grants(Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
             if let Some(text) = self.comments.remove(&old.name) {
                 self.comments.insert(namespace.name.clone(), text);
             }
@@ -455,7 +506,10 @@ impl Catalog {
     fn take_namespace(&mut self, id: NamespaceId) -> Result<()> {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown schema {id}"));
         let gone = self.namespaces.take(id).ok_or_else(unknown)?;
-        Arc::make_mut(&mut self.roles).replace(&Object::Schema(gone.name.clone()), None);
+        self.move_grants(Object::Schema(gone.name.clone()), None);
+        if self.roles.defaults().any(|(on, _, _)| on.schema == Some(id)) {
+            Arc::make_mut(&mut self.roles).forget_schema(id);
+        }
         self.comments.insert(gone.name.clone(), String::new());
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{RelationId, RelationKind};
+use super::{NamespaceId, RelationId, RelationKind, RoleId};
 
 /// A set of privileges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,12 @@ impl Privileges {
     pub const CREATE: Privileges = Privileges(1 << 8);
     pub const TEMPORARY: Privileges = Privileges(1 << 9);
     pub const CONNECT: Privileges = Privileges(1 << 10);
+
+    /// Those that there are on columns too.
+    pub const OF_COLUMNS: Privileges = Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::REFERENCES);
+    /// What a sequence may have granted: USAGE is to take numbers and to ask for the last one, SELECT the latter, UPDATE the former and to
+    /// set it.
+    pub const ON_SEQUENCE: Privileges = Privileges::SELECT.and(Privileges::UPDATE).and(Privileges::USAGE);
 
     /// Those in either.
     pub const fn and(self, other: Privileges) -> Privileges {
@@ -81,10 +87,15 @@ impl Privileges {
             RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT),
             RelationKind::Table => {
                 let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
-                Privileges::SELECT.and(change)
+                Privileges::SELECT.and(change).and(Privileges::REFERENCES)
             }
             RelationKind::MaterializedView | RelationKind::View => Privileges::SELECT,
         }
+    }
+
+    /// What a column of a relation of that kind may have granted.
+    pub fn on_column(kind: RelationKind) -> Privileges {
+        Privileges::on_relation(kind).within(Privileges::OF_COLUMNS)
     }
 }
 
@@ -101,16 +112,37 @@ pub enum Object {
     Schema(String),
     /// The one database.
     Database,
+    /// A column of a relation, by its name.
+    Column(RelationId, String),
+    Sequence(RelationId),
 }
 
 impl Object {
-    /// What may be granted on it; for a relation see [`Privileges::on_relation`].
+    /// What may be granted on it, where for a relation and its columns that depends on the relation's kind.
     pub fn privileges(&self, kind: Option<RelationKind>) -> Privileges {
         match self {
             Object::Relation(_) => kind.map_or(Privileges::NONE, Privileges::on_relation),
+            Object::Column(..) => kind.map_or(Privileges::NONE, Privileges::on_column),
+            Object::Sequence(_) => Privileges::ON_SEQUENCE,
             Object::Schema(_) => Privileges::USAGE.and(Privileges::CREATE),
             Object::Database => Privileges::CREATE.and(Privileges::TEMPORARY).and(Privileges::CONNECT),
         }
+    }
+}
+
+/// Which objects begin with grants: those that a role creates in a schema, or in whichever.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NewObjects {
+    pub owner: RoleId,
+    pub schema: Option<NamespaceId>,
+    /// Sequences, and not relations.
+    pub sequences: bool,
+}
+
+impl NewObjects {
+    /// What they may have granted, the kind of relation that may have most.
+    pub fn privileges(&self) -> Privileges {
+        if self.sequences { Privileges::ON_SEQUENCE } else { Privileges::on_relation(RelationKind::Table) }
     }
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::privileges::{Granted, Object, Privileges};
-use super::{Relation, RelationId};
+use super::privileges::{Granted, NewObjects, Object, Privileges};
+use super::{NamespaceId, Relation, RelationId};
 use crate::data::Verifier;
 use crate::error::{Error, Result, code, nearest};
 
@@ -26,6 +26,12 @@ pub const BOOTSTRAP_NAME: &str = "everfold";
 pub const READ_ALL_DATA: RoleId = 6_181;
 /// Members may write to every relation.
 pub const WRITE_ALL_DATA: RoleId = 6_182;
+/// For who watches the server: a member of the next three.
+const MONITOR: RoleId = 3_373;
+/// Members may see all settings, as everybody may.
+const READ_ALL_SETTINGS: RoleId = 3_374;
+/// Members may run what watches tables with locks on them, of which there is nothing.
+const STAT_SCAN_TABLES: RoleId = 3_377;
 /// Members may see what other sessions do.
 pub const READ_ALL_STATS: RoleId = 3_375;
 /// The role whose members may stop what others do.
@@ -115,6 +121,12 @@ pub enum RoleChange {
         grantor: RoleId,
         granted: Granted,
     },
+    /// What is granted `grantee` on such objects when they are created, nothing left out.
+    Default {
+        on: NewObjects,
+        grantee: RoleId,
+        granted: Granted,
+    },
     /// What a setting is in sessions of the role from their start; of everybody's for [`PUBLIC`]. `None` is what it is without.
     Setting {
         role: RoleId,
@@ -134,6 +146,8 @@ pub struct Roles {
     members: BTreeMap<(RoleId, RoleId), Membership>,
     /// By object, grantee and grantor.
     grants: BTreeMap<(Object, RoleId, RoleId), Granted>,
+    /// What objects begin with, by them and grantee.
+    defaults: BTreeMap<(NewObjects, RoleId), Granted>,
     /// By role, which [`PUBLIC`] is for everybody, and name.
     settings: BTreeMap<RoleId, BTreeMap<String, String>>,
     next: RoleId,
@@ -150,6 +164,7 @@ impl Default for Roles {
             by_name: BTreeMap::new(),
             members: BTreeMap::new(),
             grants: BTreeMap::new(),
+            defaults: BTreeMap::new(),
             settings: BTreeMap::new(),
             next: FIRST_ROLE,
             mock_key: String::new(),
@@ -160,11 +175,17 @@ impl Default for Roles {
         let predefined = [
             (READ_ALL_DATA, "pg_read_all_data"),
             (WRITE_ALL_DATA, "pg_write_all_data"),
+            (MONITOR, "pg_monitor"),
+            (READ_ALL_SETTINGS, "pg_read_all_settings"),
             (READ_ALL_STATS, "pg_read_all_stats"),
+            (STAT_SCAN_TABLES, "pg_stat_scan_tables"),
             (SIGNAL_BACKEND, "pg_signal_backend"),
             (CHECKPOINT, "pg_checkpoint"),
         ];
         predefined.into_iter().for_each(|(id, name)| roles.put(Role::new(id, name)));
+        for role in [READ_ALL_SETTINGS, READ_ALL_STATS, STAT_SCAN_TABLES] {
+            roles.join(&Membership { role, member: MONITOR, admin: false, grantor: BOOTSTRAP });
+        }
         let everybody =
             [(Object::Schema(PUBLIC_SCHEMA.into()), Privileges::USAGE), (Object::Database, Privileges::CONNECT.and(Privileges::TEMPORARY))];
         for (object, privileges) in everybody {
@@ -211,6 +232,14 @@ impl Roles {
                     self.grants.insert(key, *granted);
                 }
             }
+            RoleChange::Default { on, grantee, granted } => {
+                let key = (on.clone(), *grantee);
+                if granted.privileges.is_none() {
+                    self.defaults.remove(&key);
+                } else {
+                    self.defaults.insert(key, *granted);
+                }
+            }
             RoleChange::Setting { role, name, value } => {
                 let settings = self.settings.entry(*role).or_default();
                 match value {
@@ -229,6 +258,18 @@ impl Roles {
         self.grants_on(object).next().is_some()
     }
 
+    /// The columns of a relation on which something is granted, each once.
+    pub fn columns_granted(&self, id: RelationId) -> Vec<String> {
+        let from = (Object::Column(id, String::new()), 0, 0);
+        let columns = self.grants.range(from..).map_while(|((object, _, _), _)| match object {
+            Object::Column(of, column) if *of == id => Some(column.clone()),
+            _ => None,
+        });
+        let mut columns: Vec<String> = columns.collect();
+        columns.dedup();
+        columns
+    }
+
     /// Forgets what was granted on an object that is gone, or moves it to the one in its place.
     pub(super) fn replace(&mut self, old: &Object, new: Option<Object>) {
         let moved: Vec<_> = self.grants_on(old).map(|(grantee, grantor, granted)| (grantee, grantor, *granted)).collect();
@@ -236,6 +277,32 @@ impl Roles {
         if let Some(new) = new {
             self.grants.extend(moved.into_iter().map(|(grantee, grantor, granted)| ((new.clone(), grantee, grantor), granted)));
         }
+    }
+
+    /// Forgets what objects of a schema that is gone began with.
+    pub(super) fn forget_schema(&mut self, id: NamespaceId) {
+        self.defaults.retain(|(on, _), _| on.schema != Some(id));
+    }
+
+    /// Grants on a new object, of which `all` may be granted, what such objects begin with.
+    pub(super) fn grant_defaults(&mut self, object: &Object, on: &NewObjects, all: Privileges) {
+        for (grantee, granted) in self.defaults_for(on) {
+            let granted = Granted { privileges: granted.privileges.within(all), options: granted.options.within(all) };
+            if grantee != on.owner && !granted.privileges.is_none() {
+                self.grants.insert((object.clone(), grantee, on.owner), granted);
+            }
+        }
+    }
+
+    /// What objects of a schema begin with, also by what is said of all schemas, by grantee.
+    pub(super) fn defaults_for(&self, on: &NewObjects) -> BTreeMap<RoleId, Granted> {
+        let mut all: BTreeMap<RoleId, Granted> = BTreeMap::new();
+        for (_, grantee, granted) in self.defaults().filter(|(of, _, _)| **of == *on || **of == NewObjects { schema: None, ..on.clone() }) {
+            let held = all.entry(grantee).or_default();
+            held.privileges = held.privileges.and(granted.privileges);
+            held.options = held.options.and(granted.options);
+        }
+        all
     }
 
     // Who there is -------------------------------------------------------------------------------------------------------
@@ -328,9 +395,19 @@ impl Roles {
 
     // What they may ------------------------------------------------------------------------------------------------------
 
-    /// Number of grants.
+    /// Number of grants, those that are to be included.
     pub fn grants_len(&self) -> usize {
-        self.grants.len()
+        self.grants.len() + self.defaults.len()
+    }
+
+    /// What objects begin with: which, grantee, and what.
+    pub fn defaults(&self) -> impl Iterator<Item = (&NewObjects, RoleId, Granted)> {
+        self.defaults.iter().map(|((on, grantee), granted)| (on, *grantee, *granted))
+    }
+
+    /// What such objects begin with for a grantee, by what is said of just them.
+    pub fn default_of(&self, on: &NewObjects, grantee: RoleId) -> Granted {
+        self.defaults.get(&(on.clone(), grantee)).copied().unwrap_or_default()
     }
 
     /// What is granted on an object: grantee, grantor, and what.
@@ -359,8 +436,10 @@ impl Roles {
         }
         let (read, write) = match object {
             Object::Relation(_) => (Privileges::SELECT, Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE)),
+            Object::Sequence(_) => (Privileges::SELECT, Privileges::UPDATE),
             Object::Schema(_) => (Privileges::USAGE, Privileges::USAGE),
-            Object::Database => (Privileges::NONE, Privileges::NONE),
+            // What they may with a column they may with its relation.
+            Object::Column(..) | Object::Database => (Privileges::NONE, Privileges::NONE),
         };
         for (role, implied) in [(READ_ALL_DATA, read), (WRITE_ALL_DATA, write)] {
             if roles.contains(&role) {
@@ -373,6 +452,13 @@ impl Roles {
     /// The privileges of a role on a relation.
     pub fn on_relation(&self, id: RoleId, relation: &Relation) -> Granted {
         self.on(id, &Object::Relation(relation.id), relation.owner, Privileges::on_relation(relation.kind))
+    }
+
+    /// The privileges of a role on a column of a relation, those on the relation included.
+    pub fn on_column(&self, id: RoleId, relation: &Relation, column: &str) -> Granted {
+        let (whole, object) = (self.on_relation(id, relation), Object::Column(relation.id, column.to_string()));
+        let (all, own) = (Privileges::on_column(relation.kind), self.held_by(&object, &self.inherits(id), Privileges::NONE));
+        Granted { privileges: whole.privileges.within(all).and(own.privileges), options: whole.options.within(all).and(own.options) }
     }
 
     /// The privileges of a role on an object of which `all` may be granted.
@@ -388,11 +474,6 @@ impl Roles {
     pub fn mentioned_in(&self, id: RoleId) -> impl Iterator<Item = &Object> {
         self.grants.keys().filter(move |(_, grantee, grantor)| *grantee == id || *grantor == id).map(|(object, _, _)| object)
     }
-}
-
-/// The object that a relation is to grants.
-pub(super) fn object(id: RelationId) -> Object {
-    Object::Relation(id)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NamespaceId, RelationId};
+use super::{NamespaceId, RelationId, RoleId};
 
 /// A sequence. The numbers it has given are not part of it: see [`Sequences::reserved`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct Sequence {
     /// How it has begun anew, if it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<Beginning>,
+    /// The role that owns it while it goes with no table, see [`super::Catalog::sequence_owner`]; what was made before sequences had owners
+    /// is the first superuser's.
+    #[serde(default = "super::bootstrap", skip_serializing_if = "super::is_bootstrap")]
+    pub role: RoleId,
 }
 
 /// A new beginning of a sequence. Its numbers are counted by an id of their own: who does not see a transaction's new beginning takes
@@ -77,12 +81,6 @@ impl Sequences {
 
     pub(super) fn reserve(&mut self, counter: RelationId, last: i64) {
         self.reserved.insert(counter, last);
-    }
-
-    /// Takes away those that a relation owns.
-    pub(super) fn take_owned(&mut self, relation: RelationId) {
-        let owned: Vec<RelationId> = self.owned_by(relation).map(|s| s.id).collect();
-        owned.into_iter().for_each(|id| self.take(id));
     }
 
     /// All of them, by id.

@@ -25,7 +25,9 @@ use super::progress::Kind;
 use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
-use crate::catalog::{Catalog, Change, Column, Identity, Index, IndexKey, Name, Relation, RelationId, RelationKind, Rule, Sequence};
+use crate::catalog::{
+    Catalog, Change, Column, Identity, Index, IndexKey, Name, Relation, RelationId, RelationKind, Rule, Sequence, name_after,
+};
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -364,7 +366,11 @@ impl Session {
             // Nobody puts rows meanwhile that are not checked yet.
             self.lock_table(relation.id, Mode::Remove).await?;
         }
-        self.check_present(relation, &constraint).await?;
+        // It takes no right to see the rows, of which one may refer to another table's.
+        self.set_unasked(true);
+        let checked = self.check_present(relation, &constraint).await;
+        self.set_unasked(false);
+        checked?;
         let mut altered = relation.as_ref().clone();
         altered.constraints.push(constraint);
         self.stage(Change::Alter(altered.clone()), vec![])?;
@@ -429,7 +435,8 @@ impl Session {
         // The sequences of its columns go over to it.
         let catalog = self.catalog();
         for sequence in catalog.sequences.owned_by(relation.id) {
-            let owner = sequence.owner.as_ref().map(|(_, column)| (id, renamed(relation, &altered, column)));
+            let after = |column: &str| name_after(column, &relation.columns, &altered.columns).unwrap_or(column).to_string();
+            let owner = sequence.owner.as_ref().map(|(_, column)| (id, after(column)));
             self.stage(Change::PutSequence(Sequence { owner, ..sequence.as_ref().clone() }), vec![])?;
         }
         let node = if is_stream { None } else { Some(table_node(&Arc::new(altered.clone()))?) };
@@ -497,16 +504,6 @@ fn event_of(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
         columns.push(arrow::compute::cast(rows.column(width), &PgType::Timestamptz.arrow())?);
     }
     Ok(RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), columns)?)
-}
-
-/// The name that a column has in the altered relation: another one only if it was renamed, which leaves its place.
-fn renamed(before: &Relation, after: &Relation, column: &str) -> String {
-    let kept = after.columns.iter().any(|c| c.name == column);
-    let at = before.columns.iter().position(|c| c.name == column);
-    match at.and_then(|at| after.columns.get(at)) {
-        Some(now) if !kept && before.columns.len() == after.columns.len() => now.name.clone(),
-        _ => column.to_string(),
-    }
 }
 
 fn names_column(rule: &Rule, name: &str) -> bool {

@@ -64,9 +64,19 @@ impl Source {
         self.forget();
     }
 
+    /// The catalog as the session sees it.
+    fn catalog(&self, engine: &Engine) -> Arc<Catalog> {
+        self.catalog.lock().clone().unwrap_or_else(|| engine.catalog())
+    }
+
+    /// What the current role may.
+    pub(super) fn authority(&self, engine: &Engine) -> Authority {
+        Authority::of(self.catalog(engine).roles(), self.who.lock().current)
+    }
+
     /// The catalog as the session sees it, and its search_path.
     pub(super) fn scope(&self, engine: &Engine) -> Scope {
-        let catalog = self.catalog.lock().clone().unwrap_or_else(|| engine.catalog());
+        let catalog = self.catalog(engine);
         let (who, roles) = (self.who.lock().clone(), catalog.roles());
         let path = path_of(&catalog, &self.settings.search_path(), &who.name(roles, who.current), &Authority::of(roles, who.current));
         Scope { catalog, path }

@@ -172,8 +172,8 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 impl Session {
     pub(super) async fn copy_in(&mut self, table: &Name, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
         let relation = self.writable(table)?;
-        self.may(Privileges::INSERT, &relation)?;
         let targets = target_columns(&relation, columns)?;
+        self.may_on(Privileges::INSERT, &relation, targets.iter().copied())?;
         let options = CopyOptions::parse(&option_values(options), false)?;
         if options.freeze && !self.transaction.as_ref().is_some_and(|t| t.has_renewed(relation.id)) {
             let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction";
@@ -185,7 +185,9 @@ impl Session {
             Some(self.defaults(&relation, &targets).await?)
         };
         let numbered = (0..relation.columns.len()).filter(|i| !targets.contains(i));
-        let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?))).collect();
+        let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?)));
+        let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
+        numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_table(relation.id, Mode::Put).await? };
         if !free {

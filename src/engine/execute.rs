@@ -12,7 +12,7 @@ use super::path::with_schema;
 use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::transaction::aborted;
-use crate::catalog::{Name, Privileges, RelationKind};
+use crate::catalog::{Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
@@ -128,12 +128,12 @@ impl Session {
         self.check_writable(&prepared.statement)?;
         match &prepared.way {
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
-                self.may(Privileges::SELECT, lookup.relation())?;
+                self.may_run_lookup(lookup)?;
                 self.teller.awaits([lookup.relation().id]);
                 return lookup.run(&self.engine, prepared, parameters).await;
             }
             Way::Lookup(lookup) if self.sees_through(lookup.relation()) && self.may_use(lookup) && self.path() == prepared.path => {
-                self.may(Privileges::SELECT, lookup.relation())?;
+                self.may_run_lookup(lookup)?;
                 let rows = self.read_now(&lookup.present(&self.engine)?.relation).await?;
                 return lookup.among(&rows, prepared, parameters);
             }

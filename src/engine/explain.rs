@@ -9,6 +9,7 @@ use datafusion::physical_plan::execute_stream;
 use serde_json::{Map, Value};
 use sqlparser::ast;
 
+use super::dml::target_columns;
 use super::query::collect;
 use super::session::{Column, Response, Session};
 use crate::catalog::{Name, Privileges, RelationKind};
@@ -27,9 +28,9 @@ impl Session {
     pub(super) async fn explain(&mut self, what: Explain, json: bool, statement: &Statement) -> Result<Response> {
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
-            Statement::Insert { source, table, .. } => {
+            Statement::Insert { source, table, columns, .. } => {
                 let relation = self.writable(table)?;
-                self.may(Privileges::INSERT, &relation)?;
+                self.may_on(Privileges::INSERT, &relation, target_columns(&relation, columns)?)?;
                 source
             }
             _ => return Err(Error::unsupported("EXPLAIN takes a query").hint("EXPLAIN SELECT .. or EXPLAIN CREATE MATERIALIZED VIEW ..")),

@@ -78,7 +78,12 @@ impl Engine {
 impl Session {
     /// False if a look-up must not be answered at once, but refused in the general way.
     pub(super) fn may_look_up(&self, lookup: &Lookup) -> bool {
-        self.authority.superuser || self.may(Privileges::SELECT, lookup.relation()).is_ok()
+        self.authority.superuser || self.may_run_lookup(lookup).is_ok()
+    }
+
+    /// Errors: 42501.
+    pub(super) fn may_run_lookup(&self, lookup: &Lookup) -> Result<()> {
+        self.may_on(Privileges::SELECT, lookup.relation(), lookup.reads())
     }
 
     /// Sets `role` or `session_authorization`; `None` is back to how the session began.

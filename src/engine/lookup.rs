@@ -32,6 +32,8 @@ pub struct Lookup {
     node: Arc<Node>,
     /// For each key column, in the output's order: a literal, or the 0-based number of a parameter.
     key: Vec<KeyPart>,
+    /// The columns of the key, as indices into the view's.
+    key_columns: Vec<usize>,
     /// The columns answered, as indices into the view's.
     projection: Vec<usize>,
     pub(super) columns: Arc<[Column]>,
@@ -69,7 +71,12 @@ impl Lookup {
             origin: Origin::of(relation.id, *i),
         };
         let columns = projection.iter().map(column).collect();
-        Some(Lookup { node, key, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
+        Some(Lookup { node, key, key_columns, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
+    }
+
+    /// The columns that are read, as indices into the view's.
+    pub(super) fn reads(&self) -> impl Iterator<Item = usize> {
+        self.key_columns.iter().chain(&self.projection).copied()
     }
 
     /// The relation that is looked into.

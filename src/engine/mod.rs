@@ -13,7 +13,7 @@
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
-//!    What a statement may do, [`privileges`] says when it runs; [`roles`] and [`grants`] change it.
+//!    What a statement may do, [`privileges`] says when it runs; [`roles`], [`grants`] and [`default_privileges`] change it.
 //!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]).
 //! 10. Temporary tables ([`temporary`]) are their session's alone, and so are functions ([`plpgsql`]).
 //! 11. How far long work is, [`progress`] counts and tells.
@@ -33,6 +33,7 @@ pub mod cursor;
 pub mod cut;
 pub mod database;
 pub mod ddl;
+mod default_privileges;
 pub mod dml;
 mod domains;
 mod events;

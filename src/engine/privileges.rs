@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use super::session::Session;
 use crate::catalog::{
-    BOOTSTRAP, CHECKPOINT, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence, TEMPORARY_NAMESPACE,
-    UserType,
+    BOOTSTRAP, CHECKPOINT, Catalog, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence,
+    TEMPORARY_NAMESPACE, UserType,
 };
 use crate::error::{Error, Result, code};
-use crate::plan::names::Read;
+use crate::plan::reads::Read;
 
 /// Who a session is.
 #[derive(Clone, Debug)]
@@ -86,6 +86,34 @@ impl Authority {
         self.has_role(relation.owner) || self.on(&Object::Relation(relation.id), of_kind).privileges.has(privilege)
     }
 
+    /// True if it may do that with these columns of a relation, by grants on them; where there are none, with any one.
+    fn may_with_columns(&self, privilege: Privileges, relation: &Relation, columns: impl IntoIterator<Item = usize>) -> bool {
+        let all = Privileges::on_column(relation.kind);
+        let granted = |at: usize| {
+            let column = relation.columns.get(at).map(|column| Object::Column(relation.id, column.name.clone()));
+            column.is_some_and(|column| self.on(&column, all).privileges.has(privilege))
+        };
+        let mut columns = columns.into_iter().peekable();
+        if columns.peek().is_some() { columns.all(granted) } else { (0..relation.columns.len()).any(granted) }
+    }
+
+    /// True if it may do that with these columns of a relation, by grants on it or on them.
+    pub fn may_on(&self, privilege: Privileges, relation: &Relation, columns: impl IntoIterator<Item = usize>) -> bool {
+        self.may(privilege, relation) || self.may_with_columns(privilege, relation, columns)
+    }
+
+    /// Errors: 42501 unless it may do one of these with a sequence.
+    pub fn may_number(&self, any: Privileges, catalog: &Catalog, sequence: &Sequence) -> Result<()> {
+        let held = || self.on(&Object::Sequence(sequence.id), Privileges::ON_SEQUENCE).privileges;
+        if self.has_role(catalog.sequence_owner(sequence)) || !held().within(any).is_none() {
+            return Ok(());
+        }
+        let wanted = if any.has(Privileges::USAGE) { Privileges::USAGE } else { any };
+        let name = self.roles.name(self.role);
+        Err(denied("sequence", &sequence.name)
+            .hint(format!("Its owner or a superuser can let it: GRANT {wanted} ON SEQUENCE {} TO {name};", sequence.name)))
+    }
+
     /// True if it may look into a schema.
     pub fn may_use(&self, namespace: &Namespace) -> bool {
         self.may_in(namespace, Privileges::USAGE)
@@ -146,16 +174,22 @@ impl Session {
         self.authority = Authority::of(&self.authority.roles, role);
     }
 
-    /// Errors: 42501 unless the current role may do that with the relation.
+    /// Errors: 42501 unless the current role may do that with the whole relation.
     pub(super) fn may(&self, privilege: Privileges, relation: &Relation) -> Result<()> {
+        self.may_if(|authority| authority.may(privilege, relation), privilege, relation)
+    }
+
+    /// Errors: 42501 unless the current role may do that with these columns of the relation; where there are none, with any one.
+    pub(super) fn may_on(&self, privilege: Privileges, relation: &Relation, columns: impl IntoIterator<Item = usize>) -> Result<()> {
+        self.may_if(|authority| authority.may_on(privilege, relation, columns), privilege, relation)
+    }
+
+    fn may_if(&self, holds: impl FnOnce(&Authority) -> bool, privilege: Privileges, relation: &Relation) -> Result<()> {
         if self.authority.superuser {
             return Ok(());
         }
         self.may_in_schema(relation.namespace, Privileges::USAGE)?;
-        if self.authority.may(privilege, relation) {
-            return Ok(());
-        }
-        Err(self.denied(privilege, relation, self.role()))
+        if holds(&self.authority) { Ok(()) } else { Err(self.denied(privilege, relation, self.role())) }
     }
 
     fn denied(&self, privilege: Privileges, relation: &Relation, role: RoleId) -> Error {
@@ -168,10 +202,11 @@ impl Session {
     pub(super) fn may_read(&self, reads: &[Read]) -> Result<()> {
         for read in reads {
             match read.as_owner {
-                None => self.may(Privileges::SELECT, &read.relation)?,
+                None => self.may_on(Privileges::SELECT, &read.relation, read.columns.iter().copied())?,
                 Some(owner) if owner == read.relation.owner => {}
                 Some(owner) => {
-                    if !self.authority.roles.on_relation(owner, &read.relation).privileges.has(Privileges::SELECT) {
+                    let authority = Authority::of(&self.authority.roles, owner);
+                    if !authority.may_on(Privileges::SELECT, &read.relation, read.columns.iter().copied()) {
                         return Err(self.denied(Privileges::SELECT, &read.relation, owner));
                     }
                 }
@@ -190,12 +225,12 @@ impl Session {
         self.catalog().find_public(name).map_or(Ok(()), |relation| self.must_own(relation))
     }
 
-    /// Errors: 42501 unless the current role owns the column that the sequence is for, or, of one on its own, may create sequences.
+    /// Errors: 42501 unless the current role owns the sequence.
     pub(super) fn must_own_sequence(&self, sequence: &Sequence) -> Result<()> {
-        match sequence.owner.as_ref().and_then(|(id, _)| self.catalog().by_id(*id).cloned()) {
-            Some(relation) => self.must_own(&relation),
-            None => self.may_create_in(sequence.namespace),
+        if self.authority.has_role(self.catalog().sequence_owner(sequence)) {
+            return Ok(());
         }
+        Err(denied_text(&format!("must be owner of sequence {}", sequence.name)))
     }
 
     /// Errors: 42501 unless the current role may create relations in that schema.
@@ -237,10 +272,15 @@ impl Session {
         Err(denied_text("must be superuser or have privileges of pg_checkpoint to do CHECKPOINT"))
     }
 
+    /// Errors: 42501 unless the current role may lock rows of the relation: it takes UPDATE on it or on one of its columns.
+    pub(super) fn may_lock_rows(&self, relation: &Relation) -> Result<()> {
+        self.may_on(Privileges::UPDATE, relation, [])
+    }
+
     /// Errors: 42501 unless the current role may hold others up. It takes a privilege to change what is there, for a stream to add to it; for a
     /// lock that keeps out only those who read rows to change them, any privilege.
     pub(super) fn may_lock(&self, relation: &Relation, exclusive: bool) -> Result<()> {
-        let all = Privileges::on_relation(relation.kind);
+        let all = Privileges::on_relation(relation.kind).without(Privileges::REFERENCES);
         let wanted = match (exclusive, all.has(Privileges::UPDATE)) {
             (false, _) => all,
             (true, true) => all.without(Privileges::SELECT.and(Privileges::INSERT)),
@@ -250,12 +290,5 @@ impl Session {
             return Ok(());
         }
         Err(denied(relation.kind.word(), &relation.name).hint(format!("It takes one of: {wanted}.")))
-    }
-
-    /// The privilege that a statement needs which changes rows it may have to look at first: SELECT too where a condition or a value
-    /// names a column.
-    pub(super) fn may_change(&self, privilege: Privileges, relation: &Relation, looks: bool) -> Result<()> {
-        self.may(privilege, relation)?;
-        if looks { self.may(Privileges::SELECT, relation) } else { Ok(()) }
     }
 }

@@ -30,9 +30,10 @@ use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
 use crate::plan::by_key::ByKey;
-use crate::plan::names::{Names, Read, UNQUALIFIED};
+use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::parameters::declared;
+use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
@@ -50,7 +51,7 @@ pub struct Planned {
     pub columns: Vec<Column>,
     /// The streams, tables and materialized views that it reads.
     pub relations: Vec<Arc<Relation>>,
-    /// The relations that it names, and with whose rights: what is checked whenever it runs.
+    /// The relations that it names, their columns that it reads, and with whose rights: what is checked whenever it runs.
     pub reads: Vec<Read>,
     /// Types of its parameters.
     pub parameters: Vec<PgType>,
@@ -174,6 +175,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
     let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;
+    reads.lock().look(&plan, names.as_owner);
     let relations = relations_of(&plan)?;
     let enums = names.scope.enums();
     let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
@@ -185,7 +187,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
     let mut columns = columns_of(&schema, complete(types), labels.as_deref());
     columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
-    let reads = std::mem::take(&mut *reads.lock());
+    let reads = reads.lock().take();
     Ok(Planned { plan, schema, columns, relations, reads, parameters })
 }
 

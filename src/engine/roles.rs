@@ -6,10 +6,10 @@
 //! be such a superuser, and the last one cannot be taken away. Whoever has forgotten it has the directory: `everfold run` opens it
 //! without asking for a password.
 
-use super::grants;
+use super::grants::{self, sequences_of};
 use super::privileges::denied_text;
 use super::session::{Response, Session};
-use crate::catalog::{BOOTSTRAP, Change, Membership, Object, PUBLIC, Role, RoleChange, RoleId, Roles, told};
+use crate::catalog::{BOOTSTRAP, Change, Membership, Object, PUBLIC, RelationId, Role, RoleChange, RoleId, Roles, told};
 use crate::data::decode::parse_text;
 use crate::data::verifier::{random, sha256};
 use crate::data::{PgType, Secret, Verifier};
@@ -53,21 +53,27 @@ impl Session {
                 self.drop_roles(names, *if_exists).await?;
                 "DROP ROLE"
             }
-            RoleStatement::Join { roles, members, admin } => {
-                self.join(roles, members, *admin).await?;
+            RoleStatement::Join { roles, members, admin, by } => {
+                self.join(roles, members, *admin, by.as_ref()).await?;
                 "GRANT ROLE"
             }
-            RoleStatement::Leave { roles, members, admin_only } => {
-                self.leave(roles, members, *admin_only).await?;
+            RoleStatement::Leave { roles, members, admin_only, by } => {
+                self.leave(roles, members, *admin_only, by.as_ref()).await?;
                 "REVOKE ROLE"
             }
-            RoleStatement::Grant { privileges, on, to, option } => {
-                grants::grant(self, *privileges, on, to, *option).await?;
+            RoleStatement::Grant { privileges, on, to, option, by } => {
+                self.is_grantor(by.as_ref())?;
+                grants::grant(self, privileges, on, to, *option).await?;
                 "GRANT"
             }
-            RoleStatement::Revoke { privileges, on, from, option_only, cascade } => {
-                grants::revoke(self, *privileges, on, from, *option_only, *cascade).await?;
+            RoleStatement::Revoke { privileges, on, from, option_only, cascade, by } => {
+                self.is_grantor(by.as_ref())?;
+                grants::revoke(self, privileges, on, from, *option_only, *cascade).await?;
                 "REVOKE"
+            }
+            RoleStatement::Defaults(new) => {
+                self.alter_defaults(new)?;
+                "ALTER DEFAULT PRIVILEGES"
             }
             RoleStatement::SetRole { name, local, reset } => {
                 self.set("role", Some(name.as_deref().unwrap_or("none")), *local)?;
@@ -79,7 +85,8 @@ impl Session {
             }
             RoleStatement::Own { kind, name, if_exists, owner } => {
                 self.give(*kind, name, *if_exists, owner).await?;
-                return Ok(Response::Done(format!("ALTER {}", kind.word().to_uppercase())));
+                let word = kind.map_or("SEQUENCE".to_string(), |kind| kind.word().to_uppercase());
+                return Ok(Response::Done(format!("ALTER {word}")));
             }
             RoleStatement::Reassign { from, to } => {
                 self.reassign(from, to).await?;
@@ -292,16 +299,20 @@ impl Session {
         let catalog = self.catalog();
         let owned = catalog.relations().filter(|r| r.owner == role.id).map(|r| format!("owner of {}", told(&catalog, r)));
         let schemas = catalog.namespaces().filter(|n| n.owner == role.id).map(|n| format!("owner of schema {}", n.name));
+        let relation = |id: &RelationId| catalog.by_id(*id).map_or(format!("relation {id}"), |r| told(&catalog, r));
         let granted = catalog.roles().mentioned_in(role.id).map(|object| match object {
-            Object::Relation(id) => match catalog.by_id(*id) {
-                Some(r) => format!("privileges for {}", told(&catalog, r)),
-                None => format!("privileges for relation {id}"),
-            },
+            Object::Relation(id) => format!("privileges for {}", relation(id)),
+            Object::Column(id, column) => format!("privileges for column {column} of {}", relation(id)),
+            Object::Sequence(id) => {
+                format!("privileges for sequence {}", catalog.sequences.get(*id).map_or(id.to_string(), |s| s.name.clone()))
+            }
             Object::Schema(name) => format!("privileges for schema {name}"),
             Object::Database => format!("privileges for database {}", self.context.database()),
         });
+        let sequences = sequences_of(&catalog, &[role.id].into()).into_iter().map(|sequence| format!("owner of {sequence}"));
         let types = catalog.user_types().filter(|t| t.owner == role.id).map(|t| format!("owner of type {}", t.name));
-        let mut all: Vec<String> = owned.chain(types).chain(schemas).chain(granted).collect();
+        let mut all: Vec<String> =
+            owned.chain(sequences).chain(types).chain(schemas).chain(granted).chain(self.defaults_of(role.id)).collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());
@@ -330,12 +341,29 @@ impl Session {
         Err(denied_text(&format!("must have admin option on role \"{}\"", roles.name(role))))
     }
 
-    async fn join(&mut self, groups: &[String], members: &[RoleName], admin: bool) -> Result<()> {
+    /// The role that GRANTED BY names for a membership, or else the current one. Errors: 42501 for another one, but to superusers.
+    fn imputed(&self, by: Option<&RoleName>) -> Result<RoleId> {
+        let grantor = by.map_or(Ok(self.role()), |name| self.role_id(name))?;
+        if grantor == self.role() || self.authority.superuser { Ok(grantor) } else { Err(denied_text("must be superuser to set grantor")) }
+    }
+
+    /// Errors: 0A000 where GRANTED BY names another role than the current one, for privileges.
+    fn is_grantor(&self, by: Option<&RoleName>) -> Result<()> {
+        match by {
+            Some(name) if self.role_id(name)? != self.role() => {
+                Err(Error::unsupported("grantor must be current user").hint("SET ROLE first: the current role is the grantor."))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn join(&mut self, groups: &[String], members: &[RoleName], admin: bool, by: Option<&RoleName>) -> Result<()> {
         let roles = self.roles();
         let mut changes = Vec::new();
         for group in groups {
             let role = self.role_named(group)?;
             self.may_admit(role)?;
+            let grantor = self.imputed(by)?;
             for name in members {
                 let member = self.role_id(name)?;
                 let member_name = roles.name(member);
@@ -348,18 +376,19 @@ impl Session {
                     self.notice("NOTICE", Error::new(code::SUCCESS, message));
                     continue;
                 }
-                changes.push(RoleChange::Join(Membership { role, member, admin, grantor: self.role() }));
+                changes.push(RoleChange::Join(Membership { role, member, admin, grantor }));
             }
         }
         self.change_roles(changes)
     }
 
-    async fn leave(&mut self, groups: &[String], members: &[RoleName], admin_only: bool) -> Result<()> {
+    async fn leave(&mut self, groups: &[String], members: &[RoleName], admin_only: bool, by: Option<&RoleName>) -> Result<()> {
         let roles = self.roles();
         let mut changes = Vec::new();
         for group in groups {
             let role = self.role_named(group)?;
             self.may_admit(role)?;
+            self.imputed(by)?;
             for name in members {
                 let member = self.role_id(name)?;
                 match roles.membership(role, member) {

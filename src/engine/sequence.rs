@@ -22,11 +22,13 @@ use super::constraints::is_taken;
 use super::context::Source;
 use super::database::Engine;
 use super::path::sequence_of_default;
+use super::privileges::{Authority, denied};
 use super::recovery::catalog_event;
 use super::rename::numbers_of;
 use super::session::Session;
 use crate::catalog::{
-    Beginning, CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Relation, RelationId, Scope, Sequence, TypeKind, UserType,
+    Beginning, CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Privileges, Relation, RelationId, RoleId, Scope, Sequence,
+    TypeKind, UserType,
 };
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -36,6 +38,10 @@ use crate::sql::statement::SequenceOptions;
 
 /// Numbers reserved at a time, as PostgreSQL's.
 const RESERVED: i64 = 32;
+
+/// The privileges of which one is needed to take a number, and to ask for the last one that was taken.
+const TAKE: Privileges = Privileges::USAGE.and(Privileges::UPDATE);
+const ASK: Privileges = Privileges::USAGE.and(Privileges::SELECT);
 
 /// What is known of a sequence since the server started.
 pub struct Counter {
@@ -158,7 +164,7 @@ impl Session {
             return Ok(());
         }
         let owner = match &options.owner {
-            Some(Some(column)) => Some(owned_by(&scope, namespace, column)?),
+            Some(Some(column)) => Some(owned_by(&scope, (namespace, self.role()), column)?),
             _ => None,
         };
         let sequence = self.new_sequence(namespace, name.name.clone(), owner, options)?;
@@ -173,7 +179,8 @@ impl Session {
         options: &SequenceOptions,
     ) -> Result<Sequence> {
         let (ty, id) = (PgType::Int8.to_string(), self.engine.new_id());
-        let base = Sequence { id, name, namespace, ty, start: 1, increment: 1, min: 1, max: i64::MAX, cycle: false, owner, begun: None };
+        let (start, increment, min, max, role) = (1, 1, 1, i64::MAX, self.role());
+        let base = Sequence { id, name, namespace, ty, start, increment, min, max, cycle: false, owner, role, begun: None };
         with_options(base, true, options)
     }
 
@@ -205,9 +212,10 @@ impl Session {
         let scope = self.scope();
         let Some(sequence) = scope.sequence(name).cloned() else { return self.no_sequence(name, if_exists) };
         self.must_own_sequence(&sequence)?;
-        let mut altered = with_options(sequence.as_ref().clone(), false, options)?;
+        let role = scope.sequence_owner(&sequence);
+        let mut altered = Sequence { role, ..with_options(sequence.as_ref().clone(), false, options)? };
         match &options.owner {
-            Some(Some(column)) => altered.owner = Some(owned_by(&scope, sequence.namespace, column)?),
+            Some(Some(column)) => altered.owner = Some(owned_by(&scope, (sequence.namespace, role), column)?),
             Some(None) => altered.owner = None,
             None => {}
         }
@@ -294,23 +302,36 @@ impl Session {
         sequence_of_default(&catalog, catalog.default_of(column)?).cloned()
     }
 
-    /// The next numbers of a sequence, which the session remembers for `currval`, as an array of the column's type.
-    pub(super) async fn draw(&self, sequence: &Sequence, ty: &PgType, rows: usize) -> Result<ArrayRef> {
+    /// Errors: 42501 unless the current role may take numbers for a column. It takes no privilege for an identity, which is all that its
+    /// sequence is for.
+    pub(super) fn may_number(&self, sequence: &Sequence, column: &Column) -> Result<()> {
+        if column.identity.is_some() { Ok(()) } else { self.authority.may_number(TAKE, &self.catalog(), sequence) }
+    }
+
+    /// The next numbers for rows of a column, which the session remembers for `currval`, as an array of its type. Errors: 42501.
+    pub(super) async fn draw(&self, sequence: &Sequence, column: &Column, rows: usize) -> Result<ArrayRef> {
+        self.may_number(sequence, column)?;
         let numbers = self.engine.numbers(sequence, rows).await?;
         if let Some(last) = numbers.last() {
             self.context.drawn.lock().note(sequence.id, *last);
         }
-        Ok(cast(&(Arc::new(Int64Array::from(numbers)) as ArrayRef), &ty.arrow())?)
+        Ok(cast(&(Arc::new(Int64Array::from(numbers)) as ArrayRef), &column.ty.arrow())?)
     }
 }
 
-/// The column that a sequence shall go with. Errors: 42P01, 42703, 55000 for one of another schema.
-fn owned_by(scope: &Scope, namespace: NamespaceId, (table, column): &(Name, String)) -> Result<(RelationId, String)> {
+/// The column that a sequence of that schema and owner shall go with. Errors: 42P01, 42703, 55000 for one of another schema or owner.
+fn owned_by(scope: &Scope, (namespace, role): (NamespaceId, RoleId), (table, column): &(Name, String)) -> Result<(RelationId, String)> {
     let relation = scope.get(table)?;
     relation.column(column)?;
+    let refused = |what: &str| {
+        let message = format!("sequence must {what} as table it is linked to");
+        Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message))
+    };
+    if relation.owner != role {
+        return refused("have same owner");
+    }
     if relation.namespace != namespace {
-        let message = "sequence must be in same schema as table it is linked to";
-        return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        return refused("be in same schema");
     }
     Ok((relation.id, column.clone()))
 }
@@ -329,10 +350,26 @@ impl Drawn {
     }
 }
 
+/// The name of the function that gives an identity column its numbers.
+pub(super) const IDENTITY: &str = "everfold_identity";
+
+/// Errors: 42501 unless the role may write to the identity column that a sequence is for, and so is given its numbers anyway.
+fn may_write(sequence: &Sequence, catalog: &Catalog, authority: &Authority) -> Result<()> {
+    let of = sequence.owner.as_ref().and_then(|(id, column)| Some((catalog.by_id(*id)?, column)));
+    let writes = |(relation, name): (&Arc<Relation>, &String)| {
+        let column = relation.columns.iter().position(|c| c.name == *name && c.identity.is_some());
+        let may = |privilege| authority.may_on(privilege, relation, column);
+        column.is_some() && (may(Privileges::INSERT) || may(Privileges::UPDATE))
+    };
+    if of.is_some_and(writes) { Ok(()) } else { Err(denied("sequence", &sequence.name)) }
+}
+
 /// One of the functions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Which {
     Next,
+    /// What `nextval` is for an identity column, where a statement says DEFAULT.
+    Identity,
     Current,
     Last,
     Set,
@@ -345,23 +382,35 @@ struct Function {
     signature: Signature,
 }
 
-/// `nextval`, `currval`, `lastval` and `setval` of one session.
+/// `nextval`, `currval`, `lastval`, `setval` and their kin of one session.
 pub(super) fn functions(engine: &Arc<Engine>, source: &Arc<Source>) -> Vec<ScalarUDF> {
     let of = |which: Which| {
         let arguments = match which {
             Which::Last => TypeSignature::Nullary,
-            Which::Next | Which::Current => TypeSignature::Any(1),
+            Which::Next | Which::Identity | Which::Current => TypeSignature::Any(1),
             Which::Set => TypeSignature::OneOf(vec![TypeSignature::Any(2), TypeSignature::Any(3)]),
         };
         let signature = Signature::new(arguments, Volatility::Volatile);
         ScalarUDF::new_from_impl(Function { which, engine: Arc::downgrade(engine), source: source.clone(), signature })
     };
-    [Which::Next, Which::Current, Which::Last, Which::Set].map(of).into()
+    [Which::Next, Which::Identity, Which::Current, Which::Last, Which::Set].map(of).into()
 }
 
 impl Function {
-    /// The sequence that argument 0 names in row `i`, as text or by its number. Errors: 42P01.
-    fn sequence(&self, scope: &Scope, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
+    /// The sequence that argument 0 names in row `i`, as text or by its number. Errors: 42P01, 42501.
+    fn sequence(&self, scope: &Scope, authority: &Authority, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
+        let found = self.named(scope, authority, argument, i)?;
+        let any = match self.which {
+            Which::Identity => return may_write(&found, scope, authority).map(|()| found),
+            Which::Next => TAKE,
+            Which::Current | Which::Last => ASK,
+            Which::Set => Privileges::UPDATE,
+        };
+        authority.may_number(any, scope, &found)?;
+        Ok(found)
+    }
+
+    fn named(&self, scope: &Scope, authority: &Authority, argument: &ArrayRef, i: usize) -> Result<Arc<Sequence>> {
         if let Ok(numbers) = cast(argument, &DataType::Int64)
             && !matches!(argument.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
         {
@@ -372,6 +421,11 @@ impl Function {
         let texts = cast(argument, &DataType::Utf8View)?;
         let text = texts.as_string_view().value(i);
         let name = read_name(text).ok_or_else(|| Error::new(code::INVALID_NAME, "invalid name syntax"))?;
+        if let Some(schema) =
+            name.schema.as_ref().and_then(|schema| scope.find_namespace(schema)).filter(|schema| !authority.may_use(schema))
+        {
+            return Err(denied("schema", &schema.name));
+        }
         scope.sequence(&name).cloned().ok_or_else(|| match scope.find(&name) {
             Some(_) => Error::new(code::WRONG_OBJECT_TYPE, format!("\"{text}\" is not a sequence")),
             None => scope.missing(&name),
@@ -381,7 +435,7 @@ impl Function {
     fn call(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let gone = || Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command");
         let engine = self.engine.upgrade().ok_or_else(gone)?;
-        let scope = self.source.scope(&engine);
+        let (scope, authority) = (self.source.scope(&engine), self.source.authority(&engine));
         let mut values: Vec<Option<i64>> = Vec::with_capacity(rows);
         for i in 0..rows {
             if arguments.iter().any(|a| a.is_null(i)) {
@@ -389,16 +443,16 @@ impl Function {
                 continue;
             }
             values.push(Some(match self.which {
-                Which::Last => self.last(&scope)?,
-                Which::Current => self.current(self.sequence(&scope, &arguments[0], i)?.as_ref())?,
-                Which::Next => {
-                    let sequence = self.sequence(&scope, &arguments[0], i)?;
+                Which::Last => self.last(&scope, &authority)?,
+                Which::Current => self.current(self.sequence(&scope, &authority, &arguments[0], i)?.as_ref())?,
+                Which::Next | Which::Identity => {
+                    let sequence = self.sequence(&scope, &authority, &arguments[0], i)?;
                     let number = futures::executor::block_on(engine.numbers(&sequence, 1))?[0];
                     self.source.drawn.lock().note(sequence.id, number);
                     number
                 }
                 Which::Set => {
-                    let sequence = self.sequence(&scope, &arguments[0], i)?;
+                    let sequence = self.sequence(&scope, &authority, &arguments[0], i)?;
                     let to = cast(&arguments[1], &DataType::Int64)?.as_primitive::<Int64Type>().value(i);
                     let called = arguments.get(2).is_none_or(|a| a.as_boolean_opt().is_none_or(|b| b.value(i)));
                     if !(sequence.min..=sequence.max).contains(&to) {
@@ -426,10 +480,13 @@ impl Function {
         self.source.drawn.lock().values.get(&sequence.id).copied().ok_or_else(undefined)
     }
 
-    fn last(&self, catalog: &Catalog) -> Result<i64> {
+    fn last(&self, catalog: &Catalog, authority: &Authority) -> Result<i64> {
         let drawn = self.source.drawn.lock();
-        let last = drawn.last.filter(|id| catalog.sequences.get(*id).is_some()).and_then(|id| drawn.values.get(&id).copied());
-        last.ok_or_else(|| Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session"))
+        let last = drawn.last.and_then(|id| Some((catalog.sequences.get(id)?, *drawn.values.get(&id)?)));
+        let undefined = || Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session");
+        let (sequence, value) = last.ok_or_else(undefined)?;
+        authority.may_number(ASK, catalog, sequence)?;
+        Ok(value)
     }
 }
 
@@ -454,6 +511,7 @@ impl ScalarUDFImpl for Function {
     fn name(&self) -> &str {
         match self.which {
             Which::Next => "nextval",
+            Which::Identity => IDENTITY,
             Which::Current => "currval",
             Which::Last => "lastval",
             Which::Set => "setval",
@@ -481,12 +539,13 @@ pub type SharedDrawn = Mutex<Drawn>;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{BOOTSTRAP, PUBLIC_NAMESPACE};
 
     fn sequence(options: SequenceOptions) -> Result<Sequence> {
         let base = Sequence {
             id: 1,
             name: "s".into(),
-            namespace: crate::catalog::PUBLIC_NAMESPACE,
+            namespace: PUBLIC_NAMESPACE,
             ty: "bigint".into(),
             start: 1,
             increment: 1,
@@ -495,6 +554,7 @@ mod tests {
             cycle: false,
             owner: None,
             begun: None,
+            role: BOOTSTRAP,
         };
         with_options(base, true, &options)
     }

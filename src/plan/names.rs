@@ -18,6 +18,7 @@ use crate::catalog::{Name, Path, Relation, RelationId, RelationKind, RoleId, SYS
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::func::enums;
+use crate::plan::reads::Reads;
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
@@ -26,14 +27,6 @@ use crate::sql::{Statement, hidden, parse};
 
 /// How system relations reach what they show.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;
-
-/// A relation that a query names, itself or by way of a view.
-#[derive(Clone)]
-pub struct Read {
-    pub relation: Arc<Relation>,
-    /// The owner of the view that names it, with whose rights it is read; `None` for those of whoever asks.
-    pub as_owner: Option<RoleId>,
-}
 
 /// The schema of names without one, for DataFusion: no identifier is empty.
 pub const UNQUALIFIED: &str = "";
@@ -55,8 +48,8 @@ pub struct Names {
     pub base: SessionState,
     /// The owner of the view whose query is being planned.
     pub as_owner: Option<RoleId>,
-    /// What was named so far, views themselves included.
-    pub reads: Arc<Mutex<Vec<Read>>>,
+    /// What was named so far.
+    pub reads: Arc<Mutex<Reads>>,
 }
 
 impl fmt::Debug for Names {
@@ -108,19 +101,12 @@ impl Names {
     }
 
     async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
-        self.note(relation);
+        self.reads.lock().name(relation, self.as_owner);
         if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
             return Ok(Arc::new(self.view(relation).await?));
         }
         let shown = relation.kind == RelationKind::Stream && self.hidden;
         Ok(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) }))
-    }
-
-    fn note(&self, relation: &Arc<Relation>) {
-        let mut reads = self.reads.lock();
-        if !reads.iter().any(|r| r.relation.id == relation.id && r.as_owner == self.as_owner) {
-            reads.push(Read { relation: relation.clone(), as_owner: self.as_owner });
-        }
     }
 
     /// The plan of a view's query, under the view's column names.
@@ -141,9 +127,11 @@ impl Names {
         let mut statement = ast::Statement::Query(query);
         rewrite(&mut statement, &names.system_context())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;
+        names.reads.lock().look(&plan, names.as_owner);
         let renamed =
             relation.columns.iter().zip(plan.schema().columns()).map(|(c, from)| datafusion::logical_expr::col(from).alias(&c.name));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan.clone()).project(renamed.collect::<Vec<_>>())?.build()?;
+        self.reads.lock().expand(relation, &plan);
         Ok(ViewTable::new(plan, Some(relation.sql.clone())))
     }
 

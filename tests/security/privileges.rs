@@ -19,6 +19,7 @@ fn prepared() -> (Server, Wire) {
     run(&mut wire, &["CREATE VIEW big_orders AS SELECT * FROM orders WHERE n > 5", "INSERT INTO orders VALUES (1, 'a', 9)"]);
     run(&mut wire, &["CREATE STREAM K_ORDERS (ID INT KEY, N INT) WITH (kafka_topic='k_orders', value_format='JSON', partitions=1)"]);
     run(&mut wire, &["INSERT INTO K_ORDERS (ID, N) VALUES (1, 1)", "SET 'auto.offset.reset' = 'earliest'"]);
+    run(&mut wire, &["CREATE TABLE staff (id int PRIMARY KEY, name text, pay int)", "CREATE SEQUENCE numbers"]);
     run(&mut wire, &["CREATE TABLE sales.bills (a int)", "GRANT SELECT ON sales.bills TO nobody"]);
     for role in ROLES {
         run(&mut wire, &[&format!("CREATE TABLE gone_{role} (a int)")]);
@@ -31,6 +32,11 @@ fn prepared() -> (Server, Wire) {
         &mut wire,
         &["CREATE ROLE writer", "GRANT SELECT, INSERT, UPDATE, DELETE ON stock TO writer", "GRANT SELECT ON big_orders TO writer"],
     );
+    run(
+        &mut wire,
+        &["GRANT SELECT (id, name), INSERT (id, name), UPDATE (name) ON staff TO writer", "GRANT USAGE ON SEQUENCE numbers TO appender"],
+    );
+    run(&mut wire, &["GRANT SELECT (n) ON k_orders TO writer"]);
     run(&mut wire, &["GRANT USAGE ON SCHEMA sales TO writer", "GRANT SELECT ON ALL TABLES IN SCHEMA sales TO writer"]);
     for role in ROLES {
         run(&mut wire, &[&format!("CREATE SCHEMA gone_{role} AUTHORIZATION owner")]);
@@ -170,9 +176,9 @@ fn grant_options_go_on_and_come_back() {
     );
     assert_eq!(refusal(&mut wire, "REVOKE SELECT ON stock FROM appender").code, "2BP01");
     let acl = |wire: &mut Wire| wire.simple("SELECT relacl FROM pg_class WHERE relname = 'stock'").pop().unwrap().unwrap().lines();
-    assert_eq!(acl(&mut wire), ["{owner=arwdD/owner,nobody=r/appender,appender=r*/owner,writer=arwd/owner}"]);
+    assert_eq!(acl(&mut wire), ["{owner=arwdDx/owner,nobody=r/appender,appender=r*/owner,writer=arwd/owner}"]);
     run(&mut wire, &["REVOKE SELECT ON stock FROM appender CASCADE"]);
-    assert_eq!(acl(&mut wire), ["{owner=arwdD/owner,writer=arwd/owner}"]);
+    assert_eq!(acl(&mut wire), ["{owner=arwdDx/owner,writer=arwd/owner}"]);
     let has = "SELECT has_table_privilege('writer', 'stock', 'SELECT'), has_table_privilege('nobody', 'stock', 'SELECT'), \
                has_table_privilege('reader', 'orders', 'INSERT, SELECT'), pg_has_role('noinherit', 'reader', 'MEMBER'), \
                pg_has_role('noinherit', 'reader', 'USAGE'), has_schema_privilege('nobody', 'public', 'CREATE')";
@@ -191,6 +197,32 @@ fn roles_and_grants_survive_a_crash_and_a_rollback_takes_them_back() {
     assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
     run(&mut wire, &["RESET ROLE", "SET ROLE noinherit", "SET ROLE nobody"]);
     assert_eq!(refusal(&mut wire, "SELECT * FROM orders").code, "42501");
+}
+
+#[test]
+fn grants_on_columns_and_sequences_survive_a_crash_and_follow_columns() {
+    let (server, mut wire) = prepared();
+    run(&mut wire, &["SET ROLE owner", "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO nobody", "RESET ROLE"]);
+    run(&mut wire, &["ALTER TABLE staff RENAME COLUMN name TO called", "ALTER SEQUENCE numbers OWNER TO writer"]);
+    run(&mut wire, &["INSERT INTO staff VALUES (1, 'Ida', 9)", "BEGIN", "GRANT SELECT (pay) ON staff TO writer", "ROLLBACK"]);
+    drop(wire);
+    let server = server.kill_and_restart();
+    let mut wire = server.connect();
+    run(&mut wire, &["SET ROLE writer", "PREPARE called AS SELECT called FROM staff WHERE id = $1"]);
+    assert_eq!(wire.value("EXECUTE called (1)"), "Ida");
+    assert_eq!(refusal(&mut wire, "SELECT pay FROM staff WHERE id = 1").message, "permission denied for table staff");
+    let acls = "SELECT string_agg(attname || attacl::text, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'staff'::regclass";
+    assert_eq!(wire.value(acls), "id{writer=ar/owner} called{writer=arw/owner}");
+    let sequence = "SELECT relowner::regrole::text || relacl::text FROM pg_class WHERE relname = 'numbers'";
+    assert_eq!(wire.value(sequence), "writer{writer=rwU/writer,appender=U/writer}");
+    run(&mut wire, &["SET ROLE owner", "CREATE TABLE later (a int)", "SET ROLE nobody", "SELECT * FROM later"]);
+    // A prepared look-up asks again, by its columns.
+    run(&mut server.connect(), &["REVOKE SELECT (called) ON staff FROM writer"]);
+    run(&mut wire, &["SET ROLE writer"]);
+    assert_eq!(refusal(&mut wire, "EXECUTE called (1)").code, "42501");
+    // The last one goes with the table.
+    run(&mut wire, &["RESET ROLE", "REVOKE ALL ON stock, big_orders, k_orders FROM writer", "DROP TABLE staff", "DROP SEQUENCE numbers"]);
+    run(&mut wire, &["REVOKE ALL ON SCHEMA sales FROM writer", "REVOKE ALL ON sales.bills FROM writer", "DROP ROLE writer"]);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use datafusion::catalog::MemTable;
 
-use super::key_names;
-use crate::catalog::{Catalog, Constraint, ForeignKey, Index, NamespaceId, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE};
+use super::{key_names, places};
+use crate::catalog::{Catalog, Constraint, ForeignKey, Index, NamespaceId, Privileges, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE};
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -34,6 +34,9 @@ impl Session {
                 let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
                 let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
                 check_referable(relation, columns, &to, &parent_columns)?;
+                if !itself {
+                    self.may_on(Privileges::REFERENCES, &to, places(&to, &parent_columns)?)?;
+                }
                 let foreign = ForeignKey {
                     columns: columns.clone(),
                     parent: to.id,

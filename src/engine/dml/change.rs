@@ -8,8 +8,7 @@
 //! else by passing over the table.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
@@ -23,7 +22,7 @@ use super::locks::rows_of;
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Catalog, Column, Identity as Generated, Privileges, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, Identity as Generated, Relation, RelationKind};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
@@ -35,6 +34,7 @@ use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
 use crate::plan::by_key::{Bound, ByKey};
 use crate::plan::names::stored_schema;
+use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::sql::statement::Change;
@@ -65,6 +65,8 @@ pub(in crate::engine) struct ChangePlan {
     identity: Identity,
     /// The form of it that tells the keys of the rows, if it has that; `None` for one that changes the key.
     by_key: Option<ByKey>,
+    /// What it reads of its table too, once that was asked.
+    pub(super) reads: OnceLock<Vec<Read>>,
 }
 
 /// A change that is about to be made.
@@ -142,17 +144,7 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Written> {
         let plan = located.plan;
-        let looks = change.selection.is_some()
-            || change.returning.is_some()
-            || !change.from.is_empty()
-            || change.assignments.iter().any(|(_, value)| names_columns(value));
-        let privilege = match what {
-            "DELETE" => Privileges::DELETE,
-            "TRUNCATE" => Privileges::TRUNCATE,
-            _ => Privileges::UPDATE,
-        };
-        self.may_change(privilege, relation, looks)?;
-        self.may_read(&plan.planned.reads)?;
+        self.may_change(what, relation, change, plan, types).await?;
         let rows = self.rows_to_change(relation, &located, parameters).await?;
         let (width, rows) = (relation.columns.len(), plan.once(relation, rows)?);
         let mut events = Vec::new();
@@ -266,7 +258,7 @@ impl Session {
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let (planned, by_key) = self.by_key(cast_columns(planned, &wanted)?, relation).await?;
         let by_key = by_key.filter(|_| identity == Identity::Key);
-        Ok(ChangePlan { planned, catalog, zone: self.zone_name(), others, identity, by_key })
+        Ok(ChangePlan { planned, catalog, zone: self.zone_name(), others, identity, by_key, reads: OnceLock::new() })
     }
 }
 
@@ -329,12 +321,6 @@ impl ChangePlan {
     }
 }
 
-/// True if an expression names a column.
-fn names_columns(value: &Expr) -> bool {
-    let named = |e: &Expr| matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) && !is_default(e);
-    ast::visit_expressions(value, |e| if named(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
-}
-
 /// The error of a key that is there already.
 pub(super) fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
     let names: Vec<&str> = relation.key.iter().map(|k| relation.columns[*k].name.as_str()).collect();
@@ -371,7 +357,7 @@ fn extra(relation: &Relation, identity: Identity) -> usize {
     }
 }
 
-fn alias_of(change: &Change) -> &str {
+pub(super) fn alias_of(change: &Change) -> &str {
     change.alias.as_deref().unwrap_or(&change.table.name)
 }
 

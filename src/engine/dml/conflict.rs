@@ -68,7 +68,7 @@ impl Met {
 impl Session {
     /// What a row must not be the same as another in, of each rule that the statement means. None where nothing can conflict. Errors:
     /// 42P10, 42704, 42703.
-    async fn arbiters(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<Vec<Arc<Unique>>> {
+    pub(super) async fn arbiters(&self, relation: &Arc<Relation>, conflict: &Conflict) -> Result<Vec<Arc<Unique>>> {
         let mut unique: Vec<Arc<Unique>> = Vec::new();
         if !relation.key.is_empty() {
             unique.push(Arc::new(Unique::of_key(relation)?));

@@ -9,6 +9,7 @@ use super::parsed_query;
 use super::values::is_default;
 use crate::catalog::{Catalog, Column, Identity, Relation};
 use crate::data::decode::parse_text_in;
+use crate::engine::sequence::IDENTITY;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::sql::Statement;
@@ -50,6 +51,7 @@ impl Session {
     pub(super) fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
         let (sequence, catalog) = (self.sequence_of_column(relation, column), self.catalog());
         let text = match (&sequence, catalog.default_of(column)) {
+            (Some(sequence), _) if column.identity.is_some() => format!("{IDENTITY}({})", sequence.id),
             (Some(sequence), _) => format!("nextval({})", sequence.id),
             (None, Some(default)) => self.whole_expression(default)?,
             (None, None) => return Ok(Expr::Value(ast::Value::Null.with_empty_span())),
@@ -94,7 +96,7 @@ impl Session {
     /// What `rows` rows get in a column that is not given: each its own, where the default is another one each time. `None` for NULL.
     async fn default_values(&self, relation: &Relation, column: &Column, rows: usize) -> Result<Option<ArrayRef>> {
         if let Some(sequence) = self.sequence_of_column(relation, column) {
-            return self.draw(&sequence, &column.ty, rows).await.map(Some);
+            return self.draw(&sequence, column, rows).await.map(Some);
         }
         let catalog = self.catalog();
         let Some(default) = catalog.default_of(column) else { return Ok(None) };

@@ -50,10 +50,7 @@ impl Session {
             return Err(Error::internal("not an INSERT"));
         };
         let relation = self.writable(table)?;
-        self.may_change(Privileges::INSERT, &relation, returning.is_some() || conflict.is_some())?;
-        if conflict.as_ref().is_some_and(|c| c.update.is_some()) {
-            self.may(Privileges::UPDATE, &relation)?;
-        }
+        self.may_insert(&relation, statement, &declared(prepared)).await?;
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, held).await?;
         let count = rows.iter().map(RecordBatch::num_rows).sum();
         let returned = match returning {
@@ -83,17 +80,14 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Insert { table, alias, source, conflict, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        let Statement::Insert { table, alias, source, .. } = statement else { return Err(Error::internal("not an INSERT")) };
         if self.transaction.is_some() {
             return Err(
                 Error::unsupported("positions are not known before COMMIT").hint("RETURNING _position needs an INSERT outside of BEGIN.")
             );
         }
         let relation = self.writable(table)?;
-        self.may_change(Privileges::INSERT, &relation, true)?;
-        if conflict.as_ref().is_some_and(|conflict| conflict.update.is_some()) {
-            self.may(Privileges::UPDATE, &relation)?;
-        }
+        self.may_insert(&relation, statement, &declared(prepared)).await?;
         let mut held = Vec::new();
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, &mut held).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
@@ -143,7 +137,7 @@ impl Session {
 
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &Name) -> Result<Response> {
         let relation = self.writable(table)?;
-        self.may(Privileges::INSERT, &relation)?;
+        self.may_on(Privileges::INSERT, &relation, [])?;
         let batch = self.complete(&relation, &[], vec![], 1).await?;
         self.append_rows(&relation, vec![batch], false).await?;
         Ok(Response::Done("INSERT 0 1".into()))

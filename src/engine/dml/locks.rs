@@ -126,7 +126,7 @@ impl Session {
             // In one order, so that two statements do not wait for each other.
             for (id, nowait) in wanted {
                 let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
-                self.may_lock(relation, true)?;
+                self.may_lock_rows(relation)?;
                 let by_key;
                 (planned, by_key) = self.by_key(planned, relation).await?;
                 let rows = by_key.and_then(|by_key| by_key.bind(&self.options(), &values).map(|bound| rows_of(relation, &bound)));

@@ -6,6 +6,7 @@
 //! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
 //! [`values`] knows parameters and literals. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
+//! [`privileges`] tells who may.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
 
@@ -18,6 +19,7 @@ pub mod defaults;
 pub mod describe;
 pub mod insert;
 pub mod locks;
+mod privileges;
 pub mod returning;
 mod truncate;
 pub mod values;

@@ -11,8 +11,8 @@ mod list;
 mod options;
 mod path;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -59,10 +59,13 @@ struct Values {
     reports: Vec<(String, String)>,
 }
 
+/// The settings by their names: some are asked for by every statement.
+static BY_NAME: LazyLock<HashMap<&str, &Setting>> = LazyLock::new(|| SETTINGS.iter().map(|setting| (setting.0, setting)).collect());
+
 impl Values {
-    fn get(&self, name: &str) -> Option<String> {
+    fn get(&self, name: &str) -> Option<&str> {
         let own = self.set.get(name).or_else(|| self.start.get(name));
-        own.cloned().or_else(|| SETTINGS.iter().find(|s| s.0 == name).map(|s| s.1.to_string()))
+        own.map(String::as_str).or_else(|| BY_NAME.get(name).map(|setting| setting.1))
     }
 }
 
@@ -70,7 +73,12 @@ impl Settings {
     /// The value in force. Errors: 42704 for an unknown name.
     pub fn get(&self, name: &str) -> Result<String> {
         let name = name.to_lowercase();
-        self.0.lock().get(&name).ok_or_else(|| unknown(&name))
+        self.read(&name, str::to_string).ok_or_else(|| unknown(&name))
+    }
+
+    /// What `read` makes of the value in force; `None` for an unknown name, which is in lower case.
+    fn read<T>(&self, name: &str, read: impl FnOnce(&str) -> T) -> Option<T> {
+        self.0.lock().get(name).map(read)
     }
 
     /// Sets a value, or that of the start for `None`. Errors: 42704, 22023, 55P02.
@@ -150,11 +158,13 @@ impl Settings {
     /// All settings: (name, value, description).
     pub fn all(&self) -> Vec<(String, String, String)> {
         let values = self.0.lock();
-        let known = SETTINGS.iter().map(|s| (s.0.to_string(), values.get(s.0).unwrap_or_default(), s.4.to_string()));
+        let known = SETTINGS.iter().map(|s| (s.0.to_string(), values.get(s.0).unwrap_or_default().to_string(), s.4.to_string()));
         let is_own = |name: &&String| !SETTINGS.iter().any(|s| s.0 == name.as_str());
         let mut own: Vec<&String> = values.set.keys().chain(values.start.keys()).filter(is_own).collect();
         own.dedup();
-        known.chain(own.iter().map(|name| (name.to_string(), values.get(name).unwrap_or_default(), "Set by the client.".into()))).collect()
+        known
+            .chain(own.iter().map(|name| (name.to_string(), values.get(name).unwrap_or_default().to_string(), "Set by the client.".into())))
+            .collect()
     }
 
     /// The client is to be told all that it wants to know.
@@ -165,39 +175,39 @@ impl Settings {
 
     /// A time; `None` for none.
     pub fn time(&self, name: &str) -> Option<Duration> {
-        self.get(name).ok().and_then(|value| milliseconds(&value)).filter(|ms| *ms > 0).map(Duration::from_millis)
+        self.read(name, milliseconds).flatten().filter(|ms| *ms > 0).map(Duration::from_millis)
     }
 
     /// True if a boolean is on.
     pub fn is_on(&self, name: &str) -> bool {
-        self.get(name).is_ok_and(|value| value == "on")
+        self.read(name, |value| value == "on") == Some(true)
     }
 
     /// True if appends are acknowledged only when they are on disk.
     pub fn synchronous_commit(&self) -> bool {
-        !matches!(self.get("synchronous_commit").as_deref(), Ok("off" | "false"))
+        self.read("synchronous_commit", |value| matches!(value, "off" | "false")) != Some(true)
     }
 
     /// True if queries read views as they are, without waiting.
     pub fn read_latest(&self) -> bool {
-        matches!(self.get("everfold.read").as_deref(), Ok("latest"))
+        self.read("everfold.read", |value| value == "latest") == Some(true)
     }
 
     /// The session's time zone.
     pub fn zone(&self) -> Zone {
-        self.get("timezone").ok().and_then(|name| Zone::parse(&name).ok()).unwrap_or(Zone::Utc)
+        self.read("timezone", |name| Zone::parse(name).ok()).flatten().unwrap_or(Zone::Utc)
     }
 
     /// The names in search_path.
     pub fn search_path(&self) -> Vec<String> {
-        self.get("search_path").ok().and_then(|value| path::names(&value)).unwrap_or_default()
+        self.read("search_path", path::names).flatten().unwrap_or_default()
     }
 
     /// How values are shown.
     pub fn style(&self) -> Style {
-        let iso = matches!(self.get("intervalstyle").as_deref(), Ok("iso_8601"));
+        let iso = self.read("intervalstyle", |value| value == "iso_8601") == Some(true);
         let interval = if iso { IntervalStyle::Iso8601 } else { IntervalStyle::Postgres };
-        let escape = matches!(self.get("bytea_output").as_deref(), Ok("escape"));
+        let escape = self.read("bytea_output", |value| value == "escape") == Some(true);
         Style { timezone: self.zone(), interval, bytea_escape: escape, ..Style::default() }
     }
 
@@ -218,7 +228,7 @@ impl Settings {
 impl Values {
     fn report(&mut self, name: &str) {
         if SETTINGS.iter().any(|s| s.0 == name && s.3) {
-            let value = self.get(name).unwrap_or_default();
+            let value = self.get(name).unwrap_or_default().to_string();
             let name = display_name(name);
             self.reports.retain(|(known, _)| *known != name);
             self.reports.push((name, value));

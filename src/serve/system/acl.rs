@@ -2,25 +2,29 @@
 
 use super::rows::Cell;
 use super::{SessionStatus, SystemContext};
-use crate::catalog::{BOOTSTRAP, Granted, Namespace, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId};
+use crate::catalog::{BOOTSTRAP, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId, Sequence};
 use crate::data::quoting::ident;
 
-/// pg_class.relacl; null where nothing is granted.
+/// pg_class.relacl of a relation; null where nothing is granted.
 pub fn relation_acl(context: &SystemContext, relation: &Relation) -> Cell {
-    let object = Object::Relation(relation.id);
-    if context.scope.roles().grants_on(&object).next().is_none() {
-        return Cell::Null;
-    }
-    acl(context, &object, relation.owner, Privileges::on_relation(relation.kind))
+    granted_acl(context, &Object::Relation(relation.id), relation.owner, Privileges::on_relation(relation.kind))
 }
 
-/// pg_namespace.nspacl of a user's schema; null where nothing is granted.
+/// pg_class.relacl of a sequence.
+pub fn sequence_acl(context: &SystemContext, sequence: &Sequence) -> Cell {
+    granted_acl(context, &Object::Sequence(sequence.id), context.scope.sequence_owner(sequence), Privileges::ON_SEQUENCE)
+}
+
+/// pg_namespace.nspacl of a user's schema.
 pub fn schema_acl(context: &SystemContext, schema: &Namespace) -> Cell {
     let object = Object::Schema(schema.name.clone());
-    if context.scope.roles().grants_on(&object).next().is_none() {
-        return Cell::Null;
-    }
-    acl(context, &object, schema.owner, object.privileges(None))
+    granted_acl(context, &object, schema.owner, object.privileges(None))
+}
+
+/// pg_attribute.attacl of a column: what is granted on it beside what is on its relation.
+pub fn column_acl(context: &SystemContext, relation: &Relation, column: &str) -> Cell {
+    let given = given(context, &Object::Column(relation.id, column.to_string()));
+    if given.is_empty() { Cell::Null } else { Cell::List(given) }
 }
 
 /// pg_database.datacl.
@@ -28,12 +32,34 @@ pub fn database_acl(context: &SystemContext) -> Cell {
     acl(context, &Object::Database, BOOTSTRAP, Object::Database.privileges(None))
 }
 
+/// pg_default_acl.defaclacl: where no schema is named it is all that such objects begin with, their owner's own included.
+pub fn default_acl(context: &SystemContext, on: &NewObjects) -> Cell {
+    let own =
+        on.schema.is_none().then(|| item(context, on.owner, on.owner, &Granted { privileges: on.privileges(), options: Privileges::NONE }));
+    let given = context.scope.roles().defaults().filter(|(of, _, _)| *of == on);
+    Cell::List(own.into_iter().chain(given.map(|(_, grantee, granted)| item(context, grantee, on.owner, &granted))).collect())
+}
+
 fn acl(context: &SystemContext, object: &Object, owner: RoleId, all: Privileges) -> Cell {
+    let own = item(context, owner, owner, &Granted { privileges: all, options: Privileges::NONE });
+    Cell::List(std::iter::once(own).chain(given(context, object)).collect())
+}
+
+/// The same, but null where nothing is granted.
+fn granted_acl(context: &SystemContext, object: &Object, owner: RoleId, all: Privileges) -> Cell {
+    if context.scope.roles().grants_on(object).next().is_none() {
+        return Cell::Null;
+    }
+    acl(context, object, owner, all)
+}
+
+fn given(context: &SystemContext, object: &Object) -> Vec<Cell> {
+    context.scope.roles().grants_on(object).map(|(grantee, grantor, granted)| item(context, grantee, grantor, granted)).collect()
+}
+
+fn item(context: &SystemContext, grantee: RoleId, grantor: RoleId, granted: &Granted) -> Cell {
     let name = |id: RoleId| if id == PUBLIC { String::new() } else { ident(&context.role_name(id)) };
-    let item = |grantee: RoleId, grantor: RoleId, granted: &Granted| Cell::Text(format!("{}={granted}/{}", name(grantee), name(grantor)));
-    let own = item(owner, owner, &Granted { privileges: all, options: Privileges::NONE });
-    let given = context.scope.roles().grants_on(object).map(|(grantee, grantor, granted)| item(grantee, grantor, granted));
-    Cell::List(std::iter::once(own).chain(given).collect())
+    Cell::Text(format!("{}={granted}/{}", name(grantee), name(grantor)))
 }
 
 /// What a session is shown of the statement that another one runs.

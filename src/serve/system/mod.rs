@@ -31,9 +31,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::catalog::{BOOTSTRAP, NamespaceId, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
+use crate::catalog::{BOOTSTRAP, NamespaceId, Object, Privileges, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
 use crate::data::{PgType, Position};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 
 pub use crate::SERVER_VERSION;
 /// [`SERVER_VERSION`] as PostgreSQL's integer.
@@ -90,6 +90,17 @@ impl SystemContext {
     /// True if the current role is a superuser.
     pub fn is_superuser(&self) -> bool {
         self.scope.roles().is_superuser(self.role)
+    }
+
+    /// Errors: 42501 unless the current role may use a user's schema.
+    pub fn check_usable(&self, namespace: NamespaceId) -> Result<()> {
+        let Some(schema) = self.scope.namespace(namespace) else { return Ok(()) };
+        let object = Object::Schema(schema.name.clone());
+        let held = self.scope.roles().on(self.role, &object, schema.owner, object.privileges(None));
+        if held.privileges.has(Privileges::USAGE) {
+            return Ok(());
+        }
+        Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("permission denied for schema {}", schema.name)))
     }
 }
 

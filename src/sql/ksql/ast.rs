@@ -162,6 +162,13 @@ pub struct Source {
     pub at: Place,
 }
 
+impl Source {
+    /// What the query calls it.
+    pub fn called(&self) -> &str {
+        self.alias.as_ref().unwrap_or(&self.name)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Join {
     pub kind: JoinKind,

@@ -7,17 +7,50 @@ use crate::catalog::{Privileges, RelationKind};
 use crate::data::Secret;
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
-use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted};
+use crate::sql::roles::{DefaultsChange, Listed, NewDefaults, RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted, both};
+
+/// What GRANT and REVOKE list: a privilege or a role, and columns behind it.
+type Word = (String, Vec<String>);
 
 /// Privileges that nothing here could ever check.
-const REFUSED: [(&str, &str); 3] = [
-    ("references", "There are no foreign keys."),
-    ("trigger", "There are no triggers; a materialized view follows every event."),
-    ("maintain", "There is nothing to maintain."),
-];
+const REFUSED: [(&str, &str); 2] =
+    [("trigger", "There are no triggers; a materialized view follows every event."), ("maintain", "There is nothing to maintain.")];
 
 fn statement(statement: RoleStatement) -> Statement {
     Statement::Role(Box::new(statement))
+}
+
+/// Errors: 42601 for what is no privilege, 0A000 for one that nothing here has.
+fn privilege(word: &str) -> Result<Privileges> {
+    if let Some((_, hint)) = REFUSED.iter().find(|(name, _)| *name == word) {
+        return Err(Error::unsupported(format!("privilege {} is not supported", word.to_uppercase())).hint(*hint));
+    }
+    Privileges::named(word).ok_or_else(|| Error::syntax(format!("unrecognized privilege type \"{word}\"")))
+}
+
+fn wanted(words: Vec<Word>) -> Result<Wanted> {
+    let alone = words.len() == 1;
+    let mut wanted = Wanted { whole: Some(Privileges::NONE), columns: vec![] };
+    for (word, columns) in words {
+        let listed: Listed = match word.as_str() {
+            "all" if alone => None,
+            "all" => return Err(Error::syntax("ALL stands alone")),
+            word => Some(privilege(word)?),
+        };
+        if columns.is_empty() {
+            wanted.whole = both(wanted.whole, listed);
+        }
+        wanted.columns.extend(columns.into_iter().map(|column| (column, listed)));
+    }
+    Ok(wanted)
+}
+
+/// Errors: 0LP01 for columns, which roles have none of.
+fn roles(words: Vec<Word>) -> Result<Vec<String>> {
+    if words.iter().any(|(_, columns)| !columns.is_empty()) {
+        return Err(Error::new(code::INVALID_GRANT_OPERATION, "column names cannot be included in GRANT/REVOKE ROLE"));
+    }
+    Ok(words.into_iter().map(|(name, _)| name).collect())
 }
 
 impl Reader<'_> {
@@ -28,9 +61,10 @@ impl Reader<'_> {
             ["alter", "role" | "user" | "group", next] if next != "mapping" => self.alter_role(),
             ["alter", "database", _] => self.alter_database(),
             ["drop", "role" | "user" | "group", next] if next != "mapping" => self.drop_role(),
-            ["alter", "stream" | "table" | "view" | "materialized", _] if self.gives_owner() => self.alter_owner(),
+            ["alter", "stream" | "table" | "view" | "materialized" | "sequence", _] if self.gives_owner() => self.alter_owner(),
             ["grant", ..] => self.grant(),
             ["revoke", ..] => self.revoke(),
+            ["alter", "default", "privileges"] => self.alter_defaults(),
             ["reassign", "owned", "by"] => self.reassign(),
             ["drop", "owned", "by"] => self.drop_owned(),
             ["set", ..] | ["reset", ..] => return self.identity().transpose(),
@@ -103,9 +137,9 @@ impl Reader<'_> {
             self.expect("user")?;
             let members = self.role_names()?;
             return Ok(if joins {
-                RoleStatement::Join { roles, members, admin: false }
+                RoleStatement::Join { roles, members, admin: false, by: None }
             } else {
-                RoleStatement::Leave { roles, members, admin_only: false }
+                RoleStatement::Leave { roles, members, admin_only: false, by: None }
             });
         }
         if matches!(self.word(0).as_str(), "set" | "reset" | "in") {
@@ -212,12 +246,12 @@ impl Reader<'_> {
         let (words, on) = self.granted()?;
         self.expect("to")?;
         let to = self.role_names()?;
-        let options = self.eat_words(&["with", "grant", "option"]);
-        let admin = !options && self.eat_words(&["with", "admin", "option"]);
-        self.granted_by()?;
+        let option = self.eat_words(&["with", "grant", "option"]);
+        let admin = !option && self.eat_words(&["with", "admin", "option"]);
+        let by = self.granted_by()?;
         match on {
-            Some(on) if !admin => Ok(RoleStatement::Grant { privileges: self.wanted(words)?, on, to, option: options }),
-            None if !options => Ok(RoleStatement::Join { roles: words, members: to, admin }),
+            Some(on) if !admin => Ok(RoleStatement::Grant { privileges: wanted(words)?, on, to, option, by }),
+            None if !option => Ok(RoleStatement::Join { roles: roles(words)?, members: to, admin, by }),
             _ => Err(Error::syntax("privileges take WITH GRANT OPTION, roles WITH ADMIN OPTION")),
         }
     }
@@ -229,52 +263,43 @@ impl Reader<'_> {
         let (words, on) = self.granted()?;
         self.expect("from")?;
         let from = self.role_names()?;
-        self.granted_by()?;
+        let by = self.granted_by()?;
         let cascade = self.cascade();
         match on {
-            Some(on) if !admin_only => Ok(RoleStatement::Revoke { privileges: self.wanted(words)?, on, from, option_only, cascade }),
-            None if !option_only => Ok(RoleStatement::Leave { roles: words, members: from, admin_only }),
+            Some(on) if !admin_only => Ok(RoleStatement::Revoke { privileges: wanted(words)?, on, from, option_only, cascade, by }),
+            None if !option_only => Ok(RoleStatement::Leave { roles: roles(words)?, members: from, admin_only, by }),
             _ => Err(Error::syntax("privileges take GRANT OPTION FOR, roles ADMIN OPTION FOR")),
         }
     }
 
-    /// `word, .. [ON objects]`: the words are privileges if ON follows, else roles.
-    fn granted(&mut self) -> Result<(Vec<String>, Option<Target>)> {
-        let words = self.listed(|r| {
-            let name = r.name()?;
-            if name == "all" {
-                r.eat("privileges");
-            }
-            if r.parser.peek_token_ref().token == Token::LParen {
-                return Err(Error::unsupported("privileges on columns are not supported").hint("Grant them on a view of those columns."));
-            }
-            Ok(name)
-        })?;
+    /// `word [(column, ..)], .. [ON objects]`: the words are privileges if ON follows, else roles.
+    fn granted(&mut self) -> Result<(Vec<Word>, Option<Target>)> {
+        let words = self.words()?;
         let on = if self.eat("on") { Some(self.target()?) } else { None };
         Ok((words, on))
     }
 
-    fn wanted(&self, words: Vec<String>) -> Result<Wanted> {
-        let mut wanted = Privileges::NONE;
-        for word in &words {
-            if word == "all" {
-                if words.len() > 1 {
-                    return Err(Error::syntax("ALL stands alone"));
-                }
-                return Ok(None);
+    fn words(&mut self) -> Result<Vec<Word>> {
+        self.listed(|r| {
+            let name = r.name()?;
+            if name == "all" {
+                r.eat("privileges");
             }
-            if let Some((_, hint)) = REFUSED.iter().find(|(name, _)| name == word) {
-                return Err(Error::unsupported(format!("privilege {} is not supported", word.to_uppercase())).hint(*hint));
+            let mut columns = vec![];
+            if r.parser.consume_token(&Token::LParen) {
+                columns = r.listed(|r| r.name())?;
+                r.close()?;
             }
-            let privilege = Privileges::named(word);
-            wanted = wanted.and(privilege.ok_or_else(|| Error::syntax(format!("unrecognized privilege type \"{word}\"")))?);
-        }
-        Ok(Some(wanted))
+            Ok((name, columns))
+        })
     }
 
     fn target(&mut self) -> Result<Target> {
         if self.eat_words(&["all", "tables", "in", "schema"]) {
             return Ok(Target::AllIn(self.listed(|r| r.name())?));
+        }
+        if self.eat_words(&["all", "sequences", "in", "schema"]) {
+            return Ok(Target::AllSequencesIn(self.listed(|r| r.name())?));
         }
         let kind = self.word(0);
         match kind.as_str() {
@@ -286,12 +311,18 @@ impl Reader<'_> {
                 self.skip(1);
                 return Ok(Target::Databases(self.listed(|r| r.name())?));
             }
-            "all" | "sequence" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large"
-            | "tablespace" | "parameter"
+            "sequence"
+                if matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) && self.word(1) != "to" && self.word(1) != "from" =>
+            {
+                self.skip(1);
+                return Ok(Target::Sequences(self.listed(|r| r.relation_name())?));
+            }
+            "all" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace"
+            | "parameter"
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
                 return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase()))
-                    .hint("Grant on relations, ALL TABLES IN SCHEMA name, SCHEMA and DATABASE."));
+                    .hint("Grant on relations, sequences, ALL TABLES or SEQUENCES IN SCHEMA name, SCHEMA and DATABASE."));
             }
             "table" | "stream" | "view" => self.skip(1),
             "materialized" if self.word(1) == "view" => self.skip(2),
@@ -300,11 +331,47 @@ impl Reader<'_> {
         Ok(Target::Relations(self.listed(|r| r.relation_name())?))
     }
 
-    fn granted_by(&mut self) -> Result<()> {
-        if self.word(0) == "granted" {
-            return Err(Error::unsupported("GRANTED BY is not supported").hint("SET ROLE first: the current role is the grantor."));
+    fn granted_by(&mut self) -> Result<Option<RoleName>> {
+        if self.eat_words(&["granted", "by"]) { self.role_name().map(Some) } else { Ok(None) }
+    }
+
+    fn alter_defaults(&mut self) -> Result<RoleStatement> {
+        self.skip(3);
+        let of_roles = self.eat_words(&["for", "role"]) || self.eat_words(&["for", "user"]);
+        let owners = if of_roles { self.role_names()? } else { vec![] };
+        let schemas = if self.eat_words(&["in", "schema"]) { self.listed(|r| r.name())? } else { vec![] };
+        let grants = self.eat("grant");
+        if !grants {
+            self.expect("revoke")?;
         }
-        Ok(())
+        let option_only = !grants && self.eat_words(&["grant", "option", "for"]);
+        let words = self.words()?;
+        if words.iter().any(|(_, columns)| !columns.is_empty()) {
+            return Err(self.unexpected());
+        }
+        let privileges = wanted(words)?.whole;
+        self.expect("on")?;
+        let kind = self.word(0);
+        let sequences = match kind.as_str() {
+            "tables" => false,
+            "sequences" => true,
+            "functions" | "routines" | "types" | "schemas" => {
+                return Err(Error::unsupported(format!("default privileges on {} are not supported", kind.to_uppercase()))
+                    .hint("There are those on TABLES, which are relations of any kind, and on SEQUENCES."));
+            }
+            _ => return Err(self.unexpected()),
+        };
+        self.skip(1);
+        self.expect(if grants { "to" } else { "from" })?;
+        let grantees = self.role_names()?;
+        let change = match grants {
+            true => DefaultsChange::Grant { option: self.eat_words(&["with", "grant", "option"]) },
+            false => DefaultsChange::Revoke { option_only },
+        };
+        if !grants {
+            self.cascade();
+        }
+        Ok(RoleStatement::Defaults(NewDefaults { owners, schemas, sequences, privileges, grantees, change }))
     }
 
     // Owners -----------------------------------------------------------------------------------------------------------
@@ -319,12 +386,13 @@ impl Reader<'_> {
     fn alter_owner(&mut self) -> Result<RoleStatement> {
         self.skip(1);
         let kind = match self.word(0).as_str() {
-            "stream" => RelationKind::Stream,
-            "table" => RelationKind::Table,
-            "view" => RelationKind::View,
+            "sequence" => None,
+            "stream" => Some(RelationKind::Stream),
+            "table" => Some(RelationKind::Table),
+            "view" => Some(RelationKind::View),
             _ => {
                 self.skip(1);
-                RelationKind::MaterializedView
+                Some(RelationKind::MaterializedView)
             }
         };
         self.skip(1);

@@ -29,7 +29,7 @@ fn database(context: &SystemContext, _: Row) -> Result<Cell> {
 
 /// Privileges: name, least and greatest number of arguments, body. Everybody may call functions, and use languages and types.
 const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
-    ("has_any_column_privilege", 2, 3, p::on_table),
+    ("has_any_column_privilege", 2, 3, p::on_any_column),
     ("has_column_privilege", 3, 4, p::on_column),
     ("has_database_privilege", 2, 3, p::on_database),
     ("has_foreign_data_wrapper_privilege", 2, 3, p::superuser),
@@ -37,8 +37,7 @@ const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
     ("has_language_privilege", 2, 3, yes),
     ("has_parameter_privilege", 2, 3, p::superuser),
     ("has_schema_privilege", 2, 3, p::on_schema),
-    // Whoever may insert draws numbers.
-    ("has_sequence_privilege", 2, 3, yes),
+    ("has_sequence_privilege", 2, 3, p::on_sequence),
     ("has_server_privilege", 2, 3, p::superuser),
     ("has_table_privilege", 2, 3, p::on_table),
     ("has_tablespace_privilege", 2, 3, p::superuser),

@@ -3,12 +3,13 @@
 //! Each takes the role first or, left out, means the current one; roles and objects are named or given by their oids.
 
 use super::Row;
-use crate::catalog::{BOOTSTRAP, Granted, Object, Privileges, RoleId};
+use crate::catalog::{BOOTSTRAP, Granted, Object, PUBLIC, Privileges, RelationKind, RoleId};
 use crate::error::{Error, Result, code};
 use crate::serve::system::SystemContext;
 use crate::serve::system::facts::SHAPES;
 use crate::serve::system::names::{DATABASE, OWNER, Reg};
 use crate::serve::system::rows::Cell;
+use crate::sql::hidden::HIDDEN;
 
 /// The role and the rest of the arguments, of which there are `count`; `None` if one is null.
 fn arguments<'a>(context: &SystemContext, row: Row<'a>, count: usize) -> Result<Option<(RoleId, Vec<&'a str>)>> {
@@ -25,6 +26,9 @@ fn arguments<'a>(context: &SystemContext, row: Row<'a>, count: usize) -> Result<
 fn role(context: &SystemContext, text: &str) -> Result<RoleId> {
     if let Ok(oid) = text.parse() {
         return Ok(oid);
+    }
+    if text == "public" {
+        return Ok(PUBLIC);
     }
     match Reg::Role.look_up(context, &format!("\"{}\"", text.replace('"', "\"\"")))? {
         Some(id) => Ok(id),
@@ -50,44 +54,80 @@ fn any(list: &str, held: Granted, known: &[&str]) -> Result<Cell> {
 }
 
 const ON_TABLES: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
+const ON_COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
+const ON_SEQUENCES: &[&str] = &["USAGE", "SELECT", "UPDATE"];
 const EVERYTHING: Granted = Granted { privileges: ALL, options: ALL };
-const ALL: Privileges = Privileges::SELECT
-    .and(Privileges::INSERT)
-    .and(Privileges::UPDATE)
-    .and(Privileges::DELETE)
-    .and(Privileges::TRUNCATE)
-    .and(Privileges::REFERENCES)
-    .and(Privileges::TRIGGER);
+const ALL: Privileges =
+    Privileges::OF_COLUMNS.and(Privileges::DELETE).and(Privileges::TRUNCATE).and(Privileges::TRIGGER).and(Privileges::USAGE);
 
-fn on_class(context: &SystemContext, role: RoleId, class: &str, list: &str) -> Result<Cell> {
-    let oid = match class.parse::<u32>() {
-        Ok(oid) => oid,
-        Err(_) => Reg::Class
-            .look_up(context, class)?
-            .ok_or_else(|| Error::new(code::UNDEFINED_TABLE, format!("relation \"{class}\" does not exist")))?,
-    };
-    if let Some(relation) = context.scope.by_id(oid) {
-        return any(list, context.scope.roles().on_relation(role, relation), ON_TABLES);
+/// The oid of a relation, sequence or system relation by its name or its oid. Errors: 42P01.
+fn class(context: &SystemContext, text: &str) -> Result<u32> {
+    if let Ok(oid) = text.parse() {
+        return Ok(oid);
     }
-    let Some(shape) = SHAPES.iter().find(|s| s.oid == oid) else { return Ok(Cell::Null) };
+    let missing = || Error::new(code::UNDEFINED_TABLE, format!("relation \"{text}\" does not exist"));
+    Reg::Class.look_up(context, text)?.ok_or_else(missing)
+}
+
+/// What a role holds on what has that oid in pg_class; `None` if nothing has.
+fn on_class(context: &SystemContext, role: RoleId, oid: u32) -> Option<Granted> {
+    let (scope, roles) = (&context.scope, context.scope.roles());
+    if let Some(relation) = scope.by_id(oid) {
+        return Some(roles.on_relation(role, relation));
+    }
+    if let Some(sequence) = scope.sequences.get(oid) {
+        return Some(roles.on(role, &Object::Sequence(oid), scope.sequence_owner(sequence), Privileges::ON_SEQUENCE));
+    }
+    let shape = SHAPES.iter().find(|s| s.oid == oid)?;
     let secret = ["pg_authid", "pg_shadow"].contains(&shape.name);
-    let held = match (context.scope.roles().is_superuser(role), secret) {
+    Some(match (roles.is_superuser(role), secret) {
         (true, _) => EVERYTHING,
         (false, true) => Granted::default(),
         (false, false) => Granted { privileges: Privileges::SELECT, options: Privileges::NONE },
-    };
-    any(list, held, ON_TABLES)
+    })
 }
 
 pub fn on_table(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
-    on_class(context, role, rest[0], rest[1])
+    on_class(context, role, class(context, rest[0])?).map_or(Ok(Cell::Null), |held| any(rest[1], held, ON_TABLES))
 }
 
-/// There are no privileges on columns: those of their table.
+/// Of a column by its name or its number. Errors: 42703 for a name.
 pub fn on_column(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((role, rest)) = arguments(context, row, 3)? else { return Ok(Cell::Null) };
-    on_class(context, role, rest[0], rest[2])
+    let oid = class(context, rest[0])?;
+    let Some(whole) = on_class(context, role, oid) else { return Ok(Cell::Null) };
+    let Some(relation) = context.scope.by_id(oid) else { return any(rest[2], whole, ON_COLUMNS) };
+    let column = match rest[1].parse::<usize>() {
+        Ok(number) => relation.columns.get(number.wrapping_sub(1)),
+        // Those of the log go with the whole stream.
+        Err(_) if relation.kind == RelationKind::Stream && HIDDEN.contains(&rest[1]) => return any(rest[2], whole, ON_COLUMNS),
+        Err(_) => Some(&relation.columns[relation.column(rest[1])?]),
+    };
+    column.map_or(Ok(Cell::Null), |column| any(rest[2], context.scope.roles().on_column(role, relation, &column.name), ON_COLUMNS))
+}
+
+pub fn on_any_column(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    let oid = class(context, rest[0])?;
+    let Some(whole) = on_class(context, role, oid) else { return Ok(Cell::Null) };
+    let columns = context.scope.by_id(oid).into_iter().flat_map(|r| r.columns.iter().map(move |column| (r, column)));
+    let held = columns.fold(whole, |held, (relation, column)| {
+        let own = context.scope.roles().on_column(role, relation, &column.name);
+        Granted { privileges: held.privileges.and(own.privileges), options: held.options.and(own.options) }
+    });
+    any(rest[1], held, ON_COLUMNS)
+}
+
+/// Errors: 42809 for what is no sequence.
+pub fn on_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    let oid = class(context, rest[0])?;
+    let Some(held) = on_class(context, role, oid) else { return Ok(Cell::Null) };
+    if context.scope.sequences.get(oid).is_none() {
+        return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", rest[0])));
+    }
+    any(rest[1], held, ON_SEQUENCES)
 }
 
 pub fn on_schema(context: &SystemContext, row: Row) -> Result<Cell> {

@@ -1,6 +1,7 @@
 //! pg_attribute and pg_attrdef: the columns of every relation and of every index, and their defaults.
 
 use super::super::SystemContext;
+use super::super::acl::column_acl;
 use super::super::facts::{self, SHAPES};
 use super::super::keys::indexes;
 use super::super::names::shown_expression;
@@ -25,6 +26,7 @@ struct Traits {
     has_default: bool,
     identity: &'static str,
     domain: Option<u32>,
+    acl: Option<Cell>,
 }
 
 fn storages() -> HashMap<u32, Storage> {
@@ -50,7 +52,8 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 Some(Identity::Always) => "a",
                 Some(Identity::ByDefault) => "d",
             };
-            let traits = Traits { not_null, has_default: c.default.is_some(), identity, domain: c.domain };
+            let acl = Some(column_acl(context, relation, &c.name));
+            let traits = Traits { not_null, has_default: c.default.is_some(), identity, domain: c.domain, acl };
             attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
     }
@@ -74,7 +77,7 @@ fn attribute(
     number: usize,
     name: &str,
     ty: &PgType,
-    Traits { not_null, has_default, identity, domain }: Traits,
+    Traits { not_null, has_default, identity, domain, acl }: Traits,
 ) -> Result<()> {
     let (array, is_enum) = (matches!(ty, PgType::Array(_)), matches!(ty, PgType::Enum(_)));
     let scalar = storages.get(&ty.oid());
@@ -97,6 +100,7 @@ fn attribute(
         ("attidentity", identity.into()),
         ("attgenerated", "".into()),
         ("attislocal", true.into()),
+        ("attacl", acl.unwrap_or(Cell::Null)),
         ("attcollation", scalar.map_or(0, |s| s.collation).into()),
     ])
 }

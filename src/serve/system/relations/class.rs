@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::super::acl::relation_acl;
+use super::super::acl::{relation_acl, sequence_acl};
 use super::super::facts::{self, SHAPES, Shape};
 use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, ROW_TYPE, relkind};
@@ -29,7 +29,7 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         let status = context.relations.iter().find(|s| s.id == entry.relation.id);
         index(&entry, status, rows)?;
     }
-    context.scope.sequences.iter().try_for_each(|s| sequence(s, rows))
+    context.scope.sequences.iter().try_for_each(|s| sequence(context, s, rows))
 }
 
 fn system(context: &SystemContext, shape: &Shape, rows: &mut Rows) -> Result<()> {
@@ -85,12 +85,13 @@ fn in_foreign_keys(context: &SystemContext) -> HashSet<RelationId> {
     context.scope.relations().flat_map(ends).collect()
 }
 
-fn sequence(sequence: &Sequence, rows: &mut Rows) -> Result<()> {
+fn sequence(context: &SystemContext, sequence: &Sequence, rows: &mut Rows) -> Result<()> {
     rows.add([
         ("oid", sequence.id.into()),
         ("relname", (&sequence.name).into()),
         ("relnamespace", sequence.namespace.into()),
-        ("relowner", OWNER.into()),
+        ("relowner", context.scope.sequence_owner(sequence).into()),
+        ("relacl", sequence_acl(context, sequence)),
         ("relfilenode", sequence.id.into()),
         ("reltuples", Cell::Float(1.0)),
         ("relpersistence", "p".into()),

@@ -1,10 +1,9 @@
-//! information_schema: keys and privileges.
+//! information_schema: keys.
 
 use super::super::SystemContext;
 use super::super::keys::constraints;
 use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{Granted, Object, Privileges};
 use crate::error::Result;
 
 pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -115,29 +114,4 @@ pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
             ("check_clause", format!("(({}))", shown_expression(context, c.condition.unwrap_or_default())).into()),
         ])
     })
-}
-
-/// What the owner of each relation may, and what was granted on it.
-pub fn table_privileges(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.scope.relations() {
-        let all = Privileges::on_relation(r.kind);
-        let owner = (r.owner, r.owner, Granted { privileges: all, options: all });
-        let object = Object::Relation(r.id);
-        let given = context.scope.roles().grants_on(&object).map(|(to, from, granted)| (to, from, *granted));
-        for (grantee, grantor, granted) in std::iter::once(owner).chain(given) {
-            for (privilege, name) in granted.privileges.each() {
-                rows.add([
-                    ("grantor", context.role_name(grantor).into()),
-                    ("grantee", context.role_name(grantee).into()),
-                    ("table_catalog", (&context.database).into()),
-                    ("table_schema", context.scope.namespace_name(r.namespace).into()),
-                    ("table_name", (&r.name).into()),
-                    ("privilege_type", name.into()),
-                    ("is_grantable", if granted.options.has(privilege) { "YES" } else { "NO" }.into()),
-                    ("with_hierarchy", if name == "SELECT" { "YES" } else { "NO" }.into()),
-                ])?;
-            }
-        }
-    }
-    Ok(())
 }

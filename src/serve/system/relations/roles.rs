@@ -1,10 +1,14 @@
-//! Roles and memberships, from the catalog. What is kept of a password is shown to superusers only, in pg_authid and pg_shadow.
+//! Roles, memberships and default privileges, from the catalog. What is kept of a password is shown to superusers only, in pg_authid and pg_shadow.
 
 use super::super::SystemContext;
+use super::super::acl::default_acl;
 use super::super::names::{DATABASE, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{PUBLIC, Role, RoleId};
+use crate::catalog::{NewObjects, PUBLIC, Role, RoleId};
 use crate::error::{Error, Result, code};
+
+/// The first of the oids in pg_default_acl, far above every other one.
+const DEFAULT_ACLS: u32 = 3 << 30;
 
 /// What stands where a password would.
 const MASK: &str = "********";
@@ -97,6 +101,20 @@ pub fn pg_group(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 pub fn pg_auth_members(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     context.scope.roles().memberships().try_for_each(|m| {
         rows.add([("roleid", m.role.into()), ("member", m.member.into()), ("grantor", m.grantor.into()), ("admin_option", m.admin.into())])
+    })
+}
+
+pub fn pg_default_acl(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let mut all: Vec<&NewObjects> = context.scope.roles().defaults().map(|(on, _, _)| on).collect();
+    all.dedup();
+    all.into_iter().zip(DEFAULT_ACLS..).try_for_each(|(on, oid)| {
+        rows.add([
+            ("oid", oid.into()),
+            ("defaclrole", on.owner.into()),
+            ("defaclnamespace", on.schema.unwrap_or(0).into()),
+            ("defaclobjtype", if on.sequences { "S" } else { "r" }.into()),
+            ("defaclacl", default_acl(context, on)),
+        ])
     })
 }
 

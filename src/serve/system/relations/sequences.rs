@@ -1,7 +1,7 @@
 //! pg_sequence, pg_sequences and information_schema.sequences.
 
 use super::super::SystemContext;
-use super::super::names::{OWNER, type_oid};
+use super::super::names::type_oid;
 use super::super::rows::Rows;
 use crate::error::Result;
 
@@ -25,7 +25,7 @@ pub fn pg_sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         rows.add([
             ("schemaname", context.scope.namespace_name(s.namespace).into()),
             ("sequencename", (&s.name).into()),
-            ("sequenceowner", context.role_name(OWNER).into()),
+            ("sequenceowner", context.role_name(context.scope.sequence_owner(s)).into()),
             ("data_type", type_oid(context, &s.ty).into()),
             ("start_value", s.start.into()),
             ("min_value", s.min.into()),

@@ -72,7 +72,8 @@ pub fn chained(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// The literal name of a sequence is read at once, as `'name'::regclass` is: what is planned is the sequence's number. Errors: 42P01, 3F000.
+/// The literal name of a sequence is read at once, as `'name'::regclass` is: what is planned is the sequence's number. Errors: 42P01, 3F000,
+/// 42501 for a schema that the session may not use.
 pub fn of_sequence(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     if !matches!(last_name(&f.name).as_str(), "nextval" | "currval" | "setval") {
@@ -85,7 +86,8 @@ pub fn of_sequence(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     {
         let oid = Reg::Class.read(context, text)?;
         // Of anything else the function says what it is not.
-        if context.scope.sequences.get(oid).is_some() {
+        if let Some(sequence) = context.scope.sequences.get(oid) {
+            context.check_usable(sequence.namespace)?;
             **name = literal(Value::Number(oid.to_string(), false));
         }
     }

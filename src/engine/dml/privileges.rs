@@ -1,0 +1,188 @@
+//! What a statement that writes may: the privilege to do so on the columns that it writes, and SELECT on those that it looks at, in a
+//! condition, a value or RETURNING.
+//!
+//! Whoever holds SELECT on the whole table, and on all else that is named, is let through without a closer look. For others the statement's
+//! expressions are planned as a query of the table, which reads just what they name.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use sqlparser::ast::{self, Expr, SelectItem};
+
+use super::change::{ChangePlan, alias_of, named_items, select_of};
+use super::columns::target_columns;
+use super::values::{is_default, placeholder};
+use super::{parsed_query, quoted};
+use crate::catalog::{Privileges, Relation};
+use crate::data::PgType;
+use crate::engine::rename::whole_name;
+use crate::engine::session::Session;
+use crate::error::{Error, Result};
+use crate::plan::reads::Read;
+use crate::sql::Statement;
+use crate::sql::statement::{Change, Conflict, ConflictTarget};
+
+/// Types of parameters as far as they are declared.
+type Types<'a> = &'a [Option<PgType>];
+
+impl Session {
+    /// Errors: 42501 unless the current role may make a change of that name.
+    pub(super) async fn may_change(
+        &self,
+        what: &str,
+        relation: &Relation,
+        change: &Change,
+        plan: &ChangePlan,
+        types: Types<'_>,
+    ) -> Result<()> {
+        if self.authority.superuser {
+            return Ok(());
+        }
+        match what {
+            "DELETE" => self.may(Privileges::DELETE, relation)?,
+            "TRUNCATE" => self.may(Privileges::TRUNCATE, relation)?,
+            _ => self.may_on(Privileges::UPDATE, relation, assigned(relation, &change.assignments)?)?,
+        }
+        let sees_all = !looks(change) || self.authority.may(Privileges::SELECT, relation);
+        if sees_all && self.may_read(&plan.planned.reads).is_ok() {
+            return Ok(());
+        }
+        if let Some(known) = plan.reads.get() {
+            return self.may_read(known);
+        }
+        let mut reads = self.reads_of_change(relation, change, types).await?;
+        // The table itself is not read if nothing in it is named.
+        let named = |id| plan.planned.reads.iter().any(|read| read.relation.id == id);
+        reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named(relation.id));
+        self.may_read(plan.reads.get_or_init(|| reads))
+    }
+
+    /// What a change reads, of its table too.
+    async fn reads_of_change(&self, relation: &Relation, change: &Change, types: Types<'_>) -> Result<Vec<Read>> {
+        let mut items = values(&change.assignments);
+        items.extend(change.returning.iter().flatten().cloned());
+        let mut query = self.query_of(relation, alias_of(change), items)?;
+        query.with = change.with.clone();
+        let select = select_of(&mut query)?;
+        select.from.extend(change.from.iter().cloned());
+        select.selection = change.selection.clone();
+        Ok(self.plan_query(&query, types).await?.reads)
+    }
+
+    /// Errors: 42501 unless the current role may run the INSERT. What its query reads is asked about where that runs.
+    pub(super) async fn may_insert(&self, relation: &Arc<Relation>, statement: &Statement, types: Types<'_>) -> Result<()> {
+        let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
+            return Err(Error::internal("not an INSERT"));
+        };
+        if self.authority.superuser {
+            return Ok(());
+        }
+        let targets = target_columns(relation, columns)?;
+        self.may_on(Privileges::INSERT, relation, targets.into_iter().take(width(source)))?;
+        if let Some(update) = conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+            self.may_on(Privileges::UPDATE, relation, assigned(relation, &update.assignments)?)?;
+        }
+        if self.authority.may(Privileges::SELECT, relation) {
+            return Ok(());
+        }
+        let alias = alias.as_ref().unwrap_or(&table.name);
+        let mut columns = BTreeSet::new();
+        if let Some(conflict) = conflict {
+            columns.extend(self.columns_of_conflict(relation, alias, conflict, types).await?);
+        }
+        if let Some(items) = returning {
+            let mut query = self.query_of(relation, alias, items.clone())?;
+            query.with = source.with.clone();
+            columns.extend(self.columns_read(relation, &query, types).await?);
+        }
+        if columns.is_empty() { Ok(()) } else { self.may_on(Privileges::SELECT, relation, columns) }
+    }
+
+    /// The columns that ON CONFLICT looks at: those by which rows conflict, and those that DO UPDATE names.
+    async fn columns_of_conflict(
+        &self,
+        relation: &Arc<Relation>,
+        alias: &str,
+        conflict: &Conflict,
+        types: Types<'_>,
+    ) -> Result<BTreeSet<usize>> {
+        let mut columns = BTreeSet::new();
+        match &conflict.target {
+            None => {}
+            Some(ConflictTarget::Constraint(_)) => {
+                self.arbiters(relation, conflict).await?.iter().for_each(|of| columns.extend(&of.columns));
+            }
+            Some(ConflictTarget::Keys { columns: names, expressions, predicate }) => {
+                for name in names {
+                    columns.insert(relation.column(name)?);
+                }
+                let texts = expressions.iter().chain(predicate).map(|text| format!("({text})")).collect::<Vec<_>>();
+                if !texts.is_empty() {
+                    let from = whole_name(&self.catalog(), relation);
+                    let query = parsed_query(&format!("SELECT {} FROM {from}", texts.join(", ")))?;
+                    columns.extend(self.columns_read(relation, &query, types).await?);
+                }
+            }
+        }
+        if let Some(update) = &conflict.update {
+            // What is named of the row proposed counts too.
+            let mut query = self.query_of(relation, alias, values(&update.assignments))?;
+            let mut excluded = self.query_of(relation, "excluded", vec![])?;
+            let select = select_of(&mut query)?;
+            select.from.append(&mut select_of(&mut excluded)?.from);
+            select.selection = update.selection.clone();
+            columns.extend(self.columns_read(relation, &query, types).await?);
+        }
+        Ok(columns)
+    }
+
+    /// The columns of a relation that a query names with the session's rights.
+    async fn columns_read(&self, relation: &Relation, query: &ast::Query, types: Types<'_>) -> Result<BTreeSet<usize>> {
+        let reads = self.plan_query(query, types).await?.reads;
+        let own = reads.into_iter().find(|read| read.relation.id == relation.id && read.as_owner.is_none());
+        Ok(own.map(|read| read.columns).unwrap_or_default())
+    }
+
+    /// A query of a relation.
+    fn query_of(&self, relation: &Relation, alias: &str, items: Vec<SelectItem>) -> Result<Box<ast::Query>> {
+        let mut query = parsed_query(&format!("SELECT 1 FROM {} AS {}", whole_name(&self.catalog(), relation), quoted(alias)))?;
+        if !items.is_empty() {
+            select_of(&mut query)?.projection = items;
+        }
+        Ok(query)
+    }
+}
+
+/// The columns that assignments are to. Errors: 42703.
+fn assigned(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
+    assignments.iter().map(|(name, _)| relation.column(name)).collect()
+}
+
+/// The values assigned that may name a column.
+fn values(assignments: &[(String, Expr)]) -> Vec<SelectItem> {
+    let computed = assignments.iter().map(|(_, value)| value).filter(|value| !is_default(value) && placeholder(value).is_none());
+    named_items(computed.cloned().collect())
+}
+
+/// The number of columns that a source gives, as far as that is seen: of as many fewer than there are as VALUES says.
+fn width(source: &ast::Query) -> usize {
+    match source.body.as_ref() {
+        ast::SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
+        _ => usize::MAX,
+    }
+}
+
+/// True if a change looks at rows, and does not change them as they come.
+fn looks(change: &Change) -> bool {
+    change.selection.is_some()
+        || change.returning.is_some()
+        || !change.from.is_empty()
+        || change.assignments.iter().any(|(_, value)| names_columns(value))
+}
+
+/// True if an expression names a column.
+fn names_columns(value: &Expr) -> bool {
+    let named = |e: &Expr| matches!(e, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) && !is_default(e);
+    ast::visit_expressions(value, |e| if named(e) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).is_break()
+}
