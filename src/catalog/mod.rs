@@ -38,7 +38,7 @@ pub use roles::{
 };
 
 use namespace::Namespaces;
-pub use sequence::{Sequence, Sequences};
+pub use sequence::{Beginning, Sequence, Sequences};
 use user_types::UserTypes;
 pub use user_types::{Domain, DomainCheck, TypeId, TypeKind, UserType};
 
@@ -324,7 +324,7 @@ pub enum Change {
     /// Creates a sequence, or replaces its definition.
     PutSequence(Sequence),
     DropSequence(RelationId),
-    /// The sequence may have given its numbers up to this one.
+    /// The counter of a sequence may have given its numbers up to this one.
     Reserve(RelationId, i64),
     /// Changes of roles and grants, all at once.
     Roles(Vec<RoleChange>),
@@ -405,11 +405,15 @@ impl Catalog {
                 if next.sequences.get(sequence.id).is_none() {
                     next.grant_defaults_on_sequence(sequence);
                 }
-                next.next = next.next.max(sequence.id + 1);
+                next.next = next.next.max(sequence.id.max(sequence.counter()) + 1);
                 next.sequences.put(sequence.clone());
             }
             Change::DropSequence(id) => next.take_sequence(*id),
-            Change::Reserve(id, last) => next.sequences.reserve(*id, *last),
+            Change::Reserve(counter, last) => {
+                // Also of one that was never committed: nothing else may get its number.
+                next.next = next.next.max(counter + 1);
+                next.sequences.reserve(*counter, *last);
+            }
             Change::Roles(changes) => {
                 let roles = Arc::make_mut(&mut next.roles);
                 changes.iter().for_each(|change| roles.apply(change));

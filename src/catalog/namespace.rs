@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{BOOTSTRAP, Catalog, Relation, RelationId, RoleId, Sequence};
+use crate::data::quoting::ident;
 use crate::error::{Error, Result, code, nearest};
 
 /// Number of a namespace; its pg_namespace oid too. Those that are created get theirs from the same numbers as relations.
@@ -54,6 +55,12 @@ impl Name {
     /// A name with its schema.
     pub fn qualified(schema: impl Into<String>, name: impl Into<String>) -> Name {
         Name { schema: Some(schema.into()), name: name.into() }
+    }
+
+    /// The name as SQL text, each part quoted where it must be.
+    pub fn in_sql(&self) -> String {
+        let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{}.", ident(schema)));
+        format!("{schema}{}", ident(&self.name))
     }
 }
 

@@ -27,31 +27,60 @@ pub struct Sequence {
     pub cycle: bool,
     /// The table and the column that it goes with: it is dropped with them.
     pub owner: Option<(RelationId, String)>,
+    /// How it has begun anew, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Beginning>,
     /// The role that owns it while it goes with no table, see [`super::Catalog::sequence_owner`]; what was made before sequences had owners
     /// is the first superuser's.
     #[serde(default = "super::bootstrap", skip_serializing_if = "super::is_bootstrap")]
     pub role: RoleId,
 }
 
+/// A new beginning of a sequence. Its numbers are counted by an id of their own: who does not see a transaction's new beginning takes
+/// numbers from where they were, and ROLLBACK leaves them there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beginning {
+    pub counter: RelationId,
+    /// The number that is given first.
+    pub first: i64,
+}
+
+impl Sequence {
+    /// The id that its numbers are counted by.
+    pub fn counter(&self) -> RelationId {
+        self.begun.as_ref().map_or(self.id, |begun| begun.counter)
+    }
+
+    /// The number that it begins, or has begun, with.
+    pub fn first(&self) -> i64 {
+        self.begun.as_ref().map_or(self.start, |begun| begun.first)
+    }
+}
+
 /// All sequences, and up to where each may have given numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Sequences {
     by_id: BTreeMap<RelationId, Arc<Sequence>>,
+    /// By counter.
     reserved: BTreeMap<RelationId, i64>,
 }
 
 impl Sequences {
     pub(super) fn put(&mut self, sequence: Sequence) {
-        self.by_id.insert(sequence.id, Arc::new(sequence));
+        let counter = sequence.counter();
+        if let Some(old) = self.by_id.insert(sequence.id, Arc::new(sequence)).filter(|old| old.counter() != counter) {
+            self.reserved.remove(&old.counter());
+        }
     }
 
     pub(super) fn take(&mut self, id: RelationId) {
-        self.by_id.remove(&id);
-        self.reserved.remove(&id);
+        if let Some(sequence) = self.by_id.remove(&id) {
+            self.reserved.remove(&sequence.counter());
+        }
     }
 
-    pub(super) fn reserve(&mut self, id: RelationId, last: i64) {
-        self.reserved.insert(id, last);
+    pub(super) fn reserve(&mut self, counter: RelationId, last: i64) {
+        self.reserved.insert(counter, last);
     }
 
     /// All of them, by id.
@@ -69,8 +98,8 @@ impl Sequences {
         self.by_id.values().filter(move |s| s.owner.as_ref().is_some_and(|(owner, _)| *owner == relation))
     }
 
-    /// The last number that it may have given, when the catalog was opened or since the sequence was set; `None` before the first.
-    pub fn reserved(&self, id: RelationId) -> Option<i64> {
-        self.reserved.get(&id).copied()
+    /// The last number that a counter may have given when the catalog was opened; `None` before the first.
+    pub fn reserved(&self, counter: RelationId) -> Option<i64> {
+        self.reserved.get(&counter).copied()
     }
 }

@@ -509,20 +509,8 @@ impl Session {
     /// Takes away the constraints by which tables that stay refer to some that go. Errors: 2BP01 without `cascade`.
     pub(super) fn drop_references(&mut self, catalog: &Catalog, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
         for parent in gone.iter().filter_map(|id| catalog.by_id(*id)) {
-            for (child, constraint, _) in referring(catalog, parent.id).filter(|(child, _, _)| !gone.contains(&child.id)) {
-                let told = format!("constraint {} on table {}", constraint.name, child.name);
-                if !cascade {
-                    let message = format!("cannot drop table {} because other objects depend on it", parent.name);
-                    return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                        .detail(format!("{told} depends on table {}", parent.name))
-                        .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-                }
-                self.notice("NOTICE", Error::new(code::SUCCESS, format!("drop cascades to {told}")));
-                // It may have lost another one already.
-                let mut altered = self.catalog().by_id(child.id).unwrap_or(child).as_ref().clone();
-                altered.constraints.retain(|c| c.name != constraint.name);
-                self.stage(Change::Alter(altered), vec![])?;
-            }
+            let staying = referring(catalog, parent.id).filter(|(child, _, _)| !gone.contains(&child.id));
+            self.drop_foreign_keys(&format!("table {}", parent.name), staying, cascade)?;
         }
         Ok(())
     }

@@ -148,20 +148,8 @@ impl Session {
         if same(&key) || relation.unique_columns().filter(|others| same(others)).count() > 1 {
             return Ok(());
         }
-        for (child, constraint, _) in referring(catalog, relation.id).filter(|(_, _, foreign)| same(&foreign.parent_columns)) {
-            let what = format!("constraint {} on table {}", constraint.name, child.name);
-            if !cascade {
-                let message = format!("cannot drop index {} because other objects depend on it", index.name);
-                return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                    .detail(format!("{what} depends on index {}", index.name))
-                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-            self.notice("NOTICE", Error::new(code::SUCCESS, format!("drop cascades to {what}")));
-            let mut child = self.catalog().by_id(child.id).unwrap_or(child).as_ref().clone();
-            child.constraints.retain(|c| c.id != constraint.id);
-            self.stage(Change::Alter(child), vec![])?;
-        }
-        Ok(())
+        let resting = referring(catalog, relation.id).filter(|(_, _, foreign)| same(&foreign.parent_columns));
+        self.drop_foreign_keys(&format!("index {}", index.name), resting, cascade)
     }
 
     /// ADD CONSTRAINT .. UNIQUE USING INDEX: the index, with its number, becomes the constraint. Errors: 42704, 42809, 55000.

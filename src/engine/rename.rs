@@ -16,7 +16,7 @@ use crate::catalog::{
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
-use crate::sql::respell::{self, Renamed, spelled};
+use crate::sql::respell::{self, Renamed};
 
 /// The name of something as a text of the catalog has it.
 fn kept_name(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Name {
@@ -28,7 +28,7 @@ fn kept_name(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Name {
 
 /// The default of a column that takes its numbers from a sequence.
 pub(super) fn numbers_of(catalog: &Catalog, sequence: &Sequence) -> String {
-    let name = spelled(&kept_name(catalog, sequence.namespace, &sequence.name));
+    let name = kept_name(catalog, sequence.namespace, &sequence.name).in_sql();
     format!("nextval('{}'::regclass)", name.replace('\'', "''"))
 }
 

@@ -1,6 +1,7 @@
 //! Sequences: numbers that are given once, and columns that take theirs from one.
 //!
-//! A number is given without regard to transactions: what is rolled back leaves a gap, as in PostgreSQL. Numbers are reserved in
+//! A number is given without regard to transactions: what is rolled back leaves a gap, as in PostgreSQL. A new beginning (RESTART) is a
+//! definition of the transaction, as there: from then on its numbers come from another counter ([`Beginning`]). Numbers are reserved in
 //! `_catalog`, [`RESERVED`] at a time or as many as one statement takes, before the first of them is given ([`Engine::numbers`]); so a
 //! crash skips numbers and never gives one twice, and a sequence costs an fsync for every few rows, not for each.
 //!
@@ -26,8 +27,8 @@ use super::recovery::catalog_event;
 use super::rename::numbers_of;
 use super::session::Session;
 use crate::catalog::{
-    CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Privileges, Relation, RelationId, RoleId, Scope, Sequence, TypeKind,
-    UserType,
+    Beginning, CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Privileges, Relation, RelationId, RoleId, Scope, Sequence,
+    TypeKind, UserType,
 };
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -52,7 +53,7 @@ pub struct Counter {
 
 /// The number after `last`. Errors: 2200H past the end of a sequence that does not cycle.
 fn after(sequence: &Sequence, last: Option<i64>) -> Result<i64> {
-    let Some(last) = last else { return Ok(sequence.start) };
+    let Some(last) = last else { return Ok(sequence.first()) };
     let next = last.checked_add(sequence.increment).filter(|n| (sequence.min..=sequence.max).contains(n));
     let ascending = sequence.increment > 0;
     match next {
@@ -77,8 +78,8 @@ impl Engine {
     /// The next `count` numbers of a sequence. Errors: 2200H at its end, and those of the log.
     pub(super) async fn numbers(&self, sequence: &Sequence, count: usize) -> Result<Vec<i64>> {
         let mut counters = self.counters.lock().await;
-        let counter = counters.entry(sequence.id).or_insert_with(|| {
-            let reserved = self.catalog().sequences.reserved(sequence.id);
+        let counter = counters.entry(sequence.counter()).or_insert_with(|| {
+            let reserved = self.catalog().sequences.reserved(sequence.counter());
             Counter { last: reserved, reserved }
         });
         let mut given = Vec::with_capacity(count);
@@ -87,7 +88,7 @@ impl Engine {
             if !is_reserved(sequence, counter, next) {
                 let wanted = RESERVED.max((count - given.len()) as i64) - 1;
                 let far = next.saturating_add(sequence.increment.saturating_mul(wanted)).clamp(sequence.min, sequence.max);
-                self.reserve(sequence.id, far).await?;
+                self.reserve(sequence.counter(), far).await?;
                 counter.reserved = Some(far);
             }
             counter.last = Some(next);
@@ -96,17 +97,16 @@ impl Engine {
         Ok(given)
     }
 
-    /// Sets a sequence: `last` is as if it had just been given; `None` for a sequence that begins.
-    pub(super) async fn set_sequence(&self, sequence: &Sequence, last: Option<i64>) -> Result<()> {
+    /// Sets a sequence: `last` is as if it had just been given.
+    async fn set_sequence(&self, sequence: &Sequence, last: i64) -> Result<()> {
         let mut counters = self.counters.lock().await;
-        let reserved = last.unwrap_or(sequence.start.saturating_sub(sequence.increment));
-        self.reserve(sequence.id, reserved).await?;
-        counters.insert(sequence.id, Counter { last: last.or(Some(reserved)), reserved: Some(reserved) });
+        self.reserve(sequence.counter(), last).await?;
+        counters.insert(sequence.counter(), Counter { last: Some(last), reserved: Some(last) });
         Ok(())
     }
 
-    async fn reserve(&self, id: RelationId, last: i64) -> Result<()> {
-        let batches = vec![(CATALOG_LOG, catalog_event(&Change::Reserve(id, last))?)];
+    async fn reserve(&self, counter: RelationId, last: i64) -> Result<()> {
+        let batches = vec![(CATALOG_LOG, catalog_event(&Change::Reserve(counter, last))?)];
         self.log.append(Append { batches, sync: true }).await.map(|_| ())
     }
 }
@@ -180,7 +180,7 @@ impl Session {
     ) -> Result<Sequence> {
         let (ty, id) = (PgType::Int8.to_string(), self.engine.new_id());
         let (start, increment, min, max, role) = (1, 1, 1, i64::MAX, self.role());
-        let base = Sequence { id, name, namespace, ty, start, increment, min, max, cycle: false, owner, role };
+        let base = Sequence { id, name, namespace, ty, start, increment, min, max, cycle: false, owner, role, begun: None };
         with_options(base, true, options)
     }
 
@@ -219,11 +219,29 @@ impl Session {
             Some(None) => altered.owner = None,
             None => {}
         }
-        if let Some(restart) = options.restart {
-            let first = restart.unwrap_or(altered.start);
-            self.engine.set_sequence(&altered, first.checked_sub(altered.increment)).await?;
+        if let Some(first) = options.restart {
+            return self.begin_sequence(altered, first);
+        }
+        if options.start.is_some() {
+            // It is that of beginnings to come.
+            altered.begun.get_or_insert(Beginning { counter: sequence.id, first: sequence.start });
         }
         self.stage(Change::PutSequence(altered), vec![])
+    }
+
+    /// Lets a sequence begin anew, with `first` or its start. The caller has called [`Session::define`]. Errors: 22023.
+    pub(super) fn begin_sequence(&mut self, sequence: Sequence, first: Option<i64>) -> Result<()> {
+        let first = first.unwrap_or(sequence.start);
+        for (beyond, word, end, limit) in
+            [(first < sequence.min, "less", "MINVALUE", sequence.min), (first > sequence.max, "greater", "MAXVALUE", sequence.max)]
+        {
+            if beyond {
+                let message = format!("RESTART value ({first}) cannot be {word} than {end} ({limit})");
+                return Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
+            }
+        }
+        let begun = Some(Beginning { counter: self.engine.new_id(), first });
+        self.stage(Change::PutSequence(Sequence { begun, ..sequence }), vec![])
     }
 
     /// DROP SEQUENCE. Errors: 42P01, 3F000, 2BP01 where a column's default takes numbers from it.
@@ -443,7 +461,7 @@ impl Function {
                         return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, text));
                     }
                     let last = if called { to } else { to.saturating_sub(sequence.increment) };
-                    futures::executor::block_on(engine.set_sequence(&sequence, Some(last)))?;
+                    futures::executor::block_on(engine.set_sequence(&sequence, last))?;
                     if called {
                         self.source.drawn.lock().note(sequence.id, to);
                     }
@@ -535,6 +553,7 @@ mod tests {
             max: i64::MAX,
             cycle: false,
             owner: None,
+            begun: None,
             role: BOOTSTRAP,
         };
         with_options(base, true, &options)

@@ -22,6 +22,7 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
 use super::text_io;
 use crate::data::PgType;
+use crate::data::decode::ColumnBuilder;
 use crate::error::{Error, Result, code};
 
 /// The cast's name as a function.
@@ -36,13 +37,15 @@ pub struct PgCast {
     /// The type of its argument, where its field does not tell all of it: an enumeration.
     source: Option<PgType>,
     target: PgType,
+    /// What is too long is refused, and not cut.
+    assigned: bool,
     signature: Signature,
 }
 
 impl PgCast {
     /// A cast to `target`.
     pub fn new(target: PgType) -> Self {
-        PgCast { source: None, target, signature: Signature::any(1, Volatility::Immutable) }
+        PgCast { source: None, target, assigned: false, signature: Signature::any(1, Volatility::Immutable) }
     }
 
     /// A cast of values of `source` to `target`.
@@ -50,7 +53,7 @@ impl PgCast {
         // DataFusion prints constants, and has no text for a list of an enumeration's values: a cast to one is not computed beforehand.
         let lists = matches!(target, PgType::Array(_)) && target.is_of_enum();
         let volatility = if lists { Volatility::Volatile } else { Volatility::Immutable };
-        PgCast { source: Some(source), target, signature: Signature::any(1, volatility) }
+        PgCast { source: Some(source), target, assigned: false, signature: Signature::any(1, volatility) }
     }
 
     /// The type that it casts from, if it was told.
@@ -96,7 +99,7 @@ impl ScalarUDFImpl for PgCast {
         };
         let array = value.to_array(1)?;
         let source = self.source.clone().unwrap_or_else(|| PgType::of(field));
-        let result = cast_array(&array, &source, &self.target)?;
+        let result = if self.assigned { read_back(&array, &source, &self.target) } else { cast_array(&array, &source, &self.target) }?;
         match value {
             ColumnarValue::Array(_) => Ok(ColumnarValue::Array(result)),
             ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
@@ -122,6 +125,30 @@ pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transfor
 
 fn call(expr: Expr, target: PgType) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(PgCast::new(target))), vec![expr]))
+}
+
+/// What becomes of a value that is put into a column of varchar(n) or char(n), or of an array of them.
+pub fn assignment(expr: Expr, target: PgType) -> Expr {
+    let cast = PgCast { assigned: true, ..PgCast::new(target) };
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(cast)), vec![expr]))
+}
+
+/// A text literal of no type as what it is beside a value of this type, where DataFusion would take it for something else, or read it
+/// otherwise. Errors: 22P02, 22007.
+pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return Ok(None) };
+    Ok(match ty {
+        ty if PgType::of_arrow(ty).is_of_enum() => None,
+        DataType::Boolean
+        | DataType::FixedSizeBinary(16)
+        | DataType::Binary
+        | DataType::Interval(_)
+        | DataType::Timestamp(_, None)
+        | DataType::List(_) => Some(Expr::Literal(text_io::parse(&PgType::of_arrow(ty), text)?, None)),
+        // The session's time zone has a say, which is put around the cast.
+        DataType::Timestamp(..) => Some(call(literal.clone(), PgType::Timestamptz)),
+        _ => None,
+    })
 }
 
 /// An implicit cast between numeric types.
@@ -250,6 +277,22 @@ fn normal(array: &ArrayRef) -> Result<ArrayRef> {
 /// Every value as PostgreSQL prints it.
 pub fn printed(array: &ArrayRef, source: &PgType) -> Result<StringViewArray> {
     (0..array.len()).map(|row| text_io::print(array.as_ref(), row, source)).collect()
+}
+
+/// The values as what their texts would be, given for a column of the type. Errors: 22001.
+fn read_back(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+    let mut builder = ColumnBuilder::new(target, array.len());
+    let array = match source {
+        PgType::Bpchar(_) if !matches!(target, PgType::Bpchar(_)) => trimmed(&normal(array)?),
+        _ => normal(array)?,
+    };
+    for text in &printed(&array, source)? {
+        match text {
+            Some(text) => builder.append_text(text)?,
+            None => builder.append_null(),
+        }
+    }
+    Ok(builder.finish())
 }
 
 fn through_text(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {

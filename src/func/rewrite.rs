@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
@@ -30,6 +30,7 @@ use super::cast;
 use super::enums;
 use super::length;
 use super::scalar::define::Function;
+use super::scalar::{arrays, bytes};
 use super::text_io;
 use crate::data::{Enums, PgType};
 use crate::error::{Error, code};
@@ -120,10 +121,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             None => Ok(Transformed::no(Expr::Literal(value, None))),
         },
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
-        Expr::ScalarFunction(call) => Ok(match Function::settled(&call) {
-            Some(func) => Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })),
-            None => Transformed::no(Expr::ScalarFunction(call)),
-        }),
+        Expr::ScalarFunction(call) => called(call, schema),
         Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {
@@ -131,7 +129,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         }
         Expr::Negative(inner) => Ok(Transformed::yes(arith::negate(*inner))),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-            let [left, right] = alike([*left, *right], schema)?;
+            let [left, right] = by_order(op, alike([*left, *right], schema)?, schema)?;
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
         }
         Expr::Between(Between { expr, negated, low, high }) => {
@@ -144,11 +142,34 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
         }
+        Expr::Like(like) if like.escape_char.is_none() && is_bytes(&like.expr, schema) => like_of_bytes(like, schema),
         Expr::Case(mut case) => {
             case_literals(&mut case, schema)?;
             Ok(Transformed::yes(Expr::Case(case)))
         }
         other => Ok(Transformed::no(other)),
+    }
+}
+
+fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    if let Some(func) = Function::settled(&call) {
+        return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })));
+    }
+    match call.name() {
+        "coalesce" | "greatest" | "least" | "nullif" => {
+            call.args = numbers_alike(call.args, schema)?;
+            Ok(Transformed::yes(Expr::ScalarFunction(call)))
+        }
+        "character_length" if call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: bytes::length(), args: call.args })))
+        }
+        // DataFusion's planner makes it of `item = ANY (list)`.
+        "array_has" => {
+            let [list, item] = call.args.as_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
+            let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args })))
+        }
+        _ => Ok(Transformed::no(Expr::ScalarFunction(call))),
     }
 }
 
@@ -166,6 +187,23 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     Ok(())
 }
 
+/// Errors: 42883 where the pattern is no bytea, and for ILIKE.
+fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let ty = like.pattern.get_type(schema)?;
+    let read = cast::read_beside(&like.pattern, &DataType::Binary)?;
+    if like.case_insensitive || read.is_none() && !matches!(ty, DataType::Binary | DataType::Null) {
+        let (not, any_case) = (if like.negated { "!" } else { "" }, if like.case_insensitive { "*" } else { "" });
+        let ty = if read.is_some() { PgType::Unknown } else { PgType::of_arrow(&ty).base() };
+        return Err(enums::no_operator(&format!("bytea {not}~~{any_case} {ty}")).into());
+    }
+    let call = bytes::bytealike().call(vec![*like.expr, read.unwrap_or(*like.pattern)]);
+    Ok(Transformed::yes(if like.negated { Expr::Not(Box::new(call)) } else { call }))
+}
+
+fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
+}
+
 fn is_comparison(op: Operator) -> bool {
     use Operator::*;
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
@@ -176,17 +214,43 @@ pub(super) fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> D
     all.try_into().map_err(|_| datafusion::common::internal_datafusion_err!("operands were lost"))
 }
 
-/// Casts operands of differing numeric types, one of them a decimal or a float, to the type PostgreSQL compares them in; intervals give
-/// their length.
-fn alike_all(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+/// Arrays of which one is to be before the other: how they are ordered, and 0.
+fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResult<[Expr; 2]> {
+    let orders = matches!(op, Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
+    let types = [left.get_type(schema)?, right.get_type(schema)?];
+    match types {
+        [DataType::List(one), DataType::List(other)] if orders && one.data_type() == other.data_type() => {
+            Ok([arrays::order().call(vec![left, right]), Expr::Literal(ScalarValue::Int32(Some(0)), None)])
+        }
+        _ => Ok([left, right]),
+    }
+}
+
+/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length.
+fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
+    if let Some(ty) = types.iter().find(|ty| !ty.is_string() && !ty.is_null()) {
+        for operand in &mut operands {
+            if let Some(read) = cast::read_beside(operand, ty)? {
+                *operand = read;
+            }
+        }
+    }
+    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
     if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
         return Ok(operands.into_iter().map(length::of).collect());
     }
+    numbers_alike(operands, schema)
+}
+
+/// Casts operands of differing numeric types, one of them a decimal or a float, to the type that PostgreSQL finds for all of them.
+fn numbers_alike(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
+    let Ok(types) = types else { return Ok(operands) };
     let numbers: Vec<&DataType> = types.iter().filter(|t| t.is_numeric()).collect();
     let plain = numbers.iter().all(|t| t.is_integer()) || numbers.windows(2).all(|w| w[0] == w[1]);
-    if plain || types.iter().any(|t| !t.is_numeric() && !t.is_null()) {
+    if numbers.is_empty() || plain || types.iter().any(|t| !t.is_numeric() && !t.is_null()) {
         return Ok(operands);
     }
     let mut common = numbers[0].clone();

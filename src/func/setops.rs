@@ -1,10 +1,12 @@
 //! EXCEPT ALL and INTERSECT ALL as operations on multisets (manual, chapter 7.4).
 //!
 //! DataFusion plans them as an anti or a semi join on all columns, which loses the counts. [`Multisets`], an analyzer rule, finds these
-//! joins and puts [`SetOperation`] in their place. A view folds that by counting. For a query [`Numbered`], an optimizer rule, numbers the
-//! equal rows of either side, `row_number() over (partition by all columns)`, as one more column to be equal in: the k-th copy of a row
-//! meets the k-th copy of the other side, so that EXCEPT ALL keeps the copies without a partner, INTERSECT ALL those with one. The joins
-//! treat NULLs as equal.
+//! joins and puts [`SetOperation`] in their place. A view folds that by counting. For a query [`Counted`], an optimizer rule, does what
+//! PostgreSQL does: it counts how often each row comes from either side of a UNION ALL, and repeats it as often as it is left. So it
+//! reads both sides whatever is in them, as a view must, and an expression that errs does so in both; a join skips a side where the
+//! other is empty.
+//!
+//! Without ALL the left side is made distinct first: one copy of each row, of which one or none is left by the same rule.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,18 +14,16 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, DFSchemaRef, JoinConstraint, JoinType, NullEquality, Result as DfResult, internal_err};
-use datafusion::functions_window::row_number::row_number_udwf;
-use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::common::{Column, DFSchemaRef, JoinType, NullEquality, Result as DfResult, ScalarValue, internal_err};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::functions_nested::expr_fn::array_repeat;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
-use datafusion::logical_expr::{
-    Cast, Distinct, Expr, ExprFunctionExt, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore,
-    WindowFunctionDefinition,
-};
+use datafusion::logical_expr::{Cast, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit, when};
 use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// Name of the hidden column that numbers equal rows.
-const COPY: &str = "__copy";
+/// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
+const SIDES: [&str; 2] = ["__left", "__right"];
+const COPIES: &str = "__copies";
 
 /// EXCEPT ALL or INTERSECT ALL of two plans whose columns have the same types.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,21 +88,15 @@ pub fn is_set_operation(join: &Join) -> bool {
 
 fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     match plan {
-        // Without ALL the left side is made distinct first: one copy of each row, so the plain join is right.
-        LogicalPlan::Join(join) if is_set_operation(&join) && !is_distinct(&join.left) => {
+        LogicalPlan::Join(join) if is_set_operation(&join) => {
             let (left, right) = alike(&join.left, &join.right)?;
             let node = SetOperation { left, right, intersect: join.join_type == JoinType::LeftSemi };
-            Ok(Transformed::yes(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
+            let node = LogicalPlan::Extension(Extension { node: Arc::new(node) });
+            // IN looks for the one expression of a subquery, and finds it in a projection only.
+            let columns: Vec<Expr> = node.schema().columns().into_iter().map(Expr::Column).collect();
+            LogicalPlanBuilder::from(node).project(columns)?.build().map(Transformed::yes)
         }
         other => Ok(Transformed::no(other)),
-    }
-}
-
-fn is_distinct(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Distinct(Distinct::All(_)) => true,
-        LogicalPlan::SubqueryAlias(alias) => is_distinct(&alias.input),
-        _ => false,
     }
 }
 
@@ -130,11 +124,11 @@ fn alike(left: &LogicalPlan, right: &LogicalPlan) -> DfResult<(LogicalPlan, Logi
 
 /// The optimizer rule for queries; see the head of this module.
 #[derive(Debug)]
-pub struct Numbered;
+pub struct Counted;
 
-impl OptimizerRule for Numbered {
+impl OptimizerRule for Counted {
     fn name(&self) -> &str {
-        "numbered_multisets"
+        "counted_multisets"
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {
@@ -151,29 +145,33 @@ impl OptimizerRule for Numbered {
             _ => None,
         };
         match operation {
-            Some(operation) => Ok(Transformed::yes(joined(operation)?)),
+            Some(operation) => Ok(Transformed::yes(counted(operation)?)),
             None => Ok(Transformed::no(plan)),
         }
     }
 }
 
-fn joined(operation: &SetOperation) -> DfResult<LogicalPlan> {
-    let output: Vec<Expr> = operation.left.schema().columns().into_iter().map(Expr::Column).collect();
-    let (left, right) = (numbered(&operation.left)?, numbered(&operation.right)?);
-    let columns = |plan: &LogicalPlan| plan.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
-    let on = columns(&left).into_iter().zip(columns(&right)).collect();
-    let kind = if operation.intersect { JoinType::LeftSemi } else { JoinType::LeftAnti };
-    let (left, right) = (Arc::new(left), Arc::new(right));
-    let joined = Join::try_new(left, right, on, None, kind, JoinConstraint::On, NullEquality::NullEqualsNull, false)?;
-    LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(output)?.build()
-}
-
-fn numbered(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
-    let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let number = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);
-    let number = Expr::from(number).partition_by(columns.clone()).build()?;
-    let windowed = LogicalPlanBuilder::from(plan.clone()).window(vec![number])?.build()?;
-    let last = windowed.schema().columns().pop().unwrap_or_else(|| Column::from_name(COPY));
-    let renamed = columns.into_iter().chain([Expr::Column(last).alias(COPY)]);
-    LogicalPlanBuilder::from(windowed).project(renamed)?.build()
+fn counted(operation: &SetOperation) -> DfResult<LogicalPlan> {
+    let hidden = |name: &str| Expr::Column(Column::from_name(name));
+    let columns: Vec<String> = (0..operation.left.schema().fields().len()).map(|i| format!("__{i}")).collect();
+    let of_side = |plan: &LogicalPlan, side: usize| {
+        let named = plan.schema().columns().into_iter().zip(&columns).map(|(column, name)| Expr::Column(column).alias(name));
+        let mark = |i: usize| lit(ScalarValue::Boolean((i == side).then_some(true))).alias(SIDES[i]);
+        LogicalPlanBuilder::from(plan.clone()).project(named.chain([mark(0), mark(1)]).collect::<Vec<_>>())
+    };
+    let keys = columns.iter().map(|name| hidden(name));
+    let counts = SIDES.map(|side| count(hidden(side)).alias(side));
+    let counted = of_side(&operation.left, 0)?.union(of_side(&operation.right, 1)?.build()?)?.aggregate(keys.clone(), counts)?;
+    let [left, right] = SIDES.map(hidden);
+    let (stays, copies) = match operation.intersect {
+        true => {
+            let fewer = when(left.clone().lt(right.clone()), left.clone()).otherwise(right.clone())?;
+            (left.gt(lit(0i64)).and(right.gt(lit(0i64))), fewer)
+        }
+        false => (left.clone().gt(right.clone()), left - right),
+    };
+    let repeated = keys.clone().chain([array_repeat(lit(true), copies).alias(COPIES)]);
+    let output =
+        operation.left.schema().columns().into_iter().zip(keys).map(|(column, key)| key.alias_qualified(column.relation, column.name));
+    counted.filter(stays)?.project(repeated.collect::<Vec<_>>())?.unnest_column(COPIES)?.project(output.collect::<Vec<_>>())?.build()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray, new_null_array};
+use arrow::array::{Array, AsArray, StringViewArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Float64Type, IntervalMonthDayNanoType};
 use async_trait::async_trait;
@@ -70,7 +70,7 @@ impl ScalarUDFImpl for Sleep {
             _ => false,
         };
         if fits {
-            return Ok(DataType::Null);
+            return Ok(PgType::Void.arrow());
         }
         let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).to_string()).collect();
         let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {}({}) does not exist", self.name, names.join(", ")));
@@ -93,6 +93,7 @@ impl AsyncScalarUDFImpl for Sleep {
         for seconds in self.seconds(&args)? {
             tokio::time::sleep(Self::duration(seconds)?).await;
         }
-        Ok(ColumnarValue::Array(new_null_array(&DataType::Null, args.number_rows)))
+        let nothing = StringViewArray::from_iter_values(std::iter::repeat_n("", args.number_rows));
+        Ok(ColumnarValue::Array(Arc::new(nothing)))
     }
 }

@@ -8,7 +8,8 @@
 //! 3. `intervals` reads interval literals, and `windows` spells TUMBLE, HOP and SESSION out, both at the end of parsing: the text of a view
 //!    keeps them.
 //!    `inference` reads what ON CONFLICT names.
-//!    `nested_joins` puts in parentheses that sqlparser needs, and `misspelt` hints at keywords in errors.
+//!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, and `misspelt`
+//!    hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
@@ -26,6 +27,7 @@ pub mod hidden;
 mod identity;
 mod inference;
 mod intervals;
+mod keyword_names;
 pub mod ksql;
 pub mod locate;
 mod locking;

@@ -12,6 +12,7 @@ use super::fold_name;
 use super::identity;
 use super::inference;
 use super::intervals;
+use super::keyword_names;
 use super::locking;
 use super::misspelt;
 use super::nested_joins;
@@ -93,7 +94,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = inference::spelled(tokens);
+    let tokens = keyword_names::spelled(inference::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }

@@ -64,12 +64,6 @@ pub fn read_name(text: &str) -> Option<Name> {
     Some(Name { schema: parts.pop(), name })
 }
 
-/// The name as a text that [`read_name`] reads.
-pub fn spelled(name: &Name) -> String {
-    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", ident(schema)));
-    format!("{schema}{}", ident(&name.name))
-}
-
 fn edited(sql: &str, what: What<'_>) -> Result<String> {
     let query = written_query(sql)?;
     let mut finder = Finder { sql, what, open: vec![], edits: vec![] };
@@ -157,7 +151,7 @@ impl Finder<'_> {
             }
             What::Rename(renamed) => {
                 if let Some(new) = renamed(&name) {
-                    self.edits.push((start, end, format!("'{}'", put(spelled(&new)))));
+                    self.edits.push((start, end, format!("'{}'", put(new.in_sql()))));
                 }
             }
             What::Qualify(..) => {}

@@ -324,6 +324,17 @@ impl Statement {
             _ => false,
         }
     }
+
+    /// True for statements that begin or end a transaction, or a part of one, or say how it goes: what runs within one statement of
+    /// another takes none of them.
+    pub fn controls_transaction(&self) -> bool {
+        use Statement as S;
+        match self {
+            S::Begin(_) | S::Commit { .. } | S::Rollback { .. } | S::Savepoint(_) | S::Release(_) | S::RollbackTo(_) => true,
+            S::SetTransaction { session, .. } => !session,
+            _ => false,
+        }
+    }
 }
 
 /// What BEGIN and SET TRANSACTION say of a transaction; `None` for what they do not say.

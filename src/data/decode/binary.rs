@@ -58,7 +58,6 @@ impl ColumnBuilder {
             Values::Interval(b) => b.append_value(interval(fixed(ty, bytes)?)?),
             Values::Text(_) | Values::Json(_) | Values::Enum(..) => return self.append_binary_text(bytes),
             Values::List(list) => return list.append_binary(bytes),
-            Values::Void(n) => *n += 1,
         }
         Ok(())
     }

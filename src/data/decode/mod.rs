@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
 pub(crate) use scalar::invalid_utf8;
@@ -33,7 +33,6 @@ pub struct ColumnBuilder {
 
 /// The Arrow builder of each kind of type.
 enum Values {
-    Void(usize),
     Bool(BooleanBuilder),
     Int2(Int16Builder),
     Int4(Int32Builder),
@@ -116,7 +115,6 @@ impl ColumnBuilder {
             Values::Interval(b) => b.append_value(datetime::parse_interval(text)?),
             Values::Enum(b, ty) => b.append_value(ty.rank(text)?),
             Values::List(list) => return list.append_text(text),
-            Values::Void(n) => *n += 1,
         }
         Ok(())
     }
@@ -203,6 +201,3 @@ pub fn parse_binary(ty: &PgType, bytes: &[u8]) -> Result<ScalarValue> {
     builder.append_binary(bytes)?;
     Ok(ScalarValue::try_from_array(&builder.finish(), 0)?)
 }
-
-/// The Arrow type of NULLs of a type that has no values.
-const VOID: DataType = DataType::Null;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use arrow::array::*;
 use datafusion::common::ScalarValue;
 
-use super::{ColumnBuilder, Items, VOID, Values};
+use super::{ColumnBuilder, Items, Values};
 use crate::data::encode::{Style, cell_text};
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
-/// Runs one expression for every builder but those of lists and void.
+/// Runs one expression for every builder but that of lists.
 macro_rules! each {
-    ($values:expr, $b:ident => $body:expr, list $list:ident => $on_list:expr, void $n:ident => $on_void:expr) => {
+    ($values:expr, $b:ident => $body:expr, list $list:ident => $on_list:expr) => {
         match $values {
             Values::Bool($b) => $body,
             Values::Int2($b) => $body,
@@ -34,7 +34,6 @@ macro_rules! each {
             Values::Interval($b) => $body,
             Values::Enum($b, _) => $body,
             Values::List($list) => $on_list,
-            Values::Void($n) => $on_void,
         }
     };
 }
@@ -72,9 +71,8 @@ impl Values {
                 let items = ColumnBuilder::new(item, n);
                 Values::List(Box::new(Items { items, offsets: vec![0], nulls: NullBufferBuilder::new(n) }))
             }
-            PgType::Void => Values::Void(0),
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => text_builder(n),
-            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) => text_builder(n),
+            PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) | PgType::Void => text_builder(n),
         }
     }
 
@@ -82,7 +80,7 @@ impl Values {
         each!(self, b => Arc::new(b.finish()), list l => match ty {
             PgType::Array(item) => l.finish(item),
             other => l.finish(other),
-        }, void n => new_null_array(&VOID, std::mem::take(n)))
+        })
     }
 }
 
@@ -96,12 +94,12 @@ impl ColumnBuilder {
         each!(&mut self.values, b => b.append_null(), list l => {
             l.offsets.push(l.offsets.last().copied().unwrap_or(0));
             l.nulls.append_null();
-        }, void n => *n += 1)
+        })
     }
 
     /// Number of values appended since it was made or finished.
     pub fn len(&self) -> usize {
-        each!(&self.values, b => b.len(), list l => l.offsets.len() - 1, void n => *n)
+        each!(&self.values, b => b.len(), list l => l.offsets.len() - 1)
     }
 
     /// True if nothing was appended.

@@ -16,7 +16,7 @@ impl Column {
             return Ok(());
         }
         match &self.values {
-            Values::Null | Values::Void => {}
+            Values::Null => {}
             Values::Bool(a) => out.put_u8(u8::from(a.value(row))),
             Values::Int2(a) => out.put_i16(a.value(row)),
             Values::Int4(a) => out.put_i32(a.value(row)),

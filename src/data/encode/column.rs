@@ -27,8 +27,6 @@ pub struct Column {
 /// The arrays that the encoder writes; all others are cast to one of them.
 pub(super) enum Values {
     Null,
-    /// A function that returns void: the empty text, not NULL.
-    Void,
     Bool(BooleanArray),
     Int2(Int16Array),
     Int4(Int32Array),
@@ -94,9 +92,6 @@ pub(super) enum TextKind {
 impl Column {
     /// Looks at an array that is to be shown as `ty`. Errors: 42804 if that cannot be.
     pub fn new(array: &ArrayRef, ty: &PgType) -> Result<Column> {
-        if matches!(ty, PgType::Void) {
-            return Ok(Column { values: Values::Void, nulls: None, as_text: false });
-        }
         if let PgType::Enum(of) = ty
             && EnumType::of_arrow(array.data_type()).is_some()
         {
@@ -132,7 +127,7 @@ impl Column {
     /// Appends the text of a cell that is not NULL.
     pub fn put_text<B: BufMut>(&self, row: usize, style: &Style, out: &mut B) {
         match &self.values {
-            Values::Null | Values::Void => {}
+            Values::Null => {}
             Values::Bool(a) => out.put_u8(if a.value(row) { b't' } else { b'f' }),
             Values::Int2(a) => put_integer(i64::from(a.value(row)), out),
             Values::Int4(a) => put_integer(i64::from(a.value(row)), out),

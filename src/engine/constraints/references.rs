@@ -12,7 +12,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches, filter_record_batch, not};
 
 use super::{about, key_of, places};
-use crate::catalog::{Action, Catalog, Constraint, ForeignKey, Relation, RelationId, Rule};
+use crate::catalog::{Action, Catalog, Change, Constraint, ForeignKey, Relation, RelationId, Rule};
 use crate::engine::dml::change::{Located, whole};
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
 use crate::engine::dml::returning::in_memory;
@@ -208,6 +208,30 @@ impl Session {
         rows_among(relation, &rows, &RowKeys::Columns(identity), &identities(relation, &events)).map(Some)
     }
 
+    /// Takes away foreign keys that rest on what is dropped, a table or an index, as it is called. Errors: 2BP01 without `cascade`.
+    pub(in crate::engine) fn drop_foreign_keys<'a>(
+        &mut self,
+        on: &str,
+        keys: impl Iterator<Item = Referring<'a>>,
+        cascade: bool,
+    ) -> Result<()> {
+        for (child, constraint, _) in keys {
+            let told = format!("constraint {} on table {}", constraint.name, child.name);
+            if !cascade {
+                let message = format!("cannot drop {on} because other objects depend on it");
+                return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                    .detail(format!("{told} depends on {on}"))
+                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+            self.notice("NOTICE", Error::new(code::SUCCESS, format!("drop cascades to {told}")));
+            // It may have lost another one already.
+            let mut altered = self.catalog().by_id(child.id).unwrap_or(child).as_ref().clone();
+            altered.constraints.retain(|c| c.id != constraint.id);
+            self.stage(Change::Alter(altered), vec![])?;
+        }
+        Ok(())
+    }
+
     // Deferred rules ---------------------------------------------------------------------------------------------------------
 
     pub(super) fn is_deferred(&self, foreign: &ForeignKey, name: &str) -> bool {
@@ -277,8 +301,11 @@ fn same_values(values: ArrayRef, relation: &Relation, column: usize) -> Result<O
     Ok(if whole { Some(cast(&values, &ty)?) } else { None })
 }
 
-/// The tables whose rows refer to rows of `parent`, with the rules that say so.
-pub fn referring(catalog: &Catalog, parent: RelationId) -> impl Iterator<Item = (&Arc<Relation>, &Constraint, &ForeignKey)> {
+/// A table whose rows refer to others, with the rule that says so.
+pub type Referring<'a> = (&'a Arc<Relation>, &'a Constraint, &'a ForeignKey);
+
+/// The tables whose rows refer to rows of `parent`.
+pub fn referring(catalog: &Catalog, parent: RelationId) -> impl Iterator<Item = Referring<'_>> {
     let of = |r| move |c| foreign_key(c).map(|f| (r, c, f));
     catalog.relations().flat_map(move |r| r.constraints.iter().filter_map(of(r))).filter(move |(_, _, f)| f.parent == parent)
 }

@@ -6,6 +6,7 @@ use crate::catalog::{Column, Relation};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::error::{Error, Result, code};
+use crate::func::cast;
 use crate::plan::result_types;
 
 pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
@@ -58,10 +59,14 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     for (i, from) in schema.columns().into_iter().enumerate() {
         let column = datafusion::logical_expr::Expr::Column(from);
         expressions.push(match wanted.get(i) {
-            Some(to) if to.ty.arrow() != *schema.field(i).data_type() => {
+            Some(to) if to.ty.arrow() != *schema.field(i).data_type() || to.ty.has_length() && planned.columns[i].ty != to.ty => {
                 let unknown = result_types::is_unknown(&planned.plan, i);
                 check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
-                datafusion::logical_expr::cast(column, to.ty.arrow()).alias(format!("column{i}"))
+                let value = match to.ty.has_length() {
+                    true => cast::assignment(column, to.ty.clone()),
+                    false => datafusion::logical_expr::cast(column, to.ty.arrow()),
+                };
+                value.alias(format!("column{i}"))
             }
             _ => column.alias(format!("column{i}")),
         });

@@ -1,7 +1,6 @@
 //! TRUNCATE: the rows of tables are deleted, of all of them or of none, and numbering begins anew where that is asked for.
 //!
-//! Deletions are events, so it costs what DELETE costs. A sequence that begins anew does so at once, as with ALTER SEQUENCE: ROLLBACK gives
-//! the rows back, and the numbers go on from the beginning.
+//! Deletions are events, so it costs what DELETE costs. A sequence begins anew as by ALTER SEQUENCE, in the same transaction.
 
 use std::sync::Arc;
 
@@ -16,10 +15,20 @@ use crate::sql::statement::{Change, Truncate};
 impl Session {
     /// Errors: 0A000 for a table that others refer to, which are not truncated with it.
     pub(in crate::engine) async fn truncate(&mut self, statement: &Truncate) -> Result<Response> {
+        let alone = self.transaction.is_none() && statement.restart_identity;
+        if alone {
+            self.begin_alone();
+        }
+        let done = self.truncate_within(statement).await;
+        if alone { self.end_alone(done).await } else { done }
+    }
+
+    async fn truncate_within(&mut self, statement: &Truncate) -> Result<Response> {
         let relations = self.truncated(&statement.tables, statement.cascade)?;
         let catalog = self.catalog();
         let mut numbering = Vec::new();
         if statement.restart_identity {
+            self.define().await?;
             numbering.extend(relations.iter().flat_map(|relation| catalog.sequences.owned_by(relation.id)).cloned());
             numbering.iter().try_for_each(|sequence| self.must_own_sequence(sequence))?;
         }
@@ -47,8 +56,8 @@ impl Session {
         if !events.is_empty() {
             self.append(events).await?;
         }
-        for sequence in &numbering {
-            self.engine.set_sequence(sequence, sequence.start.checked_sub(sequence.increment)).await?;
+        for sequence in numbering {
+            self.begin_sequence(sequence.as_ref().clone(), None)?;
         }
         if let Some(transaction) = &mut self.transaction {
             relations.iter().for_each(|relation| transaction.renew(relation.id));

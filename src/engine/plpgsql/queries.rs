@@ -22,7 +22,16 @@ use crate::sql::plpgsql::bind::{self, Variables};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
 use crate::sql::statement::Statement as Sql;
 
-/// A statement of a body that was planned before.
+/// What a statement that was planned before is known by.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) enum SiteKey {
+    /// Its number in the body.
+    Numbered(usize),
+    /// Its text: it is one of our own making.
+    Own(String),
+}
+
+/// A statement that was planned before.
 pub(super) struct Site {
     prepared: Arc<Prepared>,
     /// What its parameters are.
@@ -131,23 +140,24 @@ impl Run<'_> {
         for value in &dynamic.using {
             values.push(self.value(value).await?);
         }
-        self.text(&text, values).await
-    }
-
-    /// Runs a text with parameters.
-    async fn text(&mut self, text: &str, values: Vec<Cell>) -> Result<Outcome> {
-        let statement = parse(text)?;
-        if ends_transaction(&statement) {
+        let statement = parse(&text)?;
+        if statement.controls_transaction() {
             return Err(super::unsupported("EXECUTE of transaction commands is not implemented", "Use a block with an EXCEPTION clause."));
         }
         let types: Vec<Option<PgType>> = values.iter().map(|cell| Some(cell.ty.clone())).collect();
-        let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &types)).await?);
+        let prepared = Arc::new(Box::pin(self.session.plan_parsed(&text, statement, &types)).await?);
         self.execute(&prepared, values).await
     }
 
     /// The rows of a query of our own making.
     pub(super) async fn asked(&mut self, text: &str, values: Vec<Cell>) -> Result<Answer> {
-        match Box::pin(self.text(text, values)).await? {
+        let (key, types) = (SiteKey::Own(text.to_string()), types_of(&values));
+        let known = self.site(&key).filter(|site| site.types == types).map(|site| site.prepared.clone());
+        let prepared = match known {
+            Some(prepared) => prepared,
+            None => self.plan(key, text, parse(text)?, vec![], types).await?,
+        };
+        match Box::pin(self.execute(&prepared, values)).await? {
             Outcome::Rows(answer) => Ok(answer),
             Outcome::Done(_) => Err(Error::internal("a query has rows")),
         }
@@ -199,13 +209,7 @@ impl Run<'_> {
             cell_text(&array, 0, to, &self.session.settings.style(), &mut text)?;
             return Ok(Cell { ty: to.clone(), text: shown(&array, 0, text) });
         }
-        let name = match domain {
-            Some(Name { schema: Some(schema), name }) => {
-                format!("{}.{}", crate::data::quoting::ident(schema), crate::data::quoting::ident(name))
-            }
-            Some(Name { schema: None, name }) => crate::data::quoting::ident(name).to_string(),
-            None => to.to_string(),
-        };
+        let name = domain.map_or_else(|| to.to_string(), Name::in_sql);
         let mut answer = self.asked(&format!("SELECT CAST($1 AS {name})"), vec![cell]).await?;
         let row = self.next(&mut answer).await?;
         let cell = row.and_then(|row| row.into_iter().next()).ok_or_else(|| Error::internal("a cast has a value"))?;
@@ -214,10 +218,10 @@ impl Run<'_> {
 
     /// A statement of the body with parameters in the places of variables, planned, and their values.
     async fn prepare(&mut self, id: usize, text: &str, statement: &Sql) -> Result<(Arc<Prepared>, Vec<Cell>)> {
-        let catalog = self.session.catalog();
-        if let Some(site) = self.sites.get(&id).filter(|site| Arc::ptr_eq(&site.catalog, &catalog)) {
+        let key = SiteKey::Numbered(id);
+        if let Some(site) = self.site(&key) {
             let values = self.cells(&site.places)?;
-            if values.iter().map(|cell| &cell.ty).eq(&site.types) {
+            if types_of(&values) == site.types {
                 return Ok((site.prepared.clone(), values));
             }
         }
@@ -226,11 +230,22 @@ impl Run<'_> {
         bind::statement(&mut statement, &mut binder)?;
         let places = binder.places;
         let values = self.cells(&places)?;
-        let types: Vec<PgType> = values.iter().map(|cell| cell.ty.clone()).collect();
+        let prepared = self.plan(key, text, statement, places, types_of(&values)).await?;
+        Ok((prepared, values))
+    }
+
+    /// What was planned before, if the catalog is the same.
+    fn site(&self, key: &SiteKey) -> Option<&Site> {
+        self.sites.get(key).filter(|site| Arc::ptr_eq(&site.catalog, &self.session.catalog()))
+    }
+
+    /// Plans a statement, and keeps the plan.
+    async fn plan(&mut self, key: SiteKey, text: &str, statement: Sql, places: Vec<Place>, types: Vec<PgType>) -> Result<Arc<Prepared>> {
+        let catalog = self.session.catalog();
         let declared: Vec<Option<PgType>> = types.iter().cloned().map(Some).collect();
         let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &declared)).await?);
-        self.sites.insert(id, Site { prepared: prepared.clone(), places, types, catalog });
-        Ok((prepared, values))
+        self.sites.insert(key, Site { prepared: prepared.clone(), places, types, catalog });
+        Ok(prepared)
     }
 
     fn cells(&self, places: &[Place]) -> Result<Vec<Cell>> {
@@ -261,6 +276,10 @@ impl Run<'_> {
     }
 }
 
+fn types_of(values: &[Cell]) -> Vec<PgType> {
+    values.iter().map(|cell| cell.ty.clone()).collect()
+}
+
 /// The text of a value, unless that is NULL.
 pub(super) fn shown(array: &dyn Array, row: usize, text: Vec<u8>) -> Option<String> {
     let is_null = array.is_null(row) || *array.data_type() == DataType::Null;
@@ -273,11 +292,4 @@ fn reads_as(from: &PgType, to: &PgType) -> bool {
     let is_integer = |ty: &PgType| matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8);
     let is_number = |ty: &PgType| is_integer(ty) || matches!(ty, PgType::Numeric(_) | PgType::Float8);
     is_text(from) || is_integer(from) && (is_number(to) || is_text(to)) || is_text(to) && *from != PgType::Bool
-}
-
-fn ends_transaction(statement: &Sql) -> bool {
-    matches!(
-        statement,
-        Sql::Begin(_) | Sql::Commit { .. } | Sql::Rollback { .. } | Sql::Savepoint(_) | Sql::Release(_) | Sql::RollbackTo(_)
-    )
 }

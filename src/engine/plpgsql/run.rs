@@ -6,13 +6,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::frame::{Frame, Holds, Place, Variable};
-use super::queries::{Outcome, Site};
+use super::queries::{Outcome, Site, SiteKey};
 use super::{Cell, deep};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::sql::plpgsql::{Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, Statement, Turns, What};
+use crate::sql::plpgsql::{Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, OPERAND, Statement, Turns, What};
 
 /// The savepoint at the beginning of a block: those of users have names.
 const BEGINNING: &str = "";
@@ -37,8 +37,8 @@ pub(super) struct Run<'s> {
     pub conflict: Conflict,
     /// What it is called in the CONTEXT of errors.
     name: String,
-    /// Statements planned before, by their numbers in the body.
-    pub sites: HashMap<usize, Site>,
+    /// Statements planned before.
+    pub sites: HashMap<SiteKey, Site>,
     /// Errors that are being handled, the innermost last.
     pub handled: Vec<Error>,
     /// ROW_COUNT.
@@ -252,44 +252,26 @@ impl<'s> Run<'s> {
         arms: &[(Vec<Expression>, Vec<Statement>)],
         otherwise: Option<&[Statement]>,
     ) -> Result<Flow> {
-        let operand = match operand {
-            Some(operand) => {
-                let cell = self.value(operand).await?;
-                let holds = Holds::Value { cell, domain: None };
-                self.frame.open(None);
-                Some(self.frame.declare(Variable { name: OPERAND.into(), holds, constant: true, not_null: false })?)
-            }
-            None => None,
-        };
+        let depth = self.frame.depth();
+        if let Some(operand) = operand {
+            let holds = Holds::Value { cell: self.value(operand).await?, domain: None };
+            self.frame.open(None);
+            self.frame.declare(Variable { name: OPERAND.into(), holds, constant: true, not_null: false })?;
+        }
         let mut chosen = otherwise;
-        'arms: for (values, body) in arms {
-            for value in values {
-                let fits = match operand {
-                    Some(_) => self.is_operand(value).await?,
-                    None => self.is_true(value).await?,
-                };
-                if fits {
+        'arms: for (conditions, body) in arms {
+            for condition in conditions {
+                if self.is_true(condition).await? {
                     chosen = Some(body);
                     break 'arms;
                 }
             }
         }
-        if operand.is_some() {
-            self.frame.close(self.frame.depth() - 1);
-        }
+        self.frame.close(depth);
         match chosen {
             Some(body) => self.all(body).await,
             None => Err(Error::new(code::CASE_NOT_FOUND, "case not found").hint("CASE statement is missing ELSE part.")),
         }
-    }
-
-    /// True if the operand of CASE equals a value.
-    async fn is_operand(&mut self, value: &Expression) -> Result<bool> {
-        let text = format!("\"{OPERAND}\" = ({})", value.text);
-        let crate::sql::Statement::Query(query) = crate::sql::parse(&format!("SELECT {text}"))? else {
-            return Err(Error::internal("a comparison is an expression"));
-        };
-        self.is_true(&Expression { id: value.id, text, query }).await
     }
 
     // Loops -----------------------------------------------------------------------------------------------------------------------------
@@ -483,9 +465,6 @@ impl<'s> Run<'s> {
         Ok(items)
     }
 }
-
-/// The name of the variable that holds the operand of CASE.
-const OPERAND: &str = "everfold operand";
 
 /// True if a handler takes an error. A cancel and a failed assertion are nobody's but those who name them.
 fn takes(handler: &Handler, error: &Error) -> bool {

@@ -162,7 +162,9 @@ impl Settings {
         let is_own = |name: &&String| !SETTINGS.iter().any(|s| s.0 == name.as_str());
         let mut own: Vec<&String> = values.set.keys().chain(values.start.keys()).filter(is_own).collect();
         own.dedup();
-        known.chain(own.iter().map(|name| (name.to_string(), values.get(name).unwrap_or_default().to_string(), "Set by the client.".into()))).collect()
+        known
+            .chain(own.iter().map(|name| (name.to_string(), values.get(name).unwrap_or_default().to_string(), "Set by the client.".into())))
+            .collect()
     }
 
     /// The client is to be told all that it wants to know.

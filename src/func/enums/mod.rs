@@ -484,7 +484,8 @@ fn call(expr: Expr, source: PgType, target: PgType) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(cast), vec![expr]))
 }
 
-fn no_operator(operation: &str) -> Error {
+/// The error of an operation between types that have none.
+pub(super) fn no_operator(operation: &str) -> Error {
     Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {operation}"))
         .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
 }

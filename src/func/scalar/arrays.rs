@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, new_empty_array};
+use arrow::array::make_comparator;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, new_empty_array, new_null_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute;
+use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::functions_nested::remove::array_remove_all_udf;
@@ -26,7 +27,43 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         // Not PostgreSQL's own: rewrite rules make them of `a && b` and of ARRAY(SELECT ..).
         Function::udf("pg_array_overlap", overlap_rule, overlap),
         Function::udf("pg_array_or_empty", same_rule, or_empty),
+        any(),
+        order(),
     ]
+}
+
+/// Which of two arrays comes first, by the first items that differ: below, at or above 0. A NULL among them comes last.
+pub fn order() -> Arc<ScalarUDF> {
+    Function::udf("pg_array_order", order_rule, |args, _| {
+        let order = make_comparator(args[0].as_ref(), args[1].as_ref(), SortOptions { descending: false, nulls_first: false })?;
+        let rows = each(args, |row| Ok(order(row, row) as i32))?;
+        Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+    })
+}
+
+/// `item = ANY (list)` of the list, the item, and whether it is there: unknown where it is not, but may be what a NULL stands for.
+pub fn any() -> Arc<ScalarUDF> {
+    Function::udf("pg_any", any_rule, |args, _| {
+        let (Some(lists), Some(found)) = (args[0].as_list_opt::<i32>(), args[2].as_boolean_opt()) else {
+            // An array of no type is NULL.
+            return Ok(new_null_array(&DataType::Boolean, args[0].len()));
+        };
+        let row = |i: usize| match lists.is_valid(i).then(|| lists.value(i)) {
+            None => None,
+            Some(items) if items.is_empty() => Some(false),
+            Some(_) if found.is_valid(i) && found.value(i) => Some(true),
+            Some(items) => (args[1].is_valid(i) && items.null_count() == 0).then_some(false),
+        };
+        Ok(Arc::new((0..lists.len()).map(row).collect::<BooleanArray>()))
+    })
+}
+
+fn order_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    matches!(types, [left, right] if left == right).then(|| (types.to_vec(), DataType::Int32))
+}
+
+fn any_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    (types.len() == 3).then(|| (types.to_vec(), DataType::Boolean))
 }
 
 fn dimension_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

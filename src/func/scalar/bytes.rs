@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, Int32Array, Int64Array};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +28,66 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("get_bit", |t| fixed(t, &[BYTES, BIGINT], 0, INT), get_bit),
         Function::udf("set_bit", |t| fixed(t, &[BYTES, BIGINT, INT], 0, BYTES), set_bit),
         Function::udf("bit_count", |t| fixed(t, &[BYTES], 0, BIGINT), bit_count),
+        bytealike(),
+        length(),
     ]
+}
+
+/// What `bytea LIKE bytea` is.
+pub fn bytealike() -> Arc<ScalarUDF> {
+    Function::udf(
+        "bytealike",
+        |t| fixed(&as_bytes(t), &[BYTES, BYTES], 0, DataType::Boolean),
+        |args, _| {
+            let rows = each(args, |row| is_like(args[0].as_binary::<i32>().value(row), args[1].as_binary::<i32>().value(row)))?;
+            Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
+        },
+    )
+}
+
+/// How many bytes there are, what `length(bytea)` is.
+pub fn length() -> Arc<ScalarUDF> {
+    Function::udf(
+        "bytealength",
+        |t| fixed(&as_bytes(t), &[BYTES], 0, INT),
+        |args, _| {
+            let rows = each(args, |row| Ok(args[0].as_binary::<i32>().value_length(row)))?;
+            Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+        },
+    )
+}
+
+/// `%` is any bytes, `_` any byte, and what is behind a backslash stands for itself. Errors: 22025 for a backslash at the end.
+fn is_like(value: &[u8], pattern: &[u8]) -> Result<bool> {
+    let (mut v, mut p) = (0, 0);
+    // Where the last `%` is, and the first byte that it does not take.
+    let mut any: Option<(usize, usize)> = None;
+    loop {
+        let fits = match pattern.get(p..) {
+            Some([b'%', ..]) => {
+                any = Some((p, v));
+                p += 1;
+                continue;
+            }
+            Some([b'\\']) => {
+                let message = "LIKE pattern must not end with escape character";
+                return Err(Error::new(code::INVALID_ESCAPE_SEQUENCE, message));
+            }
+            Some([b'_', ..]) if v < value.len() => Some(1),
+            Some([b'\\', byte, ..]) if value.get(v) == Some(byte) => Some(2),
+            Some([byte, ..]) if *byte != b'\\' && value.get(v) == Some(byte) => Some(1),
+            Some([]) if v == value.len() => return Ok(true),
+            _ => None,
+        };
+        match (fits, any) {
+            (Some(width), _) => (v, p) = (v + 1, p + width),
+            (None, Some((at, from))) if from < value.len() => {
+                any = Some((at, from + 1));
+                (v, p) = (from + 1, at + 1);
+            }
+            (None, _) => return Ok(false),
+        }
+    }
 }
 
 /// A literal without a type is a bytea.

@@ -1,8 +1,8 @@
 //! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
 
-mod arrays;
+pub mod arrays;
 mod buckets;
-mod bytes;
+pub mod bytes;
 mod collected;
 pub mod define;
 mod format;

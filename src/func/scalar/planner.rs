@@ -3,13 +3,13 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions::string::starts_with;
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{Like, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
 use crate::data::{EnumType, PgType};
-use crate::func::{enums, text_io};
+use crate::func::{cast as casts, enums};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl ExprPlanner for Syntax {
                 std::mem::swap(&mut expr.left, &mut expr.right);
                 "array_contains_all"
             }
+            BinaryOperator::PGLikeMatch | BinaryOperator::PGNotLikeMatch if expr.left.get_type(schema)? == DataType::Binary => {
+                let negated = expr.op == BinaryOperator::PGNotLikeMatch;
+                let like = Like::new(negated, Box::new(expr.left), Box::new(expr.right), None, false);
+                return Ok(PlannerResult::Planned(Expr::Like(like)));
+            }
             BinaryOperator::PGStartsWith => return Ok(PlannerResult::Planned(starts_with().call(vec![expr.left, expr.right]))),
             BinaryOperator::QuestionPipe => "jsonb_exists_any",
             BinaryOperator::QuestionAnd => "jsonb_exists_all",
@@ -53,7 +58,12 @@ impl ExprPlanner for Syntax {
             // A literal beside a jsonb is one; other texts are joined as text.
             BinaryOperator::StringConcat if joins_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             BinaryOperator::StringConcat => return join(expr, schema),
-            BinaryOperator::Eq | BinaryOperator::NotEq => return compared(expr, schema),
+            BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => return compared(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         match super::jsonb::operator(name).or_else(|| super::jsonb_edit::operator(name)).or_else(|| super::places::operator(name)) {
@@ -83,17 +93,15 @@ fn is_plain(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None))
 }
 
-/// `flag = 'f'`: a literal that stands beside a boolean or a uuid is read as one.
+/// `flag = 'f'`: a literal that stands beside a value of another type than text is read as one of that.
 fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
     let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
         (true, false) => (&mut expr.left, &expr.right),
         (false, true) => (&mut expr.right, &expr.left),
         _ => return Ok(PlannerResult::Original(expr)),
     };
-    let ty = other.get_type(schema)?;
-    if let (DataType::Boolean | DataType::FixedSizeBinary(16), Expr::Literal(value, _)) = (&ty, &*literal) {
-        let text = value.try_as_str().flatten().unwrap_or_default();
-        *literal = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+    if let Some(read) = casts::read_beside(literal, &other.get_type(schema)?)? {
+        *literal = read;
     }
     Ok(PlannerResult::Original(expr))
 }

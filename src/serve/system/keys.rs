@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::SystemContext;
 use super::deparse::{self, Style};
-use super::names::{CONSTRAINT, INDEX, key_name, quoted, shown, shown_expression};
+use super::names::{CONSTRAINT, INDEX, key_name, shown, shown_expression};
 use crate::catalog::{Catalog, ForeignKey, Index, IndexKey, Indexed, Relation, Rule};
 use crate::data::PgType;
 use crate::data::quoting::{ident, literal};
@@ -113,7 +113,7 @@ impl<'a> IndexEntry<'a> {
     pub fn definition(&self, context: &SystemContext, style: Style) -> String {
         let index = &self.index;
         let table = match style {
-            Style::Whole => quoted(&context.scope.name_of(self.relation)),
+            Style::Whole => context.scope.name_of(self.relation).in_sql(),
             Style::Pretty => shown(context, self.relation),
         };
         let unique = if index.unique { "UNIQUE " } else { "" };

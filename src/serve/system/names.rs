@@ -185,20 +185,14 @@ pub fn is_visible(context: &SystemContext, oid: u32) -> Option<bool> {
     }
 }
 
-/// A name as SQL text, each part quoted where it must be.
-pub fn quoted(name: &Name) -> String {
-    let schema = name.schema.as_ref().map_or(String::new(), |schema| format!("{}.", ident(schema)));
-    format!("{schema}{}", ident(&name.name))
-}
-
 /// The name of a relation as the session has to write it.
 pub fn shown(context: &SystemContext, relation: &Relation) -> String {
-    quoted(&context.scope.shown(relation.namespace, &relation.name))
+    context.scope.shown(relation.namespace, &relation.name).in_sql()
 }
 
 fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
     if let Some((namespace, name)) = class_place(context, oid) {
-        return Some(quoted(&context.scope.shown(namespace, &name)));
+        return Some(context.scope.shown(namespace, &name).in_sql());
     }
     let shape = SHAPES.iter().find(|s| s.oid == oid)?;
     Some(if is_visible(context, oid) == Some(true) { shape.name.to_string() } else { format!("{}.{}", shape.schema, shape.name) })
@@ -251,7 +245,7 @@ pub fn users_type(context: &SystemContext, oid: u32) -> Option<(&UserType, bool)
 
 /// The name of a type of a user as the session has to write it.
 pub fn shown_type(context: &SystemContext, ty: &UserType) -> String {
-    quoted(&context.scope.shown_type(ty))
+    context.scope.shown_type(ty).in_sql()
 }
 
 /// The text that stands for the name by which the catalog keeps a type of a user.

@@ -16,6 +16,7 @@ mod keys;
 mod present;
 mod queries;
 mod recursion;
+mod row_wise;
 mod series;
 mod standard;
 mod values;
@@ -40,6 +41,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
     distinct_from::regrouped,
+    row_wise::compared,
     standard::overlaps,
     casts::compared,
     casts::chained,

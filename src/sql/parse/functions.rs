@@ -172,23 +172,8 @@ impl Reader<'_> {
     }
 
     fn type_name(&mut self) -> Result<TypeName> {
-        for (word, ty) in [("record", TypeName::Record), ("void", TypeName::Void)] {
-            if self.eat(word) {
-                return Ok(ty);
-            }
-        }
-        let path_end = (0..6).find(|n| self.parser.peek_nth_token_ref(*n).token == Token::Mod);
-        if let Some(n) = path_end.filter(|n| n % 2 == 1) {
-            let start = self.parser.peek_token_ref().span.start;
-            let end = self.parser.peek_nth_token_ref(n + 1).span.end;
-            let text: String = self
-                .sql
-                .chars()
-                .skip(char_position(self.sql, start) - 1)
-                .take(char_position(self.sql, end) - char_position(self.sql, start))
-                .collect();
-            self.skip(n + 2);
-            return plpgsql::type_name(&text);
+        if let Some(ty) = plpgsql::own_type(&mut self.parser) {
+            return Ok(ty);
         }
         let ty = self.parser.parse_data_type().map_err(|e| self.refused(e))?;
         crate::sql::convert::sql_type(&ty).map(TypeName::Named)

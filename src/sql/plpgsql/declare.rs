@@ -1,7 +1,7 @@
 //! DECLARE: variables and their types.
 
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
 use super::scan::{Piece, Reader};
@@ -9,6 +9,7 @@ use super::{Declaration, Declared, TypeName};
 use crate::catalog::Name;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::sql_type;
+use crate::sql::fold_name;
 
 impl Reader<'_> {
     /// `name [CONSTANT] type [NOT NULL] [{DEFAULT | := | =} expression];`, and `name ALIAS FOR other;`
@@ -60,35 +61,44 @@ impl Reader<'_> {
         if n == 0 {
             return Err(self.unexpected());
         }
-        let last = self.piece(n - 1).word();
-        if n > 2 && self.piece(n - 2).token == Token::Mod && matches!(last.as_str(), "type" | "rowtype") {
-            let path = self.path()?;
-            self.skip(2);
-            return match (last.as_str(), path.as_slice()) {
-                ("type", _) => Ok(TypeName::Like(path)),
-                (_, [name]) => Ok(TypeName::Row(Name::bare(name.as_str()))),
-                (_, [schema, name]) => Ok(TypeName::Row(Name::qualified(schema.as_str(), name.as_str()))),
-                _ => Err(self.unexpected()),
-            };
-        }
         let here = self.unexpected();
         type_name(self.take(n)).map_err(|e| if e.fields().position.is_none() { e } else { here })
     }
 }
 
 /// The type that a text names. Errors: 42601, 42704.
-pub fn type_name(text: &str) -> Result<TypeName> {
-    if text.eq_ignore_ascii_case("record") {
-        return Ok(TypeName::Record);
-    }
-    if text.eq_ignore_ascii_case("void") {
-        return Ok(TypeName::Void);
-    }
+fn type_name(text: &str) -> Result<TypeName> {
     let refused = |_| Error::syntax(format!("syntax error at or near \"{text}\"")).at(1);
     let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(text).map_err(refused)?;
-    let ty = parser.parse_data_type().map_err(refused)?;
-    if parser.peek_token().token != Token::EOF {
-        return Err(Error::syntax(format!("syntax error at or near \"{}\"", parser.peek_token().token)).at(1));
+    let ty = match own_type(&mut parser) {
+        Some(ty) => ty,
+        None => sql_type(&parser.parse_data_type().map_err(refused)?).map(TypeName::Named)?,
+    };
+    match &parser.peek_token_ref().token {
+        Token::EOF => Ok(ty),
+        other => Err(Error::syntax(format!("syntax error at or near \"{other}\"")).at(1)),
     }
-    sql_type(&ty).map(TypeName::Named)
+}
+
+/// A type that only functions and their bodies name, if one stands next: `record`, `void`, `path%TYPE`, `relation%ROWTYPE`.
+pub fn own_type(parser: &mut Parser<'_>) -> Option<TypeName> {
+    let no = || ParserError::ParserError("another type".into());
+    let read = |parser: &mut Parser<'_>| {
+        let name = parser.parse_object_name(false)?;
+        let path: Vec<String> = name.0.iter().map(|part| part.as_ident().map(fold_name)).collect::<Option<_>>().ok_or_else(no)?;
+        if !parser.consume_token(&Token::Mod) {
+            return match path.as_slice() {
+                [word] if word == "record" => Ok(TypeName::Record),
+                [word] if word == "void" => Ok(TypeName::Void),
+                _ => Err(no()),
+            };
+        }
+        match (parser.parse_identifier()?.value.to_lowercase().as_str(), path.as_slice()) {
+            ("type", _) => Ok(TypeName::Like(path)),
+            ("rowtype", [name]) => Ok(TypeName::Row(Name::bare(name.as_str()))),
+            ("rowtype", [schema, name]) => Ok(TypeName::Row(Name::qualified(schema.as_str(), name.as_str()))),
+            _ => Err(no()),
+        }
+    };
+    parser.try_parse(read).ok()
 }

@@ -24,8 +24,11 @@ use super::statement::{SqlType, Statement as Sql};
 use crate::catalog::Name;
 
 pub use block::{body, of_condition};
-pub use declare::type_name;
+pub use declare::own_type;
 pub use function::{Body, Function, Mode, Parameter, Returns};
+
+/// The variable that holds the operand of CASE, by a name that no body gives one.
+pub const OPERAND: &str = "everfold operand";
 
 /// `[DECLARE ..] BEGIN .. [EXCEPTION ..] END`
 #[derive(Clone, Debug)]
@@ -159,7 +162,8 @@ pub enum What {
         arms: Vec<(Expression, Vec<Statement>)>,
         otherwise: Vec<Statement>,
     },
-    /// CASE of an operand or of conditions; no `otherwise` is an error where no arm fits.
+    /// CASE: an arm is for any of its conditions, which compare the variable [`OPERAND`] where there is an operand. No `otherwise` is an
+    /// error where no arm fits.
     Case {
         operand: Option<Expression>,
         arms: Vec<(Vec<Expression>, Vec<Statement>)>,

@@ -264,8 +264,13 @@ impl<'a> Reader<'a> {
 
     /// The expression of a text that begins at a byte of the body.
     pub fn expression_at(&mut self, text: String, start: usize) -> Result<Expression> {
-        match self.parsed(SELECT, &text, start)? {
-            Sql::Query(query) => Ok(Expression { id: self.number(), text, query }),
+        self.expression_behind("", text, start)
+    }
+
+    /// The expression that such a text is with another before it, which the body has not.
+    pub fn expression_behind(&mut self, before: &str, text: String, start: usize) -> Result<Expression> {
+        match self.parsed(&format!("{SELECT}{before}"), &text, start)? {
+            Sql::Query(query) => Ok(Expression { id: self.number(), text: format!("{before}{text}"), query }),
             _ => Err(Error::syntax(format!("\"{text}\" is no expression")).at(self.characters_before(start) + 1)),
         }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sqlparser::tokenizer::Token;
 
 use super::scan::{Piece, Reader};
-use super::{Dynamic, Embedded, Expression, Into, Rows, Statement, Turns, What};
+use super::{Dynamic, Embedded, Expression, Into, OPERAND, Rows, Statement, Turns, What};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::statement::Statement as Sql;
@@ -221,16 +221,28 @@ impl Reader<'_> {
         let operand = if self.word(0) == "when" { None } else { Some(self.expression_to("when")?) };
         let mut arms = Vec::new();
         while self.eat("when") {
-            let mut values = vec![self.item(&["then"])?];
-            values.extend(self.listed(&["then"])?);
+            let mut conditions = vec![self.fits(operand.is_some())?];
+            while self.eat_token(&Token::Comma) {
+                conditions.push(self.fits(operand.is_some())?);
+            }
             self.expect("then")?;
-            arms.push((values, self.statements(&["when", "else", "end"], depth)?));
+            arms.push((conditions, self.statements(&["when", "else", "end"], depth)?));
         }
         let otherwise = if self.eat("else") { Some(self.statements(&["end"], depth)?) } else { None };
         self.expect("end")?;
         self.expect("case")?;
         self.end_statement()?;
         Ok(What::Case { operand, arms, otherwise })
+    }
+
+    /// The condition for an arm of CASE: what stands here, or that the operand equals it.
+    fn fits(&mut self, to_operand: bool) -> Result<Expression> {
+        let start = self.piece(0).range.start;
+        let value = self.item(&["then"])?;
+        if !to_operand {
+            return Ok(value);
+        }
+        self.expression_behind(&format!("\"{OPERAND}\" = ("), format!("{})", value.text), start)
     }
 
     fn looped(&mut self, label: Option<String>, depth: usize) -> Result<What> {
@@ -347,13 +359,7 @@ impl Reader<'_> {
 /// Errors: 0A000 for a statement that a body does not take, 42601 for rows that go nowhere.
 fn check(sql: &Embedded, into: bool) -> Result<()> {
     match sql.statement.as_ref() {
-        Sql::Begin(_)
-        | Sql::Commit { .. }
-        | Sql::Rollback { .. }
-        | Sql::Savepoint(_)
-        | Sql::Release(_)
-        | Sql::RollbackTo(_)
-        | Sql::SetTransaction { session: false, .. } => Err(Error::unsupported("unsupported transaction command in PL/pgSQL")
+        statement if statement.controls_transaction() => Err(Error::unsupported("unsupported transaction command in PL/pgSQL")
             .hint("Use a block with an EXCEPTION clause, which undoes what it has done, or commit outside.")),
         Sql::CopyIn { .. } | Sql::CopyOut { .. } => {
             Err(Error::unsupported("cannot COPY to/from client in PL/pgSQL").hint("COPY outside of the block, or INSERT INTO .. SELECT."))

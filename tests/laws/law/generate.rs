@@ -4,7 +4,7 @@ use everfold::data::PgType;
 
 use super::grammar::{Grammar, Source};
 use super::steps::{Relation, Step, Verdict, World};
-use super::values::{Class, MOOD, Taste, class, column_type, key_type, literal, value};
+use super::values::{Class, DOMAINS, MOOD, Taste, class, column_type, key_type, literal, value};
 use crate::laws::database::Row;
 use crate::support::random::Random;
 
@@ -38,6 +38,9 @@ impl Case {
     pub fn run(&mut self) -> Verdict {
         if self.taste.moods {
             self.then(Step::Change(MOOD.into()))?;
+        }
+        for (name, base, check) in DOMAINS {
+            self.then(Step::Change(format!("CREATE DOMAIN {name} AS {base} {check}")))?;
         }
         for _ in 0..2 + self.random.below(2) {
             self.relation()?;
@@ -76,6 +79,7 @@ impl Case {
                 }
                 Step::Drop(self.random.pick(&names).clone())
             }
+            48..=57 => Step::Pass(self.random.between(1, 900)),
             _ => return Ok(()),
         };
         self.then(step)?;
@@ -108,11 +112,17 @@ impl Case {
         types.extend((0..2 + self.random.below(4)).map(|_| column_type(&mut self.random, self.taste)));
         let columns: Vec<(String, PgType)> = types.iter().enumerate().map(|(i, ty)| (format!("x{i}"), ty.clone())).collect();
         let name = format!("{}{}", if stream { "s" } else { "t" }, self.bases.len());
-        let named = columns.iter().map(|(name, ty)| (name.clone(), ty.to_string())).collect();
+        let named = columns.iter().map(|(name, ty)| (name.clone(), self.declared(ty))).collect();
         let relation = Relation { name: name.clone(), stream, columns: named, key };
         self.bases.push(Base { relation: relation.clone(), types });
         self.sources.push(Source { name, columns, stream });
         self.then(Step::Relation(relation))
+    }
+
+    /// How a column's type is written: some by a domain over it.
+    fn declared(&mut self, ty: &PgType) -> String {
+        let domain = DOMAINS.iter().find(|(_, base, _)| base == ty).filter(|_| self.random.chance(15));
+        domain.map_or_else(|| ty.to_string(), |(name, ..)| name.to_string())
     }
 
     fn view(&mut self) -> Verdict {

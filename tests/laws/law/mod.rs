@@ -67,13 +67,13 @@ fn a_view_equals_its_query_after_any_history() {
 
 #[test]
 fn a_view_over_an_enumeration_equals_its_query() {
-    cases(Taste { wild: false, portable: true, moods: true }, CASES / 4, || reachable().map(Mirror::open));
+    cases(Taste { wild: false, portable: true, moods: true }, CASES / 4, || reachable().map(|dsn| Mirror::open(dsn, "law_of_moods")));
 }
 
 #[test]
 fn a_view_equals_the_query_in_postgresql() {
     match reachable() {
-        Some(dsn) => cases(Taste { wild: false, portable: true, moods: false }, CASES / 4, || Some(Mirror::open(dsn))),
+        Some(dsn) => cases(Taste { wild: false, portable: true, moods: false }, CASES / 4, || Some(Mirror::open(dsn, "law"))),
         None => eprintln!("skipped: no PostgreSQL is installed, and EVERFOLD_POSTGRES names none"),
     }
 }

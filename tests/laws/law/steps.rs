@@ -1,10 +1,13 @@
 //! A case as a list of steps, which can be performed again without the generator: so a failure can be made smaller.
 
+use std::sync::Arc;
+
+use everfold::clock::{Clock, ManualClock};
 use everfold::error::{Error, Result, code};
 
 use super::postgres::Mirror;
 use super::values::quoted;
-use crate::laws::database::{Database, Row};
+use crate::laws::database::{Database, Row, directory};
 
 /// One step of a case.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub enum Step {
     Checkpoint,
     Restart,
     Kill,
+    /// So many minutes pass.
+    Pass(i64),
     /// Every view equals its query.
     Check,
 }
@@ -95,6 +100,7 @@ impl std::fmt::Display for Step {
             Step::Checkpoint => write!(f, "CHECKPOINT;"),
             Step::Restart => write!(f, "-- the server stops and starts"),
             Step::Kill => write!(f, "-- the server is killed and started"),
+            Step::Pass(minutes) => write!(f, "-- {minutes} minutes pass"),
             Step::Check => write!(f, "-- every view equals its query"),
         }
     }
@@ -113,9 +119,13 @@ pub struct Counts {
     pub failed: usize,
 }
 
+/// When a case begins, 2024-02-28 01:00 UTC: its rows have times around that.
+const START_US: i64 = 1_709_082_000_000_000;
+
 /// A database under test and what it is expected to hold.
 pub struct World {
     pub database: Option<Database>,
+    clock: Arc<ManualClock>,
     pub views: Vec<(String, String)>,
     pub counts: Counts,
     pub mirror: Option<Mirror>,
@@ -132,8 +142,10 @@ fn is_bug(e: &Error) -> bool {
 impl World {
     /// An empty database. Without a mirror its relations are made in a schema of their own, along a path which a restart forgets.
     pub fn new(mirror: Option<Mirror>) -> World {
-        let database = Database::new().expect("an empty database opens");
-        let mut world = World { database: Some(database), views: vec![], counts: Counts::default(), mirror };
+        let clock = Arc::new(ManualClock::default());
+        clock.set_us(START_US);
+        let database = Database::at_time(directory(), clock.clone()).expect("an empty database opens");
+        let mut world = World { database: Some(database), clock, views: vec![], counts: Counts::default(), mirror };
         if world.mirror.is_none() {
             world.database().run("CREATE SCHEMA world").expect("a schema");
         }
@@ -210,6 +222,10 @@ impl World {
             Step::Checkpoint => self.statement("CHECKPOINT")?,
             Step::Restart => return self.reopen(|d| d.restart()),
             Step::Kill => return self.reopen(|d| d.kill()),
+            Step::Pass(minutes) => {
+                self.clock.set_us(self.clock.now_us() + minutes * 60_000_000);
+                true
+            }
             Step::Check => return self.check(),
         };
         match &mut self.mirror {
@@ -252,11 +268,17 @@ impl World {
         }
     }
 
+    /// The query with the time that it is, which only views take from the clock of the case.
+    fn as_of_now(&self, query: &str) -> String {
+        query.replace("now()", &format!("to_timestamp({})", self.clock.now_us() / 1_000_000))
+    }
+
     fn check(&mut self) -> Verdict {
         for (name, query) in self.views.clone() {
             self.counts.comparisons += 1;
             let held = self.database().run(&format!("SELECT * FROM {name}"));
-            let wanted = self.database().run(&query);
+            let wanted = self.as_of_now(&query);
+            let wanted = self.database().run(&wanted);
             match (held, wanted) {
                 (Ok(held), Ok(wanted)) => {
                     if let Some(difference) = difference(&held.bag(), &wanted.bag()) {

@@ -18,6 +18,13 @@ pub struct Taste {
 /// The enumeration of a case that has one.
 pub const MOOD: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')";
 
+/// The domains of a case: name, the type beneath, what is asked of a value.
+pub const DOMAINS: [(&str, PgType, &str); 3] = [
+    ("small", PgType::Int4, "CHECK (VALUE < 1000)"),
+    ("label", PgType::Text, "CHECK (length(VALUE) < 1000) CHECK (VALUE <> 'no label')"),
+    ("amount", PgType::Numeric(Some((10, 2))), ""),
+];
+
 fn mood() -> PgType {
     PgType::Enum(EnumType::new(0, "mood".into(), vec![]))
 }
@@ -77,6 +84,7 @@ pub fn column_type(random: &mut Random, taste: Taste) -> PgType {
         PgType::Numeric(None),
         PgType::Numeric(Some((38, 10))),
         PgType::Varchar(Some(5)),
+        PgType::Bpchar(3),
         PgType::Bytea,
         PgType::Date,
         PgType::Time,
@@ -117,6 +125,7 @@ pub fn value(random: &mut Random, ty: &PgType, taste: Taste) -> String {
         PgType::Numeric(None) if wild => "12345678901234567890.0123456789".into(),
         PgType::Numeric(None) => random.pick(&["0", "1", "2.5", "-3.125", "0.001", "7"]).to_string(),
         PgType::Text if wild => random.pick(&["a long text, longer than twelve bytes", "it's", "tab\tand\\", "ü", "NULL"]).to_string(),
+        PgType::Bpchar(_) => random.pick(&["a", "b", "ab", "", "abc"]).to_string(),
         PgType::Text | PgType::Varchar(_) => random.pick(&["a", "b", "A", "", "ab", "abc", "b%"]).to_string(),
         PgType::Bytea => random.pick(&["\\x00ff", "\\x", "\\x61"]).to_string(),
         PgType::Date => format!("2024-0{}-{:02}", random.between(1, 2), random.between(27, 29)),

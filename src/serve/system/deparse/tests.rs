@@ -89,21 +89,22 @@ const CONDITIONS: &[(&str, &str, &str)] = &[
     ("b = -1", "(b = '-1'::integer)", "b = '-1'::integer"),
 ];
 
-#[test]
-fn keys_are_printed_as_postgresql_prints_them() {
-    for (sql, whole, pretty) in KEYS {
-        let of = Indexed::Expression { sql: sql.to_string(), ty: PgType::Unknown };
-        assert_eq!(key(&table(), &of, Style::Whole), *whole);
-        assert_eq!(key(&table(), &of, Style::Pretty), *pretty);
+/// Compares what is printed in both styles.
+fn compare(cases: &[(&str, &str, &str)], print: impl Fn(&Relation, &str, Style) -> String) {
+    for (sql, whole, pretty) in cases {
+        assert_eq!((print(&table(), sql, Style::Whole).as_str(), print(&table(), sql, Style::Pretty).as_str()), (*whole, *pretty), "{sql}");
     }
 }
 
 #[test]
+fn keys_are_printed_as_postgresql_prints_them() {
+    let of = |sql: &str| Indexed::Expression { sql: sql.into(), ty: PgType::Unknown };
+    compare(KEYS, |table, sql, style| key(table, &of(sql), style));
+}
+
+#[test]
 fn conditions_are_printed_as_postgresql_prints_them() {
-    for (sql, whole, pretty) in CONDITIONS {
-        assert_eq!(expression(&table(), sql, Style::Whole), *whole);
-        assert_eq!(expression(&table(), sql, Style::Pretty), *pretty);
-    }
+    compare(CONDITIONS, expression);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn list() -> Vec<Act> {
     let mut all = vec![
         Act::new("pg_notify", Void, [2, 2], |_, s, row| {
             s.notify(row[0].unwrap_or_default(), row[1].unwrap_or_default())?;
-            Ok(Cell::Null)
+            Ok(nothing())
         }),
         Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |_, s, _| {
             Ok(Cell::List(s.listening().into_iter().map(Cell::Text).collect()))
@@ -88,7 +88,7 @@ fn list() -> Vec<Act> {
         Act::new("pg_notification_queue_usage", Float8, [0, 0], |_, s, _| Ok(Cell::Float(s.queue_usage()))),
         Act::new("pg_advisory_unlock_all", Void, [0, 0], |_, s, _| {
             s.unlock_all();
-            Ok(Cell::Null)
+            Ok(nothing())
         }),
         Act::new("pg_advisory_unlock", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, false).into())),
         Act::new("pg_advisory_unlock_shared", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, true).into())),
@@ -113,7 +113,12 @@ fn list() -> Vec<Act> {
 
 fn waiting(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {
     session.lock(key(row)?, act.mode, true)?;
-    Ok(Cell::Null)
+    Ok(nothing())
+}
+
+/// The value of the type void.
+fn nothing() -> Cell {
+    Cell::Text(String::new())
 }
 
 fn trying(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {

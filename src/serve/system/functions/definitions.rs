@@ -181,7 +181,7 @@ pub fn serial_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(relation) = context.scope.by_id(oid) else { return Ok(Cell::Null) };
     relation.column(column)?;
     let owned = context.scope.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
-    Ok(owned.map(|s| names::quoted(&context.scope.name_of_sequence(s))).into())
+    Ok(owned.map(|s| context.scope.name_of_sequence(s).in_sql()).into())
 }
 
 fn description(context: &SystemContext, object: u32, class: Option<&str>, column: usize) -> Option<String> {

@@ -1,11 +1,14 @@
 //! Random queries over given relations: the grammar of what a materialized view may be.
 //!
-//! Here are the forms and FROM; [`expressions`] has what stands in them, [`ordered`] what depends on the order of rows, [`subqueries`]
-//! what has queries within.
+//! Here are the forms and FROM; [`expressions`] and [`functions`] have what stands in them, [`ordered`] what depends on the order of rows,
+//! [`subqueries`] what has queries within, [`tables`] what stands in FROM beside relations, [`timed`] what asks about the time.
 
 mod expressions;
+mod functions;
 mod ordered;
 mod subqueries;
+mod tables;
+mod timed;
 
 use everfold::data::PgType;
 use everfold::error::Result;
@@ -44,17 +47,20 @@ impl<'a> Grammar<'a> {
     /// A query that a view may be made of. Errors: a subquery that does not plan.
     pub fn query(&mut self, depth: usize) -> Result<String> {
         match self.random.below(100) {
-            0..=11 => self.selection(depth),
-            12..=34 => self.aggregation(depth),
-            35..=45 => self.joined(depth),
-            46..=55 => self.set_operation(depth),
-            56..=60 => Ok(self.selection(depth)?.replacen("SELECT ", "SELECT DISTINCT ", 1)),
-            61..=65 => self.membership(depth),
-            66..=77 => self.windows(depth),
-            78..=81 => self.distinct_on(depth),
-            82..=85 => self.first_rows(depth),
-            86..=92 => self.with_subqueries(depth),
-            93..=96 => self.lateral(depth),
+            0..=9 => self.selection(depth),
+            10..=29 => self.aggregation(depth),
+            30..=39 => self.joined(depth),
+            40..=49 => self.set_operation(depth),
+            50..=53 => Ok(self.selection(depth)?.replacen("SELECT ", "SELECT DISTINCT ", 1)),
+            54..=58 => self.membership(depth),
+            59..=69 => self.windows(depth),
+            70..=73 => self.distinct_on(depth),
+            74..=77 => self.first_rows(depth),
+            78..=84 => self.with_subqueries(depth),
+            85..=89 => self.lateral(depth),
+            90..=91 => self.using(),
+            92..=93 => self.with_common(depth),
+            94..=96 if !self.taste.portable => self.timed(),
             _ => self.unequal(depth),
         }
     }
@@ -88,15 +94,18 @@ impl<'a> Grammar<'a> {
         let mut sql = format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope));
         if !keys.is_empty() {
             let places = (1..=keys.len()).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
-            sql += &match self.random.below(8) {
+            let by = match self.random.below(8) {
                 0 if keys.iter().all(|k| k.starts_with('a') && !k.contains('(')) && keys.first() != keys.get(1) => {
+                    sql = sql.replacen("SELECT ", &format!("SELECT GROUPING({}) AS g, ", keys.join(", ")), 1);
                     self.grouping_sets(&keys)
                 }
                 _ => format!(" GROUP BY {places}"),
             };
+            sql += &by;
         }
         if self.random.chance(15) {
-            sql += &format!(" HAVING count(*) {} {}", self.random.pick(&[">", "<", "<>"]), self.random.below(4));
+            let what = if self.random.chance(50) { "count(*)".to_string() } else { format!("sum({})", self.number(&scope)) };
+            sql += &format!(" HAVING {what} {} {}", self.random.pick(&[">", "<", "<>"]), self.random.below(4));
         }
         Ok(sql)
     }
@@ -124,7 +133,12 @@ impl<'a> Grammar<'a> {
                     format!("({expr})::{ty} AS c{i}")
                 })
                 .collect();
-            branches.push(format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope)));
+            let distinct = if self.random.chance(10) { "DISTINCT " } else { "" };
+            branches.push(format!("SELECT {distinct}{} FROM {from}{}", items.join(", "), self.filter(&scope)));
+        }
+        if branches.len() == 3 && self.random.chance(30) {
+            let nested = branches.split_off(1).join(*self.random.pick(&[" UNION ", " EXCEPT ALL ", " INTERSECT "]));
+            branches.push(format!("({nested})"));
         }
         let operators = [" UNION ALL ", " UNION ALL ", " UNION ", " EXCEPT ", " EXCEPT ALL ", " INTERSECT ", " INTERSECT ALL "];
         Ok(branches.into_iter().reduce(|left, right| left + *self.random.pick(&operators) + &right).unwrap_or_default())
@@ -159,7 +173,10 @@ impl<'a> Grammar<'a> {
                 scope.extend(inside);
                 continue;
             };
-            let mut on = format!("{l} = {r}");
+            let mut on = match self.random.chance(15) {
+                true => self.equal_expressions(&scope, &l, &r),
+                false => format!("{l} = {r}"),
+            };
             if self.random.chance(20)
                 && let Some((l, r)) = self.equal_pair(&scope, &inside)
             {
@@ -182,6 +199,9 @@ impl<'a> Grammar<'a> {
             let columns = self.database.describe(&query)?;
             let scope = columns.into_iter().map(|c| (format!("{alias}.{}", c.name), c.ty)).collect();
             return Ok((format!("({query}) AS {alias}"), scope));
+        }
+        if self.random.chance(4) {
+            return Ok(self.values(&alias));
         }
         let source = self.random.pick(self.sources).clone();
         let mut scope: Scope = source.columns.iter().map(|(name, ty)| (format!("{alias}.{name}"), ty.clone())).collect();
@@ -206,7 +226,22 @@ impl<'a> Grammar<'a> {
         Some((l, r))
     }
 
+    /// The same of what is computed of two columns that are equal: keys of a join may be expressions.
+    fn equal_expressions(&mut self, scope: &Scope, left: &str, right: &str) -> String {
+        let of = scope.iter().find(|(name, _)| name == left).map(|(_, ty)| class(ty));
+        let template = match of {
+            Some(Class::Int) => *self.random.pick(&["abs($)", "($ + 1)", "($ * 2)"]),
+            Some(Class::Text) => *self.random.pick(&["upper($)", "($ || 'x')"]),
+            _ => "($)",
+        };
+        format!("{} = {}", template.replace('$', left), template.replace('$', right))
+    }
+
     fn filter(&mut self, scope: &Scope) -> String {
-        if self.random.chance(45) { format!(" WHERE {}", self.expr(scope, Class::Bool, 2)) } else { String::new() }
+        match self.random.below(100) {
+            0..=2 if !self.taste.portable => format!(" WHERE {}", self.recent(scope)),
+            0..=44 => format!(" WHERE {}", self.expr(scope, Class::Bool, 2)),
+            _ => String::new(),
+        }
     }
 }

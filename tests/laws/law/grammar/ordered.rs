@@ -123,9 +123,9 @@ impl Grammar<'_> {
         match self.random.below(4) {
             0 => format!("{call} OVER ({})", partition.trim_end()),
             1 => format!("{call} OVER ({partition}ORDER BY {order})"),
-            2 if class(&ty) == Class::Int => {
-                let (before, after) = (self.random.between(0, 3), self.random.between(0, 3));
-                format!("{call} OVER ({partition}ORDER BY {column} RANGE BETWEEN {before} PRECEDING AND {after} FOLLOWING)")
+            2 if matches!(class(&ty), Class::Int | Class::Numeric | Class::Date | Class::Timestamp | Class::Timestamptz) => {
+                let frame = self.range(class(&ty));
+                format!("{call} OVER ({partition}ORDER BY {column}{}{frame})", self.random.pick(&["", " DESC"]))
             }
             _ => format!("{call} OVER ({partition}ORDER BY {order}{})", self.frame()),
         }
@@ -145,7 +145,19 @@ impl Grammar<'_> {
             ],
         };
         let bounds = self.random.pick(bounds).replace('@', &near);
-        format!(" {unit} BETWEEN {bounds}{}", if self.random.chance(8) { " EXCLUDE CURRENT ROW" } else { "" })
+        let without = *self.random.pick(&["CURRENT ROW", "GROUP", "TIES", "NO OTHERS"]);
+        format!(" {unit} BETWEEN {bounds}{}", if self.random.chance(15) { format!(" EXCLUDE {without}") } else { String::new() })
+    }
+
+    /// A frame of what is so far away from the one column of such a class that orders.
+    fn range(&mut self, class: Class) -> String {
+        let mut away = || match class {
+            Class::Int => self.random.between(0, 3).to_string(),
+            Class::Numeric => self.random.pick(&["0.5", "2", "10"]).to_string(),
+            _ => self.random.pick(&["INTERVAL '1 day'", "INTERVAL '90 minutes'", "INTERVAL '0'"]).to_string(),
+        };
+        let (before, after) = (away(), away());
+        format!(" RANGE BETWEEN {before} PRECEDING AND {after} FOLLOWING")
     }
 
     /// DISTINCT ON some columns: the first row by an order of all.
@@ -194,6 +206,16 @@ impl Grammar<'_> {
         let base = self.base(scope);
         let (column, ty) = base.first()?.clone();
         let order = self.order_term(&column);
+        let middle = *self.random.pick(&["0", "0.25", "0.5", "1"]);
+        match (self.random.below(10), class(&ty)) {
+            (0, _) => return Some(format!("mode() WITHIN GROUP (ORDER BY {column})")),
+            (1, Class::Int | Class::Numeric) => return Some(format!("percentile_cont({middle}) WITHIN GROUP (ORDER BY {column})")),
+            (2, Class::Numeric) => {}
+            (2, _) => return Some(format!("array_agg(DISTINCT {column})")),
+            (3, Class::Text) => return Some(format!("string_agg(DISTINCT {column}, ',')")),
+            (4, Class::Int | Class::Text | Class::Bool) => return Some(format!("jsonb_agg({column} ORDER BY {order})")),
+            _ => {}
+        }
         Some(match (self.random.below(3), class(&ty)) {
             // A text or an array of numerics would show how many digits each has, which are a column's here and a value's there.
             (0 | 1, Class::Numeric) => {

@@ -12,6 +12,7 @@ impl Grammar<'_> {
         let (from, inside) = self.relation(0)?;
         let call = match self.random.below(4) {
             0 => "count(*)".to_string(),
+            1 if self.random.chance(30) => format!("coalesce(max({}), -1)", self.expr(&inside, Class::Int, 0)),
             1 => format!("max({})", self.expr(&inside, Class::Int, 0)),
             2 => format!("min({})", self.expr(&inside, Class::Int, 1)),
             _ => format!("sum({})", self.expr(&inside, Class::Int, 0)),
@@ -29,7 +30,15 @@ impl Grammar<'_> {
         let not = if self.random.chance(40) { "NOT " } else { "" };
         let (from, inside) = self.relation(0)?;
         let pair = self.equal_pair(scope, &inside);
-        Ok(match (self.random.below(4), pair) {
+        Ok(match (self.random.below(6), pair) {
+            (4, Some((outer, inner))) => {
+                let operator = *self.random.pick(&["= ANY", "<> ALL", ">= ALL", "< ANY"]);
+                format!("{outer} {operator} (SELECT {inner} FROM {from}{})", self.filter(&inside))
+            }
+            (5, Some((outer, inner))) => {
+                let (left, right) = (self.expr(scope, Class::Int, 0), self.expr(&inside, Class::Int, 0));
+                format!("({outer}, {left}) {not}IN (SELECT {inner}, {right} FROM {from}{})", self.filter(&inside))
+            }
             (0, Some((outer, inner))) => format!("{outer} {not}IN (SELECT {inner} FROM {from}{})", self.filter(&inside)),
             (1, Some((outer, inner))) => {
                 let more = self.filter(&inside).replacen(" WHERE ", " AND ", 1);
@@ -75,7 +84,17 @@ impl Grammar<'_> {
         let joined = match (self.random.below(4), array) {
             (0 | 1, Some((array, PgType::Array(item)))) => {
                 scope.push(("u.e".into(), *item));
-                format!("{from} CROSS JOIN unnest({array}) AS u(e)")
+                if self.random.chance(70) {
+                    format!("{from} CROSS JOIN unnest({array}) AS u(e)")
+                } else {
+                    scope.push(("u.o".into(), PgType::Int8));
+                    format!("{from} {kind} unnest({array}) WITH ORDINALITY AS u(e, o){on}")
+                }
+            }
+            (1, _) if self.random.chance(50) => {
+                let first = self.expr(&scope, Class::Timestamp, 0);
+                scope.push(("g.n".into(), PgType::Timestamp));
+                format!("{from} CROSS JOIN generate_series({first}, {first} + '1 day'::interval, '8 hours') AS g(n)")
             }
             (0, _) => {
                 let last = self.expr(&scope, Class::Int, 0);
