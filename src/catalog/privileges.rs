@@ -164,6 +164,23 @@ impl fmt::Display for Granted {
 }
 
 impl Granted {
+    /// What it is once these privileges are granted too, with the option to grant them on if `option`.
+    pub fn with(self, privileges: Privileges, option: bool) -> Granted {
+        let options = if option { self.options.and(privileges) } else { self.options };
+        Granted { privileges: self.privileges.and(privileges), options }
+    }
+
+    /// What is left of it once these privileges, or only the options to grant them on, are taken back.
+    pub fn without(self, privileges: Privileges, option_only: bool) -> Granted {
+        let kept = if option_only { self.privileges } else { self.privileges.without(privileges) };
+        Granted { privileges: kept, options: self.options.without(privileges) }
+    }
+
+    /// All that is in one of the two.
+    pub fn and(self, other: Granted) -> Granted {
+        Granted { privileges: self.privileges.and(other.privileges), options: self.options.and(other.options) }
+    }
+
     /// Reads its text; letters that are unknown are an error.
     pub fn parse(text: &str) -> Option<Granted> {
         let mut granted = Granted::default();

@@ -299,8 +299,7 @@ impl Roles {
         let mut all: BTreeMap<RoleId, Granted> = BTreeMap::new();
         for (_, grantee, granted) in self.defaults().filter(|(of, _, _)| **of == *on || **of == NewObjects { schema: None, ..on.clone() }) {
             let held = all.entry(grantee).or_default();
-            held.privileges = held.privileges.and(granted.privileges);
-            held.options = held.options.and(granted.options);
+            *held = held.and(granted);
         }
         all
     }
@@ -431,8 +430,7 @@ impl Roles {
     pub fn held_by(&self, object: &Object, roles: &BTreeSet<RoleId>, all: Privileges) -> Granted {
         let mut held = Granted::default();
         for (_, _, granted) in self.grants_on(object).filter(|(grantee, _, _)| *grantee == PUBLIC || roles.contains(grantee)) {
-            held.privileges = held.privileges.and(granted.privileges);
-            held.options = held.options.and(granted.options);
+            held = held.and(*granted);
         }
         let (read, write) = match object {
             Object::Relation(_) => (Privileges::SELECT, Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE)),

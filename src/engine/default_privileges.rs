@@ -25,15 +25,12 @@ impl Session {
                 return Err(invalid(foreign, if on.sequences { "sequence" } else { "relation" }));
             }
             for grantee in grantees.iter().copied().filter(|grantee| *grantee != on.owner) {
-                let mut granted = roles.default_of(&on, grantee);
-                let (given, options) = (granted.privileges, granted.options);
-                (granted.privileges, granted.options) = match new.change {
-                    DefaultsChange::Grant { option: false } => (given.and(privileges), options),
-                    DefaultsChange::Grant { option: true } => (given.and(privileges), options.and(privileges)),
-                    DefaultsChange::Revoke { option_only: true } => (given, options.without(privileges)),
-                    DefaultsChange::Revoke { option_only: false } => (given.without(privileges), options.without(privileges)),
+                let old = roles.default_of(&on, grantee);
+                let granted = match new.change {
+                    DefaultsChange::Grant { option } => old.with(privileges, option),
+                    DefaultsChange::Revoke { option_only } => old.without(privileges, option_only),
                 };
-                if granted != roles.default_of(&on, grantee) {
+                if granted != old {
                     changes.push(RoleChange::Default { on: on.clone(), grantee, granted });
                 }
             }

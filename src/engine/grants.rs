@@ -72,10 +72,9 @@ pub(super) async fn grant(session: &mut Session, wanted: &Wanted, on: &Target, t
         let (grantor, may) = grantor(session, &roles, &place)?;
         warn_of_missing(session, &place, may, true);
         for grantee in grantees.iter().filter(|id| **id != place.owner) {
-            let mut granted = roles.granted(&place.object, *grantee, grantor);
-            granted.privileges = granted.privileges.and(may);
-            granted.options = if option { granted.options.and(may) } else { granted.options };
-            if granted != roles.granted(&place.object, *grantee, grantor) {
+            let old = roles.granted(&place.object, *grantee, grantor);
+            let granted = old.with(may, option);
+            if granted != old {
                 changes.push(RoleChange::Grant { object: place.object.clone(), grantee: *grantee, grantor, granted });
             }
         }
@@ -148,10 +147,7 @@ fn take_back(
 ) -> Result<()> {
     let old = roles.granted(&place.object, grantee, grantor);
     let lost_options = old.options.within(privileges);
-    let mut granted = Granted { options: old.options.without(privileges), ..old };
-    if !option_only {
-        granted.privileges = old.privileges.without(privileges);
-    }
+    let granted = old.without(privileges, option_only);
     if granted == old {
         return Ok(());
     }

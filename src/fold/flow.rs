@@ -76,6 +76,13 @@ fn count(deltas: &[Delta]) -> u64 {
     deltas.iter().map(|d| d.num_rows() as u64).sum()
 }
 
+/// What the inputs or parts before an operator give it in a step, counted.
+fn taken(from: &[Vec<Delta>], what: &str, at: usize, rows: &mut u64) -> Result<Vec<Delta>> {
+    let deltas = from.get(at).ok_or_else(|| Error::internal(format!("{what} {at} of a view is missing")))?;
+    *rows += count(deltas);
+    Ok(deltas.clone())
+}
+
 impl Flow {
     fn new(node: Node) -> Flow {
         Flow { node, rows_in: 0, rows_out: 0, busy: Duration::ZERO }
@@ -125,16 +132,8 @@ impl Flow {
     /// The same where `given[i]` is what the i-th part has given in this step.
     fn step_with(&mut self, inputs: &[Vec<Delta>], given: &[Vec<Delta>]) -> Result<Vec<Delta>> {
         let out = match &mut self.node {
-            Node::Source { index, .. } => {
-                let deltas = inputs.get(*index).ok_or_else(|| Error::internal(format!("a view's input {index} is missing")))?;
-                self.rows_in += count(deltas);
-                deltas.clone()
-            }
-            Node::Shared { part, .. } => {
-                let deltas = given.get(*part).ok_or_else(|| Error::internal(format!("part {part} of a view is missing")))?;
-                self.rows_in += count(deltas);
-                deltas.clone()
-            }
+            Node::Source { index, .. } => taken(inputs, "input", *index, &mut self.rows_in)?,
+            Node::Shared { part, .. } => taken(given, "part", *part, &mut self.rows_in)?,
             Node::Sharing { parts, tree } => {
                 let mut given = Vec::with_capacity(parts.len());
                 for part in parts {

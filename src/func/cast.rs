@@ -124,13 +124,16 @@ pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transfor
 }
 
 fn call(expr: Expr, target: PgType) -> Expr {
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(PgCast::new(target))), vec![expr]))
+    called(expr, PgCast::new(target))
+}
+
+fn called(expr: Expr, cast: PgCast) -> Expr {
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(cast)), vec![expr]))
 }
 
 /// What becomes of a value that is put into a column of varchar(n) or char(n), or of an array of them.
 pub fn assignment(expr: Expr, target: PgType) -> Expr {
-    let cast = PgCast { assigned: true, ..PgCast::new(target) };
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(cast)), vec![expr]))
+    called(expr, PgCast { assigned: true, ..PgCast::new(target) })
 }
 
 /// A text literal of no type as what it is beside a value of this type, where DataFusion would take it for something else, or read it

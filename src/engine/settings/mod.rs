@@ -84,7 +84,7 @@ impl Settings {
     /// Sets a value, or that of the start for `None`. Errors: 42704, 22023, 55P02.
     pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
         let name = name.to_lowercase();
-        let known = SETTINGS.iter().find(|s| s.0 == name);
+        let known = BY_NAME.get(name.as_str()).copied();
         if let Some(setting) = known
             && matches!(setting.2, Kind::ReadOnly)
         {
@@ -159,7 +159,7 @@ impl Settings {
     pub fn all(&self) -> Vec<(String, String, String)> {
         let values = self.0.lock();
         let known = SETTINGS.iter().map(|s| (s.0.to_string(), values.get(s.0).unwrap_or_default().to_string(), s.4.to_string()));
-        let is_own = |name: &&String| !SETTINGS.iter().any(|s| s.0 == name.as_str());
+        let is_own = |name: &&String| !BY_NAME.contains_key(name.as_str());
         let mut own: Vec<&String> = values.set.keys().chain(values.start.keys()).filter(is_own).collect();
         own.dedup();
         known
@@ -227,7 +227,7 @@ impl Settings {
 
 impl Values {
     fn report(&mut self, name: &str) {
-        if SETTINGS.iter().any(|s| s.0 == name && s.3) {
+        if BY_NAME.get(name).is_some_and(|setting| setting.3) {
             let value = self.get(name).unwrap_or_default().to_string();
             let name = display_name(name);
             self.reports.retain(|(known, _)| *known != name);

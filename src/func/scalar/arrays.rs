@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::make_comparator;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, new_empty_array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Int32Type};
