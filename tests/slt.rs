@@ -30,6 +30,7 @@ scripts!("":
     aggregate_functions,
     aggregates,
     alter,
+    alternatives,
     blocks,
     catalog,
     changes_by_key,
@@ -52,6 +53,7 @@ scripts!("":
     functions_in_from,
     grouping_sets,
     indexes,
+    introspection,
     joins,
     keyword_names,
     laterals,
@@ -70,6 +72,7 @@ scripts!("":
     settings,
     statements,
     subqueries,
+    system_columns,
     tables,
     temporary,
     time_windows,
@@ -81,6 +84,7 @@ scripts!("":
     unique_indexes,
     unnest,
     views,
+    whole_rows,
     window,
 );
 

@@ -80,6 +80,20 @@ impl RelationKind {
             RelationKind::View => "view",
         }
     }
+
+    /// The table access method by which PostgreSQL's clients tell streams from tables: oid and name in pg_am. `None` for views.
+    pub fn access_method(self) -> Option<(u32, &'static str)> {
+        match self {
+            RelationKind::Stream => Some((9, "stream")),
+            RelationKind::Table | RelationKind::MaterializedView => Some((2, "heap")),
+            RelationKind::View => None,
+        }
+    }
+
+    /// What CREATE TABLE .. USING that access method creates.
+    pub fn of_access_method(name: &str) -> Option<RelationKind> {
+        [RelationKind::Stream, RelationKind::Table].into_iter().find(|kind| kind.access_method().is_some_and(|(_, of)| of == name))
+    }
 }
 
 /// A column of a relation.

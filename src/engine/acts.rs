@@ -17,6 +17,7 @@ use super::database::Engine;
 use super::notify::Mailbox;
 use super::session::{Prepared, canceled};
 use super::settings::Settings;
+use crate::catalog::Sequence;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::serve::system::functions::{LockMode, SessionActs};
@@ -270,6 +271,15 @@ impl SessionActs for Acts {
         pending.known.insert(said.clone());
         pending.said.push(said);
         Ok(())
+    }
+
+    fn now_us(&self) -> i64 {
+        self.engine.upgrade().map_or(0, |engine| engine.clock.now_us())
+    }
+
+    fn last_of(&self, sequence: &Sequence) -> (i64, bool) {
+        let engine = self.engine.upgrade();
+        engine.map_or((sequence.first(), false), |engine| futures::executor::block_on(engine.last_number(sequence)))
     }
 
     fn listening(&self) -> Vec<String> {

@@ -35,6 +35,7 @@ use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
 use crate::plan::names::{ContextSource, Names};
+use crate::sql::parse::refuse_rules_of_stream;
 use crate::sql::statement::{NewRule, OnCommit, SequenceOptions};
 use crate::sql::{Statement, parse};
 
@@ -310,6 +311,16 @@ impl Session {
         }
         self.notice("NOTICE", Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
         Ok(true)
+    }
+
+    /// What CREATE TABLE creates where it does not say so: what `default_table_access_method` names. Errors: 0A000 for what no stream has.
+    pub(super) fn kind_by_default(&self, key: &[usize], rules: &[NewRule]) -> Result<RelationKind> {
+        let kind = RelationKind::of_access_method(&self.settings.get("default_table_access_method")?).unwrap_or(RelationKind::Table);
+        if kind == RelationKind::Stream {
+            let hint = "Write USING heap, or SET default_table_access_method = heap, for rows of which the last one per key counts.";
+            refuse_rules_of_stream(key, rules).map_err(|e| e.hint(hint))?;
+        }
+        Ok(kind)
     }
 
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {

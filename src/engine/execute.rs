@@ -11,6 +11,7 @@ use super::explain;
 use super::path::with_schema;
 use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
+use super::settings::display_name;
 use super::transaction::aborted;
 use crate::catalog::{Name, RelationKind};
 use crate::data::PgType;
@@ -90,7 +91,7 @@ impl Session {
         Ok(match statement {
             Statement::Show(name) => Some(match listing(name) {
                 Some(sql) => self.described(sql).await?,
-                None => vec![Column::new(name, PgType::Text)],
+                None => vec![Column::new(&display_name(name), PgType::Text)],
             }),
             Statement::Explain { json, .. } => Some(explain::columns(*json)),
             Statement::ExplainView(_) => Some(explain::columns(false)),
@@ -306,8 +307,7 @@ impl Session {
     async fn run_definition(&mut self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateTemporary { create, on_commit } => {
-                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused: _ } =
-                    create.as_ref()
+                let Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, .. } = create.as_ref()
                 else {
                     return Err(Error::internal("a temporary table is a table"));
                 };
@@ -319,12 +319,13 @@ impl Session {
                 self.create_relation(&prepared.text, new).await?;
                 "CREATE TABLE".to_string()
             }
-            Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused } => {
+            Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused, by_default } => {
                 for name in unused {
                     let message = format!("storage parameter \"{name}\" has no effect");
                     self.notice("NOTICE", Error::new(code::SUCCESS, message));
                 }
-                let (kind, name, mut columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
+                let kind = if *by_default { self.kind_by_default(key, rules)? } else { *kind };
+                let (name, mut columns, key) = (name.clone(), columns.clone(), key.clone());
                 self.settle_types(&mut columns, named)?;
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
                 let new = NewRelation { kind, name, columns, key, rules, numbered, if_not_exists, temporary: None };
@@ -334,10 +335,14 @@ impl Session {
             Statement::CreateTableAs { new, columns, query, data } => {
                 self.create_table_as(&prepared.text, new, columns, query, *data).await?
             }
-            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace } => {
+            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace, data } => {
                 let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
                 let (materialized, if_not_exists, or_replace) = (*materialized, *if_not_exists, *or_replace);
                 self.create_view(NewView { materialized, name, columns, query, sql, if_not_exists, or_replace }).await?;
+                if !data {
+                    let notice = Error::new(code::SUCCESS, "WITH NO DATA has no effect: a materialized view is always filled");
+                    self.notice("NOTICE", notice);
+                }
                 if materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" }.to_string()
             }
             Statement::Drop { kind, names, if_exists, cascade } => {

@@ -4,14 +4,12 @@
 //! before all of them. It is computed whenever names are resolved. What was planned along another path is planned again: the session's
 //! own plans are kept with their path ([`super::session::PlanCache`]), and so is a prepared statement.
 
-use std::sync::Arc;
-
 use super::privileges::Authority;
 use super::session::Session;
-use crate::catalog::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, Sequence, TEMPORARY_NAMESPACE};
+use crate::catalog::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
 use crate::error::{Error, Result};
 use crate::serve::system::RELATIONS;
-use crate::sql::respell::{self, read_name};
+use crate::sql::respell;
 
 /// The path that the names of search_path mean to a role called `user`.
 pub(super) fn path_of(catalog: &Catalog, names: &[String], user: &str, authority: &Authority) -> Path {
@@ -92,14 +90,4 @@ fn schema_to_keep(scope: &Scope, name: &str) -> Option<String> {
 
 fn kept_type(scope: &Scope, name: &Name) -> Option<String> {
     scope.find_type(name).map(|ty| format!("\"{}\"", ty.kept_name()))
-}
-
-/// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else; of a text that the catalog keeps.
-pub(super) fn sequence_of_default<'a>(catalog: &'a Catalog, default: &str) -> Option<&'a Arc<Sequence>> {
-    let argument = default.trim().strip_prefix("nextval(")?.strip_suffix(')')?;
-    let argument = argument.trim().strip_suffix("::regclass").unwrap_or(argument).trim();
-    let quoted = argument.strip_prefix('\'')?.strip_suffix('\'')?;
-    let name = read_name(&quoted.replace("''", "'"))?;
-    let namespace = name.schema.as_ref().map_or(Some(PUBLIC_NAMESPACE), |schema| catalog.namespace_id(schema))?;
-    catalog.find_sequence_in(namespace, &name.name)
 }

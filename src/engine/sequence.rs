@@ -21,7 +21,6 @@ use parking_lot::Mutex;
 use super::constraints::is_taken;
 use super::context::Source;
 use super::database::Engine;
-use super::path::sequence_of_default;
 use super::privileges::{Authority, denied};
 use super::recovery::catalog_event;
 use super::rename::numbers_of;
@@ -33,7 +32,7 @@ use crate::catalog::{
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::log::Append;
-use crate::sql::respell::read_name;
+use crate::sql::respell::{read_name, sequence_of_default};
 use crate::sql::statement::SequenceOptions;
 
 /// Numbers reserved at a time, as PostgreSQL's.
@@ -78,10 +77,7 @@ impl Engine {
     /// The next `count` numbers of a sequence. Errors: 2200H at its end, and those of the log.
     pub(super) async fn numbers(&self, sequence: &Sequence, count: usize) -> Result<Vec<i64>> {
         let mut counters = self.counters.lock().await;
-        let counter = counters.entry(sequence.counter()).or_insert_with(|| {
-            let reserved = self.catalog().sequences.reserved(sequence.counter());
-            Counter { last: reserved, reserved }
-        });
+        let counter = counters.entry(sequence.counter()).or_insert_with(|| self.counter_of(sequence));
         let mut given = Vec::with_capacity(count);
         while given.len() < count {
             let next = after(sequence, counter.last)?;
@@ -95,6 +91,23 @@ impl Engine {
             given.push(next);
         }
         Ok(given)
+    }
+
+    /// The last number that a sequence has given, or passed over when the server began anew, and true; before the first the number to
+    /// come, and false.
+    pub(super) async fn last_number(&self, sequence: &Sequence) -> (i64, bool) {
+        let counters = self.counters.lock().await;
+        let last = counters.get(&sequence.counter()).map_or_else(|| self.counter_of(sequence).last, |counter| counter.last);
+        match last {
+            Some(last) if (sequence.min..=sequence.max).contains(&last) => (last, true),
+            // `setval(s, n, false)` leaves what is before n, which may be no number of the sequence.
+            _ => (after(sequence, last).unwrap_or_else(|_| sequence.first()), false),
+        }
+    }
+
+    fn counter_of(&self, sequence: &Sequence) -> Counter {
+        let reserved = self.catalog().sequences.reserved(sequence.counter());
+        Counter { last: reserved, reserved }
     }
 
     /// Sets a sequence: `last` is as if it had just been given.
@@ -189,21 +202,33 @@ impl Session {
     pub(super) fn number_column(&self, relation: &mut Relation, column: usize, options: &SequenceOptions) -> Result<Change> {
         let catalog = self.catalog();
         let Column { name, identity, .. } = &relation.columns[column];
-        let base = format!("{}_{name}_seq", relation.name);
-        let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
-        let mut free = base.clone();
-        for i in 1.. {
-            if !taken(&free) {
-                break;
+        let free = match &options.name {
+            Some(chosen) => self.chosen_for(relation, chosen)?,
+            None => {
+                let base = format!("{}_{name}_seq", relation.name);
+                let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
+                let numbered = (1..).map(|i| format!("{base}{i}"));
+                std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
             }
-            free = format!("{base}{i}");
-        }
+        };
         let options = SequenceOptions { ty: options.ty.clone().or(Some(relation.columns[column].ty.clone())), ..options.clone() };
         let sequence = self.new_sequence(relation.namespace, free, Some((relation.id, name.clone())), &options)?;
         if identity.is_none() {
             relation.columns[column].default = Some(numbers_of(&catalog, &sequence));
         }
         Ok(Change::PutSequence(sequence))
+    }
+
+    /// The name that a statement gives the sequence of a column of that relation. Errors: 42P07, 55000 for another schema than the relation's.
+    fn chosen_for(&self, relation: &Relation, chosen: &Name) -> Result<String> {
+        if self.scope().place_of(chosen)?.id != relation.namespace {
+            let message = "sequence must be in same schema as table it is linked to";
+            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
+        if is_taken(&self.catalog(), relation.namespace, &chosen.name) {
+            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", chosen.name)));
+        }
+        Ok(chosen.name.clone())
     }
 
     /// ALTER SEQUENCE. Errors: 42P01.

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use super::execute::listing;
 use super::lookup::Lookup;
 use super::session::{Column, Response, Session};
+use super::settings::display_name;
 use super::transaction::OldSetting;
 use crate::catalog::RelationKind;
 use crate::data::PgType;
@@ -15,6 +16,7 @@ use crate::data::encode::IntervalStyle;
 use crate::error::{Error, Result, code};
 use crate::func::zone::InZone;
 use crate::serve::system::functions::SessionActs;
+use crate::serve::system::preset;
 use crate::sql::{Discard, Statement, parse};
 
 impl Session {
@@ -165,9 +167,10 @@ impl Session {
             let stream = self.run_query(&planned, vec![]).await?;
             return Ok(Response::Rows { word: "SHOW".into(), columns: planned.columns, stream });
         }
-        let value = self.settings.get(name)?;
-        let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8View, false)]));
+        let value = self.settings.get(name).or_else(|e| preset(name).map(String::from).ok_or(e))?;
+        let shown = display_name(name);
+        let schema = Arc::new(Schema::new(vec![Field::new(&shown, DataType::Utf8View, false)]));
         let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;
-        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column::new(name, PgType::Text)].into(), batch })
+        Ok(Response::Batch { word: "SHOW".into(), columns: vec![Column::new(&shown, PgType::Text)].into(), batch })
     }
 }

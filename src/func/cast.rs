@@ -154,6 +154,31 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
     })
 }
 
+/// The same where the literal is one of several values of a type; a number keeps the decimals that it has.
+pub fn read_as(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
+    if let Some(read) = read_beside(literal, ty)? {
+        return Ok(Some(read));
+    }
+    let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return Ok(None) };
+    let of = if ty.is_decimal() { decimal_of(text) } else { PgType::of_arrow(ty) };
+    let plain = ty.is_decimal()
+        || matches!(
+            of,
+            PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Float4 | PgType::Float8 | PgType::Date | PgType::Time | PgType::Oid
+        );
+    Ok(if plain { Some(Expr::Literal(text_io::parse(&of, text)?, None)) } else { None })
+}
+
+/// The numeric that holds the decimals which a text shows.
+fn decimal_of(text: &str) -> PgType {
+    let digits = text.trim().trim_start_matches(['+', '-']);
+    let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let count = digits.bytes().filter(u8::is_ascii_digit).count().max(1);
+    let narrow = || PgType::numeric(count as i64, decimals as i64).ok();
+    plain.then(narrow).flatten().unwrap_or(PgType::Numeric(None))
+}
+
 /// An implicit cast between numeric types.
 pub fn implicit(expr: Expr, from: &DataType, to: &DataType) -> DfResult<Expr> {
     if from.is_integer() || from.is_floating() || !to.is_floating() {

@@ -145,6 +145,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         Expr::Like(like) if like.escape_char.is_none() && is_bytes(&like.expr, schema) => like_of_bytes(like, schema),
         Expr::Case(mut case) => {
             case_literals(&mut case, schema)?;
+            case_results(&mut case, schema)?;
             Ok(Transformed::yes(Expr::Case(case)))
         }
         other => Ok(Transformed::no(other)),
@@ -157,7 +158,10 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
     }
     match call.name() {
         "coalesce" | "greatest" | "least" | "nullif" => {
-            call.args = numbers_alike(call.args, schema)?;
+            call.args = alternatives_alike(call.args, schema)?;
+            if call.name() != "nullif" {
+                refuse_mixed(call.name(), &call.args, schema)?;
+            }
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
         }
         "character_length" if call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
@@ -185,6 +189,51 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
         }
     }
     Ok(())
+}
+
+/// The results of a CASE, of one type.
+fn case_results(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
+    let results = || case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
+    let mut alike = alternatives_alike(results().map(|e| e.as_ref().clone()).collect(), schema)?.into_iter();
+    for result in case.when_then_expr.iter_mut().map(|(_, then)| then).chain(&mut case.else_expr) {
+        if let Some(expr) = alike.next() {
+            **result = expr;
+        }
+    }
+    Ok(())
+}
+
+/// Values of which one is the result: literals of no type as what stands beside them, numbers of one type (manual, chapter 10.5).
+fn alternatives_alike(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+    let is_literal = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Utf8View(_), None));
+    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
+    let Ok(types) = types else { return Ok(operands) };
+    let typed: Vec<&DataType> = operands.iter().zip(&types).filter(|(e, t)| !is_literal(e) && !t.is_null()).map(|(_, t)| t).collect();
+    if let Some(ty) = typed.first().filter(|_| !typed.iter().any(|t| t.is_string())) {
+        for operand in operands.iter_mut().filter(|e| is_literal(e)) {
+            if let Some(read) = cast::read_as(operand, ty)? {
+                *operand = read;
+            }
+        }
+    }
+    // An oid beside a whole number makes that an oid.
+    if typed.contains(&&DataType::UInt32) && typed.iter().all(|t| t.is_integer()) {
+        let oid = |(e, t): (Expr, &DataType)| if t.is_integer() { Expr::Cast(Cast::new(Box::new(e), DataType::UInt32)) } else { e };
+        return Ok(operands.into_iter().zip(&types).map(oid).collect());
+    }
+    numbers_alike(operands, schema)
+}
+
+/// Errors: 42804 for alternatives of which some are text and others are not.
+fn refuse_mixed(function: &str, operands: &[Expr], schema: &DFSchema) -> DfResult<()> {
+    let Ok(types) = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>() else { return Ok(()) };
+    let text = types.iter().find(|t| t.is_string());
+    let other = types.iter().find(|t| !t.is_string() && !t.is_null());
+    let (Some(text), Some(other)) = (text, other) else { return Ok(()) };
+    let first = types.iter().position(|t| t == text) < types.iter().position(|t| t == other);
+    let [one, two] = if first { [text, other] } else { [other, text] }.map(|t| PgType::of_arrow(t).base());
+    let message = format!("{} types {one} and {two} cannot be matched", function.to_uppercase());
+    Err(Error::new(code::DATATYPE_MISMATCH, message).into())
 }
 
 /// Errors: 42883 where the pattern is no bytea, and for ILIKE.

@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, FieldRef, Fields};
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan};
 
 use crate::data::PgType;
 use crate::func::domains;
@@ -88,6 +88,7 @@ impl Types {
         let own = || Some(PgType::of(plan.schema().field(i)));
         match plan {
             LogicalPlan::Projection(p) => self.expr(&p.expr[i], plan),
+            LogicalPlan::Distinct(Distinct::On(on)) => on.select_expr.get(i).map_or_else(own, |e| self.expr(e, plan)),
             LogicalPlan::Aggregate(a) => {
                 let grouping = a.group_expr.iter().any(|e| matches!(e, Expr::GroupingSet(_)));
                 let exprs: Vec<&Expr> = a.group_expr.iter().chain(&a.aggr_expr).collect();
@@ -118,9 +119,7 @@ impl Types {
             | LogicalPlan::Limit(_)
             | LogicalPlan::Repartition(_)
             | LogicalPlan::Subquery(_)
-            | LogicalPlan::Distinct(datafusion::logical_expr::Distinct::All(_)) => {
-                plan.inputs().first().and_then(|input| self.inner(input, i)).or_else(own)
-            }
+            | LogicalPlan::Distinct(Distinct::All(_)) => plan.inputs().first().and_then(|input| self.inner(input, i)).or_else(own),
             LogicalPlan::Unnest(unnest) => {
                 let from = unnest.dependency_indices.get(i).copied();
                 let source = from.and_then(|at| self.inner(&unnest.input, at));

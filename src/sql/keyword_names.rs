@@ -6,8 +6,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
 
-/// What PostgreSQL's grammar calls without parentheses.
-const KEYWORDS: [&str; 5] = ["current_user", "session_user", "user", "current_catalog", "current_role"];
+/// What PostgreSQL's grammar calls without parentheses, or with words between the arguments.
+const KEYWORDS: [&str; 6] = ["current_user", "session_user", "user", "current_catalog", "current_role", "substring"];
 
 /// The tokens with such words as quoted names.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {

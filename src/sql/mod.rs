@@ -8,8 +8,8 @@
 //! 3. `intervals` reads interval literals, and `windows` spells TUMBLE, HOP and SESSION out, both at the end of parsing: the text of a view
 //!    keeps them.
 //!    `inference` reads what ON CONFLICT names.
-//!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, and `misspelt`
-//!    hints at keywords in errors.
+//!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
+//!    ONLY before tables, `operators` spells operators before ANY, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
@@ -34,6 +34,8 @@ mod locking;
 mod misspelt;
 mod nested_joins;
 pub mod nesting;
+mod only;
+mod operators;
 pub mod parse;
 pub mod plpgsql;
 pub mod refused;

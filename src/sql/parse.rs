@@ -16,6 +16,8 @@ use super::keyword_names;
 use super::locking;
 use super::misspelt;
 use super::nested_joins;
+use super::only;
+use super::operators;
 use super::refused;
 use super::reserved::refuse_reserved;
 use super::split::char_position;
@@ -94,7 +96,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = keyword_names::spelled(inference::spelled(tokens));
+    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
@@ -395,16 +397,15 @@ impl Reader<'_> {
         self.expect("as")?;
         let mut sql = self.rest();
         let query = self.query()?;
-        if self.eat_words(&["with", "data"]) {
-            // The query's text ends before the clause; it is the last two words.
-            sql = sql.rsplitn(3, char::is_whitespace).last().unwrap_or(&sql).trim_end().to_string();
+        let clause = self.rest();
+        let data = !self.eat_words(&["with", "no", "data"]);
+        if !data || self.eat_words(&["with", "data"]) {
+            sql = sql.strip_suffix(&clause).unwrap_or(&sql).trim_end().to_string();
         }
         if self.word(0) == "with" {
-            return Err(
-                Error::unsupported("WITH NO DATA and WITH CHECK OPTION are not supported").hint("A materialized view is always filled.")
-            );
+            return Err(Error::unsupported("WITH CHECK OPTION is not supported").hint("Nothing is inserted into a view."));
         }
-        Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace })
+        Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace, data })
     }
 
     fn drop(&mut self) -> Result<Statement> {
@@ -559,3 +560,5 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+
+pub use table::refuse_rules_of_stream;

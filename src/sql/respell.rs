@@ -5,18 +5,20 @@
 //! sequences in literals: `'name'::regclass`, `nextval('name')`.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use sqlparser::ast::{
     ArrayElemTypeDef, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value,
     ValueWithSpan, Visit, Visitor,
 };
-use sqlparser::tokenizer::Location;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 use super::convert::{name_parts, relation_name};
 use super::parse::written_query;
 use super::split::char_position;
 use super::{fold_name, windows};
-use crate::catalog::Name;
+use crate::catalog::{Catalog, Name, PUBLIC_NAMESPACE, Sequence};
 use crate::data::quoting::ident;
 use crate::error::Result;
 
@@ -62,6 +64,33 @@ pub fn read_name(text: &str) -> Option<Name> {
     let mut parts = name_parts(text).ok()?;
     let name = parts.pop()?;
     Some(Name { schema: parts.pop(), name })
+}
+
+/// An expression with the types that it casts to in lower case, as PostgreSQL prints them; what is no SQL stays as it is.
+pub fn with_plain_types(sql: &str) -> String {
+    let Ok(mut tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return sql.to_string() };
+    let mut cast = false;
+    for token in &mut tokens {
+        if let (true, Token::Word(word)) = (cast, &mut *token)
+            && word.quote_style.is_none()
+        {
+            word.value.make_ascii_lowercase();
+        }
+        cast = *token == Token::DoubleColon;
+    }
+    tokens.iter().map(ToString::to_string).collect()
+}
+
+/// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else; of a text that the catalog keeps.
+pub fn sequence_of_default<'a>(catalog: &'a Catalog, default: &str) -> Option<&'a Arc<Sequence>> {
+    const CAST: &str = "::regclass";
+    let argument = default.trim().strip_prefix("nextval(")?.strip_suffix(')')?.trim();
+    let start = argument.len().checked_sub(CAST.len()).filter(|at| argument.is_char_boundary(*at));
+    let cast = start.filter(|at| argument[*at..].eq_ignore_ascii_case(CAST));
+    let quoted = argument[..cast.unwrap_or(argument.len())].trim().strip_prefix('\'')?.strip_suffix('\'')?;
+    let name = read_name(&quoted.replace("''", "'"))?;
+    let namespace = name.schema.as_ref().map_or(Some(PUBLIC_NAMESPACE), |schema| catalog.namespace_id(schema))?;
+    catalog.find_sequence_in(namespace, &name.name)
 }
 
 fn edited(sql: &str, what: What<'_>) -> Result<String> {

@@ -38,6 +38,8 @@ pub enum Statement {
         if_not_exists: bool,
         /// Parameters of PostgreSQL's storage, which say nothing here.
         unused: Vec<String>,
+        /// True for a CREATE TABLE that leaves it to `default_table_access_method` what is created.
+        by_default: bool,
     },
     /// CREATE TYPE .. AS ENUM
     CreateEnum {
@@ -156,7 +158,7 @@ pub enum Statement {
         /// False for WITH NO DATA.
         data: bool,
     },
-    /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given.
+    /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given. `data` is false for WITH NO DATA.
     CreateView {
         materialized: bool,
         name: Name,
@@ -165,6 +167,7 @@ pub enum Statement {
         sql: String,
         if_not_exists: bool,
         or_replace: bool,
+        data: bool,
     },
     /// `DROP kind name, .. [CASCADE]`
     Drop {
@@ -551,6 +554,8 @@ pub struct SequenceOptions {
     pub owner: Option<Option<(Name, String)>>,
     /// RESTART [WITH n].
     pub restart: Option<Option<i64>>,
+    /// SEQUENCE NAME, of an identity column's own sequence.
+    pub name: Option<Name>,
 }
 
 /// One change that ALTER asks for.

@@ -21,7 +21,7 @@ root=$(cd "$here/../.." && pwd)
 binary=${EVERFOLD_BINARY:-$root/target/release/everfold}
 dir=${EVERFOLD_CLIENTS_DIR:-$root/target/clients}
 logs=$dir/logs
-all=(psycopg psycopg2 asyncpg sqlalchemy django pgcli dbt pg postgres.js knex typeorm sequelize pgjdbc psql pgbench migrations sqlsmith superset)
+all=(psycopg psycopg2 asyncpg sqlalchemy django pgcli dbt pg postgres.js knex typeorm sequelize pgjdbc psql pgbench pg_dump migrations sqlsmith superset)
 
 mkdir -p "$logs"
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here
@@ -156,6 +156,9 @@ run_psql() { "$python" "$here/psql_smoke.py" "$host" "$port"; }
 
 prepare_pgbench() { command -v pgbench >/dev/null || echo "apt-get install postgresql-contrib"; }
 run_pgbench() { bash "$here/pgbench_smoke.sh" "$host" "$direct"; }
+
+prepare_pg_dump() { command -v pg_dump >/dev/null || echo "apt-get install postgresql-client"; }
+run_pg_dump() { bash "$here/pg_dump_smoke.sh" "$host" "$port"; }
 
 prepare_migrations() { command -v psql >/dev/null || echo "apt-get install postgresql-client"; }
 run_migrations() { bash "$here/migrations_smoke.sh" "$host" "$port"; }

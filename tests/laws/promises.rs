@@ -373,7 +373,7 @@ fn honest() {
         "CREATE SOURCE CONNECTOR c WITH ('connector.class' = 'x')",
         "RUN SCRIPT 'x.sql'",
         "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
-        "CREATE MATERIALIZED VIEW x AS SELECT a FROM s WITH NO DATA",
+        "CREATE VIEW x AS SELECT a FROM s WITH CHECK OPTION",
         "TRUNCATE s",
         "CREATE SCHEMA x CREATE TABLE y (a int)",
         "CREATE TYPE x AS (a int)",

@@ -27,7 +27,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Sets the display format for date and time values.",
     ),
     Setting("default_statistics_target", "100", Integer, false, NO_EFFECT),
-    Setting("default_table_access_method", "heap", OneOf(&["heap"]), false, "Sets the default table access method for new tables."),
+    Setting("default_table_access_method", "heap", OneOf(&["heap", "stream"]), false, "Whether CREATE TABLE creates a table or a stream."),
     Setting("default_tablespace", "", OneOf(&["", "pg_default"]), false, "Sets the default tablespace to create tables and indexes in."),
     Setting("default_text_search_config", "pg_catalog.simple", Text, false, NO_EFFECT),
     Setting("default_toast_compression", "pglz", Text, false, NO_EFFECT),

@@ -306,7 +306,7 @@ fn own_value(name: &str, value: &str) -> Result<String> {
 }
 
 /// As PostgreSQL spells it in ParameterStatus.
-fn display_name(name: &str) -> String {
+pub fn display_name(name: &str) -> String {
     match name {
         "datestyle" => "DateStyle".into(),
         "intervalstyle" => "IntervalStyle".into(),

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
 
-/// Functions of DataFusion's that are planned before a literal beside a value of an enumeration is read as a label.
+/// Functions of DataFusion's that are planned before a literal beside a value of another type is read as one of that.
 pub fn lenient() -> Vec<Arc<ScalarUDF>> {
     vec![planned_early(datafusion::functions::core::coalesce())]
 }
@@ -77,8 +77,17 @@ impl ScalarUDFImpl for Other {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
-        let Some(of) = types.iter().find(|t| EnumType::of_arrow(t).is_some()) else { return self.inner.coerce_types(types) };
-        Ok(types.iter().map(|t| if t.is_string() || t.is_null() { of.clone() } else { t.clone() }).collect())
+        let typed = |of: &DataType| types.iter().map(|t| if t.is_string() || t.is_null() { of.clone() } else { t.clone() }).collect();
+        if let Some(of) = types.iter().find(|t| EnumType::of_arrow(t).is_some()) {
+            return Ok(typed(of));
+        }
+        // Whether what is text is a literal, which is read as a value of the type beside it, is seen later.
+        self.inner.coerce_types(types).or_else(|e| match types.iter().find(|t| !t.is_string() && !t.is_null()) {
+            // DataFusion casts no text to a uuid.
+            Some(DataType::FixedSizeBinary(_)) => Ok(types.to_vec()),
+            Some(of) => Ok(typed(of)),
+            None => Err(e),
+        })
     }
 }
 

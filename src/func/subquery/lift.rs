@@ -6,7 +6,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Join, LogicalPlan, LogicalPlanBuilder, SortExpr};
 
 use super::{Names, has_subquery, is_subquery};
 
@@ -14,6 +14,7 @@ use super::{Names, has_subquery, is_subquery};
 pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
     match plan {
         LogicalPlan::Aggregate(_) => Ok(over_projection(plan, names)?.0),
+        LogicalPlan::Distinct(Distinct::On(distinct)) => lift_distinct_on(distinct, names),
         LogicalPlan::Sort(_) | LogicalPlan::Window(_) => {
             let width = plan.schema().fields().len();
             let (lifted, hidden) = over_projection(plan, names)?;
@@ -25,6 +26,24 @@ pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
         LogicalPlan::Join(join) => lift_join(join, names),
         other => Ok(other),
     }
+}
+
+/// DISTINCT ON with its subqueries below it.
+fn lift_distinct_on(distinct: DistinctOn, names: &Names) -> DfResult<LogicalPlan> {
+    let DistinctOn { on_expr, select_expr, sort_expr, input, .. } = distinct;
+    let kept = NamePreserver::new_for_projection();
+    let mut hidden = Hidden::default();
+    let on = on_expr.into_iter().map(|e| hidden.take(e, names)).collect::<DfResult<Vec<_>>>()?;
+    let select = select_expr.into_iter().map(|e| {
+        let name = kept.save(&e);
+        Ok(name.restore(hidden.take(e, names)?))
+    });
+    let select = select.collect::<DfResult<Vec<_>>>()?;
+    let sorts = sort_expr.unwrap_or_default().into_iter().map(|sort| Ok(SortExpr { expr: hidden.take(sort.expr, names)?, ..sort }));
+    let sorts = sorts.collect::<DfResult<Vec<_>>>()?;
+    let below = hidden.below(Arc::unwrap_or_clone(input))?;
+    let sorts = (!sorts.is_empty()).then_some(sorts);
+    Ok(LogicalPlan::Distinct(Distinct::On(DistinctOn::try_new(on, select, sorts, Arc::new(below))?)))
 }
 
 /// A node of one input whose subqueries are columns of a projection below, and the names of these.

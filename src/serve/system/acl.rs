@@ -1,8 +1,11 @@
 //! Access control lists as PostgreSQL prints them (`{ann=arwd/ann,=r/ann}`), and whether a session may see what another one does.
 
+use super::names::Reg;
 use super::rows::Cell;
 use super::{SessionStatus, SystemContext};
-use crate::catalog::{BOOTSTRAP, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RoleId, Sequence};
+use crate::catalog::{
+    BOOTSTRAP, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RelationKind, RoleId, Sequence,
+};
 use crate::data::quoting::ident;
 
 /// pg_class.relacl of a relation; null where nothing is granted.
@@ -61,6 +64,92 @@ fn item(context: &SystemContext, grantee: RoleId, grantor: RoleId, granted: &Gra
     let name = |id: RoleId| if id == PUBLIC { String::new() } else { ident(&context.role_name(id)) };
     Cell::Text(format!("{}={granted}/{}", name(grantee), name(grantor)))
 }
+
+/// What the owner of a new object and everybody begin with, by the letter of the object's kind (manual, chapter 5.7).
+pub fn default_letters(kind: &str) -> Option<(String, &'static str)> {
+    let letters = |privileges| Granted { privileges, options: Privileges::NONE }.to_string();
+    Some(match kind {
+        "c" => (String::new(), ""),
+        "r" => (letters(Privileges::on_relation(RelationKind::Table)), ""),
+        "s" => (letters(Privileges::ON_SEQUENCE), ""),
+        "d" => (letters(Object::Database.privileges(None)), "Tc"),
+        "n" => (letters(Object::Schema(String::new()).privileges(None)), ""),
+        "f" => ("X".into(), "X"),
+        "l" | "T" => ("U".into(), "U"),
+        "L" => ("rw".into(), ""),
+        "t" => ("C".into(), ""),
+        "F" | "S" => ("U".into(), ""),
+        "p" => ("sA".into(), ""),
+        _ => return None,
+    })
+}
+
+/// The list of an owner's letters and of everybody's.
+pub fn default_items(context: &SystemContext, owner: RoleId, (own, everybodys): (String, &str)) -> Cell {
+    let name = ident(&context.role_name(owner));
+    let item = |to: &str, letters: &str| (!letters.is_empty()).then(|| Cell::Text(format!("{to}={letters}/{name}")));
+    Cell::List(item("", everybodys).into_iter().chain(item(&name, &own)).collect())
+}
+
+/// One privilege of an access control list.
+pub struct Line {
+    pub grantor: RoleId,
+    pub grantee: RoleId,
+    pub privilege: &'static str,
+    pub grantable: bool,
+}
+
+/// The privileges in the text of a list of items; what is no item is left out.
+pub fn exploded(context: &SystemContext, items: &str) -> Vec<Line> {
+    let inner = items.trim_matches(['[', ']', '{', '}']);
+    let mut quoted = false;
+    let apart = inner.split(|c| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    });
+    apart.filter_map(|item| lines(context, item.trim())).flatten().collect()
+}
+
+fn lines(context: &SystemContext, item: &str) -> Option<Vec<Line>> {
+    let role = |name: &str| match name {
+        "" => Some(PUBLIC),
+        name => Reg::Role.look_up(context, name).ok().flatten(),
+    };
+    let (grantee, rest) = item.rsplit_once('=')?;
+    let (letters, grantor) = rest.split_once('/')?;
+    let (grantee, grantor) = (role(grantee)?, role(grantor)?);
+    let mut found: Vec<Line> = Vec::new();
+    for letter in letters.chars() {
+        match (letter, found.last_mut()) {
+            ('*', Some(line)) => line.grantable = true,
+            _ => found.extend(LETTERS.iter().find(|(l, _)| *l == letter).map(|(_, privilege)| Line {
+                grantor,
+                grantee,
+                privilege,
+                grantable: false,
+            })),
+        }
+    }
+    Some(found)
+}
+
+/// The letters of privileges, also of those that only PostgreSQL's objects have.
+const LETTERS: [(char, &str); 14] = [
+    ('a', "INSERT"),
+    ('r', "SELECT"),
+    ('w', "UPDATE"),
+    ('d', "DELETE"),
+    ('D', "TRUNCATE"),
+    ('x', "REFERENCES"),
+    ('t', "TRIGGER"),
+    ('X', "EXECUTE"),
+    ('U', "USAGE"),
+    ('C', "CREATE"),
+    ('T', "TEMPORARY"),
+    ('c', "CONNECT"),
+    ('s', "SET"),
+    ('A', "ALTER SYSTEM"),
+];
 
 /// What a session is shown of the statement that another one runs.
 pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &'a str {

@@ -213,7 +213,7 @@ impl ConstraintEntry<'_> {
     }
 
     /// As pg_get_constraintdef prints it.
-    pub fn definition(&self, context: &SystemContext) -> String {
+    pub fn definition(&self, context: &SystemContext, style: Style) -> String {
         let columns = self.column_list();
         match (self.kind, self.foreign, self.condition) {
             ('p', ..) => format!("PRIMARY KEY ({columns})"),
@@ -234,7 +234,10 @@ impl ConstraintEntry<'_> {
                 }
                 text
             }
-            (_, None, condition) => format!("CHECK (({}))", shown_expression(context, condition.unwrap_or_default())),
+            (_, None, condition) => {
+                let shown = shown_expression(context, condition.unwrap_or_default());
+                format!("CHECK ({})", deparse::expression(self.relation, &shown, style))
+            }
         }
     }
 

@@ -24,14 +24,16 @@ mod relations;
 pub mod rewrite;
 mod rows;
 
-pub use relations::RELATIONS;
+pub use relations::{RELATIONS, preset};
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::catalog::{BOOTSTRAP, NamespaceId, Object, Privileges, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
+use crate::catalog::{
+    BOOTSTRAP, Granted, NamespaceId, Object, Privileges, RoleId, SYSTEM_NAMESPACES, Scope, Sequence, TEMPORARY_NAMESPACE,
+};
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
 
@@ -90,6 +92,12 @@ impl SystemContext {
     /// True if the current role is a superuser.
     pub fn is_superuser(&self) -> bool {
         self.scope.roles().is_superuser(self.role)
+    }
+
+    /// What the current role may do with a sequence.
+    pub fn on_sequence(&self, sequence: &Sequence) -> Granted {
+        let owner = self.scope.sequence_owner(sequence);
+        self.scope.roles().on(self.role, &Object::Sequence(sequence.id), owner, Privileges::ON_SEQUENCE)
     }
 
     /// Errors: 42501 unless the current role may use a user's schema.

@@ -4,12 +4,15 @@
 //! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key;
 //! other indexes and constraints have numbers of their own, to which the same is added.
 
-use crate::catalog::{Name, NamespaceId, Relation, RelationKind, UserType};
+use sqlparser::ast::Expr;
+
+use crate::catalog::{Name, NamespaceId, Path, Relation, RelationKind, UserType};
 use crate::data::PgType;
 use crate::data::enums::ARRAY_OF;
 use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
 pub use crate::sql::convert::name_parts as parts;
+use crate::sql::parse::written_expression;
 use crate::sql::respell;
 
 use super::SystemContext;
@@ -253,9 +256,31 @@ pub fn type_kept_as(context: &SystemContext, kept: &Name) -> Option<String> {
     context.scope.type_kept_as(&kept.name).map(|ty| shown_type(context, ty))
 }
 
+/// The schema that has to stand before a name in a text that the catalog keeps, where the session's path does not find the same by it.
+pub fn schema_kept_as(context: &SystemContext, name: &str) -> Option<String> {
+    let (scope, kept) = (&context.scope, Path::kept());
+    let there = |id: &NamespaceId| scope.find_in(*id, name).is_some() || scope.find_sequence_in(*id, name).is_some();
+    let found = kept.namespaces().iter().find(|id| there(id)).filter(|_| scope.path != kept)?;
+    (!scope.is_visible(*found, name)).then(|| scope.namespace_name(*found).to_string())
+}
+
+/// The same without parentheses around it.
+pub fn shown_bare(context: &SystemContext, kept: &str) -> String {
+    let shown = shown_expression(context, kept);
+    let Ok(mut expr) = written_expression(&shown) else { return shown };
+    let mut bare = None;
+    while let Expr::Nested(inner) = expr {
+        expr = *inner;
+        bare = Some(respell::with_plain_types(&expr.to_string()));
+    }
+    bare.unwrap_or(shown)
+}
+
 /// An expression that the catalog keeps, with types of users as the session has to write them.
 pub fn shown_expression(context: &SystemContext, kept: &str) -> String {
-    respell::expression(kept, &|_| None, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string())
+    let schema_of = |name: &str| schema_kept_as(context, name);
+    let shown = respell::expression(kept, &schema_of, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string());
+    respell::with_plain_types(&shown)
 }
 
 /// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid. A modifier of -1 says that there is none.

@@ -13,25 +13,32 @@ mod distinct_from;
 mod expanding;
 mod grouping;
 mod keys;
+mod like_any;
+mod lookups;
 mod present;
 mod queries;
 mod recursion;
 mod row_wise;
+mod sequences;
 mod series;
 mod standard;
+mod system_columns;
 mod values;
 mod vectors;
+mod whole_row;
 mod wildcards;
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, TableFactor,
-    TableFunctionArgs, Value, VisitMut, VisitorMut,
+    AccessExpr, BinaryOperator, Cte, Expr, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, Statement, Subscript,
+    TableFactor, TableFunctionArgs, Value, VisitMut, VisitorMut,
 };
 
 use super::SystemContext;
+use crate::catalog::Name;
 use crate::error::{Error, Result};
+use crate::sql::fold_name;
 use build::{call, last_name, literal, strings, take};
 
 pub use queries::DUPLICATE;
@@ -40,6 +47,8 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
+    casts::called,
+    casts::to_standard,
     distinct_from::regrouped,
     row_wise::compared,
     standard::overlaps,
@@ -48,6 +57,12 @@ const BEFORE: &[Rule] = &[
     casts::joined,
     casts::of_sequence,
     casts::to_domain,
+    standard::age,
+    standard::lsn_difference,
+    lookups::namespace,
+    like_any::spelled_out,
+    like_any::boolean_literal,
+    queries::only_expression,
     queries::always_null,
     keys::column_names,
     queries::base_of_domain,
@@ -68,6 +83,7 @@ const AFTER: &[Rule] = &[
     custom_operator,
     overlap,
     collate,
+    slice,
     struct_field,
     at_time_zone,
     any_of_literal,
@@ -89,11 +105,27 @@ pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()>
     if let Statement::Query(query) = statement {
         queries::order_by_hidden(query);
     }
-    VisitMut::visit(statement, &mut Rewriter { context }).break_value().map_or(Ok(()), Err)
+    VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default() }).break_value().map_or(Ok(()), Err)
 }
 
 struct Rewriter<'a> {
     context: &'a SystemContext,
+    ctes: Ctes,
+}
+
+/// The WITH queries of each query around a place, by name.
+#[derive(Default)]
+struct Ctes(Vec<Vec<Cte>>);
+
+impl Ctes {
+    fn has(&self, name: &Name) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &Name) -> Option<&Cte> {
+        let mut all = self.0.iter().rev().flatten().filter(|_| name.schema.is_none());
+        all.find(|cte| fold_name(&cte.alias.name) == name.name)
+    }
 }
 
 fn apply(rules: &[Rule], expr: &mut Expr, context: &SystemContext) -> ControlFlow<Error> {
@@ -107,18 +139,25 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
         values::plannable(query);
         queries::columns_of_parts(query);
         grouping::by_primary_key(query, &self.context.scope);
         grouping::ordered_by_position(query);
         recursion::typed(query);
-        match queries::fetch_first(query).and_then(|()| queries::no_locks(query)) {
+        match queries::fetch_first(query).and_then(|()| queries::limit_literals(query)).and_then(|()| queries::no_locks(query)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }
     }
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.ctes.0.pop();
+        ControlFlow::Continue(())
+    }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        queries::tableoid(select);
+        select.selection.iter_mut().chain(&mut select.having).for_each(like_any::as_boolean);
+        whole_row::of_select(select, &self.ctes, self.context);
+        system_columns::of_select(select, &self.ctes, self.context);
         wildcards::qualify(select);
         if let Err(error) = queries::shared_columns(select) {
             return ControlFlow::Break(error);
@@ -131,6 +170,9 @@ impl VisitorMut for Rewriter<'_> {
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         table_function(factor);
+        if let Err(error) = sequences::as_relation(factor, &self.ctes, self.context) {
+            return ControlFlow::Break(error);
+        }
         series::as_relation(factor);
         series::in_from(factor);
         series::column_of_alias(factor);
@@ -261,6 +303,24 @@ fn collate(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         return Err(error.hint("Text is compared by its bytes: write COLLATE \"C\", or nothing."));
     }
     *expr = std::mem::replace(inner, literal(Value::Null));
+    Ok(())
+}
+
+/// `a[:n]` and `a[n:]`: a bound that is left out is the array's own. `(array_agg(x))[1]` is the element of an array, where the planner would
+/// make another aggregate of it.
+fn slice(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
+    let aggregate = matches!(build::bare(root), Expr::Function(f) if last_name(&f.name) == "array_agg");
+    if let ([AccessExpr::Subscript(Subscript::Index { index })], true) = (access_chain.as_mut_slice(), aggregate) {
+        *expr = call("array_element", vec![take(root), take(index)]);
+        return Ok(());
+    }
+    for access in access_chain {
+        let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access else { continue };
+        let number = |n: i32| literal(Value::Number(n.to_string(), false));
+        lower_bound.get_or_insert_with(|| number(1));
+        upper_bound.get_or_insert_with(|| number(i32::MAX));
+    }
     Ok(())
 }
 

@@ -9,8 +9,12 @@ use crate::sql::statement::Statement;
 const KINDS: [&str; 9] = ["procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
-const BUILT_IN: [(&str, &str); 3] =
-    [("uuid-ossp", "uuid_generate_v4()"), ("pgcrypto", "gen_random_uuid()"), ("plpgsql", "DO, and functions of a session")];
+const BUILT_IN: [(&str, &str); 4] = [
+    ("uuid-ossp", "uuid_generate_v4()"),
+    ("pgcrypto", "gen_random_uuid()"),
+    ("plpgsql", "DO, and functions of a session"),
+    ("everfold", "everything"),
+];
 
 impl Reader<'_> {
     /// True at `DROP kind` of a kind that there is none of.

@@ -22,7 +22,7 @@ pub(super) struct Defined {
 }
 
 impl Reader<'_> {
-    pub(super) fn create_relation(&mut self, kind: RelationKind) -> Result<Statement> {
+    pub(super) fn create_relation(&mut self, mut kind: RelationKind) -> Result<Statement> {
         self.skip(2);
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
@@ -38,6 +38,9 @@ impl Reader<'_> {
             .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
         }
         let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
+        let method = self.access_method()?;
+        let by_default = method.is_none() && kind == RelationKind::Table;
+        kind = method.unwrap_or(kind);
         let unused = self.storage_parameters()?;
         if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
@@ -71,7 +74,17 @@ impl Reader<'_> {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused })
+        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused, by_default })
+    }
+
+    /// USING method, as which streams and tables are told apart by those who know PostgreSQL's statements only. Errors: 42704.
+    fn access_method(&mut self) -> Result<Option<RelationKind>> {
+        if !self.eat("using") {
+            return Ok(None);
+        }
+        let name = self.name()?;
+        let kind = RelationKind::of_access_method(&name);
+        kind.map(Some).ok_or_else(|| Error::new(code::UNDEFINED_OBJECT, format!("access method \"{name}\" does not exist")))
     }
 
     /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The names, for a notice. Errors: 0A000 for what would
@@ -105,7 +118,7 @@ impl Reader<'_> {
         self.skip(2);
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
-        Ok(Statement::CreateSequence { name, options: self.sequence_options()?, if_not_exists })
+        Ok(Statement::CreateSequence { name, options: self.named_sequence_options()?, if_not_exists })
     }
 
     pub(super) fn alter_sequence(&mut self) -> Result<Statement> {
@@ -116,7 +129,15 @@ impl Reader<'_> {
             return Err(Error::unsupported(format!("ALTER SEQUENCE .. {} is not supported", self.word(0).to_uppercase()))
                 .hint("ALTER TABLE does it: ALTER TABLE name RENAME TO name, ALTER TABLE name SET SCHEMA schema."));
         }
-        Ok(Statement::AlterSequence { name, if_exists, options: self.sequence_options()? })
+        Ok(Statement::AlterSequence { name, if_exists, options: self.named_sequence_options()? })
+    }
+
+    /// The options of a sequence that has its name already.
+    fn named_sequence_options(&mut self) -> Result<SequenceOptions> {
+        match self.sequence_options()? {
+            SequenceOptions { name: Some(_), .. } => Err(Error::syntax("invalid sequence option SEQUENCE NAME")),
+            options => Ok(options),
+        }
     }
 
     /// The options of a sequence, in any order, up to the end of the statement or a closing parenthesis.
@@ -147,6 +168,7 @@ impl Reader<'_> {
                 "cache" => drop(self.whole()?),
                 "no" if self.eat("cycle") => options.cycle = Some(false),
                 "no" if self.eat("minvalue") || self.eat("maxvalue") => {}
+                "sequence" if self.eat("name") => options.name = Some(self.relation_name()?),
                 "owned" if self.eat("by") => {
                     let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
                     let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
@@ -361,7 +383,8 @@ fn key_columns(columns: &[Column], names: &[String]) -> Result<Vec<usize>> {
     names.iter().map(|name| columns.iter().position(|c| c.name == *name).ok_or_else(|| missing(name))).collect()
 }
 
-fn refuse_rules_of_stream(key: &[usize], rules: &[NewRule]) -> Result<()> {
+/// Errors: 0A000 for what a table may have and a stream may not.
+pub fn refuse_rules_of_stream(key: &[usize], rules: &[NewRule]) -> Result<()> {
     if !key.is_empty() {
         return Err(Error::unsupported("a stream has no primary key: every event is kept")
             .hint("Write CREATE TABLE for rows of which the last one per key counts."));

@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
 
 use super::super::rows::{Cell, column};
 use super::super::{CursorStatus, LockKey, PreparedStatus};
+use crate::catalog::Sequence;
 use crate::data::PgType::{self, Array as ArrayOf, Bool, Float8, Text, Void};
 use crate::error::{Error, Result, code};
 
@@ -23,6 +24,8 @@ use crate::error::{Error, Result, code};
 pub trait SessionActs: fmt::Debug + Send + Sync {
     /// Tells those who listen, once the transaction has committed. Errors: 22023, 54000.
     fn notify(&self, channel: &str, payload: &str) -> Result<()>;
+    /// The time, in microseconds since 1970.
+    fn now_us(&self) -> i64;
     /// The channels that the session listens to.
     fn listening(&self) -> Vec<String>;
     /// What part of the room for notifications that wait is taken, 0 to 1.
@@ -37,6 +40,8 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String>;
     /// Stops the statement of a session, with `end` its connection; false, with a warning, if there is none of that number. Errors: 42501.
     fn signal(&self, process: i32, end: bool) -> Result<bool>;
+    /// The last number that a sequence gave, and true; before the first the number to come, and false.
+    fn last_of(&self, sequence: &Sequence) -> (i64, bool);
     /// The prepared statements of the session.
     fn prepared(&self) -> Vec<PreparedStatus>;
     /// The cursors of the session.
@@ -82,6 +87,7 @@ fn list() -> Vec<Act> {
             s.notify(row[0].unwrap_or_default(), row[1].unwrap_or_default())?;
             Ok(nothing())
         }),
+        Act::new("clock_timestamp", PgType::Timestamptz, [0, 0], |_, s, _| Ok(Cell::Int(s.now_us()))),
         Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |_, s, _| {
             Ok(Cell::List(s.listening().into_iter().map(Cell::Text).collect()))
         }),

@@ -1,7 +1,7 @@
 //! Functions of arrays that clients use on the catalogs' array and vector columns.
 //!
 //! The vectors of PostgreSQL's catalogs (int2vector, oidvector) are text here, numbers apart by blanks; `pg_vector` makes
-//! an array of one. It, `pg_subscripts`, `pg_expandarray` and `pg_array_any` are not PostgreSQL's own: the rewrite rules of
+//! an array of one. It, `pg_subscripts`, `pg_expandarray`, `pg_array_any` and `pg_acl_zip` are not PostgreSQL's own: the rewrite rules of
 //! [`super::super::rewrite`] introduce them.
 
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::plan_err;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use crate::data::PgType;
 
 type Returns = fn(&[DataType]) -> DfResult<DataType>;
 type Run = fn(&[ArrayRef], usize) -> DfResult<ArrayRef>;
@@ -35,6 +37,7 @@ const LIST: &[(&str, usize, Returns, Run)] = &[
     ("pg_subscripts", 2, |_| Ok(list_of(DataType::Int32)), subscripts),
     ("pg_expandarray", 1, |_| Ok(list_of(DataType::Struct(pair()))), |a, _| expand(&a[0])),
     ("pg_array_any", 2, |_| Ok(DataType::Boolean), any),
+    ("pg_acl_zip", 4, |_| Ok(list_of(DataType::Struct(acl_line()))), acl_lines),
 ];
 
 impl ArrayFunction {
@@ -71,6 +74,22 @@ fn list_of(item: DataType) -> DataType {
 /// The fields of what information_schema._pg_expandarray() returns: element and 1-based number.
 fn pair() -> Fields {
     vec![Field::new("x", DataType::Int64, true), Field::new("n", DataType::Int32, true)].into()
+}
+
+/// The fields of what aclexplode() returns.
+fn acl_line() -> Fields {
+    let [grantor, grantee] = ["grantor", "grantee"].map(|name| PgType::Oid.field(name, true));
+    vec![grantor, grantee, PgType::Text.field("privilege_type", true), PgType::Bool.field("is_grantable", true)].into()
+}
+
+/// The columns of aclexplode() as its lines.
+fn acl_lines(args: &[ArrayRef], _: usize) -> DfResult<ArrayRef> {
+    let lists = args.iter().map(as_list).collect::<DfResult<Vec<_>>>()?;
+    let fields = acl_line();
+    let values = lists.iter().zip(&fields).map(|(list, field)| cast(list.values(), field.data_type()));
+    let lines = StructArray::try_new(fields.clone(), values.collect::<Result<Vec<_>, _>>()?, None)?;
+    let field = Arc::new(Field::new_list_field(DataType::Struct(fields), true));
+    Ok(Arc::new(ListArray::try_new(field, lists[0].offsets().clone(), Arc::new(lines), lists[0].nulls().cloned())?))
 }
 
 fn is_list(data_type: &DataType) -> bool {

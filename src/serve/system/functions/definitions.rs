@@ -1,5 +1,7 @@
 //! The bodies of the longer system functions.
 
+use std::collections::BTreeSet;
+
 use super::Row;
 use crate::catalog::{RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
@@ -10,7 +12,7 @@ use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
-use crate::serve::system::{RelationStatus, SystemContext};
+use crate::serve::system::{LockStatus, RelationStatus, SystemContext};
 
 /// An argument that is an oid, or the name of a relation: functions of a regclass take both.
 fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
@@ -19,6 +21,11 @@ fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
 
 fn oid(argument: Option<&str>) -> Option<u32> {
     argument.and_then(|text| text.parse().ok())
+}
+
+/// A whole number.
+pub fn number(argument: Option<&str>) -> Option<u32> {
+    oid(argument)
 }
 
 fn reg<'a>(row: Row<'a>) -> Result<(Reg, Option<&'a str>)> {
@@ -164,14 +171,15 @@ pub fn expression(context: &SystemContext, row: Row) -> Result<Cell> {
 }
 
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {
-    let wanted = oid(row[0]);
+    let (wanted, style) = (oid(row[0]), style(row.get(1).copied().flatten()));
     let found = constraints(&context.scope).into_iter().find(|c| Some(c.oid) == wanted);
     let of_domain = || {
         let checks = context.scope.user_types().flat_map(|ty| ty.checks());
         let check = checks.into_iter().find(|check| Some(check.id) == wanted)?;
-        Some(format!("CHECK (({}))", names::shown_expression(context, &check.sql)))
+        let shown = names::shown_bare(context, &check.sql);
+        Some(if style == Style::Pretty { format!("CHECK ({shown})") } else { format!("CHECK (({shown}))") })
     };
-    Ok(found.map(|c| c.definition(context)).or_else(of_domain).into())
+    Ok(found.map(|c| c.definition(context, style)).or_else(of_domain).into())
 }
 
 /// The sequence that a column of a table goes with. Errors: 42P01, 42703.
@@ -205,6 +213,58 @@ pub fn column_description(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(if column == 0 { Cell::Null } else { description(context, object, Some("pg_class"), column).into() })
 }
 
+/// The sessions that hold what a session waits for: advisory locks, of which those that are shared go together.
+pub fn blocking(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(waiting) = row[0].and_then(|pid| pid.parse::<i32>().ok()) else { return Ok(Cell::Null) };
+    let wanted: Vec<_> = context.locks.iter().filter(|l| l.process_id == waiting && !l.granted).collect();
+    let holds = |l: &&LockStatus| l.granted && wanted.iter().any(|w| w.key == l.key && !(w.shared && l.shared));
+    let pids: BTreeSet<i32> = context.locks.iter().filter(holds).map(|l| l.process_id).filter(|pid| *pid != waiting).collect();
+    Ok(pids.into_iter().map(Cell::from).collect::<Vec<_>>().into())
+}
+
+/// An object of a catalog in words: `table purchases`, `column id of table purchases`. Null for what is not known.
+pub fn described(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (Some(class), Some(object)) = (oid(row[0]), oid(row[1])) else { return Ok(Cell::Null) };
+    let column = row[2].and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
+    let is = |name: &str| facts::find("pg_catalog", name).is_some_and(|shape| shape.oid == class);
+    if is("pg_type") {
+        return Ok(names::type_name(context, object, None).map(|name| format!("type {name}")).into());
+    }
+    if is("pg_namespace") {
+        let name = context.scope.namespace_name(object);
+        return Ok((!name.is_empty()).then(|| format!("schema {name}")).into());
+    }
+    if !is("pg_class") {
+        return Ok(Cell::Null);
+    }
+    let Some(relation) = context.scope.by_id(object) else {
+        let sequence = context.scope.sequences.get(object);
+        return Ok(sequence.map(|s| format!("sequence {}", Reg::Class.print(context, s.id))).into());
+    };
+    let kind = if relation.has_log() { "table" } else { relation.kind.word() };
+    let whole = format!("{kind} {}", Reg::Class.print(context, object));
+    let column = column.checked_sub(1).and_then(|i| relation.columns.get(i));
+    Ok(column.map_or(whole.clone(), |c| format!("column {} of {whole}", c.name)).into())
+}
+
+/// What stands for the file of a relation: its own number, as before anything rewrites it in PostgreSQL. Null for views.
+pub fn filenode(context: &SystemContext, row: Row) -> Result<Cell> {
+    let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
+    Ok(relation.filter(|r| r.kind != RelationKind::View).map(|r| r.id).into())
+}
+
+pub fn sequence_last_value(context: &SystemContext, row: Row) -> Result<Cell> {
+    let sequence = class(context, row)?.and_then(|oid| context.scope.sequences.get(oid));
+    Ok(sequence.and_then(|s| relations::last_value(context, s)).into())
+}
+
+/// What stands before (0) or behind (1) the `=` of each of the options in an array.
+pub fn options(row: Row, part: usize) -> Cell {
+    let Some(array) = row[0] else { return Cell::Null };
+    let options = array.trim_matches(['[', ']', '{', '}']).split(',').map(str::trim).filter(|option| !option.is_empty());
+    Cell::List(options.map(|option| option.split_once('=').map_or(Cell::Null, |o| <[&str; 2]>::from(o)[part].into())).collect())
+}
+
 /// The comment on the database.
 pub fn database_description(context: &SystemContext, row: Row) -> Result<Cell> {
     let is_ours = oid(row[0]) == Some(names::DATABASE) && row[1] == Some("pg_database");
@@ -217,8 +277,56 @@ fn proc(row: Row) -> Option<&'static Proc> {
 }
 
 fn argument_types(context: &SystemContext, proc: &Proc) -> String {
-    let types = proc.arguments.split_whitespace().map(|t| facts::number(t) as u32);
+    names_of_types(context, proc.arguments)
+}
+
+/// The types of a vector of oids, by name.
+fn names_of_types(context: &SystemContext, vector: &str) -> String {
+    let types = vector.split_whitespace().map(|t| facts::number(t) as u32);
     types.map(|t| names::type_name(context, t, None).unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(", ")
+}
+
+pub fn vector_types(context: &SystemContext, row: Row) -> Result<Cell> {
+    Ok(row[0].map(|vector| names_of_types(context, vector)).into())
+}
+
+/// What an access method's indexes may be; null for what is neither (manual, chapter 9.26).
+pub fn access_method_can(_: &SystemContext, row: Row) -> Result<Cell> {
+    let method = oid(row[0]).and_then(|oid| facts::ACCESS_METHODS.iter().find(|m| m.oid == oid));
+    let (Some(method), Some(property)) = (method, row[1]) else { return Ok(Cell::Null) };
+    Ok(match property.to_ascii_lowercase().as_str() {
+        "can_order" => method.ordered.into(),
+        "can_unique" => method.unique.into(),
+        "can_multi_col" => method.several.into(),
+        "can_include" => method.include.into(),
+        "can_exclude" => (method.name != "gin" && method.name != "brin").into(),
+        _ => Cell::Null,
+    })
+}
+
+/// The number that a place in the log is. Errors: 22P02.
+pub fn lsn_number(_: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let hex = |part: &str| i64::from_str_radix(part, 16).ok();
+    let number = text.split_once('/').and_then(|(high, low)| Some((hex(high)? << 32) + hex(low)?));
+    number
+        .map(Cell::Int)
+        .ok_or_else(|| Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type pg_lsn: \"{text}\"")))
+}
+
+/// The changes that a relation takes, as bits: 8 INSERT, 4 UPDATE, 16 DELETE.
+pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
+    let kind = class(context, row)?.and_then(|oid| context.scope.by_id(oid)).map(|r| r.kind);
+    Ok(match kind {
+        Some(RelationKind::Table) => Cell::Int(28),
+        Some(RelationKind::Stream) => Cell::Int(8),
+        _ => Cell::Int(0),
+    })
+}
+
+pub fn column_updatable(context: &SystemContext, row: Row) -> Result<Cell> {
+    let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
+    Ok(relation.is_some_and(|r| r.kind == RelationKind::Table).into())
 }
 
 fn result_type(context: &SystemContext, proc: &Proc) -> String {

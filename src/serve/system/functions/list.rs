@@ -27,6 +27,16 @@ fn database(context: &SystemContext, _: Row) -> Result<Cell> {
     Ok((&context.database).into())
 }
 
+/// The position of the log as the number of a transaction, of which there are 2^32.
+fn as_xid(context: &SystemContext) -> i64 {
+    i64::from(context.head as u32)
+}
+
+/// The position of the log as a place in PostgreSQL's.
+fn as_lsn(context: &SystemContext) -> String {
+    format!("{:X}/{:X}", context.head >> 32, context.head & u64::from(u32::MAX))
+}
+
 /// Privileges: name, least and greatest number of arguments, body. Everybody may call functions, and use languages and types.
 const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
     ("has_any_column_privilege", 2, 3, p::on_any_column),
@@ -122,6 +132,17 @@ fn session() -> Vec<Line> {
         ("inet_client_addr", Opaque("inet"), 0, 0, null),
         ("inet_client_port", Int4, 0, 0, null),
         ("row_security_active", Bool, 1, 1, no),
+        ("catalog_xmin", Id("xid"), 0, 0, |c, _| Ok(as_xid(c).into())),
+        ("pg_current_wal_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
+        ("pg_current_wal_insert_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
+        ("pg_current_wal_flush_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
+        ("pg_last_wal_receive_lsn", Opaque("pg_lsn"), 0, 0, null),
+        ("pg_last_wal_replay_lsn", Opaque("pg_lsn"), 0, 0, null),
+        ("pg_last_xact_replay_timestamp", Timestamptz, 0, 0, null),
+        ("lsn_number", Int8, 1, 1, d::lsn_number),
+        ("mxid_age", Int4, 1, 1, zero),
+        ("xid_age", Int4, 1, 1, |c, r| Ok(d::number(r[0]).map(|xid| as_xid(c) - i64::from(xid)).into())),
+        ("pg_blocking_pids", Array(Box::new(Int4)), 1, 1, d::blocking),
     ]
 }
 
@@ -143,6 +164,17 @@ fn definitions() -> Vec<Line> {
         ("pg_column_names", Array(Box::new(Name)), 2, 2, d::column_names),
         ("format_type", Text, 2, 2, d::format_type),
         ("pg_get_userbyid", Name, 1, 1, p::user_by_id),
+        ("acldefault", Array(Box::new(Opaque("aclitem"))), 2, 2, p::acl_default),
+        ("pg_acl_grantor", Array(Box::new(Oid)), 1, 1, |c, r| p::acl_column(c, r, 0)),
+        ("pg_acl_grantee", Array(Box::new(Oid)), 1, 1, |c, r| p::acl_column(c, r, 1)),
+        ("pg_acl_privilege", Array(Box::new(Text)), 1, 1, |c, r| p::acl_column(c, r, 2)),
+        ("pg_acl_grantable", Array(Box::new(Bool)), 1, 1, |c, r| p::acl_column(c, r, 3)),
+        ("pg_describe_object", Text, 3, 3, d::described),
+        ("pg_relation_filenode", Oid, 1, 1, d::filenode),
+        ("pg_sequence_last_value", Int8, 1, 1, d::sequence_last_value),
+        ("pg_option_name", Array(Box::new(Text)), 1, 1, |_, r| Ok(d::options(r, 0))),
+        ("pg_option_value", Array(Box::new(Text)), 1, 1, |_, r| Ok(d::options(r, 1))),
+        ("host", Text, 1, 1, |_, r| Ok(r[0].map(|a| a.split('/').next().unwrap_or(a)).into())),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
@@ -154,6 +186,11 @@ fn definitions() -> Vec<Line> {
         ("pg_get_function_arguments", Text, 1, 1, d::function_arguments),
         ("pg_get_function_identity_arguments", Text, 1, 1, d::function_arguments),
         ("pg_get_function_result", Text, 1, 1, d::function_result),
+        ("namespace_oid", Oid, 1, 1, |c, r| Ok(r[0].and_then(|name| c.scope.namespace_id(name)).into())),
+        ("pg_indexam_has_property", Bool, 2, 2, d::access_method_can),
+        ("oidvectortypes", Text, 1, 1, d::vector_types),
+        ("pg_relation_is_updatable", Int4, 2, 2, d::updatable),
+        ("pg_column_is_updatable", Bool, 3, 3, d::column_updatable),
         ("pg_get_function_arg_default", Text, 2, 2, null),
         ("pg_get_ruledef", Text, 1, 2, null),
         ("pg_get_triggerdef", Text, 1, 2, null),
@@ -165,6 +202,9 @@ fn definitions() -> Vec<Line> {
         ("pg_encoding_to_char", Name, 1, 1, |_, r| Ok(r[0].map(|e| if e == "6" { "UTF8" } else { "" }).into())),
         ("pg_get_function_sqlbody", Text, 1, 1, null),
         ("pg_char_to_encoding", Int4, 1, 1, d::char_to_encoding),
+        ("pg_encoding_max_length", Int4, 1, 1, |_, r| {
+            Ok(r[0].map(|e| if e == "6" { Cell::Int(4) } else { Cell::Null }).unwrap_or(Cell::Null))
+        }),
         ("obj_description", Text, 1, 2, d::object_description),
         ("col_description", Text, 2, 2, d::column_description),
         ("shobj_description", Text, 2, 2, d::database_description),

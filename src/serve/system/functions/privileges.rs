@@ -6,6 +6,7 @@ use super::Row;
 use crate::catalog::{BOOTSTRAP, Granted, Object, PUBLIC, Privileges, RelationKind, RoleId};
 use crate::error::{Error, Result, code};
 use crate::serve::system::SystemContext;
+use crate::serve::system::acl;
 use crate::serve::system::facts::SHAPES;
 use crate::serve::system::names::{DATABASE, OWNER, Reg};
 use crate::serve::system::rows::Cell;
@@ -194,4 +195,26 @@ pub fn has_role(context: &SystemContext, row: Row) -> Result<Cell> {
 /// The name of a role.
 pub fn user_by_id(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(row[0].and_then(|oid| oid.parse().ok()).map(|oid: u32| context.role_name(if oid == OWNER { BOOTSTRAP } else { oid })).into())
+}
+
+/// `acldefault(kind, owner)`: what objects of that kind begin with.
+pub fn acl_default(context: &SystemContext, row: Row) -> Result<Cell> {
+    let (Some(kind), Some(owner)) = (row[0], row[1].and_then(|oid| oid.parse().ok())) else { return Ok(Cell::Null) };
+    let letters = acl::default_letters(kind).ok_or_else(|| {
+        let message = format!("unrecognized object type abbreviation: {}", kind.bytes().next().unwrap_or_default());
+        Error::new(code::INVALID_PARAMETER_VALUE, message)
+    })?;
+    Ok(acl::default_items(context, owner, letters))
+}
+
+/// A column of what `aclexplode` gives: grantor, grantee, privilege, whether it may be granted on; one line for each privilege.
+pub fn acl_column(context: &SystemContext, row: Row, column: usize) -> Result<Cell> {
+    let Some(items) = row[0] else { return Ok(Cell::Null) };
+    let cells = acl::exploded(context, items).into_iter().map(|line| match column {
+        0 => line.grantor.into(),
+        1 => line.grantee.into(),
+        2 => line.privilege.into(),
+        _ => line.grantable.into(),
+    });
+    Ok(Cell::List(cells.collect()))
 }

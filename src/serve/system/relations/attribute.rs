@@ -6,7 +6,7 @@ use super::super::facts::{self, SHAPES};
 use super::super::keys::indexes;
 use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
-use crate::catalog::Identity;
+use crate::catalog::{Identity, Relation};
 use crate::data::PgType;
 use crate::error::Result;
 use hashbrown::HashMap;
@@ -106,15 +106,17 @@ fn attribute(
 }
 
 /// A default's oid: defaults are numbered through relations and columns, far above every other oid.
+/// The defaults of columns: an oid of the default, the relation, the 0-based column, and the expression as it is kept.
+pub fn defaults(context: &SystemContext) -> impl Iterator<Item = (u32, &Relation, usize, &str)> {
+    let columns = context.scope.relations().flat_map(|r| r.columns.iter().enumerate().map(move |(i, column)| (r.as_ref(), i, column)));
+    let with_default = columns.filter_map(|(relation, i, column)| Some((relation, i, column.default.as_deref()?)));
+    ((1u32 << 31)..).zip(with_default).map(|(oid, (relation, i, default))| (oid, relation, i, default))
+}
+
 pub fn pg_attrdef(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let mut oid = 1u32 << 31;
-    for relation in context.scope.relations() {
-        for (i, column) in relation.columns.iter().enumerate() {
-            let Some(default) = &column.default else { continue };
-            let default = shown_expression(context, default);
-            rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;
-            oid += 1;
-        }
+    for (oid, relation, i, default) in defaults(context) {
+        let default = shown_expression(context, default);
+        rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;
     }
     Ok(())
 }

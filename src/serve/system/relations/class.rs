@@ -61,7 +61,7 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("reltype", (relation.id + ROW_TYPE).into()),
         ("relowner", relation.owner.into()),
         ("relacl", relation_acl(context, relation)),
-        ("relam", if view { 0 } else { HEAP }.into()),
+        ("relam", relation.kind.access_method().map_or(0, |(oid, _)| oid).into()),
         ("relfilenode", if view { 0 } else { relation.id }.into()),
         ("reltuples", tuples(status)),
         ("relhasindex", (!relation.key.is_empty() || !relation.indexes.is_empty() || !relation.constraints.is_empty()).into()),

@@ -4,6 +4,7 @@ use super::super::SystemContext;
 use super::super::facts::{self, PROCS};
 use super::super::names::OWNER;
 use super::super::rows::{Cell, Rows};
+use crate::catalog::RelationKind;
 use crate::error::Result;
 
 const PG_CATALOG: u32 = 11;
@@ -100,12 +101,17 @@ pub fn pg_collation(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
+/// The oid of the language plpgsql.
+pub const PLPGSQL: u32 = 13_502;
+
 pub fn pg_language(_: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for (oid, name, trusted, validator) in [(12u32, "internal", false, 2246u32), (14, "sql", true, 2248)] {
+    let languages = [(12, "internal", false, 2246), (14, "sql", true, 2248), (PLPGSQL, "plpgsql", true, 0)];
+    for (oid, name, trusted, validator) in languages {
         rows.add([
             ("oid", oid.into()),
             ("lanname", name.into()),
             ("lanowner", OWNER.into()),
+            ("lanispl", (oid == PLPGSQL).into()),
             ("lanpltrusted", trusted.into()),
             ("lanvalidator", validator.into()),
         ])?;
@@ -115,7 +121,8 @@ pub fn pg_language(_: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn pg_am(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     let of_indexes = facts::ACCESS_METHODS.iter().map(|m| (m.oid, m.name, "i", m.handler));
-    for (oid, name, kind, handler) in std::iter::once((2, "heap", "t", 3)).chain(of_indexes) {
+    let of_tables = [RelationKind::Table, RelationKind::Stream].into_iter().filter_map(RelationKind::access_method);
+    for (oid, name, kind, handler) in of_tables.map(|(oid, name)| (oid, name, "t", 3)).chain(of_indexes) {
         rows.add([("oid", oid.into()), ("amname", name.into()), ("amhandler", handler.into()), ("amtype", kind.into())])?;
     }
     Ok(())

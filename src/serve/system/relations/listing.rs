@@ -2,11 +2,13 @@
 
 use super::super::SystemContext;
 use super::super::facts::SHAPES;
-use super::super::names::{CONSTRAINT, INDEX, type_kept_as};
+use super::super::names::{CONSTRAINT, INDEX, OWNER, schema_kept_as, type_kept_as};
 use super::super::rows::Rows;
-use crate::catalog::{BOOTSTRAP, NamespaceId, Path, Relation, RelationKind};
+use super::attribute::defaults;
+use super::functions::PLPGSQL;
+use crate::catalog::{BOOTSTRAP, Path, Relation, RelationKind};
 use crate::error::Result;
-use crate::sql::respell;
+use crate::sql::respell::{self, sequence_of_default};
 
 /// Added to a view's oid: its rule `_RETURN`, by which PostgreSQL says what a view depends on.
 const RULE: u32 = (1 << 30) + (1 << 29);
@@ -15,6 +17,10 @@ const PG_CLASS: u32 = 1259;
 const PG_REWRITE: u32 = 2618;
 const PG_CONSTRAINT: u32 = 2606;
 const PG_TYPE: u32 = 1247;
+const PG_ATTRDEF: u32 = 2604;
+const PG_NAMESPACE: u32 = 2615;
+const PG_LANGUAGE: u32 = 2612;
+const PG_EXTENSION: u32 = 3079;
 
 /// A view's definition as PostgreSQL shows it, ended by a semicolon, with the schema before names that mean something else along the path.
 pub fn definition(context: &SystemContext, view: &Relation) -> String {
@@ -22,11 +28,7 @@ pub fn definition(context: &SystemContext, view: &Relation) -> String {
     if scope.path == kept && scope.user_types().next().is_none() {
         return ended(&view.sql);
     }
-    let there = |id: &NamespaceId, name: &str| scope.find_in(*id, name).is_some() || scope.find_sequence_in(*id, name).is_some();
-    let schema_of = |name: &str| {
-        let found = kept.namespaces().iter().find(|id| there(id, name))?;
-        (!scope.is_visible(*found, name)).then(|| scope.namespace_name(*found).to_string())
-    };
+    let schema_of = |name: &str| schema_kept_as(context, name);
     ended(&respell::query(&view.sql, &schema_of, &|name| type_kept_as(context, name)).unwrap_or_else(|_| view.sql.clone()))
 }
 
@@ -126,7 +128,80 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         let kind = if relation.columns[at].identity.is_some() { "i" } else { "a" };
         depend(rows, [PG_CLASS, sequence.id, PG_CLASS, relation.id], at as i64 + 1, kind)?;
     }
-    Ok(())
+    // A default goes with its column, and needs the sequence that it takes numbers from.
+    for (oid, relation, i, default) in defaults(context) {
+        depend(rows, [PG_ATTRDEF, oid, PG_CLASS, relation.id], i as i64 + 1, "a")?;
+        if let Some(sequence) = sequence_of_default(&context.scope, default) {
+            depend(rows, [PG_ATTRDEF, oid, PG_CLASS, sequence.id], 0, "n")?;
+        }
+    }
+    of_extensions(context, rows)
+}
+
+/// What goes with Everfold itself goes with an extension, so that a dump leaves it out.
+fn of_extensions(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let [plpgsql, everfold] = EXTENSIONS.map(|e| e.oid);
+    depend(rows, [PG_LANGUAGE, PLPGSQL, PG_EXTENSION, plpgsql], 0, "e")?;
+    let schema = context.scope.namespace_id(OWN_SCHEMA);
+    schema.map_or(Ok(()), |id| depend(rows, [PG_NAMESPACE, id, PG_EXTENSION, everfold], 0, "e"))?;
+    let own = SHAPES.iter().filter(|s| s.schema == OWN_SCHEMA);
+    own.into_iter().try_for_each(|s| depend(rows, [PG_CLASS, s.oid, PG_EXTENSION, everfold], 0, "e"))
+}
+
+/// An extension that is there from the beginning.
+pub struct Extension {
+    pub oid: u32,
+    pub name: &'static str,
+    pub schema: &'static str,
+    pub version: &'static str,
+    pub comment: &'static str,
+}
+
+/// The language of DO blocks, and Everfold's own system relations. Their oids are below those of users' objects, which says that they need not
+/// be created.
+pub const EXTENSIONS: [Extension; 2] = [
+    Extension { oid: 13_500, name: "plpgsql", schema: "pg_catalog", version: "1.0", comment: "PL/pgSQL procedural language" },
+    Extension {
+        oid: 13_501,
+        name: OWN_SCHEMA,
+        schema: OWN_SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        comment: "what streams, views, segments and dataflows are at",
+    },
+];
+
+/// The schema of the relations that PostgreSQL does not have.
+const OWN_SCHEMA: &str = "everfold";
+
+pub fn pg_extension(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    EXTENSIONS.iter().try_for_each(|e| {
+        rows.add([
+            ("oid", e.oid.into()),
+            ("extname", e.name.into()),
+            ("extowner", OWNER.into()),
+            ("extnamespace", context.scope.namespace_id(e.schema).into()),
+            ("extversion", e.version.into()),
+        ])
+    })
+}
+
+pub fn pg_available_extensions(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    EXTENSIONS.iter().try_for_each(|e| {
+        let [version, comment] = [e.version, e.comment];
+        rows.add([
+            ("name", e.name.into()),
+            ("default_version", version.into()),
+            ("installed_version", version.into()),
+            ("comment", comment.into()),
+        ])
+    })
+}
+
+/// The same as a function of FROM, which does not tell what is installed.
+pub fn available_extensions(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    EXTENSIONS
+        .iter()
+        .try_for_each(|e| rows.add([("name", e.name.into()), ("default_version", e.version.into()), ("comment", e.comment.into())]))
 }
 
 fn depend(rows: &mut Rows, [class, object, on_class, on]: [u32; 4], on_column: i64, kind: &str) -> Result<()> {

@@ -22,7 +22,8 @@ mod types;
 
 pub use descriptions::{Description, all as descriptions};
 pub use listing::definition;
-pub use settings::setting;
+pub use sequences::last_value;
+pub use settings::{preset, setting};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -53,7 +54,7 @@ relations! {
     "pg_catalog" "pg_auth_members" roles::pg_auth_members;
     "pg_catalog" "pg_authid" roles::pg_authid;
     "pg_catalog" "pg_available_extension_versions" nothing;
-    "pg_catalog" "pg_available_extensions" nothing;
+    "pg_catalog" "pg_available_extensions" listing::pg_available_extensions;
     "pg_catalog" "pg_backend_memory_contexts" nothing;
     "pg_catalog" "pg_cast" functions::pg_cast;
     "pg_catalog" "pg_class" class::pg_class;
@@ -69,7 +70,7 @@ relations! {
     "pg_catalog" "pg_description" descriptions::pg_description;
     "pg_catalog" "pg_enum" types::pg_enum;
     "pg_catalog" "pg_event_trigger" nothing;
-    "pg_catalog" "pg_extension" nothing;
+    "pg_catalog" "pg_extension" listing::pg_extension;
     "pg_catalog" "pg_file_settings" nothing;
     "pg_catalog" "pg_foreign_data_wrapper" nothing;
     "pg_catalog" "pg_foreign_server" nothing;
@@ -245,6 +246,11 @@ relations! {
     "information_schema" "views" standard::views;
     "pg_set_functions" "pg_get_keywords" functions::pg_get_keywords;
     "pg_set_functions" "pg_partition_ancestors" nothing;
+    "pg_set_functions" "ts_token_type" nothing;
+    "pg_set_functions" "pg_sequence_state" sequences::pg_sequence_state;
+    "pg_set_functions" "pg_show_all_settings" settings::pg_settings;
+    "pg_set_functions" "pg_available_extensions" listing::available_extensions;
+    "pg_set_functions" "pg_available_extension_versions" nothing;
     "everfold" "streams" everfold::streams;
     "everfold" "tables" everfold::tables;
     "everfold" "views" everfold::views;

@@ -1,8 +1,9 @@
-//! pg_sequence, pg_sequences and information_schema.sequences.
+//! pg_sequence, pg_sequences, information_schema.sequences, and each sequence as a relation.
 
 use super::super::SystemContext;
 use super::super::names::type_oid;
 use super::super::rows::Rows;
+use crate::catalog::{Privileges, Sequence};
 use crate::error::Result;
 
 pub fn pg_sequence(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -33,7 +34,24 @@ pub fn pg_sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("increment_by", s.increment.into()),
             ("cycle", s.cycle.into()),
             ("cache_size", 1i64.into()),
+            ("last_value", last_value(context, s).into()),
         ])
+    })
+}
+
+/// The last number that a sequence gave; `None` before the first, and for who may not know it.
+pub fn last_value(context: &SystemContext, sequence: &Sequence) -> Option<i64> {
+    let may = context.on_sequence(sequence).privileges;
+    let (last, called) = context.session.as_ref()?.last_of(sequence);
+    (called && (may.has(Privileges::SELECT) || may.has(Privileges::USAGE))).then_some(last)
+}
+
+/// What a sequence is as a relation.
+pub fn pg_sequence_state(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    let Some(session) = &context.session else { return Ok(()) };
+    context.scope.sequences.iter().try_for_each(|s| {
+        let (last, called) = session.last_of(s);
+        rows.add([("seqrelid", s.id.into()), ("last_value", last.into()), ("log_cnt", 0i64.into()), ("is_called", called.into())])
     })
 }
 

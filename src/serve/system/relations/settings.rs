@@ -6,15 +6,19 @@ use crate::error::Result;
 
 /// Settings that clients read, that nobody can change, and that hold unless the session knows better: (name, value, description).
 const PRESETS: &[(&str, &str, &str)] = &[
+    ("archive_mode", "off", "There is no archiving: the log is all there is."),
     ("block_size", "8192", "Shows the size of a disk block."),
     ("client_encoding", "UTF8", "Sets the client's character set encoding."),
     ("default_table_access_method", "heap", "Sets the default table access method for new tables."),
     ("default_transaction_isolation", "serializable", "Sets the transaction isolation level of each new transaction."),
+    ("hot_standby_feedback", "off", "There are no standbys."),
     ("integer_datetimes", "on", "Shows whether datetimes are integer based."),
     ("jit", "off", "Allow JIT compilation."),
     ("lc_collate", "C", "Shows the collation order locale."),
     ("lc_ctype", "C", "Shows the character classification and case conversion locale."),
     ("max_identifier_length", "63", "Shows the maximum identifier length."),
+    ("max_replication_slots", "0", "There is no replication."),
+    ("max_wal_senders", "0", "There is no replication."),
     ("max_index_keys", "32", "Shows the maximum number of index keys."),
     ("search_path", "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
     ("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
@@ -29,7 +33,12 @@ const PRESETS: &[(&str, &str, &str)] = &[
 /// The value of a setting, the session's own first; names are matched without regard to case.
 pub fn setting<'a>(context: &'a SystemContext, name: &str) -> Option<&'a str> {
     let own = context.settings.iter().find(|s| s.0.eq_ignore_ascii_case(name)).map(|s| s.1.as_str());
-    own.or_else(|| PRESETS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1))
+    own.or_else(|| preset(name))
+}
+
+/// The value of a setting that nobody can change.
+pub fn preset(name: &str) -> Option<&'static str> {
+    PRESETS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1)
 }
 
 pub fn pg_settings(context: &SystemContext, rows: &mut Rows) -> Result<()> {

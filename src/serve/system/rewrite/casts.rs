@@ -1,13 +1,15 @@
 //! Casts to types that only PostgreSQL has: `::regclass` and its kin, `::oid`, `::name`, `::"char"`, `::pg_catalog.text`.
 
-use sqlparser::ast::{ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, ObjectName, Value};
+use sqlparser::ast::{ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArguments, Ident, ObjectName, Value};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
 use super::super::names::Reg;
 use super::build::{arguments, bare, call, last_name, literal, take, text};
 use crate::catalog::{TypeKind, UserType};
 use crate::data::PgType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::func::domains;
 use crate::sql::convert::relation_name;
 use crate::sql::with_value;
@@ -26,8 +28,75 @@ fn is_oid(data_type: &DataType) -> bool {
     custom || matches!(data_type, DataType::Int(_) | DataType::Integer(_) | DataType::BigInt(_) | DataType::Int4(_) | DataType::Int8(_))
 }
 
-fn oid_literal(oid: u32) -> Expr {
+/// The number of an object, as an oid.
+pub fn oid_literal(oid: u32) -> Expr {
     call("arrow_cast", vec![literal(Value::Number(oid.to_string(), false)), text("UInt32")])
+}
+
+/// The standard's domains over types of PostgreSQL's (manual, chapter 37.2).
+const OF_STANDARD: [(&str, &str); 5] = [
+    ("sql_identifier", "name"),
+    ("character_data", "varchar"),
+    ("yes_or_no", "varchar(3)"),
+    ("cardinal_number", "int4"),
+    ("time_stamp", "timestamptz"),
+];
+
+/// `x::information_schema.sql_identifier` is of the type beneath.
+pub fn to_standard(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Cast { data_type, .. } = expr else { return Ok(()) };
+    let DataType::Custom(name, _) = &*data_type else { return Ok(()) };
+    let found = OF_STANDARD.iter().find(|(domain, _)| name.0.len() == 2 && last_name(name) == *domain);
+    if let Some((_, beneath)) = found.filter(|_| name.to_string().to_lowercase().starts_with("information_schema.")) {
+        *data_type = type_named(beneath)?;
+    }
+    Ok(())
+}
+
+fn type_named(name: &str) -> Result<DataType> {
+    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
+    parser.and_then(|mut parser| parser.parse_data_type()).map_err(|e| Error::internal(e.to_string()))
+}
+
+/// Types whose names are functions too, that cast to them (manual, chapter 4.2.9).
+const CALLED: [&str; 17] = [
+    "int2",
+    "int4",
+    "int8",
+    "float4",
+    "float8",
+    "numeric",
+    "bool",
+    "text",
+    "varchar",
+    "bpchar",
+    "name",
+    "date",
+    "timestamptz",
+    "timetz",
+    "bytea",
+    "oid",
+    "xid",
+];
+
+/// True for a cast that is written as a call.
+pub fn is_call(f: &Function) -> bool {
+    let plain = f.over.is_none() && f.filter.is_none() && f.within_group.is_empty();
+    let one = matches!(&f.args, FunctionArguments::List(list) if list.args.len() == 1 && list.clauses.is_empty());
+    let ours = f.name.0.len() == 1 || f.name.0.first().is_some_and(|schema| schema.to_string() == "pg_catalog");
+    plain && one && ours && CALLED.contains(&last_name(&f.name).as_str())
+}
+
+/// `date(x)` is `x::date`.
+pub fn called(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if !is_call(f) {
+        return Ok(());
+    }
+    let data_type = type_named(&last_name(&f.name))?;
+    let Some(value) = arguments(f).into_iter().next().map(take) else { return Ok(()) };
+    *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None };
+    Ok(())
 }
 
 /// What `x::regclass` is worth as a number: a literal at once, anything else when it runs.

@@ -1,6 +1,6 @@
 //! Rules about queries and subqueries.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
@@ -13,7 +13,7 @@ use super::super::facts;
 use super::super::relations::is_empty;
 use super::build::{call, column_name, last_name, literal, take};
 use super::series::is_set;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 
 /// Ends the name of an output column that another one before it bears already, followed by a number: DataFusion wants names unique.
 /// Whoever shows names to a client cuts them there.
@@ -41,7 +41,8 @@ pub fn only_item(select: &mut Select) -> Option<&mut Expr> {
     }
 }
 
-/// `ARRAY(SELECT .. FROM unnest(column) x)` is the column's array: psql shows options so (`reloptions`, `evttags`), which nothing here has.
+/// `ARRAY(SELECT .. FROM unnest(column) x)` is the column's array: psql shows options so (`reloptions`, `evttags`), pg_dump those of foreign
+/// data by pg_options_to_table(), which nothing here has.
 pub fn array_of_options(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
@@ -53,11 +54,14 @@ pub fn array_of_options(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         [TableWithJoins { relation, joins }] if joins.is_empty() => unnested(relation),
         _ => None,
     };
-    if let Some(column) = column.filter(|c| column_name(c).is_some_and(|n| n == "reloptions" || n == "evttags")) {
+    if let Some(column) = column.filter(|c| column_name(c).is_some_and(|n| OPTIONS.contains(&n.as_str()))) {
         *expr = call("pg_array_or_empty", vec![column]);
     }
     Ok(())
 }
+
+/// Columns of options, NULL in every row.
+const OPTIONS: [&str; 5] = ["reloptions", "evttags", "attfdwoptions", "fdwoptions", "srvoptions"];
 
 /// `ARRAY(SELECT rolname FROM pg_roles WHERE oid = ANY (polroles))`, the roles of a row-level policy (psql's \d and \dp): there are no
 /// policies, and DataFusion plans only equalities between a subquery and what is around it, so the answer is written down: no roles.
@@ -83,15 +87,16 @@ fn null_of(data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(literal(Value::Null)), data_type, array: false, format: None }
 }
 
-/// The one argument of `unnest(x)` in FROM.
+/// The one argument of `unnest(x)` or `pg_options_to_table(x)` in FROM.
 fn unnested(factor: &TableFactor) -> Option<Expr> {
+    let expands = |name: &ObjectName| matches!(last_name(name).as_str(), "unnest" | "pg_options_to_table");
     match factor {
         TableFactor::UNNEST { array_exprs, .. } => array_exprs.first().cloned(),
-        TableFactor::Table { name, args: Some(args), .. } if last_name(name) == "unnest" => match args.args.as_slice() {
+        TableFactor::Table { name, args: Some(args), .. } if expands(name) => match args.args.as_slice() {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e.clone()),
             _ => None,
         },
-        TableFactor::Function { name, args, .. } if last_name(name) == "unnest" => match args.as_slice() {
+        TableFactor::Function { name, args, .. } if expands(name) => match args.as_slice() {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(e))] => Some(e.clone()),
             _ => None,
         },
@@ -210,33 +215,6 @@ pub fn base_of_domain(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `l.tableoid` is the oid of the catalog that `l` stands for (psql's \dL).
-pub fn tableoid(select: &mut Select) {
-    let mut oids = HashMap::new();
-    for table in &select.from {
-        for factor in std::iter::once(&table.relation).chain(table.joins.iter().map(|j| &j.relation)) {
-            if let TableFactor::Table { name, alias, .. } = factor
-                && let Some(shape) = facts::find("pg_catalog", &last_name(name))
-            {
-                oids.insert(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone()), shape.oid);
-            }
-        }
-    }
-    if oids.is_empty() {
-        return;
-    }
-    let _ = sqlparser::ast::visit_expressions_mut(select, |expr| {
-        if let Expr::CompoundIdentifier(parts) = expr
-            && let [table, column] = parts.as_slice()
-            && column.value == "tableoid"
-            && let Some(oid) = oids.get(&table.value)
-        {
-            *expr = literal(Value::Number(oid.to_string(), false));
-        }
-        std::ops::ControlFlow::<()>::Continue(())
-    });
-}
-
 /// `FETCH FIRST n ROWS ONLY` is LIMIT n. Errors: 0A000 for PERCENT and WITH TIES.
 pub fn fetch_first(query: &mut Query) -> Result<()> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
@@ -249,6 +227,40 @@ pub fn fetch_first(query: &mut Query) -> Result<()> {
         Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(rows),
         Some(_) => return Err(Error::syntax("multiple LIMIT clauses not allowed")),
         None => query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: vec![] }),
+    }
+    Ok(())
+}
+
+/// `LIMIT '1'` and `OFFSET '1'`: a literal of no type is the number that it says (Rails). Errors: 22P02.
+pub fn limit_literals(query: &mut Query) -> Result<()> {
+    let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause else { return Ok(()) };
+    for expr in limit.iter_mut().chain(offset.iter_mut().map(|offset| &mut offset.value)) {
+        if let Expr::Value(value) = expr
+            && let Value::SingleQuotedString(text) = &value.value
+        {
+            let rows: i64 = text
+                .trim()
+                .parse()
+                .map_err(|_| Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type bigint: \"{text}\"")))?;
+            *expr = literal(Value::Number(rows.to_string(), false));
+        }
+    }
+    Ok(())
+}
+
+/// `(SELECT ARRAY(SELECT ..))` without a FROM is what it selects: DataFusion lets a subquery name the query around it, and not the one around
+/// that (pgAdmin).
+pub fn only_expression(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Subquery(query) = expr else { return Ok(()) };
+    let Some(select) = plain_select(query) else { return Ok(()) };
+    let bare = select.from.is_empty() && select.selection.is_none() && select.distinct.is_none() && !is_grouped(select);
+    let is_query = |e: &Expr| match e {
+        Expr::Subquery(_) | Expr::Exists { .. } => true,
+        Expr::Function(f) => matches!(f.args, FunctionArguments::Subquery(_)),
+        _ => false,
+    };
+    if let Some(item) = only_item(select).filter(|item| bare && is_query(item)) {
+        *expr = take(item);
     }
     Ok(())
 }
@@ -386,7 +398,7 @@ fn covers(table: Option<&str>, expr: &Expr) -> bool {
 fn changes(expr: &Expr) -> bool {
     match expr {
         Expr::Cast { .. } | Expr::Subquery(_) | Expr::Array(_) => true,
-        Expr::Function(f) if super::aggregates::is_collected(f) => true,
+        Expr::Function(f) if super::aggregates::is_collected(f) || super::casts::is_call(f) => true,
         Expr::Function(f) => f.over.is_none() && (f.name.0.len() > 1 || !matches!(f.args, FunctionArguments::List(_))),
         Expr::CompoundFieldAccess { .. } | Expr::AnyOp { .. } => true,
         _ => false,

@@ -12,7 +12,7 @@ use sqlparser::ast::{
 };
 
 use super::super::facts::{self, SET_FUNCTIONS};
-use super::build::{bare, call, last_name, take};
+use super::build::{arguments, bare, call, last_name, take};
 use super::vectors;
 
 /// Each function and its columns; one without is named as its alias is.
@@ -34,10 +34,33 @@ const SETS: &[(&str, &[&str])] = &[
     ("json_object_keys", &[]),
     ("json_each", &["key", "value"]),
     ("json_each_text", &["key", "value"]),
+    ("aclexplode", &["grantor", "grantee", "privilege_type", "is_grantable"]),
+    ("pg_options_to_table", &["option_name", "option_value"]),
 ];
+
+/// The functions that give the columns of those above, where each has its own, as arrays.
+const COLUMN_WISE: &[(&str, &[&str])] = &[
+    ("jsonb_each", &["jsonb_object_keys", "jsonb_each"]),
+    ("jsonb_each_text", &["jsonb_object_keys", "jsonb_each_text"]),
+    ("json_each", &["json_object_keys", "json_each"]),
+    ("json_each_text", &["json_object_keys", "json_each_text"]),
+    ("aclexplode", &["pg_acl_grantor", "pg_acl_grantee", "pg_acl_privilege", "pg_acl_grantable"]),
+    ("pg_options_to_table", &["pg_option_name", "pg_option_value"]),
+];
+
+/// The arrays of a set's columns.
+fn column_wise(function: &str, arguments: &[Expr]) -> Option<Vec<Expr>> {
+    let (_, parts) = COLUMN_WISE.iter().find(|(name, _)| *name == function)?;
+    Some(parts.iter().map(|part| call(part, arguments.to_vec())).collect())
+}
+
+/// The entries of an access control list; in SELECT each is a row of four fields.
+const ACLS: &str = "aclexplode";
 
 /// The tables that a table is a partition of. Whatever it is asked of, it finds none.
 const ANCESTORS: &str = "pg_partition_ancestors";
+/// What a parser of text search makes, of which there is none.
+const TOKENS: &str = "ts_token_type";
 
 /// A series of literal numbers longer than this stays a table function, whose rows are made one by one.
 const ARRAY_MAX: i64 = 10_000;
@@ -51,7 +74,7 @@ fn columns_of(function: &str) -> Option<&'static [&'static str]> {
 pub fn as_relation(factor: &mut TableFactor) {
     let TableFactor::Table { name, args: args @ Some(_), with_ordinality, .. } = factor else { return };
     let function = last_name(name);
-    let same = args.as_ref().is_some_and(|a| a.args.is_empty() || function == ANCESTORS);
+    let same = args.as_ref().is_some_and(|a| a.args.is_empty() || [ANCESTORS, TOKENS].contains(&function.as_str()));
     if same && facts::find(SET_FUNCTIONS, &function).is_some() {
         *name = ObjectName::from(vec![Ident::new(SET_FUNCTIONS), Ident::new(function)]);
         *args = None;
@@ -71,12 +94,10 @@ pub fn in_from(factor: &mut TableFactor) {
     let mut arrays = set.arrays;
     arrays.iter_mut().for_each(vectors::as_array);
     if set.function != "unnest" {
-        // jsonb_each gives the values alone.
-        let keys = if set.function.starts_with("jsonb") { "jsonb_object_keys" } else { "json_object_keys" };
-        let keys = (columns == ["key", "value"]).then(|| call(keys, arrays.clone()));
-        let value = call(&set.function, arrays);
-        let value = if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) };
-        arrays = keys.into_iter().chain([value]).collect();
+        arrays = column_wise(&set.function, &arrays).unwrap_or_else(|| {
+            let value = call(&set.function, arrays);
+            vec![if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) }]
+        });
     }
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
     let mut names: Vec<Ident> = match (columns, arrays.len()) {
@@ -199,6 +220,13 @@ impl VisitorMut for Expand {
         let expands = |f: &str| columns_of(f).is_some_and(|columns| columns.len() < 2);
         if self.queries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none() && expands(&last_name(&f.name))) {
             *expr = call("unnest", vec![take(expr)]);
+        }
+        if self.queries == 0
+            && let Expr::Function(f) = expr
+            && last_name(&f.name) == ACLS
+        {
+            let given: Vec<Expr> = arguments(f).into_iter().map(take).collect();
+            *expr = call("unnest", vec![call("pg_acl_zip", column_wise(ACLS, &given).unwrap_or_default())]);
         }
         ControlFlow::Continue(())
     }

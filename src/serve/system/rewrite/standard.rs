@@ -1,10 +1,12 @@
 //! Syntax of the standard that stands for a function: OVERLAPS, SIMILAR TO, SUBSTRING with a pattern, arguments by name,
 //! gen_random_uuid().
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+};
 
 use super::super::SystemContext;
-use super::build::{bare, call, column_name, last_name, literal, take};
+use super::build::{arguments, bare, call, column_name, last_name, literal, take};
 use crate::error::{Error, Result, code};
 
 /// `(a, b) OVERLAPS (c, d)`.
@@ -29,13 +31,58 @@ pub fn similar(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 
 /// `substring(x FROM 'pattern')`: a literal text is a pattern, anything else a place.
 pub fn substring(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    let Expr::Substring { expr: value, substring_from: Some(from), substring_for: None, .. } = expr else { return Ok(()) };
-    let is_text = matches!(bare(from), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
-    if is_text {
-        *expr = call("substring_of_pattern", vec![take(value), take(from)]);
+    let is_text =
+        |e: &Expr| matches!(bare(e), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
+    let parts = match expr {
+        Expr::Substring { expr: value, substring_from: Some(from), substring_for: None, .. } if is_text(from) => {
+            vec![take(value), take(from)]
+        }
+        Expr::Function(f) if last_name(&f.name) == "substring" => match arguments(f).as_mut_slice() {
+            [value, from] if is_text(from) => vec![take(value), take(from)],
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    *expr = call("substring_of_pattern", parts);
+    Ok(())
+}
+
+/// `age(x)` is the time from then to the beginning of today; that of a transaction's number, which `xmin` and its kin are, is `xid_age`.
+pub fn age(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "age" {
+        return Ok(());
+    }
+    if let [x] = arguments(f).as_mut_slice() {
+        let of_xid = matches!(bare(x), Expr::Cast { data_type: DataType::Custom(name, _), .. } if last_name(name) == "xid");
+        let value = take(x);
+        let of_catalog = matches!(&value, Expr::Function(f) if last_name(&f.name) == "catalog_xmin");
+        *expr = if of_xid || of_catalog || column_name(&value).is_some_and(|name| XIDS.contains(&name.as_str())) {
+            call("xid_age", vec![value])
+        } else {
+            call("age", vec![call("current_date", vec![]), value])
+        };
     }
     Ok(())
 }
+
+/// `pg_wal_lsn_diff(a, b)`: the bytes between two places in the log, which here are positions.
+pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "pg_wal_lsn_diff" {
+        return Ok(());
+    }
+    if let [a, b] = arguments(f).as_mut_slice() {
+        let [left, right] = [take(a), take(b)].map(|lsn| Box::new(call("lsn_number", vec![lsn])));
+        let difference = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Minus, right }));
+        let data_type = DataType::Numeric(ExactNumberInfo::None);
+        *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(difference), data_type, array: false, format: None };
+    }
+    Ok(())
+}
+
+/// Columns of catalogs that are numbers of transactions.
+const XIDS: [&str; 3] = ["relfrozenxid", "datfrozenxid", "backend_xmin"];
 
 /// Functions whose arguments clients name, the names, and what one that is left out is.
 const NAMED: &[(&str, &[&str], &str)] = &[

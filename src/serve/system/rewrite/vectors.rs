@@ -29,7 +29,7 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let name = last_name(&f.name);
     let mut arguments = arguments(f);
     match (name.as_str(), arguments.as_mut_slice()) {
-        ("unnest" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..]) if is_vector(x) => {
+        ("unnest" | "array_to_string" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..]) if is_vector(x) => {
             **x = call("pg_vector", vec![take(x)]);
         }
         ("generate_subscripts", [x, dimension]) if is_vector(x) => *expr = call("pg_subscripts", vec![take(x), take(dimension)]),
@@ -51,10 +51,13 @@ pub fn expanded_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     }
     if let [x] = arguments(f).as_mut_slice() {
         let array = call("pg_vector", vec![take(x)]);
-        let one = literal(Value::Number("1".into(), false));
-        *expr = call("unnest", vec![if field == "n" { call("pg_subscripts", vec![array, one]) } else { array }]);
+        *expr = call("unnest", vec![if field == "n" { call("pg_subscripts", vec![array, number(1)]) } else { array }]);
     }
     Ok(())
+}
+
+fn number(n: u8) -> Expr {
+    literal(Value::Number(n.to_string(), false))
 }
 
 /// `indoption[0]`: vectors count from 0, arrays from 1 (pgjdbc).
@@ -72,9 +75,12 @@ pub fn subscript(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         parts.push(i.clone());
     }
     let column = if parts.len() == 1 { Expr::Identifier(parts.remove(0)) } else { Expr::CompoundIdentifier(parts) };
-    if is_vector(&column) {
-        let one = literal(Value::Number("1".into(), false));
-        let index = Expr::BinaryOp { left: Box::new(index.clone()), op: BinaryOperator::Plus, right: Box::new(one) };
+    if column_name(&column).is_some_and(|name| name == "typname") {
+        // A name counts its characters from 0 too (pg_dump).
+        let at = Expr::BinaryOp { left: Box::new(index.clone()), op: BinaryOperator::Plus, right: Box::new(number(1)) };
+        *expr = call("substr", vec![column, at, number(1)]);
+    } else if is_vector(&column) {
+        let index = Expr::BinaryOp { left: Box::new(index.clone()), op: BinaryOperator::Plus, right: Box::new(number(1)) };
         *expr = call("array_element", vec![call("pg_vector", vec![column]), index]);
     }
     Ok(())

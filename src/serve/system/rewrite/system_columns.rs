@@ -1,0 +1,135 @@
+//! `tableoid` and `xmin` (manual, chapter 5.5), which clients ask of catalogs and of tables.
+//!
+//! `tableoid` is the number of what FROM names, so it is written down. `xmin` of a row of a catalog is the position of the log as of the
+//! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    CaseWhen, Expr, Ident, JoinOperator, Query, Select, SelectItem, TableFactor, VisitMut, VisitorMut,
+    helpers::attached_token::AttachedToken,
+};
+
+use super::super::SystemContext;
+use super::super::facts;
+use super::Ctes;
+use super::build::{call, last_name, take};
+use super::casts::oid_literal;
+use crate::catalog::Name;
+use crate::sql::convert::relation_name;
+
+/// What FROM names.
+struct Named {
+    alias: String,
+    oid: u32,
+    catalog: bool,
+    /// A column that tells whether there is a row, where an outer join may leave none.
+    present: Option<String>,
+}
+
+/// Puts in what these columns of the relations in FROM are.
+pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
+    let mut named = Vec::new();
+    let mut name = |factor: &TableFactor, outer: bool| named.extend(named_by(factor, outer, ctes, context));
+    for from in &select.from {
+        let nullable = |op: &JoinOperator| matches!(op, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_));
+        let optional = |op: &JoinOperator| matches!(op, JoinOperator::Left(_) | JoinOperator::LeftOuter(_) | JoinOperator::FullOuter(_));
+        name(&from.relation, from.joins.iter().any(|j| nullable(&j.join_operator)));
+        for (i, join) in from.joins.iter().enumerate() {
+            let outer = optional(&join.join_operator) || from.joins[i + 1..].iter().any(|j| nullable(&j.join_operator));
+            name(&join.relation, outer);
+        }
+    }
+    if named.is_empty() {
+        return;
+    }
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        if let Some(name) = system_column(expr).map(|(_, column)| column.clone()) {
+            *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name };
+        }
+    }
+    let _ = VisitMut::visit(select, &mut Visitor { named, queries: 0 });
+}
+
+/// What a table in FROM is; `None` for what has no such columns, or none whose row may be missing.
+fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemContext) -> Option<Named> {
+    let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
+    let alias = alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone());
+    let relation = relation_name(name).ok().filter(|name| !ctes.has(name))?;
+    let found = context.scope.find(&relation);
+    let (oid, catalog, telling) = match (found, catalog(&relation)) {
+        (Some(relation), _) => (relation.id, false, relation.columns.iter().find(|c| !c.nullable).map(|c| c.name.clone())),
+        (None, Some(shape)) => (shape.oid, true, shape.columns.iter().any(|c| c.0 == "oid").then(|| "oid".to_string())),
+        (None, None) => return None,
+    };
+    let present = if outer { Some(telling?) } else { None };
+    Some(Named { alias, oid, catalog, present })
+}
+
+fn catalog(name: &Name) -> Option<&'static facts::Shape> {
+    name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog").then(|| facts::find("pg_catalog", &name.name)).flatten()
+}
+
+/// The table, if one is named, and the name of such a column.
+fn system_column(expr: &Expr) -> Option<(Option<&Ident>, &Ident)> {
+    let (table, column) = match expr {
+        Expr::Identifier(column) => (None, column),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [table, column] => (Some(table), column),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    matches!(column.value.as_str(), "tableoid" | "xmin").then_some((table, column))
+}
+
+struct Visitor {
+    named: Vec<Named>,
+    /// Subqueries around the expression.
+    queries: usize,
+}
+
+impl Visitor {
+    fn value(&self, expr: &Expr) -> Option<Expr> {
+        let (table, column) = system_column(expr)?;
+        let named = match table {
+            Some(table) => self.named.iter().find(|n| n.alias == table.value)?,
+            // A subquery has tables of its own.
+            None if self.queries == 0 => self.named.first()?,
+            None => return None,
+        };
+        let value = match column.value.as_str() {
+            "tableoid" => oid_literal(named.oid),
+            _ if named.catalog => call("catalog_xmin", vec![]),
+            _ => return None,
+        };
+        let Some(present) = &named.present else { return Some(value) };
+        let present = Expr::CompoundIdentifier(vec![Ident::new(&named.alias), Ident::with_quote('"', present)]);
+        Some(Expr::Case {
+            case_token: AttachedToken::empty(),
+            end_token: AttachedToken::empty(),
+            operand: None,
+            conditions: vec![CaseWhen { condition: Expr::IsNotNull(Box::new(present)), result: value }],
+            else_result: None,
+        })
+    }
+}
+
+impl VisitorMut for Visitor {
+    type Break = ();
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(value) = self.value(expr) {
+            *expr = value;
+        }
+        ControlFlow::Continue(())
+    }
+}
