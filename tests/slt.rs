@@ -55,6 +55,7 @@ scripts!("":
     indexes,
     introspection,
     joins,
+    key_names,
     keyword_names,
     laterals,
     lengths,

@@ -168,6 +168,9 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// Indices of the primary key's columns; empty for none.
     pub key: Vec<usize>,
+    /// What the primary key is called, if not as the table with `_pkey` behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_named: Option<String>,
     /// The query of a view, whose names are read along [`Path::kept`]; for streams and tables the statement that made it.
     pub sql: String,
     /// The relations that the query names directly.
@@ -226,6 +229,11 @@ pub struct Schemas {
 }
 
 impl Relation {
+    /// The name of the primary key's constraint and index.
+    pub fn key_name(&self) -> String {
+        self.key_named.clone().unwrap_or_else(|| format!("{}_pkey", self.name))
+    }
+
     /// A relation of the first schema without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
@@ -238,6 +246,7 @@ impl Relation {
             kind,
             columns,
             key,
+            key_named: None,
             sql,
             depends_on,
             constraints,

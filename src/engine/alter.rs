@@ -26,7 +26,7 @@ use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
 use crate::catalog::{
-    Catalog, Change, Column, Identity, Index, IndexKey, Name, Relation, RelationId, RelationKind, Rule, Sequence, name_after,
+    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Sequence, name_after,
 };
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
@@ -103,7 +103,8 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         match change {
-            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists } => {
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists, told } => {
+                told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
                 let mut column = [column.clone()];
                 self.settle_types(&mut column, named.iter().map(|ty| (0, ty.clone())).collect::<Vec<_>>().as_slice())?;
                 let [column] = column;
@@ -133,13 +134,16 @@ impl Session {
                 self.stage(Change::Alter(altered), vec![])
             }
             Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
-            Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), .. }) => self.add_key(relation, columns).await,
+            Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), name }) => self.add_key(relation, name.clone(), columns).await,
             Alteration::AddRule(NewRule { what: What::UniqueUsingIndex(index), name }) => {
                 self.add_rule_using_index(relation, name.as_deref(), index)
             }
             Alteration::AddRule(rule) => self.add_rule(relation, rule).await.map(|_| ()),
             Alteration::DropRule { name, if_exists } => self.drop_rule(catalog, altered, name, *if_exists),
             Alteration::RenameRule { from, to } => {
+                if !altered.key.is_empty() && altered.key_name() == *from {
+                    return self.rename_key(altered, to);
+                }
                 let missing = || no_constraint(from, &relation.name);
                 altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
                 self.stage(Change::Alter(altered), vec![])
@@ -337,7 +341,7 @@ impl Session {
 
     // Constraints -----------------------------------------------------------------------------------------------------------------------
 
-    async fn add_key(&mut self, relation: &Arc<Relation>, columns: &[String]) -> Result<()> {
+    async fn add_key(&mut self, relation: &Arc<Relation>, name: Option<String>, columns: &[String]) -> Result<()> {
         if !relation.key.is_empty() {
             let message = format!("multiple primary keys for table \"{}\" are not allowed", relation.name);
             return Err(Error::new(code::INVALID_TABLE_DEFINITION, message));
@@ -346,12 +350,14 @@ impl Session {
             return Err(Error::unsupported("a stream has no primary key: every event is kept"));
         }
         let mut altered = relation.as_ref().clone();
+        self.check_key_name(relation.namespace, name.as_deref())?;
+        altered.key_named = name;
         altered.key = columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?;
         for k in altered.key.clone() {
             self.check_no_nulls(relation, &relation.columns[k].name).await?;
             altered.columns[k].nullable = false;
         }
-        self.check_columns_unique(relation, &format!("{}_pkey", relation.name), columns).await?;
+        self.check_columns_unique(relation, &altered.key_name(), columns).await?;
         let items = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         self.rewrite(relation, altered, items, "add a primary key to").await.map(|_| ())
     }
@@ -377,9 +383,24 @@ impl Session {
         Ok(Arc::new(altered))
     }
 
+    /// Calls the primary key otherwise. Errors: 42P07.
+    pub(super) fn rename_key(&mut self, mut altered: Relation, to: &str) -> Result<()> {
+        self.check_key_name(altered.namespace, Some(to))?;
+        altered.key_named = Some(to.to_string());
+        self.stage(Change::Alter(altered), vec![])
+    }
+
+    /// Errors: 42P07 for a name of a primary key that something has already.
+    pub(super) fn check_key_name(&self, namespace: NamespaceId, name: Option<&str>) -> Result<()> {
+        match name.filter(|name| is_taken(&self.catalog(), namespace, name)) {
+            Some(name) => Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))),
+            None => Ok(()),
+        }
+    }
+
     fn drop_rule(&mut self, catalog: &Catalog, mut altered: Relation, name: &str, if_exists: bool) -> Result<()> {
         let Some(at) = altered.constraints.iter().position(|c| c.name == name) else {
-            if format!("{}_pkey", altered.name) == name && !altered.key.is_empty() {
+            if altered.key_name() == name && !altered.key.is_empty() {
                 return Err(Error::unsupported("a primary key cannot be dropped: rows are known by it")
                     .hint("Create a table without it, and fill it with INSERT INTO .. SELECT."));
             }

@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use sqlparser::ast;
 
-use super::constraints::{is_taken, is_wanted, referring};
+use super::constraints::{free_name, is_taken, is_wanted, referring};
 use super::database::Engine;
 use super::dml::parsed_query;
 use super::ksql;
@@ -324,7 +324,7 @@ impl Session {
     }
 
     pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
-        let NewRelation { kind, name, mut columns, key, rules, numbered, if_not_exists, temporary } = new;
+        let NewRelation { kind, name, mut columns, key, key_named, rules, numbered, if_not_exists, temporary } = new;
         let namespace = match temporary {
             Some(_) => temporary_place(&name)?,
             None => {
@@ -347,7 +347,10 @@ impl Session {
         }
         let sql = text.trim().to_string();
         let relation = Relation::new(self.engine.new_id(), name, kind, columns, sql);
-        let mut relation = Relation { namespace, key, owner: self.role(), ..relation };
+        let mut relation = Relation { namespace, key, key_named, owner: self.role(), ..relation };
+        if !relation.key.is_empty() && temporary.is_none() {
+            self.name_key(&mut relation)?;
+        }
         if temporary.is_some() && !numbered.is_empty() {
             return Err(
                 Error::unsupported("a temporary table has no serial or identity columns").hint("Name a sequence: DEFAULT nextval('name').")
@@ -368,6 +371,19 @@ impl Session {
         let id = relation.id;
         self.stage(Change::Create(relation), node.into_iter().collect())?;
         self.transaction.iter_mut().for_each(|t| t.renew(id));
+        Ok(())
+    }
+
+    /// Gives a new primary key the name that it is to have, or one that is free. Errors: 42P07.
+    fn name_key(&self, relation: &mut Relation) -> Result<()> {
+        if relation.key_named.is_some() {
+            return self.check_key_name(relation.namespace, relation.key_named.as_deref());
+        }
+        let catalog = self.catalog();
+        let (usual, taken) = (relation.key_name(), |name: &str| is_taken(&catalog, relation.namespace, name));
+        if taken(&usual) {
+            relation.key_named = Some(free_name(&usual, &taken));
+        }
         Ok(())
     }
 
@@ -555,6 +571,7 @@ pub struct NewRelation {
     pub columns: Vec<Column>,
     /// Indices into `columns`.
     pub key: Vec<usize>,
+    pub key_named: Option<String>,
     pub rules: Vec<NewRule>,
     /// Columns that get a sequence, with its options.
     pub numbered: Vec<(usize, SequenceOptions)>,

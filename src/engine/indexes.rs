@@ -102,11 +102,10 @@ impl Session {
         let indexes = altered.indexes.iter_mut().map(|index| &mut index.name);
         let unique = |c: &&mut Constraint| matches!(c.rule, Rule::Unique(_));
         let mut names = indexes.chain(altered.constraints.iter_mut().filter(unique).map(|c| &mut c.name));
-        let Some(found) = names.find(|of| **of == name.name) else {
-            return Err(Error::unsupported("the index of a primary key cannot be renamed")
-                .hint("It is called as the table is: rename that with ALTER TABLE .. RENAME TO."));
-        };
-        *found = to.to_string();
+        match names.find(|of| **of == name.name) {
+            Some(found) => *found = to.to_string(),
+            None => return self.rename_key(altered, to),
+        }
         self.stage(Change::Alter(altered), vec![])
     }
 

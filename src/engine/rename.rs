@@ -39,7 +39,9 @@ impl Session {
             return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
         }
         self.refuse_ksql_dependents(catalog, relation, "rename")?;
-        self.stage(Change::Alter(Relation { name: to.to_string(), ..relation.as_ref().clone() }), vec![])?;
+        // The primary key keeps its name, as other constraints and indexes do.
+        let key_named = (!relation.key.is_empty()).then(|| relation.key_name());
+        self.stage(Change::Alter(Relation { name: to.to_string(), key_named, ..relation.as_ref().clone() }), vec![])?;
         self.follow_relation(catalog, relation.id)
     }
 

@@ -9,7 +9,8 @@
 //!    keeps them.
 //!    `inference` reads what ON CONFLICT names.
 //!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
-//!    ONLY before tables, `operators` spells operators before ANY, and `misspelt` hints at keywords in errors.
+//!    ONLY before tables, `operators` spells operators before ANY, `continued` puts
+//!    literals of several lines together, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
@@ -22,6 +23,7 @@
 mod array_types;
 mod changes;
 pub mod condition;
+mod continued;
 pub mod convert;
 pub mod hidden;
 mod identity;

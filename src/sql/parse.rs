@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::array_types;
 use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
+use super::continued;
 use super::convert::{checked_name, last_name, relation_name};
 use super::fold_name;
 use super::identity;
@@ -96,7 +97,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
+    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(continued::spelled(tokens)))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }

@@ -30,14 +30,15 @@ pub enum Statement {
         name: Name,
         columns: Vec<Column>,
         key: Vec<usize>,
+        key_named: Option<String>,
         rules: Vec<NewRule>,
         /// Columns that get a sequence of their own, with its options.
         numbered: Vec<(usize, SequenceOptions)>,
         /// Columns whose type is a user's; until they get it theirs is text.
         named: Vec<(usize, NamedType)>,
         if_not_exists: bool,
-        /// Parameters of PostgreSQL's storage, which say nothing here.
-        unused: Vec<String>,
+        /// Notices of what has no effect, as parameters of PostgreSQL's storage.
+        told: Vec<String>,
         /// True for a CREATE TABLE that leaves it to `default_table_access_method` what is created.
         by_default: bool,
     },
@@ -578,6 +579,8 @@ pub enum Alteration {
         rules: Vec<NewRule>,
         numbered: Option<SequenceOptions>,
         if_not_exists: bool,
+        /// A notice of what has no effect.
+        told: Option<String>,
     },
     DropColumn {
         name: String,

@@ -80,7 +80,7 @@ impl Session {
 /// The names of a relation's indexes.
 pub fn index_names(relation: &Relation) -> Vec<String> {
     let rules = relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Unique(_))).map(|c| c.name.clone());
-    let key = (!relation.key.is_empty()).then(|| format!("{}_pkey", relation.name));
+    let key = (!relation.key.is_empty()).then(|| relation.key_name());
     rules.chain(key).chain(relation.indexes.iter().map(|i| i.name.clone())).collect()
 }
 

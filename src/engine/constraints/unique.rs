@@ -100,7 +100,7 @@ impl Unique {
 
     /// The rule of a primary key.
     pub fn of_key(relation: &Relation) -> Result<Unique> {
-        Unique::of_columns(relation, &format!("{}_pkey", relation.name), &super::key_names(relation), true)
+        Unique::of_columns(relation, &relation.key_name(), &super::key_names(relation), true)
     }
 
     /// Errors: 23505 for two of these rows, in batches, that have the same key.

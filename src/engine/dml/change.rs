@@ -330,7 +330,7 @@ pub(super) fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -
         cell_text(rows.column(*k), i, &relation.columns[*k].ty, &Style::default(), &mut text)?;
         values.push(String::from_utf8_lossy(&text).into_owned());
     }
-    let message = format!("duplicate key value violates unique constraint \"{}_pkey\"", relation.name);
+    let message = format!("duplicate key value violates unique constraint \"{}\"", relation.key_name());
     Ok(Error::new(code::UNIQUE_VIOLATION, message).detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "))))
 }
 

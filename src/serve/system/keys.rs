@@ -1,14 +1,20 @@
 //! Indexes and constraints as PostgreSQL numbers and prints them: those of primary keys, and those that were asked for.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+
+use sqlparser::ast::{Expr, visit_expressions};
 
 use super::SystemContext;
 use super::deparse::{self, Style};
-use super::names::{CONSTRAINT, INDEX, key_name, shown, shown_expression};
+use super::names::{CONSTRAINT, INDEX, shown, shown_expression};
 use crate::catalog::{Catalog, ForeignKey, Index, IndexKey, Indexed, Relation, Rule};
 use crate::data::PgType;
 use crate::data::quoting::{ident, literal};
+use crate::sql::fold_name;
+use crate::sql::parse::written_expression;
 
 /// An index.
 pub struct IndexEntry<'a> {
@@ -59,7 +65,7 @@ pub fn indexes(catalog: &Catalog) -> Vec<IndexEntry<'_>> {
     let mut all = Vec::new();
     for relation in catalog.relations() {
         if !relation.key.is_empty() {
-            let index = of_columns(relation.id, key_name(relation), &key_names(relation));
+            let index = of_columns(relation.id, relation.key_name(), &key_names(relation));
             all.push(IndexEntry { primary: true, ..IndexEntry::new(relation, Cow::Owned(index)) });
         }
         for constraint in &relation.constraints {
@@ -78,7 +84,7 @@ pub fn constraints(catalog: &Catalog) -> Vec<ConstraintEntry<'_>> {
     for relation in catalog.relations() {
         let none = || ConstraintEntry {
             oid: relation.id + CONSTRAINT,
-            name: key_name(relation),
+            name: relation.key_name(),
             relation,
             kind: 'p',
             columns: relation.key.clone(),
@@ -94,14 +100,40 @@ pub fn constraints(catalog: &Catalog) -> Vec<ConstraintEntry<'_>> {
             let entry = ConstraintEntry { oid: constraint.id + CONSTRAINT, name: constraint.name.clone(), index: 0, ..none() };
             all.push(match &constraint.rule {
                 Rule::Unique(columns) => ConstraintEntry { kind: 'u', columns: places(columns), index: constraint.id + INDEX, ..entry },
-                Rule::Check(sql) => ConstraintEntry { kind: 'c', columns: vec![], condition: Some(sql), ..entry },
+                Rule::Check(sql) => ConstraintEntry { kind: 'c', columns: columns_in(relation, sql), condition: Some(sql), ..entry },
                 Rule::ForeignKey(foreign) => {
-                    ConstraintEntry { kind: 'f', columns: places(&foreign.columns), foreign: Some(foreign), ..entry }
+                    let index = catalog.by_id(foreign.parent).map_or(0, |parent| referred_index(parent, &foreign.parent_columns));
+                    ConstraintEntry { kind: 'f', columns: places(&foreign.columns), foreign: Some(foreign), index, ..entry }
                 }
             });
         }
     }
     all
+}
+
+/// The columns that a condition names, in the order of the table.
+fn columns_in(relation: &Relation, sql: &str) -> Vec<usize> {
+    let Ok(expr) = written_expression(sql) else { return vec![] };
+    let mut found = BTreeSet::new();
+    let _ = visit_expressions(&expr, |expr| {
+        let name = match expr {
+            Expr::Identifier(name) => Some(name),
+            Expr::CompoundIdentifier(parts) => parts.last(),
+            _ => None,
+        };
+        found.extend(name.and_then(|name| relation.column(&fold_name(name)).ok()));
+        ControlFlow::<()>::Continue(())
+    });
+    found.into_iter().collect()
+}
+
+/// The oid of the index by which a foreign key finds the rows that it refers to; 0 if there is none.
+fn referred_index(parent: &Relation, columns: &[String]) -> u32 {
+    if key_names(parent) == columns {
+        return parent.id + INDEX;
+    }
+    let unique = parent.constraints.iter().find(|c| matches!(&c.rule, Rule::Unique(of) if of == columns));
+    unique.map_or(0, |c| c.id + INDEX)
 }
 
 impl<'a> IndexEntry<'a> {

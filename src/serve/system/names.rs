@@ -41,11 +41,6 @@ pub fn relkind(kind: RelationKind) -> &'static str {
     }
 }
 
-/// The name of the primary key of a relation, for its index and its constraint alike.
-pub fn key_name(relation: &Relation) -> String {
-    format!("{}_pkey", relation.name)
-}
-
 /// The kinds of names that have a `reg..` type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reg {

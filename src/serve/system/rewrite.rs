@@ -49,6 +49,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 const BEFORE: &[Rule] = &[
     casts::called,
     casts::to_standard,
+    casts::of_array,
     distinct_from::regrouped,
     row_wise::compared,
     standard::overlaps,
@@ -281,6 +282,17 @@ fn custom_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         "*" => BinaryOperator::Multiply,
         "/" => BinaryOperator::Divide,
         "||" => BinaryOperator::StringConcat,
+        "%" => BinaryOperator::Modulo,
+        "&" => BinaryOperator::BitwiseAnd,
+        "|" => BinaryOperator::BitwiseOr,
+        "&&" => BinaryOperator::PGOverlap,
+        "@>" => BinaryOperator::AtArrow,
+        "<@" => BinaryOperator::ArrowAt,
+        "->" => BinaryOperator::Arrow,
+        "->>" => BinaryOperator::LongArrow,
+        "#>" => BinaryOperator::HashArrow,
+        "#>>" => BinaryOperator::HashLongArrow,
+        "?" => BinaryOperator::Question,
         other => return Err(Error::unsupported(format!("OPERATOR({other}) is not supported")).hint("Write the operator by itself.")),
     };
     Ok(())

@@ -96,8 +96,8 @@ fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
     use AlterTableOperation as Op;
     Ok(match operation {
         Op::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
-            let Defined { column, named, key, rules, numbered } = defined(&column_def)?;
-            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists }
+            let Defined { column, named, key, rules, numbered, told, .. } = defined(&column_def)?;
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists, told }
         }
         Op::DropColumn { column_names, if_exists, drop_behavior, .. } if column_names.len() == 1 => {
             let cascade = matches!(drop_behavior, Some(ast::DropBehavior::Cascade));

@@ -16,7 +16,7 @@ impl Reader<'_> {
         self.skip(2);
         let name = self.relation_name()?;
         self.eat("as");
-        let Defined { column, named, key, rules, numbered } = self.definition("")?;
+        let Defined { column, named, key, rules, numbered, .. } = self.definition("")?;
         if key || numbered.is_some() || rules.iter().any(|rule| !matches!(rule.what, What::Check { .. })) {
             return Err(Error::syntax("a domain takes DEFAULT, NOT NULL and CHECK only").hint("Put the other constraints on the columns."));
         }

@@ -17,8 +17,12 @@ pub(super) struct Defined {
     /// The user's type that it has.
     pub named: Option<NamedType>,
     pub key: bool,
+    /// What the primary key is to be called.
+    pub key_named: Option<String>,
     pub rules: Vec<NewRule>,
     pub numbered: Option<SequenceOptions>,
+    /// What of the definition has no effect.
+    pub told: Option<String>,
 }
 
 impl Reader<'_> {
@@ -41,20 +45,23 @@ impl Reader<'_> {
         let method = self.access_method()?;
         let by_default = method.is_none() && kind == RelationKind::Table;
         kind = method.unwrap_or(kind);
-        let unused = self.storage_parameters()?;
+        let mut told = self.storage_parameters()?;
         if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
             return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
         }
         let (mut columns, mut key, mut rules, mut numbered, mut named) = (vec![], vec![], vec![], vec![], vec![]);
+        let mut key_named = None;
         for definition in &definitions {
             let defined = defined(definition)?;
             if defined.key {
                 key.push(columns.len());
+                key_named = defined.key_named;
             }
             named.extend(defined.named.map(|ty| (columns.len(), ty)));
             numbered.extend(defined.numbered.map(|options| (columns.len(), options)));
             rules.extend(defined.rules);
+            told.extend(defined.told);
             columns.push(defined.column);
         }
         if key.len() > 1 {
@@ -63,7 +70,7 @@ impl Reader<'_> {
         for constraint in &constraints {
             match rule(constraint)? {
                 NewRule { what: What::PrimaryKey(_), .. } if !key.is_empty() => return Err(several_keys(&name.name)),
-                NewRule { what: What::PrimaryKey(names), .. } => key = key_columns(&columns, &names)?,
+                NewRule { what: What::PrimaryKey(names), name } => (key, key_named) = (key_columns(&columns, &names)?, name),
                 other => rules.push(other),
             }
         }
@@ -74,7 +81,7 @@ impl Reader<'_> {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, rules, numbered, named, if_not_exists, unused, by_default })
+        Ok(Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, named, if_not_exists, told, by_default })
     }
 
     /// USING method, as which streams and tables are told apart by those who know PostgreSQL's statements only. Errors: 42704.
@@ -87,7 +94,7 @@ impl Reader<'_> {
         kind.map(Some).ok_or_else(|| Error::new(code::UNDEFINED_OBJECT, format!("access method \"{name}\" does not exist")))
     }
 
-    /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The names, for a notice. Errors: 0A000 for what would
+    /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The notices that say so. Errors: 0A000 for what would
     /// change more than that.
     fn storage_parameters(&mut self) -> Result<Vec<String>> {
         let mut names = Vec::new();
@@ -104,7 +111,7 @@ impl Reader<'_> {
             }
             // That there are none is true.
             if name != "oids" {
-                names.push(name);
+                names.push(format!("storage parameter \"{name}\" has no effect"));
             }
             if !self.parser.consume_token(&Token::Comma) {
                 break;
@@ -226,20 +233,21 @@ impl Reader<'_> {
 /// The column that a definition asks for. Errors: 0A000 for what columns do not have.
 pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
     let name = checked_name(fold_name(&definition.name))?;
-    let (ty, mut numbered) = column_type(&definition.data_type)?;
+    let (kept, told) = without_precision(&definition.data_type, &name);
+    let (ty, mut numbered) = column_type(&kept)?;
     let (ty, named) = match ty {
         SqlType::Known(ty) => (ty, None),
         SqlType::Named(named) => (PgType::Text, Some(named)),
     };
     let serial = numbered.is_some();
     let mut column = Column { nullable: !serial, ..Column::new(name.clone(), ty) };
-    let (mut key, mut rules) = (false, Vec::new());
+    let (mut key, mut key_named, mut rules) = (false, None, Vec::new());
     for option in &definition.options {
         let rule_name = || option.name.as_ref().map(fold_name);
         match &option.option {
             ColumnOption::Null => {}
             ColumnOption::NotNull => column.nullable = false,
-            ColumnOption::PrimaryKey(_) => key = true,
+            ColumnOption::PrimaryKey(_) => (key, key_named) = (true, rule_name()),
             ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
             ColumnOption::Unique(_) => rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) }),
             ColumnOption::Check(check) => {
@@ -265,7 +273,17 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
             }
         }
     }
-    Ok(Defined { column, named, key, rules, numbered })
+    Ok(Defined { column, named, key, key_named, rules, numbered, told })
+}
+
+/// The type of a column without the decimals of its seconds, and the notice that says so: a value has those that it is given, up to six.
+fn without_precision(ty: &ast::DataType, column: &str) -> (ast::DataType, Option<String>) {
+    let kept = match ty {
+        ast::DataType::Timestamp(Some(0..6), zone) => ast::DataType::Timestamp(None, *zone),
+        ast::DataType::Time(Some(0..6), zone) => ast::DataType::Time(None, *zone),
+        other => return (other.clone(), None),
+    };
+    (kept, Some(format!("the precision of column \"{column}\" has no effect: times are kept as they are given, to the microsecond")))
 }
 
 /// The type of a column, and for the serial ones that it is numbered.

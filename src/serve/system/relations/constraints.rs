@@ -26,7 +26,7 @@ pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
 }
 
 pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for c in constraints(&context.scope) {
+    for c in constraints(&context.scope).into_iter().filter(|c| c.kind != 'c') {
         for (i, column) in c.columns.iter().enumerate() {
             rows.add([
                 ("constraint_catalog", (&context.database).into()),

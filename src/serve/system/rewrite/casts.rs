@@ -6,7 +6,7 @@ use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
 use super::super::names::Reg;
-use super::build::{arguments, bare, call, last_name, literal, take, text};
+use super::build::{arguments, bare, call, last_name, literal, strings, take, text};
 use crate::catalog::{TypeKind, UserType};
 use crate::data::PgType;
 use crate::error::{Error, Result};
@@ -96,6 +96,19 @@ pub fn called(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let data_type = type_named(&last_name(&f.name))?;
     let Some(value) = arguments(f).into_iter().next().map(take) else { return Ok(()) };
     *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None };
+    Ok(())
+}
+
+/// `'{int4,text}'::regtype[]` is an array of what its elements name.
+pub fn of_array(expr: &mut Expr, context: &SystemContext) -> Result<()> {
+    let Expr::Cast { expr: value, data_type: DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)), .. } = expr else { return Ok(()) };
+    let (Some((kind, name)), Expr::Value(v)) = (reg(item), bare(value)) else { return Ok(()) };
+    if let Value::SingleQuotedString(text) = &v.value
+        && text.trim().starts_with('{')
+    {
+        let elements = strings(text).into_iter().map(|element| as_oid(kind, &name, element, context));
+        *expr = call("make_array", elements.collect::<Result<_>>()?);
+    }
     Ok(())
 }
 

@@ -32,6 +32,9 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         ("unnest" | "array_to_string" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..]) if is_vector(x) => {
             **x = call("pg_vector", vec![take(x)]);
         }
+        ("coalesce", all) if all.iter().any(|x| is_vector(x)) => {
+            all.iter_mut().filter(|x| is_vector(x)).for_each(|x| **x = call("pg_vector", vec![take(x)]));
+        }
         ("generate_subscripts", [x, dimension]) if is_vector(x) => *expr = call("pg_subscripts", vec![take(x), take(dimension)]),
         ("pg_expandarray", [x]) => *expr = call("unnest", vec![call("pg_expandarray", vec![take(x)])]),
         _ => {}
