@@ -33,6 +33,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::data::Position;
 use crate::error::{Error, Result};
+use crate::fold::Snapshot;
 use crate::func;
 use crate::limits;
 use crate::log::Log;
@@ -264,10 +265,9 @@ impl Engine {
             }
             nodes.iter().filter_map(|id| Some((*id, self.runner.node(*id)?.snapshot()))).collect()
         } else {
-            self.tick_for(&nodes).await;
-            let reached = self.runner.cut(&nodes, Purpose::Read)?;
-            cut.position = reached.position;
-            reached.wait().await?
+            let (position, snapshots) = self.snapshots(&nodes).await?;
+            cut.position = position;
+            snapshots
         };
         for (id, snapshot) in snapshots {
             let node = self.node(id).ok_or_else(|| Error::internal(format!("relation {id} has no dataflow")))?;
@@ -277,6 +277,18 @@ impl Engine {
             cut.relations.insert(stream.id, Readable::Events(self.log.read(stream.id, 0..cut.position)?));
         }
         Ok(cut)
+    }
+
+    /// What tables and views hold at one position, the log's head. Waits until they have folded up to there.
+    pub(super) async fn snapshots(&self, nodes: &[RelationId]) -> Result<(Position, HashMap<RelationId, Snapshot>)> {
+        self.tick_for(nodes).await;
+        let reached = self.runner.cut(nodes, Purpose::Read)?;
+        Ok((reached.position, reached.wait().await?))
+    }
+
+    /// Why a view has failed, if it has.
+    pub(super) fn failure(&self, id: RelationId) -> Option<Error> {
+        self.runner.failure(id).map(|(_, failure)| failure.told.clone())
     }
 
     /// The node of a table or view.

@@ -14,7 +14,7 @@
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`], [`grants`] and [`default_privileges`] change it.
-//!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]).
+//!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]). A READ ONLY transaction may read all at one position ([`pinned`]).
 //! 10. Temporary tables ([`temporary`]) are their session's alone, and so are functions ([`plpgsql`]).
 //! 11. How far long work is, [`progress`] counts and tells.
 //! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
@@ -51,6 +51,7 @@ pub mod node;
 pub mod notify;
 pub mod own;
 mod path;
+mod pinned;
 pub mod planning;
 mod plpgsql;
 pub mod privileges;

@@ -47,7 +47,18 @@ impl Session {
         if modes.read_only == Some(true) && wrote {
             return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "transaction read-only mode must be set before anything is written"));
         }
-        values_of(modes).into_iter().try_for_each(|(name, value)| self.set_until_end(name, value))
+        values_of(modes).into_iter().try_for_each(|(name, value)| self.set_until_end(name, value))?;
+        if modes.isolation.is_some() && self.repeats_reads() && !self.settings.is_on("transaction_read_only") {
+            let notice =
+                Error::new(code::SUCCESS, "in a transaction that may write each statement reads what is committed before it begins");
+            self.notice("NOTICE", notice.hint("BEGIN .. READ ONLY for one that reads everything at one position."));
+        }
+        Ok(())
+    }
+
+    /// True at REPEATABLE READ and SERIALIZABLE.
+    pub(super) fn repeats_reads(&self) -> bool {
+        self.settings.get("transaction_isolation").is_ok_and(|level| ["repeatable read", "serializable"].contains(&level.as_str()))
     }
 
     /// Sets what belongs to the transaction, whose end brings the old value back.

@@ -110,7 +110,7 @@ impl Session {
         self.teller.awaits(relations.iter().map(|r| r.id));
         let outside;
         let transaction = match &self.transaction {
-            _ if !self.has_own() => return self.engine.read_cut(relations, latest).await,
+            _ if !self.has_own() => return self.read_committed(relations, latest).await,
             Some(transaction) => transaction,
             None => {
                 outside = self.open();
@@ -120,7 +120,7 @@ impl Session {
         relations.iter().filter(|r| r.ksql.is_some()).try_for_each(|r| self.refuse_own_ksql(r))?;
         let committed = self.engine.catalog();
         let (there, new): (Vec<_>, Vec<_>) = relations.iter().cloned().partition(|r| committed.by_id(r.id).is_some());
-        let mut cut = self.engine.read_cut(&there, latest).await?;
+        let mut cut = self.read_committed(&there, latest).await?;
         for relation in &new {
             cut.relations.insert(relation.id, nothing(relation));
         }
@@ -140,7 +140,7 @@ impl Session {
 }
 
 /// What a relation holds that nobody has committed.
-fn nothing(relation: &Relation) -> Readable {
+pub(super) fn nothing(relation: &Relation) -> Readable {
     match relation.kind {
         RelationKind::Stream => {
             Readable::Events(Slice { schema: logged_schema(relation), segments: vec![], tail: vec![], range: 0..Position::MAX })

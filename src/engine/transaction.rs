@@ -16,13 +16,14 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, Int8Array, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Int8Type, Int64Type};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OnceCell, OwnedMutexGuard};
 
 use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
 use super::own::Overlays;
+use super::pinned::Pinned;
 use super::plpgsql::Functions;
 use super::session::{Response, Session};
 use super::table_locks::TableLock;
@@ -112,6 +113,8 @@ pub struct Transaction {
     renewed: BTreeSet<(RelationId, usize)>,
     /// What SET CONSTRAINTS said: deferred or not, by name; of all under the empty name.
     pub constraints_deferred: BTreeMap<String, bool>,
+    /// What all its queries read, once one has.
+    pub pinned: OnceCell<Pinned>,
     savepoints: Vec<Savepoint>,
 }
 

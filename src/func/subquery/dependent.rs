@@ -82,6 +82,8 @@ impl<'a> Domain<'a> {
             LogicalPlan::Limit(l) => self.limit(l, plan),
             LogicalPlan::Union(u) => self.union(u, plan),
             LogicalPlan::Join(j) => self.join(j, plan),
+            // What FROM begins with and names the row around, `FROM unnest(t.a) x`; not what names a neighbour in FROM besides.
+            LogicalPlan::Subquery(s) if outer_columns(&s.subquery)?.iter().all(|c| self.place(c).is_some()) => self.push(&s.subquery),
             LogicalPlan::Unnest(u) => {
                 let Some(Dependent { plan: input, keys }) = self.push(&u.input)? else { return Ok(None) };
                 let unnested = LogicalPlanBuilder::from(input).unnest_columns_with_options(u.exec_columns.clone(), u.options.clone())?;

@@ -141,7 +141,7 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
 
 /// The values around a subquery; `None` if it names none of `outer`, or could take one for another.
 fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
-    if names.wrong_only && !goes_wrong(subquery)? {
+    if names.wrong_only && !goes_wrong(subquery)? && !begins_outside(subquery, outer)? {
         return Ok(None);
     }
     let mut columns = outer_columns(subquery)?;
@@ -166,6 +166,19 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
         }
     }
     Ok(false)
+}
+
+/// True if something in FROM is made of the row around alone, as in `FROM unnest(t.a)`: DataFusion does not see that it depends on it.
+fn begins_outside(plan: &LogicalPlan, outer: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        if let LogicalPlan::Subquery(from) = node {
+            let columns = outer_columns(&from.subquery)?;
+            found |= !columns.is_empty() && columns.iter().all(|c| outer.schema().has_column(c));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 /// True if the plan gives other rows when it is asked twice, as it will be.

@@ -10,7 +10,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("block_size", "8192", "Shows the size of a disk block."),
     ("client_encoding", "UTF8", "Sets the client's character set encoding."),
     ("default_table_access_method", "heap", "Sets the default table access method for new tables."),
-    ("default_transaction_isolation", "serializable", "Sets the transaction isolation level of each new transaction."),
+    ("default_transaction_isolation", "read committed", "Sets the transaction isolation level of each new transaction."),
     ("hot_standby_feedback", "off", "There are no standbys."),
     ("integer_datetimes", "on", "Shows whether datetimes are integer based."),
     ("jit", "off", "Allow JIT compilation."),
@@ -25,7 +25,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("server_version", SERVER_VERSION, "Shows the server version."),
     ("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
     ("standard_conforming_strings", "on", "Causes '...' strings to treat backslashes literally."),
-    ("transaction_isolation", "serializable", "Sets the current transaction's isolation level."),
+    ("transaction_isolation", "read committed", "Sets the current transaction's isolation level."),
     ("transaction_read_only", "off", "Sets the current transaction's read-only status."),
     ("wal_level", "replica", "Sets the level of information written to the WAL."),
 ];

@@ -16,7 +16,7 @@ use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
 use super::build::{call, last_name, take, text};
-use super::queries::{DUPLICATE, label, table_name};
+use super::queries::{DUPLICATE, label, only_item, plain_select, table_name};
 use crate::limits;
 use crate::sql::convert::relation_name;
 
@@ -37,13 +37,8 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
         return;
     }
     let columns = Columns { ctes, context };
-    let mut tables = Vec::new();
-    for (factor, optional) in select.from.iter().flat_map(with_optional) {
-        let Some(name) = table_name(factor) else { continue };
-        let columns = columns.of_factor(factor, 0).unwrap_or_default();
-        tables.push(Table { name, columns, optional });
-    }
-    let _ = VisitMut::visit(select, &mut Rows { tables, queries: 0 });
+    let tables = columns.tables(select);
+    let _ = VisitMut::visit(select, &mut Rows { tables, columns, queries: 0 });
 }
 
 /// True if an expression may name a table of FROM where a column is expected.
@@ -53,9 +48,10 @@ fn names_a_table(select: &Select) -> bool {
         let is_table = |name: &str| tables.iter().any(|table| table == name);
         let wild =
             |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) if is_table(&last_name(name)));
+        let query = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(_))));
         let names = match expr {
             Expr::Identifier(name) => is_table(&name.value),
-            Expr::Function(f) => matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(wild)),
+            Expr::Function(f) => matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(|a| wild(a) || query(a))),
             _ => false,
         };
         if names { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -90,6 +86,15 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
+    /// What FROM has, with the columns that are known.
+    fn tables(&self, select: &Select) -> Vec<Table> {
+        let named = |(factor, optional)| {
+            let columns = self.of_factor(factor, 0).unwrap_or_default();
+            Some(Table { name: table_name(factor)?, columns, optional })
+        };
+        select.from.iter().flat_map(with_optional).filter_map(named).collect()
+    }
+
     fn of_factor(&self, factor: &TableFactor, depth: usize) -> Option<Vec<String>> {
         if depth > DEPTH_MAX {
             return None;
@@ -175,20 +180,23 @@ fn without_mark(name: &str) -> String {
     name.split(DUPLICATE).next().unwrap_or(name).to_string()
 }
 
-struct Rows {
+struct Rows<'a> {
     tables: Vec<Table>,
+    columns: Columns<'a>,
     /// Subqueries around the expression: they have tables of their own.
     queries: usize,
 }
 
-impl Rows {
-    /// The table whose row a name means.
-    fn table(&self, name: &Ident) -> Option<&Table> {
-        let is_column = self.tables.iter().any(|t| t.columns.contains(&name.value));
-        self.tables.iter().find(|t| !is_column && t.name == name.value && !t.columns.is_empty())
-    }
+/// The table whose row a name means.
+fn named<'a>(tables: &'a [Table], name: &Ident) -> Option<&'a Table> {
+    let is_column = tables.iter().any(|t| t.columns.contains(&name.value));
+    tables.iter().find(|t| !is_column && t.name == name.value && !t.columns.is_empty())
+}
 
-    fn row(&self, table: &Table) -> Expr {
+impl Table {
+    /// Its row.
+    fn row(&self) -> Expr {
+        let table = self;
         let columns = || table.columns.iter().map(|column| column_of(table, column));
         let members = table.columns.iter().zip(columns()).flat_map(|(name, value)| [text(name), value]);
         let row = call("named_struct", members.collect());
@@ -199,16 +207,31 @@ impl Rows {
         let conditions = condition.map(|condition| CaseWhen { condition, result: row }).into_iter().collect();
         Expr::Case { case_token: AttachedToken::empty(), end_token: AttachedToken::empty(), operand: None, conditions, else_result: None }
     }
+}
 
+impl Rows<'_> {
     fn of_call(&self, arg: &mut FunctionArg) {
         let FunctionArg::Unnamed(value) = arg else { return };
-        let table = match &*value {
-            FunctionArgExpr::Expr(Expr::Identifier(name)) => self.table(name),
+        let table = match &mut *value {
+            FunctionArgExpr::Expr(Expr::Subquery(query)) => return self.of_subquery(query),
+            FunctionArgExpr::Expr(Expr::Identifier(name)) => named(&self.tables, name),
             FunctionArgExpr::QualifiedWildcard(name) => self.tables.iter().find(|t| t.name == last_name(name) && !t.columns.is_empty()),
             _ => None,
         };
         if let Some(table) = table {
-            *value = FunctionArgExpr::Expr(self.row(table));
+            *value = FunctionArgExpr::Expr(table.row());
+        }
+    }
+
+    /// `(SELECT e FROM (SELECT ..) AS e)`, as Hasura makes a row of expressions.
+    fn of_subquery(&self, query: &mut Query) {
+        let Some(select) = plain_select(query) else { return };
+        let tables = self.columns.tables(select);
+        if let Some(item) = only_item(select)
+            && let Expr::Identifier(name) = &*item
+            && let Some(table) = named(&tables, name)
+        {
+            *item = table.row();
         }
     }
 }
@@ -221,7 +244,7 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
-impl VisitorMut for Rows {
+impl VisitorMut for Rows<'_> {
     type Break = ();
     fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
         self.queries += 1;
@@ -244,7 +267,7 @@ impl VisitorMut for Rows {
             // A row is NULL if all of its members are, and not NULL if none of them is.
             Expr::IsNull(operand) | Expr::IsNotNull(operand) => {
                 let Expr::Identifier(name) = operand.as_ref() else { return ControlFlow::Continue(()) };
-                let Some(table) = self.table(name) else { return ControlFlow::Continue(()) };
+                let Some(table) = named(&self.tables, name) else { return ControlFlow::Continue(()) };
                 let columns: Vec<Expr> = table.columns.iter().map(|column| column_of(table, column)).collect();
                 let null = matches!(take(expr), Expr::IsNull(_));
                 let each = columns.into_iter().map(|c| if null { Expr::IsNull(Box::new(c)) } else { Expr::IsNotNull(Box::new(c)) });
