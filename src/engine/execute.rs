@@ -91,7 +91,7 @@ impl Session {
         Ok(match statement {
             Statement::Show(name) => Some(match listing(name) {
                 Some(sql) => self.described(sql).await?,
-                None => vec![Column::new(&display_name(name), PgType::Text)],
+                None => vec![Column::new(display_name(name), PgType::Text)],
             }),
             Statement::Explain { json, .. } => Some(explain::columns(*json)),
             Statement::ExplainView(_) => Some(explain::columns(false)),

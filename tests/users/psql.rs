@@ -103,6 +103,11 @@ fn relations_are_listed() {
 }
 
 #[test]
+fn other_things_are_listed() {
+    check("catalogs");
+}
+
+#[test]
 fn relations_are_described() {
     check("describe");
 }
@@ -157,7 +162,7 @@ fn parameters_are_bound_and_statements_repeated() {
 
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    for command in ["\\df", "\\l", "\\connect x", "\\pset format html", "\\set FETCH_COUNT 10"] {
+    for command in ["\\do", "\\dC", "\\connect x", "\\pset format html", "\\set FETCH_COUNT 10"] {
         let (well, _, complaint) = run(&format!("SELECT 1;\n{command}\n"), &[]);
         assert!(!well && complaint.starts_with("s.sql:2: error: ") && complaint.contains("everfold run does not "), "{complaint}");
     }

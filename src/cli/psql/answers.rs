@@ -136,6 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         }
         let mut options = self.options.clone();
         options.title = Some(listing.title.to_string());
+        options.footer &= listing.counted;
         options.null.clear();
         self.put(&table(&options, &found.headings(), &found.rows, None))?;
         Ok(true)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
+use super::catalogs;
 use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
@@ -44,9 +45,7 @@ const REFUSED: &[&str] = &[
     "H",
     "help",
     "html",
-    "l",
     "l+",
-    "list",
     "list+",
     "lo_export",
     "lo_import",
@@ -60,7 +59,6 @@ const REFUSED: &[&str] = &[
     "sv",
     "sv+",
     "T",
-    "z",
 ];
 
 /// What went wrong with a command, in psql's words.
@@ -194,6 +192,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let text = if reading.query.is_empty() { &reading.previous } else { &reading.query };
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
+            _ if catalogs::knows(name) => {
+                let pattern = self.pattern(line)?;
+                let listing = catalogs::listing(name, pattern.as_deref()).ok_or_else(|| refused(name))?;
+                return listing.map(Outcome::List);
+            }
             _ => match Lookup::of(name) {
                 Some(lookup) => return self.look_up(&lookup, line),
                 None => self.simple(name, line)?,
@@ -202,9 +205,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
         Ok(Outcome::Done)
     }
 
+    /// The pattern behind a command that lists things.
+    fn pattern(&self, line: &mut Line) -> Told<Option<String>> {
+        Ok(self.word(line)?.map(|word| without_semicolon(&word)).filter(|word| !word.is_empty()))
+    }
+
     fn look_up(&self, lookup: &Lookup<'_>, line: &mut Line) -> Told<Outcome> {
-        let pattern = self.word(line)?.map(|word| without_semicolon(&word)).filter(|word| !word.is_empty());
-        match pattern {
+        match self.pattern(line)? {
             Some(pattern) if lookup.describes() => Ok(Outcome::Describe(pattern, lookup.verbose)),
             pattern => lookup.listing(pattern.as_deref()).map(Outcome::List),
         }

@@ -9,6 +9,8 @@ pub(super) struct Listing {
     pub sql: String,
     /// What is said if nothing is found; an empty table is shown if nothing is.
     pub missing: Option<String>,
+    /// Whether the number of rows stands below.
+    pub counted: bool,
 }
 
 /// A command that looks relations or schemas up, as its letters say it.
@@ -62,7 +64,7 @@ impl<'a> Lookup<'a> {
             "SELECT n.nspname AS \"Name\", pg_catalog.pg_get_userbyid(n.nspowner) AS \"Owner\"{details} \
              FROM pg_catalog.pg_namespace n {condition}ORDER BY 1"
         );
-        Ok(Listing { title: "List of schemas", sql, missing: None })
+        Ok(Listing { title: "List of schemas", sql, missing: None, counted: true })
     }
 
     fn relations(&self, pattern: Option<&str>) -> Result<Listing, String> {
@@ -99,7 +101,7 @@ impl<'a> Lookup<'a> {
              LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam {of_table}\
              WHERE c.relkind IN ({kinds}'') AND {condition} ORDER BY 1, 2"
         );
-        Ok(Listing { title: "List of relations", sql, missing: Some(missing) })
+        Ok(Listing { title: "List of relations", sql, missing: Some(missing), counted: true })
     }
 }
 
