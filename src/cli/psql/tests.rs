@@ -43,8 +43,8 @@ async fn the_first_error_ends_the_script_and_is_placed() {
     assert_eq!(complaint, expected);
     let (well, _, complaint) = run("\n\\frobnicate\n\\echo on").await;
     assert_eq!((well, complaint.as_str()), (false, "s.sql:2: error: invalid command \\frobnicate\n"));
-    let (well, _, complaint) = run("\\df").await;
-    let refusal = "s.sql:1: error: everfold run does not support \\df\nHINT:  Run the script with psql";
+    let (well, _, complaint) = run("\\do").await;
+    let refusal = "s.sql:1: error: everfold run does not support \\do\nHINT:  Run the script with psql";
     assert!(!well && complaint.starts_with(refusal), "{complaint}");
 }
 
