@@ -7,12 +7,12 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Query, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
     UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::super::facts::{self, SET_FUNCTIONS};
-use super::build::{arguments, bare, call, last_name, take};
+use super::build::{arguments, bare, call, each_expression, last_name, take};
 use super::vectors;
 
 /// Each function and its columns; one without is named as its alias is.
@@ -198,38 +198,19 @@ pub fn column_of_alias(factor: &mut TableFactor) {
 
 /// `SELECT generate_series(..)`: the array is expanded.
 pub fn expanded(select: &mut Select) {
-    let _ = VisitMut::visit(&mut select.projection, &mut Expand { queries: 0 });
-}
-
-struct Expand {
-    /// Subqueries around the expression: they have SELECT lists of their own.
-    queries: usize,
-}
-
-impl VisitorMut for Expand {
-    type Break = ();
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    each_expression(&mut select.projection, |expr, subqueries| {
         let expands = |f: &str| columns_of(f).is_some_and(|columns| columns.len() < 2);
-        if self.queries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none() && expands(&last_name(&f.name))) {
+        if subqueries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none() && expands(&last_name(&f.name))) {
             *expr = call("unnest", vec![take(expr)]);
         }
-        if self.queries == 0
+        if subqueries == 0
             && let Expr::Function(f) = expr
             && last_name(&f.name) == ACLS
         {
             let given: Vec<Expr> = arguments(f).into_iter().map(take).collect();
             *expr = call("unnest", vec![call("pg_acl_zip", column_wise(ACLS, &given).unwrap_or_default())]);
         }
-        ControlFlow::Continue(())
-    }
+    });
 }
 
 /// `FROM jsonb_array_elements(j) AS e`: the column is `value`, and `e` alone means it too.

@@ -3,17 +3,13 @@
 //! `tableoid` is the number of what FROM names, so it is written down. `xmin` of a row of a catalog is the position of the log as of the
 //! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`.
 
-use std::ops::ControlFlow;
-
-use sqlparser::ast::{
-    CaseWhen, Expr, Ident, JoinOperator, Query, Select, SelectItem, TableFactor, VisitMut, VisitorMut,
-    helpers::attached_token::AttachedToken,
-};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{CaseWhen, Expr, Ident, JoinOperator, Select, SelectItem, TableFactor};
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
-use super::build::{call, last_name, take};
+use super::build::{call, each_expression, last_name, take};
 use super::casts::oid_literal;
 use crate::catalog::Name;
 use crate::sql::convert::relation_name;
@@ -49,7 +45,11 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
             *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name };
         }
     }
-    let _ = VisitMut::visit(select, &mut Visitor { named, queries: 0 });
+    each_expression(select, |expr, subqueries| {
+        if let Some(value) = value(&named, expr, subqueries) {
+            *expr = value;
+        }
+    });
 }
 
 /// What a table in FROM is; `None` for what has no such columns, or none whose row may be missing.
@@ -84,52 +84,27 @@ fn system_column(expr: &Expr) -> Option<(Option<&Ident>, &Ident)> {
     matches!(column.value.as_str(), "tableoid" | "xmin").then_some((table, column))
 }
 
-struct Visitor {
-    named: Vec<Named>,
-    /// Subqueries around the expression.
-    queries: usize,
-}
-
-impl Visitor {
-    fn value(&self, expr: &Expr) -> Option<Expr> {
-        let (table, column) = system_column(expr)?;
-        let named = match table {
-            Some(table) => self.named.iter().find(|n| n.alias == table.value)?,
-            // A subquery has tables of its own.
-            None if self.queries == 0 => self.named.first()?,
-            None => return None,
-        };
-        let value = match column.value.as_str() {
-            "tableoid" => oid_literal(named.oid),
-            _ if named.catalog => call("catalog_xmin", vec![]),
-            _ => return None,
-        };
-        let Some(present) = &named.present else { return Some(value) };
-        let present = Expr::CompoundIdentifier(vec![Ident::new(&named.alias), Ident::with_quote('"', present)]);
-        Some(Expr::Case {
-            case_token: AttachedToken::empty(),
-            end_token: AttachedToken::empty(),
-            operand: None,
-            conditions: vec![CaseWhen { condition: Expr::IsNotNull(Box::new(present)), result: value }],
-            else_result: None,
-        })
-    }
-}
-
-impl VisitorMut for Visitor {
-    type Break = ();
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Some(value) = self.value(expr) {
-            *expr = value;
-        }
-        ControlFlow::Continue(())
-    }
+/// What such a column is; `None` for another expression.
+fn value(tables: &[Named], expr: &Expr, subqueries: usize) -> Option<Expr> {
+    let (table, column) = system_column(expr)?;
+    let named = match table {
+        Some(table) => tables.iter().find(|n| n.alias == table.value)?,
+        // A subquery has tables of its own.
+        None if subqueries == 0 => tables.first()?,
+        None => return None,
+    };
+    let value = match column.value.as_str() {
+        "tableoid" => oid_literal(named.oid),
+        _ if named.catalog => call("catalog_xmin", vec![]),
+        _ => return None,
+    };
+    let Some(present) = &named.present else { return Some(value) };
+    let present = Expr::CompoundIdentifier(vec![Ident::new(&named.alias), Ident::with_quote('"', present)]);
+    Some(Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition: Expr::IsNotNull(Box::new(present)), result: value }],
+        else_result: None,
+    })
 }

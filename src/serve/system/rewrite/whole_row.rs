@@ -9,13 +9,13 @@ use std::ops::ControlFlow;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, VisitMut, VisitorMut, visit_expressions,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, visit_expressions,
 };
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
-use super::build::{call, last_name, take, text};
+use super::build::{call, each_expression, last_name, take, text};
 use super::queries::{DUPLICATE, label, only_item, plain_select, table_name};
 use crate::limits;
 use crate::sql::convert::relation_name;
@@ -38,7 +38,12 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
     }
     let columns = Columns { ctes, context };
     let tables = columns.tables(select);
-    let _ = VisitMut::visit(select, &mut Rows { tables, columns, queries: 0 });
+    let rows = Rows { tables, columns };
+    each_expression(select, |expr, subqueries| {
+        if subqueries == 0 {
+            rows.replace(expr);
+        }
+    });
 }
 
 /// True if an expression may name a table of FROM where a column is expected.
@@ -183,8 +188,6 @@ fn without_mark(name: &str) -> String {
 struct Rows<'a> {
     tables: Vec<Table>,
     columns: Columns<'a>,
-    /// Subqueries around the expression: they have tables of their own.
-    queries: usize,
 }
 
 /// The table whose row a name means.
@@ -223,6 +226,28 @@ impl Rows<'_> {
         }
     }
 
+    fn replace(&self, expr: &mut Expr) {
+        match expr {
+            Expr::Function(f) if OF_ROWS.contains(&last_name(&f.name).as_str()) => {
+                if let FunctionArguments::List(list) = &mut f.args {
+                    list.args.iter_mut().for_each(|arg| self.of_call(arg));
+                }
+            }
+            // A row is NULL if all of its members are, and not NULL if none of them is.
+            Expr::IsNull(operand) | Expr::IsNotNull(operand) => {
+                let Expr::Identifier(name) = operand.as_ref() else { return };
+                let Some(table) = named(&self.tables, name) else { return };
+                let columns: Vec<Expr> = table.columns.iter().map(|column| column_of(table, column)).collect();
+                let null = matches!(take(expr), Expr::IsNull(_));
+                let each = columns.into_iter().map(|c| if null { Expr::IsNull(Box::new(c)) } else { Expr::IsNotNull(Box::new(c)) });
+                if let Some(all) = each.reduce(|a, b| binary(a, BinaryOperator::And, b)) {
+                    *expr = Expr::Nested(Box::new(all));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// `(SELECT e FROM (SELECT ..) AS e)`, as Hasura makes a row of expressions.
     fn of_subquery(&self, query: &mut Query) {
         let Some(select) = plain_select(query) else { return };
@@ -242,41 +267,4 @@ fn column_of(table: &Table, column: &str) -> Expr {
 
 fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
-}
-
-impl VisitorMut for Rows<'_> {
-    type Break = ();
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.queries > 0 {
-            return ControlFlow::Continue(());
-        }
-        match expr {
-            Expr::Function(f) if OF_ROWS.contains(&last_name(&f.name).as_str()) => {
-                if let FunctionArguments::List(list) = &mut f.args {
-                    list.args.iter_mut().for_each(|arg| self.of_call(arg));
-                }
-            }
-            // A row is NULL if all of its members are, and not NULL if none of them is.
-            Expr::IsNull(operand) | Expr::IsNotNull(operand) => {
-                let Expr::Identifier(name) = operand.as_ref() else { return ControlFlow::Continue(()) };
-                let Some(table) = named(&self.tables, name) else { return ControlFlow::Continue(()) };
-                let columns: Vec<Expr> = table.columns.iter().map(|column| column_of(table, column)).collect();
-                let null = matches!(take(expr), Expr::IsNull(_));
-                let each = columns.into_iter().map(|c| if null { Expr::IsNull(Box::new(c)) } else { Expr::IsNotNull(Box::new(c)) });
-                if let Some(all) = each.reduce(|a, b| binary(a, BinaryOperator::And, b)) {
-                    *expr = Expr::Nested(Box::new(all));
-                }
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
 }
