@@ -76,6 +76,11 @@ impl Privileges {
         PRIVILEGES.iter().find(|(_, _, n)| n.eq_ignore_ascii_case(name)).map(|(p, _, _)| *p)
     }
 
+    /// The name of the privilege that has this letter in access control lists.
+    pub fn of_letter(letter: char) -> Option<&'static str> {
+        PRIVILEGES.iter().find(|(_, l, _)| *l == letter).map(|(_, _, name)| *name)
+    }
+
     /// Each of them: itself and its name.
     pub fn each(self) -> impl Iterator<Item = (Privileges, &'static str)> {
         PRIVILEGES.iter().filter(move |(p, _, _)| self.has(*p)).map(|(p, _, name)| (*p, *name))

@@ -350,7 +350,7 @@ impl Session {
             return Err(Error::unsupported("a stream has no primary key: every event is kept"));
         }
         let mut altered = relation.as_ref().clone();
-        self.check_key_name(relation.namespace, name.as_deref())?;
+        self.check_free(relation.namespace, name.as_deref())?;
         altered.key_named = name;
         altered.key = columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?;
         for k in altered.key.clone() {
@@ -385,13 +385,13 @@ impl Session {
 
     /// Calls the primary key otherwise. Errors: 42P07.
     pub(super) fn rename_key(&mut self, mut altered: Relation, to: &str) -> Result<()> {
-        self.check_key_name(altered.namespace, Some(to))?;
+        self.check_free(altered.namespace, Some(to))?;
         altered.key_named = Some(to.to_string());
         self.stage(Change::Alter(altered), vec![])
     }
 
-    /// Errors: 42P07 for a name of a primary key that something has already.
-    pub(super) fn check_key_name(&self, namespace: NamespaceId, name: Option<&str>) -> Result<()> {
+    /// Errors: 42P07 for a name, if one is chosen, that something in the schema has already.
+    pub(super) fn check_free(&self, namespace: NamespaceId, name: Option<&str>) -> Result<()> {
         match name.filter(|name| is_taken(&self.catalog(), namespace, name)) {
             Some(name) => Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"))),
             None => Ok(()),

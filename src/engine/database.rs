@@ -260,8 +260,8 @@ impl Engine {
             HashMap::new()
         } else if latest {
             cut.position = self.log.head();
-            if let Some((_, failure)) = nodes.iter().find_map(|id| self.runner.failure(*id)) {
-                return Err(failure.told.clone());
+            if let Some(error) = nodes.iter().find_map(|id| self.failure(*id)) {
+                return Err(error);
             }
             nodes.iter().filter_map(|id| Some((*id, self.runner.node(*id)?.snapshot()))).collect()
         } else {

@@ -377,7 +377,7 @@ impl Session {
     /// Gives a new primary key the name that it is to have, or one that is free. Errors: 42P07.
     fn name_key(&self, relation: &mut Relation) -> Result<()> {
         if relation.key_named.is_some() {
-            return self.check_key_name(relation.namespace, relation.key_named.as_deref());
+            return self.check_free(relation.namespace, relation.key_named.as_deref());
         }
         let catalog = self.catalog();
         let (usual, taken) = (relation.key_name(), |name: &str| is_taken(&catalog, relation.namespace, name));

@@ -18,7 +18,7 @@ use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 use parking_lot::Mutex;
 
-use super::constraints::is_taken;
+use super::constraints::{free_name, is_taken};
 use super::context::Source;
 use super::database::Engine;
 use super::privileges::{Authority, denied};
@@ -205,10 +205,8 @@ impl Session {
         let free = match &options.name {
             Some(chosen) => self.chosen_for(relation, chosen)?,
             None => {
-                let base = format!("{}_{name}_seq", relation.name);
                 let taken = |name: &str| is_taken(&catalog, relation.namespace, name);
-                let numbered = (1..).map(|i| format!("{base}{i}"));
-                std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+                free_name(&format!("{}_{name}_seq", relation.name), &taken)
             }
         };
         let options = SequenceOptions { ty: options.ty.clone().or(Some(relation.columns[column].ty.clone())), ..options.clone() };
@@ -225,9 +223,7 @@ impl Session {
             let message = "sequence must be in same schema as table it is linked to";
             return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
         }
-        if is_taken(&self.catalog(), relation.namespace, &chosen.name) {
-            return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{}\" already exists", chosen.name)));
-        }
+        self.check_free(relation.namespace, Some(&chosen.name))?;
         Ok(chosen.name.clone())
     }
 

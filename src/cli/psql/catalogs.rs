@@ -25,7 +25,7 @@ struct List {
 
 const OWN: &str = "n.nspname <> 'pg_catalog' AND n.nspname <> 'information_schema'";
 
-const LISTS: [List; 6] = [
+static LISTS: [List; 6] = [
     List {
         commands: &["df"],
         title: "List of functions",
@@ -112,16 +112,25 @@ const LISTS: [List; 6] = [
     },
 ];
 
-/// What a command lists, of what the pattern finds if one is given; `None` for another command. Errors: in psql's words.
-pub(super) fn listing(command: &str, pattern: Option<&str>) -> Option<Result<Listing, String>> {
-    let letters = command.trim_end_matches('S');
-    let list = LISTS.iter().find(|list| list.commands.contains(&letters))?;
-    Some(list.listing(command.len() > letters.len(), pattern))
+/// A command that is one of these, with `S` or without.
+pub(super) struct Catalog {
+    list: &'static List,
+    /// `S`: of the system too.
+    system: bool,
 }
 
-/// True for a command that lists such things.
-pub(super) fn knows(command: &str) -> bool {
-    LISTS.iter().any(|list| list.commands.contains(&command.trim_end_matches('S')))
+impl Catalog {
+    /// What a command lists, if it is one.
+    pub fn of(command: &str) -> Option<Catalog> {
+        let letters = command.trim_end_matches('S');
+        let list = LISTS.iter().find(|list| list.commands.contains(&letters))?;
+        Some(Catalog { list, system: command.len() > letters.len() })
+    }
+
+    /// The listing, of what the pattern finds if one is given. Errors: in psql's words.
+    pub fn listing(&self, pattern: Option<&str>) -> Result<Listing, String> {
+        self.list.listing(self.system, pattern)
+    }
 }
 
 impl List {

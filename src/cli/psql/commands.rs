@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
-use super::catalogs;
+use super::catalogs::Catalog;
 use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
@@ -192,14 +192,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let text = if reading.query.is_empty() { &reading.previous } else { &reading.query };
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
-            _ if catalogs::knows(name) => {
-                let pattern = self.pattern(line)?;
-                let listing = catalogs::listing(name, pattern.as_deref()).ok_or_else(|| refused(name))?;
-                return listing.map(Outcome::List);
-            }
-            _ => match Lookup::of(name) {
-                Some(lookup) => return self.look_up(&lookup, line),
-                None => self.simple(name, line)?,
+            _ => match (Catalog::of(name), Lookup::of(name)) {
+                (Some(catalog), _) => return catalog.listing(self.pattern(line)?.as_deref()).map(Outcome::List),
+                (None, Some(lookup)) => return self.look_up(&lookup, line),
+                (None, None) => self.simple(name, line)?,
             },
         }
         Ok(Outcome::Done)

@@ -122,34 +122,18 @@ fn lines(context: &SystemContext, item: &str) -> Option<Vec<Line>> {
     for letter in letters.chars() {
         match (letter, found.last_mut()) {
             ('*', Some(line)) => line.grantable = true,
-            _ => found.extend(LETTERS.iter().find(|(l, _)| *l == letter).map(|(_, privilege)| Line {
-                grantor,
-                grantee,
-                privilege,
-                grantable: false,
-            })),
+            _ => found.extend(name_of(letter).map(|privilege| Line { grantor, grantee, privilege, grantable: false })),
         }
     }
     Some(found)
 }
 
-/// The letters of privileges, also of those that only PostgreSQL's objects have.
-const LETTERS: [(char, &str); 14] = [
-    ('a', "INSERT"),
-    ('r', "SELECT"),
-    ('w', "UPDATE"),
-    ('d', "DELETE"),
-    ('D', "TRUNCATE"),
-    ('x', "REFERENCES"),
-    ('t', "TRIGGER"),
-    ('X', "EXECUTE"),
-    ('U', "USAGE"),
-    ('C', "CREATE"),
-    ('T', "TEMPORARY"),
-    ('c', "CONNECT"),
-    ('s', "SET"),
-    ('A', "ALTER SYSTEM"),
-];
+/// Privileges that only objects of PostgreSQL's have.
+const FOREIGN: [(char, &str); 3] = [('X', "EXECUTE"), ('s', "SET"), ('A', "ALTER SYSTEM")];
+
+fn name_of(letter: char) -> Option<&'static str> {
+    Privileges::of_letter(letter).or_else(|| FOREIGN.iter().find(|(l, _)| *l == letter).map(|(_, name)| *name))
+}
 
 /// What a session is shown of the statement that another one runs.
 pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &'a str {

@@ -19,13 +19,9 @@ fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
     row[0].map(|text| Reg::Class.read(context, text)).transpose()
 }
 
-fn oid(argument: Option<&str>) -> Option<u32> {
+/// The oid, or another whole number of its size, that an argument is.
+pub fn oid(argument: Option<&str>) -> Option<u32> {
     argument.and_then(|text| text.parse().ok())
-}
-
-/// A whole number.
-pub fn number(argument: Option<&str>) -> Option<u32> {
-    oid(argument)
 }
 
 fn reg<'a>(row: Row<'a>) -> Result<(Reg, Option<&'a str>)> {
@@ -276,10 +272,6 @@ fn proc(row: Row) -> Option<&'static Proc> {
     PROCS.iter().find(|p| p.oid == oid)
 }
 
-fn argument_types(context: &SystemContext, proc: &Proc) -> String {
-    names_of_types(context, proc.arguments)
-}
-
 /// The types of a vector of oids, by name.
 fn names_of_types(context: &SystemContext, vector: &str) -> String {
     let types = vector.split_whitespace().map(|t| facts::number(t) as u32);
@@ -335,7 +327,7 @@ fn result_type(context: &SystemContext, proc: &Proc) -> String {
 }
 
 pub fn function_arguments(context: &SystemContext, row: Row) -> Result<Cell> {
-    Ok(proc(row).map(|p| argument_types(context, p)).into())
+    Ok(proc(row).map(|p| names_of_types(context, p.arguments)).into())
 }
 
 pub fn function_result(context: &SystemContext, row: Row) -> Result<Cell> {
@@ -344,7 +336,7 @@ pub fn function_result(context: &SystemContext, row: Row) -> Result<Cell> {
 
 pub fn function_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let text = |p: &Proc| {
-        let (arguments, result) = (argument_types(context, p), result_type(context, p));
+        let (arguments, result) = (names_of_types(context, p.arguments), result_type(context, p));
         let name = p.name;
         format!(
             "CREATE OR REPLACE FUNCTION pg_catalog.{name}({arguments})\n RETURNS {result}\n LANGUAGE internal\nAS $function${name}$function$\n"

@@ -141,7 +141,7 @@ fn session() -> Vec<Line> {
         ("pg_last_xact_replay_timestamp", Timestamptz, 0, 0, null),
         ("lsn_number", Int8, 1, 1, d::lsn_number),
         ("mxid_age", Int4, 1, 1, zero),
-        ("xid_age", Int4, 1, 1, |c, r| Ok(d::number(r[0]).map(|xid| as_xid(c) - i64::from(xid)).into())),
+        ("xid_age", Int4, 1, 1, |c, r| Ok(d::oid(r[0]).map(|xid| as_xid(c) - i64::from(xid)).into())),
         ("pg_blocking_pids", Array(Box::new(Int4)), 1, 1, d::blocking),
     ]
 }

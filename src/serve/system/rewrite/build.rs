@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query,
-    TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator, ObjectName,
+    ObjectNamePart, Query, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 
 /// All that a FROM clause names, each join's right side included.
@@ -36,6 +37,34 @@ impl<F: FnMut(&mut Expr, usize)> VisitorMut for Expressions<F> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         (self.visit)(expr, self.queries);
         ControlFlow::Continue(())
+    }
+}
+
+/// What FROM joins, and whether a join may have no row of it.
+pub fn with_optional(from: &TableWithJoins) -> Vec<(&TableFactor, bool)> {
+    let mut all = vec![(&from.relation, false)];
+    for join in &from.joins {
+        use JoinOperator as J;
+        let (before, own) = match &join.join_operator {
+            J::Left(_) | J::LeftOuter(_) => (false, true),
+            J::Right(_) | J::RightOuter(_) => (true, false),
+            J::FullOuter(_) => (true, true),
+            _ => (false, false),
+        };
+        all.iter_mut().for_each(|(_, optional)| *optional |= before);
+        all.push((&join.relation, own));
+    }
+    all
+}
+
+/// `CASE WHEN condition THEN value END`.
+pub fn when(condition: Expr, value: Expr) -> Expr {
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: value }],
+        else_result: None,
     }
 }
 

@@ -1,17 +1,16 @@
 //! Rules about queries and subqueries.
 
 use hashbrown::HashSet;
-use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CaseWhen, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
     SetExpr, TableFactor, TableWithJoins, Value,
 };
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::super::relations::is_empty;
-use super::build::{call, column_name, last_name, literal, take};
+use super::build::{call, column_name, last_name, literal, take, when};
 use super::series::is_set;
 use crate::error::{Error, Result, code};
 
@@ -115,14 +114,7 @@ pub fn scalar_subquery(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         *item = call("first_value", vec![take(item)]);
         let outer = outer_conditions(select);
         if let Some(condition) = outer.into_iter().reduce(and) {
-            let conditions = vec![CaseWhen { condition, result: take(expr) }];
-            *expr = Expr::Case {
-                case_token: AttachedToken::empty(),
-                end_token: AttachedToken::empty(),
-                operand: None,
-                conditions,
-                else_result: None,
-            };
+            *expr = when(condition, take(expr));
         }
     }
     Ok(())

@@ -3,39 +3,35 @@
 //! `tableoid` is the number of what FROM names, so it is written down. `xmin` of a row of a catalog is the position of the log as of the
 //! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`.
 
-use sqlparser::ast::helpers::attached_token::AttachedToken;
-use sqlparser::ast::{CaseWhen, Expr, Ident, JoinOperator, Select, SelectItem, TableFactor};
+use sqlparser::ast::{Expr, Ident, Select, SelectItem, TableFactor};
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
-use super::build::{call, each_expression, last_name, take};
+use super::build::{call, each_expression, last_name, take, when, with_optional};
 use super::casts::oid_literal;
 use crate::catalog::Name;
 use crate::sql::convert::relation_name;
+
+/// The columns.
+const NAMES: [&str; 2] = ["tableoid", "xmin"];
 
 /// What FROM names.
 struct Named {
     alias: String,
     oid: u32,
     catalog: bool,
+    /// Columns of its own that are called so.
+    own: Vec<String>,
     /// A column that tells whether there is a row, where an outer join may leave none.
     present: Option<String>,
 }
 
 /// Puts in what these columns of the relations in FROM are.
 pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
-    let mut named = Vec::new();
-    let mut name = |factor: &TableFactor, outer: bool| named.extend(named_by(factor, outer, ctes, context));
-    for from in &select.from {
-        let nullable = |op: &JoinOperator| matches!(op, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_));
-        let optional = |op: &JoinOperator| matches!(op, JoinOperator::Left(_) | JoinOperator::LeftOuter(_) | JoinOperator::FullOuter(_));
-        name(&from.relation, from.joins.iter().any(|j| nullable(&j.join_operator)));
-        for (i, join) in from.joins.iter().enumerate() {
-            let outer = optional(&join.join_operator) || from.joins[i + 1..].iter().any(|j| nullable(&j.join_operator));
-            name(&join.relation, outer);
-        }
-    }
+    let factors: Vec<(&TableFactor, bool)> = select.from.iter().flat_map(with_optional).collect();
+    let alone = factors.len() == 1;
+    let named: Vec<Named> = factors.into_iter().filter_map(|(factor, outer)| named_by(factor, outer, ctes, context)).collect();
     if named.is_empty() {
         return;
     }
@@ -46,7 +42,7 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
         }
     }
     each_expression(select, |expr, subqueries| {
-        if let Some(value) = value(&named, expr, subqueries) {
+        if let Some(value) = value(&named, expr, alone && subqueries == 0) {
             *expr = value;
         }
     });
@@ -58,13 +54,20 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
     let alias = alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone());
     let relation = relation_name(name).ok().filter(|name| !ctes.has(name))?;
     let found = context.scope.find(&relation);
-    let (oid, catalog, telling) = match (found, catalog(&relation)) {
-        (Some(relation), _) => (relation.id, false, relation.columns.iter().find(|c| !c.nullable).map(|c| c.name.clone())),
-        (None, Some(shape)) => (shape.oid, true, shape.columns.iter().any(|c| c.0 == "oid").then(|| "oid".to_string())),
+    let (oid, catalog, telling, mut own): (_, _, _, Vec<String>) = match (found, catalog(&relation)) {
+        (Some(relation), _) => {
+            let telling = relation.columns.iter().find(|c| !c.nullable).map(|c| c.name.clone());
+            (relation.id, false, telling, relation.columns.iter().map(|c| c.name.clone()).collect())
+        }
+        (None, Some(shape)) => {
+            let telling = shape.columns.iter().any(|c| c.0 == "oid").then(|| "oid".to_string());
+            (shape.oid, true, telling, shape.columns.iter().map(|c| c.0.to_string()).collect())
+        }
         (None, None) => return None,
     };
+    own.retain(|name| NAMES.contains(&name.as_str()));
     let present = if outer { Some(telling?) } else { None };
-    Some(Named { alias, oid, catalog, present })
+    Some(Named { alias, oid, catalog, own, present })
 }
 
 fn catalog(name: &Name) -> Option<&'static facts::Shape> {
@@ -81,18 +84,21 @@ fn system_column(expr: &Expr) -> Option<(Option<&Ident>, &Ident)> {
         },
         _ => return None,
     };
-    matches!(column.value.as_str(), "tableoid" | "xmin").then_some((table, column))
+    NAMES.contains(&column.value.as_str()).then_some((table, column))
 }
 
-/// What such a column is; `None` for another expression.
-fn value(tables: &[Named], expr: &Expr, subqueries: usize) -> Option<Expr> {
+/// What such a column is; `None` for another expression. Without a table before it, it is of the `only` one in FROM: of several, another may
+/// have a column of that name.
+fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Expr> {
     let (table, column) = system_column(expr)?;
     let named = match table {
         Some(table) => tables.iter().find(|n| n.alias == table.value)?,
-        // A subquery has tables of its own.
-        None if subqueries == 0 => tables.first()?,
+        None if only => tables.first()?,
         None => return None,
     };
+    if named.own.contains(&column.value) {
+        return None;
+    }
     let value = match column.value.as_str() {
         "tableoid" => oid_literal(named.oid),
         _ if named.catalog => call("catalog_xmin", vec![]),
@@ -100,11 +106,5 @@ fn value(tables: &[Named], expr: &Expr, subqueries: usize) -> Option<Expr> {
     };
     let Some(present) = &named.present else { return Some(value) };
     let present = Expr::CompoundIdentifier(vec![Ident::new(&named.alias), Ident::with_quote('"', present)]);
-    Some(Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition: Expr::IsNotNull(Box::new(present)), result: value }],
-        else_result: None,
-    })
+    Some(when(Expr::IsNotNull(Box::new(present)), value))
 }

@@ -6,16 +6,15 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator, Query, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, visit_expressions,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, visit_expressions,
 };
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
-use super::build::{call, each_expression, last_name, take, text};
+use super::build::{call, each_expression, last_name, take, text, when, with_optional};
 use super::queries::{DUPLICATE, label, only_item, plain_select, table_name};
 use crate::limits;
 use crate::sql::convert::relation_name;
@@ -62,23 +61,6 @@ fn names_a_table(select: &Select) -> bool {
         if names { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found.is_break()
-}
-
-/// What FROM joins, and whether a join may have no row of it.
-fn with_optional(from: &TableWithJoins) -> Vec<(&TableFactor, bool)> {
-    let mut all = vec![(&from.relation, false)];
-    for join in &from.joins {
-        use JoinOperator as J;
-        let (before, own) = match &join.join_operator {
-            J::Left(_) | J::LeftOuter(_) => (false, true),
-            J::Right(_) | J::RightOuter(_) => (true, false),
-            J::FullOuter(_) => (true, true),
-            _ => (false, false),
-        };
-        all.iter_mut().for_each(|(_, optional)| *optional |= before);
-        all.push((&join.relation, own));
-    }
-    all
 }
 
 /// How deep the columns of a subquery are looked for.
@@ -207,8 +189,10 @@ impl Table {
             return row;
         }
         let condition = columns().map(|column| Expr::IsNotNull(Box::new(column))).reduce(|a, b| binary(a, BinaryOperator::Or, b));
-        let conditions = condition.map(|condition| CaseWhen { condition, result: row }).into_iter().collect();
-        Expr::Case { case_token: AttachedToken::empty(), end_token: AttachedToken::empty(), operand: None, conditions, else_result: None }
+        match condition {
+            Some(condition) => when(condition, row),
+            None => row,
+        }
     }
 }
 
