@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::login::Login;
+use super::place::{Place, Stream};
 use crate::error::{Error, Result, code};
 use crate::wire::read::Reader;
 use crate::wire::write::framed;
@@ -93,9 +94,18 @@ pub(super) enum Answer {
     Ready,
 }
 
+/// Whether a session is in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transaction {
+    None,
+    Open,
+    /// It can only be rolled back.
+    Failed,
+}
+
 /// A connection to a server.
-pub(super) struct Client<S> {
-    stream: S,
+pub(super) struct Client {
+    stream: Box<dyn Stream>,
     input: BytesMut,
     out: BytesMut,
     /// The letter of the last ReadyForQuery.
@@ -103,14 +113,19 @@ pub(super) struct Client<S> {
     version: String,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Logs in, with these settings. Errors: what the server says against it; 08006 when it does not answer.
-    pub async fn connect(stream: S, user: &str, password: Option<&str>, settings: &[(&str, &str)]) -> Result<Client<S>> {
+impl Client {
+    /// Logs in as `place` says. Errors: what the server says against it; 08006 when it does not answer.
+    pub async fn connect(stream: Box<dyn Stream>, place: &Place) -> Result<Client> {
         let mut client = Client { stream, input: BytesMut::new(), out: BytesMut::new(), status: b'I', version: String::new() };
         let mut body = BytesMut::new();
         body.put_i32(VERSION);
-        let ours = [("user", user), ("database", "everfold"), ("application_name", "everfold"), ("client_encoding", "UTF8")];
-        for text in ours.iter().chain(settings).flat_map(|(name, value)| [*name, *value]).chain([""]) {
+        let ours = [
+            ("user", place.user.as_str()),
+            ("database", place.database.as_str()),
+            ("application_name", "everfold"),
+            ("client_encoding", "UTF8"),
+        ];
+        for text in ours.iter().chain(place.settings).flat_map(|(name, value)| [*name, *value]).chain([""]) {
             body.put_slice(text.as_bytes());
             body.put_u8(0);
         }
@@ -122,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             match client.answer().await? {
                 Answer::Ready => return Ok(client),
                 Answer::Scram(Scram::Begin) => {
-                    let password = password.ok_or_else(|| {
+                    let password = place.password.as_deref().ok_or_else(|| {
                         Error::new(code::INVALID_PASSWORD, "the server asks for a password")
                             .hint("Set PGPASSWORD, and PGUSER for another user.")
                     })?;
@@ -164,9 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         &self.version
     }
 
-    /// True if no transaction is open.
-    pub fn is_idle(&self) -> bool {
-        self.status == b'I'
+    /// Whether a transaction is open.
+    pub fn transaction(&self) -> Transaction {
+        match self.status {
+            b'T' => Transaction::Open,
+            b'E' => Transaction::Failed,
+            _ => Transaction::None,
+        }
     }
 
     /// Asks for the columns of a statement.

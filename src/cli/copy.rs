@@ -9,8 +9,12 @@ use crate::error::{Error, Result};
 pub(super) enum End {
     /// A file's path.
     File(String),
-    /// The script itself for `from stdin`, the output for `to stdout`.
+    /// What a program writes, or the program that reads it.
+    Program(String),
+    /// The script itself for `from stdin`, where results go for `to stdout`.
     Here,
+    /// Standard input or output, whatever the script does with results: `pstdin`, `pstdout`.
+    Standard,
 }
 
 /// A `\copy` taken apart: what the server is sent, and where the rows come from or go.
@@ -29,19 +33,24 @@ pub(super) fn parse(text: &str) -> Result<Copy> {
     let text = text.trim().trim_end_matches(';');
     let words = words(text);
     let at = words.iter().skip(1).position(|w| matches!(w.to_ascii_lowercase().as_str(), "from" | "to")).ok_or_else(syntax)? + 1;
-    let (direction, file) = (words[at], words.get(at + 1).ok_or_else(syntax)?);
+    let (direction, mut last) = (words[at], *words.get(at + 1).ok_or_else(syntax)?);
     let from = direction.eq_ignore_ascii_case("from");
+    let unquoted = |word: &str| match word.strip_prefix('\'') {
+        Some(quoted) => quoted.strip_suffix('\'').map(|text| text.replace("''", "'")).ok_or_else(syntax),
+        None => Ok(word.to_string()),
+    };
+    let end = match last.to_ascii_lowercase().as_str() {
+        "stdin" | "stdout" => End::Here,
+        "pstdin" | "pstdout" => End::Standard,
+        "program" => {
+            last = words.get(at + 2).filter(|word| word.starts_with('\'')).ok_or_else(syntax)?;
+            End::Program(unquoted(last)?)
+        }
+        _ => End::File(unquoted(last)?),
+    };
     let offset = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
     let what = text[..offset(direction)].trim_end();
-    let options = text[offset(file) + file.len()..].trim();
-    let end = match file.strip_prefix('\'') {
-        Some(quoted) => End::File(quoted.strip_suffix('\'').ok_or_else(syntax)?.replace("''", "'")),
-        None if matches!(file.to_ascii_lowercase().as_str(), "stdin" | "stdout" | "pstdin" | "pstdout") => End::Here,
-        None if file.eq_ignore_ascii_case("program") => {
-            return Err(Error::unsupported("\\copy from or to a program is not supported").hint("Write the rows to a file first."));
-        }
-        None => End::File(file.to_string()),
-    };
+    let options = text[offset(last) + last.len()..].trim();
     let place = if from { "FROM STDIN" } else { "TO STDOUT" };
     Ok(Copy { sql: format!("COPY {what} {place} {options}").trim_end().to_string(), from, end })
 }
@@ -121,6 +130,7 @@ mod tests {
         for text in ["", "t", "t from", "t from 'x", "from 'x'", "é'"] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert_eq!(parse("t from program 'x'").unwrap_err().code(), "0A000");
+        let copy = parse("t from program 'seq ''3''' csv").unwrap();
+        assert_eq!((copy.sql.as_str(), copy.end), ("COPY t FROM STDIN csv", End::Program("seq '3'".into())));
     }
 }

@@ -6,6 +6,7 @@
 mod client;
 mod copy;
 mod login;
+mod place;
 mod psql;
 mod run;
 mod serve;

@@ -3,15 +3,16 @@
 //! Both ways of running go through the wire: [`against_server`] over a socket, [`on_directory`] over a pipe inside the process to
 //! a session of an engine that it opens. So a script that runs here runs with psql, and the other way round; [`super::psql`] has the details.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal, Stderr, Stdout, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
-use super::client::Client;
+use super::place::{Place, Way};
 use super::psql::{Bar, Runner, Source};
 use super::serve::runtime;
 use crate::clock::SystemClock;
@@ -20,6 +21,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Result, code};
 use crate::wire::{Registry, server};
 
+/// Where servers listen if nothing is said.
+const PORT: &str = "5433";
 /// Bytes that may be under way in the pipe to a session in this process.
 const PIPE_BYTES: usize = 256 << 10;
 
@@ -42,11 +45,17 @@ pub(super) fn on_directory(script: &Run, config: &Config) -> Result<bool> {
     let runtime = runtime()?;
     let engine = Engine::open(config)?;
     let outcome = runtime.block_on(async {
-        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-        let session = tokio::spawn(server::converse(engine.clone(), Registry::new(), theirs));
-        let outcome = whole(script, source, ours, None).await;
-        // The session ends by itself once the pipe is closed; an error of the task is that of a statement, already told.
-        let _ = session.await;
+        let sessions = Rc::new(RefCell::new(JoinSet::new()));
+        let (begun, registry, host) = (sessions.clone(), Registry::new(), engine.clone());
+        let begin = move || {
+            let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+            begun.borrow_mut().spawn(server::converse(host.clone(), registry.clone(), theirs));
+            ours
+        };
+        let outcome = whole(script, source, Way::Process(Rc::new(begin))).await;
+        // A session ends by itself once its pipe is closed; its error is that of a statement, already told.
+        let mut sessions = sessions.take();
+        while sessions.join_next().await.is_some() {}
         outcome
     });
     engine.shutdown();
@@ -56,14 +65,9 @@ pub(super) fn on_directory(script: &Run, config: &Config) -> Result<bool> {
 /// Runs the script against the server at `address` (`host:port`). True if all statements succeeded.
 pub(super) fn against_server(script: &Run, address: &str) -> Result<bool> {
     let source = read(&script.script)?;
-    runtime()?.block_on(async {
-        let stream = TcpStream::connect(address).await.map_err(|e| {
-            Error::new(code::CONNECTION_FAILURE, format!("could not connect to {address}: {e}"))
-                .hint("Is the server running? Start it with: everfold serve")
-        })?;
-        stream.set_nodelay(true)?;
-        whole(script, source, stream, Some(address.rsplit_once(':').unwrap_or((address, "")))).await
-    })
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, PORT));
+    let way = Way::Server { host: host.to_string(), port: port.to_string() };
+    runtime()?.block_on(whole(script, source, way))
 }
 
 fn read(script: &Path) -> Result<Source> {
@@ -75,31 +79,23 @@ fn read(script: &Path) -> Result<Source> {
     Ok(Source::new(script.display().to_string(), &text))
 }
 
-/// `address`: host and port of a server that is not in this process.
-async fn whole<S: AsyncRead + AsyncWrite + Unpin>(
-    script: &Run,
-    mut source: Source,
-    stream: S,
-    address: Option<(&str, &str)>,
-) -> Result<bool> {
+async fn whole(script: &Run, mut source: Source, way: Way) -> Result<bool> {
     // PostgreSQL's own variables, so that psql and this reach a server in the same way.
     let variable = |name: &str| std::env::var(name).ok();
-    let user = variable("PGUSER").or_else(|| variable("USER")).unwrap_or_else(|| "everfold".to_string());
     let clock = Arc::new(SystemClock);
     // A terminal shows how far a long statement is; elsewhere nobody looks.
     let bar = std::io::stderr().is_terminal().then(|| Bar::new(Box::new(std::io::stderr()), clock.clone()));
-    let told: &[_] = match bar {
-        Some(_) => &[("everfold.progress_interval", "500ms")],
-        None => &[("everfold.progress_notices", "off")],
+    let place = Place {
+        way,
+        user: variable("PGUSER").or_else(|| variable("USER")).unwrap_or_else(|| "everfold".to_string()),
+        database: variable("PGDATABASE").unwrap_or_else(|| "everfold".to_string()),
+        password: variable("PGPASSWORD"),
+        settings: match bar {
+            Some(_) => &[("everfold.progress_interval", "500ms")],
+            None => &[("everfold.progress_notices", "off")],
+        },
     };
-    let client = Client::connect(stream, &user, variable("PGPASSWORD").as_deref(), told).await?;
-    let place = address.map_or("in this process".to_string(), |(host, port)| format!("on host \"{host}\" at port \"{port}\""));
-    let here = format!("You are connected to database \"everfold\" as user \"{user}\" {place}.");
-    let mut runner = Runner::new(client, std::io::stdout(), std::io::stderr(), clock, here).with_bar(bar);
-    let (host, port) = address.unwrap_or_default();
-    for (name, value) in [("DBNAME", "everfold"), ("USER", user.as_str()), ("HOST", host), ("PORT", port)] {
-        runner.tell(name, value);
-    }
+    let mut runner = Runner::begin(place, std::io::stdout(), std::io::stderr(), clock).await?.with_bar(bar);
     prepare(script, &mut runner)?;
     let outcome = runner.run(&mut source).await?;
     runner.close().await?;
@@ -108,7 +104,7 @@ async fn whole<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Sets the variables that the command line names, behind those that make a script stop at its first error.
-fn prepare<S: AsyncRead + AsyncWrite + Unpin>(script: &Run, runner: &mut Runner<S, Stdout, Stderr>) -> Result<()> {
+fn prepare(script: &Run, runner: &mut Runner<Stdout, Stderr>) -> Result<()> {
     runner.set("ON_ERROR_STOP", "on")?;
     runner.set("ECHO", &script.echo)?;
     for text in &script.set {

@@ -108,6 +108,21 @@ fn other_things_are_listed() {
 }
 
 #[test]
+fn everything_else_is_listed() {
+    check("lists");
+}
+
+#[test]
+fn values_are_shown_in_all_formats() {
+    check("formats");
+}
+
+#[test]
+fn variables_steer_the_run_and_it_goes_on_in_other_sessions() {
+    check("steering");
+}
+
+#[test]
 fn relations_are_described() {
     check("describe");
 }
@@ -162,7 +177,7 @@ fn parameters_are_bound_and_statements_repeated() {
 
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    for command in ["\\do", "\\dC", "\\connect x", "\\pset format html", "\\set FETCH_COUNT 10"] {
+    for command in ["\\edit", "\\ef", "\\password", "\\set SINGLESTEP on", "\\connect postgres://h/d"] {
         let (well, _, complaint) = run(&format!("SELECT 1;\n{command}\n"), &[]);
         assert!(!well && complaint.starts_with("s.sql:2: error: ") && complaint.contains("everfold run does not "), "{complaint}");
     }

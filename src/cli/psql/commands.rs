@@ -6,10 +6,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use super::answers::How;
-use super::catalogs::Catalog;
+use super::catalogs::{Catalog, Each, Inquiry};
+use super::connect::Wish;
+use super::definitions::Definition;
 use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
@@ -17,7 +17,7 @@ use super::scan::Line;
 use super::sink::Sink;
 use super::source::{Source, plain};
 use super::variables::boolean;
-use super::words::{Mode, skip, whole_line, word, words};
+use super::words::{Mode, skip, whole_line, word, words, words_in};
 use crate::cli::copy;
 use crate::error::Result;
 
@@ -31,35 +31,8 @@ pub(super) enum Act {
     Stop,
 }
 
-/// Commands of psql that look things up, edit, or ask somebody; those that begin with d and ask of no relations do too.
-const REFUSED: &[&str] = &[
-    "?",
-    "connect",
-    "c",
-    "copyright",
-    "e",
-    "edit",
-    "ef",
-    "ev",
-    "h",
-    "H",
-    "help",
-    "html",
-    "l+",
-    "list+",
-    "lo_export",
-    "lo_import",
-    "lo_list",
-    "lo_unlink",
-    "password",
-    "prompt",
-    "s",
-    "sf",
-    "sf+",
-    "sv",
-    "sv+",
-    "T",
-];
+/// Commands of psql that edit, ask somebody, or tell of psql itself; those that begin with d and are not known do too.
+const REFUSED: &[&str] = &["?", "copyright", "e", "edit", "ef", "ev", "h", "help", "lo_export", "lo_import", "lo_unlink", "password", "s"];
 
 /// What went wrong with a command, in psql's words.
 type Told<T> = std::result::Result<T, String>;
@@ -74,12 +47,16 @@ enum Outcome {
     Watch(u64, f64),
     Include(Source),
     Copy(copy::Copy),
+    Connect(Wish),
     List(Listing),
+    ListEach(Each),
+    /// The definition of what has this name.
+    Define(Definition, String),
     /// The relations that a pattern finds; all of them that is to be known, if true.
     Describe(String, bool),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
+impl<O: Write, C: Write> Runner<O, C> {
     /// Runs the meta-command that the line goes on with; `None` if it failed. Errors: 08006.
     pub(super) async fn command(&mut self, line: &mut Line, reading: &mut Reading, source: &mut Source) -> Result<Option<Act>> {
         let name: String = line.rest().chars().take_while(|c| !c.is_whitespace() && *c != '\\').collect();
@@ -102,7 +79,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 false => return Ok(Some(Act::Stop)),
             },
             Ok(Outcome::Copy(copy)) => self.copy(&copy, source).await?,
+            Ok(Outcome::Connect(wish)) => match self.connect(wish).await? {
+                Ok(()) => true,
+                Err(message) => {
+                    // What follows is meant for the place that cannot be reached.
+                    self.complain(source, &message)?;
+                    return Ok(Some(Act::Stop));
+                }
+            },
             Ok(Outcome::List(listing)) => self.list(&listing, source).await?,
+            Ok(Outcome::ListEach(each)) => self.list_each(&each, source).await?,
+            Ok(Outcome::Define(definition, name)) => self.define(&definition, &name, source).await?,
             Ok(Outcome::Describe(pattern, verbose)) => self.describe(&pattern, verbose, source).await?,
             Err(message) => {
                 self.complain(source, &message)?;
@@ -167,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let relative = name.contains('r') && !Path::new(&path).is_absolute();
                 return Ok(Outcome::Include(Source::open(&if relative { source.beside(&path) } else { path.into() })?));
             }
+            "c" | "connect" => return Wish::of(&words_in(line, Mode::Unfolded, &self.variables)?).map(Outcome::Connect),
             "copy" => {
                 let text = whole_line(line);
                 if text.is_empty() {
@@ -193,8 +181,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 std::fs::write(&path, format!("{text}\n")).map_err(|e| format!("{path}: {}", plain(&e)))?;
             }
             _ => match (Catalog::of(name), Lookup::of(name)) {
-                (Some(catalog), _) => return catalog.listing(self.pattern(line)?.as_deref()).map(Outcome::List),
+                (Some(catalog), _) => {
+                    let patterns = self.patterns(line, catalog.patterns_max())?;
+                    return Ok(match catalog.inquiry(&patterns)? {
+                        Inquiry::One(listing) => Outcome::List(listing),
+                        Inquiry::Each(each) => Outcome::ListEach(each),
+                    });
+                }
                 (None, Some(lookup)) => return self.look_up(&lookup, line),
+                (None, None) if let Some(definition) = Definition::of(name) => {
+                    let of = whole_line(line);
+                    return if of.is_empty() { Err(definition.nameless()) } else { Ok(Outcome::Define(definition, of)) };
+                }
                 (None, None) => self.simple(name, line)?,
             },
         }
@@ -204,6 +202,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     /// The pattern behind a command that lists things.
     fn pattern(&self, line: &mut Line) -> Told<Option<String>> {
         Ok(self.word(line)?.map(|word| without_semicolon(&word)).filter(|word| !word.is_empty()))
+    }
+
+    /// The patterns behind such a command, as many as it takes.
+    fn patterns(&self, line: &mut Line, most: usize) -> Told<Vec<String>> {
+        let mut all = Vec::new();
+        while all.len() < most
+            && let Some(pattern) = self.pattern(line)?
+        {
+            all.push(pattern);
+        }
+        Ok(all)
     }
 
     fn look_up(&self, lookup: &Lookup<'_>, line: &mut Line) -> Told<Outcome> {
@@ -240,6 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let value = self.word(line)?.unwrap_or_default();
                 self.environment.insert(variable, value);
             }
+            "prompt" => self.prompt(line)?,
             "pset" => match self.word(line)? {
                 None => write!(self.out, "{}", self.options.listed()).map_err(|e| e.to_string())?,
                 Some(option) => {
@@ -251,17 +261,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 let format = if self.options.format == Format::Aligned { "unaligned" } else { "aligned" };
                 self.option("format", Some(format))?;
             }
-            "t" | "x" => {
+            "t" | "x" | "f" | "C" | "T" => {
+                let option = match name {
+                    "t" => "tuples_only",
+                    "x" => "expanded",
+                    "f" => "fieldsep",
+                    "C" => "title",
+                    _ => "tableattr",
+                };
                 let value = self.word(line)?;
-                self.option(name, value.as_deref())?;
+                self.option(option, value.as_deref())?;
             }
-            "f" => {
-                let value = self.word(line)?;
-                self.option("fieldsep", value.as_deref())?;
-            }
-            "C" => {
-                let value = self.word(line)?;
-                self.option("title", value.as_deref())?;
+            "H" | "html" => {
+                let format = if self.options.format == Format::Html { "aligned" } else { "html" };
+                self.option("format", Some(format))?;
             }
             "timing" => {
                 let word = self.word(line)?;
@@ -281,8 +294,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                 std::env::set_current_dir(&path).map_err(|e| format!("\\cd: could not change directory to \"{path}\": {}", plain(&e)))?;
             }
             "conninfo" => {
-                let text = self.place.clone();
-                writeln!(self.out, "{text}").map_err(|e| e.to_string())?;
+                let (place, whereabouts) = (&self.place, self.place.whereabouts());
+                let (database, user) = (&place.database, &place.user);
+                writeln!(self.out, "You are connected to database \"{database}\" as user \"{user}\" {whereabouts}.")
+                    .map_err(|e| e.to_string())?;
             }
             "encoding" => match self.word(line)? {
                 None => writeln!(self.out, "UTF8").map_err(|e| e.to_string())?,
@@ -316,6 +331,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             return Ok(());
         }
         writeln!(self.out, "{text}").map_err(|e| e.to_string())
+    }
+
+    /// `\prompt`: a line of standard input becomes a variable.
+    fn prompt(&mut self, line: &mut Line) -> Told<()> {
+        let mut arguments = words(line, &self.variables)?;
+        let variable = arguments.pop().ok_or("\\prompt: missing required argument")?;
+        write!(self.out, "{}", arguments.concat()).and_then(|()| self.out.flush()).map_err(|e| e.to_string())?;
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(n) if n > 0 => self.variables.set(&variable, answer.trim_end_matches('\n')),
+            _ => Err(format!("\\prompt: could not read value for variable \"{variable}\"")),
+        }
     }
 
     fn option(&mut self, name: &str, value: Option<&str>) -> Told<()> {

@@ -3,8 +3,6 @@
 
 use std::io::Write;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use super::pattern::Pattern;
 use super::print::{Heading, table};
 use super::runner::Runner;
@@ -94,7 +92,7 @@ fn shown(found: &Found, verbose: bool) -> Vec<Shown> {
     shown
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
+impl<O: Write, C: Write> Runner<O, C> {
     /// Describes the relations that the pattern finds; false if there are none.
     pub(super) async fn describe(&mut self, text: &str, verbose: bool, source: &mut Source) -> Result<bool> {
         let pattern = match Pattern::of_relation(text) {
@@ -178,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     }
 
     /// The first column of what is asked, below a heading unless there is nothing; `None` if it failed.
-    async fn footer(&mut self, heading: &str, sql: &str, source: &mut Source) -> Result<Option<Vec<String>>> {
+    pub(super) async fn footer(&mut self, heading: &str, sql: &str, source: &mut Source) -> Result<Option<Vec<String>>> {
         let Some(Rows { rows, .. }) = self.ask(sql, source).await? else { return Ok(None) };
         let heading = (!rows.is_empty() && !heading.is_empty()).then(|| heading.to_string());
         Ok(Some(heading.into_iter().chain(rows.into_iter().map(|row| texts::<1>(&row).concat())).collect()))

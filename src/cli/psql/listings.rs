@@ -5,12 +5,21 @@ use super::pattern::Pattern;
 /// What such a command asks, under which title.
 #[derive(Debug)]
 pub(super) struct Listing {
-    pub title: &'static str,
+    pub title: String,
     pub sql: String,
     /// What is said if nothing is found; an empty table is shown if nothing is.
     pub missing: Option<String>,
     /// Whether the number of rows stands below.
     pub counted: bool,
+    /// What stands there instead, as far as there is something: headings, and what to ask for the lines under each.
+    pub below: Vec<(&'static str, String)>,
+}
+
+impl Listing {
+    /// A table with the number of its rows below.
+    pub fn of(title: impl Into<String>, sql: String) -> Listing {
+        Listing { title: title.into(), sql, missing: None, counted: true, below: vec![] }
+    }
 }
 
 /// A command that looks relations or schemas up, as its letters say it.
@@ -64,7 +73,7 @@ impl<'a> Lookup<'a> {
             "SELECT n.nspname AS \"Name\", pg_catalog.pg_get_userbyid(n.nspowner) AS \"Owner\"{details} \
              FROM pg_catalog.pg_namespace n {condition}ORDER BY 1"
         );
-        Ok(Listing { title: "List of schemas", sql, missing: None, counted: true })
+        Ok(Listing::of("List of schemas", sql))
     }
 
     fn relations(&self, pattern: Option<&str>) -> Result<Listing, String> {
@@ -101,7 +110,7 @@ impl<'a> Lookup<'a> {
              LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam {of_table}\
              WHERE c.relkind IN ({kinds}'') AND {condition} ORDER BY 1, 2"
         );
-        Ok(Listing { title: "List of relations", sql, missing: Some(missing), counted: true })
+        Ok(Listing { missing: Some(missing), ..Listing::of("List of relations", sql) })
     }
 }
 

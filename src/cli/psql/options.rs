@@ -2,19 +2,52 @@
 //!
 //! Manual: psql, "Meta-Commands", `\pset`.
 
+use std::io::IsTerminal;
+
 use super::variables::boolean;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Aligned,
-    Unaligned,
+    Asciidoc,
     Csv,
+    Html,
+    Latex,
+    LatexLongtable,
+    TroffMs,
+    Unaligned,
+    Wrapped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineStyle {
     Ascii,
+    OldAscii,
     Unicode,
+}
+
+/// Whether lines of the line style `unicode` are drawn once or twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stroke {
+    Single,
+    Double,
+}
+
+/// Whether each value gets a line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expanded {
+    Off,
+    On,
+    /// If the result is too wide otherwise.
+    Auto,
+}
+
+/// When a pager shows the output. None does here, but what was set is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pager {
+    Off,
+    On,
+    Always,
 }
 
 /// What stands between fields or records.
@@ -35,15 +68,20 @@ impl Separator {
     pub fn is_zero(&self) -> bool {
         *self == Separator::Zero
     }
+
+    /// As `\pset` lists it, which has another line for the zero byte.
+    fn listed(&self) -> String {
+        quoted(if self.is_zero() { "" } else { self.text() })
+    }
 }
 
 /// The options in force.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub format: Format,
-    border: usize,
-    /// `on`, `off` or `auto`, which is off where there is no terminal to be wide.
-    expanded: &'static str,
+    /// How much of a frame there is. Each format knows how far it goes.
+    pub border: u16,
+    expanded: Expanded,
     pub fieldsep: Separator,
     pub recordsep: Separator,
     pub csv_fieldsep: String,
@@ -51,10 +89,17 @@ pub(super) struct Options {
     pub footer: bool,
     pub tuples_only: bool,
     pub title: Option<String>,
+    /// Attributes of an HTML table, or the widths of the columns of a `longtable`.
+    pub tableattr: Option<String>,
+    /// Digits of numbers stand in groups.
+    pub numericlocale: bool,
     pub linestyle: LineStyle,
-    columns: usize,
-    pager: &'static str,
-    pager_min_lines: usize,
+    pub unicode_border: Stroke,
+    pub unicode_column: Stroke,
+    pub unicode_header: Stroke,
+    columns: i32,
+    pager: Pager,
+    pager_min_lines: i32,
 }
 
 impl Default for Options {
@@ -62,7 +107,7 @@ impl Default for Options {
         Options {
             format: Format::Aligned,
             border: 1,
-            expanded: "off",
+            expanded: Expanded::Off,
             fieldsep: Separator::Text("|".into()),
             recordsep: Separator::Text("\n".into()),
             csv_fieldsep: ",".into(),
@@ -70,9 +115,14 @@ impl Default for Options {
             footer: true,
             tuples_only: false,
             title: None,
+            tableattr: None,
+            numericlocale: false,
             linestyle: LineStyle::Ascii,
+            unicode_border: Stroke::Single,
+            unicode_column: Stroke::Single,
+            unicode_header: Stroke::Single,
             columns: 0,
-            pager: "1",
+            pager: Pager::On,
             pager_min_lines: 0,
         }
     }
@@ -103,119 +153,114 @@ const NAMES: &[&str] = &[
     "unicode_header_linestyle",
 ];
 
-fn on_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
+/// The name that an option is listed under.
+fn full_name(name: &str) -> &str {
+    match name {
+        "x" | "vertical" => "expanded",
+        "t" => "tuples_only",
+        "C" => "title",
+        "T" => "tableattr",
+        full => full,
+    }
 }
 
 impl Options {
-    /// How much of a frame there is: 0, 1 or 2.
-    pub fn border(&self) -> usize {
-        self.border.min(2)
-    }
-
     /// True if each value gets a line of its own.
     pub fn is_expanded(&self) -> bool {
-        self.expanded == "on"
+        self.expanded == Expanded::On
+    }
+
+    /// True if each value gets a line of its own where the result is too wide otherwise.
+    pub fn expands_if_wide(&self) -> bool {
+        self.expanded == Expanded::Auto
     }
 
     /// The same with values on lines of their own.
     pub fn expanded(&self) -> Options {
-        Options { expanded: "on", ..self.clone() }
+        Options { expanded: Expanded::On, ..self.clone() }
+    }
+
+    /// The same without groups of digits.
+    pub fn ungrouped(&self) -> Options {
+        Options { numericlocale: false, ..self.clone() }
     }
 
     /// The same with values side by side.
     pub fn collapsed(&self) -> Options {
-        Options { expanded: "off", ..self.clone() }
+        Options { expanded: Expanded::Off, ..self.clone() }
+    }
+
+    /// The width that the output should fit into, if there is one: the one that was set, or else the one that the environment tells of if
+    /// a terminal or a pager shows it.
+    pub fn width(&self, paged: bool) -> Option<usize> {
+        let positive = |columns: i32| usize::try_from(columns).ok().filter(|n| *n > 0);
+        let told = || std::env::var("COLUMNS").ok().filter(|_| paged || std::io::stdout().is_terminal());
+        positive(self.columns).or_else(|| told().and_then(|columns| positive(number(&columns))))
     }
 
     /// Sets an option, or turns it over if no value is given; says what is so now, or nothing where psql does not. Errors: in psql's words.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
-        let name = match name {
-            "x" | "vertical" => "expanded",
-            "t" => "tuples_only",
-            known => known,
-        };
-        let switch = |now: bool| match value {
-            None => Ok(!now),
-            Some(word) => boolean(word).ok_or_else(|| format!("unrecognized value \"{word}\" for \"{name}\": Boolean expected")),
-        };
-        let number = |now: usize| value.map_or(now, |v| v.trim().parse().unwrap_or(0));
-        match name {
-            "format" => {
-                if let Some(value) = value {
-                    self.format = format(value)?;
-                }
-            }
-            "border" => self.border = number(self.border),
-            "columns" => self.columns = number(self.columns),
-            "expanded" => {
-                self.expanded = match value {
-                    Some("auto") => "auto",
-                    _ => {
-                        let word = |v: &str| format!("unrecognized value \"{v}\" for \"expanded\"\nAvailable values are: on, off, auto.");
-                        on_off(switch(self.expanded == "on").map_err(|_| word(value.unwrap_or_default()))?)
-                    }
-                }
-            }
-            "fieldsep" => {
-                if let Some(value) = value {
-                    self.fieldsep = Separator::Text(value.to_string());
-                }
-            }
-            "fieldsep_zero" => self.fieldsep = Separator::Zero,
-            "recordsep" => {
-                if let Some(value) = value {
-                    self.recordsep = Separator::Text(value.to_string());
-                }
-            }
-            "recordsep_zero" => self.recordsep = Separator::Zero,
-            "csv_fieldsep" => {
-                if let Some(value) = value {
-                    if value.chars().count() != 1 || !value.is_ascii() {
-                        return Err("\\pset: csv_fieldsep must be a single one-byte character".into());
-                    }
-                    if ["\"", "\n", "\r", "\0"].contains(&value) {
-                        return Err("\\pset: csv_fieldsep cannot be a double quote, a newline, or a carriage return".into());
-                    }
-                    self.csv_fieldsep = value.to_string();
-                }
-            }
-            "null" => {
-                if let Some(value) = value {
-                    self.null = value.to_string();
-                }
-            }
-            "footer" => self.footer = switch(self.footer)?,
-            "tuples_only" => self.tuples_only = switch(self.tuples_only)?,
-            "title" => self.title = value.map(str::to_string),
-            "linestyle" => match value {
-                None => {}
-                Some(word) if !word.is_empty() && "ascii".starts_with(&word.to_ascii_lowercase()) => self.linestyle = LineStyle::Ascii,
-                Some(word) if !word.is_empty() && "unicode".starts_with(&word.to_ascii_lowercase()) => self.linestyle = LineStyle::Unicode,
-                Some("old-ascii") => return Err(refused("linestyle old-ascii")),
-                Some(_) => return Err("\\pset: allowed line styles are ascii, old-ascii, unicode".into()),
-            },
-            "pager" => {
-                self.pager = match value {
-                    Some("always") => "2",
-                    _ => {
-                        if switch(self.pager != "0")? {
-                            "1"
-                        } else {
-                            "0"
-                        }
-                    }
-                }
-            }
-            "pager_min_lines" => self.pager_min_lines = number(self.pager_min_lines),
-            "numericlocale" if switch(false)? => return Err(refused("numericlocale")),
-            "numericlocale" => {}
-            "tableattr" if value.is_none() => {}
-            known if NAMES.contains(&known) => return Err(refused(known)),
-            other => return Err(format!("\\pset: unknown option: {other}")),
+        match (full_name(name), value) {
+            ("expanded", _) => self.expanded = self.expanded_by(name, value)?,
+            ("footer", _) => self.footer = switched(self.footer, name, value)?,
+            ("numericlocale", _) => self.numericlocale = switched(self.numericlocale, name, value)?,
+            ("tuples_only", _) => self.tuples_only = switched(self.tuples_only, name, value)?,
+            ("pager", _) => self.pager = self.pager_by(value)?,
+            ("fieldsep_zero", _) => self.fieldsep = Separator::Zero,
+            ("recordsep_zero", _) => self.recordsep = Separator::Zero,
+            ("title", _) => self.title = value.map(str::to_string),
+            ("tableattr", _) => self.tableattr = value.map(str::to_string),
+            (known, None) if NAMES.contains(&known) => {}
+            (known, Some(value)) if NAMES.contains(&known) => self.assign(known, value)?,
+            _ => return Err(format!("\\pset: unknown option: {name}")),
         }
+        let name = full_name(name);
         let silent = value.is_some() && ["footer", "tuples_only", "numericlocale"].contains(&name);
         Ok(if silent { String::new() } else { format!("{}\n", self.told(name)) })
+    }
+
+    /// Sets one of the options that only change if a value is given.
+    fn assign(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "format" => self.format = format(value)?,
+            // No number counts as zero, and one that is too large loses its upper bits.
+            "border" => self.border = number(value) as u16,
+            "columns" => self.columns = number(value),
+            "pager_min_lines" => self.pager_min_lines = number(value),
+            "fieldsep" => self.fieldsep = Separator::Text(value.to_string()),
+            "recordsep" => self.recordsep = Separator::Text(value.to_string()),
+            "csv_fieldsep" => self.csv_fieldsep = csv_fieldsep(value)?,
+            "null" => self.null = value.to_string(),
+            "linestyle" => self.linestyle = line_style(value)?,
+            "unicode_border_linestyle" => self.unicode_border = stroke("border", value)?,
+            "unicode_column_linestyle" => self.unicode_column = stroke("column", value)?,
+            _ => self.unicode_header = stroke("header", value)?,
+        }
+        Ok(())
+    }
+
+    fn expanded_by(&self, name: &str, value: Option<&str>) -> Result<Expanded, String> {
+        match value {
+            None if self.expanded == Expanded::Off => Ok(Expanded::On),
+            None => Ok(Expanded::Off),
+            Some(word) if word.eq_ignore_ascii_case("auto") => Ok(Expanded::Auto),
+            Some(word) => match boolean(word) {
+                Some(on) => Ok(if on { Expanded::On } else { Expanded::Off }),
+                None => Err(not_among(name, word, "on, off, auto")),
+            },
+        }
+    }
+
+    fn pager_by(&self, value: Option<&str>) -> Result<Pager, String> {
+        match value {
+            None if self.pager == Pager::On => Ok(Pager::Off),
+            None => Ok(Pager::On),
+            Some(word) if word.eq_ignore_ascii_case("always") => Ok(Pager::Always),
+            Some(word) => match boolean(word) {
+                Some(on) => Ok(if on { Pager::On } else { Pager::Off }),
+                None => Err(not_among("pager", word, "on, off, always")),
+            },
+        }
     }
 
     /// What is said of an option when it is set.
@@ -225,8 +270,8 @@ impl Options {
             "border" => format!("Border style is {}.", self.border),
             "columns" if self.columns == 0 => "Target width is unset.".into(),
             "columns" => format!("Target width is {}.", self.columns),
-            "expanded" if self.expanded == "auto" => "Expanded display is used automatically.".into(),
-            "expanded" => format!("Expanded display is {}.", self.expanded),
+            "expanded" if self.expanded == Expanded::Auto => "Expanded display is used automatically.".into(),
+            "expanded" => format!("Expanded display is {}.", self.expanded.name()),
             "fieldsep" | "fieldsep_zero" => match &self.fieldsep {
                 Separator::Zero => "Field separator is zero byte.".into(),
                 Separator::Text(text) => format!("Field separator is \"{text}\"."),
@@ -241,15 +286,18 @@ impl Options {
             "footer" => format!("Default footer is {}.", on_off(self.footer)),
             "tuples_only" => format!("Tuples only is {}.", on_off(self.tuples_only)),
             "title" => self.title.as_ref().map_or("Title is unset.".into(), |t| format!("Title is \"{t}\".")),
+            "tableattr" => self.tableattr.as_ref().map_or("Table attributes unset.".into(), |t| format!("Table attributes are \"{t}\".")),
             "linestyle" => format!("Line style is {}.", self.linestyle.name()),
-            "numericlocale" => "Locale-adjusted numeric output is off.".into(),
-            "tableattr" => "Table attributes unset.".into(),
+            "numericlocale" => format!("Locale-adjusted numeric output is {}.", on_off(self.numericlocale)),
             "pager_min_lines" if self.pager_min_lines == 1 => "Pager won't be used for less than 1 line.".into(),
             "pager_min_lines" => format!("Pager won't be used for less than {} lines.", self.pager_min_lines),
+            "unicode_border_linestyle" => format!("Unicode border line style is \"{}\".", self.unicode_border.name()),
+            "unicode_column_linestyle" => format!("Unicode column line style is \"{}\".", self.unicode_column.name()),
+            "unicode_header_linestyle" => format!("Unicode header line style is \"{}\".", self.unicode_header.name()),
             _ => match self.pager {
-                "0" => "Pager usage is off.",
-                "1" => "Pager is used for long output.",
-                _ => "Pager is always used.",
+                Pager::Off => "Pager usage is off.",
+                Pager::On => "Pager is used for long output.",
+                Pager::Always => "Pager is always used.",
             }
             .into(),
         }
@@ -257,42 +305,45 @@ impl Options {
 
     /// All options, as \pset lists them.
     pub fn listed(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\n', "\\n").replace('\'', "\\'"));
         let value = |name: &str| match name {
             "border" => self.border.to_string(),
             "columns" => self.columns.to_string(),
             "csv_fieldsep" => quoted(&self.csv_fieldsep),
-            "expanded" => self.expanded.to_string(),
-            "fieldsep" => quoted(if self.fieldsep.is_zero() { "" } else { self.fieldsep.text() }),
+            "expanded" => self.expanded.name().into(),
+            "fieldsep" => self.fieldsep.listed(),
             "fieldsep_zero" => on_off(self.fieldsep.is_zero()).into(),
             "footer" => on_off(self.footer).into(),
             "format" => self.format.name().into(),
             "linestyle" => self.linestyle.name().into(),
             "null" => quoted(&self.null),
-            "numericlocale" => "off".into(),
-            "pager" => self.pager.into(),
+            "numericlocale" => on_off(self.numericlocale).into(),
+            "pager" => (self.pager as u8).to_string(),
             "pager_min_lines" => self.pager_min_lines.to_string(),
-            "recordsep" => quoted(if self.recordsep.is_zero() { "" } else { self.recordsep.text() }),
+            "recordsep" => self.recordsep.listed(),
             "recordsep_zero" => on_off(self.recordsep.is_zero()).into(),
+            "tableattr" => self.tableattr.as_deref().map(quoted).unwrap_or_default(),
             "title" => self.title.as_deref().map(quoted).unwrap_or_default(),
             "tuples_only" => on_off(self.tuples_only).into(),
-            "tableattr" => String::new(),
-            _ => "single".into(),
+            "unicode_border_linestyle" => self.unicode_border.name().into(),
+            "unicode_column_linestyle" => self.unicode_column.name().into(),
+            _ => self.unicode_header.name().into(),
         };
         NAMES.iter().map(|name| format!("{name:<24} {}\n", value(name))).collect()
     }
-}
-
-fn refused(what: &str) -> String {
-    format!("\\pset: everfold run does not support {what}")
 }
 
 impl Format {
     fn name(self) -> &'static str {
         match self {
             Format::Aligned => "aligned",
-            Format::Unaligned => "unaligned",
+            Format::Asciidoc => "asciidoc",
             Format::Csv => "csv",
+            Format::Html => "html",
+            Format::Latex => "latex",
+            Format::LatexLongtable => "latex-longtable",
+            Format::TroffMs => "troff-ms",
+            Format::Unaligned => "unaligned",
+            Format::Wrapped => "wrapped",
         }
     }
 }
@@ -301,25 +352,102 @@ impl LineStyle {
     fn name(self) -> &'static str {
         match self {
             LineStyle::Ascii => "ascii",
+            LineStyle::OldAscii => "old-ascii",
             LineStyle::Unicode => "unicode",
         }
     }
 }
 
+impl Stroke {
+    fn name(self) -> &'static str {
+        match self {
+            Stroke::Single => "single",
+            Stroke::Double => "double",
+        }
+    }
+}
+
+impl Expanded {
+    fn name(self) -> &'static str {
+        match self {
+            Expanded::Off => "off",
+            Expanded::On => "on",
+            Expanded::Auto => "auto",
+        }
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// A text as `\pset` lists it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\n', "\\n").replace('\'', "\\'"))
+}
+
+fn not_among(name: &str, word: &str, words: &str) -> String {
+    format!("unrecognized value \"{word}\" for \"{name}\"\nAvailable values are: {words}.")
+}
+
+/// A switch after it was set, or turned over.
+fn switched(now: bool, name: &str, value: Option<&str>) -> Result<bool, String> {
+    match value {
+        None => Ok(!now),
+        Some(word) => boolean(word).ok_or_else(|| format!("unrecognized value \"{word}\" for \"{name}\": Boolean expected")),
+    }
+}
+
+/// The number that a text begins with, zero if with none, as C's `atoi` reads it: psql complains of no number.
+fn number(text: &str) -> i32 {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']);
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let digits = digits.bytes().take_while(u8::is_ascii_digit).map(|digit| sign * i64::from(digit - b'0'));
+    digits.fold(0, |number: i64, digit| number.saturating_mul(10).saturating_add(digit)) as i32
+}
+
+/// The one of the choices whose name begins with a word, the first of several.
+fn beginning_with<T: Copy>(word: &str, choices: &[T], name: fn(T) -> &'static str) -> Option<T> {
+    choices.iter().copied().find(|choice| begins(name(*choice), word))
+}
+
+fn begins(name: &str, word: &str) -> bool {
+    name.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word))
+}
+
+fn csv_fieldsep(value: &str) -> Result<String, String> {
+    match value {
+        "\"" | "\n" | "\r" => Err("\\pset: csv_fieldsep cannot be a double quote, a newline, or a carriage return".into()),
+        _ if value.len() == 1 => Ok(value.to_string()),
+        _ => Err("\\pset: csv_fieldsep must be a single one-byte character".into()),
+    }
+}
+
+fn line_style(word: &str) -> Result<LineStyle, String> {
+    let all = [LineStyle::Ascii, LineStyle::OldAscii, LineStyle::Unicode];
+    beginning_with(word, &all, LineStyle::name).ok_or_else(|| "\\pset: allowed line styles are ascii, old-ascii, unicode".into())
+}
+
+fn stroke(of: &str, word: &str) -> Result<Stroke, String> {
+    let all = [Stroke::Single, Stroke::Double];
+    beginning_with(word, &all, Stroke::name).ok_or_else(|| format!("\\pset: allowed Unicode {of} line styles are single, double"))
+}
+
 /// A format by its name or the beginning of that.
 fn format(word: &str) -> Result<Format, String> {
-    const OTHERS: [&str; 6] = ["asciidoc", "html", "latex", "latex-longtable", "troff-ms", "wrapped"];
-    let of = |format: Format| (format.name(), Some(format));
-    let all = [of(Format::Aligned), of(Format::Csv), of(Format::Unaligned)].into_iter().chain(OTHERS.map(|name| (name, None)));
-    let all: Vec<_> = all.filter(|(name, _)| !word.is_empty() && name.starts_with(&word.to_ascii_lowercase())).collect();
-    let exact = all.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).copied();
-    match exact.or(if all.len() == 1 { all.first().copied() } else { None }) {
-        Some((_, Some(format))) => Ok(format),
-        Some((name, None)) => Err(refused(&format!("format {name}"))),
-        None if all.len() > 1 => {
-            Err(format!("\\pset: ambiguous abbreviation \"{word}\" matches both \"{}\" and \"{}\"", all[0].0, all[1].0))
+    use Format::{Aligned, Asciidoc, Csv, Html, Latex, LatexLongtable, TroffMs, Unaligned, Wrapped};
+    let mut found = [Aligned, Asciidoc, Csv, Html, Latex, TroffMs, Unaligned, Wrapped].into_iter().filter(|f| begins(f.name(), word));
+    match (found.next(), found.next()) {
+        (Some(format), None) => Ok(format),
+        (Some(one), Some(other)) => {
+            Err(format!("\\pset: ambiguous abbreviation \"{word}\" matches both \"{}\" and \"{}\"", one.name(), other.name()))
         }
-        None => {
+        // The beginning of this name is another name, which would be ambiguous.
+        (None, _) if begins(LatexLongtable.name(), word) => Ok(LatexLongtable),
+        (None, _) => {
             Err("\\pset: allowed formats are aligned, asciidoc, csv, html, latex, latex-longtable, troff-ms, unaligned, wrapped".into())
         }
     }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
-
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answers::How;
 use super::bar::Bar;
@@ -17,6 +16,7 @@ use super::sink::Sink;
 use super::source::Source;
 use super::variables::Variables;
 use crate::cli::client::{Client, Report};
+use crate::cli::place::Place;
 use crate::clock::Clock;
 use crate::error::{Error, Result, code};
 use crate::sql::redacted;
@@ -25,15 +25,15 @@ use crate::sql::redacted;
 const DEPTH_MAX: usize = 50;
 
 /// A script being run: results go to `out`, errors and notices to `complaint`.
-pub(in crate::cli) struct Runner<S, O, C> {
-    pub(super) client: Client<S>,
+pub(in crate::cli) struct Runner<O, C> {
+    pub(super) client: Client,
+    /// Where `client` is connected to.
+    pub(super) place: Place,
     pub(super) out: O,
     pub(super) complaint: C,
     pub(super) clock: Arc<dyn Clock>,
     /// Shows on a terminal how far long statements are.
     pub(super) bar: Option<Bar>,
-    /// What `\conninfo` says.
-    pub(super) place: String,
     pub(super) variables: Variables,
     pub(super) options: Options,
     pub(super) timing: bool,
@@ -59,19 +59,20 @@ pub(super) struct Reading {
     pub begun: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
-    /// A runner with psql's defaults.
-    pub fn new(client: Client<S>, out: O, complaint: C, clock: Arc<dyn Clock>, place: String) -> Self {
+impl<O: Write, C: Write> Runner<O, C> {
+    /// A runner with psql's defaults, connected to `place`. Errors: as [`Place::connect`].
+    pub async fn begin(place: Place, out: O, complaint: C, clock: Arc<dyn Clock>) -> Result<Self> {
+        let client = place.connect().await?;
         let (variables, options) = (Variables::default(), Options::default());
         let (bar, redirected, last_error, bound, environment) = (None, None, None, None, HashMap::new());
         let (timing, depth) = (false, 0);
         let mut runner = Runner {
             client,
+            place,
             out,
             complaint,
             clock,
             bar,
-            place,
             variables,
             options,
             timing,
@@ -81,11 +82,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             bound,
             depth,
         };
-        let version = runner.client.version().to_string();
-        runner.tell("SERVER_VERSION_NUM", &version_number(&version));
-        runner.tell("SERVER_VERSION_NAME", &version);
-        runner.tell("ENCODING", "UTF8");
-        runner
+        runner.connected();
+        Ok(runner)
+    }
+
+    /// Goes on in another session, and ends the one before. Errors: as [`Place::connect`]; then nothing has changed.
+    pub(super) async fn reconnect(&mut self, place: Place) -> Result<()> {
+        let before = std::mem::replace(&mut self.client, place.connect().await?);
+        self.place = place;
+        self.connected();
+        // Whether the other side heard it makes no difference.
+        let _ = before.close().await;
+        Ok(())
+    }
+
+    /// Sets what a script may want to know of where it runs.
+    fn connected(&mut self) {
+        let version = self.client.version().to_string();
+        let (host, port) = self.place.address();
+        let told = [
+            ("DBNAME", self.place.database.as_str()),
+            ("USER", &self.place.user),
+            ("HOST", host),
+            ("PORT", port),
+            ("ENCODING", "UTF8"),
+            ("SERVER_VERSION_NAME", &version),
+            ("SERVER_VERSION_NUM", &version_number(&version)),
+        ];
+        for (name, value) in told {
+            self.variables.tell(name, value);
+        }
     }
 
     /// Shows on a terminal how far long statements are.
@@ -96,11 +122,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
     /// Sets a variable. Errors: 22023.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         self.variables.set(name, value).map_err(|message| Error::new(code::INVALID_PARAMETER_VALUE, message))
-    }
-
-    /// Sets what a script may want to know of where it runs.
-    pub fn tell(&mut self, name: &str, value: &str) {
-        self.variables.tell(name, value);
     }
 
     /// Runs a whole script; false if an error has ended it. Errors: 08006.
@@ -173,6 +194,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             if end == End::Backslash && joined.take() == Some(reading.query.len()) {
                 reading.query.pop();
             }
+            let end = match end {
+                // Each line is a statement, if that is wanted.
+                End::Line if self.variables.is_on("SINGLELINE") && !reading.query.is_empty() => End::Semicolon,
+                end => end,
+            };
             let well = match end {
                 End::Line => break,
                 End::Semicolon => {
@@ -180,7 +206,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
                     if !active {
                         continue;
                     }
-                    let well = self.send(&query, source, reading.begun, How::default()).await?;
+                    let script = script_of(&query).map(|path| Source::open(Path::new(&path)));
+                    let well = match script {
+                        None => self.send(&query, source, reading.begun, How::default()).await?,
+                        Some(Ok(mut script)) => match self.include(&mut script).await? {
+                            true => true,
+                            false => return Ok(Act::Stop),
+                        },
+                        Some(Err(message)) => self.complain(source, &message).map(|()| false)?,
+                    };
                     reading.previous = query;
                     well
                 }
@@ -228,6 +262,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, O: Write, C: Write> Runner<S, O, C> {
             bar.erase();
         }
     }
+}
+
+/// The file that `RUN SCRIPT 'file'` names: in ksqlDB's dialect as in psql's `\i` it is the client that reads it.
+fn script_of(query: &str) -> Option<String> {
+    let behind = |text: &'_ str, word: &str| {
+        let (first, rest) = text.split_once(char::is_whitespace)?;
+        first.eq_ignore_ascii_case(word).then(|| rest.trim_start().to_string())
+    };
+    let file = behind(&behind(query.trim(), "run")?, "script")?;
+    Some(file.trim_end_matches(|c: char| c == ';' || c.is_whitespace()).strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'"))
 }
 
 /// A line as it is shown: a password is masked. Other lines stay as they are, which alone may be no SQL.

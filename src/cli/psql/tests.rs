@@ -1,9 +1,13 @@
 //! Scripts against a session that needs no database.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use super::{Runner, Source};
-use crate::cli::client::Client;
+use crate::cli::place::{Place, Way};
 use crate::clock::ManualClock;
 use crate::wire::Registry;
 use crate::wire::server::converse;
@@ -11,16 +15,22 @@ use crate::wire::testing::FakeHost;
 
 /// Runs a script that stops at its first error and shows all lines: how it ended, and what it wrote to either output.
 async fn run(text: &str) -> (bool, String, String) {
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let session = tokio::spawn(converse(FakeHost::new(), Registry::new(), theirs));
-    let client = Client::connect(ours, "ann", None, &[]).await.unwrap();
+    let sessions = Rc::new(RefCell::new(JoinSet::new()));
+    let begun = sessions.clone();
+    let begin = move || {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        begun.borrow_mut().spawn(converse(FakeHost::new(), Registry::new(), theirs));
+        ours
+    };
+    let (user, database) = ("ann".to_string(), "everfold".to_string());
+    let place = Place { way: Way::Process(Rc::new(begin)), user, database, password: None, settings: &[] };
     let (mut out, mut complaint) = (Vec::new(), Vec::new());
-    let mut runner = Runner::new(client, &mut out, &mut complaint, Arc::new(ManualClock::default()), "here".into());
+    let mut runner = Runner::begin(place, &mut out, &mut complaint, Arc::new(ManualClock::default())).await.unwrap();
     runner.set("ON_ERROR_STOP", "on").unwrap();
     runner.set("ECHO", "all").unwrap();
     let well = runner.run(&mut Source::new("s.sql", text)).await.unwrap();
     runner.close().await.unwrap();
-    session.await.unwrap();
+    sessions.take().join_all().await;
     (well, String::from_utf8(out).unwrap(), String::from_utf8(complaint).unwrap())
 }
 
@@ -43,9 +53,21 @@ async fn the_first_error_ends_the_script_and_is_placed() {
     assert_eq!(complaint, expected);
     let (well, _, complaint) = run("\n\\frobnicate\n\\echo on").await;
     assert_eq!((well, complaint.as_str()), (false, "s.sql:2: error: invalid command \\frobnicate\n"));
-    let (well, _, complaint) = run("\\do").await;
-    let refusal = "s.sql:1: error: everfold run does not support \\do\nHINT:  Run the script with psql";
+    let (well, _, complaint) = run("\\edit").await;
+    let refusal = "s.sql:1: error: everfold run does not support \\edit\nHINT:  Run the script with psql";
     assert!(!well && complaint.starts_with(refusal), "{complaint}");
+}
+
+#[tokio::test]
+async fn scripts_run_scripts_in_either_dialect() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join("inner script.sql");
+    std::fs::write(&inner, "done INNER;\n").unwrap();
+    let (well, out, complaint) = run(&format!("run  SCRIPT\n'{}' ;\n\\i '{}'\ndone OUTER;\n", inner.display(), inner.display())).await;
+    assert_eq!((well, complaint.as_str()), (true, ""));
+    assert_eq!(out.matches("done INNER;\nINNER\n").count(), 2, "{out}");
+    let (well, _, complaint) = run("RUN SCRIPT '/nowhere/file';").await;
+    assert_eq!((well, complaint.as_str()), (false, "s.sql:1: error: /nowhere/file: No such file or directory\n"));
 }
 
 #[tokio::test]

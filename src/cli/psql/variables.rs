@@ -10,8 +10,7 @@ use crate::data::quoting::literal;
 enum Kind {
     Bool,
     OneOf(&'static [&'static str]),
-    /// A number, which has to be that.
-    Only(&'static str),
+    Integer,
 }
 
 /// Variables that steer the run: name, value at the start, kind.
@@ -19,13 +18,15 @@ const STEERING: &[(&str, &str, Kind)] = &[
     ("AUTOCOMMIT", "on", Kind::Bool),
     ("ECHO", "none", Kind::OneOf(&["none", "errors", "queries", "all"])),
     ("ECHO_HIDDEN", "off", Kind::OneOf(&["off"])),
-    ("FETCH_COUNT", "0", Kind::Only("0")),
-    ("ON_ERROR_ROLLBACK", "off", Kind::OneOf(&["off", "interactive"])),
+    ("FETCH_COUNT", "0", Kind::Integer),
+    ("HIDE_TABLEAM", "off", Kind::OneOf(&["off"])),
+    ("HIDE_TOAST_COMPRESSION", "off", Kind::OneOf(&["off", "on"])),
+    ("ON_ERROR_ROLLBACK", "off", Kind::OneOf(&["on", "off", "interactive"])),
     ("ON_ERROR_STOP", "off", Kind::Bool),
     ("QUIET", "off", Kind::Bool),
-    ("SHOW_ALL_RESULTS", "on", Kind::OneOf(&["on"])),
+    ("SHOW_ALL_RESULTS", "on", Kind::Bool),
     ("SHOW_CONTEXT", "errors", Kind::OneOf(&["never", "errors", "always"])),
-    ("SINGLELINE", "off", Kind::OneOf(&["off"])),
+    ("SINGLELINE", "off", Kind::Bool),
     ("SINGLESTEP", "off", Kind::OneOf(&["off"])),
     ("VERBOSITY", "default", Kind::OneOf(&["default", "verbose", "terse", "sqlstate"])),
 ];
@@ -70,8 +71,10 @@ impl Variables {
                 None if words.len() == 1 => return Err(format!("everfold run does not support {name} = {value}")),
                 None => return Err(format!("unrecognized value \"{value}\" for \"{name}\"\nAvailable values are: {}.", words.join(", "))),
             },
-            Some((_, _, Kind::Only(only))) if value == *only => value.to_string(),
-            Some((_, _, Kind::Only(_))) => return Err(format!("everfold run does not support {name} = {value}")),
+            Some((_, _, Kind::Integer)) => match value.trim().parse::<i32>() {
+                Ok(_) => value.to_string(),
+                Err(_) => return Err(format!("invalid value \"{value}\" for \"{name}\": integer expected")),
+            },
         };
         self.0.insert(name.to_string(), value);
         Ok(())

@@ -12,6 +12,8 @@ pub(super) enum Mode {
     Normal,
     /// A name of SQL: folded to lower case, quotes taken away.
     Name,
+    /// The same, but not folded.
+    Unfolded,
 }
 
 /// The next argument; `None` at the end of the line or before another backslash. Errors: in psql's words.
@@ -52,8 +54,13 @@ pub(super) fn word(line: &mut Line, mode: Mode, variables: &Variables) -> Result
 
 /// All arguments that are left.
 pub(super) fn words(line: &mut Line, variables: &Variables) -> Result<Vec<String>, String> {
+    words_in(line, Mode::Normal, variables)
+}
+
+/// All arguments that are left, read so.
+pub(super) fn words_in(line: &mut Line, mode: Mode, variables: &Variables) -> Result<Vec<String>, String> {
     let mut all = Vec::new();
-    while let Some(word) = word(line, Mode::Normal, variables)? {
+    while let Some(word) = word(line, mode, variables)? {
         all.push(word);
     }
     Ok(all)
@@ -133,7 +140,7 @@ fn named(line: &mut Line, mode: Mode, out: &mut String) -> Result<(), String> {
     }
     loop {
         let c = line.next().ok_or_else(unterminated)?;
-        if c == '"' && mode == Mode::Name && line.rest().starts_with('"') {
+        if c == '"' && mode != Mode::Normal && line.rest().starts_with('"') {
             line.at += 1;
         } else if c == '"' {
             if mode == Mode::Normal {
@@ -174,6 +181,7 @@ mod tests {
         let mut line = Line::new("a \\echo b");
         assert_eq!((words(&mut line, &variables).unwrap(), line.rest()), (vec!["a".to_string()], "\\echo b"));
         assert_eq!(word(&mut Line::new("My\"Own\"\"Name\""), Mode::Name, &variables).unwrap().as_deref(), Some("myOwn\"Name"));
+        assert_eq!(word(&mut Line::new("\"My Own\"Name"), Mode::Unfolded, &variables).unwrap().as_deref(), Some("My OwnName"));
         assert!(words(&mut Line::new("'open"), &variables).is_err());
         assert_eq!(of("`echo two words`"), ["two words"]);
     }

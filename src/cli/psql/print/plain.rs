@@ -6,13 +6,13 @@ use super::Table;
 pub(super) fn unaligned(table: &Table<'_>) -> String {
     let options = table.options;
     let mut records: Vec<String> = table.title().map(str::to_string).into_iter().collect();
-    if !options.tuples_only {
+    if table.is_headed() {
         let names: Vec<&str> = table.headings.iter().map(|h| h.name.as_str()).collect();
         records.push(names.join(options.fieldsep.text()));
     }
     records.extend(table.rows.iter().map(|row| row.join(options.fieldsep.text())));
-    records.extend(table.footers());
-    ended(table, records.join(options.recordsep.text()), !records.is_empty())
+    records.extend(table.footers().iter().cloned());
+    joined(table, &records, options.recordsep.text())
 }
 
 /// The text of a table, unaligned, a value a line.
@@ -24,15 +24,20 @@ pub(super) fn unaligned_records(table: &Table<'_>) -> String {
         let values: Vec<String> = table.headings.iter().zip(row).map(|(h, value)| format!("{}{field}{value}", h.name)).collect();
         records.push(values.join(record));
     }
-    if table.footers.is_some_and(|footers| !footers.is_empty()) {
-        records.push(table.footers().join(record));
+    if !table.own_footers().is_empty() {
+        records.push(table.own_footers().join(record));
     }
-    ended(table, records.join(&format!("{record}{record}")), !records.is_empty())
+    joined(table, &records, &record.repeat(2))
 }
 
-/// The last record ends with a newline, whatever separates the others.
-fn ended(table: &Table<'_>, mut text: String, any: bool) -> String {
-    if any {
+/// Records, separated from each other and from those of the part before. The last one ends with a newline, whatever separates the
+/// others.
+fn joined(table: &Table<'_>, records: &[String], separator: &str) -> String {
+    let (continued, mut text) = (!table.part.first, records.join(separator));
+    if continued && !records.is_empty() {
+        text.insert_str(0, separator);
+    }
+    if table.part.last && (continued || !records.is_empty()) {
         text.push(if table.options.recordsep.is_zero() { '\0' } else { '\n' });
     }
     text
@@ -46,21 +51,22 @@ pub(super) fn csv(table: &Table<'_>, expanded: bool) -> String {
         format!("{}\n", cells.join(separator))
     };
     let mut out = String::new();
-    if !table.options.tuples_only && !expanded {
+    if table.is_headed() && !expanded {
         out.push_str(&line(&mut table.headings.iter().map(|h| h.name.as_str())));
     }
     for row in &table.rows {
         if expanded {
             table.headings.iter().zip(row).for_each(|(h, value)| out.push_str(&line(&mut [h.name.as_str(), value].into_iter())));
         } else {
-            out.push_str(&line(&mut row.iter().copied()));
+            out.push_str(&line(&mut row.iter().map(AsRef::as_ref)));
         }
     }
     out
 }
 
+/// A cell, quoted if it could be taken for something else: COPY takes a line `\.` for the end of its rows.
 fn csv_cell(cell: &str, separator: &str) -> String {
-    if cell == "\\." || cell.contains(separator) || cell.contains(['"', '\r', '\n']) {
+    if cell == "\\." || ["\\", "."].contains(&separator) || cell.contains(separator) || cell.contains(['"', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
         cell.to_string()
