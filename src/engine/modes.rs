@@ -1,6 +1,7 @@
 //! The modes of a transaction: BEGIN .., SET TRANSACTION, and what READ ONLY forbids.
 
 use super::session::{Response, Session};
+use super::settings::MODES;
 use super::transaction::OldSetting;
 use crate::error::{Error, Result, code};
 use crate::sql::ksql::ast::Statement as Ksql;
@@ -9,11 +10,8 @@ use crate::sql::{Modes, Statement};
 impl Session {
     /// The modes of a transaction that has just begun: the session's defaults, and what BEGIN says.
     pub(super) fn begin_in(&mut self, modes: &Modes) -> Result<()> {
-        for name in ["transaction_isolation", "transaction_read_only", "transaction_deferrable"] {
-            let default = self.settings.get(&format!("default_{name}"))?;
-            if self.settings.get(name)? != default {
-                self.set_until_end(name, &default)?;
-            }
+        for (name, default) in MODES {
+            self.set_until_end(name, &self.settings.get(default)?)?;
         }
         self.apply_modes(modes)
     }
@@ -63,7 +61,7 @@ impl Session {
 
     /// Sets what belongs to the transaction, whose end brings the old value back.
     fn set_until_end(&mut self, name: &str, value: &str) -> Result<()> {
-        let before = self.settings.get(name).ok();
+        let before = self.settings.own(name);
         self.settings.set(name, Some(value))?;
         if let Some(transaction) = &mut self.transaction {
             transaction.settings.push(OldSetting { name: name.to_string(), value: before, local: true });

@@ -23,7 +23,7 @@ import org.postgresql.util.PGobject;
 
 /** pgjdbc against a server: java PgjdbcSmoke host port. */
 public final class PgjdbcSmoke {
-    private static final String SLOW = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b";
+    private static final String SLOW = "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b";
     private static String url;
 
     private static Connection connect(String... more) throws SQLException {

@@ -59,13 +59,22 @@ struct Values {
     reports: Vec<(String, String)>,
 }
 
+/// The modes of a transaction, and what each is when one begins.
+pub(super) const MODES: [(&str, &str); 3] = [
+    ("transaction_isolation", "default_transaction_isolation"),
+    ("transaction_read_only", "default_transaction_read_only"),
+    ("transaction_deferrable", "default_transaction_deferrable"),
+];
+
 /// The settings by their names: some are asked for by every statement.
 static BY_NAME: LazyLock<HashMap<&str, &Setting>> = LazyLock::new(|| SETTINGS.iter().map(|setting| (setting.0, setting)).collect());
 
 impl Values {
     fn get(&self, name: &str) -> Option<&str> {
-        let own = self.set.get(name).or_else(|| self.start.get(name));
-        own.map(String::as_str).or_else(|| BY_NAME.get(name).map(|setting| setting.1))
+        let own = |name: &str| self.set.get(name).or_else(|| self.start.get(name)).map(String::as_str);
+        // Outside of a transaction its modes are those that the next one begins with.
+        let next = || MODES.iter().find(|(mode, _)| *mode == name).and_then(|(_, default)| own(default));
+        own(name).or_else(next).or_else(|| BY_NAME.get(name).map(|setting| setting.1))
     }
 }
 
@@ -74,6 +83,11 @@ impl Settings {
     pub fn get(&self, name: &str) -> Result<String> {
         let name = name.to_lowercase();
         self.read(&name, str::to_string).ok_or_else(|| unknown(&name))
+    }
+
+    /// The value that has been set, if one has.
+    pub(super) fn own(&self, name: &str) -> Option<String> {
+        self.0.lock().set.get(name).cloned()
     }
 
     /// What `read` makes of the value in force; `None` for an unknown name, which is in lower case.
