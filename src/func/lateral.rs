@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::subquery::{is_one_row, subquery, through};
+use super::subquery::{is_one_row, outer_columns, subquery, through};
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -36,11 +36,20 @@ impl AnalyzerRule for Laterals {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
         let names = Cell::new(0);
         let rewrite = |node: LogicalPlan| match node {
-            LogicalPlan::Join(join) => rewrite(join, &names),
+            LogicalPlan::Join(join) => rewrite(seen(join)?, &names),
             other => Ok(Transformed::no(other)),
         };
         Ok(plan.transform_up_with_subqueries(rewrite)?.data)
     }
+}
+
+/// The join with a lateral subquery on its right that DataFusion takes for none, since only subqueries within it name the left side.
+fn seen(mut join: Join) -> DfResult<Join> {
+    let lateral = matches!(join.join_type, JoinType::Inner | JoinType::Left) && lateral(&join.right).is_none();
+    if lateral && outer_columns(&join.right)?.iter().any(|column| join.left.schema().has_column(column)) {
+        join.right = Arc::new(LogicalPlan::Subquery(subquery(join.right)));
+    }
+    Ok(join)
 }
 
 fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>> {

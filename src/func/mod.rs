@@ -136,8 +136,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let theirs = ["decorrelate_predicate_subquery", "scalar_subquery_to_join", "decorrelate_lateral_join"];
     let after = rules.iter().rposition(|r| theirs.contains(&r.name())).map_or(0, |i| i + 1);
     rules.insert(after, Arc::new(subquery::Unnesting::of_what_is_left()));
-    let before = rules.iter().position(|r| theirs.contains(&r.name())).unwrap_or(0);
-    rules.insert(before, Arc::new(subquery::Unnesting::of_what_goes_wrong()));
+    rules.insert(at, Arc::new(subquery::Unnesting::of_what_goes_wrong()));
     let last = rules.iter().rposition(|r| r.name() == "optimize_projections").unwrap_or(rules.len());
     rules.insert(last, Arc::new(subquery::Columnless));
     rules.insert(0, Arc::new(setops::Counted));

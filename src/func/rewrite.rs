@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -32,7 +33,7 @@ use super::length;
 use super::scalar::define::Function;
 use super::scalar::{arrays, bytes};
 use super::text_io;
-use crate::data::{Enums, PgType};
+use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, code};
 
 /// The rule; see the head of this module.
@@ -163,6 +164,13 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
                 refuse_mixed(call.name(), &call.args, schema)?;
             }
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
+        }
+        "make_array" => {
+            let args = alternatives_alike(call.args, schema)?;
+            refuse_mixed("array", &args, schema)?;
+            let of_enum = args.iter().any(|item| item.get_type(schema).is_ok_and(|ty| EnumType::of_arrow(&ty).is_some()));
+            let func = if of_enum { call.func } else { make_array_udf() };
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
         }
         "character_length" if call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: bytes::length(), args: call.args })))

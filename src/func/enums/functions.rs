@@ -14,10 +14,10 @@ use crate::error::{Error, code};
 
 /// Functions of DataFusion's that are planned before a literal beside a value of another type is read as one of that.
 pub fn lenient() -> Vec<Arc<ScalarUDF>> {
-    vec![planned_early(datafusion::functions::core::coalesce())]
+    vec![planned_early(datafusion::functions::core::coalesce()), make_array()]
 }
 
-/// What `ARRAY[..]` with values of an enumeration in it is; any other is DataFusion's own, whose optimizer knows it.
+/// What `ARRAY[..]` is that names columns, or has values of an enumeration in it; any other is DataFusion's own, whose optimizer knows it.
 pub fn make_array() -> Arc<ScalarUDF> {
     planned_early(datafusion::functions_nested::make_array::make_array_udf())
 }

@@ -305,7 +305,7 @@ impl<'a> Domain<'a> {
 }
 
 /// The columns of outer rows that a plan names, its subqueries' included.
-pub(super) fn outer_columns(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
+pub(in crate::func) fn outer_columns(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
     let mut found: Vec<Column> = Vec::new();
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|e| {

@@ -67,7 +67,7 @@ impl Membership {
         Ok(Some(Membership {
             nullable: (value.nullable(scope.schema).unwrap_or(true), rows.schema().field(0).is_nullable()),
             ordered: !matches!(ty, DataType::Boolean) && !ty.is_nested(),
-            correlated: !asked.outer_ref_columns.is_empty(),
+            correlated: scope.is_named(&asked.subquery)?,
             value: value.as_ref().clone(),
             outer: outer.data,
             op,

@@ -39,6 +39,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 pub use columnless::Columnless;
+pub(super) use dependent::outer_columns;
 pub use marks::Marks;
 pub use outer_types::OuterTypes;
 pub(super) use scalar::is_one_row;
@@ -121,7 +122,7 @@ impl Scope<'_> {
     /// The condition of a filter. IN and EXISTS that stand alone stay: DataFusion joins them, NULLs by the book.
     fn filter(&self, predicate: Expr) -> DfResult<Expr> {
         let parts = split_conjunction_owned(predicate).into_iter().map(|part| match part {
-            Expr::InSubquery(test) if !test.negated || test.subquery.outer_ref_columns.is_empty() => Ok(Expr::InSubquery(test)),
+            Expr::InSubquery(test) if !test.negated || !self.is_named(&test.subquery.subquery)? => Ok(Expr::InSubquery(test)),
             other => self.truth(other),
         });
         let parts = parts.collect::<DfResult<Vec<_>>>()?;
@@ -147,6 +148,11 @@ impl Scope<'_> {
                 None => Ok(self.value(other)?.data),
             },
         }
+    }
+
+    /// True if a subquery depends on the row, itself or by a subquery further in.
+    fn is_named(&self, plan: &LogicalPlan) -> DfResult<bool> {
+        Ok(outer_columns(plan)?.iter().any(|column| self.schema.has_column(column)))
     }
 
     /// An expression whose value matters, NULL included.

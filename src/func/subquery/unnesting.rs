@@ -5,8 +5,8 @@
 //! answers are joined to the rows with those values. So nothing is asked row by row, in queries and in views alike.
 //!
 //! The rule runs twice, from the outermost subquery inwards: before DataFusion's own for subqueries that those would answer wrongly, for they
-//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then; and behind
-//! them for what they leave. What cannot be carried through is refused.
+//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then, and take a row two
+//! queries out for the one next to it; and behind them for what they leave. What cannot be carried through is refused.
 
 use std::sync::Arc;
 
@@ -141,7 +141,8 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
 
 /// The values around a subquery; `None` if it names none of `outer`, or could take one for another.
 fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
-    if names.wrong_only && !goes_wrong(subquery)? && !begins_outside(subquery, outer)? {
+    let wrong = || Ok::<_, DataFusionError>(goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?);
+    if names.wrong_only && !wrong()? {
         return Ok(None);
     }
     let mut columns = outer_columns(subquery)?;
@@ -181,6 +182,39 @@ fn begins_outside(plan: &LogicalPlan, outer: &LogicalPlan) -> DfResult<bool> {
     Ok(found)
 }
 
+/// True if a subquery further in names the row around: DataFusion looks for its columns in the query between them.
+fn reaches_through(plan: &LogicalPlan, outer: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        found |= named_within(node)?.iter().any(|c| outer.schema().has_column(c));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// The columns of outer rows that the subqueries of a node name.
+fn named_within(node: &LogicalPlan) -> DfResult<Vec<Column>> {
+    let mut named = Vec::new();
+    node.apply_expressions(|e| {
+        e.apply(|e| {
+            let inner = match e {
+                Expr::ScalarSubquery(s) => &s.subquery,
+                Expr::Exists(x) => &x.subquery.subquery,
+                Expr::InSubquery(x) => &x.subquery.subquery,
+                _ => return Ok(TreeNodeRecursion::Continue),
+            };
+            named.extend(outer_columns(inner)?);
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    for input in node.inputs() {
+        if let LogicalPlan::Subquery(lateral) = input {
+            named.extend(outer_columns(&lateral.subquery)?);
+        }
+    }
+    Ok(named)
+}
+
 /// True if the plan gives other rows when it is asked twice, as it will be.
 fn is_volatile(plan: &LogicalPlan) -> DfResult<bool> {
     let mut volatile = false;
@@ -193,11 +227,13 @@ fn is_volatile(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(volatile)
 }
 
-/// True if something in the plan has a column by the same name, which a subquery further in might mean.
+/// True if something in the plan has a column by the same name, which a subquery further in that names one might mean.
 fn hides(plan: &LogicalPlan, columns: &[Column]) -> DfResult<bool> {
     let mut hidden = false;
     plan.apply_with_subqueries(|node| {
-        hidden |= columns.iter().any(|c| node.schema().has_column(c));
+        let named = named_within(node)?;
+        let mut own = named.iter().filter(|c| columns.contains(c));
+        hidden |= own.any(|c| node.inputs().iter().any(|input| input.schema().has_column(c)));
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(hidden)

@@ -3,7 +3,7 @@
 //! [`rewrite`] walks a statement once; at each node it tries the rules of [`BEFORE`] on the way down, where a rule must see what
 //! its operands were written as, and those of [`AFTER`] on the way up, where the operands are rewritten already. A rule
 //! is a small function that changes the node it knows and leaves the rest alone, so their order within a list matters
-//! only where a rule says so. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
+//! only where a rule says so. What other rules want to see as it was written comes last: [`array_of::Constructors`]. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
 
 mod aggregates;
 mod array_of;
@@ -106,7 +106,9 @@ pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()>
     if let Statement::Query(query) = statement {
         queries::order_by_hidden(query);
     }
-    VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default() }).break_value().map_or(Ok(()), Err)
+    let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default() });
+    let _ = VisitMut::visit(statement, &mut array_of::Constructors);
+    rewritten.break_value().map_or(Ok(()), Err)
 }
 
 struct Rewriter<'a> {

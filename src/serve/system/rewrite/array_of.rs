@@ -1,8 +1,10 @@
-//! `ARRAY(SELECT ..)` (manual, chapter 4.2.12).
+//! `ARRAY(SELECT ..)` and `ARRAY[..]` (manual, chapter 4.2.12).
+
+use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, FunctionArgumentClause, FunctionArguments, Ident, OrderBy, OrderByKind, Query, SelectItem, SetExpr, TableAliasColumnDef,
-    TableFactor, Value,
+    TableFactor, Value, VisitorMut, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -11,6 +13,31 @@ use super::super::SystemContext;
 use super::build::{call, last_name, take};
 use super::queries::{is_grouped, label, only_item, plain_select};
 use crate::error::Result;
+
+/// `ARRAY[a, b]` is `make_array(a, b)` where it names columns: DataFusion plans the elements of a constructor as if no query stood around
+/// theirs, and so finds no column of such a one.
+pub struct Constructors;
+
+impl VisitorMut for Constructors {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Array(array) = expr
+            && array.elem.iter().any(names_column)
+        {
+            *expr = call("make_array", std::mem::take(&mut array.elem));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn names_column(expr: &Expr) -> bool {
+    let found = |e: &Expr| match e {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(expr, found).is_break()
+}
 
 /// `ARRAY(SELECT x ..)` is `(SELECT array_agg(x) ..)`, an empty array for no rows (psql's \du, \dp; pgcli).
 pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
