@@ -27,6 +27,8 @@ pub struct Config {
     pub clock_interval_ms: u64,
     /// Memory that one materialized view's state and rows may use, in bytes; past it the view fails.
     pub view_state_bytes_max: usize,
+    /// Memory for the rows of one view that only grows, in bytes; more stand in a file.
+    pub view_rows_bytes_max: usize,
     /// The server's certificate and those it is signed by, in PEM format; with it TLS is spoken.
     pub tls_cert: Option<PathBuf>,
     /// The certificate's key, in PEM format.
@@ -46,6 +48,7 @@ impl Default for Config {
             query_memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
             clock_interval_ms: 1_000,
             view_state_bytes_max: limits::VIEW_STATE_BYTES_MAX,
+            view_rows_bytes_max: limits::VIEW_ROWS_BYTES_MAX,
             tls_cert: None,
             tls_key: None,
             tls_client_ca: None,
@@ -101,6 +104,12 @@ pub const KEYS: &[Key] = &[
         flag: "view-state-bytes-max",
         help: "Memory for the state of one materialized view, in bytes",
         set: |c, v| v.parse().map(|n| c.view_state_bytes_max = n).is_ok(),
+    },
+    Key {
+        name: "view_rows_bytes_max",
+        flag: "view-rows-bytes-max",
+        help: "Memory for the rows of one view that only grows, in bytes; more go to files",
+        set: |c, v| v.parse().map(|n| c.view_rows_bytes_max = n).is_ok(),
     },
     Key {
         name: "tls_cert",

@@ -85,6 +85,12 @@ const _: () = assert!(WAL_FRAME_BYTES_MAX < u32::MAX as usize && STATEMENT_BYTES
 pub const CHECKPOINT_INTERVAL_S: u64 = 15;
 /// Events since the last checkpoint that make the next one due.
 pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;
+/// Rows of a view that only grows go to a file with a checkpoint if they take so many bytes of memory; fewer stand in it.
+pub const CHECKPOINT_ROWS_BYTES_MIN: usize = 16 << 20;
+/// Milliseconds between looks whether rows of views are to go to files.
+pub const MOVE_INTERVAL_MS: u64 = 500;
+/// Rows of one view that only grows that are held in memory, in bytes; more go to a file.
+pub const VIEW_ROWS_BYTES_MAX: usize = 64 << 20;
 /// Statements of the simple protocol that a session remembers with their plans.
 pub const CACHED_STATEMENTS_MAX: usize = 32;
 /// Longer statements are not remembered, in bytes.

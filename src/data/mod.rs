@@ -11,12 +11,14 @@ mod golden;
 pub mod json;
 pub mod numeric;
 pub mod quoting;
+pub mod row_file;
 pub mod text;
 pub mod types;
 pub mod verifier;
 
 pub use delta::Delta;
 pub use enums::{EnumType, Enums};
+pub use row_file::{OpenRowFile, RowBatches, RowFile};
 pub use types::PgType;
 pub use verifier::{Secret, Verifier};
 

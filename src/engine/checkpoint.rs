@@ -5,6 +5,9 @@
 //! 2. When all are written, an empty file `<position>.done` makes the checkpoint count, and older ones are removed.
 //! 3. [`latest`] finds the newest one with a mark; [`load_node`] loads a node of it.
 //!
+//! Rows of views that only grow do not stand in it but in files of their own, as far as they are many: [`Node::move_rows`]. The checkpoint
+//! names the files, which were made durable before.
+//!
 //! A checkpoint is a cache of the log: a missing, damaged or outdated file means that its node, and those above it, fold again.
 //!
 //! `checkpoints/<position>-<relation>.state`:
@@ -19,12 +22,15 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::data::Position;
 use crate::engine::cut::Purpose;
 use crate::engine::node::Node;
 use crate::engine::runner::Runner;
 use crate::error::{Error, Result, code};
+use crate::limits;
+use crate::log::RowsOfView;
 use crate::log::store::Store;
 
 const DIRECTORY: &str = "checkpoints";
@@ -60,8 +66,9 @@ pub fn latest(store: &dyn Store, head: Position) -> Result<Option<Position>> {
     Ok(best)
 }
 
-/// Writes one node's state.
-pub fn save_node(store: &dyn Store, node: &Node, position: Position) -> Result<()> {
+/// Writes one node's state, its many rows to a file before.
+pub fn save_node(store: &Arc<dyn Store>, node: &Node, position: Position, now_us: i64) -> Result<()> {
+    node.move_rows(store, now_us, limits::CHECKPOINT_ROWS_BYTES_MIN)?;
     let fingerprint = fingerprint(node);
     let state = node.save()?;
     let mut body = Vec::with_capacity(12 + fingerprint.len() + state.len());
@@ -76,8 +83,8 @@ pub fn save_node(store: &dyn Store, node: &Node, position: Position) -> Result<(
     store.write_atomic(&file(position, node), &bytes)
 }
 
-/// Loads one node's state from the checkpoint at `position`. Errors: XX001 for anything that does not fit; the node must then be made anew.
-pub fn load_node(store: &dyn Store, node: &Node, position: Position) -> Result<()> {
+/// Loads one node's state from the checkpoint at `position`, which names the files of rows that do not stand in it. Errors: XX001 for anything that does not fit; the node must then be made anew.
+pub fn load_node(store: &Arc<dyn Store>, node: &Node, position: Position) -> Result<()> {
     let name = file(position, node);
     let damaged = |what: &str| Error::new(code::DATA_CORRUPTED, format!("{name}: {what}"));
     let bytes = store.read(&name)?;
@@ -94,7 +101,7 @@ pub fn load_node(store: &dyn Store, node: &Node, position: Position) -> Result<(
     if u64::from_le_bytes(*at) != position || noted != fingerprint(node).as_bytes() {
         return Err(damaged("made by another version of the server or of the view"));
     }
-    node.load(state)
+    node.load(state, &|name| Ok(Arc::new(RowsOfView::open(store, name)?)))
 }
 
 /// What must be the same for a state to fit a node.

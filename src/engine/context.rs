@@ -11,6 +11,7 @@ use super::privileges::{Authority, Identity};
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
 use crate::catalog::{BOOTSTRAP, Catalog, RelationKind, Scope};
+use crate::fold::Output;
 use crate::log::segment::hex;
 use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
@@ -147,6 +148,7 @@ fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<Ope
             status.left_out = node.left_out();
             status.rows = node.with_output(|output| output.rows() as u64);
             status.state_bytes = node.state_bytes() as u64;
+            status.file_bytes = node.with_output(Output::file_bytes);
             for (ordinal, report) in node.reports().into_iter().enumerate() {
                 operators.push(OperatorStatus {
                     relation: relation.id,
@@ -172,11 +174,11 @@ fn segments(engine: &Engine) -> Vec<SegmentStatus> {
         for segment in engine.log.segments(relation.id) {
             all.push(SegmentStatus {
                 relation: relation.id,
-                file: segment.name.clone(),
+                file: segment.file.name.clone(),
                 first_position: segment.first,
                 end_position: segment.end,
                 rows: segment.rows,
-                bytes: segment.bytes,
+                bytes: segment.file.bytes,
                 sha256: hex(&segment.sha256),
             });
         }

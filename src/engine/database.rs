@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use super::advisory::Advisory;
 use super::constraints::Uniques;
 use super::cut::Purpose;
-use super::node::Node;
+use super::node::{Bounds, Node};
 use super::notify::Hub;
 use super::privileges::Identity;
 use super::progress::Board;
@@ -83,7 +83,7 @@ pub struct Engine {
     pub(super) uniques: Mutex<HashMap<RelationId, (Arc<Relation>, Uniques)>>,
     pub(super) locks: Arc<TableLocks>,
     next_process: AtomicI32,
-    pub(super) view_state_bytes_max: usize,
+    pub(super) view_bounds: Bounds,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     /// The log's head as of the last commit, for those who wait for the next.
     pub(super) head: tokio::sync::watch::Sender<Position>,
@@ -141,7 +141,7 @@ impl Engine {
             uniques: Mutex::default(),
             locks: Arc::default(),
             next_process: AtomicI32::new(1),
-            view_state_bytes_max: config.view_state_bytes_max,
+            view_bounds: Bounds { state: config.view_state_bytes_max, rows: config.view_rows_bytes_max },
             threads: Mutex::default(),
             head: tokio::sync::watch::Sender::new(log.head()),
             started_us: clock.now_us(),
@@ -162,6 +162,7 @@ impl Engine {
         engine.tell_of_changes();
         // Events that came with the log are nobody's commit; nodes find them by themselves when they are queued.
         engine.checkpoint_now_and_then();
+        engine.move_rows_now_and_then();
         engine.tick_now_and_then(config.clock_interval_ms);
         Ok(engine)
     }
@@ -313,6 +314,22 @@ impl Engine {
         let sealed = self.query_handle.spawn_blocking(move || log.seal());
         sealed.await.map_err(|e| Error::internal(e.to_string()))??;
         checkpoint::take(&self.runner, self.store.as_ref()).await
+    }
+
+    /// Moves rows of views that only grow to files when they are many, off the threads that fold.
+    fn move_rows_now_and_then(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        self.query_handle.spawn(async move {
+            loop {
+                tokio::time::sleep(std::time::Duration::from_millis(limits::MOVE_INTERVAL_MS)).await;
+                let Some(engine) = engine.upgrade() else { return };
+                for node in engine.runner.healthy().into_iter().filter_map(|id| engine.runner.node(id)) {
+                    let (store, now_us) = (engine.store.clone(), engine.clock.now_us());
+                    // Where there is no room rows stay in memory; the log tells of a full disk.
+                    let _ = engine.query_handle.spawn_blocking(move || node.move_rows(&store, now_us, usize::MAX)).await;
+                }
+            }
+        });
     }
 
     /// From time to time takes a checkpoint, so that a restart after a crash folds little.

@@ -17,7 +17,7 @@ use super::constraints::{free_name, is_taken, is_wanted, referring};
 use super::database::Engine;
 use super::dml::parsed_query;
 use super::ksql;
-use super::node::{Input, Node, Source};
+use super::node::{Bounds, Input, Node, Source};
 use super::query::Planned;
 use super::recovery::{catalog_event, catalog_events};
 use super::session::{Response, Session};
@@ -152,14 +152,14 @@ pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let (flow, key) = table_flow(relation)?;
     let all: Vec<usize> = (0..logged_schema(relation).fields().len()).collect();
     let input = Input::new(Source::Log(relation.id), all);
-    Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, limits::VIEW_STATE_BYTES_MAX)))
+    Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, Bounds::default())))
 }
 
 /// A node that holds nothing and reads nothing, for a relation whose query cannot be planned.
 pub fn empty_node(relation: &Arc<Relation>) -> Arc<Node> {
     let schema = if relation.ksql.is_some() { ksql::node::kept_schema(relation) } else { relation.schema() };
     let flow = Flow::constant(RecordBatch::new_empty(schema));
-    Arc::new(Node::new(relation.clone(), vec![], vec![], flow, None, false, limits::VIEW_STATE_BYTES_MAX))
+    Arc::new(Node::new(relation.clone(), vec![], vec![], flow, None, false, Bounds::default()))
 }
 
 /// `find` gives the nodes below.
@@ -179,7 +179,7 @@ fn view_node(
     let mut logs = base_logs(catalog, &relation);
     logs.extend(tells_time.then_some(CLOCK_LOG));
     let Dataflow { flow, key, append_only, .. } = dataflow;
-    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, flow, key, append_only, engine.view_state_bytes_max)))
+    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, flow, key, append_only, engine.view_bounds)))
 }
 
 impl Engine {
@@ -203,7 +203,7 @@ impl Engine {
         };
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
-        let options = Options { leaves_out, step_bytes_max: self.view_state_bytes_max };
+        let options = Options { leaves_out, step_bytes_max: self.view_bounds.state };
         lower(&state, &planned.plan, &wanted, options)
     }
 

@@ -74,7 +74,7 @@ impl Session {
         let names: Vec<String> = planned.columns.iter().map(|c| c.name.clone()).collect();
         let wanted: Vec<Field> = planned.columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let (state, plan) = (self.knowing(self.state()), planned.plan);
-        let options = Options { leaves_out: false, step_bytes_max: self.engine.view_state_bytes_max };
+        let options = Options { leaves_out: false, step_bytes_max: self.engine.view_bounds.state };
         let dataflow = self.aside(move || std::future::ready(lower(&state, &plan, &wanted, options))).await?;
         let mut lines = vec![match &dataflow.key {
             Some(key) => format!("Output: keyed by {}", key.iter().map(|k| names[*k].as_str()).collect::<Vec<_>>().join(", ")),

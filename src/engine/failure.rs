@@ -22,7 +22,7 @@ use arrow::datatypes::Int64Type;
 
 use super::database::Engine;
 use super::ddl;
-use super::node::{Node, Source, read_log};
+use super::node::{Changes, Node, Source, read_log};
 use super::session::Session;
 use crate::catalog::{Change, Name, Relation, RelationId, RelationKind};
 use crate::data::{Delta, POSITION, Position};
@@ -182,7 +182,7 @@ impl Replica {
                     deltas.push(delta.with_batch(delta.batch.project(&input.columns)?));
                 }
             }
-            made.push((node.relation.id, node.step(log, range.clone(), changes)?));
+            made.push((node.relation.id, node.step(log, range.clone(), changes.into_iter().map(Changes::Deltas).collect())?));
         }
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Replica {
     }
 
     fn load(&self, saved: &[Vec<u8>]) -> Result<()> {
-        self.0.iter().zip(saved).try_for_each(|(n, bytes)| n.load(bytes))
+        self.0.iter().zip(saved).try_for_each(|(n, bytes)| n.load(bytes, &|_| Err(Error::internal("a replica has no files"))))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One table or materialized view as it is folded: its inputs, its operators, its output.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +11,11 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::progress::Gauge;
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
-use crate::data::{Delta, Position};
+use crate::data::{Delta, OpenRowFile, Position, RowFile};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
 use crate::limits;
-use crate::log::{Log, LogId};
+use crate::log::{Log, LogId, RowsOfView, Store};
 
 /// Where a node's deltas come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,41 @@ impl Input {
     }
 }
 
+/// Bytes of memory that a node may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of operators and output together: with more it fails.
+    pub state: usize,
+    /// Of rows of an output that only grows: with more they go to a file.
+    pub rows: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { state: limits::VIEW_STATE_BYTES_MAX, rows: limits::VIEW_ROWS_BYTES_MAX }
+    }
+}
+
+/// What a node has for one that reads it.
+pub(super) enum Changes {
+    /// What it has changed.
+    Deltas(Vec<Delta>),
+    /// All its rows, of which these columns are read.
+    Rows(Snapshot, Vec<usize>),
+}
+
+impl Changes {
+    fn rows(&self) -> usize {
+        match self {
+            Changes::Deltas(deltas) => deltas.iter().map(Delta::num_rows).sum(),
+            Changes::Rows(snapshot, _) => snapshot.rows,
+        }
+    }
+}
+
+/// Directory of the files with the rows of views.
+const DIRECTORY: &str = "views";
+
 /// A table or materialized view under way. The runner decides when it steps; only one thread steps it at a time.
 pub struct Node {
     pub relation: Arc<Relation>,
@@ -53,12 +89,14 @@ pub struct Node {
     born: AtomicU64,
     flow: Mutex<Flow>,
     output: Arc<RwLock<Output>>,
+    /// Held by who moves rows to a file.
+    moving: Mutex<()>,
     /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
     retired: AtomicBool,
     /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
     ordered: bool,
-    /// Most bytes that the operators and the output may hold.
-    state_bytes_max: usize,
+    /// How much it may hold.
+    bounds: Bounds,
     /// Rows folded since it was put in, and how many there were to fold then.
     pub gauge: Gauge,
     /// True if it was there before the server was started.
@@ -74,8 +112,7 @@ struct Seen {
 }
 
 impl Node {
-    /// A node at position 0 with nothing folded. `key`: columns of its output that identify a row, if known. `state_bytes_max`: with
-    /// more it fails.
+    /// A node at position 0 with nothing folded. `key`: columns of its output that identify a row, if known.
     pub fn new(
         relation: Arc<Relation>,
         inputs: Vec<Input>,
@@ -83,7 +120,7 @@ impl Node {
         flow: Flow,
         key: Option<Vec<usize>>,
         append_only: bool,
-        state_bytes_max: usize,
+        bounds: Bounds,
     ) -> Self {
         let output = Output::new(flow.schema(), key, append_only);
         Node {
@@ -94,9 +131,10 @@ impl Node {
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: Arc::new(RwLock::new(output)),
+            moving: Mutex::default(),
             retired: AtomicBool::new(false),
             ordered: false,
-            state_bytes_max,
+            bounds,
             gauge: Gauge::default(),
             recovering: AtomicBool::new(false),
             seen: Mutex::default(),
@@ -149,6 +187,7 @@ impl Node {
     /// The runner's alone: the node is taken out.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+        self.output.read().doom_files();
     }
 
     /// True if it is no relation's node any more, and folds nothing.
@@ -189,9 +228,9 @@ impl Node {
 
     /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
     /// change of the output. The position is left to the runner.
-    pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Vec<Delta>>) -> Result<Option<Delta>> {
+    pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Changes>) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
-        self.gauge.expect(changes.iter().flatten().map(Delta::num_rows).sum());
+        self.gauge.expect(changes.iter().map(Changes::rows).sum());
         let mut out = Vec::new();
         let mut pending = vec![Vec::new(); self.inputs.len()];
         let (mut rows, mut out_bytes) = (0, 0);
@@ -220,10 +259,13 @@ impl Node {
             match input.source {
                 Source::Log(CLOCK_LOG) => {}
                 Source::Log(id) => grown.push((i, read_log(log, id, range.clone(), &input.columns)?)),
-                Source::Node(_) if deltas.iter().all(|d| d.weights.is_none()) => {
-                    grown.push((i, Box::new(deltas.into_iter().map(|d| Ok(d.batch)))));
-                }
-                Source::Node(_) => pending[i] = deltas,
+                Source::Node(_) => match deltas {
+                    Changes::Rows(snapshot, columns) => grown.push((i, snapshot.batches(Some(&columns)))),
+                    Changes::Deltas(deltas) if deltas.iter().all(|d| d.weights.is_none()) => {
+                        grown.push((i, Box::new(deltas.into_iter().map(|d| Ok(d.batch)))));
+                    }
+                    Changes::Deltas(deltas) => pending[i] = deltas,
+                },
             }
         }
         for (i, batches) in grown {
@@ -251,11 +293,16 @@ impl Node {
     }
 
     /// The rows of an input in a part of a step's range.
-    fn part_of(&self, log: &Log, input: &Input, changes: &[Delta], part: &Range<Position>) -> Result<Vec<Delta>> {
+    fn part_of(&self, log: &Log, input: &Input, changes: &Changes, part: &Range<Position>) -> Result<Vec<Delta>> {
         let end = input.until.map_or(part.end, |until| part.end.min(until)).max(part.start);
-        match input.source {
-            Source::Log(id) => read_log(log, id, part.start..end, &input.columns)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
-            Source::Node(_) => between(changes, &(part.start..end)),
+        let range = part.start..end;
+        match (&input.source, changes) {
+            (Source::Log(id), _) => read_log(log, *id, range, &input.columns)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
+            (Source::Node(_), Changes::Deltas(deltas)) => between(deltas, &range),
+            (Source::Node(_), Changes::Rows(snapshot, columns)) => {
+                let batches = snapshot.batches_between(Some(columns), Some(range.clone()));
+                Ok(batches.map(|batch| between(&[Delta::insert(batch?)], &range)).collect::<Result<Vec<_>>>()?.concat())
+            }
         }
     }
 
@@ -274,10 +321,10 @@ impl Node {
     }
 
     fn check_size(&self, bytes: usize) -> Result<()> {
-        if bytes <= self.state_bytes_max {
+        if bytes <= self.bounds.state {
             return Ok(());
         }
-        let message = format!("its state takes more than {} bytes", self.state_bytes_max);
+        let message = format!("its state takes more than {} bytes", self.bounds.state);
         Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, message))
     }
 
@@ -286,8 +333,38 @@ impl Node {
         let schema = self.schema();
         let mut flow = self.flow.lock();
         *flow = Flow::constant(RecordBatch::new_empty(schema.clone()));
-        *self.output.write() = Output::new(schema, None, false);
+        let mut output = self.output.write();
+        output.doom_files();
+        *output = Output::new(schema, None, false);
+        drop(output);
         *self.seen.lock() = Seen::default();
+    }
+
+    /// Bytes of its rows in memory that may as well stand in a file.
+    pub(super) fn movable_bytes(&self) -> usize {
+        let output = self.output.read();
+        if RowsOfView::can_have(&output.schema()) { output.movable_bytes() } else { 0 }
+    }
+
+    /// Moves its rows from memory to a file if they are many: if they take `enough` bytes or, anyway, more than they may. Steps and readers
+    /// go on meanwhile. Errors: the store's; then all is as before.
+    pub(super) fn move_rows(&self, store: &Arc<dyn Store>, now_us: i64, enough: usize) -> Result<()> {
+        let _one = self.moving.lock();
+        if self.movable_bytes() <= enough.min(self.bounds.rows) || self.is_retired() {
+            return Ok(());
+        }
+        let rows = self.snapshot();
+        let first = rows.files.iter().map(|file| file.rows()).sum::<usize>();
+        // The time keeps apart what an earlier node of the relation may have left.
+        let name = format!("{DIRECTORY}/{:010}/{first:020}-{now_us}.parquet", self.relation.id);
+        let held = rows.chunks.iter().map(|chunk| chunk.batch());
+        let file = Arc::new(RowsOfView::write(store, &name, &rows.schema, held)?);
+        let mut output = self.output.write();
+        if self.is_retired() {
+            file.doom();
+            return Ok(());
+        }
+        output.move_to(file.clone()).inspect_err(|_| file.doom())
     }
 
     /// Bytes that its operators and its output hold; while a step is under way, what they held before.
@@ -323,8 +400,8 @@ impl Node {
     }
 
     /// Replaces the state by a saved one. On an error the node must be built anew.
-    pub(super) fn load(&self, bytes: &[u8]) -> Result<()> {
-        let mut reader = StateReader::new(bytes)?;
+    pub(super) fn load(&self, bytes: &[u8], open: &OpenRowFile<'_>) -> Result<()> {
+        let mut reader = StateReader::new(bytes)?.with_files(open);
         self.flow.lock().load(&mut reader)?;
         self.output.write().load(&mut reader)
     }
@@ -354,6 +431,13 @@ pub(super) fn between(deltas: &[Delta], range: &Range<Position>) -> Result<Vec<D
         }
     }
     Ok(inside)
+}
+
+/// Removes files that none of the nodes has: those of a server that ended in between.
+pub(super) fn remove_orphans(store: &dyn Store, nodes: &[Arc<Node>]) -> Result<()> {
+    let known: HashSet<String> =
+        nodes.iter().flat_map(|node| node.with_output(|o| o.file_names().map(String::from).collect::<Vec<_>>())).collect();
+    store.list(DIRECTORY)?.iter().filter(|name| !known.contains(*name)).try_for_each(|name| store.remove(name))
 }
 
 /// Batches on their way from a log.

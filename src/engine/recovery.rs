@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::checkpoint;
 use super::database::Engine;
-use super::ddl;
+use super::{ddl, node};
 use crate::catalog::{CATALOG_LOG, Catalog, Change, FIRST_RELATION, RelationId};
 use crate::error::{Error, Result, code};
 use crate::log::Log;
@@ -65,6 +65,7 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     }
     let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
     let mut loaded: HashSet<RelationId> = HashSet::new();
+    let mut nodes = Vec::new();
     for relation in catalog.relations().filter(|r| r.has_node()) {
         let below = ddl::nodes_below(&catalog, relation);
         let node = match ddl::node(engine, relation) {
@@ -81,9 +82,10 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
         if let Some(position) = position
             && below.iter().all(|id| loaded.contains(id))
         {
-            match checkpoint::load_node(engine.store.as_ref(), &node, position) {
+            match checkpoint::load_node(&engine.store, &node, position) {
                 Ok(()) => {
                     loaded.insert(relation.id);
+                    nodes.push(node.clone());
                     engine.runner.add(node, Some(position))?;
                     continue;
                 }
@@ -95,5 +97,5 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
         node.set_recovering();
         engine.runner.add(node, None)?;
     }
-    Ok(())
+    node::remove_orphans(engine.store.as_ref(), &nodes)
 }

@@ -29,7 +29,7 @@ use super::checkpoint;
 use super::cut::{Cut, Purpose};
 use super::failure::Failure;
 use super::hooks::Hooks;
-use super::node::{Node, Source};
+use super::node::{Changes, Node, Source};
 use crate::catalog::RelationId;
 use crate::clock::Clock;
 use crate::data::{Delta, Position};
@@ -120,7 +120,7 @@ struct Task {
     from: Position,
     to: Position,
     step: bool,
-    changes: Vec<Vec<Delta>>,
+    changes: Vec<Changes>,
     saves: Vec<Arc<Cut>>,
 }
 
@@ -277,7 +277,7 @@ impl Runner {
         let Task { node, from, to, step, changes, saves } = task;
         let id = node.relation.id;
         for cut in saves {
-            match catch_unwind(AssertUnwindSafe(|| checkpoint::save_node(self.store.as_ref(), &node, cut.position))) {
+            match catch_unwind(AssertUnwindSafe(|| checkpoint::save_node(&self.store, &node, cut.position, self.clock.now_us()))) {
                 Ok(Ok(())) => cut.arrive(id, None),
                 Ok(Err(e)) => cut.fail(e),
                 Err(_) => cut.fail(Error::internal("writing a checkpoint panicked")),
@@ -559,7 +559,7 @@ impl Shared {
     }
 
     /// The changes of other nodes that the node folds up to `target`, per input. Errors: a start that cannot be had.
-    fn take_changes(&self, id: RelationId, target: Position) -> Result<Vec<Vec<Delta>>> {
+    fn take_changes(&self, id: RelationId, target: Position) -> Result<Vec<Changes>> {
         let lost = || Error::internal("a node below is gone");
         let entry = self.nodes.get(&id).ok_or_else(lost)?;
         let started = match &entry.start {
@@ -572,9 +572,9 @@ impl Shared {
             match (&input.source, &started) {
                 (Source::Log(_), _) => {}
                 (Source::Node(below), Some(snapshots)) => {
-                    for chunk in snapshots.get(below).ok_or_else(lost)?.chunks.iter() {
-                        deltas.push(Delta::insert(chunk.project(Some(&input.columns))?));
-                    }
+                    let snapshot = snapshots.get(below).ok_or_else(lost)?.clone();
+                    changes.push(Changes::Rows(snapshot, input.columns.clone()));
+                    continue;
                 }
                 (Source::Node(below), None) => {
                     let kept = &self.nodes.get(below).ok_or_else(lost)?.kept;
@@ -583,7 +583,7 @@ impl Shared {
                     }
                 }
             }
-            changes.push(deltas);
+            changes.push(Changes::Deltas(deltas));
         }
         Ok(changes)
     }

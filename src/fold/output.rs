@@ -1,6 +1,7 @@
 //! The materialised result of a view: what readers scan and probe.
 //!
-//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Where it has a key, rows are also found by other columns or by
+//! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Of a result that only grows, and has no key, the older rows may
+//! stand in files instead ([`Output::move_to`]): the engine writes them, when there are many, and a checkpoint only names them. Where it has a key, rows are also found by other columns or by
 //! what is computed of them, once they have been asked for so ([`Output::index_by`]): such an index is kept up from then on, and is in no
 //! checkpoint. One whose keys cannot be computed any more is forgotten; whoever asks for it next is told why.
 //!
@@ -11,6 +12,7 @@
 //! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key it needs no
 //! comparison of whole rows as long as each key comes at most once with each sign, as from an aggregate; otherwise it consolidates.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -23,7 +25,7 @@ use super::marks::Marks;
 use super::row_keys::RowKeys;
 use super::value_index::ValueIndex;
 use super::{Chunk, RowStore, StateReader, StateWriter};
-use crate::data::Delta;
+use crate::data::{Delta, Position, RowBatches, RowFile};
 use crate::error::{Error, Result};
 
 /// The rows of a view at one moment; cheap to clone and to hold.
@@ -31,10 +33,30 @@ use crate::error::{Error, Result};
 pub struct Snapshot {
     /// The schema of the rows.
     pub schema: SchemaRef,
-    /// The chunks, in no particular order.
+    /// Files with the oldest rows, the oldest first.
+    pub files: Arc<[Arc<dyn RowFile>]>,
+    /// The chunks with the others; those of a result that only grows as they came.
     pub chunks: Arc<[Chunk]>,
-    /// Rows in all chunks.
+    /// Rows in all files and chunks.
     pub rows: usize,
+}
+
+impl Snapshot {
+    /// The rows in batches, only the columns `projection` (all if `None`); files are read one after the other.
+    pub fn batches(&self, projection: Option<&[usize]>) -> RowBatches {
+        self.batches_between(projection, None)
+    }
+
+    /// The same of rows with ascending positions: files are read only as far as rows are within, chunks are given whole.
+    pub fn batches_between(&self, projection: Option<&[usize]>, positions: Option<Range<Position>>) -> RowBatches {
+        let (files, chunks) = (self.files.clone(), self.chunks.clone());
+        let (columns, own) = (projection.map(<[usize]>::to_vec), projection.map(<[usize]>::to_vec));
+        let in_files = (0..files.len()).flat_map(move |i| match files[i].read(columns.as_deref(), positions.clone()) {
+            Ok(batches) => batches,
+            Err(e) => Box::new(std::iter::once(Err(e))),
+        });
+        Box::new(in_files.chain((0..chunks.len()).map(move |i| chunks[i].project(own.as_deref()))))
+    }
 }
 
 /// The materialised result of a view.
@@ -44,6 +66,8 @@ pub struct Output {
     append_only: bool,
     /// Made with the first rows, since types that cannot be indexed are an error then; absent if append-only without a key.
     index: Option<KeyIndex>,
+    /// Files with the oldest rows of a result that only grows.
+    files: Arc<[Arc<dyn RowFile>]>,
     rows: RowStore,
     /// Rows with a key by other keys.
     by_values: Vec<ValueIndex>,
@@ -75,6 +99,7 @@ impl Output {
             key,
             append_only,
             index: None,
+            files: Arc::new([]),
             rows,
             by_values: Vec::new(),
             chunks: OnceLock::new(),
@@ -270,7 +295,38 @@ impl Output {
     /// The rows as they are now. Cost O(chunks).
     pub fn snapshot(&self) -> Snapshot {
         let chunks = self.chunks.get_or_init(|| self.rows.snapshot()).clone();
-        Snapshot { schema: self.schema.clone(), chunks, rows: self.total }
+        Snapshot { schema: self.schema.clone(), files: self.files.clone(), chunks, rows: self.total }
+    }
+
+    /// Bytes of memory that its rows take which may as well stand in a file: those of a result that only grows and has no key.
+    pub fn movable_bytes(&self) -> usize {
+        if self.append_only && self.key.is_none() { self.rows.bytes() } else { 0 }
+    }
+
+    /// Bytes of the files that its older rows stand in.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes()).sum()
+    }
+
+    /// Its oldest rows in memory stand in `file` from now on. Cost O(chunks).
+    pub fn move_to(&mut self, file: Arc<dyn RowFile>) -> Result<()> {
+        if self.movable_bytes() == 0 || file.rows() > self.rows.len() {
+            return Err(Error::internal("these rows are not there to be moved"));
+        }
+        self.chunks.take();
+        self.rows.remove_oldest(file.rows())?;
+        self.files = self.files.iter().cloned().chain([file]).collect();
+        Ok(())
+    }
+
+    /// The files go once nobody reads them any more.
+    pub fn doom_files(&self) {
+        self.files.iter().for_each(|file| file.doom());
+    }
+
+    /// The names of the files that its older rows stand in.
+    pub fn file_names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name())
     }
 
     /// True if the rows are those of the snapshot still.
@@ -360,7 +416,7 @@ impl Output {
         self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes) + by_values
     }
 
-    /// Writes the rows. Cost O(rows).
+    /// Writes the rows in memory, and the names of files. Cost O(rows in memory).
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
         out.section("Output", |out| {
             out.u64(self.total as u64);
@@ -369,6 +425,8 @@ impl Output {
             if let Some(index) = &self.index {
                 index.save(out)?;
             }
+            out.u64(self.files.len() as u64);
+            self.files.iter().for_each(|file| out.row_file(file.as_ref()));
             self.rows.save(out)
         })
     }
@@ -382,6 +440,8 @@ impl Output {
             if input.bool()? {
                 self.index()?.load(input)?;
             }
+            let files = input.u64()?;
+            self.files = (0..files).map(|_| input.row_file()).collect::<Result<_>>()?;
             let slots = self.index.as_ref().map_or(0, KeyIndex::slots);
             self.rows.load(input, slots)
         })

@@ -225,6 +225,26 @@ impl RowStore {
         self.rows -= 1;
     }
 
+    /// Lets go of the oldest rows, so many of them, which have no numbers. Cost O(chunks).
+    pub fn remove_oldest(&mut self, mut rows: usize) -> Result<()> {
+        let mut oldest: Vec<(u64, u32)> = (0..).zip(&self.chunks).filter_map(|(id, s)| Some((s.as_ref()?.age, id))).collect();
+        oldest.sort_unstable();
+        for (age, id) in oldest {
+            let Some(stored) = self.chunks[id as usize].take_if(|_| rows > 0) else { break };
+            self.free.push(id);
+            self.tail.retain(|t| *t != id);
+            let batch = stored.chunk.batch;
+            let all = batch.num_rows();
+            self.rows -= all;
+            self.bytes -= batch_bytes(&batch);
+            if all > rows {
+                self.add_chunk(batch.slice(rows, all - rows), Vec::new(), None, age)?;
+            }
+            rows = rows.saturating_sub(all);
+        }
+        Ok(())
+    }
+
     /// Says that the row of that number counts `copies` times.
     pub fn set_copies(&mut self, number: u32, copies: i64) {
         let place = self.places[number as usize];

@@ -4,14 +4,17 @@
 //! section of another name is an error (XX001), and the view is folded again. Checksums are checked before anything inside a
 //! section is interpreted, so damaged bytes give an error and never a panic.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
+use crate::data::{OpenRowFile, RowFile};
 use crate::error::{Error, Result, code};
 
 /// Version of every format inside a checkpoint; raised with each change of any of them (arrow-row bytes included).
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Writes a checkpoint.
 pub struct StateWriter {
@@ -54,6 +57,12 @@ impl StateWriter {
     pub fn bytes(&mut self, value: &[u8]) {
         self.u64(value.len() as u64);
         self.bytes.extend_from_slice(value);
+    }
+
+    /// That rows stand in a file.
+    pub fn row_file(&mut self, file: &dyn RowFile) {
+        self.str(file.name());
+        self.u64(u64::from(file.checksum()));
     }
 
     /// Text with its length.
@@ -105,6 +114,8 @@ impl StateWriter {
 /// Reads what a [`StateWriter`] wrote, in the same order.
 pub struct StateReader<'a> {
     rest: &'a [u8],
+    /// Opens the files of rows that are named in it.
+    open: Option<&'a OpenRowFile<'a>>,
 }
 
 pub(crate) fn damaged(what: &str) -> Error {
@@ -116,10 +127,23 @@ impl<'a> StateReader<'a> {
     /// Opens a checkpoint. Errors: another version.
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => Ok(StateReader { rest }),
+            Some((&VERSION, rest)) => Ok(StateReader { rest, open: None }),
             Some((other, _)) => Err(damaged(&format!("version {other}, expected {VERSION}"))),
             None => Err(damaged("no bytes")),
         }
+    }
+
+    /// The same, with what opens the files of rows that are named in it.
+    pub fn with_files(self, open: &'a OpenRowFile<'a>) -> Self {
+        StateReader { open: Some(open), ..self }
+    }
+
+    /// The file that rows stand in. Errors: there is none of that name, or it is not what it was.
+    pub fn row_file(&mut self) -> Result<Arc<dyn RowFile>> {
+        let (name, checksum) = (self.str()?, self.u64()?);
+        let open = self.open.ok_or_else(|| Error::internal("nobody opens files of rows"))?;
+        let file = open(name)?;
+        if u64::from(file.checksum()) == checksum { Ok(file) } else { Err(damaged(&format!("file \"{name}\" is not what it was"))) }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
@@ -212,7 +236,7 @@ impl<'a> StateReader<'a> {
         if crc32fast::hash(body) != checksum {
             return Err(damaged(&format!("the checksum of section \"{name}\" does not hold")));
         }
-        let mut inner = StateReader { rest: body };
+        let mut inner = StateReader { rest: body, open: self.open };
         let value = read(&mut inner)?;
         if !inner.rest.is_empty() {
             return Err(damaged(&format!("section \"{name}\" has bytes left over")));

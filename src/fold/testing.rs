@@ -104,8 +104,8 @@ fn sum_up(bag: &mut Bag<Cells>, deltas: &[Delta]) {
 fn snapshot_bag(output: &Output) -> Bag<Cells> {
     let mut bag = Bag::new();
     let snapshot = output.snapshot();
-    for chunk in snapshot.chunks.iter() {
-        sum_up(&mut bag, &[Delta::insert(chunk.batch().unwrap())]);
+    for batch in snapshot.batches(None) {
+        sum_up(&mut bag, &[Delta::insert(batch.unwrap())]);
     }
     assert_eq!(snapshot.rows as i64, bag.values().sum::<i64>());
     bag

@@ -18,6 +18,7 @@ mod batch;
 mod frame;
 mod ipc;
 pub mod memory;
+mod parquet_file;
 mod recover;
 mod seal;
 pub mod segment;
@@ -27,6 +28,7 @@ pub mod store;
 pub mod stored;
 mod tail;
 mod verify;
+pub mod view_rows;
 mod wal;
 mod writer;
 
@@ -56,11 +58,13 @@ use state::{LogState, Shared};
 use wal::Wal;
 use writer::{Request, Writer, closed};
 
-pub use segment::{Segment, SegmentReader};
+pub use parquet_file::RowReader;
+pub use segment::Segment;
 pub use staging::Staging;
 pub use state::{Observer, SegmentSlice, Slice};
 pub use store::{LocalStore, Store};
 pub use verify::{LogReport, Report, verify};
+pub use view_rows::RowsOfView;
 
 /// Number of a log: the relation's id in the catalog.
 pub type LogId = u32;

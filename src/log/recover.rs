@@ -62,10 +62,10 @@ pub(super) fn open_segments(store: &Arc<dyn Store>) -> Result<BTreeMap<LogId, Ve
         for segment in segments {
             let (offset, end) = before.map_or((0, 0), |b| (b.first_offset + b.rows, b.end));
             if segment.first_offset != offset || segment.first < end {
-                return Err(damaged(&segment.name, format!("Its first offset is {}, not {offset}.", segment.first_offset)));
+                return Err(damaged(&segment.file.name, format!("Its first offset is {}, not {offset}.", segment.first_offset)));
             }
             if segment.previous != before.map_or([0; 32], |b| b.link()) {
-                return Err(damaged(&segment.name, "It is not chained to the segment before it."));
+                return Err(damaged(&segment.file.name, "It is not chained to the segment before it."));
             }
             before = Some(segment);
         }
@@ -94,7 +94,8 @@ pub(super) fn recover(store: &Arc<dyn Store>) -> Result<Recovered> {
     }
     for (id, segments) in open_segments(store)? {
         let first = &segments[0];
-        let definition = Definition::of_full(id, &first.schema, &[]).ok_or_else(|| damaged(&first.name, "It lacks the log's columns."))?;
+        let definition =
+            Definition::of_full(id, &first.file.schema, &[]).ok_or_else(|| damaged(&first.file.name, "It lacks the log's columns."))?;
         let mut log = LogState::new(Arc::new(definition));
         segments.into_iter().for_each(|s| log.add_segment(s));
         found.state.logs.insert(id, log);
@@ -268,7 +269,7 @@ impl Recovered {
     /// Removes what has no meaning any more.
     pub fn tidy(&mut self, store: &dyn Store) -> Result<()> {
         let dropped = std::mem::take(&mut self.dropped);
-        let gone: BTreeSet<String> = self.temporary.drain(..).chain(dropped.iter().map(|s| s.name.clone())).collect();
+        let gone: BTreeSet<String> = self.temporary.drain(..).chain(dropped.iter().map(|s| s.file.name.clone())).collect();
         for name in &gone {
             store.remove(name)?;
         }

@@ -6,41 +6,31 @@
 //! Decision: the hash covers the whole file, footer included, read with the hash's own 64 digits as zeros: so a changed
 //! statistic is noticed as well as a changed page. A segment's link of the chain is SHA-256(previous link || hash), and stands
 //! in the next segment's footer; the first previous link is zeros.
-//!
-//! Decision: columns of fixed width are plain and LZ4, which decodes at memory speed (backfill reads them by the ten million);
-//! positions, offsets and times are delta-packed and not compressed; text and bytes have dictionaries and zstd.
 
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{BloomFilterPosition, WriterProperties};
-use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
 use super::LogId;
 use super::batch::{Definition, offsets, positions};
 use super::frame::u32_at;
-use super::store::{Blob, Store, TEMPORARY, Writable, parent};
-use super::stored;
-use crate::data::{POSITION, Position};
+use super::parquet_file::{Appending, ParquetFile, RowReader, from_io, parquet_error};
+use super::store::{Blob, Store, TEMPORARY, parent};
+use super::{parquet_file, stored};
+use crate::data::Position;
 use crate::error::{Error, Result, code};
 use crate::limits;
 
 /// Directory of the segments.
 pub(super) const DIRECTORY: &str = "segments";
-/// Rows of one batch that [`Segment::read`] gives at most.
-pub const READ_ROWS_MAX: usize = 65_536;
 const HASH_KEY: &str = "everfold.sha256";
 const HASH_DIGITS: usize = 64;
 
@@ -50,8 +40,8 @@ pub type Hash = [u8; 32];
 /// A sealed part of a log; it does not change.
 pub struct Segment {
     pub log: LogId,
-    /// Name in the store.
-    pub name: String,
+    /// Its rows.
+    pub file: ParquetFile,
     /// Path on this machine; `None` if the store is not local.
     pub path: Option<PathBuf>,
     /// Position of its first event, and position after its last one.
@@ -60,22 +50,17 @@ pub struct Segment {
     /// Offset of its first event.
     pub first_offset: u64,
     pub rows: u64,
-    /// Size of the file in bytes.
-    pub bytes: u64,
     /// Hash of the file, its own digits read as zeros.
     pub sha256: Hash,
     /// The chain's link before this segment.
     pub previous: Hash,
-    /// All columns.
-    pub schema: SchemaRef,
-    metadata: ArrowReaderMetadata,
     store: Arc<dyn Store>,
     doomed: std::sync::atomic::AtomicBool,
 }
 
 impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Segment({}, {} rows)", self.name, self.rows)
+        write!(f, "Segment({}, {} rows)", self.file.name, self.rows)
     }
 }
 
@@ -100,23 +85,6 @@ pub(super) fn link(previous: &Hash, sha256: &Hash) -> Hash {
     Sha256::new().chain_update(previous).chain_update(sha256).finalize().into()
 }
 
-fn parquet_error(name: &str, e: ParquetError) -> Error {
-    match e {
-        ParquetError::External(inner) => match inner.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(inner) => match inner.downcast::<io::Error>() {
-                Ok(e) => from_io(*e),
-                Err(inner) => damaged(name, inner.to_string()),
-            },
-        },
-        other => damaged(name, other.to_string()),
-    }
-}
-
-fn from_io(e: io::Error) -> Error {
-    e.downcast::<Error>().unwrap_or_else(Error::from)
-}
-
 /// XX001: a segment is not what it was.
 pub(super) fn damaged(name: &str, detail: impl Into<String>) -> Error {
     let error = Error::new(code::DATA_CORRUPTED, format!("the log is damaged: segment \"{name}\"")).detail(detail);
@@ -131,7 +99,7 @@ impl Segment {
 
     /// The Parquet footer: row groups, statistics, bloom filters.
     pub fn metadata(&self) -> &Arc<ParquetMetaData> {
-        self.metadata.metadata()
+        self.file.metadata()
     }
 
     /// Removes the file when the last reader is gone.
@@ -141,80 +109,33 @@ impl Segment {
 
     /// Reads the footer of a segment. Errors: XX001 if it is none of Everfold's.
     pub(super) fn open(store: &Arc<dyn Store>, name: &str) -> Result<Segment> {
-        let blob = store.open(name)?;
-        let bytes = blob.len();
-        // Arrow panics on an embedded schema with a type it does not know, which a damaged footer may hold.
-        let load = std::panic::AssertUnwindSafe(|| ArrowReaderMetadata::load(&blob, ArrowReaderOptions::new()));
-        let metadata = std::panic::catch_unwind(load).map_err(|_| damaged(name, "The footer is not valid."))?;
-        let metadata = metadata.map_err(|e| parquet_error(name, e))?;
-        let pairs = metadata.metadata().file_metadata().key_value_metadata();
+        let file = ParquetFile::open(store, name, damaged)?;
+        let pairs = file.metadata().file_metadata().key_value_metadata();
         let text = |key: &str| pairs.and_then(|p| p.iter().find(|kv| kv.key == key)).and_then(|kv| kv.value.clone());
         let number =
             |key: &str| text(key).and_then(|v| v.parse::<u64>().ok()).ok_or_else(|| damaged(name, format!("The footer lacks {key}.")));
         let hash = |key: &str| text(key).and_then(|v| unhex(&v)).ok_or_else(|| damaged(name, format!("The footer lacks {key}.")));
         let log = LogId::try_from(number("everfold.log")?).map_err(|_| damaged(name, "The log's number is out of range."))?;
-        // Without the writer's key-value pairs the schema is the one the log has.
-        let schema = Arc::new(stored::logged_schema(metadata.schema()));
         Ok(Segment {
             log,
-            name: name.to_string(),
             path: store.local_path(name),
             first: number("everfold.first_position")?,
             end: number("everfold.end_position")?,
             first_offset: number("everfold.first_offset")?,
             rows: number("everfold.rows")?,
-            bytes,
             sha256: hash(HASH_KEY)?,
             previous: hash("everfold.previous")?,
-            schema,
-            metadata,
+            file,
             store: store.clone(),
             doomed: Default::default(),
         })
     }
 
-    /// The events within a range of positions, in order, in batches of at most [`READ_ROWS_MAX`] rows. `projection`: indices
-    /// into the full schema, in the order wanted; absent means all. Row groups outside the range are not touched.
-    pub fn read(&self, projection: Option<&[usize]>, range: Range<Position>) -> Result<SegmentReader> {
-        let width = self.schema.fields().len();
-        let wanted: Vec<usize> = projection.map_or_else(|| (0..width).collect(), <[usize]>::to_vec);
-        if let Some(i) = wanted.iter().find(|&&i| i >= width) {
-            return Err(Error::internal(format!("segment \"{}\" has no column {i}", self.name)));
-        }
+    /// The events within a range of positions, in order, in batches of at most [`READ_ROWS_MAX`](super::parquet_file::READ_ROWS_MAX) rows.
+    /// `projection`: indices into the full schema, in the order wanted; absent means all. Row groups outside the range are not touched.
+    pub fn read(&self, projection: Option<&[usize]>, range: Range<Position>) -> Result<RowReader> {
         let whole = range.start <= self.first && self.end <= range.end;
-        let mut read = wanted.clone();
-        if !whole {
-            read.push(width - super::batch::ADDED);
-        }
-        read.sort_unstable();
-        read.dedup();
-        let blob = self.store.open(&self.name)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(blob, self.metadata.clone());
-        let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
-        let groups = self.row_groups(&range);
-        let reader = builder.with_batch_size(READ_ROWS_MAX).with_projection(mask).with_row_groups(groups).build();
-        let at = |column: &usize| read.binary_search(column).expect("every wanted column is read");
-        let order = wanted.iter().map(at).collect();
-        let position = (!whole).then(|| at(&(width - super::batch::ADDED)));
-        let reader = reader.map_err(|e| parquet_error(&self.name, e))?;
-        let schema = Arc::new(self.schema.project(&wanted)?);
-        Ok(SegmentReader { reader, schema, order, position, range, name: self.name.clone() })
-    }
-
-    /// Numbers of the row groups that have events in a range, by their statistics.
-    fn row_groups(&self, range: &Range<Position>) -> Vec<usize> {
-        let column = self.metadata.parquet_schema().columns().iter().position(|c| c.path().string() == POSITION);
-        let overlaps = |group: &usize| {
-            let statistics = column.and_then(|c| self.metadata().row_group(*group).column(c).statistics());
-            match statistics {
-                Some(Statistics::Int64(s)) => {
-                    let (min, max) = (s.min_opt().map_or(0, |&v| v as Position), s.max_opt().map_or(Position::MAX, |&v| v as Position));
-                    min < range.end && max >= range.start
-                }
-                _ => true,
-            }
-        };
-        (0..self.metadata().num_row_groups()).filter(overlaps).collect()
+        self.file.read(projection, (!whole).then_some(range))
     }
 }
 
@@ -222,77 +143,15 @@ impl Drop for Segment {
     fn drop(&mut self) {
         if *self.doomed.get_mut() {
             // If it fails the file is an orphan, which the next opening or dropping removes.
-            let _ = self.store.remove(&self.name);
-        }
-    }
-}
-
-/// The batches of a segment; see [`Segment::read`].
-pub struct SegmentReader {
-    reader: ParquetRecordBatchReader,
-    /// The schema of what is given.
-    schema: SchemaRef,
-    /// For each column wanted, its place among those read.
-    order: Vec<usize>,
-    /// The place of the positions, if rows must be cut by them.
-    position: Option<usize>,
-    range: Range<Position>,
-    name: String,
-}
-
-impl SegmentReader {
-    fn cut(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        let batch = match self.position {
-            Some(column) => {
-                let at = batch.column(column).as_any().downcast_ref::<Int64Array>();
-                let at = at.ok_or_else(|| damaged(&self.name, "The positions are not 64-bit integers."))?.values();
-                let from = at.partition_point(|&p| (p as Position) < self.range.start);
-                let to = at.partition_point(|&p| (p as Position) < self.range.end);
-                batch.slice(from, to.saturating_sub(from))
-            }
-            None => batch,
-        };
-        let columns = self.order.iter().zip(self.schema.fields()).map(|(i, f)| stored::load(batch.column(*i), f.data_type()));
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns.collect::<Result<_>>()?, &options)?)
-    }
-}
-
-impl Iterator for SegmentReader {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Result<RecordBatch>> {
-        loop {
-            let batch = match self.reader.next()? {
-                Ok(batch) => self.cut(batch),
-                Err(e) => Err(damaged(&self.name, e.to_string())),
-            };
-            match batch {
-                Ok(batch) if batch.num_rows() == 0 => {}
-                other => return Some(other),
-            }
+            let _ = self.store.remove(&self.file.name);
         }
     }
 }
 
 /// How a segment is written.
 fn properties(definition: &Definition, row_group_rows: usize) -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
-    let mut builder = WriterProperties::builder()
-        .set_created_by(format!("everfold {}", env!("CARGO_PKG_VERSION")))
-        .set_compression(zstd)
-        .set_max_row_group_row_count(Some(row_group_rows))
-        .set_bloom_filter_position(BloomFilterPosition::AfterRowGroup);
-    for (i, field) in definition.schema.fields().iter().enumerate() {
-        let path = ColumnPath::new(vec![field.name().clone()]);
-        if i >= definition.width() {
-            builder = builder.set_column_dictionary_enabled(path.clone(), false);
-            builder = builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
-            builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
-        } else if is_plain(field.data_type()) {
-            builder = builder.set_column_dictionary_enabled(path.clone(), false).set_column_compression(path, Compression::LZ4_RAW);
-        }
-    }
+    let builder = parquet_file::properties(&definition.schema, definition.width(), row_group_rows);
+    let mut builder = builder.set_bloom_filter_position(BloomFilterPosition::AfterRowGroup);
     for &column in &definition.bloom {
         let path = ColumnPath::new(vec![definition.schema.field(column).name().clone()]);
         builder = builder.set_column_bloom_filter_enabled(path, true);
@@ -300,30 +159,21 @@ fn properties(definition: &Definition, row_group_rows: usize) -> WriterPropertie
     builder.build()
 }
 
-/// Fixed-width numbers and times.
-fn is_plain(data_type: &DataType) -> bool {
-    data_type.is_integer()
-        || data_type.is_floating()
-        || matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Time64(_))
-}
-
 /// Writes through to a file, keeping the hash of what passed and the bytes since the last row group.
 struct Tee {
-    file: Arc<dyn Writable>,
-    written: u64,
+    to: Appending,
     hasher: Sha256,
     footer: Option<(u64, Vec<u8>)>,
 }
 
 impl Write for Tee {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.written, bytes).map_err(io::Error::other)?;
+        let written = self.to.write(bytes)?;
         self.hasher.update(bytes);
-        self.written += bytes.len() as u64;
         if let Some((_, footer)) = &mut self.footer {
             footer.extend_from_slice(bytes);
         }
-        Ok(bytes.len())
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -367,9 +217,9 @@ pub(super) fn write(
         ("everfold.previous", hex(previous)),
         (HASH_KEY, "0".repeat(HASH_DIGITS)),
     ];
-    let tee = Tee { file: store.create(&temporary)?, written: 0, hasher: Sha256::new(), footer: None };
+    let tee = Tee { to: Appending { file: store.create(&temporary)?, written: 0 }, hasher: Sha256::new(), footer: None };
     let schema = Arc::new(stored::stored_schema(&definition.schema));
-    let failed = |e| parquet_error(&name, e);
+    let failed = |e| parquet_error(e, |detail| damaged(&name, detail));
     let properties = properties(definition, row_group_rows.min(limits::ROW_GROUP_ROWS_MAX));
     let mut writer = ArrowWriter::try_new(tee, schema.clone(), Some(properties)).map_err(failed)?;
     for batch in batches {
@@ -377,7 +227,7 @@ pub(super) fn write(
     }
     writer.flush().map_err(failed)?;
     writer.sync().map_err(from_io)?;
-    let at = writer.inner().written;
+    let at = writer.inner().to.written;
     writer.inner_mut().footer = Some((at, Vec::new()));
     for (key, value) in pairs {
         writer.append_key_value_metadata(KeyValue::new(key.to_string(), value));
@@ -392,8 +242,8 @@ fn finish(store: &Arc<dyn Store>, tee: &mut Tee, name: &str, temporary: &str) ->
     let (start, footer) = tee.footer.take().unwrap_or_default();
     let at = digits_at(&footer).ok_or_else(|| Error::internal("a Parquet footer without the hash's place"))?;
     let hash: Hash = tee.hasher.finalize_reset().into();
-    tee.file.write_at(start + at as u64, hex(&hash).as_bytes())?;
-    tee.file.sync_data()?;
+    tee.to.file.write_at(start + at as u64, hex(&hash).as_bytes())?;
+    tee.to.file.sync_data()?;
     store.rename(temporary, name)?;
     store.sync_dir(parent(name))?;
     Segment::open(store, name)

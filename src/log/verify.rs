@@ -45,7 +45,7 @@ pub fn verify(store: &Arc<dyn Store>) -> Result<Report> {
             check_rows(segment)?;
         }
         let chain = segments.last().map(|s| hex(&s.link())).unwrap_or_default();
-        let (rows, bytes) = segments.iter().fold((0, 0), |(rows, bytes), s| (rows + s.rows, bytes + s.bytes));
+        let (rows, bytes) = segments.iter().fold((0, 0), |(rows, bytes), s| (rows + s.rows, bytes + s.file.bytes));
         report.logs.push(LogReport { log, segments: segments.len(), rows, bytes, chain });
     }
     let names = wal_files(store.as_ref())?;
@@ -64,7 +64,7 @@ pub fn verify(store: &Arc<dyn Store>) -> Result<Report> {
 fn check_rows(segment: &Segment) -> Result<()> {
     let rows = u64::try_from(segment.metadata().file_metadata().num_rows()).unwrap_or_default();
     if rows != segment.rows {
-        return Err(damaged(&segment.name, format!("It has {rows} rows, but its footer says {}.", segment.rows)));
+        return Err(damaged(&segment.file.name, format!("It has {rows} rows, but its footer says {}.", segment.rows)));
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ use super::system::{SystemContext, SystemRelation};
 use super::table::TableRows;
 use super::{keys, segments};
 use crate::catalog::Relation;
-use crate::fold::RowKeys;
+use crate::fold::{RowKeys, Snapshot};
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};
 
@@ -76,10 +76,13 @@ impl TableProvider for RelationProvider {
         let readable = cut.as_ref().and_then(|cut| cut.relations.get(&self.relation.id));
         match readable {
             Some(Readable::Events(slice)) => self.scan_events(state, slice, projection, filters, limit),
-            Some(Readable::Rows(rows)) => {
-                let batches = self.rows_of(rows, projection, filters)?;
-                in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
-            }
+            Some(Readable::Rows(rows)) => match rows.filed() {
+                Some(snapshot) => self.scan_filed(&snapshot, projection, state.config().target_partitions()),
+                None => {
+                    let batches = self.rows_of(rows, projection, filters)?;
+                    in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
+                }
+            },
             None => Err(DataFusionError::Internal(format!("relation {} is not part of the cut", self.relation.name))),
         }
     }
@@ -98,6 +101,15 @@ impl RelationProvider {
             }
         }
         rows.batches(Some(columns)).collect()
+    }
+
+    /// The rows of a result that stand in files, and then those in memory.
+    fn scan_filed(&self, rows: &Snapshot, projection: Option<&Vec<usize>>, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let (columns, schema) = (projection.unwrap_or(&seen), projected(&self.schema, projection)?);
+        let files = segments::scan_rows(&rows.files, columns, schema.clone(), partitions)?;
+        let held = rows.chunks.iter().map(|chunk| chunk.project(Some(columns))).collect::<crate::error::Result<Vec<_>>>()?;
+        UnionExec::try_new(vec![files, in_memory(held, schema, partitions)?])
     }
 
     fn scan_events(
@@ -157,7 +169,7 @@ impl RelationProvider {
             let path = segment.path.as_ref().ok_or_else(|| DataFusionError::NotImplemented("segments are not on this machine".into()))?;
             let path = object_store::path::Path::from_absolute_path(path).map_err(|e| DataFusionError::External(Box::new(e)))?;
             rows += segment.rows as usize;
-            files.push(PartitionedFile::new(path.to_string(), segment.bytes));
+            files.push(PartitionedFile::new(path.to_string(), segment.file.bytes));
         }
         let groups = FileGroup::new(files).split_files(state.config().target_partitions().max(1));
         let mut statistics = Statistics::new_unknown(&self.schema);

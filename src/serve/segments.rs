@@ -1,5 +1,5 @@
-//! Segments as the log reads them, for what DataFusion's own Parquet scan cannot do: cut a segment at a position, read from a
-//! store without paths, or read a type that stands otherwise in the file.
+//! Files as the log reads them, for what DataFusion's own Parquet scan cannot do: cut a segment at a position, read from a
+//! store without paths, or read a type that stands otherwise in the file. The rows of a view that stand in files are read so too.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,20 +13,22 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use crate::data::Position;
+use crate::data::{Position, RowBatches, RowFile};
+use crate::error::Result;
 use crate::log::Segment;
 
-/// A partition: the events of some segments within a range of positions.
+/// Opens a file for its rows.
+type Opening = Arc<dyn Fn() -> Result<RowBatches> + Send + Sync>;
+
+/// A partition: the rows of some files.
 struct Partition {
-    segments: Vec<Arc<Segment>>,
-    columns: Vec<usize>,
-    range: Range<Position>,
+    files: Vec<Opening>,
     schema: SchemaRef,
 }
 
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.segments)
+        write!(f, "{} files", self.files.len())
     }
 }
 
@@ -36,14 +38,8 @@ impl PartitionStream for Partition {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (columns, range, schema) = (self.columns.clone(), self.range.clone(), self.schema.clone());
-        let batches = self.segments.clone().into_iter().flat_map(move |segment| {
-            let (reader, failed) = match segment.read(Some(&columns), range.clone()) {
-                Ok(reader) => (Some(reader), None),
-                Err(e) => (None, Some(Err(e))),
-            };
-            reader.into_iter().flatten().chain(failed)
-        });
+        let schema = self.schema.clone();
+        let batches = self.files.clone().into_iter().flat_map(|open| open().unwrap_or_else(|e| Box::new(std::iter::once(Err(e)))));
         let named = schema.clone();
         let batches = batches.map(move |batch| {
             let batch = batch.map_err(DataFusionError::from)?;
@@ -62,10 +58,31 @@ pub fn scan(
     range: Range<Position>,
     partitions: usize,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let each = segments.len().div_ceil(partitions.max(1)).max(1);
-    let partition = |segments: &[Arc<Segment>]| -> Arc<dyn PartitionStream> {
-        Arc::new(Partition { segments: segments.to_vec(), columns: columns.to_vec(), range: range.clone(), schema: schema.clone() })
+    let opening = |segment: Arc<Segment>| -> Opening {
+        let (columns, range) = (columns.to_vec(), range.clone());
+        Arc::new(move || Ok(Box::new(segment.read(Some(&columns), range.clone())?)))
     };
-    let partitions = segments.chunks(each).map(partition).collect();
+    scan_files(segments.into_iter().map(opening).collect(), schema, partitions)
+}
+
+/// A scan of rows in files, dealt out over the partitions. `columns`: indices into their full schema; `schema` is theirs.
+pub fn scan_rows(
+    files: &[Arc<dyn RowFile>],
+    columns: &[usize],
+    schema: SchemaRef,
+    partitions: usize,
+) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let opening = |file: &Arc<dyn RowFile>| -> Opening {
+        let (file, columns) = (file.clone(), columns.to_vec());
+        Arc::new(move || file.read(Some(&columns), None))
+    };
+    scan_files(files.iter().map(opening).collect(), schema, partitions)
+}
+
+fn scan_files(files: Vec<Opening>, schema: SchemaRef, partitions: usize) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+    let each = files.len().div_ceil(partitions.max(1)).max(1);
+    let partition =
+        |files: &[Opening]| -> Arc<dyn PartitionStream> { Arc::new(Partition { files: files.to_vec(), schema: schema.clone() }) };
+    let partitions = files.chunks(each).map(partition).collect();
     Ok(Arc::new(StreamingTableExec::try_new(schema.clone(), partitions, None, [], false, None)?))
 }

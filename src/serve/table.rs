@@ -4,15 +4,17 @@
 //! one probe a key; so it is for a statement that holds the table's lock, and often for others. Else the snapshot is passed over. A
 //! statement that holds the lock of the rows that it looks up needs no snapshot: whatever becomes of others, those stay ([`TableRows::now`]).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use parking_lot::{RwLock, RwLockWriteGuard};
 
+use crate::data::{Position, RowBatches};
 use crate::error::{Error, Result};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::fold::{Chunk, Output, Overlay, RowKeys, Snapshot};
+use crate::fold::{Output, Overlay, RowKeys, Snapshot};
 
 /// The rows of a table or a materialized view: those committed, with those of the statement's own transaction over them.
 #[derive(Clone, Default)]
@@ -53,15 +55,32 @@ impl TableRows {
     /// The rows in batches, only the columns `projection` (all if `None`). Cost O(rows x columns) where rows have been removed or
     /// a transaction has changed some, else none.
     pub fn batches<'a>(&'a self, projection: Option<&'a [usize]>) -> Box<dyn Iterator<Item = Result<RecordBatch>> + 'a> {
-        let committed = self.committed.iter().flat_map(Committed::chunks);
-        let Some(own) = &self.own else { return Box::new(committed.map(move |chunk| chunk.project(projection))) };
+        let snapshot = self.committed.as_ref().map(Committed::snapshot);
+        let Some(own) = &self.own else {
+            return Box::new(snapshot.into_iter().flat_map(move |rows| rows.batches(projection)));
+        };
         let put = own.read().rows().snapshot();
         let put: Vec<Result<RecordBatch>> = put.chunks.iter().map(|chunk| chunk.project(projection)).collect();
-        let left = committed.map(move |chunk| {
-            let left = own.read().untouched(&chunk.batch()?)?;
+        let committed = snapshot.into_iter().flat_map(|rows| rows.batches(None));
+        let left = committed.map(move |rows| {
+            let left = own.read().untouched(&rows?)?;
             projection.map_or(Ok(left.clone()), |columns| Ok(left.project(columns)?))
         });
         Box::new(left.chain(put))
+    }
+
+    /// What is committed, if some of it stands in files and no transaction changes it.
+    pub fn filed(&self) -> Option<Snapshot> {
+        let committed = self.committed.as_ref().filter(|_| self.own.is_none())?;
+        Some(committed.snapshot()).filter(|snapshot| !snapshot.files.is_empty())
+    }
+
+    /// The rows at some positions among others: all of a range, which ascends in the rows; only the columns `projection`.
+    pub fn batches_near(&self, projection: &[usize], positions: Range<Position>) -> RowBatches {
+        match &self.committed {
+            Some(committed) => committed.snapshot().batches_between(Some(projection), Some(positions)),
+            None => Box::new(std::iter::empty()),
+        }
     }
 
     /// All columns of the rows that have one of these keys, each row once.
@@ -78,9 +97,8 @@ impl TableRows {
 }
 
 impl Committed {
-    fn chunks(&self) -> impl Iterator<Item = Chunk> {
-        let chunks = self.snapshot.as_ref().map_or_else(|| self.live.read().snapshot().chunks, |snapshot| snapshot.chunks.clone());
-        (0..chunks.len()).map(move |i| chunks[i].clone())
+    fn snapshot(&self) -> Snapshot {
+        self.snapshot.clone().unwrap_or_else(|| self.live.read().snapshot())
     }
 
     fn of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
@@ -118,5 +136,5 @@ fn among(snapshot: &Snapshot, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<Rec
         let places: UInt32Array = keyed.rows.iter().zip(found).filter(|(_, n)| *n != NONE).map(|(row, _)| Some(*row)).collect();
         Ok(take_record_batch(&rows, &places)?)
     };
-    snapshot.chunks.iter().map(|chunk| chosen(chunk.batch()?)).collect()
+    snapshot.batches(None).map(|rows| chosen(rows?)).collect()
 }

@@ -69,7 +69,8 @@ impl Database {
 
     /// Opens the database in a directory, with a clock.
     pub fn at_time(directory: TempDir, clock: Arc<dyn Clock>) -> Result<Database> {
-        Database::open_with(directory, clock, Config::default())
+        // Rows of views that only grow go to files as soon as they can.
+        Database::open_with(directory, clock, Config { view_rows_bytes_max: 1, ..Config::default() })
     }
 
     /// Opens the database in a directory, with a clock; of `config` only the limits count.

@@ -28,4 +28,5 @@ mod notify;
 mod own;
 mod promises;
 mod restart;
+mod row_files;
 mod server;

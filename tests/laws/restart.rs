@@ -208,7 +208,7 @@ fn a_flipped_byte_in_a_segment_is_found() {
         everfold::log::verify(&store)
     };
     verify().expect("the log is whole");
-    let segments = files(directory.path(), ".parquet");
+    let segments = files(directory.path(), "segments/");
     assert!(!segments.is_empty());
     for segment in segments {
         let bytes = std::fs::read(&segment).expect("it can be read");

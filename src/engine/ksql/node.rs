@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Relation, RelationId};
 use crate::data::{Delta, OFFSET, POSITION, PgType, Position, TIME};
 use crate::engine::database::Engine;
 use crate::engine::ddl::{base_logs, logged_schema};
-use crate::engine::node::{Input, Node, Source};
+use crate::engine::node::{Input, Node, Source, between, read_log};
 use crate::error::{Error, Result};
 use crate::fold::Flow;
 use crate::fold::ksql::{Pipeline, Program};
@@ -61,7 +61,7 @@ pub fn node(engine: &Engine, catalog: &Catalog, relation: &Arc<Relation>) -> Res
     let key = (ksql.table && !key.is_empty()).then_some(key);
     let flow = Flow::node(Box::new(program), sources);
     let logs = base_logs(catalog, relation);
-    Ok(Arc::new(Node::new(relation.clone(), inputs, logs, flow, key, !ksql.table, engine.view_state_bytes_max).in_order()))
+    Ok(Arc::new(Node::new(relation.clone(), inputs, logs, flow, key, !ksql.table, engine.view_bounds).in_order()))
 }
 
 /// The relations that the queries which write to a relation name.
@@ -85,9 +85,9 @@ pub fn rows_between(
     let range = range.start..end.max(range.start);
     match readable {
         Some(Readable::Rows(rows)) if input.node => {
-            let deltas = rows.batches(Some(&columns)).map(|batch| Ok(Delta::insert(batch?))).collect::<Result<Vec<_>>>()?;
-            crate::engine::node::between(&deltas, &range)
+            let parts = rows.batches_near(&columns, range.clone()).map(|batch| between(&[Delta::insert(batch?)], &range));
+            Ok(parts.collect::<Result<Vec<_>>>()?.concat())
         }
-        _ => crate::engine::node::read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),
+        _ => read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),
     }
 }

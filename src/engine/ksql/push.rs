@@ -172,7 +172,7 @@ impl Running {
 
     /// Errors: 53400 for a state larger than a view's may be.
     fn check_size(&self) -> Result<()> {
-        let most = self.engine.view_state_bytes_max;
+        let most = self.engine.view_bounds.state;
         if self.program.state_bytes() <= most {
             return Ok(());
         }

@@ -126,6 +126,8 @@ pub struct RelationStatus {
     pub progress: f64,
     pub rows: u64,
     pub state_bytes: u64,
+    /// Of the files that older rows of a view stand in which only grows.
+    pub file_bytes: u64,
     pub events: u64,
     /// Why it failed.
     pub error: Option<String>,

@@ -80,6 +80,7 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("progress", s.progress.into()),
             ("rows", s.rows.into()),
             ("state_bytes", s.state_bytes.into()),
+            ("file_bytes", s.file_bytes.into()),
             ("left_out", s.left_out.into()),
             ("failed_position", s.failed_position.into()),
             ("sqlstate", s.sqlstate.into()),

@@ -1,0 +1,164 @@
+//! The file of rows of a view that only grows. It has no hash and no chain: the log has all that it takes to make it again.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ArrowWriter;
+
+use super::ipc::is_storable;
+use super::parquet_file::{Appending, ParquetFile, from_io, parquet_error, properties};
+use super::store::{Blob, Store, TEMPORARY, parent};
+use super::stored;
+use crate::data::{POSITION, Position, RowBatches, RowFile};
+use crate::error::{Error, Result, code};
+use crate::limits;
+
+/// Bytes read at a time for a checksum.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Rows of a view in a file.
+pub struct RowsOfView {
+    file: ParquetFile,
+    rows: usize,
+    /// Where its positions lie, if it has some: most readers want others.
+    positions: Range<Position>,
+    checksum: u32,
+    store: Arc<dyn Store>,
+    doomed: AtomicBool,
+}
+
+impl RowsOfView {
+    /// Writes rows of `schema` in order under a new name, durably. Errors: the store's; then there may be a file under a temporary name.
+    pub fn write(
+        store: &Arc<dyn Store>,
+        name: &str,
+        schema: &SchemaRef,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    ) -> Result<RowsOfView> {
+        let temporary = format!("{name}{TEMPORARY}");
+        let to = Appending { file: store.create(&temporary)?, written: 0 };
+        let written = Arc::new(stored::stored_schema(schema));
+        let system = schema.index_of(POSITION).unwrap_or(schema.fields().len());
+        let properties = properties(schema, system, limits::ROW_GROUP_ROWS_MAX).build();
+        let failed = |e| parquet_error(e, |detail| damaged(name, detail));
+        let mut writer = ArrowWriter::try_new(to, written.clone(), Some(properties)).map_err(failed)?;
+        for batch in batches {
+            writer.write(&stored::stored_batch(&batch?, &written)?).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)?;
+        writer.sync().map_err(from_io)?;
+        writer.inner().file.sync_data()?;
+        store.rename(&temporary, name)?;
+        store.sync_dir(parent(name))?;
+        RowsOfView::open(store, name)
+    }
+
+    /// Opens a file, and reads it once for its checksum. Errors: 58P01 if there is none, XX001 if it is damaged.
+    pub fn open(store: &Arc<dyn Store>, name: &str) -> Result<RowsOfView> {
+        let checksum = checksum(&store.open(name)?)?;
+        let file = ParquetFile::open(store, name, damaged)?;
+        let rows =
+            usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged(name, "It has no number of rows.".into()))?;
+        let positions = file.positions();
+        Ok(RowsOfView { file, rows, positions, checksum, store: store.clone(), doomed: AtomicBool::new(false) })
+    }
+
+    /// True if rows of this schema can stand in a file.
+    pub fn can_have(schema: &SchemaRef) -> bool {
+        !schema.fields().is_empty() && schema.fields().iter().all(|field| is_storable(field.data_type()))
+    }
+}
+
+impl RowFile for RowsOfView {
+    fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn bytes(&self) -> u64 {
+        self.file.bytes
+    }
+
+    fn checksum(&self) -> u32 {
+        self.checksum
+    }
+
+    fn read(&self, projection: Option<&[usize]>, positions: Option<Range<Position>>) -> Result<RowBatches> {
+        if positions.as_ref().is_some_and(|p| p.end <= self.positions.start || self.positions.end <= p.start) {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        Ok(Box::new(self.file.read(projection, positions)?))
+    }
+
+    fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for RowsOfView {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut() {
+            // If it fails the file is an orphan, which the next opening removes.
+            let _ = self.store.remove(&self.file.name);
+        }
+    }
+}
+
+fn checksum(blob: &Blob) -> Result<u32> {
+    let mut hasher = crc32fast::Hasher::new();
+    for at in (0..blob.len()).step_by(PIECE_BYTES) {
+        hasher.update(&blob.read_at(at, (blob.len() - at).min(PIECE_BYTES as u64) as usize)?);
+    }
+    Ok(hasher.finalize())
+}
+
+fn damaged(name: &str, detail: String) -> Error {
+    let error = Error::new(code::DATA_CORRUPTED, format!("rows of a view are damaged: file \"{name}\"")).detail(detail);
+    error.hint("Stop the server, remove the file and start again: the view is then folded again from the log.")
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, Int64Array, IntervalMonthDayNanoArray, StringViewArray};
+    use arrow::datatypes::{Int64Type, IntervalMonthDayNano};
+
+    use super::*;
+    use crate::log::memory::MemoryStore;
+
+    fn batch(from: i64) -> RecordBatch {
+        let positions = Int64Array::from_iter_values((0..100).map(|i| 2 * (from + i)));
+        let texts = StringViewArray::from_iter((0..100).map(|i| (i % 3 > 0).then(|| format!("a text that is longer than a view {i}"))));
+        let spans = IntervalMonthDayNanoArray::from_iter_values((0..100).map(|i| IntervalMonthDayNano::new(i, -1, 5)));
+        let columns: [(&str, ArrayRef); 3] = [("text", Arc::new(texts)), ("span", Arc::new(spans)), (POSITION, Arc::new(positions))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn rows_come_back_by_column_and_position_and_go_with_the_last_reader() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let batches = [batch(0), batch(100)];
+        let file = RowsOfView::write(&store, "views/1/a.parquet", &batches[0].schema(), batches.iter().cloned().map(Ok)).unwrap();
+        let read = |columns: Option<&[usize]>, positions| {
+            let batches: Vec<RecordBatch> = file.read(columns, positions).unwrap().map(Result::unwrap).collect();
+            batches.first().map(|first| arrow::compute::concat_batches(&first.schema(), &batches).unwrap())
+        };
+        let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        assert_eq!((read(None, None), file.rows()), (Some(whole), 200));
+        let some = read(Some(&[2]), Some(101..205)).unwrap();
+        assert_eq!(some.column(0).as_primitive::<Int64Type>().values().to_vec(), (51..103).map(|i| 2 * i).collect::<Vec<_>>());
+        assert_eq!(read(Some(&[0]), Some(400..500)), None);
+        assert_eq!(RowsOfView::open(&store, file.name()).unwrap().checksum(), file.checksum());
+        assert!(RowsOfView::can_have(&batches[0].schema()) && !RowsOfView::can_have(&Arc::new(arrow::datatypes::Schema::empty())));
+        let reader = file.read(None, None).unwrap();
+        file.doom();
+        drop(file);
+        assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 200);
+        assert_eq!(store.list("views").unwrap(), Vec::<String>::new());
+    }
+}
