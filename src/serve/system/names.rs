@@ -47,6 +47,8 @@ pub enum Reg {
     Class,
     Type,
     Proc,
+    /// A function with the types of its arguments.
+    Procedure,
     Namespace,
     Role,
     Collation,
@@ -59,7 +61,8 @@ impl Reg {
         Some(match name.to_ascii_lowercase().as_str() {
             "regclass" => Reg::Class,
             "regtype" => Reg::Type,
-            "regproc" | "regprocedure" => Reg::Proc,
+            "regproc" => Reg::Proc,
+            "regprocedure" => Reg::Procedure,
             "regnamespace" => Reg::Namespace,
             "regrole" => Reg::Role,
             "regcollation" => Reg::Collation,
@@ -80,7 +83,7 @@ impl Reg {
             let (code, message) = match self {
                 Reg::Class => return missing_class(context, text),
                 Reg::Type => (code::UNDEFINED_OBJECT, format!("type \"{text}\" does not exist")),
-                Reg::Proc => (code::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist")),
+                Reg::Proc | Reg::Procedure => (code::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist")),
                 Reg::Namespace => (code::INVALID_SCHEMA_NAME, format!("schema \"{text}\" does not exist")),
                 Reg::Role => (code::UNDEFINED_OBJECT, format!("role \"{text}\" does not exist")),
                 Reg::Collation => (code::UNDEFINED_OBJECT, format!("collation \"{text}\" does not exist")),
@@ -95,7 +98,10 @@ impl Reg {
         if self == Reg::Type {
             return Ok(type_oid(context, text));
         }
-        let bare = if self == Reg::Proc { text.split('(').next().unwrap_or(text) } else { text };
+        let (bare, arguments) = match self {
+            Reg::Proc | Reg::Procedure => text.split_once('(').map_or((text, None), |(name, rest)| (name, Some(rest))),
+            _ => (text, None),
+        };
         let parts = parts(bare)?;
         let (schema, name) = match parts.as_slice() {
             [name] => (None, name.as_str()),
@@ -105,6 +111,12 @@ impl Reg {
         Ok(match self {
             Reg::Class => class_oid(context, schema, name),
             Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
+            Reg::Procedure => {
+                let types = arguments.and_then(|rest| rest.trim_end().strip_suffix(')')).ok_or_else(no_arguments)?;
+                let types = types.split(',').map(str::trim).filter(|ty| !ty.is_empty()).map(|ty| type_oid(context, ty));
+                let types = types.collect::<Option<Vec<u32>>>();
+                PROCS.iter().find(|p| p.name == name && Some(p.types()) == types).map(|p| p.oid)
+            }
             Reg::Namespace => context.scope.namespace_id(name),
             Reg::Role => role_oid(context, name),
             Reg::Collation => [(100, "default"), (950, "c"), (950, "C"), (951, "POSIX")].iter().find(|c| c.1 == name).map(|c| c.0),
@@ -122,6 +134,10 @@ impl Reg {
             Reg::Class => class_name(context, oid),
             Reg::Type => type_name(context, oid, None),
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
+            Reg::Procedure => PROCS.iter().find(|p| p.oid == oid).map(|p| {
+                let types = p.types().into_iter().map(|ty| type_name(context, ty, None).unwrap_or_else(|| ty.to_string()));
+                format!("{}({})", p.name, types.collect::<Vec<_>>().join(","))
+            }),
             Reg::Namespace => Some(context.scope.namespace_name(oid)).filter(|name| !name.is_empty()).map(ident),
             Reg::Role => context.scope.roles().by_id(oid).map(|_| ident(&context.role_name(oid))),
             Reg::Collation => {
@@ -131,6 +147,11 @@ impl Reg {
         };
         name.unwrap_or_else(|| oid.to_string())
     }
+}
+
+fn no_arguments() -> Error {
+    Error::new(code::INVALID_TEXT_REPRESENTATION, "expected a left parenthesis")
+        .hint("Write the types of the arguments, as in 'abs(integer)'.")
 }
 
 /// The oid of a role; of the first superuser by the name that the session has for it, too.
@@ -326,6 +347,10 @@ mod tests {
         assert_eq!(Reg::Type.read(&context, "character varying").unwrap(), 1043);
         assert_eq!(Reg::Type.read(&context, "int4[]").unwrap(), 1007);
         assert_eq!(Reg::Proc.read(&context, "array_in").unwrap(), 750);
+        assert_eq!(Reg::Procedure.read(&context, "pg_catalog.abs(int)").unwrap(), 1397);
+        assert_eq!(Reg::Procedure.print(&context, 1397), "abs(integer)");
+        assert_eq!(Reg::Procedure.print(&context, 1299), "now()");
+        assert_eq!(Reg::Procedure.read(&context, "abs(text)").unwrap_err().code(), code::UNDEFINED_FUNCTION);
         assert_eq!(Reg::Class.read(&context, "nothing").unwrap_err().code(), code::UNDEFINED_TABLE);
         assert_eq!(type_name(&context, 1700, Some((10 << 16 | 2) + 4)).unwrap(), "numeric(10,2)");
     }

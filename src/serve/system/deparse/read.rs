@@ -8,7 +8,7 @@ use crate::data::PgType;
 use crate::data::decode::parse_text;
 use crate::data::encode::{Style, cell_text};
 use crate::data::quoting::{ident, literal};
-use crate::serve::system::facts::{PROCS, Proc};
+use crate::serve::system::facts::PROCS;
 use crate::sql::fold_name;
 
 /// A part and its type: [`PgType::Unknown`] for a constant that has none yet, [`PgType::Void`] where nothing is known of it.
@@ -366,7 +366,6 @@ fn alike(values: Vec<Typed>) -> (Vec<Node>, PgType) {
 
 /// The types that a function takes of arguments of these types, and what it gives.
 fn signature(name: &str, types: &[PgType]) -> Option<(Vec<PgType>, PgType)> {
-    let oids = |p: &Proc| p.arguments.split_whitespace().filter_map(|oid| oid.parse::<u32>().ok()).collect::<Vec<_>>();
     let of_argument = |oid: u32, given: &PgType| PgType::from_oid(oid).unwrap_or_else(|| given.clone());
     let fits = |wanted: &PgType, given: &PgType| match (given, wanted) {
         (PgType::Unknown, _) => true,
@@ -377,7 +376,7 @@ fn signature(name: &str, types: &[PgType]) -> Option<(Vec<PgType>, PgType)> {
         (given, wanted) => given.base() == wanted.base(),
     };
     let known: Vec<_> =
-        PROCS.iter().filter(|p| p.name == name).map(|p| (oids(p), p.returns)).filter(|(o, _)| o.len() == types.len()).collect();
+        PROCS.iter().filter(|p| p.name == name).map(|p| (p.types(), p.returns)).filter(|(o, _)| o.len() == types.len()).collect();
     let wanted = |oids: &[u32]| oids.iter().zip(types).map(|(oid, ty)| of_argument(*oid, ty)).collect::<Vec<_>>();
     // Of those that fit, what needs fewest casts, and where it needs them what casts to the types that PostgreSQL prefers.
     let closeness = |oids: &[u32]| {

@@ -37,6 +37,13 @@ pub struct Proc {
     pub volatility: &'static str,
 }
 
+impl Proc {
+    /// The types of the arguments.
+    pub fn types(&self) -> Vec<u32> {
+        self.arguments.split_whitespace().filter_map(|oid| oid.parse().ok()).collect()
+    }
+}
+
 /// The schema, which no catalog lists, of relations that stand for functions in FROM.
 pub const SET_FUNCTIONS: &str = "pg_set_functions";
 
@@ -70,6 +77,11 @@ pub fn casts() -> impl Iterator<Item = Vec<&'static str>> {
 /// Operator classes: oid, name, type, access method, default, family.
 pub fn opclasses() -> impl Iterator<Item = Vec<&'static str>> {
     table(include_str!("opclasses.txt"))
+}
+
+/// The families that those are of: oid, access method, name.
+pub fn opfamilies() -> impl Iterator<Item = Vec<&'static str>> {
+    table(include_str!("opfamilies.txt"))
 }
 
 /// Keywords: word, category, whether it may be a label without AS.

@@ -84,6 +84,18 @@ pub fn pg_opclass(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     })
 }
 
+pub fn pg_opfamily(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+    facts::opfamilies().try_for_each(|f| {
+        rows.add([
+            ("oid", Cell::Int(facts::number(f[0]))),
+            ("opfmethod", Cell::Int(facts::number(f[1]))),
+            ("opfname", f[2].into()),
+            ("opfnamespace", PG_CATALOG.into()),
+            ("opfowner", OWNER.into()),
+        ])
+    })
+}
+
 pub fn pg_collation(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     for (oid, name, provider, locale) in [(100u32, "default", "d", None), (950, "C", "c", Some("C")), (951, "POSIX", "c", Some("POSIX"))] {
         rows.add([

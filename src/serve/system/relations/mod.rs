@@ -90,7 +90,7 @@ relations! {
     "pg_catalog" "pg_namespace" places::pg_namespace;
     "pg_catalog" "pg_opclass" functions::pg_opclass;
     "pg_catalog" "pg_operator" functions::pg_operator;
-    "pg_catalog" "pg_opfamily" nothing;
+    "pg_catalog" "pg_opfamily" functions::pg_opfamily;
     "pg_catalog" "pg_parameter_acl" nothing;
     "pg_catalog" "pg_partitioned_table" nothing;
     "pg_catalog" "pg_policies" nothing;
