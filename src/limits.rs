@@ -89,6 +89,8 @@ pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;
 pub const CHECKPOINT_ROWS_BYTES_MIN: usize = 16 << 20;
 /// Milliseconds between looks whether rows of views are to go to files.
 pub const MOVE_INTERVAL_MS: u64 = 500;
+/// The same after one of them could not be written.
+pub const MOVE_RETRY_MS: u64 = 30_000;
 /// Rows of one view that only grows that are held in memory, in bytes; more go to a file.
 pub const VIEW_ROWS_BYTES_MAX: usize = 64 << 20;
 /// Statements of the simple protocol that a session remembers with their plans.

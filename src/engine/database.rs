@@ -141,7 +141,7 @@ impl Engine {
             uniques: Mutex::default(),
             locks: Arc::default(),
             next_process: AtomicI32::new(1),
-            view_bounds: Bounds { state: config.view_state_bytes_max, rows: config.view_rows_bytes_max },
+            view_bounds: Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max),
             threads: Mutex::default(),
             head: tokio::sync::watch::Sender::new(log.head()),
             started_us: clock.now_us(),
@@ -323,10 +323,17 @@ impl Engine {
             loop {
                 tokio::time::sleep(std::time::Duration::from_millis(limits::MOVE_INTERVAL_MS)).await;
                 let Some(engine) = engine.upgrade() else { return };
-                for node in engine.runner.healthy().into_iter().filter_map(|id| engine.runner.node(id)) {
+                let nodes = engine.runner.healthy().into_iter().filter_map(|id| engine.runner.node(id));
+                let mut failed = false;
+                for node in nodes.filter(|node| node.has_many_rows()) {
                     let (store, now_us) = (engine.store.clone(), engine.clock.now_us());
-                    // Where there is no room rows stay in memory; the log tells of a full disk.
-                    let _ = engine.query_handle.spawn_blocking(move || node.move_rows(&store, now_us, usize::MAX)).await;
+                    let moved = engine.query_handle.spawn_blocking(move || node.move_rows(&store, now_us, usize::MAX)).await;
+                    failed |= !matches!(moved, Ok(Ok(())));
+                }
+                drop(engine);
+                // Where there is no room rows stay in memory, and the log has what is left of it.
+                if failed {
+                    tokio::time::sleep(std::time::Duration::from_millis(limits::MOVE_RETRY_MS)).await;
                 }
             }
         });

@@ -51,9 +51,16 @@ pub struct Bounds {
     pub rows: usize,
 }
 
+impl Bounds {
+    /// Rows go to a file long before there are too many for memory.
+    pub fn new(state: usize, rows: usize) -> Bounds {
+        Bounds { state, rows: rows.min(state / (2 * CROWDED)) }
+    }
+}
+
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { state: limits::VIEW_STATE_BYTES_MAX, rows: limits::VIEW_ROWS_BYTES_MAX }
+        Bounds::new(limits::VIEW_STATE_BYTES_MAX, limits::VIEW_ROWS_BYTES_MAX)
     }
 }
 
@@ -76,6 +83,10 @@ impl Changes {
 
 /// Directory of the files with the rows of views.
 const DIRECTORY: &str = "views";
+/// How many of them this process has begun.
+static FILES: AtomicU64 = AtomicU64::new(0);
+/// How many times as many rows as may be in memory make a node wait until they stand in a file.
+const CROWDED: usize = 4;
 
 /// A table or materialized view under way. The runner decides when it steps; only one thread steps it at a time.
 pub struct Node {
@@ -187,6 +198,10 @@ impl Node {
     /// The runner's alone: the node is taken out.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    /// The files of its rows go once nobody reads them; it is retired.
+    pub(super) fn doom_files(&self) {
         self.output.read().doom_files();
     }
 
@@ -227,20 +242,35 @@ impl Node {
     }
 
     /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
-    /// change of the output. The position is left to the runner.
-    pub(super) fn step(&self, log: &Log, range: std::ops::Range<Position>, changes: Vec<Changes>) -> Result<Option<Delta>> {
+    /// change of the output. The position is left to the runner. `move_rows` is called where rows may have become many.
+    ///
+    /// What a node that starts gives is published in parts, if it only grows: it may not fit into memory, and nobody is shown it, nor
+    /// asks for this change of it, before the step is over.
+    pub(super) fn step(
+        &self,
+        log: &Log,
+        range: std::ops::Range<Position>,
+        changes: Vec<Changes>,
+        move_rows: &dyn Fn(),
+    ) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
         self.gauge.expect(changes.iter().map(Changes::rows).sum());
         let mut out = Vec::new();
         let mut pending = vec![Vec::new(); self.inputs.len()];
         let (mut rows, mut out_bytes) = (0, 0);
-        let held = self.output.read().state_bytes();
+        let mut held = self.output.read().state_bytes();
+        let in_parts = range.start == 0 && self.output.read().only_grows();
         let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
             let given = flow.step(pending)?;
             self.gauge.add(pending.iter().flatten().map(Delta::num_rows).sum());
             pending.iter_mut().for_each(Vec::clear);
             out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
             out.extend(given);
+            if in_parts && out.iter().map(|d: &Delta| d.batch.get_array_memory_size()).sum::<usize>() > self.bounds.rows {
+                self.output.write().apply(std::mem::take(&mut out))?;
+                move_rows();
+                (held, out_bytes) = (self.output.read().state_bytes(), 0);
+            }
             self.check_size(flow.state_bytes() + held + out_bytes)
         };
         if self.ordered {
@@ -250,7 +280,7 @@ impl Node {
                 }
                 fold(&mut flow, &mut pending)?;
             }
-            return self.publish(flow, out);
+            return self.publish(flow, out, move_rows);
         }
         self.read_clock(log, &range, &mut pending)?;
         // What only grows, events and the rows that a view starts with, is folded in slices; a change is folded whole.
@@ -280,15 +310,17 @@ impl Node {
             }
         }
         fold(&mut flow, &mut pending)?;
-        self.publish(flow, out)
+        self.publish(flow, out, move_rows)
     }
 
-    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>) -> Result<Option<Delta>> {
+    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>, move_rows: &dyn Fn()) -> Result<Option<Delta>> {
         let state = flow.state_bytes();
         drop(flow);
-        let mut output = self.output.write();
-        let change = output.apply(out)?;
-        self.check_size(state + output.state_bytes())?;
+        let change = self.output.write().apply(out)?;
+        if self.movable_bytes() / CROWDED > self.bounds.rows {
+            move_rows();
+        }
+        self.check_size(state + self.output.read().state_bytes())?;
         Ok(change)
     }
 
@@ -341,9 +373,14 @@ impl Node {
     }
 
     /// Bytes of its rows in memory that may as well stand in a file.
-    pub(super) fn movable_bytes(&self) -> usize {
+    fn movable_bytes(&self) -> usize {
         let output = self.output.read();
         if RowsOfView::can_have(&output.schema()) { output.movable_bytes() } else { 0 }
+    }
+
+    /// True if it holds more bytes of such rows than it may.
+    pub(super) fn has_many_rows(&self) -> bool {
+        self.movable_bytes() > self.bounds.rows
     }
 
     /// Moves its rows from memory to a file if they are many: if they take `enough` bytes or, anyway, more than they may. Steps and readers
@@ -355,8 +392,9 @@ impl Node {
         }
         let rows = self.snapshot();
         let first = rows.files.iter().map(|file| file.rows()).sum::<usize>();
-        // The time keeps apart what an earlier node of the relation may have left.
-        let name = format!("{DIRECTORY}/{:010}/{first:020}-{now_us}.parquet", self.relation.id);
+        // Time and number keep it apart from what an earlier node of the relation has left, in this process or one before.
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{DIRECTORY}/{:010}/{first:020}-{now_us}-{number}.parquet", self.relation.id);
         let held = rows.chunks.iter().map(|chunk| chunk.batch());
         let file = Arc::new(RowsOfView::write(store, &name, &rows.schema, held)?);
         let mut output = self.output.write();

@@ -29,7 +29,7 @@ use super::checkpoint;
 use super::cut::{Cut, Purpose};
 use super::failure::Failure;
 use super::hooks::Hooks;
-use super::node::{Changes, Node, Source};
+use super::node::{Changes, Input, Node, Source};
 use crate::catalog::RelationId;
 use crate::clock::Clock;
 use crate::data::{Delta, Position};
@@ -173,25 +173,24 @@ impl Runner {
 
     /// Removes nodes, dependents first. A step under way ends into nothing.
     pub fn remove(&self, ids: &[RelationId]) {
-        let mut shared = self.shared.lock();
-        for id in ids {
-            shared.take_out(*id, |name| Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped")));
-        }
+        let dropped = |name: &str| Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped"));
+        self.shared.lock().take_out(ids, dropped).iter().for_each(|node| node.doom_files());
     }
 
     /// Puts nodes that were built anew in the place of those of the same relations, to begin from nothing: those below first, and with
     /// each all above it.
     pub fn restart(&self, nodes: Vec<Arc<Node>>) -> Result<()> {
+        let rebuilt = |name: &str| {
+            Error::new(code::SERIALIZATION_FAILURE, format!("materialized view \"{name}\" is being built anew"))
+                .hint("Run the query again.")
+        };
         let mut shared = self.shared.lock();
-        for node in nodes.iter().rev() {
-            shared.take_out(node.relation.id, |name| {
-                Error::new(code::SERIALIZATION_FAILURE, format!("materialized view \"{name}\" is being built anew"))
-                    .hint("Run the query again.")
-            });
-        }
+        let gone = shared.take_out(&nodes.iter().rev().map(|node| node.relation.id).collect::<Vec<_>>(), rebuilt);
         nodes.iter().for_each(|node| node.begin(&self.log, None, self.clock.now_us()));
         let added = nodes.into_iter().try_for_each(|node| shared.put_in(&self.log, node, None));
+        drop(shared);
         self.work.notify_all();
+        gone.iter().for_each(|node| node.doom_files());
         added
     }
 
@@ -205,9 +204,7 @@ impl Runner {
         let mut shared = self.shared.lock();
         let reads = |entry: &Entry| entry.node.inputs.iter().any(|i| matches!(&i.source, Source::Log(id) if logs.contains(id)));
         let concerned: Vec<RelationId> = shared.nodes.iter().filter(|(_, e)| reads(e)).map(|(id, _)| *id).collect();
-        for id in concerned {
-            shared.enqueue(id);
-        }
+        concerned.into_iter().for_each(|id| shared.enqueue(id));
         drop(shared);
         self.work.notify_all();
     }
@@ -284,7 +281,8 @@ impl Runner {
             }
         }
         let done = if step {
-            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes)))
+            let move_rows = || drop(node.move_rows(&self.store, self.clock.now_us(), usize::MAX));
+            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, &move_rows)))
                 .unwrap_or_else(|_| Err(Error::internal("the dataflow panicked")))
         } else {
             Ok(None)
@@ -319,8 +317,8 @@ impl Shared {
     }
 
     fn put_in(&mut self, log: &Log, node: Arc<Node>, position: Option<Position>) -> Result<()> {
-        let below: Vec<RelationId> =
-            node.inputs.iter().filter_map(|i| if let Source::Node(id) = i.source { Some(id) } else { None }).collect();
+        let below = |input: &Input| if let Source::Node(id) = input.source { Some(id) } else { None };
+        let below: Vec<RelationId> = node.inputs.iter().filter_map(below).collect();
         let id = node.relation.id;
         let suspended = below.iter().any(|b| self.failure(*b).is_some());
         let start = match position {
@@ -357,17 +355,18 @@ impl Shared {
     }
 
     /// Takes a node out, given its name telling those who wait for it why.
-    fn take_out(&mut self, id: RelationId, why: impl FnOnce(&str) -> Error) {
-        if let Some(entry) = self.nodes.remove(&id) {
+    /// Takes nodes out, whose files are to be doomed without the lock.
+    fn take_out(&mut self, ids: &[RelationId], why: impl Fn(&str) -> Error) -> Vec<Arc<Node>> {
+        let out: Vec<Entry> = ids.iter().filter_map(|id| self.nodes.remove(id)).collect();
+        for entry in &out {
             let gone = why(&entry.node.relation.name);
             entry.node.retire();
             entry.cuts.values().flatten().for_each(|cut| cut.fail(gone.clone()));
         }
-        for other in self.nodes.values_mut() {
-            other.readers.remove(&id);
-        }
-        // Whoever comes in its place is queued anew.
-        self.queue.retain(|queued| *queued != id);
+        self.nodes.values_mut().for_each(|other| other.readers.retain(|reader| !ids.contains(reader)));
+        // Whoever comes in their place is queued anew.
+        self.queue.retain(|queued| !ids.contains(queued));
+        out.into_iter().map(|entry| entry.node).collect()
     }
 
     fn enqueue(&mut self, id: RelationId) {

@@ -132,7 +132,7 @@ impl Output {
             return Ok(None);
         }
         self.chunks.take();
-        let change = if self.append_only && self.key.is_none() {
+        let change = if self.only_grows() {
             self.apply_growth(deltas)
         } else if self.key.is_some() {
             self.apply_keyed(deltas)
@@ -298,9 +298,14 @@ impl Output {
         Snapshot { schema: self.schema.clone(), files: self.files.clone(), chunks, rows: self.total }
     }
 
-    /// Bytes of memory that its rows take which may as well stand in a file: those of a result that only grows and has no key.
+    /// True if no row ever goes and none has a key.
+    pub fn only_grows(&self) -> bool {
+        self.append_only && self.key.is_none()
+    }
+
+    /// Bytes of memory that its rows take which may as well stand in a file: those of a result that only grows.
     pub fn movable_bytes(&self) -> usize {
-        if self.append_only && self.key.is_none() { self.rows.bytes() } else { 0 }
+        if self.only_grows() { self.rows.bytes() } else { 0 }
     }
 
     /// Bytes of the files that its older rows stand in.

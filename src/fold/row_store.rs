@@ -239,6 +239,8 @@ impl RowStore {
             self.bytes -= batch_bytes(&batch);
             if all > rows {
                 self.add_chunk(batch.slice(rows, all - rows), Vec::new(), None, age)?;
+                // What is left of a chunk is older than all others: chunks are merged with their neighbours in this order.
+                self.tail.rotate_right(1);
             }
             rows = rows.saturating_sub(all);
         }
@@ -501,6 +503,33 @@ mod tests {
         );
         assert_eq!(store.snapshot().iter().map(Chunk::rows).sum::<usize>(), stored.len());
         assert!(store.snapshot().len() < 12, "small chunks are merged: {}", store.snapshot().len());
+    }
+
+    #[test]
+    fn rows_that_only_come_stay_in_their_order_when_the_oldest_go() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let mut store = RowStore::new(schema);
+        let (mut next, mut gone) = (0i64, 0i64);
+        let insert = |store: &mut RowStore, next: &mut i64, rows: i64| {
+            store.insert_anonymous(&[Arc::new(Int64Array::from_iter_values(*next..*next + rows))], rows as usize).unwrap();
+            store.maintain().unwrap();
+            *next += rows;
+        };
+        for round in 0..40 {
+            let seen = store.len();
+            // Meanwhile chunks are merged with those of which the rows are to go.
+            (0..round % 5).for_each(|i| insert(&mut store, &mut next, 1 + (round * 7 + i * 3) % 11));
+            store.remove_oldest(seen).unwrap();
+            gone += seen as i64;
+            (0..round % 7).for_each(|i| insert(&mut store, &mut next, 1 + (round + i) % 5));
+            let rows: Vec<i64> = store
+                .snapshot()
+                .iter()
+                .flat_map(|c| c.batch().unwrap().column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec())
+                .collect();
+            assert_eq!(rows, (gone..next).collect::<Vec<_>>(), "round {round}");
+            assert_eq!(store.len(), rows.len());
+        }
     }
 
     #[test]

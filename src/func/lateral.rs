@@ -97,7 +97,7 @@ fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>
 }
 
 /// The lateral subquery that a join's right side is.
-fn lateral(right: &LogicalPlan) -> Option<&Subquery> {
+pub(super) fn lateral(right: &LogicalPlan) -> Option<&Subquery> {
     match right {
         LogicalPlan::Subquery(subquery) => Some(subquery),
         LogicalPlan::SubqueryAlias(alias) => match alias.input.as_ref() {

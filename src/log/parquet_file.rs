@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -22,7 +22,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::store::{Store, Writable};
 use super::stored;
-use crate::data::{POSITION, Position};
+use crate::data::{OFFSET, POSITION, Position, TIME};
 use crate::error::{Error, Result};
 
 /// Rows of one batch that [`ParquetFile::read`] gives at most.
@@ -186,16 +186,16 @@ pub(super) fn from_io(e: io::Error) -> Error {
     e.downcast::<Error>().unwrap_or_else(Error::from)
 }
 
-/// How rows of `schema` are written, whose columns from the `system`-th on are positions, offsets and times.
-pub(super) fn properties(schema: &Schema, system: usize, row_group_rows: usize) -> WriterPropertiesBuilder {
+/// How rows of `schema` are written.
+pub(super) fn properties(schema: &Schema, row_group_rows: usize) -> WriterPropertiesBuilder {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default());
     let mut builder = WriterProperties::builder()
         .set_created_by(format!("everfold {}", env!("CARGO_PKG_VERSION")))
         .set_compression(zstd)
         .set_max_row_group_row_count(Some(row_group_rows));
-    for (i, field) in schema.fields().iter().enumerate() {
+    for field in schema.fields() {
         let path = ColumnPath::new(vec![field.name().clone()]);
-        if i >= system {
+        if is_added(field) {
             builder = builder.set_column_dictionary_enabled(path.clone(), false);
             builder = builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
             builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
@@ -204,6 +204,12 @@ pub(super) fn properties(schema: &Schema, system: usize, row_group_rows: usize) 
         }
     }
     builder
+}
+
+/// A column that the log adds. A view may have one of that name with anything in it.
+fn is_added(field: &Field) -> bool {
+    let counted = matches!(field.data_type(), DataType::Int64 | DataType::Timestamp(..));
+    counted && [POSITION, OFFSET, TIME].contains(&field.name().as_str())
 }
 
 /// Fixed-width numbers and times.

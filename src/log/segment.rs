@@ -150,7 +150,7 @@ impl Drop for Segment {
 
 /// How a segment is written.
 fn properties(definition: &Definition, row_group_rows: usize) -> WriterProperties {
-    let builder = parquet_file::properties(&definition.schema, definition.width(), row_group_rows);
+    let builder = parquet_file::properties(&definition.schema, row_group_rows);
     let mut builder = builder.set_bloom_filter_position(BloomFilterPosition::AfterRowGroup);
     for &column in &definition.bloom {
         let path = ColumnPath::new(vec![definition.schema.field(column).name().clone()]);

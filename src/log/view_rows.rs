@@ -12,10 +12,11 @@ use super::ipc::is_storable;
 use super::parquet_file::{Appending, ParquetFile, from_io, parquet_error, properties};
 use super::store::{Blob, Store, TEMPORARY, parent};
 use super::stored;
-use crate::data::{POSITION, Position, RowBatches, RowFile};
+use crate::data::{Position, RowBatches, RowFile};
 use crate::error::{Error, Result, code};
-use crate::limits;
 
+/// Rows of a row group: few, since readers that follow a view take the rows of some positions at a time.
+const ROW_GROUP_ROWS: usize = 32_768;
 /// Bytes read at a time for a checksum.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -31,7 +32,7 @@ pub struct RowsOfView {
 }
 
 impl RowsOfView {
-    /// Writes rows of `schema` in order under a new name, durably. Errors: the store's; then there may be a file under a temporary name.
+    /// Writes rows of `schema` in order under a new name, durably. Errors: the store's; then there is no file.
     pub fn write(
         store: &Arc<dyn Store>,
         name: &str,
@@ -39,10 +40,10 @@ impl RowsOfView {
         batches: impl IntoIterator<Item = Result<RecordBatch>>,
     ) -> Result<RowsOfView> {
         let temporary = format!("{name}{TEMPORARY}");
+        let _unfinished = Unfinished { store: store.as_ref(), temporary: &temporary };
         let to = Appending { file: store.create(&temporary)?, written: 0 };
         let written = Arc::new(stored::stored_schema(schema));
-        let system = schema.index_of(POSITION).unwrap_or(schema.fields().len());
-        let properties = properties(schema, system, limits::ROW_GROUP_ROWS_MAX).build();
+        let properties = properties(schema, ROW_GROUP_ROWS).build();
         let failed = |e| parquet_error(e, |detail| damaged(name, detail));
         let mut writer = ArrowWriter::try_new(to, written.clone(), Some(properties)).map_err(failed)?;
         for batch in batches {
@@ -53,7 +54,7 @@ impl RowsOfView {
         writer.inner().file.sync_data()?;
         store.rename(&temporary, name)?;
         store.sync_dir(parent(name))?;
-        RowsOfView::open(store, name)
+        RowsOfView::open(store, name).inspect_err(|_| drop(store.remove(name)))
     }
 
     /// Opens a file, and reads it once for its checksum. Errors: 58P01 if there is none, XX001 if it is damaged.
@@ -69,6 +70,19 @@ impl RowsOfView {
     /// True if rows of this schema can stand in a file.
     pub fn can_have(schema: &SchemaRef) -> bool {
         !schema.fields().is_empty() && schema.fields().iter().all(|field| is_storable(field.data_type()))
+    }
+}
+
+/// Takes a file away that was not finished: one that was has another name by then.
+struct Unfinished<'a> {
+    store: &'a dyn Store,
+    temporary: &'a str,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // There is none, or if it stays the next opening removes it.
+        let _ = self.store.remove(self.temporary);
     }
 }
 
@@ -129,6 +143,7 @@ mod tests {
     use arrow::datatypes::{Int64Type, IntervalMonthDayNano};
 
     use super::*;
+    use crate::data::POSITION;
     use crate::log::memory::MemoryStore;
 
     fn batch(from: i64) -> RecordBatch {
@@ -160,5 +175,18 @@ mod tests {
         drop(file);
         assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 200);
         assert_eq!(store.list("views").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_column_may_be_called_as_the_logs_are_and_what_fails_leaves_no_file() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let text: ArrayRef = Arc::new(StringViewArray::from(vec![Some("x"), None]));
+        let number: ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![1.5, 2.5]));
+        let batch = RecordBatch::try_from_iter([(POSITION, text), (crate::data::TIME, number)]).unwrap();
+        let file = RowsOfView::write(&store, "views/2/b.parquet", &batch.schema(), [Ok(batch.clone())]).unwrap();
+        assert_eq!(file.read(None, None).unwrap().next().unwrap().unwrap(), batch);
+        let broken = [Ok(batch.clone()), Err(Error::internal("it breaks off"))];
+        assert!(RowsOfView::write(&store, "views/2/c.parquet", &batch.schema(), broken).is_err());
+        assert_eq!(store.list("views").unwrap(), ["views/2/b.parquet"]);
     }
 }

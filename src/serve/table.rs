@@ -75,8 +75,8 @@ impl TableRows {
         Some(committed.snapshot()).filter(|snapshot| !snapshot.files.is_empty())
     }
 
-    /// The rows at some positions among others: all of a range, which ascends in the rows; only the columns `projection`.
-    pub fn batches_near(&self, projection: &[usize], positions: Range<Position>) -> RowBatches {
+    /// The rows at these positions, which ascend in the rows, among others; only the columns `projection`.
+    pub fn batches_between(&self, projection: &[usize], positions: Range<Position>) -> RowBatches {
         match &self.committed {
             Some(committed) => committed.snapshot().batches_between(Some(projection), Some(positions)),
             None => Box::new(std::iter::empty()),

@@ -146,6 +146,8 @@ pub enum Timeout {
     Idle,
     /// A pause of the client inside a transaction.
     IdleInTransaction,
+    /// While the client takes nothing of an answer.
+    Stall,
 }
 
 impl Host for Engine {
@@ -269,6 +271,7 @@ impl Backend for Session {
         self.settings().time(match what {
             Timeout::Statement => "statement_timeout",
             Timeout::Transaction => "transaction_timeout",
+            Timeout::Stall => "client_stall_timeout",
             Timeout::Idle => "idle_session_timeout",
             Timeout::IdleInTransaction => "idle_in_transaction_session_timeout",
         })

@@ -125,7 +125,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     /// A statement begins.
     pub fn begin_statement(&mut self) -> Step {
-        self.interrupt.begin(self.session.timeout(Timeout::Statement), self.session.timeout(Timeout::Transaction))
+        let [statement, transaction, stall] =
+            [Timeout::Statement, Timeout::Transaction, Timeout::Stall].map(|what| self.session.timeout(what));
+        self.interrupt.begin(statement, transaction, stall)
     }
 
     async fn serve(&mut self, message: Message) -> Step<Next> {

@@ -68,6 +68,11 @@ pub(crate) fn shutting_down() -> Failure {
     Failure::Fatal(Error::new(code::ADMIN_SHUTDOWN, "terminating connection due to administrator command"))
 }
 
+fn stalled(limit: Duration) -> Failure {
+    let message = format!("terminating connection because the client has taken nothing of an answer for {} ms", limit.as_millis());
+    Failure::Fatal(Error::new(code::IDLE_SESSION_TIMEOUT, message).hint("SET client_stall_timeout to a longer time, or to 0 for no limit."))
+}
+
 /// What may interrupt the statements of one connection.
 pub(crate) struct Interrupt {
     line: Arc<Line>,
@@ -75,6 +80,8 @@ pub(crate) struct Interrupt {
     deadline: Option<Instant>,
     /// When the transaction has to be over.
     transaction: Option<Instant>,
+    /// How long the client may take nothing of an answer.
+    stall: Option<Duration>,
     /// When the client's pause is too long.
     pause: Option<Instant>,
     /// True if the pause is outside a transaction.
@@ -138,15 +145,16 @@ impl Interrupt {
     pub fn new(line: Arc<Line>, source: Option<Arc<dyn Tidings>>) -> Self {
         let calls = line.calls.subscribe();
         let news = News { source, since: None };
-        Interrupt { line, calls, deadline: None, transaction: None, pause: None, idle: true, news }
+        Interrupt { line, calls, deadline: None, transaction: None, stall: None, pause: None, idle: true, news }
     }
 
     /// A statement begins: cancels that came before it are void, its deadline is set. Errors: the server is shutting down.
-    pub fn begin(&mut self, timeout: Option<Duration>, transaction: Option<Duration>) -> Step {
+    pub fn begin(&mut self, timeout: Option<Duration>, transaction: Option<Duration>, stall: Option<Duration>) -> Step {
         if *self.calls.borrow_and_update() == Call::Shutdown {
             return Err(shutting_down());
         }
         self.deadline = timeout.map(|t| Instant::now() + t);
+        self.stall = stall;
         self.news.since = None;
         self.transaction = self.transaction.or_else(|| transaction.map(|t| Instant::now() + t));
         self.line.busy.store(true, Ordering::SeqCst);
@@ -237,7 +245,8 @@ impl Interrupt {
         }
     }
 
-    /// Writes the answers if many are waiting; a client that does not read them can still cancel.
+    /// Writes the answers if many are waiting; a client that does not read them can still cancel, and is cut off if it goes on so: the
+    /// statement holds what it reads from.
     pub async fn relieve<S>(&mut self, socket: &mut Socket<S>) -> Step
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -245,10 +254,16 @@ impl Interrupt {
         if socket.out.len() < super::socket::PENDING_BYTES {
             return Ok(());
         }
-        tokio::select! {
-            biased;
-            stop = stop(&mut self.calls, self.deadline, self.transaction) => Err(stop.failure()),
-            flushed = socket.flush() => Ok(flushed?),
+        loop {
+            let (waiting, limit) = (socket.out.len(), self.stall.map(|t| Instant::now() + t));
+            tokio::select! {
+                biased;
+                stop = stop(&mut self.calls, self.deadline, self.transaction) => return Err(stop.failure()),
+                flushed = socket.flush() => return Ok(flushed?),
+                () = at(limit) => if socket.out.len() == waiting {
+                    return Err(stalled(self.stall.unwrap_or_default()));
+                },
+            }
         }
     }
 

@@ -276,6 +276,9 @@ fn a_subscriber_that_does_not_read_delays_nobody() {
     };
     let mut stuck = subscribed();
     let mut other = subscribed();
+    let mut cut_off = server.connect();
+    cut_off.ok("SET application_name = 'cut off'; SET client_stall_timeout = '200ms'; SET 'auto.offset.reset' = 'earliest'");
+    cut_off.send(&[(b'Q', format!("{query}\0").as_bytes())]);
     let read = |wire: &mut Wire| {
         let answer = wire.outcomes().pop().expect("an answer").expect("no error");
         answer.lines().iter().map(|line| line.split('|').next().map(str::to_string).unwrap_or_default()).collect::<Vec<_>>()
@@ -290,4 +293,6 @@ fn a_subscriber_that_does_not_read_delays_nobody() {
     let ids: Vec<String> = (0..ROWS).map(|id| id.to_string()).collect();
     assert!(reader.join().expect("it ends at its limit") == ids);
     assert!(read(&mut stuck) == ids);
+    // One that never reads is cut off in the end.
+    server.until(|| wire.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cut off'") == ["0"]);
 }

@@ -85,7 +85,7 @@ pub fn rows_between(
     let range = range.start..end.max(range.start);
     match readable {
         Some(Readable::Rows(rows)) if input.node => {
-            let parts = rows.batches_near(&columns, range.clone()).map(|batch| between(&[Delta::insert(batch?)], &range));
+            let parts = rows.batches_between(&columns, range.clone()).map(|batch| between(&[Delta::insert(batch?)], &range));
             Ok(parts.collect::<Result<Vec<_>>>()?.concat())
         }
         _ => read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),

@@ -2,7 +2,8 @@
 //!
 //! A push query is a dataflow of the client's own. It folds the log in ranges of positions, each up to the head or up to
 //! [`limits::ORDERED_STEP_EVENTS_MAX`] events, sends what comes out, and waits for the head to move. It reads at its own pace from the log,
-//! which keeps everything: a slow client holds up nobody, and nothing is buffered for it beyond one range.
+//! which keeps everything: a slow client holds up nobody, and nothing is buffered for it beyond one range. One that takes
+//! nothing at all is cut off after `client_stall_timeout`.
 //!
 //! With `auto.offset.reset` at latest, which is the default, streams are read from the head on; tables are always folded from the
 //! beginning, since a row of a stream is joined with the table as it is.

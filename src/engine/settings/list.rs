@@ -20,6 +20,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("client_encoding", "UTF8", OneOf(&["utf8", "unicode", "sqlascii"]), true, "Sets the client's character set encoding."),
     Setting("client_min_messages", "notice", OneOf(LEVELS), false, "Sets the message levels that are sent to the client."),
     Setting(
+        "client_stall_timeout",
+        "10min",
+        Milliseconds,
+        false,
+        "Sets how long a client may take nothing of an answer before its connection ends.",
+    ),
+    Setting(
         "datestyle",
         "ISO, MDY",
         OneOf(&["iso, mdy", "iso", "iso, dmy", "iso, ymd"]),

@@ -119,10 +119,11 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The condition of a filter. IN and EXISTS that stand alone stay: DataFusion joins them, NULLs by the book.
+    /// The condition of a filter. IN and EXISTS that stand alone stay: DataFusion joins them, NULLs by the book; NOT IN, only if it depends
+    /// on no row around, the next one or one further out.
     fn filter(&self, predicate: Expr) -> DfResult<Expr> {
         let parts = split_conjunction_owned(predicate).into_iter().map(|part| match part {
-            Expr::InSubquery(test) if !test.negated || !self.is_named(&test.subquery.subquery)? => Ok(Expr::InSubquery(test)),
+            Expr::InSubquery(test) if !test.negated || outer_columns(&test.subquery.subquery)?.is_empty() => Ok(Expr::InSubquery(test)),
             other => self.truth(other),
         });
         let parts = parts.collect::<DfResult<Vec<_>>>()?;

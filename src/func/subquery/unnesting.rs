@@ -21,6 +21,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use super::dependent::{Domain, column, null_safe, outer_columns};
 use super::has_subquery;
 use crate::error::Error;
+use crate::func::lateral::lateral;
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -100,11 +101,7 @@ fn of_projection(projection: &Projection, names: &Names) -> DfResult<Option<Logi
 
 /// A join whose right side is a subquery that names columns of its left.
 fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
-    let lateral = match join.right.as_ref() {
-        LogicalPlan::SubqueryAlias(a) => a.input.as_ref(),
-        other => other,
-    };
-    let LogicalPlan::Subquery(lateral) = lateral else { return Ok(None) };
+    let Some(lateral) = lateral(&join.right) else { return Ok(None) };
     if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
         return Ok(None);
     }
@@ -207,10 +204,10 @@ fn named_within(node: &LogicalPlan) -> DfResult<Vec<Column>> {
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
-    for input in node.inputs() {
-        if let LogicalPlan::Subquery(lateral) = input {
-            named.extend(outer_columns(&lateral.subquery)?);
-        }
+    if let LogicalPlan::Join(join) = node
+        && let Some(lateral) = lateral(&join.right)
+    {
+        named.extend(outer_columns(&lateral.subquery)?);
     }
     Ok(named)
 }

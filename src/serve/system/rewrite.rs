@@ -14,7 +14,7 @@ mod expanding;
 mod grouping;
 mod keys;
 mod like_any;
-mod lookups;
+mod partitions;
 mod present;
 mod queries;
 mod recursion;
@@ -60,7 +60,6 @@ const BEFORE: &[Rule] = &[
     casts::to_domain,
     standard::age,
     standard::lsn_difference,
-    lookups::namespace,
     like_any::spelled_out,
     like_any::boolean_literal,
     queries::only_expression,
@@ -174,6 +173,9 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         table_function(factor);
         if let Err(error) = sequences::as_relation(factor, &self.ctes, self.context) {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = partitions::tree(factor) {
             return ControlFlow::Break(error);
         }
         series::as_relation(factor);

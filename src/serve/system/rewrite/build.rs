@@ -5,8 +5,12 @@ use std::ops::ControlFlow;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator, ObjectName,
-    ObjectNamePart, Query, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use crate::error::{Error, Result};
 
 /// All that a FROM clause names, each join's right side included.
 pub fn factors(from: &[TableWithJoins]) -> impl Iterator<Item = &TableFactor> {
@@ -105,6 +109,13 @@ pub fn last_name(name: &ObjectName) -> String {
         Some(ObjectNamePart::Identifier(i)) => i.value.to_ascii_lowercase(),
         _ => String::new(),
     }
+}
+
+/// A derived table of our own text.
+pub fn derived(sql: &str, lateral: bool, alias: TableAlias) -> Result<TableFactor> {
+    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(sql);
+    let subquery = parser.and_then(|mut parser| parser.parse_query()).map_err(|e| Error::internal(e.to_string()))?;
+    Ok(TableFactor::Derived { lateral, subquery, alias: Some(alias), sample: None })
 }
 
 /// The unnamed arguments of a call.

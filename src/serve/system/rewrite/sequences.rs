@@ -1,13 +1,11 @@
 //! A sequence in FROM (manual, CREATE SEQUENCE): `SELECT last_value, is_called FROM numbers` (pg_dump, psql).
 
 use sqlparser::ast::{Ident, TableAlias, TableFactor};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
 use super::super::facts::SET_FUNCTIONS;
 use super::Ctes;
-use super::build::last_name;
+use super::build::{derived, last_name};
 use crate::catalog::Privileges;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
@@ -27,8 +25,6 @@ pub fn as_relation(factor: &mut TableFactor, ctes: &Ctes, context: &SystemContex
     let sql = format!("SELECT last_value, log_cnt, is_called FROM {SET_FUNCTIONS}.pg_sequence_state WHERE seqrelid = {}", sequence.id);
     let alias =
         alias.clone().unwrap_or_else(|| TableAlias { explicit: true, name: Ident::new(last_name(name)), columns: vec![], at: None });
-    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(&sql);
-    let subquery = parser.and_then(|mut parser| parser.parse_query()).map_err(|e| Error::internal(e.to_string()))?;
-    *factor = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
+    *factor = derived(&sql, false, alias)?;
     Ok(())
 }
