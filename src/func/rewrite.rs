@@ -18,12 +18,13 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions_nested::make_array::make_array_udf;
-use datafusion::logical_expr::expr::{Between, BinaryExpr, Case, InList, Like, ScalarFunction};
+use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
 use datafusion::optimizer::AnalyzerRule;
 
+use super::APART;
 use super::arith;
 use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
@@ -31,7 +32,7 @@ use super::cast;
 use super::enums;
 use super::length;
 use super::scalar::define::Function;
-use super::scalar::{arrays, bytes};
+use super::scalar::{arrays, bytes, math};
 use super::text_io;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, code};
@@ -123,6 +124,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         },
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
         Expr::ScalarFunction(call) => called(call, schema),
+        Expr::AggregateFunction(call) if call.params.distinct => Ok(Transformed::yes(Expr::AggregateFunction(distinct(call, schema)))),
         Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {
@@ -165,6 +167,7 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             }
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
         }
+        APART => Ok(Transformed::yes(call.args.into_iter().next().unwrap_or_default())),
         "make_array" => {
             let args = alternatives_alike(call.args, schema)?;
             refuse_mixed("array", &args, schema)?;
@@ -183,6 +186,21 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         }
         _ => Ok(Transformed::no(Expr::ScalarFunction(call))),
     }
+}
+
+/// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits.
+fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
+    let params = &mut call.params;
+    for arg in &mut params.args {
+        let is_plain = !matches!(arg, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
+        if is_plain && arg.get_type(schema).is_ok_and(|ty| ty.is_floating()) {
+            let one = math::one_zero().call(vec![arg.clone()]);
+            // What is ordered by must be an argument.
+            params.order_by.iter_mut().filter(|sort| sort.expr == *arg).for_each(|sort| sort.expr = one.clone());
+            *arg = one;
+        }
+    }
+    call
 }
 
 /// `CASE x WHEN 't'`: a literal of no type has the operand's.

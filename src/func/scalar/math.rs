@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::compute::cast;
 use arrow::compute::kernels::arity::try_unary;
-use arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, Int64Type, i256};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, i256};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::define::{Function, fixed};
+use super::define::{Function, Rule, fixed};
 use crate::error::Result;
 use crate::func::arith::decimal::{div_round, divide, mantissas, overflow, pow10, rescale};
 use crate::func::arith::out_of_range;
@@ -30,6 +30,23 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::refined("trunc", round_rule, 1, round_scale, trunc),
         Function::udf("abs", absolute_rule, absolute),
     ]
+}
+
+/// The name of [`one_zero`].
+pub const ONE_ZERO: &str = "pg_one_zero";
+
+/// A float as the one of its equals whose bits stand for all: 0 for -0, one NaN for all.
+pub fn one_zero() -> Arc<ScalarUDF> {
+    let rule: Rule = |types| matches!(types, [ty] if ty.is_floating()).then(|| (types.to_vec(), types[0].clone()));
+    Function::udf(ONE_ZERO, rule, |args, _| {
+        Ok(match args[0].as_primitive_opt::<Float32Type>() {
+            Some(floats) => Arc::new(floats.unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 })),
+            None => {
+                let floats = args[0].as_primitive::<Float64Type>();
+                Arc::new(floats.unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }))
+            }
+        })
+    })
 }
 
 fn numeric(ty: &DataType) -> Option<DataType> {

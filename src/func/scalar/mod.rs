@@ -1,5 +1,6 @@
 //! Scalar functions that DataFusion lacks or does otherwise (manual, chapter 9). One function, one entry in one of the lists.
 
+pub mod apart;
 pub mod arrays;
 mod buckets;
 pub mod bytes;
@@ -10,7 +11,7 @@ mod growing;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;
-mod math;
+pub mod math;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
@@ -41,6 +42,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         to_char::functions(),
         strings::functions(),
         growing::functions(),
+        apart::functions(),
         arrays::functions(),
         buckets::functions(),
         bytes::functions(),

@@ -6,6 +6,7 @@
 //! only where a rule says so. What other rules want to see as it was written comes last: [`array_of::Constructors`]. The helpers that build expressions are in `build`; rules for whole queries in `queries`.
 
 mod aggregates;
+mod apart;
 mod array_of;
 mod build;
 mod casts;
@@ -147,6 +148,7 @@ impl VisitorMut for Rewriter<'_> {
         grouping::by_primary_key(query, &self.context.scope);
         grouping::ordered_by_position(query);
         recursion::typed(query);
+        apart::told_apart(query);
         match queries::fetch_first(query).and_then(|()| queries::limit_literals(query)).and_then(|()| queries::no_locks(query)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),

@@ -5,14 +5,19 @@
 //!
 //! `VALUES ('a'::varchar(3)), ('b')`: a cast notes its type in the metadata of its field where the Arrow type does not tell it, and
 //! DataFusion wants the rows of a column to have the same metadata. Where they have not, those casts are put into [`UNTOLD`].
+//!
+//! `VALUES ('2020-01-01'::date), ('2020-01-02')`: a literal of no type is of the one that others of its column are cast to.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, visit_expressions};
+use sqlparser::ast::{
+    CastKind, DataType, ExactNumberInfo, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Value,
+    visit_expressions,
+};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use super::build::{call, take};
+use super::build::{bare, call, take};
 use crate::data::PgType;
 use crate::func::type_of::UNTOLD;
 use crate::func::types::pg_type;
@@ -44,10 +49,32 @@ fn rewrite(body: &mut SetExpr) {
 /// Makes the rows of each column note the same types.
 fn alike(rows: &mut [Parens<Vec<Expr>>]) {
     for i in 0..rows.first().map_or(0, |row| row.content.len()) {
+        cast_alike(rows, i);
         if rows.windows(2).any(|two| noted(&two[0].content[i]) != noted(&two[1].content[i])) {
             for value in rows.iter_mut().map(|row| &mut row.content[i]).filter(|value| noted(value).is_some()) {
                 *value = call(UNTOLD, vec![take(value)]);
             }
+        }
+    }
+}
+
+/// Casts the strings of a column as others of it are cast, to text excepted: nothing is to be cut to a length.
+fn cast_alike(rows: &mut [Parens<Vec<Expr>>], column: usize) {
+    let types = rows.iter().filter_map(|row| match bare(&row.content[column]) {
+        Expr::Cast { data_type, .. } => match pg_type(data_type) {
+            Ok(PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Char | PgType::Name) => None,
+            Ok(PgType::Numeric(_)) => Some(DataType::Numeric(ExactNumberInfo::None)),
+            _ => Some(data_type.clone()),
+        },
+        _ => None,
+    });
+    let mut types: Vec<DataType> = types.collect();
+    types.dedup();
+    let [data_type] = types.as_slice() else { return };
+    for value in rows.iter_mut().map(|row| &mut row.content[column]) {
+        if matches!(bare(value), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_))) {
+            let (expr, data_type) = (Box::new(take(value)), data_type.clone());
+            *value = Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None };
         }
     }
 }
