@@ -84,7 +84,8 @@ pub fn save_node(store: &Arc<dyn Store>, node: &Node, position: Position, now_us
     store.write_atomic(&file(position, node), &bytes)
 }
 
-/// Loads one node's state from the checkpoint at `position`, which names the files of rows that do not stand in it. Errors: XX001 for anything that does not fit; the node must then be made anew.
+/// Loads one node's state from the checkpoint at `position`, which names the files of rows that do not stand in it. Errors: XX001 for
+/// anything that does not fit; the node must then be made anew.
 pub fn load_node(store: &Arc<dyn Store>, node: &Node, position: Position) -> Result<()> {
     let name = file(position, node);
     let damaged = |what: &str| Error::new(code::DATA_CORRUPTED, format!("{name}: {what}"));

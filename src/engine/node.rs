@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::progress::Gauge;
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
-use crate::data::{Delta, OpenRowFile, Position, RowFile};
+use crate::data::{Delta, OpenRowFile, Position, RowBatches, RowFile};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
 use crate::limits;
@@ -100,6 +100,8 @@ pub struct Node {
     born: AtomicU64,
     flow: Mutex<Flow>,
     output: Arc<RwLock<Output>>,
+    /// True if rows of its output can stand in a file.
+    movable: bool,
     /// Held by who moves rows to a file.
     moving: Mutex<()>,
     /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
@@ -134,6 +136,7 @@ impl Node {
         bounds: Bounds,
     ) -> Self {
         let output = Output::new(flow.schema(), key, append_only);
+        let movable = output.only_grows() && RowsOfView::can_have(&output.schema());
         Node {
             relation,
             inputs,
@@ -142,6 +145,7 @@ impl Node {
             born: AtomicU64::new(0),
             flow: Mutex::new(flow),
             output: Arc::new(RwLock::new(output)),
+            movable,
             moving: Mutex::default(),
             retired: AtomicBool::new(false),
             ordered: false,
@@ -332,8 +336,7 @@ impl Node {
             (Source::Log(id), _) => read_log(log, *id, range, &input.columns)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
             (Source::Node(_), Changes::Deltas(deltas)) => between(deltas, &range),
             (Source::Node(_), Changes::Rows(snapshot, columns)) => {
-                let batches = snapshot.batches_between(Some(columns), Some(range.clone()));
-                Ok(batches.map(|batch| between(&[Delta::insert(batch?)], &range)).collect::<Result<Vec<_>>>()?.concat())
+                within(snapshot.batches_between(Some(columns), Some(range.clone())), &range)
             }
         }
     }
@@ -374,8 +377,7 @@ impl Node {
 
     /// Bytes of its rows in memory that may as well stand in a file.
     fn movable_bytes(&self) -> usize {
-        let output = self.output.read();
-        if RowsOfView::can_have(&output.schema()) { output.movable_bytes() } else { 0 }
+        if self.movable { self.output.read().movable_bytes() } else { 0 }
     }
 
     /// True if it holds more bytes of such rows than it may.
@@ -469,6 +471,11 @@ pub(super) fn between(deltas: &[Delta], range: &Range<Position>) -> Result<Vec<D
         }
     }
     Ok(inside)
+}
+
+/// The same of batches on their way.
+pub(super) fn within(batches: RowBatches, range: &Range<Position>) -> Result<Vec<Delta>> {
+    Ok(batches.map(|batch| between(&[Delta::insert(batch?)], range)).collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// Removes files that none of the nodes has: those of a server that ended in between.

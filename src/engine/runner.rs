@@ -567,22 +567,18 @@ impl Shared {
         };
         let mut changes = Vec::with_capacity(entry.node.inputs.len());
         for input in &entry.node.inputs {
-            let mut deltas = Vec::new();
-            match (&input.source, &started) {
-                (Source::Log(_), _) => {}
+            changes.push(match (&input.source, &started) {
+                (Source::Log(_), _) => Changes::Deltas(Vec::new()),
                 (Source::Node(below), Some(snapshots)) => {
-                    let snapshot = snapshots.get(below).ok_or_else(lost)?.clone();
-                    changes.push(Changes::Rows(snapshot, input.columns.clone()));
-                    continue;
+                    Changes::Rows(snapshots.get(below).ok_or_else(lost)?.clone(), input.columns.clone())
                 }
                 (Source::Node(below), None) => {
                     let kept = &self.nodes.get(below).ok_or_else(lost)?.kept;
-                    for delta in kept.iter().filter(|k| k.end > entry.position && k.end <= target).filter_map(|k| k.delta.as_ref()) {
-                        deltas.push(delta.with_batch(delta.batch.project(&input.columns)?));
-                    }
+                    let due = kept.iter().filter(|k| k.end > entry.position && k.end <= target).filter_map(|k| k.delta.as_ref());
+                    let project = |delta: &Delta| Ok(delta.with_batch(delta.batch.project(&input.columns)?));
+                    Changes::Deltas(due.map(project).collect::<Result<_>>()?)
                 }
-            }
-            changes.push(Changes::Deltas(deltas));
+            });
         }
         Ok(changes)
     }

@@ -1,13 +1,13 @@
 //! The materialised result of a view: what readers scan and probe.
 //!
 //! Rows stand in a [`RowStore`], so that a [`Snapshot`] is a clone of `Arc`s. Of a result that only grows, and has no key, the older rows may
-//! stand in files instead ([`Output::move_to`]): the engine writes them, when there are many, and a checkpoint only names them. Where it has a key, rows are also found by other columns or by
-//! what is computed of them, once they have been asked for so ([`Output::index_by`]): such an index is kept up from then on, and is in no
-//! checkpoint. One whose keys cannot be computed any more is forgotten; whoever asks for it next is told why.
+//! stand in files instead ([`Output::move_to`]): the engine writes them, when there are many, and a checkpoint only names them. Where it has a
+//! key, rows are also found by other columns or by what is computed of them, once they have been asked for so ([`Output::index_by`]): such an
+//! index is kept up from then on, and is in no checkpoint. One whose keys cannot be computed any more is forgotten; whoever asks for it next
+//! is told why.
 //!
-//! Three ways, picked when it is built: append-only
-//! without a key keeps no index at all; with a key, the index has the key only, and the retraction and insertion of a key is an
-//! update in place of its entry; else the index has whole rows, and equal rows are one row with a count.
+//! Three ways, picked when it is built: append-only without a key keeps no index at all; with a key, the index has the key only, and the
+//! retraction and insertion of a key is an update in place of its entry; else the index has whole rows, and equal rows are one row with a count.
 //!
 //! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key it needs no
 //! comparison of whole rows as long as each key comes at most once with each sign, as from an aggregate; otherwise it consolidates.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Result, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use super::sink::Sink;
+use super::sink::{Sink, shell};
 use super::source::plain;
 use crate::cli::copy::End;
 
@@ -39,7 +39,7 @@ impl Input {
             End::Standard => Input::Standard,
             End::File(path) => file(Path::new(path)).map_err(|e| format!("{path}: {}", plain(&e)))?,
             End::Program(command) => {
-                let started = Command::new("sh").arg("-c").arg(command).envs(environment).stdout(Stdio::piped()).spawn();
+                let started = shell(command, environment).stdout(Stdio::piped()).spawn();
                 let child = started.map_err(|e| format!("could not execute command \"{command}\": {}", plain(&e)))?;
                 Input::Program(Program { command: command.clone(), child })
             }

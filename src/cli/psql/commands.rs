@@ -14,7 +14,7 @@ use super::listings::{Listing, Lookup};
 use super::options::{Format, Options};
 use super::runner::{Reading, Runner};
 use super::scan::Line;
-use super::sink::Sink;
+use super::sink::{Sink, shell};
 use super::source::{Source, plain};
 use super::variables::boolean;
 use super::words::{Mode, skip, whole_line, word, words, words_in};
@@ -438,7 +438,7 @@ impl<O: Write, C: Write> Runner<O, C> {
             return Err("\\!: everfold run starts no shell for somebody to type into".into());
         }
         self.out.flush().map_err(|e| e.to_string())?;
-        let status = std::process::Command::new("sh").arg("-c").arg(command).envs(&self.environment).status();
+        let status = shell(command, &self.environment).status();
         let status = status.map_err(|_| "\\!: failed".to_string())?;
         self.variables.tell("SHELL_ERROR", if status.success() { "false" } else { "true" });
         self.variables.tell("SHELL_EXIT_CODE", status.code().unwrap_or(-1).to_string());

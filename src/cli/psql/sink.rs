@@ -21,12 +21,19 @@ impl Sink {
         let opened = match target.strip_prefix('|') {
             None => File::create(target).map(Sink::File),
             Some(command) => {
-                let program = Command::new("sh").arg("-c").arg(command).envs(environment).stdin(Stdio::piped()).spawn();
+                let program = shell(command, environment).stdin(Stdio::piped()).spawn();
                 program.map(|child| Sink::Program(Program(child)))
             }
         };
         opened.map_err(|e| format!("{target}: {}", plain(&e)))
     }
+}
+
+/// A command of the system, with what the script has set for it.
+pub(super) fn shell(command: &str, environment: &HashMap<String, String>) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).envs(environment);
+    shell
 }
 
 impl Write for Sink {

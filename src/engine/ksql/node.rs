@@ -8,7 +8,7 @@ use crate::catalog::{Catalog, Relation, RelationId};
 use crate::data::{Delta, OFFSET, POSITION, PgType, Position, TIME};
 use crate::engine::database::Engine;
 use crate::engine::ddl::{base_logs, logged_schema};
-use crate::engine::node::{Input, Node, Source, between, read_log};
+use crate::engine::node::{Input, Node, Source, read_log, within};
 use crate::error::{Error, Result};
 use crate::fold::Flow;
 use crate::fold::ksql::{Pipeline, Program};
@@ -84,10 +84,7 @@ pub fn rows_between(
     let end = input.until.map_or(range.end, |until| range.end.min(until));
     let range = range.start..end.max(range.start);
     match readable {
-        Some(Readable::Rows(rows)) if input.node => {
-            let parts = rows.batches_between(&columns, range.clone()).map(|batch| between(&[Delta::insert(batch?)], &range));
-            Ok(parts.collect::<Result<Vec<_>>>()?.concat())
-        }
+        Some(Readable::Rows(rows)) if input.node => within(rows.batches_between(&columns, range.clone()), &range),
         _ => read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),
     }
 }

@@ -2,7 +2,9 @@
 //! name. So casts that would be taken for another column are told apart by a function that gives what it is given, which goes once the query
 //! is planned.
 
-use sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Value};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Value, visit_expressions};
 
 use super::build::{arguments, call, each_expression, literal, take};
 use super::queries::label;
@@ -11,6 +13,11 @@ use crate::func::APART;
 /// Tells apart what a grouping query computes alike but for casts.
 pub fn told_apart(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
+    // Most queries have no casts, and are not to pay for those that have.
+    let is_cast = |e: &Expr| if matches!(e, Expr::Cast { .. }) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    if visit_expressions(&*select, is_cast).is_continue() {
+        return;
+    }
     let computed = computed(select);
     let alike = |(text, bare): &&(String, String)| text != bare && computed.iter().any(|(other, also)| also == bare && other != text);
     let mut casts: Vec<&str> = computed.iter().filter(alike).map(|(text, _)| text.as_str()).collect();
@@ -32,7 +39,7 @@ pub fn told_apart(query: &mut Query) {
         let Some(at) = casts.iter().position(|cast| *cast == text) else { return };
         let marked = |e: &mut Expr| *e = call(APART, vec![take(e), literal(Value::Number(at.to_string(), false))]);
         match expr {
-            Expr::Function(f) => arguments(f).into_iter().filter(|arg| bare(arg) != arg.to_string()).for_each(marked),
+            Expr::Function(f) => arguments(f).into_iter().filter(|arg| without_casts(arg) != arg.to_string()).for_each(marked),
             other => marked(other),
         }
     };
@@ -44,10 +51,10 @@ pub fn told_apart(query: &mut Query) {
 
 /// What a query groups by and the calls it makes: as they are written, and without casts.
 fn computed(select: &mut Select) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = keys(select).iter().map(|key| (key.to_string(), bare(key))).collect();
+    let mut found: Vec<(String, String)> = keys(select).iter().map(|key| (key.to_string(), without_casts(key))).collect();
     each_expression(select, |expr, queries| {
         if queries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none()) {
-            found.push((expr.to_string(), bare(expr)));
+            found.push((expr.to_string(), without_casts(expr)));
         }
     });
     found
@@ -78,7 +85,7 @@ fn expression(item: &SelectItem) -> Option<&Expr> {
 }
 
 /// The expression's text without its casts.
-fn bare(expr: &Expr) -> String {
+fn without_casts(expr: &Expr) -> String {
     let mut expr = expr.clone();
     each_expression(&mut expr, |e, _| {
         if let Expr::Cast { expr: inner, .. } = e {
