@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::RelationId;
 use crate::data::Position;
 use crate::func::ksql::Type;
 
@@ -79,9 +80,22 @@ pub struct Writer {
     /// True if it reads the topic of another relation, as this one declares it, and is no query of a user's.
     #[serde(default)]
     pub topic: bool,
+    /// What it does not see of its relations.
+    #[serde(default, skip_serializing_if = "Widths::is_empty")]
+    pub widths: Widths,
 }
 
+/// Of relations that have got columns since a query was made: how many each had then, which are those that the query sees.
+pub type Widths = BTreeMap<RelationId, usize>;
+
 impl Writer {
+    /// Has it, and what it was before, see no more of a relation than these many columns, unless it sees fewer already.
+    pub fn keep_width(&mut self, of: RelationId, columns: usize) {
+        for widths in std::iter::once(&mut self.widths).chain(self.earlier.iter_mut().map(|e| &mut e.widths)) {
+            widths.entry(of).or_insert(columns);
+        }
+    }
+
     /// True if it has ended for good; what it gave stays.
     pub fn is_terminated(&self) -> bool {
         self.until.is_some() && !self.paused
@@ -95,6 +109,8 @@ pub struct Earlier {
     pub sql: String,
     /// Where it was replaced.
     pub until: Position,
+    #[serde(default, skip_serializing_if = "Widths::is_empty")]
+    pub widths: Widths,
 }
 
 /// The name that PostgreSQL's dialect has for a name folded by ksqlDB's: one without lower-case letters in lower case, so that both

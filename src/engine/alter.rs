@@ -31,6 +31,7 @@ use crate::catalog::{
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
+use crate::plan::names::Names;
 use crate::sql::fold_name;
 use crate::sql::statement::{Alteration, NewRule, SequenceOptions, What};
 
@@ -493,12 +494,7 @@ impl Session {
             let depends_on = before.depends_on.iter().map(|d| if *d == old.id { id } else { *d }).collect();
             let after = Arc::new(Relation { depends_on, ..before.as_ref().clone() });
             self.stage(Change::Alter(after.as_ref().clone()), vec![])?;
-            let planned = self.plan_with(self.names_kept(), parsed_query(&after.sql)?.as_ref(), &[]).await;
-            let same = planned.is_ok_and(|p| {
-                p.columns.len() == after.columns.len()
-                    && p.columns.iter().zip(&after.columns).all(|(a, b)| a.ty.base() == b.ty.base() || b.ty == PgType::Text)
-            });
-            if !same {
+            if !self.gives_its_columns(self.names_kept(), &after).await? {
                 return Err(depended_on(old, what, &before).hint("Drop that first, and make it again."));
             }
             if after.kind == RelationKind::MaterializedView {
@@ -507,6 +503,15 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// True if a view's query, read by these names, still gives the columns that the view has.
+    pub(super) async fn gives_its_columns(&self, names: Names, view: &Relation) -> Result<bool> {
+        let planned = self.plan_with(names, parsed_query(&view.sql)?.as_ref(), &[]).await;
+        Ok(planned.is_ok_and(|p| {
+            p.columns.len() == view.columns.len()
+                && p.columns.iter().zip(&view.columns).all(|(a, b)| a.ty.base() == b.ty.base() || b.ty == PgType::Text)
+        }))
     }
 }
 

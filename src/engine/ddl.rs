@@ -19,7 +19,7 @@ use super::dml::parsed_query;
 use super::ksql;
 use super::node::{Bounds, Input, Node, Source};
 use super::query::Planned;
-use super::recovery::{catalog_event, catalog_events};
+use super::recovery::catalog_events;
 use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
@@ -151,7 +151,7 @@ pub(super) fn table_flow(relation: &Relation) -> Result<(Flow, Vec<usize>)> {
 pub(super) fn table_node(relation: &Arc<Relation>) -> Result<Arc<Node>> {
     let (flow, key) = table_flow(relation)?;
     let all: Vec<usize> = (0..logged_schema(relation).fields().len()).collect();
-    let input = Input::new(Source::Log(relation.id), all);
+    let input = Input::new(Source::Log(relation.id), all, &logged_schema(relation))?;
     Ok(Arc::new(Node::new(relation.clone(), vec![input], vec![relation.id], flow, Some(key), false, Bounds::default())))
 }
 
@@ -174,12 +174,13 @@ fn view_node(
     let tells_time = dataflow.inputs.iter().any(|input| by_clock(input.relation.id));
     let inputs = dataflow.inputs.iter().map(|input| {
         let source = if input.relation.has_node() { Source::Node(input.relation.id) } else { Source::Log(input.relation.id) };
-        Input::new(source, input.columns.clone())
+        Input::new(source, input.columns.clone(), &input.schema)
     });
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let mut logs = base_logs(catalog, &relation);
     logs.extend(tells_time.then_some(CLOCK_LOG));
     let Dataflow { flow, key, append_only, .. } = dataflow;
-    Ok(Arc::new(Node::new(relation, inputs.collect(), logs, flow, key, append_only, engine.view_bounds)))
+    Ok(Arc::new(Node::new(relation, inputs, logs, flow, key, append_only, engine.view_bounds)))
 }
 
 impl Engine {
@@ -207,11 +208,11 @@ impl Engine {
         lower(&state, &planned.plan, &wanted, options)
     }
 
-    /// Appends a change of the catalog and makes it current, after `prepare`: what it names must be there when it can be found. The
+    /// Appends changes of the catalog and makes them current, after `prepare`: what they name must be there when it can be found. The
     /// caller holds the DDL lock.
-    pub(super) async fn change(&self, change: Change, prepare: impl FnOnce() -> Result<()>) -> Result<()> {
-        let next = self.catalog().apply(&change)?;
-        let batches = vec![(CATALOG_LOG, catalog_event(&change)?)];
+    pub(super) async fn change(&self, changes: &[Change], prepare: impl FnOnce() -> Result<()>) -> Result<()> {
+        let next = changes.iter().try_fold(self.catalog().as_ref().clone(), |catalog, change| catalog.apply(change))?;
+        let batches = vec![(CATALOG_LOG, catalog_events(changes)?)];
         self.log.append(Append { batches, sync: true }).await?;
         let prepared = prepare();
         self.catalog.store(Arc::new(next));
@@ -458,7 +459,7 @@ impl Session {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }
         let columns = view_columns(&planned, &view.columns)?;
-        let sql = self.kept_query(&view.sql)?;
+        let sql = self.spelled_out(self.kept_query(&view.sql)?, &planned).await?;
         // What a plain view reads is read by that, with the rights of its owner.
         let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
         let depends_on = direct.into_iter().collect();

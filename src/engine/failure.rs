@@ -163,7 +163,7 @@ impl Replica {
         let mut found = Vec::new();
         for id in self.logs() {
             let schema = log.schema(*id).ok_or_else(|| Error::internal("a log is gone"))?;
-            let column = [schema.index_of(POSITION)?];
+            let column = Arc::new(schema.project(&[schema.index_of(POSITION)?])?);
             for batch in read_log(log, *id, range.clone(), &column)? {
                 found.extend(batch?.column(0).as_primitive::<Int64Type>().values().iter().map(|p| *p as Position));
             }
@@ -243,7 +243,7 @@ impl Session {
         });
         let nodes = nodes.await?;
         match skips_anew {
-            true => self.cancel.shield(engine.change(change, || engine.runner.restart(nodes))).await,
+            true => self.cancel.shield(engine.change(&[change], || engine.runner.restart(nodes))).await,
             false => engine.runner.restart(nodes),
         }
     }

@@ -68,6 +68,7 @@ pub mod session;
 mod set;
 pub mod settings;
 pub mod signal;
+mod stars;
 pub mod table_locks;
 pub mod temporary;
 pub mod time;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::progress::Gauge;
@@ -26,19 +26,23 @@ pub enum Source {
     Node(RelationId),
 }
 
-/// One input of a node: which rows, and which of their columns (indices into the stored schema).
+/// One input of a node: which rows, and which of their columns.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub source: Source,
+    /// Indices of the columns in the source's schema as it was when the node was made: a node's is as long as its readers are there.
     pub columns: Vec<usize>,
+    /// The columns' fields, by whose names a log is read: it may have got further columns since.
+    pub schema: SchemaRef,
     /// Only events before this position are read.
     pub until: Option<Position>,
 }
 
 impl Input {
-    /// All rows of a source.
-    pub fn new(source: Source, columns: Vec<usize>) -> Self {
-        Input { source, columns, until: None }
+    /// All rows of a source of the schema `of`. Errors: XX000 for a column that it has not.
+    pub fn new(source: Source, columns: Vec<usize>, of: &Schema) -> Result<Self> {
+        let schema = Arc::new(of.project(&columns)?);
+        Ok(Input { source, columns, schema, until: None })
     }
 }
 
@@ -288,11 +292,11 @@ impl Node {
         }
         self.read_clock(log, &range, &mut pending)?;
         // What only grows, events and the rows that a view starts with, is folded in slices; a change is folded whole.
-        let mut grown: Vec<(usize, Batches<'_>)> = Vec::new();
+        let mut grown: Vec<(usize, RowBatches)> = Vec::new();
         for (i, (input, deltas)) in self.inputs.iter().zip(changes).enumerate() {
             match input.source {
                 Source::Log(CLOCK_LOG) => {}
-                Source::Log(id) => grown.push((i, read_log(log, id, range.clone(), &input.columns)?)),
+                Source::Log(id) => grown.push((i, read_log(log, id, range.clone(), &input.schema)?)),
                 Source::Node(_) => match deltas {
                     Changes::Rows(snapshot, columns) => grown.push((i, snapshot.batches(Some(&columns)))),
                     Changes::Deltas(deltas) if deltas.iter().all(|d| d.weights.is_none()) => {
@@ -333,7 +337,7 @@ impl Node {
         let end = input.until.map_or(part.end, |until| part.end.min(until)).max(part.start);
         let range = part.start..end;
         match (&input.source, changes) {
-            (Source::Log(id), _) => read_log(log, *id, range, &input.columns)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
+            (Source::Log(id), _) => read_log(log, *id, range, &input.schema)?.map(|batch| Ok(Delta::insert(batch?))).collect(),
             (Source::Node(_), Changes::Deltas(deltas)) => between(deltas, &range),
             (Source::Node(_), Changes::Rows(snapshot, columns)) => {
                 within(snapshot.batches_between(Some(columns), Some(range.clone())), &range)
@@ -347,7 +351,7 @@ impl Node {
         for (i, input) in self.inputs.iter().enumerate().filter(|(_, input)| input.source == Source::Log(CLOCK_LOG)) {
             let end = if range.start == 0 { range.end.max(self.born()) } else { range.end };
             let mut last = None;
-            for batch in read_log(log, CLOCK_LOG, range.start..end, &input.columns)? {
+            for batch in read_log(log, CLOCK_LOG, range.start..end, &input.schema)? {
                 last = Some(batch?).filter(|b| b.num_rows() > 0).or(last);
             }
             pending[i].extend(last.map(Delta::insert));
@@ -485,16 +489,7 @@ pub(super) fn remove_orphans(store: &dyn Store, nodes: &[Arc<Node>]) -> Result<(
     store.list(DIRECTORY)?.iter().filter(|name| !known.contains(*name)).try_for_each(|name| store.remove(name))
 }
 
-/// Batches on their way from a log.
-pub(super) type Batches<'a> = Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>;
-
-/// The events of a log in a range of positions, projected: from segments, then from the tail.
-pub(super) fn read_log<'a>(log: &Log, id: LogId, range: std::ops::Range<Position>, columns: &'a [usize]) -> Result<Batches<'a>> {
-    let slice = log.read(id, range.clone())?;
-    let mut parts: Vec<Batches<'a>> = Vec::with_capacity(slice.segments.len() + 1);
-    for part in slice.segments {
-        parts.push(Box::new(part.segment.read(Some(columns), range.clone())?));
-    }
-    parts.push(Box::new(slice.tail.into_iter().map(|batch| Ok(batch.project(columns)?))));
-    Ok(Box::new(parts.into_iter().flatten()))
+/// The events of a log in a range of positions, those columns of them.
+pub(super) fn read_log(log: &Log, id: LogId, range: Range<Position>, wanted: &SchemaRef) -> Result<RowBatches> {
+    log.read(id, range)?.batches(wanted)
 }

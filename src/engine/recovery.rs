@@ -44,12 +44,9 @@ pub fn catalog(log: &Log) -> Result<Catalog> {
         }
         Ok(())
     };
-    for part in &slice.segments {
-        for batch in part.segment.read(Some(&[0]), 0..log.head())? {
-            fold(&batch?)?;
-        }
+    for batch in slice.batches(&catalog_schema())? {
+        fold(&batch?)?;
     }
-    slice.tail.iter().try_for_each(&mut fold)?;
     Ok(catalog)
 }
 

@@ -21,9 +21,10 @@ use crate::log::{Append, Log};
 
 /// Makes the log of ticks known; answers the time of the last one, in microseconds.
 pub fn last_tick(log: &Log) -> Result<i64> {
-    log.register(CLOCK_LOG, clock().event_schema(), &[])?;
+    let schema = clock().event_schema();
+    log.register(CLOCK_LOG, schema.clone(), &[])?;
     let mut last = i64::MIN;
-    for batch in read_log(log, CLOCK_LOG, 0..log.head(), &[0])? {
+    for batch in read_log(log, CLOCK_LOG, 0..log.head(), &schema)? {
         last = last.max(arrow::compute::max(batch?.column(0).as_primitive::<TimestampMicrosecondType>()).unwrap_or(last));
     }
     Ok(last)

@@ -1,5 +1,6 @@
 //! Events on their way into the log: checked against its schema, then stamped with position, offset and time.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
@@ -23,6 +24,11 @@ pub(super) struct Definition {
     pub schema: SchemaRef,
     /// Indices of the user's columns that get bloom filters in segments.
     pub bloom: Vec<usize>,
+}
+
+fn are_alike<F: Borrow<FieldRef>>(own: &[F], others: &[F]) -> bool {
+    let alike = |(a, b): (&FieldRef, &FieldRef)| (a.name(), a.data_type(), a.is_nullable()) == (b.name(), b.data_type(), b.is_nullable());
+    own.len() == others.len() && own.iter().map(F::borrow).zip(others.iter().map(F::borrow)).all(alike)
 }
 
 fn time_field() -> Field {
@@ -60,10 +66,23 @@ impl Definition {
     /// True if the log has the same columns. What the metadata of a field tells beyond its Arrow type is not the log's matter, and an
     /// older version may have told less.
     pub fn is_alike(&self, other: &Definition) -> bool {
-        let alike =
-            |(a, b): (&FieldRef, &FieldRef)| (a.name(), a.data_type(), a.is_nullable()) == (b.name(), b.data_type(), b.is_nullable());
-        let (own, others) = (self.schema.fields(), other.schema.fields());
-        own.len() == others.len() && own.iter().zip(others).all(alike)
+        are_alike(self.schema.fields(), other.schema.fields())
+    }
+
+    /// Errors: 42P07 if the other one has other columns.
+    pub fn must_be_alike(&self, other: &Definition) -> Result<()> {
+        if self.is_alike(other) {
+            return Ok(());
+        }
+        Err(Error::new(code::DUPLICATE_TABLE, format!("log {} exists already with other columns", self.id)))
+    }
+
+    /// True if it is the other one with further columns, which can be null.
+    pub fn widens(&self, narrow: &Definition) -> bool {
+        let (kept, further): (Vec<_>, Vec<_>) = self.schema.fields().iter().partition(|f| narrow.schema.index_of(f.name()).is_ok());
+        !further.is_empty()
+            && further.iter().all(|f| f.is_nullable())
+            && are_alike(&kept, &narrow.schema.fields().iter().collect::<Vec<_>>())
     }
 
     /// A log of a full schema, as the disk has it; `None` if the last columns are not the log's.

@@ -13,12 +13,16 @@
 //! - After a failed write nothing of its group remains; after a failed sync nothing is written until a restart, because nobody
 //!   knows what is on the disk (a second sync would report success for pages the kernel has dropped).
 //! - Damage is refused by name and byte offset before anything is changed.
+//!
+//! Decision: a log gets further columns without a byte of it being written anew ([`Log::register`]). Its next frame says the new schema,
+//! what was written before lacks the columns, and whoever reads names those that it wants (`projection`).
 
 mod batch;
 mod frame;
 mod ipc;
 pub mod memory;
 mod parquet_file;
+mod projection;
 mod recover;
 mod seal;
 pub mod segment;
@@ -47,7 +51,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::data::Position;
-use crate::error::{Error, Result, code};
+use crate::error::Result;
 use crate::limits;
 
 use batch::{Definition, Part};
@@ -58,7 +62,6 @@ use state::{LogState, Shared};
 use wal::Wal;
 use writer::{Request, Writer, closed};
 
-pub use parquet_file::RowReader;
 pub use segment::Segment;
 pub use staging::Staging;
 pub use state::{Observer, SegmentSlice, Slice};
@@ -164,15 +167,26 @@ impl Log {
     }
 
     /// Makes a log known. `schema`: the user's columns; `bloom`: indices of those that get bloom filters in segments. A log
-    /// that is known already stays as it is. Errors: 42P07 if its columns are other ones, and see `Definition::new`.
+    /// that is known already stays as it is, or gets the further columns of `schema`, which are null in the events before; then nobody
+    /// may be appending to it. Errors: 42P07 if its columns are other ones, and see `Definition::new`.
     pub fn register(&self, id: LogId, schema: SchemaRef, bloom: &[usize]) -> Result<()> {
-        let definition = Arc::new(Definition::new(id, &schema, bloom)?);
+        let definition = Definition::new(id, &schema, bloom)?;
         let mut state = self.shared.state.write();
-        let log = state.logs.entry(id).or_insert_with(|| LogState::new(definition.clone()));
-        if !log.definition.is_alike(&definition) {
-            return Err(Error::new(code::DUPLICATE_TABLE, format!("log {id} exists already with other columns")));
+        match state.logs.get_mut(&id) {
+            None => drop(state.logs.insert(id, LogState::new(Arc::new(definition)))),
+            Some(log) if definition.widens(&log.definition) => log.widen(Arc::new(definition))?,
+            Some(log) => log.definition.must_be_alike(&definition)?,
         }
         Ok(())
+    }
+
+    /// Errors: those that [`Log::register`] would meet now.
+    pub fn check(&self, id: LogId, schema: &SchemaRef, bloom: &[usize]) -> Result<()> {
+        let definition = Definition::new(id, schema, bloom)?;
+        match self.shared.state.read().logs.get(&id) {
+            Some(log) if !definition.widens(&log.definition) => log.definition.must_be_alike(&definition),
+            _ => Ok(()),
+        }
     }
 
     /// The full schema of a log: user columns, then `_position`, `_offset`, `_time`.

@@ -4,7 +4,7 @@
 //! the chain; scan the WAL files in order; apply their frames, skipping events that are in segments already. Only when all of
 //! it is sound does [`Recovered::tidy`] change the directory: temporary files, segments of dropped logs, the torn tail.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,6 +12,7 @@ use arrow::array::RecordBatch;
 use super::batch::{Definition, Part, Run, offsets, positions};
 use super::frame::{Frame, Kind, Scan, corrupt, scan, u32_at, u64_at};
 use super::ipc::{FULL, Section, TIMED, schema_from_bytes};
+use super::projection::Projection;
 use super::segment::{self, Segment, damaged};
 use super::state::{LogState, Pin, State};
 use super::store::{Store, TEMPORARY, parent};
@@ -32,8 +33,8 @@ pub(super) struct Recovered {
     pub closed: Vec<(Unit, String)>,
     /// The last WAL file; `None` in an empty directory.
     pub last: Option<Scan>,
-    /// Logs whose schema stands in the last file.
-    pub in_file: HashSet<LogId>,
+    /// Logs whose schema stands in the last file, as that says it.
+    pub in_file: HashMap<LogId, Arc<Definition>>,
     dropped: Vec<Arc<Segment>>,
     temporary: Vec<String>,
     staged: HashMap<u64, Staged>,
@@ -93,9 +94,10 @@ pub(super) fn recover(store: &Arc<dyn Store>) -> Result<Recovered> {
         found.temporary.extend(store.list(dir)?.into_iter().filter(|n| n.ends_with(TEMPORARY)));
     }
     for (id, segments) in open_segments(store)? {
-        let first = &segments[0];
+        // Earlier segments may lack columns that the last one has.
+        let Some(last) = segments.last() else { continue };
         let definition =
-            Definition::of_full(id, &first.file.schema, &[]).ok_or_else(|| damaged(&first.file.name, "It lacks the log's columns."))?;
+            Definition::of_full(id, &last.file.schema, &[]).ok_or_else(|| damaged(&last.file.name, "It lacks the log's columns."))?;
         let mut log = LogState::new(Arc::new(definition));
         segments.into_iter().for_each(|s| log.add_segment(s));
         found.state.logs.insert(id, log);
@@ -163,13 +165,16 @@ impl Recovered {
         let length = number(at - 4)?;
         let schema = schema_from_bytes(payload.get(at..at + length)?)?;
         let definition = Arc::new(Definition::of_full(id, &schema, &bloom)?);
-        self.in_file.insert(id);
+        self.in_file.insert(id, definition.clone());
         let log = self.state.logs.entry(id).or_insert_with(|| LogState::new(definition.clone()));
-        if !log.definition.is_alike(&definition) {
-            return None;
+        match () {
+            // Batches before this file have the older schema object; both are equal, and the WAL's knows the bloom filters.
+            () if log.definition.is_alike(&definition) => log.definition = definition,
+            () if definition.widens(&log.definition) => log.widen(definition).ok()?,
+            // A segment has been written since the log got further columns.
+            () if log.definition.widens(&definition) => {}
+            () => return None,
         }
-        // Batches before this file have the older schema object; both are equal, and the WAL's knows the bloom filters.
-        log.definition = definition;
         Some(())
     }
 
@@ -177,29 +182,30 @@ impl Recovered {
         while !payload.is_empty() {
             let section = Section::take(&mut payload).filter(|s| s.flags == FULL);
             let section = section.ok_or_else(|| scan.corrupt(frame, "It does not hold batches."))?;
-            let log = self.state.logs.get(&section.log).ok_or_else(|| scan.corrupt(frame, "It has events of an unknown log."))?;
-            let batch = section.decode(log.definition.schema.clone())?;
-            self.add(scan, frame, section.log, batch);
+            let definition = self.in_file.get(&section.log).ok_or_else(|| scan.corrupt(frame, "It has events of an unknown log."))?;
+            let batch = section.decode(definition.schema.clone())?;
+            self.add(scan, frame, section.log, batch)?;
         }
         Ok(())
     }
 
     /// Adds what is not sealed yet of a batch.
-    fn add(&mut self, scan: &Scan, frame: &Frame, id: LogId, batch: RecordBatch) {
-        let Some(log) = self.state.logs.get_mut(&id) else { return };
+    fn add(&mut self, scan: &Scan, frame: &Frame, id: LogId, batch: RecordBatch) -> Result<()> {
+        let Some(log) = self.state.logs.get_mut(&id) else { return Ok(()) };
         let sealed = log.sealed_end();
         let from = positions(&batch).values().partition_point(|&p| (p as Position) < sealed);
         let batch = batch.slice(from, batch.num_rows() - from);
         if batch.num_rows() == 0 {
-            return;
+            return Ok(());
         }
         let offset = offsets(&batch).value(0) as u64;
         if offset != log.count {
             let what = format!("Log {id} goes on with offset {offset}, but has {} events.", log.count);
             self.broken.entry(id).or_insert_with(|| scan.corrupt(frame, what));
         }
-        log.push(batch);
+        log.push(Projection::new(&log.definition.schema, batch.schema_ref()).apply(&batch)?);
         log.count = log.count.max(offset);
+        Ok(())
     }
 
     fn apply_stage(&mut self, scan: &Scan, frame: &Frame, payload: &[u8]) -> Result<()> {
@@ -207,10 +213,10 @@ impl Recovered {
         let mut rest = payload.get(8..).ok_or_else(bad)?;
         let transaction = u64_at(payload, 0);
         let section = Section::take(&mut rest).ok_or_else(bad)?;
-        let log = self.state.logs.get(&section.log).ok_or_else(bad)?;
+        let definition = self.in_file.get(&section.log).ok_or_else(bad)?;
         let timed = section.flags & TIMED != 0;
-        let batch = section.decode(log.definition.staged(timed))?;
-        let part = Part::new(log.definition.clone(), &batch)?;
+        let batch = section.decode(definition.staged(timed))?;
+        let part = Part::new(definition.clone(), &batch)?;
         self.next_transaction = self.next_transaction.max(transaction + 1);
         let staged = self.staged.entry(transaction).or_insert_with(|| Staged { file: scan.header.number, parts: Vec::new() });
         staged.parts.push(part);
@@ -246,7 +252,7 @@ impl Recovered {
             let batch = Run { parts: vec![(position, part)], rows }.stamp(*offset, header.time_us)?;
             *offset += rows as u64;
             position += rows as u64;
-            self.add(scan, frame, id, batch);
+            self.add(scan, frame, id, batch)?;
         }
         self.pins.insert(transaction, Pin { file: staged.file, end: Some(position) });
         Ok(())

@@ -154,10 +154,11 @@ impl Sealer {
 
     fn seal_log(&self, id: LogId, end: Position) -> Result<()> {
         let shared = &self.shared;
-        let (definition, batches, previous) = {
+        let (identity, definition, batches, previous) = {
             let state = shared.state.read();
             let Some(log) = state.logs.get(&id) else { return Ok(()) };
-            (log.definition.clone(), log.tail.range(0..end), log.segments.last().map_or([0; 32], |s| s.link()))
+            let previous = log.segments.last().map_or([0; 32], |s| s.link());
+            (log.identity.clone(), log.definition.clone(), log.tail.range(0..end), previous)
         };
         if batches.is_empty() {
             return Ok(());
@@ -165,7 +166,7 @@ impl Sealer {
         let segment = Arc::new(segment::write(&shared.store, &definition, &batches, &previous, shared.options.row_group_rows)?);
         let mut state = shared.state.write();
         match state.logs.get_mut(&id) {
-            Some(log) if Arc::ptr_eq(&log.definition, &definition) => log.add_segment(segment),
+            Some(log) if Arc::ptr_eq(&log.identity, &identity) => log.add_segment(segment),
             _ => segment.doom(), // dropped meanwhile
         }
         Ok(())

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{BloomFilterPosition, WriterProperties};
@@ -22,10 +23,11 @@ use sha2::{Digest, Sha256};
 use super::LogId;
 use super::batch::{Definition, offsets, positions};
 use super::frame::u32_at;
-use super::parquet_file::{Appending, ParquetFile, RowReader, from_io, parquet_error};
+use super::parquet_file::{Appending, ParquetFile, from_io, parquet_error};
+use super::projection::Projection;
 use super::store::{Blob, Store, TEMPORARY, parent};
 use super::{parquet_file, stored};
-use crate::data::Position;
+use crate::data::{Position, RowBatches};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -132,10 +134,17 @@ impl Segment {
     }
 
     /// The events within a range of positions, in order, in batches of at most [`READ_ROWS_MAX`](super::parquet_file::READ_ROWS_MAX) rows.
-    /// `projection`: indices into the full schema, in the order wanted; absent means all. Row groups outside the range are not touched.
-    pub fn read(&self, projection: Option<&[usize]>, range: Range<Position>) -> Result<RowReader> {
+    /// `wanted`: the columns, found by name; those that the log has got later are null. Row groups outside the range are not touched.
+    pub fn read(&self, wanted: &SchemaRef, range: Range<Position>) -> Result<RowBatches> {
         let whole = range.start <= self.first && self.end <= range.end;
-        self.file.read(projection, (!whole).then_some(range))
+        let projection = Projection::new(wanted, &self.file.schema);
+        let present = projection.present();
+        let batches = self.file.read(Some(&present), (!whole).then_some(range))?;
+        if !projection.lacks() {
+            return Ok(Box::new(batches));
+        }
+        let projection = Projection::new(wanted, &self.file.schema.project(&present)?);
+        Ok(Box::new(batches.map(move |batch| projection.apply(&batch?))))
     }
 }
 

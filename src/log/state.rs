@@ -13,17 +13,20 @@ use arrow::datatypes::SchemaRef;
 use parking_lot::{Mutex, RwLock};
 
 use super::batch::Definition;
+use super::projection::Projection;
 use super::segment::Segment;
 use super::staging::Payloads;
 use super::tail::Tail;
 use super::{LogId, Options};
 use crate::clock::Clock;
-use crate::data::Position;
+use crate::data::{Position, RowBatches};
 use crate::error::{Error, Result, code};
 use crate::log::store::Store;
 
 /// One log.
 pub(super) struct LogState {
+    /// Tells it from a later log of its number.
+    pub identity: Arc<()>,
     pub definition: Arc<Definition>,
     pub segments: Vec<Arc<Segment>>,
     pub tail: Tail,
@@ -35,7 +38,14 @@ pub(super) struct LogState {
 
 impl LogState {
     pub fn new(definition: Arc<Definition>) -> LogState {
-        LogState { definition, segments: Vec::new(), tail: Tail::default(), count: 0, end: 0 }
+        LogState { identity: Arc::default(), definition, segments: Vec::new(), tail: Tail::default(), count: 0, end: 0 }
+    }
+
+    /// Gives it further columns, which are null in the events that it has.
+    pub fn widen(&mut self, definition: Arc<Definition>) -> Result<()> {
+        self.tail.widen(&definition.schema)?;
+        self.definition = definition;
+        Ok(())
     }
 
     /// Position after the last sealed event.
@@ -70,6 +80,25 @@ pub struct Slice {
     pub tail: Vec<RecordBatch>,
     /// The range read.
     pub range: Range<Position>,
+}
+
+impl Slice {
+    /// The events in order, in batches of the columns of `wanted`, found by name.
+    pub fn batches(&self, wanted: &SchemaRef) -> Result<RowBatches> {
+        let mut parts: Vec<RowBatches> = Vec::with_capacity(self.segments.len() + 1);
+        for part in &self.segments {
+            parts.push(part.segment.read(wanted, self.range.clone())?);
+        }
+        let projection = Projection::new(wanted, &self.schema);
+        parts.push(Box::new(self.tail.clone().into_iter().map(move |batch| projection.apply(&batch))));
+        Ok(Box::new(parts.into_iter().flatten()))
+    }
+
+    /// The unsealed events, as [`Slice::batches`] gives them.
+    pub fn unsealed(&self, wanted: &SchemaRef) -> Result<Vec<RecordBatch>> {
+        let projection = Projection::new(wanted, &self.schema);
+        self.tail.iter().map(|batch| projection.apply(batch)).collect()
+    }
 }
 
 /// A segment that has events in a range.

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
 
 use super::batch::positions;
 use super::ipc::compact;
+use super::projection::Projection;
 use crate::data::Position;
 use crate::error::Result;
 
@@ -70,6 +72,14 @@ impl Tail {
             self.batches.truncate(from);
             self.batches.push_back(Entry::new(merged));
         }
+    }
+
+    /// Gives the events the columns of a schema, null where they have none.
+    pub fn widen(&mut self, schema: &SchemaRef) -> Result<()> {
+        let widened = self.batches.iter().map(|e| Projection::new(schema, e.batch.schema_ref()).apply(&e.batch));
+        let widened = widened.collect::<Result<Vec<_>>>()?;
+        self.batches.iter_mut().zip(widened).for_each(|(entry, batch)| entry.batch = batch);
+        Ok(())
     }
 
     /// How many of the last batches are to be merged.

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::memory::{Faults, MemoryStore};
 use super::*;
 use crate::clock::ManualClock;
+use crate::error::code;
 
 const A: LogId = 16_384;
 const B: LogId = 16_385;
@@ -49,6 +50,91 @@ fn columns_of_which_an_older_version_told_less_are_the_same_columns() {
     assert!(log.register(A, Arc::new(other), &[0]).is_err());
 }
 
+/// The log's columns, and so many more.
+fn wider(more: usize) -> Arc<Schema> {
+    let narrow = schema();
+    let further = (0..more).map(|i| Arc::new(Field::new(format!("w{i}"), DataType::Int64, true)));
+    // Between the others, as a table's are before what says upsert or delete.
+    let fields = narrow.fields()[..1].iter().cloned().chain(further).chain(narrow.fields()[1..].iter().cloned());
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn wider_rows(numbers: std::ops::Range<i64>, more: usize) -> RecordBatch {
+    let narrow = rows(numbers.clone());
+    let mut columns = vec![narrow.column(0).clone()];
+    columns.extend((0..more).map(|_| Arc::new(Int64Array::from_iter_values(numbers.clone())) as _));
+    columns.push(narrow.column(1).clone());
+    RecordBatch::try_new(wider(more), columns).unwrap()
+}
+
+#[test]
+fn a_log_gets_columns_while_it_has_events_in_segments_and_tail() {
+    let mut store = MemoryStore::new();
+    let reopen = |store: &MemoryStore, more: usize| {
+        let log = open_with(store, options()).unwrap();
+        log.register(A, wider(more), &[0]).unwrap();
+        log
+    };
+    let told = |log: &Log, more: usize| -> Vec<(i64, i64, Option<i64>)> {
+        let slice = log.read(A, 0..Position::MAX).unwrap();
+        let mut wanted = wider(more).fields().to_vec();
+        wanted.push(Arc::new(slice.schema.field_with_name("_offset").unwrap().clone()));
+        let wanted = Arc::new(Schema::new(wanted));
+        let mut all = Vec::new();
+        for batch in slice.batches(&wanted).unwrap().map(|b| b.unwrap()) {
+            assert_eq!(batch.schema().fields().len(), wanted.fields().len());
+            let column = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
+            let last = (more > 0).then(|| column(&format!("w{}", more - 1)));
+            let value = |i: usize| last.as_ref().filter(|l| l.is_valid(i)).map(|l| l.value(i));
+            all.extend((0..batch.num_rows()).map(|i| (column("_offset").value(i), column("n").value(i), value(i))));
+        }
+        all
+    };
+    let put = |log: &Log, numbers, more| {
+        log.append_blocking(Append { batches: vec![(A, wider_rows(numbers, more))], sync: true }).unwrap();
+    };
+    let mut log = reopen(&store, 0);
+    let mut n = 0;
+    let mut model: Vec<(i64, i64, usize)> = Vec::new();
+    // Each step: events, some of them sealed or staged; more columns; what readers of each width find; a crash or an orderly end.
+    for more in 0..4 {
+        log.check(A, &wider(more), &[0]).unwrap();
+        log.register(A, wider(more), &[0]).unwrap();
+        for sealed in [true, false] {
+            put(&log, n..n + 20, more);
+            let mut staging = log.stage().unwrap();
+            staging.push_blocking(A, wider_rows(n + 20..n + 30, more)).unwrap();
+            staging.commit_blocking(true).unwrap();
+            model.extend((n..n + 30).map(|i| (i, i, more)));
+            n += 30;
+            if sealed && more != 2 {
+                log.seal().unwrap();
+            }
+        }
+        for _ in 0..2 {
+            for width in 0..=more {
+                let found = told(&log, width);
+                let want = model.iter().map(|&(offset, n, had)| (offset, n, (width > 0 && had >= width).then_some(n)));
+                assert_eq!(found, want.collect::<Vec<_>>(), "{width} of {more} further columns");
+            }
+            if more % 2 == 0 {
+                store = store.crash(0);
+                drop(log);
+            } else {
+                log.close().unwrap();
+                drop(log);
+            }
+            log = reopen(&store, more);
+        }
+    }
+    assert_eq!(log.check(A, &wider(2), &[0]).unwrap_err().code(), code::DUPLICATE_TABLE);
+    let strict: Vec<_> = wider(5).fields().iter().map(|f| f.as_ref().clone().with_nullable(false)).collect();
+    assert_eq!(log.register(A, Arc::new(Schema::new(strict)), &[0]).unwrap_err().code(), code::DUPLICATE_TABLE);
+    log.seal().unwrap();
+    drop(log);
+    verify(&(Arc::new(store) as Arc<dyn Store>)).unwrap();
+}
+
 fn append(log: &Log, id: LogId, numbers: std::ops::Range<i64>) -> Result<Committed> {
     log.append_blocking(Append { batches: vec![(id, rows(numbers))], sync: true })
 }
@@ -56,8 +142,7 @@ fn append(log: &Log, id: LogId, numbers: std::ops::Range<i64>) -> Result<Committ
 /// (position, offset, n) of every event of a log below `end`, from segments and tail.
 fn events_before(log: &Log, id: LogId, range: Range<Position>) -> Vec<(i64, i64, i64)> {
     let slice = log.read(id, range.clone()).unwrap();
-    let sealed = slice.segments.iter().flat_map(|s| s.segment.read(None, range.clone()).unwrap().map(|b| b.unwrap()));
-    let batches: Vec<RecordBatch> = sealed.chain(slice.tail).collect();
+    let batches: Vec<RecordBatch> = slice.batches(&slice.schema).unwrap().map(|b| b.unwrap()).collect();
     let column = |b: &RecordBatch, i: usize| b.column(i).as_primitive::<Int64Type>().values().to_vec();
     let mut out = Vec::new();
     for batch in &batches {
@@ -405,7 +490,7 @@ fn a_dropped_log_stays_dropped() {
     let held = log.read(A, 0..Position::MAX).unwrap();
     log.drop_log(A).unwrap();
     assert_eq!(append(&log, A, 0..1).unwrap_err().code(), code::UNDEFINED_TABLE);
-    assert_eq!(held.segments[0].segment.read(None, 0..5).unwrap().map(|b| b.unwrap().num_rows()).sum::<usize>(), 5);
+    assert_eq!(held.segments[0].segment.read(&held.schema, 0..5).unwrap().map(|b| b.unwrap().num_rows()).sum::<usize>(), 5);
     let crashed = store.crash(0);
     let after = open_with(&crashed, options()).unwrap();
     assert_eq!((after.ids(), after.head()), (vec![B], 22));
@@ -429,7 +514,8 @@ fn a_segment_reads_ranges_and_projections_exactly() {
     assert_eq!(segment.metadata().num_row_groups(), 4);
     assert!(segment.metadata().row_group(0).column(0).bloom_filter_offset().is_some());
     for range in [0..5000, 7..8, 1006..1008, 2000..3507, 3506..9999, 0..7, 3507..4000] {
-        let batches: Vec<_> = segment.read(Some(&[3, 0]), range.clone()).unwrap().map(|b| b.unwrap()).collect();
+        let wanted = Arc::new(segment.file.schema.project(&[3, 0]).unwrap());
+        let batches: Vec<_> = segment.read(&wanted, range.clone()).unwrap().map(|b| b.unwrap()).collect();
         let got: Vec<i64> = batches.iter().flat_map(|b| b.column(1).as_primitive::<Int64Type>().values().to_vec()).collect();
         assert_eq!(got, (0..3500).filter(|n| range.contains(&(*n as u64 + 7))).collect::<Vec<_>>(), "{range:?}");
         assert!(batches.iter().all(|b| b.schema().field(0).name() == "_offset" && b.num_columns() == 2));

@@ -7,7 +7,7 @@
 //! Invariants: positions and sequence numbers are given only here, and given back if the write fails; nothing becomes visible that
 //! was not written; a group fails as a whole, since its frames are one write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -102,8 +102,8 @@ pub(super) struct Writer {
     receiver: mpsc::Receiver<Request>,
     wal: Wal,
     encoder: Encoder,
-    /// Logs whose schema stands in the current file.
-    in_file: HashSet<LogId>,
+    /// Logs whose schema stands in the current file, as it stands there.
+    in_file: HashMap<LogId, Arc<Definition>>,
     last_time_us: i64,
     /// When what was committed without a sync is synced.
     lazy: Option<Instant>,
@@ -137,7 +137,7 @@ impl Writer {
         sealer: Arc<Sealer>,
         receiver: mpsc::Receiver<Request>,
         wal: Wal,
-        in_file: HashSet<LogId>,
+        in_file: HashMap<LogId, Arc<Definition>>,
         last_time_us: i64,
     ) -> Result<Writer> {
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -298,10 +298,11 @@ impl Writer {
     }
 
     /// Writes a log's schema before its first batch in the file: id, bloom filter columns, then the IPC message.
-    fn ensure_schema(&mut self, group: &mut Group, definition: &Definition) -> Result<()> {
-        if !self.in_file.insert(definition.id) {
+    fn ensure_schema(&mut self, group: &mut Group, definition: &Arc<Definition>) -> Result<()> {
+        if self.in_file.get(&definition.id).is_some_and(|written| Arc::ptr_eq(written, definition)) {
             return Ok(());
         }
+        self.in_file.insert(definition.id, definition.clone());
         group.schemas.push(definition.id);
         let message = schema_to_bytes(&definition.schema)?;
         self.wal.frame(&mut self.frames, (Kind::Schema, group.written, group.time_us, 0), |out| {

@@ -132,11 +132,11 @@ impl RelationProvider {
         }
         if !others.is_empty() {
             let others = others.into_iter().map(|part| part.segment.clone()).collect();
-            parts.push(segments::scan(others, columns, projected(&self.schema, projection)?, slice.range.clone(), partitions)?);
+            parts.push(segments::scan(others, projected(&self.schema, projection)?, slice.range.clone(), partitions)?);
         }
-        let tail = slice.tail.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?;
-        if !tail.is_empty() || parts.is_empty() {
-            parts.push(in_memory(tail, projected(&self.schema, projection)?, partitions)?);
+        if !slice.tail.is_empty() || parts.is_empty() {
+            let schema = projected(&self.schema, projection)?;
+            parts.push(in_memory(slice.unsealed(&schema)?, schema, partitions)?);
         }
         match parts.pop() {
             Some(only) if parts.is_empty() => Ok(only),

@@ -50,19 +50,19 @@ impl PartitionStream for Partition {
     }
 }
 
-/// A scan of segments, dealt out over the partitions. `columns`: indices into the log's full schema; `schema` is theirs.
+/// A scan of segments, dealt out over the partitions. `schema`: the columns wanted, of the log's.
 pub fn scan(
     segments: Vec<Arc<Segment>>,
-    columns: &[usize],
     schema: SchemaRef,
     range: Range<Position>,
     partitions: usize,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
     let opening = |segment: Arc<Segment>| -> Opening {
-        let (columns, range) = (columns.to_vec(), range.clone());
-        Arc::new(move || Ok(Box::new(segment.read(Some(&columns), range.clone())?)))
+        let (schema, range) = (schema.clone(), range.clone());
+        Arc::new(move || segment.read(&schema, range.clone()))
     };
-    scan_files(segments.into_iter().map(opening).collect(), schema, partitions)
+    let openings = segments.into_iter().map(opening).collect();
+    scan_files(openings, schema, partitions)
 }
 
 /// A scan of rows in files, dealt out over the partitions. `columns`: indices into their full schema; `schema` is theirs.

@@ -46,6 +46,7 @@ pub mod respell;
 pub mod roles;
 mod secrets;
 pub mod split;
+pub mod stars;
 pub mod statement;
 mod windows;
 

@@ -17,6 +17,7 @@ use sqlparser::tokenizer::{Location, Token, Tokenizer};
 use super::convert::{name_parts, relation_name};
 use super::parse::written_query;
 use super::split::char_position;
+use super::stars::replaced;
 use super::{fold_name, windows};
 use crate::catalog::{Catalog, Name, PUBLIC_NAMESPACE, Sequence};
 use crate::data::quoting::ident;
@@ -97,18 +98,7 @@ fn edited(sql: &str, what: What<'_>) -> Result<String> {
     let query = written_query(sql)?;
     let mut finder = Finder { sql, what, open: vec![], edits: vec![] };
     let _ = Visit::visit(query.as_ref(), &mut finder);
-    let mut edits = finder.edits;
-    edits.sort_unstable();
-    edits.dedup();
-    let (mut respelt, mut done) = (String::with_capacity(sql.len() + 16 * edits.len()), 0);
-    let byte = |character: usize| sql.char_indices().nth(character).map_or(sql.len(), |(i, _)| i);
-    for (from, to, text) in edits {
-        respelt.push_str(&sql[done..byte(from)]);
-        respelt.push_str(&text);
-        done = byte(to);
-    }
-    respelt.push_str(&sql[done..]);
-    Ok(respelt)
+    Ok(replaced(sql, finder.edits))
 }
 
 enum What<'a> {

@@ -165,13 +165,29 @@ fn added_columns_keep_all_events_through_a_kill() {
     wire.ok(&format!("INSERT INTO a (id, v) VALUES {values}"));
     wire.ok("INSERT INTO t (id, v) VALUES (1, 1), (2, 2)");
     wire.ok("DELETE FROM t WHERE id = 1");
+    wire.ok("CREATE STREAM c AS SELECT a.*, t.v AS of_t FROM a LEFT JOIN t ON a.id = t.id");
+    wire.ok("CREATE TABLE n AS SELECT v, COUNT(*) AS n FROM a GROUP BY v");
+    wire.ok("CREATE MATERIALIZED VIEW s AS SELECT v, sum(id) AS total FROM a GROUP BY v");
+    // A part of the events stands in a segment without the column, a part in the log's tail, and a part has it.
+    wire.ok("CHECKPOINT");
+    wire.ok("INSERT INTO a (id, v) VALUES (4000, 1)");
     wire.ok("ALTER STREAM a ADD COLUMN w INT");
     wire.ok("ALTER TABLE t ADD COLUMN w VARCHAR");
-    wire.ok("INSERT INTO a (id, v, w) VALUES (5000, 1, 9)");
     let server = server.kill_and_restart();
     let mut wire = server.connect();
-    assert_eq!(wire.rows("SELECT count(*), sum(w) FROM a"), ["3001|9"]);
-    assert_eq!(wire.rows("SELECT * FROM t"), ["2|2|"]);
+    wire.ok("INSERT INTO a (id, v, w) VALUES (5000, 1, 9)");
+    wire.ok("CHECKPOINT");
+    wire.ok("INSERT INTO a (id, v, w) VALUES (5001, 1, 10)");
+    let read = |wire: &mut Wire| ["a", "c", "n", "s ORDER BY v", "t"].map(|name| wire.rows(&format!("SELECT * FROM {name}"))).to_vec();
+    let before = read(&mut wire);
+    assert_eq!(wire.rows("SELECT count(*), sum(w), min(_offset), max(_offset) FROM a"), ["3003|19|0|3002"]);
+    assert_eq!(before[0].len(), 3003);
+    assert_eq!(before[1].iter().filter(|row| row.as_str() == "2|2|" || row.as_str() == "5001|1|").count(), 2);
+    assert_eq!(before[4], ["2|2|"]);
+    let server = server.kill_and_restart();
+    assert_eq!(read(&mut server.connect()), before);
+    let server = server.restart();
+    assert_eq!(read(&mut server.connect()), before);
 }
 
 #[test]

@@ -108,20 +108,12 @@ impl Session {
 
     /// Rows of a relation as the log has them: the user's columns and the system columns.
     pub(super) fn logged(&self, relation: &Relation, range: std::ops::Range<Position>) -> Result<RecordBatch> {
-        let slice = self.engine.log.read(relation.id, range.clone())?;
+        let slice = self.engine.log.read(relation.id, range)?;
         let width = relation.columns.len();
         let all = slice.schema.fields().len();
         let columns: Vec<usize> = (0..width).chain(all - HIDDEN.len()..all).collect();
-        let mut batches = Vec::new();
-        for part in &slice.segments {
-            for batch in part.segment.read(Some(&columns), range.clone())? {
-                batches.push(batch?);
-            }
-        }
-        for batch in &slice.tail {
-            batches.push(batch.project(&columns)?);
-        }
-        Ok(concat_batches(&Arc::new(slice.schema.project(&columns)?), &batches)?)
+        let wanted = Arc::new(slice.schema.project(&columns)?);
+        Ok(concat_batches(&wanted, &slice.batches(&wanted)?.collect::<Result<Vec<_>>>()?)?)
     }
 }
 

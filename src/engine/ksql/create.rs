@@ -195,7 +195,7 @@ impl Session {
             return done;
         }
         let ty: Type = crate::plan::ksql::expr::resolve_type(ty, &|name| catalog.named_type(name).cloned())?;
-        self.cancel.shield(engine.change(Change::CreateType(name.to_string(), ty.to_string()), || Ok(()))).await?;
+        self.cancel.shield(engine.change(&[Change::CreateType(name.to_string(), ty.to_string())], || Ok(()))).await?;
         done
     }
 
@@ -217,7 +217,7 @@ impl Session {
             }
             self.notice("NOTICE", Error::new(code::SUCCESS, format!("type \"{name}\" does not exist, skipping")));
         } else {
-            self.cancel.shield(engine.change(Change::DropType(name.to_string()), || Ok(()))).await?;
+            self.cancel.shield(engine.change(&[Change::DropType(name.to_string())], || Ok(()))).await?;
         }
         Ok(Response::Done("DROP TYPE".into()))
     }

@@ -41,7 +41,7 @@ pub fn inputs(of: &[SourceInput]) -> (Vec<Input>, Vec<Flow>) {
     let one = |(i, input): (usize, &SourceInput)| {
         let (schema, columns) = input_columns(input);
         let source = if input.node { Source::Node(input.relation.id) } else { Source::Log(input.relation.id) };
-        (Input { source, columns, until: input.until }, Flow::source(i, schema))
+        (Input { source, columns, schema: schema.clone(), until: input.until }, Flow::source(i, schema))
     };
     of.iter().enumerate().map(one).unzip()
 }
@@ -80,11 +80,11 @@ pub fn rows_between(
     readable: Option<&Readable>,
     range: std::ops::Range<Position>,
 ) -> Result<Vec<Delta>> {
-    let (_, columns) = input_columns(input);
+    let (schema, columns) = input_columns(input);
     let end = input.until.map_or(range.end, |until| range.end.min(until));
     let range = range.start..end.max(range.start);
     match readable {
         Some(Readable::Rows(rows)) if input.node => within(rows.batches_between(&columns, range.clone()), &range),
-        _ => read_log(&engine.log, input.relation.id, range, &columns)?.map(|b| Ok(Delta::insert(b?))).collect(),
+        _ => read_log(&engine.log, input.relation.id, range, &schema)?.map(|b| Ok(Delta::insert(b?))).collect(),
     }
 }

@@ -129,8 +129,7 @@ impl Pull {
                 }
             }
             _ => {
-                let columns: Vec<usize> = (0..logged_schema(&self.relation).fields().len()).collect();
-                for batch in read_log(&engine.log, self.relation.id, 0..cut.position, &columns)? {
+                for batch in read_log(&engine.log, self.relation.id, 0..cut.position, &logged_schema(&self.relation))? {
                     if take(batch?)? {
                         break;
                     }

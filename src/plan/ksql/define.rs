@@ -172,5 +172,5 @@ pub fn query_id(kind: &str, sink: Option<&str>, number: u64) -> String {
 
 /// A writer as a query makes it.
 pub fn writer(id: String, sql: String, topic: bool) -> Writer {
-    Writer { id, sql, earlier: vec![], until: None, paused: false, topic }
+    Writer { id, sql, earlier: vec![], until: None, paused: false, topic, widths: Default::default() }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::compute::{column, evaluator};
 use super::query::Planner;
 use super::stage::{Role, Stage, StageColumn};
-use crate::catalog::{Earlier, Ksql, KsqlColumn, Relation, RelationKind, Writer, ksql_name};
+use crate::catalog::{Earlier, Ksql, KsqlColumn, Relation, RelationKind, Widths, Writer, ksql_name};
 use crate::error::{Error, Result, code, nearest};
 use crate::fold::ksql as fold;
 use crate::func::ksql::Type;
@@ -94,6 +94,10 @@ impl Planner<'_> {
         let mut stage = self.rows(&relation, &ksql)?;
         self.inputs.iter_mut().skip(first).for_each(|input| input.table |= ksql.table);
         stage.columns.iter_mut().for_each(|c| c.source = Some(alias.clone()));
+        if let Some(width) = self.widths.get(&relation.id) {
+            let later = stage.columns.iter_mut().take(ksql.columns.len()).skip(*width);
+            later.for_each(|column| column.role = Role::Hidden);
+        }
         Ok(stage)
     }
 
@@ -151,17 +155,20 @@ impl Planner<'_> {
     /// What one query gives, in the columns of the relation that it writes to.
     fn writer(&mut self, sink: &Ksql, writer: &Writer) -> Result<fold::Tree> {
         if sink.table {
-            return self.version(sink, &writer.sql, writer.until, &writer.earlier);
+            return self.version(sink, (&writer.sql, &writer.widths), writer.until, &writer.earlier);
         }
         // Each version gives the rows of its time; the last one knows what came before, but gives nothing for it.
         let mut trees = Vec::with_capacity(writer.earlier.len() + 1);
         let mut from = 0;
         for earlier in &writer.earlier {
             let until = earlier.until.min(writer.until.unwrap_or(earlier.until));
-            trees.push(fold::Tree::node(fold::Since::new(from), vec![self.version(sink, &earlier.sql, Some(until), &[])?]));
+            trees.push(fold::Tree::node(
+                fold::Since::new(from),
+                vec![self.version(sink, (&earlier.sql, &earlier.widths), Some(until), &[])?],
+            ));
             from = earlier.until;
         }
-        let last = self.version(sink, &writer.sql, writer.until, &[])?;
+        let last = self.version(sink, (&writer.sql, &writer.widths), writer.until, &[])?;
         if trees.is_empty() {
             return Ok(last);
         }
@@ -169,15 +176,17 @@ impl Planner<'_> {
         Ok(fold::Tree::node(fold::Merge, trees))
     }
 
-    /// What one version of a query gives over the events before `until`; `earlier`: versions that filtered otherwise before it.
-    fn version(&mut self, sink: &Ksql, sql: &str, until: Option<u64>, earlier: &[Earlier]) -> Result<fold::Tree> {
+    /// What one version of a query, with what it does not see, gives over the events before `until`; `earlier`: versions that filtered
+    /// otherwise before it.
+    fn version(&mut self, sink: &Ksql, (sql, widths): (&str, &Widths), until: Option<u64>, earlier: &[Earlier]) -> Result<fold::Tree> {
         let first = self.inputs.len();
         let query = select(sql)?;
         let conditions = earlier.iter().map(|e| Ok((e.until, select(&e.sql)?.condition))).collect::<Result<Vec<_>>>()?;
         let transient = std::mem::replace(&mut self.transient, false);
         let conditions = std::mem::replace(&mut self.earlier, conditions);
+        let widths = std::mem::replace(&mut self.widths, widths.clone());
         let given = self.query(&query);
-        (self.transient, self.earlier) = (transient, conditions);
+        (self.transient, self.earlier, self.widths) = (transient, conditions, widths);
         let mut given = given?;
         for input in self.inputs.iter_mut().skip(first) {
             input.until = input.until.into_iter().chain(until).min();
