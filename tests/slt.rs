@@ -88,6 +88,7 @@ scripts!("":
     types,
     unique_indexes,
     unnest,
+    using,
     views,
     whole_rows,
     window,
@@ -98,6 +99,7 @@ mod ksql {
     use crate::support::script::check_script;
 
     scripts!("ksql/":
+        alter,
         both_dialects,
         declare,
         functions_collections,

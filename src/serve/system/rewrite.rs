@@ -10,6 +10,7 @@ mod apart;
 mod array_of;
 mod build;
 mod casts;
+mod columns;
 mod distinct_from;
 mod expanding;
 mod grouping;
@@ -22,6 +23,7 @@ mod recursion;
 mod row_wise;
 mod sequences;
 mod series;
+mod shared_columns;
 mod standard;
 mod system_columns;
 mod values;
@@ -41,6 +43,7 @@ use crate::catalog::Name;
 use crate::error::{Error, Result};
 use crate::sql::fold_name;
 use build::{call, last_name, literal, strings, take};
+use columns::Columns;
 
 pub use queries::DUPLICATE;
 
@@ -143,6 +146,10 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
+        let columns = Columns { ctes: &self.ctes, context: self.context };
+        if let Err(error) = shared_columns::of_query(query, columns) {
+            return ControlFlow::Break(error);
+        }
         values::plannable(query);
         queries::columns_of_parts(query);
         grouping::by_primary_key(query, &self.context.scope);
@@ -163,7 +170,8 @@ impl VisitorMut for Rewriter<'_> {
         whole_row::of_select(select, &self.ctes, self.context);
         system_columns::of_select(select, &self.ctes, self.context);
         wildcards::qualify(select);
-        if let Err(error) = queries::shared_columns(select) {
+        let columns = Columns { ctes: &self.ctes, context: self.context };
+        if let Err(error) = shared_columns::of_select(select, columns) {
             return ControlFlow::Break(error);
         }
         series::alias_as_value(select);

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator, ObjectName,
-    ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
+    ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -70,6 +70,16 @@ pub fn when(condition: Expr, value: Expr) -> Expr {
         conditions: vec![CaseWhen { condition, result: value }],
         else_result: None,
     }
+}
+
+/// `table.column`
+pub fn column_of(table: &str, column: &str) -> Expr {
+    Expr::CompoundIdentifier([table, column].map(|name| Ident::with_quote('"', name)).to_vec())
+}
+
+/// `left op right`
+pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 /// A literal.

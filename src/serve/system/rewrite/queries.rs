@@ -3,8 +3,8 @@
 use hashbrown::HashSet;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    JoinConstraint, JoinOperator, LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, TableFactor, TableWithJoins, Value,
+    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
+    Value,
 };
 
 use super::super::SystemContext;
@@ -266,16 +266,19 @@ pub fn no_locks(query: &Query) -> Result<()> {
     Err(Error::unsupported("SELECT .. FOR UPDATE and FOR SHARE are not supported").hint(hint))
 }
 
-/// `SELECT f(c.oid) AS oid .. ORDER BY g(c.oid)`: DataFusion takes the column and the output column of the same name for one another. The
-/// output column gets a mark behind its name, as [`labels`] does it. Only for the outermost query, whose names nobody refers to.
+/// `SELECT f(c.oid) AS oid .. ORDER BY g(oid)`: DataFusion takes the column and the output column of the same name for one another. To
+/// PostgreSQL a name means an output column only where it stands alone. The output column gets a mark behind its name, as [`labels`] does
+/// it. Only for the outermost query, whose names nobody refers to.
 pub fn order_by_hidden(query: &mut Query) {
     let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|o| &mut o.kind) else { return };
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     let mut hidden = HashSet::new();
-    for one in by.iter() {
+    for one in by.iter().filter(|one| !matches!(one.expr, Expr::Identifier(_))) {
         let _ = sqlparser::ast::visit_expressions(&one.expr, |e| {
-            if let Expr::CompoundIdentifier(parts) = e {
-                hidden.extend(parts.last().map(|p| p.value.clone()));
+            match e {
+                Expr::CompoundIdentifier(parts) => hidden.extend(parts.last().map(|p| p.value.clone())),
+                Expr::Identifier(column) => hidden.extend([column.value.clone()]),
+                _ => {}
             }
             std::ops::ControlFlow::<()>::Continue(())
         });
@@ -443,28 +446,4 @@ fn named(expr: &Expr) -> Option<String> {
         Expr::Exists { .. } => Some("exists".into()),
         _ => None,
     }
-}
-
-/// Refuses outer joins with USING or NATURAL whose shared column DataFusion takes from the side that may be NULL: from the left one for
-/// a name, and for `*` from the one whose name comes first. Errors: 0A000.
-pub fn shared_columns(select: &Select) -> Result<()> {
-    let wild = select.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
-    let shares = |c: &JoinConstraint| matches!(c, JoinConstraint::Using(_) | JoinConstraint::Natural);
-    for from in &select.from {
-        let mut before = vec![table_name(&from.relation)];
-        for join in &from.joins {
-            let name = table_name(&join.relation);
-            let wrong = match &join.join_operator {
-                JoinOperator::FullOuter(c) | JoinOperator::Right(c) | JoinOperator::RightOuter(c) => shares(c),
-                JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => wild && shares(c) && before.iter().any(|b| name < *b),
-                _ => false,
-            };
-            if wrong {
-                let hint = "Write ON a.x = b.x, name the columns, and take coalesce(a.x, b.x) for the shared one.";
-                return Err(Error::unsupported("this outer join with USING or NATURAL is not supported").hint(hint));
-            }
-            before.push(name);
-        }
-    }
-    Ok(())
 }
