@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!("":
+    add_columns,
     advisory_locks,
     aggregate_functions,
     aggregates,

@@ -1,7 +1,8 @@
 //! ALTER TABLE, STREAM, VIEW and MATERIALIZED VIEW.
 //!
-//! Names, defaults, NOT NULL and constraints are facts of the catalog: another definition of the same relation is staged. What changes the
-//! columns writes the relation anew ([`Session::rewrite`]): a relation of another id takes its place, filled in the same transaction with
+//! Names, defaults, NOT NULL and constraints are facts of the catalog: another definition of the same relation is staged. A column that is
+//! NULL in all rows is added in place ([`super::in_place`]) by a statement that is a transaction of its own. What else changes the columns
+//! writes the relation anew ([`Session::rewrite`]): a relation of another id takes its place, filled in the same transaction with
 //! the rows of the table, or the events of the stream with their times, as an expression for each column makes them. So its old log goes,
 //! and positions of a stream's events are new ones.
 //!
@@ -57,7 +58,7 @@ impl Session {
                     .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
             }
             self.must_own(&relation)?;
-            self.alter_one(&catalog, &relation, change).await?;
+            self.alter_one(&catalog, &relation, change, changes.len() == 1).await?;
         }
         Ok(())
     }
@@ -87,7 +88,8 @@ impl Session {
         Err(scope.missing(name))
     }
 
-    async fn alter_one(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, change: &Alteration) -> Result<()> {
+    /// `only`: the statement makes no other change.
+    async fn alter_one(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, change: &Alteration, only: bool) -> Result<()> {
         if let Alteration::Rename(to) = change {
             return self.rename(catalog, relation, to).await;
         }
@@ -109,7 +111,8 @@ impl Session {
                 let mut column = [column.clone()];
                 self.settle_types(&mut column, named.iter().map(|ty| (0, ty.clone())).collect::<Vec<_>>().as_slice())?;
                 let [column] = column;
-                self.add_column(relation, &column, *key, rules, numbered.as_ref(), *if_not_exists).await
+                let added = Added { column, key: *key, rules, numbered: numbered.as_ref(), if_not_exists: *if_not_exists };
+                self.add_column(relation, added, only).await
             }
             Alteration::DropColumn { name, if_exists, cascade } => self.drop_column(catalog, relation, name, *if_exists, *cascade).await,
             Alteration::RenameColumn { from, to } => self.rename_column(relation, from, to).await,
@@ -189,15 +192,8 @@ impl Session {
         referring(&catalog, parent).map(|(r, c, _)| (c.name.clone(), r.as_ref().clone())).collect()
     }
 
-    async fn add_column(
-        &mut self,
-        relation: &Arc<Relation>,
-        column: &Column,
-        key: bool,
-        rules: &[NewRule],
-        numbered: Option<&SequenceOptions>,
-        if_not_exists: bool,
-    ) -> Result<()> {
+    async fn add_column(&mut self, relation: &Arc<Relation>, added: Added<'_>, only: bool) -> Result<()> {
+        let Added { mut column, key, rules, numbered, if_not_exists } = added;
         if relation.columns.iter().any(|c| c.name == column.name) {
             let exists = column_exists(&column.name, relation);
             if !if_not_exists {
@@ -206,11 +202,17 @@ impl Session {
             self.notice("NOTICE", Error::new(code::DUPLICATE_COLUMN, format!("{}, skipping", exists.message())));
             return Ok(());
         }
-        let mut column = column.clone();
         self.keep_default(&mut column).await?;
-        let mut altered = Relation { id: self.engine.new_id(), schemas: Default::default(), ..relation.as_ref().clone() };
+        let mut altered = Relation { schemas: Default::default(), ..relation.as_ref().clone() };
         altered.columns.push(column.clone());
         let at = altered.columns.len() - 1;
+        let plain = !key && rules.is_empty() && numbered.is_none() && is_null_before(&column);
+        if plain && only && self.takes_effect_at_once(relation.id) {
+            self.lock_table(relation.id, Mode::Remove).await?;
+            let _ddl = self.engine.ddl.clone().lock_owned().await;
+            return self.alter_in_place(&self.engine.catalog(), altered).await;
+        }
+        altered.id = self.engine.new_id();
         let mut items: Vec<String> = relation.columns.iter().map(|c| quoted(&c.name)).collect();
         if let Some(options) = numbered {
             let sequence = self.number_column(&mut altered, at, options)?;
@@ -515,6 +517,17 @@ impl Session {
     }
 }
 
+/// ADD COLUMN.
+struct Added<'a> {
+    column: Column,
+    /// PRIMARY KEY.
+    key: bool,
+    rules: &'a [NewRule],
+    /// Of a serial or identity column.
+    numbered: Option<&'a SequenceOptions>,
+    if_not_exists: bool,
+}
+
 /// Rows of all columns, and for a stream their times, as events.
 fn event_of(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
     let width = relation.columns.len();
@@ -530,6 +543,11 @@ fn event_of(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
         columns.push(arrow::compute::cast(rows.column(width), &PgType::Timestamptz.arrow())?);
     }
     Ok(RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), columns)?)
+}
+
+/// True for a column that is NULL in the rows there are, and may be.
+fn is_null_before(column: &Column) -> bool {
+    column.nullable && column.default.is_none() && column.domain.is_none() && column.identity.is_none()
 }
 
 fn names_column(rule: &Rule, name: &str) -> bool {

@@ -43,6 +43,7 @@ pub mod failure;
 pub mod grants;
 pub mod hooks;
 pub mod identity;
+mod in_place;
 mod indexes;
 pub mod ksql;
 pub mod lookup;

@@ -18,17 +18,17 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use parking_lot::{Mutex, RwLock};
 
 use super::ddl::{base_logs, logged_schema, table_flow};
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::catalog::{Catalog, Relation, RelationId, RelationKind};
-use crate::data::{Delta, Position};
+use crate::data::{Delta, Position, TIME};
 use crate::error::Result;
 use crate::fold::{Flow, Overlay};
-use crate::log::{LogId, Slice};
+use crate::log::{LogId, Slice, in_columns};
 use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::table::TableRows;
 
@@ -152,16 +152,21 @@ pub(super) fn nothing(relation: &Relation) -> Readable {
 /// A stream with the transaction's events behind those committed.
 fn grown(slice: Slice, transaction: &Transaction, log: RelationId, head: Position, offset: u64, now_us: i64) -> Result<Slice> {
     let (mut position, mut offset) = (head as i64, offset as i64);
+    let before = slice.schema.index_of(TIME)?;
+    let added = &slice.schema.fields()[before - 2..];
     let mut tail = slice.tail;
     for (of, batch) in &transaction.batches {
         let rows = batch.num_rows() as i64;
         if *of == log {
+            let mut fields = batch.schema_ref().fields().to_vec();
+            fields.extend_from_slice(added);
             let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![now_us; rows as usize]));
             let mut columns = batch.columns().to_vec();
             columns.push(Arc::new(Int64Array::from_iter_values(position..position + rows)));
             columns.push(Arc::new(Int64Array::from_iter_values(offset..offset + rows)));
-            columns.push(cast(&times, slice.schema.field(columns.len()).data_type())?);
-            tail.push(RecordBatch::try_new(slice.schema.clone(), columns)?);
+            columns.push(cast(&times, slice.schema.field(before).data_type())?);
+            // The log may have got columns since.
+            tail.push(in_columns(&slice.schema, &RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)?);
             offset += rows;
         }
         // Those of temporary tables get none.

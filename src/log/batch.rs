@@ -9,6 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 
 use super::LogId;
 use super::ipc::{compact, is_storable};
+use super::projection::Projection;
 use crate::data::{OFFSET, POSITION, Position, TIME};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -24,6 +25,8 @@ pub(super) struct Definition {
     pub schema: SchemaRef,
     /// Indices of the user's columns that get bloom filters in segments.
     pub bloom: Vec<usize>,
+    /// Names of the columns that it has got since the log was opened: whoever began before may not know them.
+    pub further: Vec<String>,
 }
 
 fn are_alike<F: Borrow<FieldRef>>(own: &[F], others: &[F]) -> bool {
@@ -60,7 +63,7 @@ impl Definition {
         fields.extend(numbers);
         fields.push(Arc::new(time_field()));
         let schema = Arc::new(Schema::new_with_metadata(fields, user.metadata().clone()));
-        Ok(Definition { id, schema, bloom: bloom.to_vec() })
+        Ok(Definition { id, schema, bloom: bloom.to_vec(), further: vec![] })
     }
 
     /// True if the log has the same columns. What the metadata of a field tells beyond its Arrow type is not the log's matter, and an
@@ -83,6 +86,27 @@ impl Definition {
         !further.is_empty()
             && further.iter().all(|f| f.is_nullable())
             && are_alike(&kept, &narrow.schema.fields().iter().collect::<Vec<_>>())
+    }
+
+    /// The same in the place of a narrower one.
+    pub fn after(mut self, narrow: &Definition) -> Definition {
+        let further = self.schema.fields().iter().map(|f| f.name()).filter(|name| narrow.schema.index_of(name).is_err());
+        self.further = narrow.further.iter().chain(further).cloned().collect();
+        self
+    }
+
+    /// Rows of the user's columns, those null that the log has got since they were made; others are left as they are.
+    fn complete(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let lacks = |name: &String| batch.schema_ref().index_of(name).is_err();
+        if !self.further.iter().any(lacks) {
+            return Ok(batch.clone());
+        }
+        let mut before = self.schema.fields().iter().take(self.width()).map(|f| f.name()).filter(|name| !self.further.contains(name));
+        if before.any(lacks) {
+            return Ok(batch.clone());
+        }
+        let timed = batch.schema_ref().index_of(TIME).is_ok();
+        Projection::new(&self.staged(timed), batch.schema_ref()).apply(batch)
     }
 
     /// A log of a full schema, as the disk has it; `None` if the last columns are not the log's.
@@ -119,7 +143,7 @@ pub(super) struct Part {
 impl Part {
     /// Checks a batch against the log. Errors: 42804 for other columns, 23502 for a null where there must be none.
     pub fn new(definition: Arc<Definition>, batch: &RecordBatch) -> Result<Part> {
-        let width = definition.width();
+        let (width, batch) = (definition.width(), &definition.complete(batch)?);
         let given = batch.schema_ref().fields();
         let timed = given.len() == width + 1 && given[width].name() == TIME;
         if given.len() != width && !timed {
@@ -141,6 +165,17 @@ impl Part {
         let columns = batch.columns()[..width].iter().map(compact).collect();
         let time = timed.then(|| batch.column(width).clone());
         Ok(Part { definition, columns, rows: batch.num_rows(), time })
+    }
+
+    /// The rows as those of a definition that is the same or wider.
+    pub fn widened(self, definition: &Arc<Definition>) -> Result<Part> {
+        if Arc::ptr_eq(&self.definition, definition) {
+            return Ok(self);
+        }
+        let Part { definition: narrow, columns, rows, time } = self;
+        let batch = build(narrow.staged(false), columns, rows)?;
+        let columns = Projection::new(&definition.staged(false), batch.schema_ref()).apply(&batch)?.columns().to_vec();
+        Ok(Part { definition: definition.clone(), columns, rows, time })
     }
 
     /// The rows as one batch, as they are staged.
@@ -167,7 +202,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// One batch of all columns. Offsets begin at `offset`; events without a time of their own get `time_us`.
+    /// The same events, all as those of the widest definition: the log may have got columns between two of them.
+    pub fn level(mut self) -> Result<Run> {
+        let Some(widest) = self.parts.iter().map(|(_, p)| &p.definition).max_by_key(|d| d.width()).cloned() else { return Ok(self) };
+        self.parts = self.parts.into_iter().map(|(at, part)| Ok((at, part.widened(&widest)?))).collect::<Result<_>>()?;
+        Ok(self)
+    }
+
+    /// One batch of all columns, which all parts have. Offsets begin at `offset`; events without a time of their own get `time_us`.
     /// Cost: one copy of the values if there are several parts, none if there is one.
     pub fn stamp(&self, offset: u64, time_us: i64) -> Result<RecordBatch> {
         let definition = &self.parts[0].1.definition;

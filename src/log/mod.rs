@@ -62,6 +62,7 @@ use state::{LogState, Shared};
 use wal::Wal;
 use writer::{Request, Writer, closed};
 
+pub use projection::in_columns;
 pub use segment::Segment;
 pub use staging::Staging;
 pub use state::{Observer, SegmentSlice, Slice};
@@ -167,14 +168,17 @@ impl Log {
     }
 
     /// Makes a log known. `schema`: the user's columns; `bloom`: indices of those that get bloom filters in segments. A log
-    /// that is known already stays as it is, or gets the further columns of `schema`, which are null in the events before; then nobody
-    /// may be appending to it. Errors: 42P07 if its columns are other ones, and see `Definition::new`.
+    /// that is known already stays as it is, or gets the further columns of `schema`, which are null in the events before and in what
+    /// is appended by those who began before. Errors: 42P07 if its columns are other ones, and see `Definition::new`.
     pub fn register(&self, id: LogId, schema: SchemaRef, bloom: &[usize]) -> Result<()> {
         let definition = Definition::new(id, &schema, bloom)?;
         let mut state = self.shared.state.write();
         match state.logs.get_mut(&id) {
             None => drop(state.logs.insert(id, LogState::new(Arc::new(definition)))),
-            Some(log) if definition.widens(&log.definition) => log.widen(Arc::new(definition))?,
+            Some(log) if definition.widens(&log.definition) => {
+                let definition = definition.after(&log.definition);
+                log.widen(Arc::new(definition))?;
+            }
             Some(log) => log.definition.must_be_alike(&definition)?,
         }
         Ok(())

@@ -7,6 +7,11 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
 
+/// The columns of `wanted` of a batch, found by name, and null where it lacks one.
+pub fn in_columns(wanted: &Schema, batch: &RecordBatch) -> Result<RecordBatch> {
+    Projection::new(wanted, batch.schema_ref()).apply(batch)
+}
+
 /// Where the columns that are wanted stand in batches of a schema.
 pub(super) struct Projection {
     /// Per column wanted its index; `None` for one that the batches lack.

@@ -12,7 +12,6 @@ use arrow::array::RecordBatch;
 use super::batch::{Definition, Part, Run, offsets, positions};
 use super::frame::{Frame, Kind, Scan, corrupt, scan, u32_at, u64_at};
 use super::ipc::{FULL, Section, TIMED, schema_from_bytes};
-use super::projection::Projection;
 use super::segment::{self, Segment, damaged};
 use super::state::{LogState, Pin, State};
 use super::store::{Store, TEMPORARY, parent};
@@ -203,7 +202,7 @@ impl Recovered {
             let what = format!("Log {id} goes on with offset {offset}, but has {} events.", log.count);
             self.broken.entry(id).or_insert_with(|| scan.corrupt(frame, what));
         }
-        log.push(Projection::new(&log.definition.schema, batch.schema_ref()).apply(&batch)?);
+        log.push(batch)?;
         log.count = log.count.max(offset);
         Ok(())
     }

@@ -53,11 +53,16 @@ impl LogState {
         self.segments.last().map_or(0, |s| s.end)
     }
 
-    /// Adds events behind all others.
-    pub fn push(&mut self, batch: RecordBatch) {
+    /// Adds events behind all others; they may lack columns that the log has got since they were checked. Errors: XX000 for other ones.
+    pub fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let batch = match batch.num_columns() == self.definition.schema.fields().len() {
+            true => batch,
+            false => Projection::new(&self.definition.schema, batch.schema_ref()).apply(&batch)?,
+        };
         self.count += batch.num_rows() as u64;
         self.tail.push(batch);
         self.end = self.tail.end().unwrap_or(self.end);
+        Ok(())
     }
 
     /// Adds a segment behind all others; its events leave the tail.
@@ -175,7 +180,7 @@ impl Shared {
         let mut state = self.state.write();
         for (id, batch) in batches {
             if let Some(log) = state.logs.get_mut(&id) {
-                log.push(batch);
+                log.push(batch).expect("a batch has its own columns, and may have nulls for others");
             }
         }
         self.head.store(head, Ordering::Release);

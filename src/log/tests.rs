@@ -135,6 +135,58 @@ fn a_log_gets_columns_while_it_has_events_in_segments_and_tail() {
     verify(&(Arc::new(store) as Arc<dyn Store>)).unwrap();
 }
 
+#[test]
+fn who_began_before_a_log_got_columns_appends_to_it_all_the_same() {
+    let store = MemoryStore::new();
+    let log = open(&store);
+    let widths = AtomicU64::new(0);
+    // Each knows the log as it was at some time, and appends at once or in pieces.
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (log, widths) = (&log, &widths);
+            scope.spawn(move || {
+                for i in 0..60 {
+                    let known = widths.load(Ordering::SeqCst) as usize;
+                    let first = (writer * 60 + i) * 10;
+                    let batches = vec![(A, wider_rows(first..first + 5, known))];
+                    let mut staging = log.stage().unwrap();
+                    staging.push_blocking(A, wider_rows(first + 5..first + 8, known)).unwrap();
+                    log.append_blocking(Append { batches, sync: i % 7 == 0 }).unwrap();
+                    staging.push_blocking(A, wider_rows(first + 8..first + 10, known)).unwrap();
+                    staging.commit_blocking(false).unwrap();
+                }
+            });
+        }
+        for more in 1..6 {
+            while log.head() < more * 400 {
+                std::thread::yield_now();
+            }
+            log.register(A, wider(more as usize), &[0]).unwrap();
+            widths.store(more, Ordering::SeqCst);
+        }
+    });
+    let mut numbers = numbers(&log, A);
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..2400).collect::<Vec<_>>());
+    let filled = |log: &Log| {
+        let wanted = wider(5);
+        let nulls = |b: RecordBatch| (1..6).map(|i| b.num_rows() - b.column(i).null_count()).collect::<Vec<_>>();
+        let batches = log.read(A, 0..Position::MAX).unwrap().batches(&wanted).unwrap().map(|b| nulls(b.unwrap()));
+        batches.reduce(|a, b| a.iter().zip(b).map(|(a, b)| a + b).collect()).unwrap()
+    };
+    let before = filled(&log);
+    assert!(before.windows(2).all(|w| w[0] >= w[1]), "{before:?}");
+    let crashed = store.crash(0);
+    drop(log);
+    // The catalog knows all the columns, the log may have heard of fewer.
+    let reopened = open_with(&crashed, options()).unwrap();
+    reopened.register(A, wider(5), &[0]).unwrap();
+    assert!(filled(&reopened).iter().zip(&before).all(|(after, before)| after <= before));
+    reopened.seal().unwrap();
+    append(&reopened, A, 0..1).unwrap_err();
+    verify(&(Arc::new(crashed) as Arc<dyn Store>)).unwrap();
+}
+
 fn append(log: &Log, id: LogId, numbers: std::ops::Range<i64>) -> Result<Committed> {
     log.append_blocking(Append { batches: vec![(id, rows(numbers))], sync: true })
 }
@@ -143,15 +195,15 @@ fn append(log: &Log, id: LogId, numbers: std::ops::Range<i64>) -> Result<Committ
 fn events_before(log: &Log, id: LogId, range: Range<Position>) -> Vec<(i64, i64, i64)> {
     let slice = log.read(id, range.clone()).unwrap();
     let batches: Vec<RecordBatch> = slice.batches(&slice.schema).unwrap().map(|b| b.unwrap()).collect();
-    let column = |b: &RecordBatch, i: usize| b.column(i).as_primitive::<Int64Type>().values().to_vec();
+    let column = |b: &RecordBatch, name: &str| b.column_by_name(name).unwrap().as_primitive::<Int64Type>().values().to_vec();
     let mut out = Vec::new();
     for batch in &batches {
         assert_eq!(batch.schema().fields(), slice.schema.fields());
-        for (i, n) in column(batch, 0).into_iter().enumerate() {
-            let text = batch.column(1).as_string_view();
+        for (i, n) in column(batch, "n").into_iter().enumerate() {
+            let text = batch.column_by_name("t").unwrap().as_string_view();
             let want = (n % 5 != 0).then(|| format!("the text of event number {n}"));
             assert_eq!(text.is_valid(i).then(|| text.value(i).to_string()), want);
-            out.push((column(batch, 2)[i], column(batch, 3)[i], n));
+            out.push((column(batch, "_position")[i], column(batch, "_offset")[i], n));
         }
     }
     out

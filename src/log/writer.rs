@@ -289,7 +289,9 @@ impl Writer {
 
     fn check_definition(&self, definition: &Arc<Definition>) -> Result<()> {
         let state = self.shared.state.read();
-        let known = state.logs.get(&definition.id).is_some_and(|log| Arc::ptr_eq(&log.definition, definition));
+        // It may have got columns since the rows were checked.
+        let fits = |log: &Arc<Definition>| Arc::ptr_eq(log, definition) || log.widens(definition);
+        let known = state.logs.get(&definition.id).is_some_and(|log| fits(&log.definition));
         if known { Ok(()) } else { Err(unknown(definition.id)) }
     }
 
@@ -322,6 +324,7 @@ impl Writer {
         }
         let mut stamped = Vec::with_capacity(runs.len());
         for (id, run) in runs {
+            let run = run.level()?;
             self.ensure_schema(group, &run.parts[0].1.definition)?;
             let offset = self.next_offset(group, id);
             group.offsets.insert(id, offset + run.rows as u64);

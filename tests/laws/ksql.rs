@@ -168,9 +168,16 @@ fn added_columns_keep_all_events_through_a_kill() {
     wire.ok("CREATE STREAM c AS SELECT a.*, t.v AS of_t FROM a LEFT JOIN t ON a.id = t.id");
     wire.ok("CREATE TABLE n AS SELECT v, COUNT(*) AS n FROM a GROUP BY v");
     wire.ok("CREATE MATERIALIZED VIEW s AS SELECT v, sum(id) AS total FROM a GROUP BY v");
+    wire.ok("CREATE TABLE keyed (id int PRIMARY KEY, n int); INSERT INTO keyed VALUES (1, 10), (2, 20), (3, 30)");
+    wire.ok("CREATE TABLE bag (n int); INSERT INTO bag VALUES (1), (1), (2); DELETE FROM bag WHERE n = 2");
     // A part of the events stands in a segment without the column, a part in the log's tail, and a part has it.
     wire.ok("CHECKPOINT");
     wire.ok("INSERT INTO a (id, v) VALUES (4000, 1)");
+    wire.ok("DELETE FROM keyed WHERE id = 1");
+    wire.ok("ALTER TABLE keyed ADD COLUMN w text");
+    wire.ok("ALTER TABLE bag ADD COLUMN w text");
+    wire.ok("UPDATE keyed SET w = 'two' WHERE id = 2");
+    wire.ok("UPDATE bag SET w = 'one'");
     wire.ok("ALTER STREAM a ADD COLUMN w INT");
     wire.ok("ALTER TABLE t ADD COLUMN w VARCHAR");
     let server = server.kill_and_restart();
@@ -178,16 +185,60 @@ fn added_columns_keep_all_events_through_a_kill() {
     wire.ok("INSERT INTO a (id, v, w) VALUES (5000, 1, 9)");
     wire.ok("CHECKPOINT");
     wire.ok("INSERT INTO a (id, v, w) VALUES (5001, 1, 10)");
-    let read = |wire: &mut Wire| ["a", "c", "n", "s ORDER BY v", "t"].map(|name| wire.rows(&format!("SELECT * FROM {name}"))).to_vec();
+    let all = ["a", "c", "n", "s ORDER BY v", "t", "keyed ORDER BY id", "bag"];
+    let read = |wire: &mut Wire| all.map(|name| wire.rows(&format!("SELECT * FROM {name}"))).to_vec();
     let before = read(&mut wire);
     assert_eq!(wire.rows("SELECT count(*), sum(w), min(_offset), max(_offset) FROM a"), ["3003|19|0|3002"]);
     assert_eq!(before[0].len(), 3003);
     assert_eq!(before[1].iter().filter(|row| row.as_str() == "2|2|" || row.as_str() == "5001|1|").count(), 2);
-    assert_eq!(before[4], ["2|2|"]);
+    assert_eq!((before[4].join(" "), before[5].join(" ")), ("2|2|".into(), "2|20|two 3|30|".into()));
+    assert_eq!(before[6], ["1|one", "1|one"]);
     let server = server.kill_and_restart();
     assert_eq!(read(&mut server.connect()), before);
     let server = server.restart();
     assert_eq!(read(&mut server.connect()), before);
+}
+
+#[test]
+fn columns_are_added_while_others_append() {
+    let (server, mut wire) = small();
+    wire.ok("CREATE STREAM s (n int); CREATE TABLE keyed (id int PRIMARY KEY); CREATE TABLE bag (n int)");
+    wire.ok("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM s");
+    wire.ok("CREATE STREAM copied AS SELECT * FROM a");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let appended: i64 = std::thread::scope(|scope| {
+        let append = |writer: i64, stop: &std::sync::atomic::AtomicBool, mut wire: Wire| {
+            let mut done = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let id = writer * 1_000_000 + done;
+                wire.ok(&format!("INSERT INTO a (id, v) VALUES ({id}, 1)"));
+                wire.ok(&format!("INSERT INTO s (n) VALUES ({id}); INSERT INTO keyed (id) VALUES ({id})"));
+                wire.ok(&format!("BEGIN; INSERT INTO s (n) VALUES (1); INSERT INTO bag (n) VALUES ({id})"));
+                wire.rows("SELECT count(*) FROM s");
+                wire.ok("COMMIT");
+                done += 1;
+            }
+            done
+        };
+        let writers: Vec<_> = (0..3).map(|i| (i, server.connect())).collect();
+        let stop = &stop;
+        let writers: Vec<_> = writers.into_iter().map(|(i, wire)| scope.spawn(move || append(i, stop, wire))).collect();
+        for i in 0..8 {
+            wire.ok(&format!("ALTER STREAM a ADD COLUMN c{i} INT"));
+            for relation in ["STREAM s", "TABLE keyed", "TABLE bag"] {
+                wire.ok(&format!("ALTER {relation} ADD COLUMN c{i} int"));
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        writers.into_iter().map(|writer| writer.join().expect("nothing that was appended was refused")).sum()
+    });
+    let counts =
+        |wire: &mut Wire| ["a", "copied", "keyed", "bag", "s"].map(|name| wire.rows(&format!("SELECT count(*) FROM {name}"))).concat();
+    let expected = [appended, appended, appended, appended, 2 * appended].map(|n| n.to_string());
+    assert_eq!(counts(&mut wire), expected);
+    assert_eq!(wire.rows("SELECT n FROM counted"), expected[4..]);
+    let server = server.kill_and_restart();
+    assert_eq!(counts(&mut server.connect()), expected);
 }
 
 #[test]

@@ -1,24 +1,17 @@
 //! What changes a relation that is there: ALTER .. ADD, CREATE OR REPLACE, DROP.
 //!
-//! A relation that is changed keeps its id and its log, which gets further columns in place ([`crate::log::Log::register`]). Its node, and
-//! those of all that depends on it, are built anew from the changed catalog and fold again. What depends on it goes on as it was: to
-//! queries of this dialect columns that their relations get later do not exist ([`Writer::keep_width`]); views of PostgreSQL's dialect must
-//! give the columns that they gave, or the change is refused. A query that is replaced is remembered with the position up to which it held, as ksqlDB goes on from the
-//! offsets and the state that the old query left: events before that are read as it said.
+//! A relation that is changed keeps its id and its log ([`Session::alter_in_place`]). A query that is replaced is remembered with the
+//! position up to which it held, as ksqlDB goes on from the offsets and the state that the old query left: events before that are read as
+//! it said.
 
 use std::sync::Arc;
 
 use super::create::relation_of;
-use super::node;
-use crate::catalog::{Catalog, Change, Earlier, Ksql, KsqlColumn, Relation, RelationId, RelationKind, Scope, Writer, plain_name};
-use crate::engine::alter::depended_on;
-use crate::engine::ddl;
-use crate::engine::node::Node;
+use crate::catalog::{Catalog, Earlier, Ksql, KsqlColumn, Relation, Writer, plain_name};
 use crate::engine::session::{Response, Session};
 use crate::engine::table_locks::{Mode, TableLock};
 use crate::error::{Error, Result, code};
 use crate::plan::ksql::expr::resolve_type;
-use crate::plan::names::Names;
 use crate::sql::ksql::ast::{ColumnDef, Kind};
 
 impl Session {
@@ -32,7 +25,7 @@ impl Session {
     }
 
     /// Holds all relations of a topic against appends.
-    pub(super) async fn lock_topic(&mut self, catalog: &Catalog, relation: &Relation) -> Result<Vec<TableLock>> {
+    pub(in crate::engine) async fn lock_topic(&mut self, catalog: &Catalog, relation: &Relation) -> Result<Vec<TableLock>> {
         let topic = relation.ksql.as_ref().map(|k| &k.topic);
         let mut held = Vec::new();
         for (other, ksql) in catalog.ksql_relations() {
@@ -41,54 +34,6 @@ impl Session {
             }
         }
         Ok(held)
-    }
-
-    /// Makes another definition of a relation current. The caller holds the DDL lock. Errors: 2BP01 if a view would no longer give
-    /// what it gave.
-    pub(super) async fn ksql_alter_to(&mut self, catalog: &Catalog, altered: Relation) -> Result<()> {
-        let engine = self.engine.clone();
-        let old = catalog.by_id(altered.id).cloned().ok_or_else(|| Error::internal("what is altered is there"))?;
-        let grows = altered.columns.len() > old.columns.len();
-        let mut changes = vec![Change::Alter(altered.clone())];
-        if grows {
-            changes.extend(keeping_widths(catalog, &old).map(Change::Alter));
-        }
-        let next = Arc::new(changes.iter().try_fold(catalog.clone(), |catalog, change| catalog.apply(change))?);
-        let mut above = next.with_dependents(altered.id);
-        above.reverse();
-        if grows {
-            self.check_views(&next, &old, &above).await?;
-        }
-        let mut nodes: Vec<Arc<Node>> = Vec::new();
-        for relation in above.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.has_node()) {
-            let written = relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty());
-            nodes.push(match (written, relation.kind) {
-                (true, _) => node::node(&engine, &next, relation)?,
-                (false, RelationKind::Table) => ddl::table_node(relation)?,
-                (false, _) => ddl::view_node_in(&engine, &next, relation).await?,
-            });
-        }
-        // Nobody may be appending to a log while it gets columns.
-        let _held = if grows { self.lock_topic(catalog, &old).await? } else { vec![] };
-        let logged = altered.has_log().then(|| altered.event_schema());
-        let (id, key) = (altered.id, altered.key.clone());
-        logged.as_ref().map_or(Ok(()), |schema| engine.log.check(id, schema, &key))?;
-        let prepare = || {
-            logged.map_or(Ok(()), |schema| engine.log.register(id, schema, &key))?;
-            engine.runner.restart(nodes)
-        };
-        self.cancel.shield(engine.change(&changes, prepare)).await
-    }
-
-    /// Errors: 2BP01 if one of the views of PostgreSQL's dialect among these relations would not give the columns that it gave.
-    async fn check_views(&self, next: &Arc<Catalog>, grown: &Relation, ids: &[RelationId]) -> Result<()> {
-        for view in ids.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.ksql.is_none()) {
-            let names = Names { scope: Scope::kept(next.clone()), ..self.names_kept() };
-            if !self.gives_its_columns(names, view).await? {
-                return Err(depended_on(grown, "add columns to", view).hint("Drop that first, and make it again."));
-            }
-        }
-        Ok(())
     }
 
     /// CREATE OR REPLACE of a relation that is there. Errors: 42P16 for columns that are not the old ones and further ones behind them.
@@ -133,7 +78,7 @@ impl Session {
         depends.sort_unstable();
         depends.dedup();
         let altered = relation_of(old.id, old.owner, name, ksql, text, depends)?;
-        self.ksql_alter_to(catalog, altered).await
+        self.alter_in_place(catalog, altered).await
     }
 
     /// ALTER STREAM|TABLE name ADD COLUMN ..
@@ -162,7 +107,7 @@ impl Session {
             ksql.columns.push(KsqlColumn { name: column.name.clone(), ty, key: false, bound: false });
         }
         let altered = relation_of(old.id, old.owner, name, ksql, &old.sql, old.depends_on.clone())?;
-        self.ksql_alter_to(&catalog, altered).await?;
+        self.alter_in_place(&catalog, altered).await?;
         Ok(Response::Done(if kind == Kind::Stream { "ALTER STREAM" } else { "ALTER TABLE" }.into()))
     }
 
@@ -223,16 +168,6 @@ pub(super) fn ksql_of(relation: &Relation, kind: Kind) -> Result<&Ksql> {
         Some(ksql) if ksql.table == (kind == Kind::Table) => Ok(ksql),
         _ => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a {word} of ksqlDB's dialect", relation.name))),
     }
-}
-
-/// What reads a relation directly, with queries that see no more columns of it than it has now.
-fn keeping_widths(catalog: &Catalog, relation: &Relation) -> impl Iterator<Item = Relation> {
-    let (id, width) = (relation.id, relation.columns.len());
-    catalog.dependents(id).into_iter().filter(|r| r.ksql.is_some()).map(move |reader| {
-        let mut reader = reader.as_ref().clone();
-        reader.ksql.iter_mut().flat_map(|k| &mut k.writers).for_each(|writer| writer.keep_width(id, width));
-        reader
-    })
 }
 
 /// Errors: 42809 for a relation made with SOURCE.

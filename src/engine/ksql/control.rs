@@ -42,7 +42,7 @@ impl Session {
             }
             if changed {
                 let altered = Relation { ksql: Some(Box::new(ksql)), ..relation.as_ref().clone() };
-                self.ksql_alter_to(&engine.catalog(), altered).await?;
+                self.alter_in_place(&engine.catalog(), altered).await?;
             }
         }
         Ok(Response::Done(

@@ -176,7 +176,7 @@ impl Session {
         let mut depends_on = relation.depends_on.clone();
         depends_on.extend(reads.into_iter().filter(|id| !relation.depends_on.contains(id)));
         let altered = Relation { ksql: Some(Box::new(sink)), depends_on, ..relation.as_ref().clone() };
-        self.ksql_alter_to(&catalog, altered).await?;
+        self.alter_in_place(&catalog, altered).await?;
         Ok(Response::Done("CREATE QUERY".into()))
     }
 

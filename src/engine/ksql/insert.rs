@@ -150,11 +150,14 @@ impl Session {
     }
 
     /// Appends events to the relation and to all that share its topic.
-    async fn append_events(&mut self, relation: &Arc<Relation>, events: Vec<Event>) -> Result<()> {
+    async fn append_events(&mut self, relation: &Arc<Relation>, mut events: Vec<Event>) -> Result<()> {
         let throws = self.ksql.flag("ksql.timestamp.throw.on.invalid");
         // Who shares the topic is asked once nobody can begin to any more.
         let mut held = vec![self.lock_table(relation.id, Mode::Put).await?];
         let catalog = self.engine.catalog();
+        // It may have got columns while it was waited for.
+        let relation = catalog.by_id(relation.id).map_or_else(|| catalog.get_public(&relation.name), Ok)?;
+        events.iter_mut().for_each(|event| event.values.resize(relation.columns.len(), Value::Null));
         let batches = spread(&catalog, relation, &events, self.engine.clock.now_us(), throws)?;
         for (id, _) in batches.iter().filter(|(id, _)| *id != relation.id) {
             held.push(self.lock_table(*id, Mode::Put).await?);
