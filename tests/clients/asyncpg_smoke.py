@@ -150,7 +150,7 @@ async def listens(c):
 @connected
 async def cancels_by_timeout(c):
     try:
-        await c.fetchval("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b", timeout=0.3)
+        await c.fetchval("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c", timeout=0.3)
     except asyncio.TimeoutError:
         pass
     else:

@@ -3,7 +3,7 @@ const pg = require('pg');
 const { host, port, user, database, run, raises, same, assert } = require('./steps');
 
 const config = { host, port, user, database };
-const SLOW = 'SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b';
+const SLOW = 'SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c';
 
 async function connected(f, more = {}) {
   const c = new pg.Client({ ...config, ...more });

@@ -59,7 +59,7 @@ run({
   },
 
   async cancels() {
-    const q = sql`SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b`;
+    const q = sql`SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c`;
     setTimeout(() => q.cancel(), 300);
     await raises('57014', q);
   },

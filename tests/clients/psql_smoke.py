@@ -247,8 +247,8 @@ def cursors_by_fetch_count():
 def interrupts():
     p = pexpect.spawn(ARGS[0], ARGS[1:], env=ENV, encoding="utf-8", timeout=30)
     p.expect("=[#>]")
-    p.sendline("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b;")
-    p.expect("a, generate_series.*b;")
+    p.sendline("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c;")
+    p.expect("b, generate_series.*c;")
     time.sleep(0.5)
     p.sendintr()
     p.expect("57014")

@@ -235,7 +235,7 @@ def errors_have_classes():
 def cancels_and_times_out():
     c = connect()
     cur = c.cursor()
-    slow = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b"
+    slow = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b, generate_series(1, 100000) c"
     timer = threading.Timer(0.3, c.cancel)
     timer.start()
     raises("57014", cur.execute, slow)
