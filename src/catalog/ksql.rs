@@ -83,7 +83,16 @@ pub struct Writer {
     /// What it does not see of its relations.
     #[serde(default, skip_serializing_if = "Widths::is_empty")]
     pub widths: Widths,
+    /// What its session had set of [`QUERY_PROPERTIES`].
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
+
+/// Properties of a session on which the result of a query depends: a persistent query keeps those under which it was made.
+pub const QUERY_PROPERTIES: [&str; 2] = ["ksql.functions.collect_list.limit", "ksql.functions.collect_set.limit"];
+
+/// Values of properties, by name in lower case.
+pub type Properties = BTreeMap<String, String>;
 
 /// Of relations that have got columns since a query was made: how many each had then, which are those that the query sees.
 pub type Widths = BTreeMap<RelationId, usize>;
@@ -111,6 +120,8 @@ pub struct Earlier {
     pub until: Position,
     #[serde(default, skip_serializing_if = "Widths::is_empty")]
     pub widths: Widths,
+    #[serde(default, skip_serializing_if = "Properties::is_empty")]
+    pub properties: Properties,
 }
 
 /// The name that PostgreSQL's dialect has for a name folded by ksqlDB's: one without lower-case letters in lower case, so that both

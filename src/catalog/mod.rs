@@ -27,7 +27,7 @@ use crate::func::ksql::Type;
 pub use comments::{Comments, Subject};
 pub use constraint::{Action, Constraint, ForeignKey, Rule};
 pub use index::{Index, IndexKey, Indexed};
-pub use ksql::{Earlier, Ksql, KsqlColumn, TimestampColumn, Widths, Writer, ksql_name, plain_name};
+pub use ksql::{Earlier, Ksql, KsqlColumn, Properties, QUERY_PROPERTIES, TimestampColumn, Widths, Writer, ksql_name, plain_name};
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };

@@ -69,7 +69,8 @@ impl Session {
             // It goes on as the same query, from here on as it says now.
             writer.id = old.id.clone();
             writer.earlier = old.earlier.clone();
-            writer.earlier.push(Earlier { sql: old.sql.clone(), until: self.engine.log.head(), widths: old.widths.clone() });
+            let (sql, widths, properties) = (old.sql.clone(), old.widths.clone(), old.properties.clone());
+            writer.earlier.push(Earlier { sql, until: self.engine.log.head(), widths, properties });
         }
         // Queries that insert into it stay, and so does what the earlier versions read.
         ksql.writers.extend(before.writers.iter().skip(1).cloned());

@@ -71,7 +71,7 @@ impl Session {
                 let mut ksql = derived(create, query, &catalog, id, &defaults)?;
                 let word = if create.kind == Kind::Stream { "CSAS" } else { "CTAS" };
                 let id = query_id(word, Some(&create.name), engine.log.head());
-                ksql.writers.push(writer(id, text_from(&text, query.at), false));
+                ksql.writers.push(writer(id, text_from(&text, query.at), self.ksql.of_queries()));
                 (ksql, node::named(&catalog, &[query]))
             }
             None => (declared(create, &catalog, &defaults)?, vec![]),
@@ -121,7 +121,8 @@ impl Session {
         let over: Vec<_> = catalog.ksql_relations().filter(|(_, k)| k.topic == ksql.topic).collect();
         if let Some((source, of)) = over.iter().find(|(_, k)| !k.writers.is_empty()) {
             let sql = topic_query(source, of, ksql)?;
-            ksql.writers.push(writer(query_id("TOPIC", Some(name), 0), sql, true));
+            let reads = writer(query_id("TOPIC", Some(name), 0), sql, Default::default());
+            ksql.writers.push(Writer { topic: true, ..reads });
             depends_on.push(source.id);
             return Ok(None);
         }
@@ -172,7 +173,7 @@ impl Session {
             return Err(Error::new(code::INVALID_OBJECT_DEFINITION, format!("\"{name}\" would feed itself by way of \"{}\"", own.name)));
         }
         let mut sink = sink.clone();
-        sink.writers.push(writer(id, text_from(&text, query.at), false));
+        sink.writers.push(writer(id, text_from(&text, query.at), self.ksql.of_queries()));
         let mut depends_on = relation.depends_on.clone();
         depends_on.extend(reads.into_iter().filter(|id| !relation.depends_on.contains(id)));
         let altered = Relation { ksql: Some(Box::new(sink)), depends_on, ..relation.as_ref().clone() };

@@ -34,14 +34,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use std::sync::Arc;
 
 use super::session::{Column, Response, Session};
-use crate::catalog::{Name, plain_name};
+use crate::catalog::{Name, Properties, QUERY_PROPERTIES, plain_name};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::plan::ksql::define::Defaults;
 use crate::sql::ksql::ast::{Shown, Statement};
 use crate::sql::ksql::{Form, form, parse, variables};
 
-/// The properties that something here depends on.
+/// The properties that something here depends on, besides [`QUERY_PROPERTIES`].
 const HONORED: &[&str] =
     &["auto.offset.reset", "ksql.output.topic.name.prefix", "ksql.persistence.default.format.value", "ksql.timestamp.throw.on.invalid"];
 
@@ -69,6 +69,12 @@ impl KsqlSession {
     /// True if push queries begin with the first event.
     pub fn earliest(&self) -> bool {
         self.properties.get("auto.offset.reset").is_some_and(|v| v.eq_ignore_ascii_case("earliest"))
+    }
+
+    /// What a query that is made now keeps of the properties.
+    pub fn of_queries(&self) -> Properties {
+        let kept = self.properties.iter().filter(|(name, _)| QUERY_PROPERTIES.contains(&name.as_str()));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     fn flag(&self, name: &str) -> bool {
@@ -178,11 +184,18 @@ impl Session {
             Statement::DescribeFunction(name) => show::describe_function(name),
             Statement::Print { topic, from_beginning, interval, limit } => self.print(topic, *from_beginning, *interval, *limit).await,
             Statement::Set { property, value } => {
-                if !HONORED.contains(&property.to_lowercase().as_str()) {
+                let name = property.to_lowercase();
+                if QUERY_PROPERTIES.contains(&name.as_str()) && value.trim().parse::<i64>().is_err() {
+                    let message = format!("invalid value for property \"{property}\": \"{value}\"");
+                    return Err(
+                        Error::new(code::INVALID_PARAMETER_VALUE, message).hint("It is a whole number; a negative one is no limit.")
+                    );
+                }
+                if !HONORED.contains(&name.as_str()) && !QUERY_PROPERTIES.contains(&name.as_str()) {
                     let message = format!("property \"{property}\" is kept, but nothing here depends on it");
                     self.notice("NOTICE", Error::new(code::SUCCESS, message));
                 }
-                self.ksql.properties.insert(property.to_lowercase(), value.clone());
+                self.ksql.properties.insert(name, value.clone());
                 done("SET")
             }
             Statement::Unset { property } => {

@@ -76,6 +76,7 @@ impl Session {
     pub(super) fn plan_push(&self, query: &Query) -> Result<Push> {
         let catalog = self.engine.catalog();
         let mut planner = Planner::new(&catalog, u32::MAX, true);
+        planner.properties = self.ksql.of_queries();
         let stage = planner.query(query)?;
         Ok(Push { stage, inputs: planner.inputs, told: planner.told, limit: query.limit })
     }

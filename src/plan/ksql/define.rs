@@ -6,7 +6,7 @@ use super::query::Planner;
 use super::sink;
 use super::stage::Stage;
 use super::with::{With, with};
-use crate::catalog::{Catalog, Column, Ksql, KsqlColumn, RelationId, TimestampColumn, Writer, plain_name};
+use crate::catalog::{Catalog, Column, Ksql, KsqlColumn, Properties, RelationId, TimestampColumn, Writer, plain_name};
 use crate::error::{Error, Result, code};
 use crate::func::ksql::Type;
 use crate::func::ksql::columns::pg_type;
@@ -171,6 +171,6 @@ pub fn query_id(kind: &str, sink: Option<&str>, number: u64) -> String {
 }
 
 /// A writer as a query makes it.
-pub fn writer(id: String, sql: String, topic: bool) -> Writer {
-    Writer { id, sql, earlier: vec![], until: None, paused: false, topic, widths: Default::default() }
+pub fn writer(id: String, sql: String, properties: Properties) -> Writer {
+    Writer { id, sql, earlier: vec![], until: None, paused: false, topic: false, widths: Default::default(), properties }
 }

@@ -177,6 +177,12 @@ impl Planner<'_> {
         Ok(Stage { columns, table: true, window, tree: fold::Tree::boxed(spec.build()?, vec![stage.tree]) })
     }
 
+    /// How many values a collecting aggregate keeps, if that was set.
+    fn limit_of(&self, function: &str) -> Option<Value> {
+        let limit = self.properties.get(&format!("ksql.functions.{}.limit", function.to_lowercase()))?;
+        limit.trim().parse().ok().filter(|limit| *limit >= 0).map(Value::Bigint)
+    }
+
     /// An aggregate with its arguments compiled. Errors: 42883 for arguments that no overload takes, 42803 for an argument that must be
     /// a constant and is none.
     fn aggregate_call(&self, call: &Expr, stage: &Stage) -> Result<fold::Aggregation> {
@@ -198,6 +204,7 @@ impl Planner<'_> {
                 codes.push(evaluator(code.code));
             }
         }
+        constants.extend(self.limit_of(name));
         if stage.table && overload.undo.is_none() {
             return Err(Error::unsupported(format!("{name} over a table is not supported: it cannot take rows back"))
                 .hint("Make a materialized view with an aggregate of PostgreSQL's instead."));

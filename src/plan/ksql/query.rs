@@ -13,7 +13,7 @@ use super::expr::{self, Scope, Typed, rewrite};
 use super::items::{self, Chosen, MADE, Output, check_columns, chosen, outputs, qualified, reference};
 use super::names::Names;
 use super::stage::{Role, Stage, StageColumn};
-use crate::catalog::{Catalog, RelationId, Widths};
+use crate::catalog::{Catalog, Properties, RelationId, Widths};
 use crate::error::{Error, Result, code};
 use crate::fold::ksql as fold;
 use crate::func::ksql::{Type, list};
@@ -31,6 +31,8 @@ pub struct Planner<'a> {
     pub earlier: Vec<(u64, Option<Expr>)>,
     /// What the query does not see of its relations.
     pub widths: Widths,
+    /// What was set of [`QUERY_PROPERTIES`](crate::catalog::QUERY_PROPERTIES).
+    pub properties: Properties,
     /// For each column of a client's query over a table its place in the key, if it is a part of it.
     pub told: Vec<Option<usize>>,
     /// What is read, in the order of the sources of the tree.
@@ -60,7 +62,8 @@ impl Keys {
 
 impl<'a> Planner<'a> {
     pub fn new(catalog: &'a Catalog, reader: RelationId, transient: bool) -> Planner<'a> {
-        Planner { catalog, reader, transient, earlier: Vec::new(), widths: Widths::new(), told: Vec::new(), inputs: Vec::new() }
+        let (widths, properties) = (Widths::new(), Properties::new());
+        Planner { catalog, reader, transient, earlier: Vec::new(), widths, properties, told: Vec::new(), inputs: Vec::new() }
     }
 
     /// The typed code of an expression over a stage's rows.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::compute::{column, evaluator};
 use super::query::Planner;
 use super::stage::{Role, Stage, StageColumn};
-use crate::catalog::{Earlier, Ksql, KsqlColumn, Relation, RelationKind, Widths, Writer, ksql_name};
+use crate::catalog::{Earlier, Ksql, KsqlColumn, Properties, Relation, RelationKind, Widths, Writer, ksql_name};
 use crate::error::{Error, Result, code, nearest};
 use crate::fold::ksql as fold;
 use crate::func::ksql::Type;
@@ -29,6 +29,25 @@ pub struct SourceInput {
     pub until: Option<u64>,
     /// True if it is part of a table, which is what all its events make it, and not what comes.
     pub table: bool,
+}
+
+/// A persistent query, as it is or was.
+struct Version<'a> {
+    sql: &'a str,
+    widths: &'a Widths,
+    properties: &'a Properties,
+}
+
+impl<'a> From<&'a Writer> for Version<'a> {
+    fn from(writer: &'a Writer) -> Self {
+        Version { sql: &writer.sql, widths: &writer.widths, properties: &writer.properties }
+    }
+}
+
+impl<'a> From<&'a Earlier> for Version<'a> {
+    fn from(earlier: &'a Earlier) -> Self {
+        Version { sql: &earlier.sql, widths: &earlier.widths, properties: &earlier.properties }
+    }
 }
 
 /// What ksqlDB's dialect sees of a relation that was made in PostgreSQL's.
@@ -155,20 +174,17 @@ impl Planner<'_> {
     /// What one query gives, in the columns of the relation that it writes to.
     fn writer(&mut self, sink: &Ksql, writer: &Writer) -> Result<fold::Tree> {
         if sink.table {
-            return self.version(sink, (&writer.sql, &writer.widths), writer.until, &writer.earlier);
+            return self.version(sink, writer.into(), writer.until, &writer.earlier);
         }
         // Each version gives the rows of its time; the last one knows what came before, but gives nothing for it.
         let mut trees = Vec::with_capacity(writer.earlier.len() + 1);
         let mut from = 0;
         for earlier in &writer.earlier {
             let until = earlier.until.min(writer.until.unwrap_or(earlier.until));
-            trees.push(fold::Tree::node(
-                fold::Since::new(from),
-                vec![self.version(sink, (&earlier.sql, &earlier.widths), Some(until), &[])?],
-            ));
+            trees.push(fold::Tree::node(fold::Since::new(from), vec![self.version(sink, earlier.into(), Some(until), &[])?]));
             from = earlier.until;
         }
-        let last = self.version(sink, (&writer.sql, &writer.widths), writer.until, &[])?;
+        let last = self.version(sink, writer.into(), writer.until, &[])?;
         if trees.is_empty() {
             return Ok(last);
         }
@@ -176,17 +192,17 @@ impl Planner<'_> {
         Ok(fold::Tree::node(fold::Merge, trees))
     }
 
-    /// What one version of a query, with what it does not see, gives over the events before `until`; `earlier`: versions that filtered
-    /// otherwise before it.
-    fn version(&mut self, sink: &Ksql, (sql, widths): (&str, &Widths), until: Option<u64>, earlier: &[Earlier]) -> Result<fold::Tree> {
+    /// What one version of a query gives over the events before `until`; `earlier`: versions that filtered otherwise before it.
+    fn version(&mut self, sink: &Ksql, version: Version<'_>, until: Option<u64>, earlier: &[Earlier]) -> Result<fold::Tree> {
         let first = self.inputs.len();
-        let query = select(sql)?;
+        let query = select(version.sql)?;
         let conditions = earlier.iter().map(|e| Ok((e.until, select(&e.sql)?.condition))).collect::<Result<Vec<_>>>()?;
         let transient = std::mem::replace(&mut self.transient, false);
         let conditions = std::mem::replace(&mut self.earlier, conditions);
-        let widths = std::mem::replace(&mut self.widths, widths.clone());
+        let widths = std::mem::replace(&mut self.widths, version.widths.clone());
+        let properties = std::mem::replace(&mut self.properties, version.properties.clone());
         let given = self.query(&query);
-        (self.transient, self.earlier, self.widths) = (transient, conditions, widths);
+        (self.transient, self.earlier, self.widths, self.properties) = (transient, conditions, widths, properties);
         let mut given = given?;
         for input in self.inputs.iter_mut().skip(first) {
             input.until = input.until.into_iter().chain(until).min();

@@ -15,9 +15,9 @@ pub const FUNCTIONS: &[Aggregate] = &[
             signature: "COLLECT_LIST(x T) -> ARRAY<T>",
             returns: None,
             init: |_| Value::array(Vec::new()),
-            add: |_, s, a| append(s, arg(a, 0)),
+            add: |c, s, a| append(c, s, arg(a, 0)),
             undo: Some(|_, s, a| take(s, arg(a, 0))),
-            merge: |_, a, b| concat(a, &b),
+            merge: |c, a, b| concat(c, a, &b),
             result: shown,
         }],
     },
@@ -31,7 +31,7 @@ pub const FUNCTIONS: &[Aggregate] = &[
             add: |c, s, a| insert(c, s, arg(a, 0)),
             undo: Some(|_, s, a| bagged(s, arg(a, 0), -1)),
             merge: unite,
-            result: |c, s| if c.retracting { bounded(Value::array(bag::values(s).cloned().collect())) } else { shown(c, s) },
+            result: |c, s| if c.retracting { bounded(Value::array(bag::values(s).take(limit(c)).cloned().collect())) } else { shown(c, s) },
         }],
     },
     Aggregate {
@@ -49,9 +49,17 @@ pub const FUNCTIONS: &[Aggregate] = &[
     },
 ];
 
-/// Adds at the end. Sizes are looked at when the length is a power of two: seldom, but before the list can grow to its double.
-fn append(mut state: Value, value: &Value) -> Result<Value> {
+/// How many values are kept: of COLLECT_LIST and COLLECT_SET the planner gives the property `ksql.functions.NAME.limit`, where it is set.
+fn limit(call: &AggregateCall<'_>) -> usize {
+    call.constants.first().and_then(Value::as_i64).map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// Adds at the end, unless there are as many as may be. Sizes are looked at when the length is a power of two: seldom, but before the list can grow to its double.
+fn append(call: &AggregateCall<'_>, mut state: Value, value: &Value) -> Result<Value> {
     let values = list(&mut state)?;
+    if values.len() >= limit(call) {
+        return Ok(state);
+    }
     values.push(value.clone());
     if values.len().is_power_of_two() { bounded(state) } else { Ok(state) }
 }
@@ -64,8 +72,10 @@ fn take(mut state: Value, value: &Value) -> Result<Value> {
     Ok(state)
 }
 
-fn concat(mut a: Value, b: &Value) -> Result<Value> {
-    list(&mut a)?.extend_from_slice(items(b)?);
+fn concat(call: &AggregateCall<'_>, mut a: Value, b: &Value) -> Result<Value> {
+    let values = list(&mut a)?;
+    values.extend_from_slice(items(b)?);
+    values.truncate(limit(call));
     bounded(a)
 }
 
@@ -73,7 +83,7 @@ fn insert(call: &AggregateCall<'_>, state: Value, value: &Value) -> Result<Value
     if call.retracting {
         return bagged(state, value, 1);
     }
-    if items(&state)?.contains(value) { Ok(state) } else { append(state, value) }
+    if items(&state)?.contains(value) { Ok(state) } else { append(call, state, value) }
 }
 
 fn unite(call: &AggregateCall<'_>, mut a: Value, b: Value) -> Result<Value> {
@@ -81,7 +91,9 @@ fn unite(call: &AggregateCall<'_>, mut a: Value, b: Value) -> Result<Value> {
         return merge_bags(call, a, b);
     }
     let before: std::collections::HashSet<Value> = items(&a)?.iter().cloned().collect();
-    list(&mut a)?.extend(items(&b)?.iter().filter(|v| !before.contains(*v)).cloned());
+    let values = list(&mut a)?;
+    values.extend(items(&b)?.iter().filter(|v| !before.contains(*v)).cloned());
+    values.truncate(limit(call));
     bounded(a)
 }
 
