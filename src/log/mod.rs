@@ -179,7 +179,13 @@ impl Log {
                 let definition = definition.after(&log.definition);
                 log.widen(Arc::new(definition))?;
             }
-            Some(log) => log.definition.must_be_alike(&definition)?,
+            Some(log) => {
+                log.definition.must_be_alike(&definition)?;
+                // A segment does not say which columns have filters; nobody appends yet.
+                if log.definition.bloom.is_empty() && !definition.bloom.is_empty() {
+                    log.definition = Arc::new(definition);
+                }
+            }
         }
         Ok(())
     }

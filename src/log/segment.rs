@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use super::LogId;
 use super::batch::{Definition, offsets, positions};
 use super::frame::u32_at;
-use super::parquet_file::{Appending, ParquetFile, from_io, parquet_error};
+use super::parquet_file::{Appending, Effort, ParquetFile, from_io, parquet_error};
 use super::projection::Projection;
 use super::store::{Blob, Store, TEMPORARY, parent};
 use super::{parquet_file, stored};
@@ -159,7 +159,7 @@ impl Drop for Segment {
 
 /// How a segment is written.
 fn properties(definition: &Definition, row_group_rows: usize) -> WriterProperties {
-    let builder = parquet_file::properties(&definition.schema, row_group_rows);
+    let builder = parquet_file::properties(&definition.schema, row_group_rows, Effort::Small);
     let mut builder = builder.set_bloom_filter_position(BloomFilterPosition::AfterRowGroup);
     for &column in &definition.bloom {
         let path = ColumnPath::new(vec![definition.schema.field(column).name().clone()]);

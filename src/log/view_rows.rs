@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 
 use super::ipc::is_storable;
-use super::parquet_file::{Appending, ParquetFile, from_io, parquet_error, properties};
+use super::parquet_file::{Appending, Effort, ParquetFile, from_io, parquet_error, properties};
 use super::store::{Blob, Store, TEMPORARY, parent};
 use super::stored;
 use crate::data::{Position, RowBatches, RowFile};
@@ -43,7 +43,7 @@ impl RowsOfView {
         let _unfinished = Unfinished { store: store.as_ref(), temporary: &temporary };
         let to = Appending { file: store.create(&temporary)?, written: 0 };
         let written = Arc::new(stored::stored_schema(schema));
-        let properties = properties(schema, ROW_GROUP_ROWS).build();
+        let properties = properties(schema, ROW_GROUP_ROWS, Effort::Quick).build();
         let failed = |e| parquet_error(e, |detail| damaged(name, detail));
         let mut writer = ArrowWriter::try_new(to, written.clone(), Some(properties)).map_err(failed)?;
         for batch in batches {
