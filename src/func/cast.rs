@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray, ListArray, StringViewArray,
+    new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
@@ -257,6 +258,10 @@ fn exists(source: &PgType, target: &PgType) -> bool {
 /// Errors: 22003, 22P02, 22007, 42846.
 pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
     let array = &normal(array)?;
+    if array.data_type().is_null() {
+        // The optimizer asks what becomes of NULL.
+        return Ok(new_null_array(&target.arrow(), array.len()));
+    }
     match (source, target) {
         (PgType::Enum(of), t) if is_text(t) => Ok(texts(&(Arc::new(of.texts(array)?) as ArrayRef), t)),
         (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),

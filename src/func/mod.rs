@@ -30,6 +30,7 @@ mod offset_fence;
 mod orders;
 mod repeated;
 pub mod rewrite;
+mod same_names;
 mod scalar;
 pub mod session;
 pub mod setops;
@@ -150,6 +151,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 /// DataFusion's rules for physical plans, with ours before orders are enforced and after everything.
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    for rule in rules.iter_mut().filter(|rule| same_names::PUSHING.contains(&rule.name())) {
+        *rule = Arc::new(same_names::Apart(rule.clone()));
+    }
     rules.insert(0, Arc::new(offset_fence::Offsets));
     rules.push(Arc::new(limited_distinct::Limits));
     rules

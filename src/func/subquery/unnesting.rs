@@ -138,7 +138,10 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
 
 /// The values around a subquery; `None` if it names none of `outer`, or could take one for another.
 fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
-    let wrong = || Ok::<_, DataFusionError>(goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?);
+    let wrong = || {
+        let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
+        Ok::<_, DataFusionError>(other_rows || compares_twins(subquery)?)
+    };
     if names.wrong_only && !wrong()? {
         return Ok(None);
     }
@@ -164,6 +167,23 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
         }
     }
     Ok(false)
+}
+
+/// True if a condition on the outer row names a column of which the rows have two of that name: joined as a whole, as the rows of EXISTS
+/// are, the other one is taken.
+fn compares_twins(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        let (condition, schema) = match node {
+            LogicalPlan::Filter(filter) => (Some(&filter.predicate), filter.input.schema()),
+            LogicalPlan::Join(join) => (join.filter.as_ref(), &join.schema),
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        let twins = |c: &Column| schema.fields().iter().filter(|f| *f.name() == c.name).count() > 1;
+        found |= condition.is_some_and(|e| e.contains_outer() && e.column_refs().into_iter().any(twins));
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// True if something in FROM is made of the row around alone, as in `FROM unnest(t.a)`: DataFusion does not see that it depends on it.
