@@ -23,6 +23,7 @@ use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
 use super::node::Node;
 use super::progress::Kind;
+use super::query::Planned;
 use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
@@ -32,7 +33,7 @@ use crate::catalog::{
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
 use crate::error::{Error, Result, code};
-use crate::plan::names::Names;
+use crate::sql::convert::check_columns;
 use crate::sql::fold_name;
 use crate::sql::statement::{Alteration, NewRule, SequenceOptions, What};
 
@@ -206,6 +207,7 @@ impl Session {
         let mut altered = Relation { schemas: Default::default(), ..relation.as_ref().clone() };
         altered.columns.push(column.clone());
         let at = altered.columns.len() - 1;
+        check_columns(&altered.columns)?;
         let plain = !key && rules.is_empty() && numbered.is_none() && is_null_before(&column);
         if plain && only && self.takes_effect_at_once(relation.id) {
             self.lock_table(relation.id, Mode::Remove).await?;
@@ -435,6 +437,7 @@ impl Session {
         let altered = Relation { id, schemas: Default::default(), ..altered };
         self.lock_table(relation.id, Mode::Remove).await?;
         let is_stream = relation.kind == RelationKind::Stream;
+        let said = self.said_by_views(relation, &altered).await?;
         let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();
         let order = if is_stream {
             format!(", {TIME} FROM {} ORDER BY _position", whole_name(&self.catalog(), relation))
@@ -477,14 +480,30 @@ impl Session {
             });
             self.stage(Change::Alter(child), vec![])?;
         }
-        self.settle_dependents(relation, id, what).await?;
+        self.settle_dependents(relation, id, what, &said).await?;
         let catalog = self.catalog();
         catalog.by_id(id).cloned().ok_or_else(|| Error::internal("a relation was lost"))
     }
 
-    /// What depends on a relation that was put in the place of another depends on it now, and is folded again. Errors: 2BP01
-    /// if its query no longer gives the columns that it gave.
-    async fn settle_dependents(&mut self, old: &Relation, id: RelationId, what: &str) -> Result<()> {
+    /// The plans of the views that depend on a relation, before it only gets or loses columns; none where they become others.
+    async fn said_by_views(&self, relation: &Relation, altered: &Relation) -> Result<Vec<(RelationId, Planned)>> {
+        let within = |a: &[Column], b: &[Column]| a.iter().all(|c| b.iter().any(|o| o.name == c.name && o.ty == c.ty));
+        if !within(&relation.columns, &altered.columns) && !within(&altered.columns, &relation.columns) {
+            return Ok(vec![]);
+        }
+        let catalog = self.catalog();
+        let mut said = Vec::new();
+        for view in catalog.with_dependents(relation.id).iter().filter_map(|id| catalog.by_id(*id)) {
+            if view.ksql.is_none() && !view.has_log() {
+                said.push((view.id, self.plan_with(self.names_as_told(), parsed_query(&view.sql)?.as_ref(), &[]).await?));
+            }
+        }
+        Ok(said)
+    }
+
+    /// What depends on a relation that was put in the place of another depends on it now, and is folded again. `said`: what the views among
+    /// it said before. Errors: 2BP01 if a query no longer gives the columns that it gave, or says something else of the columns there were.
+    async fn settle_dependents(&mut self, old: &Relation, id: RelationId, what: &str, said: &[(RelationId, Planned)]) -> Result<()> {
         let mut open: Vec<RelationId> = self.catalog().with_dependents(old.id).into_iter().filter(|d| *d != old.id).collect();
         open.reverse();
         for dependent in open {
@@ -496,7 +515,8 @@ impl Session {
             let depends_on = before.depends_on.iter().map(|d| if *d == old.id { id } else { *d }).collect();
             let after = Arc::new(Relation { depends_on, ..before.as_ref().clone() });
             self.stage(Change::Alter(after.as_ref().clone()), vec![])?;
-            if !self.gives_its_columns(self.names_kept(), &after).await? {
+            let known = said.iter().find(|(view, _)| *view == after.id).map(|(_, planned)| planned);
+            if !self.gives_its_columns(&after, known).await? {
                 return Err(depended_on(old, what, &before).hint("Drop that first, and make it again."));
             }
             if after.kind == RelationKind::MaterializedView {
@@ -507,11 +527,12 @@ impl Session {
         Ok(())
     }
 
-    /// True if a view's query, read by these names, still gives the columns that the view has.
-    pub(super) async fn gives_its_columns(&self, names: Names, view: &Relation) -> Result<bool> {
-        let planned = self.plan_with(names, parsed_query(&view.sql)?.as_ref(), &[]).await;
+    /// True if a view's query still gives the columns that the view has, and still says what it said `before`, where that is to stay.
+    async fn gives_its_columns(&self, view: &Relation, before: Option<&Planned>) -> Result<bool> {
+        let planned = self.plan_with(self.names_as_told(), parsed_query(&view.sql)?.as_ref(), &[]).await;
         Ok(planned.is_ok_and(|p| {
-            p.columns.len() == view.columns.len()
+            before.is_none_or(|before| p.says_the_same(before))
+                && p.columns.len() == view.columns.len()
                 && p.columns.iter().zip(&view.columns).all(|(a, b)| a.ty.base() == b.ty.base() || b.ty == PgType::Text)
         }))
     }

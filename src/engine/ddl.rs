@@ -459,7 +459,7 @@ impl Session {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }
         let columns = view_columns(&planned, &view.columns)?;
-        let sql = self.spelled_out(self.kept_query(&view.sql)?, &planned).await?;
+        let sql = self.spelled_out(self.kept_query(&view.sql)?).await?;
         // What a plain view reads is read by that, with the rights of its owner.
         let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
         let depends_on = direct.into_iter().collect();

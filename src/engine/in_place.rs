@@ -4,7 +4,7 @@
 //! The relation keeps its id and its log, which gets further columns without being written anew ([`crate::log::Log::register`]): positions
 //! and offsets stay. Its node, and those of all that depends on it, are built from the changed catalog and fold again. What depends on it
 //! goes on as it was. To queries of ksqlDB's dialect columns that their relations get later do not exist ([`Writer::keep_width`]); views of
-//! PostgreSQL's must give the columns that they gave, or the change is refused.
+//! PostgreSQL's are planned by name again: what they say must be the same as before, or the change is refused.
 //!
 //! [`Writer::keep_width`]: crate::catalog::Writer::keep_width
 
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::alter::depended_on;
 use super::ddl::{table_node, view_node_in};
+use super::dml::parsed_query;
 use super::ksql;
 use super::node::Node;
 use super::session::Session;
@@ -69,11 +70,15 @@ impl Session {
         self.cancel.shield(engine.change(&changes, prepare)).await
     }
 
-    /// Errors: 2BP01 if one of the views of PostgreSQL's dialect among these relations would not give the columns that it gave.
+    /// Errors: 2BP01 if one of the views of PostgreSQL's dialect among these relations would say something else: its query names a column
+    /// that it has from elsewhere, joins by all names in common, or has a `*` that could not be spelled out.
     async fn check_views(&self, next: &Arc<Catalog>, grown: &Relation, ids: &[RelationId]) -> Result<()> {
         for view in ids.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.ksql.is_none() && !r.has_log()) {
-            let names = Names { scope: Scope::kept(next.clone()), ..self.names_kept() };
-            if !self.gives_its_columns(names, view).await? {
+            let query = parsed_query(&view.sql)?;
+            let before = self.plan_with(self.names_as_told(), &query, &[]).await?;
+            let names = Names { scope: Scope::kept(next.clone()), ..self.names_as_told() };
+            let after = self.plan_with(names, &query, &[]).await;
+            if !after.is_ok_and(|after| after.says_the_same(&before)) {
                 return Err(depended_on(grown, "add columns to", view).hint("Drop that first, and make it again."));
             }
         }

@@ -57,7 +57,22 @@ pub struct Planned {
     pub parameters: Vec<PgType>,
 }
 
+impl Planned {
+    /// True if the other plan computes the same of the same columns, under the same names.
+    pub(super) fn says_the_same(&self, other: &Planned) -> bool {
+        let told = |of: &Planned| of.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect::<Vec<_>>();
+        told(self) == told(other) && self.plan.display_indent().to_string() == other.plan.display_indent().to_string()
+    }
+}
+
 impl Session {
+    /// True if the relations of a plan have the columns that they had when it was made.
+    pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
+        let catalog = self.engine.catalog();
+        let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| now.columns.len() == known.columns.len());
+        planned.relations.iter().all(|relation| same(relation)) && planned.reads.iter().all(|read| same(&read.relation))
+    }
+
     /// The names that a statement of the session may use.
     pub(super) fn names(&self) -> Names {
         let scope = self.scope();
@@ -71,6 +86,11 @@ impl Session {
     pub(super) fn names_kept(&self) -> Names {
         let names = self.names();
         Names { scope: Scope::kept(names.scope.catalog.clone()), ..names }
+    }
+
+    /// The same, for what a text says whatever the transaction has done: materialized views are not looked into.
+    pub(super) fn names_as_told(&self) -> Names {
+        Names { expand: Arc::default(), ..self.names_kept() }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.

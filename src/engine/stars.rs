@@ -1,16 +1,18 @@
 //! `*` in the query of a view. The catalog keeps the columns that it means, as PostgreSQL does, so that the view stays what it is when what
 //! it reads gets further columns. Where the columns' names alone do not say the same (an old name may be ambiguous), `*` stays.
 
+use datafusion::common::TableReference;
+
 use super::dml::parsed_query;
-use super::query::Planned;
-use super::session::Session;
+use super::session::{Column, Session};
 use crate::data::quoting::ident;
 use crate::error::Result;
-use crate::sql::stars::{Star, replaced, stars};
+use crate::sql::edits::replaced;
+use crate::sql::stars::{Star, stars};
 
 impl Session {
-    /// A view's query, as the catalog keeps it, without `*`. `planned`: the same query.
-    pub(super) async fn spelled_out(&self, sql: String, planned: &Planned) -> Result<String> {
+    /// A view's query, as the catalog keeps it, without `*`.
+    pub(super) async fn spelled_out(&self, sql: String) -> Result<String> {
         let mut edits = Vec::new();
         for star in stars(&sql)? {
             edits.extend(self.columns_of(&star).await?.map(|columns| (star.place.0, star.place.1, columns)));
@@ -19,9 +21,10 @@ impl Session {
             return Ok(sql);
         }
         let spelled = replaced(&sql, edits);
-        let again = self.plan_with(self.names_kept(), parsed_query(&spelled)?.as_ref(), &[]).await;
-        let told = |p: &Planned| p.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect::<Vec<_>>();
-        Ok(if again.is_ok_and(|again| told(&again) == told(planned)) { spelled } else { sql })
+        let Ok(query) = parsed_query(&spelled) else { return Ok(sql) };
+        let again = self.plan_with(self.names_kept(), &query, &[]).await;
+        let written = self.plan_with(self.names_kept(), parsed_query(&sql)?.as_ref(), &[]).await?;
+        Ok(if again.is_ok_and(|again| again.says_the_same(&written)) { spelled } else { sql })
     }
 
     /// The names of the columns that it means, as a list of SELECT; `None` if that cannot be said.
@@ -29,7 +32,12 @@ impl Session {
         let Ok(query) = parsed_query(&star.alone) else { return Ok(None) };
         let Ok(planned) = self.plan_with(self.names_kept(), &query, &[]).await else { return Ok(None) };
         let of = star.of.as_ref().map(|of| format!("{of}.")).unwrap_or_default();
-        let names: Vec<String> = planned.columns.iter().map(|c| format!("{of}{}", ident(&c.name))).collect();
+        let tables = planned.plan.schema().iter().map(|(table, _)| table.filter(|_| star.several));
+        let named = |(table, column): (Option<&TableReference>, &Column)| match table {
+            Some(table) => format!("{}.{}", ident(table.table()), ident(&column.name)),
+            None => format!("{of}{}", ident(&column.name)),
+        };
+        let names: Vec<String> = tables.zip(planned.columns.iter()).map(named).collect();
         Ok((!names.is_empty()).then(|| names.join(", ")))
     }
 }

@@ -25,6 +25,7 @@ mod changes;
 pub mod condition;
 mod continued;
 pub mod convert;
+pub mod edits;
 pub mod hidden;
 mod identity;
 mod inference;

@@ -15,9 +15,9 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 use super::convert::{name_parts, relation_name};
+use super::edits::replaced;
 use super::parse::written_query;
 use super::split::char_position;
-use super::stars::replaced;
 use super::{fold_name, windows};
 use crate::catalog::{Catalog, Name, PUBLIC_NAMESPACE, Sequence};
 use crate::data::quoting::ident;

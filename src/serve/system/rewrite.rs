@@ -182,6 +182,7 @@ impl VisitorMut for Rewriter<'_> {
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         table_function(factor);
+        shared_columns::as_query(factor);
         if let Err(error) = sequences::as_relation(factor, &self.ctes, self.context) {
             return ControlFlow::Break(error);
         }

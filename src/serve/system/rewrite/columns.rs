@@ -1,14 +1,16 @@
 //! The names of the columns that a table of FROM has: of a relation from the catalog, of a subquery from its SELECT list.
 
-use sqlparser::ast::{Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor};
+use sqlparser::ast::{Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor};
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
 use super::build::{last_name, with_optional};
 use super::queries::{DUPLICATE, label, table_name};
+use crate::data::PgType;
 use crate::limits;
 use crate::sql::convert::relation_name;
+use crate::sql::fold_name;
 
 /// How deep the columns of a subquery are looked for.
 const DEPTH_MAX: usize = 8;
@@ -43,15 +45,23 @@ impl Columns<'_> {
             }
             TableFactor::Derived { subquery, alias, .. } => (alias, self.of_query(subquery, depth)?),
             // The rows of a function, where all their columns are named.
-            TableFactor::Table { alias: Some(alias), .. }
+            TableFactor::Table { alias: Some(alias), args: Some(_), .. }
             | TableFactor::Function { alias: Some(alias), .. }
             | TableFactor::UNNEST { alias: Some(alias), .. } => {
-                let columns = alias.columns.iter().map(|column| column.name.value.clone());
+                let columns = alias.columns.iter().map(|column| fold_name(&column.name));
                 return Some(columns.collect::<Vec<_>>()).filter(|columns| !columns.is_empty());
             }
             _ => return None,
         };
         Some(alias.as_ref().map_or(columns.clone(), |alias| named_by(alias, columns)))
+    }
+
+    /// The types of the columns of a relation of the catalog.
+    pub fn types_of(&self, factor: &TableFactor) -> Option<Vec<PgType>> {
+        let TableFactor::Table { name, args: None, .. } = factor else { return None };
+        let wanted = relation_name(name).ok()?;
+        let relation = if self.ctes.has(&wanted) { None } else { self.context.scope.find(&wanted) };
+        relation.map(|relation| relation.columns.iter().map(|c| c.ty.clone()).collect())
     }
 
     fn of_query(&self, query: &Query, depth: usize) -> Option<Vec<String>> {
@@ -73,8 +83,9 @@ impl Columns<'_> {
         let mut columns = Vec::new();
         for item in &select.projection {
             match item {
+                SelectItem::UnnamedExpr(Expr::Identifier(column)) => columns.push(fold_name(column)),
                 SelectItem::UnnamedExpr(expr) => columns.push(label(expr)),
-                SelectItem::ExprWithAlias { alias, .. } => columns.push(without_mark(&alias.value)),
+                SelectItem::ExprWithAlias { alias, .. } => columns.push(without_mark(&fold_name(alias))),
                 SelectItem::Wildcard(_) => {
                     for from in &select.from {
                         columns.extend(self.joined(&mut from.clone(), depth).ok()??.into_iter().map(|column| column.name));
@@ -95,7 +106,7 @@ impl Columns<'_> {
 /// The columns under the names that an alias gives to the first of them.
 fn named_by(alias: &TableAlias, mut columns: Vec<String>) -> Vec<String> {
     for (column, named) in columns.iter_mut().zip(&alias.columns) {
-        *column = named.name.value.clone();
+        *column = fold_name(&named.name);
     }
     columns
 }

@@ -13,6 +13,7 @@ use super::super::relations::is_empty;
 use super::build::{call, column_name, last_name, literal, take, when};
 use super::series::is_set;
 use crate::error::{Error, Result, code};
+use crate::sql::fold_name;
 
 /// Ends the name of an output column that another one before it bears already, followed by a number: DataFusion wants names unique.
 /// Whoever shows names to a client cuts them there.
@@ -150,8 +151,8 @@ fn conjuncts(expr: Expr, all: &mut Vec<Expr>) {
 /// What a table in FROM is called there.
 pub fn table_name(factor: &TableFactor) -> Option<String> {
     match factor {
-        TableFactor::Table { name, alias, .. } => Some(alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone())),
-        TableFactor::Derived { alias, .. } => alias.as_ref().map(|a| a.name.value.clone()),
+        TableFactor::Table { name, alias, .. } => Some(alias.as_ref().map_or_else(|| last_name(name), |a| fold_name(&a.name))),
+        TableFactor::Derived { alias, .. } => alias.as_ref().map(|a| fold_name(&a.name)),
         _ => None,
     }
 }
@@ -356,9 +357,11 @@ pub fn columns_of_parts(query: &mut Query) {
 fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
+            let names: Vec<String> = select.projection.iter().filter_map(name_of_item).collect();
             for item in &mut select.projection {
                 if let SelectItem::UnnamedExpr(expr) = item
-                    && matches!(expr, Expr::Function(f) if !is_set(&last_name(&f.name)))
+                    && is_computed(expr)
+                    && names.iter().filter(|name| **name == label(expr)).count() == 1
                 {
                     let alias = Ident::with_quote('"', label(expr));
                     *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
@@ -369,6 +372,33 @@ fn name_columns(body: &mut SetExpr) {
         SetExpr::SetOperation { left, .. } => name_columns(left),
         _ => {}
     }
+}
+
+/// What a column of a subquery is called.
+fn name_of_item(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(column)) => Some(fold_name(column)),
+        SelectItem::UnnamedExpr(expr) => Some(label(expr)),
+        SelectItem::ExprWithAlias { alias, .. } => Some(fold_name(alias)),
+        _ => None,
+    }
+}
+
+/// True for what is more than a column's name, and one value per row.
+fn is_computed(expr: &Expr) -> bool {
+    match expr {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => false,
+        Expr::Function(f) => !is_set(&last_name(&f.name)),
+        other => !contains_set(other),
+    }
+}
+
+fn contains_set(expr: &Expr) -> bool {
+    let found = sqlparser::ast::visit_expressions(expr, |e| match e {
+        Expr::Function(f) if is_set(&last_name(&f.name)) => std::ops::ControlFlow::Break(()),
+        _ => std::ops::ControlFlow::Continue(()),
+    });
+    found.is_break()
 }
 
 /// The tables that wildcards of the select list name, `None` for one that names none.

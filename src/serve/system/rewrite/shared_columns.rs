@@ -6,14 +6,16 @@
 //! they are not known, the joins are DataFusion's, and refused where it is wrong.
 
 use sqlparser::ast::{
-    BinaryOperator, ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
+    BinaryOperator, ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
 };
 
-use super::build::{binary, call, column_of, each_expression, last_name, literal};
+use super::build::{binary, call, column_of, derived, each_expression, factors, last_name, literal};
 use super::columns::Columns;
 use super::queries::{label, table_name};
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::sql::fold_name;
 use crate::sql::hidden::HIDDEN;
 
 /// A column that `*` means.
@@ -21,6 +23,8 @@ use crate::sql::hidden::HIDDEN;
 pub struct Shown {
     pub name: String,
     pub expr: Expr,
+    /// Its type, where that is known without planning.
+    ty: Option<PgType>,
     /// True if USING or NATURAL has made it.
     shared: bool,
 }
@@ -40,8 +44,12 @@ pub fn of_query(query: &mut Query, columns: Columns<'_>) -> Result<()> {
     let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|by| &mut by.kind) else { return Ok(()) };
     let named = |name: &Ident| {
         select.projection.iter().any(|item| match item {
-            SelectItem::UnnamedExpr(expr) => label(expr) == name.value,
-            SelectItem::ExprWithAlias { alias, .. } => alias.value == name.value,
+            SelectItem::UnnamedExpr(Expr::Identifier(column)) => fold_name(column) == fold_name(name),
+            SelectItem::UnnamedExpr(expr) => label(expr) == fold_name(name),
+            SelectItem::ExprWithAlias { alias, .. } => fold_name(alias) == fold_name(name),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(of), _) => {
+                has(&select.from, &last_name(of), name, columns)
+            }
             _ => false,
         })
     };
@@ -56,6 +64,9 @@ pub fn of_query(query: &mut Query, columns: Columns<'_>) -> Result<()> {
 pub fn of_select(select: &mut Select, columns: Columns<'_>) -> Result<Vec<Shown>> {
     if !select.from.iter().any(shares) {
         return Ok(vec![]);
+    }
+    if names_twice(select) {
+        return refuse_wrong(select).map(|()| vec![]);
     }
     let (mut from, mut shown) = (select.from.clone(), Vec::new());
     for table in &mut from {
@@ -130,6 +141,10 @@ impl Columns<'_> {
             if names.iter().any(|name| HIDDEN.contains(&name.as_str())) {
                 return Ok(None);
             }
+            if let Some(twice) = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+                let message = format!("column name \"{}\" appears more than once in USING clause", twice.1);
+                return Err(Error::new(code::DUPLICATE_COLUMN, message));
+            }
             let condition;
             (condition, shown) = share(&names, shown, right, of)?;
             *constraint = JoinConstraint::On(condition);
@@ -141,10 +156,45 @@ impl Columns<'_> {
         if let TableFactor::NestedJoin { table_with_joins, alias: None } = factor {
             return self.joined(table_with_joins, depth);
         }
-        let (Some(table), Some(columns)) = (table_name(factor), self.of_factor(factor, depth)) else { return Ok(None) };
-        let shown = |name: String| Shown { expr: column_of(&table, &name), name, shared: false };
-        Ok(Some(columns.into_iter().map(shown).collect()))
+        as_query(factor);
+        let (Some(table), Some(columns)) = (name_of(factor), self.of_factor(factor, depth)) else { return Ok(None) };
+        let types = self.types_of(factor);
+        let ty = |i: usize| types.as_ref().and_then(|types| types.get(i)).cloned();
+        let shown = |(i, name): (usize, String)| Shown { expr: column_of(&table, &name), ty: ty(i), name, shared: false };
+        Ok(Some(columns.into_iter().enumerate().map(shown).collect()))
     }
+}
+
+/// `(a JOIN b USING (id)) AS q` is a table of its own.
+pub fn as_query(factor: &mut TableFactor) {
+    let TableFactor::NestedJoin { table_with_joins, alias: Some(alias) } = factor else { return };
+    let sql = format!("SELECT * FROM {table_with_joins}");
+    if let Ok(query) = derived(&sql, false, alias.clone()) {
+        *factor = query;
+    }
+}
+
+/// What a table of FROM is called.
+fn name_of(factor: &TableFactor) -> Option<String> {
+    match factor {
+        TableFactor::Function { alias, .. } | TableFactor::UNNEST { alias, .. } => alias.as_ref().map(|alias| fold_name(&alias.name)),
+        other => table_name(other),
+    }
+}
+
+/// True if FROM has two tables of one name, of different schemas: a column is not told by that name.
+fn names_twice(select: &Select) -> bool {
+    let mut names: Vec<String> = factors(&select.from).filter_map(name_of).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    names.len() < all
+}
+
+/// True if a table of FROM has a column of that name.
+fn has(from: &[TableWithJoins], table: &str, column: &Ident, columns: Columns<'_>) -> bool {
+    let mut of = factors(from).filter(|factor| name_of(factor).is_some_and(|name| name == table));
+    of.any(|factor| columns.of_factor(factor, 0).is_some_and(|names| names.contains(&fold_name(column))))
 }
 
 /// The condition on which two sides share columns, and the columns of both: those shared, then the others of each.
@@ -152,17 +202,22 @@ fn share(names: &[String], mut left: Vec<Shown>, mut right: Vec<Shown>, of: Side
     let (mut condition, mut shared) = (None, Vec::with_capacity(left.len() + right.len()));
     for name in names {
         let (l, r) = (taken(&mut left, name, "left")?, taken(&mut right, name, "right")?);
+        // Of different types it has the one that both become.
+        let alike = l.ty == r.ty || l.ty.is_none() || r.ty.is_none();
+        let ty = if alike { l.ty.clone().or_else(|| r.ty.clone()) } else { None };
+        let (l, r) = (l.expr, r.expr);
         let equal = binary(l.clone(), BinaryOperator::Eq, r.clone());
         condition = Some(match condition {
             Some(before) => binary(before, BinaryOperator::And, equal),
             None => equal,
         });
         let expr = match of {
-            Side::Left => l,
-            Side::Right => r,
-            Side::Either => call("coalesce", vec![l, r]),
+            Side::Left if alike => l,
+            Side::Right if alike => r,
+            Side::Right => call("coalesce", vec![r, l]),
+            Side::Left | Side::Either => call("coalesce", vec![l, r]),
         };
-        shared.push(Shown { name: name.clone(), expr, shared: true });
+        shared.push(Shown { name: name.clone(), expr, ty, shared: true });
     }
     shared.extend(left);
     shared.extend(right);
@@ -170,10 +225,10 @@ fn share(names: &[String], mut left: Vec<Shown>, mut right: Vec<Shown>, of: Side
 }
 
 /// Takes the column of that name out of a side.
-fn taken(side: &mut Vec<Shown>, name: &str, which: &str) -> Result<Expr> {
+fn taken(side: &mut Vec<Shown>, name: &str, which: &str) -> Result<Shown> {
     let mut places = (0..side.len()).filter(|i| side[*i].name == name);
     match (places.next(), places.next()) {
-        (Some(at), None) => Ok(side.remove(at).expr),
+        (Some(at), None) => Ok(side.remove(at)),
         (None, _) => {
             let message = format!("column \"{name}\" specified in USING clause does not exist in {which} table");
             Err(Error::new(code::UNDEFINED_COLUMN, message))
@@ -184,7 +239,7 @@ fn taken(side: &mut Vec<Shown>, name: &str, which: &str) -> Result<Expr> {
 
 /// The shared column that a name means.
 fn found<'a>(shown: &'a [Shown], name: &Ident) -> Option<&'a Shown> {
-    let mut found = shown.iter().filter(|column| column.name == name.value);
+    let mut found = shown.iter().filter(|column| column.name == fold_name(name));
     found.next().filter(|column| column.shared && found.next().is_none())
 }
 
@@ -215,7 +270,7 @@ fn excludes(options: &WildcardAdditionalOptions, name: &str) -> bool {
 
 fn shares(from: &TableWithJoins) -> bool {
     let nested = |factor: &TableFactor| match factor {
-        TableFactor::NestedJoin { table_with_joins, alias: None } => shares(table_with_joins),
+        TableFactor::NestedJoin { table_with_joins, .. } => shares(table_with_joins),
         _ => false,
     };
     nested(&from.relation) || from.joins.iter().any(|join| nested(&join.relation) || constraint(&join.join_operator).is_some_and(is_shared))
