@@ -14,7 +14,9 @@ use tokio::sync::{MutexGuard, watch};
 
 use super::advisory::Request;
 use super::database::Engine;
+use super::identity::permitted;
 use super::notify::Mailbox;
+use super::privileges::Identity;
 use super::session::{Prepared, canceled};
 use super::settings::Settings;
 use crate::catalog::Sequence;
@@ -36,6 +38,21 @@ pub struct Acts {
     cursors: Mutex<Vec<CursorStatus>>,
     /// Warnings for the client.
     warnings: Mutex<Vec<Error>>,
+    who: Mutex<Who>,
+}
+
+/// Who the session is, and who set_config() has asked that it become, not yet known to it.
+struct Who {
+    identity: Identity,
+    asked: Vec<AskedRole>,
+}
+
+/// `set_config('role' or 'session_authorization', ..)`: the session becomes that when the statement has ended.
+pub(super) struct AskedRole {
+    pub setting: &'static str,
+    pub role: Option<String>,
+    /// It lasts as long as the transaction.
+    pub local: bool,
 }
 
 /// A prepared statement that is kept.
@@ -70,7 +87,7 @@ impl std::fmt::Debug for Acts {
 }
 
 impl Acts {
-    pub(super) fn new(engine: &Arc<Engine>, process: i32, settings: Settings) -> Arc<Acts> {
+    pub(super) fn new(engine: &Arc<Engine>, process: i32, identity: &Identity, settings: Settings) -> Arc<Acts> {
         Arc::new(Acts {
             engine: Arc::downgrade(engine),
             process,
@@ -81,7 +98,25 @@ impl Acts {
             prepared: Mutex::default(),
             cursors: Mutex::default(),
             warnings: Mutex::default(),
+            who: Mutex::new(Who { identity: identity.clone(), asked: vec![] }),
         })
+    }
+
+    pub(super) fn set_identity(&self, who: &Identity) {
+        self.who.lock().identity = who.clone();
+    }
+
+    /// What was asked since the last call.
+    pub(super) fn take_roles(&self) -> Vec<AskedRole> {
+        std::mem::take(&mut self.who.lock().asked)
+    }
+
+    fn ask_role(&self, setting: &'static str, role: Option<&str>, local: bool) -> Result<String> {
+        let engine = self.engine.upgrade().ok_or_else(|| Error::new(code::ADMIN_SHUTDOWN, "the server is shutting down"))?;
+        let mut who = self.who.lock();
+        permitted(&who.identity, engine.catalog().roles(), setting, role)?;
+        who.asked.push(AskedRole { setting, role: role.map(str::to_string), local });
+        Ok(role.unwrap_or("none").to_string())
     }
 
     // The ends of statements and transactions ------------------------------------------------------------------------------------
@@ -319,7 +354,10 @@ impl SessionActs for Acts {
     }
 
     fn set_config(&self, name: &str, value: Option<&str>, local: bool) -> Result<String> {
-        self.settings.set_from_function(name, value, local)
+        match ["role", "session_authorization"].into_iter().find(|setting| name.eq_ignore_ascii_case(setting)) {
+            Some(setting) => self.ask_role(setting, value, local),
+            None => self.settings.set_from_function(name, value, local),
+        }
     }
 
     fn signal(&self, process: i32, end: bool) -> Result<bool> {

@@ -24,6 +24,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+
 use crate::data::Position;
 use crate::engine::cut::Purpose;
 use crate::engine::node::Node;
@@ -114,7 +116,11 @@ fn fingerprint(node: &Node) -> String {
     let ksql = serde_json::to_string(&node.relation.ksql).unwrap_or_default();
     let relation = &node.relation;
     let below = (&relation.depends_on, relation.folded_again);
-    format!("{}\n{}\n{below:?}\n{ksql}\n{operators}", env!("CARGO_PKG_VERSION"), relation.sql)
+    // A relation may have got columns since, which operators keep with its rows.
+    let columns = |schema: &Schema| schema.fields().iter().map(|f| format!("{} {}, ", f.name(), f.data_type())).collect::<String>();
+    let inputs: String = node.inputs.iter().map(|input| columns(&input.schema) + "\n").collect();
+    let made = columns(&node.schema());
+    format!("{}\n{}\n{below:?}\n{ksql}\n{operators}\n{inputs}{made}", env!("CARGO_PKG_VERSION"), relation.sql)
 }
 
 fn mark(position: Position) -> String {

@@ -130,6 +130,7 @@ impl Session {
         match &prepared.way {
             // What it reads is not what the live results hold.
             Way::Lookup(_) if self.is_pinned() => {}
+            Way::Lookup(lookup) if !lookup.is_as_planned(&self.engine) => {}
             Way::Lookup(lookup) if !self.has_own() && self.may_use(lookup) && self.path() == prepared.path => {
                 self.may_run_lookup(lookup)?;
                 self.teller.awaits([lookup.relation().id]);
@@ -140,8 +141,8 @@ impl Session {
                 let rows = self.read_now(&lookup.present(&self.engine)?.relation).await?;
                 return lookup.among(&rows, prepared, parameters);
             }
-            // A plan sees neither what the transaction has done since, nor another search_path.
-            Way::Query(planned) if !self.has_own() && self.path() == prepared.path => {
+            // A plan sees neither what the transaction has done since, nor another search_path, nor columns that are new.
+            Way::Query(planned) if !self.has_own() && self.path() == prepared.path && self.is_as_planned(planned) => {
                 let values = scalars(&prepared.parameters, parameters, self.settings.zone())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });

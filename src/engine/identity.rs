@@ -6,7 +6,7 @@ use super::database::Engine;
 use super::lookup::Lookup;
 use super::privileges::{Authority, Identity, denied, denied_text};
 use super::session::Session;
-use crate::catalog::{Object, Privileges, Role, RoleId};
+use crate::catalog::{Object, Privileges, Role, RoleId, Roles};
 use crate::error::{Error, Result, code};
 
 /// What is known of a user who wants in.
@@ -88,29 +88,16 @@ impl Session {
 
     /// Sets `role` or `session_authorization`; `None` is back to how the session began.
     pub(super) fn become_role(&mut self, setting: &str, name: Option<&str>) -> Result<()> {
-        let to_role = setting == "role";
-        let name = name.filter(|name| !(to_role && *name == "none"));
-        let id = match name {
-            Some(name) => self.known(name)?,
-            None if to_role => self.identity.session,
-            None => self.identity.login,
-        };
         let catalog = self.catalog();
         let roles = catalog.roles();
-        if to_role {
-            let session = self.identity.session;
-            if !roles.is_superuser(session) && !roles.member_of(session).contains(&id) {
-                return Err(denied_text(&format!("permission denied to set role \"{}\"", roles.name(id))));
-            }
-        } else {
-            if id != self.identity.login && !roles.is_superuser(self.identity.login) {
-                return Err(denied_text("permission denied to set session authorization"));
-            }
+        let id = permitted(&self.identity, roles, setting, name)?;
+        if setting != "role" {
             self.identity.session = id;
         }
         self.identity.current = id;
         self.authority = Authority::of(roles, id);
         self.context.set_identity(&self.identity);
+        self.acts.set_identity(&self.identity);
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.current_role = id;
         }
@@ -118,23 +105,40 @@ impl Session {
         Ok(())
     }
 
-    /// The role of that name, the session's own included. Errors: 22023, PostgreSQL's for the value of a setting.
-    fn known(&self, name: &str) -> Result<RoleId> {
-        let roles = &self.authority.roles;
-        match roles.find(name) {
-            Some(role) => Ok(role.id),
-            None if self.identity.alias.as_deref() == Some(name) => Ok(self.identity.login),
-            None => {
-                let mut error = roles.get(name).expect_err("it was not found");
-                error.fields_mut().code = code::INVALID_PARAMETER_VALUE;
-                Err(error)
-            }
-        }
-    }
-
     /// Puts who the session is among its settings.
     pub(super) fn show_identity(&mut self) {
         let settings = self.identity.settings(&self.authority.roles);
         settings.into_iter().for_each(|(name, value)| self.settings.put(name, value));
+    }
+}
+
+/// The role that a session becomes by the setting `role` or `session_authorization`; `None` is back to how it began. Errors: 22023,
+/// PostgreSQL's for the value of a setting, 42501.
+pub(super) fn permitted(who: &Identity, roles: &Roles, setting: &str, name: Option<&str>) -> Result<RoleId> {
+    let to_role = setting == "role";
+    let id = match name.filter(|name| !(to_role && *name == "none")) {
+        Some(name) => known(who, roles, name)?,
+        None if to_role => who.session,
+        None => who.login,
+    };
+    match to_role {
+        true if !roles.is_superuser(who.session) && !roles.member_of(who.session).contains(&id) => {
+            Err(denied_text(&format!("permission denied to set role \"{}\"", roles.name(id))))
+        }
+        false if id != who.login && !roles.is_superuser(who.login) => Err(denied_text("permission denied to set session authorization")),
+        _ => Ok(id),
+    }
+}
+
+/// The role of that name, the session's own included.
+fn known(who: &Identity, roles: &Roles, name: &str) -> Result<RoleId> {
+    match roles.find(name) {
+        Some(role) => Ok(role.id),
+        None if who.alias.as_deref() == Some(name) => Ok(who.login),
+        None => {
+            let mut error = roles.get(name).expect_err("it was not found");
+            error.fields_mut().code = code::INVALID_PARAMETER_VALUE;
+            Err(error)
+        }
     }
 }

@@ -105,6 +105,11 @@ impl Lookup {
         self.probe(&node, prepared, parameters)
     }
 
+    /// False if the relation is gone, or has other columns than when the statement was planned.
+    pub(super) fn is_as_planned(&self, engine: &Engine) -> bool {
+        !self.node.is_retired() || engine.node(self.node.relation.id).is_some_and(|node| node.schema() == self.node.schema())
+    }
+
     /// The relation's node as it is now: the statement may be older than it. Errors: 42P01 if the relation is gone, 0A000 if it has
     /// other columns.
     pub(super) fn present(&self, engine: &Engine) -> Result<Arc<Node>> {

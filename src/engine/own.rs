@@ -229,7 +229,9 @@ impl Laid {
         Ok(Laid { overlay, schema, flow, batches: 0, events: 0 })
     }
 
+    /// The events may be from before the table got columns.
     fn fold(&mut self, relation: &Relation, events: &RecordBatch) -> Result<()> {
+        let events = &in_columns(&relation.event_schema(), events)?;
         let change = self.flow.step(&[vec![Delta::insert(provisional(&self.schema, events, self.events)?)]])?;
         self.events += events.num_rows() as i64;
         self.overlay.write().add(change, &identities(relation, events))

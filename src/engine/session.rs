@@ -244,7 +244,7 @@ impl Session {
         let authority = Authority::of(engine.catalog().roles(), identity.current);
         let user = identity.name(&authority.roles, identity.login);
         let own = Settings::default();
-        let acts = Acts::new(&engine, process, own.clone());
+        let acts = Acts::new(&engine, process, &identity, own.clone());
         let teller = Teller::new(&engine, process, &own);
         let context = Arc::new(context::Source::new(&engine, &identity, database, &own, &acts, process));
         let mut session = Session {
@@ -476,7 +476,7 @@ impl Session {
 
     /// Notes that a statement failed: inside BEGIN the transaction is failed from now on.
     pub fn fail(&mut self) {
-        self.adopt_settings();
+        self.adopt_settings(false);
         match &mut self.transaction {
             // A statement that was stopped did not end it.
             Some(transaction) if transaction.alone => {
@@ -543,7 +543,7 @@ impl Session {
     pub fn idle(&mut self) {
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
-        self.adopt_settings();
+        self.adopt_settings(true);
         if self.transaction.is_none() {
             self.acts.statement_ended();
         }
@@ -560,7 +560,7 @@ impl Session {
     fn begin_statement(&mut self, text: &str) {
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
-        self.adopt_settings();
+        self.adopt_settings(true);
         self.binary = false;
         self.context.forget();
         self.results.clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
+use super::acts::AskedRole;
 use super::execute::listing;
 use super::lookup::Lookup;
 use super::session::{Column, Response, Session};
@@ -88,16 +89,24 @@ impl Session {
         }
     }
 
-    /// Takes over what set_config() has set: its undoing belongs to the transaction. Outside of one, what was set locally ends here.
-    pub(super) fn adopt_settings(&mut self) {
-        let undo = self.settings.take_undo();
+    /// Takes over what set_config() has set: its undoing belongs to the transaction. Outside of one, what was set locally ends here, and after a failure
+    /// all of it.
+    pub(super) fn adopt_settings(&mut self, succeeded: bool) {
+        let mut undo = self.settings.take_undo();
+        for AskedRole { setting, role, local } in self.acts.take_roles() {
+            let before = self.settings.get(setting).ok();
+            // It was permitted when it was asked for.
+            if self.become_role(setting, role.as_deref()).is_ok() {
+                undo.push(OldSetting { name: setting.to_string(), value: before, local });
+            }
+        }
         if undo.is_empty() {
             return;
         }
         match &mut self.transaction {
             Some(transaction) => transaction.settings.extend(undo),
             // What could be set before can be set again.
-            None => drop(self.restore_settings(undo, true)),
+            None => drop(self.restore_settings(undo, succeeded)),
         }
         self.settle_zone();
         self.show_application();

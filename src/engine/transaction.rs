@@ -354,7 +354,7 @@ impl Session {
             self.rollback().await?;
             return Err(e);
         }
-        self.adopt_settings();
+        self.adopt_settings(true);
         self.retain_cursors(true);
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
         let temporary = self.take_temporary(&mut transaction)?;
@@ -377,7 +377,7 @@ impl Session {
 
     /// Forgets all that the transaction gathered, and drops what it created.
     pub(super) async fn rollback(&mut self) -> Result<()> {
-        self.adopt_settings();
+        self.adopt_settings(true);
         self.retain_cursors(false);
         self.acts.rolled_back();
         let Some(mut transaction) = self.transaction.take() else { return Ok(()) };
@@ -390,7 +390,7 @@ impl Session {
 
     /// SAVEPOINT name. Errors: 25P01 outside BEGIN, 54000 for too many.
     pub(super) fn savepoint(&mut self, name: &str) -> Result<Response> {
-        self.adopt_settings();
+        self.adopt_settings(true);
         block(&mut self.transaction, "SAVEPOINT")?;
         self.keep_point(name)?;
         Ok(Response::Done("SAVEPOINT".into()))
@@ -436,7 +436,7 @@ impl Session {
 
     /// ROLLBACK TO SAVEPOINT name: all is as it was then, and the transaction is no longer failed. Errors: 25P01, 3B001.
     pub(super) async fn rollback_to(&mut self, name: &str) -> Result<Response> {
-        self.adopt_settings();
+        self.adopt_settings(true);
         block(&mut self.transaction, "ROLLBACK TO SAVEPOINT")?;
         self.back_to(name).await?;
         Ok(Response::Done("ROLLBACK".into()))

@@ -200,6 +200,58 @@ fn added_columns_keep_all_events_through_a_kill() {
 }
 
 #[test]
+fn a_checkpoint_from_before_a_column_was_added_is_not_taken_for_what_it_is_not() {
+    let (server, mut wire) = small();
+    wire.ok("CREATE STREAM c AS SELECT a.id AS id, a.v AS v, b.v AS w FROM a INNER JOIN b WITHIN 1 DAYS ON a.id = b.id");
+    wire.ok("CREATE STREAM d AS SELECT c.id AS id, c.v AS v, b.v AS w FROM c INNER JOIN b WITHIN 1 DAYS ON c.id = b.id");
+    wire.ok("ALTER STREAM a ADD COLUMN x INT");
+    wire.ok(
+        "CREATE OR REPLACE STREAM c AS SELECT a.id AS id, a.v AS v, b.v AS w, a.x AS x FROM a INNER JOIN b WITHIN 1 DAYS ON a.id = b.id",
+    );
+    wire.ok("INSERT INTO a (id, v, x) VALUES (1, 100, 111)");
+    wire.ok("CHECKPOINT");
+    wire.ok("ALTER STREAM a ADD COLUMN y INT");
+    wire.ok("ALTER STREAM b ADD COLUMN z INT");
+    let server = server.kill_and_restart();
+    let mut wire = server.connect();
+    wire.ok("INSERT INTO b (id, v) VALUES (1, 10)");
+    assert_eq!(wire.rows("SELECT * FROM c"), ["1|100|10|111"]);
+    assert_eq!(wire.rows("SELECT * FROM d"), ["1|100|10"]);
+}
+
+#[test]
+fn prepared_statements_read_what_they_name_after_columns_were_added() {
+    let (_server, mut wire) = small();
+    wire.ok("CREATE STREAM c AS SELECT id, v FROM a; CREATE TABLE keyed (id int PRIMARY KEY, n int); INSERT INTO keyed VALUES (1, 10)");
+    wire.ok("INSERT INTO a (id, v) VALUES (1, 2)");
+    wire.ok("PREPARE hidden AS SELECT v, _offset FROM c; PREPARE one AS SELECT n FROM keyed WHERE id = $1; PREPARE all_of AS TABLE keyed");
+    wire.ok("CREATE OR REPLACE STREAM c AS SELECT id, v, v + 1000 AS x, 'y' AS y FROM a");
+    wire.ok("ALTER TABLE keyed ADD COLUMN m int");
+    assert_eq!(wire.rows("EXECUTE hidden"), ["2|0"]);
+    assert_eq!(wire.rows("EXECUTE one(1)"), ["10"]);
+    assert_eq!(wire.error("EXECUTE all_of").code, "0A000");
+}
+
+#[test]
+fn a_transaction_that_waits_while_a_column_is_added_goes_on() {
+    let (server, mut first) = small();
+    first.ok("CREATE TABLE bag (n int); CREATE TABLE keyed (id int PRIMARY KEY, n int)");
+    let (mut second, mut third) = (server.connect(), server.connect());
+    first.ok("BEGIN; INSERT INTO bag VALUES (7); INSERT INTO keyed VALUES (7, 7)");
+    second.ok("BEGIN; INSERT INTO bag VALUES (8); INSERT INTO keyed VALUES (8, 8)");
+    std::thread::scope(|scope| {
+        let altering = scope.spawn(move || third.ok("ALTER TABLE bag ADD COLUMN w text"));
+        second.ok("COMMIT");
+        first.ok("UPDATE bag SET n = n + 100");
+        first.ok("UPDATE keyed SET n = n + 100");
+        assert_eq!(first.rows("SELECT n FROM bag ORDER BY n"), ["107", "108"]);
+        first.ok("COMMIT");
+        altering.join().expect("the table is altered");
+    });
+    assert_eq!(first.rows("SELECT * FROM bag ORDER BY n"), ["107|", "108|"]);
+}
+
+#[test]
 fn columns_are_added_while_others_append() {
     let (server, mut wire) = small();
     wire.ok("CREATE STREAM s (n int); CREATE TABLE keyed (id int PRIMARY KEY); CREATE TABLE bag (n int)");

@@ -156,7 +156,8 @@ impl Session {
         let mut held = vec![self.lock_table(relation.id, Mode::Put).await?];
         let catalog = self.engine.catalog();
         // It may have got columns while it was waited for.
-        let relation = catalog.by_id(relation.id).map_or_else(|| catalog.get_public(&relation.name), Ok)?;
+        let gone = || Error::new(code::UNDEFINED_TABLE, format!("relation \"{}\" was dropped", relation.name));
+        let relation = catalog.by_id(relation.id).ok_or_else(gone)?;
         events.iter_mut().for_each(|event| event.values.resize(relation.columns.len(), Value::Null));
         let batches = spread(&catalog, relation, &events, self.engine.clock.now_us(), throws)?;
         for (id, _) in batches.iter().filter(|(id, _)| *id != relation.id) {

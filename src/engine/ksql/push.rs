@@ -132,8 +132,9 @@ impl Running {
         }
         while self.left > 0 {
             head.borrow_and_update();
-            self.check_current()?;
             let cut = self.engine.read_cut(&self.relations, false).await?;
+            // What was cut has the columns that are wanted.
+            self.check_current()?;
             while from < cut.position && self.left > 0 {
                 let to = cut.position.min(from.saturating_add(limits::ORDERED_STEP_EVENTS_MAX));
                 let changes = tokio::task::block_in_place(|| self.fold(&cut, from..to, |_| true))?;

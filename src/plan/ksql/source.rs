@@ -107,14 +107,16 @@ impl Planner<'_> {
     /// The rows of a relation in FROM or JOIN.
     pub(super) fn source(&mut self, source: &Source) -> Result<Stage> {
         let relation = self.relation(&source.name).map_err(|e| e.at(source.at))?;
+        let width = self.widths.get(&relation.id).copied();
+        let relation = width.filter(|_| !is_written(&relation)).map_or_else(|| relation.clone(), |width| narrowed(&relation, width));
         let alias = source.alias.clone().unwrap_or_else(|| source.name.clone());
         let ksql = seen(&relation).map_err(|e| e.at(source.at))?;
         let first = self.inputs.len();
         let mut stage = self.rows(&relation, &ksql)?;
         self.inputs.iter_mut().skip(first).for_each(|input| input.table |= ksql.table);
         stage.columns.iter_mut().for_each(|c| c.source = Some(alias.clone()));
-        if let Some(width) = self.widths.get(&relation.id) {
-            let later = stage.columns.iter_mut().take(ksql.columns.len()).skip(*width);
+        if let Some(width) = width {
+            let later = stage.columns.iter_mut().take(ksql.columns.len()).skip(width);
             later.for_each(|column| column.role = Role::Hidden);
         }
         Ok(stage)
@@ -219,6 +221,21 @@ impl Planner<'_> {
         }
         Ok(given.tree)
     }
+}
+
+/// True for a relation that queries write to.
+fn is_written(relation: &Relation) -> bool {
+    relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty())
+}
+
+/// A relation with its first columns only: what is read of its log is found by their names.
+fn narrowed(relation: &Relation, width: usize) -> Arc<Relation> {
+    let mut narrow = Relation { schemas: Default::default(), ..relation.clone() };
+    narrow.columns.truncate(width);
+    if let Some(ksql) = &mut narrow.ksql {
+        ksql.columns.truncate(width);
+    }
+    Arc::new(narrow)
 }
 
 /// The query that a text is.
