@@ -379,6 +379,11 @@ const WORDINGS: &[(&str, &str, &str)] = &[
         code::INVALID_COLUMN_REFERENCE,
         "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
     ),
+    (
+        "For SELECT DISTINCT, ORDER BY expressions",
+        code::INVALID_COLUMN_REFERENCE,
+        "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+    ),
     ("GROUPS requires an ORDER BY", code::WINDOWING_ERROR, "GROUPS mode requires an ORDER BY clause"),
     (
         "RANGE requires exactly one ORDER BY",

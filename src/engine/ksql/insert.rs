@@ -15,7 +15,7 @@ use crate::data::{OP, PgType, Position, TIME};
 use crate::engine::database::Engine;
 use crate::engine::dml::check_writable;
 use crate::engine::session::{Response, Session};
-use crate::engine::table_locks::Mode;
+use crate::engine::table_locks::{Mode, TableLock};
 use crate::error::{Error, Result, code};
 use crate::fold::ksql::{Input, edges::told_time};
 use crate::func::ksql::cast::cast;
@@ -152,18 +152,29 @@ impl Session {
     /// Appends events to the relation and to all that share its topic.
     async fn append_events(&mut self, relation: &Arc<Relation>, mut events: Vec<Event>) -> Result<()> {
         let throws = self.ksql.flag("ksql.timestamp.throw.on.invalid");
-        // Who shares the topic is asked once nobody can begin to any more.
-        let mut held = vec![self.lock_table(relation.id, Mode::Put).await?];
-        let catalog = self.engine.catalog();
+        let (catalog, _held) = self.lock_sharing(relation).await?;
         // It may have got columns while it was waited for.
         let gone = || Error::new(code::UNDEFINED_TABLE, format!("relation \"{}\" was dropped", relation.name));
         let relation = catalog.by_id(relation.id).ok_or_else(gone)?;
         events.iter_mut().for_each(|event| event.values.resize(relation.columns.len(), Value::Null));
         let batches = spread(&catalog, relation, &events, self.engine.clock.now_us(), throws)?;
-        for (id, _) in batches.iter().filter(|(id, _)| *id != relation.id) {
-            held.push(self.lock_table(*id, Mode::Put).await?);
-        }
         self.append(batches).await.map(|_| ())
+    }
+
+    /// Locks what an event of a relation is appended to, in the order in which ALTER does. Answers the catalog in which it is that: nobody
+    /// can begin to share the topic any more.
+    async fn lock_sharing(&mut self, relation: &Relation) -> Result<(Arc<Catalog>, Vec<Option<TableLock>>)> {
+        let mut held = Vec::new();
+        loop {
+            let ids: Vec<LogId> = sharing(&self.engine.catalog(), relation).map(|(r, _)| r.id).collect();
+            for id in &ids {
+                held.push(self.lock_table(*id, Mode::Put).await?);
+            }
+            let catalog = self.engine.catalog();
+            if sharing(&catalog, relation).map(|(r, _)| r.id).eq(ids) {
+                return Ok((catalog, held));
+            }
+        }
     }
 
     /// Appends what was appended to one relation of a topic to the log of another that is about to be made.
@@ -218,15 +229,19 @@ fn copied(engine: &Engine, from: &Arc<Relation>, to: &Relation, range: std::ops:
     if rows.is_empty() { Ok(None) } else { batch(to, target, &rows).map(Some) }
 }
 
+/// The relation, and those to which its events are appended too since they have its topic. What reads a query's topic is told by that
+/// query's relation; an event must not come to it twice.
+fn sharing<'a>(catalog: &'a Catalog, relation: &'a Relation) -> impl Iterator<Item = (&'a Arc<Relation>, &'a Ksql)> {
+    let own = relation.ksql.as_deref();
+    let shares = move |k: &Ksql| own.is_some_and(|own| k.topic == own.topic && !own.reads_topic() && !k.reads_topic());
+    catalog.ksql_relations().filter(move |(r, k)| r.id == relation.id || r.has_log() && shares(k))
+}
+
 /// The batches that events are, of the relation and of all that share its topic.
 fn spread(catalog: &Catalog, relation: &Relation, events: &[Event], now: i64, throws: bool) -> Result<Vec<(LogId, RecordBatch)>> {
     let own = relation.ksql.as_deref().ok_or_else(|| Error::internal("not a relation of this dialect"))?;
     let mut batches = Vec::new();
-    let own_reader = own.reads_topic();
-    // What reads a query's topic is told by that query's relation; an event must not come to it twice.
-    let shares =
-        |(r, k): &(&Arc<Relation>, &Ksql)| r.id == relation.id || k.topic == own.topic && r.has_log() && !own_reader && !k.reads_topic();
-    for (other, ksql) in catalog.ksql_relations().filter(shares) {
+    for (other, ksql) in sharing(catalog, relation) {
         let mapped = if other.id == relation.id { None } else { Some(mapping(own, ksql)) };
         let mut rows = Vec::new();
         for event in events {
