@@ -209,7 +209,7 @@ impl Session {
         let at = altered.columns.len() - 1;
         check_columns(&altered.columns)?;
         let plain = !key && rules.is_empty() && numbered.is_none() && is_null_before(&column);
-        if plain && only && self.takes_effect_at_once(relation.id) {
+        if plain && only && self.may_take_effect_at_once(relation.id) {
             self.lock_table(relation.id, Mode::Remove).await?;
             let _ddl = self.engine.ddl.clone().lock_owned().await;
             return self.alter_in_place(&self.engine.catalog(), altered).await;

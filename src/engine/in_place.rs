@@ -16,7 +16,6 @@ use super::dml::parsed_query;
 use super::ksql;
 use super::node::Node;
 use super::session::Session;
-use super::table_locks::Mode;
 use crate::catalog::{Catalog, Change, Relation, RelationId, RelationKind, Scope};
 use crate::error::{Error, Result};
 use crate::plan::names::Names;
@@ -24,13 +23,13 @@ use crate::plan::names::Names;
 impl Session {
     /// True if what the statement does may be there for good before it ends: it is a transaction of its own, and the relation is not the
     /// session's own.
-    pub(super) fn takes_effect_at_once(&self, id: RelationId) -> bool {
+    pub(super) fn may_take_effect_at_once(&self, id: RelationId) -> bool {
         let alone = self.inside == 0 && self.transaction.as_ref().is_some_and(|t| t.alone && t.definitions.is_none());
         alone && self.engine.catalog().by_id(id).is_some()
     }
 
-    /// Makes another definition of a relation current. The caller holds the DDL lock. Errors: 2BP01 if a view would no longer give
-    /// what it gave.
+    /// Makes another definition of a relation current. The caller holds the DDL lock, and for a relation of PostgreSQL's dialect its table's.
+    /// Errors: 2BP01 if a view would say something else.
     pub(super) async fn alter_in_place(&mut self, catalog: &Catalog, altered: Relation) -> Result<()> {
         let engine = self.engine.clone();
         let old = catalog.by_id(altered.id).cloned().ok_or_else(|| Error::internal("what is altered is there"))?;
@@ -54,12 +53,8 @@ impl Session {
                 (false, _) => view_node_in(&engine, &next, relation).await?,
             });
         }
-        // Nobody may be appending to a log while it gets columns.
-        let _held = match () {
-            () if !grows => vec![],
-            () if old.ksql.is_some() => self.lock_topic(catalog, &old).await?,
-            () => self.lock_table(old.id, Mode::Remove).await?.into_iter().collect(),
-        };
+        // Nobody appends to the topic while it gets columns.
+        let _held = if grows && old.ksql.is_some() { self.lock_topic(catalog, &old).await? } else { vec![] };
         let logged = altered.has_log().then(|| altered.event_schema());
         let (id, key) = (altered.id, altered.key.clone());
         logged.as_ref().map_or(Ok(()), |schema| engine.log.check(id, schema, &key))?;

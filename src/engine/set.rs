@@ -89,8 +89,8 @@ impl Session {
         }
     }
 
-    /// Takes over what set_config() has set: its undoing belongs to the transaction. Outside of one, what was set locally ends here, and after a failure
-    /// all of it.
+    /// Takes over what set_config() has set: its undoing belongs to the transaction. Outside of one, what was set locally ends here, and
+    /// after a failure all of it.
     pub(super) fn adopt_settings(&mut self, succeeded: bool) {
         let mut undo = self.settings.take_undo();
         for AskedRole { setting, role, local } in self.acts.take_roles() {

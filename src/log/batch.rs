@@ -72,12 +72,13 @@ impl Definition {
         are_alike(self.schema.fields(), other.schema.fields())
     }
 
-    /// Errors: 42P07 if the other one has other columns.
-    pub fn must_be_alike(&self, other: &Definition) -> Result<()> {
-        if self.is_alike(other) {
-            return Ok(());
+    /// False if the other one has the same columns, true if it has further ones. Errors: 42P07 if it has others.
+    pub fn is_widened_by(&self, other: &Definition) -> Result<bool> {
+        match () {
+            () if self.is_alike(other) => Ok(false),
+            () if other.widens(self) => Ok(true),
+            () => Err(Error::new(code::DUPLICATE_TABLE, format!("log {} exists already with other columns", self.id))),
         }
-        Err(Error::new(code::DUPLICATE_TABLE, format!("log {} exists already with other columns", self.id)))
     }
 
     /// True if it is the other one with further columns, which can be null.

@@ -175,17 +175,13 @@ impl Log {
         let mut state = self.shared.state.write();
         match state.logs.get_mut(&id) {
             None => drop(state.logs.insert(id, LogState::new(Arc::new(definition)))),
-            Some(log) if definition.widens(&log.definition) => {
+            Some(log) if log.definition.is_widened_by(&definition)? => {
                 let definition = definition.after(&log.definition);
                 log.widen(Arc::new(definition))?;
             }
-            Some(log) => {
-                log.definition.must_be_alike(&definition)?;
-                // A segment does not say which columns have filters; nobody appends yet.
-                if log.definition.bloom.is_empty() && !definition.bloom.is_empty() {
-                    log.definition = Arc::new(definition);
-                }
-            }
+            // A segment does not say which columns have filters; nobody appends yet.
+            Some(log) if log.definition.bloom.is_empty() && !definition.bloom.is_empty() => log.definition = Arc::new(definition),
+            Some(_) => {}
         }
         Ok(())
     }
@@ -193,10 +189,8 @@ impl Log {
     /// Errors: those that [`Log::register`] would meet now.
     pub fn check(&self, id: LogId, schema: &SchemaRef, bloom: &[usize]) -> Result<()> {
         let definition = Definition::new(id, schema, bloom)?;
-        match self.shared.state.read().logs.get(&id) {
-            Some(log) if !definition.widens(&log.definition) => log.definition.must_be_alike(&definition),
-            _ => Ok(()),
-        }
+        let state = self.shared.state.read();
+        state.logs.get(&id).map_or(Ok(()), |log| log.definition.is_widened_by(&definition).map(|_| ()))
     }
 
     /// The full schema of a log: user columns, then `_position`, `_offset`, `_time`.

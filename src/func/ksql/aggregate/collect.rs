@@ -54,7 +54,8 @@ fn limit(call: &AggregateCall<'_>) -> usize {
     call.constants.first().and_then(Value::as_i64).map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// Adds at the end, unless there are as many as may be. Sizes are looked at when the length is a power of two: seldom, but before the list can grow to its double.
+/// Adds at the end, unless there are as many as may be. Sizes are looked at when the length is a power of two: seldom, but before the list
+/// can grow to its double.
 fn append(call: &AggregateCall<'_>, mut state: Value, value: &Value) -> Result<Value> {
     let values = list(&mut state)?;
     if values.len() >= limit(call) {
