@@ -153,7 +153,8 @@ impl Expander<'_> {
         let call = Call { sql: self.sql, window, at: name.span };
         let text = call.subquery(args)?;
         let query = Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).and_then(|mut p| p.parse_query());
-        let query = query.map_err(|e| Error::internal(format!("{e} in {text}")))?;
+        // A word of the grammar may stand where a relation or a column is wanted.
+        let query = query.map_err(|_| call.misused())?;
         let alias = alias.clone().or_else(|| Some(alias_of(&args[0], name)));
         Ok(Some(TableFactor::Derived { lateral: false, subquery: query, alias, sample: None }))
     }
@@ -343,6 +344,7 @@ mod tests {
             ("TUMBLE(t, at, '1 month')", "0A000"),
             ("TUMBLE(t, at, size)", "0A000"),
             ("SESSION(t, at, 'soon')", "22007"),
+            ("HOP(LATERAL, at, '1 s', '1 s')", "42883"),
         ] {
             assert_eq!(expanded(from), Err((code, Some(15))), "{from}");
         }
