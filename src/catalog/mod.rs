@@ -294,11 +294,21 @@ impl Relation {
         matches!(self.kind, RelationKind::Stream | RelationKind::Table)
     }
 
+    /// True if queries of ksqlDB's dialect write to it.
+    pub fn is_written(&self) -> bool {
+        self.ksql.as_ref().is_some_and(|k| !k.writers.is_empty())
+    }
+
+    /// True for a view of PostgreSQL's dialect, materialized or not: its text is a query.
+    pub fn is_view(&self) -> bool {
+        self.ksql.is_none() && !self.has_log()
+    }
+
     /// True if it is folded: what it holds is kept by a node of the runner, and not only by its log.
     pub fn has_node(&self) -> bool {
         match self.kind {
             RelationKind::Table | RelationKind::MaterializedView => true,
-            RelationKind::Stream => self.ksql.as_ref().is_some_and(|k| !k.writers.is_empty()),
+            RelationKind::Stream => self.is_written(),
             RelationKind::View => false,
         }
     }

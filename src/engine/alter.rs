@@ -493,10 +493,8 @@ impl Session {
         }
         let catalog = self.catalog();
         let mut said = Vec::new();
-        for view in catalog.with_dependents(relation.id).iter().filter_map(|id| catalog.by_id(*id)) {
-            if view.ksql.is_none() && !view.has_log() {
-                said.push((view.id, self.plan_with(self.names_as_told(), parsed_query(&view.sql)?.as_ref(), &[]).await?));
-            }
+        for view in catalog.with_dependents(relation.id).iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.is_view()) {
+            said.push((view.id, self.plan_with(self.names_as_told(), parsed_query(&view.sql)?.as_ref(), &[]).await?));
         }
         Ok(said)
     }

@@ -46,8 +46,7 @@ impl Session {
         }
         let mut nodes: Vec<Arc<Node>> = Vec::new();
         for relation in above.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.has_node()) {
-            let written = relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty());
-            nodes.push(match (written, relation.kind) {
+            nodes.push(match (relation.is_written(), relation.kind) {
                 (true, _) => ksql::node::node(&engine, &next, relation)?,
                 (false, RelationKind::Table) => table_node(relation)?,
                 (false, _) => view_node_in(&engine, &next, relation).await?,
@@ -68,7 +67,7 @@ impl Session {
     /// Errors: 2BP01 if one of the views of PostgreSQL's dialect among these relations would say something else: its query names a column
     /// that it has from elsewhere, joins by all names in common, or has a `*` that could not be spelled out.
     async fn check_views(&self, next: &Arc<Catalog>, grown: &Relation, ids: &[RelationId]) -> Result<()> {
-        for view in ids.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.ksql.is_none() && !r.has_log()) {
+        for view in ids.iter().filter_map(|id| next.by_id(*id)).filter(|r| r.is_view()) {
             let query = parsed_query(&view.sql)?;
             let before = self.plan_with(self.names_as_told(), &query, &[]).await?;
             let names = Names { scope: Scope::kept(next.clone()), ..self.names_as_told() };

@@ -115,7 +115,7 @@ impl Session {
     /// Queries and defaults name what is in a schema by its new name.
     pub(super) fn follow_schema(&mut self, old: &Namespace, to: &str) -> Result<()> {
         let renamed = |name: &Name| (name.schema.as_deref() == Some(&old.name)).then(|| Name::qualified(to, &name.name));
-        for relation in self.catalog().relations().filter(|r| !r.has_log() && r.ksql.is_none()) {
+        for relation in self.catalog().relations().filter(|r| r.is_view()) {
             let sql = with_names(&relation.sql, &renamed)?;
             if sql != relation.sql {
                 self.stage(Change::Alter(Relation { sql, ..relation.as_ref().clone() }), vec![])?;

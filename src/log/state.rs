@@ -94,8 +94,7 @@ impl Slice {
         for part in &self.segments {
             parts.push(part.segment.read(wanted, self.range.clone())?);
         }
-        let projection = Projection::new(wanted, &self.schema);
-        parts.push(Box::new(self.tail.clone().into_iter().map(move |batch| projection.apply(&batch))));
+        parts.push(Box::new(self.unsealed(wanted)?.into_iter().map(Ok)));
         Ok(Box::new(parts.into_iter().flatten()))
     }
 

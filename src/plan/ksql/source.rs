@@ -108,7 +108,7 @@ impl Planner<'_> {
     pub(super) fn source(&mut self, source: &Source) -> Result<Stage> {
         let relation = self.relation(&source.name).map_err(|e| e.at(source.at))?;
         let width = self.widths.get(&relation.id).copied();
-        let relation = width.filter(|_| !is_written(&relation)).map_or_else(|| relation.clone(), |width| narrowed(&relation, width));
+        let relation = width.filter(|_| !relation.is_written()).map_or_else(|| relation.clone(), |width| narrowed(&relation, width));
         let alias = source.alias.clone().unwrap_or_else(|| source.name.clone());
         let ksql = seen(&relation).map_err(|e| e.at(source.at))?;
         let first = self.inputs.len();
@@ -221,11 +221,6 @@ impl Planner<'_> {
         }
         Ok(given.tree)
     }
-}
-
-/// True for a relation that queries write to.
-fn is_written(relation: &Relation) -> bool {
-    relation.ksql.as_ref().is_some_and(|k| !k.writers.is_empty())
 }
 
 /// A relation with its first columns only: what is read of its log is found by their names.

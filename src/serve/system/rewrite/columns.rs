@@ -1,12 +1,12 @@
 //! The names of the columns that a table of FROM has: of a relation from the catalog, of a subquery from its SELECT list.
 
-use sqlparser::ast::{Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor};
+use sqlparser::ast::{Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor};
 
 use super::super::SystemContext;
 use super::super::facts;
 use super::Ctes;
 use super::build::{last_name, with_optional};
-use super::queries::{DUPLICATE, label, table_name};
+use super::queries::{DUPLICATE, name_of_item, table_name};
 use crate::data::PgType;
 use crate::limits;
 use crate::sql::convert::relation_name;
@@ -83,9 +83,9 @@ impl Columns<'_> {
         let mut columns = Vec::new();
         for item in &select.projection {
             match item {
-                SelectItem::UnnamedExpr(Expr::Identifier(column)) => columns.push(fold_name(column)),
-                SelectItem::UnnamedExpr(expr) => columns.push(label(expr)),
-                SelectItem::ExprWithAlias { alias, .. } => columns.push(without_mark(&fold_name(alias))),
+                SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => {
+                    columns.extend(name_of_item(item).map(|name| without_mark(&name)));
+                }
                 SelectItem::Wildcard(_) => {
                     for from in &select.from {
                         columns.extend(self.joined(&mut from.clone(), depth).ok()??.into_iter().map(|column| column.name));

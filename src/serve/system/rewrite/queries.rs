@@ -374,8 +374,8 @@ fn name_columns(body: &mut SetExpr) {
     }
 }
 
-/// What a column of a subquery is called.
-fn name_of_item(item: &SelectItem) -> Option<String> {
+/// What an item of a select list is called; `None` for wildcards.
+pub fn name_of_item(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::UnnamedExpr(Expr::Identifier(column)) => Some(fold_name(column)),
         SelectItem::UnnamedExpr(expr) => Some(label(expr)),

@@ -7,12 +7,12 @@
 
 use sqlparser::ast::{
     BinaryOperator, ExcludeSelectItem, Expr, Ident, JoinConstraint, JoinOperator, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, VisitMut, WildcardAdditionalOptions,
 };
 
 use super::build::{binary, call, column_of, derived, each_expression, factors, last_name, literal};
 use super::columns::Columns;
-use super::queries::{label, table_name};
+use super::queries::{name_of_item, table_name};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
@@ -44,13 +44,10 @@ pub fn of_query(query: &mut Query, columns: Columns<'_>) -> Result<()> {
     let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|by| &mut by.kind) else { return Ok(()) };
     let named = |name: &Ident| {
         select.projection.iter().any(|item| match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(column)) => fold_name(column) == fold_name(name),
-            SelectItem::UnnamedExpr(expr) => label(expr) == fold_name(name),
-            SelectItem::ExprWithAlias { alias, .. } => fold_name(alias) == fold_name(name),
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(of), _) => {
                 has(&select.from, &last_name(of), name, columns)
             }
-            _ => false,
+            other => name_of_item(other).is_some_and(|item| item == fold_name(name)),
         })
     };
     // A name alone is an output column's first.
@@ -87,11 +84,7 @@ pub fn of_select(select: &mut Select, columns: Columns<'_>) -> Result<Vec<Shown>
         }
     }
     select.projection = items;
-    each_expression(select, |expr, queries| {
-        if queries == 0 {
-            put(expr, &shown);
-        }
-    });
+    spell_out(select, &shown);
     Ok(shown)
 }
 
@@ -243,19 +236,14 @@ fn found<'a>(shown: &'a [Shown], name: &Ident) -> Option<&'a Shown> {
     found.next().filter(|column| column.shared && found.next().is_none())
 }
 
-fn put(expr: &mut Expr, shown: &[Shown]) {
-    if let Expr::Identifier(name) = &*expr
-        && let Some(column) = found(shown, name)
-    {
-        *expr = column.expr.clone();
-    }
-}
-
-/// Puts what they are for the names of shared columns in an expression, but not in its subqueries.
-fn spell_out(expr: &mut Expr, shown: &[Shown]) {
-    each_expression(expr, |expr, queries| {
-        if queries == 0 {
-            put(expr, shown);
+/// Puts what they are for the names of shared columns in expressions, but not in their subqueries.
+fn spell_out(node: &mut impl VisitMut, shown: &[Shown]) {
+    each_expression(node, |expr, queries| {
+        if queries == 0
+            && let Expr::Identifier(name) = &*expr
+            && let Some(column) = found(shown, name)
+        {
+            *expr = column.expr.clone();
         }
     });
 }
