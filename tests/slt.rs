@@ -57,6 +57,7 @@ scripts!("":
     indexes,
     introspection,
     joins,
+    json_rows,
     key_names,
     keyword_names,
     lateral_arrays,

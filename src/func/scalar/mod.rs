@@ -17,6 +17,7 @@ mod pattern_number;
 mod pattern_read;
 mod places;
 mod planner;
+mod records;
 mod regexps;
 mod series;
 mod sets;
@@ -58,6 +59,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         windows::functions(),
         collected::functions(),
         series::functions(),
+        records::functions(),
         sets::functions(),
     ]
     .concat()

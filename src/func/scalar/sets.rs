@@ -11,7 +11,7 @@ use super::series::list_of;
 use crate::error::{Error, Result, code};
 use crate::func::json::{Json, parse};
 
-const JSON: DataType = DataType::LargeUtf8;
+pub(super) const JSON: DataType = DataType::LargeUtf8;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = vec![Function::udf("string_to_table", text_rule, split_by_string)];
@@ -60,31 +60,43 @@ fn object_values(json: Json) -> Result<Vec<Json>> {
 }
 
 fn parts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<Vec<Option<Vec<Json>>>> {
-    each(args, |row| {
-        let text = args[0].as_string::<i64>().value(row);
-        let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type json: \"{text}\""));
-        of(parse(text).ok_or_else(wrong)?)
-    })
+    each(args, |row| of(parsed(&args[0], row)?))
+}
+
+/// A row of a column of json. Errors: 22P02.
+pub(super) fn parsed(column: &ArrayRef, row: usize) -> Result<Json> {
+    let text = column.as_string::<i64>().value(row);
+    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type json: \"{text}\""));
+    parse(text).ok_or_else(wrong)
 }
 
 fn jsons(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRef> {
-    let mut lists = ListBuilder::new(LargeStringBuilder::new()).with_field(Field::new_list_field(JSON, true));
-    for row in parts(args, of)? {
-        let valid = row.is_some();
-        row.into_iter().flatten().for_each(|json| lists.values().append_value(json.to_text()));
-        lists.append(valid);
-    }
-    Ok(Arc::new(lists.finish()))
+    let rows = parts(args, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(|json| Some(json.to_text())).collect()));
+    Ok(json_lists(rows))
 }
 
-/// Strings without quotes, null as NULL.
-fn texts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRef> {
-    let text = |json: Json| match json {
+/// Lists of json.
+pub(super) fn json_lists(rows: impl Iterator<Item = Option<Vec<Option<String>>>>) -> ArrayRef {
+    let mut lists = ListBuilder::new(LargeStringBuilder::new()).with_field(Field::new_list_field(JSON, true));
+    for row in rows {
+        let valid = row.is_some();
+        row.into_iter().flatten().for_each(|json| lists.values().append_option(json));
+        lists.append(valid);
+    }
+    Arc::new(lists.finish())
+}
+
+/// A string without quotes, null as NULL.
+pub(super) fn as_text(json: Json) -> Option<String> {
+    match json {
         Json::Null => None,
         Json::String(s) => Some(s),
         other => Some(other.to_text()),
-    };
-    let rows = parts(args, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(text).collect()));
+    }
+}
+
+fn texts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRef> {
+    let rows = parts(args, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(as_text).collect()));
     text_lists(rows.collect())
 }
 

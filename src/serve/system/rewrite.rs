@@ -19,6 +19,7 @@ mod like_any;
 mod partitions;
 mod present;
 mod queries;
+mod recordsets;
 mod recursion;
 mod row_wise;
 mod sequences;
@@ -187,6 +188,9 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         if let Err(error) = partitions::tree(factor) {
+            return ControlFlow::Break(error);
+        }
+        if let Err(error) = recordsets::in_from(factor, self.context) {
             return ControlFlow::Break(error);
         }
         series::as_relation(factor);

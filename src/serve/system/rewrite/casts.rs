@@ -53,7 +53,7 @@ pub fn to_standard(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-fn type_named(name: &str) -> Result<DataType> {
+pub(super) fn type_named(name: &str) -> Result<DataType> {
     let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
     parser.and_then(|mut parser| parser.parse_data_type()).map_err(|e| Error::internal(e.to_string()))
 }
