@@ -182,7 +182,7 @@ impl Replica {
                     deltas.push(delta.with_batch(delta.batch.project(&input.columns)?));
                 }
             }
-            made.push((node.relation.id, node.step(log, range.clone(), changes.into_iter().map(Changes::Deltas).collect(), &|| ())?));
+            made.push((node.relation.id, node.step(log, range.clone(), changes.into_iter().map(Changes::Deltas).collect(), None)?));
         }
         Ok(())
     }

@@ -252,14 +252,14 @@ impl Node {
     /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
     /// change of the output. The position is left to the runner. `move_rows` is called where rows may have become many.
     ///
-    /// What a node that starts gives is published in parts, if it only grows: it may not fit into memory, and nobody is shown it, nor
-    /// asks for this change of it, before the step is over.
+    /// With it, what a node that starts gives is published in parts: in one it takes more memory, if it fits at all, and nobody is shown it,
+    /// nor asks for this change of it, before the step is over. The answer is then the last part. A replica, whose changes are asked for, has none.
     pub(super) fn step(
         &self,
         log: &Log,
         range: std::ops::Range<Position>,
         changes: Vec<Changes>,
-        move_rows: &dyn Fn(),
+        move_rows: Option<&dyn Fn()>,
     ) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
         self.gauge.expect(changes.iter().map(Changes::rows).sum());
@@ -267,14 +267,15 @@ impl Node {
         let mut pending = vec![Vec::new(); self.inputs.len()];
         let (mut rows, mut out_bytes) = (0, 0);
         let mut held = self.output.read().state_bytes();
-        let in_parts = range.start == 0 && self.output.read().only_grows();
+        let in_parts = move_rows.filter(|_| range.start == 0);
         let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
             let given = flow.step(pending)?;
             self.gauge.add(pending.iter().flatten().map(Delta::num_rows).sum());
             pending.iter_mut().for_each(Vec::clear);
             out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
             out.extend(given);
-            if in_parts && out.iter().map(|d: &Delta| d.batch.get_array_memory_size()).sum::<usize>() > self.bounds.rows {
+            let is_much = || out.iter().map(|d: &Delta| d.batch.get_array_memory_size()).sum::<usize>() > self.bounds.rows;
+            if let Some(move_rows) = in_parts.filter(|_| is_much()) {
                 self.output.write().apply(std::mem::take(&mut out))?;
                 move_rows();
                 (held, out_bytes) = (self.output.read().state_bytes(), 0);
@@ -321,11 +322,11 @@ impl Node {
         self.publish(flow, out, move_rows)
     }
 
-    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>, move_rows: &dyn Fn()) -> Result<Option<Delta>> {
+    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>, move_rows: Option<&dyn Fn()>) -> Result<Option<Delta>> {
         let state = flow.state_bytes();
         drop(flow);
         let change = self.output.write().apply(out)?;
-        if self.movable_bytes() / CROWDED > self.bounds.rows {
+        if let Some(move_rows) = move_rows.filter(|_| self.movable_bytes() / CROWDED > self.bounds.rows) {
             move_rows();
         }
         self.check_size(state + self.output.read().state_bytes())?;

@@ -282,7 +282,7 @@ impl Runner {
         }
         let done = if step {
             let move_rows = || drop(node.move_rows(&self.store, self.clock.now_us(), usize::MAX));
-            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, &move_rows)))
+            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, Some(&move_rows))))
                 .unwrap_or_else(|_| Err(Error::internal("the dataflow panicked")))
         } else {
             Ok(None)

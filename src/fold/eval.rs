@@ -59,8 +59,11 @@ pub fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Resu
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
-/// The elements of `columns` at `indices`.
+/// The elements of `columns` at `indices`. No copy if those are all, in order.
 pub fn take_all(columns: &[ArrayRef], indices: &[u32]) -> Result<Vec<ArrayRef>> {
+    if columns.first().is_some_and(|c| c.len() == indices.len()) && indices.iter().enumerate().all(|(i, at)| i == *at as usize) {
+        return Ok(columns.to_vec());
+    }
     let indices = UInt32Array::from(indices.to_vec());
     columns.iter().map(|c| Ok(compute::take(c, &indices, None)?)).collect()
 }

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 
@@ -208,11 +208,18 @@ pub(super) fn properties(schema: &Schema, row_group_rows: usize, effort: Effort)
         .set_compression(texts)
         .set_dictionary_enabled(effort == Effort::Small)
         .set_max_row_group_row_count(Some(row_group_rows));
+    if effort == Effort::Quick {
+        // Its readers choose by position alone.
+        builder = builder.set_statistics_enabled(EnabledStatistics::None).set_offset_index_disabled(true);
+    }
     for field in schema.fields() {
         let path = ColumnPath::new(vec![field.name().clone()]);
         if is_added(field) {
             builder = builder.set_column_dictionary_enabled(path.clone(), false);
             builder = builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+            if effort == Effort::Quick {
+                builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+            }
             builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
         } else if is_plain(field.data_type()) {
             builder = builder.set_column_dictionary_enabled(path.clone(), false).set_column_compression(path, numbers);

@@ -1,5 +1,6 @@
 //! The file of rows of a view that only grows. It has no hash and no chain: the log has all that it takes to make it again.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +42,7 @@ impl RowsOfView {
     ) -> Result<RowsOfView> {
         let temporary = format!("{name}{TEMPORARY}");
         let _unfinished = Unfinished { store: store.as_ref(), temporary: &temporary };
-        let to = Appending { file: store.create(&temporary)?, written: 0 };
+        let to = Checked { to: Appending { file: store.create(&temporary)?, written: 0 }, hasher: crc32fast::Hasher::new() };
         let written = Arc::new(stored::stored_schema(schema));
         let properties = properties(schema, ROW_GROUP_ROWS, Effort::Quick).build();
         let failed = |e| parquet_error(e, |detail| damaged(name, detail));
@@ -51,15 +52,20 @@ impl RowsOfView {
         }
         writer.finish().map_err(failed)?;
         writer.sync().map_err(from_io)?;
-        writer.inner().file.sync_data()?;
+        let Checked { to, hasher } = writer.inner();
+        to.file.sync_data()?;
+        let checksum = hasher.clone().finalize();
         store.rename(&temporary, name)?;
         store.sync_dir(parent(name))?;
-        RowsOfView::open(store, name).inspect_err(|_| drop(store.remove(name)))
+        RowsOfView::opened(store, name, checksum).inspect_err(|_| drop(store.remove(name)))
     }
 
     /// Opens a file, and reads it once for its checksum. Errors: 58P01 if there is none, XX001 if it is damaged.
     pub fn open(store: &Arc<dyn Store>, name: &str) -> Result<RowsOfView> {
-        let checksum = checksum(&store.open(name)?)?;
+        RowsOfView::opened(store, name, checksum(&store.open(name)?)?)
+    }
+
+    fn opened(store: &Arc<dyn Store>, name: &str, checksum: u32) -> Result<RowsOfView> {
         let file = ParquetFile::open(store, name, damaged)?;
         let rows =
             usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged(name, "It has no number of rows.".into()))?;
@@ -70,6 +76,24 @@ impl RowsOfView {
     /// True if rows of this schema can stand in a file.
     pub fn can_have(schema: &SchemaRef) -> bool {
         !schema.fields().is_empty() && schema.fields().iter().all(|field| is_storable(field.data_type()))
+    }
+}
+
+/// Writes on, and keeps the checksum of what was written: the file need not be read for it.
+struct Checked {
+    to: Appending,
+    hasher: crc32fast::Hasher,
+}
+
+impl io::Write for Checked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 
