@@ -21,7 +21,7 @@ use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Union, Values};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::APART;
@@ -34,6 +34,7 @@ use super::length;
 use super::scalar::define::Function;
 use super::scalar::{arrays, bytes, math};
 use super::text_io;
+use super::type_of;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, code};
 
@@ -82,7 +83,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         expr => named(expr),
     })?;
     plan.map_data(|plan| match enums::settle_node(plan, enums)? {
-        LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),
+        LogicalPlan::Values(Values { values, .. }) => type_of::values(values),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
         other => other.recompute_schema(),
     })

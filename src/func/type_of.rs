@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
 
 use super::scalar::define::Function;
 use crate::data::PgType;
@@ -15,9 +18,31 @@ pub const UNTOLD: &str = "pg_untold";
 
 /// The functions.
 pub fn functions() -> [Arc<ScalarUDF>; 2] {
-    let same = |types: &[DataType]| (types.len() == 1).then(|| (types.to_vec(), types[0].clone()));
     let type_of = ScalarUDF::new_from_impl(TypeOf { signature: Signature::any(1, Volatility::Immutable) });
-    [Arc::new(type_of), Function::udf(UNTOLD, same, |args, _| Ok(Arc::clone(&args[0])))]
+    [Arc::new(type_of), untold()]
+}
+
+fn untold() -> Arc<ScalarUDF> {
+    let same = |types: &[DataType]| (types.len() == 1).then(|| (types.to_vec(), types[0].clone()));
+    Function::udf(UNTOLD, same, |args, _| Ok(Arc::clone(&args[0])))
+}
+
+/// VALUES of these rows. DataFusion wants what a column has to note the same types: where they differ, as between a parameter of a column's
+/// type and a literal, none is noted.
+pub fn values(mut rows: Vec<Vec<Expr>>) -> DfResult<LogicalPlan> {
+    let nothing = DFSchema::empty();
+    let width = rows.iter().map(Vec::len).min().unwrap_or(0);
+    for column in 0..width {
+        let notes = rows.iter().map(|row| row[column].metadata(&nothing)).collect::<DfResult<Vec<_>>>()?;
+        if notes.windows(2).all(|two| two[0] == two[1]) {
+            continue;
+        }
+        for (row, _) in rows.iter_mut().zip(&notes).filter(|(_, note)| !note.is_empty()) {
+            let told = std::mem::take(&mut row[column]);
+            row[column] = untold().call(vec![told]);
+        }
+    }
+    LogicalPlanBuilder::values(rows)?.build()
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

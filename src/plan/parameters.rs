@@ -14,10 +14,11 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, S
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Union, Values};
 
 use crate::data::PgType;
 use crate::func::rewrite::literal;
+use crate::func::type_of;
 
 /// Functions whose arguments and result have one type.
 const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif"];
@@ -73,7 +74,7 @@ fn with_types<'a>(plan: LogicalPlan, ty: impl Fn(&Placeholder) -> Option<&'a PgT
             Ok(expr.transform_up(|e| Ok(place(e)))?.update_data(|e| name.restore(e)))
         })?;
         filled.map_data(|node| match node {
-            LogicalPlan::Values(Values { values, .. }) => LogicalPlanBuilder::values(values)?.build(),
+            LogicalPlan::Values(Values { values, .. }) => type_of::values(values),
             LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
             other => other.recompute_schema(),
         })

@@ -25,6 +25,7 @@ mod changes;
 pub mod condition;
 mod continued;
 pub mod convert;
+mod dialect;
 pub mod edits;
 pub mod hidden;
 mod identity;

@@ -1,7 +1,6 @@
 //! Reads one statement.
 
 use sqlparser::ast;
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
@@ -9,6 +8,7 @@ use super::array_types;
 use super::changes::{delete_statement, insert_statement, query_statement, update_statement};
 use super::continued;
 use super::convert::{checked_name, last_name, relation_name};
+use super::dialect::Postgres;
 use super::fold_name;
 use super::identity;
 use super::inference;
@@ -93,13 +93,12 @@ pub(super) fn written_inference(sql: &str) -> Result<(Vec<ast::Expr>, Option<ast
 
 /// A parser at the beginning of a text. Errors: 42601 for what is no token, 54001 for what is nested too deeply.
 fn parser_of(sql: &str) -> Result<Parser<'static>> {
-    const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&DIALECT, sql).tokenize_with_location();
+    let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(continued::spelled(tokens)))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
-    Ok(Parser::new(&DIALECT).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
+    Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 
 /// PREPARE TRANSACTION and its kin.
@@ -457,7 +456,8 @@ impl Reader<'_> {
         let (mut what, mut json) = (Explain::Plan, false);
         if self.parser.consume_token(&Token::LParen) {
             loop {
-                match self.name()?.as_str() {
+                let option = self.name()?;
+                match option.as_str() {
                     "format" => match self.name()?.as_str() {
                         form @ ("text" | "json") => json = form == "json",
                         other => {
@@ -466,15 +466,19 @@ impl Reader<'_> {
                             );
                         }
                     },
-                    "analyze" => what = Explain::Analyze,
-                    "dataflow" => what = Explain::Dataflow,
-                    "plan" | "verbose" | "costs" | "timing" | "summary" => {}
+                    "analyze" | "dataflow" | "plan" | "verbose" | "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
                     other => {
                         return Err(Error::unsupported(format!("EXPLAIN option \"{other}\" is not supported"))
                             .hint("Use EXPLAIN, EXPLAIN ANALYZE, EXPLAIN (DATAFLOW) or EXPLAIN ANALYZE view."));
                     }
                 }
-                self.copy_value()?;
+                let value = self.copy_value()?;
+                let is_on = !value.is_some_and(|v| ["false", "off", "0"].contains(&v.as_str()));
+                match option.as_str() {
+                    "analyze" if is_on => what = Explain::Analyze,
+                    "dataflow" if is_on => what = Explain::Dataflow,
+                    _ => {}
+                }
                 if !self.parser.consume_token(&Token::Comma) {
                     break;
                 }

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     self, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, TableFactor, Value, VisitMut, VisitorMut,
 };
-use sqlparser::dialect::PostgreSqlDialect;
+use super::dialect::Postgres;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
@@ -152,7 +152,7 @@ impl Expander<'_> {
         let Some(window) = Window::of(&name.value).filter(|_| name.quote_style.is_none()) else { return Ok(None) };
         let call = Call { sql: self.sql, window, at: name.span };
         let text = call.subquery(args)?;
-        let query = Parser::new(&PostgreSqlDialect {}).try_with_sql(&text).and_then(|mut p| p.parse_query());
+        let query = Parser::new(&Postgres).try_with_sql(&text).and_then(|mut p| p.parse_query());
         // A word of the grammar may stand where a relation or a column is wanted.
         let query = query.map_err(|_| call.misused())?;
         let alias = alias.clone().or_else(|| Some(alias_of(&args[0], name)));

@@ -16,9 +16,7 @@ impl Reader<'_> {
             ast::Statement::CreateIndex(index) => index,
             _ => return Err(self.unexpected()),
         };
-        if self.word(0) == "tablespace" {
-            return Err(Error::unsupported("tablespaces are not supported").hint("Leave TABLESPACE out."));
-        }
+        self.tablespace()?;
         if let Some(option) =
             index.index_options.iter().map(ToString::to_string).chain(index.alter_options.iter().map(ToString::to_string)).next()
         {

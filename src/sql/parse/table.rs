@@ -46,6 +46,7 @@ impl Reader<'_> {
         let by_default = method.is_none() && kind == RelationKind::Table;
         kind = method.unwrap_or(kind);
         let mut told = self.storage_parameters()?;
+        self.tablespace()?;
         if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
             return Err(Error::unsupported(format!("clause not supported: {clause}")).hint("End the statement after the list of columns."));
@@ -92,6 +93,18 @@ impl Reader<'_> {
         let name = self.name()?;
         let kind = RelationKind::of_access_method(&name);
         kind.map(Some).ok_or_else(|| Error::new(code::UNDEFINED_OBJECT, format!("access method \"{name}\" does not exist")))
+    }
+
+    /// TABLESPACE name, of which there is the default one. Errors: 42704 for another.
+    pub(super) fn tablespace(&mut self) -> Result<()> {
+        if !self.eat("tablespace") {
+            return Ok(());
+        }
+        match self.name()?.as_str() {
+            "pg_default" => Ok(()),
+            other => Err(Error::new(code::UNDEFINED_OBJECT, format!("tablespace \"{other}\" does not exist"))
+                .hint("All data is in the data directory of the server: leave TABLESPACE out.")),
+        }
     }
 
     /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The notices that say so. Errors: 0A000 for what would

@@ -49,6 +49,19 @@ pub fn told_apart(query: &mut Query) {
     }
 }
 
+/// Arrays that are expanded side by side: DataFusion expands no two of one name either (Django inserts rows so).
+pub(super) fn arrays(arrays: &mut [Expr]) {
+    let mut seen: Vec<String> = Vec::new();
+    for (i, array) in arrays.iter_mut().enumerate() {
+        let text = without_casts(array);
+        if seen.contains(&text) {
+            *array = call(APART, vec![take(array), literal(Value::Number(i.to_string(), false))]);
+        } else {
+            seen.push(text);
+        }
+    }
+}
+
 /// What a query groups by and the calls it makes: as they are written, and without casts.
 fn computed(select: &mut Select) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = keys(select).iter().map(|key| (key.to_string(), without_casts(key))).collect();
@@ -85,7 +98,7 @@ fn expression(item: &SelectItem) -> Option<&Expr> {
 }
 
 /// The expression's text without its casts.
-fn without_casts(expr: &Expr) -> String {
+pub(super) fn without_casts(expr: &Expr) -> String {
     let mut expr = expr.clone();
     each_expression(&mut expr, |e, _| {
         if let Expr::Cast { expr: inner, .. } = e {

@@ -10,7 +10,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
-use super::build::{call, last_name, take};
+use super::build::{arguments, call, last_name, take};
 use super::queries::{is_grouped, label, only_item, plain_select};
 use crate::error::Result;
 
@@ -55,8 +55,19 @@ pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         }
         return Ok(());
     }
+    let from_nothing = plain_select(query).is_some_and(|s| s.from.is_empty() && s.selection.is_none());
     let Some(item) = plain_select(query).and_then(only_item) else { return Ok(()) };
     let value = take(item);
+    // A set is an array here (pgAdmin: `ARRAY(SELECT generate_series(1, i.indnkeyatts))`).
+    if from_nothing
+        && order.is_none()
+        && let Expr::Function(f) = &value
+        && last_name(&f.name) == "unnest"
+        && let [array] = arguments(&mut f.clone()).as_mut_slice()
+    {
+        *expr = call("pg_array_or_empty", vec![take(array)]);
+        return Ok(());
+    }
     let mut aggregate = call("array_agg", vec![value.clone()]);
     if let (Some(order), Expr::Function(f)) = (order, &mut aggregate)
         && let OrderByKind::Expressions(mut by) = order.kind

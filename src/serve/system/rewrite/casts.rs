@@ -59,7 +59,7 @@ pub(super) fn type_named(name: &str) -> Result<DataType> {
 }
 
 /// Types whose names are functions too, that cast to them (manual, chapter 4.2.9).
-const CALLED: [&str; 17] = [
+const CALLED: [&str; 21] = [
     "int2",
     "int4",
     "int8",
@@ -77,6 +77,10 @@ const CALLED: [&str; 17] = [
     "bytea",
     "oid",
     "xid",
+    "regclass",
+    "regtype",
+    "regproc",
+    "regnamespace",
 ];
 
 /// True for a cast that is written as a call.

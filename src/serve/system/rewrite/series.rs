@@ -12,6 +12,7 @@ use sqlparser::ast::{
 };
 
 use super::super::facts::{self, SET_FUNCTIONS};
+use super::apart;
 use super::build::{arguments, bare, call, each_expression, last_name, take};
 use super::vectors;
 
@@ -99,6 +100,7 @@ pub fn in_from(factor: &mut TableFactor) {
             vec![if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) }]
         });
     }
+    apart::arrays(&mut arrays);
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
     let mut names: Vec<Ident> = match (columns, arrays.len()) {
         ([], 1) => vec![name.clone()],
