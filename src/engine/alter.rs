@@ -28,7 +28,7 @@ use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
 use crate::catalog::{
-    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Sequence, name_after,
+    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence, name_after,
 };
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
@@ -64,21 +64,33 @@ impl Session {
         Ok(())
     }
 
+    /// ALTER SEQUENCE .. RENAME TO and SET SCHEMA. Errors: 42P01, 42809, 42P07, 3F000.
+    pub(super) async fn alter_name_of_sequence(&mut self, name: &Name, if_exists: bool, change: &Alteration) -> Result<()> {
+        self.define().await?;
+        let scope = self.scope();
+        match scope.sequence(name) {
+            Some(sequence) => self.move_as_told(&scope, sequence, change),
+            None => self.no_sequence(name, if_exists),
+        }
+    }
+
+    fn move_as_told(&mut self, scope: &Scope, sequence: &Arc<Sequence>, change: &Alteration) -> Result<()> {
+        self.must_own_sequence(sequence)?;
+        match change {
+            Alteration::Rename(to) if is_taken(scope, sequence.namespace, to) => {
+                Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")))
+            }
+            Alteration::Rename(to) => self.move_sequence(sequence, Sequence { name: to.clone(), ..sequence.as_ref().clone() }),
+            Alteration::SetSchema(to) => self.set_schema_of_sequence(scope, sequence, to),
+            _ => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", sequence.name))),
+        }
+    }
+
     /// ALTER of what is no relation: a sequence, or nothing.
     async fn alter_other(&mut self, kind: RelationKind, name: &Name, if_exists: bool, change: &Alteration) -> Result<()> {
         let scope = self.scope();
         if let (RelationKind::Table, Some(sequence)) = (kind, scope.sequence(name)) {
-            self.must_own_sequence(sequence)?;
-            match change {
-                Alteration::Rename(to) if is_taken(&scope, sequence.namespace, to) => {
-                    return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
-                }
-                Alteration::Rename(to) => {
-                    return self.move_sequence(sequence, Sequence { name: to.clone(), ..sequence.as_ref().clone() });
-                }
-                Alteration::SetSchema(to) => return self.set_schema_of_sequence(&scope, sequence, to),
-                _ => return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table"))),
-            }
+            return self.move_as_told(&scope, sequence, change);
         }
         if if_exists {
             let text = format!("relation \"{name}\" does not exist, skipping");

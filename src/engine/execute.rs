@@ -18,7 +18,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
 use crate::sql::convert::sql_type;
-use crate::sql::statement::{Alteration, Change};
+use crate::sql::statement::{Alteration, Change, SequenceChange};
 use crate::sql::{Statement, located, parse, redacted};
 
 impl Session {
@@ -242,7 +242,10 @@ impl Session {
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
-            Statement::Begin(modes) => self.begin(modes),
+            Statement::Begin { modes, start } => {
+                self.begin(modes)?;
+                Ok(Response::Done(if *start { "START TRANSACTION" } else { "BEGIN" }.into()))
+            }
             Statement::Commit { chain } => self.end(true, *chain).await,
             Statement::Rollback { chain } => self.end(false, *chain).await,
             Statement::Savepoint(name) => self.savepoint(name),
@@ -403,8 +406,11 @@ impl Session {
                 self.create_sequence(name, options, *if_not_exists).await?;
                 "CREATE SEQUENCE".into()
             }
-            Statement::AlterSequence { name, if_exists, options } => {
-                self.alter_sequence(name, *if_exists, options).await?;
+            Statement::AlterSequence { name, if_exists, change } => {
+                match change {
+                    SequenceChange::Options(options) => self.alter_sequence(name, *if_exists, options).await?,
+                    SequenceChange::Move(to) => self.alter_name_of_sequence(name, *if_exists, to).await?,
+                }
                 "ALTER SEQUENCE".into()
             }
             Statement::DropSequence { names, if_exists, cascade } => {

@@ -117,7 +117,7 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::CreateTemporary { .. }
         | Statement::LockTables { .. }
         | Statement::CopyOut { .. }
-        | Statement::Begin(_)
+        | Statement::Begin { .. }
         | Statement::Commit { .. }
         | Statement::Rollback { .. }
         | Statement::Savepoint(_)

@@ -305,7 +305,7 @@ impl Session {
         self.stage(Change::DropSequence(sequence.id), vec![])
     }
 
-    fn no_sequence(&mut self, name: &Name, if_exists: bool) -> Result<()> {
+    pub(super) fn no_sequence(&mut self, name: &Name, if_exists: bool) -> Result<()> {
         if !if_exists {
             self.scope().check_schema(name)?;
             return Err(Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")));

@@ -305,17 +305,16 @@ impl Session {
 
     // BEGIN to ROLLBACK -------------------------------------------------------------------------------------------------------
 
-    pub(super) fn begin(&mut self, modes: &Modes) -> Result<Response> {
+    pub(super) fn begin(&mut self, modes: &Modes) -> Result<()> {
         match &mut self.transaction {
             Some(transaction) if transaction.explicit => {
                 self.notice("WARNING", Error::new(code::ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress"));
-                return Ok(Response::Done("BEGIN".into()));
+                return Ok(());
             }
             Some(transaction) => transaction.explicit = true,
             None => self.transaction = Some(self.open().explicit()),
         }
-        self.begin_in(modes)?;
-        Ok(Response::Done("BEGIN".into()))
+        self.begin_in(modes)
     }
 
     /// COMMIT and ROLLBACK; with `chain` the next transaction begins at once.

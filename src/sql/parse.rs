@@ -123,6 +123,7 @@ impl Reader<'_> {
             ["", ..] if self.parser.peek_token().token == Token::EOF => Ok(Statement::Empty),
             ["create", "stream", _] => self.create_relation(RelationKind::Stream),
             ["create", "table", _] => self.create_permanent(),
+            ["create", "unlogged", "table"] => self.create_unlogged(),
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "or", "replace"] if self.word(3) == "function" => self.create_function(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),

@@ -13,7 +13,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
     ("create", "procedure", "DO runs a block; CREATE FUNCTION pg_temp.name makes a function for the session."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
-    ("create", "unlogged", "Everything is a log here: leave the word out, or SET synchronous_commit = off."),
     ("call", "", "There are no procedures; SELECT a function."),
     ("merge", "", "INSERT into a table with a primary key replaces rows; UPDATE and DELETE take subqueries."),
     ("reindex", "", "Leave it out: indexes are kept by themselves."),

@@ -115,7 +115,7 @@ pub enum Statement {
     AlterSequence {
         name: Name,
         if_exists: bool,
-        options: SequenceOptions,
+        change: SequenceChange,
     },
     DropSequence {
         names: Vec<Name>,
@@ -220,7 +220,11 @@ pub enum Statement {
         options: CopyOptions,
     },
     /// BEGIN, START TRANSACTION
-    Begin(Modes),
+    /// BEGIN, or START TRANSACTION, which differ in what is answered.
+    Begin {
+        modes: Modes,
+        start: bool,
+    },
     /// SET CONSTRAINTS; no names for ALL.
     SetConstraints {
         names: Vec<String>,
@@ -334,7 +338,7 @@ impl Statement {
     pub fn controls_transaction(&self) -> bool {
         use Statement as S;
         match self {
-            S::Begin(_) | S::Commit { .. } | S::Rollback { .. } | S::Savepoint(_) | S::Release(_) | S::RollbackTo(_) => true,
+            S::Begin { .. } | S::Commit { .. } | S::Rollback { .. } | S::Savepoint(_) | S::Release(_) | S::RollbackTo(_) => true,
             S::SetTransaction { session, .. } => !session,
             _ => false,
         }
@@ -540,6 +544,14 @@ pub enum What {
         deferrable: bool,
         deferred: bool,
     },
+}
+
+/// What ALTER SEQUENCE changes.
+#[derive(Clone, Debug)]
+pub enum SequenceChange {
+    Options(SequenceOptions),
+    /// Its name, or its schema.
+    Move(Alteration),
 }
 
 /// Options of CREATE and ALTER SEQUENCE; `None` where nothing is said.

@@ -54,6 +54,17 @@ impl Reader<'_> {
         Ok(statement)
     }
 
+    /// `CREATE UNLOGGED TABLE ..`: all is in the log here, so the table is as safe as others are, and a notice says so.
+    pub(super) fn create_unlogged(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let mut statement = self.create_permanent()?;
+        if let Statement::CreateRelation { told, .. } = &mut statement {
+            told.insert(0, "UNLOGGED has no effect: all tables are logged".into());
+            return Ok(statement);
+        }
+        Err(Error::unsupported("CREATE UNLOGGED TABLE .. AS is not supported").hint("Leave UNLOGGED out: all tables are logged."))
+    }
+
     /// `CREATE [LOCAL | GLOBAL] TEMP[ORARY] TABLE ..`
     pub(super) fn create_temporary(&mut self) -> Result<Statement> {
         if matches!(self.word(1).as_str(), "local" | "global") {

@@ -63,6 +63,11 @@ impl Reader<'_> {
             let value = if self.ended() { None } else { self.setting_value()? };
             return Ok(("client_encoding".into(), value));
         }
+        // SCHEMA 'name' is the path of one schema (PostgREST).
+        if named && self.word(0) == "schema" {
+            self.skip(1);
+            return Ok(("search_path".into(), self.list_of_names()?));
+        }
         let name = self.setting_name()?;
         if !self.parser.consume_token(&Token::Eq) {
             self.expect("to")?;
@@ -156,11 +161,12 @@ impl Reader<'_> {
 
     /// BEGIN [WORK | TRANSACTION] and START TRANSACTION, each with modes.
     pub(super) fn begin(&mut self) -> Result<Statement> {
+        let start = self.word(0) == "start";
         self.skip(1);
         if !self.eat("transaction") {
             self.eat("work");
         }
-        Ok(Statement::Begin(self.modes()?))
+        Ok(Statement::Begin { modes: self.modes()?, start })
     }
 
     fn some_modes(&mut self) -> Result<Modes> {

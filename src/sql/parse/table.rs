@@ -1,6 +1,8 @@
 //! CREATE TABLE and CREATE STREAM: columns, constraints, sequences.
 
 use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, TableConstraint};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
@@ -8,8 +10,8 @@ use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::{check_columns, checked_name, is_known_collation, known_type, last_name, relation_name, sql_type};
-use crate::sql::fold_name;
-use crate::sql::statement::{NamedType, NewRule, NewTable, SequenceOptions, SqlType, Statement, What};
+use crate::sql::{fold_name, identity};
+use crate::sql::statement::{Alteration, NamedType, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, What};
 
 /// A column as a definition asks for it.
 pub(super) struct Defined {
@@ -145,11 +147,12 @@ impl Reader<'_> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.relation_name()?;
-        if self.word(0) == "rename" || self.word(0) == "set" && self.word(1) == "schema" {
-            return Err(Error::unsupported(format!("ALTER SEQUENCE .. {} is not supported", self.word(0).to_uppercase()))
-                .hint("ALTER TABLE does it: ALTER TABLE name RENAME TO name, ALTER TABLE name SET SCHEMA schema."));
-        }
-        Ok(Statement::AlterSequence { name, if_exists, options: self.named_sequence_options()? })
+        let change = match () {
+            () if self.eat_words(&["rename", "to"]) => SequenceChange::Move(Alteration::Rename(checked_name(self.name()?)?)),
+            () if self.eat_words(&["set", "schema"]) => SequenceChange::Move(Alteration::SetSchema(self.name()?)),
+            () => SequenceChange::Options(self.named_sequence_options()?),
+        };
+        Ok(Statement::AlterSequence { name, if_exists, change })
     }
 
     /// The options of a sequence that has its name already.
@@ -277,6 +280,11 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
                 });
                 column.nullable = false;
                 numbered = Some(identity_options(&column.ty, sequence_options.as_deref().unwrap_or_default())?);
+            }
+            ColumnOption::Comment(text) if let (Some(options), Some(name)) = (&mut numbered, text.strip_prefix(identity::NAMED)) => {
+                let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
+                let name = parser.and_then(|mut parser| parser.parse_object_name(false)).map_err(|e| Error::syntax(e.to_string()))?;
+                options.name = Some(relation_name(&name)?);
             }
             ColumnOption::Collation(collation) if last_name(collation).is_ok_and(|name| is_known_collation(&name)) => {}
             other => {

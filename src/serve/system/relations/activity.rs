@@ -1,6 +1,7 @@
 //! What is going on: pg_locks, pg_stat_progress_copy, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
 
 use super::super::acl::shown_query;
+use super::super::keys::indexes;
 use super::super::names::DATABASE;
 use super::super::rows::{Cell, Rows};
 use super::super::{LockKey, SystemContext};
@@ -50,6 +51,24 @@ pub fn pg_statio_user_tables(context: &SystemContext, rows: &mut Rows) -> Result
     relations.try_for_each(|r| {
         rows.add([("relid", r.id.into()), ("schemaname", context.scope.namespace_name(r.namespace).into()), ("relname", (&r.name).into())])
     })
+}
+
+/// An index is not read apart from its table: the counters are zero.
+pub fn pg_stat_user_indexes(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    indexes(&context.scope).iter().try_for_each(|index| {
+        rows.add([
+            ("relid", index.relation.id.into()),
+            ("indexrelid", index.oid.into()),
+            ("schemaname", context.scope.namespace_name(index.relation.namespace).into()),
+            ("relname", (&index.relation.name).into()),
+            ("indexrelname", (&index.index.name).into()),
+        ])
+    })
+}
+
+/// One row of counters since the start, of work that the server does not do: pg_stat_bgwriter, pg_stat_archiver, pg_stat_wal.
+pub fn counters(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    rows.add([("stats_reset", Cell::Int(context.started_us))])
 }
 
 /// Every commit of the log is a position or more; the head stands in for the count of rows inserted.
