@@ -28,7 +28,8 @@ use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
 use crate::catalog::{
-    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence, name_after,
+    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence,
+    name_after,
 };
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};

@@ -48,6 +48,11 @@ impl Session {
                 return Err(error.hint(format!("The database is called \"{database}\" here.")));
             }
         };
+        if let Subject::Relation(id) | Subject::Column(id, _) = &subject
+            && self.is_temporary(*id)
+        {
+            return Err(Error::unsupported("a temporary table cannot have a comment").hint("Only what outlives the session has comments."));
+        }
         self.stage(Change::Comment(subject, text.map(String::from)), vec![])
     }
 }

@@ -95,6 +95,7 @@ impl Source {
         let (relations, operators) = progress(&engine, &scope);
         let roles = scope.roles().clone();
         SystemContext {
+            stand_ins: vec![],
             user: who.name(&roles, who.current),
             session_user: who.name(&roles, who.session),
             role: who.current,

@@ -75,7 +75,7 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
         },
         Expr::Ceil { field: CeilFloorKind::DateTimeField(_) | CeilFloorKind::Scale(_), .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),
-        Expr::Exists { .. } => strong("exists"),
+        Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),
         Expr::Subquery(query) => match output_names(query)?.into_iter().next() {

@@ -169,7 +169,7 @@ fn numeric(ty: &PgType, text: &str) -> Result<ScalarValue> {
 
 /// year-month-day at the start of `text`, and what follows.
 fn leading_date(text: &str) -> Option<(Result<i64>, &str)> {
-    let end = text.find(['T', 't', ' ']).unwrap_or(text.len());
+    let end = text.find(['T', 't', ' ', 'Z', 'z', '+']).unwrap_or(text.len());
     let (head, rest) = text.split_at(end);
     let parts: Vec<&str> = head.split(['-', '/', '.']).collect();
     let number = |s: &str| if s.bytes().all(|b| b.is_ascii_digit()) { s.parse::<i64>().ok() } else { None };

@@ -143,10 +143,13 @@ impl Names {
     /// What system functions know, with names looked up as here.
     pub fn system_context(&self) -> Arc<SystemContext> {
         let context = (self.context)();
-        if context.scope.path == self.scope.path && Arc::ptr_eq(&context.scope.catalog, &self.scope.catalog) {
+        let same = context.scope.path == self.scope.path && Arc::ptr_eq(&context.scope.catalog, &self.scope.catalog);
+        if same && self.stand_ins.is_empty() {
             return context;
         }
-        Arc::new(SystemContext { scope: self.scope.clone(), ..context.as_ref().clone() })
+        let columns = |table: &Arc<dyn TableProvider>| table.schema().fields().iter().map(|f| f.name().clone()).collect();
+        let stand_ins = self.stand_ins.iter().map(|(name, table)| (name.clone(), columns(table))).collect();
+        Arc::new(SystemContext { scope: self.scope.clone(), stand_ins, ..context.as_ref().clone() })
     }
 
     fn system(&self, schema: &str, name: &str) -> Option<Arc<dyn TableProvider>> {

@@ -9,6 +9,7 @@ use super::convert::{last_name, relation_name};
 use super::fold_name;
 use super::inference;
 use super::locking::locking;
+use super::locking::without_own_locks;
 use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
 use crate::catalog::Name;
 use crate::error::{Error, Result};
@@ -153,11 +154,13 @@ fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Confl
     Ok(Conflict { target, update })
 }
 
-pub(super) fn update_statement(update: ast::Update, with: Option<ast::With>) -> Result<Statement> {
+pub(super) fn update_statement(mut update: ast::Update, mut with: Option<ast::With>) -> Result<Statement> {
     if update.limit.is_some() || !update.order_by.is_empty() {
         return Err(Error::unsupported("UPDATE .. ORDER BY and LIMIT are not supported").hint("Use a subquery in WHERE."));
     }
     let (table, alias, mut tables) = only_table(std::slice::from_ref(&update.table))?;
+    without_own_locks(&table, &mut update);
+    without_own_locks(&table, &mut with);
     let from = match update.from {
         None => vec![],
         Some(ast::UpdateTableFromKind::AfterSet(from)) => aliased(from, &mut tables)?,
@@ -170,12 +173,14 @@ pub(super) fn update_statement(update: ast::Update, with: Option<ast::With>) -> 
     Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
 }
 
-pub(super) fn delete_statement(delete: ast::Delete, with: Option<ast::With>) -> Result<Statement> {
+pub(super) fn delete_statement(mut delete: ast::Delete, mut with: Option<ast::With>) -> Result<Statement> {
     if delete.limit.is_some() || !delete.order_by.is_empty() || !delete.tables.is_empty() {
         return Err(Error::unsupported("DELETE .. ORDER BY and LIMIT are not supported").hint("Use a subquery in WHERE."));
     }
     let (ast::FromTable::WithFromKeyword(of) | ast::FromTable::WithoutKeyword(of)) = &delete.from;
     let (table, alias, mut tables) = only_table(of)?;
+    without_own_locks(&table, &mut delete);
+    without_own_locks(&table, &mut with);
     let from = aliased(delete.using.unwrap_or_default(), &mut tables)?;
     let (mut selection, mut returning) = (delete.selection, delete.returning);
     unqualify(&mut selection, &tables);

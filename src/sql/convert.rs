@@ -34,6 +34,8 @@ pub fn name_parts(text: &str) -> Result<Vec<String>> {
             '"' => quoted = !quoted,
             '.' if !quoted => parts.push(std::mem::take(&mut part)),
             c if quoted => part.push(c),
+            // Blanks may stand around the dot.
+            c if c.is_whitespace() && (part.is_empty() || chars.clone().find(|c| !c.is_whitespace()) == Some('.')) => {}
             c => part.extend(c.to_lowercase()),
         }
     }

@@ -1,10 +1,14 @@
 //! FOR UPDATE and its kin behind a SELECT.
 
-use sqlparser::ast::{self, SetExpr};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{self, SetExpr, VisitMut, VisitorMut};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::statement::{RowLock, Statement};
+use super::convert::relation_name;
+use super::statement::{RowLock, Statement, Wait};
 use super::{fold_name, is_word};
+use crate::catalog::Name;
 use crate::error::{Error, Result};
 
 /// The tokens with PostgreSQL's weaker locks spelled as those that the parser knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
@@ -21,7 +25,29 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
-/// A query with locks as a statement of its own. Errors: 0A000 for SKIP LOCKED, and where rows of a result are no rows of a table.
+/// Takes the locks of rows out of the subqueries of an UPDATE or DELETE that read nothing but the table that it changes: it has that locked
+/// whole where it finds its rows by a subquery. So it waits for rows that SKIP LOCKED would leave out.
+pub(super) fn without_own_locks(table: &Name, node: &mut impl VisitMut) {
+    let _ = VisitMut::visit(node, &mut OwnLocks(table));
+}
+
+struct OwnLocks<'a>(&'a Name);
+
+impl VisitorMut for OwnLocks<'_> {
+    type Break = ();
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        if let SetExpr::Select(select) = query.body.as_ref()
+            && let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, args: None, .. }, joins }] = select.from.as_slice()
+            && joins.is_empty()
+            && relation_name(name).is_ok_and(|name| name == *self.0)
+        {
+            query.locks.clear();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A query with locks as a statement of its own. Errors: 0A000 where rows of a result are no rows of a table.
 pub(super) fn locking(mut query: Box<ast::Query>) -> Result<Statement> {
     let clauses = std::mem::take(&mut query.locks);
     if clauses.is_empty() {
@@ -30,16 +56,17 @@ pub(super) fn locking(mut query: Box<ast::Query>) -> Result<Statement> {
     let mut locks = Vec::with_capacity(clauses.len());
     for clause in clauses {
         let word = format!("FOR {}", clause.lock_type);
-        if clause.nonblock == Some(ast::NonBlock::SkipLocked) {
-            return Err(Error::unsupported("SKIP LOCKED is not supported: a statement waits for all rows that it locks")
-                .hint("Take rows with UPDATE .. RETURNING or DELETE .. RETURNING, or write NOWAIT and try again."));
-        }
         if let Some(what) = no_rows_of_tables(&query) {
             return Err(Error::unsupported(format!("{word} is not allowed with {what}"))
                 .hint("Lock the rows in a SELECT of their own, or with LOCK TABLE."));
         }
         let of = clause.of.as_ref().and_then(|name| name.0.last()).and_then(|part| part.as_ident()).map(fold_name);
-        locks.push(RowLock { word, of, nowait: clause.nonblock.is_some() });
+        let wait = match clause.nonblock {
+            None => Wait::Until,
+            Some(ast::NonBlock::Nowait) => Wait::Not,
+            Some(ast::NonBlock::SkipLocked) => Wait::Skip,
+        };
+        locks.push(RowLock { word, of, wait });
     }
     Ok(Statement::Locking { query, locks })
 }

@@ -422,7 +422,18 @@ pub struct RowLock {
     pub word: String,
     /// The name in FROM that is meant; `None`: all.
     pub of: Option<String>,
-    pub nowait: bool,
+    pub wait: Wait,
+}
+
+/// What is done about rows that others have locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Wait for them.
+    Until,
+    /// NOWAIT: an error.
+    Not,
+    /// SKIP LOCKED: leave them out.
+    Skip,
 }
 
 /// UPDATE and DELETE.

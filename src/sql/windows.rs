@@ -14,10 +14,10 @@
 
 use std::ops::ControlFlow;
 
+use super::dialect::Postgres;
 use sqlparser::ast::{
     self, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, TableFactor, Value, VisitMut, VisitorMut,
 };
-use super::dialect::Postgres;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 

@@ -387,7 +387,7 @@ fn honest() {
         "COPY s FROM '/etc/passwd'",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
-        "SELECT v FROM t FOR UPDATE SKIP LOCKED",
+        "SELECT a.v FROM t a, t b FOR UPDATE SKIP LOCKED",
     ] {
         wrong.extend(dishonest(&mut database, statement));
     }

@@ -193,8 +193,8 @@ impl Fields {
 
     fn calendar<'a>(&mut self, ty: &'static str, text: &str, rest: &'a str) -> Result<&'a str> {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '/' | '.')).unwrap_or(rest.len());
-        // In 2015-07-15T00:00 the date ends at the T.
-        let t = rest[..end].find(['T', 't']).filter(|t| rest.as_bytes()[t - 1].is_ascii_digit());
+        // In 2015-07-15T00:00 the date ends at the T, in 2015-07-15Z at the Z.
+        let t = rest[..end].find(['T', 't', 'Z', 'z']).filter(|t| rest.as_bytes()[t - 1].is_ascii_digit());
         let end = t.unwrap_or(end);
         let word = &rest[..end];
         if word.bytes().all(|b| b.is_ascii_digit()) {

@@ -25,7 +25,7 @@ use crate::limits;
 use crate::plan::by_key::Bound;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
-use crate::sql::statement::RowLock;
+use crate::sql::statement::{RowLock, Wait};
 
 /// What is said of a table that was defined otherwise while a statement waited for it.
 const REDEFINED: &str = "could not serialize access due to a concurrent change of the table's definition";
@@ -111,6 +111,9 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
+        if locks.iter().any(|lock| lock.wait == Wait::Skip) {
+            return self.locking_others(query, locks, prepared, parameters).await;
+        }
         let mut held = Vec::new();
         loop {
             let known = self.engine.catalog();
@@ -118,7 +121,7 @@ impl Session {
             let mut wanted = BTreeMap::new();
             for lock in locks {
                 for relation in locked(&catalog, query, lock)? {
-                    *wanted.entry(relation).or_insert(false) |= lock.nowait;
+                    *wanted.entry(relation).or_insert(false) |= lock.wait == Wait::Not;
                 }
             }
             let mut planned = self.plan_query(query, &declared(prepared)).await?;
@@ -173,7 +176,7 @@ impl Session {
     }
 
     /// Inside BEGIN the transaction has the lock from now on; one for each table holds all that the session has of it.
-    fn keep(&mut self, id: RelationId, lock: TableLock) -> Option<TableLock> {
+    pub(super) fn keep(&mut self, id: RelationId, lock: TableLock) -> Option<TableLock> {
         let Some(transaction) = &mut self.transaction else { return Some(lock) };
         transaction.locks.entry(id).or_insert(lock);
         None
@@ -196,7 +199,7 @@ fn of_keys(relation: &Relation, keys: &[Vec<ArrayRef>]) -> Rows {
 }
 
 /// The tables that a lock is meant for. Errors: 42P01 for `OF` something else, 42809 for a materialized view.
-fn locked(catalog: &Scope, query: &ast::Query, lock: &RowLock) -> Result<Vec<RelationId>> {
+pub(super) fn locked(catalog: &Scope, query: &ast::Query, lock: &RowLock) -> Result<Vec<RelationId>> {
     let mut factors = Vec::new();
     named_in(query, &mut factors);
     if let Some(of) = &lock.of {

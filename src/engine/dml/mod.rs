@@ -6,7 +6,7 @@
 //! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
 //! [`values`] knows parameters and literals. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
-//! [`privileges`] tells who may.
+//! [`privileges`] tells who may. [`skip_locked`] locks the rows that nobody else has.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
 
@@ -21,6 +21,7 @@ pub mod insert;
 pub mod locks;
 mod privileges;
 pub mod returning;
+mod skip_locked;
 mod truncate;
 pub mod values;
 
@@ -85,6 +86,9 @@ impl Session {
 
 /// Errors: 42809 for a view.
 pub(super) fn check_writable(relation: &Relation) -> Result<()> {
+    if relation.columns.is_empty() {
+        return Err(Error::unsupported(format!("rows without columns cannot be put into \"{}\"", relation.name)).hint("ADD COLUMN first."));
+    }
     if relation.has_log() {
         return check_appendable(relation);
     }

@@ -46,6 +46,8 @@ pub const SERVER_VERSION_NUM: &str = "150018";
 pub struct SystemContext {
     /// The catalog, and the path along which names are looked up.
     pub scope: Scope,
+    /// The relations of this statement only, and their columns: rows that it has written.
+    pub stand_ins: Vec<(String, Vec<String>)>,
     /// current_user
     pub user: String,
     pub session_user: String,

@@ -223,11 +223,12 @@ pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
     let bare = ["pg_catalog.", "\"pg_catalog\"."].iter().find_map(|s| bare.strip_prefix(s)).unwrap_or(bare);
     let quoted = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).filter(|b| *b != "char" && !b.contains('"'));
     let bare = quoted.unwrap_or(bare);
-    // Pseudo-types that no column has but that clients compare return types with.
-    if let Some(oid) = [("trigger", 2279), ("event_trigger", 3838), ("anyarray", 2277), ("cstring", 2275), ("internal", 2281)]
-        .iter()
-        .find(|p| p.0 == bare)
-        .map(|p| p.1)
+    // Types that no column has but that clients compare others with.
+    if let Some(oid) =
+        [("trigger", 2279), ("event_trigger", 3838), ("anyarray", 2277), ("cstring", 2275), ("internal", 2281), ("bit", 1560)]
+            .iter()
+            .find(|p| p.0 == bare)
+            .map(|p| p.1)
     {
         return Some(oid);
     }

@@ -27,6 +27,7 @@ mod series;
 mod shared_columns;
 mod standard;
 mod system_columns;
+mod true_types;
 mod values;
 mod vectors;
 mod whole_row;
@@ -53,6 +54,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
     casts::called,
+    true_types::spelled_out,
     casts::to_standard,
     casts::of_array,
     distinct_from::regrouped,
@@ -108,6 +110,7 @@ const AFTER: &[Rule] = &[
 /// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
     if let Statement::Query(query) = statement {
+        queries::without_parentheses(query);
         queries::order_by_hidden(query);
     }
     let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default() });
@@ -146,6 +149,7 @@ impl VisitorMut for Rewriter<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        queries::without_parentheses(query);
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
         let columns = Columns { ctes: &self.ctes, context: self.context };
         if let Err(error) = shared_columns::of_query(query, columns) {
@@ -167,7 +171,7 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        select.selection.iter_mut().chain(&mut select.having).for_each(like_any::as_boolean);
+        select.selection.iter_mut().chain(&mut select.having).chain(build::conditions(&mut select.from)).for_each(like_any::as_boolean);
         whole_row::of_select(select, &self.ctes, self.context);
         system_columns::of_select(select, &self.ctes, self.context);
         wildcards::qualify(select);

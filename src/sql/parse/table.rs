@@ -10,8 +10,8 @@ use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::{check_columns, checked_name, is_known_collation, known_type, last_name, relation_name, sql_type};
-use crate::sql::{fold_name, identity};
 use crate::sql::statement::{Alteration, NamedType, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, What};
+use crate::sql::{fold_name, identity};
 
 /// A column as a definition asks for it.
 pub(super) struct Defined {

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinOperator,
-    ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinConstraint,
+    JoinOperator, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -42,6 +42,18 @@ impl<F: FnMut(&mut Expr, usize)> VisitorMut for Expressions<F> {
         (self.visit)(expr, self.queries);
         ControlFlow::Continue(())
     }
+}
+
+/// The conditions of the joins of FROM.
+pub fn conditions(from: &mut [TableWithJoins]) -> impl Iterator<Item = &mut Expr> {
+    use JoinOperator as J;
+    from.iter_mut().flat_map(|t| &mut t.joins).filter_map(|join| match &mut join.join_operator {
+        J::Join(on) | J::Inner(on) | J::Left(on) | J::LeftOuter(on) | J::Right(on) | J::RightOuter(on) | J::FullOuter(on) => match on {
+            JoinConstraint::On(condition) => Some(condition),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// What FROM joins, and whether a join may have no row of it.

@@ -7,6 +7,7 @@ use super::super::facts;
 use super::Ctes;
 use super::build::{last_name, with_optional};
 use super::queries::{DUPLICATE, name_of_item, table_name};
+use crate::catalog::Name;
 use crate::data::PgType;
 use crate::limits;
 use crate::sql::convert::relation_name;
@@ -35,6 +36,7 @@ impl Columns<'_> {
                     Some(cte) => named_by(&cte.alias, self.of_query(&cte.query, depth)?),
                     None => match self.context.scope.find(&wanted) {
                         Some(relation) => relation.columns.iter().map(|c| c.name.clone()).collect(),
+                        None if let Some(columns) = self.stand_in(&wanted) => columns.clone(),
                         None => {
                             let shape = facts::find(wanted.schema.as_deref().unwrap_or("pg_catalog"), &wanted.name)?;
                             shape.columns.iter().map(|(name, _)| name.to_string()).collect()
@@ -54,6 +56,11 @@ impl Columns<'_> {
             _ => return None,
         };
         Some(alias.as_ref().map_or(columns.clone(), |alias| named_by(alias, columns)))
+    }
+
+    fn stand_in(&self, wanted: &Name) -> Option<&Vec<String>> {
+        let mut all = self.context.stand_ins.iter().filter(|_| wanted.schema.is_none());
+        all.find(|(name, _)| *name == wanted.name).map(|(_, columns)| columns)
     }
 
     /// The types of the columns of a relation of the catalog.

@@ -19,6 +19,14 @@ use crate::sql::fold_name;
 /// Whoever shows names to a client cuts them there.
 pub const DUPLICATE: char = '\u{1}';
 
+/// `(SELECT ..)` as a whole query is what stands within (pgAdmin): its ORDER BY is the query's.
+pub fn without_parentheses(query: &mut Query) {
+    while query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none() {
+        let SetExpr::Query(inner) = query.body.as_ref() else { return };
+        *query = inner.as_ref().clone();
+    }
+}
+
 /// The only SELECT of a query, if it is nothing but that.
 pub fn plain_select(query: &mut Query) -> Option<&mut Select> {
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
@@ -473,7 +481,7 @@ fn named(expr: &Expr) -> Option<String> {
         },
         Expr::Array(_) => Some("array".into()),
         Expr::Case { else_result: Some(e), .. } => named(e),
-        Expr::Exists { .. } => Some("exists".into()),
+        Expr::Exists { negated: false, .. } => Some("exists".into()),
         _ => None,
     }
 }

@@ -93,8 +93,12 @@ pub fn in_from(factor: &mut TableFactor) {
     let Some(set) = Set::of(factor) else { return };
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
+    // Vectors count from 0, arrays from 1.
+    let numbers = vectors::subscripts(&set.function, &mut arrays);
     arrays.iter_mut().for_each(vectors::as_array);
-    if set.function != "unnest" {
+    if let Some(numbers) = numbers {
+        arrays = vec![numbers];
+    } else if set.function != "unnest" {
         arrays = column_wise(&set.function, &arrays).unwrap_or_else(|| {
             let value = call(&set.function, arrays);
             vec![if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) }]

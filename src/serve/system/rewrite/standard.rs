@@ -82,7 +82,7 @@ pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 }
 
 /// Columns of catalogs that are numbers of transactions.
-const XIDS: [&str; 3] = ["relfrozenxid", "datfrozenxid", "backend_xmin"];
+const XIDS: [&str; 7] = ["relfrozenxid", "datfrozenxid", "backend_xmin", "backend_xid", "transactionid", "xmin", "catalog_xmin"];
 
 /// Functions whose arguments clients name, the names, and what one that is left out is.
 const NAMED: &[(&str, &[&str], &str)] = &[

@@ -51,6 +51,7 @@ fn context() -> Arc<SystemContext> {
     let role = crate::catalog::BOOTSTRAP;
     Arc::new(SystemContext {
         scope: Scope::kept(Arc::new(catalog)),
+        stand_ins: vec![],
         session_user: user.clone(),
         user,
         owner,

@@ -19,6 +19,14 @@ pub fn as_array(expr: &mut Expr) {
     }
 }
 
+/// `generate_subscripts(indkey, 1)` as an array.
+pub fn subscripts(function: &str, arguments: &mut [Expr]) -> Option<Expr> {
+    match arguments {
+        [x, dimension] if function == "generate_subscripts" && is_vector(x) => Some(call("pg_subscripts", vec![take(x), take(dimension)])),
+        _ => None,
+    }
+}
+
 fn is_vector(expr: &Expr) -> bool {
     column_name(expr).is_some_and(|name| VECTORS.contains(&name.as_str()))
 }
@@ -29,7 +37,9 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let name = last_name(&f.name);
     let mut arguments = arguments(f);
     match (name.as_str(), arguments.as_mut_slice()) {
-        ("unnest" | "array_to_string" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..]) if is_vector(x) => {
+        ("unnest" | "cardinality" | "array_to_string" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..])
+            if is_vector(x) =>
+        {
             **x = call("pg_vector", vec![take(x)]);
         }
         ("coalesce", all) if all.iter().any(|x| is_vector(x)) => {
@@ -91,6 +101,12 @@ pub fn subscript(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 
 /// `attnum = ANY(indkey)` and the catalogs' arrays alike (Metabase, psql): element types differ there, and DataFusion wants them equal.
 pub fn any_of_vector(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    // Directus compares with all of a vector.
+    if let Expr::AllOp { right, .. } = expr
+        && is_vector(right)
+    {
+        **right = call("pg_vector", vec![take(right)]);
+    }
     let Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } = expr else { return Ok(()) };
     let ours = |e: &Expr| column_name(e).is_some_and(|n| ARRAYS.contains(&n.as_str()));
     if is_vector(right) || ours(bare(right)) {

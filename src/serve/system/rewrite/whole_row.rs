@@ -12,6 +12,7 @@ use super::Ctes;
 use super::build::{binary, call, column_of, each_expression, last_name, take, text, when, with_optional};
 use super::columns::Columns;
 use super::queries::{only_item, plain_select, table_name};
+use crate::sql::fold_name;
 
 /// Functions of a row.
 const OF_ROWS: [&str; 6] = ["row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "count"];
@@ -48,7 +49,7 @@ fn names_a_table(select: &Select) -> bool {
             |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) if is_table(&last_name(name)));
         let query = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(_))));
         let names = match expr {
-            Expr::Identifier(name) => is_table(&name.value),
+            Expr::Identifier(name) => is_table(&fold_name(name)),
             Expr::Function(f) => matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(|a| wild(a) || query(a))),
             _ => false,
         };
@@ -74,7 +75,7 @@ struct Rows<'a> {
 /// The table whose row a name means.
 fn named<'a>(tables: &'a [Table], name: &Ident) -> Option<&'a Table> {
     let is_column = tables.iter().any(|t| t.columns.contains(&name.value));
-    tables.iter().find(|t| !is_column && t.name == name.value && !t.columns.is_empty())
+    tables.iter().find(|t| !is_column && t.name == fold_name(name) && !t.columns.is_empty())
 }
 
 impl Table {
