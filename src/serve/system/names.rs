@@ -312,7 +312,15 @@ pub fn type_name(context: &SystemContext, oid: u32, typmod: Option<i32>) -> Opti
         return Some(format!("{}{}", shown_type(context, ty), if array { "[]" } else { "" }));
     }
     let row = |base: u32| oid.checked_sub(base).and_then(|id| context.scope.by_id(id)).map(|r| shown(context, r));
-    let pseudo = [(2275, "cstring"), (2276, "\"any\""), (2277, "anyarray"), (2279, "trigger"), (2281, "internal"), (2283, "anyelement")];
+    let pseudo = [
+        (1560, "bit"),
+        (2275, "cstring"),
+        (2276, "\"any\""),
+        (2277, "anyarray"),
+        (2279, "trigger"),
+        (2281, "internal"),
+        (2283, "anyelement"),
+    ];
     let pseudo = pseudo.iter().find(|p| p.0 == oid).map(|p| p.1.to_string());
     pseudo.or_else(|| row(ROW_ARRAY).map(|name| format!("{name}[]"))).or_else(|| row(ROW_TYPE))
 }
