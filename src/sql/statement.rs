@@ -219,7 +219,6 @@ pub enum Statement {
         source: CopySource,
         options: CopyOptions,
     },
-    /// BEGIN, START TRANSACTION
     /// BEGIN, or START TRANSACTION, which differ in what is answered.
     Begin {
         modes: Modes,
@@ -425,14 +424,11 @@ pub struct RowLock {
     pub wait: Wait,
 }
 
-/// What is done about rows that others have locked.
+/// What is done about rows that others have locked: to wait for them, an error (NOWAIT), or to leave them out (SKIP LOCKED).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Wait for them.
     Until,
-    /// NOWAIT: an error.
     Not,
-    /// SKIP LOCKED: leave them out.
     Skip,
 }
 
@@ -557,11 +553,10 @@ pub enum What {
     },
 }
 
-/// What ALTER SEQUENCE changes.
+/// What ALTER SEQUENCE changes; a move gives it another name, or schema.
 #[derive(Clone, Debug)]
 pub enum SequenceChange {
     Options(SequenceOptions),
-    /// Its name, or its schema.
     Move(Alteration),
 }
 
