@@ -66,19 +66,27 @@ pub fn age(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `pg_wal_lsn_diff(a, b)`: the bytes between two places in the log, which here are positions.
+/// `pg_wal_lsn_diff(a, b)`, and `a - b` of what is a place in the log by its look (postgres_exporter): the bytes between two places, which here
+/// are positions.
 pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    let Expr::Function(f) = expr else { return Ok(()) };
-    if last_name(&f.name) != "pg_wal_lsn_diff" {
-        return Ok(());
-    }
-    if let [a, b] = arguments(f).as_mut_slice() {
-        let [left, right] = [take(a), take(b)].map(|lsn| Box::new(call("lsn_number", vec![lsn])));
-        let difference = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Minus, right }));
-        let data_type = DataType::Numeric(ExactNumberInfo::None);
-        *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(difference), data_type, array: false, format: None };
-    }
+    let places = match expr {
+        Expr::Function(f) if last_name(&f.name) == "pg_wal_lsn_diff" => match arguments(f).as_mut_slice() {
+            [a, b] => [take(a), take(b)],
+            _ => return Ok(()),
+        },
+        Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if is_lsn(left) || is_lsn(right) => [take(left), take(right)],
+        _ => return Ok(()),
+    };
+    let [left, right] = places.map(|lsn| Box::new(call("lsn_number", vec![lsn])));
+    let difference = Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::Minus, right }));
+    let data_type = DataType::Numeric(ExactNumberInfo::None);
+    *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(difference), data_type, array: false, format: None };
     Ok(())
+}
+
+/// True for the functions that tell a place in the log.
+fn is_lsn(expr: &Expr) -> bool {
+    matches!(bare(expr), Expr::Function(f) if last_name(&f.name).starts_with("pg_") && last_name(&f.name).ends_with("_lsn"))
 }
 
 /// Columns of catalogs that are numbers of transactions.
