@@ -53,6 +53,7 @@ fn is_of_alter(tokens: &[TokenWithSpan]) -> bool {
 /// Takes `SEQUENCE NAME name` out of the options: what the comment says.
 fn taken_name(options: &mut Vec<TokenWithSpan>) -> Option<String> {
     let at = options.windows(2).position(|two| is_word(&two[0].token, "sequence") && is_word(&two[1].token, "name"))?;
+    options.get(at + 2).filter(|t| matches!(t.token, Token::Word(_)))?;
     let qualified = matches!(options.get(at + 3).map(|t| &t.token), Some(Token::Period));
     let end = (at + if qualified { 5 } else { 3 }).min(options.len());
     let name: String = options.drain(at..end).skip(2).map(|t| t.token.to_string()).collect();

@@ -37,11 +37,16 @@ impl VisitorMut for OwnLocks<'_> {
     type Break = ();
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
         if let SetExpr::Select(select) = query.body.as_ref()
-            && let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, args: None, .. }, joins }] = select.from.as_slice()
+            && let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, args: None, .. }, joins }] =
+                select.from.as_slice()
             && joins.is_empty()
-            && relation_name(name).is_ok_and(|name| name == *self.0)
+            && let Ok(name) = relation_name(name)
+            && name == *self.0
         {
-            query.locks.clear();
+            let named = alias.as_ref().map_or(name.name, |a| fold_name(&a.name));
+            let of = |lock: &ast::LockClause| lock.of.as_ref().and_then(|of| of.0.last()).and_then(|part| part.as_ident()).map(fold_name);
+            // The others are refused when the statement is planned.
+            query.locks.retain(|lock| lock.nonblock == Some(ast::NonBlock::Nowait) || of(lock).is_some_and(|of| of != named));
         }
         ControlFlow::Continue(())
     }

@@ -1,7 +1,8 @@
 //! How deep a statement nests, by its tokens, before a parser sees it.
 //!
-//! sqlparser reads an array's brackets twice, and the planner walks a subquery once for every one around it: both take time that doubles
-//! with each level. So what doubles is limited here, whatever the parser itself allows.
+//! sqlparser reads an array's brackets twice, and what some words call ([`READ_TWICE`]) once more as a plain call where it is not as they want it;
+//! the planner walks a subquery once for every one around it, and a CASE within a call twice. All that takes time that doubles with each
+//! level. So what doubles is limited here, whatever the parser itself allows.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -9,6 +10,28 @@ use crate::error::{Error, Result, code};
 
 /// How deep calls of functions may nest: each is a level of the plan, which is walked recursively.
 const CALLS_MAX: usize = 64;
+/// How deep where a CASE or a word of [`READ_TWICE`] is among them.
+const MIXED_CALLS_MAX: usize = 14;
+/// How deep calls of [`READ_TWICE`] may nest.
+const READ_TWICE_MAX: usize = 8;
+/// Words whose calls have a grammar of their own.
+const READ_TWICE: &[&str] = &[
+    "cast",
+    "ceil",
+    "convert",
+    "extract",
+    "floor",
+    "interval",
+    "not",
+    "overlay",
+    "position",
+    "safe_cast",
+    "substr",
+    "substring",
+    "trim",
+    "try_cast",
+    "try_convert",
+];
 /// How deep brackets of arrays may nest.
 const ARRAYS_MAX: usize = 14;
 /// How deep subqueries may nest.
@@ -65,8 +88,8 @@ const NO_CALLS: &[&str] = &[
 /// operations longer than a thread's stack can hold. Cost O(tokens).
 pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     check_chains(tokens)?;
-    let mut open: Vec<(bool, bool)> = Vec::new();
-    let (mut calls, mut arrays, mut subqueries) = (0, 0, 0);
+    let mut open: Vec<(bool, bool, bool)> = Vec::new();
+    let (mut calls, mut arrays, mut subqueries, mut twice, mut cases) = (0, 0, 0, 0, 0usize);
     let mut solid = tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_))).peekable();
     let mut before: Option<&Token> = None;
     while let Some(token) = solid.next() {
@@ -76,13 +99,23 @@ pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
                 let word =
                     |t: &&Token| matches!(t, Token::Word(w) if ["select", "with", "values"].contains(&w.value.to_lowercase().as_str()));
                 let subquery = solid.peek().is_some_and(word);
-                open.push((call, subquery));
+                let own = matches!(before, Some(Token::Word(w)) if READ_TWICE.contains(&w.value.to_lowercase().as_str()));
+                open.push((call, subquery, own));
                 calls += usize::from(call);
                 subqueries += usize::from(subquery);
-                if calls > CALLS_MAX || subqueries > SUBQUERIES_MAX {
+                twice += usize::from(own);
+                let most = if cases > 0 || twice > 0 { MIXED_CALLS_MAX } else { CALLS_MAX };
+                if calls > most || subqueries > SUBQUERIES_MAX || twice > READ_TWICE_MAX {
                     return Err(too_deep());
                 }
             }
+            Token::Word(w) if w.value.eq_ignore_ascii_case("case") => {
+                cases += 1;
+                if calls > MIXED_CALLS_MAX {
+                    return Err(too_deep());
+                }
+            }
+            Token::Word(w) if w.value.eq_ignore_ascii_case("end") => cases = cases.saturating_sub(1),
             Token::LBracket => {
                 arrays += 1;
                 if arrays > ARRAYS_MAX {
@@ -91,8 +124,9 @@ pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
             }
             Token::RBracket => arrays = arrays.saturating_sub(1),
             Token::RParen => {
-                let (call, subquery) = open.pop().unwrap_or_default();
+                let (call, subquery, own) = open.pop().unwrap_or_default();
                 calls -= usize::from(call);
+                twice -= usize::from(own);
                 subqueries -= usize::from(subquery);
             }
             _ => {}
@@ -139,7 +173,7 @@ fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
 
 fn too_deep() -> Error {
     Error::new(code::STATEMENT_TOO_COMPLEX, "statement is nested too deeply").hint(format!(
-        "At most {CALLS_MAX} calls, {ARRAYS_MAX} arrays and {SUBQUERIES_MAX} subqueries may stand in one another; name the inner ones in WITH."
+        "At most {CALLS_MAX} calls ({MIXED_CALLS_MAX} with a CASE among them), {ARRAYS_MAX} arrays and {SUBQUERIES_MAX} subqueries may stand in one another; name the inner ones in WITH."
     ))
 }
 
@@ -149,6 +183,11 @@ mod tests {
 
     #[test]
     fn what_would_take_forever_is_refused_at_once() {
+        for (open, close) in [("cast(abs(", "))"), ("position(", ")"), ("not(", ")"), ("abs(case when true then ", " end)")] {
+            let sql = |n: usize| format!("SELECT {}1 1{}", open.repeat(n), close.repeat(n));
+            assert!(parse(&sql(4)).is_err());
+            assert_eq!(parse(&sql(18)).unwrap_err().code(), "54001", "{open}");
+        }
         for (open, close) in [("abs(", ")"), ("ARRAY[", "]"), ("(SELECT ", ")"), ("coalesce(1, (SELECT ", "))")] {
             let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
             assert!(parse(&sql(5)).is_ok());

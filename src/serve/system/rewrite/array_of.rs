@@ -12,6 +12,7 @@ use sqlparser::parser::Parser;
 use super::super::SystemContext;
 use super::build::{arguments, call, last_name, take};
 use super::queries::{is_grouped, label, only_item, plain_select};
+use super::series::is_set;
 use crate::error::Result;
 
 /// `ARRAY[a, b]` is `make_array(a, b)` where it names columns: DataFusion plans the elements of a constructor as if no query stood around
@@ -64,6 +65,7 @@ pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         && let Expr::Function(f) = &value
         && last_name(&f.name) == "unnest"
         && let [array] = arguments(&mut f.clone()).as_mut_slice()
+        && matches!(array, Expr::Function(f) if is_set(&last_name(&f.name)) || last_name(&f.name) == "pg_subscripts")
     {
         *expr = call("pg_array_or_empty", vec![take(array)]);
         return Ok(());

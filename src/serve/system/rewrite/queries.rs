@@ -21,7 +21,12 @@ pub const DUPLICATE: char = '\u{1}';
 
 /// `(SELECT ..)` as a whole query is what stands within (pgAdmin): its ORDER BY is the query's.
 pub fn without_parentheses(query: &mut Query) {
-    while query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none() {
+    while query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+    {
         let SetExpr::Query(inner) = query.body.as_ref() else { return };
         *query = inner.as_ref().clone();
     }
