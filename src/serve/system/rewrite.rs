@@ -69,6 +69,7 @@ const BEFORE: &[Rule] = &[
     standard::lsn_difference,
     like_any::spelled_out,
     like_any::boolean_literal,
+    queries::some_column,
     queries::only_expression,
     queries::always_null,
     keys::column_names,

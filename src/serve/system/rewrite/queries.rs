@@ -271,6 +271,19 @@ pub fn only_expression(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// `(SELECT FROM t)` has no column to be a value or to be compared. Errors: 42601.
+pub fn some_column(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let (query, message) = match expr {
+        Expr::Subquery(query) => (&*query, "subquery must return only one column"),
+        Expr::InSubquery { subquery, .. } => (&*subquery, "subquery has too few columns"),
+        _ => return Ok(()),
+    };
+    match query.body.as_ref() {
+        SetExpr::Select(select) if select.projection.is_empty() => Err(Error::syntax(message)),
+        _ => Ok(()),
+    }
+}
+
 /// FOR UPDATE and its kin would lock nothing. Errors: 0A000.
 pub fn no_locks(query: &Query) -> Result<()> {
     if query.locks.is_empty() {
