@@ -14,13 +14,13 @@
 
 use std::ops::ControlFlow;
 
-use super::dialect::Postgres;
 use sqlparser::ast::{
     self, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, TableFactor, Value, VisitMut, VisitorMut,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
+use super::dialect::Postgres;
 use super::is_word;
 use super::split::char_position;
 use crate::data::datetime::{US_PER_DAY, parse_interval};

@@ -1,4 +1,5 @@
-//! What is going on: pg_locks, pg_stat_progress_copy, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables, pg_stat_database.
+//! What is going on: pg_locks, pg_stat_progress_copy, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables,
+//! pg_stat_user_indexes, pg_stat_database, and counters of what is not done.
 
 use super::super::acl::shown_query;
 use super::super::keys::indexes;

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use super::super::SystemContext;
 use super::build::{bare, call, last_name, text};
 use super::casts;
+use super::series::expanded_arrays;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
@@ -55,14 +56,7 @@ pub fn in_from(factor: &mut TableFactor, context: &SystemContext) -> Result<()> 
     }
     let column = |name: String| TableAliasColumnDef { name: Ident::with_quote('"', name), data_type: None };
     let name = alias.as_ref().map_or_else(|| Ident::new(&function), |a| a.name.clone());
-    let alias = TableAlias { explicit: true, name, columns: names.into_iter().map(column).collect(), at: None };
-    *factor = TableFactor::UNNEST {
-        alias: Some(alias),
-        array_exprs: arrays,
-        with_offset: false,
-        with_offset_alias: None,
-        with_ordinality: false,
-    };
+    *factor = expanded_arrays(name, names.into_iter().map(column).collect(), arrays);
     Ok(())
 }
 

@@ -94,7 +94,7 @@ pub fn in_from(factor: &mut TableFactor) {
     let Some(columns) = set.columns() else { return };
     let mut arrays = set.arrays;
     // Vectors count from 0, arrays from 1.
-    let numbers = vectors::subscripts(&set.function, &mut arrays);
+    let numbers = vectors::subscripts(&set.function, &mut arrays.iter_mut().collect::<Vec<_>>());
     arrays.iter_mut().for_each(vectors::as_array);
     if let Some(numbers) = numbers {
         arrays = vec![numbers];
@@ -120,14 +120,18 @@ pub fn in_from(factor: &mut TableFactor) {
         Some(column) => column.clone(),
         None => TableAliasColumnDef { name, data_type: None },
     });
-    let alias = TableAlias { explicit: true, name, columns: columns.collect(), at: None };
-    *factor = TableFactor::UNNEST {
-        alias: Some(alias),
+    *factor = expanded_arrays(name, columns.collect(), arrays);
+}
+
+/// Arrays side by side as a table of that name, a column for each.
+pub fn expanded_arrays(name: Ident, columns: Vec<TableAliasColumnDef>, arrays: Vec<Expr>) -> TableFactor {
+    TableFactor::UNNEST {
+        alias: Some(TableAlias { explicit: true, name, columns, at: None }),
         array_exprs: arrays,
         with_offset: false,
         with_offset_alias: None,
         with_ordinality: false,
-    };
+    }
 }
 
 /// A call of a function in FROM.

@@ -20,7 +20,7 @@ pub fn as_array(expr: &mut Expr) {
 }
 
 /// `generate_subscripts(indkey, 1)` as an array.
-pub fn subscripts(function: &str, arguments: &mut [Expr]) -> Option<Expr> {
+pub fn subscripts(function: &str, arguments: &mut [&mut Expr]) -> Option<Expr> {
     match arguments {
         [x, dimension] if function == "generate_subscripts" && is_vector(x) => Some(call("pg_subscripts", vec![take(x), take(dimension)])),
         _ => None,
@@ -36,6 +36,10 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     let name = last_name(&f.name);
     let mut arguments = arguments(f);
+    if let Some(numbers) = subscripts(&name, &mut arguments) {
+        *expr = numbers;
+        return Ok(());
+    }
     match (name.as_str(), arguments.as_mut_slice()) {
         ("unnest" | "cardinality" | "array_to_string" | "array_position" | "array_length" | "array_upper" | "array_lower", [x, ..])
             if is_vector(x) =>
@@ -45,7 +49,6 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         ("coalesce", all) if all.iter().any(|x| is_vector(x)) => {
             all.iter_mut().filter(|x| is_vector(x)).for_each(|x| **x = call("pg_vector", vec![take(x)]));
         }
-        ("generate_subscripts", [x, dimension]) if is_vector(x) => *expr = call("pg_subscripts", vec![take(x), take(dimension)]),
         ("pg_expandarray", [x]) => *expr = call("unnest", vec![call("pg_expandarray", vec![take(x)])]),
         _ => {}
     }
