@@ -277,6 +277,9 @@ fn out_of_range(text: &str) -> Error {
 
 /// Arrow says overflow and malformed text alike "Cast error"; the clients want them apart.
 fn from_cast(message: String) -> Error {
+    if message.contains("Overflowing on") {
+        return Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow");
+    }
     if message.contains("Can't cast value") || message.contains("overflow") || message.contains("out of range") {
         return Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range for the target type").detail(message);
     }

@@ -79,6 +79,7 @@ scripts!("":
     settings,
     skip_locked,
     statements,
+    statistics,
     subqueries,
     system_columns,
     tables,

@@ -5,12 +5,14 @@
 //! nearest even. Infinities and NaN are counted, so that they can be taken out again. So an incrementally kept sum equals the
 //! batch sum bit for bit. A sum of zeros is +0.
 
+use bigdecimal::num_bigint::{BigInt, BigUint};
+
 use crate::error::{Error, Result, code};
 
 /// Additions after which the carries are brought forward.
 const PENDING_MAX: u32 = 1 << 30;
 /// Bits before the lowest one: limb 0 begins at 2^-1074.
-const BIAS: i32 = 1_074;
+pub const BIAS: i32 = 1_074;
 
 /// An exact sum of float8 values. Size: 4 bytes per 32 bits between the lowest and the highest bit in use, twice.
 #[derive(Clone, Debug, Default)]
@@ -37,22 +39,17 @@ impl ExactSum {
 
     fn accumulate(&mut self, value: f64, weight: i64) {
         if !value.is_finite() {
-            let counter = match (value.is_nan(), value > 0.0) {
-                (true, _) => &mut self.nan,
-                (false, true) => &mut self.positive_infinities,
-                (false, false) => &mut self.negative_infinities,
-            };
-            *counter += weight;
-            return;
+            return self.count_special(value, weight);
         }
-        let bits = value.to_bits();
-        let exponent = (bits >> 52 & 0x7ff) as usize;
-        let fraction = bits & ((1 << 52) - 1);
-        let (mantissa, position) = if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
+        let (mantissa, position) = parts(value);
+        self.add_bits(mantissa, position, if value.is_sign_negative() { -weight } else { weight });
+    }
+
+    /// Adds mantissa * 2^position, in units of the lowest bit, `sign` (1 or -1) times.
+    fn add_bits(&mut self, mantissa: u64, position: usize, sign: i64) {
         if mantissa == 0 {
             return;
         }
-        let sign = if value.is_sign_negative() { -weight } else { weight };
         let (limb, shift) = (position / 32, position % 32);
         let wide = u128::from(mantissa) << shift;
         let slots = self.reserve(limb, 3);
@@ -63,6 +60,15 @@ impl ExactSum {
         if self.pending >= PENDING_MAX {
             self.carry();
         }
+    }
+
+    fn count_special(&mut self, value: f64, weight: i64) {
+        let counter = match (value.is_nan(), value > 0.0) {
+            (true, _) => &mut self.nan,
+            (false, true) => &mut self.positive_infinities,
+            (false, false) => &mut self.negative_infinities,
+        };
+        *counter += weight;
     }
 
     /// The slots of `count` limbs from limb `first` on, created if need be.
@@ -179,6 +185,16 @@ impl ExactSum {
         if bits >= f64::INFINITY.to_bits() { f64::INFINITY } else { f64::from_bits(bits) }
     }
 
+    /// The finite part of the sum in units of its lowest bit, 2^-1074. Cost O(limbs).
+    pub fn units(&self) -> BigInt {
+        let mut exact = self.clone();
+        exact.carry();
+        let Some((sign, digits)) = exact.limbs.split_last() else { return BigInt::ZERO };
+        // After a carry all but the last are in 0..2^32.
+        let low = BigUint::new(digits.iter().map(|l| *l as u32).collect());
+        ((BigInt::from(*sign) << (32 * digits.len())) + BigInt::from(low)) << (32 * exact.base)
+    }
+
     fn any_below(&self, position: usize) -> bool {
         let limb = position / 32;
         self.limbs.iter().enumerate().any(|(i, l)| match (self.base + i).cmp(&limb) {
@@ -217,7 +233,7 @@ impl ExactSum {
         let (head, limbs) = bytes.split_at_checked(28).ok_or_else(damaged)?;
         let word = |at: usize| head.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes).ok_or_else(damaged);
         let base = head.get(24..28).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
-        if limbs.len() % 8 != 0 || base > (BIAS as usize * 2) / 32 + 2 || limbs.len() > 8 * 128 {
+        if limbs.len() % 8 != 0 || base > (BIAS as usize * 4) / 32 + 2 || limbs.len() > 8 * 256 {
             return Err(damaged());
         }
         let limbs = limbs.chunks_exact(8).filter_map(|c| c.try_into().ok()).map(i64::from_le_bytes).collect();
@@ -227,6 +243,60 @@ impl ExactSum {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.limbs.capacity() * 8
+    }
+}
+
+/// Mantissa and position of a finite value: |value| = mantissa * 2^(position - 1074).
+fn parts(value: f64) -> (u64, usize) {
+    let bits = value.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as usize;
+    let fraction = bits & ((1 << 52) - 1);
+    if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) }
+}
+
+/// An exact sum of products of two float8 values: twice as wide as [`ExactSum`], with 2^-2148 as its lowest bit.
+#[derive(Clone, Debug, Default)]
+pub struct ExactProducts(ExactSum);
+
+impl ExactProducts {
+    /// The power of two of the lowest bit.
+    pub const EXPONENT: i32 = -2 * BIAS;
+
+    /// Adds x * y `weight` (1 or -1) times. Cost O(1).
+    pub fn add(&mut self, x: f64, y: f64, weight: i64) {
+        if !x.is_finite() || !y.is_finite() {
+            return self.0.count_special(x * y, weight);
+        }
+        let ((a, at), (b, also)) = (parts(x), parts(y));
+        let product = u128::from(a) * u128::from(b);
+        let sign = if x.is_sign_negative() != y.is_sign_negative() { -weight } else { weight };
+        self.0.add_bits(product as u64, at + also, sign);
+        self.0.add_bits((product >> 64) as u64, at + also + 64, sign);
+    }
+
+    /// Adds the sum `other`. Cost O(limbs).
+    pub fn merge(&mut self, other: &ExactProducts) {
+        self.0.merge(&other.0);
+    }
+
+    /// The finite part of the sum in units of 2^[`Self::EXPONENT`]. Cost O(limbs).
+    pub fn units(&self) -> BigInt {
+        self.0.units()
+    }
+
+    /// As [`ExactSum::to_bytes`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_bytes()
+    }
+
+    /// Reads [`ExactProducts::to_bytes`]. Errors: XX001 for bytes of another form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<ExactProducts> {
+        ExactSum::from_bytes(bytes).map(ExactProducts)
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 }
 

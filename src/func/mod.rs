@@ -19,12 +19,14 @@ mod distinct;
 pub mod domains;
 pub mod enums;
 pub mod exact_float;
+mod filtered;
 pub mod json;
 mod json_text;
 pub mod ksql;
 pub mod lateral;
 pub mod length;
 mod limited_distinct;
+pub mod moments;
 pub mod names;
 mod offset_fence;
 mod orders;
@@ -51,7 +53,6 @@ use std::sync::Arc;
 use datafusion::config::Dialect;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
-use datafusion::functions_aggregate::variance::var_samp_udaf;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::optimizer::analyzer::Analyzer;
@@ -115,7 +116,6 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut all = sum::functions();
     all.push(string_agg::function());
     all.push(Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])));
-    all.push(Arc::new(var_samp_udaf().as_ref().clone().with_aliases(["variance"])));
     all
 }
 

@@ -7,9 +7,10 @@
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length;
 //! 5. values of enumerations are given the labels beside them ([`enums`]);
-//! 6. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
-//! 7. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
-//! 8. unsigned columns of window functions become bigint ([`signed`]).
+//! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
+//! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
+//! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
+//! 9. unsigned columns of window functions become bigint ([`signed`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -30,6 +31,7 @@ use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
 use super::enums;
+use super::filtered;
 use super::length;
 use super::scalar::define::Function;
 use super::scalar::{arrays, bytes, math};
@@ -125,7 +127,12 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         },
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
         Expr::ScalarFunction(call) => called(call, schema),
-        Expr::AggregateFunction(call) if call.params.distinct => Ok(Transformed::yes(Expr::AggregateFunction(distinct(call, schema)))),
+        Expr::AggregateFunction(mut call) => {
+            if call.params.distinct {
+                call = distinct(call, schema);
+            }
+            Ok(Transformed::yes(Expr::AggregateFunction(filtered::guard(call)?)))
+        }
         Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {

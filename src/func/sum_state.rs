@@ -19,50 +19,84 @@ use super::arith::decimal::{div_round, div_round_128, overflow, pow10};
 use super::arith::rules::{self, QUOTIENT_SCALE_MAX, WIDE_PRECISION, canonical};
 use super::arith::{out_of_range, time};
 use super::exact_float::ExactSum;
+use super::moments::{FloatMoments, Of, Pair, Pairs, WholeMoments};
 use crate::data::PgType;
 use crate::data::types::{NUMERIC_PRECISION_MAX, QUOTIENT_SCALE};
 use crate::error::{Error, Result, code};
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    Sum,
+    Avg,
+    Variance(Of),
+    /// The root of the variance.
+    Deviation(Of),
+    Pair(Pair),
+}
+
+impl What {
+    /// How many arguments it has.
+    pub fn arguments(self) -> usize {
+        if matches!(self, What::Pair(_)) { 2 } else { 1 }
+    }
+
+    /// The type that an argument of the function `name` is coerced to. Errors: 42883.
+    pub fn argument_type(self, name: &str, ty: &DataType) -> Result<DataType> {
+        let ty = canonical(ty);
+        match (self, ty) {
+            (_, DataType::Null) => Ok(DataType::Float64),
+            (What::Pair(_), ty) if ty.is_numeric() => Ok(DataType::Float64),
+            (_, ty) if ty.is_numeric() => Ok(ty),
+            (What::Sum | What::Avg, rules::INTERVAL | DataType::Time64(_)) => Ok(rules::INTERVAL),
+            (_, ty) => Err(no_function(name, &ty)),
+        }
+    }
+
+    /// The type of its result over an argument of a type that [`What::argument_type`] gives.
+    fn result_type(self, ty: &DataType) -> DataType {
+        match (self, ty) {
+            (What::Sum, _) => sum_of(ty),
+            (What::Pair(Pair::Count), _) => DataType::Int64,
+            (What::Pair(_), _) | (_, DataType::Float32 | DataType::Float64) => DataType::Float64,
+            (What::Avg, ty) => numeric_of(ty, scale(ty)),
+            // Squares have twice the decimals.
+            (_, ty) => numeric_of(ty, scale(ty).saturating_mul(2)),
+        }
+    }
+}
 
 fn no_function(name: &str, ty: &DataType) -> Error {
     Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({}) does not exist", PgType::of_arrow(ty).base()))
         .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
-/// The type that an argument of sum or avg is coerced to. Errors: 42883.
-pub fn argument_type(name: &str, ty: &DataType) -> Result<DataType> {
-    let ty = canonical(ty);
-    match ty {
-        DataType::Null => Ok(DataType::Float64),
-        ref t if t.is_numeric() || *t == rules::INTERVAL => Ok(ty),
-        DataType::Time64(_) => Ok(rules::INTERVAL),
-        other => Err(no_function(name, &other)),
-    }
-}
-
 /// The type of sum over an argument of this type. Errors: 42883.
 pub fn sum_type(ty: &DataType) -> Result<DataType> {
+    Ok(sum_of(&What::Sum.argument_type("sum", ty)?))
+}
+
+fn sum_of(ty: &DataType) -> DataType {
     use DataType::*;
-    Ok(match argument_type("sum", ty)? {
+    match *ty {
         Int16 | Int32 => Int64,
         Int64 => Decimal128(NUMERIC_PRECISION_MAX, 0),
         Decimal128(_, s) => Decimal128(NUMERIC_PRECISION_MAX, s),
         Decimal256(_, s) => Decimal256(WIDE_PRECISION, s),
-        other => other,
-    })
+        ref other => other.clone(),
+    }
 }
 
-/// The type of avg over an argument of this type. Errors: 42883.
-pub fn avg_type(ty: &DataType) -> Result<DataType> {
-    use DataType::*;
-    Ok(match argument_type("avg", ty)? {
-        Int16 | Int32 | Int64 => Decimal256(WIDE_PRECISION, QUOTIENT_SCALE),
-        Decimal128(_, s) | Decimal256(_, s) => Decimal256(WIDE_PRECISION, QUOTIENT_SCALE.max(s).min(QUOTIENT_SCALE_MAX)),
-        Float32 | Float64 => Float64,
-        other => other,
-    })
+/// The numeric of quotients of scale `scale`; a type without digits (interval) stays.
+fn numeric_of(ty: &DataType, scale: i8) -> DataType {
+    if ty.is_numeric() { DataType::Decimal256(WIDE_PRECISION, avg_scale(scale)) } else { ty.clone() }
 }
 
-/// Scale of the average of values of scale `scale`.
+fn scale(ty: &DataType) -> i8 {
+    if let DataType::Decimal128(_, s) | DataType::Decimal256(_, s) = ty { *s } else { 0 }
+}
+
+/// Scale of the average of values of scale `scale`, and of other quotients.
 pub fn avg_scale(scale: i8) -> i8 {
     QUOTIENT_SCALE.max(scale).min(QUOTIENT_SCALE_MAX)
 }
@@ -202,32 +236,72 @@ pub enum Total {
     Interval(IntervalMonthDayNano),
 }
 
-/// What is computed: sum or avg, over which type, giving which.
+/// What is computed over which type, giving which.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
-    pub average: bool,
+    pub what: What,
     pub input: DataType,
     pub output: DataType,
 }
 
+/// The kind of state; see the tables here and in [`super::moments`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// A sum as i128.
+    Narrow,
+    /// A wider sum, of the argument's type.
+    Wide,
+    Moments,
+    Pairs,
+}
+
 impl Spec {
-    /// sum or avg (`average`) over `input`. Errors: 42883.
-    pub fn new(average: bool, input: &DataType) -> Result<Spec> {
-        let input = argument_type(if average { "avg" } else { "sum" }, input)?;
-        let output = if average { avg_type(&input)? } else { sum_type(&input)? };
-        Ok(Spec { average, input, output })
+    /// `what` over `input`. Errors: 42883.
+    pub fn new(what: What, input: &DataType) -> Result<Spec> {
+        let input = what.argument_type(if what == What::Avg { "avg" } else { "sum" }, input)?;
+        let output = what.result_type(&input);
+        Ok(Spec { what, input, output })
     }
 
     /// Scale of the sum.
     fn scale(&self) -> i8 {
-        if let DataType::Decimal128(_, s) | DataType::Decimal256(_, s) = self.input { s } else { 0 }
+        scale(&self.input)
     }
 
-    /// True if the state is an i128; see the table at the head.
-    pub fn is_narrow(&self) -> bool {
-        match self.input {
-            DataType::Decimal128(p, _) => p <= 20,
-            ref t => t.is_integer(),
+    /// The kind of its state.
+    pub fn kept(&self) -> Kept {
+        match (self.what, &self.input) {
+            (What::Pair(_), _) => Kept::Pairs,
+            (What::Variance(_) | What::Deviation(_), _) => Kept::Moments,
+            (_, DataType::Decimal128(p, _)) if *p <= 20 => Kept::Narrow,
+            (_, ty) if ty.is_integer() => Kept::Narrow,
+            _ => Kept::Wide,
+        }
+    }
+
+    /// The value of a variance or deviation of whole numbers or mantissas. Errors: 22003.
+    pub fn finish_whole(moments: &WholeMoments, count: i64, spec: &Spec) -> Result<Option<Total>> {
+        let (of, root) = spec.moment()?;
+        moments.finish(count, of, root, spec.scale(), scale(&spec.output))
+    }
+
+    /// The value of a variance or deviation of floats. Errors: 22003.
+    pub fn finish_float_moments(moments: &FloatMoments, count: i64, spec: &Spec) -> Result<Option<Total>> {
+        let (of, root) = spec.moment()?;
+        moments.finish(count, of, root)
+    }
+
+    /// The value of a statistic of pairs. Errors: 22003.
+    pub fn finish_pairs(pairs: &Pairs, count: i64, spec: &Spec) -> Result<Option<Total>> {
+        let What::Pair(statistic) = spec.what else { return Err(Error::internal("not a statistic of pairs")) };
+        pairs.finish(count, statistic)
+    }
+
+    fn moment(&self) -> Result<(Of, bool)> {
+        match self.what {
+            What::Variance(of) => Ok((of, false)),
+            What::Deviation(of) => Ok((of, true)),
+            _ => Err(Error::internal("not a variance")),
         }
     }
 
@@ -241,7 +315,7 @@ impl Spec {
 
     /// The value of a sum of mantissas. Errors: 22003.
     pub fn finish_decimal(&self, sum: i256, count: i64) -> Result<Total> {
-        let value = if self.average { quotient(sum, self.scale(), count)? } else { sum };
+        let value = if self.what == What::Avg { quotient(sum, self.scale(), count)? } else { sum };
         let digits = if let DataType::Decimal128(p, _) | DataType::Decimal256(p, _) = self.output { p } else { WIDE_PRECISION };
         if value.wrapping_abs() >= pow10(u32::from(digits)) {
             return Err(overflow());
@@ -252,7 +326,7 @@ impl Spec {
     /// The value of a sum of floats. Errors: 22003.
     pub fn finish_float(&self, sum: &ExactSum, count: i64) -> Result<Total> {
         let total = sum.checked()?;
-        if self.average {
+        if self.what == What::Avg {
             return Ok(Total::Float(total / count as f64));
         }
         let rounded = if self.output == DataType::Float32 { f64::from(total as f32) } else { total };
@@ -264,7 +338,7 @@ impl Spec {
 
     /// The value of a sum of intervals. Errors: 22008.
     pub fn finish_interval(&self, sum: &IntervalSum, count: i64) -> Result<Total> {
-        Ok(Total::Interval(if self.average { sum.average(count)? } else { sum.value()? }))
+        Ok(Total::Interval(if self.what == What::Avg { sum.average(count)? } else { sum.value()? }))
     }
 }
 
@@ -292,7 +366,7 @@ mod tests {
     fn an_average_is_rounded_half_away_from_zero() {
         let two_thirds = quotient(i256::from_i128(-2), 0, 3).unwrap();
         assert_eq!(two_thirds.to_i128(), Some(-66_666_666_666_666_666_667));
-        let spec = Spec::new(false, &DataType::Int32).unwrap();
+        let spec = Spec::new(What::Sum, &DataType::Int32).unwrap();
         assert_eq!(spec.finish_narrow(1 << 70, 1).unwrap_err().message(), "bigint out of range");
     }
 }

@@ -1,7 +1,7 @@
 //! Every other aggregate function that DataFusion has: the group's multiset of arguments, replayed into a fresh accumulator.
 //!
-//! An accumulator that is kept would be cheaper, but its answer may depend on the order and batching of what it was given
-//! (variance does), most cannot retract, and reading one may empty it. The multiset is in a fixed order, so the answer is too.
+//! An accumulator that is kept would be cheaper, but its answer may depend on the order and batching of what it was given,
+//! most cannot retract, and reading one may empty it. The multiset is in a fixed order, so the answer is too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,12 +6,13 @@
 //! A group whose row count falls to zero vanishes and its number is reused; without GROUP BY there is one group, which stays, and
 //! so does the group of each grouping set ().
 //!
-//! Three tiers of state, picked by [`build`]: vectors of numbers for what can be subtracted (`sums`) or only grows
+//! Three tiers of state, picked by [`build`]: vectors of numbers for what can be subtracted (`sums`, `moments`) or only grows
 //! (`extremes`); ordered multisets per group for min, max, first and last of input that retracts; and for everything else the
 //! group's multiset replayed into DataFusion's accumulator (`generic`), touched groups only.
 
 mod extremes;
 mod generic;
+mod moments;
 mod state;
 mod sums;
 
@@ -34,6 +35,8 @@ use super::marks::Marks;
 use super::{Operator, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
+use crate::func::sum::SumLike;
+use crate::func::sum_state::{Spec, What};
 
 /// What an aggregate call computes.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub enum AggregateKind {
     Max,
     BoolAnd,
     BoolOr,
+    /// A variance, deviation, covariance or regression.
+    Moments(What),
     /// The argument of the first row in the call's ORDER BY; ties are broken by the argument.
     First {
         ignore_nulls: bool,
@@ -61,6 +66,9 @@ pub enum AggregateKind {
 impl AggregateKind {
     /// The kind of a planned function: one with columnar state if there is one for it and its argument types.
     pub fn of(function: &Arc<AggregateFunctionExpr>, args: &[DataType]) -> AggregateKind {
+        if let Some(what) = moments_of(function) {
+            return AggregateKind::Moments(what);
+        }
         let summable = matches!(args, [t] if t.is_numeric() || matches!(t, DataType::Interval(IntervalUnit::MonthDayNano)));
         match (function.fun().name(), args) {
             ("count", _) => AggregateKind::Count,
@@ -75,6 +83,12 @@ impl AggregateKind {
             _ => AggregateKind::Generic(Arc::clone(function)),
         }
     }
+}
+
+/// What a statistic on exact sums computes; `None` for other functions.
+fn moments_of(function: &AggregateFunctionExpr) -> Option<What> {
+    let what = function.fun().inner().downcast_ref::<SumLike>()?.what();
+    (!matches!(what, What::Sum | What::Avg)).then_some(what)
 }
 
 /// One aggregate call of a GROUP BY.
@@ -262,6 +276,7 @@ fn build(call: &AggregateCall, input: &SchemaRef, append_only: bool) -> Result<B
         AggregateKind::Count => Box::new(Count::default()),
         AggregateKind::Sum => sums(Want::Sum, &one()?, result)?,
         AggregateKind::Avg => sums(Want::Avg, &one()?, result)?,
+        AggregateKind::Moments(what) => moments::state(Spec::new(*what, &one()?)?)?,
         AggregateKind::BoolAnd | AggregateKind::BoolOr => {
             return Ok(Box::new(Bools { and: matches!(call.kind, AggregateKind::BoolAnd), counts: Vec::new() }));
         }

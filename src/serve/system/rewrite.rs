@@ -16,6 +16,7 @@ mod expanding;
 mod grouping;
 mod keys;
 mod like_any;
+mod numbers;
 mod partitions;
 mod present;
 mod queries;
@@ -54,6 +55,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
     casts::called,
+    numbers::beyond_numeric,
     true_types::spelled_out,
     casts::to_standard,
     casts::of_array,

@@ -5,9 +5,8 @@ use everfold::data::PgType;
 use super::{Grammar, Scope};
 use crate::laws::law::values::{Class, Taste, class, has_equality, has_order, literal};
 
-/// Aggregates that views have seldom, and the class of what they are over. Variances and the like are none: they are computed in floats,
-/// whose last digits depend on the order of the rows.
-const RARE_AGGREGATES: [(&str, Class); 10] = [
+/// Aggregates that views have seldom, and the class of what they are over.
+const RARE_AGGREGATES: [(&str, Class); 20] = [
     ("avg(DISTINCT $x)", Class::Int),
     ("sum(DISTINCT $x)", Class::Numeric),
     ("bit_and($x)", Class::Int),
@@ -15,6 +14,16 @@ const RARE_AGGREGATES: [(&str, Class); 10] = [
     ("every($x)", Class::Bool),
     ("count(DISTINCT $x)", Class::Text),
     ("regr_count($x, $y)", Class::Float),
+    ("variance($x)", Class::Int),
+    ("var_pop($x)", Class::Float),
+    ("stddev($x)", Class::Numeric),
+    ("stddev_pop($x)", Class::Int),
+    ("stddev_samp(DISTINCT $x)", Class::Float),
+    ("covar_samp($x, $y)", Class::Float),
+    ("corr($x, $y)", Class::Float),
+    ("regr_slope($x, $y)", Class::Float),
+    ("regr_intercept($x, $y)", Class::Float),
+    ("regr_r2($x, $y)", Class::Float),
     ("sum($x)", Class::Interval),
     ("avg($x)", Class::Interval),
     ("count($x)", Class::Timestamptz),
