@@ -75,6 +75,7 @@ scripts!("":
     schemas,
     sequence_privileges,
     sequences,
+    server_facts,
     set_operations,
     settings,
     skip_locked,

@@ -135,11 +135,14 @@ const FACTS: &[Fact] = &[
     (PgType::Opaque("anyarray"), 2277, 0, "anyarray", "anyarray", -1),
     (PgType::Void, 2278, 0, "void", "void", 4),
     (PgType::Uuid, 2950, 2951, "uuid", "uuid", 16),
+    (PgType::Opaque("txid_snapshot"), 2970, 2949, "txid_snapshot", "txid_snapshot", -1),
     (PgType::Opaque("pg_lsn"), 3220, 3221, "pg_lsn", "pg_lsn", 8),
     (PgType::Jsonb, 3802, 3807, "jsonb", "jsonb", -1),
     (PgType::Id("regnamespace"), 4089, 4090, "regnamespace", "regnamespace", 4),
     (PgType::Id("regrole"), 4096, 4097, "regrole", "regrole", 4),
     (PgType::Id("regcollation"), 4191, 4192, "regcollation", "regcollation", 4),
+    (PgType::Opaque("pg_snapshot"), 5038, 5039, "pg_snapshot", "pg_snapshot", -1),
+    (PgType::Opaque("xid8"), 5069, 271, "xid8", "xid8", 8),
 ];
 
 impl PgType {

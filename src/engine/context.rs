@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::catalog::{BOOTSTRAP, Catalog, RelationKind, Scope};
 use crate::fold::Output;
 use crate::log::segment::hex;
-use crate::serve::system::{OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
+use crate::serve::system::{Directory, OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
 /// One session's view of the database.
 pub struct Source {
@@ -103,9 +103,11 @@ impl Source {
             scope,
             database: self.database.clone(),
             process_id: self.process,
-            settings: self.settings.all(),
+            settings: settings(&engine, &self.settings),
             head: engine.log.head(),
             started_us: engine.started_us,
+            identity: engine.identity,
+            directory: Directory(Some(engine.store.clone())),
             relations,
             operators,
             segments: segments(&engine),
@@ -115,6 +117,15 @@ impl Source {
             session: Some(self.acts.clone()),
         }
     }
+}
+
+/// The session's settings, and those that only the engine knows.
+fn settings(engine: &Engine, of_session: &Settings) -> Vec<(String, String, String)> {
+    let mut all = of_session.all();
+    let directory = engine.store.local_path("").map(|path| std::path::absolute(&path).unwrap_or(path));
+    let directory = directory.map(|path| path.display().to_string().trim_end_matches('/').to_string());
+    all.extend(directory.map(|path| ("data_directory".to_string(), path, "Shows the server's data directory.".to_string())));
+    all
 }
 
 fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {

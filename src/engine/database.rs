@@ -32,7 +32,7 @@ use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::data::Position;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::fold::Snapshot;
 use crate::func;
 use crate::limits;
@@ -45,12 +45,16 @@ use crate::serve::table::TableRows;
 
 /// Where queries put what does not fit into their memory, in the data directory.
 const SPILL: &str = "spill";
+/// The file with the number by which monitoring tells databases apart, in decimal digits.
+const IDENTITY: &str = "identity";
 
 /// The database.
 pub struct Engine {
     pub(super) store: Arc<dyn Store>,
     pub(super) log: Arc<Log>,
     pub(super) clock: Arc<dyn Clock>,
+    /// A number of its own, from when it was made on.
+    pub(super) identity: i64,
     /// When it was opened, microseconds since 1970.
     pub(super) started_us: i64,
     pub(super) catalog: ArcSwap<Catalog>,
@@ -144,6 +148,7 @@ impl Engine {
             view_bounds: Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max),
             threads: Mutex::default(),
             head: tokio::sync::watch::Sender::new(log.head()),
+            identity: identity(store.as_ref(), clock.as_ref())?,
             started_us: clock.now_us(),
             store,
             log,
@@ -367,4 +372,19 @@ fn template(cores: usize, memory_bytes_max: usize, spill: Option<PathBuf>) -> Re
     let config = func::config().with_target_partitions(cores).with_default_catalog_and_schema("everfold", UNQUALIFIED);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     Ok(func::register(builder).build())
+}
+
+/// The database's number, which is made when there is none: as PostgreSQL's initdb has it, the seconds in its upper half, and chance.
+/// Errors: 58030, XX001 for a file of another form.
+fn identity(store: &dyn Store, clock: &dyn Clock) -> Result<i64> {
+    if store.list("")?.iter().any(|name| name == IDENTITY) {
+        let text = store.read(IDENTITY)?;
+        let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok());
+        return number.ok_or_else(|| Error::new(code::DATA_CORRUPTED, format!("file \"{IDENTITY}\" holds no number")));
+    }
+    let mut chance = [0; 4];
+    getrandom::fill(&mut chance).map_err(|e| Error::internal(e.to_string()))?;
+    let number = (clock.now_us() / 1_000_000) << 32 | i64::from(u32::from_le_bytes(chance));
+    store.write_atomic(IDENTITY, format!("{number}\n").as_bytes())?;
+    Ok(number)
 }

@@ -17,7 +17,7 @@ use crate::data::encode::IntervalStyle;
 use crate::error::{Error, Result, code};
 use crate::func::zone::InZone;
 use crate::serve::system::functions::SessionActs;
-use crate::serve::system::preset;
+use crate::serve::system::setting;
 use crate::sql::{Discard, Statement, parse};
 
 impl Session {
@@ -176,7 +176,7 @@ impl Session {
             let stream = self.run_query(&planned, vec![]).await?;
             return Ok(Response::Rows { word: "SHOW".into(), columns: planned.columns, stream });
         }
-        let value = self.settings.get(name).or_else(|e| preset(name).map(String::from).ok_or(e))?;
+        let value = self.settings.get(name).or_else(|e| setting(&self.context.get(), name).map(String::from).ok_or(e))?;
         let shown = display_name(name);
         let schema = Arc::new(Schema::new(vec![Field::new(&shown, DataType::Utf8View, false)]));
         let batch = RecordBatch::try_new(schema, vec![Arc::new(StringViewArray::from(vec![value]))])?;

@@ -24,7 +24,7 @@ mod relations;
 pub mod rewrite;
 mod rows;
 
-pub use relations::{RELATIONS, preset};
+pub use relations::{RELATIONS, setting};
 
 use std::sync::Arc;
 
@@ -36,10 +36,21 @@ use crate::catalog::{
 };
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
+use crate::log::store::Store;
 
 pub use crate::SERVER_VERSION;
 /// [`SERVER_VERSION`] as PostgreSQL's integer.
 pub const SERVER_VERSION_NUM: &str = "150018";
+
+/// The data directory; `None` in a context of no database.
+#[derive(Clone, Default)]
+pub struct Directory(pub Option<Arc<dyn Store>>);
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Directory")
+    }
+}
 
 /// What system relations and system functions may know, as of one statement.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +70,10 @@ pub struct SystemContext {
     pub process_id: i32,
     /// When the server started, in microseconds since 1970.
     pub started_us: i64,
+    /// A number of the database's own, the same for as long as it lives.
+    pub identity: i64,
+    /// The data directory.
+    pub directory: Directory,
     /// Settings in force: (name, value, description).
     pub settings: Vec<(String, String, String)>,
     pub head: Position,
@@ -75,6 +90,11 @@ pub struct SystemContext {
 }
 
 impl SystemContext {
+    /// The position of the log as a place in PostgreSQL's.
+    pub fn lsn(&self) -> String {
+        format!("{:X}/{:X}", self.head >> 32, self.head & u64::from(u32::MAX))
+    }
+
     /// The name of a role as the session knows it.
     pub fn role_name(&self, id: RoleId) -> String {
         if id == BOOTSTRAP && !self.owner.is_empty() { self.owner.clone() } else { self.scope.roles().name(id) }

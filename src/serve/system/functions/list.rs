@@ -32,9 +32,14 @@ fn as_xid(context: &SystemContext) -> i64 {
     i64::from(context.head as u32)
 }
 
-/// The position of the log as a place in PostgreSQL's.
-fn as_lsn(context: &SystemContext) -> String {
-    format!("{:X}/{:X}", context.head >> 32, context.head & u64::from(u32::MAX))
+/// What a snapshot says of transactions: all before the next are over.
+fn snapshot(context: &SystemContext) -> String {
+    format!("{0}:{0}:", context.head)
+}
+
+/// A part of a snapshot's text.
+fn of_snapshot<'a>(row: Row<'a>, part: usize) -> Option<&'a str> {
+    row[0].and_then(|text| text.split(':').nth(part))
 }
 
 /// Privileges: name, least and greatest number of arguments, body. Everybody may call functions, and use languages and types.
@@ -86,6 +91,16 @@ const COUNTERS: [&str; 12] = [
     "pg_stat_get_vacuum_count",
 ];
 
+/// When somebody did to a table, or began to count, what nobody has to do here: never.
+const NEVER: [&str; 6] = [
+    "pg_stat_get_db_stat_reset_time",
+    "pg_stat_get_last_analyze_time",
+    "pg_stat_get_last_autoanalyze_time",
+    "pg_stat_get_last_autovacuum_time",
+    "pg_stat_get_last_vacuum_time",
+    "pg_xact_commit_timestamp",
+];
+
 /// Every function: name, result, least and greatest number of arguments, body.
 pub fn entries() -> Vec<Entry> {
     let entry = |(name, returns, least, most, body): (&'static str, PgType, usize, usize, Body)| Entry {
@@ -98,6 +113,7 @@ pub fn entries() -> Vec<Entry> {
     all.extend(PRIVILEGES.map(|(name, least, most, body)| entry((name, Bool, least, most, body))));
     all.extend(VISIBLE.map(|name| entry((name, Bool, 1, 1, yes))));
     all.extend(COUNTERS.map(|name| entry((name, Int8, 1, 1, zero))));
+    all.extend(NEVER.map(|name| entry((name, Timestamptz, 1, 1, null))));
     all
 }
 
@@ -133,9 +149,16 @@ fn session() -> Vec<Line> {
         ("inet_client_port", Int4, 0, 0, null),
         ("row_security_active", Bool, 1, 1, no),
         ("catalog_xmin", Id("xid"), 0, 0, |c, _| Ok(as_xid(c).into())),
-        ("pg_current_wal_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
-        ("pg_current_wal_insert_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
-        ("pg_current_wal_flush_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(as_lsn(c).into())),
+        ("pg_current_wal_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(c.lsn().into())),
+        ("pg_current_wal_insert_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(c.lsn().into())),
+        ("pg_current_wal_flush_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(c.lsn().into())),
+        ("pg_lsn", Opaque("pg_lsn"), 1, 1, |_, r| Ok(r[0].into())),
+        ("pg_current_snapshot", Opaque("pg_snapshot"), 0, 0, |c, _| Ok(snapshot(c).into())),
+        ("txid_current_snapshot", Opaque("txid_snapshot"), 0, 0, |c, _| Ok(snapshot(c).into())),
+        ("pg_snapshot_xmin", Opaque("xid8"), 1, 1, |_, r| Ok(of_snapshot(r, 0).into())),
+        ("pg_snapshot_xmax", Opaque("xid8"), 1, 1, |_, r| Ok(of_snapshot(r, 1).into())),
+        ("txid_snapshot_xmin", Int8, 1, 1, |_, r| Ok(of_snapshot(r, 0).and_then(|xid| xid.parse::<i64>().ok()).into())),
+        ("txid_snapshot_xmax", Int8, 1, 1, |_, r| Ok(of_snapshot(r, 1).and_then(|xid| xid.parse::<i64>().ok()).into())),
         ("pg_last_wal_receive_lsn", Opaque("pg_lsn"), 0, 0, null),
         ("pg_last_wal_replay_lsn", Opaque("pg_lsn"), 0, 0, null),
         ("pg_last_xact_replay_timestamp", Timestamptz, 0, 0, null),

@@ -6,33 +6,58 @@ use crate::error::Result;
 
 /// Settings that clients read, that nobody can change, and that hold unless the session knows better: (name, value, description).
 const PRESETS: &[(&str, &str, &str)] = &[
+    ("allow_system_table_mods", "off", "System relations cannot be changed."),
     ("archive_mode", "off", "There is no archiving: the log is all there is."),
+    ("autovacuum", "off", "Nothing has to be vacuumed."),
+    ("autovacuum_analyze_scale_factor", "0.1", "Nothing has to be vacuumed."),
+    ("autovacuum_analyze_threshold", "50", "Nothing has to be vacuumed."),
+    ("autovacuum_freeze_max_age", "200000000", "Nothing has to be vacuumed."),
+    ("autovacuum_max_workers", "0", "Nothing has to be vacuumed."),
+    ("autovacuum_vacuum_scale_factor", "0.2", "Nothing has to be vacuumed."),
+    ("autovacuum_vacuum_threshold", "50", "Nothing has to be vacuumed."),
     ("block_size", "8192", "Shows the size of a disk block."),
+    ("checkpoint_timeout", "15", "Shows the longest time between checkpoints of views, in seconds."),
     ("client_encoding", "UTF8", "Sets the client's character set encoding."),
+    ("data_checksums", "on", "Whatever is written bears a checksum."),
+    ("deadlock_timeout", "1000", "Deadlocks are found when they arise."),
     ("default_table_access_method", "heap", "Sets the default table access method for new tables."),
     ("default_transaction_isolation", "read committed", "Sets the transaction isolation level of each new transaction."),
+    ("effective_io_concurrency", "1", "There are threads for reading."),
+    ("full_page_writes", "off", "No page is written twice."),
+    ("hot_standby", "off", "There are no standbys."),
     ("hot_standby_feedback", "off", "There are no standbys."),
     ("huge_pages", "off", "Memory is taken as the system gives it."),
     ("integer_datetimes", "on", "Shows whether datetimes are integer based."),
     ("jit", "off", "Allow JIT compilation."),
     ("lc_collate", "C", "Shows the collation order locale."),
     ("lc_ctype", "C", "Shows the character classification and case conversion locale."),
+    ("max_files_per_process", "1000", "Sets the number of files that are open at once."),
     ("max_identifier_length", "63", "Shows the maximum identifier length."),
+    ("max_index_keys", "32", "Shows the maximum number of index keys."),
+    ("max_locks_per_transaction", "64", "Locks are counted by session."),
+    ("max_prepared_transactions", "0", "There are no prepared transactions."),
     ("max_replication_slots", "0", "There is no replication."),
     ("max_wal_senders", "0", "There is no replication."),
     ("max_wal_size", "0", "The log is sealed as it grows."),
     ("max_worker_processes", "0", "There are threads, and no worker processes."),
-    ("max_index_keys", "32", "Shows the maximum number of index keys."),
     ("search_path", "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
+    ("segment_size", "131072", "Shows the number of pages per disk file."),
     ("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
     ("server_version", SERVER_VERSION, "Shows the server version."),
     ("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
+    ("shared_buffers", "16384", "Memory is taken as it is needed."),
     ("standard_conforming_strings", "on", "Causes '...' strings to treat backslashes literally."),
     ("superuser_reserved_connections", "0", "No connection is reserved."),
+    ("track_activities", "on", "What sessions do is collected."),
     ("track_activity_query_size", "0", "The text of a statement is shown whole."),
+    ("track_counts", "on", "Rows are counted."),
+    ("track_io_timing", "off", "Times of reading and writing are not collected."),
     ("transaction_isolation", "read committed", "Sets the current transaction's isolation level."),
     ("transaction_read_only", "off", "Sets the current transaction's read-only status."),
+    ("wal_block_size", "8192", "Shows the block size in the write ahead log."),
+    ("wal_buffers", "2048", "Memory is taken as it is needed."),
     ("wal_level", "replica", "Sets the level of information written to the WAL."),
+    ("wal_segment_size", "16777216", "Shows the size of write ahead log segments."),
 ];
 
 /// The value of a setting, the session's own first; names are matched without regard to case.
@@ -42,7 +67,7 @@ pub fn setting<'a>(context: &'a SystemContext, name: &str) -> Option<&'a str> {
 }
 
 /// The value of a setting that nobody can change.
-pub fn preset(name: &str) -> Option<&'static str> {
+fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1)
 }
 
