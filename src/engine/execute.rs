@@ -462,6 +462,12 @@ impl Session {
     }
 
     async fn execute_named(&mut self, name: &str, arguments: &[sqlparser::ast::Expr]) -> Result<Response> {
+        let (prepared, parameters) = self.named(name, arguments)?;
+        Box::pin(self.run(&prepared, parameters)).await
+    }
+
+    /// A statement of PREPARE and its arguments. Errors: 26000, 42601 for another number of them, 0A000 for what is no literal.
+    pub(super) fn named(&self, name: &str, arguments: &[sqlparser::ast::Expr]) -> Result<(Arc<Prepared>, Parameters)> {
         let prepared = self.acts.statement(name).ok_or_else(|| unknown_statement(name))?;
         if arguments.len() != prepared.parameters.len() {
             let message = format!("wrong number of parameters for prepared statement \"{name}\"");
@@ -477,7 +483,7 @@ impl Session {
             let text = text.ok_or_else(|| Error::unsupported("EXECUTE takes literals").hint("Compute the value first."))?;
             values.push(text.map(Into::into));
         }
-        Box::pin(self.run(&prepared, Parameters { binary: vec![], values })).await
+        Ok((prepared, Parameters { binary: vec![], values }))
     }
 
     fn deallocate(&mut self, name: Option<&str>) -> Result<Response> {

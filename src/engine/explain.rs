@@ -9,9 +9,9 @@ use datafusion::physical_plan::execute_stream;
 use serde_json::{Map, Value};
 use sqlparser::ast;
 
-use super::dml::target_columns;
-use super::query::collect;
-use super::session::{Column, Response, Session};
+use super::dml::{declared, scalars, target_columns};
+use super::query::{collect, filled};
+use super::session::{Column, Parameters, Prepared, Response, Session};
 use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -24,8 +24,16 @@ pub fn columns(json: bool) -> Vec<Column> {
     vec![Column::new("QUERY PLAN", if json { PgType::Json } else { PgType::Text })]
 }
 
+/// A prepared statement and its arguments.
+type Executed = (Arc<Prepared>, Parameters);
+
 impl Session {
     pub(super) async fn explain(&mut self, what: Explain, json: bool, statement: &Statement) -> Result<Response> {
+        let executed = match statement {
+            Statement::Execute { name, arguments } => Some(self.named(name, arguments)?),
+            _ => None,
+        };
+        let statement = executed.as_ref().map_or(statement, |(prepared, _)| &prepared.statement);
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
             Statement::Insert { source, table, columns, .. } => {
@@ -38,21 +46,24 @@ impl Session {
         let dataflow = what == Explain::Dataflow || matches!(statement, Statement::CreateView { materialized: true, .. });
         let lines = match what {
             _ if dataflow => self.explain_dataflow(query).await?,
-            Explain::Analyze => self.explain_plan(query, true).await?,
-            Explain::Plan | Explain::Dataflow => self.explain_plan(query, false).await?,
+            Explain::Analyze => self.explain_plan(query, executed.as_ref(), true).await?,
+            Explain::Plan | Explain::Dataflow => self.explain_plan(query, executed.as_ref(), false).await?,
         };
         if json { answer(vec![document(&lines)], true) } else { answer(lines, false) }
     }
 
-    async fn explain_plan(&mut self, query: &ast::Query, analyze: bool) -> Result<Vec<String>> {
-        let planned = self.plan_query(query, &[]).await?;
+    /// The plan of a query, which may be that of a prepared statement with its arguments.
+    async fn explain_plan(&mut self, query: &ast::Query, executed: Option<&Executed>, analyze: bool) -> Result<Vec<String>> {
+        let types = executed.map_or_else(Vec::new, |(prepared, _)| declared(prepared));
+        let planned = self.plan_query(query, &types).await?;
         self.may_read(&planned.reads)?;
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
         let mut state = self.knowing(self.state());
         let position = cut.position;
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
-        let (planner, plan) = (state.clone(), planned.plan);
+        let values = executed.map_or(Ok(vec![]), |(_, arguments)| scalars(&planned.parameters, arguments, self.settings.zone()))?;
+        let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();
         if analyze {

@@ -65,6 +65,14 @@ impl Planned {
     }
 }
 
+/// The plan with values for its parameters.
+pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<LogicalPlan> {
+    if parameters.is_empty() {
+        return Ok(plan);
+    }
+    Ok(enums::bind(plan, &parameters)?.with_param_values(ParamValues::from(parameters))?)
+}
+
 impl Session {
     /// True if the relations of a plan have the columns that they had when it was made.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
@@ -168,10 +176,7 @@ impl Session {
 
     /// Runs a planned query on a cut.
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
-        let mut plan = planned.plan.clone();
-        if !parameters.is_empty() {
-            plan = enums::bind(plan, &parameters)?.with_param_values(ParamValues::from(parameters))?;
-        }
+        let plan = filled(planned.plan.clone(), parameters)?;
         let mut state = self.knowing(self.zoned_state());
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
