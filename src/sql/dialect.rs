@@ -1,12 +1,26 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for one thing: the name of an argument is an identifier, and no expression. Where it may be
+//! PostgreSQL's grammar as sqlparser knows it, but for two things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
 
 use std::any::TypeId;
 
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
-use sqlparser::keywords::Keyword;
+use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
+
+/// Words that other dialects have behind a table.
+const FREE: [Keyword; 9] = [
+    Keyword::CLUSTER,
+    Keyword::FORMAT,
+    Keyword::PIVOT,
+    Keyword::SAMPLE,
+    Keyword::SETTINGS,
+    Keyword::SORT,
+    Keyword::START,
+    Keyword::TOP,
+    Keyword::VIEW,
+];
 
 const BASE: PostgreSqlDialect = PostgreSqlDialect {};
 
@@ -27,6 +41,9 @@ impl Dialect for Postgres {
     /// The parser asks for the type of a dialect here and there.
     fn dialect(&self) -> TypeId {
         BASE.dialect()
+    }
+    fn is_table_alias(&self, word: &Keyword, _: &mut Parser) -> bool {
+        FREE.contains(word) || !RESERVED_FOR_TABLE_ALIAS.contains(word)
     }
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false

@@ -28,6 +28,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("get_bit", |t| fixed(t, &[BYTES, BIGINT], 0, INT), get_bit),
         Function::udf("set_bit", |t| fixed(t, &[BYTES, BIGINT, INT], 0, BYTES), set_bit),
         Function::udf("bit_count", |t| fixed(t, &[BYTES], 0, BIGINT), bit_count),
+        Function::udf("bits_number", |t| fixed(t, &[TEXT, BIGINT, BIGINT], 0, BIGINT), bits_number),
         bytealike(),
         length(),
     ]
@@ -105,6 +106,39 @@ fn invalid(message: impl Into<String>) -> Error {
 
 fn unknown(encoding: &str) -> Error {
     invalid(format!("unrecognized encoding: \"{encoding}\"")).hint("Encodings are hex, base64 and escape.")
+}
+
+/// `text::bit(length)` as a number of `width` bits: hexadecimal digits behind an x, else binary ones; what is too long is cut off at
+/// its end, and what is too short filled with zeros there. Errors: 22P02, 22003 for more bits than the number has.
+fn bits_number(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let sizes = [1, 2].map(|i| args[i].as_primitive::<Int64Type>());
+    let rows = each(args, |row| {
+        let (length, width) = (sizes[0].value(row), sizes[1].value(row));
+        if length > width {
+            let name = if width == 32 { "integer" } else { "bigint" };
+            return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, format!("{name} out of range")));
+        }
+        let value = text(args, 0).value(row);
+        let (digits, radix, kind) = match value.split_at_checked(1) {
+            Some(("x" | "X", digits)) => (digits, 16, "hexadecimal"),
+            Some(("b" | "B", digits)) => (digits, 2, "binary"),
+            _ => (value, 2, "binary"),
+        };
+        let (step, mut bits, mut taken) = (if radix == 16 { 4 } else { 1 }, 0u128, 0);
+        for digit in digits.chars() {
+            let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("\"{digit}\" is not a valid {kind} digit"));
+            let digit = digit.to_digit(radix).ok_or_else(wrong)?;
+            if taken < length {
+                bits = bits << step | u128::from(digit);
+                taken += step;
+            }
+        }
+        // At most 64 bits are wanted, and the last digit brings three too many.
+        let bits = if taken > length { bits >> (taken - length) } else { bits << (length - taken) };
+        // A number of all its bits has a sign.
+        Ok(if length == width { (bits as u64 as i64) << (64 - width) >> (64 - width) } else { bits as i64 })
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<Int64Array>()))
 }
 
 fn encode(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

@@ -69,6 +69,8 @@ const BEFORE: &[Rule] = &[
     casts::to_domain,
     standard::age,
     standard::lsn_difference,
+    standard::extract_field,
+    casts::bits_as_number,
     like_any::spelled_out,
     like_any::boolean_literal,
     queries::some_column,

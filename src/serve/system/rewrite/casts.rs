@@ -53,6 +53,22 @@ pub fn to_standard(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// `('x' || md5(t))::bit(64)::bigint`, the usual way to a number from digits: the number that the bits are.
+pub fn bits_as_number(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Cast { expr: bits, data_type, .. } = expr else { return Ok(()) };
+    let width = match data_type {
+        DataType::Int(_) | DataType::Integer(_) | DataType::Int4(_) => "32",
+        DataType::BigInt(_) | DataType::Int8(_) => "64",
+        _ => return Ok(()),
+    };
+    if let Expr::Cast { expr: digits, data_type: DataType::Bit(length), .. } = bits.as_mut() {
+        let number = |n: &str| literal(Value::Number(n.to_string(), false));
+        let length = length.unwrap_or(1).to_string();
+        **bits = call("bits_number", vec![take(digits), number(&length), number(width)]);
+    }
+    Ok(())
+}
+
 pub(super) fn type_named(name: &str) -> Result<DataType> {
     let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
     parser.and_then(|mut parser| parser.parse_data_type()).map_err(|e| Error::internal(e.to_string()))

@@ -2,7 +2,8 @@
 //! gen_random_uuid().
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator, Value,
+    BinaryOperator, CastKind, DataType, DateTimeField, ExactNumberInfo, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    UnaryOperator, Value,
 };
 
 use super::super::SystemContext;
@@ -62,6 +63,14 @@ pub fn age(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         } else {
             call("age", vec![call("current_date", vec![]), value])
         };
+    }
+    Ok(())
+}
+
+/// `extract('dow' from x)` is `extract(dow from x)`.
+pub fn extract_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    if let Expr::Extract { field: DateTimeField::Custom(field), .. } = expr {
+        field.quote_style = None;
     }
     Ok(())
 }
