@@ -375,3 +375,71 @@ fn parts<const N: usize>(mut bytes: &[u8]) -> Result<[&[u8]; N]> {
     }
     if bytes.is_empty() { Ok(parts) } else { Err(damaged()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whole(values: &[i64]) -> WholeMoments {
+        let mut moments = WholeMoments::default();
+        values.iter().for_each(|v| moments.add(i256::from_i128((*v).into())));
+        moments
+    }
+
+    fn pairs(values: &[(f64, f64)]) -> Pairs {
+        let mut pairs = Pairs::default();
+        values.iter().for_each(|v| pairs.add(*v));
+        pairs
+    }
+
+    #[test]
+    fn squares_beyond_128_bits_are_kept() {
+        let mut moments = whole(&[i64::MIN, i64::MAX, i64::MIN, i64::MAX, i64::MIN]);
+        assert!(moments.wide.is_some(), "five squares of 2^126 are more than 2^127");
+        (0..2).for_each(|_| moments.sub(i256::from_i128(i64::MIN.into())));
+        moments.sub(i256::from_i128(i64::MAX.into()));
+        assert_eq!(moments.to_bytes(), whole(&[i64::MIN, i64::MAX]).to_bytes());
+    }
+
+    #[test]
+    fn a_quotient_is_rounded_once() {
+        let (one, three) = (BigInt::from(1), BigInt::from(3));
+        assert_eq!(float(&one, &three, 0), 1.0 / 3.0);
+        assert_eq!(float(&-one.clone(), &three, -1074), -0.0);
+        assert_eq!(float(&BigInt::from(2), &three, -1074), 5e-324);
+        assert_eq!(float(&one, &one, 1023), 2f64.powi(1023));
+        assert!(float(&one, &one, 1024).is_infinite());
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_taken_out_leaves_no_trace(
+            values in proptest::collection::vec((-1e6f64..1e6, proptest::num::f64::NORMAL), 0..20),
+            gone in proptest::collection::vec((proptest::num::f64::ANY, proptest::num::f64::ANY), 0..10),
+        ) {
+            let straight = pairs(&values);
+            let mut other = pairs(&gone);
+            values.iter().rev().for_each(|v| other.add(*v));
+            gone.iter().for_each(|v| other.sub(*v));
+            prop_assert_eq!(straight.to_bytes(), other.to_bytes());
+            let (left, right) = values.split_at(values.len() / 2);
+            let mut merged = pairs(left);
+            merged.merge(&Pairs::from_bytes(&pairs(right).to_bytes()).unwrap());
+            prop_assert_eq!(merged.to_bytes(), straight.to_bytes());
+        }
+
+        #[test]
+        fn floats_and_whole_numbers_agree(values in proptest::collection::vec(-1_000_000i64..1_000_000, 2..50)) {
+            let count = values.len() as i64;
+            let mut floats = FloatMoments::default();
+            values.iter().for_each(|v| floats.add(*v as f64));
+            let exact = whole(&values).finish(count, Of::Sample, false, 0, 20).unwrap();
+            let (Some(Total::Decimal(exact)), Ok(Some(Total::Float(float)))) = (exact, floats.finish(count, Of::Sample, false)) else {
+                return Err(TestCaseError::fail("two values have a variance"));
+            };
+            let exact = exact.to_string().parse::<f64>().unwrap() / 1e20;
+            prop_assert!((exact - float).abs() <= float * 1e-15, "{} and {}", exact, float);
+        }
+    }
+}
