@@ -196,9 +196,14 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
     }
 }
 
-/// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits.
+/// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits. Where the order of the values
+/// shows, they are in their own, as PostgreSQL finds the distinct ones by sorting.
 fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
+    let shows = matches!(call.func.name(), "array_agg" | "string_agg");
     let params = &mut call.params;
+    if shows && params.order_by.is_empty() {
+        params.order_by.extend(params.args.first().cloned().map(|value| value.sort(true, false)));
+    }
     for arg in &mut params.args {
         let is_plain = !matches!(arg, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
         if is_plain && arg.get_type(schema).is_ok_and(|ty| ty.is_floating()) {
