@@ -13,6 +13,7 @@
 //! them incrementally and must give what a batch run gives.
 
 pub mod arith;
+mod array_agg;
 mod array_text;
 pub mod cast;
 mod distinct;
@@ -115,6 +116,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut all = sum::functions();
     all.push(string_agg::function());
+    all.push(array_agg::function());
     all.push(Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])));
     all
 }
