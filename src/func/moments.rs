@@ -81,7 +81,7 @@ impl WholeMoments {
         match narrow {
             Some((sum, squares)) => (self.sum, self.squares) = (sum, squares),
             None => {
-                let value = BigInt::from_signed_bytes_le(&value.to_le_bytes());
+                let value = big(value);
                 let square = &value * &value * weight;
                 self.widen([value * weight, square]);
             }
@@ -104,7 +104,11 @@ impl WholeMoments {
 
     /// Adds the sums of other values.
     pub fn merge(&mut self, other: &WholeMoments) {
-        self.widen(other.sums());
+        let narrow = || Some((self.sum.checked_add(other.sum)?, self.squares.checked_add(other.squares)?));
+        match other.wide.is_none().then(narrow).flatten() {
+            Some((sum, squares)) => (self.sum, self.squares) = (sum, squares),
+            None => self.widen(other.sums()),
+        }
     }
 
     /// The variance of `count` mantissas of scale `scale`, or its root, as a mantissa of scale `result`. Errors: 22003.
