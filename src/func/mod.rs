@@ -4,8 +4,8 @@
 //! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
 //! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
-//! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, and [`limited_distinct`] takes limits from
-//! aggregates that cannot keep them; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of
+//! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`limited_distinct`] takes limits from
+//! aggregates that cannot keep them, and [`outer_constants`] forgets what is constant below an outer join; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of
 //! it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
@@ -20,6 +20,7 @@ mod distinct;
 pub mod domains;
 pub mod enums;
 pub mod exact_float;
+mod fence;
 mod filtered;
 pub mod json;
 mod json_text;
@@ -31,6 +32,7 @@ pub mod moments;
 pub mod names;
 mod offset_fence;
 mod orders;
+mod outer_constants;
 mod repeated;
 pub mod rewrite;
 mod same_names;
@@ -157,6 +159,8 @@ fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
         *rule = Arc::new(same_names::Apart(rule.clone()));
     }
     rules.insert(0, Arc::new(offset_fence::Offsets));
+    let orders = rules.iter().position(|rule| rule.name() == "EnsureRequirements").unwrap_or(0);
+    rules.insert(orders, Arc::new(outer_constants::Nulls));
     rules.push(Arc::new(limited_distinct::Limits));
     rules
 }
