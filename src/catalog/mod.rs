@@ -33,8 +33,8 @@ pub use namespace::{
 };
 pub use privileges::{Granted, NewObjects, Object, PRIVILEGES, Privileges};
 pub use roles::{
-    BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_STATS, Role, RoleChange, RoleId, Roles,
-    SIGNAL_BACKEND, WRITE_ALL_DATA,
+    BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, MONITOR, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_SETTINGS, READ_ALL_STATS, Role, RoleChange,
+    RoleId, Roles, SIGNAL_BACKEND, WRITE_ALL_DATA,
 };
 
 use namespace::Namespaces;

@@ -27,9 +27,9 @@ pub const READ_ALL_DATA: RoleId = 6_181;
 /// Members may write to every relation.
 pub const WRITE_ALL_DATA: RoleId = 6_182;
 /// For who watches the server: a member of the next three.
-const MONITOR: RoleId = 3_373;
-/// Members may see all settings, as everybody may.
-const READ_ALL_SETTINGS: RoleId = 3_374;
+pub const MONITOR: RoleId = 3_373;
+/// Members may see all settings, also where the data is.
+pub const READ_ALL_SETTINGS: RoleId = 3_374;
 /// Members may run what watches tables with locks on them, of which there is nothing.
 const STAT_SCAN_TABLES: RoleId = 3_377;
 /// Members may see what other sessions do.

@@ -10,7 +10,7 @@ use super::path::path_of;
 use super::privileges::{Authority, Identity};
 use super::sequence::SharedDrawn;
 use super::settings::Settings;
-use crate::catalog::{BOOTSTRAP, Catalog, RelationKind, Scope};
+use crate::catalog::{BOOTSTRAP, Catalog, MONITOR, READ_ALL_SETTINGS, RelationKind, Scope};
 use crate::fold::Output;
 use crate::log::segment::hex;
 use crate::serve::system::{Directory, OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
@@ -94,6 +94,7 @@ impl Source {
         let (scope, who) = (self.scope(&engine), self.who.lock().clone());
         let (relations, operators) = progress(&engine, &scope);
         let roles = scope.roles().clone();
+        let authority = Authority::of(&roles, who.current);
         SystemContext {
             stand_ins: vec![],
             user: who.name(&roles, who.current),
@@ -103,11 +104,11 @@ impl Source {
             scope,
             database: self.database.clone(),
             process_id: self.process,
-            settings: settings(&engine, &self.settings),
+            settings: settings(&engine, &self.settings, &authority),
             head: engine.log.head(),
             started_us: engine.started_us,
             identity: engine.identity,
-            directory: Directory(Some(engine.store.clone())),
+            directory: Directory(authority.has_role(MONITOR).then(|| engine.store.clone())),
             relations,
             operators,
             segments: segments(&engine),
@@ -120,9 +121,10 @@ impl Source {
 }
 
 /// The session's settings, and those that only the engine knows.
-fn settings(engine: &Engine, of_session: &Settings) -> Vec<(String, String, String)> {
+fn settings(engine: &Engine, of_session: &Settings, authority: &Authority) -> Vec<(String, String, String)> {
     let mut all = of_session.all();
-    let directory = engine.store.local_path("").map(|path| std::path::absolute(&path).unwrap_or(path));
+    let directory = authority.has_role(READ_ALL_SETTINGS).then(|| engine.store.local_path("")).flatten();
+    let directory = directory.map(|path| std::path::absolute(&path).unwrap_or(path));
     let directory = directory.map(|path| path.display().to_string().trim_end_matches('/').to_string());
     all.extend(directory.map(|path| ("data_directory".to_string(), path, "Shows the server's data directory.".to_string())));
     all

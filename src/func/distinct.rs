@@ -1,8 +1,9 @@
-//! sum(DISTINCT ..) and avg(DISTINCT ..): the values seen, each with how often, so that a sliding frame can take one out.
+//! sum, avg and the statistics of distinct values: the rows of arguments seen, each with how often, so that a sliding frame can take one out.
 
 use hashbrown::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::Accumulator;
 
@@ -10,11 +11,11 @@ use super::sum::accumulator;
 use super::sum_state::Spec;
 use crate::error::{Error, Result};
 
-/// The multiset of values of one group, and the accumulator that each distinct value has entered once.
+/// The multiset of rows of one group, and what is computed of each distinct one.
 #[derive(Debug)]
 pub struct DistinctSum {
     spec: Spec,
-    seen: HashMap<ScalarValue, i64>,
+    seen: HashMap<Box<[ScalarValue]>, i64>,
 }
 
 impl DistinctSum {
@@ -24,27 +25,37 @@ impl DistinctSum {
         Ok(DistinctSum { spec, seen: HashMap::new() })
     }
 
-    fn change(&mut self, array: &ArrayRef, by: i64) -> Result<()> {
-        for row in (0..array.len()).filter(|row| array.is_valid(*row)) {
-            let count = self.seen.entry(ScalarValue::try_from_array(array, row)?).or_insert(0);
-            *count += by;
+    /// Its state: a list for each argument, all of one length.
+    pub fn state_fields(name: &str, spec: &Spec) -> Vec<FieldRef> {
+        let list = |n: usize| Field::new_list(format!("{name}[distinct {n}]"), Field::new_list_field(spec.input.clone(), true), true);
+        (0..spec.what.arguments()).map(|n| list(n).into()).collect()
+    }
+
+    fn change(&mut self, args: &[ArrayRef], by: i64) -> Result<()> {
+        let rows = args.first().ok_or_else(|| Error::internal("sum without an argument"))?.len();
+        for row in (0..rows).filter(|row| args.iter().all(|arg| arg.is_valid(*row))) {
+            let key = args.iter().map(|arg| ScalarValue::try_from_array(arg, row)).collect::<DfResult<_>>()?;
+            *self.seen.entry(key).or_insert(0) += by;
         }
-        self.seen.retain(|_, count| *count > 0);
+        if by < 0 {
+            self.seen.retain(|_, count| *count > 0);
+        }
         Ok(())
     }
-}
 
-fn argument(values: &[ArrayRef]) -> Result<&ArrayRef> {
-    values.first().ok_or_else(|| Error::internal("sum without an argument"))
+    /// The distinct values of the nth argument.
+    fn values(&self, n: usize) -> impl ExactSizeIterator<Item = ScalarValue> {
+        self.seen.keys().map(move |row| row[n].clone())
+    }
 }
 
 impl Accumulator for DistinctSum {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
-        Ok(self.change(argument(values)?, 1)?)
+        Ok(self.change(values, 1)?)
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
-        Ok(self.change(argument(values)?, -1)?)
+        Ok(self.change(values, -1)?)
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -54,25 +65,27 @@ impl Accumulator for DistinctSum {
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
         let mut sum = accumulator(self.spec.clone())?;
         if !self.seen.is_empty() {
-            sum.update_batch(&[ScalarValue::iter_to_array(self.seen.keys().cloned())?])?;
+            let args = (0..self.spec.what.arguments()).map(|n| ScalarValue::iter_to_array(self.values(n)));
+            sum.update_batch(&args.collect::<DfResult<Vec<_>>>()?)?;
         }
         sum.evaluate()
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        let values: Vec<ScalarValue> = self.seen.keys().cloned().collect();
-        Ok(vec![ScalarValue::List(ScalarValue::new_list(&values, &self.spec.input, true))])
+        let list = |n| ScalarValue::List(ScalarValue::new_list_from_iter(self.values(n), &self.spec.input, true));
+        Ok((0..self.spec.what.arguments()).map(list).collect())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
-        let lists = argument(states)?.as_list::<i32>();
-        for row in (0..lists.len()).filter(|row| lists.is_valid(*row)) {
-            self.change(&lists.value(row), 1)?;
+        let lists: Vec<_> = states.iter().map(|state| state.as_list::<i32>()).collect();
+        let rows = lists.first().map_or(0, |lists| lists.len());
+        for row in (0..rows).filter(|row| lists.iter().all(|lists| lists.is_valid(*row))) {
+            self.change(&lists.iter().map(|lists| lists.value(row)).collect::<Vec<_>>(), 1)?;
         }
         Ok(())
     }
 
     fn size(&self) -> usize {
-        self.seen.capacity() * (size_of::<ScalarValue>() + 8)
+        self.seen.capacity() * (size_of::<Box<[ScalarValue]>>() + self.spec.what.arguments() * size_of::<ScalarValue>() + 8)
     }
 }

@@ -1,23 +1,23 @@
 //! What a call computes is computed of the rows that its FILTER lets through alone: DataFusion computes the arguments of every row first, so
-//! that `sum(1 / n) FILTER (WHERE n <> 0)` would divide by zero. `f(x) FILTER (WHERE c)` becomes
-//! `f(CASE WHEN c THEN x END) FILTER (WHERE c)` where x may err.
+//! that `sum(1 / n) FILTER (WHERE n <> 0)` would divide by zero. `f(x) FILTER (WHERE c)`, over a window or not, becomes
+//! `f(CASE WHEN c THEN x END) FILTER (WHERE c)` where x may err. A condition that is another each time it is computed (random()) cannot
+//! be written twice and stays alone.
 
 use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::expr::{AggregateFunction, Case};
+use datafusion::logical_expr::expr::Case;
 use datafusion::logical_expr::{Expr, Operator};
 
-/// The call with its arguments and its ORDER BY behind its FILTER.
-pub fn guard(mut call: AggregateFunction) -> DfResult<AggregateFunction> {
-    let Some(filter) = &call.params.filter else { return Ok(call) };
-    let sorted = call.params.order_by.iter_mut().map(|sort| &mut sort.expr);
-    for expr in call.params.args.iter_mut().chain(sorted) {
+/// Puts `exprs`, which a call computes of its rows, behind its FILTER.
+pub fn guard<'a>(filter: Option<&Expr>, exprs: impl Iterator<Item = &'a mut Expr>) -> DfResult<()> {
+    let Some(filter) = filter.filter(|filter| !filter.is_volatile()) else { return Ok(()) };
+    for expr in exprs {
         if may_err(expr)? && !is_behind(expr, filter) {
             let then = Box::new(std::mem::take(expr));
-            *expr = Expr::Case(Case::new(None, vec![(filter.clone(), then)], None));
+            *expr = Expr::Case(Case::new(None, vec![(Box::new(filter.clone()), then)], None));
         }
     }
-    Ok(call)
+    Ok(())
 }
 
 /// True for what this rule has made, since plans are analyzed more than once.

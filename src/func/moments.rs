@@ -15,6 +15,7 @@ use arrow::datatypes::i256;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
 use super::arith::decimal::overflow;
+use super::arith::rules::WIDE_PRECISION;
 use super::exact_float::{BIAS, ExactProducts, ExactSum};
 use super::sum_state::Total;
 use crate::data::numeric::Decimal;
@@ -117,16 +118,21 @@ impl WholeMoments {
         let [sum, squares] = self.sums();
         let numerator = (squares * count - &sum * &sum) * ten_to(result as u32);
         let denominator = BigInt::from(count) * degrees * ten_to(2 * scale as u32);
-        let variance = mantissa(&rounded(&numerator, &denominator))?;
+        let variance = rounded(&numerator, &denominator);
         if !root {
-            return Ok(Some(Total::Decimal(variance)));
+            return Ok(Some(Total::Decimal(mantissa(&variance)?)));
         }
         // PostgreSQL takes the root of the variance as it would show it, and gives as many decimals of the root. What it shows has twice the
-        // decimals of the values, which a column of any scale does not tell: then those of their sum.
-        let decimals = if scale < QUOTIENT_SCALE { scale.into() } else { Decimal::from_i256(mantissa(&sum)?, scale).least_scale() };
-        let shown = Decimal::from_i256(variance, result).quotient_scale().max(2 * decimals).min(result.into()) as u32;
+        // decimals of the values, which a column of any scale does not tell: then those of their sum. A variance may be too long to be shown
+        // where its root is not; then it has no decimals of its own.
+        let decimals = match mantissa(&sum) {
+            Ok(sum) if scale >= QUOTIENT_SCALE => Decimal::from_i256(sum, scale).least_scale(),
+            _ => scale.into(),
+        };
+        let quotient = mantissa(&variance).map_or(0, |variance| Decimal::from_i256(variance, result).quotient_scale());
+        let shown = quotient.max(2 * decimals).min(result.into()) as u32;
         let drop = ten_to((result as u32).saturating_sub(shown));
-        let variance = rounded(&big(variance), &drop) * ten_to(shown);
+        let variance = rounded(&variance, &drop) * ten_to(shown);
         let root = ((variance * 4u32).sqrt() + 1u32) / 2u32;
         Ok(Some(Total::Decimal(mantissa(&(root * drop))?)))
     }
@@ -251,6 +257,8 @@ impl Pairs {
         let of_sum = |units: BigInt, divisor: &BigInt| Ok(Some(float(&units, divisor, ExactProducts::EXPONENT)));
         let dxx = || deviations(count, &self.x, &self.x, &self.xx);
         let dyy = || deviations(count, &self.y, &self.y, &self.yy);
+        let no_deviation =
+            |sum: &ExactSum, squares: &ExactProducts| !sum.has_special() && deviations(count, sum, sum, squares).sign() == Sign::NoSign;
         let dxy = || deviations(count, &self.x, &self.y, &self.xy);
         let special = match statistic {
             Pair::Count => return Ok(Some(Total::Int8(count))),
@@ -263,6 +271,10 @@ impl Pairs {
         };
         let value: Result<Option<f64>> = match statistic {
             Pair::Covariance(Of::Sample) if count < 2 => Ok(None),
+            // What has no deviations decides before an infinity or a NaN on the other side does.
+            Pair::Correlation | Pair::Slope | Pair::Intercept | Pair::R2 if special && no_deviation(&self.x, &self.xx) => Ok(None),
+            Pair::Correlation if special && no_deviation(&self.y, &self.yy) => Ok(None),
+            Pair::R2 if special && no_deviation(&self.y, &self.yy) => Ok(Some(1.0)),
             _ if special => Ok(Some(f64::NAN)),
             Pair::Covariance(of) => of_sum(dxy(), &(&n * of.degrees(count).unwrap_or(1))),
             Pair::Sxx => of_sum(dxx(), &n),
@@ -308,7 +320,7 @@ fn deviations(count: i64, a: &ExactSum, b: &ExactSum, products: &ExactProducts) 
     products.units() * count - a.units() * b.units()
 }
 
-/// xy / sqrt(xx * yy), by the root of its square: so it is 1 just where all pairs are on one line.
+/// xy / sqrt(xx * yy), by the root of its square: so it is 1 where all pairs are on one line.
 fn correlation(xx: &BigInt, yy: &BigInt, xy: &BigInt) -> Option<f64> {
     let both = xx * yy;
     if both.sign() == Sign::NoSign {
@@ -358,7 +370,12 @@ fn big(value: i256) -> BigInt {
 
 /// Errors: 22003 for more digits than a numeric has.
 fn mantissa(value: &BigInt) -> Result<i256> {
-    i128::try_from(value).map(i256::from_i128).or_else(|_| i256::from_string(&value.to_string()).ok_or_else(overflow))
+    if let Ok(narrow) = i128::try_from(value) {
+        return Ok(i256::from_i128(narrow));
+    }
+    let digits = value.magnitude().to_string();
+    let wide = if digits.len() > WIDE_PRECISION.into() { None } else { i256::from_string(&value.to_string()) };
+    wide.ok_or_else(overflow)
 }
 
 fn ten_to(exponent: u32) -> BigInt {

@@ -35,6 +35,7 @@ use super::filtered;
 use super::length;
 use super::scalar::define::Function;
 use super::scalar::{arrays, bytes, math};
+use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
 use crate::data::{EnumType, Enums, PgType};
@@ -127,11 +128,19 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         },
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
         Expr::ScalarFunction(call) => called(call, schema),
+        Expr::AggregateFunction(call)
+            if call.func.name() == "string_agg" && call.params.args.first().is_some_and(|a| is_bytes(a, schema)) =>
+        {
+            Err(Error::unsupported("string_agg of bytea is not supported").hint("Aggregate encode(value, 'hex').").into())
+        }
         Expr::AggregateFunction(mut call) => {
             if call.params.distinct {
                 call = distinct(call, schema);
             }
-            Ok(Transformed::yes(Expr::AggregateFunction(filtered::guard(call)?)))
+            let params = &mut call.params;
+            let sorted = params.order_by.iter_mut().map(|sort| &mut sort.expr);
+            filtered::guard(params.filter.as_deref(), params.args.iter_mut().chain(sorted))?;
+            Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
@@ -199,7 +208,8 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
 /// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits. Where the order of the values
 /// shows, they are in their own, as PostgreSQL finds the distinct ones by sorting.
 fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
-    let shows = matches!(call.func.name(), "array_agg" | "string_agg");
+    let is_typed = |value: &Expr| value.get_type(schema).is_ok_and(|ty| !ty.is_null());
+    let shows = matches!(call.func.name(), "array_agg" | "string_agg") && call.params.args.first().is_some_and(is_typed);
     let params = &mut call.params;
     if shows && params.order_by.is_empty() {
         params.order_by.extend(params.args.first().cloned().map(|value| value.sort(true, false)));
@@ -212,6 +222,13 @@ fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction
             params.order_by.iter_mut().filter(|sort| sort.expr == *arg).for_each(|sort| sort.expr = one.clone());
             *arg = one;
         }
+    }
+    // DataFusion takes a call whose arguments are all the same for one of one argument.
+    if let [one, other] = params.args.as_mut_slice()
+        && one == other
+        && call.func.inner().downcast_ref::<SumLike>().is_some()
+    {
+        *other = math::one_zero().call(vec![Expr::Cast(Cast::new(Box::new(std::mem::take(other)), DataType::Float64))]);
     }
     call
 }

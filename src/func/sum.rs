@@ -307,8 +307,11 @@ impl<A: Arguments, S: State<A::Value>> GroupsAccumulator for Sums<A, S> {
     }
 
     fn size(&self) -> usize {
-        let heap: usize = self.states.first().map_or(0, S::heap_bytes);
-        self.states.capacity() * size_of::<S>() + self.states.len() * heap + self.counts.capacity() * 8
+        // The states of some groups stand for all: to ask each would cost more than what is added in a batch.
+        let step = (self.states.len() / 64).max(1);
+        let asked = self.states.iter().step_by(step);
+        let heap = asked.clone().map(S::heap_bytes).sum::<usize>() / asked.len().max(1) * self.states.len();
+        self.states.capacity() * size_of::<S>() + heap + self.counts.capacity() * 8
     }
 }
 
@@ -425,14 +428,7 @@ impl AggregateUDFImpl for SumLike {
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
         let spec = self.spec(&args)?;
-        match args.is_distinct {
-            true if self.what.arguments() > 1 => {
-                let message = format!("{}(DISTINCT ..) is not supported", self.called());
-                Err(Error::unsupported(message).hint("Take the distinct pairs in a subquery: FROM (SELECT DISTINCT y, x FROM ..).").into())
-            }
-            true => Ok(Box::new(DistinctSum::new(spec)?)),
-            false => accumulator(spec),
-        }
+        if args.is_distinct { Ok(Box::new(DistinctSum::new(spec)?)) } else { accumulator(spec) }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
@@ -444,7 +440,7 @@ impl AggregateUDFImpl for SumLike {
         let spec = Spec::new(self.what, &ty)?;
         let name = |part: &str| format!("{}[{part}]", args.name);
         if args.is_distinct {
-            return Ok(vec![Arc::new(Field::new_list(name("distinct"), Field::new_list_field(spec.input, true), true))]);
+            return Ok(DistinctSum::state_fields(args.name, &spec));
         }
         let state = if spec.kept() == Kept::Narrow { DataType::Decimal128(38, 10) } else { DataType::Binary };
         Ok(vec![Arc::new(Field::new(name("sum"), state, true)), Arc::new(Field::new(name("count"), DataType::Int64, true))])

@@ -2,9 +2,11 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits};
+use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
+use super::filtered;
 use super::rewrite::alike;
 use crate::error::{Error, Result, code};
 
@@ -12,6 +14,13 @@ use crate::error::{Error, Result, code};
 /// values without distances, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
     check_frame(&call, schema)?;
+    // Of booleans they are the least and the greatest, which a frame that moves can keep.
+    match call.fun.name() {
+        "bool_and" => call.fun = WindowFunctionDefinition::AggregateUDF(min_udaf()),
+        "bool_or" => call.fun = WindowFunctionDefinition::AggregateUDF(max_udaf()),
+        _ => {}
+    }
+    filtered::guard(call.params.filter.as_deref(), call.params.args.iter_mut())?;
     if call.params.order_by.is_empty() && call.params.window_frame.units == WindowFrameUnits::Range {
         // Without an order all rows of a partition are peers.
         call.params.window_frame = WindowFrame::new(None);

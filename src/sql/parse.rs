@@ -492,7 +492,8 @@ impl Reader<'_> {
             }
         }
         self.eat("verbose");
-        let query = matches!(self.word(0).as_str(), "select" | "with" | "values" | "table" | "create");
+        let query = matches!(self.word(0).as_str(), "select" | "with" | "values" | "table" | "create")
+            || self.word(0) == "execute" && !self.word(1).is_empty();
         let named = matches!(self.parser.peek_token_ref().token, Token::Word(_));
         if matches!(what, Explain::Analyze | Explain::Dataflow) && named && !query {
             self.eat_words(&["materialized", "view"]);

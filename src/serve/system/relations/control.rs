@@ -2,7 +2,7 @@
 
 use super::super::SystemContext;
 use super::super::rows::{Cell, Rows};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 
 /// pg_control's own version in PostgreSQL 15.
 const CONTROL_VERSION: i64 = 1300;
@@ -65,7 +65,10 @@ pub fn pg_ls_tmpdir(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 fn files(directory: &str, context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let Some(store) = &context.directory.0 else { return Ok(()) };
+    let Some(store) = &context.directory.0 else {
+        let error = Error::new(code::INSUFFICIENT_PRIVILEGE, "permission denied to list the data directory");
+        return Err(error.hint("A superuser can let a role: GRANT pg_monitor TO ..;"));
+    };
     for path in store.list(directory)? {
         // A file may be gone by now.
         let Ok(file) = store.open(&path) else { continue };

@@ -61,7 +61,9 @@ pub fn bits_as_number(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         DataType::BigInt(_) | DataType::Int8(_) => "64",
         _ => return Ok(()),
     };
-    if let Expr::Cast { expr: digits, data_type: DataType::Bit(length), .. } = bits.as_mut() {
+    if let Expr::Cast { expr: digits, data_type: DataType::Bit(length), .. } = bits.as_mut()
+        && !matches!(bare(digits), Expr::Value(value) if matches!(value.value, Value::Number(..)))
+    {
         let number = |n: &str| literal(Value::Number(n.to_string(), false));
         let length = length.unwrap_or(1).to_string();
         **bits = call("bits_number", vec![take(digits), number(&length), number(width)]);

@@ -33,5 +33,5 @@ fn places(digits: &str) -> Option<i64> {
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let whole = whole.trim_start_matches('0').len() as i64;
     let decimals = decimals.trim_end_matches('0').len() as i64;
-    Some((whole + exponent).max(0) + (decimals - exponent).max(0))
+    Some(whole.saturating_add(exponent).max(0).saturating_add(decimals.saturating_sub(exponent).max(0)))
 }

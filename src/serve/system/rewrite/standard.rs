@@ -83,7 +83,9 @@ pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
             [a, b] => [take(a), take(b)],
             _ => return Ok(()),
         },
-        Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if is_lsn(left) || is_lsn(right) => [take(left), take(right)],
+        Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if is_place(left, right) || is_place(right, left) => {
+            [take(left), take(right)]
+        }
         _ => return Ok(()),
     };
     let [left, right] = places.map(|lsn| Box::new(call("lsn_number", vec![lsn])));
@@ -91,6 +93,12 @@ pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let data_type = DataType::Numeric(ExactNumberInfo::None);
     *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(difference), data_type, array: false, format: None };
     Ok(())
+}
+
+/// True for a place in the log beside what may be one.
+fn is_place(expr: &Expr, other: &Expr) -> bool {
+    let is_number = matches!(bare(other), Expr::Value(value) if matches!(value.value, Value::Number(..)));
+    is_lsn(expr) && !is_number
 }
 
 /// True for the functions that tell a place in the log.
