@@ -5,8 +5,8 @@
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
 //! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
 //! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`limited_distinct`] takes limits from
-//! aggregates that cannot keep them, and [`outer_constants`] forgets what is constant below an outer join; the functions of [`scalar_functions`] replace or complete DataFusion's. [`register`] puts all of
-//! it into a session.
+//! aggregates that cannot keep them, and [`outer_constants`] forgets what is constant below an outer join; the functions of
+//! [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -20,6 +20,7 @@ mod distinct;
 pub mod domains;
 pub mod enums;
 pub mod exact_float;
+mod extremes;
 mod fence;
 mod filtered;
 pub mod json;
@@ -117,6 +118,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
 /// All aggregate functions of ours; they replace DataFusion's of the same name.
 pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
     let mut all = sum::functions();
+    all.extend(extremes::functions());
     all.push(string_agg::function());
     all.push(array_agg::function());
     all.push(Arc::new(bool_and_udaf().as_ref().clone().with_aliases(["every"])));

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
@@ -20,6 +21,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::dependent::{Domain, column, null_safe, outer_columns};
 use super::has_subquery;
+use crate::data::EnumType;
 use crate::error::Error;
 use crate::func::lateral::lateral;
 
@@ -140,7 +142,7 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
 fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
     let wrong = || {
         let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
-        Ok::<_, DataFusionError>(other_rows || compares_twins(subquery)?)
+        Ok::<_, DataFusionError>(other_rows || compares_twins(subquery)? || has_lists_of_labels(subquery)?)
     };
     if names.wrong_only && !wrong()? {
         return Ok(None);
@@ -167,6 +169,12 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
         }
     }
     Ok(false)
+}
+
+/// True if a column is an array of an enumeration: DataFusion's rule names a NULL in its place by its text, which has none.
+fn has_lists_of_labels(plan: &LogicalPlan) -> DfResult<bool> {
+    let of_labels = |ty: &DataType| matches!(ty, DataType::List(item) if EnumType::of_arrow(item.data_type()).is_some());
+    plan.exists(|node| Ok(node.schema().fields().iter().any(|field| of_labels(field.data_type()))))
 }
 
 /// True if a condition on the outer row names a column of which the rows have two of that name: joined as a whole, as the rows of EXISTS
