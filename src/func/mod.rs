@@ -5,8 +5,9 @@
 //! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
 //! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
 //! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`limited_distinct`] takes limits from
-//! aggregates that cannot keep them, and [`outer_constants`] forgets what is constant below an outer join; the functions of
-//! [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's. [`register`] puts all of it into a session.
+//! aggregates that cannot keep them, [`waiting_joins`] filters from joins that would wait for ever, and [`outer_constants`] forgets what is
+//! constant below an outer join; the functions of [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's.
+//! [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
 //! manual page says otherwise, and never panics on data. Sums are independent of order ([`sum_state`]), because a view folds
@@ -48,6 +49,7 @@ pub mod sum_state;
 pub mod text_io;
 pub mod type_of;
 pub mod types;
+mod waiting_joins;
 mod window;
 pub mod zone;
 
@@ -164,6 +166,7 @@ fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
     let orders = rules.iter().position(|rule| rule.name() == "EnsureRequirements").unwrap_or(0);
     rules.insert(orders, Arc::new(outer_constants::Nulls));
     rules.push(Arc::new(limited_distinct::Limits));
+    rules.push(Arc::new(waiting_joins::Waits));
     rules
 }
 
