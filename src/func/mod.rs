@@ -149,6 +149,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.insert(at, Arc::new(subquery::Unnesting::of_what_goes_wrong()));
     let last = rules.iter().rposition(|r| r.name() == "optimize_projections").unwrap_or(rules.len());
     rules.insert(last, Arc::new(subquery::Columnless));
+    rules.push(Arc::new(orders::SimplifiedOrders));
     rules.insert(0, Arc::new(setops::Counted));
     for rule in rules.iter_mut().filter(|rule| repeated::DOUBTED.contains(&rule.name())) {
         *rule = Arc::new(repeated::Doubting(rule.clone()));

@@ -1,7 +1,8 @@
 //! Orders as DataFusion can follow them, where PostgreSQL takes more.
 //!
 //! - An order that names an expression twice (`ORDER BY a, b, a DESC`) says nothing more by the second time. DataFusion's DISTINCT ON
-//!   and ordered aggregates count on there being no such thing, and panic where there is.
+//!   and ordered aggregates count on there being no such thing, and panic where there is. Two expressions may turn out to be one when they
+//!   are simplified (`ORDER BY a, coalesce(a, b)` where `a` is never NULL), so [`SimplifiedOrders`] looks again behind the optimizer.
 //! - A frame by RANGE that goes to the current row or without bound is one by GROUPS: peers are in it together. DataFusion wants
 //!   distances between the values nevertheless, which uuid, bytea, time and interval have not got.
 
@@ -12,9 +13,9 @@ use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
-/// The rule; see the head of this module.
+/// The analyzer rule; see the head of this module.
 #[derive(Debug)]
 pub struct Orders;
 
@@ -28,9 +29,41 @@ impl AnalyzerRule for Orders {
     }
 }
 
+/// The optimizer rule; see the head of this module.
+#[derive(Debug)]
+pub struct SimplifiedOrders;
+
+impl OptimizerRule for SimplifiedOrders {
+    fn name(&self) -> &str {
+        "simplified_orders"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        if !matches!(plan, LogicalPlan::Aggregate(_)) {
+            return Ok(Transformed::no(plan));
+        }
+        let names = NamePreserver::new(&plan);
+        plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let shortened = expr.transform_up(|mut e| {
+                let is_shorter = match &mut e {
+                    Expr::AggregateFunction(call) => once_each(&mut call.params.order_by),
+                    _ => false,
+                };
+                Ok(Transformed::new_transformed(e, is_shorter))
+            })?;
+            Ok(shortened.update_data(|e| name.restore(e)))
+        })
+    }
+}
+
 fn mend(mut plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     if let LogicalPlan::Distinct(Distinct::On(on)) = &mut plan {
-        on.sort_expr.iter_mut().for_each(once_each);
+        on.sort_expr.iter_mut().for_each(|order| _ = once_each(order));
     }
     if !matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)) {
         return Ok(Transformed::yes(plan));
@@ -45,7 +78,7 @@ fn mend(mut plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
 
 fn ordered(mut expr: Expr, schema: &DFSchema) -> Expr {
     match &mut expr {
-        Expr::AggregateFunction(call) => once_each(&mut call.params.order_by),
+        Expr::AggregateFunction(call) => _ = once_each(&mut call.params.order_by),
         Expr::WindowFunction(call) => {
             if let Some(first) = call.params.order_by.first()
                 && call.params.window_frame.units == WindowFrameUnits::Range
@@ -59,14 +92,18 @@ fn ordered(mut expr: Expr, schema: &DFSchema) -> Expr {
     expr
 }
 
-/// Leaves out each expression that stands further ahead already.
-fn once_each(order: &mut Vec<SortExpr>) {
-    let mut seen: Vec<Expr> = Vec::with_capacity(order.len());
+/// Leaves out each expression that stands further ahead already; true if there was one. An optimized expression may bear the name of
+/// what it was.
+fn once_each(order: &mut Vec<SortExpr>) -> bool {
+    let all = order.len();
+    let mut seen: Vec<Expr> = Vec::with_capacity(all);
     order.retain(|by| {
-        let first = !seen.contains(&by.expr);
-        seen.push(by.expr.clone());
+        let expr = by.expr.clone().unalias();
+        let first = !seen.contains(&expr);
+        seen.push(expr);
         first
     });
+    order.len() < all
 }
 
 /// True for the types that DataFusion takes for an order of a frame by RANGE.
