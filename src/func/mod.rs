@@ -24,6 +24,7 @@ pub mod exact_float;
 mod extremes;
 mod fence;
 mod filtered;
+mod held_filters;
 pub mod json;
 mod json_text;
 pub mod ksql;
@@ -153,6 +154,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.insert(0, Arc::new(setops::Counted));
     for rule in rules.iter_mut().filter(|rule| repeated::DOUBTED.contains(&rule.name())) {
         *rule = Arc::new(repeated::Doubting(rule.clone()));
+    }
+    for rule in rules.iter_mut().filter(|rule| rule.name() == held_filters::PUSHING) {
+        *rule = Arc::new(held_filters::Holding(rule.clone()));
     }
     rules
 }

@@ -1,0 +1,83 @@
+//! Conditions that say nothing about groups, above an aggregate.
+//!
+//! DataFusion pushes a condition below an aggregate if all columns that it names are ones of the groups: groups are left out before they
+//! are made. That is so of one that names no column, too (`HAVING (SELECT max(a) FROM t) = 9`), but below an aggregate that gives a row
+//! even where there are none, it changes that row instead of leaving it out. And a volatile condition, which is asked once for each group
+//! or row, would be asked for each row that they are made of. [`Holding`] stands in the place of DataFusion's rule: it holds such conditions
+//! back, and has the rule push the others.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::Result as DfResult;
+use datafusion::common::tree_node::Transformed;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+/// The rule that pushes conditions, by DataFusion's name.
+pub const PUSHING: &str = "push_down_filter";
+
+/// The rule that pushes conditions, but for those of the head of this module.
+pub struct Holding(pub Arc<dyn OptimizerRule + Send + Sync>);
+
+impl fmt::Debug for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl OptimizerRule for Holding {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        let LogicalPlan::Filter(filter) = &plan else {
+            return self.0.rewrite(plan, config);
+        };
+        // Filters above each other are one to the rule.
+        let (mut parts, mut input, mut is_one) = (split_conjunction(&filter.predicate), &filter.input, true);
+        while let LogicalPlan::Filter(next) = input.as_ref() {
+            let mut below = split_conjunction(&next.predicate);
+            below.append(&mut parts);
+            (parts, input, is_one) = (below, &next.input, false);
+        }
+        let (held, pushed): (Vec<&Expr>, Vec<&Expr>) = parts.into_iter().partition(|part| is_held(part, input));
+        let Some(held) = conjunction(held.into_iter().cloned()) else {
+            return self.0.rewrite(plan, config);
+        };
+        let input = Arc::clone(input);
+        let Some(pushed) = conjunction(pushed.into_iter().cloned()) else {
+            return Ok(if is_one { Transformed::no(plan) } else { Transformed::yes(filtered(held, input)?) });
+        };
+        let mut rewritten = self.0.rewrite(filtered(pushed, input)?, config)?;
+        rewritten.transformed |= !is_one;
+        rewritten.map_data(|plan| match plan {
+            LogicalPlan::Filter(rest) => filtered(held.and(rest.predicate), rest.input),
+            other => filtered(held, Arc::new(other)),
+        })
+    }
+}
+
+fn filtered(predicate: Expr, input: Arc<LogicalPlan>) -> DfResult<LogicalPlan> {
+    Ok(LogicalPlan::Filter(Filter::try_new(predicate, input)?))
+}
+
+/// Whether a condition must stay above a plan.
+fn is_held(condition: &Expr, input: &LogicalPlan) -> bool {
+    match input {
+        LogicalPlan::Aggregate(aggregate) => condition.is_volatile() || gives_always(aggregate) && condition.column_refs().is_empty(),
+        LogicalPlan::Window(_) => condition.is_volatile(),
+        _ => false,
+    }
+}
+
+/// Whether an aggregate may give a row where there are none. What a grouping set leaves out is not looked into.
+fn gives_always(aggregate: &Aggregate) -> bool {
+    aggregate.group_expr.is_empty() || aggregate.group_expr.iter().any(|by| matches!(by, Expr::GroupingSet(_)))
+}
