@@ -15,8 +15,9 @@ const NAMING: [&str; 5] =
 pub fn located(sql: &str, error: Error) -> Error {
     // A function may be given what it does not take by another SQLSTATE too.
     let of_type = error.code() == code::UNDEFINED_OBJECT && error.message().starts_with("type ");
+    let of_window = error.code() == code::UNDEFINED_OBJECT && error.message().starts_with("window ");
     let misused = error.code() == code::DATATYPE_MISMATCH && error.message().starts_with("function ");
-    if error.fields().position.is_some() || !NAMING.contains(&error.code()) && !misused && !of_type {
+    if error.fields().position.is_some() || !NAMING.contains(&error.code()) && !misused && !of_type && !of_window {
         return error;
     }
     let Some(name) = named(error.message()) else { return error };

@@ -16,6 +16,7 @@ mod expanding;
 mod grouping;
 mod keys;
 mod like_any;
+mod named_windows;
 mod numbers;
 mod partitions;
 mod present;
@@ -160,6 +161,9 @@ impl VisitorMut for Rewriter<'_> {
         if let Err(error) = shared_columns::of_query(query, columns) {
             return ControlFlow::Break(error);
         }
+        if let Err(error) = named_windows::of_order(query) {
+            return ControlFlow::Break(error);
+        }
         values::plannable(query);
         queries::columns_of_parts(query);
         grouping::by_primary_key(query, &self.context.scope);
@@ -176,6 +180,9 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Err(error) = named_windows::of_select(select) {
+            return ControlFlow::Break(error);
+        }
         select.selection.iter_mut().chain(&mut select.having).chain(build::conditions(&mut select.from)).for_each(like_any::as_boolean);
         whole_row::of_select(select, &self.ctes, self.context);
         system_columns::of_select(select, &self.ctes, self.context);
