@@ -1,6 +1,8 @@
-//! Comparisons of rows (manual, chapter 9.24.5): `(a, b) < (1, 2)`, `ROW(a, b) = ROW(1, 2)`, `(a, b) IN ((1, 2), (3, 4))`.
+//! Comparisons of rows (manual, chapter 9.24.5): `(a, b) < (1, 2)`, `ROW(a, b) = ROW(1, 2)`, `(a, b) IN ((1, 2), (3, 4))`; and
+//! `(a, b) IS NULL`, `(a, b) IS NOT NULL` (chapter 9.2), which both ask for all the columns.
 //!
-//! They are written out over the columns, from left to right. DataFusion would compare structs, to which a NULL is a value like any other.
+//! They are written out over the columns, from left to right. DataFusion would compare structs, to which a NULL is a value like any other,
+//! and to which a row of NULLs is not NULL.
 
 use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
 
@@ -25,6 +27,8 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
             let same = |(l, r)| Expr::IsNotDistinctFrom(Box::new(l), Box::new(r));
             joined(pairs.into_iter().map(same), And)
         }),
+        Expr::IsNull(row) => columns(row).map(|columns| joined(columns.into_iter().map(|column| is_null(column, true)), And)),
+        Expr::IsNotNull(row) => columns(row).map(|columns| joined(columns.into_iter().map(|column| is_null(column, false)), And)),
         Expr::InList { expr: row, list, negated } => {
             let all = list.iter().map(|item| pairs(row, item)).collect::<Result<Option<Vec<_>>>>()?;
             all.filter(|all| !all.is_empty()).map(|all| {
@@ -38,6 +42,14 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         *expr = written_out;
     }
     Ok(())
+}
+
+/// `column IS NULL`, or NOT NULL. A row within a row is a value, whatever it has.
+fn is_null(column: Expr, null: bool) -> Expr {
+    if columns(&column).is_some() {
+        return super::build::literal(sqlparser::ast::Value::Boolean(!null));
+    }
+    if null { Expr::IsNull(Box::new(column)) } else { Expr::IsNotNull(Box::new(column)) }
 }
 
 /// The columns of two rows side by side; `None` if these are no rows. Errors: 42601.

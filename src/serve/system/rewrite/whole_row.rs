@@ -5,7 +5,9 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, visit_expressions};
+use sqlparser::ast::{
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, visit_expressions,
+};
 
 use super::super::SystemContext;
 use super::Ctes;
@@ -112,6 +114,7 @@ impl Rows<'_> {
 
     fn replace(&self, expr: &mut Expr) {
         match expr {
+            Expr::Function(f) if last_name(&f.name) == "row" => self.expand(f),
             Expr::Function(f) if OF_ROWS.contains(&last_name(&f.name).as_str()) => {
                 if let FunctionArguments::List(list) = &mut f.args {
                     list.args.iter_mut().for_each(|arg| self.of_call(arg));
@@ -129,6 +132,24 @@ impl Rows<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// `row(t.*)` has the columns of the table for its own.
+    fn expand(&self, f: &mut Function) {
+        let FunctionArguments::List(list) = &mut f.args else { return };
+        let args = std::mem::take(&mut list.args);
+        list.args = args.into_iter().flat_map(|arg| self.members(arg)).collect();
+    }
+
+    fn members(&self, arg: FunctionArg) -> Vec<FunctionArg> {
+        let FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) = &arg else { return vec![arg] };
+        match self.tables.iter().find(|t| t.name == last_name(name) && !t.columns.is_empty()) {
+            Some(table) => {
+                let columns = table.columns.iter().map(|column| column_of(&table.name, column));
+                columns.map(|column| FunctionArg::Unnamed(FunctionArgExpr::Expr(column))).collect()
+            }
+            None => vec![arg],
         }
     }
 
