@@ -1,4 +1,4 @@
-//! SIMILAR TO (manual, chapter 9.7.2): a pattern of SQL as a regular expression over the whole text.
+//! SIMILAR TO (manual, chapter 9.7.2): a pattern of SQL as a regular expression over the whole text. And the ESCAPE of LIKE (9.7.1).
 
 use std::sync::Arc;
 
@@ -18,6 +18,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
             |t| fixed(t, &[TEXT, TEXT], 1, TEXT),
             |args, _| Ok(text_array(each(args, |row| translated(text(args, 0).value(row), escape(args, 1, row)?))?)),
         ),
+        Function::udf(
+            "like_escape",
+            |t| fixed(t, &[TEXT, TEXT], 0, TEXT),
+            |args, _| Ok(text_array(each(args, |row| Ok(with_backslash(text(args, 0).value(row), escape(args, 1, row)?)))?)),
+        ),
     ]
 }
 
@@ -29,6 +34,27 @@ fn escape(args: &[ArrayRef], i: usize, row: usize) -> Result<Option<char>> {
         (one, None) => Ok(one),
         _ => Err(Error::new(code::INVALID_ESCAPE_SEQUENCE, "invalid escape string").hint("Escape string must be empty or one character.")),
     }
+}
+
+/// A pattern of LIKE with a backslash for its escape character; a backslash that escaped nothing stands for itself.
+fn with_backslash(pattern: &str, escape: Option<char>) -> String {
+    if escape == Some('\\') {
+        return pattern.to_string();
+    }
+    let (mut out, mut escaped) = (String::with_capacity(pattern.len()), false);
+    for c in pattern.chars() {
+        if Some(c) == escape && !escaped {
+            out.push('\\');
+            escaped = true;
+            continue;
+        }
+        if c == '\\' && !escaped {
+            out.push(c);
+        }
+        out.push(c);
+        escaped = false;
+    }
+    out
 }
 
 fn similar(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

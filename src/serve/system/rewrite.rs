@@ -407,16 +407,15 @@ fn any_of_literal(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `LIKE p ESCAPE '/'` is LIKE with the backslash that DataFusion takes (SQLAlchemy); with `ESCAPE ''` nothing escapes (Hibernate).
+/// `LIKE p ESCAPE '/'` is LIKE with the backslash that DataFusion takes (SQLAlchemy), so `//` is a `/`; with `ESCAPE ''` nothing escapes
+/// (Hibernate).
 fn like_escape(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let (Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. }) = expr else { return Ok(()) };
     let Some(Value::SingleQuotedString(escape)) = escape_char.as_ref().map(|v| v.value.clone()) else { return Ok(()) };
     if escape == "\\" {
         return Ok(());
     }
-    let replace = |p: Expr, from: &str, to: &str| call("replace", vec![p, build::text(from), build::text(to)]);
-    let escaped = replace(build::take(pattern), "\\", "\\\\");
-    **pattern = if escape.is_empty() { escaped } else { replace(escaped, &escape, "\\") };
+    **pattern = call("like_escape", vec![take(pattern), build::text(&escape)]);
     *escape_char = None;
     Ok(())
 }
