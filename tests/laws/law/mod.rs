@@ -5,7 +5,8 @@
 //! every batch of changes each view is compared with its query, as a bag of text rows, and where PostgreSQL is at hand with the
 //! same query there (`postgres`). A failing case is made smaller (`shrink`) and printed as a script, with its seed.
 //!
-//! `cargo test` runs a few cases. Any number: `EVERFOLD_CASES=10000 cargo test --test main -- laws::law --nocapture`;
+//! `cargo test` runs a few cases. Any number, some four a second: `EVERFOLD_CASES=10000 cargo test --release --test main -- laws::law
+//! --nocapture`, with `EVERFOLD_KEEP_GOING=1` beyond the first that fails;
 //! one again: `EVERFOLD_SEED=42 EVERFOLD_CASES=1 cargo test --test main -- laws::law`.
 
 mod generate;
@@ -51,6 +52,7 @@ fn cases(taste: Taste, count: u64, mirror: impl Fn() -> Option<Mirror>) {
         total.refused += counts.refused;
         total.mirrored += counts.mirrored;
         total.failed += counts.failed;
+        total.large += counts.large;
         if (seed - first + 1).is_multiple_of(100) {
             eprintln!("{} cases, {failures} failed: {total:?}", seed - first + 1);
         }

@@ -117,7 +117,12 @@ pub struct Counts {
     pub mirrored: usize,
     /// Statements that failed as such, with view and query agreeing on it.
     pub failed: usize,
+    /// Views let go for having more rows than [`ROWS_MAX`].
+    pub large: usize,
 }
+
+/// Joins upon joins may have millions of rows, which say no more than some do and take minutes to compare.
+const ROWS_MAX: usize = 50_000;
 
 /// When a case begins, 2024-02-28 01:00 UTC: its rows have times around that.
 const START_US: i64 = 1_709_082_000_000_000;
@@ -275,6 +280,16 @@ impl World {
 
     fn check(&mut self) -> Verdict {
         for (name, query) in self.views.clone() {
+            if !self.views.iter().any(|(held, _)| *held == name) {
+                // It went with one that it reads.
+                continue;
+            }
+            let rows = self.database().run(&format!("SELECT count(*) FROM {name}"));
+            if rows.is_ok_and(|rows| rows.one().parse().is_ok_and(|n: usize| n > ROWS_MAX)) {
+                self.counts.large += 1;
+                self.perform(&Step::Drop(name))?;
+                continue;
+            }
             self.counts.comparisons += 1;
             let held = self.database().run(&format!("SELECT * FROM {name}"));
             let wanted = self.as_of_now(&query);
