@@ -20,9 +20,7 @@ use super::{subquery, through};
 
 /// The value of a scalar subquery.
 pub(super) fn single(asked: Subquery) -> DfResult<Transformed<Expr>> {
-    let correlated = !asked.outer_ref_columns.is_empty();
-    let stays = is_global(&asked.subquery, correlated) || asked.subquery.schema().fields().len() != 1;
-    if stays {
+    if is_global(&asked.subquery) || asked.subquery.schema().fields().len() != 1 {
         return Ok(Transformed::no(Expr::ScalarSubquery(asked)));
     }
     let rows = Rows::of(Arc::clone(&asked.subquery))?;
@@ -60,12 +58,11 @@ pub(in crate::func) fn is_one_row(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// True for an aggregate without GROUP BY, which DataFusion runs as it is; with HAVING it does so if the subquery is correlated.
-fn is_global(plan: &LogicalPlan, having: bool) -> bool {
+/// True for an aggregate without GROUP BY, which DataFusion runs as it is. Not with HAVING: it takes the count for one that is never NULL.
+fn is_global(plan: &LogicalPlan) -> bool {
     match plan {
-        LogicalPlan::Projection(p) => is_global(&p.input, having),
-        LogicalPlan::SubqueryAlias(a) => is_global(&a.input, having),
-        LogicalPlan::Filter(f) if having => matches!(f.input.as_ref(), LogicalPlan::Aggregate(a) if a.group_expr.is_empty()),
+        LogicalPlan::Projection(p) => is_global(&p.input),
+        LogicalPlan::SubqueryAlias(a) => is_global(&a.input),
         LogicalPlan::Aggregate(a) => a.group_expr.is_empty(),
         _ => false,
     }

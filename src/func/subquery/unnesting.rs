@@ -5,8 +5,9 @@
 //! answers are joined to the rows with those values. So nothing is asked row by row, in queries and in views alike.
 //!
 //! The rule runs twice, from the outermost subquery inwards: before DataFusion's own for subqueries that those would answer wrongly, for they
-//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then, and take a row two
-//! queries out for the one next to it; and behind them for what they leave. What cannot be carried through is refused.
+//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then, and past
+//! aggregates, which have a row of no rows for HAVING or a query around to see; and they take a row two queries out for the one next to it.
+//! And behind them for what they leave. What cannot be carried through is refused.
 
 use std::sync::Arc;
 
@@ -113,7 +114,7 @@ fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
         let right = LogicalPlanBuilder::from(Arc::clone(&lateral.subquery)).project(values.collect::<Vec<_>>())?.build()?;
         return Ok(Some(LogicalPlan::Join(Join { right: Arc::new(right), ..join.clone() })));
     }
-    let Some(domain) = domain(&lateral.subquery, &join.left, names)? else { return Ok(None) };
+    let Some(domain) = domain(&lateral.subquery, &join.left, true, names)? else { return Ok(None) };
     let Some(rows) = domain.push(&lateral.subquery)? else {
         return if names.wrong_only { Err(not_supported()) } else { Ok(None) };
     };
@@ -138,11 +139,13 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
     Ok((rows.found && !rows.failed).then_some((replaced, rows.plan)))
 }
 
-/// The values around a subquery; `None` if it names none of `outer`, or could take one for another.
-fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
+/// The values around a subquery; `None` if it names none of `outer`, or could take one for another. `by_value`: whether DataFusion would
+/// join the subquery's values, so that it minds that an aggregate at the top has one of no rows.
+fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
     let wrong = || {
         let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
-        Ok::<_, DataFusionError>(other_rows || compares_twins(subquery)? || has_lists_of_labels(subquery)?)
+        let read_wrong = loses_row(subquery, by_value)? || compares_twins(subquery)? || has_lists_of_labels(subquery)?;
+        Ok::<_, DataFusionError>(other_rows || read_wrong)
     };
     if names.wrong_only && !wrong()? {
         return Ok(None);
@@ -175,6 +178,25 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
 fn has_lists_of_labels(plan: &LogicalPlan) -> DfResult<bool> {
     let of_labels = |ty: &DataType| matches!(ty, DataType::List(item) if EnumType::of_arrow(item.data_type()).is_some());
     plan.exists(|node| Ok(node.schema().fields().iter().any(|field| of_labels(field.data_type()))))
+}
+
+/// True if the row that an aggregate without GROUP BY has of no rows is seen within the plan: by HAVING, by a query around. Grouped by what
+/// the outer row is compared with, it has none. `at_top`: whether only SELECT lists are above the plan, to which DataFusion gives its values.
+fn loses_row(plan: &LogicalPlan, at_top: bool) -> DfResult<bool> {
+    if let LogicalPlan::Aggregate(aggregate) = plan
+        && !at_top
+        && aggregate.group_expr.is_empty()
+        && !outer_columns(&aggregate.input)?.is_empty()
+    {
+        return Ok(true);
+    }
+    let at_top = at_top && matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_));
+    for input in plan.inputs() {
+        if loses_row(input, at_top)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// True if a condition on the outer row names a column of which the rows have two of that name: joined as a whole, as the rows of EXISTS
@@ -294,8 +316,13 @@ impl Rows<'_> {
     }
 
     /// The subquery for all rows: a plan of `values`, which are given its columns, and of the domain's columns.
-    fn asked(&mut self, subquery: &LogicalPlan, values: impl FnOnce(Vec<Column>) -> Vec<Expr>) -> DfResult<Option<Asked>> {
-        let Some(domain) = domain(subquery, self.input, self.names)? else {
+    fn asked(
+        &mut self,
+        subquery: &LogicalPlan,
+        by_value: bool,
+        values: impl FnOnce(Vec<Column>) -> Vec<Expr>,
+    ) -> DfResult<Option<Asked>> {
+        let Some(domain) = domain(subquery, self.input, by_value, self.names)? else {
             // One that names no row, or that DataFusion joins rightly, is for others to plan.
             self.failed |= !self.names.wrong_only && !outer_columns(subquery)?.is_empty();
             return Ok(None);
@@ -319,7 +346,7 @@ impl Rows<'_> {
         let named = |columns: Vec<Column>| -> Vec<Expr> {
             columns.into_iter().take(1).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
         };
-        let Some((answers, outer, keys)) = self.asked(subquery, named)? else { return Ok(None) };
+        let Some((answers, outer, keys)) = self.asked(subquery, true, named)? else { return Ok(None) };
         self.plan = null_safe(self.plan.clone(), answers, (&outer, &keys), JoinType::Left, None)?;
         Ok(Some(Expr::Column(value)))
     }
@@ -332,7 +359,7 @@ impl Rows<'_> {
             let wanted = usize::from(equal.is_some());
             columns.into_iter().take(wanted).map(|c| Expr::Column(c).alias_qualified(value.relation.clone(), &value.name)).collect()
         };
-        let Some((answers, outer, keys)) = self.asked(subquery, named)? else { return Ok(None) };
+        let Some((answers, outer, keys)) = self.asked(subquery, false, named)? else { return Ok(None) };
         let columns: Vec<Expr> = answers.schema().columns().into_iter().map(Expr::Column).collect();
         let mark = column(&alias, "mark");
         let marked = columns.iter().cloned().chain([lit(true).alias_qualified(mark.relation.clone(), &mark.name)]);
