@@ -1,12 +1,17 @@
 //! PostgreSQL's arithmetic, types, casts and functions on top of DataFusion, for ad-hoc queries and views alike.
 //!
-//! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement: [`types::Types`] reads type
-//! names; [`arith::Operators`] turns arithmetic into our functions while the text is planned; [`rewrite::Meaning`], an analyzer
-//! rule before DataFusion's type coercion, types literals, casts and comparisons; [`lateral::Laterals`] and [`subquery::Subqueries`]
-//! mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`orders::Orders`] orders that DataFusion does
-//! not follow, [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`limited_distinct`] takes limits from
-//! aggregates that cannot keep them, [`waiting_joins`] filters from joins that would wait for ever, and [`outer_constants`] forgets what is
-//! constant below an outer join; the functions of [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's.
+//! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement:
+//!
+//! 1. While its text is planned, [`types::Types`] reads type names and [`arith::Operators`] turns arithmetic into our functions.
+//! 2. [`analyzer_rules`]: [`rewrite::Meaning`] types literals, casts and comparisons before DataFusion coerces types;
+//!    [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT
+//!    ALL, [`orders::Orders`] orders that DataFusion does not follow.
+//! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them.
+//! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
+//!    forgets what is constant below an outer join, [`limited_distinct`] takes limits from aggregates that cannot keep them,
+//!    [`nested_bounds`] bounds of keys from joins by arrays, and [`waiting_joins`] filters from joins that would wait for ever.
+//! 5. The functions of [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's.
+//!
 //! [`register`] puts all of it into a session.
 //!
 //! Invariants: every function here is immutable (so it is folded, pushed down and shared), returns NULL for NULL unless its
@@ -33,6 +38,7 @@ pub mod length;
 mod limited_distinct;
 pub mod moments;
 pub mod names;
+mod nested_bounds;
 mod offset_fence;
 mod orders;
 mod outer_constants;
@@ -165,7 +171,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     for rule in rules.iter_mut().filter(|rule| same_names::PUSHING.contains(&rule.name())) {
-        *rule = Arc::new(same_names::Apart(rule.clone()));
+        *rule = Arc::new(same_names::Apart(Arc::new(nested_bounds::Bounded(rule.clone()))));
     }
     rules.insert(0, Arc::new(offset_fence::Offsets));
     let orders = rules.iter().position(|rule| rule.name() == "EnsureRequirements").unwrap_or(0);
