@@ -59,6 +59,7 @@ scripts!("":
     joins,
     json_rows,
     key_names,
+    keys,
     keyword_names,
     lateral_arrays,
     laterals,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array};
-use arrow::datatypes::{DataType, IntervalMonthDayNanoType};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray};
+use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ScalarUDF};
 
@@ -27,11 +27,36 @@ pub fn of(expr: Expr) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(function(), vec![expr]))
 }
 
+/// The lengths of intervals, NULL for NULL.
+pub fn lengths(intervals: &ArrayRef) -> Result<ArrayRef> {
+    length(std::slice::from_ref(intervals), &MICROSECONDS)
+}
+
+/// The interval that stands for all of one length: 30 days as a month, 24 hours as a day, all of one sign.
+pub fn one_of_equals() -> Arc<ScalarUDF> {
+    Function::udf("pg_one_interval", |types| fixed(types, &[INTERVAL], 0, INTERVAL), |args, _| {
+        let values = args[0].as_primitive::<IntervalMonthDayNanoType>();
+        let rows = each(args, |row| {
+            let (v, month) = (values.value(row), 30 * i128::from(US_PER_DAY));
+            let micros = micros(v);
+            let rest = micros % month;
+            let parts = (i32::try_from(micros / month), i32::try_from(rest / i128::from(US_PER_DAY)));
+            Ok(match parts {
+                (Ok(months), Ok(days)) => IntervalMonthDayNano::new(months, days, (rest % i128::from(US_PER_DAY)) as i64 * 1_000),
+                // More months than there can be: few others are as long.
+                _ => v,
+            })
+        })?;
+        Ok(Arc::new(rows.into_iter().collect::<IntervalMonthDayNanoArray>()))
+    })
+}
+
+fn micros(v: IntervalMonthDayNano) -> i128 {
+    (i128::from(v.months) * 30 + i128::from(v.days)) * i128::from(US_PER_DAY) + i128::from(v.nanoseconds / 1_000)
+}
+
 fn length(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let values = args[0].as_primitive::<IntervalMonthDayNanoType>();
-    let rows = each(args, |row| {
-        let v = values.value(row);
-        Ok((i128::from(v.months) * 30 + i128::from(v.days)) * i128::from(US_PER_DAY) + i128::from(v.nanoseconds / 1_000))
-    })?;
+    let rows = each(args, |row| Ok(micros(values.value(row))))?;
     Ok(Arc::new(rows.into_iter().collect::<Decimal128Array>().with_data_type(output.clone())))
 }

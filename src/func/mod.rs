@@ -5,7 +5,8 @@
 //! 1. While its text is planned, [`types::Types`] reads type names and [`arith::Operators`] turns arithmetic into our functions.
 //! 2. [`analyzer_rules`]: [`rewrite::Meaning`] types literals, casts and comparisons before DataFusion coerces types;
 //!    [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT
-//!    ALL, [`orders::Orders`] orders that DataFusion does not follow.
+//!    ALL, [`keys::Keys`] puts what arrow compares well in the place of what it does not, [`orders::Orders`] mends orders that
+//!    DataFusion does not follow.
 //! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them.
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
 //!    forgets what is constant below an outer join, [`limited_distinct`] takes limits from aggregates that cannot keep them,
@@ -32,6 +33,7 @@ mod filtered;
 mod held_filters;
 pub mod json;
 mod json_text;
+mod keys;
 pub mod ksql;
 pub mod lateral;
 pub mod length;
@@ -139,6 +141,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
         vec![Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries), Arc::new(rewrite::Meaning)];
     rules.push(Arc::new(subquery::OuterTypes));
+    rules.push(Arc::new(keys::Keys));
     rules.push(Arc::new(orders::Orders));
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(setops::Multisets));

@@ -346,6 +346,10 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
     if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
         return Ok(operands.into_iter().map(length::of).collect());
     }
+    let is_intervals = |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_)));
+    if types.iter().all(is_intervals) {
+        return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
+    }
     numbers_alike(operands, schema)
 }
 

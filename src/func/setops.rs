@@ -21,6 +21,9 @@ use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::{Cast, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit, when};
 use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::arith::rules::INTERVAL;
+use super::length;
+
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
 const SIDES: [&str; 2] = ["__left", "__right"];
 const COPIES: &str = "__copies";
@@ -76,7 +79,8 @@ impl AnalyzerRule for Multisets {
     }
 }
 
-/// True for the join that the SQL planner makes of EXCEPT or INTERSECT: all columns of both sides, NULLs equal, no filter.
+/// True for the join that the SQL planner makes of EXCEPT or INTERSECT: all columns of both sides, NULLs equal, no filter. One by the
+/// length of intervals, which [`super::keys`] leaves without ALL only, is a join like any other.
 pub fn is_set_operation(join: &Join) -> bool {
     let columns = join.left.schema().fields().len();
     matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
@@ -84,6 +88,7 @@ pub fn is_set_operation(join: &Join) -> bool {
         && join.filter.is_none()
         && join.on.len() == columns
         && join.right.schema().fields().len() == columns
+        && !join.on.iter().any(|(left, _)| matches!(left, Expr::ScalarFunction(f) if f.name() == length::LENGTH))
 }
 
 fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
@@ -100,18 +105,20 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// Both sides with columns of common types.
+/// Both sides with columns of common types, and equal intervals alike.
 fn alike(left: &LogicalPlan, right: &LogicalPlan) -> DfResult<(LogicalPlan, LogicalPlan)> {
     let common =
         |(l, r): (&FieldRef, &FieldRef)| type_union_coercion(l.data_type(), r.data_type()).unwrap_or_else(|| l.data_type().clone());
     let types: Vec<DataType> = left.schema().fields().iter().zip(right.schema().fields()).map(common).collect();
     let cast = |plan: &LogicalPlan| -> DfResult<LogicalPlan> {
-        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t) {
+        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && *t != INTERVAL) {
             return Ok(plan.clone());
         }
         let exprs = plan.schema().columns().into_iter().zip(plan.schema().fields()).zip(&types).map(|((c, f), t)| {
             let (relation, name) = (c.relation.clone(), c.name.clone());
-            if f.data_type() == t {
+            if *t == INTERVAL && f.data_type() == t {
+                length::one_of_equals().call(vec![Expr::Column(c)]).alias_qualified(relation, name)
+            } else if f.data_type() == t {
                 Expr::Column(c)
             } else {
                 Expr::Cast(Cast::new(Box::new(Expr::Column(c)), t.clone())).alias_qualified(relation, name)

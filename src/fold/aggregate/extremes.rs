@@ -108,7 +108,9 @@ impl ByteKeys {
     /// Keys of these ORDER BY columns and the argument. Errors: 0A000 for types that cannot be compared.
     pub fn new(order: &[(DataType, SortOptions)], data_type: DataType) -> Result<Self> {
         let mut fields: Vec<SortField> = order.iter().map(|(t, o)| SortField::new_with_options(t.clone(), *o)).collect();
-        fields.push(SortField::new(data_type.clone()));
+        // In an array NULL is larger than any other element; an argument that is NULL itself does not count, or breaks ties only.
+        let options = SortOptions { descending: false, nulls_first: !data_type.is_nested() };
+        fields.push(SortField::new_with_options(data_type.clone(), options));
         Ok(ByteKeys { converter: RowConverter::new(fields)?, argument: order.len(), data_type })
     }
 }

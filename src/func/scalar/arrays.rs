@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, Int32Type};
+use arrow::datatypes::{DataType, Field, Int32Type, IntervalUnit};
 use arrow::row::{RowConverter, SortField};
 use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
 
-use super::define::{Function, each};
+use super::define::{Function, Rule, each};
+use super::math;
 use super::series::list_of;
 use crate::error::Result;
+use crate::func::length;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
@@ -28,6 +30,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("pg_array_or_empty", same_rule, or_empty),
         any(),
         order(),
+        key(),
     ]
 }
 
@@ -37,6 +40,33 @@ pub fn order() -> Arc<ScalarUDF> {
         let order = make_comparator(args[0].as_ref(), args[1].as_ref(), SortOptions { descending: false, nulls_first: false })?;
         let rows = each(args, |row| Ok(order(row, row) as i32))?;
         Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
+    })
+}
+
+/// Bytes in the order of arrays: by the first items that differ, a NULL being the largest, then by length. Equal arrays have the same.
+pub fn key() -> Arc<ScalarUDF> {
+    let rule: Rule = |types| matches!(types, [DataType::List(_)]).then(|| (types.to_vec(), DataType::Binary));
+    Function::udf("pg_array_key", rule, |args, _| {
+        let lists = comparable(&args[0])?;
+        let options = SortOptions { descending: false, nulls_first: false };
+        let converter = RowConverter::new(vec![SortField::new_with_options(lists.data_type().clone(), options)])?;
+        let (offsets, bytes, _) = converter.convert_columns(&[lists])?.try_into_binary()?.into_parts();
+        Ok(Arc::new(BinaryArray::try_new(offsets, bytes, args[0].logical_nulls())?))
+    })
+}
+
+/// Values in whose place arrow can compare these: floats of which equal ones have the same bits, intervals by their length.
+fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match values.data_type() {
+        DataType::Float32 | DataType::Float64 => math::one_zeros(values),
+        DataType::Interval(IntervalUnit::MonthDayNano) => length::lengths(values)?,
+        DataType::List(_) => {
+            let lists = values.as_list::<i32>();
+            let items = comparable(lists.values())?;
+            let item = Arc::new(Field::new_list_field(items.data_type().clone(), true));
+            Arc::new(ListArray::try_new(item, lists.offsets().clone(), items, lists.nulls().cloned())?)
+        }
+        _ => Arc::clone(values),
     })
 }
 

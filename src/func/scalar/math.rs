@@ -38,15 +38,18 @@ pub const ONE_ZERO: &str = "pg_one_zero";
 /// A float as the one of its equals whose bits stand for all: 0 for -0, one NaN for all.
 pub fn one_zero() -> Arc<ScalarUDF> {
     let rule: Rule = |types| matches!(types, [ty] if ty.is_floating()).then(|| (types.to_vec(), types[0].clone()));
-    Function::udf(ONE_ZERO, rule, |args, _| {
-        Ok(match args[0].as_primitive_opt::<Float32Type>() {
-            Some(floats) => Arc::new(floats.unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 })),
-            None => {
-                let floats = args[0].as_primitive::<Float64Type>();
-                Arc::new(floats.unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }))
-            }
-        })
-    })
+    Function::udf(ONE_ZERO, rule, |args, _| Ok(one_zeros(&args[0])))
+}
+
+/// What [`one_zero`] gives for an array of floats.
+pub fn one_zeros(floats: &ArrayRef) -> ArrayRef {
+    match floats.as_primitive_opt::<Float32Type>() {
+        Some(floats) => Arc::new(floats.unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 })),
+        None => {
+            let floats = floats.as_primitive::<Float64Type>();
+            Arc::new(floats.unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }))
+        }
+    }
 }
 
 fn numeric(ty: &DataType) -> Option<DataType> {

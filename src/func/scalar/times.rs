@@ -402,10 +402,16 @@ fn justify_interval(months: i64, days: i64, nanos: i64) -> (i64, i64, i64) {
     if nanos < 0 && (days > 0 || days == 0 && months > 0) {
         nanos += DAY_NS;
         days -= 1;
+    } else if nanos > 0 && (days < 0 || days == 0 && months < 0) {
+        nanos -= DAY_NS;
+        days += 1;
     }
     if days < 0 && months > 0 {
         days += 30;
         months -= 1;
+    } else if days > 0 && months < 0 {
+        days -= 30;
+        months += 1;
     }
     (months, days, nanos)
 }

@@ -1,0 +1,275 @@
+//! By what values are ordered and told apart, where arrow does it otherwise than PostgreSQL.
+//!
+//! Comparisons are mended one by one ([`super::rewrite`]). Sorts, windows and whatever hashes take their values as they are, and get another
+//! one in their place here:
+//!
+//! - *Intervals* are ordered, grouped and joined by their length ([`length`]): a day is 24 hours. Where a group shows the interval it is of,
+//!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
+//! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
+//!   is larger than any other element, whatever NULLS FIRST says.
+//!
+//! min() and max() of intervals become the first of them by their length.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, IntervalUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, JoinConstraint, Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, InSubquery, WindowFunction};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrameBound, WindowFrameUnits,
+    when,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::length;
+use super::scalar::arrays;
+use super::setops::is_set_operation;
+
+/// The rule; see the head of this module.
+#[derive(Debug)]
+pub struct Keys;
+
+impl AnalyzerRule for Keys {
+    fn name(&self) -> &str {
+        "keys"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
+        // Joins come first, since the DISTINCT by which one is known is gone afterwards.
+        let plan = plan.transform_up_with_subqueries(joined)?.data;
+        Ok(plan.transform_up_with_subqueries(keyed)?.data)
+    }
+}
+
+/// What stands for a value where equal ones must be the same; `None` where the value does.
+fn identity(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let is_interval = matches!(expr.get_type(schema), Ok(DataType::Interval(IntervalUnit::MonthDayNano)));
+    is_interval.then(|| length::of(expr.clone()))
+}
+
+/// What stands for a value in an order; `None` where the value does.
+fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    match expr.get_type(schema) {
+        Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
+        Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
+        _ => None,
+    }
+}
+
+fn identify(expr: &mut Expr, schema: &DFSchema) {
+    if let Some(key) = identity(expr, schema) {
+        *expr = key;
+    }
+}
+
+fn order_by(order_by: &mut [SortExpr], schema: &DFSchema) {
+    for by in order_by {
+        if let Some(key) = order(&by.expr, schema) {
+            by.expr = key;
+        }
+    }
+}
+
+/// Joins by pairs of columns: USING, and INTERSECT and EXCEPT, unless they count their rows ([`super::setops`]).
+fn joined(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
+    let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+    if is_set_operation(&join) && !matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_))) {
+        return Ok(Transformed::no(LogicalPlan::Join(join)));
+    }
+    for (left, right) in &mut join.on {
+        if let (Some(l), Some(r)) = (identity(left, join.left.schema()), identity(right, join.right.schema())) {
+            (*left, *right) = (l, r);
+            // USING is of columns.
+            join.join_constraint = JoinConstraint::On;
+        }
+    }
+    Ok(Transformed::yes(LogicalPlan::Join(join)))
+}
+
+fn keyed(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Sort(mut sort) => {
+            order_by(&mut sort.expr, sort.input.schema());
+            Ok(Transformed::yes(LogicalPlan::Sort(sort)))
+        }
+        LogicalPlan::Distinct(Distinct::On(mut on)) => {
+            // The order begins with what is distinct, in the same words.
+            let schema = on.input.schema().clone();
+            for expr in &mut on.on_expr {
+                *expr = order(expr, &schema).unwrap_or_else(|| expr.clone());
+            }
+            if let Some(by) = &mut on.sort_expr {
+                order_by(by, &schema);
+            }
+            Ok(Transformed::yes(LogicalPlan::Distinct(Distinct::On(on))))
+        }
+        LogicalPlan::Distinct(Distinct::All(input)) => {
+            let columns: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+            if columns.iter().all(|column| identity(column, input.schema()).is_none()) {
+                return Ok(Transformed::no(LogicalPlan::Distinct(Distinct::All(input))));
+            }
+            Ok(Transformed::yes(grouped(Aggregate::try_new(input, columns, vec![])?)?))
+        }
+        LogicalPlan::Aggregate(_) => {
+            let LogicalPlan::Aggregate(aggregate) = each(plan, called)? else {
+                return datafusion::common::internal_err!("an aggregate is lost");
+            };
+            grouped(aggregate).map(Transformed::yes)
+        }
+        LogicalPlan::Window(_) => Ok(Transformed::yes(each(plan, windowed)?)),
+        LogicalPlan::Filter(_) | LogicalPlan::Projection(_) | LogicalPlan::Join(_) if has_members(&plan)? => {
+            Ok(Transformed::yes(each(plan, member)?))
+        }
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+/// Rewrites all expressions of a node, keeping the names of its columns.
+fn each(plan: LogicalPlan, rewrite: fn(Expr, &DFSchema) -> DfResult<Transformed<Expr>>) -> DfResult<LogicalPlan> {
+    let schema = merge_schema(&plan.inputs());
+    let names = NamePreserver::new(&plan);
+    let named = |expr: Expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|e| rewrite(e, &schema))?;
+        Ok(if rewritten.transformed { rewritten.update_data(|e| name.restore(e)) } else { rewritten })
+    };
+    let plan = plan.map_expressions(|expr| match expr {
+        // Each of its members is a column of its own.
+        Expr::GroupingSet(_) => expr.map_children(named),
+        expr => named(expr),
+    })?;
+    Ok(plan.data)
+}
+
+fn has_members(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply_expressions(|expr| {
+        found |= expr.exists(|e| Ok(matches!(e, Expr::InSubquery(_))))?;
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+/// `x IN (subquery)`: a join, later.
+fn member(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
+    let columns = subquery.subquery.schema().columns();
+    let found = columns.first().and_then(|column| identity(&Expr::Column(column.clone()), subquery.subquery.schema()));
+    let (Some(key), Some(found)) = (identity(&expr, schema), found) else {
+        return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
+    };
+    let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project([found])?.build()?;
+    let subquery = subquery.with_plan(Arc::new(plan));
+    Ok(Transformed::yes(Expr::InSubquery(InSubquery { expr: Box::new(key), subquery, negated })))
+}
+
+fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+    let WindowFunction { params, .. } = call.as_mut();
+    let before = (params.partition_by.clone(), params.order_by.clone());
+    params.partition_by.iter_mut().for_each(|by| identify(by, schema));
+    let frame = &params.window_frame;
+    let is_offset = |bound: &WindowFrameBound| match bound {
+        WindowFrameBound::CurrentRow => false,
+        WindowFrameBound::Preceding(n) | WindowFrameBound::Following(n) => !n.is_null(),
+    };
+    // A distance is one between the values themselves.
+    if frame.units != WindowFrameUnits::Range || !is_offset(&frame.start_bound) && !is_offset(&frame.end_bound) {
+        order_by(&mut params.order_by, schema);
+    }
+    let changed = before != (params.partition_by.clone(), params.order_by.clone());
+    Ok(Transformed::new_transformed(Expr::WindowFunction(call), changed))
+}
+
+/// The calls of an aggregate.
+fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Expr::AggregateFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+    let before = call.params.clone();
+    let params = &mut call.params;
+    let key = match params.args.as_slice() {
+        [value] => identity(value, schema),
+        _ => None,
+    };
+    match (call.func.name(), key) {
+        ("min" | "max", Some(key)) => {
+            let by = vec![key.sort(call.func.name() == "min", false), params.args[0].clone().sort(false, false)];
+            let first = AggregateFunction::new_udf(first_value_udaf(), params.args.clone(), false, params.filter.clone(), by, None);
+            return Ok(Transformed::yes(Expr::AggregateFunction(first)));
+        }
+        ("count", _) if params.distinct => params.args.iter_mut().for_each(|value| identify(value, schema)),
+        // What it orders by are its arguments.
+        _ if params.distinct || call.func.supports_within_group_clause() => {}
+        _ => order_by(&mut params.order_by, schema),
+    }
+    let changed = before != call.params;
+    Ok(Transformed::new_transformed(Expr::AggregateFunction(call), changed))
+}
+
+/// The aggregate with what stands for its keys in their place, and the keys above it.
+fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
+    let from = aggregate.input.schema().clone();
+    let (is_set, keys): (bool, Vec<Expr>) = match aggregate.group_expr.as_slice() {
+        [Expr::GroupingSet(sets)] => (true, sets.distinct_expr().into_iter().cloned().collect()),
+        keys => (false, keys.to_vec()),
+    };
+    let keyed: Vec<Option<Expr>> = keys.iter().map(|key| identity(key, &from)).collect();
+    if keyed.iter().all(Option::is_none) {
+        return Ok(LogicalPlan::Aggregate(aggregate));
+    }
+    let replace = |expr: &mut Expr| {
+        if let Some(key) = keys.iter().position(|key| *key == *expr).and_then(|i| keyed[i].clone()) {
+            *expr = key;
+        }
+    };
+    match aggregate.group_expr.as_mut_slice() {
+        [Expr::GroupingSet(GroupingSet::Rollup(exprs) | GroupingSet::Cube(exprs))] => exprs.iter_mut().for_each(replace),
+        [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter_mut().flatten().for_each(replace),
+        exprs => exprs.iter_mut().for_each(replace),
+    }
+    // grouping() names keys.
+    let named = |call: Expr| {
+        call.transform_up(|e| match e {
+            Expr::AggregateFunction(mut call) if call.func.name() == "grouping" => {
+                call.params.args.iter_mut().for_each(replace);
+                Ok(Transformed::yes(Expr::AggregateFunction(call)))
+            }
+            other => Ok(Transformed::no(other)),
+        })
+    };
+    let old = aggregate.schema.clone();
+    let calls = old.fields().len() - aggregate.aggr_expr.len();
+    let mut aggr_expr = Vec::with_capacity(aggregate.aggr_expr.len() + keys.len());
+    for (call, (qualifier, field)) in aggregate.aggr_expr.into_iter().zip(old.iter().skip(calls)) {
+        let call = named(call)?;
+        let alias = call.transformed && !matches!(call.data, Expr::Alias(_));
+        aggr_expr.push(if alias { call.data.alias_qualified(qualifier.cloned(), field.name()) } else { call.data });
+    }
+    let shown = |i: usize| format!("__key_{i}");
+    for (i, key) in keys.iter().enumerate().filter(|(i, _)| keyed[*i].is_some()) {
+        let by = vec![key.clone().unalias().sort(false, false)];
+        let first = AggregateFunction::new_udf(first_value_udaf(), vec![key.clone().unalias()], false, None, by, None);
+        aggr_expr.push(Expr::AggregateFunction(first).alias(shown(i)));
+    }
+    let plan = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input, aggregate.group_expr, aggr_expr)?);
+    let made = plan.schema().columns();
+    // Behind the keys of grouping sets is a number of theirs, which only grouping() needs: it is found below.
+    let mut exprs = Vec::with_capacity(old.fields().len());
+    for (i, (qualifier, field)) in old.iter().enumerate().filter(|(i, _)| !is_set || *i != keys.len()) {
+        let column = Expr::Column(made[i].clone());
+        if keyed.get(i).is_none_or(Option::is_none) {
+            exprs.push(column);
+            continue;
+        }
+        let key = Expr::Column(Column::from_name(shown(i)));
+        // Where a set is without the key, its intervals are not to be seen.
+        let null = Expr::Literal(ScalarValue::try_from(field.data_type())?, None);
+        let key = if is_set { when(column.is_null(), null).otherwise(key)? } else { key };
+        exprs.push(key.alias_qualified(qualifier.cloned(), field.name()));
+    }
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}
