@@ -1,13 +1,16 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for two things. Words that PostgreSQL does not reserve are names of tables in FROM
-//! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). And the name of an argument is an identifier, and no expression. Where it may be
+//! PostgreSQL's grammar as sqlparser knows it, but for three things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
+//! before: `-2 ^ 2` is 4 (manual, table 4.2). And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
 
 use std::any::TypeId;
 
+use sqlparser::ast::{Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 /// Words that other dialects have behind a table.
 const FREE: [Keyword; 9] = [
@@ -21,6 +24,9 @@ const FREE: [Keyword; 9] = [
     Keyword::TOP,
     Keyword::VIEW,
 ];
+
+/// How tight a sign binds: tighter than `^`, AT TIME ZONE and COLLATE, and not as tight as `[` and `::`. The numbers are PostgreSqlDialect's.
+const SIGN: u8 = 120;
 
 const BASE: PostgreSqlDialect = PostgreSqlDialect {};
 
@@ -47,6 +53,15 @@ impl Dialect for Postgres {
     }
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false
+    }
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        let (op, binds) = match &parser.peek_token_ref().token {
+            Token::Minus => (UnaryOperator::Minus, SIGN),
+            Token::Plus => (UnaryOperator::Plus, SIGN),
+            _ => return None,
+        };
+        parser.advance_token();
+        Some(parser.parse_subexpr(binds).map(|operand| Expr::UnaryOp { op, expr: Box::new(operand) }))
     }
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
         BASE.identifier_quote_style(identifier)
