@@ -192,7 +192,9 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         series::alias_as_value(select);
-        grouping::expand(select);
+        if let Err(error) = grouping::expand(select) {
+            return ControlFlow::Break(error);
+        }
         series::expanded(select);
         queries::labels(select);
         ControlFlow::Continue(())

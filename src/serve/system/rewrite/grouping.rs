@@ -8,27 +8,77 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
-    TableWithJoins, Value, visit_expressions,
+    CastKind, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    TableFactor, TableWithJoins, Value, visit_expressions,
 };
 
 use super::build::{bare, factors, last_name, take};
 use super::queries::{DUPLICATE, label};
 use crate::catalog::{Relation, Scope};
+use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 
 /// As many sets as PostgreSQL takes.
 const SETS_MAX: usize = 4096;
 
-/// Rewrites each of them.
-pub fn expand(select: &mut Select) {
-    if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
-        for expr in exprs {
-            if let Some(sets) = sets(expr) {
-                *expr = Expr::GroupingSets(sets);
-            }
+/// Rewrites each of them, and the ordinals within. Errors: 42P10 for one that is of no item, 42601 for another number.
+pub fn expand(select: &mut Select) -> Result<()> {
+    let Select { group_by: GroupByExpr::Expressions(exprs, _), projection, .. } = select else { return Ok(()) };
+    for expr in exprs {
+        if let Expr::GroupingSets(keys) | Expr::Rollup(keys) | Expr::Cube(keys) = expr {
+            keys.iter_mut().flatten().try_for_each(|key| by_ordinal(key, projection))?;
         }
+        if let Some(sets) = sets(expr) {
+            *expr = Expr::GroupingSets(sets);
+        }
+    }
+    Ok(())
+}
+
+/// `ROLLUP (1, 2)` is of items of the SELECT list: the planner knows ordinals only where they stand alone, and takes these for constants.
+/// A constant that is grouped by so gets a cast, in the list too: the planner takes all that is equal to a key for the key, which is NULL
+/// where it is not grouped by, and other constants shall not be that.
+fn by_ordinal(key: &mut Expr, items: &mut [SelectItem]) -> Result<()> {
+    let Expr::Value(value) = bare(key) else { return Ok(()) };
+    let Value::Number(number, _) = &value.value else { return Ok(()) };
+    let number = number.to_string();
+    let Ok(place) = number.parse::<usize>() else { return Err(Error::syntax("non-integer constant in GROUP BY")) };
+    let wild = |item: &SelectItem| expr_of(item).is_none();
+    if items.iter().take(place).any(wild) {
+        return Ok(());
+    }
+    let Some(item) = place.checked_sub(1).and_then(|i| items.get_mut(i)) else {
+        return Err(Error::new(code::INVALID_COLUMN_REFERENCE, format!("GROUP BY position {number} is not in select list")));
+    };
+    if let Some(data_type) = expr_of(item).and_then(type_of_constant) {
+        let (constant, alias) = match item {
+            SelectItem::UnnamedExpr(expr) => {
+                let alias = Ident::with_quote('"', label(expr));
+                (take(expr), alias)
+            }
+            SelectItem::ExprWithAlias { expr, alias } => (take(expr), alias.clone()),
+            _ => return Ok(()),
+        };
+        let expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(constant), data_type, array: false, format: None };
+        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+    if let Some(expr) = expr_of(item) {
+        *key = expr.clone();
+    }
+    Ok(())
+}
+
+/// The type of a whole number or a text.
+fn type_of_constant(expr: &Expr) -> Option<DataType> {
+    let Expr::Value(value) = bare(expr) else { return None };
+    match &value.value {
+        Value::Number(number, _) => {
+            let number = number.to_string().parse::<i64>().ok()?;
+            Some(if i32::try_from(number).is_ok() { DataType::Integer(None) } else { DataType::BigInt(None) })
+        }
+        Value::SingleQuotedString(_) => Some(DataType::Text),
+        _ => None,
     }
 }
 
