@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array,
+};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Field, Int32Type, IntervalUnit};

@@ -316,12 +316,7 @@ impl Rows<'_> {
     }
 
     /// The subquery for all rows: a plan of `values`, which are given its columns, and of the domain's columns.
-    fn asked(
-        &mut self,
-        subquery: &LogicalPlan,
-        by_value: bool,
-        values: impl FnOnce(Vec<Column>) -> Vec<Expr>,
-    ) -> DfResult<Option<Asked>> {
+    fn asked(&mut self, subquery: &LogicalPlan, by_value: bool, values: impl FnOnce(Vec<Column>) -> Vec<Expr>) -> DfResult<Option<Asked>> {
         let Some(domain) = domain(subquery, self.input, by_value, self.names)? else {
             // One that names no row, or that DataFusion joins rightly, is for others to plan.
             self.failed |= !self.names.wrong_only && !outer_columns(subquery)?.is_empty();
