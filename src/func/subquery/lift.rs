@@ -6,9 +6,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Join, LogicalPlan, LogicalPlanBuilder, SortExpr};
+use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SortExpr};
 
-use super::{Names, has_subquery, is_subquery};
+use super::{Names, has_subquery, is_subquery, rewrite};
 
 /// The plan with its own subqueries in projections and filters only, where that can be done.
 pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
@@ -25,6 +25,39 @@ pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
         }
         LogicalPlan::Join(join) => lift_join(join, names),
         other => Ok(other),
+    }
+}
+
+/// A node, and the columns of it that are to be seen, if it has more.
+pub(super) struct Lifted {
+    pub plan: LogicalPlan,
+    pub shown: Option<Vec<Expr>>,
+}
+
+/// The node with columns for the subqueries in the values that IN, ANY and ALL compare, where it is a filter or a projection.
+pub(super) fn values(plan: LogicalPlan, names: &Names) -> DfResult<Lifted> {
+    let mut hidden = Hidden::default();
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            let predicate = hidden.take_values(filter.predicate, names)?;
+            if hidden.0.is_empty() {
+                return Ok(Lifted { plan: LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?), shown: None });
+            }
+            let shown = filter.input.schema().columns().into_iter().map(Expr::Column).collect();
+            let below = rewrite(hidden.below(Arc::unwrap_or_clone(filter.input))?, names)?.data;
+            Ok(Lifted { plan: LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(below))?), shown: Some(shown) })
+        }
+        LogicalPlan::Projection(projection) => {
+            let kept = NamePreserver::new_for_projection();
+            let exprs = projection.expr.iter().map(|e| Ok(kept.save(e).restore(hidden.take_values(e.clone(), names)?)));
+            let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
+            if hidden.0.is_empty() {
+                return Ok(Lifted { plan: LogicalPlan::Projection(projection), shown: None });
+            }
+            let below = rewrite(hidden.below(Arc::unwrap_or_clone(projection.input))?, names)?.data;
+            Ok(Lifted { plan: LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(below))?), shown: None })
+        }
+        other => Ok(Lifted { plan: other, shown: None }),
     }
 }
 
@@ -79,6 +112,22 @@ impl Hidden {
                 }
             };
             Ok(Transformed::new(Expr::Column(Column::new_unqualified(name)), true, TreeNodeRecursion::Jump))
+        })?;
+        Ok(replaced.data)
+    }
+
+    /// The expression with columns in the place of the subqueries that its tests of membership compare.
+    fn take_values(&mut self, expr: Expr, names: &Names) -> DfResult<Expr> {
+        let replaced = expr.transform_down(|e| match e {
+            Expr::InSubquery(mut test) if has_subquery(&test.expr) => {
+                test.expr = Box::new(self.take(*test.expr, names)?);
+                Ok(Transformed::yes(Expr::InSubquery(test)))
+            }
+            Expr::SetComparison(mut test) if has_subquery(&test.expr) => {
+                test.expr = Box::new(self.take(*test.expr, names)?);
+                Ok(Transformed::yes(Expr::SetComparison(test)))
+            }
+            other => Ok(Transformed::no(other)),
         })?;
         Ok(replaced.data)
     }

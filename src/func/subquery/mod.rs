@@ -6,7 +6,7 @@
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
 //!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one aggregate whose value
 //!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
-//!    in ORDER BY and in join conditions move into a projection below ([`lift`]).
+//!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]).
 //! 2. [`OuterTypes`], an analyzer rule, tells subqueries the types of the outer row's columns, once those are settled.
 //! 3. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
 //! 4. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
@@ -81,9 +81,10 @@ fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan
     if !found {
         return Ok(Transformed::yes(plan));
     }
-    let schema = merge_schema(&plan.inputs());
+    let lifted = lift::values(plan, names)?;
+    let schema = merge_schema(&lifted.plan.inputs());
     let scope = Scope { schema: &schema, names };
-    let plan = match plan {
+    let plan = match lifted.plan {
         LogicalPlan::Filter(filter) => LogicalPlan::Filter(Filter::try_new(scope.filter(filter.predicate)?, filter.input)?),
         other => {
             let kept = NamePreserver::new(&other);
@@ -94,7 +95,11 @@ fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan
             other.map_expressions(value)?.data.recompute_schema()?
         }
     };
-    Ok(Transformed::yes(lift::lift(plan, names)?))
+    let plan = lift::lift(plan, names)?;
+    match lifted.shown {
+        Some(shown) => Ok(Transformed::yes(LogicalPlanBuilder::from(plan).project(shown)?.build()?)),
+        None => Ok(Transformed::yes(plan)),
+    }
 }
 
 /// A derived table that names columns of an outer query becomes a projection: DataFusion's decorrelation adds columns below an
@@ -120,10 +125,14 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     /// The condition of a filter. IN and EXISTS that stand alone stay: DataFusion joins them, NULLs by the book; NOT IN, only if it depends
-    /// on no row around, the next one or one further out.
+    /// on no row around, the next one or one further out, and only if its value is one of the rows: a constant is compared below the join,
+    /// which does not see NULLs then.
     fn filter(&self, predicate: Expr) -> DfResult<Expr> {
         let parts = split_conjunction_owned(predicate).into_iter().map(|part| match part {
-            Expr::InSubquery(test) if !test.negated || outer_columns(&test.subquery.subquery)?.is_empty() => Ok(Expr::InSubquery(test)),
+            Expr::InSubquery(test) if !test.negated => Ok(Expr::InSubquery(test)),
+            Expr::InSubquery(test) if outer_columns(&test.subquery.subquery)?.is_empty() && test.expr.any_column_refs() => {
+                Ok(Expr::InSubquery(test))
+            }
             other => self.truth(other),
         });
         let parts = parts.collect::<DfResult<Vec<_>>>()?;
