@@ -5,7 +5,8 @@
 //!    static term is planned;
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
-//! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length;
+//! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
+//!    dates with times in the type of these;
 //! 5. values of enumerations are given the labels beside them ([`enums`]);
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
@@ -28,7 +29,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::APART;
 use super::arith;
 use super::arith::decimal::pow10;
-use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
+use super::arith::rules::{TIMESTAMP, WIDE_PRECISION, common_numeric, decimal, timestamptz};
 use super::cast;
 use super::enums;
 use super::filtered;
@@ -277,7 +278,7 @@ fn alternatives_alike(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Ve
         let oid = |(e, t): (Expr, &DataType)| if t.is_integer() { Expr::Cast(Cast::new(Box::new(e), DataType::UInt32)) } else { e };
         return Ok(operands.into_iter().zip(&types).map(oid).collect());
     }
-    numbers_alike(operands, schema)
+    numbers_alike(times_alike(operands, schema), schema)
 }
 
 /// Errors: 42804 for alternatives of which some are text and others are not.
@@ -350,7 +351,24 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
     if types.iter().all(is_intervals) {
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
-    numbers_alike(operands, schema)
+    numbers_alike(times_alike(operands, schema), schema)
+}
+
+/// Casts dates beside timestamps, to timestamptz if one of them is one. DataFusion would count in nanoseconds, for which many dates are too
+/// far off, and forget the time zone.
+fn times_alike(operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
+    let Ok(types) = types else { return operands };
+    let is_time = |t: &DataType| matches!(t, DataType::Timestamp(..)) && EnumType::of_arrow(t).is_none();
+    let is_date = |t: &DataType| matches!(t, DataType::Date32);
+    let mixed = types.iter().any(is_date) && types.iter().any(is_time);
+    if !mixed || !types.iter().all(|t| is_date(t) || is_time(t) || t.is_null()) {
+        return operands;
+    }
+    let zoned = types.iter().any(|t| matches!(t, DataType::Timestamp(_, Some(_))));
+    let common = if zoned { timestamptz() } else { TIMESTAMP };
+    let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { Expr::Cast(Cast::new(Box::new(e), common.clone())) };
+    operands.into_iter().zip(&types).map(to).collect()
 }
 
 /// Casts operands of differing numeric types, one of them a decimal or a float, to the type that PostgreSQL finds for all of them.

@@ -67,9 +67,9 @@ fn check_frame(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
         return Ok(());
     }
     let types = order_by.iter().map(|by| by.expr.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
-    if types.iter().all(|t| t.is_numeric() || t.is_temporal()) {
+    if types.iter().all(|t| t.is_numeric() || matches!(t, DataType::Date32 | DataType::Timestamp(..))) {
         return Ok(());
     }
     let message = "RANGE with offset PRECEDING/FOLLOWING is not supported for a column of this type";
-    Err(Error::unsupported(message).hint("Order by a number or a time, or use ROWS or GROUPS."))
+    Err(Error::unsupported(message).hint("Order by a number, a date or a timestamp, or use ROWS or GROUPS."))
 }

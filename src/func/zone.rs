@@ -175,12 +175,16 @@ impl InZone {
                 .into());
         }
         let yes = |expr: Expr| Ok(Transformed::yes(expr));
+        // DataFusion compares times in nanoseconds, where it is left to find the type.
+        let counted = |expr: Expr, ty: DataType| if *to == ty { expr } else { Expr::Cast(Cast::new(Box::new(expr), to.clone())) };
         match (from, to) {
             _ if utc || [from, to].iter().any(|ty| EnumType::of_arrow(ty).is_some()) => Ok(Transformed::no(again(arg))),
             (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, Some(_))) => Ok(Transformed::no(again(arg))),
-            (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, None)) => yes(self.moved(arg, from)),
+            (DataType::Timestamp(_, Some(_)), DataType::Timestamp(_, None)) => yes(counted(self.moved(arg, from), TIMESTAMP)),
             (DataType::Timestamp(_, Some(_)), DataType::Date32 | DataType::Time64(_)) => yes(again(self.moved(arg, from))),
-            (DataType::Timestamp(_, None) | DataType::Date32, DataType::Timestamp(_, Some(_))) => yes(self.moved(arg, from)),
+            (DataType::Timestamp(_, None) | DataType::Date32, DataType::Timestamp(_, Some(_))) => {
+                yes(counted(self.moved(arg, from), timestamptz()))
+            }
             (DataType::Timestamp(_, Some(_)), to) if is_text(to) => {
                 let arg = if *from == timestamptz() { arg } else { Expr::Cast(Cast::new(Box::new(arg), timestamptz())) };
                 let text = call(text_function(), vec![self.zone(), arg]);
