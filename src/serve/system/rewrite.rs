@@ -20,6 +20,7 @@ mod named_windows;
 mod numbers;
 mod partitions;
 mod present;
+mod quantified;
 mod queries;
 mod recordsets;
 mod recursion;
@@ -100,6 +101,7 @@ const AFTER: &[Rule] = &[
     struct_field,
     at_time_zone,
     any_of_literal,
+    quantified::compared,
     like_escape,
     vectors::array_literal,
     array_of::array_of_query,

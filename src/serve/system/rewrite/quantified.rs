@@ -1,0 +1,63 @@
+//! `x < ANY (array)`, `x >= ALL ('{1,2}')` and their kin (manual, chapter 9.24). What is written down is as many comparisons. DataFusion compares
+//! with the least and the greatest element otherwise, and forgets for ANY that a NULL among them may be what x compares with.
+
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Value};
+
+use super::super::SystemContext;
+use super::build::{bare, binary, call, literal, strings, take, when};
+use crate::error::Result;
+
+/// As many elements become comparisons of their own.
+const ELEMENTS_MAX: usize = 32;
+
+/// The rule. `= ANY` and `<> ALL` are lists and searches already.
+pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    let (left, op, right, all) = match expr {
+        Expr::AnyOp { left, compare_op: op @ (NotEq | Lt | LtEq | Gt | GtEq), right, .. } => (left, op.clone(), right, false),
+        Expr::AllOp { left, compare_op: op @ (Eq | Lt | LtEq | Gt | GtEq), right } => (left, op.clone(), right, true),
+        _ => return Ok(()),
+    };
+    if let Some(elements) = elements(right).filter(|elements| elements.len() <= ELEMENTS_MAX) {
+        let left = take(left);
+        let by = if all { BinaryOperator::And } else { BinaryOperator::Or };
+        let each = elements.into_iter().map(|element| binary(left.clone(), op.clone(), element));
+        // All of none is true, any of none is false.
+        let joined = each.reduce(|a, b| binary(a, by.clone(), b));
+        *expr = Expr::Nested(Box::new(joined.unwrap_or_else(|| literal(Value::Boolean(all)))));
+        return Ok(());
+    }
+    if all || matches!(right.as_ref(), Expr::Subquery(_)) {
+        return Ok(());
+    }
+    let has_null = Expr::IsNotNull(Box::new(call("array_position", vec![right.as_ref().clone(), literal(Value::Null)])));
+    let null = Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(literal(Value::Null)),
+        data_type: DataType::Boolean,
+        array: false,
+        format: None,
+    };
+    let mut unless_null = when(has_null, null);
+    if let Expr::Case { else_result, .. } = &mut unless_null {
+        *else_result = Some(Box::new(literal(Value::Boolean(false))));
+    }
+    *expr = Expr::Nested(Box::new(binary(take(expr), BinaryOperator::Or, unless_null)));
+    Ok(())
+}
+
+/// The elements of an array that is written down, in their types or in none.
+fn elements(array: &Expr) -> Option<Vec<Expr>> {
+    match bare(array) {
+        Expr::Array(array) => Some(array.elem.clone()).filter(|elements| !elements.iter().any(|e| matches!(e, Expr::Array(_)))),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) if text.trim().starts_with('{') && !text.contains(['"', '\\']) => {
+                let is_null = |e: &Expr| e.to_string().eq_ignore_ascii_case("'null'");
+                let all = strings(text).into_iter().map(|e| if is_null(&e) { literal(Value::Null) } else { e });
+                Some(all.collect())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
