@@ -31,13 +31,8 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         return Ok(());
     }
     let has_null = Expr::IsNotNull(Box::new(call("array_position", vec![right.as_ref().clone(), literal(Value::Null)])));
-    let null = Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(literal(Value::Null)),
-        data_type: DataType::Boolean,
-        array: false,
-        format: None,
-    };
+    let null =
+        Expr::Cast { kind: CastKind::Cast, expr: Box::new(literal(Value::Null)), data_type: DataType::Boolean, array: false, format: None };
     let mut unless_null = when(has_null, null);
     if let Expr::Case { else_result, .. } = &mut unless_null {
         *else_result = Some(Box::new(literal(Value::Boolean(false))));
