@@ -58,7 +58,7 @@ pub enum PgType {
     Text,
     /// varchar(n); `None` is varchar without a length.
     Varchar(Option<u32>),
-    /// char(n), blank-padded.
+    /// char(n): held without blanks at the end, which mean nothing, and filled with them when it is shown.
     Bpchar(u32),
     Name,
     Json,

@@ -124,7 +124,8 @@ pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transfor
     Ok(Transformed::yes(call(expr, target)))
 }
 
-fn call(expr: Expr, target: PgType) -> Expr {
+/// The cast of an expression to a type, by ours.
+pub fn call(expr: Expr, target: PgType) -> Expr {
     called(expr, PgCast::new(target))
 }
 
@@ -345,21 +346,19 @@ fn through_text(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<Ar
     Ok(cast_with_options(&ScalarValue::iter_to_array(values)?, &target.arrow(), &STRICT)?)
 }
 
-/// char(n) without the blanks that fill it.
+/// char(n) without blanks at its end, which former versions held.
 fn trimmed(array: &ArrayRef) -> ArrayRef {
     Arc::new(array.as_string_view().iter().map(|t| t.map(|t| t.trim_end_matches(' '))).collect::<StringViewArray>())
 }
 
-/// An explicit cast to varchar(n) or char(n) cuts to n characters; char(n) values are kept blank-padded, and lose the blanks as text.
+/// An explicit cast to varchar(n) or char(n) cuts to n characters; char(n) is held without the blanks that fill it when it is shown.
 fn texts(array: &ArrayRef, target: &PgType) -> ArrayRef {
     let views = array.as_string_view();
     let cut = |n: u32, text: &str| text.chars().take(n as usize).collect::<String>();
     Arc::new(match target {
         PgType::Varchar(Some(n)) => views.iter().map(|t| t.map(|t| cut(*n, t))).collect::<StringViewArray>(),
-        PgType::Bpchar(n) if *n > 0 => {
-            let pad = |t: &str| format!("{:<width$}", cut(*n, t), width = *n as usize);
-            views.iter().map(|t| t.map(pad)).collect()
-        }
+        PgType::Bpchar(n) if *n > 0 => views.iter().map(|t| t.map(|t| cut(*n, t).trim_end_matches(' ').to_string())).collect(),
+        PgType::Bpchar(_) => return trimmed(array),
         PgType::Name => views
             .iter()
             .map(|t| t.map(|t| t.get(..(0..=t.len().min(63)).rev().find(|n| t.is_char_boundary(*n)).unwrap_or(0)).unwrap_or(t)))

@@ -35,7 +35,7 @@ use super::enums;
 use super::filtered;
 use super::length;
 use super::scalar::define::Function;
-use super::scalar::{arrays, bytes, math};
+use super::scalar::{arrays, bytes, growing, math};
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -163,7 +163,14 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
         }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_match(op) => {
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(Box::new(filled(*left, schema)), op, right))))
+        }
         Expr::Like(like) if like.escape_char.is_none() && is_bytes(&like.expr, schema) => like_of_bytes(like, schema),
+        Expr::Like(mut like) => {
+            like.expr = Box::new(filled(*like.expr, schema));
+            Ok(Transformed::yes(Expr::Like(like)))
+        }
         Expr::Case(mut case) => {
             case_literals(&mut case, schema)?;
             case_results(&mut case, schema)?;
@@ -173,9 +180,43 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
     }
 }
 
+/// Functions that take a value as it is shown, and not as text: char(n) with its blanks.
+const SHOWING: &[&str] = &[
+    "octet_length",
+    "bit_length",
+    "concat",
+    "concat_ws",
+    "format",
+    "to_json",
+    "to_jsonb",
+    "json_build_array",
+    "jsonb_build_array",
+    "json_build_object",
+    "jsonb_build_object",
+];
+
+/// A value of char(n) with the blanks that it is shown with, and any other as it is.
+fn filled(expr: Expr, schema: &DFSchema) -> Expr {
+    match char_length(&expr, schema).and_then(|n| i32::try_from(n).ok()) {
+        Some(n) if n > 0 => growing::rpad().call(vec![expr, Expr::Literal(ScalarValue::Int32(Some(n)), None)]),
+        _ => expr,
+    }
+}
+
+/// The n of a char(n), 0 if it has none; `None` for everything else.
+fn char_length(expr: &Expr, schema: &DFSchema) -> Option<u32> {
+    match PgType::of(&expr.to_field(schema).ok()?.1) {
+        PgType::Bpchar(n) => Some(n),
+        _ => None,
+    }
+}
+
 fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     if let Some(func) = Function::settled(&call) {
         return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })));
+    }
+    if SHOWING.contains(&call.name()) {
+        call.args = call.args.into_iter().map(|value| filled(value, schema)).collect();
     }
     match call.name() {
         "coalesce" | "greatest" | "least" | "nullif" => {
@@ -310,6 +351,10 @@ fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
 }
 
+fn is_match(op: Operator) -> bool {
+    matches!(op, Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch)
+}
+
 fn is_comparison(op: Operator) -> bool {
     use Operator::*;
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
@@ -343,6 +388,9 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
             }
         }
     }
+    if types.iter().any(DataType::is_string) && operands.iter().any(|operand| char_length(operand, schema).is_some()) {
+        operands.iter_mut().for_each(|operand| without_blanks(operand, schema));
+    }
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
     if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
         return Ok(operands.into_iter().map(length::of).collect());
@@ -369,6 +417,15 @@ fn times_alike(operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     let common = if zoned { timestamptz() } else { TIMESTAMP };
     let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { Expr::Cast(Cast::new(Box::new(e), common.clone())) };
     operands.into_iter().zip(&types).map(to).collect()
+}
+
+/// A literal of no type beside a char(n) is one too, and so is a varchar: blanks at its end mean nothing.
+fn without_blanks(operand: &mut Expr, schema: &DFSchema) {
+    if let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = operand {
+        text.truncate(text.trim_end_matches(' ').len());
+    } else if operand.to_field(schema).is_ok_and(|(_, field)| matches!(PgType::of(&field), PgType::Varchar(_))) {
+        *operand = cast::call(operand.clone(), PgType::Bpchar(0));
+    }
 }
 
 /// Casts operands of differing numeric types, one of them a decimal or a float, to the type that PostgreSQL finds for all of them.

@@ -28,7 +28,6 @@ pub struct ColumnBuilder {
     ty: PgType,
     zone: Zone,
     values: Values,
-    scratch: String,
 }
 
 /// The Arrow builder of each kind of type.
@@ -64,7 +63,7 @@ struct Items {
 impl ColumnBuilder {
     /// A builder with room for `capacity` values. Text without a time zone is read in UTC, see [`ColumnBuilder::in_zone`].
     pub fn new(ty: &PgType, capacity: usize) -> ColumnBuilder {
-        ColumnBuilder { ty: ty.clone(), zone: Zone::Utc, values: Values::new(ty, capacity), scratch: String::new() }
+        ColumnBuilder { ty: ty.clone(), zone: Zone::Utc, values: Values::new(ty, capacity) }
     }
 
     /// The same builder, reading timestamptz text that names no time zone in `zone`.
@@ -87,7 +86,7 @@ impl ColumnBuilder {
         match &mut self.values {
             Values::Text(b) => match ty {
                 PgType::Text | PgType::Unknown | PgType::Record if memchr::memchr(0, text.as_bytes()).is_none() => b.append_value(text),
-                _ => b.append_value(scalar::text(ty, text, &mut self.scratch)?),
+                _ => b.append_value(scalar::text(ty, text)?),
             },
             Values::Int8(b) => b.append_value(scalar::integer(ty, text, i64::MIN, i64::MAX)?),
             Values::Int4(b) => b.append_value(scalar::integer(ty, text, i32::MIN.into(), i32::MAX.into())? as i32),

@@ -139,21 +139,15 @@ pub(super) fn float<F: Float>(ty: &PgType, text: &str) -> Result<F> {
     Ok(value)
 }
 
-/// Text under the rules of its type: lengths, padding, truncation. Errors: 22001, 22021, 22P02.
-pub(super) fn text<'a>(ty: &PgType, text: &'a str, scratch: &'a mut String) -> Result<&'a str> {
+/// Text under the rules of its type: lengths, truncation, char(n) without the blanks that fill it. Errors: 22001, 22021, 22P02.
+pub(super) fn text<'a>(ty: &PgType, text: &'a str) -> Result<&'a str> {
     if memchr::memchr(0, text.as_bytes()).is_some() {
         return Err(invalid_utf8(text.as_bytes()));
     }
     match ty {
         PgType::Varchar(Some(n)) => limited(ty, text, *n as usize),
-        PgType::Bpchar(n) if *n > 0 => {
-            let cut = limited(ty, text, *n as usize)?;
-            scratch.clear();
-            scratch.push_str(cut);
-            let missing = (*n as usize).saturating_sub(cut.chars().count());
-            scratch.extend(std::iter::repeat_n(' ', missing));
-            Ok(scratch)
-        }
+        PgType::Bpchar(n) if *n > 0 => Ok(limited(ty, text, *n as usize)?.trim_end_matches(' ')),
+        PgType::Bpchar(_) => Ok(text.trim_end_matches(' ')),
         PgType::Name => {
             let end = (0..=IDENTIFIER_BYTES_MAX.min(text.len())).rev().find(|i| text.is_char_boundary(*i));
             Ok(&text[..end.unwrap_or(0)])

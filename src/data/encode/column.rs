@@ -111,6 +111,10 @@ impl Column {
         } else {
             (cast(&array, &ty.arrow())?, false)
         };
+        let array: ArrayRef = match ty {
+            PgType::Bpchar(n) if *n > 0 && strings => Arc::new(filled(cast(&array, &DataType::Utf8View)?.as_string_view(), *n)),
+            _ => array,
+        };
         let shown = if as_text { &natural } else { ty };
         let nulls = array.nulls().cloned();
         Ok(Column { values: Values::new(&array, shown)?, nulls, as_text })
@@ -236,6 +240,15 @@ impl Values {
             other => return Err(Error::internal(format!("no encoding for the Arrow type {other}"))),
         })
     }
+}
+
+/// char(n) with the blanks that it is shown with.
+fn filled(texts: &StringViewArray, n: u32) -> StringViewArray {
+    let fill = |text: &str| {
+        let missing = (n as usize).saturating_sub(text.chars().count());
+        text.chars().chain(std::iter::repeat_n(' ', missing)).collect::<String>()
+    };
+    texts.iter().map(|text| text.map(fill)).collect()
 }
 
 /// Casts what is exotic to the nearest of the types in [`Values`]; others are passed on as they are.

@@ -27,13 +27,17 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("repeat", |t| fixed(t, &[TEXT, INT], 0, TEXT), repeat),
         Function::udf("lpad", |t| fixed(t, &[TEXT, INT, TEXT], 1, TEXT), |args, _| pad(args, true)),
-        Function::udf("rpad", |t| fixed(t, &[TEXT, INT, TEXT], 1, TEXT), |args, _| pad(args, false)),
+        rpad(),
         Function::udf("replace", |t| fixed(t, &[TEXT, TEXT, TEXT], 0, TEXT), replace),
         Function::udf("concat", any_rule, |args, _| join(args, None)),
         Function::udf("concat_ws", any_rule, |args, _| join(&args[1..], Some(text(args, 0)))),
         Function::udf(JOIN, |t| if t.len() == 2 { any_rule(t) } else { None }, append),
         Function::udf("array_fill", fill_rule, fill),
     ]
+}
+
+pub fn rpad() -> Arc<ScalarUDF> {
+    Function::udf("rpad", |t| fixed(t, &[TEXT, INT, TEXT], 1, TEXT), |args, _| pad(args, false))
 }
 
 /// How much a batch of results may take.

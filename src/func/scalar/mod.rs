@@ -7,7 +7,7 @@ pub mod bytes;
 mod collected;
 pub mod define;
 mod format;
-mod growing;
+pub mod growing;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;
