@@ -197,6 +197,15 @@ fn is_int(ty: &PgType) -> bool {
     matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
 }
 
+fn is_number(ty: &PgType) -> bool {
+    is_int(ty) || is_float(ty) || ty.is_numeric()
+}
+
+/// True for an array of one dimension.
+fn has_plain_items(array: &ArrayRef) -> bool {
+    matches!(array.data_type(), DataType::List(item) if !item.data_type().is_nested())
+}
+
 fn is_float(ty: &PgType) -> bool {
     matches!(ty, PgType::Float4 | PgType::Float8)
 }
@@ -224,7 +233,10 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
         (PgType::Oid, t) if is_int(t) => true,
         (s, PgType::Oid) if is_int(s) => true,
-        (PgType::Array(_), PgType::Array(_)) => !is_array_of_text(source),
+        (PgType::Array(s), PgType::Array(t)) => match from {
+            DataType::List(item) if is_number(s) && is_number(t) && !item.data_type().is_nested() => arrow_is_right(item.data_type(), s, t),
+            _ => !is_array_of_text(source),
+        },
         (s, t) if is_id(s) && is_id(t) => true,
         _ => false,
     }
@@ -266,6 +278,7 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
     match (source, target) {
         (PgType::Enum(of), t) if is_text(t) => Ok(texts(&(Arc::new(of.texts(array)?) as ArrayRef), t)),
         (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
+        (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => cast_items(array, s, t),
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         // What DataFusion counts is unsigned: a numeric to us, but with nothing to round.

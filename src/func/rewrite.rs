@@ -237,6 +237,11 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         "character_length" if call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: bytes::length(), args: call.args })))
         }
+        // DataFusion's planner makes it of `list[from:to]`, with a stride of 1.
+        "array_slice" if call.args.len() == 4 && call.args[0].get_type(schema).is_ok_and(|ty| matches!(ty, DataType::List(_))) => {
+            call.args.truncate(3);
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::slice(), args: call.args })))
+        }
         // DataFusion's planner makes it of `item = ANY (list)`.
         "array_has" => {
             let [list, item] = call.args.as_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };

@@ -87,6 +87,7 @@ const KEEPING: &[&str] = &[
     "array_position",
     "array_positions",
     "array_prepend",
+    "array_remove",
     "array_remove_all",
     "array_replace_all",
     "array_slice",

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, ListArray, make_comparator, new_empty_array, new_null_array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListArray, make_comparator, new_empty_array,
+    new_null_array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, Field, Int32Type, IntervalUnit};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, IntervalUnit};
 use arrow::row::{RowConverter, SortField};
-use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
@@ -17,13 +17,14 @@ use hashbrown::HashSet;
 use super::define::{Function, Rule, each};
 use super::math;
 use super::series::list_of;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::func::arith::rules::common_numeric;
 use crate::func::length;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         // PostgreSQL removes and replaces all, not the first.
-        Arc::new(array_remove_all_udf().as_ref().clone().with_aliases(["array_remove"])),
+        Function::udf("array_remove", remove_rule, remove),
         Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
         Function::udf("array_length", dimension_rule, length),
         Function::udf("cardinality", list_rule, cardinality),
@@ -43,6 +44,73 @@ pub fn order() -> Arc<ScalarUDF> {
         let rows = each(args, |row| Ok(order(row, row) as i32))?;
         Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
     })
+}
+
+/// `list[from:to]`: what there is of it. DataFusion's function of the name counts a bound below 1 from the end.
+pub fn slice() -> Arc<ScalarUDF> {
+    Function::udf("array_slice", slice_rule, |args, output| {
+        let lists = args[0].as_list::<i32>();
+        let (from, to) = (args[1].as_primitive::<Int64Type>(), args[2].as_primitive::<Int64Type>());
+        let rows = each(args, |row| {
+            let from = from.value(row).max(1);
+            let to = to.value(row).min(i64::from(lists.value_length(row)));
+            // Counted from 0, without the last.
+            Ok(if from <= to { from - 1..to } else { 0..0 })
+        })?;
+        picked(lists, output, rows)
+    })
+}
+
+/// The arrays of those items of each that stand at these places, counted from 0.
+fn picked(lists: &ListArray, output: &DataType, places: Vec<Option<impl Iterator<Item = i64>>>) -> Result<ArrayRef> {
+    let DataType::List(item) = output else { return Err(Error::internal(format!("an array of type {output}"))) };
+    let (offsets, mut kept, mut lengths) = (lists.value_offsets(), Vec::new(), Vec::with_capacity(places.len()));
+    let nulls = NullBuffer::from_iter(places.iter().map(Option::is_some));
+    for (row, places) in places.into_iter().enumerate() {
+        let before = kept.len();
+        kept.extend(places.into_iter().flatten().map(|place| i64::from(offsets[row]) + place));
+        lengths.push(kept.len() - before);
+    }
+    let values = compute::take(lists.values(), &Int64Array::from(kept), None)?;
+    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, Some(nulls))?))
+}
+
+fn slice_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let is_bound = |ty: &DataType| ty.is_integer() || ty.is_null();
+    match types {
+        [list @ DataType::List(_), from, to] if is_bound(from) && is_bound(to) => {
+            Some((vec![list.clone(), DataType::Int64, DataType::Int64], list.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// An array and what to remove of it, of one type.
+fn remove_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [DataType::List(item), value] = types else { return None };
+    let item = item.data_type();
+    let common = match (item.is_numeric() && value.is_numeric(), item.is_string() && value.is_string()) {
+        _ if item == value || value.is_null() || item.is_integer() && value.is_integer() => item.clone(),
+        _ if item.is_null() => value.clone(),
+        (true, _) => common_numeric(item, value)?,
+        (_, true) => item.clone(),
+        _ => return None,
+    };
+    Some((vec![list_of(common.clone()), common.clone()], list_of(common)))
+}
+
+/// The array without the items that are the value: NULL, too, is one.
+fn remove(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let lists = args[0].as_list::<i32>();
+    let (items, values) = (comparable(lists.values())?, comparable(&args[1])?);
+    let order = make_comparator(items.as_ref(), values.as_ref(), SortOptions::default())?;
+    let offsets = lists.value_offsets();
+    let rest = |row: usize| {
+        let start = offsets[row];
+        let rest = (start..offsets[row + 1]).filter(|i| order(*i as usize, row).is_ne()).map(|i| i64::from(i - start));
+        lists.is_valid(row).then(|| rest.collect::<Vec<i64>>().into_iter())
+    };
+    picked(lists, output, (0..lists.len()).map(rest).collect())
 }
 
 /// Bytes in the order of arrays: by the first items that differ, a NULL being the largest, then by length. Equal arrays have the same.

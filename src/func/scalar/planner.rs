@@ -108,6 +108,14 @@ fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResul
 
 /// `a || b` of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.
 fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    // A NULL of no type beside an array is one of that type, and adds nothing.
+    let is_null = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Null, _));
+    if is_null(&expr.right) && is_array(&expr.left, schema) {
+        return Ok(PlannerResult::Planned(expr.left));
+    }
+    if is_null(&expr.left) && is_array(&expr.right, schema) {
+        return Ok(PlannerResult::Planned(expr.right));
+    }
     let (left, right) = (PgType::of(&expr.left.to_field(schema)?.1), PgType::of(&expr.right.to_field(schema)?.1));
     let is_text = |ty: &PgType| matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown);
     let is_joined = |ty: &PgType| !matches!(ty, PgType::Array(_) | PgType::Bytea);
