@@ -225,8 +225,10 @@ impl Json {
     }
 }
 
-/// Numbers are numeric in jsonb: an exponent is written out.
+/// Numbers are numeric in jsonb: an exponent is written out, and zero has no sign.
 fn plain_number(text: &str) -> String {
+    let is_zero = !text.split(['e', 'E']).next().unwrap_or_default().bytes().any(|b| (b'1'..=b'9').contains(&b));
+    let text = text.strip_prefix('-').filter(|_| is_zero).unwrap_or(text);
     if !text.contains(['e', 'E']) {
         return text.to_string();
     }
@@ -246,6 +248,7 @@ mod tests {
             (r#"{"bb":1.10,"a":[1, 2,{}], "a":null}"#, r#"{"a": null, "bb": 1.10}"#),
             (r#""\u00e9\ud83d\ude00\n""#, "\"é😀\\n\""),
             ("[1e2,-0.5E-1]", "[100, -0.05]"),
+            ("[-0,-0.00]", "[0, 0.00]"),
         ];
         for (text, normal) in cases {
             assert_eq!(normalize(text).as_deref(), Some(normal), "{text}");
