@@ -18,6 +18,7 @@ mod keys;
 mod like_any;
 mod named_windows;
 mod numbers;
+mod outer_aggregates;
 mod partitions;
 mod present;
 mod quantified;
@@ -121,7 +122,7 @@ pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()>
         queries::without_parentheses(query);
         queries::order_by_hidden(query);
     }
-    let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default() });
+    let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default(), around: vec![] });
     let _ = VisitMut::visit(statement, &mut array_of::Constructors);
     rewritten.break_value().map_or(Ok(()), Err)
 }
@@ -129,6 +130,8 @@ pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()>
 struct Rewriter<'a> {
     context: &'a SystemContext,
     ctes: Ctes,
+    /// The SELECTs around a place.
+    around: Vec<outer_aggregates::Scope>,
 }
 
 /// The WITH queries of each query around a place, by name.
@@ -185,6 +188,11 @@ impl VisitorMut for Rewriter<'_> {
         if let Err(error) = named_windows::of_select(select) {
             return ControlFlow::Break(error);
         }
+        let columns = Columns { ctes: &self.ctes, context: self.context };
+        match outer_aggregates::refused(select, &self.around, columns) {
+            Ok(scope) => self.around.push(scope),
+            Err(error) => return ControlFlow::Break(error),
+        }
         select.selection.iter_mut().chain(&mut select.having).chain(build::conditions(&mut select.from)).for_each(like_any::as_boolean);
         whole_row::of_select(select, &self.ctes, self.context);
         system_columns::of_select(select, &self.ctes, self.context);
@@ -199,6 +207,10 @@ impl VisitorMut for Rewriter<'_> {
         }
         series::expanded(select);
         queries::labels(select);
+        ControlFlow::Continue(())
+    }
+    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
+        self.around.pop();
         ControlFlow::Continue(())
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {

@@ -1,0 +1,118 @@
+//! An aggregate whose arguments name columns of a query around its own alone is that query's (manual, chapter 4.2.7): `(SELECT sum(p.x) FROM o)`
+//! groups `p`. The planner would group `o`, so it is refused.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Select, TableFactor, TableWithJoins, visit_expressions};
+
+use super::super::facts::PROCS;
+use super::aggregates::is_collected;
+use super::build::{each_expression, factors, last_name};
+use super::columns::Columns;
+use super::queries::table_name;
+use crate::error::{Error, Result};
+use crate::sql::fold_name;
+
+/// What the FROM of a query has, for the queries within.
+#[derive(Default)]
+pub struct Scope {
+    tables: Vec<String>,
+    /// Columns of those tables whose columns are known.
+    columns: Vec<String>,
+    /// True if these are all tables and all columns.
+    whole: bool,
+}
+
+impl Scope {
+    fn of(select: &Select, columns: Columns<'_>) -> Scope {
+        let mut scope = Scope { whole: true, ..Scope::default() };
+        scope.extend(&select.from, columns);
+        scope
+    }
+
+    fn extend(&mut self, from: &[TableWithJoins], columns: Columns<'_>) {
+        for factor in factors(from) {
+            match factor {
+                TableFactor::NestedJoin { table_with_joins, alias: None } => {
+                    self.extend(std::slice::from_ref(&**table_with_joins), columns);
+                    continue;
+                }
+                TableFactor::Function { alias: Some(alias), .. } | TableFactor::UNNEST { alias: Some(alias), .. } => {
+                    self.tables.push(fold_name(&alias.name));
+                }
+                other => match table_name(other) {
+                    Some(name) => self.tables.push(name),
+                    None => self.whole = false,
+                },
+            }
+            match columns.of_factor(factor, 0) {
+                Some(known) => self.columns.extend(known),
+                None => self.whole = false,
+            }
+        }
+    }
+
+    /// True if it may have a column of that name.
+    fn has(&self, table: Option<&str>, column: &str) -> bool {
+        match table {
+            Some(table) => self.tables.iter().any(|t| t == table),
+            None => self.columns.iter().any(|c| c == column),
+        }
+    }
+}
+
+/// Refuses such aggregates of a SELECT that stands within others, and answers its scope. Errors: 0A000.
+pub fn refused(select: &mut Select, around: &[Scope], columns: Columns<'_>) -> Result<Scope> {
+    // Whether a SELECT is around others, and whether it has aggregates, is cheaper to know than its columns.
+    let (mut queries, mut aggregates) = (false, Vec::new());
+    each_expression(select, |expr, subqueries| {
+        queries |= subqueries > 0;
+        if subqueries == 0 && is_aggregate(expr) {
+            aggregates.push(expr.clone());
+        }
+    });
+    if !queries && (aggregates.is_empty() || around.is_empty()) {
+        return Ok(Scope::default());
+    }
+    let scope = Scope::of(select, columns);
+    if aggregates.iter().any(|aggregate| is_of_others(aggregate, &scope, around)) {
+        return Err(Error::unsupported("an aggregate of columns of the query around its own is not supported")
+            .hint("Compute it in the query whose columns they are, for instance in a subquery of FROM."));
+    }
+    Ok(scope)
+}
+
+fn is_aggregate(expr: &Expr) -> bool {
+    let Expr::Function(f) = expr else { return false };
+    let name = last_name(&f.name);
+    f.over.is_none() && (is_collected(f) || PROCS.iter().any(|p| p.kind == "a" && p.name == name))
+}
+
+/// True if the aggregate names columns, all of them of what is around.
+fn is_of_others(aggregate: &Expr, own: &Scope, around: &[Scope]) -> bool {
+    let Expr::Function(f) = aggregate else { return false };
+    let wild = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
+    if matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(wild)) {
+        return false;
+    }
+    let mut outer = false;
+    let all = visit_expressions(aggregate, |expr| {
+        let (table, column) = match expr {
+            Expr::Identifier(name) => (None, fold_name(name)),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [.., table, column] => (Some(fold_name(table)), fold_name(column)),
+                _ => return ControlFlow::Continue(()),
+            },
+            // It has columns of its own.
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => return ControlFlow::Break(()),
+            _ => return ControlFlow::Continue(()),
+        };
+        let table = table.as_deref();
+        if !own.whole && table.is_none() || own.has(table, &column) || !around.iter().any(|scope| scope.has(table, &column)) {
+            return ControlFlow::Break(());
+        }
+        outer = true;
+        ControlFlow::Continue(())
+    });
+    outer && all.is_continue()
+}
