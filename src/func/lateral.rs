@@ -5,7 +5,8 @@
 //! 1. A subquery without a relation of its own (an unnest, VALUES, expressions) is computed on the rows of the left side: [`Inliner`].
 //!    The join vanishes, and what is left is linear.
 //! 2. A SELECT list that names columns of the left side is computed above the join: [`Inliner::raised`].
-//! 3. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
+//! 3. Columns called as others by which the subquery depends on the left side get other names within: [`told_apart`].
+//! 4. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::subquery::{is_one_row, outer_columns, subquery, through};
+use super::subquery::{has_subquery, is_one_row, moved, outer_columns, renamed, subquery, through};
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -53,6 +54,14 @@ fn seen(mut join: Join) -> DfResult<Join> {
 }
 
 fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>> {
+    if let Some(renamed) = told_apart(&join)? {
+        let left = join.left.schema().columns().into_iter().map(Expr::Column);
+        let right = renamed.right.schema().columns().into_iter().zip(join.right.schema().columns());
+        let right = right.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
+        let columns: Vec<Expr> = left.chain(right).collect();
+        let plan = rewrite(renamed, names)?.data;
+        return Ok(Transformed::yes(LogicalPlanBuilder::from(plan).project(columns)?.build()?));
+    }
     let no = |join| Ok(Transformed::no(LogicalPlan::Join(join)));
     let outer = match join.join_type {
         JoinType::Inner => false,
@@ -94,6 +103,32 @@ fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>
         _ => subquery,
     };
     Ok(Transformed::yes(LogicalPlan::Join(Join { right: Arc::new(right), ..join })))
+}
+
+/// The join with other names for columns of its lateral subquery that decorrelation would find ambiguous; `None` if it has none, or if a
+/// subquery of the condition may name them.
+fn told_apart(join: &Join) -> DfResult<Option<Join>> {
+    let mut condition = condition(join);
+    let Some(lateral) = lateral(&join.right) else { return Ok(None) };
+    if !matches!(join.join_type, JoinType::Inner | JoinType::Left) || condition.iter().any(has_subquery) {
+        return Ok(None);
+    }
+    let Some(plan) = renamed(&lateral.subquery)? else { return Ok(None) };
+    let plan = LogicalPlan::Subquery(subquery(Arc::new(plan)));
+    let right = match join.right.as_ref() {
+        LogicalPlan::SubqueryAlias(alias) => LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(plan), alias.alias.clone())?),
+        _ => plan,
+    };
+    for part in &mut condition {
+        *part = moved(part, &join.right, &right)?;
+    }
+    if condition.is_empty() {
+        condition.push(lit(true));
+    }
+    match LogicalPlanBuilder::from(join.left.as_ref().clone()).join_on(right, join.join_type, condition)?.build()? {
+        LogicalPlan::Join(join) => Ok(Some(join)),
+        _ => Ok(None),
+    }
 }
 
 /// The lateral subquery that a join's right side is.

@@ -6,7 +6,8 @@
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
 //!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one aggregate whose value
 //!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
-//!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]).
+//!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]). Names that
+//!    decorrelation would find ambiguous become others ([`clashes`]).
 //! 2. [`OuterTypes`], an analyzer rule, tells subqueries the types of the outer row's columns, once those are settled.
 //! 3. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
 //! 4. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
@@ -15,6 +16,7 @@
 //!
 //! Invariant: the first rule leaves its own output alone, because a plan is analyzed again before it runs.
 
+mod clashes;
 mod columnless;
 mod dependent;
 mod lift;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, Spans};
+use datafusion::logical_expr::expr::InSubquery;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, merge_schema, split_conjunction_owned};
 use datafusion::logical_expr::{
@@ -38,6 +41,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
+pub(super) use clashes::{moved, renamed};
 pub use columnless::Columnless;
 pub(super) use dependent::outer_columns;
 pub use marks::Marks;
@@ -129,9 +133,9 @@ impl Scope<'_> {
     /// which does not see NULLs then.
     fn filter(&self, predicate: Expr) -> DfResult<Expr> {
         let parts = split_conjunction_owned(predicate).into_iter().map(|part| match part {
-            Expr::InSubquery(test) if !test.negated => Ok(Expr::InSubquery(test)),
+            Expr::InSubquery(test) if !test.negated => Ok(Expr::InSubquery(told_apart(test)?)),
             Expr::InSubquery(test) if outer_columns(&test.subquery.subquery)?.is_empty() && test.expr.any_column_refs() => {
-                Ok(Expr::InSubquery(test))
+                Ok(Expr::InSubquery(told_apart(test)?))
             }
             other => self.truth(other),
         });
@@ -189,11 +193,19 @@ impl Scope<'_> {
     }
 }
 
+/// IN over columns that decorrelation does not find ambiguous ([`clashes`]).
+fn told_apart(mut test: InSubquery) -> DfResult<InSubquery> {
+    if let Some(plan) = renamed(&test.subquery.subquery)? {
+        test.subquery = subquery(Arc::new(plan));
+    }
+    Ok(test)
+}
+
 fn is_subquery(expr: &Expr) -> bool {
     matches!(expr, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_))
 }
 
-fn has_subquery(expr: &Expr) -> bool {
+pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|e| Ok(is_subquery(e))).unwrap_or(false)
 }
 

@@ -16,12 +16,16 @@ use datafusion::logical_expr::{
 };
 
 use super::single_row::single_row;
-use super::{subquery, through};
+use super::{renamed, subquery, through};
 
 /// The value of a scalar subquery.
 pub(super) fn single(asked: Subquery) -> DfResult<Transformed<Expr>> {
+    let (asked, changed) = match renamed(&asked.subquery)? {
+        Some(plan) => (subquery(Arc::new(plan)), true),
+        None => (asked, false),
+    };
     if is_global(&asked.subquery) || asked.subquery.schema().fields().len() != 1 {
-        return Ok(Transformed::no(Expr::ScalarSubquery(asked)));
+        return Ok(Transformed::new_transformed(Expr::ScalarSubquery(asked), changed));
     }
     let rows = Rows::of(Arc::clone(&asked.subquery))?;
     let gathered = |aggregate: Expr| -> DfResult<Expr> {
