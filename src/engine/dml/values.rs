@@ -11,6 +11,7 @@ use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::decode::ColumnBuilder;
 use crate::data::encode::Style;
+use crate::data::numeric;
 use crate::engine::session::{Parameters, Prepared, Session};
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
@@ -134,6 +135,10 @@ pub fn put_value(builder: &mut ColumnBuilder, value: &Expr, prepared: &Prepared,
         return put_parameter(builder, n - 1, from, &to, parameters);
     }
     match crate::sql::convert::literal(value) {
+        // A decimal number is assigned, and so rounded; a text must be what the type reads.
+        Some(Some(text)) if is_decimal(value, &text) && matches!(builder.ty(), PgType::Int2 | PgType::Int4 | PgType::Int8) => {
+            builder.append_text(&numeric::Parsed::read(&text)?.to_i128(38, 0)?.to_string())
+        }
         Some(Some(text)) => builder.append_text(&text),
         Some(None) => {
             builder.append_null();
@@ -141,6 +146,15 @@ pub fn put_value(builder: &mut ColumnBuilder, value: &Expr, prepared: &Prepared,
         }
         None => Err(Error::internal("not a literal")),
     }
+}
+
+/// True for a number, with its text, that is no integer's.
+fn is_decimal(value: &Expr, text: &str) -> bool {
+    let number = match value {
+        Expr::UnaryOp { expr, .. } => expr.as_ref(),
+        other => other,
+    };
+    matches!(number, Expr::Value(v) if matches!(v.value, ast::Value::Number(..))) && text.contains(['.', 'e', 'E'])
 }
 
 /// True for the word DEFAULT in place of a value.
