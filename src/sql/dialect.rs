@@ -58,6 +58,11 @@ impl Dialect for Postgres {
         let (op, binds) = match &parser.peek_token_ref().token {
             Token::Minus => (UnaryOperator::Minus, SIGN),
             Token::Plus => (UnaryOperator::Plus, SIGN),
+            // These bind as any operator that has no place of its own: `@ -5 + 3` is 2.
+            Token::AtSign => (UnaryOperator::PGAbs, self.prec_value(Precedence::PgOther)),
+            Token::Tilde => (UnaryOperator::BitwiseNot, self.prec_value(Precedence::PgOther)),
+            Token::PGSquareRoot => (UnaryOperator::PGSquareRoot, self.prec_value(Precedence::PgOther)),
+            Token::PGCubeRoot => (UnaryOperator::PGCubeRoot, self.prec_value(Precedence::PgOther)),
             _ => return None,
         };
         parser.advance_token();

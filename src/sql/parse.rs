@@ -21,6 +21,7 @@ use super::only;
 use super::operators;
 use super::refused;
 use super::reserved::refuse_reserved;
+use super::signs;
 use super::split::char_position;
 use super::star_rows;
 use super::statement::{Explain, Statement};
@@ -98,7 +99,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(continued::spelled(tokens)))));
-    let tokens = star_rows::spelled(tokens);
+    let tokens = signs::spelled(star_rows::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }

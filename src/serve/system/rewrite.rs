@@ -91,6 +91,7 @@ const BEFORE: &[Rule] = &[
 const AFTER: &[Rule] = &[
     unqualified_function,
     standard::named_arguments,
+    standard::prefix_operator,
     standard::random_uuid,
     standard::similar,
     standard::substring,

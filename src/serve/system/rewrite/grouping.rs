@@ -25,6 +25,14 @@ const SETS_MAX: usize = 4096;
 /// Rewrites each of them, and the ordinals within. Errors: 42P10 for one that is of no item, 42601 for another number.
 pub fn expand(select: &mut Select) -> Result<()> {
     let Select { group_by: GroupByExpr::Expressions(exprs, _), projection, .. } = select else { return Ok(()) };
+    // `()` is the one group of all rows, and adds nothing to other keys.
+    let is_empty = |expr: &Expr| matches!(expr, Expr::Tuple(keys) if keys.is_empty());
+    if exprs.iter().any(is_empty) {
+        exprs.retain(|expr| !is_empty(expr));
+        if exprs.is_empty() {
+            exprs.push(Expr::GroupingSets(vec![vec![]]));
+        }
+    }
     for expr in exprs {
         if let Expr::GroupingSets(keys) | Expr::Rollup(keys) | Expr::Cube(keys) = expr {
             keys.iter_mut().flatten().try_for_each(|key| by_ordinal(key, projection))?;

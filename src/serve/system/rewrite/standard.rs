@@ -1,4 +1,4 @@
-//! Syntax of the standard that stands for a function: OVERLAPS, SIMILAR TO, SUBSTRING with a pattern, arguments by name,
+//! Syntax that stands for a function: OVERLAPS, SIMILAR TO, SUBSTRING with a pattern, operators before their operand, arguments by name,
 //! gen_random_uuid().
 
 use sqlparser::ast::{
@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::super::SystemContext;
-use super::build::{arguments, bare, call, column_name, last_name, literal, take};
+use super::build::{arguments, bare, binary, call, column_name, last_name, literal, take};
 use crate::error::{Error, Result, code};
 
 /// `(a, b) OVERLAPS (c, d)`.
@@ -150,6 +150,29 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let default = || if missing.is_empty() { literal(Value::Null) } else { literal(Value::Number(missing.to_string(), false)) };
     let args = places.into_iter().take(given).map(|e| e.unwrap_or_else(default));
     list.args = args.map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    Ok(())
+}
+
+/// `@ x`, `|/ x`, `||/ x` and `~x` (manual, table 9.4), which the planner does not know: it has functions for them, and `#`.
+pub fn prefix_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::UnaryOp { op, expr: operand } = expr else { return Ok(()) };
+    let float = |e: Expr| Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(e),
+        data_type: DataType::DoublePrecision,
+        array: false,
+        format: None,
+    };
+    *expr = match op {
+        UnaryOperator::PGAbs => call("abs", vec![take(operand)]),
+        UnaryOperator::PGSquareRoot => call("sqrt", vec![float(take(operand))]),
+        UnaryOperator::PGCubeRoot => call("cbrt", vec![float(take(operand))]),
+        UnaryOperator::BitwiseNot => {
+            let all = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(literal(Value::Number("1".into(), false))) };
+            Expr::Nested(Box::new(binary(take(operand), BinaryOperator::PGBitwiseXor, all)))
+        }
+        _ => return Ok(()),
+    };
     Ok(())
 }
 
