@@ -156,13 +156,8 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 /// `@ x`, `|/ x`, `||/ x` and `~x` (manual, table 9.4), which the planner does not know: it has functions for them, and `#`.
 pub fn prefix_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::UnaryOp { op, expr: operand } = expr else { return Ok(()) };
-    let float = |e: Expr| Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(e),
-        data_type: DataType::DoublePrecision,
-        array: false,
-        format: None,
-    };
+    let float =
+        |e: Expr| Expr::Cast { kind: CastKind::Cast, expr: Box::new(e), data_type: DataType::DoublePrecision, array: false, format: None };
     *expr = match op {
         UnaryOperator::PGAbs => call("abs", vec![take(operand)]),
         UnaryOperator::PGSquareRoot => call("sqrt", vec![float(take(operand))]),
