@@ -5,6 +5,7 @@
 //!
 //! - *Intervals* are ordered, grouped and joined by their length ([`length`]): a day is 24 hours. Where a group shows the interval it is of,
 //!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
+//! - *Floats*: -0 is 0. Whatever hashes knows that; sorts and windows do not.
 //! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
 //!   is larger than any other element, whatever NULLS FIRST says.
 //!
@@ -27,7 +28,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::length;
-use super::scalar::arrays;
+use super::scalar::{arrays, math};
 use super::setops::is_set_operation;
 
 /// The rule; see the head of this module.
@@ -54,7 +55,9 @@ fn identity(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
 
 /// What stands for a value in an order; `None` where the value does.
 fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let is_one = matches!(expr, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
     match expr.get_type(schema) {
+        Ok(DataType::Float32 | DataType::Float64) if !is_one => Some(math::one_zero().call(vec![expr.clone()])),
         Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
         Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
         _ => None,
@@ -172,7 +175,11 @@ fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
     let WindowFunction { params, .. } = call.as_mut();
     let before = (params.partition_by.clone(), params.order_by.clone());
-    params.partition_by.iter_mut().for_each(|by| identify(by, schema));
+    for by in &mut params.partition_by {
+        if !by.get_type(schema)?.is_nested() {
+            *by = order(by, schema).unwrap_or_else(|| std::mem::take(by));
+        }
+    }
     let frame = &params.window_frame;
     let is_offset = |bound: &WindowFrameBound| match bound {
         WindowFrameBound::CurrentRow => false,
