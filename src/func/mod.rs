@@ -58,6 +58,7 @@ pub mod sum_state;
 pub mod text_io;
 pub mod type_of;
 pub mod types;
+mod unions;
 mod waiting_joins;
 mod window;
 pub mod zone;

@@ -11,7 +11,8 @@
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
 //! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
-//! 9. unsigned columns of window functions become bigint ([`signed`]).
+//! 9. unsigned columns of window functions become bigint ([`signed`]);
+//! 10. the columns of UNION and VALUES get PostgreSQL's common type ([`unions`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -39,6 +40,7 @@ use super::scalar::{arrays, bytes, growing, math};
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
+use super::unions;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, code};
 
@@ -87,8 +89,8 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         expr => named(expr),
     })?;
     plan.map_data(|plan| match enums::settle_node(plan, enums)? {
-        LogicalPlan::Values(Values { values, .. }) => type_of::values(values),
-        LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?)),
+        LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
+        LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
         other => other.recompute_schema(),
     })
 }

@@ -14,6 +14,7 @@ use crate::data::encode::Style;
 use crate::data::numeric;
 use crate::engine::session::{Parameters, Prepared, Session};
 use crate::error::{Error, Result, code};
+use crate::func::types::pg_type;
 use crate::sql::Statement;
 
 impl Session {
@@ -73,7 +74,8 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
     for row in &mut values.rows {
         for (value, target) in row.content.iter_mut().zip(targets) {
             let ty = &relation.columns[*target].ty;
-            if is_text(value) && !ty.is_of_enum() {
+            // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes.
+            if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() {
                 let name = ast::ObjectName::from(vec![ast::Ident::new(ty.base().to_string())]);
                 let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
                 let data_type = ast::DataType::Custom(name, vec![]);
@@ -86,6 +88,11 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
 
 fn is_text(value: &Expr) -> bool {
     matches!(value, Expr::Value(v) if matches!(v.value, ast::Value::SingleQuotedString(_) | ast::Value::EscapedStringLiteral(_)))
+}
+
+fn is_float(value: &Expr) -> bool {
+    let Expr::Cast { data_type, .. } = value else { return false };
+    matches!(pg_type(data_type), Ok(PgType::Float4 | PgType::Float8))
 }
 
 /// The declared types of a statement's parameters.

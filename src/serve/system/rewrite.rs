@@ -36,6 +36,7 @@ mod values;
 mod vectors;
 mod whole_row;
 mod wildcards;
+mod written_types;
 
 use std::ops::ControlFlow;
 

@@ -6,18 +6,20 @@
 //! `VALUES ('a'::varchar(3)), ('b')`: a cast notes its type in the metadata of its field where the Arrow type does not tell it, and
 //! DataFusion wants the rows of a column to have the same metadata. Where they have not, those casts are put into [`UNTOLD`].
 //!
-//! `VALUES ('2020-01-01'::date), ('2020-01-02')`: a literal of no type is of the one that others of its column are cast to.
+//! `VALUES ('2020-01-01'::date), ('2020-01-02')`, `VALUES (1), (2::int)`, `VALUES ('NaN'::float8), (2.5)`: the values of a column have one
+//! type, which DataFusion settles while it plans, by rules of its own: whole numbers are bigint yet, a float8 is made a numeric, and no
+//! literal is a date. So values are cast beforehand to the type that PostgreSQL finds, as far as [`types`] tells it.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, DataType, ExactNumberInfo, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Value,
-    visit_expressions,
+    CastKind, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, UnaryOperator, Value, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use super::build::{bare, call, take};
+use super::build::{bare, call, literal, take};
+use super::written_types::{self as types, Written};
 use crate::data::PgType;
 use crate::func::type_of::UNTOLD;
 use crate::func::types::pg_type;
@@ -46,37 +48,79 @@ fn rewrite(body: &mut SetExpr) {
     }
 }
 
-/// Makes the rows of each column note the same types.
+/// Makes the values of each column be of one type, and note the same.
 fn alike(rows: &mut [Parens<Vec<Expr>>]) {
+    if rows.len() < 2 {
+        return;
+    }
     for i in 0..rows.first().map_or(0, |row| row.content.len()) {
         cast_alike(rows, i);
         if rows.windows(2).any(|two| noted(&two[0].content[i]) != noted(&two[1].content[i])) {
-            for value in rows.iter_mut().map(|row| &mut row.content[i]).filter(|value| noted(value).is_some()) {
+            // What is made of such a cast may note its type too: `- 1::numeric(4,1)`.
+            for value in rows.iter_mut().map(|row| &mut row.content[i]).filter(|value| !matches!(bare(value), Expr::Value(_))) {
                 *value = call(UNTOLD, vec![take(value)]);
             }
         }
     }
 }
 
-/// Casts the strings of a column as others of it are cast, to text excepted: nothing is to be cut to a length.
+/// Casts the values of a column to the type that they have in common. Strings stay as they are beside texts: nothing is to be cut to a length.
 fn cast_alike(rows: &mut [Parens<Vec<Expr>>], column: usize) {
-    let types = rows.iter().filter_map(|row| match bare(&row.content[column]) {
-        Expr::Cast { data_type, .. } => match pg_type(data_type) {
-            Ok(PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Char | PgType::Name) => None,
-            Ok(PgType::Numeric(_)) => Some(DataType::Numeric(ExactNumberInfo::None)),
-            _ => Some(data_type.clone()),
-        },
-        _ => None,
-    });
-    let mut types: Vec<DataType> = types.collect();
-    types.dedup();
-    let [data_type] = types.as_slice() else { return };
-    for value in rows.iter_mut().map(|row| &mut row.content[column]) {
-        if matches!(bare(value), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_))) {
+    let written: Vec<Written> = rows.iter().map(|row| types::of(&row.content[column])).collect();
+    // Literals of one kind are typed when the plan is whole.
+    if rows.iter().all(|row| is_number(&row.content[column])) || written.iter().all(|w| matches!(w, Written::Literal | Written::Unknown)) {
+        return;
+    }
+    let Some((common, data_type)) = types::common(&written) else { return };
+    let is_text = matches!(common, Some(PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Char | PgType::Name));
+    let is_numeric = common.as_ref().is_some_and(PgType::is_numeric);
+    for (value, written) in rows.iter_mut().map(|row| &mut row.content[column]).zip(written) {
+        let is_cast = match &written {
+            Written::Literal => !is_text && is_string(value) && !(is_numeric && as_number(value)),
+            // A cast to numeric would lose how many decimals a number shows.
+            Written::Of(Some(ty), _) => common.as_ref().is_some_and(|common| !is_text && !is_numeric && !is_cast_to(value, ty, common)),
+            Written::Of(None, _) | Written::Unknown => false,
+        };
+        if is_cast {
             let (expr, data_type) = (Box::new(take(value)), data_type.clone());
             *value = Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None };
         }
     }
+}
+
+fn is_number(value: &Expr) -> bool {
+    match bare(value) {
+        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_number(expr),
+        Expr::Value(v) => matches!(v.value, Value::Number(..) | Value::Null),
+        _ => false,
+    }
+}
+
+fn is_string(value: &Expr) -> bool {
+    matches!(bare(value), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)))
+}
+
+/// True if it says itself that it is of the type.
+fn is_cast_to(value: &Expr, ty: &PgType, common: &PgType) -> bool {
+    ty == common && matches!(bare(value), Expr::Cast { .. } | Expr::TypedString(_) | Expr::Interval(_))
+        || ty == common && matches!(common, PgType::Bool | PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Interval)
+}
+
+/// Makes a string of digits the number that it shows, with its decimals.
+fn as_number(value: &mut Expr) -> bool {
+    let Expr::Value(v) = bare(value) else { return false };
+    let (Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text)) = &v.value else { return false };
+    let (negative, digits) = text.trim().strip_prefix('-').map_or((false, text.trim()), |digits| (true, digits));
+    let is_plain = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.len() <= 38
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && digits.matches('.').count() <= 1;
+    if !is_plain {
+        return false;
+    }
+    let number = literal(Value::Number(digits.to_string(), false));
+    *value = if negative { Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number) } } else { number };
+    true
 }
 
 /// The type of a cast that stands in the metadata of its field.

@@ -1,0 +1,113 @@
+//! The columns of UNION and VALUES where DataFusion finds another type for them than PostgreSQL (manual, chapter 10.5): a part of
+//! [`super::rewrite::Meaning`].
+//!
+//! DataFusion makes a numeric of float8 beside numeric, counts in nanoseconds where dates stand beside timestamps, and takes a string for a
+//! text beside whatever type. [`alike`] casts the columns of UNION beforehand; those of VALUES are settled on the syntax tree, since
+//! DataFusion casts them while it plans.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection};
+
+use super::arith::rules::{TIMESTAMP, common_numeric, timestamptz};
+use super::cast;
+use crate::data::EnumType;
+
+/// The rows of VALUES with NULLs that have no type, beside values that have one. DataFusion gave them that which it found while whole
+/// numbers were bigint. Those with metadata are parameters and keep theirs.
+pub fn untyped_nulls(mut rows: Vec<Vec<Expr>>) -> Vec<Vec<Expr>> {
+    let is_null = |value: &Expr| matches!(value, Expr::Literal(value, None) if value.is_null());
+    for column in 0..rows.iter().map(Vec::len).min().unwrap_or(0) {
+        if rows.iter().all(|row| is_null(&row[column])) {
+            continue;
+        }
+        for row in rows.iter_mut().filter(|row| is_null(&row[column])) {
+            row[column] = Expr::Literal(ScalarValue::Null, None);
+        }
+    }
+    rows
+}
+
+/// The inputs of a UNION with columns of the types that PostgreSQL finds; those which DataFusion finds too are left to it. Errors: 22P02,
+/// 22007 for a literal that cannot be read.
+pub fn alike(mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>>> {
+    let width = inputs.iter().map(|input| input.schema().fields().len()).min().unwrap_or(0);
+    // Twice, as a literal may bring decimals of its own.
+    for i in (0..width).chain(0..width) {
+        let types: Vec<DataType> = inputs.iter().map(|input| input.schema().field(i).data_type().clone()).collect();
+        if types.windows(2).all(|two| two[0] == two[1]) {
+            continue;
+        }
+        let typed: Vec<&DataType> =
+            inputs.iter().zip(&types).filter(|(input, ty)| !ty.is_null() && literal(input, i).is_none()).map(|(_, ty)| ty).collect();
+        let Some(common) = common(&typed).filter(|ty| !ty.is_string()) else { continue };
+        for (input, ty) in inputs.iter_mut().zip(&types).filter(|(_, ty)| **ty != common && !ty.is_null()) {
+            *input = Arc::new(cast_column(input, i, ty, &common)?);
+        }
+    }
+    Ok(inputs)
+}
+
+/// The string that column `i` of an input is, whose type its place decides.
+fn literal(input: &LogicalPlan, i: usize) -> Option<Expr> {
+    let LogicalPlan::Projection(projection) = input else { return None };
+    let expr = projection.expr.get(i)?.clone().unalias();
+    matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None)).then_some(expr)
+}
+
+/// The type that these have in common.
+fn common(types: &[&DataType]) -> Option<DataType> {
+    let first = (*types.first()?).clone();
+    let is_time = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Timestamp(..)) && EnumType::of_arrow(ty).is_none();
+    if types.iter().all(|ty| **ty == first) {
+        return Some(first);
+    }
+    if types.iter().all(|ty| is_time(ty)) {
+        let zoned = types.iter().any(|ty| matches!(ty, DataType::Timestamp(_, Some(_))));
+        return Some(if zoned { timestamptz() } else { TIMESTAMP });
+    }
+    if !types.iter().all(|ty| ty.is_numeric() && !ty.is_unsigned_integer()) {
+        return None;
+    }
+    // A real takes in all numbers but double precision.
+    match types.iter().any(|ty| **ty == DataType::Float32) {
+        true if types.iter().all(|ty| **ty != DataType::Float64) => Some(DataType::Float32),
+        _ => types[1..].iter().try_fold(first, |so_far, ty| common_numeric(&so_far, ty)),
+    }
+}
+
+/// The plan with its column `i`, which is of one type, as one of another, under the same name.
+fn cast_column(plan: &LogicalPlan, i: usize, from: &DataType, to: &DataType) -> DfResult<LogicalPlan> {
+    let (mut exprs, input) = match plan {
+        LogicalPlan::Projection(projection) => (projection.expr.clone(), Arc::clone(&projection.input)),
+        other => (other.schema().columns().into_iter().map(Expr::Column).collect(), Arc::new(other.clone())),
+    };
+    let expr = std::mem::take(&mut exprs[i]);
+    let (relation, name) = expr.qualified_name();
+    let plain = expr.unalias();
+    let cast = match literal(plan, i) {
+        Some(literal) => cast::read_as(&literal, to)?.unwrap_or(plain),
+        None if from.is_numeric() => cast::implicit(plain, from, to)?,
+        None => Expr::Cast(Cast::new(Box::new(plain), to.clone())),
+    };
+    exprs[i] = cast.alias_qualified(relation, name);
+    Ok(LogicalPlan::Projection(Projection::try_new(exprs, input)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_the_type_that_postgresql_finds() {
+        use DataType::*;
+        assert_eq!(common(&[&Float64, &Decimal128(2, 1)]), Some(Float64));
+        assert_eq!(common(&[&Decimal128(2, 1), &Float32, &Int64]), Some(Float32));
+        assert_eq!(common(&[&Int32, &Decimal128(2, 1)]), Some(Decimal128(11, 1)));
+        assert_eq!(common(&[&Date32, &TIMESTAMP]), Some(TIMESTAMP));
+        assert_eq!(common(&[&Utf8View, &Int32]), None);
+        assert_eq!(common(&[]), None);
+    }
+}
