@@ -36,7 +36,7 @@ use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower};
 use crate::plan::names::{ContextSource, Names};
 use crate::sql::parse::refuse_rules_of_stream;
-use crate::sql::statement::{NewRule, OnCommit, SequenceOptions};
+use crate::sql::statement::{Like, NewRule, OnCommit, SequenceOptions};
 use crate::sql::{Statement, parse};
 
 /// The columns of a relation's events as the log gives them back.
@@ -324,25 +324,25 @@ impl Session {
         Ok(kind)
     }
 
-    pub(super) async fn create_relation(&mut self, text: &str, new: NewRelation) -> Result<()> {
-        let NewRelation { kind, name, mut columns, key, key_named, rules, numbered, if_not_exists, temporary } = new;
-        let namespace = match temporary {
-            Some(_) => temporary_place(&name)?,
+    pub(super) async fn create_relation(&mut self, text: &str, mut new: NewRelation) -> Result<()> {
+        let namespace = match new.temporary {
+            Some(_) => temporary_place(&new.name)?,
             None => {
                 self.define().await?;
-                let namespace = self.scope().place_of(&name)?.id;
+                let namespace = self.scope().place_of(&new.name)?.id;
                 self.may_create_in(namespace)?;
                 namespace
             }
         };
-        let name = name.name;
-        let exists = match temporary {
-            Some(_) => self.exists_temporary(&name, if_not_exists),
-            None => self.exists(namespace, &name, if_not_exists)?,
+        let exists = match new.temporary {
+            Some(_) => self.exists_temporary(&new.name.name, new.if_not_exists),
+            None => self.exists(namespace, &new.name.name, new.if_not_exists)?,
         };
         if exists {
             return Ok(());
         }
+        let liked = self.take_liked(&mut new)?;
+        let NewRelation { kind, name: Name { name, .. }, mut columns, key, key_named, rules, numbered, temporary, .. } = new;
         for column in &mut columns {
             self.keep_default(column).await?;
         }
@@ -365,13 +365,18 @@ impl Session {
             let constraint = self.new_constraint(&relation, rule).await?;
             relation.constraints.push(constraint);
         }
+        relation.comments.columns = liked.comments;
         if let Some(on_commit) = temporary {
             return self.create_temporary(relation, on_commit);
         }
         let node = if kind == RelationKind::Table { Some(table_node(&Arc::new(relation.clone()))?) } else { None };
         let id = relation.id;
+        let name = Name::qualified(self.catalog().namespace_name(namespace), &relation.name);
         self.stage(Change::Create(relation), node.into_iter().collect())?;
         self.transaction.iter_mut().for_each(|t| t.renew(id));
+        for index in &liked.indexes {
+            self.create_index(None, &name, index, false).await?;
+        }
         Ok(())
     }
 
@@ -576,6 +581,8 @@ pub struct NewRelation {
     pub rules: Vec<NewRule>,
     /// Columns that get a sequence, with its options.
     pub numbered: Vec<(usize, SequenceOptions)>,
+    /// Whose columns it has too; a primary key is among the rules then.
+    pub likes: Vec<Like>,
     pub if_not_exists: bool,
     /// Of a temporary table.
     pub temporary: Option<OnCommit>,

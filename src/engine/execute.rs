@@ -313,7 +313,7 @@ impl Session {
     async fn run_definition(&mut self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateTemporary { create, on_commit } => {
-                let Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, named, if_not_exists, .. } =
+                let Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, likes, named, if_not_exists, .. } =
                     create.as_ref()
                 else {
                     return Err(Error::internal("a temporary table is a table"));
@@ -321,19 +321,32 @@ impl Session {
                 let (kind, name, mut columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
                 self.settle_types(&mut columns, named)?;
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
-                let temporary = Some(*on_commit);
-                let new = NewRelation { kind, name, columns, key, key_named: key_named.clone(), rules, numbered, if_not_exists, temporary };
+                let (key_named, likes, temporary) = (key_named.clone(), likes.clone(), Some(*on_commit));
+                let new = NewRelation { kind, name, columns, key, key_named, rules, numbered, likes, if_not_exists, temporary };
                 self.create_relation(&prepared.text, new).await?;
                 "CREATE TABLE".to_string()
             }
-            Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, named, if_not_exists, told, by_default } => {
+            Statement::CreateRelation {
+                kind,
+                name,
+                columns,
+                key,
+                key_named,
+                rules,
+                numbered,
+                likes,
+                named,
+                if_not_exists,
+                told,
+                by_default,
+            } => {
                 told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
                 let kind = if *by_default { self.kind_by_default(key, rules)? } else { *kind };
                 let (name, mut columns, key) = (name.clone(), columns.clone(), key.clone());
                 self.settle_types(&mut columns, named)?;
                 let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
-                let new =
-                    NewRelation { kind, name, columns, key, key_named: key_named.clone(), rules, numbered, if_not_exists, temporary: None };
+                let (key_named, likes, temporary) = (key_named.clone(), likes.clone(), None);
+                let new = NewRelation { kind, name, columns, key, key_named, rules, numbered, likes, if_not_exists, temporary };
                 self.create_relation(&prepared.text, new).await?;
                 format!("CREATE {}", kind.word().to_uppercase())
             }

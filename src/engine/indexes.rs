@@ -209,7 +209,7 @@ fn default_name(relation: &Relation, index: &Index) -> String {
 }
 
 /// An expression whose columns are named without their table, which may get another name.
-fn unqualified(relation: &Relation, sql: &str) -> Result<String> {
+pub(super) fn unqualified(relation: &Relation, sql: &str) -> Result<String> {
     let mut query = parsed_query(&format!("SELECT {sql}"))?;
     let mut changed = false;
     let _ = ast::visit_expressions_mut(query.as_mut(), |e| {

@@ -9,7 +9,7 @@
 //!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
 //!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]).
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
-//! 7. DDL ([`ddl`], [`alter`], [`indexes`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
+//! 7. DDL ([`ddl`], [`likes`], [`alter`], [`indexes`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
@@ -46,6 +46,7 @@ pub mod identity;
 mod in_place;
 mod indexes;
 pub mod ksql;
+mod likes;
 pub mod lookup;
 mod modes;
 pub mod node;

@@ -571,4 +571,4 @@ mod table;
 mod tests;
 mod types;
 
-pub use table::refuse_rules_of_stream;
+pub use table::{key_columns, refuse_rules_of_stream, several_keys};

@@ -1,5 +1,8 @@
 //! What a client can ask for.
 
+mod cursor;
+mod like;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,6 +14,9 @@ use crate::catalog::{Action, Column, Identity, Index, Name, RelationKind};
 use crate::data::PgType;
 use crate::data::enums::Place;
 use crate::error::Error;
+
+pub use cursor::{CursorOptions, Move};
+pub use like::{Like, Taken};
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub enum Statement {
         rules: Vec<NewRule>,
         /// Columns that get a sequence of their own, with its options.
         numbered: Vec<(usize, SequenceOptions)>,
+        /// LIKE among the columns. Where there is one, a primary key is among the rules: its columns may come from there.
+        likes: Vec<Like>,
         /// Columns whose type is a user's; until they get it theirs is text.
         named: Vec<(usize, NamedType)>,
         if_not_exists: bool,
@@ -361,30 +369,6 @@ pub enum Discard {
     Plans,
     Sequences,
     Temp,
-}
-
-/// How a cursor is declared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CursorOptions {
-    /// WITH HOLD: it survives its transaction.
-    pub hold: bool,
-    /// SCROLL: it goes backward too.
-    pub scroll: bool,
-    /// BINARY: its rows are sent in binary form.
-    pub binary: bool,
-}
-
-/// Where FETCH and MOVE take a cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// Over that many rows, backward if negative; 0 is the row at hand.
-    By(i64),
-    ForwardAll,
-    BackwardAll,
-    /// To the row of that number from 1, from the end if negative; 0 is before the first.
-    Absolute(i64),
-    /// To the row that many rows away.
-    Relative(i64),
 }
 
 /// `TRUNCATE name, .. [RESTART IDENTITY] [CASCADE]`

@@ -184,7 +184,7 @@ fn places(relation: &Relation, columns: &[String]) -> Result<Vec<usize>> {
 }
 
 /// The names of the primary key's columns.
-fn key_names(relation: &Relation) -> Vec<String> {
+pub(super) fn key_names(relation: &Relation) -> Vec<String> {
     relation.key.iter().map(|k| relation.columns[*k].name.clone()).collect()
 }
 

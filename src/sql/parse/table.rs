@@ -10,7 +10,9 @@ use crate::catalog::{Action, Column, Identity, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::{check_columns, checked_name, is_known_collation, known_type, last_name, relation_name, sql_type};
-use crate::sql::statement::{Alteration, NamedType, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, What};
+use crate::sql::statement::{
+    Alteration, Like, NamedType, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, Taken, What,
+};
 use crate::sql::{fold_name, identity};
 
 /// A column as a definition asks for it.
@@ -25,6 +27,14 @@ pub(super) struct Defined {
     pub numbered: Option<SequenceOptions>,
     /// What of the definition has no effect.
     pub told: Option<String>,
+}
+
+/// What stands in the list of columns.
+#[derive(Default)]
+struct Elements {
+    definitions: Vec<ast::ColumnDef>,
+    constraints: Vec<TableConstraint>,
+    likes: Vec<Like>,
 }
 
 impl Reader<'_> {
@@ -43,7 +53,7 @@ impl Reader<'_> {
             ))
             .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
         }
-        let (definitions, constraints) = self.parser.parse_columns().map_err(|e| self.refused(e))?;
+        let Elements { definitions, constraints, likes } = self.elements()?;
         let method = self.access_method()?;
         let by_default = method.is_none() && kind == RelationKind::Table;
         kind = method.unwrap_or(kind);
@@ -72,19 +82,78 @@ impl Reader<'_> {
         }
         for constraint in &constraints {
             match rule(constraint)? {
+                // Its columns may be of another relation.
+                of_any if !likes.is_empty() => rules.push(of_any),
                 NewRule { what: What::PrimaryKey(_), .. } if !key.is_empty() => return Err(several_keys(&name.name)),
                 NewRule { what: What::PrimaryKey(names), name } => (key, key_named) = (key_columns(&columns, &names)?, name),
                 other => rules.push(other),
             }
         }
+        if !likes.is_empty() && !key.is_empty() {
+            let names = key.drain(..).map(|k| columns[k].name.clone()).collect();
+            rules.push(NewRule { name: key_named.take(), what: What::PrimaryKey(names) });
+        }
         for k in &key {
             columns[*k].nullable = false;
         }
-        if kind == RelationKind::Stream {
+        if kind == RelationKind::Stream && likes.is_empty() {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, named, if_not_exists, told, by_default })
+        Ok(Statement::CreateRelation {
+            kind,
+            name,
+            columns,
+            key,
+            key_named,
+            rules,
+            numbered,
+            likes,
+            named,
+            if_not_exists,
+            told,
+            by_default,
+        })
+    }
+
+    /// The list of columns, constraints and LIKE, if there is one.
+    fn elements(&mut self) -> Result<Elements> {
+        let mut elements = Elements::default();
+        if !self.parser.consume_token(&Token::LParen) || self.parser.consume_token(&Token::RParen) {
+            return Ok(elements);
+        }
+        loop {
+            if self.word(0) == "like" {
+                let like = self.like(elements.definitions.len())?;
+                elements.likes.push(like);
+            } else if let Some(constraint) = self.parser.parse_optional_table_constraint().map_err(|e| self.refused(e))? {
+                elements.constraints.push(constraint);
+            } else if matches!(self.parser.peek_token_ref().token, Token::Word(_)) {
+                elements.definitions.push(self.parser.parse_column_def().map_err(|e| self.refused(e))?);
+            } else {
+                return Err(self.unexpected());
+            }
+            if !self.parser.consume_token(&Token::Comma) {
+                self.close()?;
+                return Ok(elements);
+            }
+        }
+    }
+
+    /// `LIKE relation [{INCLUDING | EXCLUDING} what ..]`, where so many columns stand before it.
+    fn like(&mut self, at: usize) -> Result<Like> {
+        self.skip(1);
+        let relation = self.relation_name()?;
+        let mut taken = Taken::default();
+        while matches!(self.word(0).as_str(), "including" | "excluding") {
+            let takes = self.word(0) == "including";
+            self.skip(1);
+            if !taken.set(&self.word(0), takes) {
+                return Err(self.unexpected());
+            }
+            self.skip(1);
+        }
+        Ok(Like { relation, at, taken })
     }
 
     /// USING method, as which streams and tables are told apart by those who know PostgreSQL's statements only. Errors: 42704.
@@ -413,11 +482,13 @@ fn references(foreign: &ast::ForeignKeyConstraint, columns: Vec<String>) -> Resu
     })
 }
 
-fn several_keys(table: &str) -> Error {
+/// The error of a table that has two primary keys.
+pub fn several_keys(table: &str) -> Error {
     Error::new(code::INVALID_TABLE_DEFINITION, format!("multiple primary keys for table \"{table}\" are not allowed"))
 }
 
-fn key_columns(columns: &[Column], names: &[String]) -> Result<Vec<usize>> {
+/// The places of the columns that a primary key names. Errors: 42703.
+pub fn key_columns(columns: &[Column], names: &[String]) -> Result<Vec<usize>> {
     let missing = |name: &String| Error::new(code::UNDEFINED_COLUMN, format!("column \"{name}\" named in key does not exist"));
     names.iter().map(|name| columns.iter().position(|c| c.name == *name).ok_or_else(|| missing(name))).collect()
 }

@@ -1,0 +1,25 @@
+//! Cursors: how they are declared, and where they go.
+
+/// How a cursor is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CursorOptions {
+    /// WITH HOLD: it survives its transaction.
+    pub hold: bool,
+    /// SCROLL: it goes backward too.
+    pub scroll: bool,
+    /// BINARY: its rows are sent in binary form.
+    pub binary: bool,
+}
+
+/// Where FETCH and MOVE take a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Over that many rows, backward if negative; 0 is the row at hand.
+    By(i64),
+    ForwardAll,
+    BackwardAll,
+    /// To the row of that number from 1, from the end if negative; 0 is before the first.
+    Absolute(i64),
+    /// To the row that many rows away.
+    Relative(i64),
+}
