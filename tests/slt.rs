@@ -71,6 +71,7 @@ scripts!("":
     now,
     offsets,
     own_writes,
+    patterns,
     repeatable_read,
     row_wise,
     schemas,

@@ -18,6 +18,7 @@ mod pattern_read;
 mod places;
 mod planner;
 mod records;
+mod regex_text;
 mod regexps;
 mod series;
 mod sets;

@@ -1,4 +1,4 @@
-//! SQL syntax that stands for a function of ours: EXTRACT, `||`, the operators of json, and ARRAY of an enumeration's values.
+//! SQL syntax that stands for a function of ours: EXTRACT, `||`, `~`, the operators of json, and ARRAY of an enumeration's values.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -8,6 +8,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
+use super::regexps;
 use crate::data::{EnumType, PgType};
 use crate::func::{cast as casts, enums};
 
@@ -49,6 +50,10 @@ impl ExprPlanner for Syntax {
                 let like = Like::new(negated, Box::new(expr.left), Box::new(expr.right), None, false);
                 return Ok(PlannerResult::Planned(Expr::Like(like)));
             }
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch => return matched(expr, schema),
             BinaryOperator::PGStartsWith => return Ok(PlannerResult::Planned(starts_with().call(vec![expr.left, expr.right]))),
             BinaryOperator::QuestionPipe => "jsonb_exists_any",
             BinaryOperator::QuestionAnd => "jsonb_exists_all",
@@ -103,6 +108,19 @@ fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResul
     if let Some(read) = casts::read_beside(literal, &other.get_type(schema)?)? {
         *literal = read;
     }
+    Ok(PlannerResult::Original(expr))
+}
+
+/// `a ~ b`: the pattern in the words that DataFusion takes it in.
+fn matched(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    expr.right = match expr.right {
+        Expr::Literal(ScalarValue::Utf8(Some(pattern)), None) => Expr::Literal(ScalarValue::Utf8(Some(regexps::operand(&pattern))), None),
+        Expr::Literal(ScalarValue::Utf8View(Some(pattern)), None) => {
+            Expr::Literal(ScalarValue::Utf8View(Some(regexps::operand(&pattern))), None)
+        }
+        pattern if pattern.get_type(schema)?.is_string() => regexps::pattern_function().call(vec![pattern]),
+        other => other,
+    };
     Ok(PlannerResult::Original(expr))
 }
 

@@ -1,17 +1,18 @@
 //! Functions of regular expressions (manual, chapter 9.7.3): regexp_match, regexp_matches, regexp_replace, regexp_split_to_table,
-//! regexp_substr, regexp_instr, regexp_count, substring(.. FROM pattern). Patterns are those of the crate regex, which are PostgreSQL's but for look-around
-//! and back references; flags are PostgreSQL's.
+//! regexp_split_to_array, regexp_like, regexp_substr, regexp_instr, regexp_count, substring(.. FROM pattern). Patterns and flags are PostgreSQL's, as
+//! far as [`super::regex_text`] can say them to the crate regex.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion::logical_expr::ScalarUDF;
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::define::{Function, TEXT, each, fixed, text, text_array};
+use super::define::{Function, TEXT, each, fixed, text, text_array, texts, texts_type};
+use super::regex_text::{Options, translated};
 use super::series::list_of;
 use super::sets::text_lists;
 use crate::error::{Error, Result, code};
@@ -23,14 +24,41 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("regexp_match", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)), first_match),
         Function::udf("regexp_matches", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(list_of(TEXT))), all_matches),
-        Function::udf("regexp_split_to_table", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)), split),
+        Function::udf(
+            "regexp_split_to_table",
+            |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)),
+            |args, _| split(args, "regexp_split_to_table"),
+        ),
+        Function::udf(
+            "regexp_split_to_array",
+            |t| fixed(t, &[TEXT, TEXT, TEXT], 1, list_of(TEXT)),
+            |args, _| split(args, "regexp_split_to_array"),
+        ),
+        Function::udf("regexp_like", |t| fixed(t, &[TEXT, TEXT, TEXT], 1, DataType::Boolean), like),
         Function::udf("regexp_replace", replace_rule, replace),
         Function::udf("regexp_count", |t| fixed(t, &[TEXT, TEXT, INT, TEXT], 2, INT), count),
         Function::udf("regexp_substr", |t| fixed(t, &[TEXT, TEXT, INT, INT, TEXT, INT], 4, TEXT), substr),
         Function::udf("regexp_instr", |t| fixed(t, &[TEXT, TEXT, INT, INT, INT, TEXT, INT], 5, INT), instr),
         // Not PostgreSQL's own: a rewrite rule makes it of substring(x FROM pattern).
         Function::udf("substring_of_pattern", |t| fixed(t, &[TEXT, TEXT], 0, TEXT), substring),
+        // Nor these: of `x ~ ANY (array)`, and of a pattern beside an operator.
+        Function::udf(QUANTIFIED, quantified_rule, quantified),
+        pattern_function(),
     ]
+}
+
+/// The function of `x ~ ANY (array)` and `x !~* ALL (array)`: a value, patterns, the operator, and whether all of them are meant.
+const QUANTIFIED: &str = "regexp_quantified";
+
+/// PostgreSQL's pattern as DataFusion's operators `~`, `~*`, `!~` and `!~*` take it.
+pub(super) fn pattern_function() -> Arc<ScalarUDF> {
+    let kernel = |args: &[ArrayRef], _: &DataType| Ok(text_array(each(args, |row| Ok(operand(text(args, 0).value(row))))?));
+    Function::udf("regexp_operand", |t| fixed(t, &[TEXT], 0, TEXT), kernel)
+}
+
+/// The same for a pattern that is at hand.
+pub(super) fn operand(pattern: &str) -> String {
+    translated(pattern, Options::default())
 }
 
 /// Patterns compiled for one call, by pattern and flags: in a column they are most often the same.
@@ -54,28 +82,15 @@ impl Patterns {
 }
 
 fn compile(pattern: &str, flags: &str) -> Result<Regex> {
-    let mut builder = match flags.contains('q') {
-        true => RegexBuilder::new(&regex::escape(pattern)),
-        false => RegexBuilder::new(pattern),
-    };
-    // A dot takes line ends too, unless a flag says otherwise.
-    builder.dot_matches_new_line(true).size_limit(limits::PATTERN_BYTES_MAX);
-    for flag in flags.chars() {
-        match flag {
-            'i' => builder.case_insensitive(true),
-            'c' => builder.case_insensitive(false),
-            'n' | 'm' => builder.dot_matches_new_line(false).multi_line(true),
-            'p' => builder.dot_matches_new_line(false),
-            'w' => builder.multi_line(true),
-            's' => builder.dot_matches_new_line(true).multi_line(false),
-            'x' => builder.ignore_whitespace(true),
-            'g' | 't' | 'q' | 'e' | 'b' => &mut builder,
-            other => {
-                let error = Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid regular expression option: \"{other}\""));
-                return Err(error.hint("Options are g, i, c, n, m, p, s, w, x and q."));
-            }
-        };
+    let mut options = Options::default();
+    for flag in flags.chars().filter(|flag| *flag != 'g') {
+        if !options.set(flag) {
+            let error = Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid regular expression option: \"{flag}\""));
+            return Err(error.hint("Options are g, i, c, n, m, p, s, w, x and q."));
+        }
     }
+    let mut builder = RegexBuilder::new(&translated(pattern, options));
+    builder.size_limit(limits::PATTERN_BYTES_MAX);
     builder.build().map_err(|e| {
         let reason = e.to_string();
         let reason = reason.lines().last().unwrap_or("").trim_start_matches("error: ").to_string();
@@ -141,10 +156,10 @@ fn all_matches(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(ListArray::try_new(Arc::new(field), offsets, matches, None)?))
 }
 
-fn split(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+fn split(args: &[ArrayRef], function: &str) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     let rows = each_mut(args, |row| {
-        refuse_global(flags(args, 2, row), "regexp_split_to_table")?;
+        refuse_global(flags(args, 2, row), function)?;
         let regex = patterns.get(text(args, 1).value(row), flags(args, 2, row))?;
         let value = text(args, 0).value(row);
         let (mut parts, mut from) = (Vec::new(), 0);
@@ -157,6 +172,40 @@ fn split(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         Ok(parts)
     })?;
     text_lists(rows)
+}
+
+fn like(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        refuse_global(flags(args, 2, row), "regexp_like")?;
+        Ok(patterns.get(text(args, 1).value(row), flags(args, 2, row))?.is_match(text(args, 0).value(row)))
+    })?;
+    Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
+}
+
+fn quantified_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [value, patterns, operator, DataType::Boolean] = types else { return None };
+    let all = [value, operator].into_iter().all(|t| t.is_string() || t.is_null());
+    all.then(|| texts_type(patterns)).flatten().map(|patterns| (vec![TEXT, patterns, TEXT, DataType::Boolean], DataType::Boolean))
+}
+
+/// Unknown if a pattern is NULL and no other decides.
+fn quantified(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut patterns = Patterns::default();
+    let rows = each_mut(args, |row| {
+        let (value, operator, all) = (text(args, 0).value(row), text(args, 2).value(row), args[3].as_boolean().value(row));
+        let (flags, wanted) = (if operator.ends_with('*') { "i" } else { "" }, !operator.starts_with('!'));
+        let mut unknown = false;
+        for pattern in texts(args, 1, row)? {
+            match pattern {
+                Some(pattern) if (patterns.get(&pattern, flags)?.is_match(value) == wanted) != all => return Ok(Some(!all)),
+                Some(_) => {}
+                None => unknown = true,
+            }
+        }
+        Ok((!unknown).then_some(all))
+    })?;
+    Ok(Arc::new(rows.into_iter().map(Option::flatten).collect::<BooleanArray>()))
 }
 
 fn replace_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

@@ -83,6 +83,7 @@ fn translated(pattern: &str, escape: Option<char>) -> Result<String> {
                 bracket = true;
                 out.push('[');
             }
+            '\\' if bracket => out.push_str("\\\\"),
             c if bracket => out.push(c),
             '%' => out.push_str(".*"),
             '_' => out.push('.'),

@@ -1,8 +1,9 @@
-//! String functions that DataFusion lacks (manual, chapter 9.4): quoting.
+//! String functions that DataFusion lacks, or does otherwise (manual, chapter 9.4): quoting, and upper and lower case. A letter becomes another letter,
+//! as in C: upper('ß') is ß, and a Σ at the end of a word is σ in lower case.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, StringViewBuilder};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
@@ -13,10 +14,60 @@ use crate::error::Result;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
+        Function::udf("upper", one_text, |args, _| {
+            Ok(in_case(args, str::make_ascii_uppercase, |value, out| out.extend(value.chars().map(upper))))
+        }),
+        Function::udf("lower", one_text, |args, _| {
+            Ok(in_case(args, str::make_ascii_lowercase, |value, out| out.extend(value.chars().map(lower))))
+        }),
+        Function::udf("initcap", one_text, |args, _| map(args, capitalized)),
         Function::udf("quote_ident", one_text, |args, _| map(args, ident)),
         Function::udf("quote_literal", one_value, |args, _| Ok(text_array(each(args, |row| Ok(literal(&printed(args, row)?)))?))),
         Function::udf("quote_nullable", one_value, quote_nullable),
     ]
+}
+
+/// A letter in upper case, if it is one letter there.
+fn upper(c: char) -> char {
+    let mut all = c.to_uppercase();
+    if all.len() == 1 { all.next().unwrap_or(c) } else { c }
+}
+
+/// A letter in lower case; İ loses its dot.
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
+
+/// The first letter of each word is in upper case, the others in lower case.
+fn capitalized(value: &str) -> String {
+    let mut inside = false;
+    let one = |c: char| {
+        let cased = if inside { lower(c) } else { upper(c) };
+        inside = c.is_alphanumeric();
+        cased
+    };
+    value.chars().map(one).collect()
+}
+
+/// Each text in another case; most are plain ASCII, whose letters are changed in place.
+fn in_case(args: &[ArrayRef], ascii: fn(&mut str), other: fn(&str, &mut String)) -> ArrayRef {
+    let values = text(args, 0);
+    let (mut out, mut cased) = (StringViewBuilder::with_capacity(values.len()), String::new());
+    for value in values {
+        let Some(value) = value else {
+            out.append_null();
+            continue;
+        };
+        cased.clear();
+        if value.is_ascii() {
+            cased.push_str(value);
+            ascii(&mut cased);
+        } else {
+            other(value, &mut cased);
+        }
+        out.append_value(&cased);
+    }
+    Arc::new(out.finish())
 }
 
 fn one_text(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

@@ -1,10 +1,10 @@
-//! `x < ANY (array)`, `x >= ALL ('{1,2}')` and their kin (manual, chapter 9.24). What is written down is as many comparisons. DataFusion compares
+//! `x < ANY (array)`, `x >= ALL ('{1,2}')`, `x ~ ANY (array)` and their kin (manual, chapter 9.24). What is written down is as many comparisons. DataFusion compares
 //! with the least and the greatest element otherwise, and forgets for ANY that a NULL among them may be what x compares with.
 
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Value};
 
 use super::super::SystemContext;
-use super::build::{bare, binary, call, literal, strings, take, when};
+use super::build::{bare, binary, call, literal, strings, take, text, when};
 use crate::error::Result;
 
 /// As many elements become comparisons of their own.
@@ -12,7 +12,19 @@ const ELEMENTS_MAX: usize = 32;
 
 /// The rule. `= ANY` and `<> ALL` are lists and searches already.
 pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch};
+    if let Expr::AnyOp { left, compare_op: op @ (PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch), right, .. }
+    | Expr::AllOp { left, compare_op: op @ (PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch), right } = expr
+    {
+        if matches!(right.as_ref(), Expr::Subquery(_)) {
+            return Ok(());
+        }
+        // DataFusion has no patterns in arrays.
+        let mut arguments = vec![take(left), take(right), text(&op.to_string())];
+        arguments.push(literal(Value::Boolean(matches!(expr, Expr::AllOp { .. }))));
+        *expr = call("regexp_quantified", arguments);
+        return Ok(());
+    }
     let (left, op, right, all) = match expr {
         Expr::AnyOp { left, compare_op: op @ (NotEq | Lt | LtEq | Gt | GtEq), right, .. } => (left, op.clone(), right, false),
         Expr::AllOp { left, compare_op: op @ (Eq | Lt | LtEq | Gt | GtEq), right } => (left, op.clone(), right, true),
