@@ -5,7 +5,7 @@
 //!
 //! - *Intervals* are ordered, grouped and joined by their length ([`length`]): a day is 24 hours. Where a group shows the interval it is of,
 //!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
-//! - *Floats*: -0 is 0. Whatever hashes knows that; sorts and windows do not.
+//! - *Floats* are ordered with -0 as 0. Whatever hashes knows that; PARTITION BY still takes the two for different.
 //! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
 //!   is larger than any other element, whatever NULLS FIRST says.
 //!
@@ -175,11 +175,7 @@ fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
     let WindowFunction { params, .. } = call.as_mut();
     let before = (params.partition_by.clone(), params.order_by.clone());
-    for by in &mut params.partition_by {
-        if !by.get_type(schema)?.is_nested() {
-            *by = order(by, schema).unwrap_or_else(|| std::mem::take(by));
-        }
-    }
+    params.partition_by.iter_mut().for_each(|by| identify(by, schema));
     let frame = &params.window_frame;
     let is_offset = |bound: &WindowFrameBound| match bound {
         WindowFrameBound::CurrentRow => false,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_empty_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_empty_array};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::FieldRef;
 use datafusion::common::ScalarValue;
@@ -88,6 +88,12 @@ impl WindowCall {
             WindowFunction::Aggregate { function, filter } => {
                 let args = evaluate_all(&function.expressions(), sorted.batch)?;
                 let filter = filter.as_ref().map(|f| mask(f, sorted.batch)).transpose()?;
+                if sorted.partitions.is_empty() {
+                    return Ok(new_empty_array(self.field.data_type()));
+                }
+                if self.is_whole_partition(sorted.order_by) && function.groups_accumulator_supported() {
+                    return whole_partitions(function, &args, filter.as_ref(), sorted.partitions);
+                }
                 let passing = filter.map(|mask| {
                     let mut count = 0;
                     let counts = (0..mask.len()).map(|i| {
@@ -141,12 +147,6 @@ impl WindowCall {
         sorted: &Sorted<'_>,
         place: impl Fn(usize) -> usize,
     ) -> Result<ArrayRef> {
-        if sorted.partitions.is_empty() {
-            return Ok(new_empty_array(self.field.data_type()));
-        }
-        if self.is_whole_partition(sorted.order_by) && function.groups_accumulator_supported() {
-            return whole_partitions(function, args, sorted.partitions, place);
-        }
         let mut slide = Slide::new(function, self.frame.start_bound.is_unbounded())?;
         let mut values = Vec::with_capacity(sorted.batch.num_rows());
         for partition in sorted.partitions {
@@ -174,16 +174,17 @@ fn slices(arrays: &[ArrayRef], rows: &Range<usize>) -> Vec<ArrayRef> {
 fn whole_partitions(
     function: &AggregateFunctionExpr,
     args: &[ArrayRef],
+    filter: Option<&BooleanArray>,
     partitions: &[Partition],
-    place: impl Fn(usize) -> usize,
 ) -> Result<ArrayRef> {
     let (mut groups, mut owners) = (Vec::new(), Vec::new());
     for (i, partition) in partitions.iter().enumerate() {
-        groups.extend(std::iter::repeat_n(i, place(partition.rows.end) - place(partition.rows.start)));
+        groups.extend(std::iter::repeat_n(i, partition.rows.len()));
         owners.extend(std::iter::repeat_n(i as u32, partition.rows.len()));
     }
+    // It is told which rows pass: of a group it is given no row of, some accumulators make a value nevertheless.
     let mut accumulator = function.create_groups_accumulator()?;
-    accumulator.update_batch(args, &groups, None, partitions.len())?;
+    accumulator.update_batch(args, &groups, filter, partitions.len())?;
     let values = accumulator.evaluate(EmitTo::All)?;
     Ok(compute::take(&values, &UInt32Array::from(owners), None)?)
 }
