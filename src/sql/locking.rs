@@ -71,6 +71,9 @@ pub(super) fn locking(mut query: Box<ast::Query>) -> Result<Statement> {
             Some(ast::NonBlock::Nowait) => Wait::Not,
             Some(ast::NonBlock::SkipLocked) => Wait::Skip,
         };
+        if wait == Wait::Skip && query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties) {
+            return Err(Error::syntax("SKIP LOCKED and WITH TIES options cannot be used together"));
+        }
         locks.push(RowLock { word, of, wait });
     }
     Ok(Statement::Locking { query, locks })

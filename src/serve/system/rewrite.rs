@@ -31,6 +31,7 @@ mod series;
 mod shared_columns;
 mod standard;
 mod system_columns;
+mod ties;
 mod true_types;
 mod values;
 mod vectors;
@@ -177,7 +178,11 @@ impl VisitorMut for Rewriter<'_> {
         grouping::ordered_by_position(query);
         recursion::typed(query);
         apart::told_apart(query);
-        match queries::fetch_first(query).and_then(|()| queries::limit_literals(query)).and_then(|()| queries::no_locks(query)) {
+        match ties::ranked(query)
+            .and_then(|()| queries::fetch_first(query))
+            .and_then(|()| queries::limit_literals(query))
+            .and_then(|()| queries::no_locks(query))
+        {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),
         }

@@ -202,7 +202,7 @@ fn column(expr: &Expr, tables: &[(String, Arc<Relation>)]) -> Option<(usize, usi
 }
 
 /// `GROUP BY 1` is of the first output column.
-fn position(expr: &Expr) -> Option<usize> {
+pub fn position(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Value(v) => match &v.value {
             Value::Number(n, _) => n.to_string().parse::<usize>().ok()?.checked_sub(1),

@@ -221,11 +221,11 @@ pub fn base_of_domain(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `FETCH FIRST n ROWS ONLY` is LIMIT n. Errors: 0A000 for PERCENT and WITH TIES.
+/// `FETCH FIRST n ROWS ONLY` is LIMIT n. WITH TIES is rewritten before. Errors: 0A000 for PERCENT, which PostgreSQL has not either.
 pub fn fetch_first(query: &mut Query) -> Result<()> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
-    if fetch.percent || fetch.with_ties {
-        let error = Error::unsupported("FETCH FIRST with PERCENT or WITH TIES is not supported");
+    if fetch.percent {
+        let error = Error::unsupported("FETCH FIRST with PERCENT is not supported");
         return Err(error.hint("Write FETCH FIRST n ROWS ONLY, or LIMIT n."));
     }
     let rows = fetch.quantity.unwrap_or_else(|| literal(Value::Number("1".into(), false)));
@@ -419,7 +419,8 @@ fn is_computed(expr: &Expr) -> bool {
     }
 }
 
-fn contains_set(expr: &Expr) -> bool {
+/// True if a function in it returns a set.
+pub fn contains_set(expr: &Expr) -> bool {
     let found = sqlparser::ast::visit_expressions(expr, |e| match e {
         Expr::Function(f) if is_set(&last_name(&f.name)) => std::ops::ControlFlow::Break(()),
         _ => std::ops::ControlFlow::Continue(()),

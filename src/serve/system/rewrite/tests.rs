@@ -210,7 +210,18 @@ async fn fetch_first_limits_and_locks_are_refused() {
     assert_eq!(rows("SELECT i FROM generate_series(1, 5) i ORDER BY i OFFSET 1 FETCH FIRST 2 ROWS ONLY").await, "2; 3");
     assert_eq!(rows("SELECT i FROM generate_series(1, 5) i ORDER BY i FETCH NEXT ROW ONLY").await, "1");
     let context = context();
-    for sql in ["SELECT 1 FETCH FIRST 1 ROW WITH TIES", "SELECT relname FROM pg_class FOR UPDATE"] {
+    for sql in ["SELECT 1 ORDER BY 1 FETCH FIRST 1 PERCENT ROWS ONLY", "SELECT relname FROM pg_class FOR UPDATE"] {
         assert_eq!(run(&session(&context), &context, sql).await.unwrap_err().code(), code::FEATURE_NOT_SUPPORTED, "{sql}");
     }
+}
+
+#[tokio::test]
+async fn ties_of_the_last_row_are_fetched_too() {
+    assert_eq!(rows("SELECT i / 2 AS h FROM generate_series(1, 6) i ORDER BY h FETCH FIRST 2 ROWS WITH TIES").await, "0; 1; 1");
+    assert_eq!(rows("SELECT i / 2 FROM generate_series(1, 6) i ORDER BY 1 OFFSET 2 FETCH FIRST ROW WITH TIES").await, "1");
+    assert_eq!(rows("SELECT DISTINCT i / 2 FROM generate_series(1, 6) i ORDER BY 1 FETCH FIRST 2 ROWS WITH TIES").await, "0; 1");
+    assert_eq!(rows("SELECT i FROM generate_series(1, 3) i ORDER BY i % 2 DESC, 1 FETCH FIRST 0 ROWS WITH TIES").await, "");
+    let context = context();
+    let error = run(&session(&context), &context, "SELECT 1 FETCH FIRST 1 ROW WITH TIES").await.unwrap_err();
+    assert_eq!((error.code(), error.message()), (code::SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause"));
 }
