@@ -51,6 +51,7 @@ scripts!("":
     errors,
     explain,
     failed_views,
+    formatting,
     functions,
     functions_in_from,
     grouping_sets,

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -24,7 +24,7 @@ use super::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
 use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
-use super::scalar::times;
+use super::scalar::{times, to_char};
 use crate::data::datetime::{Zone, parse_timestamptz, put_timestamptz};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
@@ -68,7 +68,12 @@ const INSTANTS: &[&str] = &[
     "zoned_read",
     "zoned_text",
     "zoned_add",
+    "zoned_to_char",
+    "zoned_part",
 ];
+
+/// Fields that tell how far a clock of the zone is ahead of UTC.
+const ZONE_PARTS: &[&str] = &["timezone", "timezone_hour", "timezone_minute"];
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -234,15 +239,26 @@ impl InZone {
                     moved_at(&mut f, 1);
                     Ok(Transformed::yes(Expr::ScalarFunction(f)))
                 }
+                Some(part) if ZONE_PARTS.contains(&part) => {
+                    let output = f.func.inner().return_type(&types)?;
+                    let part = Expr::Literal(ScalarValue::Utf8View(Some(part.to_string())), None);
+                    let instant = Expr::Cast(Cast::new(Box::new(f.args[1].clone()), timestamptz()));
+                    let shown = call(part_function(), vec![self.zone(), part, instant]);
+                    let output = if matches!(output, DataType::Decimal128(..)) { DataType::Decimal128(38, 0) } else { output };
+                    Ok(Transformed::yes(Expr::Cast(Cast::new(Box::new(shown), output))))
+                }
                 _ => Err(self.refuse(&format!("{name} of this field"))),
             },
-            ("to_char", [_, _]) => match literal(1) {
-                Some(format) if !format.contains("tz") && !format.contains("of") => {
-                    moved_at(&mut f, 0);
-                    Ok(Transformed::yes(Expr::ScalarFunction(f)))
+            ("to_char", [of, _]) if is_instant(of) => {
+                let mut arguments = f.args;
+                arguments.insert(0, self.zone());
+                for (argument, wanted) in arguments.iter_mut().zip([TEXT, timestamptz(), TEXT]) {
+                    if argument.get_type(schema)? != wanted {
+                        *argument = Expr::Cast(Cast::new(Box::new(argument.clone()), wanted));
+                    }
                 }
-                _ => Err(self.refuse("to_char with this format")),
-            },
+                Ok(Transformed::yes(call(to_char::zoned_function(), arguments)))
+            }
             ("age", _) => {
                 (0..types.len()).filter(|i| is_instant(&types[*i])).for_each(|i| moved_at(&mut f, i));
                 Ok(Transformed::yes(Expr::ScalarFunction(f)))
@@ -308,6 +324,10 @@ fn add_function() -> Arc<ScalarUDF> {
     Function::udf("zoned_add", |t| (t.len() == 4).then(|| (vec![TEXT, timestamptz(), INTERVAL, DataType::Boolean], timestamptz())), add)
 }
 
+fn part_function() -> Arc<ScalarUDF> {
+    Function::udf("zoned_part", |t| (t.len() == 3).then(|| (vec![TEXT, TEXT, timestamptz()], DataType::Int32)), part)
+}
+
 /// The zone, which is the same in each row. Errors: 22023.
 fn zone_of(args: &[ArrayRef]) -> Result<Zone> {
     let names = text(args, 0);
@@ -356,4 +376,18 @@ fn add(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         sums.push(Some(add_interval(at, Interval::new(0, 0, v.nanoseconds))?));
     }
     Ok(Arc::new(sums.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
+}
+
+/// The offset of the zone in seconds, or its hours, or its minutes.
+fn part(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let (zone, parts, instants) = (zone_of(args)?, text(args, 1), args[2].as_primitive::<TimestampMicrosecondType>());
+    let rows = instants.iter().zip(parts).map(|(instant, part)| {
+        let seconds = zone.offset_at(instant?);
+        Some(match part? {
+            "timezone_hour" => seconds / 3_600,
+            "timezone_minute" => seconds / 60 % 60,
+            _ => seconds,
+        })
+    });
+    Ok(Arc::new(rows.collect::<Int32Array>()))
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use arrow::array::timezone::Tz;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
+use chrono_tz::OffsetName;
 
 use super::US_PER_SECOND;
 use crate::error::{Error, Result, code};
@@ -73,6 +74,24 @@ impl Zone {
                 None => 0,
             },
         }
+    }
+
+    /// What the zone is called at an instant, such as CEST; its offset, such as -03, where that has no name.
+    pub fn abbreviation(&self, utc_us: i64) -> String {
+        let name = match self {
+            Zone::Utc => Some("UTC".to_string()),
+            Zone::Fixed(_) => None,
+            Zone::Named(tz) => tz.to_string().parse::<chrono_tz::Tz>().ok().zip(naive(utc_us)).and_then(|(tz, at)| {
+                let offset = tz.offset_from_utc_datetime(&at);
+                offset.abbreviation().map(String::from)
+            }),
+        };
+        name.unwrap_or_else(|| {
+            let seconds = self.offset_at(utc_us);
+            let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+            let behind = if minutes % 60 == 0 { String::new() } else { format!("{:02}", minutes % 60) };
+            format!("{sign}{:02}{behind}", minutes / 60)
+        })
     }
 
     /// The instant at which a clock of this zone shows `local_us`. As in PostgreSQL a time that occurs twice is the one of standard
@@ -152,6 +171,15 @@ mod tests {
         assert_eq!(Zone::parse("-7").unwrap().offset_at(0), -25_200);
         assert_eq!(Zone::parse("europe/berlin").unwrap().offset_at(1_436_918_400_000_000), 7_200);
         assert_eq!(Zone::parse("Nowhere/Land").unwrap_err().code(), code::INVALID_PARAMETER_VALUE);
+    }
+
+    #[test]
+    fn a_zone_is_called_by_the_time_of_the_year() {
+        let called = |zone: &str, us| Zone::parse(zone).unwrap().abbreviation(us);
+        assert_eq!(called("Europe/Berlin", 1_436_918_400_000_000), "CEST");
+        assert_eq!(called("Europe/Berlin", 0), "CET");
+        assert_eq!(called("America/Sao_Paulo", 1_704_067_200_000_000), "-03");
+        assert_eq!(called("+05:30", 0), "+0530");
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod similar;
 mod spans;
 mod strings;
 pub mod times;
-mod to_char;
+pub mod to_char;
 mod trunc;
 pub mod windows;
 

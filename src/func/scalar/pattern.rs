@@ -34,7 +34,10 @@ pub fn pieces(pattern: &str) -> Vec<Piece> {
             Some(body) => (false, body),
             None => (true, rest),
         };
-        let body = body.strip_prefix("TM").unwrap_or(body);
+        let (localized, body) = match body.strip_prefix("TM").or_else(|| body.strip_prefix("tm")) {
+            Some(body) => (true, body),
+            None => (false, body),
+        };
         let upper = body.get(..body.len().min(5)).map(str::to_ascii_uppercase).unwrap_or_default();
         let exact = WORDS.iter().find(|w| body.starts_with(**w));
         let word = WORDS.iter().find(|w| body.starts_with(**w)).or_else(|| WORDS.iter().find(|w| upper.starts_with(**w)));
@@ -47,6 +50,8 @@ pub fn pieces(pattern: &str) -> Vec<Piece> {
                 _ => None,
             };
             rest = if ordinal.is_some() { &rest[2..] } else { rest };
+            // A name in the language of the session is not filled.
+            let fill = fill && !(localized && matches!(word.to_ascii_lowercase().as_str(), "month" | "day"));
             all.push(Piece::Word { word, fill, ordinal });
             continue;
         }
@@ -113,8 +118,16 @@ impl Fields {
     }
 }
 
-/// `n` padded with zeros to `width` where `fill`.
+/// The time zone that a moment is shown in: what it is called, and how many seconds it is east of UTC. A timestamp has none.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub name: String,
+    pub offset: i64,
+}
+
+/// `n` padded with zeros to `width` where `fill`, a sign apart.
 fn number(n: i64, width: usize, fill: bool) -> String {
+    let width = width + usize::from(n < 0);
     if fill { format!("{n:0width$}") } else { n.to_string() }
 }
 
@@ -153,13 +166,13 @@ pub fn finest_us(pieces: &[Piece]) -> i64 {
 }
 
 /// The moment by the pieces of a pattern.
-pub fn format(pieces: &[Piece], at: &Fields, zone: &str) -> String {
+pub fn format(pieces: &[Piece], at: &Fields, place: &Place) -> String {
     let mut out = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
             Piece::Word { word, fill, ordinal } => {
-                let text = word_text(word, *fill, at, zone);
+                let text = word_text(word, *fill, at, place);
                 let suffix = ordinal.and_then(|upper| text.trim().parse::<i64>().ok().map(|n| (upper, ordinal_suffix(n))));
                 out.push_str(&text);
                 match suffix {
@@ -173,11 +186,13 @@ pub fn format(pieces: &[Piece], at: &Fields, zone: &str) -> String {
     out
 }
 
-fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
+fn word_text(word: &str, fill: bool, at: &Fields, place: &Place) -> String {
     let hour = at.time / 3_600_000_000;
     let seconds = at.time / 1_000_000;
-    let us = (at.time % 1_000_000).abs();
+    let us = at.time % 1_000_000;
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
+    // There is no year 0: the one before 1 is 1 BC.
+    let year = if at.is_interval || at.year > 0 { at.year } else { 1 - at.year };
     let padded = |name: String| if fill { format!("{name:<9}") } else { name };
     let month = usize::try_from(at.month - 1).ok().and_then(|m| MONTHS.get(m)).copied().unwrap_or("");
     let day = DAYS[at.weekday() as usize];
@@ -199,11 +214,11 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
         "am" | "pm" => if hour % 24 < 12 { "am" } else { "pm" }.to_string(),
         "A.M." | "P.M." => if hour % 24 < 12 { "A.M." } else { "P.M." }.to_string(),
         "a.m." | "p.m." => if hour % 24 < 12 { "a.m." } else { "p.m." }.to_string(),
-        "Y,YYY" => format!("{},{:03}", at.year / 1_000, at.year % 1_000),
-        "YYYY" => number(at.year, 4, fill),
-        "YYY" => number(at.year % 1_000, 3, fill),
-        "YY" => number(at.year % 100, 2, fill),
-        "Y" => (at.year % 10).to_string(),
+        "Y,YYY" => format!("{},{:03}", year / 1_000, year % 1_000),
+        "YYYY" => number(year, 4, fill),
+        "YYY" => number(year % 1_000, 3, fill),
+        "YY" => number(year % 100, 2, fill),
+        "Y" => (year % 10).to_string(),
         "IYYY" => number(iso_year(), 4, fill),
         "IYY" => number(iso_year() % 1_000, 3, fill),
         "IY" => number(iso_year() % 100, 2, fill),
@@ -221,7 +236,8 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
             let (_, week, day) = at.iso();
             number((week - 1) * 7 + day, 3, fill)
         }
-        "DD" => number(at.day, 2, fill),
+        "DD" if fill => format!("{:02}", at.day),
+        "DD" => at.day.to_string(),
         "D" => (at.weekday() + 1).to_string(),
         "ID" => at.iso().2.to_string(),
         "W" => ((at.day - 1) / 7 + 1).to_string(),
@@ -231,13 +247,21 @@ fn word_text(word: &str, fill: bool, at: &Fields, zone: &str) -> String {
         "J" => at.julian().to_string(),
         "Q" => ((at.month - 1) / 3 + 1).to_string(),
         "RM" | "rm" => roman(word, at.month, fill),
-        "TZ" => zone.to_uppercase(),
-        "tz" => zone.to_lowercase(),
-        "TZH" => if zone.is_empty() { "" } else { "+00" }.to_string(),
-        "TZM" => if zone.is_empty() { "" } else { "00" }.to_string(),
-        "OF" => "+00".to_string(),
+        "TZ" => place.name.to_uppercase(),
+        "tz" => place.name.to_lowercase(),
+        "TZH" => offset_hours(place.offset, fill),
+        "TZM" => format!("{:02}", place.offset.abs() / 60 % 60),
+        "OF" => match place.offset.abs() / 60 % 60 {
+            0 => offset_hours(place.offset, fill),
+            minutes => format!("{}:{minutes:02}", offset_hours(place.offset, fill)),
+        },
         other => other.to_string(),
     }
+}
+
+/// `+02`
+fn offset_hours(seconds: i64, fill: bool) -> String {
+    format!("{}{}", if seconds < 0 { '-' } else { '+' }, number(seconds.abs() / 3_600, 2, fill))
 }
 
 fn roman(word: &str, month: i64, fill: bool) -> String {
@@ -259,7 +283,7 @@ mod tests {
             let unit = finest_us(&parts);
             for us in moments {
                 let begin = us.div_euclid(unit) * unit;
-                let shown = |us| format(&parts, &Fields::of_timestamp(us), "UTC");
+                let shown = |us| format(&parts, &Fields::of_timestamp(us), &Place { name: "UTC".into(), offset: 0 });
                 assert_eq!(shown(us), shown(begin), "{word} at {us}");
             }
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal256Array, StringViewArray, StringViewBuilder, TimestampMicrosecondArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNanoType, i256};
+use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNanoType};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, accepts, each, fixed, text, text_array};
-use super::pattern::{Fields, finest_us, format, pieces};
+use super::pattern::{Fields, Place, finest_us, format, pieces};
 use super::{pattern_number, pattern_read};
 use crate::data::PgType;
+use crate::data::datetime::Zone;
 use crate::error::{Error, Result, code};
 use crate::func::arith::decimal::{mantissas, rescale};
 use crate::func::arith::rules::{INTERVAL, TIMESTAMP, WIDE_PRECISION, canonical, timestamptz};
@@ -43,8 +44,8 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let pattern = text(args, 1);
     let rows = match value.data_type() {
         DataType::Timestamp(_, zone) => {
-            let zone = if zone.is_some() { "UTC" } else { "" };
-            return Ok(timestamps_to_char(value.as_primitive(), pattern, zone));
+            let zone = zone.as_ref().map(|_| Zone::Utc);
+            return timestamps_to_char(value.as_primitive(), pattern, zone.as_ref());
         }
         DataType::Interval(_) => {
             let intervals = value.as_primitive::<IntervalMonthDayNanoType>();
@@ -53,18 +54,13 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
                 let time = v.nanoseconds / 1_000;
                 let fields =
                     Fields { year: (v.months / 12).into(), month: (v.months % 12).into(), day: v.days.into(), time, is_interval: true };
-                Ok(format(&pieces(pattern.value(row)), &fields, ""))
+                Ok(format(&pieces(pattern.value(row)), &fields, &Place::default()))
             })?
         }
         ty if ty.is_floating() => {
             let floats = cast(value, &DataType::Float64)?;
             let floats = floats.as_primitive::<Float64Type>();
-            each(args, |row| {
-                let shape = pattern_number::parse(pattern.value(row))?;
-                let digits = std::format!("{:.*}", shape.decimals(), floats.value(row));
-                let (mantissa, scale) = text_io::decimal(&digits, 38).and_then(Result::ok).unwrap_or((i256::ZERO, 0));
-                Ok(shape.format(mantissa, scale))
-            })?
+            each(args, |row| Ok(pattern_number::parse(pattern.value(row))?.format_float(floats.value(row))))?
         }
         _ => {
             let (values, scale) = mantissas(value.as_ref())?;
@@ -74,11 +70,24 @@ fn to_char(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(text_array(rows))
 }
 
+/// to_char of instants as a clock of a time zone shows them: the zone, the same in each row, the instants and the patterns.
+pub fn zoned_function() -> Arc<ScalarUDF> {
+    Function::udf(
+        "zoned_to_char",
+        |t| (t.len() == 3).then(|| (vec![TEXT, timestamptz(), TEXT], TEXT)),
+        |args, _| {
+            let names = text(args, 0);
+            let zone = if names.is_empty() { Zone::Utc } else { Zone::parse(names.value(0))? };
+            timestamps_to_char(args[1].as_primitive(), text(args, 2), Some(&zone))
+        },
+    )
+}
+
 /// A text is made once for neighbours that do not differ in what the pattern shows: a day's events have one date.
-fn timestamps_to_char(stamps: &TimestampMicrosecondArray, patterns: &StringViewArray, zone: &str) -> ArrayRef {
+fn timestamps_to_char(stamps: &TimestampMicrosecondArray, patterns: &StringViewArray, zone: Option<&Zone>) -> Result<ArrayRef> {
     let mut out = StringViewBuilder::with_capacity(stamps.len());
     let (mut pattern, mut parts, mut unit) = (None, Vec::new(), 1);
-    let (mut number, mut shown) = (None, String::new());
+    let (mut last, mut shown) = (None, String::new());
     for row in 0..stamps.len() {
         if stamps.is_null(row) || patterns.is_null(row) {
             out.append_null();
@@ -88,16 +97,20 @@ fn timestamps_to_char(stamps: &TimestampMicrosecondArray, patterns: &StringViewA
             pattern = Some(patterns.value(row));
             parts = pieces(patterns.value(row));
             unit = finest_us(&parts);
-            number = None;
+            last = None;
         }
-        let now = stamps.value(row).div_euclid(unit);
-        if number != Some(now) {
-            number = Some(now);
-            shown = format(&parts, &Fields::of_timestamp(stamps.value(row)), zone);
+        let instant = stamps.value(row);
+        let offset = zone.map_or(0, |zone| i64::from(zone.offset_at(instant)));
+        let local = instant.checked_add(offset * 1_000_000).ok_or_else(|| crate::func::arith::time::out_of_range("timestamp"))?;
+        let now = (local.div_euclid(unit), offset);
+        if last != Some(now) {
+            last = Some(now);
+            let place = Place { name: zone.map(|zone| zone.abbreviation(instant)).unwrap_or_default(), offset };
+            shown = format(&parts, &Fields::of_timestamp(local), &place);
         }
         out.append_value(&shown);
     }
-    Arc::new(out.finish())
+    Ok(Arc::new(out.finish()))
 }
 
 fn to_date(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
@@ -130,13 +143,14 @@ fn to_timestamp(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
 
 fn to_number(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        pattern_number::parse(text(args, 1).value(row))?;
+        let pattern = pattern_number::parse(text(args, 1).value(row))?;
+        pattern.for_reading()?;
         let given = text(args, 0).value(row);
         let negative = given.contains('-') || given.contains('<');
         let digits: String = given.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
         let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, std::format!("invalid input syntax for type numeric: \"{given}\""));
         let (mantissa, scale) = text_io::decimal(&digits, 38).ok_or_else(wrong)??;
-        let mantissa = rescale(mantissa, scale, 38)?;
+        let mantissa = rescale(mantissa, scale.saturating_add(i8::try_from(pattern.shift()).unwrap_or(0)), 38)?;
         Ok(if negative { mantissa.wrapping_neg() } else { mantissa })
     })?;
     debug_assert_eq!(*output, DataType::Decimal256(WIDE_PRECISION, 38));
