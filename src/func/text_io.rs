@@ -15,7 +15,7 @@ use datafusion::common::ScalarValue;
 use super::arith::decimal::{overflow, pow10, rescale};
 use super::arith::time::{DAY_US, civil, day_number, days_in_month};
 use crate::data::PgType;
-use crate::data::datetime::parse_interval;
+use crate::data::datetime::{self, parse_interval};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::error::{Error, Result, code};
@@ -229,8 +229,15 @@ fn timestamp(ty: &PgType, text: &str) -> Result<i64> {
     let rest = rest.trim_start_matches(['T', 't', ' ']);
     let zone_at = rest.find(['+', '-', 'Z', 'z', 'U']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at(zone_at);
-    let time = if clock.trim().is_empty() { 0 } else { clock_time(clock).ok_or_else(wrong)? };
-    let offset = zone_offset(zone).ok_or_else(wrong)?;
+    let time = if clock.trim().is_empty() { Some(0) } else { clock_time(clock) };
+    let (Some(time), Some(offset)) = (time, zone_offset(zone)) else {
+        // A zone by its name is read as in a literal of a session in another zone.
+        return match (rest.contains(|c: char| c.is_ascii_alphabetic()), ty) {
+            (true, PgType::Timestamptz) => datetime::parse_timestamptz(trimmed, &datetime::Zone::Utc),
+            (true, _) => datetime::parse_timestamp(trimmed),
+            (false, _) => Err(wrong()),
+        };
+    };
     let offset = if *ty == PgType::Timestamptz { offset } else { 0 };
     days?.checked_mul(DAY_US).and_then(|d| d.checked_add(time - offset)).ok_or_else(wrong)
 }

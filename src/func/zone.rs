@@ -24,7 +24,7 @@ use super::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
 use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
-use super::scalar::{times, to_char};
+use super::scalar::{series, times, to_char};
 use crate::data::datetime::{Zone, parse_timestamptz, put_timestamptz};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
@@ -70,10 +70,24 @@ const INSTANTS: &[&str] = &[
     "zoned_add",
     "zoned_to_char",
     "zoned_part",
+    "zoned_series",
+    "zoned_iso",
+    "make_timestamptz",
 ];
 
 /// Fields that tell how far a clock of the zone is ahead of UTC.
 const ZONE_PARTS: &[&str] = &["timezone", "timezone_hour", "timezone_minute"];
+
+/// Functions that show each argument as text.
+const AS_TEXT: &[&str] = &["concat", "concat_ws", "textcat", "format", "quote_literal", "quote_nullable"];
+
+/// Functions that make JSON of each argument, which is a string where it is an instant.
+const AS_JSON: &[&str] = &["to_json", "to_jsonb", "json_build_object", "json_build_array", "jsonb_build_object", "jsonb_build_array"];
+
+/// True for arrays and rows with instants in them.
+fn holds_instants(ty: &DataType) -> bool {
+    is_instant(ty) && !matches!(ty, DataType::Timestamp(..))
+}
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -220,7 +234,11 @@ impl InZone {
                 let date = name != "localtimestamp";
                 return Ok(Transformed::yes(if date { Expr::Cast(Cast::new(Box::new(local), DataType::Date32)) } else { local }));
             }
-            "localtime" | "current_time" | "make_timestamptz" => return Err(self.refuse(&format!("function {name}()"))),
+            "make_timestamptz" if types.len() == 6 => {
+                f.args.push(self.zone());
+                return Ok(Transformed::yes(Expr::ScalarFunction(f)));
+            }
+            "localtime" | "current_time" => return Err(self.refuse(&format!("function {name}()"))),
             _ => {}
         }
         if !types.iter().any(is_instant) {
@@ -228,9 +246,25 @@ impl InZone {
         }
         let moved_at = |f: &mut ScalarFunction, i: usize| f.args[i] = self.moved(f.args[i].clone(), &types[i]);
         match (name.as_str(), types.as_slice()) {
-            ("date_trunc", [_, _]) => {
-                moved_at(&mut f, 1);
-                Ok(Transformed::yes(self.moved(Expr::ScalarFunction(f), &TIMESTAMP)))
+            ("date_trunc", [_, of]) if is_instant(of) => {
+                f.args.push(self.zone());
+                Ok(Transformed::yes(Expr::ScalarFunction(f)))
+            }
+            ("generate_series", [_, _, DataType::Interval(_)]) => {
+                f.args.insert(0, self.zone());
+                Ok(Transformed::yes(call(series::zoned_function(), f.args)))
+            }
+            (name, types) if AS_TEXT.iter().chain(AS_JSON).any(|known| *known == name) && !types.iter().any(holds_instants) => {
+                for (argument, _) in f.args.iter_mut().zip(types).filter(|(_, ty)| is_instant(ty)) {
+                    let instant = std::mem::take(argument);
+                    let instant = if instant.get_type(schema)? == timestamptz() {
+                        instant
+                    } else {
+                        Expr::Cast(Cast::new(Box::new(instant), timestamptz()))
+                    };
+                    *argument = call(if AS_JSON.contains(&name) { iso_function() } else { text_function() }, vec![self.zone(), instant]);
+                }
+                Ok(Transformed::yes(Expr::ScalarFunction(f)))
             }
             ("date_trunc", [_, _, _]) => Ok(Transformed::no(Expr::ScalarFunction(f))),
             ("date_part" | "datepart" | "extract", [_, _]) => match literal(0).as_deref() {
@@ -320,6 +354,17 @@ fn text_function() -> Arc<ScalarUDF> {
     Function::udf("zoned_text", |t| (t.len() == 2).then(|| (vec![TEXT, timestamptz()], TEXT)), show)
 }
 
+fn iso_function() -> Arc<ScalarUDF> {
+    Function::udf("zoned_iso", |t| (t.len() == 2).then(|| (vec![TEXT, timestamptz()], TEXT)), |args, _| texts_of(args, iso))
+}
+
+/// The text of an instant as JSON has it: 2024-07-01T08:00:00-04:00.
+fn iso(shown: &str) -> String {
+    let (text, era) = shown.strip_suffix(" BC").map_or((shown, ""), |text| (text, " BC"));
+    let whole_hours = text.len() > 3 && matches!(text.as_bytes()[text.len() - 3], b'+' | b'-');
+    format!("{}{}{era}", text.replacen(' ', "T", 1), if whole_hours { ":00" } else { "" })
+}
+
 fn add_function() -> Arc<ScalarUDF> {
     Function::udf("zoned_add", |t| (t.len() == 4).then(|| (vec![TEXT, timestamptz(), INTERVAL, DataType::Boolean], timestamptz())), add)
 }
@@ -342,6 +387,11 @@ fn read(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
 }
 
 fn show(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    texts_of(args, str::to_string)
+}
+
+/// Each instant as text, in the form that is made of it.
+fn texts_of(args: &[ArrayRef], form: fn(&str) -> String) -> Result<ArrayRef> {
     let (zone, instants) = (zone_of(args)?, args[1].as_primitive::<TimestampMicrosecondType>());
     let mut texts = StringViewBuilder::with_capacity(instants.len());
     for instant in instants {
@@ -349,17 +399,26 @@ fn show(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         if let Some(us) = instant {
             put_timestamptz(us, &zone, &mut line);
         }
-        texts.append_option(instant.map(|_| String::from_utf8_lossy(&line).into_owned()));
+        texts.append_option(instant.map(|_| form(&String::from_utf8_lossy(&line))));
     }
     Ok(Arc::new(texts.finish()))
 }
 
-/// Months and days are added to what the clock of the zone shows, the rest to the instant.
+/// Months and days are added to what the clock of the zone shows, the rest to the instant. Errors: 22008.
+pub(super) fn add_in(zone: &Zone, instant: i64, v: Interval) -> Result<i64> {
+    let late = || out_of_range("timestamp");
+    let mut at = instant;
+    if v.months != 0 || v.days != 0 {
+        let local = at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000).ok_or_else(late)?;
+        at = zone.to_utc(add_interval(local, Interval::new(v.months, v.days, 0))?).ok_or_else(late)?;
+    }
+    add_interval(at, Interval::new(0, 0, v.nanoseconds))
+}
+
 fn add(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let zone = zone_of(args)?;
     let (instants, by) = (args[1].as_primitive::<TimestampMicrosecondType>(), args[2].as_primitive::<IntervalMonthDayNanoType>());
     let minus = args[3].as_boolean();
-    let late = || out_of_range("timestamp");
     let mut sums = Vec::with_capacity(instants.len());
     for row in 0..instants.len() {
         if instants.is_null(row) || by.is_null(row) {
@@ -368,12 +427,7 @@ fn add(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         }
         let v = by.value(row);
         let v = if minus.value(row) { super::arith::time::negate(v)? } else { v };
-        let mut at = instants.value(row);
-        if v.months != 0 || v.days != 0 {
-            let local = at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000).ok_or_else(late)?;
-            at = zone.to_utc(add_interval(local, Interval::new(v.months, v.days, 0))?).ok_or_else(late)?;
-        }
-        sums.push(Some(add_interval(at, Interval::new(0, 0, v.nanoseconds))?));
+        sums.push(Some(add_in(&zone, instants.value(row), v)?));
     }
     Ok(Arc::new(sums.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
 }

@@ -5,6 +5,7 @@
 //! what PostgreSQL reads (manual, appendix B "Date/Time Support"), [`zone`] knows time zones.
 //! `infinity` is refused: the Arrow types have no such value, and a huge stand-in would compute wrongly.
 
+mod abbreviations;
 pub mod format;
 pub mod interval;
 pub mod parse;

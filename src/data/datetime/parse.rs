@@ -262,7 +262,7 @@ impl Fields {
                 Some(month) if self.date.is_none() && self.month.is_none() => self.month = Some(month),
                 _ => {
                     let unknown = || Error::new(code::INVALID_PARAMETER_VALUE, format!("time zone \"{lower}\" not recognized"));
-                    let known = Zone::find(word).filter(|_| self.zone.is_none());
+                    let known = Zone::abbreviated(word).or_else(|| Zone::find(word)).filter(|_| self.zone.is_none());
                     let zone = known.ok_or_else(|| if word.contains('/') { unknown() } else { malformed(ty, text) })?;
                     self.zone = Some(zone);
                 }

@@ -6,7 +6,7 @@ use arrow::array::timezone::Tz;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::OffsetName;
 
-use super::US_PER_SECOND;
+use super::{US_PER_SECOND, abbreviations};
 use crate::error::{Error, Result, code};
 
 /// Furthest offset from UTC that PostgreSQL takes, in seconds (MAX_TZDISP_HOUR is 15).
@@ -44,6 +44,16 @@ impl Zone {
             return Err(unknown().hint("Write a name such as Europe/Berlin, or an offset such as +02:00."));
         }
         Ok(Zone::fixed((hours * 3600.0) as i32))
+    }
+
+    /// Reads what a time in a text, and AT TIME ZONE, may name: an abbreviation such as PST, or what [`Zone::parse`] takes. Errors: 22023.
+    pub fn named(name: &str) -> Result<Zone> {
+        Zone::abbreviated(name.trim()).map_or_else(|| Zone::parse(name), Ok)
+    }
+
+    /// The zone of an abbreviation.
+    pub fn abbreviated(name: &str) -> Option<Zone> {
+        abbreviations::offset(name).map(Zone::fixed)
     }
 
     /// The zone of that many seconds east of UTC.

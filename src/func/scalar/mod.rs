@@ -20,7 +20,7 @@ mod planner;
 mod records;
 mod regex_text;
 mod regexps;
-mod series;
+pub mod series;
 mod sets;
 mod similar;
 mod spans;

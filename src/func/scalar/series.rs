@@ -10,10 +10,12 @@ use arrow::datatypes::{
 };
 use datafusion::logical_expr::ScalarUDF;
 
-use super::define::{Function, accepts};
+use super::define::{Function, TEXT, accepts, text};
+use crate::data::datetime::Zone;
 use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
 use crate::func::arith::time::add_interval;
+use crate::func::zone::add_in;
 use crate::limits;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -52,8 +54,10 @@ fn series_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
         return Some((vec![item.clone(); types.len()], list_of(item)));
     }
     let step = step.filter(|s| s.is_string() || accepts(s, &INTERVAL)).map(|_| INTERVAL)?;
-    let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)) | DataType::Date32);
-    let item = if first.iter().any(zoned) { timestamptz() } else { TIMESTAMP };
+    let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)));
+    // Beside a timestamp a date is one; by itself it is a timestamptz, the preferred type.
+    let plain = first.iter().any(|t| matches!(t, DataType::Timestamp(_, None)));
+    let item = if first.iter().any(zoned) || !plain { timestamptz() } else { TIMESTAMP };
     let temporal = first.iter().all(|t| t.is_temporal() || t.is_null() || t.is_string()) && first.iter().any(|t| t.is_temporal());
     temporal.then(|| (vec![item.clone(), item.clone(), step], list_of(item)))
 }
@@ -71,8 +75,21 @@ fn series(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     match args[0].data_type() {
         DataType::Int32 => integers::<Int32Type>(args, output),
         DataType::Int64 => integers::<Int64Type>(args, output),
-        _ => times(args, output),
+        _ => times(args, output, add_interval),
     }
+}
+
+/// A series of instants whose months and days are those of a time zone's clock: the zone, the same in each row, first, last and step.
+pub fn zoned_function() -> Arc<ScalarUDF> {
+    Function::udf(
+        "zoned_series",
+        |t| (t.len() == 4).then(|| (vec![TEXT, timestamptz(), timestamptz(), INTERVAL], list_of(timestamptz()))),
+        |args, output| {
+            let names = text(args, 0);
+            let zone = if names.is_empty() { Zone::Utc } else { Zone::parse(names.value(0))? };
+            times(&args[1..], output, |at, step| add_in(&zone, at, step))
+        },
+    )
 }
 
 /// One row's elements for each row without a NULL; their number is limited over all rows.
@@ -112,7 +129,7 @@ where
     lists::<T>(found, output)
 }
 
-fn times(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+fn times(args: &[ArrayRef], output: &DataType, add: impl Fn(i64, IntervalMonthDayNano) -> Result<i64>) -> Result<ArrayRef> {
     let at = |i: usize, row: usize| args[i].as_primitive::<TimestampMicrosecondType>().value(row);
     let found = rows(args, |row, left| {
         let step = args[2].as_primitive::<IntervalMonthDayNanoType>().value(row);
@@ -124,7 +141,7 @@ fn times(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
                 return Err(too_long());
             }
             elements.push(next);
-            next = add_interval(next, step)?;
+            next = add(next, step)?;
         }
         Ok(elements)
     })?;

@@ -38,6 +38,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("make_date", |t| fixed(t, &[INT, INT, INT], 0, DataType::Date32), make_date),
         Function::udf("make_time", |t| fixed(t, &[INT, INT, FLOAT], 0, TIME), make_time),
         Function::udf("make_timestamp", |t| fixed(t, &[INT, INT, INT, INT, INT, FLOAT], 0, TIMESTAMP), make_timestamp),
+        Function::udf("make_timestamptz", |t| fixed(t, &[INT, INT, INT, INT, INT, FLOAT, TEXT], 1, timestamptz()), make_timestamptz),
         Function::udf("make_interval", |t| fixed(t, &[INT, INT, INT, INT, INT, INT, FLOAT], 7, INTERVAL), make_interval),
         Function::udf("justify_days", interval_rule, |a, _| map_interval(a, justify_days)),
         Function::udf("justify_hours", interval_rule, |a, _| map_interval(a, justify_hours)),
@@ -197,16 +198,18 @@ fn date_part(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 /// unknown type is a timestamptz, the preferred type.
 fn timezone_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     let [zone, value] = types else { return None };
+    // An offset may be said as an interval.
+    let zone = if matches!(zone, DataType::Interval(_)) { INTERVAL } else { accepts(zone, &TEXT).then_some(TEXT)? };
     let (value, output) = match canonical(value) {
         DataType::Timestamp(_, None) => (TIMESTAMP, timestamptz()),
         DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Utf8View | DataType::Null => (timestamptz(), TIMESTAMP),
         _ => return None,
     };
-    accepts(zone, &TEXT).then(|| (vec![TEXT, value], output))
+    Some((vec![zone, value], output))
 }
 
 fn timezone(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
-    let (names, values) = (text(args, 0), args[1].as_primitive::<TimestampMicrosecondType>());
+    let values = args[1].as_primitive::<TimestampMicrosecondType>();
     let to_local = *output == TIMESTAMP;
     let mut last: Option<(String, Zone)> = None;
     let mut zone_of = |name: &str| -> Result<Zone> {
@@ -217,21 +220,36 @@ fn timezone(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             return Ok(*zone);
         }
         let zone =
-            Zone::parse(name).map_err(|_| Error::new(code::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))?;
+            Zone::named(name).map_err(|_| Error::new(code::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))?;
         last = Some((name.to_string(), zone));
         Ok(zone)
     };
+    let offsets = args[0].as_primitive_opt::<IntervalMonthDayNanoType>();
     let mut moved = Vec::with_capacity(values.len());
     for row in 0..values.len() {
-        if names.is_null(row) || values.is_null(row) {
+        if args[0].is_null(row) || values.is_null(row) {
             moved.push(None);
             continue;
         }
-        let (zone, at) = (zone_of(names.value(row))?, values.value(row));
+        let zone = match offsets {
+            Some(offsets) => zone_of_interval(offsets.value(row))?,
+            None => zone_of(text(args, 0).value(row))?,
+        };
+        let at = values.value(row);
         let there = if to_local { at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000) } else { zone.to_utc(at) };
         moved.push(Some(there.ok_or_else(|| out_of_range("timestamp"))?));
     }
     Ok(Arc::new(moved.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
+}
+
+/// The zone that is so far ahead of UTC. Errors: 22023 for days and months, and for more hours than a zone may have.
+fn zone_of_interval(v: Interval) -> Result<Zone> {
+    let seconds = i32::try_from(v.nanoseconds / 1_000_000_000).ok().filter(|s| v.months == 0 && v.days == 0 && s.abs() < 168 * 3_600);
+    let wrong = || {
+        let error = Error::new(code::INVALID_PARAMETER_VALUE, "interval time zone must not include months or days");
+        error.hint("Write hours and minutes, as in INTERVAL '02:00'.")
+    };
+    seconds.map(Zone::fixed).ok_or_else(wrong)
 }
 
 fn bin_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
@@ -335,13 +353,25 @@ fn make_time(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(rows.into_iter().collect::<Time64MicrosecondArray>()))
 }
 
-fn make_timestamp(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
-    let seconds = args[5].as_primitive::<Float64Type>();
+/// The time that year, month, day, hour, minute and second say.
+fn local_time(args: &[ArrayRef], row: usize) -> Result<i64> {
+    let second = args[5].as_primitive::<Float64Type>().value(row);
+    let days = checked_date(ints(args, 0, row), ints(args, 1, row), ints(args, 2, row))?;
+    let time = checked_time(ints(args, 3, row), ints(args, 4, row), second)?;
+    days.checked_mul(DAY_US).and_then(|d| d.checked_add(time)).ok_or_else(|| out_of_range("timestamp"))
+}
+
+/// The instant at which a clock of the zone shows that; in UTC where none is said, which a session of another zone does.
+fn make_timestamptz(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        let days = checked_date(ints(args, 0, row), ints(args, 1, row), ints(args, 2, row))?;
-        let time = checked_time(ints(args, 3, row), ints(args, 4, row), seconds.value(row))?;
-        days.checked_mul(DAY_US).and_then(|d| d.checked_add(time)).ok_or_else(|| out_of_range("timestamp"))
+        let zone = if args.len() > 6 { Zone::named(text(args, 6).value(row))? } else { Zone::Utc };
+        zone.to_utc(local_time(args, row)?).ok_or_else(|| out_of_range("timestamp"))
     })?;
+    Ok(Arc::new(rows.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
+}
+
+fn make_timestamp(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| local_time(args, row))?;
     Ok(Arc::new(rows.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
 }
 

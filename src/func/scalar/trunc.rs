@@ -16,6 +16,10 @@ use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIME, TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::{DAY_US, day_number, out_of_range};
 
+/// Units no longer than an hour.
+const FINE: &[&str] =
+    &["microsecond", "microseconds", "millisecond", "milliseconds", "second", "seconds", "minute", "minutes", "hour", "hours"];
+
 type Interval = IntervalMonthDayNano;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -74,14 +78,20 @@ fn date_trunc(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             && zone.is_none_or(|(name, _)| name != names.value(row))
         {
             let name = names.value(row);
-            let found = Zone::parse(name);
+            let found = Zone::named(name);
             let found = found.map_err(|_| Error::new(code::INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))?;
             zone = Some((name, found));
         }
         let at = values.value(row);
-        let local = zone.map_or(Some(at), |(_, zone)| at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000));
-        let start = trunc_us(unit, local.ok_or_else(|| out_of_range("timestamp"))?).ok_or_else(|| unknown(unit))?;
-        rows.push(Some(zone.map_or(Some(start), |(_, zone)| zone.to_utc(start)).ok_or_else(|| out_of_range("timestamp"))?));
+        let offset = zone.map_or(0, |(_, zone)| i64::from(zone.offset_at(at)) * 1_000_000);
+        let local = at.checked_add(offset).ok_or_else(|| out_of_range("timestamp"))?;
+        let start = trunc_us(unit, local).ok_or_else(|| unknown(unit))?;
+        // An hour that a clock shows twice stays the one that it was.
+        let begun = match zone.filter(|_| !FINE.contains(&unit)) {
+            Some((_, zone)) => zone.to_utc(start),
+            None => start.checked_sub(offset),
+        };
+        rows.push(Some(begun.ok_or_else(|| out_of_range("timestamp"))?));
     }
     Ok(Arc::new(rows.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
 }
