@@ -7,6 +7,7 @@
 //! expanding the scalars. Overflow is an error (22003), division by zero too (22012), and NULL in gives NULL out.
 
 pub mod decimal;
+pub mod irrational;
 pub mod kernel;
 pub mod rules;
 pub mod time;

@@ -1,6 +1,5 @@
-//! Mathematical functions (manual, chapter 9.3): div, sign, ceiling, abs, round and trunc as PostgreSQL types them.
-//!
-//! power, sqrt, ln and log are DataFusion's and give float8 for numeric arguments too, where PostgreSQL gives numeric.
+//! Mathematical functions (manual, chapter 9.3): div, sign, ceiling, abs, round and trunc as PostgreSQL types them. Roots, powers and
+//! logarithms are in [`super::powers`].
 
 use std::sync::Arc;
 

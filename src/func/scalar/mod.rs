@@ -17,6 +17,7 @@ mod pattern_number;
 mod pattern_read;
 mod places;
 mod planner;
+mod powers;
 mod records;
 mod regex_text;
 mod regexps;
@@ -40,6 +41,7 @@ pub use planner::Syntax;
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     [
         math::functions(),
+        powers::functions(),
         times::functions(),
         to_char::functions(),
         strings::functions(),
