@@ -54,8 +54,8 @@ fn shortened(n: &BigInt, drop: u32) -> BigInt {
         return n.clone();
     }
     let unit = ten_to(drop);
-    let half = &unit / 2;
-    let rounded = (absolute(n) + half) / unit;
+    let half: BigInt = &unit / 2;
+    let rounded: BigInt = (absolute(n) + half) / unit;
     if is_negative(n) { -rounded } else { rounded }
 }
 

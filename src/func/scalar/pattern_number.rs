@@ -2,7 +2,7 @@
 
 use arrow::datatypes::i256;
 
-use crate::error::{Error, Result, code};
+use crate::error::{Error, Result};
 use crate::func::arith::decimal::{div_round, pow10};
 
 /// How wide a Roman number is, to the longest of them.
