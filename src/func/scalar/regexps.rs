@@ -52,8 +52,11 @@ const QUANTIFIED: &str = "regexp_quantified";
 
 /// PostgreSQL's pattern as DataFusion's operators `~`, `~*`, `!~` and `!~*` take it.
 pub(super) fn pattern_function() -> Arc<ScalarUDF> {
-    let kernel = |args: &[ArrayRef], _: &DataType| Ok(text_array(each(args, |row| Ok(operand(text(args, 0).value(row))))?));
-    Function::udf("regexp_operand", |t| fixed(t, &[TEXT], 0, TEXT), kernel)
+    Function::udf(
+        "regexp_operand",
+        |t| fixed(t, &[TEXT], 0, TEXT),
+        |args, _| Ok(text_array(each(args, |row| Ok(operand(text(args, 0).value(row))))?)),
+    )
 }
 
 /// The same for a pattern that is at hand.

@@ -80,6 +80,16 @@ fn around(body: &mut Box<SetExpr>, outputs: &Outputs) -> Result<()> {
     if matches!(body.as_ref(), SetExpr::Select(select) if matches!(select.distinct, Some(Distinct::On(_)))) {
         return Err(refused("with DISTINCT ON"));
     }
+    if let SetExpr::Select(select) = body.as_mut()
+        && !outputs.wild
+    {
+        // Other rules may change what an item is, and with that its name.
+        for (item, (name, _)) in select.projection.iter_mut().zip(&outputs.columns) {
+            if let SelectItem::UnnamedExpr(expr) = item {
+                *item = SelectItem::ExprWithAlias { expr: take(expr), alias: Ident::with_quote('"', name) };
+            }
+        }
+    }
     let alias = |name: &str| TableAlias { explicit: true, name: Ident::with_quote('"', name), columns: vec![], at: None };
     let TableFactor::Derived { subquery: mut outer, .. } = derived("SELECT * FROM (SELECT 1) AS ranked", false, alias(RANKED))? else {
         return Err(Error::internal("a query in FROM is one"));
@@ -182,7 +192,7 @@ fn within(by: Vec<OrderByExpr>, rows: Expr, offset: Option<Expr>) -> Result<Expr
 }
 
 /// How many rows, as a bigint. Errors: 2201W, 22P02.
-fn number(mut rows: Expr) -> Result<Expr> {
+fn number(rows: Expr) -> Result<Expr> {
     if let Expr::Value(value) = &rows {
         match &value.value {
             Value::Null => {
@@ -195,8 +205,7 @@ fn number(mut rows: Expr) -> Result<Expr> {
             _ => {}
         }
     }
-    let expr = Box::new(take(&mut rows));
-    Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type: DataType::BigInt(None), array: false, format: None })
+    Ok(Expr::Cast { kind: CastKind::Cast, expr: Box::new(rows), data_type: DataType::BigInt(None), array: false, format: None })
 }
 
 fn refused(how: &str) -> Error {
