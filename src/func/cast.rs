@@ -11,7 +11,7 @@ use arrow::array::{
     new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -23,6 +23,7 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
 use super::text_io;
 use crate::data::PgType;
+use crate::data::datetime::US_PER_DAY;
 use crate::data::decode::ColumnBuilder;
 use crate::error::{Error, Result, code};
 
@@ -229,7 +230,6 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
         (s, t) if s.is_numeric() && t.is_numeric() => true,
         (s, t) if number(s) && number(t) => false,
         (PgType::Bool, PgType::Int4) | (PgType::Int4, PgType::Bool) => true,
-        (s, t) if is_time(s) && is_time(t) => true,
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
         (PgType::Oid, t) if is_int(t) => true,
         (s, PgType::Oid) if is_int(s) => true,
@@ -260,6 +260,7 @@ fn exists(source: &PgType, target: &PgType) -> bool {
         (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => true,
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
+        (s, t) if is_time(s) && is_time(t) => true,
         (PgType::Array(_), PgType::Array(_)) => true,
         (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
         (s, t) if is_id(s) && is_id(t) => true,
@@ -302,8 +303,47 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
             let texts: StringViewArray = array.as_string_view().iter().map(|t| t.map(as_array)).collect();
             through_text(&(Arc::new(texts) as ArrayRef), &PgType::Text, target)
         }
+        (s, t) if is_time(s) && is_time(t) => time(array, &t.arrow()),
         (s, t) => through_text(array, s, t),
     }
+}
+
+/// An expression of a date or a timestamp as one of another such type. Arrow's cast knows no infinity.
+pub fn of_time(expr: Expr, to: &DataType) -> Expr {
+    call(expr, PgType::of_arrow(to))
+}
+
+/// Dates and timestamps as each other, in UTC; infinity is that of either.
+fn time(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
+    let late = || Error::new(code::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp");
+    let us = match array.data_type() {
+        DataType::Date32 | DataType::Date64 => {
+            let days = cast_with_options(array, &DataType::Date32, &STRICT)?;
+            let midnight = |day: i32| match day {
+                i32::MAX => Ok(i64::MAX),
+                i32::MIN => Ok(i64::MIN),
+                day => i64::from(day).checked_mul(US_PER_DAY).ok_or_else(late),
+            };
+            days.as_primitive::<Date32Type>().try_unary::<_, TimestampMicrosecondType, Error>(midnight)?
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => array.as_primitive::<TimestampMicrosecondType>().clone(),
+        // DataFusion's own functions may bring other units.
+        DataType::Timestamp(_, zone) => {
+            let us = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
+            cast_with_options(array, &us, &STRICT)?.as_primitive::<TimestampMicrosecondType>().clone()
+        }
+        other => return Err(Error::internal(format!("{other} is no time"))),
+    };
+    if *target != DataType::Date32 {
+        return Ok(Arc::new(us.with_data_type(target.clone())));
+    }
+    let day = |us: i64| match us {
+        i64::MAX => i32::MAX,
+        i64::MIN => i32::MIN,
+        // The days of all microseconds that there are fit.
+        us => us.div_euclid(US_PER_DAY) as i32,
+    };
+    Ok(Arc::new(us.unary::<_, Date32Type>(day)))
 }
 
 fn cast_items(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {

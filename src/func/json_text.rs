@@ -49,8 +49,8 @@ fn scalar(array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
         t if t.is_numeric() && text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) && !text.ends_with('y') => out.push_str(&text),
         DataType::Timestamp(_, zone) => {
             let iso = text.replacen(' ', "T", 1);
-            let zoned = zone.is_some() && iso.ends_with("+00");
-            put_string(&if zoned { format!("{iso}:00") } else { iso }, out);
+            // BC stands behind the zone.
+            put_string(&if zone.is_some() { iso.replacen("+00", "+00:00", 1) } else { iso }, out);
         }
         _ => put_string(&text, out),
     }

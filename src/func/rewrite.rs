@@ -250,8 +250,23 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args })))
         }
-        _ => Ok(Transformed::no(Expr::ScalarFunction(call))),
+        _ => Ok(Transformed::yes(Expr::ScalarFunction(dates_as_timestamps(call, schema)))),
     }
+}
+
+/// Dates among arguments that are to be timestamps, cast as we do it: DataFusion's cast knows no infinity.
+fn dates_as_timestamps(mut call: ScalarFunction, schema: &DFSchema) -> ScalarFunction {
+    let Ok(types) = call.args.iter().map(|arg| arg.get_type(schema)).collect::<DfResult<Vec<_>>>() else { return call };
+    if !types.contains(&DataType::Date32) {
+        return call;
+    }
+    let Ok(wanted) = call.func.coerce_types(&types) else { return call };
+    for ((arg, ty), wanted) in call.args.iter_mut().zip(types).zip(wanted) {
+        if ty == DataType::Date32 && matches!(wanted, DataType::Timestamp(..)) {
+            *arg = cast::of_time(std::mem::take(arg), &wanted);
+        }
+    }
+    call
 }
 
 /// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits. Where the order of the values
@@ -422,7 +437,7 @@ fn times_alike(operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     }
     let zoned = types.iter().any(|t| matches!(t, DataType::Timestamp(_, Some(_))));
     let common = if zoned { timestamptz() } else { TIMESTAMP };
-    let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { Expr::Cast(Cast::new(Box::new(e), common.clone())) };
+    let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { cast::of_time(e, &common) };
     operands.into_iter().zip(&types).map(to).collect()
 }
 

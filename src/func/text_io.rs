@@ -13,19 +13,16 @@ use arrow::datatypes::{
 use datafusion::common::ScalarValue;
 
 use super::arith::decimal::{overflow, pow10, rescale};
-use super::arith::time::{DAY_US, civil, day_number, days_in_month};
 use crate::data::PgType;
-use crate::data::datetime::{self, parse_interval};
+use crate::data::datetime::{
+    Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
+};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::error::{Error, Result, code};
 
 fn invalid(ty: &PgType, text: &str) -> Error {
     Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {}: \"{text}\"", ty.base()))
-}
-
-fn invalid_time(ty: &PgType, text: &str) -> Error {
-    Error::new(code::INVALID_DATETIME_FORMAT, format!("invalid input syntax for type {}: \"{text}\"", ty.base()))
 }
 
 /// The value that `text` means for `ty`. Errors: 22P02, 22003, 22007, 22008.
@@ -46,10 +43,10 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
             ScalarValue::Float32(Some(value as f32))
         }
         ty if ty.is_numeric() => numeric(ty, text)?,
-        PgType::Date => ScalarValue::Date32(Some(date(text)?)),
-        PgType::Time => ScalarValue::Time64Microsecond(Some(clock_time(trimmed).ok_or_else(|| invalid_time(ty, text))?)),
-        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), None),
-        PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(timestamp(ty, text)?), Some("UTC".into())),
+        PgType::Date => ScalarValue::Date32(Some(parse_date(text)?)),
+        PgType::Time => ScalarValue::Time64Microsecond(Some(parse_time(text)?)),
+        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text)?), None),
+        PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(parse_timestamptz(text, &Zone::Utc)?), Some("UTC".into())),
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),
@@ -167,98 +164,6 @@ fn numeric(ty: &PgType, text: &str) -> Result<ScalarValue> {
     }
 }
 
-/// year-month-day at the start of `text`, and what follows.
-fn leading_date(text: &str) -> Option<(Result<i64>, &str)> {
-    let end = text.find(['T', 't', ' ', 'Z', 'z', '+']).unwrap_or(text.len());
-    let (head, rest) = text.split_at(end);
-    let parts: Vec<&str> = head.split(['-', '/', '.']).collect();
-    let number = |s: &str| if s.bytes().all(|b| b.is_ascii_digit()) { s.parse::<i64>().ok() } else { None };
-    let (year, month, day) = match parts.as_slice() {
-        [compact] if compact.len() == 8 && compact.is_ascii() => (number(&compact[..4])?, number(&compact[4..6])?, number(&compact[6..])?),
-        [year, month, day] if year.len() >= 3 => (number(year)?, number(month)?, number(day)?),
-        [month, day, year] => (number(year)?, number(month)?, number(day)?),
-        _ => return None,
-    };
-    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) || year > 294_276 {
-        let out = Error::new(code::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{text}\""));
-        return Some((Err(out), rest));
-    }
-    Some((Ok(day_number(year, month, day)), rest))
-}
-
-fn date(text: &str) -> Result<i32> {
-    let (days, _) = leading_date(text.trim()).ok_or_else(|| invalid_time(&PgType::Date, text))?;
-    i32::try_from(days?).map_err(|_| invalid_time(&PgType::Date, text))
-}
-
-/// hh:mm[:ss[.ffffff]] [AM|PM] in microseconds.
-fn clock_time(text: &str) -> Option<i64> {
-    let upper = text.trim().to_ascii_uppercase();
-    let (body, half) = match (upper.strip_suffix("AM"), upper.strip_suffix("PM")) {
-        (Some(body), _) => (body.trim(), Some(false)),
-        (_, Some(body)) => (body.trim(), Some(true)),
-        _ => (upper.as_str(), None),
-    };
-    let mut parts = body.split(':');
-    let mut hour = i64::from(parts.next()?.parse::<u16>().ok()?);
-    let minute = i64::from(parts.next()?.parse::<u16>().ok()?);
-    let seconds = parts.next().unwrap_or("0");
-    let (second, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-    let second = i64::from(second.parse::<u16>().ok()?);
-    let micros = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse::<f64>().ok()? * 1e6 };
-    match half {
-        Some(true) if hour < 12 => hour += 12,
-        Some(false) if hour == 12 => hour = 0,
-        _ => {}
-    }
-    let total = ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros.round() as i64;
-    (parts.next().is_none() && minute < 60 && second <= 60 && (0..=DAY_US).contains(&total)).then_some(total)
-}
-
-/// Microseconds since 1970 of a timestamp; a zone at its end is honoured for timestamptz and ignored for timestamp.
-fn timestamp(ty: &PgType, text: &str) -> Result<i64> {
-    let trimmed = text.trim();
-    match trimmed.to_ascii_lowercase().as_str() {
-        "epoch" => return Ok(0),
-        "infinity" => return Ok(i64::MAX),
-        "-infinity" => return Ok(i64::MIN),
-        _ => {}
-    }
-    let wrong = || invalid_time(ty, text);
-    let (days, rest) = leading_date(trimmed).ok_or_else(wrong)?;
-    let rest = rest.trim_start_matches(['T', 't', ' ']);
-    let zone_at = rest.find(['+', '-', 'Z', 'z', 'U']).unwrap_or(rest.len());
-    let (clock, zone) = rest.split_at(zone_at);
-    let time = if clock.trim().is_empty() { Some(0) } else { clock_time(clock) };
-    let (Some(time), Some(offset)) = (time, zone_offset(zone)) else {
-        // A zone by its name is read as in a literal of a session in another zone.
-        return match (rest.contains(|c: char| c.is_ascii_alphabetic()), ty) {
-            (true, PgType::Timestamptz) => datetime::parse_timestamptz(trimmed, &datetime::Zone::Utc),
-            (true, _) => datetime::parse_timestamp(trimmed),
-            (false, _) => Err(wrong()),
-        };
-    };
-    let offset = if *ty == PgType::Timestamptz { offset } else { 0 };
-    days?.checked_mul(DAY_US).and_then(|d| d.checked_add(time - offset)).ok_or_else(wrong)
-}
-
-fn zone_offset(zone: &str) -> Option<i64> {
-    let zone = zone.trim();
-    let (sign, digits) = match zone.as_bytes().first() {
-        None => return Some(0),
-        Some(b'+') => (1, &zone[1..]),
-        Some(b'-') => (-1, &zone[1..]),
-        _ => return matches!(zone.to_ascii_uppercase().as_str(), "Z" | "UTC").then_some(0),
-    };
-    let (hours, minutes) = match digits.split_once(':') {
-        Some((h, m)) => (h, m),
-        None if digits.len() == 4 && digits.is_ascii() => digits.split_at(2),
-        None => (digits, "0"),
-    };
-    let (hours, minutes) = (i64::from(hours.parse::<u16>().ok()?), i64::from(minutes.parse::<u16>().ok()?));
-    (hours <= 15 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000_000)
-}
-
 fn uuid(text: &str) -> Result<Vec<u8>> {
     let hex: String = text.trim().trim_matches(['{', '}']).chars().filter(|c| *c != '-').collect();
     let bytes = if hex.len() == 32 { unhex(&hex) } else { None };
@@ -318,7 +223,7 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
         // DataFusion's own functions may bring other units and layouts.
         return print(cast(&array.slice(row, 1), &usual)?.as_ref(), 0, ty);
     }
-    let micros = |us: i64, zoned: bool| if zoned { format!("{}+00", timestamp_text(us)) } else { timestamp_text(us) };
+    let mut line = Vec::new();
     Ok(Some(match array.data_type() {
         DataType::Boolean => if array.as_boolean().value(row) { "true" } else { "false" }.to_string(),
         DataType::Int16 => array.as_primitive::<Int16Type>().value(row).to_string(),
@@ -332,9 +237,20 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
             trimmed(&decimal_text(array.as_primitive::<Decimal256Type>().value(row), *s))
         }
         DataType::Decimal256(_, s) => quotient_text(array.as_primitive::<Decimal256Type>().value(row), *s),
-        DataType::Date32 => date_text(array.as_primitive::<Date32Type>().value(row).into()),
+        DataType::Date32 => {
+            put_date(array.as_primitive::<Date32Type>().value(row), &mut line);
+            String::from_utf8_lossy(&line).into_owned()
+        }
         DataType::Time64(_) => time_text(array.as_primitive::<Time64MicrosecondType>().value(row)),
-        DataType::Timestamp(_, zone) => micros(array.as_primitive::<TimestampMicrosecondType>().value(row), zone.is_some()),
+        DataType::Timestamp(_, zone) => {
+            let us = array.as_primitive::<TimestampMicrosecondType>().value(row);
+            if zone.is_some() {
+                put_timestamptz(us, &Zone::Utc, &mut line)
+            } else {
+                put_timestamp(us, &mut line)
+            }
+            String::from_utf8_lossy(&line).into_owned()
+        }
         DataType::Interval(_) => interval_text(array.as_primitive::<IntervalMonthDayNanoType>().value(row)),
         DataType::Utf8View => array.as_string_view().value(row).to_string(),
         DataType::Utf8 => array.as_string::<i32>().value(row).to_string(),
@@ -401,11 +317,6 @@ pub fn float_text(value: impl std::fmt::LowerExp + Into<f64> + Copy, digits: i32
     if all.len() <= point { format!("{sign}{all:0<point$}") } else { format!("{sign}{}.{}", &all[..point], &all[point..]) }
 }
 
-fn date_text(days: i64) -> String {
-    let (year, month, day) = civil(days);
-    if year <= 0 { format!("{:04}-{month:02}-{day:02} BC", 1 - year) } else { format!("{year:04}-{month:02}-{day:02}") }
-}
-
 fn fraction(us: i64) -> String {
     if us == 0 { String::new() } else { format!(".{us:06}").trim_end_matches('0').to_string() }
 }
@@ -413,14 +324,6 @@ fn fraction(us: i64) -> String {
 fn time_text(us: i64) -> String {
     let seconds = us / 1_000_000;
     format!("{:02}:{:02}:{:02}{}", seconds / 3600, seconds / 60 % 60, seconds % 60, fraction(us % 1_000_000))
-}
-
-fn timestamp_text(us: i64) -> String {
-    match us {
-        i64::MAX => "infinity".to_string(),
-        i64::MIN => "-infinity".to_string(),
-        _ => format!("{} {}", date_text(us.div_euclid(DAY_US)), time_text(us.rem_euclid(DAY_US))),
-    }
 }
 
 /// An interval in IntervalStyle postgres: `1 year 2 mons -3 days +04:05:06.7`.

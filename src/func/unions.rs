@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 
 use super::arith::rules::{TIMESTAMP, common_numeric, timestamptz};
 use super::cast;
@@ -90,7 +90,7 @@ fn cast_column(plan: &LogicalPlan, i: usize, from: &DataType, to: &DataType) -> 
     let cast = match literal(plan, i) {
         Some(literal) => cast::read_as(&literal, to)?.unwrap_or(plain),
         None if from.is_numeric() => cast::implicit(plain, from, to)?,
-        None => Expr::Cast(Cast::new(Box::new(plain), to.clone())),
+        None => cast::of_time(plain, to),
     };
     exprs[i] = cast.alias_qualified(relation, name);
     Ok(LogicalPlan::Projection(Projection::try_new(exprs, input)?))

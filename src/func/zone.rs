@@ -25,7 +25,7 @@ use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
 use super::scalar::{series, times, to_char};
-use crate::data::datetime::{Zone, parse_timestamptz, put_timestamptz};
+use crate::data::datetime::{Zone, is_infinite, parse_timestamptz, put_timestamptz};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
@@ -179,7 +179,7 @@ impl InZone {
     /// What a clock of the zone shows at an instant, a timestamp; or the instant at which it shows a timestamp.
     fn moved(&self, expr: Expr, from: &DataType) -> Expr {
         let wanted = if is_instant(from) { timestamptz() } else { TIMESTAMP };
-        let expr = if *from == wanted { expr } else { Expr::Cast(Cast::new(Box::new(expr), wanted)) };
+        let expr = if *from == wanted { expr } else { cast::of_time(expr, &wanted) };
         call(times::timezone_function(), vec![self.zone(), expr])
     }
 
@@ -404,11 +404,11 @@ fn texts_of(args: &[ArrayRef], form: fn(&str) -> String) -> Result<ArrayRef> {
     Ok(Arc::new(texts.finish()))
 }
 
-/// Months and days are added to what the clock of the zone shows, the rest to the instant. Errors: 22008.
+/// Months and days are added to what the clock of the zone shows, the rest to the instant; infinity stays what it is. Errors: 22008.
 pub(super) fn add_in(zone: &Zone, instant: i64, v: Interval) -> Result<i64> {
     let late = || out_of_range("timestamp");
     let mut at = instant;
-    if v.months != 0 || v.days != 0 {
+    if !is_infinite(at) && (v.months != 0 || v.days != 0) {
         let local = at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000).ok_or_else(late)?;
         at = zone.to_utc(add_interval(local, Interval::new(v.months, v.days, 0))?).ok_or_else(late)?;
     }
@@ -432,11 +432,11 @@ fn add(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(sums.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
 }
 
-/// The offset of the zone in seconds, or its hours, or its minutes.
+/// The offset of the zone in seconds, or its hours, or its minutes; infinity has none.
 fn part(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (zone, parts, instants) = (zone_of(args)?, text(args, 1), args[2].as_primitive::<TimestampMicrosecondType>());
     let rows = instants.iter().zip(parts).map(|(instant, part)| {
-        let seconds = zone.offset_at(instant?);
+        let seconds = zone.offset_at(instant.filter(|at| !is_infinite(*at))?);
         Some(match part? {
             "timezone_hour" => seconds / 3_600,
             "timezone_minute" => seconds / 60 % 60,

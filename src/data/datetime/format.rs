@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use super::{US_PER_DAY, US_PER_SECOND, Zone, civil_from_days};
+use super::{US_PER_DAY, US_PER_SECOND, Zone, civil_from_days, is_infinite, is_infinite_date};
 use crate::data::text::put_integer;
 
 /// A line that is put together on the stack; the longest, a timestamptz BC, is far shorter than the room.
@@ -95,8 +95,15 @@ impl Line {
     }
 }
 
+fn put_infinity<B: BufMut>(positive: bool, out: &mut B) {
+    out.put_slice(if positive { b"infinity" } else { b"-infinity" });
+}
+
 /// `2013-01-05`, from days since 1970-01-01.
 pub fn put_date<B: BufMut>(days: i32, out: &mut B) {
+    if is_infinite_date(days) {
+        return put_infinity(days > 0, out);
+    }
     let mut line = Line::new();
     let bc = line.date(i64::from(days));
     line.end(bc, out);
@@ -111,6 +118,9 @@ pub fn put_time<B: BufMut>(us: i64, out: &mut B) {
 
 /// `2013-01-05 04:05:06.789`, from microseconds since 1970-01-01.
 pub fn put_timestamp<B: BufMut>(us: i64, out: &mut B) {
+    if is_infinite(us) {
+        return put_infinity(us > 0, out);
+    }
     let mut line = Line::new();
     let bc = line.date(us.div_euclid(US_PER_DAY));
     line.push(b' ');
@@ -120,6 +130,9 @@ pub fn put_timestamp<B: BufMut>(us: i64, out: &mut B) {
 
 /// `2013-01-05 04:05:06.789+00`, from microseconds since 1970-01-01 UTC.
 pub fn put_timestamptz<B: BufMut>(us: i64, zone: &Zone, out: &mut B) {
+    if is_infinite(us) {
+        return put_infinity(us > 0, out);
+    }
     let offset = zone.offset_at(us);
     let local = i128::from(us) + i128::from(offset) * i128::from(US_PER_SECOND);
     let mut line = Line::new();

@@ -3,7 +3,8 @@
 //! The numbers are Arrow's: days and microseconds since 1970-01-01, in the proleptic Gregorian calendar, years counted
 //! astronomically (1 BC is year 0). [`mod@format`] writes DateStyle ISO and IntervalStyle postgres, [`parse`] and [`interval`] read
 //! what PostgreSQL reads (manual, appendix B "Date/Time Support"), [`zone`] knows time zones.
-//! `infinity` is refused: the Arrow types have no such value, and a huge stand-in would compute wrongly.
+//! `infinity` and `-infinity` are the ends of the numbers' range, which no other date or time takes: so they compare as they should, and
+//! whatever computes with times asks [`is_infinite`] first.
 
 mod abbreviations;
 pub mod format;
@@ -26,6 +27,16 @@ pub const US_PER_DAY: i64 = 86_400 * US_PER_SECOND;
 pub const PG_EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970-01-01 to PostgreSQL's epoch.
 pub const PG_EPOCH_US: i64 = PG_EPOCH_DAYS as i64 * US_PER_DAY;
+
+/// True for infinity and -infinity of a timestamp.
+pub fn is_infinite(us: i64) -> bool {
+    us == i64::MAX || us == i64::MIN
+}
+
+/// True for infinity and -infinity of a date.
+pub fn is_infinite_date(days: i32) -> bool {
+    days == i32::MAX || days == i32::MIN
+}
 
 /// Days since 1970-01-01 of a civil date; the month must be 1 to 12. The era method of Hinnant, "chrono-compatible low-level date algorithms".
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {

@@ -16,6 +16,9 @@ pub fn parse_date(text: &str) -> Result<i32> {
         return Ok(days as i32);
     }
     let fields = Fields::read("date", text)?;
+    if let Some(positive) = fields.infinite {
+        return Ok(if positive { i32::MAX } else { i32::MIN });
+    }
     let days = fields.days("date", text)?;
     // PostgreSQL's dates begin in 4714 BC and end in 5874897.
     let range = -2_440_588..=2_145_031_948;
@@ -57,6 +60,9 @@ fn local_timestamp(ty: &'static str, text: &str) -> Result<(i64, Option<Zone>)> 
     let fields = Fields::read(ty, text)?;
     if fields.epoch {
         return Ok((0, Some(Zone::Utc)));
+    }
+    if let Some(positive) = fields.infinite {
+        return Ok((if positive { i64::MAX } else { i64::MIN }, Some(Zone::Utc)));
     }
     let days = fields.days(ty, text)?;
     if days < -2_440_588 {
@@ -126,6 +132,8 @@ struct Fields {
     time: Option<i64>,
     zone: Option<Zone>,
     epoch: bool,
+    /// infinity, or with false -infinity.
+    infinite: Option<bool>,
     bc: bool,
     meridiem: Option<bool>,
     /// A month by name, and the bare numbers around it.
@@ -157,6 +165,10 @@ impl Fields {
             }
             return self.calendar(ty, text, rest);
         }
+        if first == b'-' && rest.get(1..9).is_some_and(|word| word.eq_ignore_ascii_case("infinity")) {
+            self.infinite = Some(false);
+            return Ok(&rest[9..]);
+        }
         if first == b'+' || first == b'-' {
             let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '+' | '-' | ':')).unwrap_or(rest.len());
             let seconds = parse_offset(&rest[..end]).ok_or_else(|| self.bad_offset(ty, text, &rest[..end]))?;
@@ -170,7 +182,11 @@ impl Fields {
         if (first == b'T' || first == b't') && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) && self.date.is_some() {
             return Ok(&rest[1..]);
         }
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_')).unwrap_or(rest.len());
+        let mut end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_')).unwrap_or(rest.len());
+        // Behind its slash a zone's name may have signs: Etc/GMT+5, America/Port-au-Prince.
+        if rest[..end].contains('/') {
+            end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_' | '+' | '-')).unwrap_or(rest.len());
+        }
         self.name(ty, text, &rest[..end])?;
         Ok(&rest[end..])
     }
@@ -253,7 +269,7 @@ impl Fields {
             "ad" | "t" => {}
             "am" | "pm" if self.time.is_some() => self.meridiem = Some(lower == "pm"),
             "allballs" => self.time = Some(0),
-            "infinity" => return Err(refused(ty, word).hint("Leave the value NULL, or write a date far away, such as 9999-12-31.")),
+            "infinity" => self.infinite = Some(true),
             "now" | "today" | "tomorrow" | "yesterday" => {
                 return Err(refused(ty, word).hint("Write now() or current_date in the statement instead."));
             }
@@ -290,7 +306,7 @@ impl Fields {
         }
         if let (Some(pm), Some(us)) = (self.meridiem, self.time) {
             let hour = us / (3600 * US_PER_SECOND);
-            if hour == 0 || hour > 12 {
+            if hour > 12 {
                 return Err(field_out_of_range(text));
             }
             let shift = (hour % 12 + if pm { 12 } else { 0 }) - hour;

@@ -4,7 +4,7 @@ use arrow::datatypes::IntervalMonthDayNano;
 
 use super::{ColumnBuilder, Items, Values, invalid_utf8};
 use crate::data::PgType;
-use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, US_PER_DAY};
+use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, US_PER_DAY, is_infinite, is_infinite_date};
 use crate::data::numeric::Parsed;
 use crate::error::{Error, Result, code};
 
@@ -42,17 +42,17 @@ impl ColumnBuilder {
             Values::Bytes(b) => b.append_value(bytes),
             Values::Uuid(b) => b.append_value(fixed::<16>(ty, bytes)?)?,
             Values::Date(b) => {
-                let days = i32::from_be_bytes(fixed(ty, bytes)?).checked_add(PG_EPOCH_DAYS);
-                b.append_value(days.filter(|d| *d > i32::MIN + PG_EPOCH_DAYS).ok_or_else(|| out_of_range("date"))?);
+                let sent = i32::from_be_bytes(fixed(ty, bytes)?);
+                let days = if is_infinite_date(sent) { Some(sent) } else { sent.checked_add(PG_EPOCH_DAYS) };
+                b.append_value(days.ok_or_else(|| out_of_range("date"))?);
             }
             Values::Time(b) => {
                 let us = i64::from_be_bytes(fixed(ty, bytes)?);
                 b.append_value(Some(us).filter(|us| (0..=US_PER_DAY).contains(us)).ok_or_else(|| out_of_range("time"))?);
             }
             Values::Timestamp(b) => {
-                let us = i64::from_be_bytes(fixed(ty, bytes)?);
-                // i64::MIN and MAX are PostgreSQL's infinities, which we do not have.
-                let us = Some(us).filter(|us| *us != i64::MIN).and_then(|us| us.checked_add(PG_EPOCH_US));
+                let sent = i64::from_be_bytes(fixed(ty, bytes)?);
+                let us = if is_infinite(sent) { Some(sent) } else { sent.checked_add(PG_EPOCH_US) };
                 b.append_value(us.ok_or_else(|| out_of_range("timestamp"))?);
             }
             Values::Interval(b) => b.append_value(interval(fixed(ty, bytes)?)?),

@@ -15,7 +15,7 @@ use datafusion::logical_expr::ColumnarValue;
 use super::Op;
 use super::kernel::map2;
 use super::rules::Rule;
-use crate::data::datetime;
+use crate::data::datetime::{self, is_infinite, is_infinite_date};
 use crate::error::{Error, Result, code};
 
 /// Microseconds of a day.
@@ -48,8 +48,11 @@ pub fn days_in_month(year: i64, month: i64) -> i64 {
     datetime::days_in_month(year, month as u32).into()
 }
 
-/// timestamp + interval, in microseconds. Errors: 22008.
+/// timestamp + interval, in microseconds; infinity stays what it is. Errors: 22008.
 pub fn add_interval(us: i64, by: Interval) -> Result<i64> {
+    if is_infinite(us) {
+        return Ok(us);
+    }
     let mut us = us;
     if by.months != 0 {
         let (days, time) = (us.div_euclid(DAY_US), us.rem_euclid(DAY_US));
@@ -80,8 +83,15 @@ fn add_intervals(a: Interval, b: Interval) -> Result<Interval> {
     }
 }
 
+fn no_difference(what: &str) -> Error {
+    Error::new(code::DATETIME_FIELD_OVERFLOW, format!("cannot subtract infinite {what}"))
+}
+
 /// The time between two timestamps: whole days and the rest, as PostgreSQL justifies it.
 pub fn between(later: i64, earlier: i64) -> Result<Interval> {
+    if is_infinite(later) || is_infinite(earlier) {
+        return Err(no_difference("timestamps"));
+    }
     let us = later.checked_sub(earlier).ok_or_else(|| out_of_range("interval"))?;
     let days = i32::try_from(us / DAY_US).map_err(|_| out_of_range("interval"))?;
     Ok(Interval::new(0, days, us % DAY_US * 1_000))
@@ -138,6 +148,9 @@ pub fn compute(op: Op, left: &ColumnarValue, right: &ColumnarValue, rule: &Rule)
         (Date32, Int64) => Ok(Arc::new(map2::<Date32Type, Int64Type, Date32Type>(left, right, out, |a, b| shift_date(op, a, b))?)),
         (Int64, Date32) => Ok(Arc::new(map2::<Int64Type, Date32Type, Date32Type>(left, right, out, |a, b| shift_date(op, b, a))?)),
         (Date32, Date32) => Ok(Arc::new(map2::<Date32Type, Date32Type, Int32Type>(left, right, out, |a, b| {
+            if is_infinite_date(a) || is_infinite_date(b) {
+                return Err(no_difference("dates"));
+            }
             a.checked_sub(b).ok_or_else(|| out_of_range("date"))
         })?)),
         (Timestamp(..), Timestamp(..)) => {
@@ -154,6 +167,9 @@ pub fn compute(op: Op, left: &ColumnarValue, right: &ColumnarValue, rule: &Rule)
 }
 
 fn shift_date(op: Op, date: i32, by: i64) -> Result<i32> {
+    if is_infinite_date(date) {
+        return Ok(date);
+    }
     let by = if op == Op::Sub { by.checked_neg().ok_or_else(|| out_of_range("date"))? } else { by };
     let moved = i64::from(date).checked_add(by).and_then(|d| i32::try_from(d).ok());
     moved.ok_or_else(|| out_of_range("date"))
@@ -168,7 +184,7 @@ fn stamp_interval(op: Op, stamp: &ColumnarValue, interval: &ColumnarValue, out: 
 
 fn stamp_time(stamp: &ColumnarValue, time: &ColumnarValue, out: &DataType) -> Result<ArrayRef> {
     let result = map2::<TimestampMicrosecondType, Time64MicrosecondType, TimestampMicrosecondType>(stamp, time, out, |a, b| {
-        a.checked_add(b).ok_or_else(|| out_of_range("timestamp"))
+        if is_infinite(a) { Ok(a) } else { a.checked_add(b).ok_or_else(|| out_of_range("timestamp")) }
     })?;
     Ok(Arc::new(result))
 }

@@ -16,7 +16,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, accepts, each, fixed, text};
 use super::pattern::Fields;
-use crate::data::datetime::Zone;
+use crate::data::datetime::{Zone, is_infinite, is_infinite_date};
 use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIME, TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::{DAY_US, day_number, days_in_month, out_of_range};
@@ -82,20 +82,26 @@ fn parts(args: &[ArrayRef]) -> Result<Vec<Option<i128>>> {
         DataType::Date32 => {
             let days = value.as_primitive::<Date32Type>();
             each(args, |row| {
-                let unit = unit(row);
-                date_unit(&unit, i64::from(days.value(row)) * DAY_US).ok_or_else(|| unsupported(&unit, ty))
+                let (unit, day) = (unit(row), days.value(row));
+                let is_infinite = is_infinite_date(day);
+                let us = if is_infinite { 0 } else { i64::from(day).checked_mul(DAY_US).ok_or_else(|| out_of_range("timestamp"))? };
+                let part = date_unit(&unit, us).ok_or_else(|| unsupported(&unit, ty))?;
+                Ok(if is_infinite { endless_unit(&unit, day > 0) } else { Some(part) })
             })
+            .map(flat)
         }
         DataType::Timestamp(_, zone) => {
             let stamps = value.as_primitive::<TimestampMicrosecondType>();
             each(args, |row| {
                 let (unit, us) = (unit(row), stamps.value(row));
                 let zoned = || (zone.is_some() && unit.starts_with("timezone")).then_some(0);
-                date_unit(&unit, us)
+                let part = date_unit(&unit, us)
                     .or_else(|| time_unit(&unit, us.rem_euclid(DAY_US)))
                     .or_else(zoned)
-                    .ok_or_else(|| unsupported(&unit, ty))
+                    .ok_or_else(|| unsupported(&unit, ty))?;
+                Ok(if is_infinite(us) { endless_unit(&unit, us > 0) } else { Some(part) })
             })
+            .map(flat)
         }
         DataType::Time64(_) => {
             let times = value.as_primitive::<Time64MicrosecondType>();
@@ -116,6 +122,20 @@ fn parts(args: &[ArrayRef]) -> Result<Vec<Option<i128>>> {
 }
 
 const ONE: i128 = 1_000_000;
+
+fn flat(parts: Vec<Option<Option<i128>>>) -> Vec<Option<i128>> {
+    parts.into_iter().map(Option::flatten).collect()
+}
+
+/// The part of infinity or -infinity: what grows with time is infinite too, which the ends of the range stand for; what comes around again is
+/// not known.
+fn endless_unit(unit: &str, positive: bool) -> Option<i128> {
+    let grows = matches!(
+        unit,
+        "year" | "years" | "isoyear" | "decade" | "decades" | "century" | "centuries" | "millennium" | "millennia" | "epoch" | "julian"
+    );
+    grows.then_some(if positive { i128::MAX } else { i128::MIN })
+}
 
 fn time_unit(unit: &str, us: i64) -> Option<i128> {
     let us = i128::from(us);
@@ -186,12 +206,24 @@ fn extracted_scale(ty: DataType, unit: &ScalarValue) -> DataType {
 fn extract(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let DataType::Decimal128(_, scale) = *output else { return Err(Error::internal("extract gives a numeric")) };
     let unit = 10i128.pow(6 - u32::from(scale.unsigned_abs()).min(6));
-    let values = parts(args)?.into_iter().map(|part| part.map(|v| v / unit));
+    let finite = |v: i128| match v {
+        i128::MAX | i128::MIN => {
+            Err(Error::unsupported("numeric has no infinity in Everfold").hint("Use date_part(), which gives double precision."))
+        }
+        v => Ok(v / unit),
+    };
+    let values = parts(args)?.into_iter().map(|part| part.map(finite).transpose()).collect::<Result<Vec<_>>>()?;
+    let values = values.into_iter();
     Ok(Arc::new(values.collect::<Decimal128Array>().with_data_type(output.clone())))
 }
 
 fn date_part(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    Ok(Arc::new(parts(args)?.into_iter().map(|p| p.map(|v| v as f64 / 1e6)).collect::<Float64Array>()))
+    let float = |v: i128| match v {
+        i128::MAX => f64::INFINITY,
+        i128::MIN => f64::NEG_INFINITY,
+        v => v as f64 / 1e6,
+    };
+    Ok(Arc::new(parts(args)?.into_iter().map(|p| p.map(float)).collect::<Float64Array>()))
 }
 
 /// A timestamptz becomes the timestamp that a clock of the zone shows, a timestamp the instant at which it shows that. A literal of
@@ -236,6 +268,10 @@ fn timezone(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             None => zone_of(text(args, 0).value(row))?,
         };
         let at = values.value(row);
+        if is_infinite(at) {
+            moved.push(Some(at));
+            continue;
+        }
         let there = if to_local { at.checked_add(i64::from(zone.offset_at(at)) * 1_000_000) } else { zone.to_utc(at) };
         moved.push(Some(there.ok_or_else(|| out_of_range("timestamp"))?));
     }
@@ -273,6 +309,12 @@ fn date_bin(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         // The stride is a constant nearly always.
         let width = if stride.value(row) == last.0 { last.1 } else { stride_us(stride.value(row))? };
         let (at, from) = (source.value(row), origin.value(row));
+        if is_infinite(from) {
+            return Err(Error::new(code::DATETIME_FIELD_OVERFLOW, "origin out of range"));
+        }
+        if is_infinite(at) {
+            return Ok(at);
+        }
         let distance = at.checked_sub(from).ok_or_else(|| out_of_range("interval"))?;
         distance.div_euclid(width).checked_mul(width).and_then(|d| from.checked_add(d)).ok_or_else(|| out_of_range("timestamp"))
     })?;
@@ -305,6 +347,9 @@ fn age(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 
 /// Years, months, days and time between two timestamps, the days borrowed from the month of the earlier one.
 fn symbolic(later: i64, earlier: i64) -> Result<Interval> {
+    if is_infinite(later) || is_infinite(earlier) {
+        return Err(out_of_range("interval"));
+    }
     let (a, b) = (Fields::of_timestamp(later), Fields::of_timestamp(earlier));
     let mut months = (a.year - b.year) * 12 + a.month - b.month;
     let mut days = a.day - b.day;

@@ -11,7 +11,7 @@ use super::define::{Function, TEXT, accepts, each, fixed, text, text_array};
 use super::pattern::{Fields, Place, finest_us, format, pieces};
 use super::{pattern_number, pattern_read};
 use crate::data::PgType;
-use crate::data::datetime::Zone;
+use crate::data::datetime::{Zone, is_infinite};
 use crate::error::{Error, Result, code};
 use crate::func::arith::decimal::{mantissas, rescale};
 use crate::func::arith::rules::{INTERVAL, TIMESTAMP, WIDE_PRECISION, canonical, timestamptz};
@@ -89,7 +89,7 @@ fn timestamps_to_char(stamps: &TimestampMicrosecondArray, patterns: &StringViewA
     let (mut pattern, mut parts, mut unit) = (None, Vec::new(), 1);
     let (mut last, mut shown) = (None, String::new());
     for row in 0..stamps.len() {
-        if stamps.is_null(row) || patterns.is_null(row) {
+        if stamps.is_null(row) || patterns.is_null(row) || is_infinite(stamps.value(row)) {
             out.append_null();
             continue;
         }
@@ -133,6 +133,9 @@ fn to_timestamp(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         let seconds = seconds.as_primitive::<Float64Type>();
         each(args, |row| {
             let us = (seconds.value(row) * 1e6).round_ties_even();
+            if seconds.value(row).is_infinite() {
+                return Ok(if us > 0.0 { i64::MAX } else { i64::MIN });
+            }
             if us.abs() < 9.2e18 { Ok(us as i64) } else { Err(crate::func::arith::time::out_of_range("timestamp")) }
         })?
     } else {

@@ -11,7 +11,7 @@ use datafusion::logical_expr::ScalarUDF;
 use super::define::{Function, TEXT, accepts, each, fixed, text};
 use super::pattern::Fields;
 use crate::data::PgType;
-use crate::data::datetime::{PG_EPOCH_US, Zone};
+use crate::data::datetime::{PG_EPOCH_US, Zone, is_infinite};
 use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIME, TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::{DAY_US, day_number, out_of_range};
@@ -83,6 +83,11 @@ fn date_trunc(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             zone = Some((name, found));
         }
         let at = values.value(row);
+        if is_infinite(at) {
+            trunc_us(unit, 0).ok_or_else(|| unknown(unit))?;
+            rows.push(Some(at));
+            continue;
+        }
         let offset = zone.map_or(0, |(_, zone)| i64::from(zone.offset_at(at)) * 1_000_000);
         let local = at.checked_add(offset).ok_or_else(|| out_of_range("timestamp"))?;
         let start = trunc_us(unit, local).ok_or_else(|| unknown(unit))?;
@@ -169,6 +174,9 @@ fn time_precision(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         DataType::Timestamp(..) => {
             let values = args[0].as_primitive::<TimestampMicrosecondType>();
             let rows = each(args, |row| {
+                if is_infinite(values.value(row)) {
+                    return Ok(values.value(row));
+                }
                 let since = values.value(row).checked_sub(PG_EPOCH_US).ok_or_else(|| out_of_range("timestamp"))?;
                 round(since, size(row))?.checked_add(PG_EPOCH_US).ok_or_else(|| out_of_range("timestamp"))
             })?;

@@ -8,6 +8,7 @@ use super::leave_out::always;
 use super::{Lowered, Lowering, bare, unsupported};
 use crate::error::Result;
 use crate::fold::{Flow, Session, SessionSpec};
+use crate::func::cast;
 use crate::func::session::Bound;
 
 /// The calls of a window node, if all of them are bounds of sessions.
@@ -48,6 +49,10 @@ impl Lowering<'_> {
 }
 
 /// A date is ordered by itself and counted as a timestamp.
-fn is_cast_of(cast: &Expr, inner: &Expr) -> bool {
-    matches!(cast, Expr::Cast(c) if *c.expr == *inner)
+fn is_cast_of(outer: &Expr, inner: &Expr) -> bool {
+    match outer {
+        Expr::Cast(outer) => *outer.expr == *inner,
+        Expr::ScalarFunction(call) => call.name() == cast::NAME && call.args.first() == Some(inner),
+        _ => false,
+    }
 }
