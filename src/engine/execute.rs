@@ -61,6 +61,7 @@ impl Session {
             }
             Statement::Update(change) => self.prepare_change("UPDATE", change, types).await?,
             Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
+            Statement::Merge(merge) => (self.describe_merge(merge, types).await?, None, Way::Statement),
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
@@ -240,6 +241,7 @@ impl Session {
             Statement::Truncate(truncate) => self.truncate(truncate).await,
             Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
+            Statement::Merge(merge) => self.merge(merge, prepared, parameters).await,
             Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
             Statement::Begin { modes, start } => {
@@ -514,6 +516,7 @@ fn changes(statement: &Statement) -> Vec<&Name> {
     match statement {
         Statement::Insert { table, .. } | Statement::InsertDefaults { table } | Statement::CopyIn { table, .. } => vec![table],
         Statement::Update(change) | Statement::Delete(change) => vec![&change.table],
+        Statement::Merge(merge) => vec![&merge.table],
         Statement::Truncate(truncate) => truncate.tables.iter().collect(),
         Statement::WithChanges { changes: first, then } => {
             first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()

@@ -155,6 +155,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::Insert { .. } | Statement::InsertDefaults { .. } => "INSERT".into(),
         Statement::Update { .. } => "UPDATE".into(),
         Statement::Delete { .. } => "DELETE".into(),
+        Statement::Merge(_) => "MERGE".into(),
         Statement::CopyIn { .. } => "COPY FROM".into(),
         Statement::Truncate(_) => "TRUNCATE TABLE".into(),
         Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),

@@ -202,13 +202,13 @@ fn only_table(tables: &[ast::TableWithJoins]) -> Result<(Name, Option<String>, V
 // Names ------------------------------------------------------------------------------------------------------------------------
 
 /// A relation named with its schema, and without an alias, may be named so before a column too.
-fn qualified(name: &ast::ObjectName, alias: Option<&str>) -> Vec<String> {
+pub(super) fn qualified(name: &ast::ObjectName, alias: Option<&str>) -> Vec<String> {
     let last = name.0.last().and_then(|part| part.as_ident()).map(fold_name);
     last.filter(|_| alias.is_none() && name.0.len() > 1).into_iter().collect()
 }
 
 /// The relations with an alias each, their own name where none is given; `tables` gets the names of those qualified with a schema.
-fn aliased(mut from: Vec<ast::TableWithJoins>, tables: &mut Vec<String>) -> Result<Vec<ast::TableWithJoins>> {
+pub(super) fn aliased(mut from: Vec<ast::TableWithJoins>, tables: &mut Vec<String>) -> Result<Vec<ast::TableWithJoins>> {
     for item in &mut from {
         let joined = item.joins.iter_mut().map(|join| &mut join.relation);
         for factor in std::iter::once(&mut item.relation).chain(joined) {
@@ -224,7 +224,7 @@ fn aliased(mut from: Vec<ast::TableWithJoins>, tables: &mut Vec<String>) -> Resu
 }
 
 /// Takes the schema off columns of these relations: `public.t.a` is `t.a`.
-fn unqualify(node: &mut (impl VisitMut + Visit), tables: &[String]) {
+pub(super) fn unqualify(node: &mut (impl VisitMut + Visit), tables: &[String]) {
     if tables.is_empty() {
         return;
     }
@@ -254,7 +254,7 @@ fn unqualify_items(items: &mut Option<Vec<ast::SelectItem>>, tables: &[String]) 
 // SET --------------------------------------------------------------------------------------------------------------------------
 
 /// What SET assigns, one column each.
-fn assignments(assignments: Vec<ast::Assignment>, tables: &[String]) -> Result<Vec<(String, Expr)>> {
+pub(super) fn assignments(assignments: Vec<ast::Assignment>, tables: &[String]) -> Result<Vec<(String, Expr)>> {
     let mut single = Vec::with_capacity(assignments.len());
     for mut assignment in assignments {
         unqualify(&mut assignment.value, tables);

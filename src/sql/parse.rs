@@ -159,6 +159,8 @@ impl Reader<'_> {
             ["comment", ..] => self.comment(),
             ["copy", ..] => self.copy(),
             ["truncate", ..] => self.truncate(),
+            ["merge", ..] => self.merge(),
+            ["with", ..] if self.with_before_merge() => self.merge(),
             ["lock", ..] => self.lock_tables(),
             ["show", ..] => self.show(),
             ["set", "constraints", _] => self.set_constraints(),
@@ -562,6 +564,7 @@ mod domains;
 mod functions;
 mod index;
 mod locks;
+mod merge;
 mod notify;
 mod roles;
 mod schemas;

@@ -14,7 +14,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "procedure", "DO runs a block; CREATE FUNCTION pg_temp.name makes a function for the session."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
     ("call", "", "There are no procedures; SELECT a function."),
-    ("merge", "", "INSERT into a table with a primary key replaces rows; UPDATE and DELETE take subqueries."),
     ("reindex", "", "Leave it out: indexes are kept by themselves."),
     ("cluster", "", "Leave it out: there is nothing to cluster."),
 ];

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod like;
+mod merge;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::error::Error;
 
 pub use cursor::{CursorOptions, Move};
 pub use like::{Like, Taken};
+pub use merge::{Merge, MergeAction, MergeWhen};
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -218,6 +220,7 @@ pub enum Statement {
     },
     Update(Box<Change>),
     Delete(Box<Change>),
+    Merge(Box<Merge>),
     CopyIn {
         table: Name,
         columns: Vec<String>,

@@ -192,7 +192,7 @@ impl Session {
     }
 
     /// Errors: 23505 where rows get a key that another row has, after `old` are gone.
-    async fn keys_free(&self, relation: &Arc<Relation>, rows: &RecordBatch, old: &RecordBatch) -> Result<()> {
+    pub(super) async fn keys_free(&self, relation: &Arc<Relation>, rows: &RecordBatch, old: &RecordBatch) -> Result<()> {
         let keys = columns_at(rows, &relation.key);
         let first = firsts(&keys, rows.num_rows())?;
         if let Some(i) = (0..rows.num_rows()).find(|i| !first.value(*i)) {

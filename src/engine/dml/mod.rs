@@ -1,11 +1,11 @@
-//! INSERT, UPDATE, DELETE: statements that become events.
+//! INSERT, UPDATE, DELETE, MERGE: statements that become events.
 //!
 //! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
 //! types ([`insert`], [`columns`]), and ON CONFLICT decides what becomes of them ([`conflict`]). UPDATE and DELETE ([`change`]) read the
 //! table's rows at the head and append what becomes of them, with the table locked against other changes in between ([`locks`]): so no
 //! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
-//! [`values`] knows parameters and literals. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
+//! [`values`] knows parameters and literals. [`merge`] does all of it by one join. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
 //! [`privileges`] tells who may. [`skip_locked`] locks the rows that nobody else has.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
@@ -19,6 +19,7 @@ pub mod defaults;
 pub mod describe;
 pub mod insert;
 pub mod locks;
+mod merge;
 mod privileges;
 pub mod returning;
 mod skip_locked;

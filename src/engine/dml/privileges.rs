@@ -16,12 +16,13 @@ use super::values::{is_default, placeholder};
 use super::{parsed_query, quoted};
 use crate::catalog::{Privileges, Relation};
 use crate::data::PgType;
+use crate::engine::query::Planned;
 use crate::engine::rename::whole_name;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::plan::reads::Read;
 use crate::sql::Statement;
-use crate::sql::statement::{Change, Conflict, ConflictTarget};
+use crate::sql::statement::{Change, Conflict, ConflictTarget, Merge, MergeAction};
 
 /// Types of parameters as far as they are declared.
 type Types<'a> = &'a [Option<PgType>];
@@ -68,6 +69,39 @@ impl Session {
         select.from.extend(change.from.iter().cloned());
         select.selection = change.selection.clone();
         Ok(self.plan_query(&query, types).await?.reads)
+    }
+
+    /// Errors: 42501 unless the current role may do all that a MERGE may do, whether there are rows for it or not.
+    pub(super) async fn may_merge(&self, relation: &Relation, merge: &Merge, planned: &Planned, types: Types<'_>) -> Result<()> {
+        if self.authority.superuser {
+            return Ok(());
+        }
+        for when in &merge.whens {
+            match &when.then {
+                MergeAction::Nothing => {}
+                MergeAction::Delete => self.may(Privileges::DELETE, relation)?,
+                MergeAction::Update(assignments) => self.may_on(Privileges::UPDATE, relation, assigned(relation, assignments)?)?,
+                MergeAction::Insert { columns, values } => {
+                    let targets = target_columns(relation, columns)?;
+                    self.may_on(Privileges::INSERT, relation, targets.into_iter().take(values.len()))?;
+                }
+            }
+        }
+        if self.authority.may(Privileges::SELECT, relation) && self.may_read(&planned.reads).is_ok() {
+            return Ok(());
+        }
+        let named = merge.whens.iter().flat_map(|when| when.then.values().into_iter().chain(&when.condition));
+        let computed: Vec<Expr> = named.filter(|value| !is_default(value) && placeholder(value).is_none()).cloned().collect();
+        let mut query = self.query_of(relation, merge.alias(), named_items(computed))?;
+        query.with = merge.with.clone();
+        let select = select_of(&mut query)?;
+        select.from.push(merge.source.clone());
+        select.selection = Some(merge.on.clone());
+        let mut reads = self.plan_query(&query, types).await?.reads;
+        // The table itself is not read if nothing in it is named.
+        let named = |id| planned.reads.iter().any(|read| read.relation.id == id);
+        reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named(relation.id));
+        self.may_read(&reads)
     }
 
     /// Errors: 42501 unless the current role may run the INSERT. What its query reads is asked about where that runs.

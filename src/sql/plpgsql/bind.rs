@@ -8,7 +8,7 @@ use crate::catalog::Name;
 use crate::error::Result;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
-use crate::sql::statement::{Change, Statement};
+use crate::sql::statement::{Change, Merge, Statement};
 
 /// What the names of a body mean.
 pub trait Variables {
@@ -34,6 +34,7 @@ pub fn statement(statement: &mut Statement, variables: &mut dyn Variables) -> Re
         }
         Statement::Update(update) => change(update, variables),
         Statement::Delete(delete) => change(delete, variables),
+        Statement::Merge(merge) => self::merge(merge, variables),
         Statement::WithChanges { changes, then } => {
             changes.iter_mut().try_for_each(|c| self::statement(&mut c.statement, variables))?;
             self::statement(then, variables)
@@ -57,6 +58,19 @@ fn change(change: &mut Change, variables: &mut dyn Variables) -> Result<()> {
     change.assignments.iter_mut().try_for_each(|(_, value)| part(value, &seen, variables))?;
     part(&mut change.selection, &seen, variables)?;
     part(&mut change.returning, &seen, variables)
+}
+
+fn merge(merge: &mut Merge, variables: &mut dyn Variables) -> Result<()> {
+    let mut seen = relations(&merge.source);
+    seen.push(merge.table.clone());
+    part(&mut merge.with, &[], variables)?;
+    part(&mut merge.source, &seen, variables)?;
+    part(&mut merge.on, &seen, variables)?;
+    for when in &mut merge.whens {
+        part(&mut when.condition, &seen, variables)?;
+        when.then.values_mut().into_iter().try_for_each(|value| part(value, &seen, variables))?;
+    }
+    Ok(())
 }
 
 /// A part of a statement: names in it may be columns of the relations `outer` and of those that it names itself.
