@@ -88,6 +88,7 @@ scripts!("":
     system_columns,
     tables,
     temporary,
+    texts,
     time_windows,
     time_zone,
     tool_texts,

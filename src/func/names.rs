@@ -75,6 +75,7 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
         },
         Expr::Ceil { field: CeilFloorKind::DateTimeField(_) | CeilFloorKind::Scale(_), .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),
+        Expr::IsNormalized { negated: false, .. } => strong("is_normalized"),
         Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),

@@ -1,12 +1,13 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for three things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! PostgreSQL's grammar as sqlparser knows it, but for four things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
-//! before: `-2 ^ 2` is 4 (manual, table 4.2). And the name of an argument is an identifier, and no expression. Where it may be
+//! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
+//! And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
 
 use std::any::TypeId;
 
-use sqlparser::ast::{Expr, UnaryOperator};
+use sqlparser::ast::{Expr, TrimWhereField, UnaryOperator};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
@@ -34,6 +35,33 @@ const BASE: PostgreSqlDialect = PostgreSqlDialect {};
 #[derive(Debug)]
 pub(super) struct Postgres;
 
+/// `TRIM(LEADING FROM s)` and `TRIM(FROM s)`, which cut off blanks; the parser wants to be told what is cut off before FROM.
+fn trim_of_blanks(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let keyword = |parser: &Parser, n: usize| match &parser.peek_nth_token_ref(n).token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    };
+    if keyword(parser, 0) != Keyword::TRIM || parser.peek_nth_token_ref(1).token != Token::LParen {
+        return None;
+    }
+    let trim_where = match keyword(parser, 2) {
+        Keyword::BOTH => Some(TrimWhereField::Both),
+        Keyword::LEADING => Some(TrimWhereField::Leading),
+        Keyword::TRAILING => Some(TrimWhereField::Trailing),
+        _ => None,
+    };
+    let from = 2 + usize::from(trim_where.is_some());
+    if keyword(parser, from) != Keyword::FROM {
+        return None;
+    }
+    (0..=from).for_each(|_| parser.advance_token());
+    let trimmed = parser.parse_expr().and_then(|expr| {
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::Trim { expr: Box::new(expr), trim_where, trim_what: None, trim_characters: None })
+    });
+    Some(trimmed)
+}
+
 /// Answers of yes or no that are PostgreSqlDialect's.
 macro_rules! as_base {
     ($($name:ident),* $(,)?) => {
@@ -55,6 +83,9 @@ impl Dialect for Postgres {
         false
     }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        if let Some(trim) = trim_of_blanks(parser) {
+            return Some(trim);
+        }
         let (op, binds) = match &parser.peek_token_ref().token {
             Token::Minus => (UnaryOperator::Minus, SIGN),
             Token::Plus => (UnaryOperator::Plus, SIGN),

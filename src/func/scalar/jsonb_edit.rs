@@ -1,4 +1,4 @@
-//! Functions and operators that change jsonb (manual, chapter 9.16): jsonb_set, jsonb_insert, `||`, `-`, `#-`, strip_nulls, pretty.
+//! Functions and operators that change jsonb (manual, chapter 9.16): jsonb_set, jsonb_set_lax, jsonb_insert, `||`, `-`, `#-`, strip_nulls, pretty.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ const JSON: DataType = DataType::LargeUtf8;
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("jsonb_set", set_rule, |a, _| edited(a, |row| set(a, row))),
+        Function::udf("jsonb_set_lax", lax_rule, set_lax),
         Function::udf("jsonb_insert", set_rule, |a, _| edited(a, |row| insert(a, row))),
         Function::udf("jsonb_strip_nulls", one_json, |a, _| edited(a, |row| Ok(stripped(value(a, 0, row)?)))),
         Function::typed("json_strip_nulls", one_json, PgType::Json, strip_json),
@@ -58,6 +59,17 @@ fn set_rule(types: &[DataType]) -> Types {
     let path = texts_type(path)?;
     let fits = is_json(a) && is_json(new) && matches!(flag, [] | [DataType::Boolean]);
     fits.then(|| ([vec![JSON, path, JSON], flag.to_vec()].concat(), JSON))
+}
+
+fn lax_rule(types: &[DataType]) -> Types {
+    let (set, treatment) = types.split_at(types.len().min(4));
+    let (mut args, output) = set_rule(set)?;
+    match treatment {
+        [] => {}
+        [word] if word.is_string() || word.is_null() => args.push(TEXT),
+        _ => return None,
+    }
+    Some((args, output))
 }
 
 fn delete_rule(types: &[DataType]) -> Types {
@@ -165,6 +177,40 @@ fn set(args: &[ArrayRef], row: usize) -> Result<Json> {
     refuse_scalar(&json, "set path")?;
     let edit = Edit::Set { new: value(args, 2, row)?, create: flag(args, row).unwrap_or(true) };
     change(json, &path(args, 1, row)?, 1, edit)
+}
+
+/// jsonb_set that says what a new value of NULL means: null in JSON unless another word is given. Errors: 22023 for other words, 22004 where
+/// it means an error.
+fn set_lax(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    const WORDS: &str = "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"";
+    let one = |row: usize| {
+        if args.iter().enumerate().any(|(i, a)| i != 2 && i != 4 && a.is_null(row)) {
+            return Ok(None);
+        }
+        let word = match args.get(4) {
+            None => "use_json_null",
+            Some(words) if words.is_null(row) => return Err(invalid(WORDS)),
+            Some(_) => text(args, 4).value(row),
+        };
+        let changed = match (args[2].is_valid(row), word) {
+            (true, _) => set(args, row)?,
+            (false, "use_json_null") => {
+                let json = value(args, 0, row)?;
+                refuse_scalar(&json, "set path")?;
+                change(json, &path(args, 1, row)?, 1, Edit::Set { new: Json::Null, create: flag(args, row).unwrap_or(true) })?
+            }
+            (false, "delete_key") => without_path(args, row)?,
+            (false, "return_target") => value(args, 0, row)?,
+            (false, "raise_exception") => {
+                return Err(Error::new(code::NULL_VALUE_NOT_ALLOWED, "JSON value must not be null")
+                    .detail("Exception was raised because null_value_treatment is \"raise_exception\".")
+                    .hint("To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed."));
+            }
+            (false, _) => return Err(invalid(WORDS)),
+        };
+        Ok(Some(changed.to_text()))
+    };
+    Ok(Arc::new((0..args[0].len()).map(one).collect::<Result<LargeStringArray>>()?))
 }
 
 fn insert(args: &[ArrayRef], row: usize) -> Result<Json> {

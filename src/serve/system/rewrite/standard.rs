@@ -7,7 +7,7 @@ use sqlparser::ast::{
 };
 
 use super::super::SystemContext;
-use super::build::{arguments, bare, binary, call, column_name, last_name, literal, take};
+use super::build::{arguments, bare, binary, call, column_name, last_name, literal, take, text};
 use crate::error::{Error, Result, code};
 
 /// `(a, b) OVERLAPS (c, d)`.
@@ -45,6 +45,45 @@ pub fn substring(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         _ => return Ok(()),
     };
     *expr = call("substring_of_pattern", parts);
+    Ok(())
+}
+
+/// `normalize(x, NFD)` names a form by a word, and `x IS NFD NORMALIZED` before one.
+pub fn normalized(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    match expr {
+        Expr::IsNormalized { expr: value, form, negated } => {
+            let form = form.as_ref().map_or_else(|| "NFC".to_string(), ToString::to_string);
+            let is = call("is_normalized", vec![take(value), text(&form)]);
+            *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(is) } } else { is };
+        }
+        Expr::Function(f) if last_name(&f.name) == "normalize" => {
+            if let [_, form] = arguments(f).as_mut_slice()
+                && let Expr::Identifier(word) = &**form
+            {
+                **form = text(&word.value);
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Functions whose first argument is a bytea, and of no other type.
+const OF_BYTES: [&str; 8] = ["convert_from", "get_byte", "set_byte", "encode", "sha224", "sha256", "sha384", "sha512"];
+
+/// `sha256('\x01')`: a literal without a type is the bytea that it says.
+pub fn bytes(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if !OF_BYTES.contains(&last_name(&f.name).as_str()) {
+        return Ok(());
+    }
+    if let Some(value) = arguments(f).into_iter().next()
+        && let Expr::Value(literal) = bare(value)
+        && matches!(literal.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_))
+    {
+        let literal = Box::new(take(value));
+        *value = Expr::Cast { kind: CastKind::Cast, expr: literal, data_type: DataType::Bytea, array: false, format: None };
+    }
     Ok(())
 }
 
