@@ -375,6 +375,10 @@ impl Reader<'_> {
             Some((_, found)) => format!("syntax error at or near \"{found}\""),
             None => what.to_string(),
         };
+        if what.starts_with("Expected: )") && what.to_ascii_lowercase().ends_with("found: exclude") {
+            let error = Error::unsupported("window frames with EXCLUDE are not supported").at(char_position(self.sql, location));
+            return error.hint("Subtract what the row itself adds, or leave EXCLUDE NO OTHERS out, which is what a frame is without it.");
+        }
         let error = Error::syntax(message).at(char_position(self.sql, location));
         match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found")) {
             Some((expected, _)) => error.detail(format!("Expected {expected}.")),

@@ -1,4 +1,4 @@
-//! Aggregates that are a function of the array of a group's values: json_agg, json_object_agg, mode, percentile_disc.
+//! Aggregates that are a function of the array of a group's, or a window's, values: json_agg, json_object_agg, mode, percentile_disc.
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions,
@@ -10,8 +10,11 @@ use crate::error::Result;
 
 /// True for a call that the rule changes.
 pub fn is_collected(f: &Function) -> bool {
-    const NAMES: [&str; 6] = ["json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "mode", "percentile_disc"];
-    f.over.is_none() && NAMES.contains(&last_name(&f.name).as_str())
+    // PostgreSQL has the others over no window.
+    const OF_WINDOWS_TOO: [&str; 4] = ["json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
+    const OF_GROUPS: [&str; 2] = ["mode", "percentile_disc"];
+    let name = last_name(&f.name);
+    OF_WINDOWS_TOO.contains(&name.as_str()) || f.over.is_none() && OF_GROUPS.contains(&name.as_str())
 }
 
 /// `json_agg(x ..)` is `array_to_json_agg(array_agg(x ..))`, and so on.
@@ -69,7 +72,8 @@ fn ascending(expr: Expr) -> OrderByExpr {
 /// Two arrays in the same order.
 fn object(f: &Function, maker: &str) -> Option<Expr> {
     let [key, value] = <[Expr; 2]>::try_from(plain(f)?).ok()?;
-    let order = || vec![ascending(key.clone()), ascending(value.clone())];
+    // The rows of a window are in one order already.
+    let order = || if f.over.is_some() { vec![] } else { vec![ascending(key.clone()), ascending(value.clone())] };
     let arrays = vec![array_agg(f, Some(key.clone()), order()), array_agg(f, Some(value.clone()), order())];
     Some(call(maker, arrays))
 }
