@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, make_comparator};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array, Float64Array, Int32Array, make_comparator};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, each, fixed};
+use crate::data::PgType;
 use crate::data::numeric::Decimal;
 use crate::error::{Error, Result, code};
-use crate::func::arith::decimal::mantissas;
+use crate::func::arith::decimal::{mantissas, rescale};
 
 const FLOAT: DataType = DataType::Float64;
 const INT: DataType = DataType::Int32;
@@ -20,6 +21,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("width_bucket", bucket_rule, bucket),
         Function::udf("min_scale", |t| matches!(t, [t] if t.is_numeric()).then(|| (t.to_vec(), INT)), min_scale),
         Function::udf("scale", |t| matches!(t, [t] if t.is_numeric()).then(|| (t.to_vec(), INT)), scale),
+        Function::udf("trim_scale", trim_rule, trim_scale),
         Function::udf("num_nulls", any_rule, |args, _| counted(args, |a, row| a.is_null(row))),
         Function::udf("num_nonnulls", any_rule, |args, _| counted(args, |a, row| a.is_valid(row))),
         Function::udf("sind", float_rule, |a, _| degrees(a, |x| exact(x, f64::sin), false)),
@@ -120,6 +122,19 @@ fn scale(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         DataType::Decimal256(..) => decimals(args, |decimal, _| decimal.least_scale()),
         _ => decimals(args, |_, scale| i32::from(scale).max(0)),
     }
+}
+
+/// A number is a numeric without a scale, which is shown with the decimals that it needs.
+fn trim_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [of] = types else { return None };
+    (of.is_numeric() && !of.is_floating()).then(|| (types.to_vec(), PgType::Numeric(None).arrow()))
+}
+
+fn trim_scale(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let DataType::Decimal256(_, to) = *output else { return Err(Error::internal("trim_scale gives a numeric")) };
+    let (values, from) = mantissas(args[0].as_ref())?;
+    let trimmed = values.iter().map(|v| v.map(|v| rescale(v, from, to)).transpose()).collect::<Result<Decimal256Array>>()?;
+    Ok(Arc::new(trimmed.with_data_type(output.clone())))
 }
 
 fn counted(args: &[ArrayRef], counts: fn(&ArrayRef, usize) -> bool) -> Result<ArrayRef> {
