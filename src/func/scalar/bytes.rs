@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array};
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, fixed, text, text_array};
+use super::growing::Room;
 use crate::error::{Error, Result, code};
 
 const BYTES: DataType = DataType::Binary;
@@ -29,8 +30,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("set_bit", |t| fixed(t, &[BYTES, BIGINT, INT], 0, BYTES), set_bit),
         Function::udf("bit_count", |t| fixed(t, &[BYTES], 0, BIGINT), bit_count),
         Function::udf("bits_number", |t| fixed(t, &[TEXT, BIGINT, BIGINT], 0, BIGINT), bits_number),
+        Function::udf("octet_length", |t| sized(t, INT), |args, _| sizes(args, 1)),
+        Function::udf("bit_length", |t| sized(t, INT), |args, _| sizes(args, 8)),
         bytealike(),
         length(),
+        joined(),
     ]
 }
 
@@ -44,6 +48,46 @@ pub fn bytealike() -> Arc<ScalarUDF> {
             Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
         },
     )
+}
+
+/// What `bytea || bytea` is.
+pub fn joined() -> Arc<ScalarUDF> {
+    Function::udf(
+        "byteacat",
+        |t| fixed(&as_bytes(t), &[BYTES, BYTES], 0, BYTES),
+        |args, _| {
+            let mut room = Room::default();
+            let mut rows = Vec::with_capacity(args[0].len());
+            for row in 0..args[0].len() {
+                if args.iter().any(|a| a.is_null(row)) {
+                    rows.push(None);
+                    continue;
+                }
+                let sides = [0, 1].map(|i| args[i].as_binary::<i32>().value(row));
+                room.take(sides.iter().map(|side| side.len()).sum())?;
+                rows.push(Some(sides.concat()));
+            }
+            Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+        },
+    )
+}
+
+/// A text or a bytea.
+fn sized(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    let types = as_bytes(types);
+    let wanted = if types.first() == Some(&BYTES) { BYTES } else { TEXT };
+    fixed(&types, &[wanted], 0, output)
+}
+
+/// How many bytes there are, in units of which a byte has so many.
+fn sizes(args: &[ArrayRef], units: usize) -> Result<ArrayRef> {
+    let bytes = |row: usize| match args[0].as_binary_opt::<i32>() {
+        Some(values) => values.value(row).len(),
+        None => text(args, 0).value(row).len(),
+    };
+    let too_long = |_| Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range");
+    let rows = each(args, |row| i32::try_from(bytes(row) * units).map_err(too_long))?;
+    Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
 }
 
 /// How many bytes there are, what `length(bytea)` is.

@@ -124,7 +124,7 @@ fn matched(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult
     Ok(PlannerResult::Original(expr))
 }
 
-/// `a || b` of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.
+/// `a || b` of bytea, of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.
 fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
     // A NULL of no type beside an array is one of that type, and adds nothing.
     let is_null = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Null, _));
@@ -136,6 +136,16 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
     }
     let (left, right) = (PgType::of(&expr.left.to_field(schema)?.1), PgType::of(&expr.right.to_field(schema)?.1));
     let is_text = |ty: &PgType| matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown);
+    // A literal beside a bytea is one.
+    let bytes = match (left == PgType::Bytea, right == PgType::Bytea) {
+        (true, true) => Some((expr.left.clone(), expr.right.clone())),
+        (true, false) => casts::read_beside(&expr.right, &DataType::Binary)?.map(|read| (expr.left.clone(), read)),
+        (false, true) => casts::read_beside(&expr.left, &DataType::Binary)?.map(|read| (read, expr.right.clone())),
+        (false, false) => None,
+    };
+    if let Some((left, right)) = bytes {
+        return Ok(PlannerResult::Planned(super::bytes::joined().call(vec![left, right])));
+    }
     let is_joined = |ty: &PgType| !matches!(ty, PgType::Array(_) | PgType::Bytea);
     if !is_joined(&left) || !is_joined(&right) || !(is_text(&left) || is_text(&right)) {
         return Ok(PlannerResult::Original(expr));
