@@ -215,7 +215,7 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         series::expanded(select);
-        queries::labels(select);
+        queries::labels(select, Columns { ctes: &self.ctes, context: self.context });
         ControlFlow::Continue(())
     }
     fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {

@@ -10,7 +10,8 @@ use sqlparser::ast::{
 use super::super::SystemContext;
 use super::super::facts;
 use super::super::relations::is_empty;
-use super::build::{call, column_name, last_name, literal, take, when};
+use super::build::{call, column_name, last_name, literal, take, when, with_optional};
+use super::columns::Columns;
 use super::series::is_set;
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
@@ -340,10 +341,10 @@ pub fn order_by_hidden(query: &mut Query) {
 }
 
 /// Names output columns before other rules change them: by PostgreSQL's label where a rule will change the expression, and with
-/// [`DUPLICATE`] where a name or a text comes twice (`SELECT NULL, NULL`, DBeaver's `c.oid, c.*`).
-pub fn labels(select: &mut Select) {
+/// [`DUPLICATE`] where a name or a text comes twice (`SELECT NULL, NULL`, DBeaver's `c.oid, c.*`, `SELECT *, at::date AS at`).
+pub fn labels(select: &mut Select, columns: Columns<'_>) {
     let wild = wildcards(select);
-    let mut seen = HashSet::new();
+    let mut seen = if wild.is_empty() || wild.len() == select.projection.len() { HashSet::new() } else { covered(select, &wild, columns) };
     for (i, item) in select.projection.iter_mut().enumerate() {
         match item {
             SelectItem::ExprWithAlias { alias, .. } if !seen.insert(alias.value.clone()) => {
@@ -445,6 +446,13 @@ fn covers(table: Option<&str>, expr: &Expr) -> bool {
         (Some(table), Expr::CompoundIdentifier(parts)) => parts.iter().nth_back(1).is_some_and(|of| of.value == table),
         _ => false,
     }
+}
+
+/// The columns that the wildcards give, of tables whose columns are known.
+fn covered(select: &Select, wild: &[Option<String>], columns: Columns<'_>) -> HashSet<String> {
+    let factors = select.from.iter().flat_map(with_optional).map(|(factor, _)| factor);
+    let named = factors.filter(|factor| wild.iter().any(|of| of.is_none() || *of == table_name(factor)));
+    named.filter_map(|factor| columns.of_factor(factor, 0)).flatten().collect()
 }
 
 fn changes(expr: &Expr) -> bool {
