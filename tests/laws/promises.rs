@@ -383,7 +383,7 @@ fn honest() {
         "ALTER TABLE t DROP CONSTRAINT t_pkey",
         "UPDATE s SET a = 1",
         "DELETE FROM s",
-        "MERGE INTO t USING s ON t.k = s.a WHEN MATCHED THEN DELETE",
+        "WITH d AS (DELETE FROM t RETURNING k) MERGE INTO t USING d ON t.k = d.k WHEN MATCHED THEN DELETE",
         "COPY s FROM '/etc/passwd'",
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",

@@ -350,7 +350,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(pattern: &'a Pattern, number: &'a [u8], blanks: usize, negative: bool) -> Writer<'a> {
         let before = pattern.before + pattern.shifted;
-        let brackets = pattern.brackets && !(pattern.tight && !negative);
+        let brackets = pattern.brackets && (negative || !pattern.tight);
         let sign = match pattern.sign {
             Some(Anchor::Front(place)) if place == before => Some(Anchor::Back),
             sign => sign,

@@ -68,6 +68,7 @@ const ANSWERED_ABOVE: &[&str] = &[
     "select timestamptz '2020-01-02 03:04:05+00' at time zone 'UTC'",
     "select 1e308::float8 * 10",
     "select 1e-308::float8 * 1e-308::float8",
+    "select x from (values (null::int),(null),(2)) a(x) except all select x from (values (null::int)) b(x) order by 1",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -102,8 +102,8 @@ fn is_string(value: &Expr) -> bool {
 
 /// True if it says itself that it is of the type.
 fn is_cast_to(value: &Expr, ty: &PgType, common: &PgType) -> bool {
-    ty == common && matches!(bare(value), Expr::Cast { .. } | Expr::TypedString(_) | Expr::Interval(_))
-        || ty == common && matches!(common, PgType::Bool | PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Interval)
+    let is_told = matches!(bare(value), Expr::Cast { .. } | Expr::TypedString(_) | Expr::Interval(_));
+    ty == common && (is_told || matches!(common, PgType::Bool | PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Interval))
 }
 
 /// Makes a string of digits the number that it shows, with its decimals.

@@ -77,9 +77,7 @@ pub fn of(expr: &Expr) -> Written {
         Expr::UnaryOp { op: UnaryOperator::Not, .. } => Written::ty(PgType::Bool),
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match bare(expr) {
             // The least integer is one: PostgreSQL reads the sign with the digits.
-            Expr::Value(v) if matches!(&v.value, Value::Number(digits, _) if digits.to_string() == "2147483648") => {
-                Written::ty(PgType::Int4)
-            }
+            Expr::Value(v) if matches!(&v.value, Value::Number(digits, _) if *digits == "2147483648") => Written::ty(PgType::Int4),
             inner => signed(inner),
         },
         Expr::UnaryOp { op: UnaryOperator::Plus, expr } => signed(expr),
