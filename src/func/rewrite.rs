@@ -424,18 +424,19 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
     numbers_alike(times_alike(operands, schema), schema)
 }
 
-/// Casts dates beside timestamps, to timestamptz if one of them is one. DataFusion would count in nanoseconds, for which many dates are too
-/// far off, and forget the time zone.
+/// Casts dates and timestamps beside one another to one type, to timestamptz if one of them is one. DataFusion would count in nanoseconds,
+/// for which many dates are too far off, and forget the time zone.
 fn times_alike(operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return operands };
     let is_time = |t: &DataType| matches!(t, DataType::Timestamp(..)) && EnumType::of_arrow(t).is_none();
     let is_date = |t: &DataType| matches!(t, DataType::Date32);
-    let mixed = types.iter().any(is_date) && types.iter().any(is_time);
+    let zoned = types.iter().any(|t| matches!(t, DataType::Timestamp(_, Some(_))));
+    let naive = types.iter().any(|t| matches!(t, DataType::Timestamp(_, None)));
+    let mixed = types.iter().any(is_date) && types.iter().any(is_time) || zoned && naive;
     if !mixed || !types.iter().all(|t| is_date(t) || is_time(t) || t.is_null()) {
         return operands;
     }
-    let zoned = types.iter().any(|t| matches!(t, DataType::Timestamp(_, Some(_))));
     let common = if zoned { timestamptz() } else { TIMESTAMP };
     let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { cast::of_time(e, &common) };
     operands.into_iter().zip(&types).map(to).collect()
