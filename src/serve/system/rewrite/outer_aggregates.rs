@@ -52,11 +52,11 @@ impl Scope {
         }
     }
 
-    /// True if it may have a column of that name.
+    /// True if it may have a column of that name, or a table whose row it names.
     fn has(&self, table: Option<&str>, column: &str) -> bool {
         match table {
             Some(table) => self.tables.iter().any(|t| t == table),
-            None => self.columns.iter().any(|c| c == column),
+            None => self.columns.iter().chain(&self.tables).any(|name| name == column),
         }
     }
 }
