@@ -26,6 +26,7 @@ use datafusion::logical_expr::{
     when,
 };
 use datafusion::optimizer::AnalyzerRule;
+use hashbrown::HashSet;
 
 use super::length;
 use super::scalar::{arrays, math};
@@ -213,12 +214,18 @@ fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     Ok(Transformed::new_transformed(Expr::AggregateFunction(call), changed))
 }
 
+/// Each once: a key that stands twice in GROUP BY has one column.
+fn unique(keys: Vec<Expr>) -> Vec<Expr> {
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.into_iter().filter(|key| seen.insert(key.clone())).collect()
+}
+
 /// The aggregate with what stands for its keys in their place, and the keys above it.
 fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
     let from = aggregate.input.schema().clone();
     let (is_set, keys): (bool, Vec<Expr>) = match aggregate.group_expr.as_slice() {
         [Expr::GroupingSet(sets)] => (true, sets.distinct_expr().into_iter().cloned().collect()),
-        keys => (false, keys.to_vec()),
+        keys => (false, unique(keys.to_vec())),
     };
     let keyed: Vec<Option<Expr>> = keys.iter().map(|key| identity(key, &from)).collect();
     if keyed.iter().all(Option::is_none) {
@@ -229,6 +236,9 @@ fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
             *expr = key;
         }
     };
+    if !is_set {
+        aggregate.group_expr.clone_from(&keys);
+    }
     match aggregate.group_expr.as_mut_slice() {
         [Expr::GroupingSet(GroupingSet::Rollup(exprs) | GroupingSet::Cube(exprs))] => exprs.iter_mut().for_each(replace),
         [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => sets.iter_mut().flatten().for_each(replace),
