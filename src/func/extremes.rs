@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
@@ -13,6 +13,8 @@ use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature, StatisticsArgs,
 };
+
+use super::scalar::math;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Extreme(Arc<AggregateUDF>);
@@ -118,16 +120,14 @@ fn all(arrays: &[ArrayRef], f: fn(&ArrayRef) -> ArrayRef) -> Vec<ArrayRef> {
 /// Floats as whole numbers that are ordered as they are, NaN the greatest: their bits, those below a sign turned round. 0 stands for -0
 /// and one NaN for all.
 fn ordered(values: &ArrayRef) -> ArrayRef {
-    fn each<F: ArrowPrimitiveType, I: ArrowPrimitiveType>(floats: &PrimitiveArray<F>, f: impl Fn(F::Native) -> I::Native) -> ArrayRef {
-        Arc::new(floats.unary::<_, I>(f))
+    if !values.data_type().is_floating() {
+        return values.clone();
     }
-    if let Some(floats) = values.as_primitive_opt::<Float32Type>() {
-        return each::<_, Int32Type>(floats, |v| turned32(if v.is_nan() { f32::NAN } else { v + 0.0 }.to_bits() as i32));
+    let values = math::one_zeros(values);
+    match values.as_primitive_opt::<Float32Type>() {
+        Some(floats) => Arc::new(floats.unary::<_, Int32Type>(|v| turned32(v.to_bits() as i32))),
+        None => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Int64Type>(|v| turned64(v.to_bits() as i64))),
     }
-    if let Some(floats) = values.as_primitive_opt::<Float64Type>() {
-        return each::<_, Int64Type>(floats, |v| turned64(if v.is_nan() { f64::NAN } else { v + 0.0 }.to_bits() as i64));
-    }
-    values.clone()
 }
 
 /// The floats of [`ordered`].

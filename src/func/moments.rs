@@ -14,8 +14,7 @@
 use arrow::datatypes::i256;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
-use super::arith::decimal::overflow;
-use super::arith::rules::WIDE_PRECISION;
+use super::arith::decimal::{long, mantissa, ten_to};
 use super::exact_float::{BIAS, ExactProducts, ExactSum};
 use super::sum_state::Total;
 use crate::data::numeric::Decimal;
@@ -82,7 +81,7 @@ impl WholeMoments {
         match narrow {
             Some((sum, squares)) => (self.sum, self.squares) = (sum, squares),
             None => {
-                let value = big(value);
+                let value = long(value);
                 let square = &value * &value * weight;
                 self.widen([value * weight, square]);
             }
@@ -362,24 +361,6 @@ fn checked(value: f64) -> Result<f64> {
 /// numerator / denominator rounded half up; neither is below zero.
 fn rounded(numerator: &BigInt, denominator: &BigInt) -> BigInt {
     (numerator * 2u32 + denominator) / (denominator * 2u32)
-}
-
-fn big(value: i256) -> BigInt {
-    BigInt::from_signed_bytes_le(&value.to_le_bytes())
-}
-
-/// Errors: 22003 for more digits than a numeric has.
-fn mantissa(value: &BigInt) -> Result<i256> {
-    if let Ok(narrow) = i128::try_from(value) {
-        return Ok(i256::from_i128(narrow));
-    }
-    let digits = value.magnitude().to_string();
-    let wide = if digits.len() > WIDE_PRECISION.into() { None } else { i256::from_string(&value.to_string()) };
-    wide.ok_or_else(overflow)
-}
-
-fn ten_to(exponent: u32) -> BigInt {
-    BigInt::from(10).pow(exponent)
 }
 
 fn framed(bytes: Vec<u8>) -> Vec<u8> {

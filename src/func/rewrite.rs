@@ -30,7 +30,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::APART;
 use super::arith;
 use super::arith::decimal::pow10;
-use super::arith::rules::{TIMESTAMP, WIDE_PRECISION, common_numeric, decimal, timestamptz};
+use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
 use super::enums;
 use super::filtered;
@@ -429,15 +429,13 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
 fn times_alike(operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return operands };
-    let is_time = |t: &DataType| matches!(t, DataType::Timestamp(..)) && EnumType::of_arrow(t).is_none();
-    let is_date = |t: &DataType| matches!(t, DataType::Date32);
-    let zoned = types.iter().any(|t| matches!(t, DataType::Timestamp(_, Some(_))));
-    let naive = types.iter().any(|t| matches!(t, DataType::Timestamp(_, None)));
-    let mixed = types.iter().any(is_date) && types.iter().any(is_time) || zoned && naive;
-    if !mixed || !types.iter().all(|t| is_date(t) || is_time(t) || t.is_null()) {
+    let times: Vec<&DataType> = types.iter().filter(|t| !t.is_null()).collect();
+    let Some(common) = unions::common_time(&times) else { return operands };
+    // A date, a timestamp or a timestamptz, whatever it counts in.
+    let kind = |t: &DataType| if let DataType::Timestamp(_, zone) = t { 1 + usize::from(zone.is_some()) } else { 0 };
+    if times.windows(2).all(|two| kind(two[0]) == kind(two[1])) {
         return operands;
     }
-    let common = if zoned { timestamptz() } else { TIMESTAMP };
     let to = |(e, t): (Expr, &DataType)| if *t == common || t.is_null() { e } else { cast::of_time(e, &common) };
     operands.into_iter().zip(&types).map(to).collect()
 }

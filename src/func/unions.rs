@@ -60,13 +60,11 @@ fn literal(input: &LogicalPlan, i: usize) -> Option<Expr> {
 /// The type that these have in common.
 fn common(types: &[&DataType]) -> Option<DataType> {
     let first = (*types.first()?).clone();
-    let is_time = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Timestamp(..)) && EnumType::of_arrow(ty).is_none();
     if types.iter().all(|ty| **ty == first) {
         return Some(first);
     }
-    if types.iter().all(|ty| is_time(ty)) {
-        let zoned = types.iter().any(|ty| matches!(ty, DataType::Timestamp(_, Some(_))));
-        return Some(if zoned { timestamptz() } else { TIMESTAMP });
+    if let Some(time) = common_time(types) {
+        return Some(time);
     }
     if !types.iter().all(|ty| ty.is_numeric() && !ty.is_unsigned_integer()) {
         return None;
@@ -76,6 +74,13 @@ fn common(types: &[&DataType]) -> Option<DataType> {
         true if types.iter().all(|ty| **ty != DataType::Float64) => Some(DataType::Float32),
         _ => types[1..].iter().try_fold(first, |so_far, ty| common_numeric(&so_far, ty)),
     }
+}
+
+/// The type that dates and timestamps have in common, timestamptz if one of them is one; `None` if there is another type among them.
+pub fn common_time(types: &[&DataType]) -> Option<DataType> {
+    let is_time = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Timestamp(..)) && EnumType::of_arrow(ty).is_none();
+    let zoned = types.iter().any(|ty| matches!(ty, DataType::Timestamp(_, Some(_))));
+    types.iter().all(|ty| is_time(ty)).then(|| if zoned { timestamptz() } else { TIMESTAMP })
 }
 
 /// The plan with its column `i`, which is of one type, as one of another, under the same name.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, i256};
+use bigdecimal::num_bigint::{BigInt, Sign};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ColumnarValue;
 
@@ -24,6 +25,29 @@ pub fn overflow() -> Error {
 
 fn by_zero() -> Error {
     Error::new(code::DIVISION_BY_ZERO, "division by zero")
+}
+
+/// A mantissa as a whole number of any length.
+pub fn long(value: i256) -> BigInt {
+    BigInt::from_signed_bytes_le(&value.to_le_bytes())
+}
+
+/// 10^n as a whole number of any length.
+pub fn ten_to(n: u32) -> BigInt {
+    BigInt::from(10).pow(n)
+}
+
+/// The mantissa that a whole number is. Errors: 22003 for more digits than a numeric has.
+pub fn mantissa(value: &BigInt) -> Result<i256> {
+    let bytes = value.to_signed_bytes_le();
+    if bytes.len() > 32 {
+        return Err(overflow());
+    }
+    let mut all = [if value.sign() == Sign::Minus { 0xff } else { 0 }; 32];
+    all[..bytes.len()].copy_from_slice(&bytes);
+    let mantissa = i256::from_le_bytes(all);
+    let limit = pow10(u32::from(WIDE_PRECISION));
+    if mantissa < limit && mantissa > limit.wrapping_neg() { Ok(mantissa) } else { Err(overflow()) }
 }
 
 /// 10^n as an i256, n in 0..=76.

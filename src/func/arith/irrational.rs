@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use arrow::datatypes::i256;
 use bigdecimal::num_bigint::{BigInt, Sign};
 
-use super::decimal::{overflow, pow10};
+use super::decimal::{self, long, overflow, ten_to};
 use super::rules::WIDE_PRECISION;
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
@@ -30,10 +30,6 @@ const SCALE_MAX: i32 = UNCONSTRAINED_SCALE as i32;
 pub struct Number {
     digits: BigInt,
     scale: i32,
-}
-
-fn ten_to(n: u32) -> BigInt {
-    BigInt::from(10).pow(n)
 }
 
 fn is_zero(n: &BigInt) -> bool {
@@ -105,14 +101,13 @@ impl Number {
     /// A decimal of an Arrow type's scale. Numerics without a precision are held with more decimals than they show, and so are quotients;
     /// `wide` says that it is one of those.
     pub fn of(mantissa: i256, scale: i8, wide: bool) -> Number {
-        let digits = BigInt::from_signed_bytes_le(&mantissa.to_le_bytes());
         let shown = || Decimal::from_i256(mantissa, scale);
         let shown = match wide {
             false => i32::from(scale),
             true if scale == UNCONSTRAINED_SCALE => shown().least_scale(),
             true => shown().quotient_scale(),
         };
-        Number { digits: shifted(&digits, shown - i32::from(scale)), scale: shown }
+        Number { digits: shifted(&long(mantissa), shown - i32::from(scale)), scale: shown }
     }
 
     /// A whole number.
@@ -122,16 +117,7 @@ impl Number {
 
     /// The mantissa of the number at a scale. Errors: 22003.
     pub fn mantissa(&self, scale: i8) -> Result<i256> {
-        let digits = shifted(&self.digits, i32::from(scale) - self.scale);
-        let bytes = digits.to_signed_bytes_le();
-        if bytes.len() > 32 {
-            return Err(overflow());
-        }
-        let mut all = [if is_negative(&digits) { 0xff } else { 0 }; 32];
-        all[..bytes.len()].copy_from_slice(&bytes);
-        let mantissa = i256::from_le_bytes(all);
-        let limit = pow10(u32::from(WIDE_PRECISION));
-        if mantissa < limit && mantissa > limit.wrapping_neg() { Ok(mantissa) } else { Err(overflow()) }
+        decimal::mantissa(&shifted(&self.digits, i32::from(scale) - self.scale))
     }
 
     /// The same with [`GUARD`] decimals, as a whole number.

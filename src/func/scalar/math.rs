@@ -51,7 +51,8 @@ pub fn one_zeros(floats: &ArrayRef) -> ArrayRef {
     }
 }
 
-fn numeric(ty: &DataType) -> Option<DataType> {
+/// The numeric that holds a number; `None` for a float and for what is no number.
+pub fn numeric(ty: &DataType) -> Option<DataType> {
     let (p, s) = as_decimal(&canonical(ty))?;
     Some(decimal(i32::from(p) - i32::from(s), s))
 }

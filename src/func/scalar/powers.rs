@@ -9,12 +9,12 @@ use arrow::datatypes::{DataType, Float64Type, i256};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, each};
+use super::math::numeric;
 use crate::data::PgType;
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::error::{Error, Result, code};
 use crate::func::arith::decimal::mantissas;
 use crate::func::arith::irrational::{Number, check_logarithm, complex_power, no_root, undefined_power};
-use crate::func::arith::rules::{as_decimal, canonical, decimal};
 
 const FLOAT: DataType = DataType::Float64;
 
@@ -34,11 +34,6 @@ type Types = Option<(Vec<DataType>, DataType)>;
 
 fn result() -> DataType {
     PgType::Numeric(None).arrow()
-}
-
-fn numeric(ty: &DataType) -> Option<DataType> {
-    let (p, s) = as_decimal(&canonical(ty))?;
-    Some(decimal(i32::from(p) - i32::from(s), s))
 }
 
 /// True for what is a float8 beside other numbers: literals of no type among them.
