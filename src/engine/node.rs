@@ -276,7 +276,7 @@ impl Node {
             out.extend(given);
             let is_much = || out.iter().map(|d: &Delta| d.batch.get_array_memory_size()).sum::<usize>() > self.bounds.rows;
             if let Some(move_rows) = in_parts.filter(|_| is_much()) {
-                self.output.write().apply(std::mem::take(&mut out))?;
+                self.output.write().absorb(std::mem::take(&mut out))?;
                 move_rows();
                 (held, out_bytes) = (self.output.read().state_bytes(), 0);
             }

@@ -143,6 +143,15 @@ impl Output {
         Ok(change)
     }
 
+    /// The same where nobody asks for the change: the rows of a result that only grows are then stored as they came, and not copied
+    /// together first.
+    pub fn absorb(&mut self, deltas: Vec<Delta>) -> Result<()> {
+        if self.only_grows() {
+            return deltas.into_iter().try_for_each(|delta| self.apply(vec![delta]).map(drop));
+        }
+        self.apply(deltas).map(drop)
+    }
+
     fn apply_growth(&mut self, deltas: Vec<Delta>) -> Result<Option<Delta>> {
         let Some(delta) = concat_deltas(&self.schema, deltas)? else { return Ok(None) };
         let delta = match &delta.weights {
