@@ -51,6 +51,7 @@ scripts!("":
     errors,
     explain,
     failed_views,
+    float_keys,
     formatting,
     functions,
     functions_in_from,

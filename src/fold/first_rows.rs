@@ -18,13 +18,14 @@ use arrow::row::{RowConverter, SortField};
 
 use super::basic::only;
 use super::eval::{batch_of, concat_deltas, evaluate, evaluate_all, replace, take_all};
-use super::key_index::{Equality, KeyIndex, NONE, integers, is_integer_like, normalise};
+use super::key_index::{Equality, KeyIndex, NONE, integers, is_integer_like};
 use super::row_store::compacted;
 use super::state::damaged;
 use super::top_n::{TopNSpec, described};
 use super::{Operator, RowStore, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result, code};
+use crate::func::one_zeros;
 
 /// More rows per partition than this are better kept in a tree. It fits the length of a [`Partition`].
 pub(super) const ROWS_MAX: u64 = 128;
@@ -139,7 +140,7 @@ impl FirstRows {
     }
 
     fn incoming(&self, batch: RecordBatch) -> Result<Incoming> {
-        let order = self.spec.order_by.iter().map(|o| Ok(normalise(&evaluate(&o.expr, &batch)?))).collect::<Result<Vec<_>>>()?;
+        let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &batch)?))).collect::<Result<Vec<_>>>()?;
         let heads = match &self.converter {
             None => integer_heads(&order[0], self.spec.order_by[0].options)?,
             // Without an order the rows themselves are the order.
@@ -167,7 +168,7 @@ impl FirstRows {
             return Ok(is_less(comparators, row as usize, source as usize));
         }
         let stored = batch_of(&self.spec.input, self.rows.gather(&[entry])?, 1)?;
-        let order = self.spec.order_by.iter().map(|o| Ok(normalise(&evaluate(&o.expr, &stored)?))).collect::<Result<Vec<_>>>()?;
+        let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &stored)?))).collect::<Result<Vec<_>>>()?;
         Ok(is_less(&self.comparators(incoming, &order, stored.columns())?, row as usize, 0))
     }
 

@@ -25,6 +25,7 @@ use hashbrown::hash_table::Entry;
 use super::key_pairs::Pairs;
 use super::state::{StateReader, StateWriter, damaged};
 use crate::error::{Error, Result, code};
+use crate::func::one_zeros;
 
 /// No number: the key is not in the index.
 pub const NONE: u32 = u32::MAX;
@@ -168,25 +169,10 @@ fn is_raw(data_type: &DataType) -> bool {
     matches!(data_type, Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView)
 }
 
-/// Floats with one zero and one NaN; other columns as they are.
-pub(crate) fn normalise(array: &ArrayRef) -> ArrayRef {
-    match array.data_type() {
-        DataType::Float32 => {
-            let unify = |v: f32| if v.is_nan() { f32::NAN } else { v + 0.0 };
-            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(unify))
-        }
-        DataType::Float64 => {
-            let unify = |v: f64| if v.is_nan() { f64::NAN } else { v + 0.0 };
-            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(unify))
-        }
-        _ => array.clone(),
-    }
-}
-
 /// A hash of each row's key, the same for keys that are equal to SQL. Errors: for a type that has no order.
 pub fn hashes(columns: &[ArrayRef]) -> Result<Vec<u64>> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let rows = RowConverter::new(fields)?.convert_columns(&columns.iter().map(normalise).collect::<Vec<_>>())?;
+    let rows = RowConverter::new(fields)?.convert_columns(&columns.iter().map(one_zeros).collect::<Vec<_>>())?;
     Ok(rows.iter().map(|row| hash_bytes(row.data())).collect())
 }
 
@@ -258,7 +244,7 @@ impl KeyIndex {
 
     fn columns(&self, columns: &[ArrayRef]) -> Vec<ArrayRef> {
         match self.equality {
-            Equality::Sql => columns.iter().map(normalise).collect(),
+            Equality::Sql => columns.iter().map(one_zeros).collect(),
             Equality::Exact => columns.to_vec(),
         }
     }

@@ -18,12 +18,13 @@ use datafusion::physical_expr::expressions::PhysicalSortExpr;
 use super::basic::{list, only};
 use super::eval::{Expr, batch_of, evaluate, evaluate_all};
 use super::first_rows::{self, FirstRows};
-use super::key_index::{Equality, KeyIndex, normalise};
+use super::key_index::{Equality, KeyIndex};
 use super::marks::Marks;
 use super::state::damaged;
 use super::{Operator, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::Result;
+use crate::func::one_zeros;
 
 /// What a [`TopN`] is to do.
 pub struct TopNSpec {
@@ -119,7 +120,7 @@ impl TopN {
         self.index.intern(&keys, delta.num_rows(), &mut numbers, &mut fresh)?;
         self.partitions.resize_with(self.index.slots(), Partition::new);
         self.marks.grow(self.index.slots());
-        let order = self.spec.order_by.iter().map(|o| Ok(normalise(&evaluate(&o.expr, &delta.batch)?)));
+        let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &delta.batch)?)));
         let mut columns = order.collect::<Result<Vec<ArrayRef>>>()?;
         columns.extend_from_slice(delta.batch.columns());
         let rows = self.converter.convert_columns(&columns)?;

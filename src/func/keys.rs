@@ -5,7 +5,8 @@
 //!
 //! - *Intervals* are ordered, grouped and joined by their length ([`length`]): a day is 24 hours. Where a group shows the interval it is of,
 //!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
-//! - *Floats* are ordered with -0 as 0. Whatever hashes knows that; PARTITION BY still takes the two for different.
+//! - *Floats* are ordered with -0 as 0. Whatever hashes knows that, but not in arrays, and PARTITION BY compares neighbours: they get
+//!   floats of which equal ones have the same bits.
 //! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
 //!   is larger than any other element, whatever NULLS FIRST says.
 //!
@@ -22,8 +23,8 @@ use datafusion::logical_expr::expr::{AggregateFunction, InSubquery, WindowFuncti
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrameBound, WindowFrameUnits,
-    when,
+    Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrameBound,
+    WindowFrameUnits, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 use hashbrown::HashSet;
@@ -50,15 +51,30 @@ impl AnalyzerRule for Keys {
 
 /// What stands for a value where equal ones must be the same; `None` where the value does.
 fn identity(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
-    let is_interval = matches!(expr.get_type(schema), Ok(DataType::Interval(IntervalUnit::MonthDayNano)));
-    is_interval.then(|| length::of(expr.clone()))
+    match expr.get_type(schema) {
+        Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
+        Ok(ty @ DataType::List(_)) if math::has_twins(&ty) && !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
+        _ => None,
+    }
+}
+
+fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Interval(IntervalUnit::MonthDayNano)))
+}
+
+/// True for what is the one of its equals already.
+fn is_one(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_one(&alias.expr),
+        Expr::ScalarFunction(f) => f.name() == math::ONE_ZERO,
+        _ => false,
+    }
 }
 
 /// What stands for a value in an order; `None` where the value does.
 fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
-    let is_one = matches!(expr, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
     match expr.get_type(schema) {
-        Ok(DataType::Float32 | DataType::Float64) if !is_one => Some(math::one_zero().call(vec![expr.clone()])),
+        Ok(DataType::Float32 | DataType::Float64) if !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
         Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
         Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
         _ => None,
@@ -79,10 +95,13 @@ fn order_by(order_by: &mut [SortExpr], schema: &DFSchema) {
     }
 }
 
-/// Joins by pairs of columns: USING, and INTERSECT and EXCEPT, unless they count their rows ([`super::setops`]).
+/// Joins by pairs of columns: USING, and INTERSECT and EXCEPT where an interval of one side is to be shown, unless they count their rows
+/// ([`super::setops`]).
 fn joined(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
-    if is_set_operation(&join) && !matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_))) {
+    let is_distinct = matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_)));
+    let has_intervals = join.on.iter().any(|(left, _)| is_interval(left, join.left.schema()));
+    if is_set_operation(&join) && !(is_distinct && has_intervals) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     for (left, right) in &mut join.on {
@@ -125,7 +144,12 @@ fn keyed(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
             };
             grouped(aggregate).map(Transformed::yes)
         }
-        LogicalPlan::Window(_) => Ok(Transformed::yes(each(plan, windowed)?)),
+        LogicalPlan::Window(_) => {
+            let LogicalPlan::Window(window) = each(plan, windowed)? else {
+                return datafusion::common::internal_err!("a window is lost");
+            };
+            partitioned(window).map(Transformed::yes)
+        }
         LogicalPlan::Filter(_) | LogicalPlan::Projection(_) | LogicalPlan::Join(_) if has_members(&plan)? => {
             Ok(Transformed::yes(each(plan, member)?))
         }
@@ -175,8 +199,7 @@ fn member(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
     let WindowFunction { params, .. } = call.as_mut();
-    let before = (params.partition_by.clone(), params.order_by.clone());
-    params.partition_by.iter_mut().for_each(|by| identify(by, schema));
+    let before = params.order_by.clone();
     let frame = &params.window_frame;
     let is_offset = |bound: &WindowFrameBound| match bound {
         WindowFrameBound::CurrentRow => false,
@@ -186,8 +209,58 @@ fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     if frame.units != WindowFrameUnits::Range || !is_offset(&frame.start_bound) && !is_offset(&frame.end_bound) {
         order_by(&mut params.order_by, schema);
     }
-    let changed = before != (params.partition_by.clone(), params.order_by.clone());
+    let changed = before != params.order_by;
     Ok(Transformed::new_transformed(Expr::WindowFunction(call), changed))
+}
+
+/// The window with what stands for the keys of its partitions in their place. That is computed below it: of an expression in PARTITION BY,
+/// DataFusion may not see that it has sorted by it.
+fn partitioned(window: Window) -> DfResult<LogicalPlan> {
+    let from: &DFSchema = window.input.schema();
+    let given = |key: &Expr| match (window.input.as_ref(), key) {
+        // The plan is analyzed again, with the projection below.
+        (LogicalPlan::Projection(below), Expr::Column(column)) => {
+            below.schema.maybe_index_of_column(column).is_some_and(|i| is_one(&below.expr[i]))
+        }
+        _ => false,
+    };
+    let mut keys: Vec<Expr> = Vec::new();
+    let mut named = |expr: Expr| -> DfResult<Transformed<Expr>> {
+        let Expr::WindowFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+        let mut changed = false;
+        for by in call.params.partition_by.iter_mut().filter(|by| !given(by)) {
+            let is_float = by.get_type(from).is_ok_and(|ty| ty.is_floating());
+            let key = if is_float { order(by, from) } else { identity(by, from) };
+            let Some(key) = key else { continue };
+            let at = keys.iter().position(|known| *known == key).unwrap_or(keys.len());
+            if at == keys.len() {
+                keys.push(key);
+            }
+            *by = Expr::Column(Column::from_name(partition_key(at)));
+            changed = true;
+        }
+        Ok(Transformed::new_transformed(Expr::WindowFunction(call), changed))
+    };
+    let mut calls = Vec::with_capacity(window.window_expr.len());
+    for (call, (qualifier, field)) in window.window_expr.iter().zip(window.schema.iter().skip(from.fields().len())) {
+        let call = call.clone().transform_up(&mut named)?;
+        let alias = call.transformed && !matches!(call.data, Expr::Alias(_));
+        calls.push(if alias { call.data.alias_qualified(qualifier.cloned(), field.name()) } else { call.data });
+    }
+    if keys.is_empty() {
+        return Ok(LogicalPlan::Window(window));
+    }
+    let keys = keys.into_iter().enumerate().map(|(i, key)| key.alias(partition_key(i)));
+    let below = from.columns().into_iter().map(Expr::Column).chain(keys).collect::<Vec<_>>();
+    let below = LogicalPlanBuilder::from(window.input.as_ref().clone()).project(below)?.build()?;
+    let plan = LogicalPlan::Window(Window::try_new(calls, Arc::new(below))?);
+    let columns = window.schema.columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// The name of the column that stands for a key of partitions.
+fn partition_key(i: usize) -> String {
+    format!("__partition_{i}")
 }
 
 /// The calls of an aggregate.
@@ -263,7 +336,9 @@ fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
         aggr_expr.push(if alias { call.data.alias_qualified(qualifier.cloned(), field.name()) } else { call.data });
     }
     let shown = |i: usize| format!("__key_{i}");
-    for (i, key) in keys.iter().enumerate().filter(|(i, _)| keyed[*i].is_some()) {
+    // What is the one of its equals is shown itself.
+    let is_shown = |i: usize| keyed.get(i).and_then(Option::as_ref).is_some_and(|key| !is_one(key));
+    for (i, key) in keys.iter().enumerate().filter(|(i, _)| is_shown(*i)) {
         let by = vec![key.clone().unalias().sort(false, false)];
         let first = AggregateFunction::new_udf(first_value_udaf(), vec![key.clone().unalias()], false, None, by, None);
         aggr_expr.push(Expr::AggregateFunction(first).alias(shown(i)));
@@ -274,8 +349,9 @@ fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
     let mut exprs = Vec::with_capacity(old.fields().len());
     for (i, (qualifier, field)) in old.iter().enumerate().filter(|(i, _)| !is_set || *i != keys.len()) {
         let column = Expr::Column(made[i].clone());
-        if keyed.get(i).is_none_or(Option::is_none) {
-            exprs.push(column);
+        if !is_shown(i) {
+            let renamed = keyed.get(i).is_some_and(Option::is_some);
+            exprs.push(if renamed { column.alias_qualified(qualifier.cloned(), field.name()) } else { column });
             continue;
         }
         let key = Expr::Column(Column::from_name(shown(i)));

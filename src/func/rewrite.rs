@@ -269,7 +269,7 @@ fn dates_as_timestamps(mut call: ScalarFunction, schema: &DFSchema) -> ScalarFun
     call
 }
 
-/// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits. Where the order of the values
+/// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits, in arrays too. Where the order of the values
 /// shows, they are in their own, as PostgreSQL finds the distinct ones by sorting.
 fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction {
     let is_typed = |value: &Expr| value.get_type(schema).is_ok_and(|ty| !ty.is_null());
@@ -280,7 +280,7 @@ fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction
     }
     for arg in &mut params.args {
         let is_plain = !matches!(arg, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
-        if is_plain && arg.get_type(schema).is_ok_and(|ty| ty.is_floating()) {
+        if is_plain && arg.get_type(schema).is_ok_and(|ty| math::has_twins(&ty)) {
             let one = math::one_zero().call(vec![arg.clone()]);
             // What is ordered by must be an argument.
             params.order_by.iter_mut().filter(|sort| sort.expr == *arg).for_each(|sort| sort.expr = one.clone());
@@ -399,7 +399,8 @@ fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResu
     }
 }
 
-/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length.
+/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length, arrays of intervals
+/// and of floats by their keys.
 fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
@@ -418,10 +419,20 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
         return Ok(operands.into_iter().map(length::of).collect());
     }
     let is_intervals = |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_)));
-    if types.iter().all(is_intervals) {
+    let floats = types.first().and_then(floats_of);
+    let are_floats = floats.is_some() && types.iter().all(|ty| floats_of(ty) == floats);
+    if types.iter().all(is_intervals) || are_floats {
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
     numbers_alike(times_alike(operands, schema), schema)
+}
+
+/// The type of the items of an array of floats.
+fn floats_of(ty: &DataType) -> Option<&DataType> {
+    match ty {
+        DataType::List(item) if math::has_twins(ty) => Some(item.data_type()),
+        _ => None,
+    }
 }
 
 /// Casts dates and timestamps beside one another to one type, to timestamptz if one of them is one. DataFusion would count in nanoseconds,

@@ -23,6 +23,7 @@ use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, Optimizer
 
 use super::arith::rules::INTERVAL;
 use super::length;
+use super::scalar::math;
 
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
 const SIDES: [&str; 2] = ["__left", "__right"];
@@ -105,23 +106,25 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// Both sides with columns of common types, and equal intervals alike.
+/// Both sides with columns of common types, and equal intervals and arrays of floats alike.
 fn alike(left: &LogicalPlan, right: &LogicalPlan) -> DfResult<(LogicalPlan, LogicalPlan)> {
     let common =
         |(l, r): (&FieldRef, &FieldRef)| type_union_coercion(l.data_type(), r.data_type()).unwrap_or_else(|| l.data_type().clone());
     let types: Vec<DataType> = left.schema().fields().iter().zip(right.schema().fields()).map(common).collect();
     let cast = |plan: &LogicalPlan| -> DfResult<LogicalPlan> {
-        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && *t != INTERVAL) {
+        let is_floats = |t: &DataType| matches!(t, DataType::List(_)) && math::has_twins(t);
+        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && *t != INTERVAL && !is_floats(t)) {
             return Ok(plan.clone());
         }
         let exprs = plan.schema().columns().into_iter().zip(plan.schema().fields()).zip(&types).map(|((c, f), t)| {
             let (relation, name) = (c.relation.clone(), c.name.clone());
-            if *t == INTERVAL && f.data_type() == t {
-                length::one_of_equals().call(vec![Expr::Column(c)]).alias_qualified(relation, name)
-            } else if f.data_type() == t {
-                Expr::Column(c)
-            } else {
-                Expr::Cast(Cast::new(Box::new(Expr::Column(c)), t.clone())).alias_qualified(relation, name)
+            let column = Expr::Column(c);
+            let value = if f.data_type() == t { column } else { Expr::Cast(Cast::new(Box::new(column), t.clone())) };
+            match value {
+                value if *t == INTERVAL => length::one_of_equals().call(vec![value]).alias_qualified(relation, name),
+                value if is_floats(t) => math::one_zero().call(vec![value]).alias_qualified(relation, name),
+                column @ Expr::Column(_) => column,
+                cast => cast.alias_qualified(relation, name),
             }
         });
         LogicalPlanBuilder::from(plan.clone()).project(exprs.collect::<Vec<_>>())?.build()

@@ -23,12 +23,13 @@ use self::evaluate::{Partition, Sorted};
 pub use self::evaluate::{WindowCall, WindowFunction};
 use super::basic::{list, only};
 use super::eval::{Expr, batch_of, concat_deltas, evaluate, evaluate_all, replace, same_rows, take_all};
-use super::key_index::{Equality, KeyIndex, NONE, normalise};
+use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::state::damaged;
 use super::{Operator, RowStore, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result, code};
+use crate::func::one_zeros;
 
 /// What a [`Window`] is to do.
 pub struct WindowSpec {
@@ -139,7 +140,7 @@ impl Window {
         let before = self.rows.gather(&stored)?;
         let columns = before.iter().zip(delta.batch.columns()).map(|(old, new)| Ok(compute::concat(&[old, new])?));
         let all = batch_of(&self.spec.input, columns.collect::<Result<_>>()?, owners.len())?;
-        let order = self.spec.order_by.iter().map(|o| Ok(normalise(&evaluate(&o.expr, &all)?))).collect::<Result<_>>()?;
+        let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &all)?))).collect::<Result<_>>()?;
         Ok((touched, Gathered { stored, before, all, order, owners }))
     }
 

@@ -128,7 +128,7 @@ pub fn key() -> Arc<ScalarUDF> {
 /// Values in whose place arrow can compare these: floats of which equal ones have the same bits, intervals by their length.
 fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
     Ok(match values.data_type() {
-        DataType::Float32 | DataType::Float64 => math::one_zeros(values),
+        ty if math::has_twins(ty) => math::one_zeros(values),
         DataType::Interval(IntervalUnit::MonthDayNano) => length::lengths(values)?,
         DataType::List(_) => {
             let lists = values.as_list::<i32>();

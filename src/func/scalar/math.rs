@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::array::{ArrayRef, AsArray, Float64Array, ListArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::arity::try_unary;
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, i256};
@@ -34,20 +34,38 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
 /// The name of [`one_zero`].
 pub const ONE_ZERO: &str = "pg_one_zero";
 
-/// A float as the one of its equals whose bits stand for all: 0 for -0, one NaN for all.
+/// A float as the one of its equals whose bits stand for all: 0 for -0, one NaN for all. An array of floats as one of such.
 pub fn one_zero() -> Arc<ScalarUDF> {
-    let rule: Rule = |types| matches!(types, [ty] if ty.is_floating()).then(|| (types.to_vec(), types[0].clone()));
+    let rule: Rule = |types| matches!(types, [ty] if has_twins(ty)).then(|| (types.to_vec(), types[0].clone()));
     Function::udf(ONE_ZERO, rule, |args, _| Ok(one_zeros(&args[0])))
 }
 
-/// What [`one_zero`] gives for an array of floats.
-pub fn one_zeros(floats: &ArrayRef) -> ArrayRef {
-    match floats.as_primitive_opt::<Float32Type>() {
-        Some(floats) => Arc::new(floats.unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 })),
-        None => {
-            let floats = floats.as_primitive::<Float64Type>();
+/// True for types of which [`one_zero`] takes values: equal ones may differ in their bits.
+pub fn has_twins(ty: &DataType) -> bool {
+    match ty {
+        DataType::Float32 | DataType::Float64 => true,
+        DataType::List(item) => has_twins(item.data_type()),
+        _ => false,
+    }
+}
+
+/// What [`one_zero`] gives for each of these values; those of other types as they are.
+pub fn one_zeros(values: &ArrayRef) -> ArrayRef {
+    match values.data_type() {
+        DataType::Float32 => {
+            let floats = values.as_primitive::<Float32Type>();
+            Arc::new(floats.unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }))
+        }
+        DataType::Float64 => {
+            let floats = values.as_primitive::<Float64Type>();
             Arc::new(floats.unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }))
         }
+        ty @ DataType::List(item) if has_twins(ty) => {
+            let lists = values.as_list::<i32>();
+            let items = one_zeros(lists.values());
+            Arc::new(ListArray::new(item.clone(), lists.offsets().clone(), items, lists.nulls().cloned()))
+        }
+        _ => Arc::clone(values),
     }
 }
 
