@@ -47,6 +47,7 @@ scripts!("":
     dml,
     dml_locks,
     domains,
+    enum_nulls,
     enums,
     errors,
     explain,

@@ -158,7 +158,7 @@ fn keyed(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
 }
 
 /// Rewrites all expressions of a node, keeping the names of its columns.
-fn each(plan: LogicalPlan, rewrite: fn(Expr, &DFSchema) -> DfResult<Transformed<Expr>>) -> DfResult<LogicalPlan> {
+pub(super) fn each(plan: LogicalPlan, rewrite: fn(Expr, &DFSchema) -> DfResult<Transformed<Expr>>) -> DfResult<LogicalPlan> {
     let schema = merge_schema(&plan.inputs());
     let names = NamePreserver::new(&plan);
     let named = |expr: Expr| {

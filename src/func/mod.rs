@@ -166,6 +166,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     for rule in rules.iter_mut().filter(|rule| repeated::DOUBTED.contains(&rule.name())) {
         *rule = Arc::new(repeated::Doubting(rule.clone()));
     }
+    for rule in rules.iter_mut().filter(|rule| rule.name() == enums::SIMPLIFYING) {
+        *rule = Arc::new(enums::Unprinted(rule.clone()));
+    }
     for rule in rules.iter_mut().filter(|rule| rule.name() == held_filters::PUSHING) {
         *rule = Arc::new(held_filters::Holding(rule.clone()));
     }

@@ -38,8 +38,14 @@ pub fn bind(plan: LogicalPlan, parameters: &[ScalarValue]) -> DfResult<LogicalPl
     Ok(bound?.data)
 }
 
-fn is_list(value: &ScalarValue) -> bool {
-    matches!(value.data_type(), DataType::List(item) if EnumType::of_arrow(item.data_type()).is_some())
+/// True for an array of an enumeration's values.
+pub(super) fn is_list(value: &ScalarValue) -> bool {
+    matches!(value, ScalarValue::List(_)) && is_list_of_labels(&value.data_type())
+}
+
+/// True for the type of arrays of an enumeration.
+pub fn is_list_of_labels(ty: &DataType) -> bool {
+    matches!(ty, DataType::List(item) if EnumType::of_arrow(item.data_type()).is_some())
 }
 
 /// The value of `$n`.
@@ -49,7 +55,7 @@ fn numbered<'a>(id: &str, parameters: &'a [ScalarValue]) -> Option<&'a ScalarVal
 }
 
 /// A function of no arguments that gives the value.
-fn constant(value: ScalarValue) -> Expr {
+pub(super) fn constant(value: ScalarValue) -> Expr {
     let function = ScalarUDF::new_from_impl(Constant { value, signature: Signature::exact(vec![], Volatility::Volatile) });
     Expr::ScalarFunction(ScalarFunction::new_udf(function.into(), vec![]))
 }

@@ -7,6 +7,7 @@
 
 mod bound;
 mod functions;
+mod unprinted;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator,
 
 use functions::unfolded;
 
-pub use bound::bind;
+pub use bound::{bind, is_list_of_labels};
 pub use functions::{functions, lenient, make_array};
+pub use unprinted::{SIMPLIFYING, Unprinted};
 
 use super::cast::{self, PgCast};
 use super::domains;

@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
@@ -22,8 +21,8 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::dependent::{Domain, column, null_safe, outer_columns};
 use super::has_subquery;
-use crate::data::EnumType;
 use crate::error::Error;
+use crate::func::enums::is_list_of_labels;
 use crate::func::lateral::lateral;
 
 /// The rule; see the head of this module.
@@ -176,8 +175,7 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
 
 /// True if a column is an array of an enumeration: DataFusion's rule names a NULL in its place by its text, which has none.
 fn has_lists_of_labels(plan: &LogicalPlan) -> DfResult<bool> {
-    let of_labels = |ty: &DataType| matches!(ty, DataType::List(item) if EnumType::of_arrow(item.data_type()).is_some());
-    plan.exists(|node| Ok(node.schema().fields().iter().any(|field| of_labels(field.data_type()))))
+    plan.exists(|node| Ok(node.schema().fields().iter().any(|field| is_list_of_labels(field.data_type()))))
 }
 
 /// True if the row that an aggregate without GROUP BY has of no rows is seen within the plan: by HAVING, by a query around. Grouped by what
