@@ -51,6 +51,7 @@ mod scalar;
 pub mod session;
 pub mod setops;
 pub mod sleep;
+mod sole_inputs;
 mod string_agg;
 pub mod subquery;
 pub mod sum;
@@ -168,6 +169,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     }
     for rule in rules.iter_mut().filter(|rule| rule.name() == enums::SIMPLIFYING) {
         *rule = Arc::new(enums::Unprinted(rule.clone()));
+    }
+    for rule in rules.iter_mut().filter(|rule| rule.name() == sole_inputs::EMPTYING) {
+        *rule = Arc::new(sole_inputs::Named(rule.clone()));
     }
     for rule in rules.iter_mut().filter(|rule| rule.name() == held_filters::PUSHING) {
         *rule = Arc::new(held_filters::Holding(rule.clone()));
