@@ -123,6 +123,8 @@ impl Source {
 /// The session's settings, and those that only the engine knows.
 fn settings(engine: &Engine, of_session: &Settings, authority: &Authority) -> Vec<(String, String, String)> {
     let mut all = of_session.all();
+    let tls = if engine.takes_tls { "on" } else { "off" };
+    all.push(("ssl".to_string(), tls.to_string(), "Shows whether the server takes TLS connections.".to_string()));
     let directory = authority.has_role(READ_ALL_SETTINGS).then(|| engine.store.local_path("")).flatten();
     let directory = directory.map(|path| std::path::absolute(&path).unwrap_or(path));
     let directory = directory.map(|path| path.display().to_string().trim_end_matches('/').to_string());

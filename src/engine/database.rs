@@ -57,6 +57,8 @@ pub struct Engine {
     pub(super) identity: i64,
     /// When it was opened, microseconds since 1970.
     pub(super) started_us: i64,
+    /// True if there is a certificate for TLS.
+    pub(super) takes_tls: bool,
     pub(super) catalog: ArcSwap<Catalog>,
     /// Held by a transaction from its first change of the catalog to its end.
     pub(super) definitions: Arc<tokio::sync::Mutex<()>>,
@@ -150,6 +152,7 @@ impl Engine {
             head: tokio::sync::watch::Sender::new(log.head()),
             identity: identity(store.as_ref(), clock.as_ref())?,
             started_us: clock.now_us(),
+            takes_tls: config.tls_cert.is_some(),
             store,
             log,
             clock,

@@ -24,6 +24,7 @@ use crate::data::datetime::Zone;
 use crate::data::encode::{IntervalStyle, Style};
 use crate::error::{Error, Result, code, nearest};
 use crate::limits;
+use crate::serve::system::preset;
 
 /// What a setting takes.
 #[derive(Clone, Copy)]
@@ -99,9 +100,7 @@ impl Settings {
     pub fn set(&self, name: &str, value: Option<&str>) -> Result<()> {
         let name = name.to_lowercase();
         let known = BY_NAME.get(name.as_str()).copied();
-        if let Some(setting) = known
-            && matches!(setting.2, Kind::ReadOnly)
-        {
+        if known.map_or_else(|| preset(&name).is_some(), |setting| matches!(setting.2, Kind::ReadOnly)) {
             return Err(Error::new(code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")));
         }
         let mut values = self.0.lock();

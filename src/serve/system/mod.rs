@@ -24,7 +24,7 @@ mod relations;
 pub mod rewrite;
 mod rows;
 
-pub use relations::{RELATIONS, setting};
+pub use relations::{RELATIONS, preset, setting};
 
 use std::sync::Arc;
 

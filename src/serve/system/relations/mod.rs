@@ -24,7 +24,7 @@ mod types;
 pub use descriptions::{Description, all as descriptions};
 pub use listing::definition;
 pub use sequences::last_value;
-pub use settings::setting;
+pub use settings::{preset, setting};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;

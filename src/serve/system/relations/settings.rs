@@ -8,6 +8,7 @@ use crate::error::Result;
 const PRESETS: &[(&str, &str, &str)] = &[
     ("allow_system_table_mods", "off", "System relations cannot be changed."),
     ("archive_mode", "off", "There is no archiving: the log is all there is."),
+    ("archive_timeout", "0", "There is no archiving: the log is all there is."),
     ("autovacuum", "off", "Nothing has to be vacuumed."),
     ("autovacuum_analyze_scale_factor", "0.1", "Nothing has to be vacuumed."),
     ("autovacuum_analyze_threshold", "50", "Nothing has to be vacuumed."),
@@ -16,6 +17,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("autovacuum_vacuum_scale_factor", "0.2", "Nothing has to be vacuumed."),
     ("autovacuum_vacuum_threshold", "50", "Nothing has to be vacuumed."),
     ("block_size", "8192", "Shows the size of a disk block."),
+    ("checkpoint_completion_target", "0", "A checkpoint of views is written as fast as it can be."),
     ("checkpoint_timeout", "15", "Shows the longest time between checkpoints of views, in seconds."),
     ("client_encoding", "UTF8", "Sets the client's character set encoding."),
     ("data_checksums", "on", "Whatever is written bears a checksum."),
@@ -23,6 +25,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("default_table_access_method", "heap", "Sets the default table access method for new tables."),
     ("default_transaction_isolation", "read committed", "Sets the transaction isolation level of each new transaction."),
     ("effective_io_concurrency", "1", "There are threads for reading."),
+    ("fsync", "on", "What is acknowledged is on disk, unless synchronous_commit is off."),
     ("full_page_writes", "off", "No page is written twice."),
     ("hot_standby", "off", "There are no standbys."),
     ("hot_standby_feedback", "off", "There are no standbys."),
@@ -35,17 +38,22 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("max_identifier_length", "63", "Shows the maximum identifier length."),
     ("max_index_keys", "32", "Shows the maximum number of index keys."),
     ("max_locks_per_transaction", "64", "Locks are counted by session."),
+    ("max_logical_replication_workers", "0", "There is no replication."),
+    ("max_parallel_workers", "0", "There are threads, and no worker processes."),
     ("max_prepared_transactions", "0", "There are no prepared transactions."),
     ("max_replication_slots", "0", "There is no replication."),
     ("max_wal_senders", "0", "There is no replication."),
     ("max_wal_size", "0", "The log is sealed as it grows."),
     ("max_worker_processes", "0", "There are threads, and no worker processes."),
+    ("min_wal_size", "0", "The log is sealed as it grows."),
+    ("primary_conninfo", "", "There are no standbys."),
     ("search_path", "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
     ("segment_size", "131072", "Shows the number of pages per disk file."),
     ("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
     ("server_version", SERVER_VERSION, "Shows the server version."),
     ("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
     ("shared_buffers", "16384", "Memory is taken as it is needed."),
+    ("ssl", "off", "Shows whether the server takes TLS connections."),
     ("standard_conforming_strings", "on", "Causes '...' strings to treat backslashes literally."),
     ("superuser_reserved_connections", "0", "No connection is reserved."),
     ("track_activities", "on", "What sessions do is collected."),
@@ -56,6 +64,7 @@ const PRESETS: &[(&str, &str, &str)] = &[
     ("transaction_read_only", "off", "Sets the current transaction's read-only status."),
     ("wal_block_size", "8192", "Shows the block size in the write ahead log."),
     ("wal_buffers", "2048", "Memory is taken as it is needed."),
+    ("wal_compression", "off", "The log is compressed when it is sealed."),
     ("wal_level", "replica", "Sets the level of information written to the WAL."),
     ("wal_segment_size", "16777216", "Shows the size of write ahead log segments."),
 ];
@@ -67,7 +76,7 @@ pub fn setting<'a>(context: &'a SystemContext, name: &str) -> Option<&'a str> {
 }
 
 /// The value of a setting that nobody can change.
-fn preset(name: &str) -> Option<&'static str> {
+pub fn preset(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|p| p.0.eq_ignore_ascii_case(name)).map(|p| p.1)
 }
 
