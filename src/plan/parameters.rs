@@ -20,8 +20,8 @@ use crate::data::PgType;
 use crate::func::rewrite::literal;
 use crate::func::type_of;
 
-/// Functions whose arguments and result have one type.
-const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif"];
+/// Functions whose arguments have one type.
+const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_contains_all", "pg_array_overlap"];
 
 /// The types of the plan's parameters by their number, from 1, as far as their places tell them. Cost O(plan).
 pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {

@@ -28,13 +28,18 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
         Function::udf("array_length", dimension_rule, length),
         Function::udf("cardinality", list_rule, cardinality),
-        // Not PostgreSQL's own: rewrite rules make them of `a && b` and of ARRAY(SELECT ..).
+        // Not PostgreSQL's own: `a && b` and ARRAY(SELECT ..) become them.
         Function::udf("pg_array_overlap", overlap_rule, overlap),
         Function::udf("pg_array_or_empty", same_rule, or_empty),
         any(),
         order(),
         key(),
     ]
+}
+
+/// The function of an operator of arrays.
+pub fn operator(name: &str) -> Option<Arc<ScalarUDF>> {
+    functions().into_iter().find(|f| f.name() == name)
 }
 
 /// Which of two arrays comes first, by the first items that differ: below, at or above 0. A NULL among them comes last.
@@ -215,7 +220,12 @@ fn cardinality(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 
 /// Two arrays of one type; whole numbers are compared as the widest.
 fn overlap_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    let [DataType::List(left), DataType::List(right)] = types else { return None };
+    let (left, right) = match types {
+        [DataType::List(left), DataType::List(right)] => (left, right),
+        // NULL, or a parameter whose type is not known yet.
+        [DataType::List(one), DataType::Null] | [DataType::Null, DataType::List(one)] => (one, one),
+        _ => return None,
+    };
     let (l, r) = (left.data_type(), right.data_type());
     let common = match (l.is_integer() && r.is_integer(), l.is_string() && r.is_string()) {
         _ if l == r || r.is_null() => l.clone(),

@@ -1,5 +1,5 @@
 //! Where things stand in arrays (manual, chapter 9.19): array_position, array_positions, bounds and dimensions, trim_array, and the
-//! operators `&&`, `@>`, `<@`.
+//! operators `@>` and `<@`.
 
 use std::sync::Arc;
 
@@ -26,8 +26,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("array_ndims", |t| list_rule(t, INT), dimensions),
         Function::udf("array_dims", |t| list_rule(t, TEXT), dims),
         Function::udf("trim_array", trim_rule, trim),
-        Function::udf("arrays_overlap", two_rule, |a, _| related(a, |found, _| found > 0)),
-        Function::udf("array_contains_all", two_rule, |a, _| related(a, |found, asked| found == asked)),
+        Function::udf("array_contains_all", two_rule, contains_all),
     ]
 }
 
@@ -82,8 +81,12 @@ fn trim_rule(types: &[DataType]) -> Types {
 }
 
 fn two_rule(types: &[DataType]) -> Types {
-    let [DataType::List(a), DataType::List(b)] = types else { return None };
-    let common = list_of(comparable(a.data_type(), b.data_type())?);
+    let common = match types {
+        [DataType::List(a), DataType::List(b)] => list_of(comparable(a.data_type(), b.data_type())?),
+        // NULL, or a parameter whose type is not known yet.
+        [list @ DataType::List(_), DataType::Null] | [DataType::Null, list @ DataType::List(_)] => list.clone(),
+        _ => return None,
+    };
     Some((vec![common.clone(), common], DataType::Boolean))
 }
 
@@ -178,15 +181,14 @@ fn trim(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(ListArray::try_new(field.clone(), offsets, compute::take(lists.values(), &indices, None)?, Some(nulls))?))
 }
 
-/// How two arrays relate, by how many elements of the second are in the first and how many it has; NULL equals nothing.
-fn related(args: &[ArrayRef], holds: fn(usize, usize) -> bool) -> Result<ArrayRef> {
+/// Whether every element of the second array is in the first; NULL equals nothing.
+fn contains_all(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (left, right) = (args[0].as_list::<i32>(), args[1].as_list::<i32>());
     let (lefts, rights) = (left.values(), right.values());
     let compare = make_comparator(rights.as_ref(), lefts.as_ref(), Default::default())?;
     let rows = each(args, |row| {
-        let is_in = |i: &usize| rights.is_valid(*i) && range(left, row).any(|j| lefts.is_valid(j) && compare(*i, j).is_eq());
-        let asked = range(right, row);
-        Ok(holds(asked.clone().filter(is_in).count(), asked.len()))
+        let is_in = |i: usize| rights.is_valid(i) && range(left, row).any(|j| lefts.is_valid(j) && compare(i, j).is_eq());
+        Ok(range(right, row).all(is_in))
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
 }

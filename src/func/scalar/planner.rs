@@ -32,6 +32,7 @@ impl ExprPlanner for Syntax {
     }
 
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+        literal_as_array(&mut expr, schema)?;
         let name = match expr.op {
             BinaryOperator::Arrow => "json_get",
             BinaryOperator::LongArrow => "json_get_text",
@@ -39,9 +40,9 @@ impl ExprPlanner for Syntax {
             BinaryOperator::HashLongArrow => "json_path_text",
             BinaryOperator::Question => "jsonb_exists",
             BinaryOperator::AtArrow if expr.left.get_type(schema)? == DataType::LargeUtf8 => "jsonb_contains",
-            BinaryOperator::PGOverlap => "arrays_overlap",
+            BinaryOperator::PGOverlap => "pg_array_overlap",
             BinaryOperator::AtArrow if is_array(&expr.left, schema) => "array_contains_all",
-            BinaryOperator::ArrowAt if is_array(&expr.left, schema) => {
+            BinaryOperator::ArrowAt if is_array(&expr.left, schema) || is_array(&expr.right, schema) => {
                 std::mem::swap(&mut expr.left, &mut expr.right);
                 "array_contains_all"
             }
@@ -71,7 +72,8 @@ impl ExprPlanner for Syntax {
             | BinaryOperator::GtEq => return compared(expr, schema),
             _ => return Ok(PlannerResult::Original(expr)),
         };
-        match super::jsonb::operator(name).or_else(|| super::jsonb_edit::operator(name)).or_else(|| super::places::operator(name)) {
+        let of_json = super::jsonb::operator(name).or_else(|| super::jsonb_edit::operator(name));
+        match of_json.or_else(|| super::places::operator(name)).or_else(|| super::arrays::operator(name)) {
             Some(function) => {
                 Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![expr.left, expr.right]))))
             }
@@ -96,6 +98,25 @@ fn joins_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
 /// True for a string literal whose type is not said.
 fn is_plain(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None))
+}
+
+/// `tags @> '{a}'`, `tags || '{a}'`: a literal of no type beside an array is one of its type. Errors: 22P02.
+fn literal_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()> {
+    use BinaryOperator::{ArrowAt, AtArrow, PGOverlap, StringConcat};
+    if !matches!(expr.op, ArrowAt | AtArrow | PGOverlap | StringConcat) {
+        return Ok(());
+    }
+    let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
+        (true, false) => (&mut expr.left, &expr.right),
+        (false, true) => (&mut expr.right, &expr.left),
+        _ => return Ok(()),
+    };
+    if is_array(other, schema)
+        && let Some(read) = casts::read_beside(literal, &other.get_type(schema)?)?
+    {
+        *literal = read;
+    }
+    Ok(())
 }
 
 /// `flag = 'f'`: a literal that stands beside a value of another type than text is read as one of that.

@@ -101,7 +101,6 @@ const AFTER: &[Rule] = &[
     standard::normalized,
     keyword_function,
     custom_operator,
-    overlap,
     collate,
     slice,
     struct_field,
@@ -355,14 +354,6 @@ fn custom_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         "?" => BinaryOperator::Question,
         other => return Err(Error::unsupported(format!("OPERATOR({other}) is not supported")).hint("Write the operator by itself.")),
     };
-    Ok(())
-}
-
-/// `a && b` of arrays: whether they have an element in common.
-fn overlap(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    if let Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } = expr {
-        *expr = call("pg_array_overlap", vec![take(left), take(right)]);
-    }
     Ok(())
 }
 
