@@ -10,6 +10,7 @@ use super::fold_name;
 use super::inference;
 use super::locking::locking;
 use super::locking::without_own_locks;
+use super::parse::written_query;
 use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
 use crate::catalog::Name;
 use crate::error::{Error, Result};
@@ -112,14 +113,15 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
         Some(ast::OnInsert::OnConflict(conflict)) => Some(Box::new(conflict_clause(conflict, &qualified)?)),
         Some(_) => return Err(Error::syntax("ON DUPLICATE KEY is not SQL's").hint("Write ON CONFLICT (columns) DO UPDATE SET ..")),
     };
-    match insert.source {
-        Some(mut source) => {
-            prepend(&mut source, with);
-            Ok(Statement::Insert { table, alias, columns, source, conflict, returning })
-        }
-        None if insert.assignments.is_empty() && returning.is_none() && conflict.is_none() => Ok(Statement::InsertDefaults { table }),
-        None => Err(Error::syntax("INSERT needs VALUES or a query")),
-    }
+    let mut source = match insert.source {
+        Some(source) => source,
+        None if !insert.assignments.is_empty() => return Err(Error::syntax("INSERT needs VALUES or a query")),
+        None if returning.is_none() && conflict.is_none() => return Ok(Statement::InsertDefaults { table }),
+        // DEFAULT VALUES: the columns for which a row has no value take their defaults too.
+        None => written_query("VALUES (DEFAULT)")?,
+    };
+    prepend(&mut source, with);
+    Ok(Statement::Insert { table, alias, columns, source, conflict, returning })
 }
 
 /// Puts the CTEs of a statement before those of its query, which sees both.
