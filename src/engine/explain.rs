@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sqlparser::ast;
 
 use super::dml::{declared, scalars, target_columns};
-use super::query::{collect, filled};
+use super::query::{Planned, collect, filled};
 use super::session::{Column, Parameters, Prepared, Response, Session};
 use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::PgType;
@@ -34,6 +34,21 @@ impl Session {
             _ => None,
         };
         let statement = executed.as_ref().map_or(statement, |(prepared, _)| &prepared.statement);
+        let types = executed.as_ref().map_or_else(Vec::new, |(prepared, _)| declared(prepared));
+        if let Some(word) = changed(statement) {
+            if what != Explain::Plan {
+                return Err(Error::unsupported(format!("{} of {word} is not supported", what.words()))
+                    .hint(format!("EXPLAIN {word} shows its plan, and changes nothing.")));
+            }
+            if let Some((table, planned)) = self.plan_of_change(statement, &types).await? {
+                let mut lines = self.explain_plan(planned, executed.as_ref(), false).await?;
+                // All but the position is what the change does.
+                let plan = lines.len().saturating_sub(1);
+                lines[..plan].iter_mut().for_each(|line| line.insert_str(0, "  "));
+                lines.insert(0, format!("{} on {table}", title(word)));
+                return if json { answer(vec![document(&lines)], true) } else { answer(lines, false) };
+            }
+        }
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
             Statement::Insert { source, table, columns, .. } => {
@@ -41,22 +56,34 @@ impl Session {
                 self.may_on(Privileges::INSERT, &relation, target_columns(&relation, columns)?)?;
                 source
             }
-            _ => return Err(Error::unsupported("EXPLAIN takes a query").hint("EXPLAIN SELECT .. or EXPLAIN CREATE MATERIALIZED VIEW ..")),
+            _ => {
+                return Err(Error::unsupported("EXPLAIN takes a query, or a change of rows")
+                    .hint("EXPLAIN SELECT .., EXPLAIN UPDATE .., or EXPLAIN CREATE MATERIALIZED VIEW .."));
+            }
         };
         let dataflow = what == Explain::Dataflow || matches!(statement, Statement::CreateView { materialized: true, .. });
-        let lines = match what {
-            _ if dataflow => self.explain_dataflow(query).await?,
-            Explain::Analyze => self.explain_plan(query, executed.as_ref(), true).await?,
-            Explain::Plan | Explain::Dataflow => self.explain_plan(query, executed.as_ref(), false).await?,
+        let lines = if dataflow {
+            self.explain_dataflow(query).await?
+        } else {
+            let planned = self.plan_query(query, &types).await?;
+            self.may_read(&planned.reads)?;
+            self.explain_plan(planned, executed.as_ref(), what == Explain::Analyze).await?
         };
         if json { answer(vec![document(&lines)], true) } else { answer(lines, false) }
     }
 
+    /// The table of an UPDATE, DELETE or MERGE, and the query that finds the rows to change.
+    async fn plan_of_change(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Option<(Name, Planned)>> {
+        Ok(match statement {
+            Statement::Update(change) => Some((change.table.clone(), self.query_of_change("UPDATE", change, types).await?)),
+            Statement::Delete(change) => Some((change.table.clone(), self.query_of_change("DELETE", change, types).await?)),
+            Statement::Merge(merge) => Some((merge.table.clone(), self.query_of_merge(merge, types).await?)),
+            _ => None,
+        })
+    }
+
     /// The plan of a query, which may be that of a prepared statement with its arguments.
-    async fn explain_plan(&mut self, query: &ast::Query, executed: Option<&Executed>, analyze: bool) -> Result<Vec<String>> {
-        let types = executed.map_or_else(Vec::new, |(prepared, _)| declared(prepared));
-        let planned = self.plan_query(query, &types).await?;
-        self.may_read(&planned.reads)?;
+    async fn explain_plan(&mut self, planned: Planned, executed: Option<&Executed>, analyze: bool) -> Result<Vec<String>> {
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
         let mut state = self.knowing(self.state());
         let position = cut.position;
@@ -126,6 +153,23 @@ impl Session {
         lines.extend(node.reports().iter().map(line));
         answer(lines, false)
     }
+}
+
+/// The word of a statement that changes data.
+fn changed(statement: &Statement) -> Option<&'static str> {
+    match statement {
+        Statement::Insert { .. } => Some("INSERT"),
+        Statement::Update(_) => Some("UPDATE"),
+        Statement::Delete(_) => Some("DELETE"),
+        Statement::Merge(_) => Some("MERGE"),
+        _ => None,
+    }
+}
+
+/// `Update`
+fn title(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    format!("{first}{}", rest.to_lowercase())
 }
 
 fn line(report: &OperatorReport) -> String {

@@ -502,7 +502,7 @@ impl Reader<'_> {
         }
         self.eat("verbose");
         let query = matches!(self.word(0).as_str(), "select" | "with" | "values" | "table" | "create")
-            || self.word(0) == "execute" && !self.word(1).is_empty();
+            || matches!(self.word(0).as_str(), "execute" | "insert" | "update" | "delete" | "merge") && !self.word(1).is_empty();
         let named = matches!(self.parser.peek_token_ref().token, Token::Word(_));
         if matches!(what, Explain::Analyze | Explain::Dataflow) && named && !query {
             self.eat_words(&["materialized", "view"]);

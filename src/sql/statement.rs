@@ -493,6 +493,17 @@ pub enum Explain {
     Dataflow,
 }
 
+impl Explain {
+    /// How a statement asks for it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Explain::Plan => "EXPLAIN",
+            Explain::Analyze => "EXPLAIN ANALYZE",
+            Explain::Dataflow => "EXPLAIN DATAFLOW",
+        }
+    }
+}
+
 /// What COPY .. TO reads.
 #[derive(Clone, Debug)]
 pub enum CopySource {

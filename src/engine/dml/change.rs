@@ -226,6 +226,14 @@ impl Session {
         relation.columns.iter().map(value).collect()
     }
 
+    /// The query of an UPDATE or DELETE, to be explained. Errors: what running it would say before it reads anything.
+    pub(in crate::engine) async fn query_of_change(&self, what: &str, change: &Change, types: &[Option<PgType>]) -> Result<Planned> {
+        let relation = self.changeable(&change.table, what)?;
+        let plan = self.plan_change(&relation, whole(&relation), change, types).await?;
+        self.may_change(what, &relation, change, &plan, types).await?;
+        Ok(plan.planned)
+    }
+
     /// Plans the query of a change of the rows of `target`.
     pub(in crate::engine) async fn plan_change(
         &self,

@@ -67,6 +67,14 @@ impl Session {
         Ok(self.plan_merge(&relation, merge, types).await?.parameters)
     }
 
+    /// The query of a MERGE, to be explained. Errors: what running it would say before it reads anything.
+    pub(in crate::engine) async fn query_of_merge(&self, merge: &Merge, types: &[Option<PgType>]) -> Result<Planned> {
+        let relation = self.changeable(&merge.table, "MERGE")?;
+        let planned = self.plan_merge(&relation, merge, types).await?;
+        self.may_merge(&relation, merge, &planned, types).await?;
+        Ok(planned)
+    }
+
     /// What a MERGE writes. The caller holds the table's lock.
     async fn merged(
         &self,
