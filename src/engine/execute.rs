@@ -17,6 +17,7 @@ use crate::catalog::{Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::SessionActs;
+use crate::serve::system::names::Reg;
 use crate::sql::convert::sql_type;
 use crate::sql::statement::{Alteration, Change, SequenceChange};
 use crate::sql::{Statement, located, parse, redacted};
@@ -283,7 +284,10 @@ impl Session {
                 done("CHECKPOINT")
             }
             Statement::Nothing(tag) => done(tag),
-            Statement::Told { tag, notice } => {
+            Statement::Told { tag, notice, of } => {
+                for name in of {
+                    Reg::Class.read(&self.context.get(), &name.in_sql())?;
+                }
                 self.notice("NOTICE", notice.clone());
                 done(tag)
             }

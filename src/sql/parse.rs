@@ -162,6 +162,8 @@ impl Reader<'_> {
             ["merge", ..] => self.merge(),
             ["with", ..] if self.with_before_merge() => self.merge(),
             ["lock", ..] => self.lock_tables(),
+            ["reindex", ..] => self.reindex(),
+            ["cluster", ..] => self.cluster(),
             ["show", ..] => self.show(),
             ["set", "constraints", _] => self.set_constraints(),
             ["set", ..] => self.set(),
@@ -577,5 +579,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod upkeep;
 
 pub use table::{key_columns, refuse_rules_of_stream, several_keys};

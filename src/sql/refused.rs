@@ -11,11 +11,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("alter", "", "Create the relation anew under another name, and fill it with INSERT INTO .. SELECT."),
     ("create", "database", "A server serves one database; start another one with its own --data and --listen."),
+    ("create", "aggregate", "Compute it of the aggregates that there are, in a view."),
+    ("create", "collation", "Text is compared by its bytes: COLLATE \"C\"."),
+    ("create", "event", "LISTEN to a relation tells of its changes."),
+    ("create", "foreign", "COPY reads and writes files; there are no foreign tables."),
+    ("create", "policy", "There is no row security: GRANT a view that has the rows which a role may see, and not its tables."),
     ("create", "procedure", "DO runs a block; CREATE FUNCTION pg_temp.name makes a function for the session."),
+    ("create", "publication", "There is no logical replication: LISTEN to a relation, or read it from a position on."),
+    ("create", "rule", "A materialized view follows every event; say in its query what shall follow."),
+    ("create", "server", "COPY reads and writes files; there are no foreign tables."),
+    ("create", "statistics", "Leave it out: plans do not rest on statistics of several columns."),
+    ("create", "subscription", "There is no logical replication: COPY the rows, or INSERT them."),
     ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
     ("call", "", "There are no procedures; SELECT a function."),
-    ("reindex", "", "Leave it out: indexes are kept by themselves."),
-    ("cluster", "", "Leave it out: there is nothing to cluster."),
+    ("import", "foreign", "COPY reads and writes files; there are no foreign tables."),
+    ("load", "", "Functions are built in; leave the statement out."),
+    ("security", "label", "GRANT says who may do what."),
 ];
 
 /// The refusal of a statement that begins with these words in lower case, if it is one that will never parse.
@@ -35,7 +46,7 @@ mod tests {
     fn what_is_not_there_is_refused_with_what_to_write_instead() {
         let cases = [
             ("create database d", "CREATE DATABASE is not supported", "--data"),
-            ("reindex table t", "REINDEX is not supported", "indexes"),
+            ("create policy p on t", "CREATE POLICY is not supported", "GRANT"),
             ("call f()", "CALL is not supported", "function"),
         ];
         for (sql, message, hint) in cases {

@@ -316,10 +316,11 @@ pub enum Statement {
     Checkpoint,
     /// Statements that PostgreSQL clients send by habit and that have nothing to do here; answered with this tag.
     Nothing(&'static str),
-    /// Does nothing either, and tells why.
+    /// Does nothing either, and tells why; `of` are relations and indexes that it names.
     Told {
         tag: String,
         notice: Error,
+        of: Vec<Name>,
     },
     Empty,
 }

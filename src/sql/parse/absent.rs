@@ -6,7 +6,21 @@ use crate::error::{Error, Result, code};
 use crate::sql::statement::Statement;
 
 /// Kinds that there are none of.
-const KINDS: [&str; 9] = ["procedure", "routine", "aggregate", "trigger", "rule", "extension", "language", "collation", "policy"];
+const KINDS: [&str; 13] = [
+    "procedure",
+    "routine",
+    "aggregate",
+    "trigger",
+    "rule",
+    "extension",
+    "language",
+    "collation",
+    "policy",
+    "publication",
+    "subscription",
+    "server",
+    "statistics",
+];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 4] = [
@@ -35,7 +49,7 @@ impl Reader<'_> {
             return Err(absent.hint(format!("There is nothing of the kind {} in Everfold.", kind.to_uppercase())));
         }
         let notice = Error::new(code::UNDEFINED_OBJECT, format!("{kind} {name} does not exist, skipping"));
-        Ok(Statement::Told { tag: format!("DROP {}", kind.to_uppercase()), notice })
+        Ok(Statement::Told { tag: format!("DROP {}", kind.to_uppercase()), notice, of: vec![] })
     }
 
     /// CREATE EXTENSION [IF NOT EXISTS] name. Errors: 0A000 for one that is not built in.
@@ -49,6 +63,7 @@ impl Reader<'_> {
                 .hint("Functions are built in; leave the statement out, and see which the queries miss."));
         };
         let notice = Error::new(code::DUPLICATE_OBJECT, format!("extension \"{name}\" is built in, skipping"));
-        Ok(Statement::Told { tag: "CREATE EXTENSION".into(), notice: notice.detail(format!("Of it there is {functions}.")) })
+        let notice = notice.detail(format!("Of it there is {functions}."));
+        Ok(Statement::Told { tag: "CREATE EXTENSION".into(), notice, of: vec![] })
     }
 }

@@ -130,6 +130,16 @@ fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
         Op::ValidateConstraint { .. } => Alteration::Nothing,
         Op::DropConstraint { name, if_exists, .. } => Alteration::DropRule { name: fold_name(&name), if_exists },
         Op::AlterColumn { column_name, op } => alter_column(fold_name(&column_name), op)?,
+        // Nothing is hidden from anybody as it is.
+        Op::DisableRowLevelSecurity | Op::NoForceRowLevelSecurity => Alteration::Nothing,
+        Op::EnableRowLevelSecurity | Op::ForceRowLevelSecurity => {
+            return Err(Error::unsupported("row level security is not supported")
+                .hint("GRANT a role a view that has the rows which it may see, and not the table."));
+        }
+        other @ Op::ReplicaIdentity { .. } => {
+            return Err(Error::unsupported(format!("ALTER TABLE .. {other} is not supported"))
+                .hint("Leave it out: there is no logical replication, and the log has whole rows."));
+        }
         other => {
             return Err(Error::unsupported(format!("ALTER TABLE .. {other} is not supported"))
                 .hint("There are ADD, DROP, RENAME and ALTER of columns and constraints, and RENAME TO."));
