@@ -8,6 +8,7 @@ mod collected;
 pub mod define;
 mod format;
 pub mod growing;
+mod hashing;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;
@@ -46,6 +47,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         to_char::functions(),
         strings::functions(),
         growing::functions(),
+        hashing::functions(),
         apart::functions(),
         arrays::functions(),
         buckets::functions(),

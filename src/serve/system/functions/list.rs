@@ -1,5 +1,6 @@
 //! The list of system functions of scalars: one line each.
 
+use super::columns;
 use super::definitions as d;
 use super::privileges as p;
 use super::{Body, Entry, Row};
@@ -210,6 +211,16 @@ fn definitions() -> Vec<Line> {
         ("pg_get_function_identity_arguments", Text, 1, 1, d::function_arguments),
         ("pg_get_function_result", Text, 1, 1, d::function_result),
         ("pg_indexam_has_property", Bool, 2, 2, d::access_method_can),
+        ("pg_index_column_has_property", Bool, 3, 3, columns::index_column_can),
+        ("_pg_index_position", Int4, 2, 2, columns::index_position),
+        ("_pg_char_max_length", Int4, 2, 2, columns::char_max_length),
+        ("_pg_char_octet_length", Int4, 2, 2, columns::char_octet_length),
+        ("_pg_numeric_precision", Int4, 2, 2, columns::numeric_precision),
+        ("_pg_numeric_precision_radix", Int4, 2, 2, columns::numeric_radix),
+        ("_pg_numeric_scale", Int4, 2, 2, columns::numeric_scale),
+        ("_pg_datetime_precision", Int4, 2, 2, columns::datetime_precision),
+        // Intervals have no fields to choose.
+        ("_pg_interval_type", Text, 2, 2, null),
         ("oidvectortypes", Text, 1, 1, d::vector_types),
         ("pg_relation_is_updatable", Int4, 2, 2, d::updatable),
         ("pg_column_is_updatable", Bool, 3, 3, d::column_updatable),

@@ -8,6 +8,7 @@
 
 mod acts;
 mod arrays;
+mod columns;
 mod definitions;
 mod list;
 mod privileges;

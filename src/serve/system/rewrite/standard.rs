@@ -137,16 +137,40 @@ pub fn lsn_difference(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 /// True for a place in the log beside what may be one.
 fn is_place(expr: &Expr, other: &Expr) -> bool {
     let is_number = matches!(bare(other), Expr::Value(value) if matches!(value.value, Value::Number(..)));
-    is_lsn(expr) && !is_number
+    is_lsn(expr) && !is_number || is_written_lsn(expr) && tells_lsn(other)
 }
 
-/// True for the functions that tell a place in the log.
+/// True for the functions that tell a place in the log, and a cast to one.
 fn is_lsn(expr: &Expr) -> bool {
-    matches!(bare(expr), Expr::Function(f) if last_name(&f.name).starts_with("pg_") && last_name(&f.name).ends_with("_lsn"))
+    match bare(expr) {
+        Expr::Function(f) => last_name(&f.name).starts_with("pg_") && last_name(&f.name).ends_with("_lsn"),
+        Expr::Cast { data_type: DataType::Custom(name, _), .. } => last_name(name) == "pg_lsn",
+        _ => false,
+    }
+}
+
+/// True for a literal that looks like a place in the log: `'0/16B3748'`.
+fn is_written_lsn(expr: &Expr) -> bool {
+    let Expr::Value(value) = bare(expr) else { return false };
+    let Value::SingleQuotedString(text) = &value.value else { return false };
+    let is_half = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_once('/').is_some_and(|(high, low)| is_half(high) && is_half(low))
+}
+
+/// True for what is a place in the log by its name, as the columns of pg_replication_slots and pg_stat_replication are.
+fn tells_lsn(expr: &Expr) -> bool {
+    match bare(expr) {
+        Expr::Function(f) if matches!(last_name(&f.name).as_str(), "coalesce" | "greatest" | "least") => {
+            let FunctionArguments::List(list) = &f.args else { return false };
+            list.args.iter().any(|arg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) if tells_lsn(e)))
+        }
+        other => column_name(other).is_some_and(|name| name.ends_with("_lsn")),
+    }
 }
 
 /// Columns of catalogs that are numbers of transactions.
-const XIDS: [&str; 7] = ["relfrozenxid", "datfrozenxid", "backend_xmin", "backend_xid", "transactionid", "xmin", "catalog_xmin"];
+const XIDS: [&str; 9] =
+    ["relfrozenxid", "relminmxid", "datfrozenxid", "datminmxid", "backend_xmin", "backend_xid", "transactionid", "xmin", "catalog_xmin"];
 
 /// Functions whose arguments clients name, the names, and what one that is left out is.
 const NAMED: &[(&str, &[&str], &str)] = &[
