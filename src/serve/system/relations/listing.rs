@@ -1,4 +1,4 @@
-//! Relations by kind and what they are made from: pg_tables, pg_views, pg_matviews, pg_rewrite, pg_depend.
+//! Relations by kind and what they are made from: pg_tables, pg_views, pg_matviews, pg_depend.
 
 use super::super::SystemContext;
 use super::super::facts::SHAPES;
@@ -6,12 +6,11 @@ use super::super::names::{CONSTRAINT, INDEX, OWNER, schema_kept_as, type_kept_as
 use super::super::rows::Rows;
 use super::attribute::defaults;
 use super::functions::PLPGSQL;
+use super::rules::RULE;
 use crate::catalog::{BOOTSTRAP, Path, Relation, RelationKind};
 use crate::error::Result;
 use crate::sql::respell::{self, sequence_of_default};
 
-/// Added to a view's oid: its rule `_RETURN`, by which PostgreSQL says what a view depends on.
-const RULE: u32 = (1 << 30) + (1 << 29);
 /// The catalogs that pg_depend names.
 const PG_CLASS: u32 = 1259;
 const PG_REWRITE: u32 = 2618;
@@ -75,22 +74,6 @@ pub fn pg_matviews(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("hasindexes", (!r.key.is_empty()).into()),
             ("ispopulated", true.into()),
             ("definition", definition(context, r).into()),
-        ])?;
-    }
-    Ok(())
-}
-
-pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.scope.relations().filter(|r| !r.has_log()) {
-        rows.add([
-            ("oid", (r.id + RULE).into()),
-            ("rulename", "_RETURN".into()),
-            ("ev_class", r.id.into()),
-            ("ev_type", "1".into()),
-            ("ev_enabled", "O".into()),
-            ("is_instead", true.into()),
-            ("ev_qual", "<>".into()),
-            ("ev_action", (&r.sql).into()),
         ])?;
     }
     Ok(())

@@ -16,6 +16,7 @@ mod listing;
 mod places;
 mod privileges;
 mod roles;
+mod rules;
 mod sequences;
 mod settings;
 mod standard;
@@ -107,7 +108,7 @@ relations! {
     "pg_catalog" "pg_replication_origin" nothing;
     "pg_catalog" "pg_replication_origin_status" nothing;
     "pg_catalog" "pg_replication_slots" nothing;
-    "pg_catalog" "pg_rewrite" listing::pg_rewrite;
+    "pg_catalog" "pg_rewrite" rules::pg_rewrite;
     "pg_catalog" "pg_roles" roles::pg_roles;
     "pg_catalog" "pg_rules" nothing;
     "pg_catalog" "pg_seclabel" nothing;
