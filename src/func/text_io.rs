@@ -17,6 +17,7 @@ use crate::data::PgType;
 use crate::data::datetime::{
     Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
 };
+use crate::data::encode::{Style, cell_text};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::error::{Error, Result, code};
@@ -218,7 +219,7 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
         return of.label(array.as_primitive::<TimestampSecondType>().value(row)).map(|label| Some(label.to_string()));
     }
     let usual = PgType::of_arrow(array.data_type()).arrow();
-    let is_plain = matches!(array.data_type(), DataType::List(_) | DataType::Utf8);
+    let is_plain = matches!(array.data_type(), DataType::List(_) | DataType::Struct(_) | DataType::Utf8);
     if usual != *array.data_type() && !is_plain && !array.data_type().is_decimal() {
         // DataFusion's own functions may bring other units and layouts.
         return print(cast(&array.slice(row, 1), &usual)?.as_ref(), 0, ty);
@@ -258,6 +259,10 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
         DataType::Binary => hex(array.as_binary::<i32>().value(row), "\\x"),
         DataType::FixedSizeBinary(16) => uuid_text(array.as_fixed_size_binary().value(row)),
         DataType::List(_) => super::array_text::print(&array.as_list::<i32>().value(row), ty)?,
+        DataType::Struct(_) => {
+            cell_text(array, row, &PgType::Record, &Style::default(), &mut line)?;
+            String::from_utf8_lossy(&line).into_owned()
+        }
         other => {
             let message = format!("a value of type {other} has no text form");
             return Err(Error::unsupported(message).hint("Cast it to another type first."));

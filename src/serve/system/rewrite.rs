@@ -76,6 +76,7 @@ const BEFORE: &[Rule] = &[
     standard::lsn_difference,
     standard::extract_field,
     standard::bytes,
+    standard::rows_or_empty,
     casts::bits_as_number,
     like_any::spelled_out,
     like_any::boolean_literal,

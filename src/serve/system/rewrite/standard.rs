@@ -106,6 +106,34 @@ pub fn age(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// `coalesce(array_agg(ROW(a, b)), '{}')`: no type of the planner's is known for an array of rows that a text is (PostgREST).
+pub fn rows_or_empty(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "coalesce" {
+        return Ok(());
+    }
+    if let [rows, empty] = arguments(f).as_mut_slice()
+        && matches!(bare(empty), Expr::Value(v) if v.value == Value::SingleQuotedString("{}".into()))
+        && gathers_rows(rows)
+    {
+        *expr = call("pg_array_or_empty", vec![take(rows)]);
+    }
+    Ok(())
+}
+
+/// True for array_agg of a row constructor.
+fn gathers_rows(expr: &Expr) -> bool {
+    let Expr::Function(f) = bare(expr) else { return false };
+    let FunctionArguments::List(list) = &f.args else { return false };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(row))] = list.args.as_slice() else { return false };
+    let is_row = match bare(row) {
+        Expr::Tuple(_) => true,
+        Expr::Function(f) => last_name(&f.name) == "row",
+        _ => false,
+    };
+    is_row && last_name(&f.name) == "array_agg"
+}
+
 /// `extract('dow' from x)` is `extract(dow from x)`.
 pub fn extract_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     if let Expr::Extract { field: DateTimeField::Custom(field), .. } = expr {
