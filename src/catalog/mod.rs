@@ -110,6 +110,9 @@ pub struct Column {
     /// GENERATED .. AS IDENTITY: its default is the next number of a sequence of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// GENERATED ALWAYS AS (expression) STORED: the expression over the row's other columns, as SQL text. It has no default then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<String>,
     /// The domain that it is of: `ty` is the type beneath.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<TypeId>,
@@ -118,7 +121,7 @@ pub struct Column {
 impl Column {
     /// A column that may be null and has no default.
     pub fn new(name: String, ty: PgType) -> Column {
-        Column { name, ty, nullable: true, default: None, identity: None, domain: None }
+        Column { name, ty, nullable: true, default: None, identity: None, generated: None, domain: None }
     }
 
     /// True if it is of that type of a user, or of an array of it.
@@ -287,6 +290,11 @@ impl Relation {
             }
         }
         fields
+    }
+
+    /// True if some of its columns are computed of the others.
+    pub fn has_generated(&self) -> bool {
+        self.columns.iter().any(|c| c.generated.is_some())
     }
 
     /// True if events are appended to it directly.

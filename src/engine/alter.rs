@@ -136,6 +136,11 @@ impl Session {
             }
             Alteration::SetDefault { column, default } => {
                 let at = relation.column(column)?;
+                if relation.columns[at].generated.is_some() {
+                    let error = Error::syntax(format!("column \"{column}\" of relation \"{}\" is a generated column", relation.name));
+                    let hint = "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.";
+                    return Err(if default.is_none() { error.hint(hint) } else { error });
+                }
                 altered.columns[at].default = default.clone();
                 self.keep_default(&mut altered.columns[at]).await?;
                 self.stage(Change::Alter(altered), vec![])
@@ -152,6 +157,7 @@ impl Session {
                 self.stage(Change::Alter(altered), vec![])
             }
             Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
+            Alteration::DropExpression { column, if_exists } => self.drop_expression(relation, column, *if_exists),
             Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), name }) => self.add_key(relation, name.clone(), columns).await,
             Alteration::AddRule(NewRule { what: What::UniqueUsingIndex(index), name }) => {
                 self.add_rule_using_index(relation, name.as_deref(), index)
@@ -181,6 +187,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.columns[at].name = to.to_string();
+        altered.columns.iter_mut().filter_map(|c| c.generated.as_mut()).try_for_each(|text| rename_in_text(text, from, to))?;
         for constraint in &mut altered.constraints {
             rename_in_rule(&mut constraint.rule, from, to)?;
         }
@@ -221,6 +228,7 @@ impl Session {
         altered.columns.push(column.clone());
         let at = altered.columns.len() - 1;
         check_columns(&altered.columns)?;
+        self.keep_generated(&mut altered, at).await?;
         let plain = !key && rules.is_empty() && numbered.is_none() && is_null_before(&column);
         if plain && only && self.may_take_effect_at_once(relation.id) {
             self.lock_table(relation.id, Mode::Remove).await?;
@@ -234,6 +242,8 @@ impl Session {
             let Change::PutSequence(named) = &sequence else { return Err(Error::internal("a column is numbered by a sequence")) };
             items.push(format!("nextval({})", named.id));
             self.stage(sequence, vec![])?;
+        } else if let Some(expression) = &altered.columns[at].generated {
+            items.push(self.whole_expression(expression)?);
         } else {
             items.push(self.catalog().default_of(&column).map_or(Ok("NULL".into()), |default| self.whole_expression(default))?);
         }
@@ -267,6 +277,9 @@ impl Session {
             return Ok(());
         }
         let at = relation.column(name)?;
+        if let Some((catalog, relation)) = self.drop_generated_from(relation, name, cascade).await? {
+            return Box::pin(self.drop_column(&catalog, &relation, name, if_exists, cascade)).await;
+        }
         let used = referring(catalog, relation.id).find(|(_, _, f)| f.parent_columns.iter().any(|c| c == name));
         if let (Some((child, constraint, _)), false) = (&used, cascade) {
             let message = format!("cannot drop column {name} of table {} because other objects depend on it", relation.name);
@@ -309,6 +322,7 @@ impl Session {
         altered.columns[at].ty = ty.clone();
         altered.columns[at].domain = None;
         let retyped = Arc::new(Relation { schemas: Default::default(), ..altered.clone() });
+        self.check_retyped(&retyped, at, using.is_some()).await?;
         for index in &mut altered.indexes {
             self.settle_index(&retyped, index).await?;
         }
@@ -349,6 +363,10 @@ impl Session {
         if altered.columns[at].nullable {
             let message =
                 format!("column \"{column}\" of relation \"{}\" must be declared NOT NULL before identity can be added", altered.name);
+            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
+        }
+        if altered.columns[at].generated.is_some() {
+            let message = format!("column \"{column}\" of relation \"{}\" already has a default value", altered.name);
             return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
         }
         altered.columns[at].identity = Some(*kind);
@@ -579,7 +597,7 @@ fn event_of(relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
 
 /// True for a column that is NULL in the rows there are, and may be.
 fn is_null_before(column: &Column) -> bool {
-    column.nullable && column.default.is_none() && column.domain.is_none() && column.identity.is_none()
+    column.nullable && column.default.is_none() && column.domain.is_none() && column.identity.is_none() && column.generated.is_none()
 }
 
 fn names_column(rule: &Rule, name: &str) -> bool {
@@ -595,8 +613,8 @@ fn index_names_column(index: &Index, name: &str) -> bool {
     columns.into_iter().any(|c| c == name) || index.texts().any(|text| columns_in(text).iter().any(|c| c == name))
 }
 
-/// The names in a condition.
-fn columns_in(sql: &str) -> Vec<String> {
+/// The names in an expression.
+pub(super) fn columns_in(sql: &str) -> Vec<String> {
     let mut names = Vec::new();
     if let Ok(query) = parsed_query(&format!("SELECT {sql}")) {
         let _ = ast::visit_expressions(query.as_ref(), |e| {

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::database::Engine;
 use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
+use super::generated::Generators;
 use super::path::with_schema;
 use super::progress::{Kind, Running};
 use super::session::{Response, Session};
@@ -41,6 +42,8 @@ pub struct CopyIn {
     template: Option<RecordBatch>,
     /// Of those, the columns that take a number from a sequence for each row.
     numbered: Vec<(usize, Arc<Sequence>)>,
+    /// How those that are generated are computed, if there are any.
+    generators: Option<Arc<Generators>>,
     sink: Sink,
     rows: u64,
     work: Running,
@@ -133,6 +136,9 @@ impl CopyIn {
                     columns[*column] = arrow::compute::cast(&numbers, columns[*column].data_type())?;
                     wide = RecordBatch::try_new(wide.schema(), columns)?;
                 }
+                if let Some(generators) = &self.generators {
+                    wide = generators.fill(&wide)?;
+                }
                 not_null(&self.relation, wide)?
             }
         };
@@ -164,6 +170,26 @@ fn widened(relation: &Relation, targets: &[usize], template: &RecordBatch, batch
     Ok(RecordBatch::try_new(relation.nullable().schema(), columns)?)
 }
 
+/// The columns of a relation that COPY names, or all that are not generated. Errors: 42703, 42701, 42P10 for one that is generated.
+fn copied_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
+    let mut targets = target_columns(relation, names)?;
+    let generated = |at: &usize| relation.columns[*at].generated.is_some();
+    if names.is_empty() {
+        targets.retain(|at| !generated(at));
+    }
+    if targets.is_empty() {
+        return Err(Error::unsupported(format!("COPY of \"{}\", of which all columns are generated, is not supported", relation.name))
+            .hint("COPY (SELECT ..) TO copies them."));
+    }
+    match targets.iter().find(|at| generated(at)).map(|at| &relation.columns[*at]) {
+        Some(column) => {
+            let message = format!("column \"{}\" is a generated column", column.name);
+            Err(Error::new(code::INVALID_COLUMN_REFERENCE, message).detail("Generated columns cannot be used in COPY."))
+        }
+        None => Ok(targets),
+    }
+}
+
 fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
     all_not_null(relation, &batch)?;
     Ok(RecordBatch::try_new(relation.schema(), batch.columns().to_vec())?)
@@ -172,7 +198,7 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 impl Session {
     pub(super) async fn copy_in(&mut self, table: &Name, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
         let relation = self.writable(table)?;
-        let targets = target_columns(&relation, columns)?;
+        let targets = copied_columns(&relation, columns)?;
         self.may_on(Privileges::INSERT, &relation, targets.iter().copied())?;
         let options = CopyOptions::parse(&option_values(options), false)?;
         if options.freeze && !self.transaction.as_ref().is_some_and(|t| t.has_renewed(relation.id)) {
@@ -188,6 +214,7 @@ impl Session {
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?)));
         let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
         numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
+        let generators = self.generators(&relation).await?;
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_table(relation.id, Mode::Put).await? };
         if !free {
@@ -212,6 +239,7 @@ impl Session {
             targets,
             template,
             numbered,
+            generators,
             sink,
             rows: 0,
             work,
@@ -223,13 +251,14 @@ impl Session {
     async fn defaults(&self, relation: &Relation, targets: &[usize]) -> Result<RecordBatch> {
         let (mut open, catalog) = (relation.nullable(), self.catalog());
         for i in (0..open.columns.len()).filter(|i| !targets.contains(i)) {
-            if self.sequence_of_column(relation, &open.columns[i]).is_some() {
+            let column = &open.columns[i];
+            if column.generated.is_some() || self.sequence_of_column(relation, column).is_some() {
                 open.columns[i] = Column::new(open.columns[i].name.clone(), open.columns[i].ty.clone());
             }
             refuse_volatile(&catalog, &open.columns[i])?;
         }
         let given = targets.iter().map(|t| arrow::array::new_null_array(&relation.columns[*t].ty.arrow(), 1)).collect();
-        self.complete(&open, targets, given, 1).await
+        self.complete(&Arc::new(open), targets, given, 1).await
     }
 
     /// Ends a COPY FROM STDIN well: appends everything and answers the tag (`COPY 5`).
@@ -265,7 +294,15 @@ impl Session {
         let options = CopyOptions::parse(&option_values(options), true)?;
         let (answered, mut stream) = match source {
             CopySource::Query(query) => self.rows_of_query(query).await?,
-            CopySource::Table { name, columns } => self.rows_of_query(table_query(name, columns)?.as_ref()).await?,
+            CopySource::Table { name, columns } => {
+                let columns = match self.scope().find(name) {
+                    Some(relation) if relation.has_generated() => {
+                        copied_columns(relation, columns)?.into_iter().map(|at| relation.columns[at].name.clone()).collect()
+                    }
+                    _ => columns.clone(),
+                };
+                self.rows_of_query(table_query(name, &columns)?.as_ref()).await?
+            }
             CopySource::Push(text) => self.rows_pushed(text).await?,
         };
         let binary = options.format == CopyFormat::Binary;

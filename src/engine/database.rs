@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::advisory::Advisory;
 use super::constraints::Uniques;
 use super::cut::Purpose;
+use super::generated::KnownGenerators;
 use super::node::{Bounds, Node};
 use super::notify::Hub;
 use super::privileges::Identity;
@@ -87,6 +88,7 @@ pub struct Engine {
     pub(super) counters: Counters,
     /// What is unique in tables, as of these definitions of them.
     pub(super) uniques: Mutex<HashMap<RelationId, (Arc<Relation>, Uniques)>>,
+    pub(super) generators: KnownGenerators,
     pub(super) locks: Arc<TableLocks>,
     next_process: AtomicI32,
     pub(super) view_bounds: Bounds,
@@ -145,6 +147,7 @@ impl Engine {
             last_tick: tokio::sync::Mutex::new(time::last_tick(&log)?),
             counters: Counters::default(),
             uniques: Mutex::default(),
+            generators: Mutex::default(),
             locks: Arc::default(),
             next_process: AtomicI32::new(1),
             view_bounds: Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max),

@@ -293,6 +293,7 @@ impl Engine {
         let gone: Vec<&Arc<Relation>> = before.relations().filter(|r| next.by_id(r.id).is_none()).collect();
         self.runner.remove(&gone.iter().rev().map(|r| r.id).collect::<Vec<_>>());
         self.uniques.lock().retain(|id, _| next.by_id(*id).is_some());
+        self.generators.lock().retain(|id, _| next.by_id(*id).is_some());
         for relation in gone.iter().filter(|r| r.has_log()) {
             self.log.drop_log(relation.id)?;
         }
@@ -349,6 +350,9 @@ impl Session {
         let sql = text.trim().to_string();
         let relation = Relation::new(self.engine.new_id(), name, kind, columns, sql);
         let mut relation = Relation { namespace, key, key_named, owner: self.role(), ..relation };
+        for at in 0..relation.columns.len() {
+            self.keep_generated(&mut relation, at).await?;
+        }
         if !relation.key.is_empty() && temporary.is_none() {
             self.name_key(&mut relation)?;
         }

@@ -81,7 +81,9 @@ impl Session {
             }
             let default = column.default.as_ref().filter(|_| taken.defaults);
             let default = default.map(|kept| self.whole_expression(kept)).transpose()?;
-            new.columns.push(Column { default, identity, ..column.clone() });
+            let generated = column.generated.as_ref().filter(|_| taken.generated);
+            let generated = generated.map(|kept| self.whole_expression(kept)).transpose()?;
+            new.columns.push(Column { default, identity, generated, ..column.clone() });
         }
         if taken.indexes && !relation.key.is_empty() {
             new.rules.push(NewRule { name: None, what: What::PrimaryKey(key_names(&relation)) });

@@ -7,7 +7,8 @@
 //! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
 //!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
-//!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]).
+//!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), and columns are
+//!    computed of others ([`generated`]).
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
 //! 7. DDL ([`ddl`], [`likes`], [`alter`], [`indexes`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
@@ -40,6 +41,7 @@ mod events;
 pub mod execute;
 pub mod explain;
 pub mod failure;
+mod generated;
 pub mod grants;
 pub mod hooks;
 pub mod identity;

@@ -131,8 +131,8 @@ impl Session {
             if !relation.has_log() {
                 altered.sql = respell::literals(&relation.sql, renamed)?;
             }
-            for default in altered.columns.iter_mut().filter_map(|c| c.default.as_mut()) {
-                *default = respell::literals_of_expression(default, renamed)?;
+            for text in altered.columns.iter_mut().flat_map(|c| c.default.iter_mut().chain(&mut c.generated)) {
+                *text = respell::literals_of_expression(text, renamed)?;
             }
             if altered.sql != relation.sql || altered.columns != relation.columns {
                 self.stage(Change::Alter(altered), vec![])?;

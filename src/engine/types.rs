@@ -218,10 +218,15 @@ impl Session {
             let names = |text: &str| text.contains(&old);
             let defaults =
                 altered.columns.iter().filter(|c| c.default.as_deref().is_some_and(names)).map(|c| format!("default of column {}", c.name));
+            let generated = altered
+                .columns
+                .iter()
+                .filter(|c| c.generated.as_deref().is_some_and(names))
+                .map(|c| format!("expression of column {}", c.name));
             let checks = altered.constraints.iter().filter(|c| matches!(&c.rule, Rule::Check(sql) if names(sql)));
             let checks = checks.map(|c| format!("constraint {}", c.name));
             let indexes = altered.indexes.iter().filter(|i| i.texts().any(|sql| names(sql))).map(|i| format!("index {}", i.name));
-            if let Some(other) = defaults.chain(checks).chain(indexes).next() {
+            if let Some(other) = defaults.chain(generated).chain(checks).chain(indexes).next() {
                 return Err(depended_on(format!("{other} of {}", told(&self.catalog(), &relation))));
             }
             if altered.columns.iter().zip(&relation.columns).any(|(a, b)| a.default != b.default) {
@@ -324,6 +329,9 @@ fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
     for relation in catalog.relations() {
         let defaults = relation.columns.iter().filter(|c| !c.is_of(id) && c.default.as_deref().is_some_and(|d| names(catalog, d, id)));
         all.extend(defaults.map(|c| format!("default value for column {} of {}", c.name, told(catalog, relation))));
+        let generated =
+            relation.columns.iter().filter(|c| !c.is_of(id) && c.generated.as_deref().is_some_and(|sql| names(catalog, sql, id)));
+        all.extend(generated.map(|c| format!("column {} of {}", c.name, told(catalog, relation))));
         let checks = relation.constraints.iter().filter(|c| matches!(&c.rule, Rule::Check(sql) if names(catalog, sql, id)));
         all.extend(checks.map(|c| format!("constraint {} on {}", c.name, told(catalog, relation))));
         let indexes = relation.indexes.iter().filter(|i| i.texts().any(|sql| names(catalog, sql, id)));

@@ -623,6 +623,11 @@ pub enum Alteration {
         column: String,
         identity: Option<(Identity, SequenceOptions)>,
     },
+    /// DROP EXPRESSION of a generated column.
+    DropExpression {
+        column: String,
+        if_exists: bool,
+    },
     AddRule(NewRule),
     DropRule {
         name: String,

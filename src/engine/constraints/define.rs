@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion::catalog::MemTable;
 
 use super::{key_names, places};
-use crate::catalog::{Catalog, Constraint, ForeignKey, Index, NamespaceId, Privileges, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE};
+use crate::catalog::{
+    Action, Catalog, Constraint, ForeignKey, Index, NamespaceId, Privileges, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE,
+};
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -34,6 +36,7 @@ impl Session {
                 let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
                 let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
                 check_referable(relation, columns, &to, &parent_columns)?;
+                check_actions(relation, columns, *on_delete, *on_update)?;
                 if !itself {
                     self.may_on(Privileges::REFERENCES, &to, places(&to, &parent_columns)?)?;
                 }
@@ -75,6 +78,19 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Errors: 42601 for what would set a generated column.
+fn check_actions(relation: &Relation, columns: &[String], on_delete: Action, on_update: Action) -> Result<()> {
+    if !relation.columns.iter().any(|c| c.generated.is_some() && columns.contains(&c.name)) {
+        return Ok(());
+    }
+    let sets = |action| matches!(action, Action::SetNull | Action::SetDefault);
+    let refused = |of: &str| Error::syntax(format!("invalid {of} action for foreign key constraint containing generated column"));
+    if sets(on_update) || on_update == Action::Cascade {
+        return Err(refused("ON UPDATE"));
+    }
+    if sets(on_delete) { Err(refused("ON DELETE")) } else { Ok(()) }
 }
 
 /// The names of a relation's indexes.

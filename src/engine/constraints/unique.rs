@@ -65,6 +65,33 @@ enum Breach {
     There,
 }
 
+/// What an expression over one row is for, as errors call it.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::engine) enum OneRow {
+    Index,
+    Predicate,
+    Generated,
+}
+
+impl OneRow {
+    fn name(self) -> &'static str {
+        match self {
+            OneRow::Index => "index expression",
+            OneRow::Predicate => "index predicate",
+            OneRow::Generated => "column generation expression",
+        }
+    }
+
+    /// 42P17: it may come out otherwise another time.
+    pub(in crate::engine) fn not_immutable(self) -> Error {
+        let message = match self {
+            OneRow::Generated => "generation expression is not immutable".to_string(),
+            of_index => format!("functions in {} must be marked IMMUTABLE", of_index.name()),
+        };
+        Error::new(code::INVALID_OBJECT_DEFINITION, message)
+    }
+}
+
 /// Expressions over the rows of a relation, planned.
 pub(in crate::engine) struct OverRows {
     pub exprs: Vec<Expr>,
@@ -183,7 +210,7 @@ impl Session {
     /// Plans expressions over the rows of a relation, which need not be in the catalog as it is. Errors: those of planning; 42803,
     /// 42P20, 0A000 for what is no expression over one row.
     pub(in crate::engine) async fn over_rows(&self, relation: &Arc<Relation>, texts: &[String]) -> Result<OverRows> {
-        let (plan, types) = self.projected(relation, texts).await?;
+        let (plan, types) = self.projected(relation, texts, OneRow::Index).await?;
         let LogicalPlan::Projection(projection) = &plan else { return Err(Error::internal("a projection stays one")) };
         let (state, schema) = (self.knowing(self.state()), projection.input.schema());
         let physical = |e: &LogicalExpr| Ok(state.create_physical_expr(e.clone(), schema)?);
@@ -191,7 +218,15 @@ impl Session {
     }
 
     /// The analyzed plan of expressions over the rows of a relation, and their types.
-    async fn projected(&self, relation: &Arc<Relation>, texts: &[String]) -> Result<(LogicalPlan, Vec<PgType>)> {
+    async fn projected(&self, relation: &Arc<Relation>, texts: &[String], what: OneRow) -> Result<(LogicalPlan, Vec<PgType>)> {
+        let Planned { plan, columns, .. } = self.plan_over_rows(relation, texts).await?;
+        let plan = self.analyzed(plan)?;
+        refuse_beyond_a_row(&plan, what)?;
+        Ok((plan, columns.into_iter().map(|column| column.ty).collect()))
+    }
+
+    /// Plans expressions over the rows of a relation, which need not be in the catalog as it is.
+    pub(in crate::engine) async fn plan_over_rows(&self, relation: &Arc<Relation>, texts: &[String]) -> Result<Planned> {
         let names = Names {
             scope: Scope::kept(self.catalog()),
             stand_ins: vec![(relation.name.clone(), whole(relation))],
@@ -200,11 +235,13 @@ impl Session {
         };
         let items: Vec<String> = texts.iter().enumerate().map(|(i, text)| format!("{text} AS \"{i}\"")).collect();
         let query = parsed_query(&format!("SELECT {} FROM {}", items.join(", "), quoted(&relation.name)))?;
-        let Planned { plan, columns, .. } = self.plan_with(names, &query, &[]).await?;
+        self.plan_with(names, &query, &[]).await
+    }
+
+    /// The plan with the types and casts that it comes to have.
+    pub(in crate::engine) fn analyzed(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let state = self.knowing(self.state());
-        let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-        refuse_beyond_a_row(&plan)?;
-        Ok((plan, columns.into_iter().map(|column| column.ty).collect()))
+        Ok(state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?)
     }
 
     /// What an index that is to be made computes: the types of its expressions are told. Errors: 42P17 for what may come out otherwise
@@ -212,11 +249,11 @@ impl Session {
     pub(in crate::engine) async fn computed(&self, relation: &Arc<Relation>, index: &mut Index) -> Result<()> {
         for key in &mut index.keys {
             if let Indexed::Expression { sql, ty } = &mut key.of {
-                *ty = self.immutable(relation, sql, "index expression").await?;
+                *ty = self.immutable(relation, sql, OneRow::Index).await?;
             }
         }
         if let Some(predicate) = &index.predicate {
-            let ty = self.immutable(relation, predicate, "index predicate").await?;
+            let ty = self.immutable(relation, predicate, OneRow::Predicate).await?;
             if ty.base() != PgType::Bool {
                 let message = format!("argument of WHERE must be type boolean, not type {ty}");
                 return Err(Error::new(code::DATATYPE_MISMATCH, message));
@@ -226,14 +263,13 @@ impl Session {
     }
 
     /// The type of an expression over a row that always gives the same for it. Errors: 42P17, and those of planning.
-    async fn immutable(&self, relation: &Arc<Relation>, sql: &str, what: &str) -> Result<PgType> {
-        let changing = || Error::new(code::INVALID_OBJECT_DEFINITION, format!("functions in {what} must be marked IMMUTABLE"));
+    pub(in crate::engine) async fn immutable(&self, relation: &Arc<Relation>, sql: &str, what: OneRow) -> Result<PgType> {
         if names_changing(sql)? {
-            return Err(changing());
+            return Err(what.not_immutable());
         }
-        let (plan, mut types) = self.projected(relation, &[sql.to_string()]).await?;
-        if calls_changing(&plan)? || reads_labels(&plan)? || depends_on_zone(&plan) {
-            return Err(changing());
+        let (plan, mut types) = self.projected(relation, &[sql.to_string()], what).await?;
+        if is_changing(&plan)? {
+            return Err(what.not_immutable());
         }
         types.pop().ok_or_else(|| Error::internal("an expression has a type"))
     }
@@ -288,8 +324,8 @@ pub fn has_unique(relation: &Relation) -> bool {
 }
 
 /// Errors: 42803, 42P20, 0A000 for a plan that does more than compute over each row of a relation.
-fn refuse_beyond_a_row(plan: &LogicalPlan) -> Result<()> {
-    let not_allowed = |code, what: &str| Some(Error::new(code, format!("{what} are not allowed in index expressions")));
+fn refuse_beyond_a_row(plan: &LogicalPlan, what: OneRow) -> Result<()> {
+    let not_allowed = |code, those: &str| Some(Error::new(code, format!("{those} are not allowed in {}s", what.name())));
     let (mut refused, mut subquery) = (None, false);
     plan.apply(|node| {
         refused = refused.take().or_else(|| match node {
@@ -310,7 +346,7 @@ fn refuse_beyond_a_row(plan: &LogicalPlan) -> Result<()> {
     let over_rows = matches!(plan, LogicalPlan::Projection(projection) if is_relation(&projection.input));
     match refused {
         Some(refused) => Err(refused),
-        None if subquery || !over_rows => Err(beyond_a_row()),
+        None if subquery || !over_rows => Err(beyond_a_row(what)),
         None => Ok(()),
     }
 }
@@ -323,8 +359,13 @@ fn is_relation(plan: &LogicalPlan) -> bool {
     }
 }
 
-fn beyond_a_row() -> Error {
-    Error::unsupported("cannot use subquery in index expression").hint("An index computes over the columns of one row.")
+fn beyond_a_row(what: OneRow) -> Error {
+    Error::unsupported(format!("cannot use subquery in {}", what.name())).hint("It computes over the columns of one row.")
+}
+
+/// True if an analyzed plan may give something else for the same rows another time, or to another session.
+pub(in crate::engine) fn is_changing(plan: &LogicalPlan) -> Result<bool> {
+    Ok(calls_changing(plan)? || reads_labels(plan)? || depends_on_zone(plan))
 }
 
 /// True if an expression names a function whose result PostgreSQL does not call immutable for any arguments.

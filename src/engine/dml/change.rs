@@ -18,14 +18,16 @@ use sqlparser::ast::{self, Expr, Ident, SelectItem};
 
 use super::columns::{all_not_null, cast_columns};
 use super::conflict::{columns_at, found};
+use super::defaults::{takes_default_only, updated_always};
 use super::locks::rows_of;
 use super::returning::Part;
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Catalog, Column, Identity as Generated, Relation, RelationKind};
+use crate::catalog::{Catalog, Column, Relation, RelationKind};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
+use crate::engine::generated::is_set_by;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
 use crate::engine::table_locks::{Mode, Rows, TableLock};
@@ -146,11 +148,12 @@ impl Session {
         let plan = located.plan;
         self.may_change(what, relation, change, plan, types).await?;
         let rows = self.rows_to_change(relation, &located, parameters).await?;
-        let (width, rows) = (relation.columns.len(), plan.once(relation, rows)?);
+        let (width, mut rows) = (relation.columns.len(), plan.once(relation, rows)?);
         let mut events = Vec::new();
         if what != "UPDATE" {
             events.push((relation.id, changes(relation, &rows, DELETE)?));
         } else {
+            rows = self.with_generated(relation, rows).await?;
             all_not_null(relation, &rows)?;
             if plan.identity == Identity::OldKey {
                 let old: Vec<usize> = (width..2 * width).collect();
@@ -213,12 +216,13 @@ impl Session {
             if assignments[..i].iter().any(|(other, _)| other == name) {
                 return Err(Error::syntax(format!("multiple assignments to same column \"{name}\"")));
             }
-            if column.identity == Some(Generated::Always) && !is_default(value) {
-                return Err(Error::new("428C9", format!("column \"{name}\" can only be updated to DEFAULT"))
-                    .detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")));
+            if takes_default_only(column) && !is_default(value) {
+                return Err(updated_always(column));
             }
         }
         let value = |column: &Column| match assignments.iter().find(|(name, _)| *name == column.name) {
+            // It is computed of the others when those are known.
+            _ if column.generated.is_some() => Ok(column_of(alias, &column.name)),
             Some((_, expr)) if is_default(expr) => self.default_expression(relation, column),
             Some((_, expr)) => Ok(expr.clone()),
             None => Ok(column_of(alias, &column.name)),
@@ -242,7 +246,7 @@ impl Session {
         change: &Change,
         types: &[Option<PgType>],
     ) -> Result<ChangePlan> {
-        let rekeyed = change.assignments.iter().any(|(name, _)| relation.key.iter().any(|k| relation.columns[*k].name == *name));
+        let rekeyed = relation.key.iter().any(|k| is_set_by(&relation.columns[*k], &change.assignments));
         let identity = match (relation.key.is_empty(), rekeyed) {
             (true, _) => Identity::Row,
             (false, true) => Identity::OldKey,

@@ -95,6 +95,11 @@ pub fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
     if !asked && (a == b || a == 0 || b == 0) {
         return Ok(());
     }
-    Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{}\" is of type {} but expression is of type {from}", to.name, to.ty))
-        .hint("You will need to rewrite or cast the expression."))
+    Err(mismatched(from, to))
+}
+
+/// 42804: values of a type are not assigned to a column.
+pub fn mismatched(from: &PgType, to: &Column) -> Error {
+    Error::new(code::DATATYPE_MISMATCH, format!("column \"{}\" is of type {} but expression is of type {from}", to.name, to.ty))
+        .hint("You will need to rewrite or cast the expression.")
 }

@@ -161,6 +161,7 @@ impl Session {
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut batches = vec![inserted];
         for batch in collect(self.run_query(&planned, values).await?).await? {
+            let batch = self.with_generated(relation, batch).await?;
             all_not_null(relation, &batch)?;
             check_same_key(relation, &batch)?;
             let width = relation.columns.len();

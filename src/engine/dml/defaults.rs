@@ -1,4 +1,6 @@
-//! Values that a statement does not give: DEFAULT, sequences, identity.
+//! Values that a statement does not give: DEFAULT, sequences, identity, generated columns.
+
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat;
@@ -9,6 +11,7 @@ use super::parsed_query;
 use super::values::is_default;
 use crate::catalog::{Catalog, Column, Identity, Relation};
 use crate::data::decode::parse_text_in;
+use crate::engine::generated::is_generated;
 use crate::engine::sequence::IDENTITY;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
@@ -23,14 +26,13 @@ impl Session {
         }
         let Statement::Insert { table, columns, source, .. } = statement else { return Ok(()) };
         let Ok(relation) = self.writable(table) else { return Ok(()) };
-        let always = |column: &Column| column.identity == Some(Identity::Always);
         let SetExpr::Values(values) = source.body.as_mut() else {
             let targets = target_columns(&relation, columns)?;
             // A query without a list of columns may give fewer than there are.
             let given = targets.iter().filter(|_| !columns.is_empty());
-            return given.map(|t| &relation.columns[*t]).find(|c| always(c)).map_or(Ok(()), |c| Err(generated_always(c)));
+            return given.map(|t| &relation.columns[*t]).find(|c| takes_default_only(c)).map_or(Ok(()), |c| Err(generated_always(c)));
         };
-        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) && !relation.columns.iter().any(always) {
+        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) && !relation.columns.iter().any(takes_default_only) {
             return Ok(());
         }
         let targets = target_columns(&relation, columns)?;
@@ -39,7 +41,7 @@ impl Session {
                 let column = &relation.columns[*target];
                 match is_default(value) {
                     true => *value = self.default_expression(&relation, column)?,
-                    false if always(column) => return Err(generated_always(column)),
+                    false if takes_default_only(column) => return Err(generated_always(column)),
                     false => {}
                 }
             }
@@ -47,8 +49,11 @@ impl Session {
         Ok(())
     }
 
-    /// What a column gets where nothing is said about it.
+    /// What a column gets where nothing is said about it: one that is generated, NULL until it is computed.
     pub(super) fn default_expression(&self, relation: &Relation, column: &Column) -> Result<Expr> {
+        if column.generated.is_some() {
+            return Ok(Expr::Value(ast::Value::Null.with_empty_span()));
+        }
         let (sequence, catalog) = (self.sequence_of_column(relation, column), self.catalog());
         let text = match (&sequence, catalog.default_of(column)) {
             (Some(sequence), _) if column.identity.is_some() => format!("{IDENTITY}({})", sequence.id),
@@ -65,10 +70,11 @@ impl Session {
         }
     }
 
-    /// All columns of the relation from those given; the others get their defaults. Errors: 23502 for a null where none may be.
+    /// All columns of the relation from those given; the others get their defaults, and then those that are generated are computed. Errors:
+    /// 23502 for a null where none may be.
     pub(in crate::engine) async fn complete(
         &self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         targets: &[usize],
         given: Vec<ArrayRef>,
         rows: usize,
@@ -81,6 +87,10 @@ impl Session {
         let mut all = Vec::with_capacity(columns.len());
         for (i, column) in columns.into_iter().enumerate() {
             let array = match column {
+                _ if relation.columns[i].generated.is_some() => {
+                    all.push(new_null_array(schema.field(i).data_type(), rows));
+                    continue;
+                }
                 Some(array) => array,
                 None => match self.default_values(relation, &relation.columns[i], rows).await? {
                     Some(array) => array,
@@ -90,7 +100,10 @@ impl Session {
             not_null(relation, i, &array)?;
             all.push(array);
         }
-        Ok(RecordBatch::try_new(schema, all)?)
+        match self.generators(relation).await? {
+            Some(generators) => generators.complete(relation, &RecordBatch::try_new(relation.nullable().schema(), all)?),
+            None => Ok(RecordBatch::try_new(schema, all)?),
+        }
     }
 
     /// What `rows` rows get in a column that is not given: each its own, where the default is another one each time. `None` for NULL.
@@ -134,10 +147,28 @@ impl Session {
     }
 }
 
+/// True for a column that takes no value but DEFAULT.
+pub(super) fn takes_default_only(column: &Column) -> bool {
+    column.generated.is_some() || column.identity == Some(Identity::Always)
+}
+
+/// The error of another value for it.
 pub(super) fn generated_always(column: &Column) -> Error {
-    Error::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
-        .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
-        .hint("Leave the column out, or define it as GENERATED BY DEFAULT.")
+    let error = Error::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name));
+    let error = error.detail(why_default_only(column));
+    if column.generated.is_some() { error } else { error.hint("Leave the column out, or define it as GENERATED BY DEFAULT.") }
+}
+
+/// The same where it is set.
+pub(super) fn updated_always(column: &Column) -> Error {
+    Error::new("428C9", format!("column \"{}\" can only be updated to DEFAULT", column.name)).detail(why_default_only(column))
+}
+
+fn why_default_only(column: &Column) -> String {
+    if column.generated.is_some() {
+        return is_generated(column);
+    }
+    format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)
 }
 
 /// The constant that a default is for all rows of a COPY. Errors: 0A000 for one that is another each time.

@@ -8,6 +8,7 @@ use sqlparser::ast::{self, Expr};
 
 use super::Written;
 use super::columns::{cast_columns, check_width, target_columns};
+use super::defaults::generated_always;
 use super::returning::{Part, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Name, Privileges, Relation, RelationKind};
@@ -146,7 +147,7 @@ impl Session {
     /// Rows of literals and parameters, as a batch of all columns. Cost O(values), no planning.
     pub(super) async fn literal_batch(
         &self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         targets: &[usize],
         rows: Vec<&[Expr]>,
         prepared: &Prepared,
@@ -173,10 +174,10 @@ impl Session {
         self.complete(relation, &targets[..width], given, rows.len()).await
     }
 
-    /// Rows of a query, cast to the columns' types.
+    /// Rows of a query, cast to the columns' types. Errors: 428C9 for a query that gives values of a generated column.
     pub(super) async fn insert_query(
         &mut self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         targets: &[usize],
         source: &ast::Query,
         prepared: &Prepared,
@@ -186,6 +187,12 @@ impl Session {
         check_width(planned.columns.len(), targets.len(), targets.len() != relation.columns.len())?;
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();
+        // In VALUES there is DEFAULT only, which is NULL by now.
+        if !matches!(source.body.as_ref(), ast::SetExpr::Values(_))
+            && let Some(column) = wanted.iter().find(|column| column.generated.is_some())
+        {
+            return Err(generated_always(column));
+        }
         let planned = cast_columns(planned, &wanted)?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut rows = Vec::new();

@@ -17,12 +17,13 @@ use sqlparser::ast::{self, Expr};
 use super::Written;
 use super::change::{TARGET, assigned_types, column_of, firsts, named_items, select_from, select_of, whole};
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
-use super::defaults::generated_always;
+use super::defaults::{generated_always, takes_default_only};
 use super::parsed_query;
 use super::values::{declared, is_default, placeholder, scalars};
-use crate::catalog::{Column, Identity, Relation};
+use crate::catalog::{Column, Relation};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes, events_of_rows};
+use crate::engine::generated::{Generators, is_set_by};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::table_locks::Mode;
@@ -92,7 +93,8 @@ impl Session {
             Some(first) => concat_batches(&first.schema(), &rows)?,
             None => RecordBatch::new_empty(planned.schema.clone()),
         };
-        let effects = Effects::of(relation, merge, &rows)?;
+        let generators = self.generators(relation).await?;
+        let effects = Effects::of(relation, merge, &rows, generators.as_deref())?;
         effects.check_once(relation)?;
         let schema = stored(relation);
         let all = |batches: &[RecordBatch]| concat_batches(&schema, batches);
@@ -191,7 +193,7 @@ impl Session {
             let given = targets.iter().position(|t| *t == i).and_then(|at| values.get(at));
             match given.filter(|value| !is_default(value)) {
                 None => self.default_expression(relation, column),
-                Some(_) if column.identity == Some(Identity::Always) => Err(generated_always(column)),
+                Some(_) if takes_default_only(column) => Err(generated_always(column)),
                 Some(value) => Ok(value.clone()),
             }
         };
@@ -216,13 +218,17 @@ impl Session {
 }
 
 impl Effects {
-    /// Parts the rows of the query by what becomes of them. Errors: 23502.
-    fn of(relation: &Relation, merge: &Merge, rows: &RecordBatch) -> Result<Effects> {
+    /// Parts the rows of the query by what becomes of them, and computes generated columns. Errors: 23502.
+    fn of(relation: &Relation, merge: &Merge, rows: &RecordBatch, generators: Option<&Generators>) -> Result<Effects> {
         let width = relation.columns.len();
         let puts = merge.whens.iter().filter(|when| matches!(when.then, MergeAction::Update(_) | MergeAction::Insert { .. })).count();
         let old = 1 + puts * width;
         let which = rows.column(0).as_any().downcast_ref::<Int32Array>().ok_or_else(|| Error::internal("the number of a WHEN is one"))?;
         let schema = stored(relation);
+        let filled = |rows: RecordBatch| match generators {
+            Some(generators) => generators.fill(&rows),
+            None => Ok(rows),
+        };
         let mut effects = Effects::default();
         let mut at = 1;
         for (i, when) in merge.whens.iter().enumerate() {
@@ -238,9 +244,9 @@ impl Effects {
                 }
                 MergeAction::Update(assignments) => {
                     let columns: Vec<ArrayRef> = put(at).into_iter().chain(before.columns()[width..].iter().cloned()).collect();
-                    let after = RecordBatch::try_new(schema.clone(), columns)?;
+                    let after = filled(RecordBatch::try_new(schema.clone(), columns)?)?;
                     all_not_null(relation, &after)?;
-                    if relation.key.iter().any(|k| assignments.iter().any(|(name, _)| *name == relation.columns[*k].name)) {
+                    if relation.key.iter().any(|k| is_set_by(&relation.columns[*k], assignments)) {
                         effects.gone.push(before.clone());
                         effects.rekeyed.push(after.clone());
                     }
@@ -249,7 +255,7 @@ impl Effects {
                     at += width;
                 }
                 MergeAction::Insert { .. } => {
-                    let added = RecordBatch::try_new(relation.nullable().schema(), put(at))?;
+                    let added = filled(RecordBatch::try_new(relation.nullable().schema(), put(at))?)?;
                     all_not_null(relation, &added)?;
                     effects.added.push(RecordBatch::try_new(relation.schema(), added.columns().to_vec())?);
                     at += width;

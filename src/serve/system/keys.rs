@@ -111,8 +111,8 @@ pub fn constraints(catalog: &Catalog) -> Vec<ConstraintEntry<'_>> {
     all
 }
 
-/// The columns that a condition names, in the order of the table.
-fn columns_in(relation: &Relation, sql: &str) -> Vec<usize> {
+/// The columns that an expression names, in the order of the table.
+pub fn columns_in(relation: &Relation, sql: &str) -> Vec<usize> {
     let Ok(expr) = written_expression(sql) else { return vec![] };
     let mut found = BTreeSet::new();
     let _ = visit_expressions(&expr, |expr| {

@@ -6,7 +6,7 @@
 
 use sqlparser::ast::Expr;
 
-use crate::catalog::{Name, NamespaceId, Path, Relation, RelationKind, UserType};
+use crate::catalog::{Column, Name, NamespaceId, Path, Relation, RelationKind, UserType};
 use crate::data::PgType;
 use crate::data::enums::ARRAY_OF;
 use crate::data::quoting::ident;
@@ -16,6 +16,7 @@ use crate::sql::parse::written_expression;
 use crate::sql::respell;
 
 use super::SystemContext;
+use super::deparse::{self, Style};
 use super::facts::{self, PROCS, SHAPES};
 use super::keys::indexes;
 
@@ -298,6 +299,11 @@ pub fn shown_expression(context: &SystemContext, kept: &str) -> String {
     let schema_of = |name: &str| schema_kept_as(context, name);
     let shown = respell::expression(kept, &schema_of, &|name| type_kept_as(context, name)).unwrap_or_else(|_| kept.to_string());
     respell::with_plain_types(&shown)
+}
+
+/// The expression of a generated column, as PostgreSQL prints it again.
+pub fn shown_generation(context: &SystemContext, relation: &Relation, column: &Column, style: Style) -> Option<String> {
+    column.generated.as_ref().map(|sql| deparse::expression(relation, &shown_expression(context, sql), style))
 }
 
 /// The SQL name of a type, as format_type() prints it; `None` if nothing has that oid. A modifier of -1 says that there is none.

@@ -28,14 +28,15 @@ impl Reader<'_> {
         let if_exists = self.eat_words(&["if", "exists"]);
         self.eat("only");
         let name = self.relation_name()?;
-        let mut changes = vec![self.alteration(kind)?];
+        let mut changes = vec![self.alteration(kind, &name.name)?];
         while self.parser.consume_token(&Token::Comma) {
-            changes.push(self.alteration(kind)?);
+            changes.push(self.alteration(kind, &name.name)?);
         }
         Ok(Statement::Alter { kind, name, if_exists, changes })
     }
 
-    fn alteration(&mut self, kind: RelationKind) -> Result<Alteration> {
+    /// One change of a relation of that name.
+    fn alteration(&mut self, kind: RelationKind, name: &str) -> Result<Alteration> {
         if self.ended() {
             return Err(self.unexpected());
         }
@@ -70,26 +71,29 @@ impl Reader<'_> {
             };
             return Err(Error::unsupported(format!("ALTER {} .. {rest} is not supported", kind.word().to_uppercase())).hint(hint));
         }
-        if let Some(change) = self.alter_identity()? {
+        if let Some(change) = self.alter_generated()? {
             return Ok(change);
         }
         let operation = self.parser.parse_alter_table_operation().map_err(|e| self.refused(e))?;
-        alteration(operation)
+        alteration(operation, name)
     }
 
-    /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, RESTART.
-    fn alter_identity(&mut self) -> Result<Option<Alteration>> {
+    /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, DROP EXPRESSION.
+    fn alter_generated(&mut self) -> Result<Option<Alteration>> {
         let at = if self.word(0) != "alter" { return Ok(None) } else { 1 + usize::from(self.word(1) == "column") };
         let (verb, object) = (self.word(at + 1), self.word(at + 2));
-        if !matches!((verb.as_str(), object.as_str()), ("add", "generated") | ("drop", "identity")) {
+        if !matches!((verb.as_str(), object.as_str()), ("add", "generated") | ("drop", "identity" | "expression")) {
             return Ok(None);
         }
         self.skip(at);
         let column = self.name()?;
         self.skip(2);
         if verb == "drop" {
-            self.eat_words(&["if", "exists"]);
-            return Ok(Some(Alteration::SetIdentity { column, identity: None }));
+            let if_exists = self.eat_words(&["if", "exists"]);
+            return Ok(Some(match object.as_str() {
+                "expression" => Alteration::DropExpression { column, if_exists },
+                _ => Alteration::SetIdentity { column, identity: None },
+            }));
         }
         let kind = if self.eat("always") { Identity::Always } else { Identity::ByDefault };
         self.eat_words(&["by", "default"]);
@@ -105,11 +109,12 @@ impl Reader<'_> {
     }
 }
 
-fn alteration(operation: AlterTableOperation) -> Result<Alteration> {
+/// A change of the table of that name.
+fn alteration(operation: AlterTableOperation, table: &str) -> Result<Alteration> {
     use AlterTableOperation as Op;
     Ok(match operation {
         Op::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
-            let Defined { column, named, key, rules, numbered, told, .. } = defined(&column_def)?;
+            let Defined { column, named, key, rules, numbered, told, .. } = defined(&column_def, table)?;
             Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists, told }
         }
         Op::DropColumn { column_names, if_exists, drop_behavior, .. } if column_names.len() == 1 => {

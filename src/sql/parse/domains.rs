@@ -18,7 +18,7 @@ impl Reader<'_> {
         self.eat("as");
         let Defined { column, named, key, rules, numbered, .. } = self.definition("")?;
         if key || numbered.is_some() || rules.iter().any(|rule| !matches!(rule.what, What::Check { .. })) {
-            return Err(Error::syntax("a domain takes DEFAULT, NOT NULL and CHECK only").hint("Put the other constraints on the columns."));
+            return Err(only_what_domains_take());
         }
         Ok(Statement::CreateDomain { name, column, named, rules })
     }
@@ -37,7 +37,10 @@ impl Reader<'_> {
         let columns = reader.parser.parse_columns();
         let (definitions, constraints) = columns.map_err(|e| moved(reader.refused(e)))?;
         match definitions.as_slice() {
-            [one] if constraints.is_empty() && reader.ended() => defined(one),
+            [one] if constraints.is_empty() && reader.ended() => match defined(one, "")? {
+                Defined { column, .. } if column.generated.is_some() => Err(only_what_domains_take()),
+                defined => Ok(defined),
+            },
             _ => Err(moved(reader.unexpected())),
         }
     }
@@ -97,4 +100,8 @@ impl Reader<'_> {
             _ => Err(Error::syntax("ALTER DOMAIN .. ADD takes one CHECK constraint")),
         }
     }
+}
+
+fn only_what_domains_take() -> Error {
+    Error::syntax("a domain takes DEFAULT, NOT NULL and CHECK only").hint("Put the other constraints on the columns.")
 }

@@ -1,6 +1,6 @@
 //! CREATE TABLE and CREATE STREAM: columns, constraints, sequences.
 
-use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, TableConstraint};
+use sqlparser::ast::{self, ColumnOption, Expr, GeneratedAs, GeneratedExpressionMode, TableConstraint};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -66,7 +66,7 @@ impl Reader<'_> {
         let (mut columns, mut key, mut rules, mut numbered, mut named) = (vec![], vec![], vec![], vec![], vec![]);
         let mut key_named = None;
         for definition in &definitions {
-            let defined = defined(definition)?;
+            let defined = defined(definition, &name.name)?;
             if defined.key {
                 key.push(columns.len());
                 key_named = defined.key_named;
@@ -315,8 +315,8 @@ impl Reader<'_> {
     }
 }
 
-/// The column that a definition asks for. Errors: 0A000 for what columns do not have.
-pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
+/// The column that a definition asks for, of the table of that name. Errors: 0A000 for what columns do not have, 42601.
+pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Defined> {
     let name = checked_name(fold_name(&definition.name))?;
     let (kept, told) = without_precision(&definition.data_type, &name);
     let (ty, mut numbered) = column_type(&kept)?;
@@ -350,6 +350,14 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
                 column.nullable = false;
                 numbered = Some(identity_options(&column.ty, sequence_options.as_deref().unwrap_or_default())?);
             }
+            ColumnOption::Generated { generation_expr: Some(_), .. } if column.generated.is_some() => {
+                return Err(Error::syntax(format!("multiple generation clauses specified for column \"{name}\" of table \"{table}\"")));
+            }
+            ColumnOption::Generated {
+                generation_expr: Some(expr), generation_expr_mode: Some(GeneratedExpressionMode::Stored), ..
+            } => {
+                column.generated = Some(expr.to_string());
+            }
             ColumnOption::Comment(text) if let (Some(options), Some(name)) = (&mut numbered, text.strip_prefix(identity::NAMED)) => {
                 let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
                 let name = parser.and_then(|mut parser| parser.parse_object_name(false)).map_err(|e| Error::syntax(e.to_string()))?;
@@ -358,9 +366,17 @@ pub(super) fn defined(definition: &ast::ColumnDef) -> Result<Defined> {
             ColumnOption::Collation(collation) if last_name(collation).is_ok_and(|name| is_known_collation(&name)) => {}
             other => {
                 return Err(Error::unsupported(format!("column constraint not supported: {other}")).hint(
-                    "Columns take NOT NULL, DEFAULT, GENERATED .. AS IDENTITY, and in tables PRIMARY KEY, UNIQUE, CHECK and REFERENCES.",
+                    "Columns take NOT NULL, DEFAULT, GENERATED .. AS IDENTITY, GENERATED ALWAYS AS (expression) STORED, and in tables \
+                     PRIMARY KEY, UNIQUE, CHECK and REFERENCES.",
                 ));
             }
+        }
+    }
+    if column.generated.is_some() {
+        let other = if column.identity.is_some() { Some("identity") } else { (serial || column.default.is_some()).then_some("default") };
+        if let Some(other) = other {
+            let message = format!("both {other} and generation expression specified for column \"{name}\" of table \"{table}\"");
+            return Err(Error::syntax(message));
         }
     }
     Ok(Defined { column, named, key, key_named, rules, numbered, told })

@@ -17,6 +17,7 @@ pub struct Taken {
     pub comments: bool,
     pub constraints: bool,
     pub defaults: bool,
+    pub generated: bool,
     pub identity: bool,
     pub indexes: bool,
 }
@@ -25,14 +26,18 @@ impl Taken {
     /// Takes, or leaves, what a word in lower case names. False for a word that names nothing.
     pub fn set(&mut self, word: &str, taken: bool) -> bool {
         match word {
-            "all" => *self = Taken { comments: taken, constraints: taken, defaults: taken, identity: taken, indexes: taken },
+            "all" => {
+                let (comments, constraints, defaults) = (taken, taken, taken);
+                *self = Taken { comments, constraints, defaults, generated: taken, identity: taken, indexes: taken };
+            }
             "comments" => self.comments = taken,
             "constraints" => self.constraints = taken,
             "defaults" => self.defaults = taken,
+            "generated" => self.generated = taken,
             "identity" => self.identity = taken,
             "indexes" => self.indexes = taken,
             // No relation has any of these, so that there is nothing to take.
-            "compression" | "generated" | "statistics" | "storage" => {}
+            "compression" | "statistics" | "storage" => {}
             _ => return false,
         }
         true

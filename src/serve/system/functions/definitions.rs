@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Row;
-use crate::catalog::{RelationKind, TEMPORARY_NAMESPACE};
+use crate::catalog::{Column, RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse::Style;
@@ -151,7 +151,8 @@ fn style(pretty: Option<&str>) -> Style {
     if pretty == Some("true") { Style::Pretty } else { Style::Whole }
 }
 
-/// An expression of the catalogs, which have it as text: as that is, or the condition of an index in the pretty style.
+/// An expression of the catalogs, which have it as text: as that is, or in the pretty style if it is the condition of an index or what a
+/// generated column is computed by.
 pub fn expression(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = oid(row.get(1).copied().flatten());
     let style = style(row.get(2).copied().flatten());
@@ -160,10 +161,19 @@ pub fn expression(context: &SystemContext, row: Row) -> Result<Cell> {
     match style {
         Style::Pretty if row[0].is_some() => {
             let entry = indexes(&context.scope).into_iter().find(of_index);
-            Ok(entry.and_then(|entry| entry.predicate(context, style)).map_or_else(|| row[0].into(), Cell::from))
+            let pretty = entry.and_then(|entry| entry.predicate(context, style)).or_else(|| pretty_generation(context, relation?, row[0]?));
+            Ok(pretty.map_or_else(|| row[0].into(), Cell::from))
         }
         _ => Ok(row[0].into()),
     }
+}
+
+/// The expression of a generated column of a relation, given as pg_attrdef has it, in the pretty style.
+fn pretty_generation(context: &SystemContext, relation: u32, whole: &str) -> Option<String> {
+    let relation = context.scope.by_id(relation)?;
+    let shown = |column: &Column, style| names::shown_generation(context, relation, column, style);
+    let column = relation.columns.iter().find(|column| shown(column, Style::Whole).as_deref() == Some(whole))?;
+    shown(column, Style::Pretty)
 }
 
 pub fn constraint_definition(context: &SystemContext, row: Row) -> Result<Cell> {

@@ -1,10 +1,11 @@
-//! pg_attribute and pg_attrdef: the columns of every relation and of every index, and their defaults.
+//! pg_attribute and pg_attrdef: the columns of every relation and of every index, their defaults, and what generated ones are computed by.
 
 use super::super::SystemContext;
 use super::super::acl::column_acl;
+use super::super::deparse::Style;
 use super::super::facts::{self, SHAPES};
 use super::super::keys::indexes;
-use super::super::names::shown_expression;
+use super::super::names::{shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
 use crate::catalog::{Identity, Relation};
 use crate::data::PgType;
@@ -25,6 +26,7 @@ struct Traits {
     not_null: bool,
     has_default: bool,
     identity: &'static str,
+    generated: bool,
     domain: Option<u32>,
     acl: Option<Cell>,
 }
@@ -53,7 +55,9 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 Some(Identity::ByDefault) => "d",
             };
             let acl = Some(column_acl(context, relation, &c.name));
-            let traits = Traits { not_null, has_default: c.default.is_some(), identity, domain: c.domain, acl };
+            let generated = c.generated.is_some();
+            let has_default = generated || c.default.is_some();
+            let traits = Traits { not_null, has_default, identity, generated, domain: c.domain, acl };
             attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
     }
@@ -77,7 +81,7 @@ fn attribute(
     number: usize,
     name: &str,
     ty: &PgType,
-    Traits { not_null, has_default, identity, domain, acl }: Traits,
+    Traits { not_null, has_default, identity, generated, domain, acl }: Traits,
 ) -> Result<()> {
     let (array, is_enum) = (matches!(ty, PgType::Array(_)), matches!(ty, PgType::Enum(_)));
     let scalar = storages.get(&ty.oid());
@@ -98,24 +102,26 @@ fn attribute(
         ("attnotnull", not_null.into()),
         ("atthasdef", has_default.into()),
         ("attidentity", identity.into()),
-        ("attgenerated", "".into()),
+        ("attgenerated", if generated { "s" } else { "" }.into()),
         ("attislocal", true.into()),
         ("attacl", acl.unwrap_or(Cell::Null)),
         ("attcollation", scalar.map_or(0, |s| s.collation).into()),
     ])
 }
 
-/// A default's oid: defaults are numbered through relations and columns, far above every other oid.
-/// The defaults of columns: an oid of the default, the relation, the 0-based column, and the expression as it is kept.
+/// The defaults of columns, and the expressions of those that are generated: an oid, the relation, the 0-based column, and the expression as
+/// it is kept. They are numbered through relations and columns, far above every other oid.
 pub fn defaults(context: &SystemContext) -> impl Iterator<Item = (u32, &Relation, usize, &str)> {
     let columns = context.scope.relations().flat_map(|r| r.columns.iter().enumerate().map(move |(i, column)| (r.as_ref(), i, column)));
-    let with_default = columns.filter_map(|(relation, i, column)| Some((relation, i, column.default.as_deref()?)));
+    let with_default =
+        columns.filter_map(|(relation, i, column)| Some((relation, i, column.default.as_deref().or(column.generated.as_deref())?)));
     ((1u32 << 31)..).zip(with_default).map(|(oid, (relation, i, default))| (oid, relation, i, default))
 }
 
 pub fn pg_attrdef(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for (oid, relation, i, default) in defaults(context) {
-        let default = shown_expression(context, default);
+        let generation = shown_generation(context, relation, &relation.columns[i], Style::Whole);
+        let default = generation.unwrap_or_else(|| shown_expression(context, default));
         rows.add([("oid", oid.into()), ("adrelid", relation.id.into()), ("adnum", (i + 1).into()), ("adbin", default.into())])?;
     }
     Ok(())

@@ -190,7 +190,7 @@ relations! {
     "information_schema" "check_constraints" constraints::check_constraints;
     "information_schema" "collation_character_set_applicability" nothing;
     "information_schema" "collations" nothing;
-    "information_schema" "column_column_usage" nothing;
+    "information_schema" "column_column_usage" standard::column_column_usage;
     "information_schema" "column_domain_usage" nothing;
     "information_schema" "column_options" nothing;
     "information_schema" "column_privileges" privileges::column_privileges;

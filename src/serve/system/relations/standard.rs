@@ -1,11 +1,13 @@
 //! information_schema: tables, columns, schemata, views and their small companions.
 
 use super::super::SystemContext;
+use super::super::deparse::Style;
 use super::super::facts::{PROCS, SHAPES};
-use super::super::names::{shown_expression, type_name};
+use super::super::keys::columns_in;
+use super::super::names::{shown_expression, shown_generation, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, RelationKind, TypeKind};
+use crate::catalog::{Column, Identity, Relation, RelationKind, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -41,7 +43,15 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         let schema = context.scope.namespace_name(r.namespace);
         for (i, c) in r.columns.iter().enumerate() {
             let nullable = c.nullable && !r.key.contains(&i);
-            column(context, rows, [schema, &r.name, &c.name], i + 1, &c.ty, [nullable, r.kind == RelationKind::Table], Some(c))?;
+            column(
+                context,
+                rows,
+                [schema, &r.name, &c.name],
+                i + 1,
+                &c.ty,
+                [nullable, r.kind == RelationKind::Table],
+                Some((r.as_ref(), c)),
+            )?;
         }
     }
     Ok(())
@@ -54,8 +64,10 @@ fn column(
     number: usize,
     ty: &PgType,
     [nullable, updatable]: [bool; 2],
-    of: Option<&Column>,
+    of: Option<(&Relation, &Column)>,
 ) -> Result<()> {
+    let generation = of.and_then(|(relation, c)| shown_generation(context, relation, c, Style::Whole));
+    let of = of.map(|(_, c)| c);
     let domain = of.and_then(|c| context.scope.user_type(c.domain?));
     let user = ty.enumeration().and_then(|of| context.scope.user_type(of.id()));
     let data_type = match (ty, user) {
@@ -97,9 +109,29 @@ fn column(
         ("is_identity", yes_no(identity.is_some())),
         ("identity_generation", identity.into()),
         ("identity_cycle", "NO".into()),
-        ("is_generated", "NEVER".into()),
+        ("is_generated", if generation.is_some() { "ALWAYS" } else { "NEVER" }.into()),
+        ("generation_expression", generation.into()),
         ("is_updatable", yes_no(updatable)),
     ])
+}
+
+/// The columns that generated ones are computed of.
+pub fn column_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    for r in context.scope.relations() {
+        for generated in &r.columns {
+            let Some(sql) = &generated.generated else { continue };
+            for read in columns_in(r, sql) {
+                rows.add([
+                    ("table_catalog", (&context.database).into()),
+                    ("table_schema", context.scope.namespace_name(r.namespace).into()),
+                    ("table_name", (&r.name).into()),
+                    ("column_name", (&r.columns[read].name).into()),
+                    ("dependent_column", (&generated.name).into()),
+                ])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub fn domains(context: &SystemContext, rows: &mut Rows) -> Result<()> {
