@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
-use datafusion::logical_expr::{Expr as LogicalExpr, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_expr::utils::collect_columns;
 use parking_lot::Mutex;
 use sqlparser::ast;
 
 use super::alter::columns_in;
-use super::constraints::unique::{OneRow, is_changing};
+use super::constraints::unique::{OneRow, is_changing, physical};
 use super::dml::columns::mismatched;
 use super::dml::{all_not_null, cast_columns};
 use super::indexes::unqualified;
@@ -112,11 +112,11 @@ impl Session {
         let (mut stages, mut node) = (Vec::new(), &plan);
         while let LogicalPlan::Projection(projection) = node {
             let input = projection.input.schema();
-            let physical = |e: &LogicalExpr| Ok(state.create_physical_expr(e.clone(), input)?);
             // Of what is NULL in a column that may not be, the error tells later.
             let fields = projection.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
             let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
-            stages.push(Stage { exprs: projection.expr.iter().map(physical).collect::<Result<_>>()?, schema });
+            let exprs = projection.expr.iter().map(|e| physical(&state, e, input)).collect::<Result<_>>()?;
+            stages.push(Stage { exprs, schema });
             node = projection.input.as_ref();
         }
         stages.reverse();

@@ -11,10 +11,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::common::DFSchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Cast, Expr as LogicalExpr, ExprSchemable, LogicalPlan, Volatility};
 use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::split_conjunction;
 use sqlparser::ast;
 
@@ -213,8 +217,8 @@ impl Session {
         let (plan, types) = self.projected(relation, texts, OneRow::Index).await?;
         let LogicalPlan::Projection(projection) = &plan else { return Err(Error::internal("a projection stays one")) };
         let (state, schema) = (self.knowing(self.state()), projection.input.schema());
-        let physical = |e: &LogicalExpr| Ok(state.create_physical_expr(e.clone(), schema)?);
-        Ok(OverRows { exprs: projection.expr.iter().map(physical).collect::<Result<_>>()?, types })
+        let exprs = projection.expr.iter().map(|e| physical(&state, e, schema)).collect::<Result<_>>()?;
+        Ok(OverRows { exprs, types })
     }
 
     /// The analyzed plan of expressions over the rows of a relation, and their types.
@@ -361,6 +365,14 @@ fn is_relation(plan: &LogicalPlan) -> bool {
 
 fn beyond_a_row(what: OneRow) -> Error {
     Error::unsupported(format!("cannot use subquery in {}", what.name())).hint("It computes over the columns of one row.")
+}
+
+/// An analyzed expression as it is computed.
+pub(in crate::engine) fn physical(state: &SessionState, expr: &LogicalExpr, schema: &DFSchemaRef) -> Result<Expr> {
+    // Some functions, COALESCE among them, can be computed only as what they are simplified to.
+    let context = SimplifyContext::builder().with_schema(schema.clone()).with_config_options(state.config_options().clone());
+    let expr = ExprSimplifier::new(context.build()).simplify(expr.clone())?;
+    Ok(state.create_physical_expr(expr, schema)?)
 }
 
 /// True if an analyzed plan may give something else for the same rows another time, or to another session.

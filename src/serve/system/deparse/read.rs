@@ -65,6 +65,13 @@ fn is_float(ty: &PgType) -> bool {
     matches!(ty, PgType::Float4 | PgType::Float8)
 }
 
+/// True for a literal of no type beside a value that is neither text nor concatenated as what it is.
+fn is_literal_beside_other(left: &PgType, right: &PgType) -> bool {
+    use PgType as T;
+    let ((T::Unknown, other) | (other, T::Unknown)) = (left, right) else { return false };
+    !matches!(other, T::Unknown | T::Array(_) | T::Jsonb | T::Text | T::Varchar(_) | T::Bpchar(_) | T::Name)
+}
+
 /// The types that an operator takes of operands of these types.
 fn operands(left: &PgType, right: &PgType) -> (PgType, PgType) {
     let both = |ty: PgType| (ty.clone(), ty);
@@ -196,6 +203,11 @@ impl Reading<'_> {
                 (PgType::Unknown, ty) | (ty, PgType::Unknown) => ty.base(),
                 (l, r) => wider(l, r),
             },
+            // A literal beside what is no text is text, and that stays what it is.
+            B::StringConcat if is_literal_beside_other(&l.1, &r.1) => {
+                let text_of = |of: Typed| if of.1 == PgType::Unknown { coerced(of, &PgType::Text) } else { of.0 };
+                return (Node::Operator(Box::new(text_of(l)), text, Box::new(text_of(r))), PgType::Text);
+            }
             B::StringConcat => match (&l.1, &r.1) {
                 (PgType::Array(_) | PgType::Jsonb, _) => l.1.clone(),
                 _ => PgType::Text,

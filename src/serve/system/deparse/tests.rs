@@ -45,6 +45,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("-n", "((- n))", "(- n)"),
     ("abs(n - 1)", "abs((n - 1))", "abs(n - 1)"),
     ("t || '-' || v", "(((t || '-'::text) || (v)::text))", "((t || '-'::text) || v::text)"),
+    ("'#' || n", "(('#'::text || n))", "('#'::text || n)"),
     ("coalesce(v, '')", "COALESCE(v, ''::character varying)", "COALESCE(v, ''::character varying)"),
     ("date_trunc('day', d)", "date_trunc('day'::text, d)", "date_trunc('day'::text, d)"),
     ("extract(year from d)", "EXTRACT(year FROM d)", "EXTRACT(year FROM d)"),
