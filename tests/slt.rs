@@ -56,6 +56,7 @@ scripts!("":
     formatting,
     functions,
     functions_in_from,
+    generated_columns,
     grouping_sets,
     indexes,
     introspection,
