@@ -77,6 +77,7 @@ const BEFORE: &[Rule] = &[
     standard::extract_field,
     standard::bytes,
     standard::rows_or_empty,
+    array_of::of_aggregate,
     casts::bits_as_number,
     like_any::spelled_out,
     like_any::boolean_literal,

@@ -3,17 +3,18 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArgumentClause, FunctionArguments, Ident, OrderBy, OrderByKind, Query, SelectItem, SetExpr, TableAliasColumnDef,
+    Expr, FunctionArgumentClause, FunctionArguments, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableAliasColumnDef,
     TableFactor, Value, VisitorMut, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
-use super::build::{arguments, call, last_name, take};
+use super::build::{arguments, call, last_name, literal, take};
 use super::queries::{is_grouped, label, only_item, plain_select};
 use super::series::is_set;
 use crate::error::Result;
+use crate::sql::fold_name;
 
 /// `ARRAY[a, b]` is `make_array(a, b)` where it names columns: DataFusion plans the elements of a constructor as if no query stood around
 /// theirs, and so finds no column of such a one.
@@ -48,7 +49,7 @@ pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     }
     let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
     let order = query.order_by.take();
-    let plain = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s)).is_some();
+    let plain = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s) && !names_all(s)).is_some();
     if !plain {
         query.order_by = order;
         if let Some(whole) = array_of_whole(query) {
@@ -85,6 +86,48 @@ pub fn array_of_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     *item = aggregate;
     *expr = call("pg_array_or_empty", vec![Expr::Subquery(query.clone())]);
     Ok(())
+}
+
+/// True for `SELECT *`.
+fn names_all(select: &Select) -> bool {
+    matches!(select.projection.as_slice(), [SelectItem::Wildcard(_)])
+}
+
+/// `ARRAY(SELECT * FROM unnest(array_agg(x)) a [WHERE a IS NOT NULL])`: the aggregate is of the query around, which cannot be computed within
+/// another. All that is done to its array can be done where it stands (sqitch).
+pub fn of_aggregate(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    if last_name(&f.name) != "array" {
+        return Ok(());
+    }
+    let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
+    if let Some((array, with_nulls)) = unnested_aggregate(query) {
+        let array = if with_nulls { array } else { call("array_remove", vec![array, literal(Value::Null)]) };
+        *expr = call("pg_array_or_empty", vec![array]);
+    }
+    Ok(())
+}
+
+/// The aggregate whose elements are all that the query gives, and whether NULLs are among them.
+fn unnested_aggregate(query: &mut Query) -> Option<(Expr, bool)> {
+    if query.order_by.is_some() {
+        return None;
+    }
+    let select = plain_select(query).filter(|s| s.distinct.is_none() && !is_grouped(s))?;
+    let [from] = select.from.as_slice() else { return None };
+    let TableFactor::UNNEST { alias: Some(alias), array_exprs, with_offset: false, with_ordinality: false, .. } = &from.relation else {
+        return None;
+    };
+    let [Expr::Function(aggregate)] = array_exprs.as_slice() else { return None };
+    let is_item = |e: &Expr| matches!(e, Expr::Identifier(name) if fold_name(name) == fold_name(&alias.name));
+    let gives_items = names_all(select) || matches!(select.projection.as_slice(), [SelectItem::UnnamedExpr(e)] if is_item(e));
+    let with_nulls = match &select.selection {
+        None => true,
+        Some(Expr::IsNotNull(e)) if is_item(e) => false,
+        Some(_) => return None,
+    };
+    let fits = gives_items && from.joins.is_empty() && alias.columns.is_empty() && last_name(&aggregate.name) == "array_agg";
+    fits.then(|| (array_exprs[0].clone(), with_nulls))
 }
 
 /// `SELECT array_agg(v ORDER BY o) FROM (query) q (v, o)`, for a query whose LIMIT, DISTINCT or grouping comes before. `None` for one with an order
