@@ -1,4 +1,5 @@
-//! SIMILAR TO (manual, chapter 9.7.2): a pattern of SQL as a regular expression over the whole text. And the ESCAPE of LIKE (9.7.1).
+//! SIMILAR TO and `substring(x FROM pattern FOR escape)` (manual, chapter 9.7.2): a pattern of SQL as a regular expression over the whole
+//! text. And the ESCAPE of LIKE (9.7.1).
 
 use std::sync::Arc;
 
@@ -16,8 +17,9 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf(
             "similar_to_escape",
             |t| fixed(t, &[TEXT, TEXT], 1, TEXT),
-            |args, _| Ok(text_array(each(args, |row| translated(text(args, 0).value(row), escape(args, 1, row)?))?)),
+            |args, _| Ok(text_array(each(args, |row| translated(text(args, 0).value(row), escape(args, 1, row)?, false))?)),
         ),
+        Function::udf("substring_similar", |t| fixed(t, &[TEXT, TEXT, TEXT], 0, TEXT), substring),
         Function::udf(
             "like_escape",
             |t| fixed(t, &[TEXT, TEXT], 0, TEXT),
@@ -60,18 +62,44 @@ fn with_backslash(pattern: &str, escape: Option<char>) -> String {
 fn similar(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let patterns = std::cell::RefCell::new(Patterns::default());
     let rows = each(args, |row| {
-        let pattern = translated(text(args, 1).value(row), escape(args, 2, row)?)?;
+        let pattern = translated(text(args, 1).value(row), escape(args, 2, row)?, false)?;
         Ok(patterns.borrow_mut().get(&pattern, "")?.is_match(text(args, 0).value(row)))
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BooleanArray>()))
 }
 
-/// `%` is any text, `_` any character; `| * + ? {m,n} ( ) [ ]` are those of regular expressions, all else stands for itself.
-fn translated(pattern: &str, escape: Option<char>) -> Result<String> {
-    let (mut out, mut chars, mut bracket) = (String::from("^(?:"), pattern.chars(), false);
+/// What of the text stands between the separators of the pattern, or the whole text; NULL where it does not fit.
+fn substring(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let patterns = std::cell::RefCell::new(Patterns::default());
+    let rows = each(args, |row| {
+        let pattern = translated(text(args, 1).value(row), escape(args, 2, row)?, true)?;
+        let regex = patterns.borrow_mut().get(&pattern, "")?;
+        let found = regex.captures(text(args, 0).value(row));
+        Ok(found.and_then(|found| found.get(1).or_else(|| found.get(0)).map(|part| part.as_str().to_string())))
+    })?;
+    Ok(text_array(rows.into_iter().map(Option::flatten).collect()))
+}
+
+/// `%` is any text, `_` any character; `| * + ? {m,n} ( ) [ ]` are those of regular expressions, all else stands for itself. With `parted` the
+/// escape character and `"` part the pattern, at most into three, of which the second becomes a group and the first takes as little as it
+/// can. Errors: 22025, 2200C for more separators than two.
+fn translated(pattern: &str, escape: Option<char>, parted: bool) -> Result<String> {
+    let (mut out, mut chars, mut bracket, mut separators) = (String::from("^(?:"), pattern.chars(), false, 0);
     while let Some(c) = chars.next() {
+        let lazy = if parted && separators == 0 { "?" } else { "" };
         match c {
             c if Some(c) == escape => match chars.next() {
+                Some('"') if parted => {
+                    separators += 1;
+                    out.push_str(match separators {
+                        1 => ")(",
+                        2 => ")(?:",
+                        _ => {
+                            let message = "SQL regular expression may not contain more than two escape-double-quote separators";
+                            return Err(Error::new("2200C", message));
+                        }
+                    });
+                }
                 Some(next) => out.push_str(&regex::escape(&next.to_string())),
                 None => return Err(Error::new(code::INVALID_ESCAPE_SEQUENCE, "pattern must not end with escape character")),
             },
@@ -85,10 +113,17 @@ fn translated(pattern: &str, escape: Option<char>) -> Result<String> {
             }
             '\\' if bracket => out.push_str("\\\\"),
             c if bracket => out.push(c),
-            '%' => out.push_str(".*"),
+            '%' => {
+                out.push_str(".*");
+                out.push_str(lazy);
+            }
             '_' => out.push('.'),
             '(' => out.push_str("(?:"),
-            '|' | '*' | '+' | '?' | '{' | '}' | ')' => out.push(c),
+            '*' | '+' | '?' | '}' => {
+                out.push(c);
+                out.push_str(lazy);
+            }
+            '|' | '{' | ')' => out.push(c),
             c => out.push_str(&regex::escape(&c.to_string())),
         }
     }

@@ -30,10 +30,17 @@ pub fn similar(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// `substring(x FROM 'pattern')`: a literal text is a pattern, anything else a place.
+/// `substring(x FROM 'pattern')`: a literal text is a pattern, anything else a place; with FOR and a text it is a pattern of SIMILAR TO.
 pub fn substring(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let is_text =
         |e: &Expr| matches!(bare(e), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
+    if let Expr::Substring { expr: value, substring_from: Some(from), substring_for: Some(escape), .. } = expr
+        && is_text(from)
+        && is_text(escape)
+    {
+        *expr = call("substring_similar", vec![take(value), take(from), take(escape)]);
+        return Ok(());
+    }
     let parts = match expr {
         Expr::Substring { expr: value, substring_from: Some(from), substring_for: None, .. } if is_text(from) => {
             vec![take(value), take(from)]
