@@ -33,6 +33,7 @@ mod inference;
 mod intervals;
 mod keyword_names;
 pub mod ksql;
+mod local;
 pub mod locate;
 mod locking;
 mod misspelt;

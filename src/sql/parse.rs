@@ -14,6 +14,7 @@ use super::identity;
 use super::inference;
 use super::intervals;
 use super::keyword_names;
+use super::local;
 use super::locking;
 use super::misspelt;
 use super::nested_joins;
@@ -98,7 +99,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(continued::spelled(tokens)))));
+    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(local::spelled(continued::spelled(tokens))))));
     let tokens = signs::spelled(star_rows::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
