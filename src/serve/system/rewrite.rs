@@ -205,7 +205,9 @@ impl VisitorMut for Rewriter<'_> {
         }
         select.selection.iter_mut().chain(&mut select.having).chain(build::conditions(&mut select.from)).for_each(like_any::as_boolean);
         whole_row::of_select(select, &self.ctes, self.context);
-        system_columns::of_select(select, &self.ctes, self.context);
+        if let Err(error) = system_columns::of_select(select, &self.ctes, self.context) {
+            return ControlFlow::Break(error);
+        }
         wildcards::qualify(select);
         let columns = Columns { ctes: &self.ctes, context: self.context };
         if let Err(error) = shared_columns::of_select(select, columns) {

@@ -1,7 +1,8 @@
 //! `tableoid` and `xmin` (manual, chapter 5.5), which clients ask of catalogs and of tables.
 //!
 //! `tableoid` is the number of what FROM names, so it is written down. `xmin` of a row of a catalog is the position of the log as of the
-//! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`.
+//! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`,
+//! and nothing has a `ctid`: they are refused with what to use instead.
 
 use sqlparser::ast::{Expr, Ident, Select, SelectItem, TableFactor};
 
@@ -11,10 +12,13 @@ use super::Ctes;
 use super::build::{call, each_expression, last_name, take, when, with_optional};
 use super::casts::oid_literal;
 use crate::catalog::Name;
+use crate::error::{Error, Result};
 use crate::sql::convert::relation_name;
 
 /// The columns.
 const NAMES: [&str; 2] = ["tableoid", "xmin"];
+/// Those that rows do not have, `xmin` only those of catalogs.
+const ABSENT: [&str; 5] = ["ctid", "xmin", "xmax", "cmin", "cmax"];
 
 /// What FROM names.
 struct Named {
@@ -27,25 +31,30 @@ struct Named {
     present: Option<String>,
 }
 
-/// Puts in what these columns of the relations in FROM are.
-pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
+/// Puts in what these columns of the relations in FROM are. Errors: 0A000 for one that rows do not have.
+pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) -> Result<()> {
     let factors: Vec<(&TableFactor, bool)> = select.from.iter().flat_map(with_optional).collect();
     let alone = factors.len() == 1;
     let named: Vec<Named> = factors.into_iter().filter_map(|(factor, outer)| named_by(factor, outer, ctes, context)).collect();
     if named.is_empty() {
-        return;
+        return Ok(());
     }
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        if let Some(name) = system_column(expr).map(|(_, column)| column.clone()) {
+        if let Some(name) = column_among(&NAMES, expr).map(|(_, column)| column.clone()) {
             *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name };
         }
     }
+    let mut refused = None;
     each_expression(select, |expr, subqueries| {
-        if let Some(value) = value(&named, expr, alone && subqueries == 0) {
-            *expr = value;
+        let only = alone && subqueries == 0;
+        match value(&named, expr, only) {
+            Some(value) => *expr = value,
+            None if refused.is_none() => refused = absent(&named, expr, only),
+            None => {}
         }
     });
+    refused.map_or(Ok(()), Err)
 }
 
 /// What a table in FROM is; `None` for what has no such columns, or none whose row may be missing.
@@ -65,7 +74,7 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
         }
         (None, None) => return None,
     };
-    own.retain(|name| NAMES.contains(&name.as_str()));
+    own.retain(|name| NAMES.iter().chain(&ABSENT).any(|known| known == name));
     let present = if outer { Some(telling?) } else { None };
     Some(Named { alias, oid, catalog, own, present })
 }
@@ -74,8 +83,8 @@ fn catalog(name: &Name) -> Option<&'static facts::Shape> {
     name.schema.as_deref().is_none_or(|schema| schema == "pg_catalog").then(|| facts::find("pg_catalog", &name.name)).flatten()
 }
 
-/// The table, if one is named, and the name of such a column.
-fn system_column(expr: &Expr) -> Option<(Option<&Ident>, &Ident)> {
+/// The table, if one is named, and the name of a column that is one of these.
+fn column_among<'a>(names: &[&str], expr: &'a Expr) -> Option<(Option<&'a Ident>, &'a Ident)> {
     let (table, column) = match expr {
         Expr::Identifier(column) => (None, column),
         Expr::CompoundIdentifier(parts) => match parts.as_slice() {
@@ -84,21 +93,35 @@ fn system_column(expr: &Expr) -> Option<(Option<&Ident>, &Ident)> {
         },
         _ => return None,
     };
-    NAMES.contains(&column.value.as_str()).then_some((table, column))
+    names.contains(&column.value.as_str()).then_some((table, column))
 }
 
-/// What such a column is; `None` for another expression. Without a table before it, it is of the `only` one in FROM: of several, another may
-/// have a column of that name.
-fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Expr> {
-    let (table, column) = system_column(expr)?;
+/// What FROM names that such a column is of, which has none of its own that is called so. Without a table before it, it is of the `only` one in
+/// FROM: of several, another may have a column of that name.
+fn source<'a>(tables: &'a [Named], table: Option<&Ident>, column: &Ident, only: bool) -> Option<&'a Named> {
     let named = match table {
         Some(table) => tables.iter().find(|n| n.alias == table.value)?,
         None if only => tables.first()?,
         None => return None,
     };
-    if named.own.contains(&column.value) {
-        return None;
-    }
+    (!named.own.contains(&column.value)).then_some(named)
+}
+
+/// The refusal of a column that rows do not have.
+fn absent(tables: &[Named], expr: &Expr, only: bool) -> Option<Error> {
+    let (table, column) = column_among(&ABSENT, expr)?;
+    source(tables, table, column, only)?;
+    let hint = match column.value.as_str() {
+        "ctid" => "A row has no place of its own: name it by the columns of its key.",
+        _ => "Rows bear no numbers of transactions: give them a column that says when they changed, or LISTEN to the table.",
+    };
+    Some(Error::unsupported(format!("system column \"{}\" is not supported", column.value)).hint(hint))
+}
+
+/// What such a column is; `None` for another expression.
+fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Expr> {
+    let (table, column) = column_among(&NAMES, expr)?;
+    let named = source(tables, table, column, only)?;
     let value = match column.value.as_str() {
         "tableoid" => oid_literal(named.oid),
         _ if named.catalog => call("catalog_xmin", vec![]),
