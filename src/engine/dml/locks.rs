@@ -146,9 +146,9 @@ impl Session {
         }
     }
 
-    /// LOCK TABLE. Errors: 25P01 outside BEGIN, 55P03 for NOWAIT, 42809.
+    /// LOCK TABLE. Errors: 25P01 where no transaction goes on behind it, by BEGIN or in one message with others; 55P03 for NOWAIT, 42809.
     pub(in crate::engine) async fn lock_tables(&mut self, tables: &[Name], exclusive: bool, nowait: bool) -> Result<Response> {
-        if !self.transaction.as_ref().is_some_and(|t| t.explicit) {
+        if self.transaction.as_ref().is_none_or(|t| t.alone) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "LOCK TABLE can only be used in transaction blocks"));
         }
         let catalog = self.scope();
