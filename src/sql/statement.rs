@@ -1,6 +1,7 @@
 //! What a client can ask for.
 
 mod cursor;
+mod explain;
 mod like;
 mod merge;
 
@@ -17,6 +18,7 @@ use crate::data::enums::Place;
 use crate::error::Error;
 
 pub use cursor::{CursorOptions, Move};
+pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
 
@@ -481,28 +483,6 @@ pub enum ConflictTarget {
 pub struct ConflictUpdate {
     pub assignments: Vec<(String, ast::Expr)>,
     pub selection: Option<ast::Expr>,
-}
-
-/// What EXPLAIN shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Explain {
-    /// The plan of a query.
-    Plan,
-    /// The plan, with what running it did.
-    Analyze,
-    /// The operators that a materialized view of it would have.
-    Dataflow,
-}
-
-impl Explain {
-    /// How a statement asks for it.
-    pub fn words(self) -> &'static str {
-        match self {
-            Explain::Plan => "EXPLAIN",
-            Explain::Analyze => "EXPLAIN ANALYZE",
-            Explain::Dataflow => "EXPLAIN DATAFLOW",
-        }
-    }
 }
 
 /// What COPY .. TO reads.

@@ -2,15 +2,15 @@
 //!
 //! DataFusion's rule that simplifies expressions computes those that are constant, and makes literals of them: `NULL::mood[]` of a column of
 //! the side of an outer join on which there are no rows, or of a CASE of which no branch is left. Then it compares the names of before and
-//! after, and its printing of such a literal panics ([`super::bound`]). [`Unprinted`] stands in the place of the rule: expressions that give
-//! such an array are hidden from it in a function that bears their name, and the literals among them become functions without arguments.
+//! after, and its printing of such a literal panics ([`super::bound`]). [`Unprinted`] stands in the place of the rule: what it would compute is
+//! hidden from it in a function without arguments, and afterwards shown again, literals as [`constant`] has them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result as DfResult, internal_err};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -73,33 +73,55 @@ fn has_labels(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(found)
 }
 
-/// An expression that gives an array of labels, in a function that is not computed beforehand.
+/// What gives an array of labels whatever the row, in a function that is not computed beforehand; and CASE with an ELSE that is, as the rule
+/// may find that no other branch is left.
 fn hidden(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
-    let is_computed = matches!(expr, Expr::Cast(_) | Expr::TryCast(_) | Expr::Case(_) | Expr::ScalarFunction(_));
-    if !is_computed || !expr.get_type(schema).is_ok_and(|ty| is_list_of_labels(&ty)) {
-        return Ok(Transformed::no(expr));
+    let Some(ty) = expr.get_type(schema).ok().filter(is_list_of_labels) else { return Ok(Transformed::no(expr)) };
+    match expr {
+        Expr::Case(mut case) if case.else_expr.is_none() => {
+            let null = Expr::Literal(ScalarValue::try_new_null(&ty)?, None);
+            case.else_expr = Some(Box::new(hiding("NULL".into(), ty, null)));
+            Ok(Transformed::yes(Expr::Case(case)))
+        }
+        Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) if is_constant(&expr)? => {
+            // Printing a literal is what goes wrong.
+            let name = if matches!(expr, Expr::Literal(..)) { "literal".into() } else { expr.schema_name().to_string() };
+            Ok(Transformed::yes(hiding(name, ty, expr)))
+        }
+        expr => Ok(Transformed::no(expr)),
     }
-    let function = Hidden { name: expr.schema_name().to_string(), signature: Signature::any(1, Volatility::Volatile) };
-    let function = ScalarUDF::new_from_impl(function);
-    Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(function.into(), vec![expr]))))
+}
+
+/// True for what the rule computes: it reads nothing, and always gives the same.
+fn is_constant(expr: &Expr) -> DfResult<bool> {
+    let computed =
+        expr.exists(|e| Ok(!matches!(e, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) | Expr::Alias(_))))?;
+    Ok(!computed && !expr.is_volatile())
+}
+
+fn hiding(name: String, ty: DataType, expr: Expr) -> Expr {
+    let function = Hidden { name, ty, expr, signature: Signature::nullary(Volatility::Volatile) };
+    Expr::ScalarFunction(ScalarFunction::new_udf(ScalarUDF::new_from_impl(function).into(), vec![]))
 }
 
 /// What [`hidden`] has hidden, without literals.
 fn shown(expr: Expr, _: &DFSchema) -> DfResult<Transformed<Expr>> {
-    match expr {
-        Expr::Literal(value, _) if is_list(&value) => Ok(Transformed::yes(constant(value))),
-        Expr::ScalarFunction(f) if f.func.inner().downcast_ref::<Hidden>().is_some() => match <[Expr; 1]>::try_from(f.args) {
-            Ok([expr]) => Ok(Transformed::yes(expr)),
-            Err(_) => internal_err!("what hides an expression has it as its argument"),
-        },
-        other => Ok(Transformed::no(other)),
+    let inner = match &expr {
+        Expr::ScalarFunction(f) => f.func.inner().downcast_ref::<Hidden>().map(|hidden| hidden.expr.clone()),
+        _ => None,
+    };
+    match inner.as_ref().unwrap_or(&expr) {
+        Expr::Literal(value, _) if is_list(value) => Ok(Transformed::yes(constant(value.clone()))),
+        _ => Ok(inner.map_or_else(|| Transformed::no(expr), Transformed::yes)),
     }
 }
 
-/// A function that gives its argument, under the argument's name of before.
+/// A function that stands for an expression, under its name.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Hidden {
     name: String,
+    ty: DataType,
+    expr: Expr,
     signature: Signature,
 }
 
@@ -116,17 +138,11 @@ impl ScalarUDFImpl for Hidden {
         &self.signature
     }
 
-    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
-        match types {
-            [ty] => Ok(ty.clone()),
-            _ => internal_err!("what hides an expression has it as its argument"),
-        }
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(self.ty.clone())
     }
 
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        match args.args.pop() {
-            Some(value) => Ok(value),
-            None => internal_err!("what hides an expression has it as its argument"),
-        }
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        internal_err!("what stands for an expression is not computed")
     }
 }
