@@ -54,6 +54,7 @@ scripts!("":
     failed_views,
     float_keys,
     formatting,
+    frames,
     functions,
     functions_in_from,
     generated_columns,

@@ -6,81 +6,34 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type};
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::Result as DfResult;
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::AccumulatorArgs;
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature, StatisticsArgs,
-};
+use datafusion::logical_expr::{AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator};
 
 use super::scalar::math;
+use super::theirs::handed_on;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Extreme(Arc<AggregateUDF>);
+struct Extreme(AggregateUDF);
 
 /// max and min, for the registry.
 pub fn functions() -> [Arc<AggregateUDF>; 2] {
-    [max_udaf(), min_udaf()].map(|theirs| Arc::new(AggregateUDF::new_from_impl(Extreme(theirs))))
+    [max_udaf(), min_udaf()].map(|theirs| Arc::new(AggregateUDF::new_from_impl(Extreme(theirs.as_ref().clone()))))
 }
 
 impl AggregateUDFImpl for Extreme {
-    fn name(&self) -> &str {
-        self.0.inner().name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.inner().signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
-        self.0.inner().return_type(types)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
-        self.0.inner().coerce_types(types)
-    }
-
-    fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        self.0.inner().accumulator(args)
-    }
-
-    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        self.0.inner().create_sliding_accumulator(args)
-    }
-
-    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        self.0.inner().groups_accumulator_supported(args)
-    }
+    handed_on!(name, signature, coerce_types, return_type, accumulator, create_sliding_accumulator, groups_accumulator_supported);
+    handed_on!(is_descending, order_sensitivity, reverse_expr, value_from_stats, set_monotonicity);
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn GroupsAccumulator>> {
         let whole = match args.return_field.data_type() {
             DataType::Float32 => DataType::Int32,
             DataType::Float64 => DataType::Int64,
-            _ => return self.0.inner().create_groups_accumulator(args),
+            _ => return self.0.create_groups_accumulator(args),
         };
         let return_field = Arc::new(Field::new(args.return_field.name(), whole, true));
-        Ok(Box::new(Ordered(self.0.inner().create_groups_accumulator(AccumulatorArgs { return_field, ..args })?)))
-    }
-
-    fn is_descending(&self) -> Option<bool> {
-        self.0.inner().is_descending()
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.0.inner().order_sensitivity()
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        self.0.inner().reverse_expr()
-    }
-
-    fn value_from_stats(&self, statistics: &StatisticsArgs) -> Option<ScalarValue> {
-        self.0.inner().value_from_stats(statistics)
-    }
-
-    fn set_monotonicity(&self, ty: &DataType) -> SetMonotonicity {
-        self.0.inner().set_monotonicity(ty)
+        Ok(Box::new(Ordered(self.0.create_groups_accumulator(AccumulatorArgs { return_field, ..args })?)))
     }
 }
 

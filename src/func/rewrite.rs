@@ -131,12 +131,8 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         },
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
         Expr::ScalarFunction(call) => called(call, schema),
-        Expr::AggregateFunction(call)
-            if call.func.name() == "string_agg" && call.params.args.first().is_some_and(|a| is_bytes(a, schema)) =>
-        {
-            Err(Error::unsupported("string_agg of bytea is not supported").hint("Aggregate encode(value, 'hex').").into())
-        }
         Expr::AggregateFunction(mut call) => {
+            refuse_joined_bytes(call.func.name(), &call.params.args, schema)?;
             if call.params.distinct {
                 call = distinct(call, schema);
             }
@@ -145,7 +141,10 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             filtered::guard(params.filter.as_deref(), params.args.iter_mut().chain(sorted))?;
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
-        Expr::WindowFunction(call) => Ok(Transformed::yes(super::window::settle(*call, schema)?)),
+        Expr::WindowFunction(call) => {
+            refuse_joined_bytes(call.fun.name(), &call.params.args, schema)?;
+            Ok(Transformed::yes(super::window::settle(*call, schema)?))
+        }
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {
             Err(Error::unsupported("SIMILAR TO is not supported").hint("Use LIKE, or ~ with a regular expression.").into())
@@ -371,6 +370,13 @@ fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 
 fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
+}
+
+fn refuse_joined_bytes(function: &str, args: &[Expr], schema: &DFSchema) -> DfResult<()> {
+    if function == "string_agg" && args.first().is_some_and(|value| is_bytes(value, schema)) {
+        return Err(Error::unsupported("string_agg of bytea is not supported").hint("Aggregate encode(value, 'hex').").into());
+    }
+    Ok(())
 }
 
 fn is_match(op: Operator) -> bool {

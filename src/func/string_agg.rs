@@ -7,55 +7,39 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::string_agg::string_agg_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl};
 
+use super::theirs::handed_on;
 use crate::error::{Error, code};
 use crate::limits;
 
 /// string_agg(text, delimiter) giving text.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct StringAgg {
-    inner: Arc<AggregateUDF>,
-}
+struct StringAgg(AggregateUDF);
 
 /// The function, for the registry.
 pub fn function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(StringAgg { inner: string_agg_udaf() }))
+    Arc::new(AggregateUDF::new_from_impl(StringAgg(string_agg_udaf().as_ref().clone())))
 }
 
-fn inner_field() -> FieldRef {
+fn their_field() -> FieldRef {
     Arc::new(Field::new("string_agg", DataType::LargeUtf8, true))
 }
 
 impl AggregateUDFImpl for StringAgg {
-    fn name(&self) -> &str {
-        "string_agg"
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
+    handed_on!(name, signature, coerce_types, order_sensitivity);
 
     fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
         Ok(DataType::Utf8View)
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        let inner = self.inner.accumulator(AccumulatorArgs { return_field: inner_field(), ..args })?;
-        Ok(Box::new(AsText(inner)))
+        let theirs = self.0.accumulator(AccumulatorArgs { return_field: their_field(), ..args })?;
+        Ok(Box::new(AsText(theirs)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
-        self.inner.state_fields(StateFieldsArgs { return_field: inner_field(), ..args })
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
+        self.0.state_fields(StateFieldsArgs { return_field: their_field(), ..args })
     }
 }
 

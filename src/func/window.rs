@@ -7,6 +7,7 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
 use super::filtered;
+use super::replayed;
 use super::rewrite::alike;
 use crate::error::{Error, Result, code};
 
@@ -44,6 +45,9 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
             (call.params.args[0], call.params.args[2]) = (value, default);
         }
         _ => {}
+    }
+    if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
+        call.fun = WindowFunctionDefinition::AggregateUDF(replayed::over_frames(function));
     }
     Ok(Expr::from(call))
 }

@@ -16,7 +16,7 @@ use super::leave_out::always;
 use super::{Lowered, Lowering, column, unsupported};
 use crate::error::Result;
 use crate::fold::{self, Flow, Guard, TopNSpec, WindowCall, WindowFunction, WindowSpec};
-use crate::func::cast;
+use crate::func::{cast, replayed};
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
@@ -66,7 +66,7 @@ impl Lowering<'_> {
                 WindowFunction::Standard(create_udwf_window_expr(function, &args, input, name, ignore_nulls)?)
             }
             WindowFunctionDefinition::AggregateUDF(function) => {
-                let builder = AggregateExprBuilder::new(Arc::clone(function), args).schema(input.clone()).alias(name);
+                let builder = AggregateExprBuilder::new(replayed::as_they_are(function), args).schema(input.clone()).alias(name);
                 let function = Arc::new(builder.with_ignore_nulls(ignore_nulls).with_distinct(params.distinct).build()?);
                 WindowFunction::Aggregate { function, filter: params.filter.as_ref().map(|e| self.expr(e, from)).transpose()? }
             }
