@@ -33,6 +33,7 @@ scripts!("":
     alter,
     alternatives,
     blocks,
+    bytea,
     catalog,
     changes_by_key,
     client_queries,

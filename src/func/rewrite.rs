@@ -35,8 +35,8 @@ use super::cast;
 use super::enums;
 use super::filtered;
 use super::length;
-use super::scalar::define::Function;
-use super::scalar::{arrays, bytes, growing, math};
+use super::scalar::define::{Function, no_function};
+use super::scalar::{arrays, bytes, growing, math, overloads};
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -132,7 +132,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         Expr::Cast(Cast { expr, field }) => cast::plan(*expr, field, schema),
         Expr::ScalarFunction(call) => called(call, schema),
         Expr::AggregateFunction(mut call) => {
-            refuse_joined_bytes(call.func.name(), &call.params.args, schema)?;
+            aggregated_bytes(call.func.name(), &mut call.params.args, schema)?;
             if call.params.distinct {
                 call = distinct(call, schema);
             }
@@ -141,8 +141,8 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             filtered::guard(params.filter.as_deref(), params.args.iter_mut().chain(sorted))?;
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
-        Expr::WindowFunction(call) => {
-            refuse_joined_bytes(call.fun.name(), &call.params.args, schema)?;
+        Expr::WindowFunction(mut call) => {
+            aggregated_bytes(call.fun.name(), &mut call.params.args, schema)?;
             Ok(Transformed::yes(super::window::settle(*call, schema)?))
         }
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
@@ -212,7 +212,13 @@ fn char_length(expr: &Expr, schema: &DFSchema) -> Option<u32> {
     }
 }
 
+/// Functions of text that DataFusion would let have a bytea.
+const NOT_OF_BYTES: &[&str] = &["character_length", "left", "reverse", "right", "translate"];
+
 fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    if let Some(settled) = overloads::settled(&call, schema)? {
+        call = settled;
+    }
     if let Some(func) = Function::settled(&call) {
         return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })));
     }
@@ -235,8 +241,9 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             let func = if of_enum { call.func } else { make_array_udf() };
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args })))
         }
-        "character_length" if call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
-            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: bytes::length(), args: call.args })))
+        name if NOT_OF_BYTES.contains(&name) && call.args.first().is_some_and(|value| is_bytes(value, schema)) => {
+            let types = call.args.iter().map(|value| value.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+            Err(no_function(name, &types).into())
         }
         // DataFusion's planner makes it of `list[from:to]`, with a stride of 1.
         "array_slice" if call.args.len() == 4 && call.args[0].get_type(schema).is_ok_and(|ty| matches!(ty, DataType::List(_))) => {
@@ -266,6 +273,24 @@ fn dates_as_timestamps(mut call: ScalarFunction, schema: &DFSchema) -> ScalarFun
         }
     }
     call
+}
+
+/// Arguments of an aggregate, the first of which is a bytea: a literal beside it is one too. Errors: 42883 for min and max, which
+/// PostgreSQL does not have of bytea.
+fn aggregated_bytes(name: &str, args: &mut [Expr], schema: &DFSchema) -> DfResult<()> {
+    if !args.first().is_some_and(|value| is_bytes(value, schema)) {
+        return Ok(());
+    }
+    match (name, args) {
+        ("min" | "max", _) => Err(no_function(name, &[DataType::Binary]).into()),
+        ("string_agg", [_, delimiter]) => {
+            if let Some(read) = cast::read_beside(delimiter, &DataType::Binary)? {
+                *delimiter = read;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An aggregate of distinct values: floats of which each equals itself alone, as DataFusion compares their bits, in arrays too. Where the order of the values
@@ -370,13 +395,6 @@ fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 
 fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
-}
-
-fn refuse_joined_bytes(function: &str, args: &[Expr], schema: &DFSchema) -> DfResult<()> {
-    if function == "string_agg" && args.first().is_some_and(|value| is_bytes(value, schema)) {
-        return Err(Error::unsupported("string_agg of bytea is not supported").hint("Aggregate encode(value, 'hex').").into());
-    }
-    Ok(())
 }
 
 fn is_match(op: Operator) -> bool {

@@ -1,59 +1,126 @@
-//! string_agg as text: DataFusion's gives LargeUtf8, which is json here. Otherwise it is DataFusion's.
+//! string_agg of text, which is DataFusion's but for its type: LargeUtf8, which is json here; and of bytea, which DataFusion lacks.
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::string_agg::string_agg_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::physical_expr::expressions::Literal;
 
-use super::theirs::handed_on;
+use super::scalar::define::no_function;
 use crate::error::{Error, code};
 use crate::limits;
 
-/// string_agg(text, delimiter) giving text.
+/// string_agg(value, delimiter), of text or of bytea.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct StringAgg(AggregateUDF);
+pub struct StringAgg {
+    text: Arc<AggregateUDF>,
+    /// Gathers what is joined, where that is bytea.
+    array: Arc<AggregateUDF>,
+    signature: Signature,
+}
 
 /// The function, for the registry.
 pub fn function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(StringAgg(string_agg_udaf().as_ref().clone())))
+    let signature = Signature::user_defined(Volatility::Immutable);
+    Arc::new(AggregateUDF::new_from_impl(StringAgg { text: string_agg_udaf(), array: array_agg_udaf(), signature }))
 }
 
-fn their_field() -> FieldRef {
+fn text_field() -> FieldRef {
     Arc::new(Field::new("string_agg", DataType::LargeUtf8, true))
 }
 
-impl AggregateUDFImpl for StringAgg {
-    handed_on!(name, signature, coerce_types, order_sensitivity);
+fn array_field() -> FieldRef {
+    Arc::new(Field::new("string_agg", DataType::new_list(DataType::Binary, true), true))
+}
 
-    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
-        Ok(DataType::Utf8View)
+fn is_bytea(value: Option<&DataType>) -> bool {
+    value == Some(&DataType::Binary)
+}
+
+impl AggregateUDFImpl for StringAgg {
+    fn name(&self) -> &str {
+        "string_agg"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        if is_bytea(types.first()) {
+            // A literal is read as bytea when the meaning of the plan is settled.
+            let fits = |ty: &DataType| *ty == DataType::Binary || ty.is_null() || ty.is_string();
+            let taken = types.len() == 2 && types.iter().all(fits);
+            return if taken { Ok(types.to_vec()) } else { Err(no_function(self.name(), types).into()) };
+        }
+        let fields: Vec<FieldRef> = types.iter().map(|ty| Arc::new(Field::new("argument", ty.clone(), true))).collect();
+        let coerced = fields_with_udf(&fields, &*self.text).map_err(|_| no_function(self.name(), types))?;
+        Ok(coerced.iter().map(|field| field.data_type().clone()).collect())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
+        Ok(if is_bytea(types.first()) { DataType::Binary } else { DataType::Utf8View })
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
-        let theirs = self.0.accumulator(AccumulatorArgs { return_field: their_field(), ..args })?;
-        Ok(Box::new(AsText(theirs)))
+        if !is_bytea(args.expr_fields.first().map(|field| field.data_type())) {
+            let text = self.text.accumulator(AccumulatorArgs { return_field: text_field(), ..args })?;
+            return Ok(Box::new(AsText(text)));
+        }
+        let delimiter = delimiter(&args)?;
+        let (exprs, expr_fields) = (&args.exprs[..1], &args.expr_fields[..1]);
+        let values = self.array.accumulator(AccumulatorArgs { return_field: array_field(), exprs, expr_fields, ..args })?;
+        Ok(Box::new(AsBytes { values, delimiter }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
-        self.0.state_fields(StateFieldsArgs { return_field: their_field(), ..args })
+        if is_bytea(args.input_fields.first().map(|field| field.data_type())) {
+            return self.array.state_fields(StateFieldsArgs { return_field: array_field(), ..args });
+        }
+        self.text.state_fields(StateFieldsArgs { return_field: text_field(), ..args })
     }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        self.text.order_sensitivity()
+    }
+}
+
+/// What stands between bytea; nothing where it is NULL. Errors: 0A000 for one that is no literal, 42883 for one that is text.
+fn delimiter(args: &AccumulatorArgs) -> DfResult<Vec<u8>> {
+    let Some(literal) = args.exprs.get(1).and_then(|expr| expr.downcast_ref::<Literal>()) else {
+        let error = Error::unsupported("string_agg needs a literal as its delimiter");
+        return Err(error.hint("Join the delimiter to the value: string_agg(delimiter || value, '').").into());
+    };
+    match literal.value() {
+        ScalarValue::Binary(delimiter) => Ok(delimiter.clone().unwrap_or_default()),
+        value if value.is_null() => Ok(Vec::new()),
+        value => Err(no_function("string_agg", &[DataType::Binary, value.data_type()]).into()),
+    }
+}
+
+/// Errors: 54000 for more bytes than a value may have.
+fn check_size(bytes: usize) -> DfResult<()> {
+    if bytes > limits::VALUE_BYTES_MAX {
+        let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of string_agg is too large");
+        return Err(error.detail(format!("A value has at most {} bytes.", limits::VALUE_BYTES_MAX)).into());
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
 struct AsText(Box<dyn Accumulator>);
 
 impl AsText {
-    /// Errors: 54000 for a text longer than a value may be.
+    /// What is gathered takes at most twice what it has.
     fn fits(&self) -> DfResult<()> {
-        if self.0.size() > limits::VALUE_BYTES_MAX.saturating_mul(2) {
-            let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of string_agg is too large");
-            return Err(error.detail(format!("A value has at most {} bytes.", limits::VALUE_BYTES_MAX)).into());
-        }
-        Ok(())
+        check_size(self.0.size() / 2)
     }
 }
 
@@ -86,5 +153,43 @@ impl Accumulator for AsText {
 
     fn supports_retract_batch(&self) -> bool {
         self.0.supports_retract_batch()
+    }
+}
+
+/// Bytea that array_agg gathers, joined in the end.
+#[derive(Debug)]
+struct AsBytes {
+    values: Box<dyn Accumulator>,
+    delimiter: Vec<u8>,
+}
+
+impl Accumulator for AsBytes {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        // The delimiter is the second argument, and what is ordered by stands behind it.
+        let gathered: Vec<ArrayRef> = values.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, column)| column.clone()).collect();
+        self.values.update_batch(&gathered)
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        self.values.merge_batch(states)
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        self.values.state()
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        let ScalarValue::List(list) = self.values.evaluate()? else { return Ok(ScalarValue::Binary(None)) };
+        let items = list.values().as_binary::<i32>();
+        let parts: Vec<&[u8]> = if list.is_null(0) { Vec::new() } else { items.iter().flatten().collect() };
+        if parts.is_empty() {
+            return Ok(ScalarValue::Binary(None));
+        }
+        check_size(parts.iter().map(|part| part.len()).sum::<usize>() + self.delimiter.len().saturating_mul(parts.len() - 1))?;
+        Ok(ScalarValue::Binary(Some(parts.join(&self.delimiter[..]))))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.values.size() + self.delimiter.capacity()
     }
 }

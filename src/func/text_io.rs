@@ -17,6 +17,7 @@ use crate::data::PgType;
 use crate::data::datetime::{
     Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
 };
+use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
@@ -51,7 +52,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),
-        PgType::Bytea => ScalarValue::Binary(Some(bytea(text)?)),
+        PgType::Bytea => ScalarValue::Binary(Some(decode::bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
         PgType::Array(_) => super::array_text::parse(ty, text)?,
         _ => ScalarValue::Utf8View(Some(text.to_string())),
@@ -175,33 +176,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: u8| (b as char).to_digit(16);
     let pairs = text.as_bytes().chunks(2);
     pairs.map(|p| if let [h, l] = p { Some((digit(*h)? << 4 | digit(*l)?) as u8) } else { None }).collect()
-}
-
-fn bytea(text: &str) -> Result<Vec<u8>> {
-    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
-    if let Some(hex) = text.strip_prefix("\\x") {
-        return unhex(hex).ok_or_else(wrong);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'\\', [b'\\', after @ ..]) => {
-                bytes.push(b'\\');
-                rest = after;
-            }
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = after;
-            }
-            (b'\\', _) => return Err(wrong()),
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    Ok(bytes)
 }
 
 /// The stored text of a json (as written) or jsonb (normalised) value. Errors: 22P02.

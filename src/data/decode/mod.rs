@@ -17,7 +17,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
-pub(crate) use scalar::invalid_utf8;
+pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 
 use super::datetime::{self, Zone};
 use super::{EnumType, PgType, json, numeric};

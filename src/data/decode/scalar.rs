@@ -200,14 +200,15 @@ pub(super) fn uuid(text: &str) -> Result<[u8; 16]> {
 }
 
 /// Bytes in the hex or the escape format (manual, 8.4). Errors: 22023, 22P02.
-pub(super) fn bytea(text: &str) -> Result<Vec<u8>> {
+pub(crate) fn bytea(text: &str) -> Result<Vec<u8>> {
     match text.strip_prefix("\\x") {
         Some(hex) => bytea_hex(hex),
         None => bytea_escaped(text.as_bytes()),
     }
 }
 
-fn bytea_hex(text: &str) -> Result<Vec<u8>> {
+/// Bytes of two hexadecimal digits each; blanks mean nothing. Errors: 22023.
+pub(crate) fn bytea_hex(text: &str) -> Result<Vec<u8>> {
     let wrong = |message: String| Error::new(code::INVALID_PARAMETER_VALUE, message);
     let mut out = Vec::with_capacity(text.len() / 2);
     let mut letters = text.chars().filter(|c| !matches!(c, ' ' | '\n' | '\t' | '\r'));
@@ -220,7 +221,8 @@ fn bytea_hex(text: &str) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn bytea_escaped(mut rest: &[u8]) -> Result<Vec<u8>> {
+/// Bytes as themselves, and behind a backslash as three octal digits or a second backslash. Errors: 22P02.
+pub(crate) fn bytea_escaped(mut rest: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(rest.len());
     let octal = |b: &u8| (b'0'..=b'7').contains(b);
     loop {

@@ -1,4 +1,4 @@
-//! Functions of bytea and of encodings (manual, chapters 9.4 and 9.5): encode, decode, convert_from, convert_to, get_bit and its kin.
+//! Functions of bytea and of encodings (manual, chapters 9.4 and 9.5): encode, decode, convert and its kin, get_bit and its kin.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, fixed, text, text_array};
 use super::growing::Room;
+use crate::data::decode;
 use crate::error::{Error, Result, code};
 
 const BYTES: DataType = DataType::Binary;
@@ -21,9 +22,10 @@ const LINE: usize = 76;
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("encode", |t| fixed(&as_bytes(t), &[BYTES, TEXT], 0, TEXT), encode),
-        Function::udf("decode", |t| fixed(t, &[TEXT, TEXT], 0, BYTES), decode),
+        Function::udf("decode", |t| fixed(t, &[TEXT, TEXT], 0, BYTES), decoded),
         Function::udf("convert_from", |t| fixed(&as_bytes(t), &[BYTES, TEXT], 0, TEXT), convert_from),
         Function::udf("convert_to", |t| fixed(t, &[TEXT, TEXT], 0, BYTES), convert_to),
+        Function::udf("convert", |t| fixed(&as_bytes(t), &[BYTES, TEXT, TEXT], 0, BYTES), convert),
         Function::udf("get_byte", |t| fixed(t, &[BYTES, INT], 0, INT), get_byte),
         Function::udf("set_byte", |t| fixed(t, &[BYTES, INT, INT], 0, BYTES), set_byte),
         Function::udf("get_bit", |t| fixed(t, &[BYTES, BIGINT], 0, INT), get_bit),
@@ -90,13 +92,17 @@ fn sizes(args: &[ArrayRef], units: usize) -> Result<ArrayRef> {
     Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
 }
 
-/// How many bytes there are, what `length(bytea)` is.
+/// What `length(bytea)` is, the number of bytes; and of the characters that they are in an encoding.
 pub fn length() -> Arc<ScalarUDF> {
     Function::udf(
         "bytealength",
-        |t| fixed(&as_bytes(t), &[BYTES], 0, INT),
+        |t| fixed(&as_bytes(t), &[BYTES, TEXT], 1, INT),
         |args, _| {
-            let rows = each(args, |row| Ok(args[0].as_binary::<i32>().value_length(row)))?;
+            let rows = each(args, |row| {
+                let value = args[0].as_binary::<i32>().value(row);
+                let count = if args.len() > 1 { encoding(args, 1, row)?.read(value)?.chars().count() } else { value.len() };
+                i32::try_from(count).map_err(|_| Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))
+            })?;
             Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
         },
     )
@@ -135,13 +141,10 @@ fn is_like(value: &[u8], pattern: &[u8]) -> Result<bool> {
     }
 }
 
-/// A literal without a type is a bytea.
-fn as_bytes(types: &[DataType]) -> Vec<DataType> {
-    let mut types = types.to_vec();
-    if let Some(first) = types.first_mut().filter(|t| matches!(t, DataType::LargeBinary | DataType::BinaryView)) {
-        *first = BYTES;
-    }
-    types
+/// The types, each form of bytea as the one that kernels take.
+pub(super) fn as_bytes(types: &[DataType]) -> Vec<DataType> {
+    let plain = |ty: &DataType| if matches!(ty, DataType::LargeBinary | DataType::BinaryView) { BYTES } else { ty.clone() };
+    types.iter().map(plain).collect()
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -210,82 +213,82 @@ fn escaped(byte: u8) -> String {
     }
 }
 
-fn decode(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+fn decoded(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
         let (value, encoding) = (text(args, 0).value(row), text(args, 1).value(row));
         match encoding.to_ascii_lowercase().as_str() {
-            "hex" => unhex(value),
+            "hex" => decode::bytea_hex(value),
             "base64" => {
                 let value: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
                 STANDARD
                     .decode(value)
                     .map_err(|_| invalid("invalid base64 end sequence").hint("Input data is missing padding or is corrupted."))
             }
-            "escape" => unescaped(value),
+            "escape" => decode::bytea_escaped(value.as_bytes()),
             _ => Err(unknown(encoding)),
         }
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }
 
-fn unhex(value: &str) -> Result<Vec<u8>> {
-    let digits: Vec<u8> = value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    let digit = |b: &u8| {
-        let shown = || invalid(format!("invalid hexadecimal digit: \"{}\"", char::from(*b)));
-        char::from(*b).to_digit(16).map(|d| d as u8).ok_or_else(shown)
-    };
-    let digits = digits.iter().map(digit).collect::<Result<Vec<u8>>>()?;
-    if digits.len() % 2 == 1 {
-        return Err(invalid("invalid hexadecimal data: odd number of digits"));
-    }
-    Ok(digits.as_chunks::<2>().0.iter().map(|[high, low]| high << 4 | low).collect())
+/// What a text may be encoded in: what PostgreSQL calls UTF8 and SQL_ASCII, and LATIN1.
+enum Encoding {
+    Utf8,
+    Latin1,
 }
 
-fn unescaped(value: &str) -> Result<Vec<u8>> {
-    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type bytea");
-    let (bytes, mut out, mut i) = (value.as_bytes(), Vec::new(), 0);
-    while i < bytes.len() {
-        match bytes[i..] {
-            [b'\\', b'\\', ..] => {
-                out.push(b'\\');
-                i += 2;
-            }
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
-                out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                i += 4;
-            }
-            [b'\\', ..] => return Err(wrong()),
-            [byte, ..] => {
-                out.push(byte);
-                i += 1;
-            }
-            [] => break,
+/// The encoding that an argument names, whatever its case and whatever stands between its letters. Errors: 0A000.
+fn encoding(args: &[ArrayRef], i: usize, row: usize) -> Result<Encoding> {
+    let name = text(args, i).value(row);
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
+    match plain.as_str() {
+        "UTF8" | "UNICODE" | "SQLASCII" => Ok(Encoding::Utf8),
+        "LATIN1" | "ISO88591" => Ok(Encoding::Latin1),
+        _ => Err(Error::unsupported(format!("encoding \"{name}\" is not supported")).hint("Encodings are UTF8 and LATIN1.")),
+    }
+}
+
+impl Encoding {
+    /// Errors: 22021 for bytes that are no text in it.
+    fn read(&self, bytes: &[u8]) -> Result<String> {
+        let read = match self {
+            Encoding::Utf8 => std::str::from_utf8(bytes).map_err(|_| decode::invalid_utf8(bytes))?.to_string(),
+            Encoding::Latin1 => bytes.iter().copied().map(char::from).collect(),
+        };
+        if bytes.contains(&0) { Err(decode::invalid_utf8(&[0])) } else { Ok(read) }
+    }
+
+    /// Errors: 22P05 for a character that it does not have.
+    fn write(&self, text: &str) -> Result<Vec<u8>> {
+        match self {
+            Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
+            Encoding::Latin1 => text.chars().map(|c| u8::try_from(c).map_err(|_| no_equivalent(c))).collect(),
         }
     }
-    Ok(out)
 }
 
-/// Errors: 42704 for an encoding that is unknown, 0A000 for one that is not UTF8.
-fn only_utf8(encoding: &str) -> Result<()> {
-    match encoding.to_ascii_uppercase().as_str() {
-        "UTF8" | "UTF-8" | "UNICODE" | "SQL_ASCII" => Ok(()),
-        _ => Err(Error::unsupported(format!("encoding \"{encoding}\" is not supported")).hint("Text is UTF8.")),
-    }
+fn no_equivalent(c: char) -> Error {
+    let bytes: Vec<String> = c.to_string().bytes().map(|b| format!("0x{b:02x}")).collect();
+    let bytes = bytes.join(" ");
+    let message = format!("character with byte sequence {bytes} in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"");
+    Error::new(code::UNTRANSLATABLE_CHARACTER, message)
 }
 
 fn convert_from(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let rows = each(args, |row| {
-        only_utf8(text(args, 1).value(row))?;
-        let wrong = |_| Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\"");
-        String::from_utf8(args[0].as_binary::<i32>().value(row).to_vec()).map_err(wrong)
-    })?;
+    let rows = each(args, |row| encoding(args, 1, row)?.read(args[0].as_binary::<i32>().value(row)))?;
     Ok(text_array(rows))
 }
 
 fn convert_to(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let rows = each(args, |row| encoding(args, 1, row)?.write(text(args, 0).value(row)))?;
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
+}
+
+/// The text of a bytea in one encoding, in another.
+fn convert(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        only_utf8(text(args, 1).value(row))?;
-        Ok(text(args, 0).value(row).as_bytes().to_vec())
+        let (from, to) = (encoding(args, 1, row)?, encoding(args, 2, row)?);
+        to.write(&from.read(args[0].as_binary::<i32>().value(row))?)
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }

@@ -86,11 +86,16 @@ impl Function {
             if let Some(misfit) = self.misfit {
                 return misfit(types);
             }
-            let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
-            Error::new(code::UNDEFINED_FUNCTION, format!("function {}({}) does not exist", self.name, names.join(", ")))
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+            no_function(self.name, types)
         })
     }
+}
+
+/// 42883 for arguments that no function of the name takes.
+pub fn no_function(name: &str, types: &[DataType]) -> Error {
+    let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
+    Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({}) does not exist", names.join(", ")))
+        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
 impl std::fmt::Debug for Function {

@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod arrays;
 mod buckets;
+mod byte_parts;
 pub mod bytes;
 mod collected;
 pub mod define;
@@ -13,6 +14,7 @@ mod json_build;
 mod jsonb;
 mod jsonb_edit;
 pub mod math;
+pub mod overloads;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
@@ -52,6 +54,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         arrays::functions(),
         buckets::functions(),
         bytes::functions(),
+        overloads::functions(),
         places::functions(),
         format::functions(),
         regexps::functions(),

@@ -8,7 +8,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::regexps;
+use super::{overloads, regexps};
 use crate::data::{EnumType, PgType};
 use crate::func::{cast as casts, enums};
 
@@ -24,7 +24,27 @@ impl ExprPlanner for Syntax {
         Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(extract, args))))
     }
 
-    fn plan_array_literal(&self, items: Vec<Expr>, schema: &DFSchema) -> DfResult<PlannerResult<Vec<Expr>>> {
+    fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(overloads::substring().call(args)))
+    }
+
+    fn plan_position(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(overloads::position().call(args)))
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(overloads::overlay().call(args)))
+    }
+
+    fn plan_array_literal(&self, mut items: Vec<Expr>, schema: &DFSchema) -> DfResult<PlannerResult<Vec<Expr>>> {
+        // A literal beside a bytea is one.
+        if items.iter().any(|item| item.get_type(schema).is_ok_and(|ty| ty == DataType::Binary)) {
+            for item in &mut items {
+                if let Some(read) = casts::read_beside(item, &DataType::Binary)? {
+                    *item = read;
+                }
+            }
+        }
         if items.iter().any(|item| item.get_type(schema).is_ok_and(|ty| EnumType::of_arrow(&ty).is_some())) {
             return Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(enums::make_array(), items))));
         }
@@ -160,6 +180,9 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
     // A literal beside a bytea is one.
     let bytes = match (left == PgType::Bytea, right == PgType::Bytea) {
         (true, true) => Some((expr.left.clone(), expr.right.clone())),
+        _ if (left == PgType::Bytea || right == PgType::Bytea) && (is_null(&expr.left) || is_null(&expr.right)) => {
+            Some((expr.left.clone(), expr.right.clone()))
+        }
         (true, false) => casts::read_beside(&expr.right, &DataType::Binary)?.map(|read| (expr.left.clone(), read)),
         (false, true) => casts::read_beside(&expr.left, &DataType::Binary)?.map(|read| (read, expr.right.clone())),
         (false, false) => None,
@@ -167,7 +190,7 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
     if let Some((left, right)) = bytes {
         return Ok(PlannerResult::Planned(super::bytes::joined().call(vec![left, right])));
     }
-    let is_joined = |ty: &PgType| !matches!(ty, PgType::Array(_) | PgType::Bytea);
+    let is_joined = |ty: &PgType| !matches!(ty, PgType::Array(_));
     if !is_joined(&left) || !is_joined(&right) || !(is_text(&left) || is_text(&right)) {
         return Ok(PlannerResult::Original(expr));
     }

@@ -76,7 +76,7 @@ pub fn normalized(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 }
 
 /// Functions whose first argument is a bytea, and of no other type.
-const OF_BYTES: [&str; 8] = ["convert_from", "get_byte", "set_byte", "encode", "sha224", "sha256", "sha384", "sha512"];
+const OF_BYTES: [&str; 9] = ["convert", "convert_from", "get_byte", "set_byte", "encode", "sha224", "sha256", "sha384", "sha512"];
 
 /// `sha256('\x01')`: a literal without a type is the bytea that it says.
 pub fn bytes(expr: &mut Expr, _: &SystemContext) -> Result<()> {
