@@ -71,6 +71,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 8_000;
 pub const NOTICES_MAX: usize = 100;
 /// Channels that one session listens to.
 pub const CHANNELS_MAX: usize = 1_000;
+/// Expressions within what BETWEEN SYMMETRIC compares, each of which it computes twice, so that they would double with each level.
+pub const SYMMETRIC_EXPRESSIONS_MAX: usize = 1_000;
 /// Advisory locks that one session holds.
 pub const ADVISORY_LOCKS_MAX: usize = 10_000;
 /// Keys by which one statement finds rows, or puts them, so that it locks no others; with more it locks the table.

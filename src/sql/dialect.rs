@@ -1,17 +1,21 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for four things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! PostgreSQL's grammar as sqlparser knows it, but for five things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
 //! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
+//! BETWEEN may be told whether its bounds have an order.
 //! And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
 
 use std::any::TypeId;
+use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, TrimWhereField, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, TrimWhereField, UnaryOperator, visit_expressions};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
+
+use crate::limits;
 
 /// Words that other dialects have behind a table.
 const FREE: [Keyword; 9] = [
@@ -35,12 +39,56 @@ const BASE: PostgreSqlDialect = PostgreSqlDialect {};
 #[derive(Debug)]
 pub(super) struct Postgres;
 
-/// `TRIM(LEADING FROM s)` and `TRIM(FROM s)`, which cut off blanks; the parser wants to be told what is cut off before FROM.
-fn trim_of_blanks(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-    let keyword = |parser: &Parser, n: usize| match &parser.peek_nth_token_ref(n).token {
+/// The keyword that stands so many tokens ahead.
+fn keyword(parser: &Parser, n: usize) -> Keyword {
+    match &parser.peek_nth_token_ref(n).token {
         Token::Word(word) if word.quote_style.is_none() => word.keyword,
         _ => Keyword::NoKeyword,
+    }
+}
+
+/// `x [NOT] BETWEEN SYMMETRIC a AND b`, whose bounds stand in either order, and `ASYMMETRIC`, which says what goes without saying.
+fn between_in_some_order(parser: &mut Parser, expr: &Expr) -> Option<Result<Expr, ParserError>> {
+    let negated = keyword(parser, 0) == Keyword::NOT;
+    let at = usize::from(negated);
+    if keyword(parser, at) != Keyword::BETWEEN {
+        return None;
+    }
+    let symmetric = match keyword(parser, at + 1) {
+        Keyword::SYMMETRIC => true,
+        Keyword::ASYMMETRIC => false,
+        _ => return None,
     };
+    (0..=at + 1).for_each(|_| parser.advance_token());
+    let within = parser.parse_between(expr.clone(), negated).and_then(|within| match within {
+        Expr::Between { expr, negated, low, high } if symmetric => either_way(*expr, negated, *low, *high),
+        within => Ok(within),
+    });
+    Some(within)
+}
+
+/// `x BETWEEN a AND b OR x BETWEEN b AND a`, in parentheses; or neither. Errors: 54001 for operands that are too large to be written twice.
+fn either_way(expr: Expr, negated: bool, low: Expr, high: Expr) -> Result<Expr, ParserError> {
+    let mut count = 0;
+    for operand in [&expr, &low, &high] {
+        let _ = visit_expressions(operand, |_| {
+            count += 1;
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    if count > limits::SYMMETRIC_EXPRESSIONS_MAX {
+        return Err(ParserError::RecursionLimitExceeded);
+    }
+    let between = |low: &Expr, high: &Expr| {
+        let [expr, low, high] = [&expr, low, high].map(|operand| Box::new(operand.clone()));
+        Box::new(Expr::Between { expr, negated, low, high })
+    };
+    let op = if negated { BinaryOperator::And } else { BinaryOperator::Or };
+    Ok(Expr::Nested(Box::new(Expr::BinaryOp { left: between(&low, &high), op, right: between(&high, &low) })))
+}
+
+/// `TRIM(LEADING FROM s)` and `TRIM(FROM s)`, which cut off blanks; the parser wants to be told what is cut off before FROM.
+fn trim_of_blanks(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     if keyword(parser, 0) != Keyword::TRIM || parser.peek_nth_token_ref(1).token != Token::LParen {
         return None;
     }
@@ -98,6 +146,9 @@ impl Dialect for Postgres {
         };
         parser.advance_token();
         Some(parser.parse_subexpr(binds).map(|operand| Expr::UnaryOp { op, expr: Box::new(operand) }))
+    }
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        between_in_some_order(parser, expr)
     }
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
         BASE.identifier_quote_style(identifier)
