@@ -1,7 +1,7 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for five things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! PostgreSQL's grammar as sqlparser knows it, but for six things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
 //! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
-//! BETWEEN may be told whether its bounds have an order.
+//! BETWEEN may be told whether its bounds have an order. `interval(0) '1.6 s'` has the precision that it is given.
 //! And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
@@ -9,7 +9,7 @@
 use std::any::TypeId;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, TrimWhereField, UnaryOperator, visit_expressions};
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, TrimWhereField, UnaryOperator, visit_expressions};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
@@ -110,6 +110,24 @@ fn trim_of_blanks(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     Some(trimmed)
 }
 
+/// `interval(0) '1.6 s'` is `'1.6 s'::interval(0)`; the parser forgets the precision.
+fn interval_of_precision(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let token = |n: usize| &parser.peek_nth_token_ref(n).token;
+    let is_text = matches!(token(4), Token::SingleQuotedString(_) | Token::EscapedStringLiteral(_));
+    if keyword(parser, 0) != Keyword::INTERVAL || *token(1) != Token::LParen || *token(3) != Token::RParen || !is_text {
+        return None;
+    }
+    parser.advance_token();
+    parser.advance_token();
+    let literal = parser.parse_literal_uint().and_then(|precision| {
+        parser.expect_token(&Token::RParen)?;
+        let data_type = DataType::Interval { fields: None, precision: Some(precision) };
+        let expr = Box::new(Expr::Value(parser.parse_value()?));
+        Ok(Expr::Cast { kind: CastKind::Cast, expr, data_type, array: false, format: None })
+    });
+    Some(literal)
+}
+
 /// Answers of yes or no that are PostgreSqlDialect's.
 macro_rules! as_base {
     ($($name:ident),* $(,)?) => {
@@ -131,8 +149,8 @@ impl Dialect for Postgres {
         false
     }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        if let Some(trim) = trim_of_blanks(parser) {
-            return Some(trim);
+        if let Some(read) = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)) {
+            return Some(read);
         }
         let (op, binds) = match &parser.peek_token_ref().token {
             Token::Minus => (UnaryOperator::Minus, SIGN),

@@ -1,12 +1,13 @@
 //! Interval literals: `INTERVAL '3 days 04:05:06'`, `INTERVAL '10' MINUTE`, `INTERVAL '1 2:03' DAY TO MINUTE`.
 //!
 //! DataFusion reads them by a syntax of its own. So [`expand`] reads them as PostgreSQL does and spells their parts out, as any reader
-//! understands them. A field behind the literal is the unit of a bare number, and what is smaller than it is cut off.
+//! understands them. A field behind the literal is the unit of a bare number, and what is smaller than it is cut off. A cast of a literal
+//! to `interval minute` is such a literal.
 
 use std::ops::ControlFlow;
 
 use arrow::datatypes::IntervalMonthDayNano;
-use sqlparser::ast::{DateTimeField, Expr, Interval, Value, VisitMut, VisitorMut};
+use sqlparser::ast::{DataType, DateTimeField, Expr, Interval, IntervalFields, Value, VisitMut, VisitorMut};
 
 use super::split::char_position;
 use crate::data::datetime::{US_PER_SECOND, parse_interval};
@@ -28,6 +29,9 @@ impl VisitorMut for Expander<'_> {
     type Break = Error;
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Some(literal) = cast_literal(expr) {
+            *expr = Expr::Interval(literal);
+        }
         let Expr::Interval(interval) = expr else { return ControlFlow::Continue(()) };
         let Expr::Value(value) = interval.value.as_ref() else { return ControlFlow::Continue(()) };
         let (Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text)) = &value.value else { return ControlFlow::Continue(()) };
@@ -48,6 +52,42 @@ impl VisitorMut for Expander<'_> {
     }
 }
 
+/// The literal that a cast of a text to an interval of some fields is.
+fn cast_literal(expr: &Expr) -> Option<Interval> {
+    let Expr::Cast { expr: text, data_type: DataType::Interval { fields: Some(fields), precision }, .. } = expr else { return None };
+    let is_text =
+        matches!(text.as_ref(), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
+    let (leading, last_field) = ends(fields);
+    let interval = || Interval {
+        value: text.clone(),
+        leading_field: Some(leading),
+        leading_precision: None,
+        last_field,
+        fractional_seconds_precision: *precision,
+    };
+    is_text.then(interval)
+}
+
+/// The first and the last of such fields.
+fn ends(fields: &IntervalFields) -> (DateTimeField, Option<DateTimeField>) {
+    use DateTimeField::{Day, Hour, Minute, Month, Second, Year};
+    match fields {
+        IntervalFields::Year => (Year, None),
+        IntervalFields::Month => (Month, None),
+        IntervalFields::Day => (Day, None),
+        IntervalFields::Hour => (Hour, None),
+        IntervalFields::Minute => (Minute, None),
+        IntervalFields::Second => (Second, None),
+        IntervalFields::YearToMonth => (Year, Some(Month)),
+        IntervalFields::DayToHour => (Day, Some(Hour)),
+        IntervalFields::DayToMinute => (Day, Some(Minute)),
+        IntervalFields::DayToSecond => (Day, Some(Second)),
+        IntervalFields::HourToMinute => (Hour, Some(Minute)),
+        IntervalFields::HourToSecond => (Hour, Some(Second)),
+        IntervalFields::MinuteToSecond => (Minute, Some(Second)),
+    }
+}
+
 /// The parts by their names, so that any reader of intervals understands them alike.
 fn plain(v: IntervalMonthDayNano) -> String {
     let parts = [(i64::from(v.months), "months"), (i64::from(v.days), "days"), (v.nanoseconds / 1_000, "microseconds")];
@@ -60,7 +100,9 @@ fn read(text: &str, interval: &Interval) -> Result<IntervalMonthDayNano> {
     let last = interval.last_field.as_ref().unwrap_or(leading);
     let bare = !text.trim().is_empty() && text.trim().chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
     let minutes_first = *leading == DateTimeField::Minute && text.matches(':').count() == 1;
+    let days_and_hours = if *last == DateTimeField::Hour { days_and_hours(text, leading) } else { None };
     let spelled = match last {
+        _ if let Some((days, hours)) = days_and_hours => format!("{days} days {hours} hours"),
         // 1-2 is a year and two months whatever the fields say.
         _ if bare && !text.trim().get(1..).is_some_and(|rest| rest.contains('-')) => format!("{text} {}", unit(last)?),
         DateTimeField::Second if minutes_first => format!("0:{}", text.trim()),
@@ -85,6 +127,13 @@ fn read(text: &str, interval: &Interval) -> Result<IntervalMonthDayNano> {
     };
     v.nanoseconds = us * 1_000;
     Ok(v)
+}
+
+/// The two numbers of a literal of the fields DAY TO HOUR.
+fn days_and_hours<'a>(text: &'a str, leading: &DateTimeField) -> Option<(&'a str, &'a str)> {
+    let (days, hours) = text.trim().split_once(' ').filter(|_| *leading == DateTimeField::Day)?;
+    let is_number = |text: &str| text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '.');
+    (is_number(days) && is_number(hours)).then_some((days, hours))
 }
 
 /// Microseconds to so many decimals of a second, halves away from zero.
@@ -131,6 +180,7 @@ mod tests {
             ("'1.5' HOUR", "3600000000 microseconds"),
             ("'1 2:03' DAY TO MINUTE", "1 days 7380000000 microseconds"),
             ("'1 2:03:04' DAY TO HOUR", "1 days 7200000000 microseconds"),
+            ("'-1 2' DAY TO HOUR", "-1 days 7200000000 microseconds"),
             ("'3:04' MINUTE TO SECOND", "184000000 microseconds"),
             ("'3:04' HOUR TO MINUTE", "11040000000 microseconds"),
             ("'1-2' YEAR TO MONTH", "14 months"),

@@ -1,9 +1,10 @@
-//! The present in its spellings, and the precision of a time: `localtimestamp`, `current_timestamp(0)`, `x::timestamp(3)`.
+//! The present in its spellings, and the precision of a time: `localtimestamp`, `current_timestamp(0)`, `x::timestamp(3)`,
+//! `x::interval hour`.
 
-use sqlparser::ast::{CastKind, DataType, Expr, TimezoneInfo, TypedString, Value};
+use sqlparser::ast::{CastKind, DataType, Expr, IntervalFields, TimezoneInfo, TypedString, Value};
 
 use super::super::SystemContext;
-use super::build::{arguments, call, last_name, literal, take};
+use super::build::{arguments, call, last_name, literal, take, text};
 use crate::error::Result;
 
 /// All of them are now(), cast to their type.
@@ -32,19 +33,35 @@ pub fn present(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// A cast to a type of so many decimals of a second rounds.
+/// A cast to a type of so many decimals of a second rounds; one to an interval of some fields cuts off what is smaller.
 pub fn precision(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let data_type = match expr {
         Expr::Cast { data_type, .. } | Expr::TypedString(TypedString { data_type, .. }) => data_type,
         _ => return Ok(()),
     };
-    let decimals = match data_type {
-        DataType::Timestamp(decimals, _) | DataType::Time(decimals, _) => decimals.take(),
-        DataType::Interval { precision, .. } => precision.take(),
-        _ => None,
+    let (smallest, decimals) = match data_type {
+        DataType::Timestamp(decimals, _) | DataType::Time(decimals, _) => (None, decimals.take()),
+        DataType::Interval { fields, precision } => (fields.take().and_then(smallest), precision.take()),
+        _ => (None, None),
     };
+    if let Some(field) = smallest {
+        *expr = call("date_trunc", vec![text(field), take(expr)]);
+    }
     if let Some(decimals) = decimals.filter(|d| *d < 6) {
         *expr = call("time_precision", vec![take(expr), literal(Value::Number(decimals.to_string(), false))]);
     }
     Ok(())
+}
+
+/// The smallest of an interval's fields; `None` for the second, of which only decimals are cut off.
+fn smallest(fields: IntervalFields) -> Option<&'static str> {
+    use IntervalFields::*;
+    match fields {
+        Year => Some("year"),
+        Month | YearToMonth => Some("month"),
+        Day => Some("day"),
+        Hour | DayToHour => Some("hour"),
+        Minute | DayToMinute | HourToMinute => Some("minute"),
+        Second | DayToSecond | HourToSecond | MinuteToSecond => None,
+    }
 }
