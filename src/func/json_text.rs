@@ -11,7 +11,8 @@ use crate::error::Result;
 
 /// The value of that row as JSON text; `null` for NULL.
 pub fn put(array: &dyn Array, row: usize, out: &mut String) -> Result<()> {
-    if array.is_null(row) {
+    // A NULL without a type is not marked as one.
+    if array.is_null(row) || array.data_type().is_null() {
         out.push_str("null");
         return Ok(());
     }

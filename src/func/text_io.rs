@@ -186,7 +186,8 @@ pub fn json(ty: &PgType, text: &str) -> Result<String> {
 
 /// A cell as PostgreSQL prints it; `None` for NULL.
 pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String>> {
-    if array.is_null(row) {
+    // A NULL without a type is not marked as one.
+    if array.is_null(row) || array.data_type().is_null() {
         return Ok(None);
     }
     if let PgType::Enum(of) = ty {

@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringViewBuilder, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, StringViewBuilder, StructArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNanoType, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -73,6 +73,8 @@ const INSTANTS: &[&str] = &[
     "zoned_series",
     "zoned_iso",
     "make_timestamptz",
+    "row",
+    "named_struct",
 ];
 
 /// Fields that tell how far a clock of the zone is ahead of UTC.
@@ -82,7 +84,20 @@ const ZONE_PARTS: &[&str] = &["timezone", "timezone_hour", "timezone_minute"];
 const AS_TEXT: &[&str] = &["concat", "concat_ws", "textcat", "format", "quote_literal", "quote_nullable"];
 
 /// Functions that make JSON of each argument, which is a string where it is an instant.
-const AS_JSON: &[&str] = &["to_json", "to_jsonb", "json_build_object", "json_build_array", "jsonb_build_object", "jsonb_build_array"];
+const AS_JSON: &[&str] = &[
+    "to_json",
+    "to_jsonb",
+    "row_to_json",
+    "array_to_json",
+    "array_to_json_agg",
+    "array_to_jsonb_agg",
+    "arrays_to_json_object",
+    "arrays_to_object",
+    "json_build_object",
+    "json_build_array",
+    "jsonb_build_object",
+    "jsonb_build_array",
+];
 
 /// True for arrays and rows with instants in them.
 fn holds_instants(ty: &DataType) -> bool {
@@ -213,6 +228,9 @@ impl InZone {
                 let arg = if *from == TEXT { arg } else { Expr::Cast(Cast::new(Box::new(arg), TEXT)) };
                 yes(call(read_function(), vec![self.zone(), arg]))
             }
+            (DataType::List(_), to) if is_instant(from) && *to == TEXT => {
+                yes(cast::call(call(text_function(), vec![self.zone(), arg]), PgType::Text))
+            }
             (DataType::Null, _) => Ok(Transformed::no(again(arg))),
             (from, to) if is_instant(from) != is_instant(to) => Err(self.refuse("a cast of arrays or rows of timestamptz")),
             _ => Ok(Transformed::no(again(arg))),
@@ -254,10 +272,10 @@ impl InZone {
                 f.args.insert(0, self.zone());
                 Ok(Transformed::yes(call(series::zoned_function(), f.args)))
             }
-            (name, types) if AS_TEXT.iter().chain(AS_JSON).any(|known| *known == name) && !types.iter().any(holds_instants) => {
-                for (argument, _) in f.args.iter_mut().zip(types).filter(|(_, ty)| is_instant(ty)) {
+            (name, types) if AS_TEXT.iter().chain(AS_JSON).any(|known| *known == name) => {
+                for (argument, ty) in f.args.iter_mut().zip(types).filter(|(_, ty)| is_instant(ty)) {
                     let instant = std::mem::take(argument);
-                    let instant = if instant.get_type(schema)? == timestamptz() {
+                    let instant = if holds_instants(ty) || *ty == timestamptz() {
                         instant
                     } else {
                         Expr::Cast(Cast::new(Box::new(instant), timestamptz()))
@@ -351,11 +369,31 @@ fn read_function() -> Arc<ScalarUDF> {
 }
 
 fn text_function() -> Arc<ScalarUDF> {
-    Function::udf("zoned_text", |t| (t.len() == 2).then(|| (vec![TEXT, timestamptz()], TEXT)), show)
+    Function::udf("zoned_text", shown_rule, |args, _| shown_in(&zone_of(args)?, &args[1], str::to_string))
 }
 
 fn iso_function() -> Arc<ScalarUDF> {
-    Function::udf("zoned_iso", |t| (t.len() == 2).then(|| (vec![TEXT, timestamptz()], TEXT)), |args, _| texts_of(args, iso))
+    Function::udf("zoned_iso", shown_rule, |args, _| shown_in(&zone_of(args)?, &args[1], iso))
+}
+
+/// An instant, or an array or a row with some in it, which become texts there.
+fn shown_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    match types {
+        [_, ty] if holds_instants(ty) => Some((vec![TEXT, ty.clone()], shown_type(ty))),
+        [_, _] => Some((vec![TEXT, timestamptz()], TEXT)),
+        _ => None,
+    }
+}
+
+/// The type with texts in the place of instants.
+fn shown_type(ty: &DataType) -> DataType {
+    let with_type = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(shown_type(field.data_type())));
+    match ty {
+        ty if !is_instant(ty) => ty.clone(),
+        DataType::List(item) => DataType::List(with_type(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(with_type).collect()),
+        _ => TEXT,
+    }
 }
 
 /// The text of an instant as JSON has it: 2024-07-01T08:00:00-04:00.
@@ -386,22 +424,35 @@ fn read(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(instants.with_data_type(output.clone())))
 }
 
-fn show(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    texts_of(args, str::to_string)
+/// Values with each instant in them as text, in the form that is made of it.
+fn shown_in(zone: &Zone, values: &ArrayRef, form: fn(&str) -> String) -> Result<ArrayRef> {
+    match (values.data_type(), shown_type(values.data_type())) {
+        (ty, _) if !is_instant(ty) => Ok(values.clone()),
+        (_, DataType::List(item)) => {
+            let list = values.as_list::<i32>();
+            let items = shown_in(zone, list.values(), form)?;
+            Ok(Arc::new(ListArray::try_new(item, list.offsets().clone(), items, list.nulls().cloned())?))
+        }
+        (_, DataType::Struct(fields)) => {
+            let record = values.as_struct();
+            let columns = record.columns().iter().map(|column| shown_in(zone, column, form)).collect::<Result<Vec<_>>>()?;
+            Ok(Arc::new(StructArray::try_new(fields, columns, record.nulls().cloned())?))
+        }
+        // DataFusion counts what now() gives in nanoseconds.
+        _ => Ok(texts_of(zone, arrow::compute::cast(values, &timestamptz())?.as_primitive(), form)),
+    }
 }
 
-/// Each instant as text, in the form that is made of it.
-fn texts_of(args: &[ArrayRef], form: fn(&str) -> String) -> Result<ArrayRef> {
-    let (zone, instants) = (zone_of(args)?, args[1].as_primitive::<TimestampMicrosecondType>());
+fn texts_of(zone: &Zone, instants: &TimestampMicrosecondArray, form: fn(&str) -> String) -> ArrayRef {
     let mut texts = StringViewBuilder::with_capacity(instants.len());
     for instant in instants {
         let mut line = Vec::new();
         if let Some(us) = instant {
-            put_timestamptz(us, &zone, &mut line);
+            put_timestamptz(us, zone, &mut line);
         }
         texts.append_option(instant.map(|_| form(&String::from_utf8_lossy(&line))));
     }
-    Ok(Arc::new(texts.finish()))
+    Arc::new(texts.finish())
 }
 
 /// Months and days are added to what the clock of the zone shows, the rest to the instant; infinity stays what it is. Errors: 22008.

@@ -143,7 +143,7 @@ const PRINTING: &[&str] = &[
     "named_struct",
     "quote_literal",
     "quote_nullable",
-    "struct",
+    "row",
     "textcat",
     "to_json",
     "to_jsonb",

@@ -8,7 +8,6 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, each, texts, texts_type};
-use super::format::shown;
 use crate::data::PgType;
 use crate::data::json::put_string;
 use crate::error::{Error, Result, code};
@@ -27,7 +26,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::typed("to_json", one_rule, json.clone(), |a, _| strict(a, |a, row| json_text::of(&a[0], row))),
         Function::udf("to_jsonb", one_rule, |a, _| strict(a, |a, row| binary(json_text::of(&a[0], row)?))),
         Function::typed("row_to_json", row_rule, json.clone(), |a, _| strict(a, row_to_json)),
-        Function::typed("array_to_json", array_rule, json.clone(), |a, _| strict(a, |a, row| json_text::of(&a[0], row))),
+        Function::typed("array_to_json", shown_array_rule, json.clone(), |a, _| strict(a, array_to_json)),
         Function::typed("json_object", texts_rule, json.clone(), |a, _| strict(a, object_of_texts)),
         Function::udf("jsonb_object", texts_rule, |a, _| strict(a, |a, row| binary(object_of_texts(a, row)?))),
         // What json_agg and its kin make of a group's values: rewrite rules put array_agg around them.
@@ -47,7 +46,11 @@ fn any_rule(types: &[DataType]) -> Types {
 }
 
 fn one_rule(types: &[DataType]) -> Types {
-    (types.len() == 1).then(|| (types.to_vec(), JSON))
+    matches!(types, [ty] if !ty.is_null()).then(|| (types.to_vec(), JSON))
+}
+
+fn shown_array_rule(types: &[DataType]) -> Types {
+    matches!(types, [DataType::List(_)] | [DataType::List(_), DataType::Boolean]).then(|| (types.to_vec(), JSON))
 }
 
 fn array_rule(types: &[DataType]) -> Types {
@@ -99,15 +102,31 @@ fn build_object(args: &[ArrayRef], row: usize) -> Result<String> {
     }
     let mut out = String::from("{");
     for (i, [key, value]) in args.as_chunks::<2>().0.iter().enumerate() {
-        let key = shown(key, row)?;
         let missing = || invalid(format!("argument {} cannot be null", 2 * i + 1)).hint("Object keys should be text.");
         out.push_str(if i > 0 { ", " } else { "" });
-        put_string(&key.ok_or_else(missing)?, &mut out);
+        put_key(key, row, missing, &mut out)?;
         out.push_str(" : ");
         json_text::put(value, row, &mut out)?;
     }
     out.push('}');
     Ok(out)
+}
+
+/// A value as the key of a member: what it is as JSON, in quotes. Errors: that of `missing` for NULL, 22023 for what has parts.
+fn put_key(key: &ArrayRef, row: usize, missing: impl Fn() -> Error, out: &mut String) -> Result<()> {
+    if key.is_null(row) || key.data_type().is_null() {
+        return Err(missing());
+    }
+    if key.data_type().is_nested() || *key.data_type() == JSON {
+        return Err(invalid("key value must be scalar, not array, composite, or json"));
+    }
+    let text = json_text::of(key, row)?;
+    if text.starts_with('"') {
+        out.push_str(&text);
+    } else {
+        put_string(&text, out);
+    }
+    Ok(())
 }
 
 fn build_array(args: &[ArrayRef], row: usize) -> Result<String> {
@@ -135,6 +154,14 @@ fn row_to_json(args: &[ArrayRef], row: usize) -> Result<String> {
     }
     out.push('}');
     Ok(out)
+}
+
+/// With a true second argument, each element on a line of its own.
+fn array_to_json(args: &[ArrayRef], row: usize) -> Result<String> {
+    if args.get(1).is_none_or(|pretty| !pretty.as_boolean().value(row)) {
+        return json_text::of(&args[0], row);
+    }
+    elements(&args[0].as_list::<i32>().value(row), ",\n ")
 }
 
 /// `{k1,v1,k2,v2}`, or keys and values in arrays of their own.
@@ -171,10 +198,14 @@ fn collected(args: &[ArrayRef], row: usize) -> Result<String> {
     let items = args[0].as_list::<i32>().value(row);
     // PostgreSQL begins a new line before each row, which is what has members.
     let between = if matches!(items.data_type(), DataType::Struct(_)) { ", \n " } else { ", " };
+    elements(&items, between)
+}
+
+fn elements(items: &ArrayRef, between: &str) -> Result<String> {
     let mut out = String::from("[");
     for i in 0..items.len() {
         out.push_str(if i > 0 { between } else { "" });
-        json_text::put(&items, i, &mut out)?;
+        json_text::put(items, i, &mut out)?;
     }
     out.push(']');
     Ok(out)
@@ -185,7 +216,7 @@ fn collected_object(args: &[ArrayRef], row: usize) -> Result<String> {
     let mut out = String::from("{ ");
     for i in 0..keys.len().min(values.len()) {
         out.push_str(if i > 0 { ", " } else { "" });
-        put_string(&shown(&keys, i)?.ok_or_else(|| invalid("field name must not be null"))?, &mut out);
+        put_key(&keys, i, || invalid("field name must not be null"), &mut out)?;
         out.push_str(" : ");
         json_text::put(&values, i, &mut out)?;
     }

@@ -24,6 +24,7 @@ mod powers;
 mod records;
 mod regex_text;
 mod regexps;
+mod row;
 pub mod series;
 mod sets;
 mod similar;
@@ -68,6 +69,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         collected::functions(),
         series::functions(),
         records::functions(),
+        vec![row::row()],
         sets::functions(),
     ]
     .concat()

@@ -8,7 +8,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::{overloads, regexps};
+use super::{overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::func::{cast as casts, enums};
 
@@ -34,6 +34,10 @@ impl ExprPlanner for Syntax {
 
     fn plan_overlay(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
         Ok(PlannerResult::Planned(overloads::overlay().call(args)))
+    }
+
+    fn plan_struct_literal(&self, args: Vec<Expr>, is_named: bool) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(if is_named { PlannerResult::Original(args) } else { PlannerResult::Planned(row::row().call(args)) })
     }
 
     fn plan_array_literal(&self, mut items: Vec<Expr>, schema: &DFSchema) -> DfResult<PlannerResult<Vec<Expr>>> {

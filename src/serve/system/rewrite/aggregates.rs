@@ -5,7 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::SystemContext;
-use super::build::{call, last_name};
+use super::build::{bare, call, last_name};
 use crate::error::Result;
 
 /// True for a call that the rule changes.
@@ -72,8 +72,9 @@ fn ascending(expr: Expr) -> OrderByExpr {
 /// Two arrays in the same order.
 fn object(f: &Function, maker: &str) -> Option<Expr> {
     let [key, value] = <[Expr; 2]>::try_from(plain(f)?).ok()?;
-    // The rows of a window are in one order already.
-    let order = || if f.over.is_some() { vec![] } else { vec![ascending(key.clone()), ascending(value.clone())] };
+    // The rows of a window are in one order already; and a constant has none, but would be the number of a column.
+    let ordered = |e: &&Expr| f.over.is_none() && !matches!(bare(e), Expr::Value(_));
+    let order = || [&key, &value].into_iter().filter(ordered).cloned().map(ascending).collect();
     let arrays = vec![array_agg(f, Some(key.clone()), order()), array_agg(f, Some(value.clone()), order())];
     Some(call(maker, arrays))
 }
