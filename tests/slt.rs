@@ -71,6 +71,7 @@ scripts!("":
     laterals,
     lengths,
     literals,
+    lock_table,
     modifiers,
     nested_subqueries,
     notify,

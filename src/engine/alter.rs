@@ -26,7 +26,6 @@ use super::progress::Kind;
 use super::query::Planned;
 use super::rename::whole_name;
 use super::session::Session;
-use super::table_locks::Mode;
 use crate::catalog::{
     Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence,
     name_after,
@@ -231,7 +230,7 @@ impl Session {
         self.keep_generated(&mut altered, at).await?;
         let plain = !key && rules.is_empty() && numbered.is_none() && is_null_before(&column);
         if plain && only && self.may_take_effect_at_once(relation.id) {
-            self.lock_table(relation.id, Mode::Remove).await?;
+            self.lock_definition(relation.id).await?;
             let _ddl = self.engine.ddl.clone().lock_owned().await;
             return self.alter_in_place(&self.engine.catalog(), altered).await;
         }
@@ -406,7 +405,7 @@ impl Session {
         }
         if relation.kind == RelationKind::Table {
             // Nobody puts rows meanwhile that are not checked yet.
-            self.lock_table(relation.id, Mode::Remove).await?;
+            self.lock_definition(relation.id).await?;
         }
         // It takes no right to see the rows, of which one may refer to another table's.
         self.set_unasked(true);
@@ -466,7 +465,7 @@ impl Session {
     async fn rewrite(&mut self, relation: &Arc<Relation>, altered: Relation, items: Vec<String>, what: &str) -> Result<Arc<Relation>> {
         let id = if altered.id == relation.id { self.engine.new_id() } else { altered.id };
         let altered = Relation { id, schemas: Default::default(), ..altered };
-        self.lock_table(relation.id, Mode::Remove).await?;
+        self.lock_definition(relation.id).await?;
         let is_stream = relation.kind == RelationKind::Stream;
         let said = self.said_by_views(relation, &altered).await?;
         let list: Vec<String> = items.iter().enumerate().map(|(i, item)| format!("{item} AS \"column{i}\"")).collect();

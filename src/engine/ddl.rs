@@ -491,7 +491,19 @@ impl Session {
         }
     }
 
+    /// Waits for who uses what is about to be dropped, before the catalog is held for it. What is not there, or is another's, is told later.
+    async fn lock_dropped(&mut self, kind: RelationKind, names: &[Name]) -> Result<()> {
+        let scope = self.scope();
+        let found = names.iter().filter_map(|name| scope.find(name)).filter(|relation| relation.kind == kind && relation.has_log());
+        let ids: Vec<RelationId> = found.filter(|relation| self.must_own(relation).is_ok()).map(|relation| relation.id).collect();
+        for id in ids {
+            self.lock_definition(id).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn drop(&mut self, kind: RelationKind, names: &[Name], if_exists: bool, cascade: bool) -> Result<()> {
+        self.lock_dropped(kind, names).await?;
         let catalog = self.define().await?;
         let scope = self.scope();
         let mut wanted = BTreeSet::new();

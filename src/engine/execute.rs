@@ -238,7 +238,7 @@ impl Session {
             Statement::InsertDefaults { table } => self.insert_defaults(table).await,
             Statement::WithChanges { changes, then } => self.with_changes(changes, then, prepared, parameters).await,
             Statement::Locking { query, locks } => self.locking(query, locks, prepared, parameters).await,
-            Statement::LockTables { tables, exclusive, nowait } => self.lock_tables(tables, *exclusive, *nowait).await,
+            Statement::LockTables { tables, mode, nowait } => self.lock_tables(tables, *mode, *nowait).await,
             Statement::Truncate(truncate) => self.truncate(truncate).await,
             Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,

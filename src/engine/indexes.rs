@@ -11,13 +11,13 @@ use sqlparser::ast;
 use super::constraints::{free_name, index_in, is_taken, referring};
 use super::dml::parsed_query;
 use super::session::Session;
-use super::table_locks::Mode;
+use super::table_locks::Request;
 use crate::catalog::{Catalog, Change, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse;
 use crate::serve::system::facts::{self, AccessMethod};
 use crate::sql::convert::is_known_collation;
-use crate::sql::fold_name;
+use crate::sql::{TableMode, fold_name};
 
 impl Session {
     /// CREATE INDEX. Errors: 42P07, 42703, 42704, 42P17, 0A000; 23505 for rows that are there.
@@ -47,7 +47,7 @@ impl Session {
         if index.unique && !self.is_unique_anyway(&relation, &index) {
             self.check_can_be_unique(&relation)?;
             // Nobody puts rows meanwhile that are not compared yet.
-            self.lock_table(relation.id, Mode::Remove).await?;
+            self.lock(relation.id, Request::whole(TableMode::Share)).await?;
             let unique = self.unique_of(&relation, &index).await?;
             self.check_unique_present(&relation, &unique).await?;
         }

@@ -17,6 +17,7 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result, code};
 use crate::plan::reads::Read;
+use crate::sql::TableMode;
 
 /// Who a session is.
 #[derive(Clone, Debug)]
@@ -277,14 +278,15 @@ impl Session {
         self.may_on(Privileges::UPDATE, relation, [])
     }
 
-    /// Errors: 42501 unless the current role may hold others up. It takes a privilege to change what is there, for a stream to add to it; for a
-    /// lock that keeps out only those who read rows to change them, any privilege.
-    pub(super) fn may_lock(&self, relation: &Relation, exclusive: bool) -> Result<()> {
-        let all = Privileges::on_relation(relation.kind).without(Privileges::REFERENCES);
-        let wanted = match (exclusive, all.has(Privileges::UPDATE)) {
-            (false, _) => all,
-            (true, true) => all.without(Privileges::SELECT.and(Privileges::INSERT)),
-            (true, false) => all.without(Privileges::SELECT),
+    /// Errors: 42501 unless the current role may lock the relation so. Who only reads may keep it from being defined otherwise, who changes
+    /// rows may lock it as that does; to hold others up takes a privilege to change what is there, for a stream to add to it.
+    pub(super) fn may_lock(&self, relation: &Relation, mode: TableMode) -> Result<()> {
+        let writes = Privileges::on_relation(relation.kind).without(Privileges::REFERENCES.and(Privileges::SELECT));
+        let wanted = match mode {
+            TableMode::AccessShare => Privileges::SELECT,
+            TableMode::RowExclusive => writes,
+            _ if writes.has(Privileges::UPDATE) => writes.without(Privileges::INSERT),
+            _ => writes,
         };
         if wanted.each().any(|(privilege, _)| self.may(privilege, relation).is_ok()) {
             return Ok(());

@@ -1,7 +1,9 @@
 //! Locks on tables and on rows of theirs: who may change what beside whom.
 //!
-//! A lock has a [`Mode`] and is of some [`Rows`]: all of a table, or those of some keys, whether they are there or not. Two sessions are in
-//! each other's way if their modes are and their rows meet. Keys are known by their hashes; two that have the same by chance wait for each
+//! A lock has two sides. It locks the table as a whole in a [`TableMode`], as PostgreSQL does: so LOCK TABLE and ALTER TABLE keep
+//! statements out by what they are. And it has a [`Mode`] and is of some [`Rows`]: all of a table, those of some keys, whether they are
+//! there or not, or none. Two sessions are in each other's way if the modes of their tables are, or those of their rows are and these
+//! meet. Keys are known by their hashes; two that have the same by chance wait for each
 //! other, which takes time and is never wrong.
 //!
 //! First come, first served: whoever asks for what another waits for already stands in line behind that one, unless that one waits for it,
@@ -23,11 +25,12 @@ use tokio::sync::oneshot;
 use crate::catalog::RelationId;
 use crate::error::{Error, Result, code};
 use crate::limits;
+use crate::sql::TableMode;
 
 /// The session that holds a lock, by its process id.
 pub type Owner = i32;
 
-/// What a session is about to do; the later ones exclude all that the earlier ones do.
+/// What a session is about to do to rows; the later ones exclude all that the earlier ones do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// Rows of others refer to these rows, which must not go.
@@ -97,19 +100,43 @@ impl Rows {
 /// What a session asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub mode: Mode,
-    pub rows: Rows,
+    table: TableMode,
+    mode: Mode,
+    rows: Rows,
 }
 
 impl Request {
+    /// To change rows, or to refer to them.
+    pub fn new(mode: Mode, rows: Rows) -> Request {
+        let table = if mode == Mode::Refer { TableMode::RowShare } else { TableMode::RowExclusive };
+        Request { table, mode, rows }
+    }
+
+    /// To select rows FOR UPDATE.
+    pub fn selected(rows: Rows) -> Request {
+        Request { table: TableMode::RowShare, mode: Mode::Remove, rows }
+    }
+
+    /// To lock the table, and no rows.
+    pub fn whole(table: TableMode) -> Request {
+        Request { table, mode: Mode::Refer, rows: Rows::default() }
+    }
+
+    /// To define the table otherwise, or to empty it. Who has put rows gives them back for it, as for a change of all rows.
+    pub fn definition() -> Request {
+        Request { table: TableMode::AccessExclusive, mode: Mode::Remove, rows: Rows::All }
+    }
+
     fn excludes(&self, other: &Request) -> bool {
-        self.mode.excludes(other.mode) && self.rows.meets(&other.rows)
+        self.table.excludes(other.table) || self.mode.excludes(other.mode) && self.rows.meets(&other.rows)
     }
 }
 
 /// What a session has of one table.
 #[derive(Default)]
 struct Held {
+    /// The modes in which it has the table, as [`TableMode::ALL`] counts them.
+    table: [bool; 8],
     /// By mode.
     rows: [Rows; 4],
     /// Of what it had of [`Mode::Put`], what it has given back for more that it did not get.
@@ -122,10 +149,13 @@ const MODES: [Mode; 4] = [Mode::Refer, Mode::Put, Mode::Change, Mode::Remove];
 
 impl Held {
     fn excludes(&self, request: &Request) -> bool {
-        MODES.iter().zip(&self.rows).any(|(mode, rows)| mode.excludes(request.mode) && rows.meets(&request.rows))
+        let table = || TableMode::ALL.iter().zip(self.table).any(|(mode, has)| has && mode.excludes(request.table));
+        let rows = || MODES.iter().zip(&self.rows).any(|(mode, rows)| mode.excludes(request.mode) && rows.meets(&request.rows));
+        table() || rows()
     }
 
     fn add(&mut self, request: &Request) {
+        self.table[request.table as usize] = true;
         self.rows[request.mode as usize].add(&request.rows);
         if request.mode >= Mode::Put {
             self.lost.split_off(&request.rows);
@@ -305,7 +335,7 @@ impl TableLocks {
     pub fn lost(&self, owner: Owner, table: RelationId) -> Option<Request> {
         let state = self.0.lock();
         let lost = &state.tables.get(&table)?.held.get(&owner)?.lost;
-        (!lost.is_empty()).then(|| Request { mode: Mode::Put, rows: lost.clone() })
+        (!lost.is_empty()).then(|| Request::new(Mode::Put, lost.clone()))
     }
 
     fn guard(self: &Arc<Self>, owner: Owner, table: RelationId) -> TableLock {
@@ -381,11 +411,11 @@ mod tests {
     const U: RelationId = 2;
 
     fn all(mode: Mode) -> Request {
-        Request { mode, rows: Rows::All }
+        Request::new(mode, Rows::All)
     }
 
     fn keys(mode: Mode, keys: &[u64]) -> Request {
-        Request { mode, rows: Rows::Keys(keys.iter().copied().collect()) }
+        Request::new(mode, Rows::Keys(keys.iter().copied().collect()))
     }
 
     fn change(of: &[u64]) -> Request {
@@ -426,6 +456,45 @@ mod tests {
                 assert!(locks.try_take(1, T, &all(other)).is_some(), "nobody is in one's own way");
             }
         }
+    }
+
+    #[test]
+    fn a_lock_of_the_table_keeps_out_by_what_statements_are() {
+        use TableMode::*;
+        let statements = [
+            Request::whole(AccessShare),
+            Request::selected(Rows::Keys([1].into())),
+            change(&[2]),
+            Request::whole(Share),
+            Request::definition(),
+        ];
+        let kept_out = [
+            (AccessShare, "....X"),
+            (RowShare, "....X"),
+            (RowExclusive, "...XX"),
+            (ShareUpdateExclusive, "...XX"),
+            (Share, "..X.X"),
+            (ShareRowExclusive, "..XXX"),
+            (Exclusive, ".XXXX"),
+            (AccessExclusive, "XXXXX"),
+        ];
+        for (mode, expected) in kept_out {
+            let locks = Arc::new(TableLocks::default());
+            let _one = had(&locks, 1, T, Request::whole(mode));
+            let refused = |request: &Request| locks.try_take(2, T, request).is_none();
+            let ours: String = statements.iter().map(|request| if refused(request) { 'X' } else { '.' }).collect();
+            assert_eq!(ours, expected, "{mode:?}");
+            assert!(locks.try_take(1, T, &change(&[2])).is_some(), "nobody is in one's own way");
+        }
+    }
+
+    #[test]
+    fn two_who_share_a_table_and_change_it_are_told() {
+        let locks = Arc::new(TableLocks::default());
+        let _one = had(&locks, 1, T, Request::whole(TableMode::Share));
+        let _two = had(&locks, 2, T, Request::whole(TableMode::Share));
+        let _first = waits(&locks, 1, T, change(&[1]));
+        assert!(locks.take(2, T, change(&[2])).now_or_never().expect("at once").is_err());
     }
 
     #[test]

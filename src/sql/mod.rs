@@ -53,6 +53,7 @@ pub mod split;
 mod star_rows;
 pub mod stars;
 pub mod statement;
+mod table_modes;
 mod windows;
 
 pub use condition::{value_as, with_value};
@@ -61,6 +62,7 @@ pub use parse::parse;
 pub use secrets::redacted;
 pub use split::split;
 pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
+pub use table_modes::TableMode;
 
 /// The name as the catalog has it: folded to lower case unless it was quoted.
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {

@@ -217,7 +217,7 @@ pub enum Statement {
     /// LOCK TABLE
     LockTables {
         tables: Vec<Name>,
-        exclusive: bool,
+        mode: super::TableMode,
         nowait: bool,
     },
     Update(Box<Change>),

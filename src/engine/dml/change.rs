@@ -30,7 +30,7 @@ use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::generated::is_set_by;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
-use crate::engine::table_locks::{Mode, Rows, TableLock};
+use crate::engine::table_locks::{Mode, Request, Rows, TableLock};
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
@@ -117,7 +117,8 @@ impl Session {
             let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
             let rows = bound.as_ref().map_or(Rows::All, |bound| rows_of(&relation, bound));
             let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
-            held.push(self.lock(relation.id, if stays { Mode::Change } else { Mode::Remove }, rows).await?);
+            let request = Request::new(if stays { Mode::Change } else { Mode::Remove }, rows);
+            held.push(self.lock(relation.id, request).await?);
             // What its names mean may have changed while it waited.
             if Arc::ptr_eq(&catalog, &self.engine.catalog()) {
                 self.as_begun(&relation)?;

@@ -2,7 +2,7 @@
 //!
 //! A statement that changes rows has them locked before it reads them, so that no update is lost. UPDATE, DELETE and SELECT .. FOR UPDATE
 //! whose condition names values of the whole key ([`crate::plan::by_key`]) lock the rows of those; so does INSERT of few rows. Rows of a
-//! table without a key, or that are found in another way, are changed with the whole table locked. FOR SHARE is as strong as FOR
+//! table without a key, or that are found in another way, are changed with all rows of the table locked. FOR SHARE is as strong as FOR
 //! UPDATE, since an INSERT may replace a row.
 
 use std::collections::BTreeMap;
@@ -24,8 +24,8 @@ use crate::fold::key_index::hashes;
 use crate::limits;
 use crate::plan::by_key::Bound;
 use crate::sql::convert::relation_name;
-use crate::sql::fold_name;
 use crate::sql::statement::{RowLock, Wait};
+use crate::sql::{TableMode, fold_name};
 
 /// What is said of a table that was defined otherwise while a statement waited for it.
 const REDEFINED: &str = "could not serialize access due to a concurrent change of the table's definition";
@@ -61,33 +61,38 @@ impl Session {
         })
     }
 
-    /// Locks rows of a table against what others may not do to them: until the answer is dropped, or inside BEGIN until its end.
-    pub(in crate::engine) async fn lock(&mut self, id: RelationId, mode: Mode, rows: Rows) -> Result<Option<TableLock>> {
+    /// Locks a table, and rows of it, against what others may not do to them: until the answer is dropped, or inside BEGIN until its end.
+    pub(in crate::engine) async fn lock(&mut self, id: RelationId, request: Request) -> Result<Option<TableLock>> {
         if self.is_temporary(id) {
             return Ok(None);
         }
-        let lock = self.engine.locks.take(self.process, id, Request { mode, rows });
+        let lock = self.engine.locks.take(self.process, id, request);
         let held = self.in_time(lock, "the table").await??;
         Ok(self.keep(id, held))
     }
 
-    /// The same for the whole table.
+    /// The same for all of its rows.
     pub(in crate::engine) async fn lock_table(&mut self, id: RelationId, mode: Mode) -> Result<Option<TableLock>> {
-        self.lock(id, mode, Rows::All).await
+        self.lock(id, Request::new(mode, Rows::All)).await
+    }
+
+    /// The same for who defines the table otherwise.
+    pub(in crate::engine) async fn lock_definition(&mut self, id: RelationId) -> Result<Option<TableLock>> {
+        self.lock(id, Request::definition()).await
     }
 
     /// The same for the rows of the keys that these rows have.
     pub(super) async fn lock_rows(&mut self, relation: &Relation, mode: Mode, rows: &[RecordBatch]) -> Result<Option<TableLock>> {
         let keys: Vec<Vec<ArrayRef>> = rows.iter().map(|batch| columns_at(batch, &relation.key)).collect();
-        self.lock(relation.id, mode, of_keys(relation, &keys)).await
+        self.lock(relation.id, Request::new(mode, of_keys(relation, &keys))).await
     }
 
-    /// Locks rows as [`Session::lock`] does, or answers 55P03 if that would take waiting.
-    fn lock_now(&mut self, relation: &Relation, mode: Mode, rows: Rows, what: &str) -> Result<Option<TableLock>> {
+    /// Locks as [`Session::lock`] does, or answers 55P03 if that would take waiting.
+    fn lock_now(&mut self, relation: &Relation, request: &Request, what: &str) -> Result<Option<TableLock>> {
         if self.is_temporary(relation.id) {
             return Ok(None);
         }
-        let held = self.engine.locks.try_take(self.process, relation.id, &Request { mode, rows });
+        let held = self.engine.locks.try_take(self.process, relation.id, request);
         let refused = || Error::new(code::LOCK_NOT_AVAILABLE, format!("could not obtain lock on {what} \"{}\"", relation.name));
         Ok(self.keep(relation.id, held.ok_or_else(refused)?))
     }
@@ -96,8 +101,8 @@ impl Session {
     pub(in crate::engine) async fn lock_again(&mut self) -> Result<()> {
         let tables: Vec<RelationId> = self.transaction.iter().flat_map(|t| t.locks.keys().copied()).collect();
         for id in tables {
-            if let Some(Request { mode, rows }) = self.engine.locks.lost(self.process, id) {
-                self.lock(id, mode, rows).await?;
+            if let Some(request) = self.engine.locks.lost(self.process, id) {
+                self.lock(id, request).await?;
             }
         }
         Ok(())
@@ -133,10 +138,10 @@ impl Session {
                 let by_key;
                 (planned, by_key) = self.by_key(planned, relation).await?;
                 let rows = by_key.and_then(|by_key| by_key.bind(&self.options(), &values).map(|bound| rows_of(relation, &bound)));
-                let rows = rows.unwrap_or(Rows::All);
+                let request = Request::selected(rows.unwrap_or(Rows::All));
                 held.push(match nowait {
-                    true => self.lock_now(relation, Mode::Remove, rows, "row in relation")?,
-                    false => self.lock(id, Mode::Remove, rows).await?,
+                    true => self.lock_now(relation, &request, "row in relation")?,
+                    false => self.lock(id, request).await?,
                 });
             }
             // What its names mean may have changed while it waited.
@@ -147,7 +152,7 @@ impl Session {
     }
 
     /// LOCK TABLE. Errors: 25P01 where no transaction goes on behind it, by BEGIN or in one message with others; 55P03 for NOWAIT, 42809.
-    pub(in crate::engine) async fn lock_tables(&mut self, tables: &[Name], exclusive: bool, nowait: bool) -> Result<Response> {
+    pub(in crate::engine) async fn lock_tables(&mut self, tables: &[Name], mode: TableMode, nowait: bool) -> Result<Response> {
         if self.transaction.as_ref().is_none_or(|t| t.alone) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "LOCK TABLE can only be used in transaction blocks"));
         }
@@ -164,11 +169,11 @@ impl Session {
             };
             for id in ids {
                 let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;
-                self.may_lock(relation, exclusive)?;
-                let mode = if exclusive { Mode::Remove } else { Mode::Put };
+                self.may_lock(relation, mode)?;
+                let request = Request::whole(mode);
                 drop(match nowait {
-                    true => self.lock_now(relation, mode, Rows::All, "relation")?,
-                    false => self.lock_table(id, mode).await?,
+                    true => self.lock_now(relation, &request, "relation")?,
+                    false => self.lock(id, request).await?,
                 });
             }
         }

@@ -18,11 +18,11 @@ use super::values::{declared, scalars};
 use crate::catalog::Relation;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session};
-use crate::engine::table_locks::{Mode, Request, Rows, TableLock};
+use crate::engine::table_locks::{Request, Rows, TableLock};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::hashes;
-use crate::sql::fold_name;
 use crate::sql::statement::RowLock;
+use crate::sql::{TableMode, fold_name};
 
 impl Session {
     /// Runs such a query. Errors: 0A000 for more than one table, for one without a key, and for a LIMIT that is computed.
@@ -49,7 +49,8 @@ impl Session {
         let given = scalars(&prepared.parameters, parameters, self.settings.zone())?;
         let (skip, count) = (number(skip.as_ref(), &given)?.unwrap_or(0), number(count.as_ref(), &given)?.unwrap_or(usize::MAX));
         // Until the end of a statement that is no transaction's; else the transaction has them.
-        let mut held = Vec::new();
+        // It waits for who has locked the table as a whole: only rows are skipped.
+        let mut held = vec![self.lock(relation.id, Request::whole(TableMode::RowShare)).await?];
         let mut mine = HashSet::new();
         for row in self.keys_of(&planned, &values, relation.key.len()).await?.1 {
             if mine.len() >= count.saturating_add(skip) {
@@ -73,7 +74,7 @@ impl Session {
         if self.is_temporary(relation.id) {
             return true;
         }
-        let request = Request { mode: Mode::Remove, rows: Rows::Keys([key].into()) };
+        let request = Request::selected(Rows::Keys([key].into()));
         let Some(lock) = self.engine.locks.try_take(self.process, relation.id, &request) else { return false };
         held.push(self.keep(relation.id, lock));
         true

@@ -8,7 +8,6 @@ use super::change::{Located, whole};
 use crate::catalog::{Name, Privileges, Relation};
 use crate::engine::constraints::referring;
 use crate::engine::session::{Parameters, Response, Session};
-use crate::engine::table_locks::Mode;
 use crate::error::{Error, Result, code};
 use crate::sql::statement::{Change, Truncate};
 
@@ -34,7 +33,7 @@ impl Session {
         }
         let mut held = Vec::with_capacity(relations.len());
         for relation in &relations {
-            held.push(self.lock_table(relation.id, Mode::Remove).await?);
+            held.push(self.lock_definition(relation.id).await?);
         }
         let mut events = Vec::new();
         for relation in &relations {

@@ -5,6 +5,7 @@ use sqlparser::tokenizer::Token;
 use super::Reader;
 use crate::catalog::Name;
 use crate::error::{Error, Result};
+use crate::sql::TableMode;
 use crate::sql::statement::{Statement, Truncate};
 
 impl Reader<'_> {
@@ -29,21 +30,21 @@ impl Reader<'_> {
         self.skip(1);
         self.eat("table");
         let tables = self.tables()?;
-        let mut exclusive = true;
-        if self.eat("in") {
-            let mut mode = Vec::new();
-            while !self.ended() && self.word(0) != "mode" {
-                mode.push(self.name()?);
-            }
-            self.expect("mode")?;
-            exclusive = match mode.join(" ").as_str() {
-                "access share" | "row share" | "row exclusive" => false,
-                "share update exclusive" | "share" | "share row exclusive" | "exclusive" | "access exclusive" => true,
-                other => return Err(Error::syntax(format!("there is no lock mode \"{other}\""))),
-            };
-        }
+        let mode = if self.eat("in") { self.table_mode()? } else { TableMode::AccessExclusive };
         let nowait = self.eat("nowait");
-        Ok(Statement::LockTables { tables, exclusive, nowait })
+        Ok(Statement::LockTables { tables, mode, nowait })
+    }
+
+    /// `mode MODE`, behind IN
+    fn table_mode(&mut self) -> Result<TableMode> {
+        let mut words = Vec::new();
+        while !self.ended() && self.word(0) != "mode" {
+            words.push(self.name()?);
+        }
+        self.expect("mode")?;
+        let words = words.join(" ");
+        let mode = TableMode::ALL.into_iter().find(|mode| mode.words() == words);
+        mode.ok_or_else(|| Error::syntax(format!("there is no lock mode \"{words}\"")))
     }
 
     fn tables(&mut self) -> Result<Vec<Name>> {
