@@ -38,11 +38,36 @@ impl Session {
         })
     }
 
-    /// Parses a statement: at once where that takes no time to speak of.
+    /// Parses a statement, or takes it as [`Session::parse_ahead`] has parsed it.
     pub(super) async fn parsed(&self, text: &str) -> Result<Statement> {
         if let Some(statement) = self.ksql_statement(text)? {
             return Ok(Statement::Ksql(Box::new(statement)));
         }
+        let ahead = self.ahead.lock().remove(text);
+        match ahead {
+            Some(statement) => Ok(statement),
+            None => self.parsed_plainly(text).await,
+        }
+    }
+
+    /// Parses a statement whose turn is yet to come; false if it may be ksqlDB's. What is refused for what it means is so in its turn.
+    pub(super) async fn parsed_ahead(&self, text: &str) -> Result<bool> {
+        // A variable of ksqlDB's may be defined by what runs before.
+        if text.contains("${") || !matches!(self.ksql_statement(text), Ok(None)) {
+            return Ok(false);
+        }
+        match self.parsed_plainly(text).await {
+            Ok(statement) => {
+                self.ahead.lock().insert(text.to_string(), statement);
+                Ok(true)
+            }
+            Err(e) if e.code() == code::SYNTAX_ERROR => Err(e),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Parses a statement of PostgreSQL's: at once where that takes no time to speak of.
+    async fn parsed_plainly(&self, text: &str) -> Result<Statement> {
         if is_short(text) {
             return parse(text);
         }

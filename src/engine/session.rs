@@ -181,6 +181,8 @@ pub struct Session {
     pub(super) calls: usize,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
+    /// Statements of the message at hand whose turn is yet to come, by their texts.
+    pub(super) ahead: parking_lot::Mutex<HashMap<String, Statement>>,
     /// What was set in ksqlDB's dialect.
     pub(super) ksql: super::ksql::KsqlSession,
     /// One place: for the plan under way, or one given up that still runs.
@@ -269,6 +271,7 @@ impl Session {
             inside: 0,
             calls: 0,
             doubt: Default::default(),
+            ahead: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
             engine,
@@ -334,6 +337,19 @@ impl Session {
     pub fn split(&self, text: &str) -> Result<Vec<std::ops::Range<usize>>> {
         // Names in backticks are ksqlDB's only, and no token of PostgreSQL's.
         sql::split(text).or_else(|e| sql::ksql::split(text).map_err(|_| e))
+    }
+
+    /// Parses a statement of a message before the first one of that runs, so that none runs where another cannot be read. False for one of
+    /// ksqlDB's: what it, and what stands behind it, is read as depends on what runs before. Errors: 42601.
+    pub async fn parse_ahead(&mut self, text: &str) -> Result<bool> {
+        // What has a plan has been parsed.
+        let shape = lookup::shape(text).map(|(shape, _)| shape);
+        if self.cached(text).is_some() || shape.is_some_and(|shape| self.cached(&shape).is_some()) {
+            return Ok(true);
+        }
+        let cancel = self.cancel.clone();
+        cancel.asked.store(false, Ordering::SeqCst);
+        stoppable(&cancel, self.parsed_ahead(text).boxed()).await
     }
 
     /// Parses and plans one statement. `types[i]` is the declared type of $i+1, if any.
@@ -467,6 +483,7 @@ impl Session {
 
     /// Commits the implicit transaction, or rolls it back if `failed`; no effect inside BEGIN.
     pub async fn end_implicit(&mut self, failed: bool) -> Result<()> {
+        self.ahead.lock().clear();
         match &self.transaction {
             Some(t) if !t.explicit && (failed || t.failed) => self.rollback().boxed().await,
             Some(t) if !t.explicit => self.commit().boxed().await,

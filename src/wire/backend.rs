@@ -83,6 +83,10 @@ pub trait Backend: Send + 'static {
 
     fn status(&self) -> TransactionStatus;
     fn split(&self, sql: &str) -> Result<Vec<std::ops::Range<usize>>>;
+    /// Parses one of several statements before the first of them runs; false if those from here on are to be parsed in their turns.
+    fn parse_ahead(&mut self, _sql: &str) -> impl Future<Output = Result<bool>> + Send {
+        std::future::ready(Ok(false))
+    }
     fn prepare(&mut self, sql: &str, types: &[Option<PgType>]) -> impl Future<Output = Result<Arc<Self::Prepared>>> + Send;
     fn execute(
         &mut self,
@@ -200,6 +204,9 @@ impl Backend for Session {
     }
     fn split(&self, sql: &str) -> Result<Vec<std::ops::Range<usize>>> {
         Session::split(self, sql)
+    }
+    async fn parse_ahead(&mut self, sql: &str) -> Result<bool> {
+        Session::parse_ahead(self, sql).await
     }
     async fn prepare(&mut self, sql: &str, types: &[Option<PgType>]) -> Result<Arc<Prepared>> {
         Session::prepare(self, sql, types).await

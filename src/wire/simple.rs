@@ -1,6 +1,8 @@
-//! The simple protocol: a text of one or more statements, each run and answered in turn.
+//! The simple protocol: a text of one or more statements, all parsed, and then each run and answered in turn.
 //!
 //! Manual: PostgreSQL, "Message Flow", "Simple Query" and "Multiple Statements in a Simple Query".
+
+use std::ops::Range;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -50,7 +52,10 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             self.session.begin_implicit();
             self.implicit = true;
         }
-        let outcome = self.each(sql, &ranges).await;
+        let outcome = match self.parse_ahead(sql, &ranges).await {
+            Ok(()) => self.each(sql, &ranges).await,
+            Err(failure) => Err(failure),
+        };
         if !self.implicit {
             return outcome.map(|done| self.complete(done));
         }
@@ -64,14 +69,27 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         Ok(())
     }
 
+    /// Has several statements parsed, since none of them runs if one of them cannot be read.
+    async fn parse_ahead(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step {
+        for range in ranges.iter().filter(|_| ranges.len() > 1) {
+            self.begin_statement()?;
+            let parsed = self.session.parse_ahead(piece(sql, range)?);
+            let parsed = self.interrupt.call(&mut self.socket, parsed).await;
+            self.interrupt.end();
+            if !parsed.map_err(|failure| shifted(failure, sql, range.start))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the statements; answers how the last one ended, which is not told yet.
-    async fn each(&mut self, sql: &str, ranges: &[std::ops::Range<usize>]) -> Step<Option<Done>> {
+    async fn each(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step<Option<Done>> {
         let mut last = None;
         for range in ranges {
             self.complete(last.take());
-            let text = sql.get(range.clone()).ok_or_else(|| Error::internal("a statement was cut within a character"))?;
             self.begin_statement()?;
-            let done = self.statement(text).await;
+            let done = self.statement(piece(sql, range)?).await;
             self.interrupt.end();
             last = Some(done.map_err(|failure| shifted(failure, sql, range.start))?);
         }
@@ -110,6 +128,11 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             Done::Empty => write::bare(&mut self.socket.out, b'I'),
         }
     }
+}
+
+/// One of the statements of a text.
+fn piece<'a>(sql: &'a str, range: &Range<usize>) -> Result<&'a str, Error> {
+    sql.get(range.clone()).ok_or_else(|| Error::internal("a statement was cut within a character"))
 }
 
 /// Errors: 54000 for a text longer than [`limits::STATEMENT_BYTES_MAX`].
