@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{MutexGuard, watch};
 
-use super::advisory::Request;
+use super::advisory::{Request, UntilEnd};
 use super::database::Engine;
 use super::identity::permitted;
 use super::notify::Mailbox;
@@ -73,11 +73,11 @@ struct Pending {
     listening: Vec<(bool, Option<String>)>,
 }
 
-/// How much of it there was at a savepoint.
-#[derive(Clone, Copy)]
+/// How much of it there was at a savepoint, and the locks that were held then.
 pub(super) struct Told {
     said: usize,
     listening: usize,
+    locks: UntilEnd,
 }
 
 impl std::fmt::Debug for Acts {
@@ -153,12 +153,16 @@ impl Acts {
 
     /// What is pending, to be gone back to.
     pub(super) fn told(&self) -> Told {
+        let locks = self.engine.upgrade().map(|engine| engine.advisory.until_end(self.process)).unwrap_or_default();
         let pending = self.pending.lock();
-        Told { said: pending.said.len(), listening: pending.listening.len() }
+        Told { said: pending.said.len(), listening: pending.listening.len(), locks }
     }
 
-    /// ROLLBACK TO: what was said since is forgotten.
+    /// ROLLBACK TO: what was said since is forgotten, and the locks taken since until the end of the transaction are given back.
     pub(super) fn forget_since(&self, told: &Told) {
+        if let Some(engine) = self.engine.upgrade() {
+            engine.advisory.unlock_since(self.process, &told.locks);
+        }
         let mut pending = self.pending.lock();
         pending.listening.truncate(told.listening);
         let keep = told.said.min(pending.said.len());

@@ -55,6 +55,9 @@ struct Waiter {
     granted: oneshot::Sender<()>,
 }
 
+/// How often a session held each lock until the end of its transaction, by the lock and whether it was shared.
+pub type UntilEnd = BTreeMap<(LockKey, bool), usize>;
+
 /// A place in a lock's queue.
 pub struct Ticket {
     key: LockKey,
@@ -226,6 +229,36 @@ impl Advisory {
         touched.into_iter().for_each(|key| state.settle(key));
     }
 
+    /// What a session holds until the end of its transaction.
+    pub fn until_end(&self, session: i32) -> UntilEnd {
+        let state = self.0.lock();
+        if !state.held.contains_key(&session) {
+            return UntilEnd::new();
+        }
+        let holders = state.locks.iter().flat_map(|(key, lock)| lock.holders.iter().map(move |holder| (*key, holder)));
+        let own = holders.filter(|(_, holder)| holder.session == session && holder.until_end > 0);
+        own.map(|(key, holder)| ((key, holder.shared), holder.until_end)).collect()
+    }
+
+    /// Gives back what a session has taken until the end of its transaction since it held `before`.
+    pub fn unlock_since(&self, session: i32, before: &UntilEnd) {
+        let mut state = self.0.lock();
+        if !state.held.contains_key(&session) {
+            return;
+        }
+        let mut touched = Vec::new();
+        for (key, lock) in &mut state.locks {
+            for holder in lock.holders.iter_mut().filter(|h| h.session == session) {
+                let kept = before.get(&(*key, holder.shared)).copied().unwrap_or(0);
+                if holder.until_end > kept {
+                    holder.until_end = kept;
+                    touched.push(*key);
+                }
+            }
+        }
+        touched.into_iter().for_each(|key| state.settle(key));
+    }
+
     /// What is held and waited for, for pg_locks.
     pub fn list(&self) -> Vec<LockStatus> {
         let state = self.0.lock();
@@ -277,6 +310,19 @@ mod tests {
         assert!(locks.take(&ask(1, B)).unwrap());
         locks.unlock_all(1, true);
         assert_eq!(locks.list().iter().map(|l| l.key).collect::<Vec<_>>(), [B]);
+    }
+
+    #[test]
+    fn what_was_taken_since_a_savepoint_is_given_back() {
+        let locks = Advisory::default();
+        let until_end = |key| Request { transaction: true, ..ask(1, key) };
+        assert!(locks.take(&until_end(A)).unwrap());
+        let before = locks.until_end(1);
+        assert!(locks.take(&until_end(A)).unwrap() && locks.take(&until_end(B)).unwrap());
+        assert!(locks.take(&ask(1, LockKey::One(3))).unwrap());
+        locks.unlock_since(1, &before);
+        assert_eq!(locks.until_end(1), before);
+        assert_eq!(locks.list().iter().map(|l| l.key).collect::<Vec<_>>(), [A, LockKey::One(3)]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ struct Savepoint {
     /// Of the lists that only grow, their lengths then.
     created: usize,
     settings: usize,
-    /// What NOTIFY and LISTEN had left.
+    /// What NOTIFY and LISTEN had left, and the advisory locks.
     told: Told,
     cursors: HashSet<String>,
 }
