@@ -66,7 +66,7 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
         Expr::Interval(_) => Some(("interval".to_string(), false)),
         Expr::Extract { .. } => strong("extract"),
         Expr::Position { .. } => strong("position"),
-        Expr::Substring { .. } => strong("substring"),
+        Expr::Substring { shorthand, .. } => strong(if *shorthand { "substr" } else { "substring" }),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Trim { trim_where, .. } => match trim_where {
             Some(sqlparser::ast::TrimWhereField::Leading) => strong("ltrim"),
@@ -112,12 +112,12 @@ mod tests {
     #[test]
     fn columns_are_named_as_postgresql_names_them() {
         let sql = "SELECT a, t.B, count(*), 1 + 1, 'x'::text, a::text, CASE WHEN a THEN 1 END, coalesce(a, 1), true, extract(year from d),
-                   interval '1 day', (SELECT max(x) FROM t), *, a AS \"Z\", -a, current_date, array[1], trim(a), date '2020-01-01', exists(select 1)";
+                   interval '1 day', (SELECT max(x) FROM t), *, a AS \"Z\", -a, current_date, array[1], trim(a), date '2020-01-01', exists(select 1),
+                   substr(a, 1), substring(a, 1), substring(a from 1)";
         let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap();
         let [Statement::Query(query)] = statements.as_slice() else { panic!("one query") };
         let names: Vec<String> = output_names(query).unwrap().into_iter().map(|n| n.unwrap_or("*".into())).collect();
-        let expected =
-            "a b count ?column? text a case coalesce ?column? extract interval max * Z ?column? current_date array btrim date exists";
+        let expected = "a b count ?column? text a case coalesce ?column? extract interval max * Z ?column? current_date array btrim date exists substr substring substring";
         assert_eq!(names.join(" "), expected);
     }
 }

@@ -92,7 +92,7 @@ fn figure(expr: &Expr) -> Option<(String, bool)> {
             by_else.or_else(|| Some(("case".into(), false)))
         }
         Expr::Extract { .. } => good("extract"),
-        Expr::Substring { .. } => good("substring"),
+        Expr::Substring { shorthand, .. } => good(if *shorthand { "substr" } else { "substring" }),
         Expr::Trim { .. } => good("btrim"),
         Expr::Position { .. } => good("position"),
         Expr::Overlay { .. } => good("overlay"),
