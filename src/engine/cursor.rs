@@ -12,7 +12,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
-use super::session::{Column, OnPortals, Response, Session};
+use super::session::{Column, OnPortals, Parameters, Response, Session};
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::serve::system::CursorStatus;
@@ -41,7 +42,8 @@ pub struct Cursor {
 }
 
 impl Session {
-    pub(super) async fn declare(&mut self, name: &str, how: CursorOptions, query: &str) -> Result<Response> {
+    /// DECLARE. `statement` is the text of the whole.
+    pub(super) async fn declare(&mut self, name: &str, how: CursorOptions, query: &str, statement: &str) -> Result<Response> {
         if !how.hold && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "DECLARE CURSOR can only be used in transaction blocks")
                 .hint("BEGIN first, or DECLARE .. CURSOR WITH HOLD."));
@@ -57,15 +59,25 @@ impl Session {
             .hint("CLOSE those that are no longer used."));
         }
         let (columns, stream) = match self.parsed(query).await? {
-            Statement::Query(query) => self.rows_of_query(&query).await?,
+            Statement::Query(query) => {
+                let planned = self.plan_query(&query, &[]).await?;
+                refuse_parameters(&planned.parameters)?;
+                let stream = self.run_query(&planned, vec![]).await?;
+                (planned.columns, stream)
+            }
+            locking @ Statement::Locking { .. } => self.rows_locked(how, query, locking).await?,
             Statement::Ksql(_) => self.rows_pushed(query).await?,
+            Statement::WithChanges { .. } => {
+                return Err(Error::unsupported("DECLARE CURSOR must not contain data-modifying statements in WITH")
+                    .hint("Run the statement, and declare a cursor of a SELECT of its own."));
+            }
             _ => return Err(Error::syntax("a cursor needs a query")),
         };
         let cursor = Cursor {
             columns,
             stream: Mutex::new(stream),
             how,
-            statement: query.to_string(),
+            statement: statement.trim().to_string(),
             created_us: self.engine.clock.now_us(),
             rows: VecDeque::new(),
             kept_bytes: 0,
@@ -78,6 +90,28 @@ impl Session {
         self.cursors.insert(name.to_string(), cursor);
         self.list_cursors();
         Ok(Response::Done("DECLARE CURSOR".into()))
+    }
+
+    /// The rows of a query FOR UPDATE, all locked when the cursor is declared. Errors: 0A000 and 42P11 for what takes a cursor that only reads.
+    async fn rows_locked(
+        &mut self,
+        how: CursorOptions,
+        text: &str,
+        locking: Statement,
+    ) -> Result<(Vec<Column>, SendableRecordBatchStream)> {
+        let prepared = Box::pin(self.plan_parsed(text, locking, &[])).await?;
+        let Statement::Locking { query, locks } = &prepared.statement else {
+            return Err(Error::unsupported("a cursor FOR UPDATE does not call functions with bodies")
+                .hint("Lock the rows in a SELECT of their own, and call the functions in another."));
+        };
+        if let Some(lock) = locks.first() {
+            only_reads(how, &lock.word)?;
+        }
+        refuse_parameters(&prepared.parameters)?;
+        match self.locking(query, locks, &prepared, &Parameters::default()).await? {
+            Response::Rows { columns, stream, .. } => Ok((columns, stream)),
+            _ => Err(Error::internal("a query answers rows")),
+        }
     }
 
     pub(super) async fn fetch(&mut self, name: &str, to: Move, skip: bool) -> Result<Response> {
@@ -133,6 +167,25 @@ impl Session {
     /// The columns of a cursor's rows.
     pub fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
         self.cursors.get(name).map(|cursor| cursor.columns.clone())
+    }
+}
+
+/// Errors: 42P02 for a query with parameters, which nobody gives a cursor.
+fn refuse_parameters(parameters: &[PgType]) -> Result<()> {
+    if parameters.is_empty() { Ok(()) } else { Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")) }
+}
+
+/// Errors: 0A000 and 42P11 where a cursor whose query has such a clause cannot be declared so.
+fn only_reads(how: CursorOptions, clause: &str) -> Result<()> {
+    let unsupported = |what: &str| Error::unsupported(format!("DECLARE {what} ... {clause} is not supported"));
+    match () {
+        () if how.hold => Err(unsupported("CURSOR WITH HOLD").detail("Holdable cursors must be READ ONLY.")),
+        () if how.scroll => Err(unsupported("SCROLL CURSOR").detail("Scrollable cursors must be READ ONLY.")),
+        () if how.insensitive => {
+            let message = format!("DECLARE INSENSITIVE CURSOR ... {clause} is not valid");
+            Err(Error::new(code::INVALID_CURSOR_DEFINITION, message).detail("Insensitive cursors must be READ ONLY."))
+        }
+        () => Ok(()),
     }
 }
 

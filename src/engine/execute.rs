@@ -274,7 +274,7 @@ impl Session {
             Statement::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Statement::Execute { name, arguments } => self.execute_named(name, arguments).await,
             Statement::Deallocate(name) => self.deallocate(name.as_deref()),
-            Statement::Declare { name, how, query } => self.declare(name, *how, query).await,
+            Statement::Declare { name, how, query } => self.declare(name, *how, query, &prepared.text).await,
             Statement::Fetch { name, to, skip } => self.fetch(name, *to, *skip).await,
             Statement::Close(name) => Ok(self.close(name.as_deref())),
             Statement::Role(statement) => self.run_roles(statement).await,

@@ -52,7 +52,7 @@ fn read(sql: &str) -> Result<Statement> {
     while reader.parser.consume_token(&Token::SemiColon) {}
     match reader.parser.peek_token().token {
         Token::EOF => {}
-        _ => return Err(reader.unexpected()),
+        _ => return Err(reader.current_of().unwrap_or_else(|| reader.unexpected())),
     }
     if let Statement::Query(query)
     | Statement::Locking { query, .. }
@@ -538,7 +538,7 @@ impl Reader<'_> {
 
     fn by_sqlparser(&mut self) -> Result<Statement> {
         let start: TokenWithSpan = self.parser.peek_token();
-        let mut statement = self.parser.parse_statement().map_err(|e| self.current_of().unwrap_or_else(|| self.refused(e)))?;
+        let mut statement = self.parser.parse_statement().map_err(|e| self.refused(e))?;
         intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {

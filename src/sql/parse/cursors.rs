@@ -3,35 +3,19 @@
 use sqlparser::tokenizer::Token;
 
 use super::{Reader, copy};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::sql::statement::{CursorOptions, Move, Statement};
 
 impl Reader<'_> {
     pub(super) fn declare(&mut self) -> Result<Statement> {
         self.skip(1);
         let name = self.name()?;
-        let mut how = CursorOptions::default();
-        loop {
-            match self.word(0).as_str() {
-                "insensitive" | "asensitive" | "cursor" => self.skip(1),
-                "no" if self.word(1) == "scroll" => self.skip(2),
-                "scroll" => {
-                    how.scroll = true;
-                    self.skip(1);
-                }
-                "binary" => {
-                    how.binary = true;
-                    self.skip(1);
-                }
-                "with" | "without" if self.word(1) == "hold" => {
-                    how.hold = self.word(0) == "with";
-                    self.skip(2);
-                }
-                "for" => break,
-                _ => return Err(self.unexpected()),
-            }
+        let mut how = self.cursor_options()?;
+        how.hold = self.eat_words(&["with", "hold"]);
+        if !how.hold {
+            self.eat_words(&["without", "hold"]);
         }
-        self.skip(1);
+        self.expect("for")?;
         let query = self.rest();
         if copy::is_push(&query) {
             self.skip_all();
@@ -39,6 +23,32 @@ impl Reader<'_> {
             self.query()?;
         }
         Ok(Statement::Declare { name, how, query })
+    }
+
+    /// `[ASENSITIVE | INSENSITIVE] [[NO] SCROLL] [BINARY] CURSOR`, the words before CURSOR in any order. Errors: 42P11.
+    fn cursor_options(&mut self) -> Result<CursorOptions> {
+        let mut how = CursorOptions::default();
+        let (mut forward, mut asensitive) = (false, false);
+        while !self.eat("cursor") {
+            match self.word(0).as_str() {
+                "asensitive" => asensitive = true,
+                "insensitive" => how.insensitive = true,
+                "scroll" => how.scroll = true,
+                "binary" => how.binary = true,
+                "no" if self.word(1) == "scroll" => {
+                    forward = true;
+                    self.skip(1);
+                }
+                _ => return Err(self.unexpected()),
+            }
+            self.skip(1);
+        }
+        let both = |one: &str, other: &str| Error::new(code::INVALID_CURSOR_DEFINITION, format!("cannot specify both {one} and {other}"));
+        match () {
+            () if how.scroll && forward => Err(both("SCROLL", "NO SCROLL")),
+            () if asensitive && how.insensitive => Err(both("ASENSITIVE", "INSENSITIVE")),
+            () => Ok(how),
+        }
     }
 
     pub(super) fn fetch(&mut self) -> Result<Statement> {
@@ -89,7 +99,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The refusal of UPDATE and DELETE at a cursor's row, if that is what did not parse.
+    /// The refusal of UPDATE and DELETE at a cursor's row, if that is what did not parse: `current` alone is a column.
     pub(super) fn current_of(&self) -> Option<Error> {
         let words: Vec<String> = self.sql.split_whitespace().map(str::to_lowercase).collect();
         words.windows(3).any(|w| w == ["where", "current", "of"]).then(|| {

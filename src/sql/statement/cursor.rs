@@ -9,6 +9,8 @@ pub struct CursorOptions {
     pub scroll: bool,
     /// BINARY: its rows are sent in binary form.
     pub binary: bool,
+    /// INSENSITIVE: it shows nothing that is changed after it was declared, which is so of each one.
+    pub insensitive: bool,
 }
 
 /// Where FETCH and MOVE take a cursor.
