@@ -49,9 +49,12 @@ fn read(sql: &str) -> Result<Statement> {
     }
     let mut reader = Reader { sql, parser: parser_of(sql)? };
     let statement = reader.statement()?;
+    let ended = reader.parser.consume_token(&Token::SemiColon);
     while reader.parser.consume_token(&Token::SemiColon) {}
     match reader.parser.peek_token().token {
         Token::EOF => {}
+        // The simple protocol cuts its messages into statements first.
+        _ if ended => return Err(Error::syntax("cannot insert multiple commands into a prepared statement")),
         _ => return Err(reader.current_of().unwrap_or_else(|| reader.unexpected())),
     }
     if let Statement::Query(query)

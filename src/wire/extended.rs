@@ -96,7 +96,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             None => codes,
         };
         if !portal.is_empty() && self.portals.contains_key(portal) {
-            return Err(Error::new(code::DUPLICATE_CURSOR, format!("portal \"{portal}\" already exists")));
+            return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{portal}\" already exists")));
         }
         self.room_for_portal(&parameters)?;
         self.portals.insert(portal.to_string(), Portal::new(prepared, formats, parameters));
@@ -155,11 +155,12 @@ fn parameters<B: Backend>(r: &mut Reader<'_>, prepared: &B::Prepared, statement:
     Ok(Parameters { binary, values })
 }
 
-fn format(code: i16) -> Result<Format> {
-    match code {
+/// Errors: 22023 for a code that is neither text's nor binary's.
+fn format(number: i16) -> Result<Format> {
+    match number {
         0 => Ok(Format::Text),
         1 => Ok(Format::Binary),
-        other => Err(protocol(format!("unsupported format code: {other}"))),
+        other => Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("unsupported format code: {other}"))),
     }
 }
 

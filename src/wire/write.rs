@@ -139,12 +139,17 @@ pub(crate) fn command_complete(out: &mut BytesMut, tag: &str) {
     framed(out, b'C', |out| put_text(out, tag));
 }
 
-/// CommandComplete with a number behind the word, without building the tag first.
+/// What answers rows and does not count them in its tag.
+const UNCOUNTED: [&str; 2] = ["SHOW", "EXPLAIN"];
+
+/// CommandComplete with a number behind the word where it has one, without building the tag first.
 pub(crate) fn command_complete_count(out: &mut BytesMut, word: &str, n: u64) {
     framed(out, b'C', |out| {
         out.put_slice(word.as_bytes());
-        out.put_u8(b' ');
-        put_number(out, n);
+        if !UNCOUNTED.contains(&word) {
+            out.put_u8(b' ');
+            put_number(out, n);
+        }
         out.put_u8(0);
     });
 }

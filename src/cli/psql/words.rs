@@ -33,9 +33,10 @@ pub(super) fn word(line: &mut Line, mode: Mode, variables: &Variables) -> Result
                     out.push_str(&value);
                     line.at += length;
                 }
+                // It stands for itself.
                 None => {
-                    out.push(':');
-                    line.at += 1;
+                    out.push_str(&line.rest()[..length]);
+                    line.at += length;
                 }
             }
             continue;
@@ -175,8 +176,8 @@ mod tests {
         variables.set("x", "a b").unwrap();
         let of = |text: &str| words(&mut Line::new(text), &variables).unwrap();
         assert_eq!(
-            of(r#" one  'it''s\n\x41\101' "Q w"r :x :'x' :"x" a:x :nope"#),
-            ["one", "it's\nAA", "\"Q w\"r", "a b", "'a b'", "\"a b\"", "aa b", ":nope"]
+            of(r#" one  'it''s\n\x41\101' "Q w"r :x :'x' :"x" a:x :nope :'nope' :"nope"x"#),
+            ["one", "it's\nAA", "\"Q w\"r", "a b", "'a b'", "\"a b\"", "aa b", ":nope", ":'nope'", ":\"nope\"x"]
         );
         let mut line = Line::new("a \\echo b");
         assert_eq!((words(&mut line, &variables).unwrap(), line.rest()), (vec!["a".to_string()], "\\echo b"));
