@@ -58,7 +58,8 @@ impl Session {
             )
             .hint("CLOSE those that are no longer used."));
         }
-        let (columns, stream) = match self.parsed(query).await? {
+        let parsed = self.parsed(query).await?;
+        let (columns, stream) = match parsed {
             Statement::Query(query) => {
                 let planned = self.plan_query(&query, &[]).await?;
                 refuse_parameters(&planned.parameters)?;
