@@ -27,6 +27,7 @@ mod distinct;
 pub mod domains;
 pub mod enums;
 pub mod exact_float;
+pub mod excluding;
 mod extremes;
 mod fence;
 mod filtered;
@@ -130,6 +131,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(enums::functions());
     all.extend(enums::lenient());
     all.push(domains::function());
+    all.extend(excluding::markers());
     all
 }
 

@@ -6,14 +6,17 @@ use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
-use super::filtered;
-use super::replayed;
 use super::rewrite::alike;
+use super::{excluding, filtered, replayed};
 use crate::error::{Error, Result, code};
 
 /// The call with a default of lag or lead in the type of its values. Errors: 42P20 for a frame that cannot be, 0A000 for one over
 /// values without distances, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
+    if excluding::is_excluding(&call.fun) {
+        return Ok(Expr::from(call));
+    }
+    let exclusion = excluding::taken(&mut call.params.partition_by);
     check_frame(&call, schema)?;
     // Of booleans they are the least and the greatest, which a frame that moves can keep.
     match call.fun.name() {
@@ -45,6 +48,9 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
             (call.params.args[0], call.params.args[2]) = (value, default);
         }
         _ => {}
+    }
+    if let Some(exclusion) = exclusion {
+        return Ok(Expr::from(excluding::call(call, exclusion)));
     }
     if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
         call.fun = WindowFunctionDefinition::AggregateUDF(replayed::over_frames(function));

@@ -9,7 +9,8 @@
 //!    keeps them.
 //!    `inference` reads what ON CONFLICT names.
 //!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
-//!    ONLY before tables, `star_rows` makes rows of wildcards, `signs` takes signs from operators, `operators` spells operators before ANY, `continued` puts
+//!    ONLY before tables, `star_rows` makes rows of wildcards, `signs` takes signs from operators, `operators` spells operators before ANY, `exclusions` reads
+//!    what frames leave out, `continued` puts
 //!    literals of several lines together, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
@@ -27,6 +28,7 @@ mod continued;
 pub mod convert;
 mod dialect;
 pub mod edits;
+pub mod exclusions;
 pub mod hidden;
 mod identity;
 mod inference;

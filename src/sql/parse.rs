@@ -9,6 +9,7 @@ use super::changes::{delete_statement, insert_statement, query_statement, update
 use super::continued;
 use super::convert::{checked_name, last_name, relation_name};
 use super::dialect::Postgres;
+use super::exclusions;
 use super::fold_name;
 use super::identity;
 use super::inference;
@@ -102,7 +103,8 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(local::spelled(continued::spelled(tokens))))));
+    let tokens = exclusions::spelled(local::spelled(continued::spelled(tokens)));
+    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
     let tokens = signs::spelled(star_rows::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
@@ -381,10 +383,6 @@ impl Reader<'_> {
             Some((_, found)) => format!("syntax error at or near \"{found}\""),
             None => what.to_string(),
         };
-        if what.starts_with("Expected: )") && what.to_ascii_lowercase().ends_with("found: exclude") {
-            let error = Error::unsupported("window frames with EXCLUDE are not supported").at(char_position(self.sql, location));
-            return error.hint("Subtract what the row itself adds, or leave EXCLUDE NO OTHERS out, which is what a frame is without it.");
-        }
         let error = Error::syntax(message).at(char_position(self.sql, location));
         match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found")) {
             Some((expected, _)) => error.detail(format!("Expected {expected}.")),

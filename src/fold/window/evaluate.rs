@@ -120,6 +120,8 @@ impl WindowCall {
             let values = slices(&args, &partition.rows);
             parts.push(if evaluator.uses_window_frame() {
                 let frames = self.frames(sorted, partition)?;
+                // As DataFusion has it, which peers may be told by.
+                let values = [values, slices(sorted.order, &partition.rows)].concat();
                 let values = frames.iter().map(|frame| evaluator.evaluate(&values, frame)).collect::<Result<Vec<_>, _>>()?;
                 ScalarValue::iter_to_array(values)?
             } else if evaluator.include_rank() {

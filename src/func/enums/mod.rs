@@ -28,6 +28,7 @@ pub use unprinted::{SIMPLIFYING, Unprinted};
 
 use super::cast::{self, PgCast};
 use super::domains;
+use super::excluding;
 use super::text_io;
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
@@ -248,7 +249,8 @@ impl Settling<'_> {
                 params.args = self.arguments(func.name(), params.args)?;
                 Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
             }
-            Expr::WindowFunction(window) => {
+            // The condition of one that leaves rows out of its frames is among its arguments.
+            Expr::WindowFunction(window) if !excluding::is_excluding(&window.fun) => {
                 let WindowFunction { fun, mut params } = *window;
                 params.args = self.arguments(fun.name(), params.args)?;
                 Ok(Transformed::yes(Expr::WindowFunction(Box::new(WindowFunction { fun, params }))))

@@ -5,6 +5,7 @@ use sqlparser::ast::{Expr, Ident, NamedWindowDefinition, NamedWindowExpr, Query,
 
 use super::build::each_expression;
 use crate::error::{Error, Result, code};
+use crate::sql::exclusions::is_exclusion;
 use crate::sql::fold_name;
 
 /// The windows of a WINDOW clause by name, each written out.
@@ -79,7 +80,8 @@ fn extended(spec: &WindowSpec, windows: &Windows, of_call: bool) -> Result<Windo
     let base = find(name, windows)?;
     let refused = |why: String| Error::new(code::WINDOWING_ERROR, why);
     let name = fold_name(name);
-    if !spec.partition_by.is_empty() {
+    let (exclusion, partition_by): (Vec<Expr>, Vec<Expr>) = spec.partition_by.iter().cloned().partition(is_exclusion);
+    if !partition_by.is_empty() {
         return Err(refused(format!("cannot override PARTITION BY clause of window \"{name}\"")));
     }
     if !spec.order_by.is_empty() && !base.order_by.is_empty() {
@@ -93,7 +95,7 @@ fn extended(spec: &WindowSpec, windows: &Windows, of_call: bool) -> Result<Windo
     let order_by = if spec.order_by.is_empty() { &base.order_by } else { &spec.order_by };
     Ok(WindowSpec {
         window_name: None,
-        partition_by: base.partition_by.clone(),
+        partition_by: [exclusion, base.partition_by.clone()].concat(),
         order_by: order_by.clone(),
         window_frame: spec.window_frame.clone(),
     })
