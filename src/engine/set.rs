@@ -58,7 +58,7 @@ impl Session {
             zone: style.timezone,
             intervals: style.interval != IntervalStyle::Postgres,
             bytea: style.bytea_escape,
-            name: name.clone(),
+            name: style.timezone.spelled(&name),
         };
         if rule.zone.is_utc() && !rule.intervals && !rule.bytea {
             if self.zoned.take().is_some() {

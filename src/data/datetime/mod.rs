@@ -15,7 +15,7 @@ pub mod zone;
 pub use format::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 pub use interval::parse_interval;
 pub use parse::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
-pub use zone::Zone;
+pub use zone::{Zone, parse_offset, posix_name};
 
 use crate::error::{Error, code};
 

@@ -1,4 +1,7 @@
 //! Time zones: fixed offsets and the names of the IANA database.
+//!
+//! An offset in the name of a zone is POSIX's, as in PostgreSQL (manual, chapter B.5): it counts to the west of UTC, where an offset in a
+//! time's text, and a bare number of hours in SET, count to the east. `<+03>-03` is three hours east, by the name +03.
 
 use std::str::FromStr;
 
@@ -9,8 +12,8 @@ use chrono_tz::OffsetName;
 use super::{US_PER_SECOND, abbreviations};
 use crate::error::{Error, Result, code};
 
-/// Furthest offset from UTC that PostgreSQL takes, in seconds (MAX_TZDISP_HOUR is 15).
-const OFFSET_SECONDS_MAX: i32 = 16 * 3600 - 1;
+/// Hours from UTC that are too many: a week's.
+const OFFSET_HOURS_END: i32 = 168;
 
 /// A time zone: UTC, a fixed offset east of it, or a named zone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,26 +32,46 @@ impl Zone {
         matches!(self, Zone::Utc)
     }
 
-    /// Reads what `SET timezone` takes: `UTC`, `Europe/Berlin`, `+02`, `-07:30`, `5`. Errors: 22023.
+    /// Reads what `SET timezone` takes: `UTC`, `Europe/Berlin`, hours to the east such as `5` and `-3.5`, and POSIX's names such as
+    /// `<-07>+07` and `-3:30`. Errors: 22023.
     pub fn parse(name: &str) -> Result<Zone> {
-        let unknown = || Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"TimeZone\": \"{name}\""));
-        let trimmed = name.trim();
-        if let Some(zone) = Zone::find(trimmed) {
-            return Ok(zone);
+        let name = name.trim();
+        match hours(name)? {
+            Some(seconds) => Ok(Zone::fixed(seconds)),
+            None => Zone::by_name(name).ok_or_else(|| unknown(name)),
         }
-        if let Some(seconds) = parse_offset(trimmed) {
-            return Ok(Zone::fixed(seconds));
-        }
-        let hours: f64 = trimmed.parse().map_err(|_| unknown())?;
-        if !hours.is_finite() || (hours * 3600.0).abs() > f64::from(OFFSET_SECONDS_MAX) {
-            return Err(unknown().hint("Write a name such as Europe/Berlin, or an offset such as +02:00."));
-        }
-        Ok(Zone::fixed((hours * 3600.0) as i32))
     }
 
-    /// Reads what a time in a text, and AT TIME ZONE, may name: an abbreviation such as PST, or what [`Zone::parse`] takes. Errors: 22023.
+    /// What SHOW tells of a zone that is set. Errors: 22023.
+    pub fn canonical(name: &str) -> Result<String> {
+        let name = name.trim();
+        if let Some(seconds) = hours(name)? {
+            return Ok(posix_name(seconds));
+        }
+        Ok(match Zone::find(name) {
+            Some(Zone::Named(tz)) => tz.to_string(),
+            Some(_) if name.len() <= 3 => name.to_ascii_uppercase(),
+            Some(_) => title_case(name).replace("Utc", "UTC"),
+            None => posix_offset(name).map(|_| name.to_ascii_uppercase()).ok_or_else(|| unknown(name))?,
+        })
+    }
+
+    /// A name of this zone that is read everywhere as it is here: its own, `name`, unless it is an offset.
+    pub fn spelled(&self, name: &str) -> String {
+        match self {
+            Zone::Fixed(seconds) => posix_name(*seconds),
+            _ => name.to_string(),
+        }
+    }
+
+    /// Reads what AT TIME ZONE may name: an abbreviation such as PST, a zone of the database, or one of POSIX's names. Errors: 22023.
     pub fn named(name: &str) -> Result<Zone> {
-        Zone::abbreviated(name.trim()).map_or_else(|| Zone::parse(name), Ok)
+        let trimmed = name.trim();
+        Zone::abbreviated(trimmed).or_else(|| Zone::by_name(trimmed)).ok_or_else(|| unknown(name))
+    }
+
+    fn by_name(name: &str) -> Option<Zone> {
+        Zone::find(name).or_else(|| posix_offset(name).map(Zone::fixed))
     }
 
     /// The zone of an abbreviation.
@@ -90,7 +113,7 @@ impl Zone {
     pub fn abbreviation(&self, utc_us: i64) -> String {
         let name = match self {
             Zone::Utc => Some("UTC".to_string()),
-            Zone::Fixed(_) => None,
+            Zone::Fixed(seconds) => Some(clock_offset(*seconds)),
             Zone::Named(tz) => tz.to_string().parse::<chrono_tz::Tz>().ok().zip(naive(utc_us)).and_then(|(tz, at)| {
                 let offset = tz.offset_from_utc_datetime(&at);
                 offset.abbreviation().map(String::from)
@@ -126,6 +149,60 @@ impl Zone {
         };
         local_us.checked_sub(i64::from(seconds) * US_PER_SECOND)
     }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"TimeZone\": \"{name}\""))
+        .hint("Write a name such as Europe/Berlin, or a number of hours east of UTC.")
+}
+
+/// A bare number of hours east of UTC, in seconds; `None` for what is no number. Errors: 22023.
+fn hours(text: &str) -> Result<Option<i32>> {
+    let Some(hours) = text.parse::<f64>().ok().filter(|hours| hours.is_finite()) else { return Ok(None) };
+    if hours.abs() >= f64::from(OFFSET_HOURS_END) {
+        return Err(unknown(text).detail("UTC timezone offset is out of range."));
+    }
+    Ok(Some((hours * 3600.0) as i32))
+}
+
+/// POSIX's name for a zone of so many seconds east of UTC: `<+05:30>-05:30`.
+pub fn posix_name(seconds: i32) -> String {
+    let name = clock_offset(seconds);
+    let west = if seconds < 0 { '+' } else { '-' };
+    format!("<{name}>{west}{}", &name[1..])
+}
+
+/// What a clock is ahead of UTC: `+02`, `-03:30`, `+01:00:01`.
+fn clock_offset(seconds: i32) -> String {
+    let (sign, ahead) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
+    let (hours, minutes, rest) = (ahead / 3600, ahead / 60 % 60, ahead % 60);
+    match (minutes, rest) {
+        (0, 0) => format!("{sign}{hours:02}"),
+        (_, 0) => format!("{sign}{hours:02}:{minutes:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{rest:02}"),
+    }
+}
+
+/// The seconds east of UTC that one of POSIX's names stands for: `GMT+5`, `<+05>-05`, `-3:30`, whose offset counts to the west. `None` for
+/// any other name, such as one with the rules of summer time.
+fn posix_offset(name: &str) -> Option<i32> {
+    let offset = match name.strip_prefix('<') {
+        Some(quoted) => quoted.split_once('>')?.1,
+        None => name.trim_start_matches(|c: char| c.is_ascii_alphabetic()),
+    };
+    let (ahead, number) = match offset.as_bytes().first()? {
+        b'-' => (1, &offset[1..]),
+        b'+' => (-1, &offset[1..]),
+        _ => (-1, offset),
+    };
+    let mut seconds = 0;
+    let mut parts = number.split(':');
+    for (unit, end) in [(3600, OFFSET_HOURS_END), (60, 60), (1, 60)] {
+        let Some(part) = parts.next() else { break };
+        let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        seconds += unit * part.parse::<i32>().ok().filter(|n| digits && *n < end)?;
+    }
+    if parts.next().is_some() { None } else { Some(ahead * seconds) }
 }
 
 fn naive(utc_us: i64) -> Option<NaiveDateTime> {
@@ -177,10 +254,37 @@ mod tests {
 
     #[test]
     fn names_and_offsets_are_read() {
-        assert_eq!(Zone::parse("+05:30").unwrap().offset_at(0), 19_800);
+        assert_eq!(Zone::parse("5.5").unwrap().offset_at(0), 19_800);
         assert_eq!(Zone::parse("-7").unwrap().offset_at(0), -25_200);
+        assert_eq!(Zone::named("-7").unwrap().offset_at(0), 25_200);
         assert_eq!(Zone::parse("europe/berlin").unwrap().offset_at(1_436_918_400_000_000), 7_200);
-        assert_eq!(Zone::parse("Nowhere/Land").unwrap_err().code(), code::INVALID_PARAMETER_VALUE);
+        for wrong in ["Nowhere/Land", "168", "ABC168", "PST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+05-05", "GMT+5:60", "", "+"] {
+            assert_eq!(Zone::parse(wrong).unwrap_err().code(), code::INVALID_PARAMETER_VALUE, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn offsets_in_names_count_to_the_west() {
+        for (name, seconds, shown) in [
+            ("-3:30", 12_600, "-3:30"),
+            ("+3:30", -12_600, "+3:30"),
+            ("+02", 7_200, "<+02>-02"),
+            ("-3.5", -12_600, "<-03:30>+03:30"),
+            ("0", 0, "<+00>-00"),
+            ("5.123", 18_442, "<+05:07:22>-05:07:22"),
+            ("GMT+5", -18_000, "GMT+5"),
+            ("utc-5:30", 19_800, "UTC-5:30"),
+            ("<+05>-05", 18_000, "<+05>-05"),
+            ("167", 601_200, "<+167>-167"),
+            ("europe/berlin", 3_600, "Europe/Berlin"),
+            ("utc", 0, "UTC"),
+            ("etc/utc", 0, "Etc/UTC"),
+            ("zulu", 0, "Zulu"),
+        ] {
+            let zone = Zone::parse(name).unwrap();
+            assert_eq!((zone.offset_at(0), Zone::canonical(name).unwrap().as_str()), (seconds, shown), "{name}");
+            assert_eq!(Zone::named(&zone.spelled(shown)).unwrap().offset_at(0), seconds, "{name}");
+        }
     }
 
     #[test]
@@ -189,7 +293,7 @@ mod tests {
         assert_eq!(called("Europe/Berlin", 1_436_918_400_000_000), "CEST");
         assert_eq!(called("Europe/Berlin", 0), "CET");
         assert_eq!(called("America/Sao_Paulo", 1_704_067_200_000_000), "-03");
-        assert_eq!(called("+05:30", 0), "+0530");
+        assert_eq!(called("5.5", 0), "+05:30");
     }
 
     #[test]

@@ -287,10 +287,7 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
             refuse(format!("Available values: {}.", words.join("; ")))
         }
-        Kind::TimeZone => {
-            Zone::parse(value)?;
-            Ok(value.to_string())
-        }
+        Kind::TimeZone => Zone::canonical(value),
         Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
         _ => Ok(match name {
             "client_encoding" => "UTF8".to_string(),

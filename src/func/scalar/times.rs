@@ -16,7 +16,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, accepts, each, fixed, text};
 use super::pattern::Fields;
-use crate::data::datetime::{Zone, is_infinite, is_infinite_date};
+use crate::data::datetime::{Zone, is_infinite, is_infinite_date, parse_offset};
 use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIME, TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::{DAY_US, day_number, days_in_month, out_of_range};
@@ -409,7 +409,9 @@ fn local_time(args: &[ArrayRef], row: usize) -> Result<i64> {
 /// The instant at which a clock of the zone shows that; in UTC where none is said, which a session of another zone does.
 fn make_timestamptz(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        let zone = if args.len() > 6 { Zone::named(text(args, 6).value(row))? } else { Zone::Utc };
+        // An offset is here as it is in the text of a time.
+        let named = |name: &str| parse_offset(name.trim()).map_or_else(|| Zone::named(name), |seconds| Ok(Zone::fixed(seconds)));
+        let zone = if args.len() > 6 { named(text(args, 6).value(row))? } else { Zone::Utc };
         zone.to_utc(local_time(args, row)?).ok_or_else(|| out_of_range("timestamp"))
     })?;
     Ok(Arc::new(rows.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))

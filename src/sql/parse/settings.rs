@@ -3,8 +3,9 @@
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
+use crate::data::datetime::{parse_interval, posix_name};
 use crate::data::quoting::ident;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
 use crate::sql::roles::{RoleStatement, SettingChange, SettingOf};
 use crate::sql::statement::{Discard, Modes, Statement};
 
@@ -94,14 +95,27 @@ impl Reader<'_> {
         }
     }
 
-    /// A name, an offset, or `INTERVAL '+01:00' HOUR TO MINUTE`, which is how the standard writes an offset.
+    /// A name, hours, or `INTERVAL '+01:00' HOUR TO MINUTE`, which is how the standard writes an offset. Errors: 22007, 22023.
     fn time_zone(&mut self) -> Result<Option<String>> {
         if !self.eat("interval") {
             return self.setting_value();
         }
-        let offset = self.text()?;
-        self.eat_words(&["hour", "to", "minute"]);
-        Ok(Some(offset))
+        let text = self.text()?;
+        let unit = if self.eat_words(&["hour", "to", "minute"]) {
+            "minutes"
+        } else if self.eat("hour") {
+            "hours"
+        } else {
+            "seconds"
+        };
+        let is_bare = text.trim().parse::<f64>().is_ok();
+        let offset = parse_interval(&if is_bare { format!("{text} {unit}") } else { text.clone() })?;
+        if offset.months != 0 || offset.days != 0 {
+            let message = format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{text}'\"");
+            return Err(Error::new(code::INVALID_PARAMETER_VALUE, message).detail("An offset has neither months nor days."));
+        }
+        let seconds = i32::try_from(offset.nanoseconds / 1_000_000_000).unwrap_or(i32::MAX);
+        Ok(Some(posix_name(seconds)))
     }
 
     fn setting_value(&mut self) -> Result<Option<String>> {
