@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, LargeStringArray, ListArray, StringViewArray,
-    new_null_array,
+    Time64MicrosecondArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Date32Type, Field, FieldRef, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
@@ -23,7 +23,7 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
 use super::text_io;
 use crate::data::PgType;
-use crate::data::datetime::US_PER_DAY;
+use crate::data::datetime::{US_PER_DAY, is_infinite};
 use crate::data::decode::ColumnBuilder;
 use crate::error::{Error, Result, code};
 
@@ -91,7 +91,8 @@ impl ScalarUDFImpl for PgCast {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let nullable = args.arg_fields.first().is_none_or(|f| f.is_nullable());
+        // Infinity has no time of day.
+        let nullable = self.target == PgType::Time || args.arg_fields.first().is_none_or(|f| f.is_nullable());
         Ok(Arc::new(self.target.field(NAME, nullable)))
     }
 
@@ -230,7 +231,6 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
         (s, t) if s.is_numeric() && t.is_numeric() => true,
         (s, t) if number(s) && number(t) => false,
         (PgType::Bool, PgType::Int4) | (PgType::Int4, PgType::Bool) => true,
-        (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
         (PgType::Oid, t) if is_int(t) => true,
         (s, PgType::Oid) if is_int(s) => true,
         (PgType::Array(s), PgType::Array(t)) => match from {
@@ -260,6 +260,7 @@ fn exists(source: &PgType, target: &PgType) -> bool {
         (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => true,
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
+        (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
         (s, t) if is_time(s) && is_time(t) => true,
         (PgType::Array(_), PgType::Array(_)) => true,
         (PgType::Int2Vector | PgType::OidVector, PgType::Array(_)) => true,
@@ -292,6 +293,7 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (s, t) if s.is_numeric() && is_float(t) => decimal_to_float(array, t),
         (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
+        (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => time_of_day(array),
         (PgType::Jsonb, t) if !is_text(t) && *t != PgType::Json => unwrap_json(array, t),
         (s, t) if is_text(t) => {
             let printed = printed(array, s)?;
@@ -311,6 +313,14 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
 /// An expression of a date or a timestamp as one of another such type. Arrow's cast knows no infinity.
 pub fn of_time(expr: Expr, to: &DataType) -> Expr {
     call(expr, PgType::of_arrow(to))
+}
+
+/// The time of day of timestamps, in UTC; infinity has none.
+fn time_of_day(array: &ArrayRef) -> Result<ArrayRef> {
+    let stamps = time(array, &PgType::Timestamp.arrow())?;
+    let of_day = |us: i64| (!is_infinite(us)).then(|| us.rem_euclid(US_PER_DAY));
+    let times = stamps.as_primitive::<TimestampMicrosecondType>().iter().map(|us| us.and_then(of_day));
+    Ok(Arc::new(times.collect::<Time64MicrosecondArray>()))
 }
 
 /// Dates and timestamps as each other, in UTC; infinity is that of either.

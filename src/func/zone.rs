@@ -252,6 +252,10 @@ impl InZone {
                 let date = name != "localtimestamp";
                 return Ok(Transformed::yes(if date { Expr::Cast(Cast::new(Box::new(local), DataType::Date32)) } else { local }));
             }
+            "to_timestamp" if types.len() == 2 => {
+                f.args.insert(0, self.zone());
+                return Ok(Transformed::yes(call(to_char::zoned_to_timestamp(), f.args)));
+            }
             "make_timestamptz" if types.len() == 6 => {
                 f.args.push(self.zone());
                 return Ok(Transformed::yes(Expr::ScalarFunction(f)));

@@ -75,12 +75,30 @@ pub fn zoned_function() -> Arc<ScalarUDF> {
     Function::udf(
         "zoned_to_char",
         |t| (t.len() == 3).then(|| (vec![TEXT, timestamptz(), TEXT], TEXT)),
-        |args, _| {
-            let names = text(args, 0);
-            let zone = if names.is_empty() { Zone::Utc } else { Zone::parse(names.value(0))? };
-            timestamps_to_char(args[1].as_primitive(), text(args, 2), Some(&zone))
+        |args, _| timestamps_to_char(args[1].as_primitive(), text(args, 2), Some(&zone_of(args)?)),
+    )
+}
+
+/// to_timestamp of what a clock of a time zone shows: the zone, the same in each row, the texts and the patterns.
+pub fn zoned_to_timestamp() -> Arc<ScalarUDF> {
+    Function::udf(
+        "zoned_to_timestamp",
+        |t| (t.len() == 3).then(|| (vec![TEXT, TEXT, TEXT], timestamptz())),
+        |args, output| {
+            let zone = zone_of(args)?;
+            let stamps = each(args, |row| {
+                let local = pattern_read::read(text(args, 1).value(row), text(args, 2).value(row))?;
+                zone.to_utc(local).ok_or_else(|| crate::func::arith::time::out_of_range("timestamp"))
+            })?;
+            Ok(Arc::new(stamps.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
         },
     )
+}
+
+/// The zone that the first argument names. Errors: 22023.
+fn zone_of(args: &[ArrayRef]) -> Result<Zone> {
+    let names = text(args, 0);
+    if names.is_empty() { Ok(Zone::Utc) } else { Zone::parse(names.value(0)) }
 }
 
 /// A text is made once for neighbours that do not differ in what the pattern shows: a day's events have one date.
