@@ -1,6 +1,6 @@
 //! The list of all settings: one line each.
 
-use super::Kind::{self, Bool, Integer, Milliseconds, OneOf, ReadOnly, Text};
+use super::Kind::{self, Bool, DateStyle, Integer, Milliseconds, OneOf, ReadOnly, Text};
 
 /// A setting: name, default, what it takes, whether changes are reported to the client, description.
 pub(super) struct Setting(pub &'static str, pub &'static str, pub Kind, pub bool, pub &'static str);
@@ -26,13 +26,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         false,
         "Sets how long a client may take nothing of an answer before its connection ends.",
     ),
-    Setting(
-        "datestyle",
-        "ISO, MDY",
-        OneOf(&["iso, mdy", "iso", "iso, dmy", "iso, ymd"]),
-        true,
-        "Sets the display format for date and time values.",
-    ),
+    Setting("datestyle", "ISO, MDY", DateStyle, true, "Sets the display format for date and time values."),
     Setting("default_statistics_target", "100", Integer, false, NO_EFFECT),
     Setting("default_table_access_method", "heap", OneOf(&["heap", "stream"]), false, "Whether CREATE TABLE creates a table or a stream."),
     Setting("default_tablespace", "", OneOf(&["", "pg_default"]), false, "Sets the default tablespace to create tables and indexes in."),

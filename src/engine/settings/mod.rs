@@ -38,6 +38,8 @@ enum Kind {
     /// One of these words.
     OneOf(&'static [&'static str]),
     TimeZone,
+    /// A form of dates and the order in which their parts are read, of which there is one.
+    DateStyle,
     /// Names apart by commas.
     Path,
     /// Cannot be set.
@@ -283,18 +285,36 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             Some(ms) => Ok(shown_time(ms)),
             None => refuse("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".into()),
         },
+        Kind::OneOf(_) if name == "intervalstyle" && matches!(lower.as_str(), "postgres_verbose" | "sql_standard") => {
+            Err(Error::unsupported(format!("IntervalStyle \"{value}\" is not supported")).hint("Use postgres or iso_8601."))
+        }
         Kind::OneOf(words) if !words.contains(&lower.as_str()) => {
             let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
             refuse(format!("Available values: {}.", words.join("; ")))
         }
         Kind::TimeZone => Zone::canonical(value),
+        Kind::DateStyle => match lower.split(',').map(str::trim).find(|word| !is_date_style(word)) {
+            None => Ok("ISO, MDY".to_string()),
+            Some(word) if is_other_date_style(word) => Err(Error::unsupported(format!("DateStyle \"{value}\" is not supported"))
+                .hint("Dates are shown in ISO's form and read month first, ISO, MDY. Use to_char() and to_date() for others.")),
+            Some(_) => refuse("Available values: ISO; ISO, MDY.".into()),
+        },
         Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
         _ => Ok(match name {
             "client_encoding" => "UTF8".to_string(),
-            "datestyle" => "ISO, MDY".to_string(),
             _ => value.to_string(),
         }),
     }
+}
+
+/// True for a word of DateStyle that says what is done anyway: ISO 8601, and the month before the day.
+fn is_date_style(word: &str) -> bool {
+    matches!(word, "iso" | "mdy" | "us" | "default") || word.starts_with("noneuro")
+}
+
+/// True for the words of DateStyle that PostgreSQL has besides.
+fn is_other_date_style(word: &str) -> bool {
+    matches!(word, "sql" | "german" | "dmy" | "ymd") || word.starts_with("postgres") || word.starts_with("euro")
 }
 
 /// A setting of the client's own has a dot in its name: `my.variable`.
