@@ -342,9 +342,12 @@ pub fn short_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
 
 /// A JSON number as jsonb prints it: numeric's text, so without exponent and without a sign on zero. `None` if that would be absurdly long.
 pub fn plain_number(text: &str) -> Option<String> {
+    if text.len() < 1_000 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return Some(text.to_string());
+    }
     let parsed = Parsed::read(text).ok()?;
     let scale = parsed.scale.max(0);
-    let whole = parsed.digits.len() as i64 - parsed.scale;
+    let whole = if parsed.digits.is_empty() { 0 } else { parsed.digits.len() as i64 - parsed.scale };
     if scale > 16_383 || whole > 131_072 {
         return None;
     }

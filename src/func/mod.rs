@@ -32,7 +32,6 @@ mod extremes;
 mod fence;
 mod filtered;
 mod held_filters;
-pub mod json;
 mod json_text;
 mod keys;
 pub mod ksql;

@@ -13,7 +13,6 @@ use arrow::datatypes::{
 use datafusion::common::ScalarValue;
 
 use super::arith::decimal::{overflow, pow10, rescale};
-use crate::data::PgType;
 use crate::data::datetime::{
     Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
 };
@@ -21,6 +20,7 @@ use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
+use crate::data::{PgType, json};
 use crate::error::{Error, Result, code};
 
 fn invalid(ty: &PgType, text: &str) -> Error {
@@ -178,10 +178,13 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs.map(|p| if let [h, l] = p { Some((digit(*h)? << 4 | digit(*l)?) as u8) } else { None }).collect()
 }
 
-/// The stored text of a json (as written) or jsonb (normalised) value. Errors: 22P02.
+/// The stored text of a json (as written) or jsonb (normalised) value. Errors: those of [`json::parse`].
 pub fn json(ty: &PgType, text: &str) -> Result<String> {
-    let normal = super::json::normalize(text).ok_or_else(|| invalid(&PgType::Json, text))?;
-    Ok(if *ty == PgType::Jsonb { normal } else { text.to_string() })
+    if *ty == PgType::Jsonb {
+        return json::normalise(text);
+    }
+    json::check(text)?;
+    Ok(text.to_string())
 }
 
 /// A cell as PostgreSQL prints it; `None` for NULL.

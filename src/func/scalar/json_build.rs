@@ -9,9 +9,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, each, texts, texts_type};
 use crate::data::PgType;
-use crate::data::json::put_string;
+use crate::data::json::{normalise, put_string};
 use crate::error::{Error, Result, code};
-use crate::func::json::parse;
 use crate::func::json_text;
 
 const JSON: DataType = DataType::LargeUtf8;
@@ -91,8 +90,7 @@ fn invalid(message: impl Into<String>) -> Error {
 
 /// JSON text as jsonb's.
 fn binary(text: String) -> Result<String> {
-    let json = parse(&text).ok_or_else(|| Error::new(code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json"))?;
-    Ok(json.to_text())
+    normalise(&text)
 }
 
 fn build_object(args: &[ArrayRef], row: usize) -> Result<String> {

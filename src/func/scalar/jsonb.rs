@@ -8,8 +8,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, text, text_array, texts, texts_type};
 use crate::data::PgType;
+use crate::data::json::{Json, parse};
 use crate::error::{Error, Result, code};
-use crate::func::json::{Json, parse};
 
 const JSON: DataType = DataType::LargeUtf8;
 
@@ -77,9 +77,7 @@ fn keys_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Dat
 }
 
 pub(super) fn value(args: &[ArrayRef], i: usize, row: usize) -> Result<Json> {
-    let text = args[i].as_string::<i64>().value(row);
-    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type json: \"{text}\""));
-    parse(text).ok_or_else(wrong)
+    parse(args[i].as_string::<i64>().value(row))
 }
 
 fn member(json: Json, key: &str) -> Option<Json> {
@@ -120,7 +118,7 @@ fn at_path<'a>(json: Json, path: impl Iterator<Item = Option<&'a str>>) -> Optio
     let mut at = json;
     for key in path {
         at = match at {
-            json @ Json::Array(_) => item(json, key?.trim().parse().ok()?)?,
+            json @ Json::Array(_) => item(json, key?.trim_start().parse().ok()?)?,
             json => member(json, key?)?,
         };
     }
@@ -146,9 +144,8 @@ fn holds(left: &Json, right: &Json, top: bool) -> bool {
     match (left, right) {
         (Json::Object(l), Json::Object(r)) => r.iter().all(|(k, v)| l.iter().any(|(lk, lv)| lk == k && holds(lv, v, false))),
         (Json::Array(l), Json::Array(r)) => r.iter().all(|v| l.iter().any(|lv| holds(lv, v, false))),
-        (Json::Array(l), scalar) if top && !matches!(scalar, Json::Object(_)) => l.contains(scalar),
-        (Json::Number(l), Json::Number(r)) => l == r || l.parse::<f64>().ok() == r.parse::<f64>().ok(),
-        _ => left == right,
+        (Json::Array(l), scalar) if top && scalar.is_scalar() => l.iter().any(|item| item.is_same_scalar(scalar)),
+        _ => left.is_same_scalar(right),
     }
 }
 

@@ -9,9 +9,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::define::{Function, TEXT, each, text, text_array, texts, texts_type};
 use super::jsonb::value;
 use crate::data::PgType;
-use crate::data::json::put_string;
+use crate::data::json::{Json, object, parse_written, put_string};
 use crate::error::{Error, Result, code};
-use crate::func::json::{Json, object};
 
 const JSON: DataType = DataType::LargeUtf8;
 
@@ -100,7 +99,7 @@ fn path(args: &[ArrayRef], i: usize, row: usize) -> Result<Vec<String>> {
 /// The place of an item: from the end if it is negative. `Err` with what lies outside.
 fn place(items: &[Json], key: &str, at: usize) -> Result<std::result::Result<usize, bool>> {
     let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("path element at position {at} is not an integer: \"{key}\""));
-    let n: i64 = key.trim().parse().map_err(|_| wrong())?;
+    let n: i64 = key.trim_start().parse().map_err(|_| wrong())?;
     let from_start = if n < 0 { n + items.len() as i64 } else { n };
     Ok(match usize::try_from(from_start) {
         Ok(i) if i < items.len() => Ok(i),
@@ -282,7 +281,7 @@ fn stripped(json: Json) -> Json {
 fn strip_json(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
         let mut out = String::new();
-        put_compact(&stripped(value(args, 0, row)?), &mut out);
+        put_compact(&stripped(parse_written(args[0].as_string::<i64>().value(row))?), &mut out);
         Ok(out)
     })?;
     Ok(Arc::new(rows.into_iter().collect::<LargeStringArray>()))

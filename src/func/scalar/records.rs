@@ -10,8 +10,8 @@ use datafusion::logical_expr::ScalarUDF;
 use super::define::{Function, TEXT, each, text};
 use super::series::list_of;
 use super::sets::{JSON, as_text, json_lists, parsed, text_lists};
+use crate::data::json::Json;
 use crate::error::{Error, Result, code};
-use crate::func::json::Json;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![

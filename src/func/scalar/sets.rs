@@ -6,27 +6,45 @@ use arrow::array::{Array, ArrayRef, AsArray, LargeStringBuilder, ListBuilder, St
 use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::ScalarUDF;
 
-use super::define::{Function, TEXT, each, fixed, text};
+use super::define::{Function, Rule, TEXT, each, fixed, text};
 use super::series::list_of;
+use crate::data::json::{Json, parse, parse_written};
 use crate::error::{Error, Result, code};
-use crate::func::json::{Json, parse};
 
 pub(super) const JSON: DataType = DataType::LargeUtf8;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    let mut all = vec![Function::udf("string_to_table", text_rule, split_by_string)];
-    for (elements, elements_text, keys, values, values_text) in [
-        ("jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys", "jsonb_each", "jsonb_each_text"),
-        ("json_array_elements", "json_array_elements_text", "json_object_keys", "json_each", "json_each_text"),
-    ] {
-        all.push(Function::udf(elements, |t| json_rule(t, JSON), |a, _| jsons(a, items)));
-        all.push(Function::udf(elements_text, |t| json_rule(t, TEXT), |a, _| texts(a, items)));
-        all.push(Function::udf(keys, |t| json_rule(t, TEXT), |a, _| texts(a, object_keys)));
-        // The values alone: a rewrite rule puts the keys beside them.
-        all.push(Function::udf(values, |t| json_rule(t, JSON), |a, _| jsons(a, object_values)));
-        all.push(Function::udf(values_text, |t| json_rule(t, TEXT), |a, _| texts(a, object_values)));
-    }
-    all
+    let json: Rule = |types| json_rule(types, JSON);
+    let text: Rule = |types| json_rule(types, TEXT);
+    vec![
+        Function::udf("string_to_table", text_rule, split_by_string),
+        Function::udf("jsonb_array_elements", json, |a, _| jsons(a, parse, items)),
+        Function::udf("jsonb_array_elements_text", text, |a, _| texts(a, parse, items)),
+        Function::udf("json_array_elements", json, |a, _| jsons(a, parse_written, |json| written_items(json, "json_array_elements"))),
+        Function::udf("json_array_elements_text", text, |a, _| {
+            texts(a, parse_written, |json| written_items(json, "json_array_elements_text"))
+        }),
+        Function::udf("jsonb_object_keys", text, |a, _| texts(a, parse, |json| names(json, "jsonb_object_keys"))),
+        Function::udf("json_object_keys", text, |a, _| texts(a, parse_written, |json| names(json, "json_object_keys"))),
+        // Keys and values alone: a rewrite rule puts them side by side.
+        Function::udf("pg_jsonb_each_keys", text, |a, _| texts(a, parse, |json| keys(members(json, "jsonb_each")))),
+        Function::udf("pg_jsonb_each_text_keys", text, |a, _| texts(a, parse, |json| keys(members(json, "jsonb_each_text")))),
+        Function::udf("pg_json_each_keys", text, |a, _| texts(a, parse_written, |json| keys(written_members(json)))),
+        Function::udf("jsonb_each", json, |a, _| jsons(a, parse, |json| values(members(json, "jsonb_each")))),
+        Function::udf("jsonb_each_text", text, |a, _| texts(a, parse, |json| values(members(json, "jsonb_each_text")))),
+        Function::udf("json_each", json, |a, _| jsons(a, parse_written, |json| values(written_members(json)))),
+        Function::udf("json_each_text", text, |a, _| texts(a, parse_written, |json| values(written_members(json)))),
+    ]
+}
+
+type Members = Vec<(String, Json)>;
+/// How a text is read.
+type Read = fn(&str) -> Result<Json>;
+/// What a set consists of.
+type Parts = fn(Json) -> Result<Vec<Json>>;
+
+fn refused(message: String) -> Error {
+    Error::new(code::INVALID_PARAMETER_VALUE, message)
 }
 
 fn json_rule(types: &[DataType], item: DataType) -> Option<(Vec<DataType>, DataType)> {
@@ -34,44 +52,63 @@ fn json_rule(types: &[DataType], item: DataType) -> Option<(Vec<DataType>, DataT
 }
 
 fn items(json: Json) -> Result<Vec<Json>> {
-    let wrong = |what| Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("cannot extract elements from {what}")));
     match json {
         Json::Array(items) => Ok(items),
-        Json::Object(_) => wrong("an object"),
-        _ => wrong("a scalar"),
+        Json::Object(_) => Err(refused("cannot extract elements from an object".to_string())),
+        _ => Err(refused("cannot extract elements from a scalar".to_string())),
     }
 }
 
-fn members(json: Json) -> Result<Vec<(String, Json)>> {
-    let wrong = |what| Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("cannot deconstruct {what}")));
+fn written_items(json: Json, function: &str) -> Result<Vec<Json>> {
+    match json {
+        Json::Array(items) => Ok(items),
+        Json::Object(_) => Err(refused(format!("cannot call {function} on a non-array"))),
+        _ => Err(refused(format!("cannot call {function} on a scalar"))),
+    }
+}
+
+fn members(json: Json, function: &str) -> Result<Members> {
     match json {
         Json::Object(members) => Ok(members),
-        Json::Array(_) => wrong("an array as an object"),
-        _ => wrong("a scalar"),
+        _ => Err(refused(format!("cannot call {function} on a non-object"))),
     }
 }
 
-fn object_keys(json: Json) -> Result<Vec<Json>> {
-    Ok(members(json)?.into_iter().map(|(key, _)| Json::String(key)).collect())
+fn written_members(json: Json) -> Result<Members> {
+    match json {
+        Json::Object(members) => Ok(members),
+        Json::Array(_) => Err(refused("cannot deconstruct an array as an object".to_string())),
+        _ => Err(refused("cannot deconstruct a scalar".to_string())),
+    }
 }
 
-fn object_values(json: Json) -> Result<Vec<Json>> {
-    Ok(members(json)?.into_iter().map(|(_, value)| value).collect())
+fn names(json: Json, function: &str) -> Result<Vec<Json>> {
+    match json {
+        Json::Object(members) => keys(Ok(members)),
+        Json::Array(_) => Err(refused(format!("cannot call {function} on an array"))),
+        _ => Err(refused(format!("cannot call {function} on a scalar"))),
+    }
 }
 
-fn parts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<Vec<Option<Vec<Json>>>> {
-    each(args, |row| of(parsed(&args[0], row)?))
+fn keys(members: Result<Members>) -> Result<Vec<Json>> {
+    Ok(members?.into_iter().map(|(key, _)| Json::String(key)).collect())
+}
+
+fn values(members: Result<Members>) -> Result<Vec<Json>> {
+    Ok(members?.into_iter().map(|(_, value)| value).collect())
+}
+
+fn parts(args: &[ArrayRef], read: Read, of: Parts) -> Result<Vec<Option<Vec<Json>>>> {
+    each(args, |row| of(read(args[0].as_string::<i64>().value(row))?))
 }
 
 /// A row of a column of json. Errors: 22P02.
 pub(super) fn parsed(column: &ArrayRef, row: usize) -> Result<Json> {
-    let text = column.as_string::<i64>().value(row);
-    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type json: \"{text}\""));
-    parse(text).ok_or_else(wrong)
+    parse(column.as_string::<i64>().value(row))
 }
 
-fn jsons(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRef> {
-    let rows = parts(args, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(|json| Some(json.to_text())).collect()));
+fn jsons(args: &[ArrayRef], read: Read, of: Parts) -> Result<ArrayRef> {
+    let rows = parts(args, read, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(|json| Some(json.to_text())).collect()));
     Ok(json_lists(rows))
 }
 
@@ -95,8 +132,8 @@ pub(super) fn as_text(json: Json) -> Option<String> {
     }
 }
 
-fn texts(args: &[ArrayRef], of: fn(Json) -> Result<Vec<Json>>) -> Result<ArrayRef> {
-    let rows = parts(args, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(as_text).collect()));
+fn texts(args: &[ArrayRef], read: Read, of: Parts) -> Result<ArrayRef> {
+    let rows = parts(args, read, of)?.into_iter().map(|row| row.map(|items| items.into_iter().map(as_text).collect()));
     text_lists(rows.collect())
 }
 

@@ -41,10 +41,10 @@ const SETS: &[(&str, &[&str])] = &[
 
 /// The functions that give the columns of those above, where each has its own, as arrays.
 const COLUMN_WISE: &[(&str, &[&str])] = &[
-    ("jsonb_each", &["jsonb_object_keys", "jsonb_each"]),
-    ("jsonb_each_text", &["jsonb_object_keys", "jsonb_each_text"]),
-    ("json_each", &["json_object_keys", "json_each"]),
-    ("json_each_text", &["json_object_keys", "json_each_text"]),
+    ("jsonb_each", &["pg_jsonb_each_keys", "jsonb_each"]),
+    ("jsonb_each_text", &["pg_jsonb_each_text_keys", "jsonb_each_text"]),
+    ("json_each", &["pg_json_each_keys", "json_each"]),
+    ("json_each_text", &["pg_json_each_keys", "json_each_text"]),
     ("aclexplode", &["pg_acl_grantor", "pg_acl_grantee", "pg_acl_privilege", "pg_acl_grantable"]),
     ("pg_options_to_table", &["pg_option_name", "pg_option_value"]),
 ];
