@@ -15,8 +15,10 @@ const JSON: DataType = DataType::LargeUtf8;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        Function::udf("json_get", |t| key_rule(t, JSON), |args, _| json_array(step(args)?)),
-        Function::udf("json_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args)?))),
+        Function::udf("json_get", |t| key_rule(t, JSON), |args, _| json_array(step(args, item)?)),
+        Function::udf("json_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, item)?))),
+        Function::udf("jsonb_get", |t| key_rule(t, JSON), |args, _| json_array(step(args, item_of_jsonb)?)),
+        Function::udf("jsonb_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, item_of_jsonb)?))),
         Function::udf("json_path", |t| path_rule(t, JSON), |args, _| json_array(walk(args)?)),
         Function::udf("json_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args)?))),
         Function::udf("jsonb_contains", two_json, contains),
@@ -24,7 +26,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("jsonb_contained", two_json, |args, kind| contains(&[args[1].clone(), args[0].clone()], kind)),
         Function::udf("jsonb_exists_any", keys_of_rule, |args, _| exists_keys(args, |found, _| found > 0)),
         Function::udf("jsonb_exists_all", keys_of_rule, |args, _| exists_keys(args, |found, asked| found == asked)),
-        Function::udf("jsonb_extract_path", |t| keys_rule(t, JSON), |args, _| json_array(walk_keys(args)?)),
+        subscript(),
         Function::udf("jsonb_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
         Function::typed("json_extract_path", |t| keys_rule(t, JSON), PgType::Json, |args, _| json_array(walk_keys(args)?)),
         Function::udf("json_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
@@ -33,6 +35,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("jsonb_array_length", |t| one_json(t, DataType::Int32), array_length),
         Function::udf("json_array_length", |t| one_json(t, DataType::Int32), array_length),
     ]
+}
+
+/// `jsonb[key]`: what stands at a path of one key.
+pub fn subscript() -> Arc<ScalarUDF> {
+    Function::udf("jsonb_extract_path", |t| keys_rule(t, JSON), |args, _| json_array(walk_keys(args)?))
 }
 
 /// The function of an operator of json.
@@ -94,7 +101,12 @@ fn item(json: Json, at: i64) -> Option<Json> {
     Some(items.swap_remove(at))
 }
 
-fn step(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
+/// To `->` a scalar in jsonb is an array of it alone.
+fn item_of_jsonb(json: Json, at: i64) -> Option<Json> {
+    if json.is_scalar() { matches!(at, 0 | -1).then_some(json) } else { item(json, at) }
+}
+
+fn step(args: &[ArrayRef], item: fn(Json, i64) -> Option<Json>) -> Result<Vec<Option<Json>>> {
     let by_number = args[1].data_type().is_integer();
     let found = each(args, |row| {
         let json = value(args, 0, row)?;

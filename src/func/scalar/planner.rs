@@ -1,15 +1,16 @@
-//! SQL syntax that stands for a function of ours: EXTRACT, `||`, `~`, the operators of json, and ARRAY of an enumeration's values.
+//! SQL syntax that stands for a function of ours: EXTRACT, `||`, `~`, the operators and subscripts of json, and ARRAY of an enumeration's values.
 
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions::string::starts_with;
 use datafusion::logical_expr::expr::{Like, ScalarFunction};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
+use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast};
 use sqlparser::ast::BinaryOperator;
 
 use super::{overloads, regexps, row};
 use crate::data::{EnumType, PgType};
+use crate::error::{Error, code};
 use crate::func::{cast as casts, enums};
 
 /// The planner of such syntax.
@@ -55,11 +56,29 @@ impl ExprPlanner for Syntax {
         Ok(PlannerResult::Original(items))
     }
 
+    fn plan_field_access(&self, access: RawFieldAccessExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawFieldAccessExpr>> {
+        if !is_json(&access.expr, schema) {
+            return Ok(PlannerResult::Original(access));
+        }
+        let refuse = |message: &str| Err(Error::new(code::DATATYPE_MISMATCH, message).into());
+        if is_written(&access.expr, schema) {
+            return refuse("cannot subscript type json because it does not support subscripting");
+        }
+        let key = match access.field_access {
+            GetFieldAccess::NamedStructField { name } => Expr::Literal(name, None),
+            GetFieldAccess::ListIndex { key } => cast(*key, PgType::Text.arrow()),
+            GetFieldAccess::ListRange { .. } => return refuse("jsonb subscript does not support slices"),
+        };
+        Ok(PlannerResult::Planned(super::jsonb::subscript().call(vec![access.expr, key])))
+    }
+
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
         literal_as_array(&mut expr, schema)?;
         let name = match expr.op {
-            BinaryOperator::Arrow => "json_get",
-            BinaryOperator::LongArrow => "json_get_text",
+            BinaryOperator::Arrow if is_written(&expr.left, schema) => "json_get",
+            BinaryOperator::Arrow => "jsonb_get",
+            BinaryOperator::LongArrow if is_written(&expr.left, schema) => "json_get_text",
+            BinaryOperator::LongArrow => "jsonb_get_text",
             BinaryOperator::HashArrow => "json_path",
             BinaryOperator::HashLongArrow => "json_path_text",
             BinaryOperator::Question => "jsonb_exists",
@@ -108,6 +127,11 @@ impl ExprPlanner for Syntax {
 
 fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|t| t == DataType::LargeUtf8)
+}
+
+/// True for json that is not jsonb.
+fn is_written(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Json)
 }
 
 fn is_array(expr: &Expr, schema: &DFSchema) -> bool {
