@@ -11,8 +11,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BinaryViewBuilder, LargeBinaryArray, LargeStringBuilder, PrimitiveArray, StringBuilder,
-    StringViewBuilder,
+    Array, ArrayRef, AsArray, BinaryArray, BinaryViewBuilder, LargeBinaryArray, LargeStringArray, LargeStringBuilder, PrimitiveArray,
+    StringBuilder, StringViewBuilder,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute;
@@ -24,6 +24,7 @@ use hashbrown::hash_table::Entry;
 
 use super::key_pairs::Pairs;
 use super::state::{StateReader, StateWriter, damaged};
+use crate::data::json;
 use crate::error::{Error, Result, code};
 use crate::func::one_zeros;
 
@@ -33,7 +34,7 @@ pub const NONE: u32 = u32::MAX;
 /// When two keys are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Equality {
-    /// As SQL's `IS NOT DISTINCT FROM`: -0.0 equals 0.0 and all NaN are one.
+    /// As SQL's `IS NOT DISTINCT FROM`: -0.0 equals 0.0, all NaN are one, and the zeros at the end of a jsonb's numbers count for nothing.
     Sql,
     /// If their bytes are.
     Exact,
@@ -169,10 +170,21 @@ fn is_raw(data_type: &DataType) -> bool {
     matches!(data_type, Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView)
 }
 
+/// What stands for values of which equal ones must be the same: floats with one zero and one NaN, jsonb in its canonical text; other columns as
+/// they are.
+pub(crate) fn normalise(array: &ArrayRef) -> ArrayRef {
+    let DataType::LargeUtf8 = array.data_type() else { return one_zeros(array) };
+    let texts = array.as_string::<i64>();
+    if !texts.value_data().contains(&b'.') {
+        return array.clone();
+    }
+    Arc::new(texts.iter().map(|text| text.map(json::canonical)).collect::<LargeStringArray>())
+}
+
 /// A hash of each row's key, the same for keys that are equal to SQL. Errors: for a type that has no order.
 pub fn hashes(columns: &[ArrayRef]) -> Result<Vec<u64>> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let rows = RowConverter::new(fields)?.convert_columns(&columns.iter().map(one_zeros).collect::<Vec<_>>())?;
+    let rows = RowConverter::new(fields)?.convert_columns(&columns.iter().map(normalise).collect::<Vec<_>>())?;
     Ok(rows.iter().map(|row| hash_bytes(row.data())).collect())
 }
 
@@ -244,7 +256,7 @@ impl KeyIndex {
 
     fn columns(&self, columns: &[ArrayRef]) -> Vec<ArrayRef> {
         match self.equality {
-            Equality::Sql => columns.iter().map(one_zeros).collect(),
+            Equality::Sql => columns.iter().map(normalise).collect(),
             Equality::Exact => columns.to_vec(),
         }
     }

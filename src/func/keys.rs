@@ -7,6 +7,9 @@
 //!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
 //! - *Floats* are ordered with -0 as 0. Whatever hashes knows that, but not in arrays, and PARTITION BY compares neighbours: they get
 //!   floats of which equal ones have the same bits.
+//! - *jsonb* is ordered, grouped and joined by its keys ([`jsonb_order`]), so that a number's decimals count for nothing. A group shows the
+//!   last of its values in the order of texts; PostgreSQL shows the one that it met first. What array_agg collects of distinct values is put in
+//!   order behind it.
 //! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
 //!   is larger than any other element, whatever NULLS FIRST says.
 //!
@@ -24,13 +27,13 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrameBound,
-    WindowFrameUnits, when,
+    WindowFrameUnits, lit, when,
 };
 use datafusion::optimizer::AnalyzerRule;
 use hashbrown::HashSet;
 
 use super::length;
-use super::scalar::{arrays, math};
+use super::scalar::{arrays, jsonb_order, math};
 use super::setops::is_set_operation;
 
 /// The rule; see the head of this module.
@@ -54,6 +57,7 @@ fn identity(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     match expr.get_type(schema) {
         Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
         Ok(ty @ DataType::List(_)) if math::has_twins(&ty) && !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
+        Ok(DataType::LargeUtf8) if jsonb_order::is_jsonb(expr, schema) => Some(jsonb_order::key().call(vec![expr.clone()])),
         _ => None,
     }
 }
@@ -75,7 +79,7 @@ fn is_one(expr: &Expr) -> bool {
 fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     match expr.get_type(schema) {
         Ok(DataType::Float32 | DataType::Float64) if !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
-        Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
+        Ok(DataType::Interval(IntervalUnit::MonthDayNano) | DataType::LargeUtf8) => identity(expr, schema),
         Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
         _ => None,
     }
@@ -95,13 +99,13 @@ fn order_by(order_by: &mut [SortExpr], schema: &DFSchema) {
     }
 }
 
-/// Joins by pairs of columns: USING, and INTERSECT and EXCEPT where an interval of one side is to be shown, unless they count their rows
+/// Joins by pairs of columns: USING, and INTERSECT and EXCEPT where an interval or a jsonb of one side is to be shown, unless they count their rows
 /// ([`super::setops`]).
 fn joined(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
     let is_distinct = matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_)));
-    let has_intervals = join.on.iter().any(|(left, _)| is_interval(left, join.left.schema()));
-    if is_set_operation(&join) && !(is_distinct && has_intervals) {
+    let is_shown = |value: &Expr| is_interval(value, join.left.schema()) || jsonb_order::is_jsonb(value, join.left.schema());
+    if is_set_operation(&join) && !(is_distinct && join.on.iter().any(|(left, _)| is_shown(left))) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     for (left, right) in &mut join.on {
@@ -142,7 +146,8 @@ fn keyed(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
             let LogicalPlan::Aggregate(aggregate) = each(plan, called)? else {
                 return datafusion::common::internal_err!("an aggregate is lost");
             };
-            grouped(aggregate).map(Transformed::yes)
+            let sets = sets(&aggregate);
+            sorted(grouped(aggregate)?, &sets).map(Transformed::yes)
         }
         LogicalPlan::Window(_) => {
             let LogicalPlan::Window(window) = each(plan, windowed)? else {
@@ -187,6 +192,8 @@ fn has_members(plan: &LogicalPlan) -> DfResult<bool> {
 fn member(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
     let columns = subquery.subquery.schema().columns();
+    let is_jsonb = columns.first().is_some_and(|c| jsonb_order::is_jsonb(&Expr::Column(c.clone()), subquery.subquery.schema()));
+    let expr = if is_jsonb { Box::new(jsonb_order::read(*expr)?) } else { expr };
     let found = columns.first().and_then(|column| identity(&Expr::Column(column.clone()), subquery.subquery.schema()));
     let (Some(key), Some(found)) = (identity(&expr, schema), found) else {
         return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
@@ -285,6 +292,45 @@ fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     }
     let changed = before != call.params;
     Ok(Transformed::new_transformed(Expr::AggregateFunction(call), changed))
+}
+
+/// The columns in which an aggregate collects distinct values of jsonb, in what order.
+fn sets(aggregate: &Aggregate) -> Vec<(Column, SortExpr)> {
+    let calls = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+    let mut found = vec![];
+    for (i, expr) in aggregate.aggr_expr.iter().enumerate() {
+        if let Expr::AggregateFunction(call) = expr.clone().unalias()
+            && call.func.name() == "array_agg"
+            && call.params.distinct
+            && let [value] = call.params.args.as_slice()
+            && jsonb_order::is_jsonb(value, aggregate.input.schema())
+        {
+            let by = call.params.order_by.first().cloned().unwrap_or_else(|| value.clone().sort(true, false));
+            found.push((Column::from(aggregate.schema.qualified_field(calls + i)), by));
+        }
+    }
+    found
+}
+
+/// The same columns, with those sets in order.
+fn sorted(plan: LogicalPlan, sets: &[(Column, SortExpr)]) -> DfResult<LogicalPlan> {
+    if sets.is_empty() {
+        return Ok(plan);
+    }
+    let exprs: Vec<Expr> = plan
+        .schema()
+        .columns()
+        .into_iter()
+        .map(|column| match sets.iter().find(|(set, _)| *set == column) {
+            Some((_, by)) => {
+                let (relation, name) = (column.relation.clone(), column.name.clone());
+                let args = vec![Expr::Column(column), lit(!by.asc), lit(by.nulls_first)];
+                jsonb_order::sorted().call(args).alias_qualified(relation, name)
+            }
+            None => Expr::Column(column),
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }
 
 /// Each once: a key that stands twice in GROUP BY has one column.

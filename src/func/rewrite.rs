@@ -6,7 +6,7 @@
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
-//!    dates with times in the type of these;
+//!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these;
 //! 5. values of enumerations are given the labels beside them ([`enums`]);
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
@@ -24,7 +24,7 @@ use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Union, Values};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Union, Values, when};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::APART;
@@ -36,13 +36,13 @@ use super::enums;
 use super::filtered;
 use super::length;
 use super::scalar::define::{Function, no_function};
-use super::scalar::{arrays, bytes, growing, math, overloads};
+use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
 use super::unions;
 use crate::data::{EnumType, Enums, PgType};
-use crate::error::{Error, code};
+use crate::error::{Error, Result, code};
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -174,6 +174,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         }
         Expr::Case(mut case) => {
             case_literals(&mut case, schema)?;
+            case_operands(&mut case, schema)?;
             case_results(&mut case, schema)?;
             Ok(Transformed::yes(Expr::Case(case)))
         }
@@ -226,6 +227,7 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         call.args = call.args.into_iter().map(|value| filled(value, schema)).collect();
     }
     match call.name() {
+        "greatest" | "least" | "nullif" if call.args.iter().any(|value| jsonb_order::is_jsonb(value, schema)) => of_jsonb(call),
         "coalesce" | "greatest" | "least" | "nullif" => {
             call.args = alternatives_alike(call.args, schema)?;
             if call.name() != "nullif" {
@@ -252,12 +254,30 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         }
         // DataFusion's planner makes it of `item = ANY (list)`.
         "array_has" => {
-            let [list, item] = call.args.as_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
+            let [list, item] = call.args.as_mut_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
+            if matches!(list.get_type(schema), Ok(DataType::List(items)) if *items.data_type() == DataType::LargeUtf8) {
+                (*list, *item) = (jsonb_order::key_of(list.clone())?, jsonb_order::key_of(item.clone())?);
+            }
             let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args })))
         }
         _ => Ok(Transformed::yes(Expr::ScalarFunction(dates_as_timestamps(call, schema)))),
     }
+}
+
+/// greatest, least and nullif of jsonb.
+fn of_jsonb(call: ScalarFunction) -> DfResult<Transformed<Expr>> {
+    let args = call.args.iter().cloned().map(jsonb_order::read).collect::<Result<Vec<_>>>()?;
+    let picked = match call.name() {
+        "greatest" => jsonb_order::greatest().call(args),
+        "least" => jsonb_order::least().call(args),
+        _ => {
+            let [one, other] = args.as_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
+            let same = jsonb_order::key_of(one.clone())?.eq(jsonb_order::key_of(other.clone())?);
+            when(same, Expr::Literal(ScalarValue::LargeUtf8(None), None)).otherwise(one.clone())?
+        }
+    };
+    Ok(Transformed::yes(picked))
 }
 
 /// Dates among arguments that are to be timestamps, cast as we do it: DataFusion's cast knows no infinity.
@@ -330,6 +350,22 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     for (when, _) in &mut case.when_then_expr {
         if let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = when.as_ref() {
             **when = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+        }
+    }
+    Ok(())
+}
+
+/// `CASE x WHEN y`: intervals and jsonb by what they are compared by.
+fn case_operands(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
+    let Some(operand) = &case.expr else { return Ok(()) };
+    if !matches!(operand.get_type(schema), Ok(DataType::Interval(_) | DataType::LargeUtf8)) {
+        return Ok(());
+    }
+    let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
+    let mut alike = alike_all(std::iter::once(operand.as_ref()).chain(whens).cloned().collect(), schema)?.into_iter();
+    for side in case.expr.iter_mut().chain(case.when_then_expr.iter_mut().map(|(when, _)| when)) {
+        if let Some(expr) = alike.next() {
+            **side = expr;
         }
     }
     Ok(())
@@ -423,11 +459,14 @@ fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResu
     }
 }
 
-/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length, arrays of intervals
-/// and of floats by their keys.
+/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length, jsonb by its keys, arrays
+/// of these and of floats by their keys.
 fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
+    if operands.iter().any(|operand| jsonb_order::is_jsonb(operand, schema)) {
+        return Ok(operands.into_iter().map(jsonb_order::key_of).collect::<Result<_>>()?);
+    }
     if let Some(ty) = types.iter().find(|ty| !ty.is_string() && !ty.is_null()) {
         for operand in &mut operands {
             if let Some(read) = cast::read_beside(operand, ty)? {
@@ -442,10 +481,11 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
     if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
         return Ok(operands.into_iter().map(length::of).collect());
     }
-    let is_intervals = |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_)));
+    let is_keyed =
+        |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_) | DataType::LargeUtf8));
     let floats = types.first().and_then(floats_of);
     let are_floats = floats.is_some() && types.iter().all(|ty| floats_of(ty) == floats);
-    if types.iter().all(is_intervals) || are_floats {
+    if types.iter().all(is_keyed) || are_floats {
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
     numbers_alike(times_alike(operands, schema), schema)

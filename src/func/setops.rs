@@ -18,12 +18,14 @@ use datafusion::common::{Column, DFSchemaRef, JoinType, NullEquality, Result as 
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::functions_nested::expr_fn::array_repeat;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
-use datafusion::logical_expr::{Cast, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore, lit, when};
+use datafusion::logical_expr::{
+    Cast, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, ScalarUDF, UserDefinedLogicalNodeCore, lit, when,
+};
 use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::arith::rules::INTERVAL;
 use super::length;
-use super::scalar::math;
+use super::scalar::{jsonb_order, math};
 
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
 const SIDES: [&str; 2] = ["__left", "__right"];
@@ -81,7 +83,7 @@ impl AnalyzerRule for Multisets {
 }
 
 /// True for the join that the SQL planner makes of EXCEPT or INTERSECT: all columns of both sides, NULLs equal, no filter. One by the
-/// length of intervals, which [`super::keys`] leaves without ALL only, is a join like any other.
+/// length of intervals or by keys of jsonb, which [`super::keys`] leaves without ALL only, is a join like any other.
 pub fn is_set_operation(join: &Join) -> bool {
     let columns = join.left.schema().fields().len();
     matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti)
@@ -89,7 +91,10 @@ pub fn is_set_operation(join: &Join) -> bool {
         && join.filter.is_none()
         && join.on.len() == columns
         && join.right.schema().fields().len() == columns
-        && !join.on.iter().any(|(left, _)| matches!(left, Expr::ScalarFunction(f) if f.name() == length::LENGTH))
+        && !join
+            .on
+            .iter()
+            .any(|(left, _)| matches!(left, Expr::ScalarFunction(f) if [length::LENGTH, jsonb_order::KEY].contains(&f.name())))
 }
 
 fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
@@ -106,25 +111,32 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// Both sides with columns of common types, and equal intervals and arrays of floats alike.
+/// The function that gives what stands for all equal values of a type; `None` where these are the same.
+fn one_of_equals(ty: &DataType) -> Option<Arc<ScalarUDF>> {
+    match ty {
+        DataType::LargeUtf8 => Some(jsonb_order::one_of_equals()),
+        DataType::List(_) if math::has_twins(ty) => Some(math::one_zero()),
+        ty => (*ty == INTERVAL).then(length::one_of_equals),
+    }
+}
+
+/// Both sides with columns of common types, and equal intervals, jsonb and arrays of floats alike.
 fn alike(left: &LogicalPlan, right: &LogicalPlan) -> DfResult<(LogicalPlan, LogicalPlan)> {
     let common =
         |(l, r): (&FieldRef, &FieldRef)| type_union_coercion(l.data_type(), r.data_type()).unwrap_or_else(|| l.data_type().clone());
     let types: Vec<DataType> = left.schema().fields().iter().zip(right.schema().fields()).map(common).collect();
     let cast = |plan: &LogicalPlan| -> DfResult<LogicalPlan> {
-        let is_floats = |t: &DataType| matches!(t, DataType::List(_)) && math::has_twins(t);
-        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && *t != INTERVAL && !is_floats(t)) {
+        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && one_of_equals(t).is_none()) {
             return Ok(plan.clone());
         }
         let exprs = plan.schema().columns().into_iter().zip(plan.schema().fields()).zip(&types).map(|((c, f), t)| {
             let (relation, name) = (c.relation.clone(), c.name.clone());
             let column = Expr::Column(c);
             let value = if f.data_type() == t { column } else { Expr::Cast(Cast::new(Box::new(column), t.clone())) };
-            match value {
-                value if *t == INTERVAL => length::one_of_equals().call(vec![value]).alias_qualified(relation, name),
-                value if is_floats(t) => math::one_zero().call(vec![value]).alias_qualified(relation, name),
-                column @ Expr::Column(_) => column,
-                cast => cast.alias_qualified(relation, name),
+            match (one_of_equals(t), value) {
+                (Some(one), value) => one.call(vec![value]).alias_qualified(relation, name),
+                (None, column @ Expr::Column(_)) => column,
+                (None, cast) => cast.alias_qualified(relation, name),
             }
         });
         LogicalPlanBuilder::from(plan.clone()).project(exprs.collect::<Vec<_>>())?.build()

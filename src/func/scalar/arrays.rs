@@ -15,6 +15,7 @@ use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
 
 use super::define::{Function, Rule, each};
+use super::jsonb_order;
 use super::math;
 use super::series::list_of;
 use crate::error::{Error, Result};
@@ -130,11 +131,12 @@ pub fn key() -> Arc<ScalarUDF> {
     })
 }
 
-/// Values in whose place arrow can compare these: floats of which equal ones have the same bits, intervals by their length.
-fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
+/// Values in whose place arrow can compare these: floats of which equal ones have the same bits, intervals by their length, jsonb by its keys.
+pub fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
     Ok(match values.data_type() {
         ty if math::has_twins(ty) => math::one_zeros(values),
         DataType::Interval(IntervalUnit::MonthDayNano) => length::lengths(values)?,
+        DataType::LargeUtf8 => jsonb_order::keys(values)?,
         DataType::List(_) => {
             let lists = values.as_list::<i32>();
             let items = comparable(lists.values())?;

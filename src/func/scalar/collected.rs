@@ -9,6 +9,7 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::logical_expr::ScalarUDF;
 
+use super::arrays;
 use super::define::Function;
 use crate::error::{Error, Result, code};
 use crate::func::text_io;
@@ -51,7 +52,8 @@ fn picked(args: &[ArrayRef], pick: impl Fn(usize, &ArrayRef, &[u32]) -> Result<O
 
 /// The most frequent element of an array in order; of several the first.
 fn mode(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let compare = arrow::array::make_comparator(args[0].as_list::<i32>().values(), args[0].as_list::<i32>().values(), Default::default())?;
+    let values = arrays::comparable(args[0].as_list::<i32>().values())?;
+    let compare = arrow::array::make_comparator(&values, &values, Default::default())?;
     picked(args, |_, _, valid| {
         let runs = valid.chunk_by(|a, b| compare(*a as usize, *b as usize).is_eq());
         let best = runs.reduce(|best, run| if run.len() > best.len() { run } else { best });

@@ -13,6 +13,7 @@ mod hashing;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;
+pub mod jsonb_order;
 pub mod math;
 pub mod overloads;
 mod pattern;
@@ -64,6 +65,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         json_build::functions(),
         jsonb::functions(),
         jsonb_edit::functions(),
+        jsonb_order::functions(),
         trunc::functions(),
         windows::functions(),
         collected::functions(),

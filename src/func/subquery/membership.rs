@@ -66,7 +66,8 @@ impl Membership {
         let ty = rows.schema().field(0).data_type();
         Ok(Some(Membership {
             nullable: (value.nullable(scope.schema).unwrap_or(true), rows.schema().field(0).is_nullable()),
-            ordered: !matches!(ty, DataType::Boolean) && !ty.is_nested(),
+            // jsonb has no min() and max().
+            ordered: !matches!(ty, DataType::Boolean | DataType::LargeUtf8) && !ty.is_nested(),
             correlated: scope.is_named(&asked.subquery)?,
             value: value.as_ref().clone(),
             outer: outer.data,
