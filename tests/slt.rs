@@ -64,6 +64,7 @@ scripts!("":
     introspection,
     joins,
     json_rows,
+    jsonb,
     key_names,
     keys,
     keyword_names,

@@ -3,10 +3,10 @@
 //! DataFusion plans and optimizes; what its values mean is decided here. The steps of a statement:
 //!
 //! 1. While its text is planned, [`types::Types`] reads type names and [`arith::Operators`] turns arithmetic into our functions.
-//! 2. [`analyzer_rules`]: [`rewrite::Meaning`] types literals, casts and comparisons before DataFusion coerces types;
-//!    [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries, [`setops::Multisets`] EXCEPT ALL and INTERSECT
-//!    ALL, [`keys::Keys`] puts what arrow compares well in the place of what it does not, [`orders::Orders`] mends orders that
-//!    DataFusion does not follow.
+//! 2. [`analyzer_rules`]: [`json_operators`] refuses what json and jsonb have not; [`rewrite::Meaning`] types literals, casts and
+//!    comparisons before DataFusion coerces types; [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries,
+//!    [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`keys::Keys`] puts what arrow compares well in the place of what it does not,
+//!    [`orders::Orders`] mends orders that DataFusion does not follow.
 //! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them.
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
 //!    forgets what is constant below an outer join, [`limited_distinct`] takes limits from aggregates that cannot keep them,
@@ -32,6 +32,7 @@ mod extremes;
 mod fence;
 mod filtered;
 mod held_filters;
+mod json_operators;
 mod json_text;
 mod keys;
 pub mod ksql;
@@ -147,7 +148,8 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// The analyzer rules in the order they must run, DataFusion's own (grouping functions, type coercion) among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries), Arc::new(rewrite::Meaning)];
+        vec![Arc::new(json_operators::JsonOperators), Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries)];
+    rules.push(Arc::new(rewrite::Meaning));
     rules.push(Arc::new(subquery::OuterTypes));
     rules.push(Arc::new(keys::Keys));
     rules.push(Arc::new(orders::Orders));
