@@ -3,6 +3,8 @@
 //! Kinds are SQLSTATE codes, because that is what a caller acts upon; a new code is used only where a client would act
 //! differently. Message, detail and hint follow PostgreSQL's style: the message names the thing, the hint says what to do.
 
+mod wordings;
+
 use std::fmt;
 
 use arrow::error::ArrowError;
@@ -121,6 +123,9 @@ pub struct Fields {
     pub context: Option<String>,
     /// The relation, column and constraint that it is about, by name.
     pub about: About,
+    /// The operands on the left and the right of what it is about, as far as their words are known. No client sees them: they tell which of
+    /// several operators of a statement is meant, where the position is looked for.
+    pub operands: [Option<String>; 2],
 }
 
 /// What a program may want to know of an error: names, without quotes.
@@ -145,6 +150,7 @@ impl Error {
             position: None,
             context: None,
             about: About::default(),
+            operands: [None, None],
         }))
     }
     /// 0A000: what the user asked for is not supported; always say in a hint what to write instead.
@@ -177,6 +183,11 @@ impl Error {
     /// Adds a CONTEXT line, keeping one already there.
     pub fn context(mut self, text: impl Into<String>) -> Self {
         self.0.context.get_or_insert(text.into());
+        self
+    }
+    /// Tells the operands beside what it is about.
+    pub fn beside(mut self, left: Option<String>, right: Option<String>) -> Self {
+        self.0.operands = [left, right];
         self
     }
     /// Names what it is about.
@@ -301,7 +312,12 @@ fn sql_name(arrow: &str) -> Option<&'static str> {
         "Float32" => "real",
         "Float64" => "double precision",
         "Boolean" => "boolean",
+        "Utf8" | "Utf8View" => "text",
+        "LargeUtf8" => "jsonb",
+        "FixedSizeBinary(16)" => "uuid",
+        "Binary" => "bytea",
         "Date32" => "date",
+        _ if arrow.starts_with("Interval") => "interval",
         _ if arrow.starts_with("Decimal") => "numeric",
         _ if arrow.starts_with("Timestamp") => "timestamp",
         _ => return None,
@@ -372,7 +388,6 @@ impl From<DataFusionError> for Error {
 const WORDINGS: &[(&str, &str, &str)] = &[
     ("more than one row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
     ("more than 1 row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
-    ("with non-boolean predicate", code::DATATYPE_MISMATCH, "argument of WHERE must be type boolean"),
     ("queries have different number of columns", code::SYNTAX_ERROR, "each UNION query must have the same number of columns"),
     ("LIMIT must be >= 0", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative"),
     ("OFFSET must be >=", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"),
@@ -458,6 +473,9 @@ fn classify(e: &DataFusionError) -> &'static str {
     }
 }
 
+/// Functions that are called with OVER only.
+const WINDOW_FUNCTIONS: [&str; 8] = ["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead"];
+
 /// Mistakes that are made often, in PostgreSQL's words instead of DataFusion's.
 fn reworded(text: &str) -> Option<Error> {
     if let Some((_, code, message)) = WORDINGS.iter().find(|(theirs, ..)| text.contains(theirs)) {
@@ -465,6 +483,9 @@ fn reworded(text: &str) -> Option<Error> {
     }
     let between = |start: &str, end: &str| text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(found, _)| found);
     if let Some(name) = between("Invalid function '", "'") {
+        if WINDOW_FUNCTIONS.contains(&name) {
+            return Some(Error::new(code::WRONG_OBJECT_TYPE, format!("window function {name} requires an OVER clause")));
+        }
         let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
         let near = between("Did you mean '", "'").and_then(|near| nearest(name, std::iter::once(near)));
         return Some(match near {
@@ -481,6 +502,9 @@ fn reworded(text: &str) -> Option<Error> {
     if let Some(column) = between("While expanding wildcard, column \"", "\" must appear") {
         let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
         return Some(Error::new(code::GROUPING_ERROR, message));
+    }
+    if let Some(error) = wordings::reworded(text) {
+        return Some(error);
     }
     if let Some(name) = text.split_once("Invalid qualifier ").map(|(_, name)| name.trim_end()) {
         return Some(Error::new(code::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\"")));

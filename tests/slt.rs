@@ -78,6 +78,7 @@ scripts!("":
     notify,
     now,
     offsets,
+    operand_types,
     own_writes,
     patterns,
     repeatable_read,

@@ -43,6 +43,7 @@ pub mod moments;
 pub mod names;
 mod nested_bounds;
 mod offset_fence;
+pub mod operands;
 mod orders;
 mod outer_constants;
 mod repeated;

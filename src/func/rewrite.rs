@@ -6,7 +6,8 @@
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
-//!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these;
+//!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these; what cannot be compared, and conditions that are
+//!    none, are refused ([`operands`]);
 //! 5. values of enumerations are given the labels beside them ([`enums`]);
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
@@ -35,6 +36,7 @@ use super::cast;
 use super::enums;
 use super::filtered;
 use super::length;
+use super::operands;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
 use super::sum::SumLike;
@@ -88,6 +90,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         Expr::GroupingSet(_) => expr.map_children(named),
         expr => named(expr),
     })?;
+    operands::check_node(&plan.data, &schema)?;
     plan.map_data(|plan| match enums::settle_node(plan, enums)? {
         LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
@@ -124,7 +127,9 @@ pub fn literal(value: &ScalarValue) -> Option<ScalarValue> {
 }
 
 fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) -> DfResult<Transformed<Expr>> {
-    match enums::settle(expr, schema, enums)?.data {
+    let expr = enums::settle(expr, schema, enums)?.data;
+    operands::check(&expr, schema)?;
+    match expr {
         Expr::Literal(value, None) if literals || value.data_type().is_decimal() => match literal(&value) {
             Some(typed) => Ok(Transformed::yes(Expr::Literal(typed, None))),
             None => Ok(Transformed::no(Expr::Literal(value, None))),

@@ -11,7 +11,7 @@ use sqlparser::ast::BinaryOperator;
 use super::{overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
-use crate::func::{cast as casts, enums};
+use crate::func::{cast as casts, enums, operands};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -113,6 +113,13 @@ impl ExprPlanner for Syntax {
             | BinaryOperator::LtEq
             | BinaryOperator::Gt
             | BinaryOperator::GtEq => return compared(expr, schema),
+            // DataFusion would refuse them itself, in words of its own.
+            BinaryOperator::And | BinaryOperator::Or => {
+                let clause = expr.op.to_string();
+                operands::condition(&clause, &expr.left, schema)?;
+                operands::condition(&clause, &expr.right, schema)?;
+                return Ok(PlannerResult::Original(expr));
+            }
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let of_json = super::jsonb::operator(name).or_else(|| super::jsonb_edit::operator(name));
@@ -168,7 +175,9 @@ fn literal_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()>
 }
 
 /// `flag = 'f'`: a literal that stands beside a value of another type than text is read as one of that.
+/// Errors: 42883 for what cannot be compared.
 fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    operands::check_plain(&expr.left, &expr.op.to_string(), &expr.right, schema)?;
     let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
         (true, false) => (&mut expr.left, &expr.right),
         (false, true) => (&mut expr.right, &expr.left),

@@ -61,6 +61,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 const BEFORE: &[Rule] = &[
     casts::called,
     numbers::beyond_numeric,
+    numbers::negated,
     true_types::spelled_out,
     casts::to_standard,
     casts::of_array,

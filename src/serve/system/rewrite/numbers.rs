@@ -1,10 +1,10 @@
-//! Numbers that numeric cannot hold here.
+//! Numbers that numeric cannot hold here, and numbers where a condition belongs.
 
-use sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, Value};
+use sqlparser::ast::{CastKind, DataType, ExactNumberInfo, Expr, UnaryOperator, Value};
 
 use super::super::SystemContext;
-use super::build::text;
-use crate::error::Result;
+use super::build::{bare, text};
+use crate::error::{Error, Result, code};
 
 /// Decimal digits of the widest numeric.
 const DIGITS_MAX: i64 = 76;
@@ -24,6 +24,21 @@ pub fn beyond_numeric(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         };
     }
     Ok(())
+}
+
+/// Errors: 42804 for NOT of a number. DataFusion's error about it knows nothing of integer.
+pub fn negated(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::UnaryOp { op: UnaryOperator::Not, expr: operand } = &*expr else { return Ok(()) };
+    let Expr::Value(value) = bare(operand) else { return Ok(()) };
+    let Value::Number(digits, _) = &value.value else { return Ok(()) };
+    let digits = digits.to_string();
+    let ty = match (digits.parse::<i32>(), digits.parse::<i64>()) {
+        (Ok(_), _) => "integer",
+        (_, Ok(_)) => "bigint",
+        _ => "numeric",
+    };
+    let message = format!("argument of NOT must be type boolean, not type {ty}");
+    Err(Error::new(code::DATATYPE_MISMATCH, message).beside(Some(digits), None))
 }
 
 /// How many places before and behind the point a number with an exponent takes; `None` without one.

@@ -15,6 +15,7 @@ use super::columns::Columns;
 use super::queries::{name_of_item, table_name};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::func::operands;
 use crate::sql::fold_name;
 use crate::sql::hidden::HIDDEN;
 
@@ -195,6 +196,12 @@ fn share(names: &[String], mut left: Vec<Shown>, mut right: Vec<Shown>, of: Side
     let (mut condition, mut shared) = (None, Vec::with_capacity(left.len() + right.len()));
     for name in names {
         let (l, r) = (taken(&mut left, name, "left")?, taken(&mut right, name, "right")?);
+        if let (Some(l), Some(r)) = (&l.ty, &r.ty) {
+            let (l, r) = (l.field(name, true), r.field(name, true));
+            if operands::differ(&l, &r) {
+                return Err(operands::unlike_columns(&l, &r));
+            }
+        }
         // Of different types it has the one that both become.
         let alike = l.ty == r.ty || l.ty.is_none() || r.ty.is_none();
         let ty = if alike { l.ty.clone().or_else(|| r.ty.clone()) } else { None };
