@@ -182,7 +182,8 @@ impl VisitorMut for Rewriter<'_> {
         grouping::ordered_by_position(query);
         recursion::typed(query);
         apart::told_apart(query);
-        match ties::ranked(query)
+        match grouping::distinct_by_position(query)
+            .and_then(|()| ties::ranked(query))
             .and_then(|()| queries::fetch_first(query))
             .and_then(|()| queries::limit_literals(query))
             .and_then(|()| queries::no_locks(query))

@@ -1,4 +1,4 @@
-//! GROUP BY as PostgreSQL has it.
+//! GROUP BY and DISTINCT ON as PostgreSQL has them.
 //!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
 //! DataFusion takes single expressions there, so they are written as the GROUPING SETS that they stand for.
@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    CastKind, DataType, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    TableFactor, TableWithJoins, Value, visit_expressions,
+    CastKind, DataType, Distinct, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
 };
 
 use super::build::{bare, factors, last_name, take};
@@ -48,17 +48,11 @@ pub fn expand(select: &mut Select) -> Result<()> {
 /// A constant that is grouped by so gets a cast, in the list too: the planner takes all that is equal to a key for the key, which is NULL
 /// where it is not grouped by, and other constants shall not be that.
 fn by_ordinal(key: &mut Expr, items: &mut [SelectItem]) -> Result<()> {
-    let Expr::Value(value) = bare(key) else { return Ok(()) };
-    let Value::Number(number, _) = &value.value else { return Ok(()) };
-    let number = number.to_string();
-    let Ok(place) = number.parse::<usize>() else { return Err(Error::syntax("non-integer constant in GROUP BY")) };
-    let wild = |item: &SelectItem| expr_of(item).is_none();
-    if items.iter().take(place).any(wild) {
+    let Some(place) = ordinal(key, "GROUP BY")? else { return Ok(()) };
+    if is_behind_star(items, place) {
         return Ok(());
     }
-    let Some(item) = place.checked_sub(1).and_then(|i| items.get_mut(i)) else {
-        return Err(Error::new(code::INVALID_COLUMN_REFERENCE, format!("GROUP BY position {number} is not in select list")));
-    };
+    let item = place.checked_sub(1).and_then(|i| items.get_mut(i)).ok_or_else(|| not_in_list(place, "GROUP BY"))?;
     if let Some(data_type) = expr_of(item).and_then(type_of_constant) {
         let (constant, alias) = match item {
             SelectItem::UnnamedExpr(expr) => {
@@ -73,6 +67,50 @@ fn by_ordinal(key: &mut Expr, items: &mut [SelectItem]) -> Result<()> {
     }
     if let Some(expr) = expr_of(item) {
         *key = expr.clone();
+    }
+    Ok(())
+}
+
+/// The number of an item that a key of this clause is. Errors: 42601 for one with decimals.
+fn ordinal(key: &Expr, clause: &str) -> Result<Option<usize>> {
+    let Expr::Value(value) = bare(key) else { return Ok(None) };
+    let Value::Number(number, _) = &value.value else { return Ok(None) };
+    let place = number.to_string().parse::<usize>();
+    place.map(Some).map_err(|_| Error::syntax(format!("non-integer constant in {clause}")))
+}
+
+/// True if it is not seen which item that is.
+fn is_behind_star(items: &[SelectItem], place: usize) -> bool {
+    items.iter().take(place).any(|item| expr_of(item).is_none())
+}
+
+fn not_in_list(place: usize, clause: &str) -> Error {
+    Error::new(code::INVALID_COLUMN_REFERENCE, format!("{clause} position {place} is not in select list"))
+}
+
+/// `SELECT DISTINCT ON (1) .. ORDER BY 1` is of items of the SELECT list: the planner takes the former for a constant, and finds the latter
+/// only where it is a column. Errors: 42P10, 0A000 behind a star.
+pub fn distinct_by_position(query: &mut Query) -> Result<()> {
+    let Query { body, order_by, .. } = query;
+    let SetExpr::Select(select) = body.as_mut() else { return Ok(()) };
+    let Select { distinct: Some(Distinct::On(keys)), projection: items, .. } = select.as_mut() else { return Ok(()) };
+    let items: &[SelectItem] = items;
+    let item = |place: usize| place.checked_sub(1).and_then(|i| items.get(i)).and_then(expr_of);
+    for key in keys {
+        let Some(place) = ordinal(key, "DISTINCT ON")? else { continue };
+        if is_behind_star(items, place) {
+            let error = Error::unsupported(format!("DISTINCT ON position {place} behind * is not supported"));
+            return Err(error.hint("Write the columns' names."));
+        }
+        *key = item(place).ok_or_else(|| not_in_list(place, "DISTINCT ON"))?.clone();
+    }
+    if let Some(OrderByKind::Expressions(by)) = order_by.as_mut().map(|order| &mut order.kind) {
+        for one in by {
+            let place = ordinal(&one.expr, "ORDER BY")?.filter(|place| !is_behind_star(items, *place));
+            if let Some(expr) = place.and_then(item) {
+                one.expr = expr.clone();
+            }
+        }
     }
     Ok(())
 }
