@@ -9,6 +9,7 @@ mod aggregates;
 mod apart;
 mod array_of;
 mod build;
+mod calls;
 mod casts;
 mod columns;
 mod distinct_from;
@@ -31,6 +32,7 @@ mod series;
 mod shared_columns;
 mod standard;
 mod system_columns;
+mod tables;
 mod ties;
 mod true_types;
 mod values;
@@ -60,6 +62,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
     casts::called,
+    calls::misused,
     numbers::beyond_numeric,
     numbers::negated,
     true_types::spelled_out,
@@ -197,7 +200,7 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        if let Err(error) = named_windows::of_select(select) {
+        if let Err(error) = tables::named_once(select).and_then(|()| named_windows::of_select(select)) {
             return ControlFlow::Break(error);
         }
         let columns = Columns { ctes: &self.ctes, context: self.context };
@@ -228,6 +231,9 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        if let Err(error) = tables::of_database(factor, self.context) {
+            return ControlFlow::Break(error);
+        }
         table_function(factor);
         shared_columns::as_query(factor);
         if let Err(error) = sequences::as_relation(factor, &self.ctes, self.context) {
