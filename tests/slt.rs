@@ -80,6 +80,7 @@ scripts!("":
     offsets,
     operand_types,
     own_writes,
+    parameters,
     patterns,
     repeatable_read,
     row_wise,

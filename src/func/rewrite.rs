@@ -21,6 +21,7 @@ use arrow::datatypes::{DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::functions_nested::expr_fn::array_has;
 use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -265,6 +266,17 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             }
             let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args })))
+        }
+        // Our own of `'item' = ANY (list)`: the literal is one of the list's items.
+        "pg_any" if call.args.len() == 2 => {
+            let (list, mut item) = (call.args[0].clone(), call.args[1].clone());
+            if let DataType::List(of) = list.get_type(schema)?
+                && let Some(read) = cast::read_as(&item, of.data_type())?
+            {
+                item = read;
+            }
+            let found = array_has(list.clone(), item.clone());
+            Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args: vec![list, item, found] })))
         }
         _ => Ok(Transformed::yes(Expr::ScalarFunction(dates_as_timestamps(call, schema)))),
     }

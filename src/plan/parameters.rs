@@ -21,7 +21,9 @@ use crate::func::rewrite::literal;
 use crate::func::type_of;
 
 /// Functions whose arguments have one type.
-const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_contains_all", "pg_array_overlap"];
+const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_concat", "array_contains_all", "pg_array_overlap"];
+/// DataFusion compares with these of an array where `<`, `>` and their kin are to hold for ANY or ALL of it.
+const EXTREMES: &[&str] = &["array_min", "array_max"];
 
 /// The types of the plan's parameters by their number, from 1, as far as their places tell them. Cost O(plan).
 pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {
@@ -45,7 +47,7 @@ pub fn types(plan: &LogicalPlan) -> DfResult<BTreeMap<usize, PgType>> {
             })
         })
     })?;
-    Ok(found.0)
+    Ok(found.all())
 }
 
 /// The plan with parameters of these types wherever their places did not tell one: what they are part of gets its type from them.
@@ -84,7 +86,11 @@ fn with_types<'a>(plan: LogicalPlan, ty: impl Fn(&Placeholder) -> Option<&'a PgT
 
 /// What is known so far; the first place that tells a type decides.
 #[derive(Default)]
-struct Found(BTreeMap<usize, PgType>);
+struct Found {
+    types: BTreeMap<usize, PgType>,
+    /// `$item = ANY ($list)`: the numbers of a list and of what is looked for in it.
+    sought: Vec<(usize, usize)>,
+}
 
 impl Found {
     fn note(&mut self, expr: &Expr, ty: &PgType) {
@@ -93,15 +99,52 @@ impl Found {
                 PgType::Varchar(_) | PgType::Unknown => PgType::Text,
                 base => base,
             };
-            self.0.entry(number).or_insert(ty);
+            self.types.entry(number).or_insert(ty);
         }
     }
 
-    /// All of these have one type: that of the first that has one.
+    /// All of these have one type: that of the first that has one. Parameters have one where planning gave it to them.
     fn alike<'a>(&mut self, all: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) {
         let all: Vec<&Expr> = all.into_iter().collect();
-        let Some(ty) = all.iter().find_map(|e| type_of(e, schema)) else { return };
-        all.into_iter().for_each(|e| self.note(e, &ty));
+        let (parameters, others): (Vec<&Expr>, Vec<&Expr>) = all.into_iter().partition(|e| number(e).is_some());
+        let Some(ty) = others.iter().chain(&parameters).find_map(|e| type_of(e, schema)) else { return };
+        parameters.into_iter().for_each(|e| self.note(e, &ty));
+    }
+
+    /// The array that `array` is the least or the greatest of has items of the type of what is compared with that.
+    fn extreme(&mut self, array: &Expr, compared: &Expr, schema: &DFSchema) {
+        if let Expr::ScalarFunction(call) = array
+            && EXTREMES.contains(&call.name())
+            && let [list] = call.args.as_slice()
+            && let Some(item) = type_of(compared, schema)
+        {
+            self.note(list, &PgType::Array(Box::new(item)));
+        }
+    }
+
+    /// What a list of items and what is looked for in it tell of one another.
+    fn search(&mut self, list: &Expr, item: &Expr, schema: &DFSchema) {
+        if let Some(ty) = type_of(item, schema) {
+            self.note(list, &PgType::Array(Box::new(ty)));
+        }
+        if let Some(PgType::Array(ty)) = type_of(list, schema) {
+            self.note(item, &ty);
+        }
+        self.sought.extend(number(list).zip(number(item)));
+    }
+
+    /// All types; two parameters of which one is looked for in the other are text where nothing tells more.
+    fn all(mut self) -> BTreeMap<usize, PgType> {
+        for (list, item) in self.sought {
+            let ty = match (self.types.get(&list), self.types.get(&item)) {
+                (Some(PgType::Array(ty)), _) => ty.as_ref().clone(),
+                (_, Some(ty)) => ty.clone(),
+                _ => PgType::Text,
+            };
+            self.types.entry(item).or_insert_with(|| ty.clone());
+            self.types.entry(list).or_insert_with(|| PgType::Array(Box::new(ty)));
+        }
+        self.types
     }
 
     fn look(&mut self, expr: &Expr, schema: &DFSchema) {
@@ -111,7 +154,13 @@ impl Found {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
                 [left, right].into_iter().for_each(|side| self.note(side, &PgType::Bool));
             }
-            Expr::BinaryExpr(BinaryExpr { left, right, .. }) => self.alike([left.as_ref(), right.as_ref()], schema),
+            Expr::BinaryExpr(BinaryExpr { left, right, .. }) => {
+                self.extreme(left, right, schema);
+                self.extreme(right, left, schema);
+                self.alike([left.as_ref(), right.as_ref()], schema);
+            }
+            // Planning has typed it from its neighbour.
+            Expr::Placeholder(Placeholder { field: Some(field), .. }) => self.note(expr, &PgType::of(field)),
             Expr::Between(Between { expr, low, high, .. }) => self.alike([expr.as_ref(), low.as_ref(), high.as_ref()], schema),
             Expr::InList(InList { expr, list, .. }) => self.alike(std::iter::once(expr.as_ref()).chain(list), schema),
             Expr::Case(case) => {
@@ -136,15 +185,12 @@ impl Found {
             return self.alike(&call.args, schema);
         }
         // `k = ANY (list)` is a function here.
-        if let ("array_has", [list, item]) = (call.name(), call.args.as_slice()) {
-            if let Some(ty) = type_of(item, schema) {
-                self.note(list, &PgType::Array(Box::new(ty)));
-            }
-            return;
+        if let ("array_has" | "pg_any", [list, item]) = (call.name(), call.args.as_slice()) {
+            return self.search(list, item, schema);
         }
         let fields = call.args.iter().map(|a| a.to_field(schema).map(|(_, field)| field)).collect::<DfResult<Vec<_>>>();
         let Ok(wanted) = fields.and_then(|fields| fields_with_udf(&fields, call.func.as_ref())) else { return };
-        for (argument, field) in call.args.iter().zip(wanted) {
+        for (argument, field) in call.args.iter().zip(wanted).filter(|(argument, _)| type_of(argument, schema).is_none()) {
             match field.data_type() {
                 DataType::Null => {}
                 // DataFusion counts in bigint where PostgreSQL's functions take integer.
@@ -160,10 +206,10 @@ fn index(place: &Placeholder) -> Option<usize> {
     place.id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// The number of a parameter whose type is not known.
+/// The number of a parameter.
 fn number(expr: &Expr) -> Option<usize> {
     match expr {
-        Expr::Placeholder(Placeholder { id, field: None }) => id.strip_prefix('$')?.parse().ok(),
+        Expr::Placeholder(Placeholder { id, .. }) => id.strip_prefix('$')?.parse().ok(),
         Expr::Alias(alias) => number(&alias.expr),
         _ => None,
     }

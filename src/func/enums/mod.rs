@@ -116,6 +116,7 @@ const KEEPING: &[&str] = &[
     "nullif",
     "num_nonnulls",
     "num_nulls",
+    "pg_any",
     "pg_array_or_empty",
     "pg_array_overlap",
     "pg_typeof",

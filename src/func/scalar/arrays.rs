@@ -148,9 +148,10 @@ pub fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// `item = ANY (list)` of the list, the item, and whether it is there: unknown where it is not, but may be what a NULL stands for.
+/// Of a list and a literal alone it stands in a plan until the literal is read as one of the list's items.
 pub fn any() -> Arc<ScalarUDF> {
     Function::udf("pg_any", any_rule, |args, _| {
-        let (Some(lists), Some(found)) = (args[0].as_list_opt::<i32>(), args[2].as_boolean_opt()) else {
+        let (Some(lists), Some(found)) = (args[0].as_list_opt::<i32>(), args.get(2).and_then(|found| found.as_boolean_opt())) else {
             // An array of no type is NULL.
             return Ok(new_null_array(&DataType::Boolean, args[0].len()));
         };
@@ -169,7 +170,7 @@ fn order_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 }
 
 fn any_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    (types.len() == 3).then(|| (types.to_vec(), DataType::Boolean))
+    matches!(types.len(), 2 | 3).then(|| (types.to_vec(), DataType::Boolean))
 }
 
 fn dimension_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, text, text_array, texts, texts_type};
+use super::series::list_of;
 use crate::data::PgType;
 use crate::data::json::{Json, parse};
 use crate::error::{Error, Result, code};
@@ -60,7 +61,7 @@ fn two_json(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 }
 
 fn exists_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    matches!(types, [a, b] if is_json(a) && b.is_string()).then(|| (vec![JSON, TEXT], DataType::Boolean))
+    matches!(types, [a, b] if is_json(a) && (b.is_string() || b.is_null())).then(|| (vec![JSON, TEXT], DataType::Boolean))
 }
 
 fn key_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
@@ -73,7 +74,8 @@ fn key_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Data
 
 fn path_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
     let [a, path] = types else { return None };
-    let path = texts_type(path)?;
+    // NULL, or a parameter whose type is not known yet.
+    let path = if path.is_null() { list_of(TEXT) } else { texts_type(path)? };
     is_json(a).then(|| (vec![JSON, path], output))
 }
 

@@ -1,9 +1,11 @@
 //! SQL syntax that stands for a function of ours: EXTRACT, `||`, `~`, the operators and subscripts of json, and ARRAY of an enumeration's values.
 
+use std::sync::Arc;
+
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions::string::starts_with;
-use datafusion::logical_expr::expr::{Like, ScalarFunction};
+use datafusion::logical_expr::expr::{Like, Placeholder, ScalarFunction};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast};
 use sqlparser::ast::BinaryOperator;
@@ -73,7 +75,7 @@ impl ExprPlanner for Syntax {
     }
 
     fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
-        literal_as_array(&mut expr, schema)?;
+        untyped_as_array(&mut expr, schema)?;
         let name = match expr.op {
             BinaryOperator::Arrow if is_written(&expr.left, schema) => "json_get",
             BinaryOperator::Arrow => "jsonb_get",
@@ -104,7 +106,7 @@ impl ExprPlanner for Syntax {
             BinaryOperator::HashMinus => "jsonb_delete_path",
             BinaryOperator::ArrowAt if [&expr.left, &expr.right].iter().any(|e| is_json(e, schema)) => "jsonb_contained",
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
-            // A literal beside a jsonb is one; other texts are joined as text.
+            // A literal or an untyped parameter beside a jsonb is one; other texts are joined as text.
             BinaryOperator::StringConcat if joins_json(&expr.left, &expr.right, schema) => "jsonb_concat",
             BinaryOperator::StringConcat => return join(expr, schema),
             BinaryOperator::Eq
@@ -146,7 +148,7 @@ fn is_array(expr: &Expr, schema: &DFSchema) -> bool {
 }
 
 fn joins_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
-    let fits = |e: &Expr| is_json(e, schema) || is_plain(e);
+    let fits = |e: &Expr| is_json(e, schema) || is_plain(e) || is_open(e);
     fits(left) && fits(right) && (is_json(left, schema) || is_json(right, schema))
 }
 
@@ -155,21 +157,31 @@ fn is_plain(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None))
 }
 
-/// `tags @> '{a}'`, `tags || '{a}'`: a literal of no type beside an array is one of its type. Errors: 22P02.
-fn literal_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()> {
+/// True for a parameter whose type is not known yet.
+fn is_open(expr: &Expr) -> bool {
+    matches!(expr, Expr::Placeholder(Placeholder { field: None, .. }))
+}
+
+/// `tags @> '{a}'`, `tags || $1`: a literal, or a parameter, of no type beside an array is one of its type. Errors: 22P02.
+fn untyped_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()> {
     use BinaryOperator::{ArrowAt, AtArrow, PGOverlap, StringConcat};
     if !matches!(expr.op, ArrowAt | AtArrow | PGOverlap | StringConcat) {
         return Ok(());
     }
-    let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
+    let is_untyped = |e: &Expr| is_plain(e) || is_open(e);
+    let (untyped, other) = match (is_untyped(&expr.left), is_untyped(&expr.right)) {
         (true, false) => (&mut expr.left, &expr.right),
         (false, true) => (&mut expr.right, &expr.left),
         _ => return Ok(()),
     };
-    if is_array(other, schema)
-        && let Some(read) = casts::read_beside(literal, &other.get_type(schema)?)?
-    {
-        *literal = read;
+    if !is_array(other, schema) {
+        return Ok(());
+    }
+    let (_, field) = other.to_field(schema)?;
+    if let Expr::Placeholder(place) = untyped {
+        place.field = Some(Arc::new(field.as_ref().clone().with_nullable(true)));
+    } else if let Some(read) = casts::read_beside(untyped, field.data_type())? {
+        *untyped = read;
     }
     Ok(())
 }

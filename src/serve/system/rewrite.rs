@@ -120,6 +120,7 @@ const AFTER: &[Rule] = &[
     queries::scalar_subquery,
     vectors::vector_argument,
     vectors::any_of_vector,
+    quantified::sought,
     casts::to_users_type,
     casts::cast,
     present::present,

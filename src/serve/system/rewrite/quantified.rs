@@ -1,7 +1,7 @@
 //! `x < ANY (array)`, `x >= ALL ('{1,2}')`, `x ~ ANY (array)` and their kin (manual, chapter 9.24). What is written down is as many comparisons. DataFusion compares
 //! with the least and the greatest element otherwise, and forgets for ANY that a NULL among them may be what x compares with.
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Value};
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Value};
 
 use super::super::SystemContext;
 use super::build::{bare, binary, call, literal, strings, take, text, when};
@@ -10,7 +10,7 @@ use crate::error::Result;
 /// As many elements become comparisons of their own.
 const ELEMENTS_MAX: usize = 32;
 
-/// The rule. `= ANY` and `<> ALL` are lists and searches already.
+/// The rule of comparisons. `= ANY` and `<> ALL` are lists and searches already.
 pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq, PGRegexIMatch, PGRegexMatch, PGRegexNotIMatch, PGRegexNotMatch};
     if let Expr::AnyOp { left, compare_op: op @ (PGRegexMatch | PGRegexIMatch | PGRegexNotMatch | PGRegexNotIMatch), right, .. }
@@ -50,6 +50,23 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         *else_result = Some(Box::new(literal(Value::Boolean(false))));
     }
     *expr = Expr::Nested(Box::new(binary(take(expr), BinaryOperator::Or, unless_null)));
+    Ok(())
+}
+
+/// `'a' = ANY (array)` and `'a' <> ALL (array)`: the literal is one of the array's elements, whose type only the plan tells. DataFusion
+/// looks for a text.
+pub fn sought(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let (left, right, all) = match expr {
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => (left, right, false),
+        Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => (left, right, true),
+        _ => return Ok(()),
+    };
+    let is_text = matches!(bare(left), Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+    if !is_text || matches!(right.as_ref(), Expr::Subquery(_)) {
+        return Ok(());
+    }
+    let any = call("pg_any", vec![take(right), take(left)]);
+    *expr = if all { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(any) } } else { any };
     Ok(())
 }
 
