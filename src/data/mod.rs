@@ -10,6 +10,7 @@ pub mod enums;
 mod golden;
 pub mod json;
 pub mod numeric;
+mod opaque;
 pub mod quoting;
 pub mod row_file;
 pub mod text;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, code};
 
 /// The items of `{a,"b c",NULL}`; `None` is NULL. Errors: 22P02; 0A000 for more than one dimension or a lower bound.
-pub(super) fn split(text: &str) -> Result<Vec<Option<String>>> {
+pub fn split(text: &str) -> Result<Vec<Option<String>>> {
     let malformed = |detail: &str| {
         let error = Error::new(code::INVALID_TEXT_REPRESENTATION, format!("malformed array literal: \"{text}\""));
         error.detail(detail)
@@ -72,6 +72,7 @@ impl Cutter<'_> {
                     self.rest = before;
                     break;
                 }
+                '{' if quoted || !item.is_empty() => return Err(malformed("Unexpected \"{\" character.")),
                 '{' => {
                     let error = Error::unsupported("multidimensional arrays are not supported as input");
                     return Err(error.hint("Use an array of one dimension, or jsonb."));

@@ -3,9 +3,9 @@
 use arrow::datatypes::IntervalMonthDayNano;
 
 use super::{ColumnBuilder, Items, Values, invalid_utf8};
-use crate::data::PgType;
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, US_PER_DAY, is_infinite, is_infinite_date};
 use crate::data::numeric::Parsed;
+use crate::data::{PgType, opaque};
 use crate::error::{Error, Result, code};
 
 /// 22P03 in PostgreSQL's words.
@@ -80,6 +80,10 @@ impl ColumnBuilder {
             PgType::Int2Vector | PgType::OidVector => {
                 let vector = vector(bytes).ok_or_else(|| wrong(&self.ty))?;
                 self.append_text(&vector)
+            }
+            PgType::Opaque(name) if opaque::has_binary_form(name) => {
+                let text = opaque::read(name, bytes)?;
+                self.append_text(&text)
             }
             PgType::Record => Err(Error::unsupported("rows are not supported as binary input").hint("Send the row as text.")),
             _ => self.append_text(text_of(bytes)?),

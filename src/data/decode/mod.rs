@@ -17,6 +17,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
+pub use array::split as split_array;
 pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 
 use super::datetime::{self, Zone};

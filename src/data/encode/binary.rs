@@ -6,6 +6,7 @@ use super::Style;
 use super::column::{Column, TextKind, Values, reg_parts};
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, is_infinite, is_infinite_date};
 use crate::data::numeric::Decimal;
+use crate::data::opaque;
 use crate::error::{Error, Result};
 
 impl Column {
@@ -73,6 +74,7 @@ fn put_text_kind(text: &str, kind: TextKind, out: &mut BytesMut) -> Result<()> {
         }
         TextKind::Char => out.put_u8(text.bytes().next().unwrap_or(0)),
         TextKind::Reg => out.put_u32(reg_parts(text).0),
+        TextKind::Opaque(name) => opaque::put(name, text, out)?,
         TextKind::Int2Vector => put_vector(text, 21, 2, out),
         TextKind::OidVector => put_vector(text, 26, 4, out),
         TextKind::Record => {

@@ -13,7 +13,7 @@ use super::{IntervalStyle, Style};
 use crate::data::datetime::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 use crate::data::numeric::Decimal;
 use crate::data::text::{put_float4, put_float8, put_integer};
-use crate::data::{EnumType, PgType};
+use crate::data::{EnumType, PgType, opaque};
 use crate::error::{Error, Result, code};
 
 /// A column of a batch, ready to be written.
@@ -87,6 +87,8 @@ pub(super) enum TextKind {
     Record,
     /// An object id and the name that it is shown by, apart by [`REG_SEPARATOR`].
     Reg,
+    /// A type carried as text, by its name, with a binary form of its own: see [`opaque`].
+    Opaque(&'static str),
 }
 
 impl Column {
@@ -209,6 +211,7 @@ impl Values {
             PgType::Int2Vector => TextKind::Int2Vector,
             PgType::OidVector => TextKind::OidVector,
             PgType::Record => TextKind::Record,
+            PgType::Opaque(name) if opaque::has_binary_form(name) => TextKind::Opaque(name),
             reg if reg.is_reg() => TextKind::Reg,
             _ => TextKind::Plain,
         };
