@@ -91,6 +91,7 @@ scripts!("":
     set_operations,
     settings,
     skip_locked,
+    standard_privileges,
     statements,
     statistics,
     subqueries,

@@ -41,6 +41,15 @@ impl Privileges {
 
     /// Those that there are on columns too.
     pub const OF_COLUMNS: Privileges = Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::REFERENCES);
+    /// Those on relations that let more than read.
+    pub const OF_CHANGES: Privileges = Privileges::INSERT
+        .and(Privileges::UPDATE)
+        .and(Privileges::DELETE)
+        .and(Privileges::TRUNCATE)
+        .and(Privileges::REFERENCES)
+        .and(Privileges::TRIGGER);
+    /// All those on relations.
+    pub const OF_RELATIONS: Privileges = Privileges::OF_CHANGES.and(Privileges::SELECT);
     /// What a sequence may have granted: USAGE is to take numbers and to ask for the last one, SELECT the latter, UPDATE the former and to
     /// set it.
     pub const ON_SEQUENCE: Privileges = Privileges::SELECT.and(Privileges::UPDATE).and(Privileges::USAGE);

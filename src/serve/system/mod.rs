@@ -32,7 +32,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::catalog::{
-    BOOTSTRAP, Granted, NamespaceId, Object, Privileges, RoleId, SYSTEM_NAMESPACES, Scope, Sequence, TEMPORARY_NAMESPACE,
+    BOOTSTRAP, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, SYSTEM_NAMESPACES, Scope, Sequence,
+    TEMPORARY_NAMESPACE,
 };
 use crate::data::{PgType, Position};
 use crate::error::{Error, Result, code};
@@ -122,12 +123,35 @@ impl SystemContext {
         self.scope.roles().on(self.role, &Object::Sequence(sequence.id), owner, Privileges::ON_SEQUENCE)
     }
 
+    /// What the current role may do with a user's schema.
+    pub fn on_schema(&self, schema: &Namespace) -> Granted {
+        let object = Object::Schema(schema.name.clone());
+        self.scope.roles().on(self.role, &object, schema.owner, object.privileges(None))
+    }
+
+    /// True if the current role has the privileges of an owner.
+    pub fn is_owner(&self, owner: RoleId) -> bool {
+        self.is_superuser() || self.scope.roles().inherits(self.role).contains(&owner)
+    }
+
+    /// True if the current role owns a relation, or has one of these privileges on it or on one of its columns.
+    pub fn may_touch(&self, relation: &Relation, by: Privileges) -> bool {
+        let held = self.scope.roles().on_relation(self.role, relation).privileges;
+        self.is_owner(relation.owner)
+            || !held.within(by).is_none()
+            || relation.columns.iter().any(|column| self.may_touch_column(relation, &column.name, by))
+    }
+
+    /// True if the current role owns a relation, or has one of these privileges on that column of it.
+    pub fn may_touch_column(&self, relation: &Relation, column: &str, by: Privileges) -> bool {
+        let held = self.scope.roles().on_column(self.role, relation, column).privileges;
+        self.is_owner(relation.owner) || !held.within(by).is_none()
+    }
+
     /// Errors: 42501 unless the current role may use a user's schema.
     pub fn check_usable(&self, namespace: NamespaceId) -> Result<()> {
         let Some(schema) = self.scope.namespace(namespace) else { return Ok(()) };
-        let object = Object::Schema(schema.name.clone());
-        let held = self.scope.roles().on(self.role, &object, schema.owner, object.privileges(None));
-        if held.privileges.has(Privileges::USAGE) {
+        if self.on_schema(schema).privileges.has(Privileges::USAGE) {
             return Ok(());
         }
         Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("permission denied for schema {}", schema.name)))

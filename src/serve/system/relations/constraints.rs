@@ -1,13 +1,14 @@
-//! information_schema: keys.
+//! information_schema: keys and conditions, of the relations that the current role owns or has some privilege on.
 
 use super::super::SystemContext;
 use super::super::keys::constraints;
 use super::super::names::shown_expression;
 use super::super::rows::{Cell, Rows};
+use crate::catalog::Privileges;
 use crate::error::Result;
 
 pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    constraints(&context.scope).iter().try_for_each(|c| {
+    constraints(&context.scope).iter().filter(|c| context.may_touch(c.relation, Privileges::OF_CHANGES)).try_for_each(|c| {
         let yes = |yes: bool| if yes { "YES" } else { "NO" };
         rows.add([
             ("constraint_catalog", (&context.database).into()),
@@ -27,7 +28,9 @@ pub fn table_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()>
 
 pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for c in constraints(&context.scope).into_iter().filter(|c| c.kind != 'c') {
-        for (i, column) in c.columns.iter().enumerate() {
+        let name = |column: &usize| &c.relation.columns[*column].name;
+        let seen = |column: &usize| context.may_touch_column(c.relation, name(column), Privileges::OF_COLUMNS);
+        for (i, column) in c.columns.iter().enumerate().filter(|(_, column)| seen(column)) {
             rows.add([
                 ("constraint_catalog", (&context.database).into()),
                 ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),
@@ -35,7 +38,7 @@ pub fn key_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> 
                 ("table_catalog", (&context.database).into()),
                 ("table_schema", context.scope.namespace_name(c.relation.namespace).into()),
                 ("table_name", (&c.relation.name).into()),
-                ("column_name", (&c.relation.columns[*column].name).into()),
+                ("column_name", name(column).into()),
                 ("ordinal_position", (i + 1).into()),
                 ("position_in_unique_constraint", c.foreign.map(|_| i + 1).into()),
             ])?;
@@ -52,6 +55,9 @@ pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Resu
             Some((parent, foreign)) => (parent, foreign.parent_columns.clone()),
             None => (c.relation, own()),
         };
+        if !context.is_owner(table.owner) {
+            continue;
+        }
         for column in columns {
             rows.add([
                 ("table_catalog", (&context.database).into()),
@@ -70,6 +76,9 @@ pub fn constraint_column_usage(context: &SystemContext, rows: &mut Rows) -> Resu
 pub fn constraint_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     constraints(&context.scope).iter().filter(|c| c.kind != 'c').try_for_each(|c| {
         let table = c.foreign.and_then(|f| context.scope.by_id(f.parent)).unwrap_or(c.relation);
+        if !context.is_owner(table.owner) {
+            return Ok(());
+        }
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", context.scope.namespace_name(table.namespace).into()),
@@ -83,7 +92,7 @@ pub fn constraint_table_usage(context: &SystemContext, rows: &mut Rows) -> Resul
 
 pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let all = constraints(&context.scope);
-    for c in &all {
+    for c in all.iter().filter(|c| context.may_touch(c.relation, Privileges::OF_CHANGES)) {
         let Some(foreign) = c.foreign else { continue };
         let names = |k: &&super::super::keys::ConstraintEntry<'_>| -> Vec<String> {
             k.columns.iter().map(|i| k.relation.columns[*i].name.clone()).collect()
@@ -106,7 +115,7 @@ pub fn referential_constraints(context: &SystemContext, rows: &mut Rows) -> Resu
 }
 
 pub fn check_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    constraints(&context.scope).iter().filter(|c| c.kind == 'c').try_for_each(|c| {
+    constraints(&context.scope).iter().filter(|c| c.kind == 'c' && context.is_owner(c.relation.owner)).try_for_each(|c| {
         rows.add([
             ("constraint_catalog", (&context.database).into()),
             ("constraint_schema", context.scope.namespace_name(c.relation.namespace).into()),

@@ -56,7 +56,8 @@ pub fn pg_sequence_state(context: &SystemContext, rows: &mut Rows) -> Result<()>
 }
 
 pub fn sequences(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.scope.sequences.iter().try_for_each(|s| {
+    let mut seen = context.scope.sequences.iter().filter(|s| !context.on_sequence(s).privileges.is_none());
+    seen.try_for_each(|s| {
         let bits: i64 = match s.ty.as_str() {
             "smallint" => 16,
             "integer" => 32,

@@ -1,4 +1,5 @@
-//! information_schema: tables, columns, schemata, views and their small companions.
+//! information_schema: tables, columns, schemata, views and their small companions. Each shows what the current role owns or has some
+//! privilege on, as the standard wants it: which ones differs.
 
 use super::super::SystemContext;
 use super::super::deparse::Style;
@@ -7,7 +8,7 @@ use super::super::keys::columns_in;
 use super::super::names::{shown_expression, shown_generation, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, Relation, RelationKind, TypeKind};
+use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -30,7 +31,8 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter() {
         table(s.schema, s.name, s.kind == "r", false)?;
     }
-    context.scope.relations().try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.has_log(), r.has_log()))
+    let mut seen = context.scope.relations().filter(|r| context.may_touch(r, Privileges::OF_RELATIONS));
+    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.has_log(), r.has_log()))
 }
 
 pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -41,7 +43,8 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     }
     for r in context.scope.relations() {
         let schema = context.scope.namespace_name(r.namespace);
-        for (i, c) in r.columns.iter().enumerate() {
+        let seen = |c: &Column| context.may_touch_column(r, &c.name, Privileges::OF_COLUMNS);
+        for (i, c) in r.columns.iter().enumerate().filter(|(_, c)| seen(c)) {
             let nullable = c.nullable && !r.key.contains(&i);
             column(
                 context,
@@ -117,7 +120,7 @@ fn column(
 
 /// The columns that generated ones are computed of.
 pub fn column_column_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.scope.relations() {
+    for r in context.scope.relations().filter(|r| context.is_owner(r.owner)) {
         for generated in &r.columns {
             let Some(sql) = &generated.generated else { continue };
             for read in columns_in(r, sql) {
@@ -221,7 +224,8 @@ fn datetime_precision(ty: &PgType) -> Option<i64> {
 }
 
 pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.schemas().into_iter().try_for_each(|(_, name, owner)| {
+    let seen = |id| context.scope.namespace(id).is_none_or(|schema| !context.on_schema(schema).privileges.is_none());
+    context.schemas().into_iter().filter(|(id, _, _)| seen(*id)).try_for_each(|(_, name, owner)| {
         rows.add([
             ("catalog_name", (&context.database).into()),
             ("schema_name", name.into()),
@@ -232,12 +236,12 @@ pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let derived = context.scope.relations().filter(|r| !r.has_log());
-    for r in derived {
+    for r in derived.filter(|r| context.may_touch(r, Privileges::OF_RELATIONS)) {
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", context.scope.namespace_name(r.namespace).into()),
             ("table_name", (&r.name).into()),
-            ("view_definition", definition(context, r).into()),
+            ("view_definition", context.is_owner(r.owner).then(|| definition(context, r)).into()),
             ("check_option", "NONE".into()),
             ("is_updatable", "NO".into()),
             ("is_insertable_into", "NO".into()),
@@ -251,7 +255,7 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn view_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for view in context.scope.relations().filter(|r| !r.has_log()) {
-        for table in view.depends_on.iter().filter_map(|id| context.scope.by_id(*id)) {
+        for table in view.depends_on.iter().filter_map(|id| context.scope.by_id(*id)).filter(|table| context.is_owner(table.owner)) {
             rows.add([
                 ("view_catalog", (&context.database).into()),
                 ("view_schema", context.scope.namespace_name(view.namespace).into()),
