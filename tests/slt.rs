@@ -108,6 +108,7 @@ scripts!("":
     types,
     unique_indexes,
     unnest,
+    upkeep,
     using,
     views,
     whole_rows,

@@ -9,7 +9,7 @@ use datafusion::physical_plan::execute_stream;
 use serde_json::{Map, Value};
 use sqlparser::ast;
 
-use super::dml::{declared, scalars, target_columns};
+use super::dml::{declared, scalars};
 use super::query::{Planned, collect, filled};
 use super::session::{Column, Parameters, Prepared, Response, Session};
 use crate::catalog::{Name, Privileges, RelationKind};
@@ -51,9 +51,8 @@ impl Session {
         }
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
-            Statement::Insert { source, table, columns, .. } => {
-                let relation = self.writable(table)?;
-                self.may_on(Privileges::INSERT, &relation, target_columns(&relation, columns)?)?;
+            Statement::Insert { source, table, .. } => {
+                self.may_insert(&self.writable(table)?, statement, &types).await?;
                 source
             }
             _ => {

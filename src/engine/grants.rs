@@ -64,13 +64,13 @@ impl Place {
 pub(super) async fn grant(session: &mut Session, wanted: &Wanted, on: &Target, to: &[RoleName], option: bool) -> Result<()> {
     let roles = session.authority.roles.clone();
     let grantees = to.iter().map(|name| grantee(session, name)).collect::<Result<Vec<_>>>()?;
-    if option && grantees.contains(&PUBLIC) {
-        return Err(Error::new(code::INVALID_GRANT_OPERATION, "grant options can only be granted to roles"));
-    }
     let mut changes = Vec::new();
     for place in places(session, on, wanted)? {
         let (grantor, may) = grantor(session, &roles, &place)?;
         warn_of_missing(session, &place, may, true);
+        if option && grantees.contains(&PUBLIC) {
+            return Err(Error::new(code::INVALID_GRANT_OPERATION, "grant options can only be granted to roles"));
+        }
         for grantee in grantees.iter().filter(|id| **id != place.owner) {
             let old = roles.granted(&place.object, *grantee, grantor);
             let granted = old.with(may, option);

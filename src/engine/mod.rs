@@ -78,6 +78,7 @@ pub mod temporary;
 pub mod time;
 pub mod transaction;
 mod types;
+mod upkeep;
 
 pub use copy::{CopyIn, CopyOut};
 pub use database::Engine;

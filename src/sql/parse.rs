@@ -220,11 +220,8 @@ impl Reader<'_> {
                 let _ = chain || self.eat_words(&["and", "no", "chain"]);
                 Ok(Statement::Rollback { chain })
             }
-            ["analyze" | "vacuum", ..] => {
-                let tag = if words[0] == "analyze" { "ANALYZE" } else { "VACUUM" };
-                self.skip_all();
-                Ok(Statement::Nothing(tag))
-            }
+            ["analyze", ..] => self.upkeep("ANALYZE"),
+            ["vacuum", ..] => self.upkeep("VACUUM"),
             ["table", ..] => {
                 self.skip(1);
                 let query = format!("SELECT * FROM {}", self.rest());

@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// Errors: 42501 unless the current role may run the INSERT. What its query reads is asked about where that runs.
-    pub(super) async fn may_insert(&self, relation: &Arc<Relation>, statement: &Statement, types: Types<'_>) -> Result<()> {
+    pub(in crate::engine) async fn may_insert(&self, relation: &Arc<Relation>, statement: &Statement, types: Types<'_>) -> Result<()> {
         let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };

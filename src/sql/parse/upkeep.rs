@@ -1,4 +1,4 @@
-//! REINDEX and CLUSTER, which mend in PostgreSQL what needs no mending here: they do nothing, and tell so.
+//! REINDEX, CLUSTER, ANALYZE and VACUUM, which mend in PostgreSQL what needs no mending here: they do nothing, and the first two tell so.
 
 use sqlparser::tokenizer::Token;
 
@@ -40,6 +40,33 @@ impl Reader<'_> {
             of.push(table);
         }
         self.told("CLUSTER", of, "Rows are found by key, in whatever order they are kept.")
+    }
+
+    /// `ANALYZE | VACUUM [(option, ..)] [FULL] [FREEZE] [VERBOSE] [ANALYZE] [table [(column, ..)], ..]`
+    pub(super) fn upkeep(&mut self, tag: &'static str) -> Result<Statement> {
+        self.skip(1);
+        self.skip_options()?;
+        let options: &[&str] = if tag == "VACUUM" { &["full", "freeze", "verbose", "analyze", "analyse"] } else { &["verbose"] };
+        for option in options {
+            self.eat(option);
+        }
+        let mut tables = vec![];
+        while !self.ended() {
+            if !tables.is_empty() && !self.parser.consume_token(&Token::Comma) {
+                return Err(self.unexpected());
+            }
+            let table = self.relation_name()?;
+            let mut columns = vec![];
+            if self.parser.consume_token(&Token::LParen) {
+                columns.push(self.name()?);
+                while self.parser.consume_token(&Token::Comma) {
+                    columns.push(self.name()?);
+                }
+                self.close()?;
+            }
+            tables.push((table, columns));
+        }
+        Ok(Statement::Upkeep { tag, tables })
     }
 
     /// Passes over `(option, ..)`.
