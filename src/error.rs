@@ -119,6 +119,8 @@ pub struct Fields {
     pub hint: Option<String>,
     /// 1-based character position in the statement's text.
     pub position: Option<usize>,
+    /// Which item of a list in the statement it is about, counted from 1, for what finds the position.
+    pub item: Option<usize>,
     /// Where it happened, for example `COPY bid, line 3`.
     pub context: Option<String>,
     /// The relation, column and constraint that it is about, by name.
@@ -148,6 +150,7 @@ impl Error {
             detail: None,
             hint: None,
             position: None,
+            item: None,
             context: None,
             about: About::default(),
             operands: [None, None],
@@ -178,6 +181,11 @@ impl Error {
     /// Adds the 1-based character position in the statement.
     pub fn at(mut self, position: usize) -> Self {
         self.0.position = Some(position);
+        self
+    }
+    /// Says which item of a list in the statement it is about, counted from 1.
+    pub fn item(mut self, number: usize) -> Self {
+        self.0.item = Some(number);
         self
     }
     /// Adds a CONTEXT line, keeping one already there.
@@ -492,6 +500,10 @@ fn reworded(text: &str) -> Option<Error> {
             Some(near) => error.hint(format!("Perhaps you meant the function {near}.")),
             None => error.hint("No function of that name is known."),
         });
+    }
+    if let Some((before, _)) = text.split_once(" queries have different number of columns") {
+        let operator = before.rsplit(' ').next().unwrap_or(before);
+        return Some(Error::syntax(format!("each {operator} query must have the same number of columns")));
     }
     if let Some(name) = between("Function '", "' failed to match any signature") {
         return Some(

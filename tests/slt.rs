@@ -50,6 +50,7 @@ scripts!("":
     domains,
     enum_nulls,
     enums,
+    error_positions,
     errors,
     explain,
     failed_views,

@@ -26,7 +26,7 @@ impl Session {
     /// Parses a statement and plans what can be planned without parameters.
     pub(super) async fn plan_statement(&mut self, text: &str, types: &[Option<PgType>]) -> Result<Prepared> {
         *self.doubt.lock() = None;
-        let statement = self.parsed(text).await?;
+        let statement = self.parsed(text).await.map_err(|e| located(text, e))?;
         let planned = self.plan_parsed(text, statement, types).await;
         planned.map_err(|e| self.doubt.lock().take().unwrap_or_else(|| located(text, self.worded(e))))
     }

@@ -16,7 +16,7 @@
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
 //! 6. [`plpgsql`] reads the bodies of DO and of functions, and the SQL in them as a statement of its own.
-//! 7. [`located`] finds what a later error names in the text.
+//! 7. [`located`] finds in the text what a later error is about.
 //!
 //! Invariant: nothing below this floor sees SQL text, nothing above it sees tokens.
 //! Decision: statements are our own enum over sqlparser's query AST, because `execute` shall be one exhaustive match.

@@ -27,10 +27,10 @@ pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize
 /// More values than columns never fit; fewer only where no columns are listed.
 pub fn check_width(values: usize, targets: usize, listed: bool) -> Result<()> {
     if values > targets {
-        return Err(Error::syntax("INSERT has more expressions than target columns"));
+        return Err(Error::syntax("INSERT has more expressions than target columns").item(targets + 1));
     }
     if values < targets && listed {
-        return Err(Error::syntax("INSERT has more target columns than expressions"));
+        return Err(Error::syntax("INSERT has more target columns than expressions").item(values + 1));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is;
+use super::is_name as is;
 use crate::error::Error;
 
 const OPERATOR: &str = "operator does not exist: ";
