@@ -396,7 +396,7 @@ async fn columns_of_relations_say_which_they_are() {
         let oid: u32 = one(&client, &format!("SELECT '{name}'::regclass::oid"), &[]).await;
         oids.insert(name, oid);
     }
-    let cases: [(&str, &[&str]); 13] = [
+    let cases: [(&str, &[&str]); 16] = [
         ("SELECT v, k FROM t", &["t.2", "t.1"]),
         ("SELECT v FROM t WHERE k = $1", &["t.2"]),
         ("SELECT v AS x, k + 1, upper(v) FROM t ORDER BY k LIMIT 2", &["t.2", "", ""]),
@@ -410,6 +410,9 @@ async fn columns_of_relations_say_which_they_are() {
         ("SELECT v, count(*) FROM t GROUP BY v", &["t.2", ""]),
         ("SELECT v FROM t UNION SELECT v FROM t", &[""]),
         ("SELECT relname, oid FROM pg_class", &["pg_class.2", "pg_class.1"]),
+        ("INSERT INTO t VALUES (1, 'a') RETURNING v AS x, k + 1, k", &["t.2", "", "t.1"]),
+        ("UPDATE t SET v = 'b' FROM s WHERE s.n = t.k RETURNING t.*, upper(s.v)", &["t.1", "t.2", ""]),
+        ("DELETE FROM t AS old WHERE k = $1 RETURNING old.v", &["t.2"]),
     ];
     for (sql, expected) in cases {
         let statement = client.prepare(sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));

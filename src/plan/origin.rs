@@ -5,9 +5,22 @@ use datafusion::common::Column;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan};
 
-use crate::catalog::{Name, RelationKind, Scope};
+use crate::catalog::{Name, RelationId, RelationKind, Scope};
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts;
+
+/// How the names begin of what stands in for relations where a statement looks at rows that it has written.
+pub const STAND_IN: &str = "everfold part ";
+/// What is between the stand-in's own number and that of the relation whose columns it begins with.
+const OF: &str = " of ";
+
+/// The name of a stand-in, by its number among the statement's.
+pub fn stand_in(number: usize, relation: Option<RelationId>) -> String {
+    match relation {
+        Some(id) => format!("{STAND_IN}{number}{OF}{id}"),
+        None => format!("{STAND_IN}{number}"),
+    }
+}
 
 /// A column of a relation, as pg_attribute numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +44,7 @@ pub fn origin(plan: &LogicalPlan, index: usize, scope: &Scope) -> Option<Origin>
     let of = |input: &LogicalPlan, column: &Column| origin(input, input.schema().maybe_index_of_column(column)?, scope);
     let shown = |input: &LogicalPlan, expr: &Expr| plain(expr).and_then(|column| of(input, column));
     match plan {
-        LogicalPlan::TableScan(scan) => scanned(scan, index),
+        LogicalPlan::TableScan(scan) => scanned(scan, index, scope),
         LogicalPlan::Projection(p) => shown(&p.input, p.expr.get(index)?),
         LogicalPlan::SubqueryAlias(alias) => match view(plan, alias.alias.schema(), alias.alias.table(), scope) {
             Some(relation) => Origin::of(relation, index),
@@ -69,15 +82,19 @@ fn plain(expr: &Expr) -> Option<&Column> {
     }
 }
 
-fn scanned(scan: &TableScan, index: usize) -> Option<Origin> {
+fn scanned(scan: &TableScan, index: usize, scope: &Scope) -> Option<Origin> {
     let index = scan.projection.as_ref().map_or(Some(index), |kept| kept.get(index).copied())?;
     let provider = source_as_provider(&scan.source).ok()?;
     if let Some(provider) = provider.downcast_ref::<RelationProvider>() {
         let shown = index < provider.relation.columns.len();
         return if shown { Origin::of(provider.relation.id, index) } else { None };
     }
-    let provider = provider.downcast_ref::<SystemProvider>()?;
-    Origin::of(facts::find(provider.relation.schema, provider.relation.name)?.oid, index)
+    if let Some(provider) = provider.downcast_ref::<SystemProvider>() {
+        return Origin::of(facts::find(provider.relation.schema, provider.relation.name)?.oid, index);
+    }
+    let (_, id) = scan.table_name.table().strip_prefix(STAND_IN)?.split_once(OF)?;
+    let relation = scope.by_id(id.parse().ok()?)?;
+    if index < relation.columns.len() { Origin::of(relation.id, index) } else { None }
 }
 
 /// The view that a plan under that name is the query of, by its columns.

@@ -308,7 +308,7 @@ impl ChangePlan {
     fn parts(&self, relation: &Relation, change: &Change, rows: &RecordBatch) -> Result<Vec<Part>> {
         let width = relation.columns.len();
         let own = RecordBatch::try_new(relation.schema(), rows.columns()[..width].to_vec())?;
-        let mut parts = vec![Part { alias: alias_of(change).to_string(), rows: own }];
+        let mut parts = vec![Part { alias: alias_of(change).to_string(), relation: Some(relation.id), rows: own }];
         let mut at = width + extra(relation, self.identity);
         for (alias, fields) in &self.others {
             let columns = rows.columns()[at..at + fields.len()].to_vec();
@@ -318,16 +318,18 @@ impl ChangePlan {
                 .zip(&columns)
                 .map(|(f, column)| f.clone().with_data_type(column.data_type().clone()).with_nullable(true))
                 .collect();
-            parts.push(Part { alias: alias.clone(), rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)? });
+            parts.push(Part { alias: alias.clone(), relation: None, rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)? });
         }
         Ok(parts)
     }
 
     /// The parts as they are before there are rows.
     pub(super) fn empty_parts(&self, relation: &Relation, change: &Change) -> Vec<Part> {
-        let own = Part { alias: alias_of(change).to_string(), rows: RecordBatch::new_empty(relation.schema()) };
+        let own =
+            Part { alias: alias_of(change).to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(relation.schema()) };
         let other = |(alias, fields): &(String, Vec<Field>)| Part {
             alias: alias.clone(),
+            relation: None,
             rows: RecordBatch::new_empty(Arc::new(Schema::new(fields.clone()))),
         };
         std::iter::once(own).chain(self.others.iter().map(other)).collect()

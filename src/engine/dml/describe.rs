@@ -65,7 +65,7 @@ impl Session {
         }
         let Some(items) = returning else { return Ok((parameters, None)) };
         let schema = if names_hidden(items)? { schema_with_hidden(&relation) } else { relation.schema() };
-        let part = Part { alias: alias.to_string(), rows: RecordBatch::new_empty(schema) };
+        let part = Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) };
         let planned = self.plan_returning(source.with.as_ref(), items, &[part], &some(parameters)).await?;
         Ok((planned.parameters, Some(planned.columns)))
     }

@@ -57,7 +57,7 @@ impl Session {
         let returned = match returning {
             Some(items) => {
                 let alias = alias.as_ref().unwrap_or(&table.name).clone();
-                let written = [Part { alias, rows: concat_batches(&relation.schema(), &rows)? }];
+                let written = [Part { alias, relation: Some(relation.id), rows: concat_batches(&relation.schema(), &rows)? }];
                 Some(self.returned(source.with.as_ref(), items, &written, &declared(prepared), parameters).await?)
             }
             None => None,
@@ -94,7 +94,7 @@ impl Session {
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         let first = self.append_rows(&relation, rows, !held.is_empty()).await?.unwrap_or_default();
         let alias = alias.as_ref().unwrap_or(&table.name).clone();
-        let logged = [Part { alias, rows: self.logged(&relation, first..first + count as Position)? }];
+        let logged = [Part { alias, relation: Some(relation.id), rows: self.logged(&relation, first..first + count as Position)? }];
         self.returned(source.with.as_ref(), items, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
     }
 

@@ -17,17 +17,20 @@ use sqlparser::ast;
 
 use super::values::scalars;
 use super::{parsed_query, quoted};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, RelationId};
 use crate::data::{OFFSET, POSITION, PgType, Position, TIME};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Column, Parameters, Response, Session};
 use crate::error::{Error, Result, code};
+use crate::plan::origin::{STAND_IN, stand_in};
 use crate::sql::fold_name;
 use crate::sql::hidden::{self, HIDDEN};
 
 /// Rows under a name that RETURNING may use.
 pub(super) struct Part {
     pub alias: String,
+    /// The relation whose columns they begin with.
+    pub relation: Option<RelationId>,
     pub rows: RecordBatch,
 }
 
@@ -74,7 +77,7 @@ impl Session {
         parts: &[Part],
         types: &[Option<PgType>],
     ) -> Result<Planned> {
-        let name = |i: usize| format!("everfold part {i}");
+        let name = |i: usize| stand_in(i, parts[i].relation);
         let several = parts.len() > 1;
         let items: Vec<String> = match several {
             true => items.iter().map(|item| spelled_out(item, parts).unwrap_or_else(|| item.to_string())).collect(),
@@ -94,7 +97,7 @@ impl Session {
         let mut query = parsed_query(&format!("SELECT {} FROM {from}{order}", items.join(", ")))?;
         query.with = with.cloned();
         if !several {
-            hidden::expose(&mut query, &|table| table.name.starts_with("everfold part "));
+            hidden::expose(&mut query, &|table| table.name.starts_with(STAND_IN));
         }
         let mut names = self.names();
         for (i, part) in parts.iter().enumerate() {
