@@ -39,7 +39,7 @@ use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
 use crate::sql::convert::relation_name;
-use crate::sql::hidden;
+use crate::sql::{fold_name, hidden};
 
 /// A planned query: over names, not rows, so it can be run again.
 pub struct Planned {
@@ -261,6 +261,13 @@ fn missing_relation(scope: &Scope, query: &ast::Query, e: DataFusionError) -> Er
     if error.code() != code::UNDEFINED_TABLE {
         return error;
     }
+    let unjoined = error.message().strip_prefix("missing FROM-clause entry for table \"").and_then(|rest| rest.strip_suffix('"'));
+    if let Some(name) = unjoined {
+        return alias_of(query, name).map_or(error.clone(), |alias| {
+            let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+            Error::new(code::UNDEFINED_TABLE, message).hint(format!("Perhaps you meant to reference the table alias \"{alias}\"."))
+        });
+    }
     let Some(qualified) = text.split('\'').nth(1) else { return error };
     let mut parts = qualified.rsplit('.');
     let (name, schema) = (parts.next().unwrap_or(qualified), parts.next().filter(|schema| *schema != UNQUALIFIED));
@@ -272,6 +279,25 @@ fn missing_relation(scope: &Scope, query: &ast::Query, e: DataFusionError) -> Er
         missing if named.is_continue() && name.schema.is_some() => Error::new(missing.code(), missing.message()),
         missing => missing,
     }
+}
+
+/// The alias that a query gives to a relation of that name.
+fn alias_of(query: &ast::Query, name: &str) -> Option<String> {
+    /// Stops at the relation, with its alias.
+    struct Aliases<'a>(&'a str);
+    impl ast::Visitor for Aliases<'_> {
+        type Break = String;
+
+        fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> ControlFlow<String> {
+            match factor {
+                ast::TableFactor::Table { name, alias: Some(alias), .. } if relation_name(name).is_ok_and(|name| name.name == self.0) => {
+                    ControlFlow::Break(fold_name(&alias.name))
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    ast::Visit::visit(query, &mut Aliases(name)).break_value()
 }
 
 /// The relations that a plan scans, subqueries included.

@@ -22,6 +22,8 @@ const NAMING: [&str; 5] =
 enum Subject<'a> {
     /// A relation, column, function or type.
     Name(&'a str),
+    /// A relation as it stands before a column.
+    Qualifier(&'a str),
     /// A column of a select list, perhaps one of a wildcard.
     Selected(&'a str),
     /// A name in a literal: `'name'::regclass`.
@@ -120,6 +122,7 @@ fn subject(error: &Error) -> Option<Subject<'_>> {
 fn by_code<'a>(code: &'static str, message: &'a str) -> Option<Subject<'a>> {
     match code {
         code::GROUPING_ERROR => named(message).map(Subject::Selected),
+        code::UNDEFINED_TABLE if message.contains(" FROM-clause entry for table ") => named(message).map(Subject::Qualifier),
         code::DUPLICATE_COLUMN if message.ends_with("\" specified more than once") => named(message).map(Subject::Doubled),
         code::UNDEFINED_OBJECT if message.starts_with("type ") || message.starts_with("window ") => named(message).map(Subject::Name),
         code::UNDEFINED_OBJECT => named(message).map(Subject::NameInLiteral),
@@ -162,6 +165,10 @@ fn value(message: &str) -> Option<&str> {
 fn find(tokens: &[TokenWithSpan], subject: Subject<'_>) -> Option<usize> {
     match subject {
         Subject::Name(name) => word(tokens, name).or_else(|| in_literal(tokens, name)),
+        Subject::Qualifier(name) => {
+            let qualifies = |i: &usize| is_name(&tokens[*i].token, name) && tokens.get(i + 1).is_some_and(|t| t.token == Token::Period);
+            (0..tokens.len()).find(qualifies).or_else(|| word(tokens, name))
+        }
         Subject::Selected(name) => {
             let from = (0..tokens.len()).find(|i| keyword(tokens, *i) == Some(Keyword::FROM)).unwrap_or(tokens.len());
             word(&tokens[..from], name).or_else(|| clauses::wildcard(tokens)).or_else(|| word(tokens, name))
@@ -263,6 +270,8 @@ mod tests {
         check("select ^foo (1)", code::UNDEFINED_FUNCTION, "function foo(integer) does not exist");
         check("select \"Aa\" from s", code::UNDEFINED_COLUMN, "column \"aa\" does not exist");
         check("select a", code::DIVISION_BY_ZERO, "division by \"a\"");
+        let alias = "invalid reference to FROM-clause entry for table \"s\"";
+        check("select 1 from s c where ^s.a = 1", code::UNDEFINED_TABLE, alias);
         check("select nextval(^'s')", code::UNDEFINED_TABLE, "relation \"s\" does not exist");
         check("select ^'x.s'::regclass", code::INVALID_SCHEMA_NAME, "schema \"x\" does not exist");
         check("select ^'foo'::regproc", code::UNDEFINED_FUNCTION, "function \"foo\" does not exist");
