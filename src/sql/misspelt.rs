@@ -4,6 +4,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::is_word;
 use super::split::char_position;
 use crate::error::{Error, nearest};
 
@@ -71,10 +72,15 @@ pub(super) fn hinted(sql: &str, error: Error) -> Error {
     let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
     let place = |t: &&&TokenWithSpan| char_position(sql, t.span.start) < position;
     let at = solid.iter().take_while(place).count();
-    for i in [Some(at), at.checked_sub(1)].into_iter().flatten() {
+    // A word before what does not fit was taken for a name, and is the likelier slip.
+    for i in [at.checked_sub(1), Some(at)].into_iter().flatten() {
         let Some(word) = solid.get(i).and_then(|t| plain_word(&t.token)) else { continue };
         let known = if i == 0 || solid[i - 1].token == Token::SemiColon { BEGINNINGS } else { WITHIN };
         let Some(meant) = nearest(&word.to_uppercase(), known.iter().copied()) else { continue };
+        let before_by = solid.get(i + 1).is_some_and(|t| is_word(&t.token, "by"));
+        if matches!(meant, "ORDER" | "GROUP") && !before_by {
+            continue;
+        }
         let goes_on = solid.get(at).is_some_and(|t| !matches!(t.token, Token::RParen | Token::Comma | Token::SemiColon));
         if i < at && !goes_on {
             continue;
