@@ -3,6 +3,7 @@
 //! Kinds are SQLSTATE codes, because that is what a caller acts upon; a new code is used only where a client would act
 //! differently. Message, detail and hint follow PostgreSQL's style: the message names the thing, the hint says what to do.
 
+mod calls;
 mod wordings;
 
 use std::fmt;
@@ -273,7 +274,7 @@ impl From<ArrowError> for Error {
             ArrowError::ParseError(m) => Error::new(code::INVALID_TEXT_REPRESENTATION, m),
             ArrowError::IoError(_, inner) => inner.into(),
             ArrowError::InvalidArgumentError(m) if m.contains("too large to store") || m.contains("too small to store") => {
-                Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(m)
+                Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "numeric field overflow").detail(calls::limits(&m).unwrap_or(m))
             }
             ArrowError::ComputeError(m) => bad_pattern(&m).unwrap_or_else(|| Error::new(code::DATA_EXCEPTION, m)),
             _ => Error::internal(text),
@@ -283,10 +284,12 @@ impl From<ArrowError> for Error {
 
 /// What the crate regex says of a pattern that it cannot read, wherever it comes up from.
 fn bad_pattern(text: &str) -> Option<Error> {
-    if !text.contains("regex parse error") && !text.contains("Compiled regex exceeds size limit") {
+    let is_large = text.contains("Compiled regex exceeds size limit") || text.contains("CompiledTooBig");
+    if !is_large && !text.contains("regex parse error") {
         return None;
     }
-    let reason = text.rsplit_once("error: ").map_or("pattern is too large", |(_, reason)| reason.lines().next().unwrap_or(reason));
+    let worded = text.rsplit_once("error: ").filter(|_| !is_large);
+    let reason = worded.map_or("pattern is too large", |(_, reason)| reason.lines().next().unwrap_or(reason));
     Some(Error::new(code::INVALID_REGULAR_EXPRESSION, format!("invalid regular expression: {reason}")))
 }
 
@@ -566,7 +569,7 @@ fn reworded(text: &str) -> Option<Error> {
         let hint = "Write CREATE MATERIALIZED VIEW name AS query, or CREATE TABLE and INSERT INTO .. SELECT.";
         return Some(Error::unsupported("SELECT INTO is not supported").hint(hint));
     }
-    None
+    calls::reworded(text)
 }
 
 /// DataFusion prefixes its messages with the stage that raised them; clients need the sentence only.

@@ -21,6 +21,7 @@ use super::constraints::{is_taken, referring};
 use super::ddl::{table_node, view_node_with};
 use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
+use super::generated::is_text;
 use super::node::Node;
 use super::progress::Kind;
 use super::query::Planned;
@@ -313,7 +314,8 @@ impl Session {
     async fn set_type(&mut self, relation: &Arc<Relation>, column: &str, ty: &PgType, using: Option<&str>) -> Result<()> {
         let at = relation.column(column)?;
         let old = &relation.columns[at].ty;
-        if using.is_none() && ty.is_of_enum() && old != ty {
+        let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
+        if using.is_none() && (ty.is_of_enum() && old != ty || is_read_from_text) {
             return Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{column}\" cannot be cast automatically to type {ty}"))
                 .hint(format!("You might need to specify \"USING {}::{ty}\".", ident(column))));
         }

@@ -245,7 +245,8 @@ pub(super) fn is_generated(column: &Column) -> String {
     format!("Column \"{}\" is a generated column.", column.name)
 }
 
-fn is_text(ty: &PgType) -> bool {
+/// True for the types of text, which are not assigned to those of other things.
+pub(super) fn is_text(ty: &PgType) -> bool {
     matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name)
 }
 

@@ -32,6 +32,8 @@ enum Subject<'a> {
     Literal(&'a str),
     /// The literal that is cast to one of these types.
     LiteralOf(&'static [&'static str]),
+    /// A literal of bits.
+    Bits,
     /// An operator or a sign.
     Token(&'a str),
     Parameter(&'a str),
@@ -110,6 +112,10 @@ fn subject(error: &Error) -> Option<Subject<'_>> {
         "INSERT has more target columns than expressions" => item.map(Subject::Target),
         "invalid input syntax for type json" => Some(Subject::LiteralOf(&["json", "jsonb"])),
         "invalid input syntax for type bytea" => Some(Subject::LiteralOf(&["bytea"])),
+        "bit strings are not supported" => Some(Subject::Bits),
+        _ if message.ends_with("\" is not a valid hexadecimal digit") || message.ends_with("\" is not a valid binary digit") => {
+            Some(Subject::Bits)
+        }
         _ if message.starts_with("invalid hexadecimal d") => Some(Subject::LiteralOf(&["bytea"])),
         _ if message.ends_with(" query must have the same number of columns") => Some(Subject::RightQuery),
         _ if message.starts_with("multiple primary keys for table ") => Some(Subject::SecondKey),
@@ -179,6 +185,7 @@ fn find(tokens: &[TokenWithSpan], subject: Subject<'_>) -> Option<usize> {
             sole(tokens, |i| literal(&tokens[i].token) == Some(value)).or_else(|| sole(tokens, of_array))
         }
         Subject::LiteralOf(types) => sole(tokens, |i| literal(&tokens[i].token).is_some() && is_cast(tokens, i, types)),
+        Subject::Bits => sole(tokens, |i| matches!(tokens[i].token, Token::HexStringLiteral(_) | Token::SingleQuotedByteStringLiteral(_))),
         Subject::Token(text) => sole(tokens, |i| is_spelt(&tokens[i].token, text)),
         Subject::Parameter(name) => tokens.iter().position(|t| matches!(&t.token, Token::Placeholder(place) if place == name)),
         Subject::Ordinal(clause, number) => clauses::ordinal(tokens, clause, number),

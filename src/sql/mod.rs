@@ -11,7 +11,7 @@
 //!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
 //!    ONLY before tables, `star_rows` makes rows of wildcards, `signs` takes signs from operators, `operators` spells operators before ANY, `exclusions` reads
 //!    what frames leave out, `continued` puts
-//!    literals of several lines together, and `misspelt` hints at keywords in errors.
+//!    literals of several lines together, `unicode` decodes literals with Unicode escapes, and `misspelt` hints at keywords in errors.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
@@ -56,6 +56,7 @@ mod star_rows;
 pub mod stars;
 pub mod statement;
 mod table_modes;
+mod unicode;
 mod windows;
 
 pub use condition::{value_as, with_value};

@@ -27,6 +27,7 @@ use super::signs;
 use super::split::char_position;
 use super::star_rows;
 use super::statement::{Explain, Statement};
+use super::unicode;
 use super::windows;
 use crate::catalog::{Name, RelationKind};
 use crate::error::{Error, Result, code};
@@ -103,7 +104,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = exclusions::spelled(local::spelled(continued::spelled(tokens)));
+    let tokens = exclusions::spelled(local::spelled(continued::spelled(unicode::spelled(sql, tokens)?)));
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
     let tokens = signs::spelled(star_rows::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
@@ -467,6 +468,7 @@ impl Reader<'_> {
         let (mut what, mut json) = (Explain::Plan, false);
         if self.parser.consume_token(&Token::LParen) {
             loop {
+                let here = self.unexpected();
                 let option = self.name()?;
                 match option.as_str() {
                     "format" => match self.name()?.as_str() {
@@ -479,8 +481,9 @@ impl Reader<'_> {
                     },
                     "analyze" | "dataflow" | "plan" | "verbose" | "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
                     other => {
-                        return Err(Error::unsupported(format!("EXPLAIN option \"{other}\" is not supported"))
-                            .hint("Use EXPLAIN, EXPLAIN ANALYZE, EXPLAIN (DATAFLOW) or EXPLAIN ANALYZE view."));
+                        let mut error = Error::syntax(format!("unrecognized EXPLAIN option \"{other}\""));
+                        error.fields_mut().position = here.fields().position;
+                        return Err(error.hint("Use EXPLAIN, EXPLAIN ANALYZE, EXPLAIN (DATAFLOW) or EXPLAIN ANALYZE view."));
                     }
                 }
                 let value = self.copy_value()?;

@@ -68,6 +68,10 @@ fn part_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Dat
 
 fn unsupported(unit: &str, ty: &DataType) -> Error {
     let name = crate::data::PgType::of_arrow(ty).base();
+    let is_unit = date_unit(unit, 0).or_else(|| time_unit(unit, 0)).is_some() || unit.starts_with("timezone");
+    if !is_unit {
+        return Error::new(code::INVALID_PARAMETER_VALUE, format!("unit \"{unit}\" not recognized for type {name}"));
+    }
     Error::new(code::FEATURE_NOT_SUPPORTED, format!("unit \"{unit}\" not supported for type {name}"))
         .hint("Choose a unit that the type has.")
 }
