@@ -61,7 +61,8 @@ enum Subject<'a> {
 
 /// The error with the position in `sql` of what it is about, if it has none yet and that is found. Cost O(length of `sql`).
 pub fn located(sql: &str, error: Error) -> Error {
-    if error.fields().position.is_some() {
+    // What has a context was said of another text: of a line that is copied, of the body of a function.
+    if error.fields().position.is_some() || error.fields().context.is_some() {
         return error;
     }
     // What a function's body says is of another text.
