@@ -32,6 +32,7 @@ scripts!("":
     aggregates,
     alter,
     alternatives,
+    array_dimensions,
     blocks,
     bytea,
     catalog,

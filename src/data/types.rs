@@ -448,6 +448,28 @@ impl PgType {
     }
 }
 
+/// How many lists an Arrow type has around one another: the dimensions of an array, 0 for any other value.
+pub fn dimensions(ty: &DataType) -> usize {
+    match ty {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => 1 + dimensions(item.data_type()),
+        _ => 0,
+    }
+}
+
+/// Looks whether values of one Arrow type may become those of another, one of a column for one: a [`PgType`] is of one dimension, and
+/// Arrow's casts print the arrays that are items of another. Errors: 0A000 if dimensions would be lost.
+pub fn check_dimensions(from: &DataType, to: &DataType) -> Result<()> {
+    if dimensions(from) <= dimensions(to).max(1) {
+        return Ok(());
+    }
+    let message = "an array of several dimensions is supported neither as the value of a column nor in a cast to another array";
+    Err(Error::unsupported(message).hint("Use an array of one dimension, or jsonb: to_jsonb(value)."))
+}
+
 impl fmt::Display for PgType {
     /// As format_type() prints it: `numeric(10,2)`, `character varying(10)`, `integer[]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -465,6 +487,20 @@ impl fmt::Display for PgType {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_keeps_its_dimensions_or_is_refused() {
+        let list = |item: &DataType| DataType::List(Arc::new(Field::new_list_field(item.clone(), true)));
+        let (text, one) = (DataType::Utf8View, list(&DataType::Utf8View));
+        let two = list(&one);
+        assert_eq!([&text, &one, &two].map(dimensions), [0, 1, 2]);
+        for (from, to) in [(&text, &text), (&text, &one), (&one, &text), (&one, &one), (&two, &two)] {
+            assert!(check_dimensions(from, to).is_ok(), "{from} to {to}");
+        }
+        for to in [&text, &one] {
+            assert!(check_dimensions(&two, to).is_err(), "{to}");
+        }
+    }
 
     #[test]
     fn every_scalar_keeps_its_identity_through_field_oid_and_name() {

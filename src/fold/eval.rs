@@ -7,11 +7,12 @@ use arrow::array::{
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::key_index::{Equality, KeyIndex};
 use crate::data::Delta;
+use crate::data::types::check_dimensions;
 use crate::error::{Error, Result};
 
 /// A planned scalar expression.
@@ -49,12 +50,19 @@ pub fn mask(predicate: &Expr, batch: &RecordBatch) -> Result<BooleanArray> {
     Ok(if values.null_count() > 0 { compute::prep_null_mask_filter(values) } else { values.clone() })
 }
 
+/// The column in the encoding that `ty` is. Errors: 0A000 if arrays would lose dimensions.
+pub fn encoded_as(column: ArrayRef, ty: &DataType) -> Result<ArrayRef> {
+    if column.data_type() == ty {
+        return Ok(column);
+    }
+    check_dimensions(column.data_type(), ty)?;
+    Ok(compute::cast(&column, ty)?)
+}
+
 /// A batch of `rows` rows from columns of the schema's types; a column of another encoding of the type is cast.
 pub fn batch_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let cast = |(column, field): (ArrayRef, &Arc<arrow::datatypes::Field>)| -> Result<ArrayRef> {
-        if column.data_type() == field.data_type() { Ok(column) } else { Ok(compute::cast(&column, field.data_type())?) }
-    };
-    let columns = columns.into_iter().zip(schema.fields()).map(cast).collect::<Result<Vec<_>>>()?;
+    let encoded = |(column, field): (ArrayRef, &FieldRef)| encoded_as(column, field.data_type());
+    let columns = columns.into_iter().zip(schema.fields()).map(encoded).collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }

@@ -25,6 +25,7 @@ use super::text_io;
 use crate::data::PgType;
 use crate::data::datetime::{US_PER_DAY, is_infinite};
 use crate::data::decode::ColumnBuilder;
+use crate::data::types::check_dimensions;
 use crate::error::{Error, Result, code};
 
 /// The cast's name as a function.
@@ -101,6 +102,9 @@ impl ScalarUDFImpl for PgCast {
             return Err(Error::internal("a cast takes one argument").into());
         };
         let array = value.to_array(1)?;
+        if matches!(self.target, PgType::Array(_)) {
+            check_dimensions(array.data_type(), &self.target.arrow())?;
+        }
         let source = self.source.clone().unwrap_or_else(|| PgType::of(field));
         let result = if self.assigned { read_back(&array, &source, &self.target) } else { cast_array(&array, &source, &self.target) }?;
         match value {
@@ -110,12 +114,16 @@ impl ScalarUDFImpl for PgCast {
     }
 }
 
-/// The expression of `expr::field`: DataFusion's cast where it is right, else ours. Errors: 42846 if there is no such cast.
+/// The expression of `expr::field`: DataFusion's cast where it is right, else ours. Errors: 42846 if there is no such cast, 0A000
+/// if an array would lose dimensions.
 pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Ok((_, from)) = expr.to_field(schema) else {
         return Ok(Transformed::no(Expr::Cast(Cast::new_from_field(Box::new(expr), field))));
     };
     let (source, target) = (PgType::of(&from), PgType::of(&field));
+    if matches!(target, PgType::Array(_)) {
+        check_dimensions(from.data_type(), field.data_type())?;
+    }
     if *field.data_type() != target.arrow() || arrow_is_right(from.data_type(), &source, &target) {
         return Ok(Transformed::no(Expr::Cast(Cast::new_from_field(Box::new(expr), field))));
     }

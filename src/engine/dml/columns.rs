@@ -4,6 +4,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 
 use crate::catalog::{Column, Relation};
 use crate::data::PgType;
+use crate::data::types::check_dimensions;
 use crate::engine::query::Planned;
 use crate::error::{Error, Result, code};
 use crate::func::cast;
@@ -60,6 +61,9 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
         let column = datafusion::logical_expr::Expr::Column(from);
         expressions.push(match wanted.get(i) {
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() || to.ty.has_length() && planned.columns[i].ty != to.ty => {
+                if matches!(to.ty, PgType::Array(_)) {
+                    check_dimensions(planned.schema.field(i).data_type(), &to.ty.arrow())?;
+                }
                 let unknown = result_types::is_unknown(&planned.plan, i);
                 check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
                 let value = match to.ty.has_length() {

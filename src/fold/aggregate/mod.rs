@@ -29,7 +29,7 @@ use self::generic::Generic;
 use self::state::{DistinctState, Rows, State, sized};
 use self::sums::{Bools, Count, ExactSums, FloatSums, IntervalSums, Want};
 use super::basic::{list, only};
-use super::eval::{Expr, append_all, evaluate, evaluate_all, mask, replace, same_rows, take_all};
+use super::eval::{Expr, append_all, encoded_as, evaluate, evaluate_all, mask, replace, same_rows, take_all};
 use super::key_index::{Equality, KeyIndex, is_integer_like};
 use super::marks::Marks;
 use super::{Operator, StateReader, StateWriter};
@@ -202,10 +202,7 @@ impl Aggregate {
 
     /// The result columns of these groups.
     fn finish(&mut self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let finish = |(state, call): (&mut Box<dyn State>, &AggregateCall)| {
-            let column = state.finish(groups)?;
-            if column.data_type() == call.field.data_type() { Ok(column) } else { Ok(compute::cast(&column, call.field.data_type())?) }
-        };
+        let finish = |(state, call): (&mut Box<dyn State>, &AggregateCall)| encoded_as(state.finish(groups)?, call.field.data_type());
         self.states.iter_mut().zip(&self.calls).map(finish).collect()
     }
 

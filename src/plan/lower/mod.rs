@@ -33,6 +33,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 
 use crate::catalog::Relation;
+use crate::data::types::check_dimensions;
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
 use crate::func::STABLE;
@@ -73,7 +74,7 @@ pub struct Options {
 }
 
 /// The dataflow of an unoptimized plan, its columns named and typed as `wanted`. Errors: 0A000 with the reason and a hint for what
-/// cannot be maintained; that of a part that errs for every row.
+/// cannot be maintained or kept; that of a part that errs for every row.
 pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options: Options) -> Result<Dataflow> {
     let (plan, clocked) = now::clocked(plan)?;
     refuse_unstable(&plan)?;
@@ -90,6 +91,7 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
     };
     let root = lowering.node(&plan)?;
     let from = root.flow.schema();
+    from.fields().iter().zip(wanted).try_for_each(|(f, w)| check_dimensions(f.data_type(), w.data_type()))?;
     let fields = from
         .fields()
         .iter()
