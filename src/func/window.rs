@@ -3,21 +3,23 @@
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::functions_window::lead_lag::lag_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
 use super::rewrite::alike;
-use super::{excluding, filtered, replayed};
+use super::{cast, excluding, filtered, replayed};
 use crate::error::{Error, Result, code};
 
-/// The call with a default of lag or lead in the type of its values. Errors: 42P20 for a frame that cannot be, 0A000 for one over
-/// values without distances, 22016 for a row before the first.
+/// The call with a default of lag or lead in the type of its values, and as one of NULL where its count of rows is NULL. Errors: 42P20
+/// for a frame that cannot be, 0A000 for one over values without distances, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
     if excluding::is_excluding(&call.fun) {
         return Ok(Expr::from(call));
     }
     let exclusion = excluding::taken(&mut call.params.partition_by);
     check_frame(&call, schema)?;
+    without_null_count(&mut call, schema)?;
     // Of booleans they are the least and the greatest, which a frame that moves can keep.
     match call.fun.name() {
         "bool_and" => call.fun = WindowFunctionDefinition::AggregateUDF(min_udaf()),
@@ -56,6 +58,28 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
         call.fun = WindowFunctionDefinition::AggregateUDF(replayed::over_frames(function));
     }
     Ok(Expr::from(call))
+}
+
+/// lag and lead by an offset of NULL and ntile of NULL are NULL in every row, as lag of NULL is: DataFusion takes such an offset for 0.
+fn without_null_count(call: &mut WindowFunction, schema: &DFSchema) -> DfResult<()> {
+    let ty = match (call.fun.name(), call.params.args.as_slice()) {
+        ("lag" | "lead", [value, offset, ..]) if is_null(offset) => value.get_type(schema)?,
+        ("ntile", [buckets]) if is_null(buckets) => DataType::Int32,
+        _ => return Ok(()),
+    };
+    call.fun = WindowFunctionDefinition::WindowUDF(lag_udwf());
+    call.params.args = vec![Expr::Literal(ScalarValue::try_from(&ty)?, None)];
+    Ok(())
+}
+
+/// True for NULL, of a type or of none.
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::Cast(outer) => is_null(&outer.expr),
+        Expr::ScalarFunction(call) if call.name() == cast::NAME => call.args.first().is_some_and(is_null),
+        _ => false,
+    }
 }
 
 fn is_positive(n: &ScalarValue) -> bool {
