@@ -158,6 +158,8 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
         | DataType::FixedSizeBinary(16)
         | DataType::Binary
         | DataType::Interval(_)
+        | DataType::Date32
+        | DataType::Time64(TimeUnit::Microsecond)
         | DataType::Timestamp(_, None)
         | DataType::List(_) => Some(Expr::Literal(text_io::parse(&PgType::of_arrow(ty), text)?, None)),
         // The session's time zone has a say, which is put around the cast.
@@ -173,11 +175,7 @@ pub fn read_as(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
     }
     let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return Ok(None) };
     let of = if ty.is_decimal() { decimal_of(text) } else { PgType::of_arrow(ty) };
-    let plain = ty.is_decimal()
-        || matches!(
-            of,
-            PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Float4 | PgType::Float8 | PgType::Date | PgType::Time | PgType::Oid
-        );
+    let plain = ty.is_decimal() || matches!(of, PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Float4 | PgType::Float8 | PgType::Oid);
     Ok(if plain { Some(Expr::Literal(text_io::parse(&of, text)?, None)) } else { None })
 }
 

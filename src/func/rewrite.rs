@@ -261,8 +261,13 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         // DataFusion's planner makes it of `item = ANY (list)`.
         "array_has" => {
             let [list, item] = call.args.as_mut_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
-            if matches!(list.get_type(schema), Ok(DataType::List(items)) if *items.data_type() == DataType::LargeUtf8) {
-                (*list, *item) = (jsonb_order::key_of(list.clone())?, jsonb_order::key_of(item.clone())?);
+            if let Ok(DataType::List(of)) = list.get_type(schema) {
+                if let Some(read) = cast::read_beside(item, of.data_type())? {
+                    *item = read;
+                }
+                if *of.data_type() == DataType::LargeUtf8 {
+                    (*list, *item) = (jsonb_order::key_of(list.clone())?, jsonb_order::key_of(item.clone())?);
+                }
             }
             let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args })))

@@ -19,8 +19,6 @@ use datafusion::common::ScalarValue;
 
 pub use array::split as split_array;
 pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
-
-pub use self::scalar::bytea;
 use super::datetime::{self, Zone};
 use super::{EnumType, PgType, json, numeric};
 use crate::error::{Error, Result, code};
