@@ -94,7 +94,7 @@ impl Reg {
         })
     }
 
-    /// The oid of a name, if there is one.
+    /// The oid of a name, if there is one. Errors: 42501 for a relation in a schema, which the name says, that the session may not use.
     pub fn look_up(self, context: &SystemContext, text: &str) -> Result<Option<u32>> {
         if self == Reg::Type {
             return Ok(type_oid(context, text));
@@ -110,7 +110,12 @@ impl Reg {
             [] => return Ok(None),
         };
         Ok(match self {
-            Reg::Class => class_oid(context, schema, name),
+            Reg::Class => {
+                if let Some(namespace) = schema.and_then(|schema| context.scope.namespace_id(schema)) {
+                    context.check_usable(namespace)?;
+                }
+                class_oid(context, schema, name)
+            }
             Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
             Reg::Procedure => {
                 let types = arguments.and_then(|rest| rest.trim_end().strip_suffix(')')).ok_or_else(no_arguments)?;
