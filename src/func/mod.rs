@@ -31,6 +31,7 @@ pub mod excluding;
 mod extremes;
 mod fence;
 mod filtered;
+mod frames;
 mod held_filters;
 mod json_operators;
 mod json_text;

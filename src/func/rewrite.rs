@@ -13,7 +13,8 @@
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
 //! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
 //! 9. unsigned columns of window functions become bigint ([`signed`]);
-//! 10. the columns of UNION and VALUES get PostgreSQL's common type ([`unions`]).
+//! 10. the columns of UNION and VALUES get PostgreSQL's common type ([`unions`]);
+//! 11. frames of RANGE with an offset leave infinite dates and timestamps infinite ([`frames`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -36,6 +37,7 @@ use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
 use super::enums;
 use super::filtered;
+use super::frames;
 use super::length;
 use super::operands;
 use super::scalar::define::{Function, no_function};
@@ -94,6 +96,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
     operands::check_node(&plan.data, &schema)?;
     plan.map_data(|plan| match enums::settle_node(plan, enums)? {
         LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
+        LogicalPlan::Window(window) => frames::settle(window),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
         other => other.recompute_schema(),
     })
