@@ -85,6 +85,7 @@ scripts!("":
     parameters,
     patterns,
     repeatable_read,
+    row_subqueries,
     row_wise,
     schemas,
     sequence_privileges,

@@ -3,32 +3,56 @@
 //! With S the rows of the subquery, `x op ANY S` is true if a row matches; else NULL if x or a value of S is NULL and S has rows; else
 //! false. ALL is NOT ANY of the opposite operator, IN is `= ANY`, NOT IN is `<> ALL`. Whether a row matches is asked by EXISTS, or of the
 //! least or greatest value of S if it is the same for all rows: then a change of S costs the groups' rows once.
+//!
+//! x and the rows of S may have several columns, `(a, b) IN (SELECT x, y ..)`: they come as calls of [`ROW`] and are compared column by column.
+//! Where no row matches, x op ANY S is NULL if the comparison with a row is.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, ExprSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{Column, DataFusionError, ExprSchema, Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, not, when};
 
 use super::{Scope, has_subquery, subquery, unordered};
 
-/// `value op ANY (rows)`, or NOT of it.
+/// The function whose calls are the two sides of a test of rows.
+pub const ROW: &str = "row";
+
+/// `values op ANY (rows)`, or NOT of it.
 pub(super) struct Membership {
-    value: Expr,
-    /// The value as the subquery sees it: its columns are those of the outer query.
-    outer: Expr,
+    /// The columns of the value, mostly one.
+    values: Vec<Expr>,
+    /// The same as the subquery sees them: their columns are those of the outer query.
+    outer: Vec<Expr>,
     op: Operator,
     rows: LogicalPlan,
-    /// The subquery's one column.
-    column: Expr,
+    /// The subquery's columns, as many.
+    columns: Vec<Expr>,
     correlated: bool,
     negated: bool,
-    /// Whether the value and the column may be NULL.
+    /// Whether a value and a column may be NULL.
     nullable: (bool, bool),
     ordered: bool,
+}
+
+/// True for IN that compares rows of columns.
+pub(super) fn compares_rows(test: &InSubquery) -> bool {
+    members(&test.expr, &test.subquery.subquery).is_some()
+}
+
+/// The columns of a row, those of a subquery of rows beside it, and what the latter are columns of; `None` if these are no rows.
+fn members(value: &Expr, asked: &LogicalPlan) -> Option<(Vec<Expr>, Vec<Expr>, Arc<LogicalPlan>)> {
+    let args = |expr: &Expr| match expr.clone().unalias() {
+        Expr::ScalarFunction(call) if call.name() == ROW => Some(call.args),
+        _ => None,
+    };
+    let LogicalPlan::Projection(projection) = asked else { return None };
+    let [item] = projection.expr.as_slice() else { return None };
+    let (values, columns) = (args(value)?, args(item)?);
+    (values.len() == columns.len()).then(|| (values, columns, Arc::clone(&projection.input)))
 }
 
 impl Membership {
@@ -47,33 +71,35 @@ impl Membership {
         if has_subquery(value) || asked.subquery.schema().fields().len() != 1 {
             return Ok(None);
         }
-        let outer = value.as_ref().clone().transform_up(|e| match e {
-            Expr::Column(column) => {
-                let field = Arc::clone(scope.schema.field_from_column(&column)?);
-                Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+        let (values, columns, plan) = match members(value, &asked.subquery) {
+            Some(members) => members,
+            None => {
+                let plan = if matches!(asked.subquery.as_ref(), LogicalPlan::Sort(_)) {
+                    unordered(Arc::clone(&asked.subquery))?
+                } else {
+                    Arc::clone(&asked.subquery)
+                };
+                let first = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+                (vec![value.as_ref().clone()], vec![first], plan)
             }
-            other => Ok(Transformed::no(other)),
-        })?;
-        let plan = if matches!(asked.subquery.as_ref(), LogicalPlan::Sort(_)) {
-            unordered(Arc::clone(&asked.subquery))?
-        } else {
-            Arc::clone(&asked.subquery)
         };
-        // A name of its own keeps the subquery's column apart from a column of the same table outside.
-        let first = Expr::Column(Column::from(plan.schema().qualified_field(0)));
-        let rows = LogicalPlanBuilder::from(plan).project([first.alias(scope.names.next())])?.build()?;
-        let column = Expr::Column(Column::from(rows.schema().qualified_field(0)));
-        let ty = rows.schema().field(0).data_type();
+        // Names of their own keep the subquery's columns apart from columns of the same table outside.
+        let named: Vec<Expr> = columns.into_iter().map(|column| column.alias(scope.names.next())).collect();
+        let rows = LogicalPlanBuilder::from(plan).project(named)?.build()?;
+        let fields = rows.schema().fields();
         Ok(Some(Membership {
-            nullable: (value.nullable(scope.schema).unwrap_or(true), rows.schema().field(0).is_nullable()),
+            nullable: (
+                values.iter().any(|value| value.nullable(scope.schema).unwrap_or(true)),
+                fields.iter().any(|field| field.is_nullable()),
+            ),
             // jsonb has no min() and max().
-            ordered: !matches!(ty, DataType::Boolean | DataType::LargeUtf8) && !ty.is_nested(),
+            ordered: fields.iter().all(|field| !matches!(field.data_type(), DataType::Boolean | DataType::LargeUtf8) && !field.data_type().is_nested()),
             correlated: scope.is_named(&asked.subquery)?,
-            value: value.as_ref().clone(),
-            outer: outer.data,
+            outer: values.iter().map(|value| of_outer_query(value, scope)).collect::<DfResult<Vec<_>>>()?,
+            values,
             op,
+            columns: rows.schema().columns().into_iter().map(Expr::Column).collect(),
             rows,
-            column,
             negated,
         }))
     }
@@ -94,49 +120,55 @@ impl Membership {
         }
         let matched = self.matched()?;
         let mut all = if self.compares_extremes() { matched.is_not_true() } else { not(matched) };
+        let ([value], [column]) = (self.values.as_slice(), self.columns.as_slice()) else {
+            return Ok(match self.unknown()? {
+                Some(unknown) => all.and(not(unknown)),
+                None => all,
+            });
+        };
         if self.nullable.1 {
-            all = all.and(not(self.null_row()?));
+            all = all.and(not(self.exists(Some(column.clone().is_null()))?));
         }
         if self.nullable.0 {
-            all = all.and(self.value.clone().is_not_null().or(not(self.exists(None)?)));
+            all = all.and(value.clone().is_not_null().or(not(self.exists(None)?)));
         }
         Ok(all)
     }
 
     /// The condition under which a test without a match is NULL; `None` if it never is.
     fn unknown(&self) -> DfResult<Option<Expr>> {
-        let row = self.nullable.1.then(|| self.null_row()).transpose()?;
-        let value =
-            self.nullable.0.then(|| Ok::<_, datafusion::error::DataFusionError>(self.value.clone().is_null().and(self.exists(None)?)));
-        Ok([row, value.transpose()?].into_iter().flatten().reduce(Expr::or))
+        let (value, row) = self.nullable;
+        let ([single], [column]) = (self.values.as_slice(), self.columns.as_slice()) else {
+            let unknown = || self.exists(Some(compared(&self.outer, self.op, &self.columns).is_null()));
+            return (value || row).then(unknown).transpose();
+        };
+        let row = row.then(|| self.exists(Some(column.clone().is_null()))).transpose()?;
+        let value = value.then(|| Ok::<_, DataFusionError>(single.clone().is_null().and(self.exists(None)?))).transpose()?;
+        Ok([row, value].into_iter().flatten().reduce(Expr::or))
     }
 
     fn compares_extremes(&self) -> bool {
-        self.op != Operator::Eq && !self.correlated && self.ordered
+        self.op != Operator::Eq && !self.correlated && self.ordered && self.columns.len() == 1
     }
 
     /// True if a row matches, else false or NULL.
     fn matched(&self) -> DfResult<Expr> {
-        let compare = |side: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(self.value.clone()), self.op, Box::new(side)));
-        if self.compares_extremes() {
-            let (least, greatest) = (self.extreme(min(self.column.clone()))?, self.extreme(max(self.column.clone()))?);
-            return Ok(match self.op {
-                Operator::Lt | Operator::LtEq => compare(greatest),
-                Operator::Gt | Operator::GtEq => compare(least),
-                _ => compare(least).or(compare(greatest)),
-            });
+        let [column] = self.columns.as_slice() else { return self.exists(Some(compared(&self.outer, self.op, &self.columns))) };
+        if !self.compares_extremes() {
+            return self.exists(Some(compared(&self.outer, self.op, &self.columns)));
         }
-        let matches = BinaryExpr::new(Box::new(self.outer.clone()), self.op, Box::new(self.column.clone()));
-        self.exists(Some(Expr::BinaryExpr(matches)))
+        let compare = |side: Expr| compared(&self.values, self.op, &[side]);
+        let (least, greatest) = (self.extreme(min(column.clone()))?, self.extreme(max(column.clone()))?);
+        Ok(match self.op {
+            Operator::Lt | Operator::LtEq => compare(greatest),
+            Operator::Gt | Operator::GtEq => compare(least),
+            _ => compare(least).or(compare(greatest)),
+        })
     }
 
     fn extreme(&self, aggregate: Expr) -> DfResult<Expr> {
         let plan = LogicalPlanBuilder::from(self.rows.clone()).aggregate(Vec::<Expr>::new(), [aggregate])?.build()?;
         Ok(Expr::ScalarSubquery(subquery(Arc::new(plan))))
-    }
-
-    fn null_row(&self) -> DfResult<Expr> {
-        self.exists(Some(self.column.clone().is_null()))
     }
 
     /// Whether the subquery has rows for which a condition holds.
@@ -148,4 +180,40 @@ impl Membership {
         let asked: Subquery = subquery(Arc::new(plan.build()?));
         Ok(Expr::Exists(Exists { subquery: asked, negated: false }))
     }
+}
+
+/// A value as a subquery sees it.
+fn of_outer_query(value: &Expr, scope: &Scope<'_>) -> DfResult<Expr> {
+    let outer = value.clone().transform_up(|e| match e {
+        Expr::Column(column) => {
+            let field = Arc::clone(scope.schema.field_from_column(&column)?);
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(field, column)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(outer.data)
+}
+
+/// The comparison of rows of one length: of their first columns that differ (manual, chapter 9.24.5).
+fn compared(left: &[Expr], op: Operator, right: &[Expr]) -> Expr {
+    let binary = |(l, r): (&Expr, &Expr), op: Operator| Expr::BinaryExpr(BinaryExpr::new(Box::new(l.clone()), op, Box::new(r.clone())));
+    let pairs = left.iter().zip(right);
+    let compared = match op {
+        Operator::Eq => pairs.map(|pair| binary(pair, op)).reduce(Expr::and),
+        Operator::NotEq => pairs.map(|pair| binary(pair, op)).reduce(Expr::or),
+        _ => {
+            let strict = match op {
+                Operator::LtEq => Operator::Lt,
+                Operator::GtEq => Operator::Gt,
+                other => other,
+            };
+            pairs.rev().fold(None, |rest: Option<Expr>, pair| {
+                Some(match rest {
+                    None => binary(pair, op),
+                    Some(rest) => binary(pair, strict).or(binary(pair, Operator::Eq).and(rest)),
+                })
+            })
+        }
+    };
+    compared.unwrap_or_else(|| lit(true))
 }

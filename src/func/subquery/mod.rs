@@ -45,6 +45,7 @@ pub(super) use clashes::{moved, renamed};
 pub use columnless::Columnless;
 pub(super) use dependent::outer_columns;
 pub use marks::Marks;
+pub use membership::ROW;
 pub use outer_types::OuterTypes;
 pub(super) use scalar::is_one_row;
 pub use unnesting::Unnesting;
@@ -130,9 +131,10 @@ struct Scope<'a> {
 impl Scope<'_> {
     /// The condition of a filter. IN and EXISTS that stand alone stay: DataFusion joins them, NULLs by the book; NOT IN, only if it depends
     /// on no row around, the next one or one further out, and only if its value is one of the rows: a constant is compared below the join,
-    /// which does not see NULLs then.
+    /// which does not see NULLs then. Rows of several columns are compared in EXISTS.
     fn filter(&self, predicate: Expr) -> DfResult<Expr> {
         let parts = split_conjunction_owned(predicate).into_iter().map(|part| match part {
+            Expr::InSubquery(test) if membership::compares_rows(&test) => self.truth(Expr::InSubquery(test)),
             Expr::InSubquery(test) if !test.negated => Ok(Expr::InSubquery(told_apart(test)?)),
             Expr::InSubquery(test) if outer_columns(&test.subquery.subquery)?.is_empty() && test.expr.any_column_refs() => {
                 Ok(Expr::InSubquery(told_apart(test)?))

@@ -70,6 +70,7 @@ const BEFORE: &[Rule] = &[
     casts::of_array,
     distinct_from::regrouped,
     row_wise::compared,
+    row_wise::beside_query,
     standard::overlaps,
     casts::compared,
     casts::chained,

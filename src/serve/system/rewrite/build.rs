@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinConstraint,
-    JoinOperator, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
+    JoinOperator, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut,
+    VisitorMut,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -133,11 +134,27 @@ pub fn last_name(name: &ObjectName) -> String {
     }
 }
 
+/// A query of our own text.
+fn parsed(sql: &str) -> Result<Box<Query>> {
+    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(sql);
+    parser.and_then(|mut parser| parser.parse_query()).map_err(|e| Error::internal(e.to_string()))
+}
+
 /// A derived table of our own text.
 pub fn derived(sql: &str, lateral: bool, alias: TableAlias) -> Result<TableFactor> {
-    let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(sql);
-    let subquery = parser.and_then(|mut parser| parser.parse_query()).map_err(|e| Error::internal(e.to_string()))?;
-    Ok(TableFactor::Derived { lateral, subquery, alias: Some(alias), sample: None })
+    Ok(TableFactor::Derived { lateral, subquery: parsed(sql)?, alias: Some(alias), sample: None })
+}
+
+/// `SELECT item FROM (query) AS alias`.
+pub fn over(query: Query, alias: TableAlias, item: Expr) -> Result<Query> {
+    let mut outer = parsed("SELECT 1 FROM (SELECT 1) AS one")?;
+    let SetExpr::Select(select) = outer.body.as_mut() else { return Err(Error::internal("a SELECT is one")) };
+    for from in &mut select.from {
+        from.relation =
+            TableFactor::Derived { lateral: false, subquery: Box::new(query.clone()), alias: Some(alias.clone()), sample: None };
+    }
+    select.projection = vec![SelectItem::UnnamedExpr(item)];
+    Ok(*outer)
 }
 
 /// The unnamed arguments of a call.

@@ -82,7 +82,8 @@ pub fn refused(select: &mut Select, around: &[Scope], columns: Columns<'_>) -> R
     Ok(scope)
 }
 
-fn is_aggregate(expr: &Expr) -> bool {
+/// True for the call of an aggregate that is no window function.
+pub fn is_aggregate(expr: &Expr) -> bool {
     let Expr::Function(f) = expr else { return false };
     let name = last_name(&f.name);
     f.over.is_none() && (is_collected(f) || PROCS.iter().any(|p| p.kind == "a" && p.name == name))

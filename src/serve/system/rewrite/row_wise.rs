@@ -3,22 +3,26 @@
 //!
 //! They are written out over the columns, from left to right. DataFusion would compare structs, to which a NULL is a value like any other,
 //! and to which a row of NULLs is not NULL.
+//!
+//! A row may stand beside a subquery of as many columns, too (chapter 9.23): `(a, b) IN (SELECT x, y ..)`, `(a, b) < ANY (SELECT x, y ..)`,
+//! `(a, b) = (SELECT x, y ..)`. DataFusion plans subqueries of one column, so that they are made: [`beside_query`].
 
-use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, UnaryOperator};
+use sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, UnaryOperator,
+};
 
 use super::super::SystemContext;
-use super::build::last_name;
+use super::build::{bare, call, each_expression, last_name, over};
+use super::outer_aggregates::is_aggregate;
 use crate::error::{Error, Result};
+use crate::func::subquery::ROW;
 
 /// The rule. Errors: 42601 for rows of different lengths.
 pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
-    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
-    let written_out = match &*expr {
-        Expr::BinaryOp { left, op: op @ (Eq | NotEq | Lt | LtEq | Gt | GtEq), right } => pairs(left, right)?.map(|pairs| match op {
-            Eq => equal(pairs),
-            NotEq => joined(pairs.into_iter().map(|(l, r)| binary(l, NotEq, r)), Or),
-            _ => ordered(pairs, op),
-        }),
+    use BinaryOperator::{And, Or};
+    let result = match &*expr {
+        Expr::BinaryOp { left, op, right } if is_comparison(op) => pairs(left, right)?.map(|pairs| written_out(pairs, op)),
         Expr::IsDistinctFrom(left, right) => pairs(left, right)?.map(|pairs| {
             let distinct = |(l, r)| Expr::IsDistinctFrom(Box::new(l), Box::new(r));
             joined(pairs.into_iter().map(distinct), Or)
@@ -38,10 +42,104 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         }
         _ => None,
     };
-    if let Some(written_out) = written_out {
-        *expr = written_out;
+    if let Some(result) = result {
+        *expr = result;
     }
     Ok(())
+}
+
+/// The rule for rows beside subqueries. The subquery of IN, ANY and ALL gets one column, of rows; its columns are told apart again once it is
+/// planned ([`ROW`]). One that is a value, as in `(a, b) = (SELECT x, y ..)`, answers how its row compares. Errors: 42601 for rows of different
+/// lengths; 0A000 for what cannot move into the subquery.
+pub fn beside_query(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    match expr {
+        Expr::InSubquery { expr: row, subquery, .. } => rows_as_values(row, subquery),
+        Expr::AnyOp { left: row, compare_op, right, .. } | Expr::AllOp { left: row, compare_op, right } if is_comparison(compare_op) => {
+            match right.as_mut() {
+                Expr::Subquery(query) => rows_as_values(row, query),
+                _ => Ok(()),
+            }
+        }
+        Expr::BinaryOp { left, op, right } if is_comparison(op) => {
+            let (Some(row), Expr::Subquery(query)) = (columns(bare(left)), right.as_ref()) else { return Ok(()) };
+            *expr = compared_within(row, op, query)?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `row(a, b)` and `SELECT row(x, y) FROM (query) AS row_of (x, y)`.
+fn rows_as_values(row: &mut Expr, query: &mut Query) -> Result<()> {
+    let Some(columns) = columns(bare(row)) else { return Ok(()) };
+    let alias = row_of(query, columns.len())?;
+    let item = call(ROW, names(&alias));
+    *query = over(query.clone(), alias, item)?;
+    *row = call(ROW, columns);
+    Ok(())
+}
+
+/// `(SELECT a = x AND b = y FROM (query) AS row_of (x, y))`: NULL without a row, and an error with several, as the comparison is.
+fn compared_within(mut row: Vec<Expr>, op: &BinaryOperator, query: &Query) -> Result<Expr> {
+    let mut of_other_rows = false;
+    for column in &mut row {
+        each_expression(column, |e, queries| {
+            of_other_rows |= queries == 0 && (is_aggregate(e) || matches!(e, Expr::Function(f) if f.over.is_some()));
+        });
+    }
+    if of_other_rows {
+        return Err(Error::unsupported("an aggregate or a window function in a row beside a subquery is not supported")
+            .hint("Compute it in a subquery of FROM, and compare the column."));
+    }
+    let alias = row_of(query, row.len())?;
+    let pairs = row.into_iter().zip(names(&alias)).collect();
+    Ok(Expr::Subquery(Box::new(over(query.clone(), alias, written_out(pairs, op))?)))
+}
+
+/// Names for the columns of a subquery beside a row of that length, where nothing else is named so. Errors: 42601 for another length.
+fn row_of(query: &Query, length: usize) -> Result<TableAlias> {
+    match width(&query.body) {
+        Some(width) if width < length => return Err(Error::syntax("subquery has too few columns")),
+        Some(width) if width > length => return Err(Error::syntax("subquery has too many columns")),
+        _ if length == 0 => return Err(Error::syntax("subquery has too many columns")),
+        _ => {}
+    }
+    let ident = |name: String| Ident::with_quote('"', name);
+    let columns = (1..=length).map(|i| TableAliasColumnDef { name: ident(format!("__row_{i}")), data_type: None });
+    Ok(TableAlias { explicit: true, name: ident("__row_of".to_string()), columns: columns.collect(), at: None })
+}
+
+/// The columns that an alias names.
+fn names(alias: &TableAlias) -> Vec<Expr> {
+    alias.columns.iter().map(|column| Expr::Identifier(column.name.clone())).collect()
+}
+
+/// How many columns a query has, where that is written.
+fn width(body: &SetExpr) -> Option<usize> {
+    match body {
+        SetExpr::Select(select) => {
+            let is_one = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+            select.projection.iter().all(is_one).then_some(select.projection.len())
+        }
+        SetExpr::Query(query) => width(&query.body),
+        SetExpr::SetOperation { left, .. } => width(left),
+        SetExpr::Values(values) => values.rows.first().map(|row| row.len()),
+        _ => None,
+    }
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq)
+}
+
+/// The comparison of two rows, column by column.
+fn written_out(pairs: Vec<(Expr, Expr)>, op: &BinaryOperator) -> Expr {
+    match op {
+        BinaryOperator::Eq => equal(pairs),
+        BinaryOperator::NotEq => joined(pairs.into_iter().map(|(l, r)| binary(l, BinaryOperator::NotEq, r)), BinaryOperator::Or),
+        _ => ordered(pairs, op),
+    }
 }
 
 /// `column IS NULL`, or NOT NULL. A row within a row is a value, whatever it has.
