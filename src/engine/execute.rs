@@ -283,7 +283,7 @@ impl Session {
                 self.engine.checkpoint().await?;
                 done("CHECKPOINT")
             }
-            Statement::Upkeep { tag, tables } => self.upkeep(tag, tables),
+            Statement::Upkeep(tag, tables) => self.upkeep(tag, tables),
             Statement::Told { tag, notice, of } => {
                 for name in of {
                     Reg::Class.read(&self.context.get(), &name.in_sql())?;

@@ -141,7 +141,7 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::Fetch { .. }
         | Statement::Close(_)
         | Statement::Checkpoint
-        | Statement::Upkeep { .. }
+        | Statement::Upkeep(..)
         | Statement::Told { .. }
         | Statement::Empty => true,
         Statement::Explain { statement, .. } => reads_only(statement),

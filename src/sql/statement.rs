@@ -316,12 +316,8 @@ pub enum Statement {
     Role(Box<super::roles::RoleStatement>),
     /// CHECKPOINT: seal the tail and write checkpoints of all views.
     Checkpoint,
-    /// ANALYZE or VACUUM, which clients send by habit and which have nothing to do here; answered with this tag. The tables, and columns of
-    /// theirs, that it names.
-    Upkeep {
-        tag: &'static str,
-        tables: Vec<(Name, Vec<String>)>,
-    },
+    /// ANALYZE or VACUUM of these tables and columns, sent by habit and with nothing to do here; answered with this tag.
+    Upkeep(&'static str, Vec<(Name, Vec<String>)>),
     /// Does nothing either, and tells why; `of` are relations and indexes that it names.
     Told {
         tag: String,

@@ -66,7 +66,7 @@ impl Reader<'_> {
             }
             tables.push((table, columns));
         }
-        Ok(Statement::Upkeep { tag, tables })
+        Ok(Statement::Upkeep(tag, tables))
     }
 
     /// Passes over `(option, ..)`.
