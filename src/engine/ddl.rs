@@ -33,7 +33,7 @@ use crate::fold::{Flow, Identity, Upsert};
 use crate::func::enums;
 use crate::limits;
 use crate::log::{Append, LogId};
-use crate::plan::lower::{Dataflow, Options, lower};
+use crate::plan::lower::{Dataflow, Options, lower, refuse_unstable};
 use crate::plan::names::{ContextSource, Names};
 use crate::sql::parse::refuse_rules_of_stream;
 use crate::sql::statement::{Like, NewRule, OnCommit, SequenceOptions};
@@ -475,6 +475,8 @@ impl Session {
         if !view.materialized {
             return Ok(PlannedView { columns, sql, depends_on, dataflow: None });
         }
+        // The view's own plan knows no function of a session: they are found in this one.
+        refuse_unstable(&planned.plan)?;
         // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.
         self.may_read(&planned.reads)?;
         let (engine, query, catalog) = (self.engine.clone(), parsed_query(&sql)?, self.catalog());

@@ -27,7 +27,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, ScalarUDF, Volatility};
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
@@ -78,6 +78,9 @@ pub struct Options {
 pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options: Options) -> Result<Dataflow> {
     let (plan, clocked) = now::clocked(plan)?;
     refuse_unstable(&plan)?;
+    if unstable(&plan, |name| STABLE.contains(&name))?.is_some() {
+        return Err(now::refused());
+    }
     let plan = optimized(state, &plan, clocked)?;
     let mut lowering = Lowering {
         state,
@@ -124,31 +127,41 @@ fn unsupported(what: impl Into<String>, hint: &str) -> Error {
     Error::unsupported(format!("a materialized view cannot have {}", what.into())).hint(hint.to_string())
 }
 
-/// A view's rows must depend on the events alone: nothing that changes with the time of day or by chance.
-fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
+/// Refuses functions of the session that asks, and such as give another value each time: a view's rows must depend on the events alone.
+/// What tells the time is left to [`lower`], which takes it in filters. Errors: 0A000.
+pub fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
+    let Some(function) = unstable(plan, |name| !STABLE.contains(&name))? else { return Ok(()) };
+    let hint = match function.signature().volatility {
+        Volatility::Stable => "Call it in the query that reads the view.",
+        _ => "Use the column _time for the time of an event; filter by the time of day when reading the view.",
+    };
+    // What a cast to regclass and its kin becomes is no function of a user's.
+    let what = match function.name() {
+        name if name.starts_with("reg_") => "a name that stands for an object of the catalog, as of type regclass".to_string(),
+        name => format!("{name}()"),
+    };
+    Err(unsupported(format!("{what}: its value does not come from the events"), hint))
+}
+
+/// The first function of a plan whose value does not come from its arguments alone, among those of the names that are sought.
+fn unstable(plan: &LogicalPlan, is_sought: impl Fn(&str) -> bool) -> Result<Option<Arc<ScalarUDF>>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|e| {
                 if let Expr::ScalarFunction(f) = e
-                    && f.func.signature().volatility != Volatility::Immutable
-                    && !f.func.name().starts_with("to_")
                     && found.is_none()
+                    && f.func.signature().volatility != Volatility::Immutable
+                    && (!f.func.name().starts_with("to_") || f.func.name().starts_with("to_reg"))
+                    && is_sought(f.func.name())
                 {
-                    found = Some(f.func.name().to_string());
+                    found = Some(Arc::clone(&f.func));
                 }
                 Ok(TreeNodeRecursion::Continue)
             })
         })
     })?;
-    match found {
-        Some(name) if STABLE.contains(&name.as_str()) => Err(now::refused()),
-        Some(name) => Err(unsupported(
-            format!("{name}(): its value does not come from the events"),
-            "Use the column _time for the time of an event; filter by the time of day when reading the view.",
-        )),
-        None => Ok(()),
-    }
+    Ok(found)
 }
 
 /// A lowered node.
