@@ -17,11 +17,11 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
-pub use array::split as split_array;
-pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 use super::datetime::{self, Zone};
 use super::{EnumType, PgType, json, numeric};
 use crate::error::{Error, Result, code};
+pub use array::split as split_array;
+pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 
 /// Builds the array of one column, of the Arrow type that [`PgType::arrow`] names.
 pub struct ColumnBuilder {

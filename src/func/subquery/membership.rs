@@ -93,7 +93,9 @@ impl Membership {
                 fields.iter().any(|field| field.is_nullable()),
             ),
             // jsonb has no min() and max().
-            ordered: fields.iter().all(|field| !matches!(field.data_type(), DataType::Boolean | DataType::LargeUtf8) && !field.data_type().is_nested()),
+            ordered: fields
+                .iter()
+                .all(|field| !matches!(field.data_type(), DataType::Boolean | DataType::LargeUtf8) && !field.data_type().is_nested()),
             correlated: scope.is_named(&asked.subquery)?,
             outer: values.iter().map(|value| of_outer_query(value, scope)).collect::<DfResult<Vec<_>>>()?,
             values,
