@@ -399,7 +399,6 @@ impl From<DataFusionError> for Error {
 const WORDINGS: &[(&str, &str, &str)] = &[
     ("more than one row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
     ("more than 1 row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
-    ("queries have different number of columns", code::SYNTAX_ERROR, "each UNION query must have the same number of columns"),
     ("LIMIT must be >= 0", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative"),
     ("OFFSET must be >=", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"),
     ("NTILE requires a positive integer", code::INVALID_ARGUMENT_FOR_NTILE_FUNCTION, "argument of ntile must be greater than zero"),

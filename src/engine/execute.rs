@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
 
 use super::ddl::{NewRelation, NewView};
 use super::dml::locks::is_redefined;
@@ -112,7 +116,11 @@ impl Session {
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
         let done = self.run_planned(&self.with_labels(prepared), &parameters).await;
-        done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))
+        let done = done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))?;
+        Ok(match done {
+            Response::Rows { word, columns, stream } => Response::Rows { word, columns, stream: located_rows(prepared, stream) },
+            other => other,
+        })
     }
 
     /// Runs a statement, again where a table was defined otherwise while it waited, unless it has changed something already.
@@ -545,4 +553,11 @@ pub(super) fn listing(name: &str) -> Option<&'static str> {
         "all" => "SELECT name, setting, short_desc AS description FROM pg_catalog.pg_settings ORDER BY name",
         _ => return None,
     })
+}
+
+/// The rows of a statement, with its errors at the literals that they are about: constants are computed when rows are asked for.
+fn located_rows(prepared: &Arc<Prepared>, stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let (schema, prepared) = (stream.schema(), Arc::clone(prepared));
+    let rows = stream.map_err(move |e| DataFusionError::from(located(&prepared.text, Error::from(e))));
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }

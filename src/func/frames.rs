@@ -3,6 +3,8 @@
 //! To PostgreSQL infinity stays infinity whatever is added to it. Here it is the end of what its Arrow type holds, and DataFusion takes
 //! a bound past that end for no bound at all, for the row itself and for those after it. So such windows are ordered by what [`place`]
 //! makes of the values: infinity is a day far from all others there, from which an offset leads neither to one of them nor past any end.
+//!
+//! One difference stays: to PostgreSQL an infinite row is in its own frame even where that begins behind it or ends before it.
 
 use std::sync::Arc;
 

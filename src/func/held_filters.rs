@@ -5,14 +5,17 @@
 //! even where there are none, it changes that row instead of leaving it out. And a volatile condition, which is asked once for each group
 //! or row, would be asked for each row that they are made of. [`Holding`] stands in the place of DataFusion's rule: it holds such conditions
 //! back, and has the rule push the others.
+//!
+//! The rule also compares the equalities of one column as they are written, and takes `a = 5` and `5 = a` for a contradiction. So they are
+//! written alike before: the constant to the right.
 
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, Filter, LogicalPlan, binary_expr};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 /// The rule that pushes conditions, by DataFusion's name.
@@ -37,6 +40,7 @@ impl OptimizerRule for Holding {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        let plan = constants_to_the_right(plan)?;
         let LogicalPlan::Filter(filter) = &plan else {
             return self.0.rewrite(plan, config);
         };
@@ -61,6 +65,26 @@ impl OptimizerRule for Holding {
             LogicalPlan::Filter(rest) => filtered(held.and(rest.predicate), rest.input),
             other => filtered(held, Arc::new(other)),
         })
+    }
+}
+
+fn constants_to_the_right(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let LogicalPlan::Filter(filter) = plan else { return Ok(plan) };
+    let turned = |part: &Expr| match part {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (left.as_ref(), op.swap(), right.as_ref()) {
+            (Expr::Literal(..), Some(op), Expr::Column(_)) => Some(binary_expr(right.as_ref().clone(), op, left.as_ref().clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let parts = split_conjunction(&filter.predicate);
+    if !parts.iter().any(|part| turned(part).is_some()) {
+        return Ok(LogicalPlan::Filter(filter));
+    }
+    let parts = parts.into_iter().map(|part| turned(part).unwrap_or_else(|| part.clone()));
+    match conjunction(parts) {
+        Some(predicate) => filtered(predicate, filter.input),
+        None => internal_err!("a condition has parts"),
     }
 }
 

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 use super::APART;
 use super::enums::no_operator;
 use super::rewrite::literal;
+use super::setops::is_set_operation;
 use crate::data::PgType;
 use crate::error::{Error, code};
 
@@ -114,6 +115,8 @@ pub fn check_node(plan: &LogicalPlan, schema: &DFSchema) -> DfResult<()> {
                 _ => Ok(()),
             })
         }
+        // Literals of set operations have the type of the other side, which is told elsewhere.
+        LogicalPlan::Join(join) if is_set_operation(join) => Ok(()),
         LogicalPlan::Join(join) => {
             join.on.iter().try_for_each(|(left, right)| compared(left, "=", right, schema))?;
             join.filter.iter().try_for_each(|filter| condition("JOIN/ON", filter, schema))

@@ -19,7 +19,7 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
     }
     let exclusion = excluding::taken(&mut call.params.partition_by);
     check_frame(&call, schema)?;
-    without_null_count(&mut call, schema)?;
+    without_null_count(&mut call);
     // Of booleans they are the least and the greatest, which a frame that moves can keep.
     match call.fun.name() {
         "bool_and" => call.fun = WindowFunctionDefinition::AggregateUDF(min_udaf()),
@@ -60,17 +60,22 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
     Ok(Expr::from(call))
 }
 
-/// lag and lead by an offset of NULL and ntile of NULL are NULL in every row, as lag of NULL is: DataFusion takes such an offset for 0.
-fn without_null_count(call: &mut WindowFunction, schema: &DFSchema) -> DfResult<()> {
-    let ty = match (call.fun.name(), call.params.args.as_slice()) {
-        ("lag" | "lead", [value, offset, ..]) if is_null(offset) => value.get_type(schema)?,
-        ("ntile", [buckets]) if is_null(buckets) => DataType::Int32,
-        _ => return Ok(()),
+/// lag and lead by an offset of NULL and ntile of NULL are NULL in every row: DataFusion takes such an offset for 0. They are lag and lead by
+/// more rows than there are.
+fn without_null_count(call: &mut WindowFunction) {
+    let null = match (call.fun.name(), call.params.args.as_slice()) {
+        ("lag" | "lead", [value, offset, ..]) if is_null(offset) => value.clone(),
+        ("ntile", [buckets]) if is_null(buckets) => {
+            call.fun = WindowFunctionDefinition::WindowUDF(lag_udwf());
+            Expr::Literal(ScalarValue::Int32(None), None)
+        }
+        _ => return,
     };
-    call.fun = WindowFunctionDefinition::WindowUDF(lag_udwf());
-    call.params.args = vec![Expr::Literal(ScalarValue::try_from(&ty)?, None)];
-    Ok(())
+    call.params.args = vec![null, Expr::Literal(ScalarValue::Int64(Some(BEYOND_ALL_ROWS)), None)];
 }
+
+/// More rows than any partition has; less than what overflows when a row's number is added.
+const BEYOND_ALL_ROWS: i64 = 1 << 48;
 
 /// True for NULL, of a type or of none.
 fn is_null(expr: &Expr) -> bool {
