@@ -13,11 +13,12 @@ use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Distinct, Expr, ExprFunctionExt, ExprSchemable, FetchType, Join, JoinConstraint, Limit, LogicalPlan,
+    Aggregate, BinaryExpr, Distinct, Expr, ExprFunctionExt, ExprSchemable, Extension, FetchType, Join, JoinConstraint, Limit, LogicalPlan,
     LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Window, WindowFunctionDefinition, lit, when,
 };
 
 use super::unnesting::Names;
+use crate::func::setops::SetOperation;
 
 /// A plan with the domain's columns at its end.
 pub(super) struct Dependent {
@@ -81,6 +82,10 @@ impl<'a> Domain<'a> {
             LogicalPlan::Sort(s) => self.numbered(&s.input, &s.expr, 0, s.fetch, plan),
             LogicalPlan::Limit(l) => self.limit(l, plan),
             LogicalPlan::Union(u) => self.union(u, plan),
+            LogicalPlan::Extension(e) => match e.node.as_any().downcast_ref::<SetOperation>() {
+                Some(operation) => self.set_operation(operation, plan),
+                None => Ok(None),
+            },
             LogicalPlan::Join(j) => self.join(j, plan),
             // What FROM begins with and names the row around, `FROM unnest(t.a) x`; not what names a neighbour in FROM besides.
             LogicalPlan::Subquery(s) if outer_columns(&s.subquery)?.iter().all(|c| self.place(c).is_some()) => self.push(&s.subquery),
@@ -206,19 +211,33 @@ impl<'a> Domain<'a> {
     }
 
     fn union(&self, union: &Union, as_of: &LogicalPlan) -> Pushed {
-        let width = union.schema.fields().len();
-        let name = |i: usize| Column::from_name(format!("u{i}"));
-        let mut parts = Vec::with_capacity(union.inputs.len());
-        for input in &union.inputs {
-            let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
-            let columns = input.schema().columns().into_iter().chain(keys);
-            let exprs: Vec<Expr> = columns.enumerate().map(|(i, c)| Expr::Column(c).alias(name(i).name)).collect();
-            parts.push(Arc::new(LogicalPlanBuilder::from(plan).project(exprs)?.build()?));
-        }
-        let plan = LogicalPlan::Union(Union::try_new(parts)?);
-        let columns = plan.schema().columns();
-        let values: Vec<Expr> = columns[..width].iter().cloned().map(Expr::Column).collect();
-        self.project(Dependent { plan, keys: columns[width..].to_vec() }, &values, as_of)
+        let parts = union.inputs.iter().map(|input| Ok(self.part(input)?.map(Arc::new))).collect::<DfResult<Option<Vec<_>>>>()?;
+        let Some(parts) = parts else { return Ok(None) };
+        self.of_parts(LogicalPlan::Union(Union::try_new(parts)?), as_of)
+    }
+
+    /// Rows of either side are compared within their row of the domain.
+    fn set_operation(&self, operation: &SetOperation, as_of: &LogicalPlan) -> Pushed {
+        let Some(left) = self.part(&operation.left)? else { return Ok(None) };
+        let Some(right) = self.part(&operation.right)? else { return Ok(None) };
+        let node = SetOperation { left, right, intersect: operation.intersect };
+        self.of_parts(LogicalPlan::Extension(Extension { node: Arc::new(node) }), as_of)
+    }
+
+    /// An input of several that are alike: its columns and the domain's, called by their places.
+    fn part(&self, input: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
+        let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
+        let columns = input.schema().columns().into_iter().chain(keys);
+        let exprs: Vec<Expr> = columns.enumerate().map(|(i, c)| Expr::Column(c).alias(format!("u{i}"))).collect();
+        LogicalPlanBuilder::from(plan).project(exprs)?.build().map(Some)
+    }
+
+    /// The rows of such inputs, with the columns that `as_of` has.
+    fn of_parts(&self, plan: LogicalPlan, as_of: &LogicalPlan) -> Pushed {
+        let mut values = plan.schema().columns();
+        let keys = values.split_off(as_of.schema().fields().len());
+        let values: Vec<Expr> = values.into_iter().map(Expr::Column).collect();
+        self.project(Dependent { plan, keys }, &values, as_of)
     }
 
     fn join(&self, join: &Join, as_of: &LogicalPlan) -> Pushed {
