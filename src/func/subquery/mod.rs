@@ -48,7 +48,7 @@ pub use marks::Marks;
 pub use membership::ROW;
 pub use outer_types::OuterTypes;
 pub(super) use scalar::is_one_row;
-pub use unnesting::Unnesting;
+pub use unnesting::{UNNESTED, Unnesting};
 
 /// The analyzer rule; see the head of this module.
 #[derive(Debug)]

@@ -45,6 +45,9 @@ impl Unnesting {
     }
 }
 
+/// What the names of columns begin with that carry the values of the row around.
+pub const UNNESTED: &str = "__unnested";
+
 /// Names that nothing else in the statement has, and which subqueries are asked about.
 pub(super) struct Names<'a> {
     names: &'a AliasGenerator,
@@ -53,7 +56,7 @@ pub(super) struct Names<'a> {
 
 impl Names<'_> {
     pub fn next(&self) -> String {
-        self.names.next("__unnested")
+        self.names.next(UNNESTED)
     }
 }
 

@@ -34,7 +34,7 @@ impl Lowering<'_> {
         // GROUP BY without aggregates is DISTINCT; with none of either there is nothing to identify.
         let key = (!groups.is_empty()).then(|| (0..groups.len()).collect());
         let append_only = input.append_only && calls.is_empty() && !groups.is_empty();
-        let input = self.guarded(input, std::iter::once(always(&groups)).chain(calls.iter().map(of_call)).collect());
+        let input = self.guarded(input, std::iter::once(always(&groups)).chain(calls.iter().map(of_call)).collect())?;
         let operator = fold::Aggregate::new(groups, calls, input.flow.schema(), schema, input.append_only)?;
         Ok(Lowered { flow: Flow::node(Box::new(operator), vec![input.flow]), append_only, key })
     }
@@ -46,7 +46,7 @@ impl Lowering<'_> {
         let keys = sets.distinct_expr();
         let sets = numbered(&members(sets), &keys)?;
         let keys = keys.into_iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
-        let input = self.guarded(input, vec![always(&keys)]);
+        let input = self.guarded(input, vec![always(&keys)])?;
         let schema = aggregate.schema.inner().clone();
         let width = keys.len() + 1;
         let expand = Expand::new(keys, sets, schema.fields()[..width].to_vec(), &input.flow.schema());
@@ -60,7 +60,7 @@ impl Lowering<'_> {
         let calls = self.calls(aggregate, &from, &expanded)?;
         let groups = (0..width).map(|i| column(&expanded, i)).collect();
         let flow = Flow::node(Box::new(expand), vec![input.flow]);
-        let input = self.guarded(Lowered { flow, append_only: input.append_only, key: None }, calls.iter().map(of_call).collect());
+        let input = self.guarded(Lowered { flow, append_only: input.append_only, key: None }, calls.iter().map(of_call).collect())?;
         let operator = fold::Aggregate::new(groups, calls, expanded, schema, input.append_only)?.with_standing(&standing.0, standing.1)?;
         Ok(Lowered { flow: Flow::node(Box::new(operator), vec![input.flow]), append_only: false, key: Some((0..width).collect()) })
     }

@@ -18,10 +18,11 @@ use crate::error::{Error, Result};
 use crate::fold::{AggregateCall, Expr, Flow, Guard, LeaveOut};
 
 impl Lowering<'_> {
-    /// The rows of `input` for which none of these expressions errs, if the view leaves out the others; else all of them.
-    pub(super) fn guarded(&self, input: Lowered, guards: Vec<Guard>) -> Lowered {
+    /// The rows of `input` for which none of these expressions errs, if the view leaves out the others; else all of them. Errors: 0A000
+    /// where what is left out would be missed by no row but counted as none, see [`Lowering::for_outer_rows`].
+    pub(super) fn guarded(&self, input: Lowered, guards: Vec<Guard>) -> Result<Lowered> {
         if !self.options.leaves_out {
-            return input;
+            return Ok(input);
         }
         let mut needed = Vec::new();
         for Guard { filter, mut exprs } in guards {
@@ -35,11 +36,20 @@ impl Lowering<'_> {
             }
         }
         if needed.is_empty() {
-            return input;
+            return Ok(input);
+        }
+        if self.for_outer_rows {
+            return Err(refused("subquery, which is computed for each row around it and may err"));
         }
         let schema = input.flow.schema();
-        Lowered { flow: Flow::node(Box::new(LeaveOut::new(needed, schema)), vec![input.flow]), ..input }
+        Ok(Lowered { flow: Flow::node(Box::new(LeaveOut::new(needed, schema)), vec![input.flow]), ..input })
     }
+}
+
+/// The refusal where it shows that a row has been left out.
+pub(super) fn refused(place: &str) -> Error {
+    Error::unsupported(format!("rows cannot be left out of this {place}"))
+        .hint("Compute what may err in a view of its own that leaves out such rows, and join that.")
 }
 
 /// Expressions that are evaluated over all rows.

@@ -86,6 +86,7 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
         state,
         options,
         row_number_bound: None,
+        for_outer_rows: false,
         counts_rows: false,
         repeated: shared::repeated(&plan),
         parts: Vec::new(),
@@ -107,7 +108,7 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
         if same { column(&from, i) } else { Arc::new(CastExpr::new(column(&from, i), w.data_type().clone(), None)) }
     };
     let columns: Vec<_> = wanted.iter().enumerate().map(typed).collect();
-    let root = lowering.guarded(root, vec![leave_out::always(&columns)]);
+    let root = lowering.guarded(root, vec![leave_out::always(&columns)])?;
     let flow = Flow::node(Box::new(fold::Project::new(columns, schema)), vec![root.flow]);
     let flow = flow.with_parts(lowering.parts.into_iter().map(|part| part.flow).collect());
     Ok(Dataflow { flow, inputs: lowering.inputs, key: root.key, append_only: root.append_only, notices: lowering.notices })
@@ -176,6 +177,9 @@ struct Lowering<'a> {
     options: Options,
     /// Set by a filter for the window below it: more rows of a partition than these are not asked for.
     row_number_bound: Option<u64>,
+    /// Set by an outer join for a subquery's rows for each of its left side: a row that is left out of them would not take the left
+    /// side's with it, but change what that is joined with.
+    for_outer_rows: bool,
     /// Set by an aggregate that only counts, for the HOP below it.
     counts_rows: bool,
     /// Nodes that stand in the plan several times, and those of them that are lowered.

@@ -169,7 +169,7 @@ impl Lowering<'_> {
         let over_clock = |e| Ok(if matches!(e, Expr::Placeholder(_)) { Transformed::yes(at.clone()) } else { Transformed::no(e) });
         let bound = comparison.bound.transform_up(over_clock)?.data;
         let value = self.expr(&comparison.value, schema)?;
-        let input = self.guarded(input, vec![always([&value])]);
+        let input = self.guarded(input, vec![always([&value])])?;
         let spec = TemporalSpec {
             input: input.flow.schema(),
             value,

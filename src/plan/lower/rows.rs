@@ -25,7 +25,7 @@ impl Lowering<'_> {
         let mut lowered = input;
         if let Some(predicate) = predicate {
             let predicate = self.expr(&predicate, planned)?;
-            lowered = self.guarded(lowered, vec![always([&predicate])]);
+            lowered = self.guarded(lowered, vec![always([&predicate])])?;
             let schema = lowered.flow.schema();
             lowered.flow = Flow::node(Box::new(fold::Filter::new(predicate, schema)), vec![lowered.flow]);
         }
@@ -41,7 +41,7 @@ impl Lowering<'_> {
     pub(super) fn project(&self, projection: &Projection, input: Lowered) -> Result<Lowered> {
         let from = projection.input.schema();
         let exprs = projection.expr.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
-        let input = self.guarded(input, vec![always(&exprs)]);
+        let input = self.guarded(input, vec![always(&exprs)])?;
         let from_schema = input.flow.schema();
         let position = |k: &usize| exprs.iter().position(|e| tells_apart(e, *k, &from_schema));
         let key = input.key.as_ref().and_then(|key| key.iter().map(position).collect());

@@ -35,7 +35,7 @@ impl Lowering<'_> {
         let partition = first.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let time = self.expr(time, from)?;
         let lowered = self.node(&window.input)?;
-        let lowered = self.guarded(lowered, vec![always(partition.iter().chain([&time]))]);
+        let lowered = self.guarded(lowered, vec![always(partition.iter().chain([&time]))])?;
         let spec = SessionSpec {
             input: lowered.flow.schema(),
             partition,

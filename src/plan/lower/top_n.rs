@@ -59,7 +59,7 @@ impl Lowering<'_> {
     pub(super) fn first_rows(&mut self, input: &LogicalPlan, order: &[SortExpr], limit: Option<u64>, offset: u64) -> Result<Lowered> {
         let order_by = self.order(order, input.schema())?;
         let lowered = self.node(input)?;
-        let lowered = self.guarded(lowered, vec![always(order_by.iter().map(|o| &o.expr))]);
+        let lowered = self.guarded(lowered, vec![always(order_by.iter().map(|o| &o.expr))])?;
         let spec = TopNSpec {
             input: lowered.flow.schema(),
             partition: vec![],

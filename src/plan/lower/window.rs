@@ -29,7 +29,7 @@ impl Lowering<'_> {
         let input = self.node(&window.input)?;
         // Rows are left out below all calls: none of them shall see a row that another errs for.
         let guards = calls.iter().map(|call| self.window_guards(&call.params, from)).collect::<Result<Vec<_>>>()?;
-        let mut lowered = self.guarded(input, guards.into_iter().flatten().collect());
+        let mut lowered = self.guarded(input, guards.into_iter().flatten().collect())?;
         // Calls of one node are sorted alike, but may still differ in what they partition and order by.
         let calls: Vec<(&PlannedCall, &FieldRef)> = calls.into_iter().zip(fields).collect();
         let alike = |a: &WindowFunctionParams, b: &WindowFunctionParams| a.partition_by == b.partition_by && a.order_by == b.order_by;
@@ -80,7 +80,7 @@ impl Lowering<'_> {
         let partition = params.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<Vec<_>>>()?;
         let order_by = self.order(&params.order_by, from)?;
         let input = self.node(&window.input)?;
-        let input = self.guarded(input, vec![always(partition.iter().chain(order_by.iter().map(|o| &o.expr)))]);
+        let input = self.guarded(input, vec![always(partition.iter().chain(order_by.iter().map(|o| &o.expr)))])?;
         let schema = window.schema.inner().clone();
         let width = schema.fields().len() - 1;
         // A row is known by what it is partitioned by and by its number, if there is more than one.
