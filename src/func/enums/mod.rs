@@ -105,6 +105,7 @@ const KEEPING: &[&str] = &[
     "enum_range",
     "first_value",
     "greatest",
+    "grouping",
     "lag",
     "last_value",
     "lead",

@@ -1,7 +1,7 @@
 //! GROUP BY and DISTINCT ON as PostgreSQL has them.
 //!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
-//! DataFusion takes single expressions there, so they are written as the GROUPING SETS that they stand for.
+//! DataFusion takes single expressions there, so they are written as the GROUPING SETS that they stand for; so are those within GROUPING SETS.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use sqlparser::ast::{
     SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
 };
 
-use super::build::{bare, factors, last_name, take};
+use super::build::{arguments, bare, factors, last_name, take};
 use super::queries::{DUPLICATE, label};
 use crate::catalog::{Relation, Scope};
 use crate::error::{Error, Result, code};
@@ -34,6 +34,10 @@ pub fn expand(select: &mut Select) -> Result<()> {
         }
     }
     for expr in exprs {
+        if let Expr::GroupingSets(members) = expr {
+            let flat = std::mem::take(members).into_iter().flat_map(|mut member| within(&mut member).unwrap_or_else(|| vec![member]));
+            *members = flat.collect();
+        }
         if let Expr::GroupingSets(keys) | Expr::Rollup(keys) | Expr::Cube(keys) = expr {
             keys.iter_mut().flatten().try_for_each(|key| by_ordinal(key, projection))?;
         }
@@ -131,13 +135,37 @@ fn type_of_constant(expr: &Expr) -> Option<DataType> {
 fn sets(expr: &Expr) -> Option<Vec<Vec<Expr>>> {
     let composite = |keys: &[Vec<Expr>]| keys.iter().any(|key| key.len() != 1);
     match expr {
-        Expr::Rollup(keys) if composite(keys) => Some((0..=keys.len()).rev().map(|n| keys[..n].concat()).collect()),
-        Expr::Cube(keys) if composite(keys) && 1usize.checked_shl(keys.len() as u32).is_some_and(|n| n <= SETS_MAX) => {
-            let member = |set: usize| keys.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).flat_map(|(_, key)| key.clone()).collect();
-            Some((0..1usize << keys.len()).map(member).collect())
-        }
+        Expr::Rollup(keys) if composite(keys) => Some(rollup(keys)),
+        Expr::Cube(keys) if composite(keys) => cube(keys),
         _ => None,
     }
+}
+
+/// The sets of `ROLLUP (..)` or `CUBE (..)` among GROUPING SETS, which the parser takes for calls of functions; `None` for other members.
+fn within(member: &mut [Expr]) -> Option<Vec<Vec<Expr>>> {
+    let [Expr::Function(call)] = member else { return None };
+    let name = last_name(&call.name);
+    let key = |key: &mut Expr| match key {
+        Expr::Tuple(parts) => parts.clone(),
+        one => vec![one.clone()],
+    };
+    let keys: Vec<Vec<Expr>> = arguments(call).into_iter().map(key).collect();
+    match name.as_str() {
+        "rollup" => Some(rollup(&keys)),
+        "cube" => cube(&keys),
+        _ => None,
+    }
+}
+
+fn rollup(keys: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
+    (0..=keys.len()).rev().map(|n| keys[..n].concat()).collect()
+}
+
+/// `None` for too many.
+fn cube(keys: &[Vec<Expr>]) -> Option<Vec<Vec<Expr>>> {
+    let count = 1usize.checked_shl(keys.len() as u32).filter(|n| *n <= SETS_MAX)?;
+    let member = |set: usize| keys.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).flat_map(|(_, key)| key.clone()).collect();
+    Some((0..count).map(member).collect())
 }
 
 /// GROUP BY of a table's primary key: the other columns have one value in each group, so a query may name them (manual, chapter 7.2.3).
