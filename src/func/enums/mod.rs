@@ -30,6 +30,7 @@ use super::cast::{self, PgCast};
 use super::domains;
 use super::excluding;
 use super::text_io;
+use super::type_of::UNTOLD;
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -121,6 +122,7 @@ const KEEPING: &[&str] = &[
     "pg_array_or_empty",
     "pg_array_overlap",
     "pg_typeof",
+    UNTOLD,
     "single_value",
     "unnest",
 ];

@@ -4,7 +4,8 @@
 //! `SELECT 1 AS column1, (SELECT ..) AS column2 UNION ALL SELECT 2, 3`.
 //!
 //! `VALUES ('a'::varchar(3)), ('b')`: a cast notes its type in the metadata of its field where the Arrow type does not tell it, and
-//! DataFusion wants the rows of a column to have the same metadata. Where they have not, those casts are put into [`UNTOLD`].
+//! DataFusion wants the rows of a column to have the same metadata. Where they have not, those casts are put into [`UNTOLD`]; and so are
+//! columns of the row around, `LATERAL (VALUES (t.a), (t.b))`, which may note any.
 //!
 //! `VALUES ('2020-01-01'::date), ('2020-01-02')`, `VALUES (1), (2::int)`, `VALUES ('NaN'::float8), (2.5)`: the values of a column have one
 //! type, which DataFusion settles while it plans, by rules of its own: whole numbers are bigint yet, a float8 is made a numeric, and no
@@ -55,7 +56,8 @@ fn alike(rows: &mut [Parens<Vec<Expr>>]) {
     }
     for i in 0..rows.first().map_or(0, |row| row.content.len()) {
         cast_alike(rows, i);
-        if rows.windows(2).any(|two| noted(&two[0].content[i]) != noted(&two[1].content[i])) {
+        let of_rows = rows.iter().any(|row| visit_expressions(&row.content[i], names_column).is_break());
+        if of_rows || rows.windows(2).any(|two| noted(&two[0].content[i]) != noted(&two[1].content[i])) {
             // What is made of such a cast may note its type too: `- 1::numeric(4,1)`.
             for value in rows.iter_mut().map(|row| &mut row.content[i]).filter(|value| !matches!(bare(value), Expr::Value(_))) {
                 *value = call(UNTOLD, vec![take(value)]);
@@ -130,6 +132,11 @@ fn noted(expr: &Expr) -> Option<PgType> {
         Expr::Cast { data_type, .. } => pg_type(data_type).ok().filter(|ty| !ty.field("", true).metadata().is_empty()),
         _ => None,
     }
+}
+
+/// What a column of the row around notes is not known here.
+fn names_column(expr: &Expr) -> ControlFlow<()> {
+    if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Others are an error that the planner words.
