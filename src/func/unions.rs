@@ -58,7 +58,7 @@ fn literal(input: &LogicalPlan, i: usize) -> Option<Expr> {
 }
 
 /// The type that these have in common.
-fn common(types: &[&DataType]) -> Option<DataType> {
+pub(super) fn common(types: &[&DataType]) -> Option<DataType> {
     let first = (*types.first()?).clone();
     if types.iter().all(|ty| **ty == first) {
         return Some(first);

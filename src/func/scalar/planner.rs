@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::functions::string::starts_with;
 use datafusion::logical_expr::expr::{Like, Placeholder, ScalarFunction};
@@ -13,7 +13,7 @@ use sqlparser::ast::BinaryOperator;
 use super::{overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
-use crate::func::{cast as casts, enums, operands};
+use crate::func::{cast as casts, enums, operands, unions};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -108,7 +108,10 @@ impl ExprPlanner for Syntax {
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
             // A literal or an untyped parameter beside a jsonb is one; other texts are joined as text.
             BinaryOperator::StringConcat if joins_json(&expr.left, &expr.right, schema) => "jsonb_concat",
-            BinaryOperator::StringConcat => return join(expr, schema),
+            BinaryOperator::StringConcat => {
+                numbers_alike(&mut expr, schema)?;
+                return join(expr, schema);
+            }
             BinaryOperator::Eq
             | BinaryOperator::NotEq
             | BinaryOperator::Lt
@@ -182,6 +185,29 @@ fn untyped_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()>
         place.field = Some(Arc::new(field.as_ref().clone().with_nullable(true)));
     } else if let Some(read) = casts::read_beside(untyped, field.data_type())? {
         *untyped = read;
+    }
+    Ok(())
+}
+
+/// `prices || 3.5`: a number beside an array of others, and that array, as of the type that all have in common. DataFusion does so with
+/// whole numbers only.
+fn numbers_alike(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()> {
+    let types = [expr.left.get_type(schema)?, expr.right.get_type(schema)?];
+    let (list, value, of, ty) = match &types {
+        [DataType::List(item), ty] => (&mut expr.left, &mut expr.right, item.data_type(), ty),
+        [ty, DataType::List(item)] => (&mut expr.right, &mut expr.left, item.data_type(), ty),
+        _ => return Ok(()),
+    };
+    if of == ty || !of.is_numeric() || !ty.is_numeric() || of.is_integer() && ty.is_integer() {
+        return Ok(());
+    }
+    let Some(common) = unions::common(&[of, ty]) else { return Ok(()) };
+    if *of != common {
+        let items = DataType::List(Arc::new(Field::new_list_field(common.clone(), true)));
+        *list = cast(std::mem::take(list), items);
+    }
+    if *ty != common {
+        *value = casts::implicit(std::mem::take(value), ty, &common)?;
     }
     Ok(())
 }
