@@ -64,6 +64,7 @@ scripts!("":
     grouping_sets,
     indexes,
     introspection,
+    join_subqueries,
     joins,
     json_rows,
     jsonb,

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
+use datafusion::common::{Column, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SortExpr};
+use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort, SortExpr};
 
+use super::dependent::{null_safe, outer_columns};
+use super::unnesting::{is_volatile, not_supported};
 use super::{Names, has_subquery, is_subquery, rewrite};
 
 /// The plan with its own subqueries in projections and filters only, where that can be done.
@@ -59,6 +61,29 @@ pub(super) fn values(plan: LogicalPlan, names: &Names) -> DfResult<Lifted> {
         }
         other => Ok(Lifted { plan: other, shown: None }),
     }
+}
+
+/// ORDER BY over a SELECT list that also has what the subqueries in ORDER BY name of FROM; the planner adds what ORDER BY names itself.
+pub(super) fn widened(plan: LogicalPlan) -> DfResult<Lifted> {
+    let LogicalPlan::Sort(sort) = &plan else { return Ok(Lifted { plan, shown: None }) };
+    let LogicalPlan::Projection(list) = sort.input.as_ref() else { return Ok(Lifted { plan, shown: None }) };
+    let mut missing: Vec<Column> = Vec::new();
+    for by in &sort.expr {
+        for column in columns_of_subqueries(&by.expr)? {
+            let is_missing = !list.schema.has_column(&column) && list.input.schema().has_column(&column);
+            if is_missing && !missing.contains(&column) {
+                missing.push(column);
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(Lifted { plan, shown: None });
+    }
+    let shown = list.schema.columns().into_iter().map(Expr::Column).collect();
+    let wide = list.expr.iter().cloned().chain(missing.into_iter().map(Expr::Column)).collect();
+    let input = LogicalPlan::Projection(Projection::try_new(wide, Arc::clone(&list.input))?);
+    let sort = Sort { expr: sort.expr.clone(), input: Arc::new(input), fetch: sort.fetch };
+    Ok(Lifted { plan: LogicalPlan::Sort(sort), shown: Some(shown) })
 }
 
 /// DISTINCT ON with its subqueries below it.
@@ -149,11 +174,11 @@ impl Hidden {
 }
 
 /// A subquery in a join's condition becomes a column of the side that it depends on. One that depends on both sides becomes a filter
-/// above an inner join; in an outer join it stays, and is refused later.
+/// above an inner join; in an outer join, one below it ([`by_pairs`]).
 fn lift_join(join: Join, names: &Names) -> DfResult<LogicalPlan> {
     let Some(filter) = join.filter.clone().filter(has_subquery) else { return Ok(LogicalPlan::Join(join)) };
     let (mut left, mut right) = (Hidden::default(), Hidden::default());
-    let (mut stay, mut above) = (Vec::new(), Vec::new());
+    let (mut stay, mut above, mut of_both) = (Vec::new(), Vec::new(), Vec::new());
     for part in split_conjunction_owned(filter) {
         if !has_subquery(&part) {
             stay.push(part);
@@ -163,30 +188,87 @@ fn lift_join(join: Join, names: &Names) -> DfResult<LogicalPlan> {
             Some(true) => stay.push(left.take(part, names)?),
             Some(false) => stay.push(right.take(part, names)?),
             None if join.join_type == JoinType::Inner => above.push(part),
-            None => stay.push(part),
+            None => of_both.push(part),
         }
     }
     let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
     let (l, r) = (left.below(join.left.as_ref().clone())?, right.below(join.right.as_ref().clone())?);
-    let joined = Join::try_new(
-        Arc::new(l),
-        Arc::new(r),
-        join.on,
-        conjunction(stay),
-        join.join_type,
-        join.join_constraint,
-        join.null_equality,
-        join.null_aware,
-    )?;
-    let mut plan = LogicalPlanBuilder::from(LogicalPlan::Join(joined));
+    let joined = match conjunction(of_both) {
+        Some(condition) => {
+            let on = join.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
+            by_pairs((l, r), join.join_type, condition, conjunction(on.chain(stay)), names)?
+        }
+        None => LogicalPlan::Join(Join::try_new(
+            Arc::new(l),
+            Arc::new(r),
+            join.on,
+            conjunction(stay),
+            join.join_type,
+            join.join_constraint,
+            join.null_equality,
+            join.null_aware,
+        )?),
+    };
+    let mut plan = LogicalPlanBuilder::from(joined);
     if let Some(above) = conjunction(above) {
         plan = plan.filter(above)?;
     }
     plan.project(columns)?.build()
 }
 
+/// An outer join on a condition whose subqueries depend on both sides, and on others (`rest`). The condition is asked of the pairs of the values
+/// that it names, each once. The pairs for which it holds are joined to the side that may be left out, by its values, and the other side to them.
+fn by_pairs(
+    (left, right): (LogicalPlan, LogicalPlan),
+    join_type: JoinType,
+    condition: Expr,
+    rest: Option<Expr>,
+    names: &Names,
+) -> DfResult<LogicalPlan> {
+    // Of two sides that may be left out none can be widened by the pairs.
+    if !matches!(join_type, JoinType::Left | JoinType::Right) || is_volatile(&left)? || is_volatile(&right)? {
+        return Err(not_supported());
+    }
+    let mut named: Vec<Column> = condition.column_refs().into_iter().cloned().collect();
+    named.extend(columns_of_subqueries(&condition)?);
+    let keys = |side: &LogicalPlan| {
+        let mut keys: Vec<Column> = named.iter().filter(|c| side.schema().has_column(c)).cloned().collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    };
+    let (left_keys, right_keys) = (keys(&left), keys(&right));
+    let values = |side: &LogicalPlan, keys: &[Column]| {
+        LogicalPlanBuilder::from(side.clone()).aggregate(keys.iter().cloned().map(Expr::Column), Vec::<Expr>::new())?.build()
+    };
+    let all = LogicalPlanBuilder::from(values(&left, &left_keys)?).cross_join(values(&right, &right_keys)?)?;
+    let fresh = |keys: &[Column]| keys.iter().map(|_| Column::new_unqualified(names.next())).collect::<Vec<_>>();
+    let (of_left, of_right) = (fresh(&left_keys), fresh(&right_keys));
+    let from = left_keys.iter().chain(&right_keys);
+    let exprs = from.zip(of_left.iter().chain(&of_right)).map(|(from, to)| Expr::Column(from.clone()).alias(&to.name));
+    let pairs = all.filter(condition)?.project(exprs.collect::<Vec<_>>())?.build()?;
+    if join_type == JoinType::Left {
+        let right = null_safe(right, pairs, (&right_keys, &of_right), JoinType::Inner, None)?;
+        null_safe(left, right, (&left_keys, &of_left), join_type, rest)
+    } else {
+        let left = null_safe(left, pairs, (&left_keys, &of_left), JoinType::Inner, None)?;
+        null_safe(left, right, (&of_right, &right_keys), join_type, rest)
+    }
+}
+
 /// True if the subqueries of an expression depend on the left side at most, false for the right one, `None` for both.
 fn side_of(expr: &Expr, join: &Join) -> DfResult<Option<bool>> {
+    let columns = columns_of_subqueries(expr)?;
+    let in_left = columns.iter().any(|c| join.left.schema().has_column(c));
+    let in_right = columns.iter().any(|c| join.right.schema().has_column(c));
+    Ok(match (in_left, in_right) {
+        (true, true) => None,
+        (in_left, _) => Some(in_left),
+    })
+}
+
+/// The columns by which the subqueries of an expression depend on the rows around them, those of what they are compared with included.
+fn columns_of_subqueries(expr: &Expr) -> DfResult<Vec<Column>> {
     let mut columns: Vec<Column> = Vec::new();
     expr.apply(|e| {
         let asked = match e {
@@ -197,16 +279,8 @@ fn side_of(expr: &Expr, join: &Join) -> DfResult<Option<bool>> {
             _ => return Ok(TreeNodeRecursion::Continue),
         };
         columns.extend(e.column_refs().into_iter().cloned());
-        columns.extend(asked.outer_ref_columns.iter().filter_map(|o| match o {
-            Expr::OuterReferenceColumn(_, column) => Some(column.clone()),
-            _ => None,
-        }));
+        columns.extend(outer_columns(&asked.subquery)?);
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let only = |schema: &DFSchema| columns.iter().all(|c| schema.has_column(c));
-    Ok(match (only(join.right.schema()), only(join.left.schema())) {
-        (true, _) => Some(false),
-        (false, true) => Some(true),
-        (false, false) => None,
-    })
+    Ok(columns)
 }

@@ -86,7 +86,8 @@ fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan
     if !found {
         return Ok(Transformed::yes(plan));
     }
-    let lifted = lift::values(plan, names)?;
+    let wide = lift::widened(plan)?;
+    let lifted = lift::values(wide.plan, names)?;
     let schema = merge_schema(&lifted.plan.inputs());
     let scope = Scope { schema: &schema, names };
     let plan = match lifted.plan {
@@ -101,7 +102,7 @@ fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan
         }
     };
     let plan = lift::lift(plan, names)?;
-    match lifted.shown {
+    match lifted.shown.or(wide.shown) {
         Some(shown) => Ok(Transformed::yes(LogicalPlanBuilder::from(plan).project(shown)?.build()?)),
         None => Ok(Transformed::yes(plan)),
     }

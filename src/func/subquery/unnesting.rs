@@ -85,7 +85,7 @@ impl OptimizerRule for Unnesting {
     }
 }
 
-fn not_supported() -> DataFusionError {
+pub(super) fn not_supported() -> DataFusionError {
     let error = Error::unsupported("this form of a subquery that depends on the row is not supported");
     error.hint("Write it as a join.").into()
 }
@@ -264,7 +264,7 @@ fn named_within(node: &LogicalPlan) -> DfResult<Vec<Column>> {
 }
 
 /// True if the plan gives other rows when it is asked twice, as it will be.
-fn is_volatile(plan: &LogicalPlan) -> DfResult<bool> {
+pub(super) fn is_volatile(plan: &LogicalPlan) -> DfResult<bool> {
     let mut volatile = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|e| {
