@@ -82,6 +82,7 @@ scripts!("":
     now,
     offsets,
     operand_types,
+    ordered_sets,
     own_writes,
     parameters,
     patterns,

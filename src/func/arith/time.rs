@@ -75,7 +75,8 @@ pub fn negate(v: Interval) -> Result<Interval> {
     }
 }
 
-fn add_intervals(a: Interval, b: Interval) -> Result<Interval> {
+/// a + b. Errors: 22008.
+pub fn add_intervals(a: Interval, b: Interval) -> Result<Interval> {
     let sum = (a.months.checked_add(b.months), a.days.checked_add(b.days), a.nanoseconds.checked_add(b.nanoseconds));
     match sum {
         (Some(months), Some(days), Some(nanos)) => Ok(Interval::new(months, days, nanos)),

@@ -88,6 +88,7 @@ const KEEPING: &[&str] = &[
     "array_length",
     "array_mode",
     "array_ndims",
+    "array_percentile_disc",
     "array_position",
     "array_positions",
     "array_prepend",

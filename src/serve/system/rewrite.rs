@@ -15,6 +15,7 @@ mod columns;
 mod distinct_from;
 mod expanding;
 mod grouping;
+mod hypothetical;
 mod keys;
 mod like_any;
 mod named_windows;
@@ -69,6 +70,7 @@ const BEFORE: &[Rule] = &[
     casts::to_standard,
     casts::of_array,
     distinct_from::regrouped,
+    hypothetical::counted,
     row_wise::compared,
     row_wise::beside_query,
     standard::overlaps,
@@ -225,6 +227,7 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         series::expanded(select);
+        grouping::having_alone(select);
         queries::labels(select, Columns { ctes: &self.ctes, context: self.context });
         ControlFlow::Continue(())
     }

@@ -1,4 +1,4 @@
-//! Aggregates that are a function of the array of a group's, or a window's, values: json_agg, json_object_agg, mode, percentile_disc.
+//! Aggregates that are a function of the array of a group's, or a window's, values: json_agg, json_object_agg, mode and the percentiles.
 
 use sqlparser::ast::{
     Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions,
@@ -6,15 +6,16 @@ use sqlparser::ast::{
 
 use super::SystemContext;
 use super::build::{bare, call, last_name};
+use super::hypothetical::is_hypothetical;
 use crate::error::Result;
 
-/// True for a call that the rule changes.
+/// True for a call that this rule, or that of hypothetical sets, writes out as other aggregates.
 pub fn is_collected(f: &Function) -> bool {
     // PostgreSQL has the others over no window.
     const OF_WINDOWS_TOO: [&str; 4] = ["json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
-    const OF_GROUPS: [&str; 2] = ["mode", "percentile_disc"];
+    const OF_GROUPS: [&str; 3] = ["mode", "percentile_cont", "percentile_disc"];
     let name = last_name(&f.name);
-    OF_WINDOWS_TOO.contains(&name.as_str()) || f.over.is_none() && OF_GROUPS.contains(&name.as_str())
+    OF_WINDOWS_TOO.contains(&name.as_str()) || f.over.is_none() && OF_GROUPS.contains(&name.as_str()) || is_hypothetical(f)
 }
 
 /// `json_agg(x ..)` is `array_to_json_agg(array_agg(x ..))`, and so on.
@@ -29,6 +30,7 @@ pub fn collected(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         "json_object_agg" => object(f, "arrays_to_json_object"),
         "jsonb_object_agg" => object(f, "arrays_to_object"),
         "mode" => within_group(f, 0).map(|(array, _)| call("array_mode", vec![array])),
+        "percentile_cont" => within_group(f, 1).map(|(array, args)| call("array_percentile_cont", [vec![array], args].concat())),
         "percentile_disc" => within_group(f, 1).map(|(array, args)| call("array_percentile_disc", [vec![array], args].concat())),
         _ => None,
     };
@@ -38,7 +40,8 @@ pub fn collected(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-fn plain(f: &Function) -> Option<Vec<Expr>> {
+/// The arguments of a call, if they are plain expressions.
+pub fn plain(f: &Function) -> Option<Vec<Expr>> {
     let FunctionArguments::List(list) = &f.args else { return None };
     let plain = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e.clone()),

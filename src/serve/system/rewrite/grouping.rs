@@ -8,11 +8,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    CastKind, DataType, Distinct, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
+    BinaryOperator, CastKind, DataType, Distinct, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
 };
 
-use super::build::{arguments, bare, factors, last_name, take};
+use super::build::{arguments, bare, binary, call, each_expression, factors, last_name, literal, take};
+use super::outer_aggregates::is_aggregate;
 use super::queries::{DUPLICATE, label};
 use crate::catalog::{Relation, Scope};
 use crate::error::{Error, Result, code};
@@ -46,6 +47,21 @@ pub fn expand(select: &mut Select) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// `SELECT 1 FROM t HAVING false`: HAVING makes one group of all rows, of which the planner knows by an aggregate only.
+pub fn having_alone(select: &mut Select) {
+    let keyless = matches!(&select.group_by, GroupByExpr::Expressions(keys, _) if keys.is_empty());
+    if !keyless || select.having.is_none() {
+        return;
+    }
+    let mut aggregates = false;
+    each_expression(select, |expr, queries| aggregates |= queries == 0 && is_aggregate(expr));
+    if let Some(having) = select.having.as_mut().filter(|_| !aggregates) {
+        let number = |n: &str| literal(Value::Number(n.into(), false));
+        let grouped = binary(call("count", vec![number("1")]), BinaryOperator::GtEq, number("0"));
+        *having = binary(Expr::Nested(Box::new(take(having))), BinaryOperator::And, grouped);
+    }
 }
 
 /// `ROLLUP (1, 2)` is of items of the SELECT list: the planner knows ordinals only where they stand alone, and takes these for constants.
