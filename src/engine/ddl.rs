@@ -35,6 +35,7 @@ use crate::limits;
 use crate::log::{Append, LogId};
 use crate::plan::lower::{Dataflow, Options, lower, refuse_unstable};
 use crate::plan::names::{ContextSource, Names};
+use crate::sql::convert::check_kept;
 use crate::sql::parse::refuse_rules_of_stream;
 use crate::sql::statement::{Like, NewRule, OnCommit, SequenceOptions};
 use crate::sql::{Statement, parse};
@@ -475,6 +476,7 @@ impl Session {
         if !view.materialized {
             return Ok(PlannedView { columns, sql, depends_on, dataflow: None });
         }
+        check_kept(&columns)?;
         // The view's own plan knows no function of a session: they are found in this one.
         refuse_unstable(&planned.plan)?;
         // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.

@@ -112,7 +112,15 @@ pub fn check_columns(columns: &[Column]) -> Result<()> {
             return Err(Error::new(code::DUPLICATE_COLUMN, format!("column name \"{}\" conflicts with a system column name", column.name)));
         }
     }
-    Ok(())
+    check_kept(columns)
+}
+
+/// Errors: 42P16 for a column of rows, or of arrays of them, which queries make and nothing keeps.
+pub fn check_kept(columns: &[Column]) -> Result<()> {
+    let is_of_rows = |ty: &PgType| matches!(ty, PgType::Record) || matches!(ty, PgType::Array(item) if **item == PgType::Record);
+    let Some(column) = columns.iter().find(|column| is_of_rows(&column.ty)) else { return Ok(()) };
+    let error = Error::new(code::INVALID_TABLE_DEFINITION, format!("column \"{}\" has pseudo-type {}", column.name, column.ty));
+    Err(error.hint("Select the columns of the row, or to_jsonb(..) of it."))
 }
 
 /// The text of a literal that is a plain value: number, string, boolean or NULL, with an optional sign.

@@ -1,12 +1,13 @@
-//! A whole row as a value: `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t IS NOT NULL`, where `t` is a table of FROM and no column of one
-//! (manual, chapter 8.16.5). It becomes a struct of the table's columns; a row that an outer join left out is NULL.
+//! A whole row as a value: `SELECT t`, `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t IS NOT NULL`, where `t` is a table of FROM and no column
+//! of one (manual, chapter 8.16.5). It becomes a struct of the table's columns; a row that an outer join left out is NULL. `(t).a` is `t.a`.
 //!
 //! Where the columns of a table are not known ([`Columns`]), the name stays, and is refused when it is planned.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, visit_expressions,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem,
+    TableFactor, visit_expressions,
 };
 
 use super::super::SystemContext;
@@ -25,6 +26,8 @@ struct Table {
     columns: Vec<String>,
     /// An outer join may leave its row out.
     optional: bool,
+    /// Its rows are the values of a function.
+    of_function: bool,
 }
 
 /// Puts structs for the rows that the expressions of a SELECT name.
@@ -35,6 +38,7 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) {
     let columns = Columns { ctes, context };
     let tables = tables_of(select, columns);
     let rows = Rows { tables, columns };
+    select.projection.iter_mut().for_each(|item| rows.as_item(item));
     each_expression(select, |expr, subqueries| {
         if subqueries == 0 {
             rows.replace(expr);
@@ -64,7 +68,8 @@ fn names_a_table(select: &Select) -> bool {
 fn tables_of(select: &Select, columns: Columns<'_>) -> Vec<Table> {
     let named = |(factor, optional)| {
         let columns = columns.of_factor(factor, 0).unwrap_or_default();
-        Some(Table { name: table_name(factor)?, columns, optional })
+        let of_function = !matches!(factor, TableFactor::Table { args: None, .. } | TableFactor::Derived { .. });
+        Some(Table { name: table_name(factor)?, columns, optional, of_function })
     };
     select.from.iter().flat_map(with_optional).filter_map(named).collect()
 }
@@ -112,8 +117,38 @@ impl Rows<'_> {
         }
     }
 
+    /// `SELECT t`, under the table's name. One column of a function's is no row, but its value.
+    fn as_item(&self, item: &mut SelectItem) {
+        let named = |name: &Ident| named(&self.tables, name).filter(|table| !table.of_function || table.columns.len() > 1);
+        match item {
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
+                if let Some(table) = named(name) {
+                    *item = SelectItem::ExprWithAlias { expr: table.row(), alias: Ident::with_quote('"', &table.name) };
+                }
+            }
+            SelectItem::ExprWithAlias { expr, .. } => {
+                if let Expr::Identifier(name) = &*expr
+                    && let Some(table) = named(name)
+                {
+                    *expr = table.row();
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn replace(&self, expr: &mut Expr) {
         match expr {
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                let [AccessExpr::Dot(Expr::Identifier(column))] = access_chain.as_slice() else { return };
+                let (Expr::Nested(row), column) = (root.as_ref(), fold_name(column)) else { return };
+                if let Expr::Identifier(name) = row.as_ref()
+                    && let Some(table) = named(&self.tables, name)
+                    && table.columns.contains(&column)
+                {
+                    *expr = column_of(&table.name, &column);
+                }
+            }
             Expr::Function(f) if last_name(&f.name) == "row" => self.expand(f),
             Expr::Function(f) if OF_ROWS.contains(&last_name(&f.name).as_str()) => {
                 if let FunctionArguments::List(list) = &mut f.args {
