@@ -1,5 +1,5 @@
 //! An aggregate whose arguments name columns of a query around its own alone is that query's (manual, chapter 4.2.7): `(SELECT sum(p.x) FROM o)`
-//! groups `p`. The planner would group `o`, so it is refused.
+//! groups `p`. The planner would group `o`, so it is refused, but for `(SELECT sum(p.x))`, which has no rows of its own and is `sum(p.x)`.
 
 use std::ops::ControlFlow;
 
@@ -7,11 +7,43 @@ use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Sele
 
 use super::super::facts::PROCS;
 use super::aggregates::is_collected;
-use super::build::{each_expression, factors, last_name};
+use super::build::{each_expression, factors, last_name, take};
 use super::columns::Columns;
-use super::queries::table_name;
+use super::queries::{contains_set, is_bare, only_item, plain_select, table_name};
 use crate::error::{Error, Result};
 use crate::sql::fold_name;
+
+/// `(SELECT max(o.x) + 1)` without a FROM is `max(o.x) + 1` of the query around.
+fn without_from(expr: &mut Expr) {
+    let Expr::Subquery(query) = expr else { return };
+    let Some(select) = plain_select(query).filter(|select| is_bare(select)) else { return };
+    let Some(item) = only_item(select).filter(|item| !contains_set(item)) else { return };
+    let (mut of_others, mut of_its_row) = (false, false);
+    each_expression(item, |e, queries| {
+        if queries > 0 {
+            return;
+        }
+        if is_aggregate(e) {
+            let names = names_columns(e);
+            of_others |= names;
+            of_its_row |= !names;
+        }
+        of_its_row |= matches!(e, Expr::Function(f) if f.over.is_some());
+    });
+    if of_others && !of_its_row {
+        *expr = Expr::Nested(Box::new(take(item)));
+    }
+}
+
+/// True for an expression that names a column outside of subqueries of its own.
+fn names_columns(expr: &Expr) -> bool {
+    let found = visit_expressions(expr, |e| match e {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(true),
+        Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => ControlFlow::Break(false),
+        _ => ControlFlow::Continue(()),
+    });
+    found.break_value() == Some(true)
+}
 
 /// What the FROM of a query has, for the queries within.
 #[derive(Default)]
@@ -61,12 +93,18 @@ impl Scope {
     }
 }
 
-/// Refuses such aggregates of a SELECT that stands within others, and answers its scope. Errors: 0A000.
+/// Refuses such aggregates of a SELECT that stands within others, and answers its scope. Those of subqueries without a FROM become the SELECT's.
+/// Errors: 0A000.
 pub fn refused(select: &mut Select, around: &[Scope], columns: Columns<'_>) -> Result<Scope> {
     // Whether a SELECT is around others, and whether it has aggregates, is cheaper to know than its columns.
     let (mut queries, mut aggregates) = (false, Vec::new());
     each_expression(select, |expr, subqueries| {
         queries |= subqueries > 0;
+        if subqueries == 0 {
+            without_from(expr);
+        }
+    });
+    each_expression(select, |expr, subqueries| {
         if subqueries == 0 && is_aggregate(expr) {
             aggregates.push(expr.clone());
         }

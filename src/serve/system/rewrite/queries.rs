@@ -255,12 +255,17 @@ pub fn limit_literals(query: &mut Query) -> Result<()> {
     Ok(())
 }
 
+/// True for a SELECT list and nothing else, which is one row.
+pub fn is_bare(select: &Select) -> bool {
+    select.from.is_empty() && select.selection.is_none() && select.distinct.is_none() && !is_grouped(select)
+}
+
 /// `(SELECT ARRAY(SELECT ..))` without a FROM is what it selects: DataFusion lets a subquery name the query around it, and not the one around
 /// that (pgAdmin).
 pub fn only_expression(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Subquery(query) = expr else { return Ok(()) };
     let Some(select) = plain_select(query) else { return Ok(()) };
-    let bare = select.from.is_empty() && select.selection.is_none() && select.distinct.is_none() && !is_grouped(select);
+    let bare = is_bare(select);
     let is_query = |e: &Expr| match e {
         Expr::Subquery(_) | Expr::Exists { .. } => true,
         Expr::Function(f) => matches!(f.args, FunctionArguments::Subquery(_)),
