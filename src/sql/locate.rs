@@ -74,8 +74,8 @@ pub fn located(sql: &str, error: Error) -> Error {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() else { return error };
     let is_solid = |t: &TokenWithSpan| !matches!(t.token, Token::Whitespace(_) | Token::EOF);
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(is_solid).collect();
-    let operand = if of_operand { operands::find(&tokens, &error) } else { None };
-    match operand.or_else(|| tokens.get(find(&tokens, subject?)?)) {
+    let sole = subject.and_then(|subject| tokens.get(find(&tokens, subject)?));
+    match sole.or_else(|| if of_operand { operands::find(&tokens, &error) } else { None }) {
         Some(token) => error.at(char_position(sql, token.span.start)),
         None => error,
     }
