@@ -97,7 +97,7 @@ fn nesting(text: &str) -> Option<Error> {
             "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
         ),
     ];
-    ALL.iter().find(|(theirs, ..)| text.contains(theirs)).map(|(_, code, message)| Error::new(*code, *message))
+    ALL.iter().find(|(theirs, ..)| text.contains(theirs)).map(|(_, code, message)| Error::new(code, *message))
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl WindowUDFImpl for Excluding {
         let (exprs, fields) = (&args.input_exprs()[..own], &args.input_fields()[..own]);
         let folding = match &self.function {
             WindowFunctionDefinition::AggregateUDF(function) => {
-                let schema = Arc::new(Schema::new(fields.iter().cloned().collect::<Vec<FieldRef>>()));
+                let schema = Arc::new(Schema::new(fields.to_vec()));
                 let builder = AggregateExprBuilder::new(Arc::clone(function), columns(exprs, fields)).schema(schema).alias(self.name());
                 let builder = builder.with_ignore_nulls(args.ignore_nulls()).with_distinct(self.distinct);
                 Folding::Aggregate(Box::new(builder.build()?))

@@ -535,8 +535,8 @@ pub enum What {
 /// What ALTER SEQUENCE changes; a move gives it another name, or schema.
 #[derive(Clone, Debug)]
 pub enum SequenceChange {
-    Options(SequenceOptions),
-    Move(Alteration),
+    Options(Box<SequenceOptions>),
+    Move(Box<Alteration>),
 }
 
 /// Options of CREATE and ALTER SEQUENCE; `None` where nothing is said.

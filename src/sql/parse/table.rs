@@ -217,9 +217,9 @@ impl Reader<'_> {
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.relation_name()?;
         let change = match () {
-            () if self.eat_words(&["rename", "to"]) => SequenceChange::Move(Alteration::Rename(checked_name(self.name()?)?)),
-            () if self.eat_words(&["set", "schema"]) => SequenceChange::Move(Alteration::SetSchema(self.name()?)),
-            () => SequenceChange::Options(self.named_sequence_options()?),
+            () if self.eat_words(&["rename", "to"]) => SequenceChange::Move(Box::new(Alteration::Rename(checked_name(self.name()?)?))),
+            () if self.eat_words(&["set", "schema"]) => SequenceChange::Move(Box::new(Alteration::SetSchema(self.name()?))),
+            () => SequenceChange::Options(Box::new(self.named_sequence_options()?)),
         };
         Ok(Statement::AlterSequence { name, if_exists, change })
     }

@@ -102,7 +102,7 @@ fn source<'a>(scope: &'a Scope, ctes: &[String], factor: &TableFactor) -> Source
     let named = relation_name(name).ok();
     let own = named.as_ref().map_or(String::new(), |name| name.name.clone());
     let renames = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
-    let found = named.filter(|name| !renames && !(name.schema.is_none() && ctes.contains(&name.name)));
+    let found = named.filter(|name| !(renames || name.schema.is_none() && ctes.contains(&name.name)));
     let relation = found.and_then(|name| scope.find(&name));
     Source { alias: alias.as_ref().map_or(own, |alias| fold_name(&alias.name)), relation }
 }
