@@ -65,9 +65,7 @@ pub fn located(sql: &str, error: Error) -> Error {
     if error.fields().position.is_some() || error.fields().context.is_some() {
         return error;
     }
-    // What a function's body says is of another text.
-    let of_operand = error.fields().context.is_none() && operands::place_is_known(error.message());
-    let subject = subject(&error);
+    let (subject, of_operand) = (subject(&error), operands::place_is_known(error.message()));
     if subject.is_none() && !of_operand {
         return error;
     }
@@ -75,7 +73,10 @@ pub fn located(sql: &str, error: Error) -> Error {
     let is_solid = |t: &TokenWithSpan| !matches!(t.token, Token::Whitespace(_) | Token::EOF);
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(is_solid).collect();
     let sole = subject.and_then(|subject| tokens.get(find(&tokens, subject)?));
-    match sole.or_else(|| if of_operand { operands::find(&tokens, &error) } else { None }) {
+    let operand = || if of_operand { operands::find(&tokens, &error) } else { None };
+    // IN and its like are operators of another name; a condition may begin behind brackets.
+    let found = if operands::is_of_operator(&error) { operand().or(sole) } else { sole.or_else(operand) };
+    match found {
         Some(token) => error.at(char_position(sql, token.span.start)),
         None => error,
     }

@@ -14,6 +14,11 @@ pub fn place_is_known(message: &str) -> bool {
     sign(message).is_some() || clause(message).is_some()
 }
 
+/// True for an error about an operator.
+pub fn is_of_operator(error: &Error) -> bool {
+    sign(error.message()).is_some()
+}
+
 /// The token that PostgreSQL points at: the operator, or where the condition begins. `None` if it may be any of several.
 pub fn find<'a>(tokens: &'a [TokenWithSpan], error: &Error) -> Option<&'a TokenWithSpan> {
     let [left, right] = &error.fields().operands;
