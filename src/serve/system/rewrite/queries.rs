@@ -13,6 +13,7 @@ use super::super::relations::is_empty;
 use super::build::{call, column_name, last_name, literal, take, when, with_optional};
 use super::columns::Columns;
 use super::series::is_set;
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
 
@@ -198,17 +199,29 @@ pub fn always_null(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         && !is_grouped(select)
         && let Some(item) = only_item(select).filter(|e| !is_aggregate(e))
     {
-        // It has no rows, so the answer is NULL, of the type that json_build_object (SQLAlchemy) or a text has.
+        // It has no rows, so the answer is NULL, of the type that its column, json_build_object (SQLAlchemy) or a text has.
         let json = matches!(item, Expr::Function(f) if last_name(&f.name).starts_with("json"));
-        *expr = null_of(if json { DataType::JSON } else { DataType::Text });
+        let column = column_name(item).and_then(|column| names.iter().find_map(|name| type_of_column(name, &column)));
+        *expr = null_of(if json { DataType::JSON } else { column.map_or(DataType::Text, named_type) });
         return Ok(());
     }
     let collation = names == ["pg_collation", "pg_type"] && only_item(select).and_then(|e| column_name(e)).is_some_and(|n| n == "collname");
     let publication = names == ["generate_series", "pg_attribute"] && select.to_string().contains("prattrs");
     if collation || publication {
-        *expr = null_of(if collation { DataType::Custom(ObjectName::from(vec![Ident::new("name")]), vec![]) } else { DataType::Text });
+        *expr = null_of(if collation { named_type(PgType::Name) } else { DataType::Text });
     }
     Ok(())
+}
+
+/// The type of a column of a catalog.
+fn type_of_column(catalog: &str, column: &str) -> Option<PgType> {
+    let shape = facts::find("pg_catalog", catalog)?;
+    shape.columns.iter().find(|(name, _)| *name == column).map(|(_, ty)| ty.clone())
+}
+
+/// A type by its name in pg_type, which is in quotes since "char" is another type than char.
+fn named_type(ty: PgType) -> DataType {
+    DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', ty.typname())]), vec![])
 }
 
 /// The type that a domain rests on, found by a recursive query of the row (asyncpg): null, for there are no domains.
