@@ -43,6 +43,7 @@ scripts!("":
     copy,
     correlated_unnest,
     cursors,
+    deep_laterals,
     default_privileges,
     dependent_subqueries,
     distinct_on,

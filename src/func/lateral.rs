@@ -59,9 +59,14 @@ fn rewrite(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>
         let right = renamed.right.schema().columns().into_iter().zip(join.right.schema().columns());
         let right = right.map(|(from, to)| Expr::Column(from).alias_qualified(to.relation, to.name));
         let columns: Vec<Expr> = left.chain(right).collect();
-        let plan = rewrite(renamed, names)?.data;
+        let plan = rewritten(renamed, names)?.data;
         return Ok(Transformed::yes(LogicalPlanBuilder::from(plan).project(columns)?.build()?));
     }
+    rewritten(join, names)
+}
+
+/// A join whose columns are told apart as far as they can be.
+fn rewritten(join: Join, names: &Cell<usize>) -> DfResult<Transformed<LogicalPlan>> {
     let no = |join| Ok(Transformed::no(LogicalPlan::Join(join)));
     let outer = match join.join_type {
         JoinType::Inner => false,
