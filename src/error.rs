@@ -161,6 +161,11 @@ impl Error {
     pub fn unsupported(message: impl Into<String>) -> Self {
         Error::new(code::FEATURE_NOT_SUPPORTED, message)
     }
+    /// 42883: there is no such operator, as in `text = integer`.
+    pub fn no_operator(operation: &str) -> Self {
+        Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {operation}"))
+            .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+    }
     /// 42601: the text is not in the grammar.
     pub fn syntax(message: impl Into<String>) -> Self {
         Error::new(code::SYNTAX_ERROR, message)
@@ -526,10 +531,7 @@ fn reworded(text: &str) -> Option<Error> {
     if text.contains("user-defined coercion failed with")
         && let Some(call) = between("External error: operator does not exist: ", ". No function")
     {
-        return Some(
-            Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {call}"))
-                .hint("No operator matches the given name and argument types. You might need to add explicit type casts."),
-        );
+        return Some(Error::no_operator(call));
     }
     if text.contains("user-defined coercion failed with")
         && let Some(misuse) = between("External error: function ", ". No function").filter(|m| m.contains(" takes a column of type "))

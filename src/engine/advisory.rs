@@ -215,6 +215,11 @@ impl Advisory {
 
     /// Gives back all of a session's locks that are held until unlocked, with `transaction` those held until its end instead.
     pub fn unlock_all(&self, session: i32, transaction: bool) {
+        self.lessen(session, |_, holder| *(if transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) = 0);
+    }
+
+    /// Has `change` take from what a session holds of each key.
+    fn lessen(&self, session: i32, change: impl Fn(LockKey, &mut Holder)) {
         let mut state = self.0.lock();
         if !state.held.contains_key(&session) {
             return;
@@ -222,7 +227,7 @@ impl Advisory {
         let mut touched = Vec::new();
         for (key, lock) in &mut state.locks {
             for holder in lock.holders.iter_mut().filter(|h| h.session == session) {
-                *(if transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) = 0;
+                change(*key, holder);
                 touched.push(*key);
             }
         }
@@ -242,21 +247,10 @@ impl Advisory {
 
     /// Gives back what a session has taken until the end of its transaction since it held `before`.
     pub fn unlock_since(&self, session: i32, before: &UntilEnd) {
-        let mut state = self.0.lock();
-        if !state.held.contains_key(&session) {
-            return;
-        }
-        let mut touched = Vec::new();
-        for (key, lock) in &mut state.locks {
-            for holder in lock.holders.iter_mut().filter(|h| h.session == session) {
-                let kept = before.get(&(*key, holder.shared)).copied().unwrap_or(0);
-                if holder.until_end > kept {
-                    holder.until_end = kept;
-                    touched.push(*key);
-                }
-            }
-        }
-        touched.into_iter().for_each(|key| state.settle(key));
+        self.lessen(session, |key, holder| {
+            let kept = before.get(&(key, holder.shared)).copied().unwrap_or(0);
+            holder.until_end = holder.until_end.min(kept);
+        });
     }
 
     /// What is held and waited for, for pg_locks.

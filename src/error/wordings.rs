@@ -54,9 +54,7 @@ fn operator(text: &str) -> Option<Error> {
         (" IS NOT DISTINCT FROM ", "="),
     ];
     let (left, sign, right) = SIGNS.iter().find_map(|(theirs, sign)| operation.split_once(theirs).map(|(l, r)| (l, sign, r)))?;
-    let message = format!("operator does not exist: {} {sign} {}", sql_name(left)?, sql_name(right)?);
-    let hint = "No operator matches the given name and argument types. You might need to add explicit type casts.";
-    Some(Error::new(code::UNDEFINED_FUNCTION, message).hint(hint))
+    Some(Error::no_operator(&format!("{} {sign} {}", sql_name(left)?, sql_name(right)?)))
 }
 
 fn not_boolean(clause: &str, arrow: &str) -> Error {

@@ -12,7 +12,6 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::enums::no_operator;
 use super::rewrite::{is_comparison, literal};
 use super::setops::is_set_operation;
 use crate::data::PgType;
@@ -135,7 +134,7 @@ fn alike(sign: &str, types: &[Option<PgType>]) -> Result<()> {
         let has = |wanted: &PgType| first.as_ref() == Some(wanted) || other.as_ref() == Some(wanted);
         let is_jsonb = |ty: &Option<PgType>| ty.as_ref().is_none_or(|ty| *ty == PgType::Jsonb);
         if has(&PgType::Json) || has(&PgType::Jsonb) && !(is_jsonb(first) && is_jsonb(other)) {
-            return Err(no_operator(&format!("{} {sign} {}", name(first), name(other))));
+            return Err(Error::no_operator(&format!("{} {sign} {}", name(first), name(other))));
         }
     }
     Ok(())

@@ -11,7 +11,6 @@ use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, InL
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::APART;
-use super::enums::no_operator;
 use super::rewrite::literal;
 use super::setops::is_set_operation;
 use crate::data::PgType;
@@ -229,7 +228,7 @@ fn matched(text: &Expr, sign: &str, pattern: &Expr, schema: &DFSchema) -> DfResu
         return Ok(());
     }
     let operation = format!("{} {sign} {}", name(Some(text), &of_text), name(Some(pattern), &of_pattern));
-    Err(no_operator(&operation).beside(written(text), written(pattern)).into())
+    Err(Error::no_operator(&operation).beside(written(text), written(pattern)).into())
 }
 
 /// Errors: 42883 for values that cannot be compared.
@@ -239,7 +238,7 @@ fn refuse(left: &Field, sign: &str, right: &Field, operands: [Option<&Expr>; 2])
     }
     let operation = format!("{} {sign} {}", name(operands[0], left), name(operands[1], right));
     let [left, right] = operands.map(|operand| operand.and_then(written));
-    Err(no_operator(&operation).beside(left, right).into())
+    Err(Error::no_operator(&operation).beside(left, right).into())
 }
 
 /// The type of an operand as an error names it: whole numbers are read as bigint before they get theirs.

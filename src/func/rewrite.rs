@@ -448,7 +448,7 @@ fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     if like.case_insensitive || read.is_none() && !matches!(ty, DataType::Binary | DataType::Null) {
         let (not, any_case) = (if like.negated { "!" } else { "" }, if like.case_insensitive { "*" } else { "" });
         let ty = if read.is_some() { PgType::Unknown } else { PgType::of_arrow(&ty).base() };
-        return Err(enums::no_operator(&format!("bytea {not}~~{any_case} {ty}")).into());
+        return Err(Error::no_operator(&format!("bytea {not}~~{any_case} {ty}")).into());
     }
     let call = bytes::bytealike().call(vec![*like.expr, read.unwrap_or(*like.pattern)]);
     Ok(Transformed::yes(if like.negated { Expr::Not(Box::new(call)) } else { call }))

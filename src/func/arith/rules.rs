@@ -116,8 +116,7 @@ pub fn resolve(op: Op, left: &DataType, right: &DataType) -> Result<Rule> {
     let found = numbers(op, &l, &r).or_else(|| times(op, &l, &r));
     found.ok_or_else(|| {
         let name = |t| PgType::of_arrow(t).base();
-        Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {} {} {}", name(left), op.symbol(), name(right)))
-            .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+        Error::no_operator(&format!("{} {} {}", name(left), op.symbol(), name(right)))
     })
 }
 

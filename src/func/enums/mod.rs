@@ -221,7 +221,7 @@ impl Settling<'_> {
                         (false, true) => "~~*",
                         (true, true) => "!~~*",
                     };
-                    return Err(no_operator(&format!("{ty} {op} {other}")).into());
+                    return Err(Error::no_operator(&format!("{ty} {op} {other}")).into());
                 }
                 Ok(Transformed::no(Expr::Like(Like { negated, expr, pattern, escape_char, case_insensitive })))
             }
@@ -230,7 +230,7 @@ impl Settling<'_> {
                 let expr = match (self.type_of(&expr), found) {
                     (None, Some(found)) => Box::new(typed(*expr, &found)?),
                     (Some(left), Some(found)) if left != found && (left.is_of_enum() || found.is_of_enum()) => {
-                        return Err(no_operator(&format!("{} = {}", left.base(), found.base())).into());
+                        return Err(Error::no_operator(&format!("{} = {}", left.base(), found.base())).into());
                     }
                     _ => expr,
                 };
@@ -311,7 +311,7 @@ impl Settling<'_> {
             StringConcat => Ok(Transformed::yes(again(self.printed(left), self.printed(right)))),
             op => {
                 let name = |e: &Expr| self.type_of(e).map_or("unknown".to_string(), |t| t.base().to_string());
-                Err(no_operator(&format!("{} {op} {}", name(&left), name(&right))).into())
+                Err(Error::no_operator(&format!("{} {op} {}", name(&left), name(&right))).into())
             }
         }
     }
@@ -325,7 +325,7 @@ impl Settling<'_> {
             (None, Some(b)) => Ok((typed(left, &b)?, right)),
             (Some(a), Some(b)) => {
                 let sign = if sign == "BETWEEN" { ">=" } else { sign };
-                Err(no_operator(&format!("{} {sign} {}", a.base(), b.base())).into())
+                Err(Error::no_operator(&format!("{} {sign} {}", a.base(), b.base())).into())
             }
             (None, None) => Ok((left, right)),
         }
@@ -494,12 +494,6 @@ fn call(expr: Expr, source: PgType, target: PgType) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(cast), vec![expr]))
 }
 
-/// The error of an operation between types that have none.
-pub(super) fn no_operator(operation: &str) -> Error {
-    Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {operation}"))
-        .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
-}
-
 /// Nodes whose parts DataFusion matches by itself: joins on equal values, and set operations. Errors: 42883, 42804 where one side is of
 /// an enumeration, and the other is not. Literals of no type in the branches of a union become labels.
 pub fn settle_node(plan: LogicalPlan, enums: &Enums) -> DfResult<LogicalPlan> {
@@ -513,7 +507,7 @@ pub fn settle_node(plan: LogicalPlan, enums: &Enums) -> DfResult<LogicalPlan> {
                 if let (Some(a), Some(b)) = (ty(left, &join.left), ty(right, &join.right)) {
                     let (a, b) = (enums.complete(PgType::of_arrow(&a)), enums.complete(PgType::of_arrow(&b)));
                     if a != b && (a.is_of_enum() || b.is_of_enum()) {
-                        return Err(no_operator(&format!("{} = {}", a.base(), b.base())).into());
+                        return Err(Error::no_operator(&format!("{} = {}", a.base(), b.base())).into());
                     }
                 }
             }

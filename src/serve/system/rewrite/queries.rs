@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::super::SystemContext;
 use super::super::facts;
 use super::super::relations::is_empty;
-use super::build::{call, column_name, last_name, literal, take, when, with_optional};
+use super::build::{binary, call, column_name, last_name, literal, take, when, with_optional};
 use super::columns::Columns;
 use super::series::is_set;
 use crate::data::PgType;
@@ -137,7 +137,7 @@ pub fn scalar_subquery(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 }
 
 fn and(left: Expr, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::And, right: Box::new(right) }
+    binary(left, BinaryOperator::And, right)
 }
 
 /// Takes out of a subquery the conditions that are about the outer row alone (`AND a.atthasdef`): DataFusion cannot pull them over an aggregate.

@@ -13,7 +13,7 @@ use sqlparser::ast::{
 };
 
 use super::super::SystemContext;
-use super::build::{bare, call, each_expression, last_name, over};
+use super::build::{bare, binary, call, each_expression, last_name, over};
 use super::outer_aggregates::is_aggregate;
 use crate::error::{Error, Result};
 use crate::func::subquery::ROW;
@@ -204,8 +204,4 @@ fn ordered(pairs: Vec<(Expr, Expr)>, op: &BinaryOperator) -> Expr {
 fn joined(conditions: impl Iterator<Item = Expr>, by: BinaryOperator) -> Expr {
     let all = conditions.reduce(|left, right| binary(left, by.clone(), right));
     Expr::Nested(Box::new(all.unwrap_or_else(|| super::build::literal(sqlparser::ast::Value::Boolean(true)))))
-}
-
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
