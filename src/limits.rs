@@ -93,6 +93,8 @@ pub const CHECKPOINT_ROWS_BYTES_MIN: usize = 16 << 20;
 pub const MOVE_INTERVAL_MS: u64 = 500;
 /// The same after one of them could not be written.
 pub const MOVE_RETRY_MS: u64 = 30_000;
+/// What a view computes of a segment's events goes to a file beside it if it takes so many bytes; else the events are folded.
+pub const SHARED_BYTES_MIN: usize = 128 << 10;
 /// Rows of one view that only grows that are held in memory, in bytes; more go to a file.
 pub const VIEW_ROWS_BYTES_MAX: usize = 64 << 20;
 /// Statements of the simple protocol that a session remembers with their plans.

@@ -28,11 +28,11 @@ use arrow::datatypes::Schema;
 
 use crate::data::Position;
 use crate::engine::cut::Purpose;
-use crate::engine::node::Node;
+use crate::engine::node::{Files, Node};
 use crate::engine::runner::Runner;
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::log::RowsOfView;
+use crate::log::Log;
 use crate::log::store::Store;
 
 const DIRECTORY: &str = "checkpoints";
@@ -71,7 +71,7 @@ pub fn latest(store: &dyn Store, head: Position) -> Result<Option<Position>> {
 /// Writes one node's state, its many rows to a file before.
 pub fn save_node(store: &Arc<dyn Store>, node: &Node, position: Position, now_us: i64) -> Result<()> {
     // If there is no file to be had they stand in the checkpoint.
-    let _ = node.move_rows(store, now_us, limits::CHECKPOINT_ROWS_BYTES_MIN);
+    let _ = node.move_rows(Files { store, now_us }, limits::CHECKPOINT_ROWS_BYTES_MIN);
     let fingerprint = fingerprint(node);
     let state = node.save()?;
     let mut body = Vec::with_capacity(12 + fingerprint.len() + state.len());
@@ -88,7 +88,7 @@ pub fn save_node(store: &Arc<dyn Store>, node: &Node, position: Position, now_us
 
 /// Loads one node's state from the checkpoint at `position`, which names the files of rows that do not stand in it. Errors: XX001 for
 /// anything that does not fit; the node must then be made anew.
-pub fn load_node(store: &Arc<dyn Store>, node: &Node, position: Position) -> Result<()> {
+pub fn load_node(store: &Arc<dyn Store>, log: &Log, node: &Node, position: Position) -> Result<()> {
     let name = file(position, node);
     let damaged = |what: &str| Error::new(code::DATA_CORRUPTED, format!("{name}: {what}"));
     let bytes = store.read(&name)?;
@@ -105,7 +105,7 @@ pub fn load_node(store: &Arc<dyn Store>, node: &Node, position: Position) -> Res
     if u64::from_le_bytes(*at) != position || noted != fingerprint(node).as_bytes() {
         return Err(damaged("made by another version of the server or of the view"));
     }
-    node.load(state, &|name| Ok(Arc::new(RowsOfView::open(store, name)?)))
+    node.load(state, &|name| node.open_rows(log, store, name))
 }
 
 /// What must be the same for a state to fit a node.

@@ -19,7 +19,7 @@ use super::advisory::Advisory;
 use super::constraints::Uniques;
 use super::cut::Purpose;
 use super::generated::KnownGenerators;
-use super::node::{Bounds, Node};
+use super::node::{Bounds, Files, Node};
 use super::notify::Hub;
 use super::privileges::Identity;
 use super::progress::Board;
@@ -338,7 +338,7 @@ impl Engine {
                 let mut failed = false;
                 for node in nodes.filter(|node| node.has_many_rows()) {
                     let (store, now_us) = (engine.store.clone(), engine.clock.now_us());
-                    let moved = engine.query_handle.spawn_blocking(move || node.move_rows(&store, now_us, usize::MAX)).await;
+                    let moved = engine.query_handle.spawn_blocking(move || node.move_rows(Files { store: &store, now_us }, usize::MAX)).await;
                     failed |= !matches!(moved, Ok(Ok(())));
                 }
                 drop(engine);

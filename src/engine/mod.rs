@@ -71,6 +71,7 @@ pub mod sequence;
 pub mod session;
 mod set;
 pub mod settings;
+mod sharing;
 pub mod signal;
 mod stars;
 pub mod table_locks;

@@ -10,12 +10,13 @@ use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::progress::Gauge;
+use super::sharing::RowByRow;
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, OpenRowFile, Position, RowBatches, RowFile};
 use crate::error::{Error, Result, code};
 use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
 use crate::limits;
-use crate::log::{Log, LogId, RowsOfView, Store};
+use crate::log::{Log, LogId, RowsOfView, SegmentSlice, Store};
 
 /// Where a node's deltas come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,14 @@ impl Changes {
     }
 }
 
+/// Where a node puts files of rows.
+#[derive(Clone, Copy)]
+pub(super) struct Files<'a> {
+    pub store: &'a Arc<dyn Store>,
+    /// The time, for their names.
+    pub now_us: i64,
+}
+
 /// Directory of the files with the rows of views.
 const DIRECTORY: &str = "views";
 /// How many of them this process has begun.
@@ -106,6 +115,8 @@ pub struct Node {
     output: Arc<RwLock<Output>>,
     /// True if rows of its output can stand in a file.
     movable: bool,
+    /// What it has for each event of a log, if it is such a view.
+    row_by_row: Option<RowByRow>,
     /// Held by who moves rows to a file.
     moving: Mutex<()>,
     /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
@@ -141,6 +152,7 @@ impl Node {
     ) -> Self {
         let output = Output::new(flow.schema(), key, append_only);
         let movable = output.only_grows() && RowsOfView::can_have(&output.schema());
+        let row_by_row = if movable { RowByRow::of(&flow, &inputs, &output.schema()) } else { None };
         Node {
             relation,
             inputs,
@@ -150,6 +162,7 @@ impl Node {
             flow: Mutex::new(flow),
             output: Arc::new(RwLock::new(output)),
             movable,
+            row_by_row,
             moving: Mutex::default(),
             retired: AtomicBool::new(false),
             ordered: false,
@@ -250,7 +263,7 @@ impl Node {
     }
 
     /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
-    /// change of the output. The position is left to the runner. `move_rows` is called where rows may have become many.
+    /// change of the output. The position is left to the runner. Where rows become many they go to `files`.
     ///
     /// With it, what a node that starts gives is published in parts: in one it takes more memory, if it fits at all, and nobody is shown it,
     /// nor asks for this change of it, before the step is over. The answer is then the last part. A replica, whose changes are asked for, has none.
@@ -259,7 +272,7 @@ impl Node {
         log: &Log,
         range: std::ops::Range<Position>,
         changes: Vec<Changes>,
-        move_rows: Option<&dyn Fn()>,
+        files: Option<Files<'_>>,
     ) -> Result<Option<Delta>> {
         let mut flow = self.flow.lock();
         self.gauge.expect(changes.iter().map(Changes::rows).sum());
@@ -267,7 +280,8 @@ impl Node {
         let mut pending = vec![Vec::new(); self.inputs.len()];
         let (mut rows, mut out_bytes) = (0, 0);
         let mut held = self.output.read().state_bytes();
-        let in_parts = move_rows.filter(|_| range.start == 0);
+        let in_parts = files.filter(|_| range.start == 0);
+        let range = in_parts.map_or(Ok(range.start), |files| self.share(&mut flow, log, &range, files))?..range.end;
         let mut fold = |flow: &mut Flow, pending: &mut Vec<Vec<Delta>>| -> Result<()> {
             let given = flow.step(pending)?;
             self.gauge.add(pending.iter().flatten().map(Delta::num_rows).sum());
@@ -275,9 +289,9 @@ impl Node {
             out_bytes += given.iter().map(Delta::own_bytes).sum::<usize>();
             out.extend(given);
             let is_much = || out.iter().map(|d: &Delta| d.batch.get_array_memory_size()).sum::<usize>() > self.bounds.rows;
-            if let Some(move_rows) = in_parts.filter(|_| is_much()) {
+            if let Some(files) = in_parts.filter(|_| is_much()) {
                 self.output.write().absorb(std::mem::take(&mut out))?;
-                move_rows();
+                self.make_room(files);
                 (held, out_bytes) = (self.output.read().state_bytes(), 0);
             }
             self.check_size(flow.state_bytes() + held + out_bytes)
@@ -289,7 +303,7 @@ impl Node {
                 }
                 fold(&mut flow, &mut pending)?;
             }
-            return self.publish(flow, out, move_rows);
+            return self.publish(flow, out, files);
         }
         self.read_clock(log, &range, &mut pending)?;
         // What only grows, events and the rows that a view starts with, is folded in slices; a change is folded whole.
@@ -319,15 +333,52 @@ impl Node {
             }
         }
         fold(&mut flow, &mut pending)?;
-        self.publish(flow, out, move_rows)
+        self.publish(flow, out, files)
     }
 
-    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>, move_rows: Option<&dyn Fn()>) -> Result<Option<Delta>> {
+    /// Has the rows for the first events of `range` stand where the events are sealed, if it has one for each; answers where those begin that
+    /// are to be folded.
+    fn share(&self, flow: &mut Flow, log: &Log, range: &Range<Position>, files: Files<'_>) -> Result<Position> {
+        let (Some(row_by_row), [Input { source: Source::Log(id), .. }]) = (&self.row_by_row, self.inputs.as_slice()) else {
+            return Ok(range.start);
+        };
+        let mut from = range.start;
+        let enough = limits::SHARED_BYTES_MIN.min(self.bounds.rows);
+        let whole = |part: &SegmentSlice| part.whole && row_by_row.is_for(&part.segment, enough);
+        for part in log.read(*id, range.clone())?.segments.into_iter().take_while(whole) {
+            let name = self.new_file(files.now_us, part.segment.first_offset as usize);
+            // Whatever is wrong, a full disk or a row that errs, is seen to where its events are folded.
+            let Ok(rows) = row_by_row.rows_of(&part.segment, files.store, &name) else { break };
+            flow.count_passed(part.segment.rows);
+            self.gauge.add(rows.rows());
+            let mut output = self.output.write();
+            output.append_file(rows.clone())?;
+            if self.is_retired() {
+                rows.doom();
+            }
+            from = part.segment.end;
+        }
+        Ok(from)
+    }
+
+    /// A name for a file of its rows, of which `first` come before. Time and number keep it apart from what an earlier node of the relation
+    /// has left, in this process or one before.
+    fn new_file(&self, now_us: i64, first: usize) -> String {
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        format!("{DIRECTORY}/{:010}/{first:020}-{now_us}-{number}.parquet", self.relation.id)
+    }
+
+    /// Moves rows to a file if there are more than may be in memory. If none can be written they stay, and it is tried again.
+    fn make_room(&self, files: Files<'_>) {
+        let _ = self.move_rows(files, usize::MAX);
+    }
+
+    fn publish(&self, flow: MutexGuard<'_, Flow>, out: Vec<Delta>, files: Option<Files<'_>>) -> Result<Option<Delta>> {
         let state = flow.state_bytes();
         drop(flow);
         let change = self.output.write().apply(out)?;
-        if let Some(move_rows) = move_rows.filter(|_| self.movable_bytes() / CROWDED > self.bounds.rows) {
-            move_rows();
+        if let Some(files) = files.filter(|_| self.movable_bytes() / CROWDED > self.bounds.rows) {
+            self.make_room(files);
         }
         self.check_size(state + self.output.read().state_bytes())?;
         Ok(change)
@@ -392,18 +443,16 @@ impl Node {
 
     /// Moves its rows from memory to a file if they are many: if they take `enough` bytes or, anyway, more than they may. Steps and readers
     /// go on meanwhile. Errors: the store's; then all is as before.
-    pub(super) fn move_rows(&self, store: &Arc<dyn Store>, now_us: i64, enough: usize) -> Result<()> {
+    pub(super) fn move_rows(&self, files: Files<'_>, enough: usize) -> Result<()> {
         let _one = self.moving.lock();
         if self.movable_bytes() <= enough.min(self.bounds.rows) || self.is_retired() {
             return Ok(());
         }
         let rows = self.snapshot();
         let first = rows.files.iter().map(|file| file.rows()).sum::<usize>();
-        // Time and number keep it apart from what an earlier node of the relation has left, in this process or one before.
-        let number = FILES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{DIRECTORY}/{:010}/{first:020}-{now_us}-{number}.parquet", self.relation.id);
+        let name = self.new_file(files.now_us, first);
         let held = rows.chunks.iter().map(|chunk| chunk.batch());
-        let file = Arc::new(RowsOfView::write(store, &name, &rows.schema, held)?);
+        let file = Arc::new(RowsOfView::write(files.store, &name, &rows.schema, held)?);
         let mut output = self.output.write();
         if self.is_retired() {
             file.doom();
@@ -442,6 +491,14 @@ impl Node {
         self.flow.lock().save(&mut writer)?;
         self.output.read().save(&mut writer)?;
         Ok(writer.finish())
+    }
+
+    /// Rows of it that a checkpoint names. Errors: they are not there, or are damaged.
+    pub(super) fn open_rows(&self, log: &Log, store: &Arc<dyn Store>, name: &str) -> Result<Arc<dyn RowFile>> {
+        match &self.row_by_row {
+            Some(row_by_row) => row_by_row.open(log, store, name),
+            None => Ok(Arc::new(RowsOfView::open(store, name)?)),
+        }
     }
 
     /// Replaces the state by a saved one. On an error the node must be built anew.

@@ -79,7 +79,7 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
         if let Some(position) = position
             && below.iter().all(|id| loaded.contains(id))
         {
-            match checkpoint::load_node(&engine.store, &node, position) {
+            match checkpoint::load_node(&engine.store, &engine.log, &node, position) {
                 Ok(()) => {
                     loaded.insert(relation.id);
                     nodes.push(node.clone());

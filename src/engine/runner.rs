@@ -29,7 +29,7 @@ use super::checkpoint;
 use super::cut::{Cut, Purpose};
 use super::failure::Failure;
 use super::hooks::Hooks;
-use super::node::{Changes, Input, Node, Source};
+use super::node::{Changes, Files, Input, Node, Source};
 use crate::catalog::RelationId;
 use crate::clock::Clock;
 use crate::data::{Delta, Position};
@@ -281,8 +281,8 @@ impl Runner {
             }
         }
         let done = if step {
-            let move_rows = || drop(node.move_rows(&self.store, self.clock.now_us(), usize::MAX));
-            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, Some(&move_rows))))
+            let files = Files { store: &self.store, now_us: self.clock.now_us() };
+            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, Some(files))))
                 .unwrap_or_else(|_| Err(Error::internal("the dataflow panicked")))
         } else {
             Ok(None)

@@ -121,6 +121,9 @@ impl Operator for Project {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
+    fn row_by_row(&self) -> Option<&[Expr]> {
+        Some(&self.exprs)
+    }
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>> {
         map_settled(only(inputs)?, |delta| {
             let columns = match &self.columns {

@@ -1,12 +1,15 @@
 //! A tree of operators: what a view folds. What stands in it several times is folded once: a part, stepped before the tree, which
 //! refers to what it gave.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::physical_expr::expressions::Column;
 
-use super::{Operator, StateReader, StateWriter};
+use super::{Expr, Operator, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 
@@ -83,6 +86,15 @@ fn taken(from: &[Vec<Delta>], what: &str, at: usize, rows: &mut u64) -> Result<V
     Ok(deltas.clone())
 }
 
+/// An expression over rows whose columns are `below`.
+fn over(expr: &Expr, below: &[Expr]) -> Option<Expr> {
+    let column = |expr: Expr| {
+        let made = expr.downcast_ref::<Column>().and_then(|column| below.get(column.index())).cloned();
+        Ok(made.map_or_else(|| Transformed::no(expr), Transformed::yes))
+    };
+    Some(expr.clone().transform_up(column).ok()?.data)
+}
+
 impl Flow {
     fn new(node: Node) -> Flow {
         Flow { node, rows_in: 0, rows_out: 0, busy: Duration::ZERO }
@@ -120,6 +132,33 @@ impl Flow {
             Node::Sharing { tree, .. } => tree.schema(),
             Node::Constant { batch, .. } => batch.schema(),
             Node::Inner { operator, .. } => operator.schema(),
+        }
+    }
+
+    /// What is computed of each row of the first input, if the flow does nothing else and gives one row for each.
+    pub fn row_by_row(&self) -> Option<Vec<Expr>> {
+        match &self.node {
+            Node::Source { index: 0, schema } => {
+                let column = |(i, field): (usize, &Arc<Field>)| Arc::new(Column::new(field.name(), i)) as Expr;
+                Some(schema.fields().iter().enumerate().map(column).collect())
+            }
+            Node::Inner { operator, inputs } => {
+                let ([input], exprs, made) = (inputs.as_slice(), operator.row_by_row()?, operator.schema()) else { return None };
+                let given = input.schema();
+                // Else a column is encoded otherwise between two operators.
+                let as_given = |(e, f): (&Expr, &Arc<Field>)| e.data_type(&given).is_ok_and(|ty| ty == *f.data_type());
+                let below = input.row_by_row().filter(|_| exprs.iter().zip(made.fields()).all(as_given))?;
+                exprs.iter().map(|expr| over(expr, &below)).collect()
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts rows that have gone through a flow which is [`Flow::row_by_row`] without a step of it.
+    pub fn count_passed(&mut self, rows: u64) {
+        (self.rows_in, self.rows_out) = (self.rows_in + rows, self.rows_out + rows);
+        if let Node::Inner { inputs, .. } = &mut self.node {
+            inputs.iter_mut().for_each(|input| input.count_passed(rows));
         }
     }
 

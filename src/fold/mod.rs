@@ -92,6 +92,10 @@ pub trait Operator: Send {
     fn schema(&self) -> SchemaRef;
     /// Folds all that happened in this step, one list of deltas per input, and returns the change of the output.
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>>;
+    /// What it computes of each row of its only input, if that is all that it does.
+    fn row_by_row(&self) -> Option<&[Expr]> {
+        None
+    }
     /// Bytes of memory held between steps, about.
     fn state_bytes(&self) -> usize {
         0

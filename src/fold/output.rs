@@ -333,6 +333,18 @@ impl Output {
         Ok(())
     }
 
+    /// The rows of `file`, where they stand already, come behind those that there are. Errors: XX000 unless the result only grows and has
+    /// none in memory.
+    pub fn append_file(&mut self, file: Arc<dyn RowFile>) -> Result<()> {
+        if !self.only_grows() || self.rows.len() > 0 {
+            return Err(Error::internal("rows of a file must come before those in memory"));
+        }
+        self.chunks.take();
+        self.total += file.rows();
+        self.files = self.files.iter().cloned().chain([file]).collect();
+        Ok(())
+    }
+
     /// The files go once nobody reads them any more.
     pub fn doom_files(&self) {
         self.files.iter().for_each(|file| file.doom());

@@ -26,6 +26,7 @@ mod projection;
 mod recover;
 mod seal;
 pub mod segment;
+pub mod shared_rows;
 mod staging;
 mod state;
 pub mod store;
@@ -64,6 +65,7 @@ use writer::{Request, Writer, closed};
 
 pub use projection::in_columns;
 pub use segment::Segment;
+pub use shared_rows::{Place, SharedRows, Sharing};
 pub use staging::Staging;
 pub use state::{Observer, SegmentSlice, Slice};
 pub use store::{LocalStore, Store};

@@ -104,6 +104,11 @@ impl Segment {
         self.file.metadata()
     }
 
+    /// The first four bytes of its hash: enough to tell it from another file of its name.
+    pub fn checksum(&self) -> u32 {
+        u32_at(&self.sha256, 0)
+    }
+
     /// Removes the file when the last reader is gone.
     pub(super) fn doom(&self) {
         self.doomed.store(true, std::sync::atomic::Ordering::Release);

@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
 
 use super::ipc::is_storable;
 use super::parquet_file::{Appending, Effort, ParquetFile, from_io, parquet_error, properties};
+use super::segment::Segment;
 use super::store::{Blob, Store, TEMPORARY, parent};
 use super::stored;
 use crate::data::{Position, RowBatches, RowFile};
@@ -20,6 +22,8 @@ use crate::error::{Error, Result, code};
 const ROW_GROUP_ROWS: usize = 32_768;
 /// Bytes read at a time for a checksum.
 const PIECE_BYTES: usize = 1 << 20;
+/// What the footer calls the segment that the rows stand beside.
+const SEGMENT_KEY: &str = "everfold.segment";
 
 /// Rows of a view in a file.
 pub struct RowsOfView {
@@ -33,12 +37,33 @@ pub struct RowsOfView {
 }
 
 impl RowsOfView {
-    /// Writes rows of `schema` in order under a new name, durably. Errors: the store's; then there is no file.
+    /// Writes rows of `schema` in order under a new name, durably. Errors: the store's, those of `batches`; then there is no file.
     pub fn write(
         store: &Arc<dyn Store>,
         name: &str,
         schema: &SchemaRef,
         batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    ) -> Result<RowsOfView> {
+        RowsOfView::written(store, name, schema, batches, None)
+    }
+
+    /// The same of what is computed of the events of a segment, one row for each; see [`SharedRows`](super::shared_rows::SharedRows).
+    pub fn write_beside(
+        segment: &Segment,
+        store: &Arc<dyn Store>,
+        name: &str,
+        schema: &SchemaRef,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    ) -> Result<RowsOfView> {
+        RowsOfView::written(store, name, schema, batches, Some(&segment.file.name))
+    }
+
+    fn written(
+        store: &Arc<dyn Store>,
+        name: &str,
+        schema: &SchemaRef,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+        segment: Option<&str>,
     ) -> Result<RowsOfView> {
         let temporary = format!("{name}{TEMPORARY}");
         let _unfinished = Unfinished { store: store.as_ref(), temporary: &temporary };
@@ -49,6 +74,9 @@ impl RowsOfView {
         let mut writer = ArrowWriter::try_new(to, written.clone(), Some(properties)).map_err(failed)?;
         for batch in batches {
             writer.write(&stored::stored_batch(&batch?, &written)?).map_err(failed)?;
+        }
+        if let Some(segment) = segment {
+            writer.append_key_value_metadata(KeyValue::new(SEGMENT_KEY.to_string(), segment.to_string()));
         }
         writer.finish().map_err(failed)?;
         writer.sync().map_err(from_io)?;
@@ -71,6 +99,17 @@ impl RowsOfView {
             usize::try_from(file.metadata().file_metadata().num_rows()).map_err(|_| damaged(name, "It has no number of rows.".into()))?;
         let positions = file.positions();
         Ok(RowsOfView { file, rows, positions, checksum, store: store.clone(), doomed: AtomicBool::new(false) })
+    }
+
+    /// The name of the segment whose events these rows stand beside, if they do.
+    pub fn segment(&self) -> Option<&str> {
+        let pairs = self.file.metadata().file_metadata().key_value_metadata()?;
+        pairs.iter().find(|pair| pair.key == SEGMENT_KEY)?.value.as_deref()
+    }
+
+    /// XX001: the file is not what it was.
+    pub(super) fn damaged(&self, detail: String) -> Error {
+        damaged(&self.file.name, detail)
     }
 
     /// True if rows of this schema can stand in a file.

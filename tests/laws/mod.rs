@@ -10,6 +10,7 @@
 //! - [`locks`]: changes of the same rows by many sessions at once.
 //! - [`notify`]: LISTEN and NOTIFY, changes of relations, advisory locks, from session to session.
 //! - [`own`]: what a transaction reads of its own writes, as if they were committed; savepoints.
+//! - [`row_files`] and [`shared_rows`]: rows of views that only grow, in files of their own and in the segments.
 //! - [`restart`]: checkpoints that are used, missing or damaged; torn and flipped bytes in the log.
 //!
 //! Environment: `EVERFOLD_SEED` (a number) and `EVERFOLD_CASES` (how many cases) steer the random tests, `EVERFOLD_KILLS` how often
@@ -30,3 +31,4 @@ mod promises;
 mod restart;
 mod row_files;
 mod server;
+mod shared_rows;
