@@ -58,6 +58,7 @@ scripts!("":
     failed_views,
     float_keys,
     formatting,
+    frame_peers,
     frames,
     functions,
     functions_in_from,

@@ -98,12 +98,17 @@ pub(super) fn taken(partition_by: &mut Vec<Expr>) -> Option<Exclusion> {
 /// The window functions that heed their frame; the others are not changed by what it leaves out.
 const OF_FRAMES: [&str; 3] = ["first_value", "last_value", "nth_value"];
 
+/// True for the functions that heed their frame.
+pub(super) fn heeds_frame(function: &WindowFunctionDefinition) -> bool {
+    matches!(function, WindowFunctionDefinition::AggregateUDF(_)) || OF_FRAMES.contains(&function.name())
+}
+
 /// The call with a function that leaves the rows out. What it filters by becomes its last argument.
 pub(super) fn call(mut call: WindowFunction, exclusion: Exclusion) -> WindowFunction {
-    let is_aggregate = matches!(call.fun, WindowFunctionDefinition::AggregateUDF(_));
-    if !is_aggregate && !OF_FRAMES.contains(&call.fun.name()) {
+    if !heeds_frame(&call.fun) {
         return call;
     }
+    let is_aggregate = matches!(call.fun, WindowFunctionDefinition::AggregateUDF(_));
     // DataFusion refuses a filter before another function than an aggregate.
     let condition = if is_aggregate { call.params.filter.take() } else { None };
     let filtered = condition.is_some();

@@ -1,26 +1,39 @@
-//! Frames of RANGE with an offset over dates and timestamps, of which some are infinite.
+//! Frames of RANGE with an offset, as PostgreSQL has them.
 //!
-//! To PostgreSQL infinity stays infinity whatever is added to it. Here it is the end of what its Arrow type holds, and DataFusion takes
-//! a bound past that end for no bound at all, for the row itself and for those after it. So such windows are ordered by what [`place`]
-//! makes of the values: infinity is a day far from all others there, from which an offset leads neither to one of them nor past any end.
-//!
-//! One difference stays: to PostgreSQL an infinite row is in its own frame even where that begins behind it or ends before it.
+//! - Of dates and timestamps some are infinite. To PostgreSQL infinity stays infinity whatever is added to it. Here it is the end of what
+//!   its Arrow type holds, and DataFusion takes a bound past that end for no bound at all, for the row itself and for those after it. So
+//!   such windows are ordered by what [`place`] makes of the values: infinity is a day far from all others there, from which an offset
+//!   leads neither to one of them nor past any end.
+//! - A time of day is placed too, as its microseconds since midnight: an offset leads past the day's ends, where there are no rows, and its
+//!   months and days mean nothing.
+//! - NULL, infinity and NaN stay what they are whatever is added, so the frame of such a row is its peers even if the frame begins behind
+//!   the row or ends before it, or ends before it begins: of other rows such a frame is empty. DataFusion knows this of NULL and of floats,
+//!   but refuses frames that end before they begin. Where it matters, the call becomes two, one over the frame as it is written and one
+//!   in which CURRENT ROW stands for the offsets, and each row has the value of one of them.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Float32Type, Float64Type, Int64Type, IntervalMonthDayNano, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType,
+};
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, ScalarUDF, Window, WindowFrameBound, WindowFrameUnits};
+use datafusion::logical_expr::{
+    Expr, ExprSchemable, LogicalPlan, Projection, ScalarUDF, Window, WindowFrame, WindowFrameBound, WindowFrameUnits, when,
+};
 
+use super::length;
 use super::scalar::define::Function;
-use crate::data::datetime::{US_PER_DAY, parse_interval};
-use crate::error::{Error, Result};
+use crate::data::PgType;
+use crate::data::datetime::{US_PER_DAY, is_infinite, is_infinite_date, parse_interval};
+use crate::error::{Error, Result, code};
 
-/// The name of the function that places dates and timestamps.
+/// The name of the function that places dates, timestamps and times.
 const PLACED: &str = "pg_frame_order";
 /// Where infinity is placed, in days from 1970: in the year 199920, and as far before.
 const INFINITE: i64 = 72_300_000;
@@ -28,19 +41,59 @@ const INFINITE: i64 = 72_300_000;
 const FINITE_MAX: i64 = 36_500_000;
 /// Most days of an offset: from no finite day to infinity or back, and from there not past what chrono's dates hold.
 const OFFSET_MAX: i64 = 20_000_000;
+/// More rows than any partition has; less than what overflows when a row's number is added.
+pub(super) const BEYOND_ALL_ROWS: i64 = 1 << 48;
 
-/// The window with the orders of such frames placed, wherever they stand in it: its calls are to be sorted alike. Errors: 0A000 for an
-/// offset that leads too far.
-pub(super) fn settle(window: Window) -> DfResult<LogicalPlan> {
-    let mut orders: Vec<Expr> = Vec::new();
-    for expr in &window.window_expr {
-        if let Expr::WindowFunction(call) = expr.clone().unalias()
-            && let Some(order) = order_of_offset(&call, window.input.schema())?
-        {
-            orders.push(order);
+/// The window with the orders of such frames placed, wherever they stand in it, since its calls are to be sorted alike, and behind it the
+/// choice between the calls of which one became two. Errors: 0A000 for an offset that leads too far or is none of the order's type, 22013
+/// for a negative one.
+pub(super) fn settle(mut window: Window) -> DfResult<LogicalPlan> {
+    let input = Arc::clone(window.input.schema());
+    let schema: &DFSchema = &input;
+    let mut outputs: Vec<Expr> = schema.iter().map(Expr::from).collect();
+    let (mut calls, mut orders): (Vec<Expr>, Vec<Expr>) = (Vec::new(), Vec::new());
+    let count = window.window_expr.len();
+    for expr in std::mem::take(&mut window.window_expr) {
+        let name = expr.schema_name().to_string();
+        let Some((mut call, order)) = over_offset(&expr) else {
+            outputs.push(column(&name));
+            calls.push(expr);
+            continue;
+        };
+        let ty = order.get_type(schema)?;
+        if is_placed_type(&ty) {
+            by_intervals(&mut call.params.window_frame, &ty)?;
+            orders.push(order.clone());
         }
+        let Some(moving) = apart(&call.params.window_frame, &ty) else {
+            outputs.push(column(&name));
+            calls.push(if ty == TIME_OF_DAY { Expr::from(call).alias(name) } else { expr });
+            continue;
+        };
+        let mut staying = call.clone();
+        staying.params.window_frame = of_peers(&call.params.window_frame);
+        call.params.window_frame = moving;
+        let field = Expr::from(staying.clone()).to_field(schema)?.1;
+        let names = ["moving", "staying"].map(|part| format!("pg_frame_{part}_{}", calls.len()));
+        let value = when(moves().call(vec![order]), column(&names[0])).otherwise(column(&names[1]))?;
+        outputs.push(value.alias_with_metadata(name, Some(FieldMetadata::from(field.as_ref()))));
+        calls.extend([call, staying].into_iter().zip(names).map(|(call, name)| Expr::from(call).alias(name)));
     }
-    let plan = LogicalPlan::Window(window);
+    let is_apart = calls.len() > count;
+    window.window_expr = calls;
+    let window = ordered_by_places(LogicalPlan::Window(window), &orders)?;
+    if !is_apart {
+        return Ok(window);
+    }
+    Ok(LogicalPlan::Projection(Projection::try_new(outputs, Arc::new(window))?))
+}
+
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+/// The plan with each of these orders placed.
+fn ordered_by_places(plan: LogicalPlan, orders: &[Expr]) -> DfResult<LogicalPlan> {
     if orders.is_empty() {
         return plan.recompute_schema();
     }
@@ -49,7 +102,7 @@ pub(super) fn settle(window: Window) -> DfResult<LogicalPlan> {
         let name = names.save(&expr);
         let placed = expr.transform_up(|e| match e {
             Expr::WindowFunction(mut call) => {
-                place_orders(&mut call, &orders);
+                place_orders(&mut call, orders);
                 Ok(Transformed::yes(Expr::WindowFunction(call)))
             }
             other => Ok(Transformed::no(other)),
@@ -59,38 +112,133 @@ pub(super) fn settle(window: Window) -> DfResult<LogicalPlan> {
     settled.data.recompute_schema()
 }
 
-/// What the frame of a call adds offsets to, if those are dates or timestamps that are not placed yet.
-fn order_of_offset(call: &WindowFunction, schema: &DFSchema) -> DfResult<Option<Expr>> {
+/// A call whose frame is by RANGE with an offset, and what it adds that to, if this is not placed yet: plans are analyzed more than once.
+fn over_offset(expr: &Expr) -> Option<(WindowFunction, Expr)> {
+    let Expr::WindowFunction(call) = expr.clone().unalias() else { return None };
     let frame = &call.params.window_frame;
-    let [by] = call.params.order_by.as_slice() else { return Ok(None) };
-    let offsets = [&frame.start_bound, &frame.end_bound].map(days);
+    let [by] = call.params.order_by.as_slice() else { return None };
+    let has_offset = has_offset(&frame.start_bound) || has_offset(&frame.end_bound);
     let is_placed = matches!(&by.expr, Expr::ScalarFunction(f) if f.name() == PLACED);
-    if frame.units != WindowFrameUnits::Range || offsets.iter().all(Option::is_none) || is_placed || !is_time(&by.expr.get_type(schema)?) {
-        return Ok(None);
-    }
-    if offsets.into_iter().flatten().any(|days| days > OFFSET_MAX) {
-        let message = "RANGE with an offset PRECEDING/FOLLOWING of more than 50000 years is not supported";
-        return Err(Error::unsupported(message).hint("Write UNBOUNDED.").into());
-    }
-    Ok(Some(by.expr.clone()))
+    let order = by.expr.clone();
+    (frame.units == WindowFrameUnits::Range && has_offset && !is_placed).then(|| (*call, order))
 }
 
-/// How many days an interval leads away from a row, at most; `None` where a bound has none.
-fn days(bound: &WindowFrameBound) -> Option<i64> {
-    let (WindowFrameBound::Preceding(offset) | WindowFrameBound::Following(offset)) = bound else { return None };
-    let interval = match offset {
-        ScalarValue::IntervalMonthDayNano(interval) => (*interval)?,
+/// True for a bound so much away from the current row.
+pub(super) fn has_offset(bound: &WindowFrameBound) -> bool {
+    matches!(bound, WindowFrameBound::Preceding(n) | WindowFrameBound::Following(n) if !n.is_null())
+}
+
+/// The frame of the rows that move, if it is not that of all rows.
+fn apart(frame: &WindowFrame, ty: &DataType) -> Option<WindowFrame> {
+    use WindowFrameBound::{Following, Preceding};
+    if is_inverted(frame) {
+        return Some(empty());
+    }
+    let without_row = matches!(&frame.end_bound, Preceding(_)) || matches!(&frame.start_bound, Following(_));
+    (without_row && is_date(ty)).then(|| frame.clone())
+}
+
+/// A frame of no row.
+pub(super) fn empty() -> WindowFrame {
+    let beyond = || WindowFrameBound::Following(ScalarValue::UInt64(Some(BEYOND_ALL_ROWS as u64)));
+    WindowFrame::new_bounds(WindowFrameUnits::Rows, beyond(), beyond())
+}
+
+/// The frame of a row from which no offset leads away.
+fn of_peers(frame: &WindowFrame) -> WindowFrame {
+    let here = |bound: &WindowFrameBound| if has_offset(bound) { WindowFrameBound::CurrentRow } else { bound.clone() };
+    WindowFrame::new_bounds(frame.units, here(&frame.start_bound), here(&frame.end_bound))
+}
+
+/// True for a frame that ends before it begins.
+pub(super) fn is_inverted(frame: &WindowFrame) -> bool {
+    use WindowFrameBound::{Following, Preceding};
+    match (&frame.start_bound, &frame.end_bound) {
+        (Preceding(start), Preceding(end)) => is_less(start, end),
+        (Following(start), Following(end)) => is_less(end, start),
+        _ => false,
+    }
+}
+
+/// True for an offset that leads less far than the other, from wherever. Of intervals with months, days and times one may be less in one place
+/// and more in another.
+fn is_less(one: &ScalarValue, other: &ScalarValue) -> bool {
+    if let (ScalarValue::UInt64(one), ScalarValue::UInt64(other)) = (one, other) {
+        return matches!((one, other), (Some(one), Some(other)) if one < other);
+    }
+    if let (Some(one), Some(other)) = (number(one), number(other)) {
+        return one < other;
+    }
+    let (Some(one), Some(other)) = (interval(one), interval(other)) else { return false };
+    one != other && one.months <= other.months && one.days <= other.days && one.nanoseconds <= other.nanoseconds
+}
+
+fn number(offset: &ScalarValue) -> Option<f64> {
+    match offset.cast_to(&DataType::Float64) {
+        Ok(ScalarValue::Float64(number)) => number,
+        _ => None,
+    }
+}
+
+fn interval(offset: &ScalarValue) -> Option<IntervalMonthDayNano> {
+    match offset {
+        ScalarValue::IntervalMonthDayNano(interval) => *interval,
         // As it is written, before its type is found.
-        ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => parse_interval(text).ok()?,
-        _ => return None,
-    };
-    let (months, days) = (i64::from(interval.months.unsigned_abs()), i64::from(interval.days.unsigned_abs()));
-    Some(months * 31 + days + (interval.nanoseconds / 1_000 / US_PER_DAY).abs())
+        ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) => parse_interval(text).ok(),
+        _ => None,
+    }
 }
 
-fn is_time(ty: &DataType) -> bool {
+/// Checks the offsets of a frame over this type; those over times of day are made microseconds.
+fn by_intervals(frame: &mut WindowFrame, ty: &DataType) -> Result<()> {
+    let settled = |bound: &WindowFrameBound| -> Result<WindowFrameBound> {
+        Ok(match bound {
+            WindowFrameBound::Preceding(offset) if !offset.is_null() => WindowFrameBound::Preceding(by_interval(offset, ty)?),
+            WindowFrameBound::Following(offset) if !offset.is_null() => WindowFrameBound::Following(by_interval(offset, ty)?),
+            other => other.clone(),
+        })
+    };
+    *frame = WindowFrame::new_bounds(frame.units, settled(&frame.start_bound)?, settled(&frame.end_bound)?);
+    Ok(())
+}
+
+fn by_interval(offset: &ScalarValue, ty: &DataType) -> Result<ScalarValue> {
+    // A text that is a number is one that was written as a number.
+    let Some(interval) = interval(offset).filter(|_| number(offset).is_none()) else {
+        let ty = PgType::of_arrow(ty).base();
+        let message = format!("RANGE with offset PRECEDING/FOLLOWING is not supported for column type {ty} and offset {offset}");
+        return Err(Error::unsupported(message).hint("Write an interval, as '1 day'."));
+    };
+    let is_negative = if is_date(ty) { length::micros(interval) < 0 } else { interval.nanoseconds < 0 };
+    if is_negative {
+        return Err(Error::new(code::INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function"));
+    }
+    if !is_date(ty) {
+        return Ok(ScalarValue::Int64(Some(interval.nanoseconds / 1_000)));
+    }
+    if days(interval) > OFFSET_MAX {
+        let message = "RANGE with an offset PRECEDING/FOLLOWING of more than 50000 years is not supported";
+        return Err(Error::unsupported(message).hint("Write UNBOUNDED."));
+    }
+    Ok(offset.clone())
+}
+
+/// How many days an interval leads away from a row, at most.
+fn days(interval: IntervalMonthDayNano) -> i64 {
+    let (months, days) = (i64::from(interval.months.unsigned_abs()), i64::from(interval.days.unsigned_abs()));
+    months * 31 + days + (interval.nanoseconds / 1_000 / US_PER_DAY).abs()
+}
+
+fn is_date(ty: &DataType) -> bool {
     matches!(ty, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
 }
+
+fn is_placed_type(ty: &DataType) -> bool {
+    is_date(ty) || *ty == TIME_OF_DAY
+}
+
+/// The type of times of day.
+pub(super) const TIME_OF_DAY: DataType = DataType::Time64(TimeUnit::Microsecond);
 
 fn place_orders(call: &mut WindowFunction, orders: &[Expr]) {
     let params = &mut call.params;
@@ -100,12 +248,19 @@ fn place_orders(call: &mut WindowFunction, orders: &[Expr]) {
     }
 }
 
-/// Dates and timestamps in their places: the order is theirs. Errors: 0A000 for one that is too far off.
+/// Dates, timestamps and times of day in their places: the order is theirs. Errors: 0A000 for one that is too far off.
 fn placed() -> Arc<ScalarUDF> {
     Function::udf(
         PLACED,
-        |types| matches!(types, [ty] if is_time(ty)).then(|| (types.to_vec(), types[0].clone())),
+        |types| {
+            let [ty] = types else { return None };
+            let place = if *ty == TIME_OF_DAY { DataType::Int64 } else { ty.clone() };
+            is_placed_type(ty).then(|| (types.to_vec(), place))
+        },
         |args, ty| {
+            if *ty == DataType::Int64 {
+                return Ok(Arc::new(args[0].as_primitive::<Time64MicrosecondType>().reinterpret_cast::<Int64Type>()) as ArrayRef);
+            }
             if *ty == DataType::Date32 {
                 let ends = [i64::from(i32::MIN), i64::from(i32::MAX)];
                 let place = |day: i32| place(i64::from(day), ends, 1).map(|day| day as i32);
@@ -129,4 +284,27 @@ fn place(at: i64, [past, future]: [i64; 2], per_day: i64) -> Result<i64> {
             Err(Error::unsupported(message).hint("Use ROWS or GROUPS."))
         }
     }
+}
+
+/// True for the values from which an offset leads away: neither NULL nor infinite nor NaN.
+fn moves() -> Arc<ScalarUDF> {
+    Function::udf(
+        "pg_frame_moves",
+        |types| (types.len() == 1).then(|| (types.to_vec(), DataType::Boolean)),
+        |args, _| {
+            let order = &args[0];
+            let moves: BooleanArray = match order.data_type() {
+                DataType::Float32 => order.as_primitive::<Float32Type>().iter().map(|v| Some(v.is_some_and(f32::is_finite))).collect(),
+                DataType::Float64 => order.as_primitive::<Float64Type>().iter().map(|v| Some(v.is_some_and(f64::is_finite))).collect(),
+                DataType::Date32 => {
+                    order.as_primitive::<Date32Type>().iter().map(|v| Some(v.is_some_and(|day| !is_infinite_date(day)))).collect()
+                }
+                DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                    order.as_primitive::<TimestampMicrosecondType>().iter().map(|v| Some(v.is_some_and(|us| !is_infinite(us)))).collect()
+                }
+                _ => (0..order.len()).map(|row| Some(order.is_valid(row))).collect(),
+            };
+            Ok(Arc::new(moves))
+        },
+    )
 }

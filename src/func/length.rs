@@ -55,7 +55,8 @@ pub fn one_of_equals() -> Arc<ScalarUDF> {
     )
 }
 
-fn micros(v: IntervalMonthDayNano) -> i128 {
+/// The length of an interval in microseconds.
+pub fn micros(v: IntervalMonthDayNano) -> i128 {
     (i128::from(v.months) * 30 + i128::from(v.days)) * i128::from(US_PER_DAY) + i128::from(v.nanoseconds / 1_000)
 }
 

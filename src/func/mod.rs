@@ -47,6 +47,7 @@ mod offset_fence;
 pub mod operands;
 mod orders;
 mod outer_constants;
+mod per_row;
 mod repeated;
 pub mod replayed;
 pub mod rewrite;

@@ -7,8 +7,9 @@ use datafusion::functions_window::lead_lag::lag_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
+use super::frames::{self, BEYOND_ALL_ROWS, TIME_OF_DAY};
 use super::rewrite::alike;
-use super::{cast, excluding, filtered, replayed};
+use super::{cast, excluding, filtered, per_row, replayed};
 use crate::error::{Error, Result, code};
 
 /// The call with a default of lag or lead in the type of its values, and as one of NULL where its count of rows is NULL. Errors: 42P20
@@ -19,6 +20,7 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
     }
     let exclusion = excluding::taken(&mut call.params.partition_by);
     check_frame(&call, schema)?;
+    settle_frame(&mut call);
     without_null_count(&mut call);
     // Of booleans they are the least and the greatest, which a frame that moves can keep.
     match call.fun.name() {
@@ -31,15 +33,7 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
         // Without an order all rows of a partition are peers.
         call.params.window_frame = WindowFrame::new(None);
     }
-    let constants = match call.fun.name() {
-        "lag" | "lead" | "nth_value" => call.params.args.get(1..).unwrap_or_default(),
-        "ntile" => &call.params.args,
-        _ => &[],
-    };
-    if constants.iter().any(Expr::any_column_refs) {
-        let message = format!("{} with an argument that differs from row to row is not supported", call.fun.name());
-        return Err(Error::unsupported(message).hint("Write a constant.").into());
-    }
+    by_row(&mut call, exclusion.is_some())?;
     match (call.fun.name(), call.params.args.as_slice()) {
         ("nth_value", [_, Expr::Literal(n, _)]) if !is_positive(n) => {
             let message = "argument of nth_value must be greater than zero";
@@ -60,6 +54,42 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
     Ok(Expr::from(call))
 }
 
+/// What does not heed its frame is computed over the one that DataFusion takes for any order, and a frame of rows or of groups that ends before
+/// it begins is one of no row.
+fn settle_frame(call: &mut WindowFunction) {
+    let frame = &call.params.window_frame;
+    if !frames::has_offset(&frame.start_bound) && !frames::has_offset(&frame.end_bound) {
+        return;
+    }
+    if !excluding::heeds_frame(&call.fun) {
+        call.params.window_frame = WindowFrame::new((!call.params.order_by.is_empty()).then_some(false));
+    } else if frame.units != WindowFrameUnits::Range && frames::is_inverted(frame) {
+        call.params.window_frame = frames::empty();
+    }
+}
+
+/// Gives a call whose count, number or default differs from row to row a function that takes such. Errors: 0A000 for nth_value over frames that
+/// leave rows out.
+fn by_row(call: &mut WindowFunction, excludes: bool) -> Result<()> {
+    let name = call.fun.name();
+    let constants = match name {
+        "lag" | "lead" | "nth_value" => call.params.args.get(1..).unwrap_or_default(),
+        "ntile" => &call.params.args,
+        _ => &[],
+    };
+    if !constants.iter().any(|arg| arg.any_column_refs() || arg.contains_outer()) {
+        return Ok(());
+    }
+    if excludes && name == "nth_value" {
+        let message = "nth_value with an argument that differs from row to row is not supported over a frame with EXCLUDE";
+        return Err(Error::unsupported(message).hint("Write a constant."));
+    }
+    if let Some(function) = per_row::function(name) {
+        call.fun = function;
+    }
+    Ok(())
+}
+
 /// lag and lead by an offset of NULL and ntile of NULL are NULL in every row: DataFusion takes such an offset for 0. They are lag and lead by
 /// more rows than there are.
 fn without_null_count(call: &mut WindowFunction) {
@@ -73,9 +103,6 @@ fn without_null_count(call: &mut WindowFunction) {
     };
     call.params.args = vec![null, Expr::Literal(ScalarValue::Int64(Some(BEYOND_ALL_ROWS)), None)];
 }
-
-/// More rows than any partition has; less than what overflows when a row's number is added.
-const BEYOND_ALL_ROWS: i64 = 1 << 48;
 
 /// True for NULL, of a type or of none.
 fn is_null(expr: &Expr) -> bool {
@@ -101,14 +128,13 @@ fn check_frame(call: &WindowFunction, schema: &DFSchema) -> Result<()> {
         (Following(_), CurrentRow) => return refuse("frame starting from following row cannot end with current row"),
         _ => {}
     }
-    let is_offset = |bound: &WindowFrameBound| matches!(bound, Preceding(n) | Following(n) if !n.is_null());
-    if frame.units != WindowFrameUnits::Range || !is_offset(&frame.start_bound) && !is_offset(&frame.end_bound) {
+    if frame.units != WindowFrameUnits::Range || !frames::has_offset(&frame.start_bound) && !frames::has_offset(&frame.end_bound) {
         return Ok(());
     }
     let types = order_by.iter().map(|by| by.expr.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
-    if types.iter().all(|t| t.is_numeric() || matches!(t, DataType::Date32 | DataType::Timestamp(..))) {
+    if types.iter().all(|t| t.is_numeric() || *t == TIME_OF_DAY || matches!(t, DataType::Date32 | DataType::Timestamp(..))) {
         return Ok(());
     }
     let message = "RANGE with offset PRECEDING/FOLLOWING is not supported for a column of this type";
-    Err(Error::unsupported(message).hint("Order by a number, a date or a timestamp, or use ROWS or GROUPS."))
+    Err(Error::unsupported(message).hint("Order by a number, a date, a time or a timestamp, or use ROWS or GROUPS."))
 }
