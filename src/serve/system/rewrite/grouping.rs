@@ -1,7 +1,8 @@
 //! GROUP BY and DISTINCT ON as PostgreSQL has them.
 //!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
-//! DataFusion takes single expressions there, so they are written as the GROUPING SETS that they stand for; so are those within GROUPING SETS.
+//! DataFusion takes single expressions there, each of them once, so they are written as the GROUPING SETS that they stand for; so are those within
+//! GROUPING SETS, and `ROLLUP (a, a)`.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -42,7 +43,7 @@ pub fn expand(select: &mut Select) -> Result<()> {
         if let Expr::GroupingSets(keys) | Expr::Rollup(keys) | Expr::Cube(keys) = expr {
             keys.iter_mut().flatten().try_for_each(|key| by_ordinal(key, projection))?;
         }
-        if let Some(sets) = sets(expr) {
+        if let Some(sets) = sets(expr, projection) {
             *expr = Expr::GroupingSets(sets);
         }
     }
@@ -148,12 +149,31 @@ fn type_of_constant(expr: &Expr) -> Option<DataType> {
     }
 }
 
-fn sets(expr: &Expr) -> Option<Vec<Vec<Expr>>> {
-    let composite = |keys: &[Vec<Expr>]| keys.iter().any(|key| key.len() != 1);
+fn sets(expr: &Expr, items: &[SelectItem]) -> Option<Vec<Vec<Expr>>> {
+    let composite = |keys: &[Vec<Expr>]| keys.iter().any(|key| key.len() != 1) || may_repeat(keys, items);
     match expr {
         Expr::Rollup(keys) if composite(keys) => Some(rollup(keys)),
         Expr::Cube(keys) if composite(keys) => cube(keys),
         _ => None,
+    }
+}
+
+/// False if surely no key is there twice.
+fn may_repeat(keys: &[Vec<Expr>], items: &[SelectItem]) -> bool {
+    let mut seen = HashSet::new();
+    !keys.iter().flatten().all(|key| seen.insert(known_by(key, items)))
+}
+
+/// What is the same for keys that are: of a column its name, of an alias that of what it stands for.
+fn known_by(key: &Expr, items: &[SelectItem]) -> String {
+    let meant = items.iter().find_map(|item| match (item, bare(key)) {
+        (SelectItem::ExprWithAlias { expr, alias }, Expr::Identifier(name)) if fold_name(alias) == fold_name(name) => Some(expr),
+        _ => None,
+    });
+    match bare(meant.unwrap_or(key)) {
+        Expr::Identifier(name) => fold_name(name),
+        Expr::CompoundIdentifier(parts) => parts.last().map(fold_name).unwrap_or_default(),
+        other => other.to_string().to_lowercase(),
     }
 }
 
