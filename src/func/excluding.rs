@@ -113,9 +113,8 @@ pub(super) fn call(mut call: WindowFunction, exclusion: Exclusion) -> WindowFunc
     let condition = if is_aggregate { call.params.filter.take() } else { None };
     let filtered = condition.is_some();
     call.params.args.extend(condition.map(|condition| *condition));
-    let distinct = std::mem::take(&mut call.params.distinct);
     let signature = Signature::user_defined(Volatility::Immutable);
-    let function = Excluding { function: call.fun, exclusion, distinct, filtered, signature };
+    let function = Excluding { function: call.fun, exclusion, filtered, signature };
     call.fun = WindowFunctionDefinition::WindowUDF(Arc::new(WindowUDF::new_from_impl(function)));
     call
 }
@@ -130,7 +129,6 @@ pub(super) fn is_excluding(function: &WindowFunctionDefinition) -> bool {
 struct Excluding {
     function: WindowFunctionDefinition,
     exclusion: Exclusion,
-    distinct: bool,
     /// The last argument is not the function's: it says which rows are folded.
     filtered: bool,
     signature: Signature,
@@ -176,8 +174,7 @@ impl WindowUDFImpl for Excluding {
             WindowFunctionDefinition::AggregateUDF(function) => {
                 let schema = Arc::new(Schema::new(fields.to_vec()));
                 let builder = AggregateExprBuilder::new(Arc::clone(function), columns(exprs, fields)).schema(schema).alias(self.name());
-                let builder = builder.with_ignore_nulls(args.ignore_nulls()).with_distinct(self.distinct);
-                Folding::Aggregate(Box::new(builder.build()?))
+                Folding::Aggregate(Box::new(builder.with_ignore_nulls(args.ignore_nulls()).build()?))
             }
             WindowFunctionDefinition::WindowUDF(function) => Folding::Window {
                 function: Arc::clone(function),

@@ -13,8 +13,12 @@ use super::{cast, excluding, filtered, per_row, replayed};
 use crate::error::{Error, Result, code};
 
 /// The call with a default of lag or lead in the type of its values, and as one of NULL where its count of rows is NULL. Errors: 42P20
-/// for a frame that cannot be, 0A000 for one over values without distances, 22016 for a row before the first.
+/// for a frame that cannot be, 0A000 for one over values without distances and for DISTINCT, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
+    if call.params.distinct {
+        let error = Error::unsupported("DISTINCT is not implemented for window functions");
+        return Err(error.hint("Leave repeated values out in a subquery.").into());
+    }
     if excluding::is_excluding(&call.fun) {
         return Ok(Expr::from(call));
     }

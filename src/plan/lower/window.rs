@@ -67,7 +67,7 @@ impl Lowering<'_> {
             }
             WindowFunctionDefinition::AggregateUDF(function) => {
                 let builder = AggregateExprBuilder::new(replayed::as_they_are(function), args).schema(input.clone()).alias(name);
-                let function = Arc::new(builder.with_ignore_nulls(ignore_nulls).with_distinct(params.distinct).build()?);
+                let function = Arc::new(builder.with_ignore_nulls(ignore_nulls).build()?);
                 WindowFunction::Aggregate { function, filter: params.filter.as_ref().map(|e| self.expr(e, from)).transpose()? }
             }
         };
