@@ -89,6 +89,7 @@ scripts!("":
     parameters,
     patterns,
     repeatable_read,
+    row_delimiters,
     row_subqueries,
     row_wise,
     schemas,

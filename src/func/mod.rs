@@ -51,6 +51,7 @@ mod per_row;
 mod repeated;
 pub mod replayed;
 pub mod rewrite;
+mod row_delimiters;
 mod same_names;
 mod scalar;
 pub mod session;

@@ -40,6 +40,7 @@ use super::filtered;
 use super::frames;
 use super::length;
 use super::operands;
+use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
 use super::sum::SumLike;
@@ -142,6 +143,9 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         Expr::ScalarFunction(call) => called(call, schema),
         Expr::AggregateFunction(mut call) => {
             aggregated_bytes(call.func.name(), &mut call.params.args, schema)?;
+            if let Some(function) = row_delimiters::function(call.func.name(), &call.params.args) {
+                call.func = function;
+            }
             if call.params.distinct {
                 call = distinct(call, schema);
             }
@@ -344,8 +348,13 @@ fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction
     let is_typed = |value: &Expr| value.get_type(schema).is_ok_and(|ty| !ty.is_null());
     let shows = matches!(call.func.name(), "array_agg" | "string_agg") && call.params.args.first().is_some_and(is_typed);
     let params = &mut call.params;
-    if shows && params.order_by.is_empty() {
-        params.order_by.extend(params.args.first().cloned().map(|value| value.sort(true, false)));
+    let by_row = row_delimiters::function(call.func.name(), &params.args).is_some();
+    for (i, arg) in params.args.iter().enumerate() {
+        // A delimiter that differs from row to row tells values apart, and is a part of the order whatever else is.
+        let is_sorted = if by_row { params.order_by.iter().any(|sort| sort.expr == *arg) } else { i > 0 || !params.order_by.is_empty() };
+        if shows && !is_sorted {
+            params.order_by.push(arg.clone().sort(true, false));
+        }
     }
     for arg in &mut params.args {
         let is_plain = !matches!(arg, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);

@@ -1,4 +1,5 @@
-//! string_agg of text, which is DataFusion's but for its type: LargeUtf8, which is json here; and of bytea, which DataFusion lacks.
+//! string_agg of text, which is DataFusion's but for its type: LargeUtf8, which is json here; and of bytea, which DataFusion lacks. Calls whose
+//! delimiter differs from row to row are [`row_delimiters`](super::row_delimiters).
 
 use std::sync::Arc;
 
@@ -106,7 +107,7 @@ fn delimiter(args: &AccumulatorArgs) -> DfResult<Vec<u8>> {
 }
 
 /// Errors: 54000 for more bytes than a value may have.
-fn check_size(bytes: usize) -> DfResult<()> {
+pub(super) fn check_size(bytes: usize) -> DfResult<()> {
     if bytes > limits::VALUE_BYTES_MAX {
         let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of string_agg is too large");
         return Err(error.detail(format!("A value has at most {} bytes.", limits::VALUE_BYTES_MAX)).into());

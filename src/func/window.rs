@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBoun
 
 use super::frames::{self, BEYOND_ALL_ROWS, TIME_OF_DAY};
 use super::rewrite::alike;
-use super::{cast, excluding, filtered, per_row, replayed};
+use super::{cast, excluding, filtered, per_row, replayed, row_delimiters};
 use crate::error::{Error, Result, code};
 
 /// The call with a default of lag or lead in the type of its values, and as one of NULL where its count of rows is NULL. Errors: 42P20
@@ -26,6 +26,9 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
     check_frame(&call, schema)?;
     settle_frame(&mut call);
     without_null_count(&mut call);
+    if let Some(function) = row_delimiters::function(call.fun.name(), &call.params.args) {
+        call.fun = WindowFunctionDefinition::AggregateUDF(function);
+    }
     // Of booleans they are the least and the greatest, which a frame that moves can keep.
     match call.fun.name() {
         "bool_and" => call.fun = WindowFunctionDefinition::AggregateUDF(min_udaf()),
