@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, IntervalUnit};
+use arrow::datatypes::{DataType, Field, Int64Type, IntervalUnit};
 use arrow::row::{RowConverter, SortField};
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
@@ -17,6 +17,7 @@ use hashbrown::HashSet;
 use super::define::{Function, Rule, each};
 use super::jsonb_order;
 use super::math;
+use super::places;
 use super::series::list_of;
 use crate::error::{Error, Result};
 use crate::func::arith::rules::common_numeric;
@@ -27,7 +28,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         // PostgreSQL removes and replaces all, not the first.
         Function::udf("array_remove", remove_rule, remove),
         Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
-        Function::udf("array_length", dimension_rule, length),
+        Function::udf("array_length", dimension_rule, |args, _| places::bound(args, |length| length)),
         Function::udf("cardinality", list_rule, cardinality),
         // Not PostgreSQL's own: `a && b` and ARRAY(SELECT ..) become them.
         Function::udf("pg_array_overlap", overlap_rule, overlap),
@@ -204,16 +205,6 @@ fn or_empty(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let values = if kept.is_empty() { new_empty_array(item.data_type()) } else { compute::concat(&kept)? };
     let lengths = (0..lists.len()).map(|row| if lists.is_valid(row) { lists.value_length(row) as usize } else { 0 });
     Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, None)?))
-}
-
-/// NULL for an empty array and for a dimension that it does not have.
-fn length(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let (lists, dimension) = (args[0].as_list::<i32>(), args[1].as_primitive::<Int32Type>());
-    let rows = each(args, |row| {
-        let found = (dimension.value(row) == 1).then(|| lists.value_length(row)).filter(|n| *n > 0);
-        Ok(found)
-    })?;
-    Ok(Arc::new(rows.into_iter().map(Option::flatten).collect::<Int32Array>()))
 }
 
 fn cardinality(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

@@ -19,7 +19,7 @@ pub mod overloads;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
-mod places;
+pub mod places;
 mod planner;
 mod powers;
 mod records;

@@ -132,15 +132,18 @@ fn positions(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(lists.finish()))
 }
 
-/// NULL for an empty array and for a dimension that it does not have.
-fn bound(args: &[ArrayRef], of: fn(i32) -> i32) -> Result<ArrayRef> {
-    let (lists, dimension) = (args[0].as_list::<i32>(), args[1].as_primitive::<Int32Type>());
-    let rows = each(args, |row| Ok((dimension.value(row) == 1 && lists.value_length(row) > 0).then(|| of(lists.value_length(row)))))?;
+/// What is made of the length of the dimension that the second argument names; NULL for an empty array and for a dimension that it does not have.
+pub fn bound(args: &[ArrayRef], of: fn(i32) -> i32) -> Result<ArrayRef> {
+    let dimensions = args[1].as_primitive::<Int32Type>();
+    let rows = each(args, |row| {
+        let dimension = usize::try_from(dimensions.value(row)).ok().and_then(|n| n.checked_sub(1));
+        Ok(dimension.and_then(|n| lengths(&args[0], row).get(n).copied()).map(|length| of(length as i32)))
+    })?;
     Ok(Arc::new(rows.into_iter().map(Option::flatten).collect::<Int32Array>()))
 }
 
 /// The lengths of an array and of the arrays in it, outermost first; none for an empty one.
-fn lengths(array: &ArrayRef, row: usize) -> Vec<usize> {
+pub fn lengths(array: &ArrayRef, row: usize) -> Vec<usize> {
     let DataType::List(_) = array.data_type() else { return vec![] };
     let items = array.as_list::<i32>().value(row);
     if items.is_empty() {
