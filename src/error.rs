@@ -166,6 +166,10 @@ impl Error {
         Error::new(code::UNDEFINED_FUNCTION, format!("operator does not exist: {operation}"))
             .hint("No operator matches the given name and argument types. You might need to add explicit type casts.")
     }
+    /// 57014: the statement was asked to stop, or nobody waits for it any more.
+    pub fn canceled() -> Self {
+        Error::new(code::QUERY_CANCELED, "canceling statement due to user request")
+    }
     /// 42601: the text is not in the grammar.
     pub fn syntax(message: impl Into<String>) -> Self {
         Error::new(code::SYNTAX_ERROR, message)

@@ -2,27 +2,27 @@
 //!
 //! A query runs on threads of its own, so what `pg_notify()`, `pg_advisory_lock()` and `set_config()` touch lives here, behind locks,
 //! and the session looks at it between statements: [`Acts::committed`] and [`Acts::rolled_back`] at a transaction's end,
-//! [`Acts::statement_ended`] when no statement runs any more. A function that waits for a lock blocks the thread it runs on; it gives
-//! up as soon as its statement is over, however it ends.
+//! [`Acts::statement_ended`] when no statement runs any more. A function that waits for a lock blocks the thread it runs on; it is sent
+//! away as soon as its statement is over, however it ends, and one that is called later still is refused ([`Caller::has_gone`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{MutexGuard, watch};
+use tokio::sync::MutexGuard;
 
 use super::advisory::{Request, UntilEnd};
 use super::database::Engine;
 use super::identity::permitted;
 use super::notify::Mailbox;
 use super::privileges::Identity;
-use super::session::{Prepared, canceled};
+use super::session::Prepared;
 use super::settings::Settings;
 use crate::catalog::Sequence;
 use crate::error::{Error, Result, code};
 use crate::limits;
-use crate::serve::system::functions::{LockMode, SessionActs};
+use crate::serve::system::functions::{Caller, LockMode, SessionActs};
 use crate::serve::system::{CursorStatus, LockKey, PreparedStatus};
 
 /// One session's own things that functions reach.
@@ -32,8 +32,6 @@ pub struct Acts {
     settings: Settings,
     mailbox: Arc<Mailbox>,
     pending: Mutex<Pending>,
-    /// Counts statements: a change says that the one before is over.
-    statement: watch::Sender<u64>,
     prepared: Mutex<BTreeMap<String, Kept>>,
     cursors: Mutex<Vec<CursorStatus>>,
     /// Warnings for the client.
@@ -94,7 +92,6 @@ impl Acts {
             settings,
             mailbox: Arc::default(),
             pending: Mutex::default(),
-            statement: watch::Sender::new(0),
             prepared: Mutex::default(),
             cursors: Mutex::default(),
             warnings: Mutex::default(),
@@ -123,7 +120,9 @@ impl Acts {
 
     /// A statement begins, or none runs any more: whatever still runs for the one before gives up.
     pub(super) fn next_statement(&self) {
-        self.statement.send_modify(|n| *n += 1);
+        if let Some(engine) = self.engine.upgrade() {
+            engine.advisory.dismiss(self.process);
+        }
     }
 
     /// No statement runs, and there is no transaction: what the last one left pending takes effect.
@@ -253,7 +252,6 @@ impl Acts {
     // Waiting ----------------------------------------------------------------------------------------------------------------------
 
     async fn wait_for_lock(&self, engine: &Engine, request: &Request) -> Result<()> {
-        let mut over = self.statement.subscribe();
         let timeout = self.settings.time("lock_timeout");
         let mut ticket = engine.advisory.stand_in_line(request)?;
         let late = async {
@@ -262,17 +260,23 @@ impl Acts {
                 None => std::future::pending().await,
             }
         };
-        let given_up = tokio::select! {
+        tokio::select! {
             biased;
-            _ = &mut ticket.granted => return Ok(()),
-            _ = over.changed() => canceled(),
-            () = late => Error::new(code::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"),
-        };
-        // Granted in this very moment, to a statement that is over: the session would not know that it holds it.
+            granted = &mut ticket.granted => {
+                // To a statement that has ended in this very moment: the session would not know that it holds it.
+                if granted.is_ok() && request.caller.has_gone() {
+                    engine.advisory.give_back(request);
+                    return Err(Error::canceled());
+                }
+                return granted.map_err(|_| Error::canceled());
+            }
+            () = late => {}
+        }
+        // Granted in this very moment.
         if engine.advisory.leave(ticket) {
             engine.advisory.give_back(request);
         }
-        Err(given_up)
+        Err(Error::new(code::LOCK_NOT_AVAILABLE, "canceling statement due to lock timeout"))
     }
 }
 
@@ -286,7 +290,7 @@ impl Acts {
 }
 
 impl SessionActs for Acts {
-    fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+    fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
         if channel.is_empty() {
             return refuse("channel name cannot be empty");
@@ -298,6 +302,9 @@ impl SessionActs for Acts {
             return refuse("payload string too long");
         }
         let mut pending = self.pending.lock();
+        if caller.has_gone() {
+            return Err(Error::canceled());
+        }
         let said = (channel.to_string(), payload.to_string());
         if pending.known.contains(&said) {
             return Ok(());
@@ -329,9 +336,10 @@ impl SessionActs for Acts {
         self.engine.upgrade().map_or(0.0, |engine| engine.notify.usage())
     }
 
-    fn lock(&self, key: LockKey, mode: LockMode, wait: bool) -> Result<bool> {
+    fn lock(&self, key: LockKey, mode: LockMode, wait: bool, caller: &Caller) -> Result<bool> {
         let Some(engine) = self.engine.upgrade() else { return Ok(false) };
-        let request = Request { session: self.process, key, shared: mode.shared, transaction: mode.transaction };
+        let LockMode { shared, transaction } = mode;
+        let request = Request { session: self.process, key, shared, transaction, caller: caller.clone() };
         if engine.advisory.take(&request)? {
             return Ok(true);
         }

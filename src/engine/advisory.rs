@@ -2,25 +2,29 @@
 //!
 //! A lock is held by sessions, exclusively or shared, until it is given back, until the transaction ends, or until the session does;
 //! a session that takes it n times gives it back n times. Who cannot have it stands in its queue, and is served in order. Whoever
-//! would wait for itself, through others, is told 40P01 at once: the graph of who waits for whom is all here.
+//! would wait for itself, through others, is told 40P01 at once: the graph of who waits for whom is all here. For a statement that is
+//! over nothing is taken: who waits for it is sent away when it ends ([`Advisory::dismiss`]), and who asks later is refused.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result, code};
 use crate::limits;
+use crate::serve::system::functions::Caller;
 use crate::serve::system::{LockKey, LockStatus};
 
 /// What a session asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Request {
     pub session: i32,
     pub key: LockKey,
     pub shared: bool,
     /// Until the transaction ends, and not until it is given back.
     pub transaction: bool,
+    /// Once it has gone, the lock is not to be had any more.
+    pub caller: Caller,
 }
 
 /// All advisory locks.
@@ -32,6 +36,8 @@ struct State {
     locks: BTreeMap<LockKey, Lock>,
     /// Locks that each session holds, each counted once.
     held: HashMap<i32, usize>,
+    /// Locks in whose queues each session has stood since it was last dismissed.
+    awaited: HashMap<i32, BTreeSet<LockKey>>,
     next_ticket: u64,
 }
 
@@ -62,7 +68,7 @@ pub type UntilEnd = BTreeMap<(LockKey, bool), usize>;
 pub struct Ticket {
     key: LockKey,
     number: u64,
-    /// Answers when the lock is granted.
+    /// Answers when the lock is granted, or with an error if the session is dismissed.
     pub granted: oneshot::Receiver<()>,
 }
 
@@ -109,7 +115,7 @@ impl State {
             let Some(i) = free else { break };
             let waiter = lock.queue.remove(i);
             // One that has given up meanwhile gets nothing.
-            if waiter.granted.send(()).is_ok() {
+            if !waiter.request.caller.has_gone() && waiter.granted.send(()).is_ok() {
                 self.grant(&waiter.request);
             }
         }
@@ -140,9 +146,12 @@ impl State {
 }
 
 impl Advisory {
-    /// Takes the lock if it can be had at once. Errors: 53400 for a session that holds too many.
+    /// Takes the lock if it can be had at once. Errors: 53400 for a session that holds too many, 57014 if the caller has gone.
     pub fn take(&self, request: &Request) -> Result<bool> {
         let mut state = self.0.lock();
+        if request.caller.has_gone() {
+            return Err(Error::canceled());
+        }
         if state.held.get(&request.session).is_some_and(|n| *n >= limits::ADVISORY_LOCKS_MAX) {
             return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many advisory locks in one session")
                 .hint(format!("A session holds at most {}; unlock those that are no longer needed.", limits::ADVISORY_LOCKS_MAX)));
@@ -154,13 +163,16 @@ impl Advisory {
         Ok(free)
     }
 
-    /// Stands in the lock's queue. Errors: 40P01 where the wait would never end.
+    /// Stands in the lock's queue. Errors: 40P01 where the wait would never end, 57014 if the caller has gone.
     pub fn stand_in_line(&self, request: &Request) -> Result<Ticket> {
         let mut state = self.0.lock();
+        if request.caller.has_gone() {
+            return Err(Error::canceled());
+        }
         let number = state.next_ticket;
         state.next_ticket += 1;
         let (granted, receiver) = oneshot::channel();
-        let waiter = Waiter { ticket: number, request: *request, granted };
+        let waiter = Waiter { ticket: number, request: request.clone(), granted };
         state.locks.entry(request.key).or_default().queue.push(waiter);
         if state.waits_for_itself(request.session) {
             if let Some(lock) = state.locks.get_mut(&request.key) {
@@ -170,6 +182,7 @@ impl Advisory {
                 .detail(format!("Process {} waits for an advisory lock whose holders wait for it.", request.session))
                 .hint("Take locks in the same order everywhere, and retry."));
         }
+        state.awaited.entry(request.session).or_default().insert(request.key);
         // It may have become free since it was asked for.
         state.settle(request.key);
         Ok(Ticket { key: request.key, number, granted: receiver })
@@ -186,6 +199,18 @@ impl Advisory {
         }
         state.settle(ticket.key);
         false
+    }
+
+    /// Sends away all who wait for a session.
+    pub fn dismiss(&self, session: i32) {
+        let mut state = self.0.lock();
+        let awaited = state.awaited.remove(&session).unwrap_or_default();
+        for key in awaited {
+            if let Some(lock) = state.locks.get_mut(&key) {
+                lock.queue.retain(|waiter| waiter.request.session != session);
+            }
+            state.settle(key);
+        }
     }
 
     /// Gives a lock back once; false if the session does not hold it so.
@@ -268,13 +293,15 @@ impl Advisory {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const A: LockKey = LockKey::One(1);
     const B: LockKey = LockKey::Two(1, 2);
 
     fn ask(session: i32, key: LockKey) -> Request {
-        Request { session, key, shared: false, transaction: false }
+        Request { session, key, shared: false, transaction: false, caller: Caller::default() }
     }
 
     fn share(session: i32, key: LockKey) -> Request {
@@ -333,6 +360,35 @@ mod tests {
         assert!(!locks.leave(three));
         assert!(locks.unlock(2, A, false));
         assert!(locks.list().is_empty());
+    }
+
+    #[test]
+    fn who_waits_for_a_statement_that_is_over_is_sent_away() {
+        let locks = Advisory::default();
+        assert!(locks.take(&ask(1, A)).unwrap());
+        let mut two = locks.stand_in_line(&ask(2, A)).unwrap();
+        let mut three = locks.stand_in_line(&ask(3, A)).unwrap();
+        locks.dismiss(2);
+        assert_eq!(locks.list().iter().map(|l| l.process_id).collect::<Vec<_>>(), [1, 3]);
+        locks.unlock_all(1, false);
+        assert!(two.granted.try_recv().is_err() && three.granted.try_recv().is_ok());
+        assert!(!locks.leave(two));
+        locks.unlock_all(3, false);
+        assert!(locks.list().is_empty());
+    }
+
+    #[test]
+    fn a_caller_who_has_gone_gets_nothing() {
+        let locks = Advisory::default();
+        let stays = Arc::new(());
+        let late = Request { caller: Caller::staying(&stays), ..ask(2, A) };
+        assert!(locks.take(&ask(1, A)).unwrap());
+        let waits = locks.stand_in_line(&late).unwrap();
+        drop(stays);
+        locks.unlock_all(1, false);
+        assert!(!locks.leave(waits) && locks.list().is_empty());
+        assert_eq!(locks.take(&late).err().unwrap().code(), code::QUERY_CANCELED);
+        assert_eq!(locks.stand_in_line(&late).err().unwrap().code(), code::QUERY_CANCELED);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::transaction::aborted;
 use crate::catalog::{Name, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
-use crate::serve::system::functions::SessionActs;
+use crate::serve::system::functions::{Caller, SessionActs};
 use crate::serve::system::names::Reg;
 use crate::sql::convert::sql_type;
 use crate::sql::statement::{Alteration, Change, SequenceChange};
@@ -273,7 +273,7 @@ impl Session {
                 done("UNLISTEN")
             }
             Statement::Notify { channel, payload } => {
-                self.acts.notify(channel, payload)?;
+                self.acts.notify(channel, payload, &Caller::default())?;
                 done("NOTIFY")
             }
             Statement::Show(name) => self.show(name).await,

@@ -8,6 +8,7 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::execute_stream;
 use serde_json::{Map, Value};
 use sqlparser::ast;
+use tokio::task::JoinSet;
 
 use super::dml::{declared, scalars};
 use super::query::{Planned, collect, filled};
@@ -84,20 +85,20 @@ impl Session {
     /// The plan of a query, which may be that of a prepared statement with its arguments.
     async fn explain_plan(&mut self, planned: Planned, executed: Option<&Executed>, analyze: bool) -> Result<Vec<String>> {
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
-        let mut state = self.knowing(self.state());
-        let position = cut.position;
-        state.config_mut().set_extension(Arc::new(cut));
-        state.mark_start_execution();
+        let (position, caller) = (cut.position, Arc::new(()));
+        let state = self.running(self.state(), cut, &caller);
         let values = executed.map_or(Ok(vec![]), |(_, arguments)| scalars(&planned.parameters, arguments, self.settings.zone()))?;
         let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();
         if analyze {
-            let task = self.engine.query_runtime().spawn({
-                let (physical, context) = (physical.clone(), state.task_ctx());
-                async move { collect(execute_stream(physical, context)?).await }
-            });
-            task.await.map_err(|e| Error::internal(e.to_string()))??;
+            let (executed, context) = (physical.clone(), state.task_ctx());
+            // It is stopped with the statement.
+            let mut task = JoinSet::new();
+            task.spawn_on(async move { collect(execute_stream(executed, context)?).await }, self.engine.query_runtime());
+            if let Some(done) = task.join_next().await {
+                done.map_err(|e| Error::internal(e.to_string()))??;
+            }
             text = DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string();
         }
         let mut lines: Vec<String> = text.lines().map(str::to_string).collect();

@@ -37,6 +37,7 @@ use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
+use crate::serve::system::functions::Caller;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
 use crate::sql::convert::relation_name;
 use crate::sql::{fold_name, hidden};
@@ -177,11 +178,19 @@ impl Session {
     /// Runs a planned query on a cut.
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         let plan = filled(planned.plan.clone(), parameters)?;
-        let mut state = self.knowing(self.zoned_state());
+        let caller = Arc::new(());
+        let state = self.running(self.zoned_state(), cut, &caller);
+        let places = self.engine.planning.clone();
+        Ok(spawn(self.engine.query_runtime(), places, state, plan, planned.schema.clone(), caller))
+    }
+
+    /// The state that runs a plan on a cut, for a caller who stays as long as that is kept.
+    pub(super) fn running(&self, state: &SessionState, cut: ReadCut, caller: &Arc<()>) -> SessionState {
+        let mut state = self.knowing(state);
+        Caller::staying(caller).introduce(state.config_mut().options_mut());
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
-        let places = self.engine.planning.clone();
-        Ok(spawn(self.engine.query_runtime(), places, state, plan, planned.schema.clone()))
+        state
     }
 
     /// All rows of a query.
@@ -359,7 +368,14 @@ fn spread(labels: &[Option<String>], columns: usize) -> Option<Vec<Option<String
 }
 
 /// Optimizes and runs a plan on the query runtime; rows come through a short channel, so a slow client holds the query back.
-fn spawn(runtime: &Handle, places: Arc<Semaphore>, state: SessionState, plan: LogicalPlan, schema: SchemaRef) -> SendableRecordBatchStream {
+fn spawn(
+    runtime: &Handle,
+    places: Arc<Semaphore>,
+    state: SessionState,
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    caller: Arc<()>,
+) -> SendableRecordBatchStream {
     let (send, receive) = mpsc::channel(2);
     let wanted = schema.clone();
     let task = runtime.spawn(async move {
@@ -367,7 +383,7 @@ fn spawn(runtime: &Handle, places: Arc<Semaphore>, state: SessionState, plan: Lo
             let _ = send.send(Err(e)).await;
         }
     });
-    Box::pin(Rows { schema, receive, task, ended: false })
+    Box::pin(Rows { schema, receive, task, ended: false, _caller: caller })
 }
 
 async fn run(
@@ -409,6 +425,8 @@ struct Rows {
     receive: mpsc::Receiver<datafusion::error::Result<RecordBatch>>,
     task: JoinHandle<()>,
     ended: bool,
+    /// See [`Caller`].
+    _caller: Arc<()>,
 }
 
 impl Stream for Rows {

@@ -626,9 +626,11 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // First, since what their queries would take for the session after its end nobody would give back.
+        self.cursors.clear();
+        self.acts.ended();
         self.engine.sessions.lock().remove(&self.process);
         self.engine.reaches.lock().remove(&self.process);
-        self.acts.ended();
         if let Some(transaction) = self.transaction.take()
             && !transaction.created.is_empty()
         {
@@ -644,11 +646,6 @@ async fn stoppable<T>(cancel: &Cancel, work: BoxFuture<'_, Result<T>>) -> Result
     tokio::select! {
         biased;
         done = work => done,
-        () = cancel.asked() => Err(canceled()),
+        () = cancel.asked() => Err(Error::canceled()),
     }
-}
-
-/// The error of a statement that was asked to stop.
-pub fn canceled() -> Error {
-    Error::new(code::QUERY_CANCELED, "canceling statement due to user request")
 }

@@ -20,11 +20,11 @@ use crate::error::Error;
 
 /// A connection past its startup.
 pub(super) struct Connection<B: Backend, S> {
+    /// Portals by name; the unnamed one is "". They are dropped before the session, for which their queries act.
+    pub portals: HashMap<String, Portal<B::Prepared>>,
     pub session: B,
     pub socket: Socket<S>,
     pub interrupt: Interrupt,
-    /// Portals by name; the unnamed one is "".
-    pub portals: HashMap<String, Portal<B::Prepared>>,
     /// True while an implicit transaction is open, up to Sync or the end of a Query.
     pub implicit: bool,
     /// True from an error in the extended protocol up to Sync.
@@ -183,11 +183,12 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     /// ReadyForQuery, after the parameters that changed. Portals last no longer than their transaction.
     pub fn ready(&mut self) {
-        self.session.idle();
         let status = self.session.status();
+        // What their queries would still do is not to be done after it.
         if status == TransactionStatus::Idle {
             self.portals.clear();
         }
+        self.session.idle();
         self.notices();
         self.reports();
         self.resting = true;

@@ -52,7 +52,7 @@ enum Stop {
 impl Stop {
     fn failure(self) -> Failure {
         match self {
-            Stop::Cancel => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to user request")),
+            Stop::Cancel => Failure::Statement(Error::canceled()),
             Stop::Timeout => Failure::Statement(Error::new(code::QUERY_CANCELED, "canceling statement due to statement timeout")),
             Stop::TransactionTimeout => {
                 let message = "terminating connection due to transaction timeout";

@@ -101,8 +101,7 @@ fn a_lock_is_handed_on_when_its_holder_ends_and_circles_are_refused() {
     // A wait is cancelled; the session goes on.
     two.cancel();
     assert_eq!(two.outcomes().pop().expect("an outcome").expect_err("it was cancelled").code, "57014");
-    // The client is told at once; the thread that waited leaves the queue in its own time.
-    while one.value("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0" {}
+    assert_eq!(one.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), "0", "who is told so waits no more");
     two.send(&[(b'Q', b"SELECT pg_advisory_lock(1), 'mine'\0")]);
     while one.value("SELECT count(*) FROM pg_locks WHERE NOT granted") != "1" {}
     drop(one);
@@ -116,4 +115,43 @@ fn a_lock_is_handed_on_when_its_holder_ends_and_circles_are_refused() {
     while three.value("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0" {}
     assert_eq!(two.value("SELECT pg_advisory_unlock(1)"), "t");
     assert_eq!(three.value("SELECT pg_try_advisory_lock(1)"), "t");
+}
+
+#[test]
+fn a_statement_that_is_over_does_nothing_more() {
+    let server = Server::start();
+    let (mut listener, mut other, mut one) = (server.connect(), server.connect(), server.connect());
+    listener.ok("LISTEN jobs");
+    // How far it has come is a matter of time: some of these are stopped among its rows, some before the first of them.
+    for limit in 1..20 {
+        let acts = "SELECT pg_try_advisory_xact_lock(i), pg_notify('jobs', i::text) FROM generate_series(1, 8000) AS t (i)";
+        let done = one.simple(&format!("SET LOCAL statement_timeout = {limit}; {acts}")).pop().expect("an outcome").is_ok();
+        assert_eq!(other.value("SELECT count(*) FROM pg_locks"), "0");
+        one.ok("NOTIFY jobs, 'end'");
+        let payloads = std::iter::from_fn(|| Some(payload(&mut listener)));
+        assert_eq!(payloads.take_while(|payload| payload != "end").count(), if done { 8000 } else { 0 });
+    }
+    // Whatever a wait is stopped by, and wherever it has come: what is given back later is not taken for it.
+    for limit in 1..20 {
+        other.ok("SELECT pg_advisory_lock(1)");
+        let outcome = one.simple(&format!("SET LOCAL statement_timeout = {limit}; SELECT pg_advisory_lock(1)")).pop().expect("an outcome");
+        assert_eq!(outcome.expect_err("others have it").code, "57014");
+        other.ok("SELECT pg_advisory_unlock_all()");
+        assert_eq!(other.value("SELECT count(*) FROM pg_locks"), "0");
+    }
+}
+
+#[test]
+fn a_client_that_goes_in_the_midst_of_its_rows_leaves_no_locks() {
+    let server = Server::start();
+    let mut other = server.connect();
+    for trips in 0..10 {
+        let mut gone = server.connect();
+        gone.send(&[(b'Q', b"SELECT pg_try_advisory_lock(i) FROM generate_series(1, 8000) AS t (i)\0")]);
+        // So long as these take, it goes on.
+        (0..4 * trips).for_each(|_| drop(other.value("SELECT 1")));
+        drop(gone);
+        while other.value("SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()") != "0" {}
+        assert_eq!(other.value("SELECT count(*) FROM pg_locks"), "0");
+    }
 }

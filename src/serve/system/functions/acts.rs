@@ -16,14 +16,15 @@ use datafusion::logical_expr::{
 
 use super::super::rows::{Cell, column};
 use super::super::{CursorStatus, LockKey, PreparedStatus};
+use super::caller::Caller;
 use crate::catalog::Sequence;
 use crate::data::PgType::{self, Array as ArrayOf, Bool, Float8, Text, Void};
 use crate::error::{Error, Result, code};
 
 /// What functions do to the session that calls them, and what only it knows. Called on a thread of a query.
 pub trait SessionActs: fmt::Debug + Send + Sync {
-    /// Tells those who listen, once the transaction has committed. Errors: 22023, 54000.
-    fn notify(&self, channel: &str, payload: &str) -> Result<()>;
+    /// Tells those who listen, once the transaction has committed. Errors: 22023, 54000, 57014 for a caller who has gone.
+    fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()>;
     /// The time, in microseconds since 1970.
     fn now_us(&self) -> i64;
     /// The channels that the session listens to.
@@ -31,7 +32,7 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     /// What part of the room for notifications that wait is taken, 0 to 1.
     fn queue_usage(&self) -> f64;
     /// Takes an advisory lock; false if others hold it and `wait` is not set. Blocks its thread while it waits. Errors: 40P01, 55P03, 57014.
-    fn lock(&self, key: LockKey, mode: LockMode, wait: bool) -> Result<bool>;
+    fn lock(&self, key: LockKey, mode: LockMode, wait: bool, caller: &Caller) -> Result<bool>;
     /// Gives an advisory lock back; false if the session does not hold it.
     fn unlock(&self, key: LockKey, shared: bool) -> bool;
     /// Gives back all that are not held until the transaction's end.
@@ -56,7 +57,16 @@ pub struct LockMode {
     pub transaction: bool,
 }
 
-type Body = fn(&Act, &dyn SessionActs, &[Option<&str>]) -> Result<Cell>;
+/// A call of a function that acts, for as many rows as it is called with.
+struct Call<'a> {
+    /// What the name of a lock function says.
+    mode: LockMode,
+    session: &'a dyn SessionActs,
+    caller: Caller,
+}
+
+/// What is done for one row, of which `None` is NULL.
+type Body = fn(&Call<'_>, &[Option<&str>]) -> Result<Cell>;
 
 /// A function that acts.
 struct Act {
@@ -83,26 +93,26 @@ pub fn acts(session: &Arc<dyn SessionActs>) -> Vec<ScalarUDF> {
 
 fn list() -> Vec<Act> {
     let mut all = vec![
-        Act::new("pg_notify", Void, [2, 2], |_, s, row| {
-            s.notify(row[0].unwrap_or_default(), row[1].unwrap_or_default())?;
+        Act::new("pg_notify", Void, [2, 2], |call, row| {
+            call.session.notify(row[0].unwrap_or_default(), row[1].unwrap_or_default(), &call.caller)?;
             Ok(nothing())
         }),
-        Act::new("clock_timestamp", PgType::Timestamptz, [0, 0], |_, s, _| Ok(Cell::Int(s.now_us()))),
-        Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |_, s, _| {
-            Ok(Cell::List(s.listening().into_iter().map(Cell::Text).collect()))
+        Act::new("clock_timestamp", PgType::Timestamptz, [0, 0], |call, _| Ok(Cell::Int(call.session.now_us()))),
+        Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |call, _| {
+            Ok(Cell::List(call.session.listening().into_iter().map(Cell::Text).collect()))
         }),
-        Act::new("pg_notification_queue_usage", Float8, [0, 0], |_, s, _| Ok(Cell::Float(s.queue_usage()))),
-        Act::new("pg_advisory_unlock_all", Void, [0, 0], |_, s, _| {
-            s.unlock_all();
+        Act::new("pg_notification_queue_usage", Float8, [0, 0], |call, _| Ok(Cell::Float(call.session.queue_usage()))),
+        Act::new("pg_advisory_unlock_all", Void, [0, 0], |call, _| {
+            call.session.unlock_all();
             Ok(nothing())
         }),
-        Act::new("pg_advisory_unlock", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, false).into())),
-        Act::new("pg_advisory_unlock_shared", Bool, [1, 2], |_, s, row| Ok(s.unlock(key(row)?, true).into())),
-        Act::new("pg_cancel_backend", Bool, [1, 1], |_, s, row| Ok(s.signal(whole(row[0], "integer")?, false)?.into())),
-        Act::new("pg_terminate_backend", Bool, [1, 2], |_, s, row| Ok(s.signal(whole(row[0], "integer")?, true)?.into())),
-        Act::new("set_config", Text, [3, 3], |_, s, row| {
+        Act::new("pg_advisory_unlock", Bool, [1, 2], |call, row| Ok(call.session.unlock(key(row)?, false).into())),
+        Act::new("pg_advisory_unlock_shared", Bool, [1, 2], |call, row| Ok(call.session.unlock(key(row)?, true).into())),
+        Act::new("pg_cancel_backend", Bool, [1, 1], |call, row| Ok(call.session.signal(whole(row[0], "integer")?, false)?.into())),
+        Act::new("pg_terminate_backend", Bool, [1, 2], |call, row| Ok(call.session.signal(whole(row[0], "integer")?, true)?.into())),
+        Act::new("set_config", Text, [3, 3], |call, row| {
             let name = row[0].ok_or_else(|| Error::new(code::NULL_VALUE_NOT_ALLOWED, "SET requires parameter name"))?;
-            Ok(s.set_config(name, row[1], matches!(row[2], Some("true" | "t" | "1")))?.into())
+            Ok(call.session.set_config(name, row[1], matches!(row[2], Some("true" | "t" | "1")))?.into())
         }),
     ];
     for transaction in [false, true] {
@@ -117,8 +127,8 @@ fn list() -> Vec<Act> {
     all
 }
 
-fn waiting(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {
-    session.lock(key(row)?, act.mode, true)?;
+fn waiting(call: &Call<'_>, row: &[Option<&str>]) -> Result<Cell> {
+    call.session.lock(key(row)?, call.mode, true, &call.caller)?;
     Ok(nothing())
 }
 
@@ -127,8 +137,8 @@ fn nothing() -> Cell {
     Cell::Text(String::new())
 }
 
-fn trying(act: &Act, session: &dyn SessionActs, row: &[Option<&str>]) -> Result<Cell> {
-    Ok(session.lock(key(row)?, act.mode, false)?.into())
+fn trying(call: &Call<'_>, row: &[Option<&str>]) -> Result<Cell> {
+    Ok(call.session.lock(key(row)?, call.mode, false, &call.caller)?.into())
 }
 
 /// A whole number. Errors: 22P02, 22003.
@@ -203,13 +213,17 @@ impl ScalarUDFImpl for Acting {
         let texts: Vec<_> = texts.iter().map(|a| a.as_string::<i32>()).collect();
         // NULL in, NULL out, and nothing done; but for what takes NULL as a value.
         let strict = !matches!(self.act.name.as_str(), "set_config" | "pg_notify");
+        let call = Call { mode: self.act.mode, session: self.session.as_ref(), caller: Caller::under(&args.config_options) };
         let mut row = Vec::with_capacity(texts.len());
         let mut cells = Vec::with_capacity(n);
         for i in 0..n {
+            if call.caller.has_gone() {
+                return Err(Error::canceled().into());
+            }
             row.clear();
             row.extend(texts.iter().map(|a| a.is_valid(i).then(|| a.value(i))));
             let null = strict && row.iter().any(Option::is_none);
-            cells.push(if null { Cell::Null } else { (self.act.body)(&self.act, self.session.as_ref(), &row)? });
+            cells.push(if null { Cell::Null } else { (self.act.body)(&call, &row)? });
         }
         Ok(ColumnarValue::Array(column(&self.act.returns.arrow(), &cells)?))
     }

@@ -8,6 +8,7 @@
 
 mod acts;
 mod arrays;
+mod caller;
 mod columns;
 mod definitions;
 mod list;
@@ -32,6 +33,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 
 pub use acts::{LockMode, SessionActs, acts};
+pub use caller::Caller;
 
 /// Gives the context of the statement that is running.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;

@@ -1,0 +1,76 @@
+//! Who called a function that acts: such a function must not act for a statement that is over.
+//!
+//! A query runs on threads of its own, which are stopped only between two steps. So a function may come to be called, or still have rows
+//! to go, when its statement has failed or its session has ended; what it took then nobody would give back.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::common::plan_err;
+use datafusion::error::Result as DfResult;
+
+/// Who waits for the rows of a query. By default somebody who stays.
+#[derive(Clone, Debug, Default)]
+pub struct Caller(Option<Weak<()>>);
+
+impl Caller {
+    /// One who stays as long as that is kept.
+    pub fn staying(as_long_as: &Arc<()>) -> Caller {
+        Caller(Some(Arc::downgrade(as_long_as)))
+    }
+
+    /// True once nobody waits any more.
+    pub fn has_gone(&self) -> bool {
+        self.0.as_ref().is_some_and(|stays| stays.strong_count() == 0)
+    }
+
+    /// Makes itself known to the functions that run under `options`.
+    pub fn introduce(self, options: &mut ConfigOptions) {
+        options.extensions.insert(self);
+    }
+
+    /// The one who runs what runs under `options`.
+    pub(super) fn under(options: &ConfigOptions) -> Caller {
+        options.extensions.get::<Caller>().cloned().unwrap_or_default()
+    }
+}
+
+impl ConfigExtension for Caller {
+    const PREFIX: &'static str = "caller";
+}
+
+impl ExtensionOptions for Caller {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+    fn set(&mut self, key: &str, _: &str) -> DfResult<()> {
+        plan_err!("the caller has no option {key}")
+    }
+    fn entries(&self) -> Vec<ConfigEntry> {
+        vec![]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_know_whether_their_caller_has_gone() {
+        let mut options = ConfigOptions::default();
+        assert!(!Caller::under(&options).has_gone());
+        let stays = Arc::new(());
+        Caller::staying(&stays).introduce(&mut options);
+        let caller = Caller::under(&options);
+        assert!(!caller.has_gone());
+        drop(stays);
+        assert!(caller.has_gone());
+    }
+}
