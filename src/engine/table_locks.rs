@@ -14,7 +14,11 @@
 //! are served one after the other. Until then others may change those rows, as if they were not put yet. If the wait was in vain, the
 //! lock must be had again before the transaction commits ([`TableLocks::lost`]).
 //!
+//! What it gets after a savepoint is written down, to be given back when it goes back to that.
+//!
 //! Cost of a request: O(sessions that hold or await something of the table x keys asked for).
+
+mod held;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +26,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::held::Held;
+pub use self::held::Rows;
 use crate::catalog::RelationId;
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -53,78 +59,41 @@ impl Mode {
     }
 }
 
-/// The rows that a lock is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    All,
-    /// Those with keys of these hashes.
-    Keys(HashSet<u64>),
-}
-
-impl Default for Rows {
-    fn default() -> Self {
-        Rows::Keys(HashSet::new())
-    }
-}
-
-impl Rows {
-    fn is_empty(&self) -> bool {
-        matches!(self, Rows::Keys(keys) if keys.is_empty())
-    }
-
-    fn meets(&self, other: &Rows) -> bool {
-        match (self, other) {
-            (Rows::All, other) | (other, Rows::All) => !other.is_empty(),
-            (Rows::Keys(a), Rows::Keys(b)) => !a.is_disjoint(b),
-        }
-    }
-
-    fn add(&mut self, other: &Rows) {
-        match (&mut *self, other) {
-            (Rows::All, _) => {}
-            (_, Rows::All) => *self = Rows::All,
-            (Rows::Keys(keys), Rows::Keys(more)) => keys.extend(more),
-        }
-    }
-
-    /// Takes out what is in the other too, and answers that. The whole table is in nothing but itself.
-    fn split_off(&mut self, other: &Rows) -> Rows {
-        match (&mut *self, other) {
-            (_, Rows::All) => std::mem::take(self),
-            (Rows::All, Rows::Keys(_)) => Rows::default(),
-            (Rows::Keys(keys), Rows::Keys(gone)) => Rows::Keys(keys.extract_if(|key| gone.contains(key)).collect()),
-        }
-    }
-}
-
 /// What a session asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
     table: TableMode,
     mode: Mode,
     rows: Rows,
+    /// How many savepoints there are.
+    savepoints: usize,
 }
 
 impl Request {
     /// To change rows, or to refer to them.
     pub fn new(mode: Mode, rows: Rows) -> Request {
         let table = if mode == Mode::Refer { TableMode::RowShare } else { TableMode::RowExclusive };
-        Request { table, mode, rows }
+        Request { table, mode, rows, savepoints: 0 }
     }
 
     /// To select rows FOR UPDATE.
     pub fn selected(rows: Rows) -> Request {
-        Request { table: TableMode::RowShare, mode: Mode::Remove, rows }
+        Request { table: TableMode::RowShare, ..Request::new(Mode::Remove, rows) }
     }
 
     /// To lock the table, and no rows.
     pub fn whole(table: TableMode) -> Request {
-        Request { table, mode: Mode::Refer, rows: Rows::default() }
+        Request { table, ..Request::new(Mode::Refer, Rows::default()) }
     }
 
     /// To define the table otherwise, or to empty it. Who has put rows gives them back for it, as for a change of all rows.
     pub fn definition() -> Request {
-        Request { table: TableMode::AccessExclusive, mode: Mode::Remove, rows: Rows::All }
+        Request { table: TableMode::AccessExclusive, ..Request::new(Mode::Remove, Rows::All) }
+    }
+
+    /// The same in a transaction that has so many savepoints.
+    pub fn after(self, savepoints: usize) -> Request {
+        Request { savepoints, ..self }
     }
 
     fn excludes(&self, other: &Request) -> bool {
@@ -132,54 +101,7 @@ impl Request {
     }
 }
 
-/// What a session has of one table.
-#[derive(Default)]
-struct Held {
-    /// The modes in which it has the table, as [`TableMode::ALL`] counts them.
-    table: [bool; 8],
-    /// By mode.
-    rows: [Rows; 4],
-    /// Of what it had of [`Mode::Put`], what it has given back for more that it did not get.
-    lost: Rows,
-    /// The [`TableLock`]s that there are.
-    guards: usize,
-}
-
 const MODES: [Mode; 4] = [Mode::Refer, Mode::Put, Mode::Change, Mode::Remove];
-
-impl Held {
-    fn excludes(&self, request: &Request) -> bool {
-        let table = || TableMode::ALL.iter().zip(self.table).any(|(mode, has)| has && mode.excludes(request.table));
-        let rows = || MODES.iter().zip(&self.rows).any(|(mode, rows)| mode.excludes(request.mode) && rows.meets(&request.rows));
-        table() || rows()
-    }
-
-    fn add(&mut self, request: &Request) {
-        self.table[request.table as usize] = true;
-        self.rows[request.mode as usize].add(&request.rows);
-        if request.mode >= Mode::Put {
-            self.lost.split_off(&request.rows);
-        }
-        self.guards += 1;
-    }
-
-    fn keys(&self) -> usize {
-        self.rows.iter().map(|rows| if let Rows::Keys(keys) = rows { keys.len() } else { 0 }).sum()
-    }
-
-    /// Gives back what it has put of what is asked for; who has put into all of the table asks for all of it.
-    fn give_back(&mut self, request: &mut Request) {
-        if request.mode <= Mode::Put {
-            return;
-        }
-        let put = &mut self.rows[Mode::Put as usize];
-        if *put == Rows::All {
-            request.rows = Rows::All;
-        }
-        let given = put.split_off(&request.rows);
-        self.lost.add(&given);
-    }
-}
 
 struct Waiter {
     ticket: u64,
@@ -278,6 +200,21 @@ pub struct TableLock {
     locks: Arc<TableLocks>,
     owner: Owner,
     table: RelationId,
+}
+
+impl TableLock {
+    /// Gives back what the session has got of the table after more than so many savepoints.
+    pub fn back_to(&self, savepoints: usize) {
+        self.locks.serve(self.table, |table| table.held.get_mut(&self.owner).is_some_and(|held| held.back_to(savepoints)));
+    }
+
+    /// So many savepoints are left.
+    pub fn release(&self, savepoints: usize) {
+        let mut state = self.locks.0.lock();
+        if let Some(held) = state.tables.get_mut(&self.table).and_then(|table| table.held.get_mut(&self.owner)) {
+            held.release(savepoints);
+        }
+    }
 }
 
 impl Drop for TableLock {
@@ -562,6 +499,55 @@ mod tests {
         assert!(locks.try_take(2, T, &change(&[3])).is_some(), "it may have more keys");
         drop(two);
         given(&mut table);
+    }
+
+    #[test]
+    fn what_is_got_after_a_savepoint_is_given_back_with_it() {
+        let locks = Arc::new(TableLocks::default());
+        let one = had(&locks, 1, T, change(&[1]));
+        drop(had(&locks, 1, T, change(&[1, 2]).after(1)));
+        drop(had(&locks, 1, T, Request::whole(TableMode::Share).after(2)));
+        drop(had(&locks, 1, T, all(Mode::Remove).after(3)));
+        let mut table = waits(&locks, 2, T, change(&[4]));
+        one.back_to(2);
+        assert!((&mut table).now_or_never().is_none(), "it is shared");
+        one.back_to(1);
+        drop(given(&mut table));
+        assert!(locks.try_take(2, T, &change(&[2])).is_none());
+        // What is kept is of the savepoint before.
+        drop(had(&locks, 1, T, change(&[3]).after(2)));
+        one.release(1);
+        assert!(locks.try_take(2, T, &change(&[3])).is_none());
+        one.back_to(0);
+        drop((had(&locks, 2, T, change(&[2])), had(&locks, 2, T, change(&[3]))));
+        assert!(locks.try_take(2, T, &change(&[1])).is_none());
+        // With the last of them nothing more is to be given back.
+        drop(had(&locks, 1, T, change(&[5]).after(1)));
+        one.release(0);
+        one.back_to(0);
+        assert!(locks.try_take(2, T, &change(&[5])).is_none());
+    }
+
+    #[test]
+    fn what_was_put_before_a_savepoint_is_lost_with_what_it_was_given_back_for() {
+        let locks = Arc::new(TableLocks::default());
+        let one = had(&locks, 1, T, keys(Mode::Put, &[1]));
+        let two = had(&locks, 2, T, keys(Mode::Put, &[1]));
+        drop(had(&locks, 1, T, keys(Mode::Put, &[2]).after(1)));
+        let mut changes = waits(&locks, 1, T, change(&[1, 2]).after(1));
+        drop(two);
+        drop(given(&mut changes));
+        assert!(locks.lost(1, T).is_none());
+        one.back_to(0);
+        assert_eq!(locks.lost(1, T).map(|lost| lost.rows), Some(Rows::Keys([1].into())));
+        drop(had(&locks, 2, T, change(&[1, 2])));
+        // All of a table, put before and after.
+        let _three = had(&locks, 3, U, keys(Mode::Put, &[1]));
+        let more = had(&locks, 3, U, all(Mode::Put).after(1));
+        assert!(locks.try_take(4, U, &change(&[2])).is_none());
+        more.back_to(0);
+        assert!(locks.try_take(4, U, &change(&[1])).is_none() && locks.lost(3, U).is_none());
+        drop(had(&locks, 4, U, change(&[2])));
     }
 
     #[test]

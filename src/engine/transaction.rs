@@ -183,12 +183,23 @@ impl Transaction {
         Ok((rest.num_rows() > 0).then_some(rest))
     }
 
-    /// A statement has failed. Where no savepoint is left to go back to, nothing becomes of it, and others may have what it has locked.
+    /// A statement has failed. Nothing becomes of what was done after the last savepoint, and others may have what was locked for it.
     pub fn fail(&mut self) {
         self.failed = true;
-        if self.savepoints.is_empty() {
-            self.locks.clear();
+        match self.savepoints.len() {
+            0 => self.locks.clear(),
+            n => self.unlock_since(n - 1),
         }
+    }
+
+    /// Gives back the locks taken after more than so many savepoints.
+    fn unlock_since(&self, savepoints: usize) {
+        self.locks.values().for_each(|lock| lock.back_to(savepoints));
+    }
+
+    /// How many savepoints there are.
+    pub fn savepoints(&self) -> usize {
+        self.savepoints.len()
     }
 
     /// Takes back all that it has appended to a log.
@@ -429,6 +440,7 @@ impl Session {
         let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at);
+        transaction.locks.values().for_each(|lock| lock.release(at));
         transaction.renewed = transaction.renewed.iter().map(|(id, depth)| (*id, at.min(*depth))).collect();
         Ok(())
     }
@@ -445,6 +457,7 @@ impl Session {
         let transaction = self.transaction.get_or_insert_default();
         let at = transaction.savepoint(name)?;
         transaction.savepoints.truncate(at + 1);
+        transaction.unlock_since(at);
         transaction.renewed.retain(|(_, depth)| *depth <= at);
         transaction.overlays.clear();
         let saved = &transaction.savepoints[at];

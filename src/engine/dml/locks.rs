@@ -19,6 +19,7 @@ use crate::engine::constraints::has_unique;
 use crate::engine::ddl::base_logs;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::table_locks::{Mode, Request, Rows, TableLock};
+use crate::engine::transaction::Transaction;
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::hashes;
 use crate::limits;
@@ -66,7 +67,7 @@ impl Session {
         if self.is_temporary(id) {
             return Ok(None);
         }
-        let lock = self.engine.locks.take(self.process, id, request);
+        let lock = self.engine.locks.take(self.process, id, self.undoable(request));
         let held = self.in_time(lock, "the table").await??;
         Ok(self.keep(id, held))
     }
@@ -92,9 +93,14 @@ impl Session {
         if self.is_temporary(relation.id) {
             return Ok(None);
         }
-        let held = self.engine.locks.try_take(self.process, relation.id, request);
+        let held = self.engine.locks.try_take(self.process, relation.id, &self.undoable(request.clone()));
         let refused = || Error::new(code::LOCK_NOT_AVAILABLE, format!("could not obtain lock on {what} \"{}\"", relation.name));
         Ok(self.keep(relation.id, held.ok_or_else(refused)?))
+    }
+
+    /// The request as it can be gone back from: to the savepoints that there are.
+    pub(super) fn undoable(&self, request: Request) -> Request {
+        request.after(self.transaction.as_ref().map_or(0, Transaction::savepoints))
     }
 
     /// Before COMMIT: locks again what the transaction has given back for more that it did not get.

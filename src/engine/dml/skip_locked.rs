@@ -74,7 +74,7 @@ impl Session {
         if self.is_temporary(relation.id) {
             return true;
         }
-        let request = Request::selected(Rows::Keys([key].into()));
+        let request = self.undoable(Request::selected(Rows::Keys([key].into())));
         let Some(lock) = self.engine.locks.try_take(self.process, relation.id, &request) else { return false };
         held.push(self.keep(relation.id, lock));
         true
