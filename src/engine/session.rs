@@ -501,7 +501,10 @@ impl Session {
                 self.show_catalog();
                 self.acts.rolled_back();
             }
-            Some(transaction) => transaction.fail(),
+            Some(transaction) => match transaction.fail() {
+                Some(told) => self.acts.forget_since(told),
+                None => self.acts.rolled_back(),
+            },
             None => self.acts.rolled_back(),
         }
         self.idle();

@@ -184,12 +184,14 @@ impl Transaction {
     }
 
     /// A statement has failed. Nothing becomes of what was done after the last savepoint, and others may have what was locked for it.
-    pub fn fail(&mut self) {
+    /// Answers what was pending at that savepoint, if there is one.
+    pub(super) fn fail(&mut self) -> Option<&Told> {
         self.failed = true;
         match self.savepoints.len() {
             0 => self.locks.clear(),
             n => self.unlock_since(n - 1),
         }
+        self.savepoints.last().map(|savepoint| &savepoint.told)
     }
 
     /// Gives back the locks taken after more than so many savepoints.
