@@ -408,6 +408,23 @@ fn a_statement_of_one_session_that_fails_harms_no_other() {
 }
 
 #[test]
+fn a_pipeline_that_fails_behind_a_commit_keeps_what_was_committed_and_no_more() {
+    let (server, mut other) = unharmed();
+    let mut wire = server.connect();
+    let statements = ["BEGIN", "INSERT INTO s VALUES (2)", "COMMIT", "INSERT INTO s VALUES (3)", "SELECT 1 / 0"];
+    let parses: Vec<Vec<u8>> = statements.iter().map(|sql| [b"\0", sql.as_bytes(), b"\0\0\0"].concat()).collect();
+    let mut messages: Vec<(u8, &[u8])> = Vec::new();
+    for parse in &parses {
+        messages.extend([(b'P', parse.as_slice()), (b'B', &b"\0\0\0\0\0\0\0\0"[..]), (b'E', &b"\0\0\0\0\0"[..])]);
+    }
+    messages.push((b'S', &b""[..]));
+    wire.send(&messages);
+    assert_eq!(code(wire.outcomes().pop()), "22012");
+    assert_eq!(other.rows("SELECT a FROM s"), ["2"]);
+    check(&server, &mut other);
+}
+
+#[test]
 fn a_plan_that_takes_long_holds_up_no_other_session_and_can_be_stopped() {
     let (server, mut other) = unharmed();
     let slow = format!("1{}", " + 1".repeat(300));

@@ -127,10 +127,11 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     }
 
     async fn run_bound(&mut self, prepared: &Arc<B::Prepared>, parameters: Parameters) -> Step<Reply<B::CopyIn>> {
-        // A statement alone before its Sync commits by itself, which spares the session the bookkeeping.
-        if !self.implicit && !self.socket.next_is(b'S') {
+        // A statement alone before its Sync commits by itself, which spares the session the bookkeeping. What stands behind a COMMIT is a
+        // transaction of its own.
+        self.implicit |= !self.socket.next_is(b'S');
+        if self.implicit {
             self.session.begin_implicit();
-            self.implicit = true;
         }
         let execute = self.session.execute(prepared, parameters);
         let reply = self.interrupt.call(&mut self.socket, execute).await?;

@@ -48,10 +48,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         if ranges.is_empty() {
             write::bare(&mut self.socket.out, b'I');
         }
-        if ranges.len() > 1 && !self.implicit {
-            self.session.begin_implicit();
-            self.implicit = true;
-        }
+        self.implicit |= ranges.len() > 1;
         let outcome = match self.parse_ahead(sql, &ranges).await {
             Ok(()) => self.each(sql, &ranges).await,
             Err(failure) => Err(failure),
@@ -88,6 +85,10 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let mut last = None;
         for range in ranges {
             self.complete(last.take());
+            // What stands behind a COMMIT is a transaction of its own.
+            if self.implicit {
+                self.session.begin_implicit();
+            }
             self.begin_statement()?;
             let done = self.statement(piece(sql, range)?).await;
             self.interrupt.end();
