@@ -73,6 +73,8 @@ pub const NOTICES_MAX: usize = 100;
 pub const CHANNELS_MAX: usize = 1_000;
 /// Expressions within what BETWEEN SYMMETRIC compares, each of which it computes twice, so that they would double with each level.
 pub const SYMMETRIC_EXPRESSIONS_MAX: usize = 1_000;
+/// Expressions in all grouping sets that a ROLLUP, a CUBE or GROUPING SETS of them stand for.
+pub const GROUPED_EXPRESSIONS_MAX: usize = 65_536;
 /// Advisory locks that one session holds.
 pub const ADVISORY_LOCKS_MAX: usize = 10_000;
 /// Keys by which one statement finds rows, or puts them, so that it locks no others; with more it locks the table.

@@ -294,6 +294,25 @@ fn huge_lists_and_literals_are_taken() {
 }
 
 #[test]
+fn grouping_sets_without_end_are_refused() {
+    let (server, mut other) = unharmed();
+    let keys = |n: usize| (0..n).map(|i| format!("k + {i}")).collect::<Vec<_>>().join(", ");
+    for (sets, code) in [
+        (format!("CUBE ({})", keys(30)), "54011"),
+        (format!("CUBE ((k, v), {})", keys(30)), "54011"),
+        (format!("GROUPING SETS (CUBE ({}), ())", keys(30)), "54011"),
+        (format!("ROLLUP ({})", keys(10_000)), "54001"),
+        (format!("ROLLUP ((k, v), {})", keys(10_000)), "54001"),
+        (format!("GROUPING SETS (ROLLUP ({}))", keys(10_000)), "54001"),
+        (format!("GROUPING SETS ({})", vec![format!("CUBE ({})", keys(12)); 3].join(", ")), "54001"),
+    ] {
+        assert_eq!(other.error(&format!("SELECT count(*) FROM t GROUP BY {sets}")).code, code);
+    }
+    assert_eq!(other.rows(&format!("SELECT DISTINCT count(*) FROM t GROUP BY CUBE ({})", keys(5))), ["1"]);
+    check(&server, &mut other);
+}
+
+#[test]
 fn text_that_is_not_utf8_and_zero_bytes_are_refused() {
     let (server, mut other) = unharmed();
     let mut wire = server.connect();

@@ -18,13 +18,18 @@ use super::outer_aggregates::is_aggregate;
 use super::queries::{DUPLICATE, label};
 use crate::catalog::{Relation, Scope};
 use crate::error::{Error, Result, code};
+use crate::limits;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 
 /// As many sets as PostgreSQL takes.
 const SETS_MAX: usize = 4096;
 
-/// Rewrites each of them, and the ordinals within. Errors: 42P10 for one that is of no item, 42601 for another number.
+/// As many keys of CUBE.
+const CUBE_MAX: usize = 12;
+
+/// Rewrites each of them, and the ordinals within. Errors: 42P10 for one that is of no item, 42601 for another number; 54001 and 54011 for
+/// more sets than there may be.
 pub fn expand(select: &mut Select) -> Result<()> {
     let Select { group_by: GroupByExpr::Expressions(exprs, _), projection, .. } = select else { return Ok(()) };
     // `()` is the one group of all rows, and adds nothing to other keys.
@@ -37,11 +42,20 @@ pub fn expand(select: &mut Select) -> Result<()> {
     }
     for expr in exprs {
         if let Expr::GroupingSets(members) = expr {
-            let flat = std::mem::take(members).into_iter().flat_map(|mut member| within(&mut member).unwrap_or_else(|| vec![member]));
-            *members = flat.collect();
+            let mut flat: Vec<Vec<Expr>> = Vec::with_capacity(members.len());
+            for mut member in std::mem::take(members) {
+                flat.extend(within(&mut member)?.unwrap_or_else(|| vec![member]));
+                bounded(flat.len(), flat.iter().map(Vec::len).sum())?;
+            }
+            *members = flat;
         }
         if let Expr::GroupingSets(keys) | Expr::Rollup(keys) | Expr::Cube(keys) = expr {
             keys.iter_mut().flatten().try_for_each(|key| by_ordinal(key, projection))?;
+        }
+        match expr {
+            Expr::Rollup(keys) => bounded_rollup(keys)?,
+            Expr::Cube(keys) => bounded_cube(keys)?,
+            _ => {}
         }
         if let Some(sets) = sets(expr, projection) {
             *expr = Expr::GroupingSets(sets);
@@ -153,7 +167,7 @@ fn sets(expr: &Expr, items: &[SelectItem]) -> Option<Vec<Vec<Expr>>> {
     let composite = |keys: &[Vec<Expr>]| keys.iter().any(|key| key.len() != 1) || may_repeat(keys, items);
     match expr {
         Expr::Rollup(keys) if composite(keys) => Some(rollup(keys)),
-        Expr::Cube(keys) if composite(keys) => cube(keys),
+        Expr::Cube(keys) if composite(keys) => Some(cube(keys)),
         _ => None,
     }
 }
@@ -178,30 +192,57 @@ fn known_by(key: &Expr, items: &[SelectItem]) -> String {
 }
 
 /// The sets of `ROLLUP (..)` or `CUBE (..)` among GROUPING SETS, which the parser takes for calls of functions; `None` for other members.
-fn within(member: &mut [Expr]) -> Option<Vec<Vec<Expr>>> {
-    let [Expr::Function(call)] = member else { return None };
+/// Errors: 54001 and 54011 for too many.
+fn within(member: &mut [Expr]) -> Result<Option<Vec<Vec<Expr>>>> {
+    let [Expr::Function(call)] = member else { return Ok(None) };
     let name = last_name(&call.name);
     let key = |key: &mut Expr| match key {
         Expr::Tuple(parts) => parts.clone(),
         one => vec![one.clone()],
     };
     let keys: Vec<Vec<Expr>> = arguments(call).into_iter().map(key).collect();
-    match name.as_str() {
-        "rollup" => Some(rollup(&keys)),
-        "cube" => cube(&keys),
+    Ok(match name.as_str() {
+        "rollup" => {
+            bounded_rollup(&keys)?;
+            Some(rollup(&keys))
+        }
+        "cube" => {
+            bounded_cube(&keys)?;
+            Some(cube(&keys))
+        }
         _ => None,
+    })
+}
+
+fn bounded_rollup(keys: &[Vec<Expr>]) -> Result<()> {
+    bounded(keys.len() + 1, keys.iter().rev().enumerate().map(|(i, key)| (i + 1) * key.len()).sum())
+}
+
+/// Each key is in half of the sets.
+fn bounded_cube(keys: &[Vec<Expr>]) -> Result<()> {
+    if keys.len() > CUBE_MAX {
+        return Err(Error::new("54011", format!("CUBE is limited to {CUBE_MAX} elements")));
     }
+    let sets = 1 << keys.len();
+    bounded(sets, sets / 2 * keys.iter().map(Vec::len).sum::<usize>())
+}
+
+/// Errors: 54001 for more sets, or expressions in all of them, than there may be.
+fn bounded(sets: usize, expressions: usize) -> Result<()> {
+    if sets <= SETS_MAX && expressions <= limits::GROUPED_EXPRESSIONS_MAX {
+        return Ok(());
+    }
+    let error = Error::new(code::STATEMENT_TOO_COMPLEX, format!("too many grouping sets present (maximum {SETS_MAX})"));
+    Err(error.detail(format!("In all of them there may be {} expressions.", limits::GROUPED_EXPRESSIONS_MAX)))
 }
 
 fn rollup(keys: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
     (0..=keys.len()).rev().map(|n| keys[..n].concat()).collect()
 }
 
-/// `None` for too many.
-fn cube(keys: &[Vec<Expr>]) -> Option<Vec<Vec<Expr>>> {
-    let count = 1usize.checked_shl(keys.len() as u32).filter(|n| *n <= SETS_MAX)?;
+fn cube(keys: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
     let member = |set: usize| keys.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).flat_map(|(_, key)| key.clone()).collect();
-    Some((0..count).map(member).collect())
+    (0..1 << keys.len()).map(member).collect()
 }
 
 /// GROUP BY of a table's primary key: the other columns have one value in each group, so a query may name them (manual, chapter 7.2.3).
