@@ -6,6 +6,7 @@ pub mod decode;
 pub mod delta;
 pub mod encode;
 pub mod enums;
+pub mod escapes;
 #[cfg(test)]
 mod golden;
 pub mod json;

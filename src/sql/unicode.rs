@@ -5,6 +5,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
 use super::split::{LineIndex, char_position};
+use crate::data::escapes::unescaped;
 use crate::error::{Error, Result};
 
 /// The tokens of `sql` with such literals as plain ones. Cost O(tokens). Errors: 42601 for escapes that are none, with their literal's
@@ -42,38 +43,20 @@ fn escape(tokens: &[TokenWithSpan], at: usize) -> Option<(char, usize)> {
     }
 }
 
-/// The text of a literal that `written` begins with.
+/// The text of a literal that `written` begins with. Errors: 42601.
 fn decoded(written: &str, escape: char) -> Result<String> {
     if escape.is_ascii_hexdigit() || escape.is_whitespace() || ['+', '\'', '"'].contains(&escape) {
         return Err(Error::syntax("invalid Unicode escape character"));
     }
-    let wrong = || {
-        let hint = format!("Unicode escapes must be {escape}XXXX or {escape}+XXXXXX.");
-        Error::syntax("invalid Unicode escape").hint(hint)
-    };
     let mut rest = written.split_once('\'').map_or("", |(_, rest)| rest);
     let mut text = String::new();
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        if c == '\'' || c == escape {
-            if let Some(more) = rest.strip_prefix(c) {
-                text.push(c);
-                rest = more;
-                continue;
-            }
-            if c == '\'' {
-                break;
-            }
-            let (digits, length) = rest.strip_prefix('+').map_or((rest, 4), |more| (more, 6));
-            let digits = digits.get(..length).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit())).ok_or_else(wrong)?;
-            let number = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).filter(|c| *c != '\0');
-            text.push(number.ok_or_else(wrong)?);
-            rest = &rest[length + usize::from(length == 6)..];
-        } else {
-            text.push(c);
-        }
+    while let Some((before, behind)) = rest.split_once('\'') {
+        text.push_str(before);
+        let Some(behind) = behind.strip_prefix('\'') else { break };
+        text.push('\'');
+        rest = behind;
     }
-    Ok(text)
+    unescaped(&text, escape, false)
 }
 
 #[cfg(test)]
@@ -81,10 +64,10 @@ mod tests {
     use super::decoded;
 
     #[test]
-    fn escapes_are_read() {
+    fn a_literal_ends_at_its_quote() {
         let read = |written: &str| decoded(written, '!').map_err(|e| e.message().to_string());
         assert_eq!(read("U&'d!0061!+000074é''!!' x"), Ok("daté'!".into()));
-        assert_eq!(read("u&'!00g1'"), Err("invalid Unicode escape".into()));
+        assert_eq!(read("u&'' 'x'"), Ok("".into()));
         assert_eq!(read("u&'!00'"), Err("invalid Unicode escape".into()));
         assert!(decoded("u&'a'", 'a').is_err());
     }

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::define::{Function, TEXT, each, fixed, text, text_array};
 use super::format::shown;
+use crate::data::escapes::unescaped;
 use crate::data::quoting::{ident, literal};
 use crate::error::{Error, Result, code};
 
@@ -22,7 +23,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
             Ok(in_case(args, str::make_ascii_lowercase, |value, out| out.extend(value.chars().map(lower))))
         }),
         Function::udf("initcap", one_text, |args, _| map(args, capitalized)),
-        Function::udf("unistr", one_text, |args, _| Ok(text_array(each(args, |row| unescaped(text(args, 0).value(row)))?))),
+        Function::udf("unistr", one_text, |args, _| Ok(text_array(each(args, |row| unescaped(text(args, 0).value(row), '\\', true))?))),
         Function::udf(
             "normalize",
             |t| fixed(t, &[TEXT, TEXT], 1, TEXT),
@@ -33,49 +34,6 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("quote_literal", one_value, |args, _| Ok(text_array(each(args, |row| Ok(literal(&printed(args, row)?)))?))),
         Function::udf("quote_nullable", one_value, quote_nullable),
     ]
-}
-
-/// A text with its escapes `\XXXX`, `\+XXXXXX`, `\uXXXX` and `\UXXXXXXXX` as the characters that they name, and `\\` as a backslash.
-/// Errors: 42601.
-fn unescaped(value: &str) -> Result<String> {
-    let wrong = || {
-        let error = Error::syntax("invalid Unicode escape");
-        error.hint("Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.")
-    };
-    let pair = || Error::syntax("invalid Unicode surrogate pair");
-    let (mut out, mut rest) = (String::with_capacity(value.len()), value);
-    // The first half of a character that takes two escapes.
-    let mut high: Option<u32> = None;
-    while let Some(first) = rest.chars().next() {
-        if first != '\\' || rest.starts_with("\\\\") {
-            if high.is_some() {
-                return Err(pair());
-            }
-            out.push(first);
-            rest = &rest[if first == '\\' { 2 } else { first.len_utf8() }..];
-            continue;
-        }
-        let (from, length) = match rest.as_bytes().get(1) {
-            Some(b'+') => (2, 6),
-            Some(b'u') => (2, 4),
-            Some(b'U') => (2, 8),
-            _ => (1, 4),
-        };
-        let digits = rest.get(from..from + length).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit())).ok_or_else(wrong)?;
-        let number = u32::from_str_radix(digits, 16).map_err(|_| wrong())?;
-        rest = &rest[from + length..];
-        let number = match (high.take(), number) {
-            (None, 0xd800..0xdc00) => {
-                high = Some(number);
-                continue;
-            }
-            (Some(high), 0xdc00..0xe000) => 0x10000 + ((high - 0xd800) << 10) + (number - 0xdc00),
-            (None, number) => number,
-            (Some(_), _) => return Err(pair()),
-        };
-        out.push(char::from_u32(number).filter(|c| *c != '\0').ok_or_else(pair)?);
-    }
-    if high.is_some() { Err(pair()) } else { Ok(out) }
 }
 
 /// The form that the second argument names, NFC where it is left out.
