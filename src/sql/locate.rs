@@ -183,8 +183,13 @@ fn find(tokens: &[TokenWithSpan], subject: Subject<'_>) -> Option<usize> {
         }
         Subject::NameInLiteral(name) => in_literal(tokens, name),
         Subject::Literal(value) => {
-            let of_array = |i: usize| literal(&tokens[i].token).is_some_and(|text| text.starts_with('{') && text.contains(value));
-            sole(tokens, |i| literal(&tokens[i].token) == Some(value)).or_else(|| sole(tokens, of_array))
+            // Where more than literals is cast, the value may be a row's, and stand elsewhere by chance.
+            let all_may_be = !casts_more(tokens);
+            let read = |i: usize, is: &dyn Fn(&str) -> bool| {
+                literal(&tokens[i].token).is_some_and(is) && (all_may_be || is_cast_itself(tokens, i))
+            };
+            let of_array = |text: &str| text.starts_with('{') && text.contains(value);
+            sole(tokens, |i| read(i, &|text| text == value)).or_else(|| sole(tokens, |i| read(i, &of_array)))
         }
         Subject::LiteralOf(types) => sole(tokens, |i| literal(&tokens[i].token).is_some() && is_cast(tokens, i, types)),
         Subject::Bits => sole(tokens, |i| matches!(tokens[i].token, Token::HexStringLiteral(_) | Token::SingleQuotedByteStringLiteral(_))),
@@ -219,6 +224,24 @@ fn is_cast(tokens: &[TokenWithSpan], i: usize, types: &[&str]) -> bool {
     let is_type = |at: usize| tokens.get(at).is_some_and(|t| types.iter().any(|ty| is_name(&t.token, ty)));
     let behind = |at: usize| tokens.get(at).is_some_and(|t| t.token == Token::DoubleColon) || keyword(tokens, at) == Some(Keyword::AS);
     i > 0 && is_type(i - 1) || behind(i + 1) && is_type(i + 2)
+}
+
+/// True for a literal before `::`, behind `CAST (`, or behind the name of a type that may stand there.
+fn is_cast_itself(tokens: &[TokenWithSpan], i: usize) -> bool {
+    let before = |n: usize| i.checked_sub(n).and_then(|at| keyword(tokens, at));
+    let types = [Keyword::DATE, Keyword::TIME, Keyword::TIMESTAMP, Keyword::TIMESTAMPTZ, Keyword::INTERVAL, Keyword::JSON, Keyword::JSONB];
+    tokens.get(i + 1).is_some_and(|t| t.token == Token::DoubleColon)
+        || before(2) == Some(Keyword::CAST)
+        || before(1).is_some_and(|word| types.contains(&word))
+}
+
+/// True if something is cast that is no literal: a column, or what a function answers.
+fn casts_more(tokens: &[TokenWithSpan]) -> bool {
+    let is_cast = |i: usize| match &tokens[i].token {
+        Token::DoubleColon => i > 0 && matches!(tokens[i - 1].token, Token::Word(_) | Token::RParen),
+        _ => keyword(tokens, i) == Some(Keyword::CAST) && tokens.get(i + 2).is_some_and(|t| literal(&t.token).is_none()),
+    };
+    (0..tokens.len()).any(is_cast)
 }
 
 /// True for an operator or sign as messages write it.
@@ -304,6 +327,10 @@ mod tests {
         check("select ^'{1,x}'::int[]", code::INVALID_TEXT_REPRESENTATION, message);
         check("select ^'99'::int2", code::NUMERIC_VALUE_OUT_OF_RANGE, "value \"99\" is out of range for type smallint");
         check("select 'a', ^'{'::jsonb", code::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json");
+        check("select a::int from t where a = 'x'", code::INVALID_TEXT_REPRESENTATION, message);
+        check("select cast(a as int) from t where a in ('x', 'y')", code::INVALID_TEXT_REPRESENTATION, message);
+        check("select a::text from t where b = ^'x'::int", code::INVALID_TEXT_REPRESENTATION, message);
+        check("select a::text from t where b = cast(^'x' as int)", code::INVALID_TEXT_REPRESENTATION, message);
     }
 
     #[test]
