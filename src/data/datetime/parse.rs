@@ -172,7 +172,7 @@ impl Fields {
         if first == b'+' || first == b'-' {
             let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '+' | '-' | ':')).unwrap_or(rest.len());
             let seconds = parse_offset(&rest[..end]).ok_or_else(|| self.bad_offset(ty, text, &rest[..end]))?;
-            self.zone = Some(Zone::fixed(seconds));
+            self.set_zone(ty, text, Zone::fixed(seconds))?;
             return Ok(&rest[end..]);
         }
         if !first.is_ascii_alphabetic() {
@@ -182,13 +182,31 @@ impl Fields {
         if (first == b'T' || first == b't') && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) && self.date.is_some() {
             return Ok(&rest[1..]);
         }
-        let mut end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_')).unwrap_or(rest.len());
-        // Behind its slash a zone's name may have signs: Etc/GMT+5, America/Port-au-Prince.
-        if rest[..end].contains('/') {
-            end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_' | '+' | '-')).unwrap_or(rest.len());
-        }
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let end = match rest.as_bytes().get(letters) {
+            Some(b'+' | b'0'..=b'9') if is_keyword(&rest[..letters]) => letters,
+            Some(b'+' | b'-' | b'/' | b'.' | b'0'..=b'9') if self.has_date() || ty == "time" => punctuated_end(rest),
+            Some(b'-' | b'/' | b'.') if month_of(&rest[..letters]).is_some() => {
+                let end = punctuated_end(rest);
+                self.parts(ty, text, &rest[..end])?;
+                return Ok(&rest[end..]);
+            }
+            _ => letters,
+        };
         self.name(ty, text, &rest[..end])?;
         Ok(&rest[end..])
+    }
+
+    /// Whether the date has been said, so that a word with signs and digits in it names a time zone: `UTC+3`, `America/Port-au-Prince`.
+    fn has_date(&self) -> bool {
+        self.date.is_some() || (self.month.is_some() && self.numbers.len() == 2)
+    }
+
+    fn set_zone(&mut self, ty: &'static str, text: &str, zone: Zone) -> Result<()> {
+        if self.zone.replace(zone).is_some() {
+            return Err(malformed(ty, text));
+        }
+        Ok(())
     }
 
     fn bad_offset(&self, ty: &str, text: &str, offset: &str) -> Error {
@@ -247,6 +265,9 @@ impl Fields {
         let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
         let [a, b, c] = parts.as_slice() else { return Err(malformed(ty, text)) };
         let number = |s: &str| s.parse::<i64>().map_err(|_| malformed(ty, text));
+        if let Some(month) = month_of(a) {
+            return self.set_date(ty, text, (full_year(number(c)?, c.len()), month, small(number(b)?)));
+        }
         if let Some(month) = month_of(b) {
             let (year, day) = if a.len() > 2 { (number(a)?, number(c)?) } else { (full_year(number(c)?, c.len()), number(a)?) };
             return self.set_date(ty, text, (year, month, small(day)));
@@ -278,9 +299,9 @@ impl Fields {
                 Some(month) if self.date.is_none() && self.month.is_none() => self.month = Some(month),
                 _ => {
                     let unknown = || Error::new(code::INVALID_PARAMETER_VALUE, format!("time zone \"{lower}\" not recognized"));
-                    let known = Zone::abbreviated(word).or_else(|| Zone::find(word)).filter(|_| self.zone.is_none());
-                    let zone = known.ok_or_else(|| if word.contains('/') { unknown() } else { malformed(ty, text) })?;
-                    self.zone = Some(zone);
+                    let letters = word.bytes().all(|b| b.is_ascii_alphabetic());
+                    let zone = Zone::named(word).map_err(|_| if letters { malformed(ty, text) } else { unknown() })?;
+                    self.set_zone(ty, text, zone)?;
                 }
             },
         }
@@ -329,6 +350,17 @@ impl Fields {
         }
         Ok(days_from_civil(year, month, day))
     }
+}
+
+/// Whether the letters of a word stand for themselves, so that a sign or a digit behind them begins another.
+fn is_keyword(letters: &str) -> bool {
+    let lower = letters.to_ascii_lowercase();
+    matches!(lower.as_str(), "am" | "pm" | "ad" | "bc" | "t" | "epoch" | "allballs") || is_weekday(&lower) || month_of(&lower).is_some()
+}
+
+/// Where a word ends that may have signs and points in it.
+fn punctuated_end(rest: &str) -> usize {
+    rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '/' | '_' | '.' | ':')).unwrap_or(rest.len())
 }
 
 fn refused(ty: &str, word: &str) -> Error {

@@ -110,9 +110,12 @@ impl Reader<'_> {
         };
         let is_bare = text.trim().parse::<f64>().is_ok();
         let offset = parse_interval(&if is_bare { format!("{text} {unit}") } else { text.clone() })?;
-        if offset.months != 0 || offset.days != 0 {
-            let message = format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{text}'\"");
-            return Err(Error::new(code::INVALID_PARAMETER_VALUE, message).detail("An offset has neither months nor days."));
+        for (count, unit) in [(offset.months, "months"), (offset.days, "days")] {
+            if count != 0 {
+                let message = format!("invalid value for parameter \"TimeZone\": \"INTERVAL '{text}'\"");
+                let detail = format!("Cannot specify {unit} in time zone interval.");
+                return Err(Error::new(code::INVALID_PARAMETER_VALUE, message).detail(detail));
+            }
         }
         let seconds = i32::try_from(offset.nanoseconds / 1_000_000_000).unwrap_or(i32::MAX);
         Ok(Some(posix_name(seconds)))
