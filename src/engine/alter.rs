@@ -22,6 +22,7 @@ use super::ddl::{table_node, view_node_with};
 use super::dml::{all_not_null, parsed_query, quoted};
 use super::events::UPSERT;
 use super::generated::is_text;
+use super::indexes::check_key_types;
 use super::node::Node;
 use super::progress::Kind;
 use super::query::Planned;
@@ -390,6 +391,7 @@ impl Session {
         self.check_free(relation.namespace, name.as_deref())?;
         altered.key_named = name;
         altered.key = columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?;
+        check_key_types(altered.key.iter().map(|k| &relation.columns[*k]))?;
         for k in altered.key.clone() {
             self.check_no_nulls(relation, &relation.columns[k].name).await?;
             altered.columns[k].nullable = false;

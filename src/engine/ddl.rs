@@ -16,6 +16,7 @@ use sqlparser::ast;
 use super::constraints::{free_name, is_taken, is_wanted, referring};
 use super::database::Engine;
 use super::dml::parsed_query;
+use super::indexes::check_key_types;
 use super::ksql;
 use super::node::{Bounds, Input, Node, Source};
 use super::query::Planned;
@@ -351,6 +352,7 @@ impl Session {
         let sql = text.trim().to_string();
         let relation = Relation::new(self.engine.new_id(), name, kind, columns, sql);
         let mut relation = Relation { namespace, key, key_named, owner: self.role(), ..relation };
+        check_key_types(relation.key.iter().map(|k| &relation.columns[*k]))?;
         for at in 0..relation.columns.len() {
             self.keep_generated(&mut relation, at).await?;
         }

@@ -12,7 +12,8 @@ use super::constraints::{free_name, index_in, is_taken, referring};
 use super::dml::parsed_query;
 use super::session::Session;
 use super::table_locks::Request;
-use crate::catalog::{Catalog, Change, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
+use crate::catalog::{Catalog, Change, Column, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse;
 use crate::serve::system::facts::{self, AccessMethod};
@@ -272,9 +273,7 @@ fn settle_opclasses(relation: &Relation, index: &mut Index) -> Result<()> {
             if default.is_some() {
                 continue;
             }
-            let message = format!("data type {} has no default operator class for access method \"{}\"", ty.base(), method.name);
-            return Err(Error::new(code::UNDEFINED_OBJECT, message)
-                .hint("You must specify an operator class for the index or define a default operator class for the data type."));
+            return Err(no_opclass(method, ty));
         };
         let Some(named) = facts::opclass(method, name) else {
             let message = format!("operator class \"{name}\" does not exist for access method \"{}\"", method.name);
@@ -286,4 +285,19 @@ fn settle_opclasses(relation: &Relation, index: &mut Index) -> Result<()> {
     }
     index.keys.iter_mut().for_each(|key| key.collation = key.collation.take().filter(|name| name != "default"));
     Ok(())
+}
+
+fn no_opclass(method: &AccessMethod, ty: &PgType) -> Error {
+    let message = format!("data type {} has no default operator class for access method \"{}\"", ty.base(), method.name);
+    Error::new(code::UNDEFINED_OBJECT, message)
+        .hint("You must specify an operator class for the index or define a default operator class for the data type.")
+}
+
+/// What the columns of a key must be: of types whose values are compared. Errors: 42704.
+pub(super) fn check_key_types<'a>(columns: impl IntoIterator<Item = &'a Column>) -> Result<()> {
+    let Some(method) = facts::access_method("btree") else { return Err(Error::internal("there is always a btree")) };
+    match columns.into_iter().find(|column| facts::default_opclass(method, &column.ty).is_none()) {
+        Some(column) => Err(no_opclass(method, &column.ty)),
+        None => Ok(()),
+    }
 }

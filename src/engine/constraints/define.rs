@@ -9,6 +9,7 @@ use crate::catalog::{
     Action, Catalog, Constraint, ForeignKey, Index, NamespaceId, Privileges, Relation, RelationKind, Rule, TEMPORARY_NAMESPACE,
 };
 use crate::engine::dml::{parsed_query, quoted};
+use crate::engine::indexes::check_key_types;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::sql::statement::{NewRule, What};
@@ -20,7 +21,8 @@ impl Session {
         let (rule, suffix) = match &asked.what {
             What::PrimaryKey(_) | What::UniqueUsingIndex(_) => return Err(Error::internal("not a rule that is made of nothing")),
             What::Unique(columns) => {
-                columns.iter().try_for_each(|c| relation.column(c).map(|_| ()))?;
+                let found = columns.iter().map(|c| relation.column(c).map(|at| &relation.columns[at]));
+                check_key_types(found.collect::<Result<Vec<_>>>()?)?;
                 (Rule::Unique(columns.clone()), format!("{}_key", columns.join("_")))
             }
             What::Check { sql, column } => {

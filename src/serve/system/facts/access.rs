@@ -60,10 +60,12 @@ pub type OpClass = (u32, &'static str);
 pub fn default_opclass(method: &AccessMethod, ty: &PgType) -> Option<OpClass> {
     const ARRAY: u32 = 2277;
     const ENUM: u32 = 3500;
+    const OID: u32 = 26;
     const TEXT: u32 = 25;
     let oid = match ty {
         PgType::Array(_) => ARRAY,
         ty if ty.is_of_enum() => ENUM,
+        ty if ty.is_reg() => OID,
         PgType::Varchar(_) | PgType::Unknown => TEXT,
         ty => ty.oid(),
     };
