@@ -103,6 +103,9 @@ pub struct Column {
     /// The type, by [`PgType::kept_name`].
     #[serde(with = "type_by_name")]
     pub ty: PgType,
+    /// Of a time: to how many decimals of a second its values are rounded, as `timestamp(3)` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<u8>,
     pub nullable: bool,
     /// DEFAULT expression, as SQL text.
     #[serde(default)]
@@ -121,7 +124,12 @@ pub struct Column {
 impl Column {
     /// A column that may be null and has no default.
     pub fn new(name: String, ty: PgType) -> Column {
-        Column { name, ty, nullable: true, default: None, identity: None, generated: None, domain: None }
+        Column { name, ty, precision: None, nullable: true, default: None, identity: None, generated: None, domain: None }
+    }
+
+    /// The type modifier that pg_attribute has of it; -1 for none.
+    pub fn typmod(&self) -> i32 {
+        self.precision.map_or_else(|| self.ty.typmod(), i32::from)
     }
 
     /// True if it is of that type of a user, or of an array of it.

@@ -121,8 +121,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         match change {
-            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists, told } => {
-                told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists } => {
                 let mut column = [column.clone()];
                 self.settle_types(&mut column, named.iter().map(|ty| (0, ty.clone())).collect::<Vec<_>>().as_slice())?;
                 let [column] = column;
@@ -131,9 +130,9 @@ impl Session {
             }
             Alteration::DropColumn { name, if_exists, cascade } => self.drop_column(catalog, relation, name, *if_exists, *cascade).await,
             Alteration::RenameColumn { from, to } => self.rename_column(relation, from, to).await,
-            Alteration::SetType { column, ty, using } => {
+            Alteration::SetType { column, ty, precision, using } => {
                 let ty = self.type_of_values(ty)?;
-                self.set_type(relation, column, &ty, using.as_deref()).await
+                self.set_type(relation, column, (&ty, *precision), using.as_deref()).await
             }
             Alteration::SetDefault { column, default } => {
                 let at = relation.column(column)?;
@@ -312,7 +311,13 @@ impl Session {
         self.rewrite(relation, altered, items, "drop a column of").await.map(|_| ())
     }
 
-    async fn set_type(&mut self, relation: &Arc<Relation>, column: &str, ty: &PgType, using: Option<&str>) -> Result<()> {
+    async fn set_type(
+        &mut self,
+        relation: &Arc<Relation>,
+        column: &str,
+        (ty, precision): (&PgType, Option<u8>),
+        using: Option<&str>,
+    ) -> Result<()> {
         let at = relation.column(column)?;
         let old = &relation.columns[at].ty;
         let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
@@ -322,6 +327,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.columns[at].ty = ty.clone();
+        altered.columns[at].precision = precision;
         altered.columns[at].domain = None;
         let retyped = Arc::new(Relation { schemas: Default::default(), ..altered.clone() });
         self.check_retyped(&retyped, at, using.is_some()).await?;

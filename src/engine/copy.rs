@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::task::JoinHandle;
 
 use super::database::Engine;
-use super::dml::{all_not_null, parsed_query, quoted, refuse_volatile, target_columns};
+use super::dml::{all_not_null, at_precision, parsed_query, quoted, refuse_volatile, target_columns};
 use super::events::events_of_rows;
 use super::generated::Generators;
 use super::path::with_schema;
@@ -126,6 +126,8 @@ impl CopyIn {
     async fn take(&mut self, batch: RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
         self.work.gauge.add(batch.num_rows());
+        let columns = self.targets.iter().zip(batch.columns()).map(|(t, values)| at_precision(&self.relation.columns[*t], values.clone()));
+        let batch = RecordBatch::try_new(batch.schema(), columns.collect::<Result<Vec<_>>>()?)?;
         let full = match &self.template {
             None => not_null(&self.relation, batch)?,
             Some(template) => {

@@ -637,7 +637,7 @@ fn view_columns(planned: &Planned, names: &[String]) -> Result<Vec<Column>> {
                 .hint("Give one of the columns another name with AS."));
         }
         let ty = if from.ty == PgType::Unknown { PgType::Text } else { from.ty.clone() };
-        columns.push(Column::new(name, ty));
+        columns.push(Column { precision: from.precision, ..Column::new(name, ty) });
     }
     Ok(columns)
 }

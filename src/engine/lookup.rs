@@ -68,6 +68,7 @@ impl Lookup {
         let column = |(i, name): &(usize, String)| Column {
             name: name.clone(),
             ty: relation.columns[*i].ty.clone(),
+            precision: relation.columns[*i].precision,
             origin: Origin::of(relation.id, *i),
         };
         let columns = projection.iter().map(column).collect();

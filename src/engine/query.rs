@@ -220,7 +220,10 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
     let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
     let mut columns = columns_of(&schema, complete(types), labels.as_deref());
-    columns.iter_mut().zip(origins).for_each(|(column, origin)| column.origin = origin);
+    for (column, origin) in columns.iter_mut().zip(origins) {
+        column.origin = origin;
+        column.precision = origin.and_then(|of| names.scope.by_id(of.relation)?.columns.get(of.number as usize - 1)?.precision);
+    }
     let reads = reads.lock().take();
     Ok(Planned { plan, schema, columns, relations, reads, parameters })
 }

@@ -49,6 +49,8 @@ pub enum TransactionStatus {
 pub struct Column {
     pub name: String,
     pub ty: PgType,
+    /// To how many decimals of a second its times are rounded, where it shows a column of that precision.
+    pub precision: Option<u8>,
     /// The column of a relation that it shows, if it is nothing but that.
     pub origin: Option<Origin>,
 }
@@ -56,7 +58,12 @@ pub struct Column {
 impl Column {
     /// A column that shows no relation's.
     pub fn new(name: impl Into<String>, ty: PgType) -> Column {
-        Column { name: name.into(), ty, origin: None }
+        Column { name: name.into(), ty, precision: None, origin: None }
+    }
+
+    /// The type modifier that RowDescription has of it; -1 for none.
+    pub fn typmod(&self) -> i32 {
+        self.precision.map_or_else(|| self.ty.typmod(), i32::from)
     }
 }
 

@@ -88,6 +88,7 @@ use datafusion::prelude::SessionConfig;
 pub use names::output_names;
 pub use scalar::apart::APART;
 pub use scalar::math::one_zeros;
+pub use scalar::trunc::{round_all, rounded};
 pub use scalar::windows::{HOP_STARTS, TUMBLE_START};
 
 /// Functions whose value is that of the statement's start, not of their arguments; in a view they mean the event's commit time.

@@ -576,8 +576,6 @@ pub enum Alteration {
         rules: Vec<NewRule>,
         numbered: Option<SequenceOptions>,
         if_not_exists: bool,
-        /// A notice of what has no effect.
-        told: Option<String>,
     },
     DropColumn {
         name: String,
@@ -588,6 +586,8 @@ pub enum Alteration {
     SetType {
         column: String,
         ty: SqlType,
+        /// The decimals of a second that a type of times is given.
+        precision: Option<u8>,
         using: Option<String>,
     },
     SetDefault {

@@ -120,7 +120,7 @@ pub(crate) fn row_description(out: &mut BytesMut, columns: &[Column], formats: &
             out.put_i16(column.origin.map_or(0, |o| o.number));
             out.put_u32(column.ty.oid());
             out.put_i16(column.ty.typlen());
-            out.put_i32(column.ty.typmod());
+            out.put_i32(column.typmod());
             out.put_i16(i16::from(*format == Format::Binary));
         }
     });

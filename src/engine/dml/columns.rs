@@ -7,7 +7,7 @@ use crate::data::PgType;
 use crate::data::types::check_dimensions;
 use crate::engine::query::Planned;
 use crate::error::{Error, Result, code};
-use crate::func::cast;
+use crate::func::{cast, round_all, rounded};
 use crate::plan::result_types;
 
 pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
@@ -46,6 +46,14 @@ pub fn not_null(relation: &Relation, i: usize, values: &ArrayRef) -> Result<()> 
     Err(Error::new(code::NOT_NULL_VIOLATION, message).about(relation.id, &relation.name, Some(&column.name), None))
 }
 
+/// Values that are read for a column, rounded to the precision that it has. Errors: 22008.
+pub fn at_precision(column: &Column, values: ArrayRef) -> Result<ArrayRef> {
+    match column.precision {
+        Some(decimals) => round_all(&values, decimals),
+        None => Ok(values),
+    }
+}
+
 /// Errors: 23502 for a null where the relation takes none. `rows` begins with the relation's columns.
 pub fn all_not_null(relation: &Relation, rows: &RecordBatch) -> Result<()> {
     (0..relation.columns.len()).try_for_each(|i| not_null(relation, i, rows.column(i)))
@@ -59,21 +67,25 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     let mut expressions = Vec::with_capacity(schema.fields().len());
     for (i, from) in schema.columns().into_iter().enumerate() {
         let column = datafusion::logical_expr::Expr::Column(from);
-        expressions.push(match wanted.get(i) {
+        let value = match wanted.get(i) {
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() || to.ty.has_length() && planned.columns[i].ty != to.ty => {
                 if matches!(to.ty, PgType::Array(_)) {
                     check_dimensions(planned.schema.field(i).data_type(), &to.ty.arrow())?;
                 }
                 let unknown = result_types::is_unknown(&planned.plan, i);
                 check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
-                let value = match to.ty.has_length() {
+                match to.ty.has_length() {
                     true => cast::assignment(column, to.ty.clone()),
                     false => datafusion::logical_expr::cast(column, to.ty.arrow()),
-                };
-                value.alias(format!("column{i}"))
+                }
             }
-            _ => column.alias(format!("column{i}")),
-        });
+            _ => column,
+        };
+        let value = match wanted.get(i).and_then(|to| to.precision) {
+            Some(decimals) => rounded(value, decimals),
+            None => value,
+        };
+        expressions.push(value.alias(format!("column{i}")));
     }
     let plan = datafusion::logical_expr::LogicalPlanBuilder::from(planned.plan).project(expressions)?.build()?;
     let schema = plan.schema().inner().clone();

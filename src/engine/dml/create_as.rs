@@ -43,7 +43,8 @@ impl Session {
             return Err(Error::syntax("too many column names were specified"));
         }
         let column = |(i, column): (usize, &crate::engine::session::Column)| {
-            Column::new(names.get(i).unwrap_or(&column.name).clone(), column.ty.of_new_column())
+            let made = Column::new(names.get(i).unwrap_or(&column.name).clone(), column.ty.of_new_column());
+            Column { precision: column.precision, ..made }
         };
         let columns: Vec<Column> = planned.columns.iter().enumerate().map(column).collect();
         check_columns(&columns)?;

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat;
 use sqlparser::ast::{self, Expr, SetExpr};
 
-use super::columns::{cast_columns, not_null, target_columns};
+use super::columns::{at_precision, cast_columns, not_null, target_columns};
 use super::parsed_query;
 use super::values::is_default;
 use crate::catalog::{Catalog, Column, Identity, Relation};
@@ -120,7 +120,7 @@ impl Session {
             && let Some(Some(text)) = crate::sql::convert::literal(value)
             && let Ok(value) = parse_text_in(&column.ty, &text, self.settings.zone())
         {
-            return Ok(Some(value.to_array_of_size(rows)?));
+            return at_precision(column, value.to_array_of_size(rows)?).map(Some);
         }
         let query = parsed_query(&format!("SELECT {} FROM generate_series(1, {rows})", self.whole_expression(default)?))?;
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;

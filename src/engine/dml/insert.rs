@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use sqlparser::ast::{self, Expr};
 
 use super::Written;
-use super::columns::{cast_columns, check_width, target_columns};
+use super::columns::{at_precision, cast_columns, check_width, target_columns};
 use super::defaults::generated_always;
 use super::returning::{Part, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
@@ -170,7 +170,8 @@ impl Session {
                 put_value(builder, value, prepared, parameters)?;
             }
         }
-        let given = builders.iter_mut().take(width).map(ColumnBuilder::finish).collect();
+        let given = builders.iter_mut().take(width).zip(targets).map(|(b, t)| at_precision(&relation.columns[*t], b.finish()));
+        let given = given.collect::<Result<Vec<_>>>()?;
         self.complete(relation, &targets[..width], given, rows.len()).await
     }
 

@@ -38,7 +38,7 @@ use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::sql::{Statement, parse};
 
-pub use columns::{all_not_null, cast_columns, target_columns};
+pub use columns::{all_not_null, at_precision, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 use returning::Returned;
 pub use values::{declared, scalars};

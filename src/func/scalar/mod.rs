@@ -33,7 +33,7 @@ mod spans;
 mod strings;
 pub mod times;
 pub mod to_char;
-mod trunc;
+pub mod trunc;
 pub mod windows;
 
 use std::sync::Arc;

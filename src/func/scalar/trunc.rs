@@ -1,12 +1,12 @@
 //! Times with less in them: date_trunc (manual, 9.9.2), and the precision in `timestamp(3)`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, IntervalMonthDayNanoArray, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, IntervalMonthDayNanoArray, TimestampMicrosecondArray};
 use arrow::datatypes::{
     DataType, Int32Type, IntervalMonthDayNano, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
 };
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 
 use super::define::{Function, TEXT, accepts, each, fixed, text};
 use super::pattern::Fields;
@@ -22,8 +22,22 @@ const FINE: &[&str] =
 
 type Interval = IntervalMonthDayNano;
 
+/// What casts to `timestamp(3)` and its kin call.
+static PRECISION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| Function::udf("time_precision", precision_rule, time_precision));
+
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![Function::udf("date_trunc", trunc_rule, date_trunc), Function::udf("time_precision", precision_rule, time_precision)]
+    vec![Function::udf("date_trunc", trunc_rule, date_trunc), PRECISION.clone()]
+}
+
+/// A time, rounded to so many decimals of a second.
+pub fn rounded(time: Expr, decimals: u8) -> Expr {
+    PRECISION.call(vec![time, lit(i32::from(decimals))])
+}
+
+/// Times, rounded to so many decimals of a second. Errors: 22008.
+pub fn round_all(times: &ArrayRef, decimals: u8) -> Result<ArrayRef> {
+    let decimals: ArrayRef = Arc::new(Int32Array::from(vec![i32::from(decimals); times.len()]));
+    time_precision(&[times.clone(), decimals], times.data_type())
 }
 
 /// A date is truncated as a timestamptz, PostgreSQL's preferred type; a zone goes with those only.

@@ -345,6 +345,11 @@ fn with_modifier(ty: &PgType, typmod: Option<i32>) -> String {
         PgType::Numeric(_) if typmod > 3 => format!("numeric({},{})", modifier >> 16 & 0xffff, modifier & 0x7ff),
         PgType::Varchar(_) if typmod > 3 => format!("character varying({modifier})"),
         PgType::Bpchar(_) if typmod > 3 => format!("character({modifier})"),
+        PgType::Timestamp | PgType::Timestamptz | PgType::Time if typmod >= 0 => {
+            let plain = ty.to_string();
+            let (word, rest) = plain.split_once(' ').unwrap_or((&plain, ""));
+            format!("{word}({typmod}) {rest}")
+        }
         other => other.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use sqlparser::ast::{self, AlterColumnOperation, AlterTableOperation, GeneratedA
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use super::table::{Defined, defined, identity_options, rule};
+use super::table::{Defined, defined, identity_options, rule, without_precision};
 use crate::catalog::{Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result};
@@ -114,8 +114,8 @@ fn alteration(operation: AlterTableOperation, table: &str) -> Result<Alteration>
     use AlterTableOperation as Op;
     Ok(match operation {
         Op::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
-            let Defined { column, named, key, rules, numbered, told, .. } = defined(&column_def, table)?;
-            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists, told }
+            let Defined { column, named, key, rules, numbered, .. } = defined(&column_def, table)?;
+            Alteration::AddColumn { column, named, key, rules, numbered, if_not_exists }
         }
         Op::DropColumn { column_names, if_exists, drop_behavior, .. } if column_names.len() == 1 => {
             let cascade = matches!(drop_behavior, Some(ast::DropBehavior::Cascade));
@@ -160,7 +160,8 @@ fn alter_column(column: String, op: AlterColumnOperation) -> Result<Alteration> 
         Op::SetDefault { value } => Alteration::SetDefault { column, default: Some(value.to_string()) },
         Op::DropDefault => Alteration::SetDefault { column, default: None },
         Op::SetDataType { data_type, using, .. } => {
-            Alteration::SetType { column, ty: sql_type(&data_type)?, using: using.map(|u| u.to_string()) }
+            let (plain, precision) = without_precision(&data_type);
+            Alteration::SetType { column, ty: sql_type(&plain)?, precision, using: using.map(|u| u.to_string()) }
         }
         Op::AddGenerated { generated_as, sequence_options } => {
             let kind = if matches!(generated_as, Some(GeneratedAs::Always)) { Identity::Always } else { Identity::ByDefault };

@@ -25,8 +25,6 @@ pub(super) struct Defined {
     pub key_named: Option<String>,
     pub rules: Vec<NewRule>,
     pub numbered: Option<SequenceOptions>,
-    /// What of the definition has no effect.
-    pub told: Option<String>,
 }
 
 /// What stands in the list of columns.
@@ -57,7 +55,7 @@ impl Reader<'_> {
         let method = self.access_method()?;
         let by_default = method.is_none() && kind == RelationKind::Table;
         kind = method.unwrap_or(kind);
-        let mut told = self.storage_parameters()?;
+        let told = self.storage_parameters()?;
         self.tablespace()?;
         if !self.ended() && !self.on_commit_follows() {
             let clause = self.rest();
@@ -74,7 +72,6 @@ impl Reader<'_> {
             named.extend(defined.named.map(|ty| (columns.len(), ty)));
             numbered.extend(defined.numbered.map(|options| (columns.len(), options)));
             rules.extend(defined.rules);
-            told.extend(defined.told);
             columns.push(defined.column);
         }
         if key.len() > 1 {
@@ -318,14 +315,14 @@ impl Reader<'_> {
 /// The column that a definition asks for, of the table of that name. Errors: 0A000 for what columns do not have, 42601.
 pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Defined> {
     let name = checked_name(fold_name(&definition.name))?;
-    let (kept, told) = without_precision(&definition.data_type, &name);
-    let (ty, mut numbered) = column_type(&kept)?;
+    let (plain, precision) = without_precision(&definition.data_type);
+    let (ty, mut numbered) = column_type(&plain)?;
     let (ty, named) = match ty {
         SqlType::Known(ty) => (ty, None),
         SqlType::Named(named) => (PgType::Text, Some(named)),
     };
     let serial = numbered.is_some();
-    let mut column = Column { nullable: !serial, ..Column::new(name.clone(), ty) };
+    let mut column = Column { precision, nullable: !serial, ..Column::new(name.clone(), ty) };
     let (mut key, mut key_named, mut rules) = (false, None, Vec::new());
     for option in &definition.options {
         let rule_name = || option.name.as_ref().map(fold_name);
@@ -379,17 +376,17 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
             return Err(Error::syntax(message));
         }
     }
-    Ok(Defined { column, named, key, key_named, rules, numbered, told })
+    Ok(Defined { column, named, key, key_named, rules, numbered })
 }
 
-/// The type of a column without the decimals of its seconds, and the notice that says so: a value has those that it is given, up to six.
-fn without_precision(ty: &ast::DataType, column: &str) -> (ast::DataType, Option<String>) {
-    let kept = match ty {
-        ast::DataType::Timestamp(Some(0..6), zone) => ast::DataType::Timestamp(None, *zone),
-        ast::DataType::Time(Some(0..6), zone) => ast::DataType::Time(None, *zone),
+/// The type of a column without the decimals of a second that are given to it, and these: at most six are kept.
+pub(super) fn without_precision(ty: &ast::DataType) -> (ast::DataType, Option<u8>) {
+    let (plain, precision) = match ty {
+        ast::DataType::Timestamp(precision, zone) => (ast::DataType::Timestamp(None, *zone), precision),
+        ast::DataType::Time(precision, zone) => (ast::DataType::Time(None, *zone), precision),
         other => return (other.clone(), None),
     };
-    (kept, Some(format!("the precision of column \"{column}\" has no effect: times are kept as they are given, to the microsecond")))
+    (plain, precision.map(|decimals| decimals.min(6) as u8))
 }
 
 /// The type of a column, and for the serial ones that it is numbered.

@@ -28,6 +28,7 @@ struct Traits {
     identity: &'static str,
     generated: bool,
     domain: Option<u32>,
+    precision: Option<u8>,
     acl: Option<Cell>,
 }
 
@@ -57,7 +58,7 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             let acl = Some(column_acl(context, relation, &c.name));
             let generated = c.generated.is_some();
             let has_default = generated || c.default.is_some();
-            let traits = Traits { not_null, has_default, identity, generated, domain: c.domain, acl };
+            let traits = Traits { not_null, has_default, identity, generated, domain: c.domain, precision: c.precision, acl };
             attribute(&storages, rows, relation.id, i + 1, &c.name, &c.ty, traits)?;
         }
     }
@@ -81,7 +82,7 @@ fn attribute(
     number: usize,
     name: &str,
     ty: &PgType,
-    Traits { not_null, has_default, identity, generated, domain, acl }: Traits,
+    Traits { not_null, has_default, identity, generated, domain, precision, acl }: Traits,
 ) -> Result<()> {
     let (array, is_enum) = (matches!(ty, PgType::Array(_)), matches!(ty, PgType::Enum(_)));
     let scalar = storages.get(&ty.oid());
@@ -94,7 +95,7 @@ fn attribute(
         ("attnum", number.into()),
         ("attndims", i32::from(array).into()),
         ("attcacheoff", Cell::Int(-1)),
-        ("atttypmod", ty.typmod().into()),
+        ("atttypmod", precision.map_or_else(|| ty.typmod(), i32::from).into()),
         ("attbyval", scalar.map_or(is_enum, |s| s.by_value).into()),
         ("attalign", scalar.map_or("i", |s| s.align).into()),
         ("attstorage", scalar.map_or(if is_enum { "p" } else { "x" }, |s| s.storage).into()),

@@ -100,7 +100,7 @@ fn column(
         ("numeric_precision", precision),
         ("numeric_precision_radix", radix),
         ("numeric_scale", scale),
-        ("datetime_precision", datetime_precision(ty).into()),
+        ("datetime_precision", of.and_then(|c| c.precision.map(i64::from)).or_else(|| datetime_precision(ty)).into()),
         ("domain_catalog", domain.map(|_| &context.database).into()),
         ("domain_schema", domain.map(|ty| context.scope.namespace_name(ty.namespace)).into()),
         ("domain_name", domain.map(|ty| &ty.name).into()),
