@@ -366,6 +366,11 @@ fn parameters_must_fit_their_statement() {
     assert_eq!(state(wire.extended("SELECT $0::int", &[])), refused("42P02"));
     assert_eq!(state(wire.extended("SELECT 1; SELECT 2", &[])), refused("42601"));
     assert_eq!(wire.error("SELECT $1::int").code, "42P02");
+    for sql in ["SELECT $2::date, $1::int", "SELECT v FROM t WHERE k = $1 AND k < $2", "INSERT INTO t VALUES ($1, $2), ($2, NULL)"] {
+        let error = wire.extended(sql, &[Some("x"), Some("1")]).expect_err("a text is no integer");
+        let context = error.context.unwrap_or_default();
+        assert!(context.starts_with("unnamed portal parameter $") && context.ends_with(" = '...'"), "{sql}: {context}");
+    }
     check(&server, &mut other);
 }
 

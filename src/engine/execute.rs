@@ -510,7 +510,7 @@ impl Session {
             let text = text.ok_or_else(|| Error::unsupported("EXECUTE takes literals").hint("Compute the value first."))?;
             values.push(text.map(Into::into));
         }
-        Ok((prepared, Parameters { binary: vec![], values }))
+        Ok((prepared, Parameters { values, ..Parameters::default() }))
     }
 
     fn deallocate(&mut self, name: Option<&str>) -> Result<Response> {

@@ -100,6 +100,8 @@ pub(super) enum Way {
 pub struct Parameters {
     pub binary: Vec<bool>,
     pub values: Vec<Option<Bytes>>,
+    /// The portal that they are bound to, which errors name; `None` for values that stand in the text of a statement.
+    pub portal: Option<String>,
 }
 
 impl Parameters {
@@ -110,6 +112,16 @@ impl Parameters {
             [all] => *all,
             each => each.get(i).copied().unwrap_or(false),
         }
+    }
+
+    /// What an error says of parameter `i` (0-based), of a portal.
+    pub(super) fn place(&self, i: usize) -> Option<String> {
+        let portal = match self.portal.as_deref()? {
+            "" => "unnamed portal".to_string(),
+            name => format!("portal \"{name}\""),
+        };
+        let value = if self.is_binary(i) { "" } else { " = '...'" };
+        Some(format!("{portal} parameter ${}{value}", i + 1))
     }
 }
 
@@ -402,7 +414,7 @@ impl Session {
                 None => self.plan_shape(&shape),
             };
             if let Some(prepared) = prepared.filter(|p| p.parameters.len() == values.len()) {
-                return self.execute(&prepared, Parameters { binary: vec![], values }).await;
+                return self.execute(&prepared, Parameters { values, ..Parameters::default() }).await;
             }
         }
         let cancel = self.cancel.clone();

@@ -87,7 +87,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let mut r = Reader::new(body);
         let (portal, statement) = (r.text()?, r.text()?);
         let prepared = self.session.statement(statement).ok_or_else(|| no_statement(statement))?;
-        let parameters = parameters::<B>(&mut r, &prepared, statement)?;
+        let parameters = Parameters { portal: Some(portal.to_string()), ..parameters::<B>(&mut r, &prepared, statement)? };
         let n = r.count()?;
         let codes = (0..n).map(|_| format(r.i16()?)).collect::<Result<Vec<_>>>()?;
         r.end()?;
@@ -152,7 +152,7 @@ fn parameters<B: Backend>(r: &mut Reader<'_>, prepared: &B::Prepared, statement:
         return Err(protocol(message));
     }
     let values = (0..n).map(|_| r.value()).collect::<Result<Vec<_>>>()?;
-    Ok(Parameters { binary, values })
+    Ok(Parameters { binary, values, portal: None })
 }
 
 /// Errors: 22023 for a code that is neither text's nor binary's.

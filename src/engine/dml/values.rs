@@ -9,7 +9,7 @@ use super::columns::{check_width, target_columns};
 use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::data::datetime::Zone;
-use crate::data::decode::ColumnBuilder;
+use crate::data::decode::{ColumnBuilder, invalid_utf8};
 use crate::data::encode::Style;
 use crate::data::numeric;
 use crate::engine::session::{Parameters, Prepared, Session};
@@ -113,6 +113,13 @@ pub fn scalars(types: &[PgType], parameters: &Parameters, zone: Zone) -> Result<
 
 /// Appends parameter `i`, of type `from` on the wire, to a column of type `to`.
 pub fn put_parameter(builder: &mut ColumnBuilder, i: usize, from: &PgType, to: &PgType, parameters: &Parameters) -> Result<()> {
+    read_parameter(builder, i, from, to, parameters).map_err(|e| match parameters.place(i) {
+        Some(place) => e.context(place),
+        None => e,
+    })
+}
+
+fn read_parameter(builder: &mut ColumnBuilder, i: usize, from: &PgType, to: &PgType, parameters: &Parameters) -> Result<()> {
     let Some(value) =
         parameters.values.get(i).ok_or_else(|| Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${}", i + 1)))?
     else {
@@ -120,8 +127,7 @@ pub fn put_parameter(builder: &mut ColumnBuilder, i: usize, from: &PgType, to: &
         return Ok(());
     };
     if !parameters.is_binary(i) {
-        let text = std::str::from_utf8(value)
-            .map_err(|_| Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\""))?;
+        let text = std::str::from_utf8(value).map_err(|_| invalid_utf8(value))?;
         return builder.append_text(text);
     }
     if from.base() == to.base() {

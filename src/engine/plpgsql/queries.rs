@@ -256,7 +256,7 @@ impl Run<'_> {
         // A statement may have fewer parameters than a text was given values.
         let values: Vec<Option<Bytes>> =
             values.into_iter().take(prepared.parameters.len().max(1)).map(|cell| cell.text.map(Bytes::from)).collect();
-        let parameters = Parameters { binary: vec![], values };
+        let parameters = Parameters { values, ..Parameters::default() };
         let response = Box::pin(self.session.run_inside(prepared, parameters)).await?;
         Ok(match response {
             Response::Rows { columns, stream, .. } => Outcome::Rows(Answer { columns, stream, batch: None, at: 0 }),
