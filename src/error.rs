@@ -3,6 +3,7 @@
 //! Kinds are SQLSTATE codes, because that is what a caller acts upon; a new code is used only where a client would act
 //! differently. Message, detail and hint follow PostgreSQL's style: the message names the thing, the hint says what to do.
 
+mod absent;
 mod calls;
 mod wordings;
 
@@ -504,6 +505,9 @@ fn reworded(text: &str) -> Option<Error> {
     if let Some(name) = between("Invalid function '", "'") {
         if WINDOW_FUNCTIONS.contains(&name) {
             return Some(Error::new(code::WRONG_OBJECT_TYPE, format!("window function {name} requires an OVER clause")));
+        }
+        if let Some(refused) = absent::refused(name) {
+            return Some(refused);
         }
         let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
         let near = between("Did you mean '", "'").and_then(|near| nearest(name, std::iter::once(near)));
