@@ -37,7 +37,7 @@ pub mod code {
         READ_ONLY_SQL_TRANSACTION = "25006"; IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03"; TRANSACTION_TIMEOUT = "25P04";
         INVALID_SQL_STATEMENT_NAME = "26000"; INVALID_AUTHORIZATION = "28000"; INVALID_PASSWORD = "28P01";
         INVALID_GRANT_OPERATION = "0LP01"; INVALID_ROLE_SPECIFICATION = "0P000"; INSUFFICIENT_PRIVILEGE = "42501";
-        DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"; INVALID_CURSOR_NAME = "34000"; INVALID_CATALOG_NAME = "3D000"; INVALID_SAVEPOINT = "3B001";
+        DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"; INVALID_CURSOR_NAME = "34000"; INVALID_CURSOR_STATE = "24000"; INVALID_CATALOG_NAME = "3D000"; INVALID_SAVEPOINT = "3B001";
         INVALID_SCHEMA_NAME = "3F000";
         SERIALIZATION_FAILURE = "40001"; DEADLOCK_DETECTED = "40P01";
         SYNTAX_ERROR = "42601"; INVALID_COLUMN_DEFINITION = "42611"; AMBIGUOUS_COLUMN = "42702"; UNDEFINED_COLUMN = "42703"; UNDEFINED_OBJECT = "42704";
@@ -409,6 +409,7 @@ impl From<DataFusionError> for Error {
 const WORDINGS: &[(&str, &str, &str)] = &[
     ("more than one row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
     ("more than 1 row", code::CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression"),
+    ("in sqltorel: Prefixed {", code::SYNTAX_ERROR, "syntax error at or near \"OF\""),
     ("LIMIT must be >= 0", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative"),
     ("OFFSET must be >=", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"),
     ("NTILE requires a positive integer", code::INVALID_ARGUMENT_FOR_NTILE_FUNCTION, "argument of ntile must be greater than zero"),

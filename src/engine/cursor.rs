@@ -284,11 +284,29 @@ impl Cursor {
         Ok(())
     }
 
+    /// The columns of its rows.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The row that it stands on, if it does.
+    pub(super) fn row(&self) -> Option<RecordBatch> {
+        let mut start = self.dropped;
+        for batch in &self.rows {
+            let stop = start + batch.num_rows() as u64;
+            if start < self.at && self.at <= stop {
+                return Some(batch.slice((self.at - 1 - start) as usize, 1));
+            }
+            start = stop;
+        }
+        None
+    }
+
     /// A cursor that only goes forward needs no row that it has passed.
     fn drop_passed(&mut self) {
         while !self.how.scroll
             && let Some(first) = self.rows.front()
-            && self.dropped + first.num_rows() as u64 <= self.at
+            && self.dropped + (first.num_rows() as u64) < self.at
         {
             self.dropped += first.num_rows() as u64;
             self.kept_bytes -= first.get_array_memory_size();

@@ -1,7 +1,8 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for six things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! PostgreSQL's grammar as sqlparser knows it, but for seven things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
 //! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
 //! BETWEEN may be told whether its bounds have an order. `interval(0) '1.6 s'` has the precision that it is given.
+//! `CURRENT OF cursor` is a condition.
 //! And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
@@ -9,12 +10,13 @@
 use std::any::TypeId;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, TrimWhereField, UnaryOperator, visit_expressions};
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Ident, TrimWhereField, UnaryOperator, visit_expressions};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::statement::CURRENT_OF;
 use crate::limits;
 
 /// Words that other dialects have behind a table.
@@ -128,6 +130,17 @@ fn interval_of_precision(parser: &mut Parser) -> Option<Result<Expr, ParserError
     Some(literal)
 }
 
+/// `CURRENT OF cursor`, which is a condition of UPDATE and DELETE.
+fn current_of(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    if keyword(parser, 0) != Keyword::CURRENT || keyword(parser, 1) != Keyword::OF {
+        return None;
+    }
+    parser.advance_token();
+    parser.advance_token();
+    let prefix = Ident::new(CURRENT_OF);
+    Some(parser.parse_identifier().map(|cursor| Expr::Prefixed { prefix, value: Box::new(Expr::Identifier(cursor)) }))
+}
+
 /// Answers of yes or no that are PostgreSqlDialect's.
 macro_rules! as_base {
     ($($name:ident),* $(,)?) => {
@@ -149,7 +162,7 @@ impl Dialect for Postgres {
         false
     }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        if let Some(read) = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)) {
+        if let Some(read) = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser)) {
             return Some(read);
         }
         let (op, binds) = match &parser.peek_token_ref().token {

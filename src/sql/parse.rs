@@ -57,7 +57,7 @@ fn read(sql: &str) -> Result<Statement> {
         Token::EOF => {}
         // The simple protocol cuts its messages into statements first.
         _ if ended => return Err(Error::syntax("cannot insert multiple commands into a prepared statement")),
-        _ => return Err(reader.current_of().unwrap_or_else(|| reader.unexpected())),
+        _ => return Err(reader.unexpected()),
     }
     if let Statement::Query(query)
     | Statement::Locking { query, .. }

@@ -17,7 +17,7 @@ use crate::data::PgType;
 use crate::data::enums::Place;
 use crate::error::Error;
 
-pub use cursor::{CursorOptions, Move};
+pub use cursor::{CURRENT_OF, CursorOptions, Move};
 pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};

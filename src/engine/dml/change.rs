@@ -88,7 +88,7 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Response> {
         let known = match &prepared.way {
-            Way::Change(plan) if self.path() == prepared.path => Some(plan),
+            Way::Change(plan) if self.path() == prepared.path && change.cursor().is_none() => Some(plan),
             _ => None,
         };
         let mut held = Vec::new();
@@ -247,6 +247,8 @@ impl Session {
         change: &Change,
         types: &[Option<PgType>],
     ) -> Result<ChangePlan> {
+        let placed = self.at_current_row(relation, change)?;
+        let change = placed.as_ref();
         let rekeyed = relation.key.iter().any(|k| is_set_by(&relation.columns[*k], &change.assignments));
         let identity = match (relation.key.is_empty(), rekeyed) {
             (true, _) => Identity::Row,

@@ -1,6 +1,7 @@
 //! What INSERT, UPDATE and DELETE take and answer, told without running them: types of parameters, columns of RETURNING.
 
 use arrow::array::RecordBatch;
+use sqlparser::ast::{Expr, Value};
 
 use super::change::{ChangePlan, assigned_types, whole};
 use super::columns::target_columns;
@@ -35,7 +36,10 @@ impl Session {
         let relation = self.changeable(&change.table, what)?;
         let mut types = types.to_vec();
         assigned_types(&relation, &change.assignments, &mut types)?;
-        let plan = self.plan_change(&relation, whole(&relation), change, &types).await?;
+        // Where a cursor stands is asked when the statement runs.
+        let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
+        let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
+        let plan = self.plan_change(&relation, whole(&relation), elsewhere.as_ref().unwrap_or(change), &types).await?;
         let types = plan.planned.parameters.clone();
         let Some(items) = &change.returning else { return Ok(((types, None), plan)) };
         let parts = plan.empty_parts(&relation, change);

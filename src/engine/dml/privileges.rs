@@ -67,7 +67,8 @@ impl Session {
         query.with = change.with.clone();
         let select = select_of(&mut query)?;
         select.from.extend(change.from.iter().cloned());
-        select.selection = change.selection.clone();
+        // Where a cursor stands it has read already.
+        select.selection = change.selection.clone().filter(|_| change.cursor().is_none());
         Ok(self.plan_query(&query, types).await?.reads)
     }
 

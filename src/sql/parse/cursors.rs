@@ -99,15 +99,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The refusal of UPDATE and DELETE at a cursor's row, if that is what did not parse: `current` alone is a column.
-    pub(super) fn current_of(&self) -> Option<Error> {
-        let words: Vec<String> = self.sql.split_whitespace().map(str::to_lowercase).collect();
-        words.windows(3).any(|w| w == ["where", "current", "of"]).then(|| {
-            Error::unsupported("WHERE CURRENT OF is not supported")
-                .hint("Name the row by its key: WHERE key = value, as FETCH has shown it.")
-        })
-    }
-
     /// A whole number with its sign, if there is one.
     fn count(&mut self) -> Result<Option<i64>> {
         let negative = match self.parser.peek_token_ref().token {

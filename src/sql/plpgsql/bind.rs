@@ -56,7 +56,9 @@ fn change(change: &mut Change, variables: &mut dyn Variables) -> Result<()> {
     part(&mut change.with, &[], variables)?;
     part(&mut change.from, &seen, variables)?;
     change.assignments.iter_mut().try_for_each(|(_, value)| part(value, &seen, variables))?;
-    part(&mut change.selection, &seen, variables)?;
+    if change.cursor().is_none() {
+        part(&mut change.selection, &seen, variables)?;
+    }
     part(&mut change.returning, &seen, variables)
 }
 

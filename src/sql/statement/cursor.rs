@@ -1,4 +1,12 @@
-//! Cursors: how they are declared, and where they go.
+//! Cursors: how they are declared, where they go, and the changes of the rows that they stand on.
+
+use sqlparser::ast::Expr;
+
+use super::Change;
+use crate::sql::fold_name;
+
+/// What the dialect has before the name of a cursor where it reads `CURRENT OF cursor`.
+pub const CURRENT_OF: &str = "current of";
 
 /// How a cursor is declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,4 +32,15 @@ pub enum Move {
     Absolute(i64),
     /// To the row that many rows away.
     Relative(i64),
+}
+
+impl Change {
+    /// The cursor of WHERE CURRENT OF.
+    pub fn cursor(&self) -> Option<String> {
+        let Some(Expr::Prefixed { prefix, value }) = &self.selection else { return None };
+        match value.as_ref() {
+            Expr::Identifier(name) if prefix.value == CURRENT_OF => Some(fold_name(name)),
+            _ => None,
+        }
+    }
 }
