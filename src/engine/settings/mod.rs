@@ -288,6 +288,10 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
         Kind::OneOf(_) if name == "intervalstyle" && matches!(lower.as_str(), "postgres_verbose" | "sql_standard") => {
             Err(Error::unsupported(format!("IntervalStyle \"{value}\" is not supported")).hint("Use postgres or iso_8601."))
         }
+        Kind::OneOf(_) if name == "client_encoding" && is_other_encoding(&lower) => {
+            Err(Error::unsupported(format!("client_encoding \"{value}\" is not supported"))
+                .hint("Text is sent and read in UTF-8: SET client_encoding TO 'UTF8', or for libpq's programs PGCLIENTENCODING=UTF8."))
+        }
         Kind::OneOf(words) if !words.contains(&lower.as_str()) => {
             let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
             refuse(format!("Available values: {}.", words.join("; ")))
@@ -315,6 +319,12 @@ fn is_date_style(word: &str) -> bool {
 /// True for the words of DateStyle that PostgreSQL has besides.
 fn is_other_date_style(word: &str) -> bool {
     matches!(word, "sql" | "german" | "dmy" | "ymd") || word.starts_with("postgres") || word.starts_with("euro")
+}
+
+/// True for the names of encodings that PostgreSQL converts, their letters and digits only.
+fn is_other_encoding(name: &str) -> bool {
+    const BEGIN: [&str; 11] = ["latin", "win", "iso8859", "koi8", "euc", "sjis", "shiftjis", "big5", "gb", "uhc", "johab"];
+    BEGIN.iter().any(|begin| name.starts_with(begin)) || matches!(name, "muleinternal" | "mskanji" | "abc" | "alt" | "tcvn" | "vscii")
 }
 
 /// A setting of the client's own has a dot in its name: `my.variable`.
