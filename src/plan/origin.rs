@@ -7,17 +7,15 @@ use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan}
 
 use crate::catalog::{Name, RelationId, RelationKind, Scope};
 use crate::serve::provider::{RelationProvider, SystemProvider};
-use crate::serve::system::facts;
+use crate::serve::system::{STANDS_FOR, facts};
 
 /// How the names begin of what stands in for relations where a statement looks at rows that it has written.
 pub const STAND_IN: &str = "everfold part ";
-/// What is between the stand-in's own number and that of the relation whose columns it begins with.
-const OF: &str = " of ";
 
 /// The name of a stand-in, by its number among the statement's.
 pub fn stand_in(number: usize, relation: Option<RelationId>) -> String {
     match relation {
-        Some(id) => format!("{STAND_IN}{number}{OF}{id}"),
+        Some(id) => format!("{STAND_IN}{number}{STANDS_FOR}{id}"),
         None => format!("{STAND_IN}{number}"),
     }
 }
@@ -92,7 +90,7 @@ fn scanned(scan: &TableScan, index: usize, scope: &Scope) -> Option<Origin> {
     if let Some(provider) = provider.downcast_ref::<SystemProvider>() {
         return Origin::of(facts::find(provider.relation.schema, provider.relation.name)?.oid, index);
     }
-    let (_, id) = scan.table_name.table().strip_prefix(STAND_IN)?.split_once(OF)?;
+    let (_, id) = scan.table_name.table().strip_prefix(STAND_IN)?.split_once(STANDS_FOR)?;
     let relation = scope.by_id(id.parse().ok()?)?;
     if index < relation.columns.len() { Origin::of(relation.id, index) } else { None }
 }

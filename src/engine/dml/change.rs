@@ -39,6 +39,7 @@ use crate::plan::names::stored_schema;
 use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
+use crate::serve::system::STANDS_FOR;
 use crate::sql::statement::Change;
 
 /// The name under which the query of a change knows the table, which has an alias always.
@@ -257,7 +258,7 @@ impl Session {
         };
         let mut names = self.names();
         let catalog = names.scope.catalog.clone();
-        names.stand_ins.push((TARGET.into(), target));
+        names.stand_ins.push((target_of(relation), target));
         let values = self.assigned(relation, alias_of(change), &change.assignments)?;
         let query = change_query(relation, change, identity, values)?;
         let planned = self.plan_with(names, &query, types).await?;
@@ -378,6 +379,11 @@ pub(super) fn alias_of(change: &Change) -> &str {
     change.alias.as_deref().unwrap_or(&change.table.name)
 }
 
+/// The name under which the query of UPDATE and DELETE knows the table, which tells what its system columns are.
+fn target_of(relation: &Relation) -> String {
+    format!("{TARGET}{STANDS_FOR}{}", relation.id)
+}
+
 /// The query of a change, see the head of this module.
 fn change_query(relation: &Relation, change: &Change, identity: Identity, mut values: Vec<Expr>) -> Result<Box<ast::Query>> {
     let alias = alias_of(change);
@@ -394,7 +400,7 @@ fn change_query(relation: &Relation, change: &Change, identity: Identity, mut va
             SelectItem::QualifiedWildcard(name, ast::WildcardAdditionalOptions::default())
         }));
     }
-    let mut query = select_from(TARGET, alias)?;
+    let mut query = select_from(&target_of(relation), alias)?;
     query.with = change.with.clone();
     let select = select_of(&mut query)?;
     select.projection = items;

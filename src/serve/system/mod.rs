@@ -42,6 +42,8 @@ use crate::log::store::Store;
 pub use crate::SERVER_VERSION;
 /// [`SERVER_VERSION`] as PostgreSQL's integer.
 pub const SERVER_VERSION_NUM: &str = "150018";
+/// What is between the name of a stand-in and the number of the relation whose columns it begins with.
+pub const STANDS_FOR: &str = " of ";
 
 /// The data directory; `None` in a context of no database.
 #[derive(Clone, Default)]

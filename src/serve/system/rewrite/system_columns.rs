@@ -4,14 +4,16 @@
 //! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing. Rows of tables have no `xmin`,
 //! and nothing has a `ctid`: they are refused with what to use instead.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{Expr, Ident, Select, SelectItem, TableFactor};
 
-use super::super::SystemContext;
 use super::super::facts;
+use super::super::{STANDS_FOR, SystemContext};
 use super::Ctes;
 use super::build::{call, each_expression, last_name, take, when, with_optional};
 use super::casts::oid_literal;
-use crate::catalog::Name;
+use crate::catalog::{Name, Relation};
 use crate::error::{Error, Result};
 use crate::sql::convert::relation_name;
 
@@ -62,7 +64,7 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
     let TableFactor::Table { name, alias, args: None, .. } = factor else { return None };
     let alias = alias.as_ref().map_or_else(|| last_name(name), |a| a.name.value.clone());
     let relation = relation_name(name).ok().filter(|name| !ctes.has(name))?;
-    let found = context.scope.find(&relation);
+    let found = context.scope.find(&relation).or_else(|| stood_for(&relation, context));
     let (oid, catalog, telling, mut own): (_, _, _, Vec<String>) = match (found, catalog(&relation)) {
         (Some(relation), _) => {
             let telling = relation.columns.iter().find(|c| !c.nullable).map(|c| c.name.clone());
@@ -77,6 +79,12 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
     own.retain(|name| NAMES.iter().chain(&ABSENT).any(|known| known == name));
     let present = if outer { Some(telling?) } else { None };
     Some(Named { alias, oid, catalog, own, present })
+}
+
+/// The relation that something stands in for in this statement: the target of UPDATE or DELETE, and the rows of RETURNING.
+fn stood_for<'a>(name: &Name, context: &'a SystemContext) -> Option<&'a Arc<Relation>> {
+    context.stand_ins.iter().find(|(known, _)| name.schema.is_none() && *known == name.name)?;
+    context.scope.by_id(name.name.rsplit_once(STANDS_FOR)?.1.parse().ok()?)
 }
 
 fn catalog(name: &Name) -> Option<&'static facts::Shape> {
