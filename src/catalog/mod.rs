@@ -127,11 +127,6 @@ impl Column {
         Column { name, ty, precision: None, nullable: true, default: None, identity: None, generated: None, domain: None }
     }
 
-    /// The type modifier that pg_attribute has of it; -1 for none.
-    pub fn typmod(&self) -> i32 {
-        self.precision.map_or_else(|| self.ty.typmod(), i32::from)
-    }
-
     /// True if it is of that type of a user, or of an array of it.
     pub fn is_of(&self, id: TypeId) -> bool {
         self.domain == Some(id) || self.ty.enumeration().is_some_and(|of| of.id() == id)

@@ -249,7 +249,7 @@ impl Session {
         types: &[Option<PgType>],
     ) -> Result<ChangePlan> {
         let placed = self.at_current_row(relation, change)?;
-        let change = placed.as_ref();
+        let change: &Change = &placed;
         let rekeyed = relation.key.iter().any(|k| is_set_by(&relation.columns[*k], &change.assignments));
         let identity = match (relation.key.is_empty(), rekeyed) {
             (true, _) => Identity::Row,

@@ -347,7 +347,7 @@ fn with_modifier(ty: &PgType, typmod: Option<i32>) -> String {
         PgType::Bpchar(_) if typmod > 3 => format!("character({modifier})"),
         PgType::Timestamp | PgType::Timestamptz | PgType::Time if typmod >= 0 => {
             let plain = ty.to_string();
-            let (word, rest) = plain.split_once(' ').unwrap_or((&plain, ""));
+            let (word, rest) = plain.split_once(' ').unwrap_or((plain.as_str(), ""));
             format!("{word}({typmod}) {rest}")
         }
         other => other.to_string(),
