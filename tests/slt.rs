@@ -56,6 +56,7 @@ scripts!("":
     errors,
     explain,
     failed_views,
+    first_names,
     float_keys,
     formatting,
     frame_peers,

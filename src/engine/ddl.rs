@@ -470,7 +470,7 @@ impl Session {
         if !planned.parameters.is_empty() {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }
-        let columns = view_columns(&planned, &view.columns)?;
+        let columns = view_columns(&planned, view)?;
         let sql = self.spelled_out(self.kept_query(&view.sql)?).await?;
         // What a plain view reads is read by that, with the rights of its owner.
         let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
@@ -622,9 +622,11 @@ pub struct NewView {
 }
 
 /// The columns of a view: those of its query, renamed if a list is given.
-fn view_columns(planned: &Planned, names: &[String]) -> Result<Vec<Column>> {
+fn view_columns(planned: &Planned, view: &NewView) -> Result<Vec<Column>> {
+    let names = &view.columns;
     if names.len() > planned.columns.len() {
-        return Err(Error::syntax("CREATE VIEW specifies more column names than columns"));
+        let plain = "CREATE VIEW specifies more column names than columns";
+        return Err(Error::syntax(if view.materialized { "too many column names were specified" } else { plain }));
     }
     if planned.columns.len() > limits::COLUMNS_MAX {
         return Err(Error::new("54011", format!("a relation has at most {} columns", limits::COLUMNS_MAX)));

@@ -31,6 +31,7 @@ pub mod excluding;
 mod extremes;
 mod fence;
 mod filtered;
+mod first_names;
 mod frames;
 mod held_filters;
 mod json_operators;
@@ -213,6 +214,7 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     // First, since `-` is an operator of jsonb too.
     planners.insert(0, Arc::new(scalar::Syntax));
     planners.insert(1, Arc::new(arith::Operators));
+    builder.relation_planners().get_or_insert_default().push(Arc::new(first_names::FirstNames));
     builder.scalar_functions().get_or_insert_default().extend(scalar_functions());
     builder.aggregate_functions().get_or_insert_default().extend(aggregate_functions());
     let names: HashSet<String> = names_of(builder.scalar_functions().get_or_insert_default(), |f| (f.name(), f.aliases()));

@@ -9,7 +9,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 /// Ends the new name, followed by the column's place: no column of a relation is called so.
-const MARK: char = '\u{1}';
+pub(in crate::func) const MARK: char = '\u{1}';
 
 /// The plan of a subquery with other names for such columns, which are where they were; `None` if it has none. Its output has none again.
 pub(in crate::func) fn renamed(plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {

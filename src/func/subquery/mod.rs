@@ -41,7 +41,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-pub(super) use clashes::{moved, renamed};
+pub(super) use clashes::{MARK, moved, renamed};
 pub use columnless::Columnless;
 pub(super) use dependent::outer_columns;
 pub use marks::Marks;

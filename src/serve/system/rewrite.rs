@@ -12,6 +12,7 @@ mod build;
 mod calls;
 mod casts;
 mod columns;
+mod cte_names;
 mod distinct_from;
 mod expanding;
 mod grouping;
@@ -194,6 +195,7 @@ impl VisitorMut for Rewriter<'_> {
             .and_then(|()| queries::fetch_first(query))
             .and_then(|()| queries::limit_literals(query))
             .and_then(|()| queries::no_locks(query))
+            .and_then(|()| cte_names::of_first(query))
         {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),

@@ -6,7 +6,7 @@ use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, JoinConstraint,
     JoinOperator, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut,
-    VisitorMut,
+    VisitorMut, WildcardAdditionalOptions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
@@ -155,6 +155,22 @@ pub fn over(query: Query, alias: TableAlias, item: Expr) -> Result<Query> {
     }
     select.projection = vec![SelectItem::UnnamedExpr(item)];
     Ok(*outer)
+}
+
+/// `SELECT * FROM (query) AS alias`.
+pub fn all_of(query: Query, alias: TableAlias) -> Result<Query> {
+    let mut outer = over(query, alias, literal(Value::Null))?;
+    if let SetExpr::Select(select) = outer.body.as_mut() {
+        select.projection = vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())];
+    }
+    Ok(outer)
+}
+
+/// A query that is nothing but this body.
+pub fn query_of(body: SetExpr) -> Result<Query> {
+    let mut query = parsed("SELECT 1")?;
+    *query.body = body;
+    Ok(*query)
 }
 
 /// The unnamed arguments of a call.

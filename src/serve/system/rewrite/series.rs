@@ -14,6 +14,7 @@ use sqlparser::ast::{
 use super::super::facts::{self, SET_FUNCTIONS};
 use super::apart;
 use super::build::{arguments, bare, call, each_expression, last_name, take};
+use super::queries::DUPLICATE;
 use super::vectors;
 
 /// Each function and its columns; one without is named as its alias is.
@@ -54,6 +55,9 @@ fn column_wise(function: &str, arguments: &[Expr]) -> Option<Vec<Expr>> {
     let (_, parts) = COLUMN_WISE.iter().find(|(name, _)| *name == function)?;
     Some(parts.iter().map(|part| call(part, arguments.to_vec())).collect())
 }
+
+/// What all columns of several arrays side by side are called.
+const UNNEST: &str = "unnest";
 
 /// The entries of an access control list; in SELECT each is a row of four fields.
 const ACLS: &str = "aclexplode";
@@ -108,19 +112,17 @@ pub fn in_from(factor: &mut TableFactor) {
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
     let mut names: Vec<Ident> = match (columns, arrays.len()) {
         ([], 1) => vec![name.clone()],
-        ([], n) => (0..n).map(|i| Ident::new(if i == 0 { "unnest".to_string() } else { format!("unnest_{}", i + 1) })).collect(),
+        ([], n) => (0..n).map(|i| Ident::with_quote('"', if i == 0 { UNNEST.into() } else { format!("{UNNEST}{DUPLICATE}{i}") })).collect(),
         (columns, _) => columns.iter().copied().map(Ident::new).collect(),
     };
     if set.ordinality {
         arrays.push(call("array_ordinals", arrays.clone()));
         names.push(Ident::new("ordinality"));
     }
-    let given = set.alias.map_or(vec![], |a| a.columns);
-    let columns = names.into_iter().enumerate().map(|(i, name)| match given.get(i) {
-        Some(column) => column.clone(),
-        None => TableAliasColumnDef { name, data_type: None },
-    });
-    *factor = expanded_arrays(name, columns.collect(), arrays);
+    // More names than there are columns stay, for the planner to refuse.
+    let mut columns = set.alias.map_or(vec![], |a| a.columns);
+    columns.extend(names.into_iter().skip(columns.len()).map(|name| TableAliasColumnDef { name, data_type: None }));
+    *factor = expanded_arrays(name, columns, arrays);
 }
 
 /// Arrays side by side as a table of that name, a column for each.
