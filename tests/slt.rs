@@ -86,6 +86,7 @@ scripts!("":
     offsets,
     operand_types,
     ordered_sets,
+    outer_aggregates,
     own_writes,
     parameters,
     patterns,

@@ -22,6 +22,7 @@ mod like_any;
 mod named_windows;
 mod numbers;
 mod outer_aggregates;
+mod outer_grouping;
 mod partitions;
 mod present;
 mod quantified;
@@ -189,6 +190,10 @@ impl VisitorMut for Rewriter<'_> {
         grouping::by_primary_key(query, &self.context.scope);
         grouping::ordered_by_position(query);
         recursion::typed(query);
+        let columns = Columns { ctes: &self.ctes, context: self.context };
+        if let Err(error) = outer_grouping::of_query(query, self.around.len(), columns) {
+            return ControlFlow::Break(error);
+        }
         apart::told_apart(query);
         match grouping::distinct_by_position(query)
             .and_then(|()| ties::ranked(query))
@@ -210,6 +215,9 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         let columns = Columns { ctes: &self.ctes, context: self.context };
+        if let Err(error) = outer_grouping::of_select(select, self.around.len(), columns) {
+            return ControlFlow::Break(error);
+        }
         match outer_aggregates::refused(select, &self.around, columns) {
             Ok(scope) => self.around.push(scope),
             Err(error) => return ControlFlow::Break(error),

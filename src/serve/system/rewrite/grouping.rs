@@ -355,7 +355,8 @@ pub fn position(expr: &Expr) -> Option<usize> {
     }
 }
 
-fn expr_of(item: &SelectItem) -> Option<&Expr> {
+/// What an item computes; `None` for wildcards.
+pub fn expr_of(item: &SelectItem) -> Option<&Expr> {
     match item {
         SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => Some(e),
         _ => None,

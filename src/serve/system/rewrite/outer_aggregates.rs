@@ -1,5 +1,6 @@
 //! An aggregate whose arguments name columns of a query around its own alone is that query's (manual, chapter 4.2.7): `(SELECT sum(p.x) FROM o)`
-//! groups `p`. The planner would group `o`, so it is refused, but for `(SELECT sum(p.x))`, which has no rows of its own and is `sum(p.x)`.
+//! groups `p`. The planner would group `o`, so `p` is grouped apart ([`super::outer_grouping`]); `(SELECT sum(p.x))`, which has no rows of
+//! its own, is `sum(p.x)`. Where neither is seen to be possible it is refused.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::sql::fold_name;
 
 /// `(SELECT max(o.x) + 1)` without a FROM is `max(o.x) + 1` of the query around.
-fn without_from(expr: &mut Expr) {
+pub fn without_from(expr: &mut Expr) {
     let Expr::Subquery(query) = expr else { return };
     let Some(select) = plain_select(query).filter(|select| is_bare(select)) else { return };
     let Some(item) = only_item(select).filter(|item| !contains_set(item)) else { return };
@@ -56,7 +57,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn of(select: &Select, columns: Columns<'_>) -> Scope {
+    pub fn of(select: &Select, columns: Columns<'_>) -> Scope {
         let mut scope = Scope { whole: true, ..Scope::default() };
         scope.extend(&select.from, columns);
         scope
@@ -84,8 +85,13 @@ impl Scope {
         }
     }
 
+    /// True if all its columns are known.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// True if it may have a column of that name, or a table whose row it names.
-    fn has(&self, table: Option<&str>, column: &str) -> bool {
+    pub fn has(&self, table: Option<&str>, column: &str) -> bool {
         match table {
             Some(table) => self.tables.iter().any(|t| t == table),
             None => self.columns.iter().chain(&self.tables).any(|name| name == column),
@@ -114,10 +120,14 @@ pub fn refused(select: &mut Select, around: &[Scope], columns: Columns<'_>) -> R
     }
     let scope = Scope::of(select, columns);
     if aggregates.iter().any(|aggregate| is_of_others(aggregate, &scope, around)) {
-        return Err(Error::unsupported("an aggregate of columns of the query around its own is not supported")
-            .hint("Compute it in the query whose columns they are, for instance in a subquery of FROM."));
+        return Err(not_supported());
     }
     Ok(scope)
+}
+
+pub fn not_supported() -> Error {
+    Error::unsupported("an aggregate of columns of the query around its own is not supported")
+        .hint("Compute it in the query whose columns they are, for instance in a subquery of FROM.")
 }
 
 /// True for the call of an aggregate that is no window function.
@@ -129,29 +139,41 @@ pub fn is_aggregate(expr: &Expr) -> bool {
 
 /// True if the aggregate names columns, all of them of what is around.
 fn is_of_others(aggregate: &Expr, own: &Scope, around: &[Scope]) -> bool {
-    let Expr::Function(f) = aggregate else { return false };
+    let Some(names) = names_of_aggregate(aggregate) else { return false };
+    let is_outer = |(table, column): &(Option<String>, String)| {
+        let table = table.as_deref();
+        (own.whole || table.is_some()) && !own.has(table, column) && around.iter().any(|scope| scope.has(table, column))
+    };
+    !names.is_empty() && names.iter().all(is_outer)
+}
+
+/// The tables and names of the columns in an aggregate; `None` where it has more columns than it names.
+pub fn names_of_aggregate(aggregate: &Expr) -> Option<Vec<(Option<String>, String)>> {
+    let Expr::Function(f) = aggregate else { return None };
     let wild = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
     if matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(wild)) {
-        return false;
+        return None;
     }
-    let mut outer = false;
+    let mut names = Vec::new();
     let all = visit_expressions(aggregate, |expr| {
-        let (table, column) = match expr {
-            Expr::Identifier(name) => (None, fold_name(name)),
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [.., table, column] => (Some(fold_name(table)), fold_name(column)),
-                _ => return ControlFlow::Continue(()),
-            },
-            // It has columns of its own.
-            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => return ControlFlow::Break(()),
-            _ => return ControlFlow::Continue(()),
-        };
-        let table = table.as_deref();
-        if !own.whole && table.is_none() || own.has(table, &column) || !around.iter().any(|scope| scope.has(table, &column)) {
+        // A query within has columns of its own.
+        if matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. }) {
             return ControlFlow::Break(());
         }
-        outer = true;
+        names.extend(named(expr));
         ControlFlow::Continue(())
     });
-    outer && all.is_continue()
+    all.is_continue().then_some(names)
+}
+
+/// The table, where it is named, and the name of a column.
+pub fn named(expr: &Expr) -> Option<(Option<String>, String)> {
+    match expr {
+        Expr::Identifier(name) => Some((None, fold_name(name))),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [.., table, column] => Some((Some(fold_name(table)), fold_name(column))),
+            _ => None,
+        },
+        _ => None,
+    }
 }
