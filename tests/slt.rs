@@ -85,6 +85,7 @@ scripts!("":
     now,
     offsets,
     operand_types,
+    ordered_inputs,
     ordered_sets,
     outer_aggregates,
     own_writes,

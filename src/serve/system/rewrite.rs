@@ -21,6 +21,7 @@ mod keys;
 mod like_any;
 mod named_windows;
 mod numbers;
+mod ordered_input;
 mod outer_aggregates;
 mod outer_grouping;
 mod partitions;
@@ -224,6 +225,7 @@ impl VisitorMut for Rewriter<'_> {
         }
         select.selection.iter_mut().chain(&mut select.having).chain(build::conditions(&mut select.from)).for_each(like_any::as_boolean);
         whole_row::of_select(select, &self.ctes, self.context);
+        ordered_input::of_select(select, &self.ctes);
         if let Err(error) = system_columns::of_select(select, &self.ctes, self.context) {
             return ControlFlow::Break(error);
         }

@@ -1,0 +1,110 @@
+//! `SELECT array_agg(v) FROM (SELECT v FROM t ORDER BY k) s`: what gathers values takes them in the order of its input (manual, chapter 9.21).
+//!
+//! DataFusion drops the order of a subquery that has no LIMIT, and a view keeps a group's values in an order of its own. So the order of the
+//! one subquery or WITH query in FROM becomes that of the call, `array_agg(v ORDER BY s.k)`; a key that the subquery does not answer is added
+//! to its list.
+
+use sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, OrderByKind, Query, Select,
+    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+};
+
+use super::Ctes;
+use super::build::{each_expression, last_name};
+use super::grouping::{expr_of, position};
+use super::queries::{contains_set, name_of_item};
+use crate::sql::convert::relation_name;
+use crate::sql::fold_name;
+
+/// The aggregates whose answer tells the order of their input.
+const ORDERED: [&str; 6] = ["array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"];
+
+/// Orders the calls of a SELECT over one subquery.
+pub fn of_select(select: &mut Select, ctes: &Ctes) {
+    let mut found = false;
+    let mut look = |expr: &mut Expr, queries: usize| found |= queries == 0 && unordered(expr).is_some();
+    each_expression(&mut select.projection, &mut look);
+    each_expression(&mut select.having, &mut look);
+    if !found {
+        return;
+    }
+    let [TableWithJoins { relation, joins }] = select.from.as_mut_slice() else { return };
+    let Some(order) = (if joins.is_empty() { order_of(relation, ctes) } else { None }) else { return };
+    let mut add = |expr: &mut Expr, queries: usize| {
+        if let Some(clauses) = (if queries == 0 { unordered(expr) } else { None }) {
+            clauses.push(FunctionArgumentClause::OrderBy(order.clone()));
+        }
+    };
+    each_expression(&mut select.projection, &mut add);
+    each_expression(&mut select.having, &mut add);
+}
+
+/// The clauses of a call of such an aggregate that has no order of its own.
+fn unordered(expr: &mut Expr) -> Option<&mut Vec<FunctionArgumentClause>> {
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), over: None, .. }) = expr else { return None };
+    let is_free = list.duplicate_treatment != Some(DuplicateTreatment::Distinct)
+        && !list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+    (is_free && ORDERED.contains(&last_name(name).as_str())).then_some(&mut list.clauses)
+}
+
+/// The order of the rows of a table, in columns of it; `None` if it has none, or none that can be told.
+fn order_of(factor: &mut TableFactor, ctes: &Ctes) -> Option<Vec<OrderByExpr>> {
+    match factor {
+        TableFactor::Derived { subquery, alias: Some(alias), .. } => {
+            let Query { body, order_by, .. } = subquery.as_mut();
+            let OrderByKind::Expressions(keys) = &order_by.as_ref()?.kind else { return None };
+            let by = keys.iter().enumerate().map(|(i, key)| {
+                let column = answered(body, &key.expr, alias).or_else(|| added(body, &key.expr, i))?;
+                Some(ordered(&alias.name, column, key))
+            });
+            by.collect()
+        }
+        TableFactor::Table { name, alias, args: None, .. } => {
+            let cte = ctes.find(&relation_name(name).ok()?)?;
+            let OrderByKind::Expressions(keys) = &cte.query.order_by.as_ref()?.kind else { return None };
+            let alias = alias.as_ref().unwrap_or(&cte.alias);
+            let is_renamed = !alias.columns.is_empty() || !cte.alias.columns.is_empty();
+            let by = keys.iter().map(|key| Some(ordered(&alias.name, answered(&cte.query.body, &key.expr, alias)?, key)));
+            if is_renamed { None } else { by.collect() }
+        }
+        _ => None,
+    }
+}
+
+fn ordered(table: &Ident, column: Ident, key: &OrderByExpr) -> OrderByExpr {
+    OrderByExpr { expr: Expr::CompoundIdentifier(vec![table.clone(), column]), options: key.options.clone(), with_fill: None }
+}
+
+/// The column of a query's answer that a key of its ORDER BY is.
+fn answered(body: &SetExpr, key: &Expr, alias: &TableAlias) -> Option<Ident> {
+    let SetExpr::Select(select) = body else {
+        // Of several queries together only answers can be keys.
+        let Expr::Identifier(name) = key else { return None };
+        return alias.columns.is_empty().then(|| name.clone());
+    };
+    let names: Vec<Option<String>> = select.projection.iter().map(name_of_item).collect();
+    let place = match (key, position(key)) {
+        (_, Some(place)) => place,
+        (Expr::Identifier(name), _) => names.iter().position(|item| item.as_ref() == Some(&fold_name(name)))?,
+        _ => select.projection.iter().position(|item| expr_of(item) == Some(key))?,
+    };
+    let before = names.get(..place)?;
+    if let (false, Some(column)) = (before.contains(&None), alias.columns.get(place)) {
+        return Some(column.name.clone());
+    }
+    let name = names.get(place)?.clone()?;
+    let is_told =
+        names.iter().flatten().filter(|other| **other == name).count() == 1 && (position(key).is_none() || !before.contains(&None));
+    is_told.then(|| Ident::with_quote('"', name))
+}
+
+/// A column for a key that is none of a SELECT's answer.
+fn added(body: &mut SetExpr, key: &Expr, place: usize) -> Option<Ident> {
+    let SetExpr::Select(select) = body else { return None };
+    if select.distinct.is_some() || position(key).is_some() || contains_set(key) {
+        return None;
+    }
+    let alias = Ident::with_quote('"', format!("__order_{place}"));
+    select.projection.push(SelectItem::ExprWithAlias { expr: key.clone(), alias: alias.clone() });
+    Some(alias)
+}
