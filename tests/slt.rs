@@ -121,6 +121,7 @@ scripts!("":
     unnest,
     upkeep,
     using,
+    values_subqueries,
     views,
     whole_rows,
     window,

@@ -1,6 +1,7 @@
-//! PostgreSQL's grammar as sqlparser knows it, but for seven things. Words that PostgreSQL does not reserve are names of tables in FROM
+//! PostgreSQL's grammar as sqlparser knows it, but for some things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
 //! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
+//! VALUES may be a subquery of an expression.
 //! BETWEEN may be told whether its bounds have an order. `interval(0) '1.6 s'` has the precision that it is given.
 //! `CURRENT OF cursor` is a condition.
 //! And the name of an argument is an identifier, and no expression. Where it may be
@@ -141,6 +142,12 @@ fn current_of(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     Some(parser.parse_identifier().map(|cursor| Expr::Prefixed { prefix, value: Box::new(Expr::Identifier(cursor)) }))
 }
 
+/// `(VALUES (1))` and `x = ANY (VALUES (1), (2))`, which the parser takes for a call.
+fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let is_values = keyword(parser, 0) == Keyword::VALUES && parser.peek_nth_token_ref(1).token == Token::LParen;
+    is_values.then(|| parser.parse_query().map(Expr::Subquery))
+}
+
 /// Answers of yes or no that are PostgreSqlDialect's.
 macro_rules! as_base {
     ($($name:ident),* $(,)?) => {
@@ -162,7 +169,8 @@ impl Dialect for Postgres {
         false
     }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        if let Some(read) = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser)) {
+        let own = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser));
+        if let Some(read) = own.or_else(|| values(parser)) {
             return Some(read);
         }
         let (op, binds) = match &parser.peek_token_ref().token {

@@ -7,14 +7,15 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, JoinType, NullEquality, Result as DfResult};
+use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result as DfResult};
 use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Distinct, Expr, ExprFunctionExt, ExprSchemable, Extension, FetchType, Join, JoinConstraint, Limit, LogicalPlan,
-    LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Window, WindowFunctionDefinition, lit, when,
+    LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Values, Window, WindowFunctionDefinition, cast, lit, when,
 };
 
 use super::unnesting::Names;
@@ -79,7 +80,7 @@ impl<'a> Domain<'a> {
             LogicalPlan::Aggregate(a) => self.aggregate(a, plan),
             LogicalPlan::Window(w) => self.window(w, plan),
             LogicalPlan::Sort(s) if s.fetch.is_none() => self.push(&s.input),
-            LogicalPlan::Sort(s) => self.numbered(&s.input, &s.expr, 0, s.fetch, plan),
+            LogicalPlan::Sort(s) => self.numbered(&s.input, &s.expr, Bounds::Literal(0, s.fetch), plan),
             LogicalPlan::Limit(l) => self.limit(l, plan),
             LogicalPlan::Union(u) => self.union(u, plan),
             LogicalPlan::Extension(e) => match e.node.as_any().downcast_ref::<SetOperation>() {
@@ -87,6 +88,7 @@ impl<'a> Domain<'a> {
                 None => Ok(None),
             },
             LogicalPlan::Join(j) => self.join(j, plan),
+            LogicalPlan::Values(v) => self.push(&as_lists(v)?),
             // What FROM begins with and names the row around, `FROM unnest(t.a) x`; not what names a neighbour in FROM besides.
             LogicalPlan::Subquery(s) if outer_columns(&s.subquery)?.iter().all(|c| self.place(c).is_some()) => self.push(&s.subquery),
             LogicalPlan::Unnest(u) => {
@@ -173,25 +175,23 @@ impl<'a> Domain<'a> {
 
     /// LIMIT and OFFSET count the rows of each row of the domain.
     fn limit(&self, limit: &Limit, as_of: &LogicalPlan) -> Pushed {
-        let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) else {
-            return Ok(None);
-        };
+        let Some(bounds) = bounds(limit)? else { return Ok(None) };
         match limit.input.as_ref() {
-            LogicalPlan::Sort(s) if s.fetch.is_none() => self.numbered(&s.input, &s.expr, skip, fetch, as_of),
+            LogicalPlan::Sort(s) if s.fetch.is_none() => self.numbered(&s.input, &s.expr, bounds, as_of),
             // The order is below the SELECT list.
             LogicalPlan::Projection(p) if matches!(p.input.as_ref(), LogicalPlan::Sort(_)) => {
                 let LogicalPlan::Sort(s) = p.input.as_ref() else { return Ok(None) };
                 if s.fetch.is_some() {
                     return Ok(None);
                 }
-                let Some(rows) = self.numbered(&s.input, &s.expr, skip, fetch, &s.input)? else { return Ok(None) };
+                let Some(rows) = self.numbered(&s.input, &s.expr, bounds, &s.input)? else { return Ok(None) };
                 self.project(rows, &p.expr, as_of)
             }
-            input => self.numbered(input, &[], skip, fetch, as_of),
+            input => self.numbered(input, &[], bounds, as_of),
         }
     }
 
-    fn numbered(&self, input: &LogicalPlan, order: &[SortExpr], skip: usize, fetch: Option<usize>, as_of: &LogicalPlan) -> Pushed {
+    fn numbered(&self, input: &LogicalPlan, order: &[SortExpr], bounds: Bounds, as_of: &LogicalPlan) -> Pushed {
         let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
         let order = order.iter().map(|s| Ok(self.inner(s.expr.clone(), &keys)?.sort(s.asc, s.nulls_first)));
         let number = Expr::from(WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]))
@@ -199,12 +199,13 @@ impl<'a> Domain<'a> {
             .order_by(order.collect::<DfResult<Vec<_>>>()?)
             .build()?;
         let column = Expr::Column(Column::from_name(number.schema_name().to_string()));
-        let first = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
-        let mut kept = (skip > 0).then(|| column.clone().gt(first(skip)));
-        if let Some(fetch) = fetch {
-            let within = column.lt_eq(first(skip.saturating_add(fetch)));
-            kept = Some(kept.map_or(within.clone(), |k| k.and(within)));
-        }
+        let kept = match bounds {
+            Bounds::Literal(skip, fetch) => first_rows(column, skip, fetch),
+            Bounds::OfRow { skip, fetch } => {
+                let inner = |bound: Option<Expr>| bound.map(|bound| self.inner(bound, &keys)).transpose();
+                rows_between(column, inner(skip)?, inner(fetch)?)?
+            }
+        };
         let values: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
         let plan = LogicalPlanBuilder::from(plan).window([number])?.filter(kept.unwrap_or(lit(true)))?.build()?;
         self.project(Dependent { plan, keys }, &values, as_of)
@@ -323,6 +324,69 @@ impl<'a> Domain<'a> {
     }
 }
 
+/// How many rows a LIMIT leaves out, and how many of the others it keeps.
+enum Bounds {
+    Literal(usize, Option<usize>),
+    /// Bigints that depend on the row around; NULL is no bound.
+    OfRow {
+        skip: Option<Expr>,
+        fetch: Option<Expr>,
+    },
+}
+
+/// The bounds of a LIMIT; `None` if they are neither literals nor integers.
+fn bounds(limit: &Limit) -> DfResult<Option<Bounds>> {
+    if let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (limit.get_skip_type()?, limit.get_fetch_type()?) {
+        return Ok(Some(Bounds::Literal(skip, fetch)));
+    }
+    let bound = |expr: &Option<Box<Expr>>| -> DfResult<Option<Expr>> {
+        let Some(expr) = expr else { return Ok(None) };
+        Ok(expr.get_type(&DFSchema::empty())?.is_integer().then(|| cast(expr.as_ref().clone(), DataType::Int64)))
+    };
+    let (skip, fetch) = (bound(&limit.skip)?, bound(&limit.fetch)?);
+    let is_known = skip.is_some() == limit.skip.is_some() && fetch.is_some() == limit.fetch.is_some();
+    Ok(is_known.then_some(Bounds::OfRow { skip, fetch }))
+}
+
+/// The condition of being one of the first rows; `None` where all are.
+fn first_rows(number: Expr, skip: usize, fetch: Option<usize>) -> Option<Expr> {
+    let bound = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
+    let behind = (skip > 0).then(|| number.clone().gt(bound(skip)));
+    let within = fetch.map(|fetch| number.lt_eq(bound(skip.saturating_add(fetch))));
+    conjunction(behind.into_iter().chain(within))
+}
+
+/// The same by bounds that each row may have of its own.
+fn rows_between(number: Expr, skip: Option<Expr>, fetch: Option<Expr>) -> DfResult<Option<Expr>> {
+    let number = cast(number, DataType::Int64);
+    let place = match skip {
+        Some(skip) => {
+            let skip = when(skip.clone().is_null(), lit(0_i64)).otherwise(skip)?;
+            binary(number, Operator::Minus, skip)
+        }
+        None => number,
+    };
+    let within = fetch.map(|fetch| place.clone().lt_eq(fetch.clone()).or(fetch.is_null()));
+    Ok(conjunction(std::iter::once(place.gt(lit(0_i64))).chain(within)))
+}
+
+/// VALUES as SELECT lists, one above the other.
+fn as_lists(values: &Values) -> DfResult<LogicalPlan> {
+    let list = |row: &Vec<Expr>| {
+        let named = row.iter().zip(values.schema.columns()).map(|(value, to)| value.clone().alias(to.name));
+        LogicalPlanBuilder::empty(true).project(named.collect::<Vec<_>>())?.build()
+    };
+    let mut lists = values.values.iter().map(list).collect::<DfResult<Vec<_>>>()?;
+    match lists.pop() {
+        Some(only) if lists.is_empty() => Ok(only),
+        last => Ok(LogicalPlan::Union(Union::try_new(lists.into_iter().chain(last).map(Arc::new).collect())?)),
+    }
+}
+
+fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
 /// The columns of outer rows that a plan names, its subqueries' included.
 pub(in crate::func) fn outer_columns(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
     let mut found: Vec<Column> = Vec::new();
@@ -351,8 +415,7 @@ fn renamed(from: &Column, to: &Column) -> Expr {
 }
 
 fn same(left: &Column, right: &Column) -> Expr {
-    let (left, right) = (Expr::Column(left.clone()), Expr::Column(right.clone()));
-    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), Operator::IsNotDistinctFrom, Box::new(right)))
+    binary(Expr::Column(left.clone()), Operator::IsNotDistinctFrom, Expr::Column(right.clone()))
 }
 
 /// A join on columns of which NULL equals NULL.

@@ -160,8 +160,14 @@ fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool, names
     Domain::new(columns, outer, names).map(Some)
 }
 
-/// True if the plan names the outer row below something that a condition must not be lifted past.
+/// True if the plan names the outer row below something that a condition must not be lifted past, or in a LIMIT.
 fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
+    // EXISTS does without its LIMIT, though that may be 0.
+    if let LogicalPlan::Limit(limit) = plan
+        && [&limit.skip, &limit.fetch].into_iter().flatten().any(|bound| bound.contains_outer())
+    {
+        return Ok(true);
+    }
     let harmless = match plan {
         LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
         LogicalPlan::Window(_) | LogicalPlan::Distinct(_) => false,

@@ -65,6 +65,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
+    values::as_select,
     casts::called,
     calls::misused,
     numbers::beyond_numeric,

@@ -14,16 +14,35 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, UnaryOperator, Value, visit_expressions,
+    CastKind, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, UnaryOperator, Value,
+    visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
-use super::build::{bare, call, literal, take};
+use super::super::SystemContext;
+use super::build::{all_of, bare, call, literal, query_of, take};
 use super::written_types::{self as types, Written};
 use crate::data::PgType;
+use crate::error::Result;
 use crate::func::type_of::UNTOLD;
 use crate::func::types::pg_type;
+
+/// `x IN (VALUES (1), (2))`: the planner wants a SELECT in expressions, so it is `SELECT * FROM (VALUES ..)`. Rows in IN are compared by
+/// another rule.
+pub fn as_select(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let query = match expr {
+        Expr::Subquery(query) => query,
+        Expr::Exists { subquery, .. } => subquery,
+        Expr::InSubquery { expr, subquery, .. } if !matches!(bare(expr), Expr::Tuple(_)) => subquery,
+        _ => return Ok(()),
+    };
+    if matches!(query.body.as_ref(), SetExpr::Values(_)) {
+        let alias = TableAlias { explicit: true, name: Ident::with_quote('"', "*VALUES*"), columns: vec![], at: None };
+        *query.body = *all_of(query_of(query.body.as_ref().clone())?, alias)?.body;
+    }
+    Ok(())
+}
 
 /// Rewrites the VALUES of a query.
 pub fn plannable(query: &mut Query) {
