@@ -91,6 +91,7 @@ scripts!("":
     own_writes,
     parameters,
     patterns,
+    recursive,
     repeatable_read,
     row_delimiters,
     row_subqueries,

@@ -30,6 +30,7 @@ mod quantified;
 mod queries;
 mod recordsets;
 mod recursion;
+mod recursive_form;
 mod row_wise;
 mod sequences;
 mod series;
@@ -179,6 +180,9 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         queries::without_parentheses(query);
+        if let Err(error) = recursive_form::checked(query) {
+            return ControlFlow::Break(error);
+        }
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
         let columns = Columns { ctes: &self.ctes, context: self.context };
         if let Err(error) = shared_columns::of_query(query, columns) {

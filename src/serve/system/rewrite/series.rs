@@ -112,7 +112,9 @@ pub fn in_from(factor: &mut TableFactor) {
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
     let mut names: Vec<Ident> = match (columns, arrays.len()) {
         ([], 1) => vec![name.clone()],
-        ([], n) => (0..n).map(|i| Ident::with_quote('"', if i == 0 { UNNEST.into() } else { format!("{UNNEST}{DUPLICATE}{i}") })).collect(),
+        ([], n) => {
+            (0..n).map(|i| Ident::with_quote('"', if i == 0 { UNNEST.to_string() } else { format!("{UNNEST}{DUPLICATE}{i}") })).collect()
+        }
         (columns, _) => columns.iter().copied().map(Ident::new).collect(),
     };
     if set.ordinality {
