@@ -76,7 +76,12 @@ impl Line {
     fn offset(&mut self, seconds: i32) {
         self.push(if seconds < 0 { b'-' } else { b'+' });
         let seconds = seconds.unsigned_abs();
-        self.two(seconds / 3600);
+        // There are zones of more than 99 hours: POSIX's names take 167.
+        let hours = seconds / 3600;
+        if hours >= 100 {
+            self.push(b'0' + (hours / 100) as u8);
+        }
+        self.two(hours % 100);
         let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
         if minutes > 0 || rest > 0 {
             self.push(b':');
