@@ -35,6 +35,7 @@ use hashbrown::HashSet;
 use super::length;
 use super::scalar::{arrays, jsonb_order, math};
 use super::setops::is_set_operation;
+use super::subquery::outer_columns;
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -100,12 +101,13 @@ fn order_by(order_by: &mut [SortExpr], schema: &DFSchema) {
 }
 
 /// Joins by pairs of columns: USING, and INTERSECT and EXCEPT where an interval or a jsonb of one side is to be shown, unless they count their rows
-/// ([`super::setops`]).
+/// or name the row around on the right, where DataFusion lets no semi join do so ([`super::setops`]).
 fn joined(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
     let is_distinct = matches!(join.left.as_ref(), LogicalPlan::Distinct(Distinct::All(_)));
     let is_shown = |value: &Expr| is_interval(value, join.left.schema()) || jsonb_order::is_jsonb(value, join.left.schema());
-    if is_set_operation(&join) && !(is_distinct && join.on.iter().any(|(left, _)| is_shown(left))) {
+    let is_keyed = is_distinct && join.on.iter().any(|(left, _)| is_shown(left));
+    if is_set_operation(&join) && !(is_keyed && outer_columns(&join.right)?.is_empty()) {
         return Ok(Transformed::no(LogicalPlan::Join(join)));
     }
     for (left, right) in &mut join.on {
