@@ -234,9 +234,9 @@ fn overlap_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 /// True if a value, other than NULL, is in both.
 fn overlap(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (left, right) = (args[0].as_list::<i32>(), args[1].as_list::<i32>());
-    let converter = RowConverter::new(vec![SortField::new(left.value_type())])?;
-    let rows = [left, right].map(|lists| converter.convert_columns(&[Arc::clone(lists.values())]));
-    let [in_left, in_right] = rows;
+    let values = [comparable(left.values())?, comparable(right.values())?];
+    let converter = RowConverter::new(vec![SortField::new(values[0].data_type().clone())])?;
+    let [in_left, in_right] = values.map(|values| converter.convert_columns(&[values]));
     let (in_left, in_right) = (in_left?, in_right?);
     let items = |lists: &ListArray, row: usize| {
         let (from, to) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);

@@ -11,6 +11,7 @@ use arrow::compute;
 use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion::logical_expr::ScalarUDF;
 
+use super::arrays;
 use super::define::{Function, TEXT, each, text_array};
 use super::series::list_of;
 use crate::error::{Error, Result, code};
@@ -42,6 +43,7 @@ fn comparable(item: &DataType, value: &DataType) -> Option<DataType> {
     match (item, value) {
         (i, v) if i == v || v.is_null() => Some(i.clone()),
         (i, v) if i.is_null() => Some(v.clone()),
+        (DataType::LargeUtf8, v) if v.is_string() => Some(DataType::LargeUtf8),
         (i, v) if i.is_string() && v.is_string() => Some(TEXT),
         (i, v) if v.is_string() && !i.is_numeric() && !i.is_nested() => Some(i.clone()),
         (i, v) if i.is_integer() && v.is_integer() => Some(DataType::Int64),
@@ -97,7 +99,8 @@ fn range(lists: &ListArray, row: usize) -> std::ops::Range<usize> {
 /// Each row's places, from 0, of the elements that are the value; a NULL is found by a NULL.
 fn found(args: &[ArrayRef]) -> Result<Vec<Option<Vec<i32>>>> {
     let lists = args[0].as_list::<i32>();
-    let compare = make_comparator(args[1].as_ref(), lists.values().as_ref(), Default::default())?;
+    let (items, values) = (arrays::comparable(lists.values())?, arrays::comparable(&args[1])?);
+    let compare = make_comparator(values.as_ref(), items.as_ref(), Default::default())?;
     let one = |row: usize| {
         let range = range(lists, row);
         let is_it = |i: &usize| compare(row, *i).is_eq();
@@ -187,7 +190,7 @@ fn trim(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 /// Whether every element of the second array is in the first; NULL equals nothing.
 fn contains_all(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let (left, right) = (args[0].as_list::<i32>(), args[1].as_list::<i32>());
-    let (lefts, rights) = (left.values(), right.values());
+    let (lefts, rights) = (arrays::comparable(left.values())?, arrays::comparable(right.values())?);
     let compare = make_comparator(rights.as_ref(), lefts.as_ref(), Default::default())?;
     let rows = each(args, |row| {
         let is_in = |i: usize| rights.is_valid(i) && range(left, row).any(|j| lefts.is_valid(j) && compare(i, j).is_eq());
