@@ -92,6 +92,7 @@ fn used(expr: &Expr, schema: &DFSchema) -> DfResult<()> {
         },
         Expr::AggregateFunction(call) => {
             has_extremes(call.func.name(), &call.params.args, schema)?;
+            call.params.order_by.iter().try_for_each(|by| ordered(&by.expr, schema))?;
             if call.params.distinct {
                 call.params.args.iter().try_for_each(|arg| told_apart(arg, schema))?;
             }

@@ -223,7 +223,9 @@ fn beside_items(value: &Expr, list: &Expr, schema: &DFSchema) -> DfResult<()> {
 /// A text beside a pattern; a bytea is checked where the operator is.
 fn matched(text: &Expr, sign: &str, pattern: &Expr, schema: &DFSchema) -> DfResult<()> {
     let (Ok((_, of_text)), Ok((_, of_pattern))) = (text.to_field(schema), pattern.to_field(schema)) else { return Ok(()) };
-    let fits = |expr: &Expr, field: &Field| is_untyped(expr) || matches!(Kind::of(field), None | Some(Kind::Text | Kind::Json));
+    // json has no kind, since it is compared with nothing.
+    let is_text = |field: &Field| matches!(Kind::of(field), None | Some(Kind::Text)) && PgType::of(field) != PgType::Json;
+    let fits = |expr: &Expr, field: &Field| is_untyped(expr) || is_text(field);
     if Kind::of(&of_text) == Some(Kind::Bytea) || fits(text, &of_text) && fits(pattern, &of_pattern) {
         return Ok(());
     }
