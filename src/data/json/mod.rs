@@ -11,7 +11,7 @@ mod read;
 use std::borrow::Cow;
 
 pub use order::key;
-pub use read::{check, parse, parse_written};
+pub use read::{check, parse, parse_written, take_apart};
 
 use crate::error::Result;
 
@@ -26,6 +26,8 @@ pub enum Json {
     Array(Vec<Json>),
     /// In jsonb's order, each key once, if it was not read as written.
     Object(Vec<(String, Json)>),
+    /// An array or an object that is not taken apart, as it is written.
+    Written(String),
 }
 
 /// The text of a jsonb value. Errors: those of [`parse`].
@@ -59,7 +61,7 @@ impl Json {
         match self {
             Json::Null => out.push_str("null"),
             Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
-            Json::Number(n) => out.push_str(n),
+            Json::Number(n) | Json::Written(n) => out.push_str(n),
             Json::String(s) => put_string(s, out),
             Json::Array(items) => {
                 out.push('[');
@@ -91,12 +93,14 @@ impl Json {
             Json::String(_) => "string",
             Json::Array(_) => "array",
             Json::Object(_) => "object",
+            Json::Written(text) if text.starts_with('{') => "object",
+            Json::Written(_) => "array",
         }
     }
 
     /// True for what is neither an array nor an object.
     pub fn is_scalar(&self) -> bool {
-        !matches!(self, Json::Array(_) | Json::Object(_))
+        !matches!(self, Json::Array(_) | Json::Object(_) | Json::Written(_))
     }
 
     /// Equal as jsonb is, whatever the decimals of the numbers; for scalars.

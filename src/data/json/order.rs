@@ -31,9 +31,10 @@ pub fn key(text: &str) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+/// `json` was read as jsonb, which leaves nothing as it is written.
 fn put(json: &Json, out: &mut Vec<u8>) {
     match json {
-        Json::Null => out.push(NULL),
+        Json::Null | Json::Written(_) => out.push(NULL),
         Json::Bool(value) => out.push(if *value { TRUE } else { FALSE }),
         Json::String(text) => {
             out.push(STRING);

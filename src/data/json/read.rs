@@ -18,6 +18,8 @@ enum Form {
     Jsonb,
     /// All as it is written.
     Written,
+    /// The same, but arrays and objects within another are not taken apart.
+    Outermost,
     /// Nothing: escapes are not looked at closely.
     Checked,
 }
@@ -34,6 +36,12 @@ pub fn parse_written(text: &str) -> Result<Json> {
     document(text, Form::Written)
 }
 
+/// Reads the outermost array or object of a JSON text; those within it stay as they are written, [`Json::Written`]. Errors: those of
+/// [`parse_written`].
+pub fn take_apart(text: &str) -> Result<Json> {
+    document(text, Form::Outermost)
+}
+
 /// Checks that text is JSON. Errors: 22P02 with what was expected, 54001 for what is nested too deeply.
 pub fn check(text: &str) -> Result<()> {
     // Quicker, but stricter about depth.
@@ -44,7 +52,7 @@ pub fn check(text: &str) -> Result<()> {
 }
 
 fn document(text: &str, form: Form) -> Result<Json> {
-    let mut reader = Reader { text, form, start: 0, end: 0, token: Token::End, string: String::new(), depth: 0, growth: 0 };
+    let mut reader = Reader { text, form, before: 0, start: 0, end: 0, token: Token::End, string: String::new(), depth: 0, growth: 0 };
     reader.advance()?;
     let value = reader.value()?;
     match reader.token {
@@ -69,6 +77,8 @@ enum Token {
 struct Reader<'a> {
     text: &'a str,
     form: Form,
+    /// Where the token before the one at hand ended.
+    before: usize,
     /// The token at hand, and where it stands.
     token: Token,
     start: usize,
@@ -116,6 +126,7 @@ impl Reader<'_> {
 
     /// Goes on to the next token.
     fn advance(&mut self) -> Result<()> {
+        self.before = self.end;
         let bytes = self.text.as_bytes();
         let blanks = bytes[self.end..].iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
         self.start = self.end + blanks;
@@ -157,6 +168,7 @@ impl Reader<'_> {
 
     fn value(&mut self) -> Result<Json> {
         let json = match self.token {
+            Token::Mark(b'{' | b'[') if self.form == Form::Outermost && self.depth > 0 => return self.unopened(),
             Token::Mark(b'{') => return self.nested(Reader::object),
             Token::Mark(b'[') => return self.nested(Reader::array),
             Token::String => Json::String(std::mem::take(&mut self.string)),
@@ -168,6 +180,15 @@ impl Reader<'_> {
         };
         self.advance()?;
         Ok(json)
+    }
+
+    /// An array or an object as it is written.
+    fn unopened(&mut self) -> Result<Json> {
+        let start = self.start;
+        self.form = Form::Checked;
+        self.value()?;
+        self.form = Form::Outermost;
+        Ok(Json::Written(self.text[start..self.before].to_string()))
     }
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Json>) -> Result<Json> {
@@ -407,5 +428,8 @@ mod tests {
     fn members_are_kept_as_they_are_written() {
         let written = parse_written(r#"{"b":1e2,"a":2,"b":3}"#).unwrap();
         assert_eq!(written.to_text(), r#"{"b": 1e2, "a": 2, "b": 3}"#);
+        let Json::Array(parts) = take_apart(r#" [ {"b" :1e2,"a":["\u0000"]} , "\u00e9", 1e2 ,[ ]] "#).unwrap() else { panic!("an array") };
+        let texts: Vec<String> = parts.iter().map(Json::to_text).collect();
+        assert_eq!(texts, [r#"{"b" :1e2,"a":["\u0000"]}"#, "\"é\"", "1e2", "[ ]"]);
     }
 }

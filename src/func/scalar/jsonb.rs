@@ -8,29 +8,32 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, text, text_array, texts, texts_type};
 use super::series::list_of;
+use super::sets::Read;
 use crate::data::PgType;
-use crate::data::json::{Json, parse};
+use crate::data::json::{Json, parse, take_apart};
 use crate::error::{Error, Result, code};
 
 const JSON: DataType = DataType::LargeUtf8;
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
-        Function::udf("json_get", |t| key_rule(t, JSON), |args, _| json_array(step(args, item)?)),
-        Function::udf("json_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, item)?))),
-        Function::udf("jsonb_get", |t| key_rule(t, JSON), |args, _| json_array(step(args, item_of_jsonb)?)),
-        Function::udf("jsonb_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, item_of_jsonb)?))),
-        Function::udf("json_path", |t| path_rule(t, JSON), |args, _| json_array(walk(args)?)),
-        Function::udf("json_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args)?))),
+        Function::typed("json_get", |t| key_rule(t, JSON), PgType::Json, |args, _| json_array(step(args, take_apart, item)?)),
+        Function::udf("json_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, take_apart, item)?))),
+        Function::udf("jsonb_get", |t| key_rule(t, JSON), |args, _| json_array(step(args, parse, item_of_jsonb)?)),
+        Function::udf("jsonb_get_text", |t| key_rule(t, TEXT), |args, _| Ok(as_text(step(args, parse, item_of_jsonb)?))),
+        Function::typed("json_path", |t| path_rule(t, JSON), PgType::Json, |args, _| json_array(walk(args, take_apart)?)),
+        Function::udf("json_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args, take_apart)?))),
+        Function::udf("jsonb_path", |t| path_rule(t, JSON), |args, _| json_array(walk(args, parse)?)),
+        Function::udf("jsonb_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args, parse)?))),
         Function::udf("jsonb_contains", two_json, contains),
         Function::udf("jsonb_exists", exists_rule, exists),
         Function::udf("jsonb_contained", two_json, |args, kind| contains(&[args[1].clone(), args[0].clone()], kind)),
         Function::udf("jsonb_exists_any", keys_of_rule, |args, _| exists_keys(args, |found, _| found > 0)),
         Function::udf("jsonb_exists_all", keys_of_rule, |args, _| exists_keys(args, |found, asked| found == asked)),
         subscript(),
-        Function::udf("jsonb_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
-        Function::typed("json_extract_path", |t| keys_rule(t, JSON), PgType::Json, |args, _| json_array(walk_keys(args)?)),
-        Function::udf("json_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args)?))),
+        Function::udf("jsonb_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args, parse)?))),
+        Function::typed("json_extract_path", |t| keys_rule(t, JSON), PgType::Json, |args, _| json_array(walk_keys(args, take_apart)?)),
+        Function::udf("json_extract_path_text", |t| keys_rule(t, TEXT), |args, _| Ok(as_text(walk_keys(args, take_apart)?))),
         Function::udf("jsonb_typeof", |t| one_json(t, TEXT), type_of),
         Function::udf("json_typeof", |t| one_json(t, TEXT), type_of),
         Function::udf("jsonb_array_length", |t| one_json(t, DataType::Int32), array_length),
@@ -40,7 +43,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
 
 /// `jsonb[key]`: what stands at a path of one key.
 pub fn subscript() -> Arc<ScalarUDF> {
-    Function::udf("jsonb_extract_path", |t| keys_rule(t, JSON), |args, _| json_array(walk_keys(args)?))
+    Function::udf("jsonb_extract_path", |t| keys_rule(t, JSON), |args, _| json_array(walk_keys(args, parse)?))
 }
 
 /// The function of an operator of json.
@@ -89,9 +92,10 @@ pub(super) fn value(args: &[ArrayRef], i: usize, row: usize) -> Result<Json> {
     parse(args[i].as_string::<i64>().value(row))
 }
 
+/// The last of that key, of which json may have several.
 fn member(json: Json, key: &str) -> Option<Json> {
     match json {
-        Json::Object(members) => members.into_iter().find(|(k, _)| k == key).map(|(_, v)| v),
+        Json::Object(members) => members.into_iter().rfind(|(k, _)| k == key).map(|(_, v)| v),
         _ => None,
     }
 }
@@ -108,35 +112,44 @@ fn item_of_jsonb(json: Json, at: i64) -> Option<Json> {
     if json.is_scalar() { matches!(at, 0 | -1).then_some(json) } else { item(json, at) }
 }
 
-fn step(args: &[ArrayRef], item: fn(Json, i64) -> Option<Json>) -> Result<Vec<Option<Json>>> {
+fn step(args: &[ArrayRef], read: Read, item: fn(Json, i64) -> Option<Json>) -> Result<Vec<Option<Json>>> {
     let by_number = args[1].data_type().is_integer();
     let found = each(args, |row| {
-        let json = value(args, 0, row)?;
+        let json = read(args[0].as_string::<i64>().value(row))?;
         Ok(if by_number { item(json, args[1].as_primitive::<Int64Type>().value(row)) } else { member(json, text(args, 1).value(row)) })
     })?;
     Ok(found.into_iter().map(Option::flatten).collect())
 }
 
-fn walk(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
-    let found = each(args, |row| Ok(at_path(value(args, 0, row)?, texts(args, 1, row)?.iter().map(Option::as_deref))))?;
+fn walk(args: &[ArrayRef], read: Read) -> Result<Vec<Option<Json>>> {
+    let documents = args[0].as_string::<i64>();
+    let found = each(args, |row| at_path(read(documents.value(row))?, texts(args, 1, row)?.iter().map(Option::as_deref)))?;
     Ok(found.into_iter().map(Option::flatten).collect())
 }
 
-fn walk_keys(args: &[ArrayRef]) -> Result<Vec<Option<Json>>> {
+fn walk_keys(args: &[ArrayRef], read: Read) -> Result<Vec<Option<Json>>> {
+    let documents = args[0].as_string::<i64>();
     let keys = |row| (1..args.len()).map(move |i| Some(text(args, i).value(row)));
-    let found = each(args, |row| Ok(at_path(value(args, 0, row)?, keys(row))))?;
+    let found = each(args, |row| at_path(read(documents.value(row))?, keys(row)))?;
     Ok(found.into_iter().map(Option::flatten).collect())
 }
 
-fn at_path<'a>(json: Json, path: impl Iterator<Item = Option<&'a str>>) -> Option<Json> {
+fn at_path<'a>(json: Json, path: impl Iterator<Item = Option<&'a str>>) -> Result<Option<Json>> {
     let mut at = json;
     for key in path {
-        at = match at {
-            json @ Json::Array(_) => item(json, key?.trim_start().parse().ok()?)?,
-            json => member(json, key?)?,
+        let Some(key) = key else { return Ok(None) };
+        let part = match at {
+            Json::Written(text) => take_apart(&text)?,
+            json => json,
         };
+        let found = match part {
+            json @ Json::Array(_) => key.trim_start().parse().ok().and_then(|place| item(json, place)),
+            json => member(json, key),
+        };
+        let Some(found) = found else { return Ok(None) };
+        at = found;
     }
-    Some(at)
+    Ok(Some(at))
 }
 
 fn json_array(rows: Vec<Option<Json>>) -> Result<ArrayRef> {

@@ -39,7 +39,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
 
 type Members = Vec<(String, Json)>;
 /// How a text is read.
-type Read = fn(&str) -> Result<Json>;
+pub(super) type Read = fn(&str) -> Result<Json>;
 /// What a set consists of.
 type Parts = fn(Json) -> Result<Vec<Json>>;
 
