@@ -389,10 +389,10 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     Ok(())
 }
 
-/// `CASE x WHEN y`: intervals and jsonb by what they are compared by.
+/// `CASE x WHEN y`: intervals, times of day and jsonb by what they are compared by.
 fn case_operands(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     let Some(operand) = &case.expr else { return Ok(()) };
-    if !matches!(operand.get_type(schema), Ok(DataType::Interval(_) | DataType::LargeUtf8)) {
+    if !matches!(operand.get_type(schema), Ok(DataType::Interval(_) | DataType::Time64(_) | DataType::LargeUtf8)) {
         return Ok(());
     }
     let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
@@ -494,8 +494,8 @@ fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResu
     }
 }
 
-/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals by their length, jsonb by its keys, arrays
-/// of these and of floats by their keys.
+/// What is compared: literals of no type as what stands beside them, numbers of one type, intervals and times of day beside them by
+/// their length, jsonb by its keys, arrays of these and of floats by their keys.
 fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
@@ -513,8 +513,10 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
         operands.iter_mut().for_each(|operand| without_blanks(operand, schema));
     }
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
-    if types.iter().all(|t| matches!(t, DataType::Interval(_))) {
-        return Ok(operands.into_iter().map(length::of).collect());
+    let is_interval = |ty: &DataType| matches!(ty, DataType::Interval(_));
+    if types.iter().any(is_interval) && types.iter().all(|ty| is_interval(ty) || matches!(ty, DataType::Time64(_))) {
+        let as_interval = |operand, ty| if is_interval(ty) { operand } else { cast::call(operand, PgType::Interval) };
+        return Ok(operands.into_iter().zip(&types).map(|(operand, ty)| length::of(as_interval(operand, ty))).collect());
     }
     let is_keyed =
         |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_) | DataType::LargeUtf8));
