@@ -68,8 +68,12 @@ impl OptimizerRule for Holding {
     }
 }
 
+/// The filter, and those right below it, which are one to the rule, with constants to the right.
 fn constants_to_the_right(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let LogicalPlan::Filter(filter) = plan else { return Ok(plan) };
+    let LogicalPlan::Filter(mut filter) = plan else { return Ok(plan) };
+    if matches!(filter.input.as_ref(), LogicalPlan::Filter(_)) {
+        filter.input = Arc::new(constants_to_the_right(Arc::unwrap_or_clone(filter.input))?);
+    }
     let turned = |part: &Expr| match part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (left.as_ref(), op.swap(), right.as_ref()) {
             (Expr::Literal(..), Some(op), Expr::Column(_)) => Some(binary_expr(right.as_ref().clone(), op, left.as_ref().clone())),
