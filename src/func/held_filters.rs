@@ -3,69 +3,50 @@
 //! DataFusion pushes a condition below an aggregate if all columns that it names are ones of the groups: groups are left out before they
 //! are made. That is so of one that names no column, too (`HAVING (SELECT max(a) FROM t) = 9`), but below an aggregate that gives a row
 //! even where there are none, it changes that row instead of leaving it out. And a volatile condition, which is asked once for each group
-//! or row, would be asked for each row that they are made of. [`Holding`] stands in the place of DataFusion's rule: it holds such conditions
+//! or row, would be asked for each row that they are made of. [`holding`] is put in the place of DataFusion's rule: it keeps such conditions
 //! back, and has the rule push the others.
 //!
 //! The rule also compares the equalities of one column as they are written, and takes `a = 5` and `5 = a` for a contradiction. So they are
 //! written alike before: the constant to the right.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, Filter, LogicalPlan, binary_expr};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 /// The rule that pushes conditions, by DataFusion's name.
 pub const PUSHING: &str = "push_down_filter";
 
-/// The rule that pushes conditions, but for those of the head of this module.
-pub struct Holding(pub Arc<dyn OptimizerRule + Send + Sync>);
-
-impl fmt::Debug for Holding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// The rewriting of the rule that pushes conditions, but for those of the head of this module.
+pub fn holding(theirs: &dyn OptimizerRule, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+    let plan = constants_to_the_right(plan)?;
+    let LogicalPlan::Filter(filter) = &plan else {
+        return theirs.rewrite(plan, config);
+    };
+    // Filters above each other are one to the rule.
+    let (mut parts, mut input, mut is_one) = (split_conjunction(&filter.predicate), &filter.input, true);
+    while let LogicalPlan::Filter(next) = input.as_ref() {
+        let mut below = split_conjunction(&next.predicate);
+        below.append(&mut parts);
+        (parts, input, is_one) = (below, &next.input, false);
     }
-}
-
-impl OptimizerRule for Holding {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
-        let plan = constants_to_the_right(plan)?;
-        let LogicalPlan::Filter(filter) = &plan else {
-            return self.0.rewrite(plan, config);
-        };
-        // Filters above each other are one to the rule.
-        let (mut parts, mut input, mut is_one) = (split_conjunction(&filter.predicate), &filter.input, true);
-        while let LogicalPlan::Filter(next) = input.as_ref() {
-            let mut below = split_conjunction(&next.predicate);
-            below.append(&mut parts);
-            (parts, input, is_one) = (below, &next.input, false);
-        }
-        let (held, pushed): (Vec<&Expr>, Vec<&Expr>) = parts.into_iter().partition(|part| is_held(part, input));
-        let Some(held) = conjunction(held.into_iter().cloned()) else {
-            return self.0.rewrite(plan, config);
-        };
-        let input = Arc::clone(input);
-        let Some(pushed) = conjunction(pushed.into_iter().cloned()) else {
-            return Ok(if is_one { Transformed::no(plan) } else { Transformed::yes(filtered(held, input)?) });
-        };
-        let mut rewritten = self.0.rewrite(filtered(pushed, input)?, config)?;
-        rewritten.transformed |= !is_one;
-        rewritten.map_data(|plan| match plan {
-            LogicalPlan::Filter(rest) => filtered(held.and(rest.predicate), rest.input),
-            other => filtered(held, Arc::new(other)),
-        })
-    }
+    let (held, pushed): (Vec<&Expr>, Vec<&Expr>) = parts.into_iter().partition(|part| is_held(part, input));
+    let Some(held) = conjunction(held.into_iter().cloned()) else {
+        return theirs.rewrite(plan, config);
+    };
+    let input = Arc::clone(input);
+    let Some(pushed) = conjunction(pushed.into_iter().cloned()) else {
+        return Ok(if is_one { Transformed::no(plan) } else { Transformed::yes(filtered(held, input)?) });
+    };
+    let mut rewritten = theirs.rewrite(filtered(pushed, input)?, config)?;
+    rewritten.transformed |= !is_one;
+    rewritten.map_data(|plan| match plan {
+        LogicalPlan::Filter(rest) => filtered(held.and(rest.predicate), rest.input),
+        other => filtered(held, Arc::new(other)),
+    })
 }
 
 /// The filter, and those right below it, which are one to the rule, with constants to the right.

@@ -34,6 +34,7 @@ mod filtered;
 mod first_names;
 mod frames;
 mod held_filters;
+mod instead;
 mod json_operators;
 mod json_text;
 mod keys;
@@ -177,18 +178,12 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.insert(last, Arc::new(subquery::Columnless));
     rules.push(Arc::new(orders::SimplifiedOrders));
     rules.insert(0, Arc::new(setops::Counted));
-    for rule in rules.iter_mut().filter(|rule| repeated::DOUBTED.contains(&rule.name())) {
-        *rule = Arc::new(repeated::Doubting(rule.clone()));
+    for doubted in repeated::DOUBTED {
+        instead::put(&mut rules, doubted, repeated::doubting);
     }
-    for rule in rules.iter_mut().filter(|rule| rule.name() == enums::SIMPLIFYING) {
-        *rule = Arc::new(enums::Unprinted(rule.clone()));
-    }
-    for rule in rules.iter_mut().filter(|rule| rule.name() == sole_inputs::EMPTYING) {
-        *rule = Arc::new(sole_inputs::Named(rule.clone()));
-    }
-    for rule in rules.iter_mut().filter(|rule| rule.name() == held_filters::PUSHING) {
-        *rule = Arc::new(held_filters::Holding(rule.clone()));
-    }
+    instead::put(&mut rules, enums::SIMPLIFYING, enums::unprinted);
+    instead::put(&mut rules, sole_inputs::EMPTYING, sole_inputs::keeping_names);
+    instead::put(&mut rules, held_filters::PUSHING, held_filters::holding);
     rules
 }
 

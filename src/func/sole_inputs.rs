@@ -2,46 +2,27 @@
 //!
 //! Where all inputs of a UNION but one have no rows, DataFusion puts a projection in its place that names the input's columns as the union
 //! does: without the relation that they are of. A condition that is pushed through it keeps these names, under which the projection further
-//! below, by EXCEPT or INTERSECT, does not know its columns: "column does not exist". [`Named`] stands in the place of DataFusion's rule: its
-//! projection names the columns as the input does, and gives them the union's names.
+//! below, by EXCEPT or INTERSECT, does not know its columns: "column does not exist". [`keeping_names`] is put in the place of DataFusion's
+//! rule: its projection names the columns as the input does, and gives them the union's names.
 
-use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Union};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 /// The rule that leaves out what has no rows, by DataFusion's name.
 pub const EMPTYING: &str = "propagate_empty_relation";
 
-/// The rule that leaves out what has no rows, but for the unions of the head of this module.
-pub struct Named(pub Arc<dyn OptimizerRule + Send + Sync>);
-
-impl fmt::Debug for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// The rewriting of the rule that leaves out what has no rows, but for the unions of the head of this module.
+pub fn keeping_names(theirs: &dyn OptimizerRule, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+    if let LogicalPlan::Union(union) = &plan
+        && let Some(input) = sole(union)
+    {
+        return named(input, union).map(Transformed::yes);
     }
-}
-
-impl OptimizerRule for Named {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
-        if let LogicalPlan::Union(union) = &plan
-            && let Some(input) = sole(union)
-        {
-            return named(input, union).map(Transformed::yes);
-        }
-        self.0.rewrite(plan, config)
-    }
+    theirs.rewrite(plan, config)
 }
 
 /// The only input of a union that may have rows.

@@ -24,7 +24,7 @@ use functions::unfolded;
 
 pub use bound::{bind, is_list_of_labels};
 pub use functions::{functions, lenient, make_array};
-pub use unprinted::{SIMPLIFYING, Unprinted};
+pub use unprinted::{SIMPLIFYING, unprinted};
 
 use super::cast::{self, PgCast};
 use super::domains;

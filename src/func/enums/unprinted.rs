@@ -2,11 +2,8 @@
 //!
 //! DataFusion's rule that simplifies expressions computes those that are constant, and makes literals of them: `NULL::mood[]` of a column of
 //! the side of an outer join on which there are no rows, or of a CASE of which no branch is left. Then it compares the names of before and
-//! after, and its printing of such a literal panics ([`super::bound`]). [`Unprinted`] stands in the place of the rule: what it would compute is
+//! after, and its printing of such a literal panics ([`super::bound`]). [`unprinted`] is put in the place of the rule: what it would compute is
 //! hidden from it in a function without arguments, and afterwards shown again, literals as [`constant`] has them.
-
-use std::fmt;
-use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -15,7 +12,7 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::bound::{constant, is_list, is_list_of_labels};
 use crate::data::EnumType;
@@ -25,31 +22,13 @@ use crate::func::keys;
 /// The rule that simplifies expressions, by DataFusion's name.
 pub const SIMPLIFYING: &str = "simplify_expressions";
 
-/// The rule that simplifies expressions, but for those of the head of this module.
-pub struct Unprinted(pub Arc<dyn OptimizerRule + Send + Sync>);
-
-impl fmt::Debug for Unprinted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+/// The rewriting of the rule that simplifies expressions, but for those of the head of this module.
+pub fn unprinted(theirs: &dyn OptimizerRule, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+    if !has_labels(&plan)? {
+        return theirs.rewrite(plan, config);
     }
-}
-
-impl OptimizerRule for Unprinted {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        self.0.apply_order()
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
-        if !has_labels(&plan)? {
-            return self.0.rewrite(plan, config);
-        }
-        let plan = keys::each(plan, hidden)?;
-        self.0.rewrite(plan, config)?.map_data(|plan| keys::each(plan, shown))
-    }
+    let plan = keys::each(plan, hidden)?;
+    theirs.rewrite(plan, config)?.map_data(|plan| keys::each(plan, shown))
 }
 
 /// Whether expressions of a node may give values of an enumeration, or arrays of them. Most have none, and are not to pay for the rule.
