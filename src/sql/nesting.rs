@@ -1,8 +1,9 @@
 //! How deep a statement nests, by its tokens, before a parser sees it.
 //!
 //! sqlparser reads an array's brackets twice, and what some words call ([`READ_TWICE`]) once more as a plain call where it is not as they want it;
-//! the planner walks a subquery once for every one around it, and a CASE within a call twice. All that takes time that doubles with each
-//! level. So what doubles is limited here, whatever the parser itself allows.
+//! the planner walks a subquery once for every one around it, and a CASE within a call twice; and what is asked whether it is NULL
+//! ([`PLANNED_TWICE`]) stands in the plan once more as the value. All that takes time, and some of it memory, that doubles with each level. So
+//! what doubles is limited here, whatever the parser itself allows.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -10,7 +11,7 @@ use crate::error::{Error, Result, code};
 
 /// How deep calls of functions may nest: each is a level of the plan, which is walked recursively.
 const CALLS_MAX: usize = 64;
-/// How deep what is walked twice may nest: a CASE, or a call of [`READ_TWICE`].
+/// How deep what is doubled may nest: a CASE, or a call of [`READ_TWICE`] or [`PLANNED_TWICE`].
 const DOUBLED_MAX: usize = 14;
 /// How deep calls of [`READ_TWICE`] may nest.
 const READ_TWICE_MAX: usize = 8;
@@ -32,6 +33,8 @@ const READ_TWICE: &[&str] = &[
     "try_cast",
     "try_convert",
 ];
+/// Functions that become a CASE in which an argument stands twice.
+const PLANNED_TWICE: &[&str] = &["coalesce", "ifnull", "nullif", "nvl", "nvl2"];
 /// How deep brackets of arrays may nest.
 const ARRAYS_MAX: usize = 14;
 /// How deep subqueries may nest.
@@ -84,33 +87,45 @@ const NO_CALLS: &[&str] = &[
     "with",
 ];
 
+/// What a parenthesis opens.
+#[derive(Default)]
+struct Open {
+    call: bool,
+    subquery: bool,
+    read_twice: bool,
+    planned_twice: bool,
+}
+
 /// Errors: 54001 for calls or subqueries nested deeper than planning them could end in time, and for chains of operators and set
 /// operations longer than a thread's stack can hold. Cost O(tokens).
 pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     check_chains(tokens)?;
-    let mut open: Vec<(bool, bool, bool)> = Vec::new();
-    let (mut calls, mut arrays, mut subqueries, mut twice, mut cases) = (0, 0, 0, 0, 0usize);
+    let mut open: Vec<Open> = Vec::new();
+    let (mut calls, mut arrays, mut subqueries, mut read_twice, mut planned_twice, mut cases) = (0, 0, 0, 0, 0, 0usize);
     let mut solid = tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_))).peekable();
     let mut before: Option<&Token> = None;
     while let Some(token) = solid.next() {
         match token {
             Token::LParen => {
-                let call = matches!(before, Some(Token::Word(w)) if !NO_CALLS.contains(&w.value.to_lowercase().as_str()));
-                let word =
-                    |t: &&Token| matches!(t, Token::Word(w) if ["select", "with", "values"].contains(&w.value.to_lowercase().as_str()));
-                let subquery = solid.peek().is_some_and(word);
-                let own = matches!(before, Some(Token::Word(w)) if READ_TWICE.contains(&w.value.to_lowercase().as_str()));
-                open.push((call, subquery, own));
-                calls += usize::from(call);
-                subqueries += usize::from(subquery);
-                twice += usize::from(own);
-                if calls > CALLS_MAX || cases + twice > DOUBLED_MAX || subqueries > SUBQUERIES_MAX || twice > READ_TWICE_MAX {
+                let opened = Open {
+                    call: matches!(before, Some(Token::Word(_))) && !is_one_of(before, NO_CALLS),
+                    subquery: is_one_of(solid.peek().copied(), &["select", "with", "values"]),
+                    read_twice: is_one_of(before, READ_TWICE),
+                    planned_twice: is_one_of(before, PLANNED_TWICE),
+                };
+                calls += usize::from(opened.call);
+                subqueries += usize::from(opened.subquery);
+                read_twice += usize::from(opened.read_twice);
+                planned_twice += usize::from(opened.planned_twice);
+                open.push(opened);
+                let doubled = cases + read_twice + planned_twice;
+                if calls > CALLS_MAX || doubled > DOUBLED_MAX || subqueries > SUBQUERIES_MAX || read_twice > READ_TWICE_MAX {
                     return Err(too_deep());
                 }
             }
             Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case("case") => {
                 cases += 1;
-                if cases + twice > DOUBLED_MAX {
+                if cases + read_twice + planned_twice > DOUBLED_MAX {
                     return Err(too_deep());
                 }
             }
@@ -123,16 +138,21 @@ pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
             }
             Token::RBracket => arrays = arrays.saturating_sub(1),
             Token::RParen => {
-                let (call, subquery, own) = open.pop().unwrap_or_default();
-                calls -= usize::from(call);
-                twice -= usize::from(own);
-                subqueries -= usize::from(subquery);
+                let closed = open.pop().unwrap_or_default();
+                calls -= usize::from(closed.call);
+                read_twice -= usize::from(closed.read_twice);
+                planned_twice -= usize::from(closed.planned_twice);
+                subqueries -= usize::from(closed.subquery);
             }
             _ => {}
         }
         before = Some(token);
     }
     Ok(())
+}
+
+fn is_one_of(token: Option<&Token>, words: &[&str]) -> bool {
+    matches!(token, Some(Token::Word(w)) if words.contains(&w.value.to_lowercase().as_str()))
 }
 
 fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
@@ -172,7 +192,7 @@ fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
 
 fn too_deep() -> Error {
     Error::new(code::STATEMENT_TOO_COMPLEX, "statement is nested too deeply").hint(format!(
-        "At most {CALLS_MAX} calls, {DOUBLED_MAX} CASE, {READ_TWICE_MAX} CAST, TRIM, NOT and the like, {ARRAYS_MAX} arrays and {SUBQUERIES_MAX} subqueries may stand in one another; name the inner ones in WITH."
+        "At most {CALLS_MAX} calls, {DOUBLED_MAX} CASE, COALESCE and NULLIF, {READ_TWICE_MAX} CAST, TRIM, NOT and the like, {ARRAYS_MAX} arrays and {SUBQUERIES_MAX} subqueries may stand in one another; name the inner ones in WITH."
     ))
 }
 
@@ -186,6 +206,11 @@ mod tests {
             let sql = |n: usize| format!("SELECT {}1 1{}", open.repeat(n), close.repeat(n));
             assert!(parse(&sql(4)).is_err());
             assert_eq!(parse(&sql(18)).unwrap_err().code(), "54001", "{open}");
+        }
+        for open in ["coalesce(", "abs(nullif("] {
+            let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), ", 2)".repeat(n * open.matches('(').count()));
+            assert!(parse(&sql(14)).is_ok(), "{open}");
+            assert_eq!(parse(&sql(15)).unwrap_err().code(), "54001", "{open}");
         }
         for (open, close) in [("abs(", ")"), ("ARRAY[", "]"), ("(SELECT ", ")"), ("coalesce(1, (SELECT ", "))")] {
             let sql = |n: usize| format!("SELECT {}1{}", open.repeat(n), close.repeat(n));
