@@ -1,4 +1,4 @@
-//! The binary forms of types that are carried as text: inet, pg_lsn, xid8 and snapshots of transactions, as PostgreSQL's *send functions
+//! The binary forms of types that are carried as text: inet, pg_lsn, xid8, jsonpath and snapshots of transactions, as PostgreSQL's *send functions
 //! write them and its *recv functions read them.
 
 use std::net::IpAddr;
@@ -10,10 +10,12 @@ use crate::error::{Error, Result, code};
 /// How inet_send() names the two families of addresses.
 const FAMILY_V4: u8 = 2;
 const FAMILY_V6: u8 = 3;
+/// The version of its text that jsonpath_send() names.
+const JSONPATH_VERSION: u8 = 1;
 
 /// True for a type, by its name, whose binary form is another than its text.
 pub fn has_binary_form(name: &str) -> bool {
-    matches!(name, "inet" | "pg_lsn" | "xid8" | "pg_snapshot" | "txid_snapshot")
+    matches!(name, "inet" | "pg_lsn" | "xid8" | "jsonpath" | "pg_snapshot" | "txid_snapshot")
 }
 
 /// Appends the binary form of a value of that type. Errors: 0A000 for a text that is none of its values.
@@ -22,6 +24,11 @@ pub fn put(name: &str, text: &str, out: &mut BytesMut) -> Result<()> {
         "inet" => put_inet(text, out),
         "pg_lsn" => lsn(text).map(|lsn| out.put_u64(lsn)),
         "xid8" => text.parse().ok().map(|id: u64| out.put_u64(id)),
+        "jsonpath" => {
+            out.put_u8(JSONPATH_VERSION);
+            out.put_slice(text.as_bytes());
+            Some(())
+        }
         _ => put_snapshot(text, out),
     };
     put.ok_or_else(|| {
@@ -36,6 +43,7 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<String> {
         "inet" => read_inet(bytes),
         "pg_lsn" => bytes.try_into().ok().map(u64::from_be_bytes).map(|lsn| format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)),
         "xid8" => bytes.try_into().ok().map(|id| u64::from_be_bytes(id).to_string()),
+        "jsonpath" => bytes.strip_prefix(&[JSONPATH_VERSION]).and_then(|text| String::from_utf8(text.to_vec()).ok()),
         _ => return Err(Error::unsupported(format!("{name} is not supported as binary input")).hint("Send the value as text.")),
     };
     let wrong = || Error::new(code::INVALID_BINARY_REPRESENTATION, format!("incorrect binary data format for type {name}"));
@@ -104,6 +112,7 @@ mod tests {
         ("inet", "::1", b"\x03\x80\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
         ("pg_lsn", "0/16B3748", b"\0\0\0\0\x01\x6b\x37\x48"),
         ("xid8", "7", b"\0\0\0\0\0\0\0\x07"),
+        ("jsonpath", "$.\"a\"", b"\x01$.\"a\""),
     ];
 
     #[test]

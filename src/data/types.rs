@@ -80,7 +80,7 @@ pub enum PgType {
     OidVector,
     /// A number of a kind that only system relations have, by its name: xid, cid, and the reg* types that have no variant of their own.
     Id(&'static str),
-    /// A type that only system relations have, by its name, carried as text: aclitem, pg_node_tree, inet ...
+    /// A type that no column of a table has, by its name, carried as text: aclitem, pg_node_tree, inet, jsonpath ...
     Opaque(&'static str),
     /// A type that a user has made of labels.
     Enum(EnumType),
@@ -138,6 +138,7 @@ const FACTS: &[Fact] = &[
     (PgType::Opaque("txid_snapshot"), 2970, 2949, "txid_snapshot", "txid_snapshot", -1),
     (PgType::Opaque("pg_lsn"), 3220, 3221, "pg_lsn", "pg_lsn", 8),
     (PgType::Jsonb, 3802, 3807, "jsonb", "jsonb", -1),
+    (PgType::Opaque("jsonpath"), 4072, 4073, "jsonpath", "jsonpath", -1),
     (PgType::Id("regnamespace"), 4089, 4090, "regnamespace", "regnamespace", 4),
     (PgType::Id("regrole"), 4096, 4097, "regrole", "regrole", 4),
     (PgType::Id("regcollation"), 4191, 4192, "regcollation", "regcollation", 4),

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 
 use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
+use super::scalar::jsonpath;
 use super::text_io;
 use crate::data::PgType;
 use crate::data::datetime::{US_PER_DAY, is_infinite};
@@ -276,7 +277,7 @@ fn exists(source: &PgType, target: &PgType) -> bool {
 }
 
 /// The values of `array`, of type `source`, as `target`. Cost: columnar for numbers, one parse or print per row for text.
-/// Errors: 22003, 22P02, 22007, 42846.
+/// Errors: 22003, 22P02, 22007, 42846, and those of a jsonpath that is none.
 pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
     let array = &normal(array)?;
     if array.data_type().is_null() {
@@ -288,6 +289,7 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
         (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => cast_items(array, s, t),
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
+        (s, PgType::Opaque("jsonpath")) if is_text(s) => Ok(Arc::new(jsonpath::jsonpath(texts(array, &PgType::Text).as_string_view())?)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         // What DataFusion counts is unsigned: a numeric to us, but with nothing to round.
         (_, t) if is_int(t) && array.data_type().is_integer() => {

@@ -13,6 +13,7 @@ use arrow::datatypes::{
 use datafusion::common::ScalarValue;
 
 use super::arith::decimal::{overflow, pow10, rescale};
+use super::scalar::jsonpath;
 use crate::data::datetime::{
     Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
 };
@@ -27,7 +28,7 @@ fn invalid(ty: &PgType, text: &str) -> Error {
     Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {}: \"{text}\"", ty.base()))
 }
 
-/// The value that `text` means for `ty`. Errors: 22P02, 22003, 22007, 22008.
+/// The value that `text` means for `ty`. Errors: 22P02, 22003, 22007, 22008, and those of a jsonpath that is none.
 pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
     let trimmed = text.trim();
     Ok(match ty {
@@ -55,6 +56,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Bytea => ScalarValue::Binary(Some(decode::bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
         PgType::Array(_) => super::array_text::parse(ty, text)?,
+        PgType::Opaque("jsonpath") => ScalarValue::Utf8View(Some(jsonpath::shown(text)?)),
         _ => ScalarValue::Utf8View(Some(text.to_string())),
     })
 }

@@ -24,7 +24,7 @@ use super::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
 use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
-use super::scalar::{series, times, to_char};
+use super::scalar::{jsonpath, series, times, to_char};
 use crate::data::datetime::{Zone, is_infinite, parse_timestamptz, put_timestamptz};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
@@ -258,6 +258,10 @@ impl InZone {
             }
             "make_timestamptz" if types.len() == 6 => {
                 f.args.push(self.zone());
+                return Ok(Transformed::yes(Expr::ScalarFunction(f)));
+            }
+            name if jsonpath::is_zoned(name) => {
+                f.args = jsonpath::in_zone(f.args, self.zone());
                 return Ok(Transformed::yes(Expr::ScalarFunction(f)));
             }
             "localtime" | "current_time" => return Err(self.refuse(&format!("function {name}()"))),

@@ -10,7 +10,7 @@ mod read;
 
 use std::borrow::Cow;
 
-pub use order::key;
+pub use order::{compare_numbers, key};
 pub use read::{check, parse, parse_written, take_apart};
 
 use crate::error::Result;

@@ -4,6 +4,8 @@
 //! objects the one with more members; then the first items that differ decide, or the first keys or values in the order in which they are
 //! kept. Strings are in the order of their bytes. Against all this an empty array comes first of all, unless it stands within another value.
 
+use std::cmp::Ordering;
+
 use super::{Json, parse};
 use crate::error::Result;
 
@@ -29,6 +31,16 @@ pub fn key(text: &str) -> Result<Vec<u8>> {
         json => put(json, &mut out),
     }
     Ok(out)
+}
+
+/// The order of two numbers as jsonb prints them.
+pub fn compare_numbers(left: &str, right: &str) -> Ordering {
+    let key = |number: &str| {
+        let mut out = Vec::with_capacity(number.len() + 12);
+        put_number(number, &mut out);
+        out
+    };
+    if left == right { Ordering::Equal } else { key(left).cmp(&key(right)) }
 }
 
 /// `json` was read as jsonb, which leaves nothing as it is written.

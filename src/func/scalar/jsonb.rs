@@ -25,6 +25,14 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("json_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args, take_apart)?))),
         Function::udf("jsonb_path", |t| path_rule(t, JSON), |args, _| json_array(walk(args, parse)?)),
         Function::udf("jsonb_path_text", |t| path_rule(t, TEXT), |args, _| Ok(as_text(walk(args, parse)?))),
+        Function::udf("jsonb_object_field", |t| field_rule(t, JSON), |args, _| json_array(step(args, parse, item_of_jsonb)?)),
+        Function::udf("jsonb_object_field_text", |t| field_rule(t, TEXT), |args, _| Ok(as_text(step(args, parse, item_of_jsonb)?))),
+        Function::udf("jsonb_array_element", |t| element_rule(t, JSON), |args, _| json_array(step(args, parse, item_of_jsonb)?)),
+        Function::udf("jsonb_array_element_text", |t| element_rule(t, TEXT), |args, _| Ok(as_text(step(args, parse, item_of_jsonb)?))),
+        Function::typed("json_object_field", |t| field_rule(t, JSON), PgType::Json, |args, _| json_array(step(args, take_apart, item)?)),
+        Function::udf("json_object_field_text", |t| field_rule(t, TEXT), |args, _| Ok(as_text(step(args, take_apart, item)?))),
+        Function::typed("json_array_element", |t| element_rule(t, JSON), PgType::Json, |args, _| json_array(step(args, take_apart, item)?)),
+        Function::udf("json_array_element_text", |t| element_rule(t, TEXT), |args, _| Ok(as_text(step(args, take_apart, item)?))),
         Function::udf("jsonb_contains", two_json, contains),
         Function::udf("jsonb_exists", exists_rule, exists),
         Function::udf("jsonb_contained", two_json, |args, kind| contains(&[args[1].clone(), args[0].clone()], kind)),
@@ -73,6 +81,16 @@ fn key_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Data
         [a, b] if is_json(a) && (b.is_string() || b.is_null()) => Some((vec![JSON, TEXT], output)),
         _ => None,
     }
+}
+
+/// A key that is a name.
+fn field_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    key_rule(types, output).filter(|(args, _)| args[1] == TEXT)
+}
+
+/// A key that is the number of an item.
+fn element_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    key_rule(types, output).filter(|(args, _)| args[1] != TEXT)
 }
 
 fn path_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {

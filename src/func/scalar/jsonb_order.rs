@@ -1,9 +1,10 @@
 //! jsonb where it is compared, ordered and told apart (manual, chapter 8.14.4): its text is not in its order, and is not the same for equal
 //! values. Rewrite rules put in [`key`] and its kin, none of which are PostgreSQL's own.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, LargeStringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, LargeStringArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
@@ -22,7 +23,41 @@ const JSON: DataType = DataType::LargeUtf8;
 pub const KEY: &str = "pg_jsonb_key";
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![key(), one_of_equals(), sorted(), greatest(), least()]
+    let all = vec![key(), one_of_equals(), sorted(), greatest(), least()];
+    all.into_iter().chain(comparisons()).collect()
+}
+
+/// The functions of the operators that compare jsonb, which clients call by their names.
+fn comparisons() -> Vec<Arc<ScalarUDF>> {
+    let truth: Rule = |types| two_json(types, DataType::Boolean);
+    vec![
+        Function::udf(
+            "jsonb_cmp",
+            |types| two_json(types, DataType::Int32),
+            |args, _| Ok(Arc::new(orders(args, |order| order as i32)?.into_iter().collect::<Int32Array>())),
+        ),
+        Function::udf("jsonb_eq", truth, |args, _| holds(args, Ordering::is_eq)),
+        Function::udf("jsonb_ne", truth, |args, _| holds(args, Ordering::is_ne)),
+        Function::udf("jsonb_lt", truth, |args, _| holds(args, Ordering::is_lt)),
+        Function::udf("jsonb_le", truth, |args, _| holds(args, Ordering::is_le)),
+        Function::udf("jsonb_gt", truth, |args, _| holds(args, Ordering::is_gt)),
+        Function::udf("jsonb_ge", truth, |args, _| holds(args, Ordering::is_ge)),
+    ]
+}
+
+fn two_json(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, DataType)> {
+    let fits = types.len() == 2 && types.iter().all(|ty| ty.is_string() || ty.is_null());
+    fits.then(|| (vec![JSON; 2], output))
+}
+
+/// What the order of two values says.
+fn orders<T>(args: &[ArrayRef], of: fn(Ordering) -> T) -> Result<Vec<Option<T>>> {
+    let key = |i: usize, row: usize| json::key(args[i].as_string::<i64>().value(row));
+    each(args, |row| Ok(of(key(0, row)?.cmp(&key(1, row)?))))
+}
+
+fn holds(args: &[ArrayRef], of: fn(Ordering) -> bool) -> Result<ArrayRef> {
+    Ok(Arc::new(orders(args, of)?.into_iter().collect::<BooleanArray>()))
 }
 
 /// Bytes that are ordered as jsonb is, and the same for equal values; a list of them for a list.

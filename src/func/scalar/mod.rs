@@ -14,6 +14,7 @@ mod json_build;
 mod jsonb;
 mod jsonb_edit;
 pub mod jsonb_order;
+pub mod jsonpath;
 pub mod math;
 pub mod overloads;
 mod pattern;
@@ -66,6 +67,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         jsonb::functions(),
         jsonb_edit::functions(),
         jsonb_order::functions(),
+        jsonpath::functions(),
         trunc::functions(),
         windows::functions(),
         collected::functions(),

@@ -10,7 +10,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::{overloads, regexps, row};
+use super::{jsonpath, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
 use crate::func::{cast as casts, enums, operands, unions};
@@ -106,6 +106,8 @@ impl ExprPlanner for Syntax {
             BinaryOperator::QuestionPipe => "jsonb_exists_any",
             BinaryOperator::QuestionAnd => "jsonb_exists_all",
             BinaryOperator::HashMinus => "jsonb_delete_path",
+            BinaryOperator::AtQuestion => return by_path("jsonb_path_exists_opr", expr, schema),
+            BinaryOperator::AtAt => return by_path("jsonb_path_match_opr", expr, schema),
             BinaryOperator::ArrowAt if [&expr.left, &expr.right].iter().any(|e| is_json(e, schema)) => "jsonb_contained",
             BinaryOperator::Minus if is_json(&expr.left, schema) => "jsonb_delete",
             // A literal or an untyped parameter beside a jsonb is one; other texts are joined as text.
@@ -165,6 +167,18 @@ fn is_plain(expr: &Expr) -> bool {
 /// True for a parameter whose type is not known yet.
 fn is_open(expr: &Expr) -> bool {
     matches!(expr, Expr::Placeholder(Placeholder { field: None, .. }))
+}
+
+/// `j @? '$.a'` and `j @@ '$.a == 1'`, which are functions of these names. Errors: 42883 for what is no jsonb, or no path.
+fn by_path(function: &str, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    let untyped = |e: &Expr| is_plain(e) || is_open(e) || e.get_type(schema).is_ok_and(|ty| ty.is_null());
+    let type_of = |e: &Expr| if untyped(e) { Ok(PgType::Unknown) } else { e.to_field(schema).map(|(_, field)| PgType::of(&field)) };
+    let (left, right) = (type_of(&expr.left)?, type_of(&expr.right)?);
+    let is_path = matches!(right, PgType::Unknown | PgType::Text | PgType::Varchar(_) | PgType::Opaque("jsonpath"));
+    match jsonpath::operator(function).filter(|_| matches!(left, PgType::Unknown | PgType::Jsonb) && is_path) {
+        Some(function) => Ok(PlannerResult::Planned(function.call(vec![expr.left, expr.right]))),
+        None => Err(Error::no_operator(&format!("{} {} {}", left.base(), expr.op, right.base())).into()),
+    }
 }
 
 /// `tags @> '{a}'`, `tags || $1`: a literal, or a parameter, of no type beside an array is one of its type. Errors: 22P02.

@@ -84,7 +84,8 @@ impl Patterns {
     }
 }
 
-fn compile(pattern: &str, flags: &str) -> Result<Regex> {
+/// A pattern with the flags of regexp_match(). Errors: 2201B for a pattern that is none, 22023 for unknown flags.
+pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex> {
     let mut options = Options::default();
     for flag in flags.chars().filter(|flag| *flag != 'g') {
         if !options.set(flag) {

@@ -386,6 +386,8 @@ fn custom_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         "#>" => BinaryOperator::HashArrow,
         "#>>" => BinaryOperator::HashLongArrow,
         "?" => BinaryOperator::Question,
+        "@?" => BinaryOperator::AtQuestion,
+        "@@" => BinaryOperator::AtAt,
         other => return Err(Error::unsupported(format!("OPERATOR({other}) is not supported")).hint("Write the operator by itself.")),
     };
     Ok(())

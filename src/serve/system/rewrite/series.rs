@@ -15,6 +15,7 @@ use super::super::facts::{self, SET_FUNCTIONS};
 use super::apart;
 use super::build::{arguments, bare, call, each_expression, last_name, take};
 use super::queries::DUPLICATE;
+use super::standard::in_places;
 use super::vectors;
 
 /// Each function and its columns; one without is named as its alias is.
@@ -29,6 +30,8 @@ const SETS: &[(&str, &[&str])] = &[
     ("jsonb_array_elements", &["value"]),
     ("jsonb_array_elements_text", &["value"]),
     ("jsonb_object_keys", &[]),
+    ("jsonb_path_query", &[]),
+    ("jsonb_path_query_tz", &[]),
     ("jsonb_each", &["key", "value"]),
     ("jsonb_each_text", &["key", "value"]),
     ("json_array_elements", &["value"]),
@@ -150,9 +153,11 @@ impl Set {
     fn of(factor: &TableFactor) -> Option<Set> {
         let (function, args, alias, ordinality) = match factor {
             TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
-                (last_name(name), plain(&args.args)?, alias, *with_ordinality)
+                (last_name(name), plain(name, &args.args)?, alias, *with_ordinality)
             }
-            TableFactor::Function { name, args, alias, with_ordinality, .. } => (last_name(name), plain(args)?, alias, *with_ordinality),
+            TableFactor::Function { name, args, alias, with_ordinality, .. } => {
+                (last_name(name), plain(name, args)?, alias, *with_ordinality)
+            }
             TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_ordinality, .. } => {
                 ("unnest".to_string(), array_exprs.clone(), alias, *with_ordinality)
             }
@@ -172,7 +177,10 @@ impl Set {
     }
 }
 
-fn plain(args: &[FunctionArg]) -> Option<Vec<Expr>> {
+/// The arguments of a function, those that are named in their places.
+fn plain(function: &ObjectName, args: &[FunctionArg]) -> Option<Vec<Expr>> {
+    let mut args = args.to_vec();
+    in_places(&last_name(function), &mut args).ok()?;
     let expr = |arg: &FunctionArg| match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e.clone()),
         _ => None,

@@ -207,11 +207,25 @@ fn tells_lsn(expr: &Expr) -> bool {
 const XIDS: [&str; 9] =
     ["relfrozenxid", "relminmxid", "datfrozenxid", "datminmxid", "backend_xmin", "backend_xid", "transactionid", "xmin", "catalog_xmin"];
 
-/// Functions whose arguments clients name, the names, and what one that is left out is.
+/// The arguments of jsonb_path_query and its kin.
+const OF_PATHS: &[&str] = &["target", "path", "vars", "silent"];
+
+/// Functions whose arguments clients name, the names, and what one that is left out is: a number, another text, or NULL for none.
 const NAMED: &[(&str, &[&str], &str)] = &[
     ("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"], "0"),
     ("jsonb_set", &["target", "path", "new_value", "create_if_missing"], ""),
     ("jsonb_insert", &["target", "path", "new_value", "insert_after"], ""),
+    ("jsonb_set_lax", &["target", "path", "new_value", "create_if_missing", "null_value_treatment"], ""),
+    ("jsonb_path_exists", OF_PATHS, "{}"),
+    ("jsonb_path_exists_tz", OF_PATHS, "{}"),
+    ("jsonb_path_match", OF_PATHS, "{}"),
+    ("jsonb_path_match_tz", OF_PATHS, "{}"),
+    ("jsonb_path_query", OF_PATHS, "{}"),
+    ("jsonb_path_query_tz", OF_PATHS, "{}"),
+    ("jsonb_path_query_array", OF_PATHS, "{}"),
+    ("jsonb_path_query_array_tz", OF_PATHS, "{}"),
+    ("jsonb_path_query_first", OF_PATHS, "{}"),
+    ("jsonb_path_query_first_tz", OF_PATHS, "{}"),
     ("parse_ident", &["str", "strict"], ""),
 ];
 
@@ -219,13 +233,20 @@ const NAMED: &[(&str, &[&str], &str)] = &[
 pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     let function = last_name(&f.name);
-    let FunctionArguments::List(list) = &mut f.args else { return Ok(()) };
+    match &mut f.args {
+        FunctionArguments::List(list) => in_places(&function, &mut list.args),
+        _ => Ok(()),
+    }
+}
+
+/// The arguments of a call in their places, if some are named. Errors: 42883 for a name that the function does not have.
+pub fn in_places(function: &str, args: &mut Vec<FunctionArg>) -> Result<()> {
     let is_named = |a: &FunctionArg| matches!(a, FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. });
-    let Some((_, names, missing)) = NAMED.iter().find(|n| n.0 == function).filter(|_| list.args.iter().any(is_named)) else {
+    let Some((_, names, missing)) = NAMED.iter().find(|n| n.0 == function).filter(|_| args.iter().any(is_named)) else {
         return Ok(());
     };
     let mut places: Vec<Option<Expr>> = vec![None; names.len()];
-    for (i, arg) in list.args.drain(..).enumerate() {
+    for (i, arg) in args.drain(..).enumerate() {
         let (place, value) = match arg {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => (Some(i), e),
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => {
@@ -245,9 +266,13 @@ pub fn named_arguments(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         }
     }
     let given = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-    let default = || if missing.is_empty() { literal(Value::Null) } else { literal(Value::Number(missing.to_string(), false)) };
-    let args = places.into_iter().take(given).map(|e| e.unwrap_or_else(default));
-    list.args = args.map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))).collect();
+    let default = || match *missing {
+        "" => literal(Value::Null),
+        number if number.bytes().all(|b| b.is_ascii_digit()) => literal(Value::Number(number.to_string(), false)),
+        text => literal(Value::SingleQuotedString(text.to_string())),
+    };
+    let placed = places.into_iter().take(given).map(|e| e.unwrap_or_else(default));
+    args.extend(placed.map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e))));
     Ok(())
 }
 
