@@ -71,6 +71,7 @@ scripts!("":
     joins,
     json_rows,
     jsonb,
+    jsonpath,
     key_names,
     keys,
     keyword_names,

@@ -108,7 +108,7 @@ fn used(expr: &Expr, schema: &DFSchema) -> DfResult<()> {
 }
 
 /// An expression's type; `None` for a literal that has none, and for what cannot be told yet.
-fn type_of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
+pub(super) fn type_of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
     if let Expr::Literal(value, None) = expr {
         let typed = literal(value).unwrap_or_else(|| value.clone());
         let untyped = matches!(typed, ScalarValue::Utf8(_) | ScalarValue::Utf8View(_) | ScalarValue::Null);

@@ -89,6 +89,7 @@ use datafusion::prelude::SessionConfig;
 
 pub use names::output_names;
 pub use scalar::apart::APART;
+pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
 pub use scalar::trunc::{round_all, rounded};
 pub use scalar::windows::{HOP_STARTS, TUMBLE_START};

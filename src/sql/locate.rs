@@ -13,6 +13,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use self::clauses::{keyword, sole};
 use super::split::char_position;
 use crate::error::{Error, code};
+use crate::func::jsonpath;
 
 /// Errors whose message begins with the name of what is wrong.
 const NAMING: [&str; 5] =
@@ -32,6 +33,8 @@ enum Subject<'a> {
     Literal(&'a str),
     /// The literal that is cast to one of these types.
     LiteralOf(&'static [&'static str]),
+    /// A literal that is no jsonpath, by what is said of it.
+    Path(&'a str),
     /// A literal of bits.
     Bits,
     /// An operator or a sign.
@@ -82,9 +85,19 @@ pub fn located(sql: &str, error: Error) -> Error {
     }
 }
 
+/// True for what is said of a text that is no jsonpath.
+fn is_of_path(message: &str) -> bool {
+    const MISPLACED: [&str; 2] = ["@ is not allowed in root expressions", "LAST is allowed only in array subscripts"];
+    let is_of_type = message.starts_with("invalid input syntax for type jsonpath");
+    is_of_type || message.ends_with(" of jsonpath input") || MISPLACED.contains(&message)
+}
+
 /// What an error is about, by its words.
 fn subject(error: &Error) -> Option<Subject<'_>> {
     let (message, item) = (error.message(), error.fields().item);
+    if is_of_path(message) {
+        return Some(Subject::Path(message));
+    }
     if let Some(rest) = message.strip_prefix("operator does not exist: ") {
         return rest.split(' ').find(|part| part.starts_with(is_operator)).map(Subject::Token);
     }
@@ -194,6 +207,10 @@ fn find(tokens: &[TokenWithSpan], subject: Subject<'_>) -> Option<usize> {
             sole(tokens, |i| read(i, &|text| text == value)).or_else(|| sole(tokens, |i| read(i, &of_array)))
         }
         Subject::LiteralOf(types) => sole(tokens, |i| literal(&tokens[i].token).is_some() && is_cast(tokens, i, types)),
+        Subject::Path(said) => {
+            let refused = |text: &str| jsonpath::shown(text).is_err_and(|error| error.message() == said);
+            sole(tokens, |i| literal(&tokens[i].token).is_some_and(refused))
+        }
         Subject::Bits => sole(tokens, |i| matches!(tokens[i].token, Token::HexStringLiteral(_) | Token::SingleQuotedByteStringLiteral(_))),
         Subject::Token(text) => sole(tokens, |i| is_spelt(&tokens[i].token, text)),
         Subject::Parameter(name) => tokens.iter().position(|t| matches!(&t.token, Token::Placeholder(place) if place == name)),
@@ -333,6 +350,7 @@ mod tests {
         check("select cast(a as int) from t where a in ('x', 'y')", code::INVALID_TEXT_REPRESENTATION, message);
         check("select a::text from t where b = ^'x'::int", code::INVALID_TEXT_REPRESENTATION, message);
         check("select a::text from t where b = cast(^'x' as int)", code::INVALID_TEXT_REPRESENTATION, message);
+        check("select '{}' @? ^'$..a'", code::SYNTAX_ERROR, "syntax error at or near \".\" of jsonpath input");
     }
 
     #[test]

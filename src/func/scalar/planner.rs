@@ -13,7 +13,7 @@ use sqlparser::ast::BinaryOperator;
 use super::{jsonpath, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
-use crate::func::{cast as casts, enums, operands, unions};
+use crate::func::{cast as casts, enums, json_operators, operands, unions};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -171,11 +171,9 @@ fn is_open(expr: &Expr) -> bool {
 
 /// `j @? '$.a'` and `j @@ '$.a == 1'`, which are functions of these names. Errors: 42883 for what is no jsonb, or no path.
 fn by_path(function: &str, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
-    let untyped = |e: &Expr| is_plain(e) || is_open(e) || e.get_type(schema).is_ok_and(|ty| ty.is_null());
-    let type_of = |e: &Expr| if untyped(e) { Ok(PgType::Unknown) } else { e.to_field(schema).map(|(_, field)| PgType::of(&field)) };
-    let (left, right) = (type_of(&expr.left)?, type_of(&expr.right)?);
+    let [left, right] = [&expr.left, &expr.right].map(|e| json_operators::type_of(e, schema).unwrap_or(PgType::Unknown));
     let is_path = matches!(right, PgType::Unknown | PgType::Text | PgType::Varchar(_) | PgType::Opaque("jsonpath"));
-    match jsonpath::operator(function).filter(|_| matches!(left, PgType::Unknown | PgType::Jsonb) && is_path) {
+    match jsonpath::operator(function).filter(|_| is_path && matches!(left, PgType::Unknown | PgType::Jsonb)) {
         Some(function) => Ok(PlannerResult::Planned(function.call(vec![expr.left, expr.right]))),
         None => Err(Error::no_operator(&format!("{} {} {}", left.base(), expr.op, right.base())).into()),
     }

@@ -86,7 +86,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next word. Errors: 42601, 22P02 and 22P05 for escapes, 22003 for a number that is no numeric.
-    pub(super) fn next(&mut self) -> Result<Lexed> {
+    pub(super) fn read(&mut self) -> Result<Lexed> {
         loop {
             self.take(run(self.rest(), is_blank));
             let rest = self.rest();

@@ -23,7 +23,7 @@ const COMPARISONS: &[(&str, Comparison)] = &[
 /// for a number that is no numeric; 54001 for what is nested too deeply.
 pub(super) fn parse(text: &str) -> Result<Path> {
     let mut lexer = Lexer::new(text);
-    let ahead = lexer.next()?;
+    let ahead = lexer.read()?;
     if ahead.token == Token::End {
         return Err(Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type jsonpath: \"{text}\"")));
     }
@@ -77,7 +77,7 @@ fn too_deep() -> Error {
 
 impl Parser<'_> {
     fn advance(&mut self) -> Result<Token> {
-        let next = self.lexer.next()?;
+        let next = self.lexer.read()?;
         Ok(std::mem::replace(&mut self.ahead, next).token)
     }
 

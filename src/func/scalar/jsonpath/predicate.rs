@@ -39,9 +39,9 @@ impl<'p> Place<'p> {
             Node::Exists(of) => self.exists(of, item)?,
             Node::Comparison(comparison, left, right) => {
                 let zone = self.run.zone.as_ref();
-                self.any(left, Some((right, true)), item, |l, r| compared(*comparison, l, r, zone))?
+                self.any(left, Some((right.as_ref(), true)), item, |l, r| compared(*comparison, l, r, zone))?
             }
-            Node::StartsWith(whole, initial) => self.any(whole, Some((initial, false)), item, |w, i| Ok(starts_with(w, i)))?,
+            Node::StartsWith(whole, initial) => self.any(whole, Some((initial.as_ref(), false)), item, |w, i| Ok(starts_with(w, i)))?,
             Node::LikeRegex(of, pattern) => self.any(of, None, item, |text, _| Ok(matches(text, pattern)))?,
             _ => return Err(Error::internal("a value of a jsonpath is no condition")),
         })

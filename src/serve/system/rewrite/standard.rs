@@ -215,7 +215,6 @@ const NAMED: &[(&str, &[&str], &str)] = &[
     ("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"], "0"),
     ("jsonb_set", &["target", "path", "new_value", "create_if_missing"], ""),
     ("jsonb_insert", &["target", "path", "new_value", "insert_after"], ""),
-    ("jsonb_set_lax", &["target", "path", "new_value", "create_if_missing", "null_value_treatment"], ""),
     ("jsonb_path_exists", OF_PATHS, "{}"),
     ("jsonb_path_exists_tz", OF_PATHS, "{}"),
     ("jsonb_path_match", OF_PATHS, "{}"),
