@@ -2,6 +2,7 @@
 
 use arrow::datatypes::IntervalMonthDayNano;
 
+use super::scalar::Float;
 use super::{ColumnBuilder, Items, Values, invalid_utf8};
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, US_PER_DAY, is_infinite, is_infinite_date};
 use crate::data::numeric::Parsed;
@@ -35,8 +36,8 @@ impl ColumnBuilder {
             Values::Int4(b) => b.append_value(i32::from_be_bytes(fixed(ty, bytes)?)),
             Values::Int8(b) => b.append_value(i64::from_be_bytes(fixed(ty, bytes)?)),
             Values::Oid(b) => b.append_value(u32::from_be_bytes(fixed(ty, bytes)?)),
-            Values::Float4(b) => b.append_value(f32::from_be_bytes(fixed(ty, bytes)?)),
-            Values::Float8(b) => b.append_value(f64::from_be_bytes(fixed(ty, bytes)?)),
+            Values::Float4(b) => b.append_value(f32::from_be_bytes(fixed(ty, bytes)?).one_nan()),
+            Values::Float8(b) => b.append_value(f64::from_be_bytes(fixed(ty, bytes)?).one_nan()),
             Values::Decimal128(b, p, s) => b.append_value(Parsed::read_binary(bytes)?.to_i128(*p, *s)?),
             Values::Decimal256(b, s, exact) => b.append_value(Parsed::read_binary(bytes)?.to_i256(*s, *exact)?),
             Values::Bytes(b) => b.append_value(bytes),

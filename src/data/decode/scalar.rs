@@ -114,14 +114,24 @@ pub(super) fn boolean(text: &str) -> Result<bool> {
 /// What float4 and float8 need to be read alike.
 pub(super) trait Float: FromStr + Copy {
     const ZERO_OR_INFINITE: fn(Self) -> bool;
+    /// The value; of the many NaN, which sign and payload tell apart, the one that equals all others where bits are compared.
+    fn one_nan(self) -> Self;
 }
 
 impl Float for f32 {
     const ZERO_OR_INFINITE: fn(f32) -> bool = |v| v == 0.0 || v.is_infinite();
+
+    fn one_nan(self) -> f32 {
+        if self.is_nan() { f32::NAN } else { self }
+    }
 }
 
 impl Float for f64 {
     const ZERO_OR_INFINITE: fn(f64) -> bool = |v| v == 0.0 || v.is_infinite();
+
+    fn one_nan(self) -> f64 {
+        if self.is_nan() { f64::NAN } else { self }
+    }
 }
 
 /// A float, with NaN and infinities. Errors: 22P02; 22003 if it overflows or vanishes.
@@ -130,7 +140,7 @@ pub(super) fn float<F: Float>(ty: &PgType, text: &str) -> Result<F> {
     let body = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
     let named = ["nan", "inf", "infinity"].iter().any(|w| body.eq_ignore_ascii_case(w));
     let numeric = body.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
-    let value = Some(trimmed).filter(|_| named || numeric).and_then(|t| t.parse::<F>().ok());
+    let value = Some(trimmed).filter(|_| named || numeric).and_then(|t| t.parse::<F>().ok()).map(F::one_nan);
     let value = value.ok_or_else(|| malformed(&ty.to_string(), text))?;
     let digits = body.split(['e', 'E']).next().unwrap_or_default();
     if !named && F::ZERO_OR_INFINITE(value) && digits.bytes().any(|b| (b'1'..=b'9').contains(&b)) {

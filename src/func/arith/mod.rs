@@ -14,7 +14,7 @@ pub mod time;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Datum, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, Datum, new_null_array};
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use arrow::error::ArrowError;
@@ -209,7 +209,8 @@ fn plain(op: Op, a: f64, b: f64) -> f64 {
     }
 }
 
-/// PostgreSQL refuses a float result that left the range of its type; see float8_mul and its kin in its manual's chapter 8.1.3.
+/// PostgreSQL refuses a float result that left the range of its type; see float8_mul and its kin in its manual's chapter 8.1.3. There is one
+/// NaN: what processors make of `infinity - infinity` has the sign bit set, and would be less than all other floats instead of greater.
 fn float(op: Op, a: f64, b: f64, result: f64) -> Result<f64> {
     if b == 0.0 && matches!(op, Op::Div | Op::Rem) && !a.is_nan() {
         return Err(Error::new(code::DIVISION_BY_ZERO, "division by zero"));
@@ -225,7 +226,7 @@ fn float(op: Op, a: f64, b: f64, result: f64) -> Result<f64> {
     if result == 0.0 && lost {
         return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: underflow"));
     }
-    Ok(result)
+    Ok(if result.is_nan() { f64::NAN } else { result })
 }
 
 fn integers(op: Op, left: &ColumnarValue, right: &ColumnarValue, output: &DataType) -> Result<ArrayRef> {
@@ -298,14 +299,27 @@ impl ScalarUDFImpl for Negate {
             return Err(Error::internal("unary minus takes one operand").into());
         };
         let array = value.to_array(1)?;
-        let negated = numeric::neg(array.as_ref()).map_err(|e| match e {
-            ArrowError::ArithmeticOverflow(_) => out_of_range(array.data_type()),
-            other => other.into(),
-        })?;
+        let negated = negated(&array)?;
         match value {
             ColumnarValue::Array(_) => Ok(ColumnarValue::Array(negated)),
             ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&negated, 0)?)),
         }
+    }
+}
+
+/// The values with the other sign; NaN has none.
+fn negated(values: &ArrayRef) -> Result<ArrayRef> {
+    match values.data_type() {
+        DataType::Float32 => {
+            Ok(Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { -v })))
+        }
+        DataType::Float64 => {
+            Ok(Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { -v })))
+        }
+        ty => numeric::neg(values.as_ref()).map_err(|e| match e {
+            ArrowError::ArithmeticOverflow(_) => out_of_range(ty),
+            other => other.into(),
+        }),
     }
 }
 

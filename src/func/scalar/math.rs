@@ -105,7 +105,7 @@ fn whole_quotient(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
 
 fn sign(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     if *output == FLOAT {
-        let signs: Float64Array = args[0].as_primitive::<Float64Type>().unary(|v| if v == 0.0 { 0.0 } else { v.signum() });
+        let signs: Float64Array = args[0].as_primitive::<Float64Type>().unary(|v| if v == 0.0 || v.is_nan() { 0.0 } else { v.signum() });
         return Ok(Arc::new(signs));
     }
     on_mantissas(args, output, |v, unit| v.signum().wrapping_mul(unit))
