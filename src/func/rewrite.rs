@@ -418,7 +418,7 @@ fn case_results(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
 }
 
 /// Values of which one is the result: literals of no type as what stands beside them, numbers of one type (manual, chapter 10.5).
-fn alternatives_alike(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+pub(super) fn alternatives_alike(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let is_literal = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Utf8View(_), None));
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
@@ -477,7 +477,7 @@ pub(super) fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-pub(super) fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> DfResult<[Expr; N]> {
+fn alike<const N: usize>(operands: [Expr; N], schema: &DFSchema) -> DfResult<[Expr; N]> {
     let all = alike_all(operands.into(), schema)?;
     all.try_into().map_err(|_| datafusion::common::internal_datafusion_err!("operands were lost"))
 }

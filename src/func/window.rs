@@ -8,7 +8,8 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
 use super::frames::{self, BEYOND_ALL_ROWS, TIME_OF_DAY};
-use super::rewrite::alike;
+use super::rewrite::alternatives_alike;
+use super::scalar::jsonb_order;
 use super::{cast, excluding, filtered, per_row, replayed, row_delimiters};
 use crate::error::{Error, Result, code};
 
@@ -47,8 +48,12 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
             return Err(Error::new(code::INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION, message).into());
         }
         ("lag" | "lead", [value, _, default]) => {
-            let [value, default] = alike([value.clone(), default.clone()], schema)?;
-            (call.params.args[0], call.params.args[2]) = (value, default);
+            let (value, default) = (value.clone(), default.clone());
+            let default = if jsonb_order::is_jsonb(&value, schema) { jsonb_order::read(default)? } else { default };
+            let mut alike = alternatives_alike(vec![value, default], schema)?.into_iter();
+            if let (Some(value), Some(default)) = (alike.next(), alike.next()) {
+                (call.params.args[0], call.params.args[2]) = (value, default);
+            }
         }
         _ => {}
     }
