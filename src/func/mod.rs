@@ -45,6 +45,7 @@ mod limited_distinct;
 pub mod moments;
 pub mod names;
 mod nested_bounds;
+mod null_joins;
 mod offset_fence;
 pub mod operands;
 mod orders;
@@ -185,6 +186,8 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     instead::put(&mut rules, enums::SIMPLIFYING, enums::unprinted);
     instead::put(&mut rules, sole_inputs::EMPTYING, sole_inputs::keeping_names);
     instead::put(&mut rules, held_filters::PUSHING, held_filters::holding);
+    instead::put(&mut rules, null_joins::JOINING, null_joins::joined_apart);
+    instead::put(&mut rules, null_joins::EXTRACTING, null_joins::extracted);
     rules
 }
 
