@@ -14,7 +14,14 @@ pub(in crate::func) const MARK: char = '\u{1}';
 /// The plan of a subquery with other names for such columns, which are where they were; `None` if it has none. Its output has none again.
 pub(in crate::func) fn renamed(plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
     let added = added(plan)?;
-    if added.is_empty() { Ok(None) } else { rename(plan, &added) }
+    if added.is_empty() { Ok(None) } else { rename(plan, &added, false) }
+}
+
+/// The same where a cast or a key may be put in the place of what the list gives: that is no more the column that decorrelation adds,
+/// though it is now.
+pub(super) fn renamed_all(plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
+    let added = added(plan)?;
+    if added.is_empty() { Ok(None) } else { rename(plan, &added, true) }
 }
 
 /// The columns that decorrelation adds to the lists: those beside the outer row's in conditions.
@@ -34,14 +41,14 @@ fn added(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
     Ok(added)
 }
 
-fn rename(plan: &LogicalPlan, added: &[Column]) -> DfResult<Option<LogicalPlan>> {
+fn rename(plan: &LogicalPlan, added: &[Column], all: bool) -> DfResult<Option<LogicalPlan>> {
     match plan {
         LogicalPlan::Projection(projection) => {
-            let input = rename(&projection.input, added)?;
+            let input = rename(&projection.input, added, false)?;
             let mut changed = input.is_some();
             let mut exprs = Vec::with_capacity(projection.expr.len());
             for (i, (expr, column)) in projection.expr.iter().zip(projection.schema.columns()).enumerate() {
-                let itself = matches!(expr, Expr::Column(column) if added.contains(column));
+                let itself = !all && matches!(expr, Expr::Column(column) if added.contains(column));
                 let expr = match &input {
                     Some(input) => moved(expr, &projection.input, input)?,
                     None => expr.clone(),
@@ -59,7 +66,7 @@ fn rename(plan: &LogicalPlan, added: &[Column]) -> DfResult<Option<LogicalPlan>>
         LogicalPlan::Sort(_) | LogicalPlan::Limit(_) | LogicalPlan::Filter(_) | LogicalPlan::Distinct(Distinct::All(_)) => {
             let inputs = plan.inputs();
             let [from] = inputs.as_slice() else { return Ok(None) };
-            let Some(input) = rename(from, added)? else { return Ok(None) };
+            let Some(input) = rename(from, added, all)? else { return Ok(None) };
             let exprs = plan.expressions().iter().map(|expr| moved(expr, from, &input)).collect::<DfResult<Vec<_>>>()?;
             plan.with_new_exprs(exprs, vec![input]).map(Some)
         }

@@ -16,7 +16,7 @@ use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, not, when};
 
-use super::{Scope, has_subquery, subquery, unordered};
+use super::{Scope, has_subquery, moved, renamed, subquery, unordered};
 
 /// The function whose calls are the two sides of a test of rows.
 pub const ROW: &str = "row";
@@ -82,6 +82,13 @@ impl Membership {
                 let first = Expr::Column(Column::from(plan.schema().qualified_field(0)));
                 (vec![value.as_ref().clone()], vec![first], plan)
             }
+        };
+        let (plan, columns) = match renamed(&plan)? {
+            Some(other) => {
+                let columns = columns.iter().map(|column| moved(column, &plan, &other)).collect::<DfResult<Vec<_>>>()?;
+                (Arc::new(other), columns)
+            }
+            None => (plan, columns),
         };
         // Names of their own keep the subquery's columns apart from columns of the same table outside.
         let named: Vec<Expr> = columns.into_iter().map(|column| column.alias(scope.names.next())).collect();

@@ -198,7 +198,7 @@ impl Scope<'_> {
 
 /// IN over columns that decorrelation does not find ambiguous ([`clashes`]).
 fn told_apart(mut test: InSubquery) -> DfResult<InSubquery> {
-    if let Some(plan) = renamed(&test.subquery.subquery)? {
+    if let Some(plan) = clashes::renamed_all(&test.subquery.subquery)? {
         test.subquery = subquery(Arc::new(plan));
     }
     Ok(test)
