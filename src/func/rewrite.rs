@@ -13,7 +13,7 @@
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
 //! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
 //! 9. unsigned columns of window functions become bigint ([`signed`]);
-//! 10. the columns of UNION and VALUES get PostgreSQL's common type ([`unions`]);
+//! 10. the columns of UNION, INTERSECT, EXCEPT and VALUES get PostgreSQL's common type ([`unions`]);
 //! 11. frames of RANGE with an offset leave infinite dates and timestamps infinite ([`frames`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
@@ -43,6 +43,7 @@ use super::operands;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
+use super::setops;
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -99,6 +100,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
         LogicalPlan::Window(window) => frames::settle(window),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
+        LogicalPlan::Join(join) if setops::is_set_operation(&join) => setops::typed(join),
         other => other.recompute_schema(),
     })
 }

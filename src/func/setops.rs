@@ -19,13 +19,14 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::functions_nested::expr_fn::array_repeat;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::{
-    Cast, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, ScalarUDF, UserDefinedLogicalNodeCore, lit, when,
+    Cast, Distinct, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, ScalarUDF, UserDefinedLogicalNodeCore, lit, when,
 };
 use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::arith::rules::INTERVAL;
 use super::length;
 use super::scalar::{jsonb_order, math};
+use super::unions;
 
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
 const SIDES: [&str; 2] = ["__left", "__right"];
@@ -95,6 +96,20 @@ pub fn is_set_operation(join: &Join) -> bool {
             .on
             .iter()
             .any(|(left, _)| matches!(left, Expr::ScalarFunction(f) if [length::LENGTH, jsonb_order::KEY].contains(&f.name())))
+}
+
+/// EXCEPT or INTERSECT of columns of the types that PostgreSQL finds: a part of [`super::rewrite::Meaning`], for what stands around it is typed
+/// by its columns. Errors: those of [`unions::alike`].
+pub fn typed(mut join: Join) -> DfResult<LogicalPlan> {
+    let (left, is_distinct) = match join.left.as_ref() {
+        LogicalPlan::Distinct(Distinct::All(input)) => (Arc::clone(input), true),
+        _ => (Arc::clone(&join.left), false),
+    };
+    let sides = unions::alike(vec![left, Arc::clone(&join.right)])?;
+    let Ok([left, right]) = <[Arc<LogicalPlan>; 2]>::try_from(sides) else { return internal_err!("a set operation has two inputs") };
+    join.left = if is_distinct { Arc::new(LogicalPlan::Distinct(Distinct::All(left))) } else { left };
+    join.right = right;
+    LogicalPlan::Join(join).recompute_schema()
 }
 
 fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {

@@ -1,9 +1,9 @@
-//! The columns of UNION and VALUES where DataFusion finds another type for them than PostgreSQL (manual, chapter 10.5): a part of
+//! The columns of UNION, INTERSECT, EXCEPT and VALUES where DataFusion finds another type for them than PostgreSQL (manual, chapter 10.5): a part of
 //! [`super::rewrite::Meaning`].
 //!
 //! DataFusion makes a numeric of float8 beside numeric, counts in nanoseconds where dates stand beside timestamps, and takes a string for a
-//! text beside whatever type. [`alike`] casts the columns of UNION beforehand; those of VALUES are settled on the syntax tree, since
-//! DataFusion casts them while it plans.
+//! text beside whatever type. [`alike`] casts the columns of set operations beforehand; those of VALUES are settled on the syntax tree,
+//! since DataFusion casts them while it plans.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub fn untyped_nulls(mut rows: Vec<Vec<Expr>>) -> Vec<Vec<Expr>> {
     rows
 }
 
-/// The inputs of a UNION with columns of the types that PostgreSQL finds; those which DataFusion finds too are left to it. Errors: 22P02,
+/// The inputs of a UNION, an INTERSECT or an EXCEPT with columns of the types that PostgreSQL finds; those which DataFusion finds too are left to it. Errors: 22P02,
 /// 22007 for a literal that cannot be read.
 pub fn alike(mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>>> {
     let width = inputs.iter().map(|input| input.schema().fields().len()).min().unwrap_or(0);
