@@ -27,7 +27,7 @@ use datafusion::functions_nested::make_array::make_array_udf;
 use datafusion::logical_expr::expr::{AggregateFunction, Between, BinaryExpr, Case, InList, Like, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Union, Values, when};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Union, Values, binary_expr, not, when};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::APART;
@@ -171,6 +171,12 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         }
         Expr::Between(Between { expr, negated, low, high }) => {
             let [expr, low, high] = alike([*expr, *low, *high], schema)?;
+            if matches!(expr.get_type(schema), Ok(DataType::List(_))) {
+                let [above, least] = by_order(Operator::GtEq, [expr.clone(), low], schema)?;
+                let [below, most] = by_order(Operator::LtEq, [expr, high], schema)?;
+                let within = binary_expr(above, Operator::GtEq, least).and(binary_expr(below, Operator::LtEq, most));
+                return Ok(Transformed::yes(if negated { not(within) } else { within }));
+            }
             Ok(Transformed::yes(Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high)))))
         }
         Expr::InList(InList { expr, list, negated }) => {
