@@ -214,8 +214,10 @@ fn windowed(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         WindowFrameBound::CurrentRow => false,
         WindowFrameBound::Preceding(n) | WindowFrameBound::Following(n) => !n.is_null(),
     };
-    // A distance is one between the values themselves.
-    if frame.units != WindowFrameUnits::Range || !is_offset(&frame.start_bound) && !is_offset(&frame.end_bound) {
+    // A distance is one between the values themselves. Floats keep theirs.
+    let is_float = |by: &SortExpr| matches!(by.expr.get_type(schema), Ok(DataType::Float32 | DataType::Float64));
+    let measures = frame.units == WindowFrameUnits::Range && (is_offset(&frame.start_bound) || is_offset(&frame.end_bound));
+    if !measures || params.order_by.iter().all(is_float) {
         order_by(&mut params.order_by, schema);
     }
     let changed = before != params.order_by;
