@@ -124,6 +124,7 @@ const AFTER: &[Rule] = &[
     like_escape,
     vectors::array_literal,
     array_of::array_of_query,
+    aggregates::constant_order,
     aggregates::collected,
     queries::scalar_subquery,
     vectors::vector_argument,

@@ -1,7 +1,8 @@
 //! Aggregates that are a function of the array of a group's, or a window's, values: json_agg, json_object_agg, mode and the percentiles.
+//! And numbers in an aggregate's ORDER BY.
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, OrderByExpr, OrderByOptions, Value,
 };
 
 use super::SystemContext;
@@ -16,6 +17,20 @@ pub fn is_collected(f: &Function) -> bool {
     const OF_GROUPS: [&str; 3] = ["mode", "percentile_cont", "percentile_disc"];
     let name = last_name(&f.name);
     OF_WINDOWS_TOO.contains(&name.as_str()) || f.over.is_none() && OF_GROUPS.contains(&name.as_str()) || is_hypothetical(f)
+}
+
+/// `array_agg(x ORDER BY 1)` without its order: a number is a constant there, and the place of a column to DataFusion.
+pub fn constant_order(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = expr else { return Ok(()) };
+    let is_number = |by: &OrderByExpr| matches!(&by.expr, Expr::Value(value) if matches!(value.value, Value::Number(..)));
+    list.clauses.retain_mut(|clause| match clause {
+        FunctionArgumentClause::OrderBy(by) => {
+            by.retain(|by| !is_number(by));
+            !by.is_empty()
+        }
+        _ => true,
+    });
+    Ok(())
 }
 
 /// `json_agg(x ..)` is `array_to_json_agg(array_agg(x ..))`, and so on.
