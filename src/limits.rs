@@ -41,6 +41,10 @@ pub const CHUNK_ROWS_MAX: usize = 65_536;
 pub const SAVEPOINTS_MAX: usize = 1_000;
 /// How deep blocks of PL/pgSQL may nest, and calls of functions by functions.
 pub const PROCEDURE_DEPTH_MAX: usize = 40;
+/// What a function that lasts means, as text, in bytes.
+pub const FUNCTION_BYTES_MAX: usize = 64 << 10;
+/// What the functions that one statement calls mean, altogether, in bytes.
+pub const EXPANDED_BYTES_MAX: usize = 1 << 20;
 /// How long a statement waits for a table lock before it gives up with 40P01, in milliseconds.
 pub const LOCK_WAIT_MS_MAX: u64 = 10_000;
 /// A reader of a view that depends on the time takes the last tick for the present while it is younger than this, in microseconds.

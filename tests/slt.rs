@@ -62,6 +62,7 @@ scripts!("":
     frame_peers,
     frames,
     functions,
+    functions_that_last,
     functions_in_from,
     generated_columns,
     grouping_sets,

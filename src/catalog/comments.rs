@@ -1,10 +1,10 @@
-//! Comments: what COMMENT ON says about a relation, its columns, a type, a schema or the database.
+//! Comments: what COMMENT ON says about a relation, its columns, a type, a function, a schema or the database.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, RelationId, TypeId, name_after};
+use super::{Column, FunctionId, RelationId, TypeId, name_after};
 
 /// What a comment is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,7 @@ pub enum Subject {
     /// A relation's column, by its name.
     Column(RelationId, String),
     Type(TypeId),
+    Function(FunctionId),
     Schema(String),
     Database,
 }

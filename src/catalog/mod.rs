@@ -6,6 +6,7 @@
 
 mod comments;
 mod constraint;
+mod functions;
 mod index;
 mod ksql;
 mod namespace;
@@ -26,6 +27,7 @@ use crate::func::ksql::Type;
 
 pub use comments::{Comments, Subject};
 pub use constraint::{Action, Constraint, ForeignKey, Rule};
+pub use functions::{Answers, Function, FunctionId, Volatility, listed};
 pub use index::{Index, IndexKey, Indexed};
 pub use ksql::{Earlier, Ksql, KsqlColumn, Properties, QUERY_PROPERTIES, TimestampColumn, Widths, Writer, ksql_name, plain_name};
 pub use namespace::{
@@ -181,6 +183,9 @@ pub struct Relation {
     pub sql: String,
     /// The relations that the query names directly.
     pub depends_on: Vec<RelationId>,
+    /// The functions of users that the query of a view was expanded of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<FunctionId>,
     /// What its rows must satisfy besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
@@ -244,7 +249,7 @@ impl Relation {
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
         let (namespace, leaves_out, folded_again, owner, ksql) = (PUBLIC_NAMESPACE, false, 0, BOOTSTRAP, None);
-        let (comments, schemas) = (Comments::default(), Schemas::default());
+        let (calls, comments, schemas) = (vec![], Comments::default(), Schemas::default());
         Relation {
             id,
             name,
@@ -255,6 +260,7 @@ impl Relation {
             key_named: None,
             sql,
             depends_on,
+            calls,
             constraints,
             indexes,
             leaves_out,
@@ -365,6 +371,9 @@ pub enum Change {
     /// Creates a type of PostgreSQL's dialect, or replaces its definition.
     PutUserType(UserType),
     DropUserType(TypeId),
+    /// Creates a function, or replaces its definition.
+    PutFunction(Function),
+    DropFunction(FunctionId),
     /// Creates a sequence, or replaces its definition.
     PutSequence(Sequence),
     DropSequence(RelationId),
@@ -398,6 +407,7 @@ pub struct Catalog {
     /// Types that were given names in ksqlDB's dialect.
     types: BTreeMap<String, Type>,
     user_types: UserTypes,
+    functions: BTreeMap<FunctionId, Arc<Function>>,
     pub sequences: Sequences,
     /// Who may do what.
     roles: Arc<Roles>,
@@ -445,6 +455,8 @@ impl Catalog {
             }
             Change::PutUserType(ty) => next.put_user_type(ty),
             Change::DropUserType(id) => next.take_user_type(*id)?,
+            Change::PutFunction(function) => next.put_function(function),
+            Change::DropFunction(id) => next.take_function(*id)?,
             Change::PutSequence(sequence) => {
                 if next.sequences.get(sequence.id).is_none() {
                     next.grant_defaults_on_sequence(sequence);
@@ -577,6 +589,11 @@ impl Catalog {
                 let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown type {id}"));
                 let ty = self.user_type(*id).ok_or_else(unknown)?.as_ref().clone();
                 self.put_user_type(&UserType { comment: text, ..ty });
+            }
+            Subject::Function(id) => {
+                let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown function {id}"));
+                let function = self.function(*id).ok_or_else(unknown)?.as_ref().clone();
+                self.put_function(&Function { comment: text, ..function });
             }
             Subject::Schema(name) => drop(self.comments.insert(name.clone(), text.unwrap_or_default())),
             Subject::Database => drop(self.comments.insert(String::new(), text.unwrap_or_default())),

@@ -252,7 +252,7 @@ impl Scope {
     }
 
     /// The namespaces in which a name is looked up.
-    fn places(&self, name: &Name) -> Vec<NamespaceId> {
+    pub(super) fn places(&self, name: &Name) -> Vec<NamespaceId> {
         match &name.schema {
             Some(schema) => self.namespace_id(schema).into_iter().collect(),
             None => self.path.namespaces().to_vec(),

@@ -6,7 +6,7 @@ use crate::error::{Error, Result, code};
 use crate::sql::CommentOn;
 
 impl Session {
-    /// Puts a comment on something, or takes it away. Errors: 42P01, 42703, 42809, 3F000, 3D000 for what is not there or is something else.
+    /// Puts a comment on something, or takes it away. Errors: 42P01, 42703, 42809, 42883, 3F000, 3D000 for what is not there or is something else.
     pub(super) async fn comment(&mut self, on: &CommentOn, text: Option<&str>) -> Result<()> {
         let catalog = self.define().await?;
         let scope = self.scope();
@@ -33,6 +33,11 @@ impl Session {
                 let ty = scope.get_type(name)?;
                 self.must_own_type(ty)?;
                 Subject::Type(ty.id)
+            }
+            CommentOn::Function(signature) => {
+                let function = self.known_function(signature)?;
+                self.must_own_function(&function)?;
+                Subject::Function(function.id)
             }
             CommentOn::Schema(name) if SYSTEM_NAMESPACES.iter().any(|s| s.1 == name) => {
                 let error = Error::unsupported(format!("schema \"{name}\" cannot have a comment"));

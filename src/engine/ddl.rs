@@ -25,8 +25,8 @@ use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{
-    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, Name, NamespaceId, Relation, RelationId, RelationKind, Scope, TEMPORARY_NAME,
-    TEMPORARY_NAMESPACE,
+    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, Name, NamespaceId, Relation, RelationId, RelationKind, Scope,
+    TEMPORARY_NAME, TEMPORARY_NAMESPACE,
 };
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -422,9 +422,9 @@ impl Session {
         if replaced.is_none() && self.exists(namespace, &name, view.if_not_exists)? {
             return Ok(());
         }
-        let PlannedView { columns, sql, depends_on, dataflow } = planned;
+        let PlannedView { columns, sql, depends_on, calls, dataflow } = planned;
         let owner = replaced.as_ref().map_or(self.role(), |old| old.owner);
-        let relation = Relation { namespace, depends_on, owner, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
+        let relation = Relation { namespace, depends_on, calls, owner, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -471,12 +471,13 @@ impl Session {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "a view cannot have parameters"));
         }
         let columns = view_columns(&planned, view)?;
-        let sql = self.spelled_out(self.kept_query(&view.sql)?).await?;
+        let (sql, calls) = self.without_calls(&view.sql)?;
+        let sql = self.spelled_out(self.kept_query(&sql)?, &[]).await?;
         // What a plain view reads is read by that, with the rights of its owner.
         let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
         let depends_on = direct.into_iter().collect();
         if !view.materialized {
-            return Ok(PlannedView { columns, sql, depends_on, dataflow: None });
+            return Ok(PlannedView { columns, sql, depends_on, calls, dataflow: None });
         }
         check_kept(&columns)?;
         // The view's own plan knows no function of a session: they are found in this one.
@@ -486,7 +487,7 @@ impl Session {
         let (engine, query, catalog) = (self.engine.clone(), parsed_query(&sql)?, self.catalog());
         let planned = self.aside(move || async move {
             let dataflow = engine.dataflow(&catalog, &query, &columns, false).await?;
-            Ok(PlannedView { columns, sql, depends_on, dataflow: Some(dataflow) })
+            Ok(PlannedView { columns, sql, depends_on, calls, dataflow: Some(dataflow) })
         });
         planned.await
     }
@@ -651,6 +652,8 @@ struct PlannedView {
     sql: String,
     /// The relations that it names directly, plain views included.
     depends_on: Vec<RelationId>,
+    /// The functions of users that its query calls.
+    calls: Vec<FunctionId>,
     /// If it is materialized.
     dataflow: Option<Dataflow>,
 }

@@ -401,11 +401,11 @@ impl Session {
                 "DO".into()
             }
             Statement::CreateFunction { function, replace } => {
-                self.create_function(function, *replace)?;
+                self.create_function(function, *replace).await?;
                 "CREATE FUNCTION".into()
             }
-            Statement::DropFunctions { names, if_exists } => {
-                self.drop_functions(names, *if_exists)?;
+            Statement::DropFunctions { names, if_exists, cascade } => {
+                self.drop_functions(names, *if_exists, *cascade).await?;
                 "DROP FUNCTION".into()
             }
             Statement::Calling { calls, then } => return self.run_calling(calls, then, prepared, parameters).await,

@@ -12,8 +12,8 @@ use super::privileges::{denied, denied_text};
 use super::roles::grantee;
 use super::session::Session;
 use crate::catalog::{
-    BOOTSTRAP, Catalog, Change, Granted, Name, Namespace, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind, RoleChange,
-    RoleId, Roles, SYSTEM_NAMESPACES, Scope, Sequence, UserType, told,
+    BOOTSTRAP, Catalog, Change, Function, Granted, Name, Namespace, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind,
+    RoleChange, RoleId, Roles, SYSTEM_NAMESPACES, Scope, Sequence, UserType, told,
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{Listed, RoleName, Target, Wanted, both};
@@ -489,6 +489,9 @@ impl Session {
         for ty in catalog.user_types().filter(|t| from.contains(&t.owner)) {
             self.stage(Change::PutUserType(UserType { owner: to, ..ty.as_ref().clone() }), vec![])?;
         }
+        for function in catalog.functions().filter(|f| from.contains(&f.owner)) {
+            self.stage(Change::PutFunction(Function { owner: to, ..function.as_ref().clone() }), vec![])?;
+        }
         let sequences = catalog.sequences.iter().filter(|s| s.owner.is_none() && from.contains(&s.role));
         for sequence in sequences {
             self.change_sequence_owner(sequence, to)?;
@@ -504,7 +507,8 @@ impl Session {
         let relations = catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| told(&catalog, r));
         let schemas = catalog.namespaces().filter(|n| gone.contains(&n.owner)).map(|n| format!("schema {}", n.name));
         let types = catalog.user_types().filter(|t| gone.contains(&t.owner)).map(|t| format!("type {}", t.name));
-        let theirs: Vec<String> = relations.chain(sequences_of(&catalog, &gone)).chain(types).chain(schemas).collect();
+        let functions = catalog.functions().filter(|f| gone.contains(&f.owner)).map(|f| format!("function {}", catalog.signature(f)));
+        let theirs: Vec<String> = relations.chain(sequences_of(&catalog, &gone)).chain(types).chain(functions).chain(schemas).collect();
         if !theirs.is_empty() {
             return Err(Error::unsupported("DROP OWNED does not drop relations and schemas")
                 .detail(format!("Owned are: {}.", theirs.join(", ")))

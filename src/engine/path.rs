@@ -51,9 +51,20 @@ impl Session {
         respell::query(sql, &|name| schema_to_keep(&scope, name), &|name| kept_type(&scope, name))
     }
 
-    /// The same for an expression.
-    pub(super) fn kept_expression(&self, sql: &str) -> Result<String> {
+    /// The same with the schema before each name of relations and sequences: it means the same along any path.
+    pub(super) fn whole_query(&self, sql: &str) -> Result<String> {
         let scope = self.scope();
+        let schema = |name: &str| {
+            let found = scope.look_up(&Name::bare(name), |namespace| has(&scope, namespace, name).then_some(namespace))?;
+            Some(scope.namespace_name(found).to_string())
+        };
+        respell::query(sql, &schema, &|name| kept_type(&scope, name))
+    }
+
+    /// An expression as the catalog keeps it. Calls of functions of users are expanded in it.
+    pub(super) fn kept_expression(&self, sql: &str) -> Result<String> {
+        let (scope, expanded) = (self.scope(), self.expanded_expression(sql)?);
+        let sql = expanded.as_deref().unwrap_or(sql);
         respell::expression(sql, &|name| schema_to_keep(&scope, name), &|name| kept_type(&scope, name))
     }
 

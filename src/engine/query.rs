@@ -24,12 +24,13 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::session::{Column, Session};
-use crate::catalog::{Name, Relation, Scope};
+use crate::catalog::{Function, Name, Relation, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
 use crate::plan::by_key::ByKey;
+use crate::plan::inline;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::parameters::declared;
@@ -56,6 +57,8 @@ pub struct Planned {
     pub reads: Vec<Read>,
     /// Types of its parameters.
     pub parameters: Vec<PgType>,
+    /// The functions of users that were expanded in it.
+    pub functions: Vec<Arc<Function>>,
 }
 
 impl Planned {
@@ -75,11 +78,14 @@ pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<
 }
 
 impl Session {
-    /// True if the relations of a plan have the columns that they had when it was made.
+    /// True if the relations of a plan have the columns that they had when it was made, and its functions mean what they did.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
         let catalog = self.engine.catalog();
         let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| now.columns.len() == known.columns.len());
-        planned.relations.iter().all(|relation| same(relation)) && planned.reads.iter().all(|read| same(&read.relation))
+        let means_the_same = |known: &Arc<Function>| catalog.function(known.id).is_some_and(|now| Arc::ptr_eq(now, known));
+        planned.relations.iter().all(|relation| same(relation))
+            && planned.reads.iter().all(|read| same(&read.relation))
+            && planned.functions.iter().all(means_the_same)
     }
 
     /// The names that a statement of the session may use.
@@ -155,10 +161,12 @@ impl Session {
         self.plan_with(self.names(), query, types).await
     }
 
-    /// Plans a query over the given names, [aside](super::planning).
+    /// Plans a query over the given names, [aside](super::planning). Calls of functions of users are expanded.
     pub(super) async fn plan_with(&self, names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
-        let (query, types) = (query.clone(), types.to_vec());
-        self.aside(move || async move { plan_over(names, &query, &types).await }).await
+        let (mut query, types) = (query.clone(), types.to_vec());
+        let called = inline::expand(&mut query, &names.scope)?;
+        let functions = called.into_iter().filter_map(|id| names.scope.function(id).cloned()).collect();
+        self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await
     }
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
@@ -225,7 +233,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
         column.precision = origin.and_then(|of| names.scope.by_id(of.relation)?.columns.get(of.number as usize - 1)?.precision);
     }
     let reads = reads.lock().take();
-    Ok(Planned { plan, schema, columns, relations, reads, parameters })
+    Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![] })
 }
 
 /// The plan with object ids that are shown by their names as `reg_shown` gives them, its schema and the types of its columns once it

@@ -66,6 +66,13 @@ impl Session {
                 grants::grant(self, privileges, on, to, *option).await?;
                 "GRANT"
             }
+            RoleStatement::GrantExecute { functions, schemas, to } => {
+                // Every role has it, and nobody can take it away.
+                functions.iter().try_for_each(|function| self.known_function(function).map(drop))?;
+                schemas.iter().try_for_each(|schema| self.catalog().get_namespace(schema).map(drop))?;
+                to.iter().try_for_each(|name| grantee(self, name).map(drop))?;
+                "GRANT"
+            }
             RoleStatement::Revoke { privileges, on, from, option_only, cascade, by } => {
                 self.is_grantor(by.as_ref())?;
                 grants::revoke(self, privileges, on, from, *option_only, *cascade).await?;
@@ -311,8 +318,9 @@ impl Session {
         });
         let sequences = sequences_of(&catalog, &[role.id].into()).into_iter().map(|sequence| format!("owner of {sequence}"));
         let types = catalog.user_types().filter(|t| t.owner == role.id).map(|t| format!("owner of type {}", t.name));
+        let functions = catalog.functions().filter(|f| f.owner == role.id).map(|f| format!("owner of function {}", catalog.signature(f)));
         let mut all: Vec<String> =
-            owned.chain(sequences).chain(types).chain(schemas).chain(granted).chain(self.defaults_of(role.id)).collect();
+            owned.chain(sequences).chain(types).chain(functions).chain(schemas).chain(granted).chain(self.defaults_of(role.id)).collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());

@@ -106,7 +106,8 @@ impl Session {
         let alone = |owner: &Option<(RelationId, String)>| owner.as_ref().is_none_or(|(table, _)| !all.contains(table));
         let sequences: Vec<_> = catalog.sequences.iter().filter(|s| is_in(s.namespace) && alone(&s.owner)).cloned().collect();
         let types: Vec<Arc<UserType>> = catalog.user_types().filter(|t| is_in(t.namespace)).cloned().collect();
-        if inside.is_empty() && sequences.is_empty() && types.is_empty() {
+        let functions: Vec<_> = catalog.functions().filter(|f| is_in(f.namespace)).cloned().collect();
+        if inside.is_empty() && sequences.is_empty() && types.is_empty() && functions.is_empty() {
             return Ok(());
         }
         let relations = || all.iter().filter_map(|id| catalog.by_id(*id));
@@ -119,6 +120,7 @@ impl Session {
             let own = relations().filter(|r| is_in(r.namespace)).map(|r| format!("{} {}", told(catalog, r), in_schema(r.namespace)));
             let of_sequences = sequences.iter().map(|s| format!("sequence {} {}", shown(s.namespace, &s.name), in_schema(s.namespace)));
             let of_types = types.iter().map(|t| format!("type {} {}", shown(t.namespace, &t.name), in_schema(t.namespace)));
+            let of_functions = functions.iter().map(|f| format!("function {} {}", catalog.signature(f), in_schema(f.namespace)));
             let outside = relations().filter(|r| !is_in(r.namespace)).map(|r| {
                 let on = r.depends_on.iter().filter_map(|id| catalog.by_id(*id)).find(|on| all.contains(&on.id));
                 format!("{} depends on {}", told(catalog, r), on.map_or(String::new(), |on| told(catalog, on)))
@@ -128,7 +130,7 @@ impl Session {
                 _ => "cannot drop desired object(s) because other objects depend on them".to_string(),
             };
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                .detail(own.chain(of_sequences).chain(of_types).chain(outside).collect::<Vec<_>>().join("\n"))
+                .detail(own.chain(of_sequences).chain(of_types).chain(of_functions).chain(outside).collect::<Vec<_>>().join("\n"))
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         if let Some(ksql) = relations().find(|r| r.ksql.is_some()) {
@@ -141,6 +143,7 @@ impl Session {
         let gone = relations().map(|r| told(catalog, r));
         let gone = gone.chain(sequences.iter().map(|s| format!("sequence {}", shown(s.namespace, &s.name))));
         let gone = gone.chain(types.iter().map(|t| format!("type {}", shown(t.namespace, &t.name))));
+        let gone = gone.chain(functions.iter().map(|f| format!("function {}", catalog.signature(f))));
         let mut gone: Vec<String> = gone.map(|what| format!("drop cascades to {what}")).collect();
         let users = self.users_of(catalog, &types, true)?;
         gone.extend(users.into_iter().filter(|user| !schemas.iter().any(|schema| user.contains(&format!(" {}.", schema.name)))));
@@ -152,6 +155,7 @@ impl Session {
         }
         self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])?;
         self.drop_users(&self.catalog(), &types).await?;
+        self.drop_functions_in(&schemas.iter().map(|schema| schema.id).collect::<Vec<_>>())?;
         types.iter().try_for_each(|ty| self.stage(Change::DropUserType(ty.id), vec![]))
     }
 

@@ -1,7 +1,7 @@
 //! From statements to plans.
 //!
-//! 1. [`names`] answers DataFusion's planner for every relation that a query names: relations without rows, system relations, plain
-//!    views expanded.
+//! 1. [`inline`] puts what functions of users mean in the place of their calls. [`names`] answers DataFusion's planner for every
+//!    relation that a query names: relations without rows, system relations, plain views expanded.
 //! 2. DataFusion makes a logical plan, and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
 //!    [`result_types`] tells those of its columns, [`origin`] which columns of relations they show, and [`reads`] all those that it reads. One of rows that the key of a
 //!    table tells is computed without DataFusion's optimizer ([`by_key`]).
@@ -11,6 +11,7 @@
 //! Invariant: a plan holds no rows and no positions.
 
 pub mod by_key;
+pub mod inline;
 pub mod ksql;
 pub mod lower;
 pub mod names;

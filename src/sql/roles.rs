@@ -3,6 +3,8 @@
 use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::Secret;
 
+use super::statement::Signature;
+
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoleStatement {
@@ -27,6 +29,8 @@ pub enum RoleStatement {
     Leave { roles: Vec<String>, members: Vec<RoleName>, admin_only: bool, by: Option<RoleName> },
     /// `GRANT privileges ON objects TO role, .. [WITH GRANT OPTION] [GRANTED BY role]`
     Grant { privileges: Wanted, on: Target, to: Vec<RoleName>, option: bool, by: Option<RoleName> },
+    /// `GRANT EXECUTE ON FUNCTION name(types), ..|ALL FUNCTIONS IN SCHEMA schema, .. TO role, ..`
+    GrantExecute { functions: Vec<Signature>, schemas: Vec<String>, to: Vec<RoleName> },
     /// `REVOKE [GRANT OPTION FOR] privileges ON objects FROM role, .. [GRANTED BY role] [CASCADE]`
     Revoke { privileges: Wanted, on: Target, from: Vec<RoleName>, option_only: bool, cascade: bool, by: Option<RoleName> },
     /// `ALTER DEFAULT PRIVILEGES ..`

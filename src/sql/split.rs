@@ -18,8 +18,11 @@ pub fn split(sql: &str) -> Result<Vec<Range<usize>>> {
     let mut ranges = Vec::new();
     let mut lines = LineIndex::new(sql);
     let (mut start, mut filled) = (0, false);
+    let mut body = Body::default();
     for token in &tokens {
+        body.read(&token.token);
         match token.token {
+            Token::SemiColon if body.is_open() => {}
             Token::SemiColon => {
                 let end = lines.byte(token.span.start);
                 if filled {
@@ -35,6 +38,47 @@ pub fn split(sql: &str) -> Result<Vec<Range<usize>>> {
         ranges.push(start..sql.len());
     }
     Ok(ranges)
+}
+
+/// `BEGIN ATOMIC .. END` of a function, which is a part of its statement with all that it separates.
+#[derive(Default)]
+struct Body {
+    /// The first words of the statement, in lower case, as many as tell what it makes.
+    first: Vec<String>,
+    /// True right behind BEGIN.
+    begun: bool,
+    /// How many END there are to come: of the body, and of CASE in it.
+    open: usize,
+}
+
+impl Body {
+    fn read(&mut self, token: &Token) {
+        let word = match token {
+            Token::Whitespace(_) => return,
+            Token::SemiColon if self.open == 0 => return *self = Body::default(),
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_lowercase(),
+            _ => String::new(),
+        };
+        match word.as_str() {
+            "atomic" if self.begun && self.open == 0 && self.makes_function() => self.open = 1,
+            "case" if self.open > 0 => self.open += 1,
+            "end" => self.open = self.open.saturating_sub(1),
+            _ => {}
+        }
+        self.begun = word == "begin";
+        if self.first.len() < 4 {
+            self.first.push(word);
+        }
+    }
+
+    fn makes_function(&self) -> bool {
+        let first: Vec<&str> = self.first.iter().map(String::as_str).collect();
+        matches!(first.as_slice(), ["create", "function", ..] | ["create", "or", "replace", "function"])
+    }
+
+    fn is_open(&self) -> bool {
+        self.open > 0
+    }
 }
 
 /// 1-based character position of a 1-based (line, column) of the tokenizer, whose columns count characters.
@@ -75,5 +119,14 @@ mod tests {
         let sql = "SELECT ';' AS \"a;b\"; -- c;\n/* d; */ SELECT $$;$$\n; ;\nSELECT 'ä;', 1;";
         let parts: Vec<&str> = split(sql).unwrap().into_iter().map(|r| sql[r].trim()).collect();
         assert_eq!(parts, ["SELECT ';' AS \"a;b\"", "-- c;\n/* d; */ SELECT $$;$$", "SELECT 'ä;', 1"]);
+    }
+
+    #[test]
+    fn separators_in_the_body_of_a_function_do_not_count() {
+        let sql =
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; BEGIN; SELECT 1 AS atomic; END";
+        let parts: Vec<&str> = split(sql).unwrap().into_iter().map(|r| sql[r].trim()).collect();
+        assert_eq!(parts.len(), 4);
+        assert!(parts[0].ends_with("SELECT 2; END"), "{}", parts[0]);
     }
 }

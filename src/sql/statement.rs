@@ -79,8 +79,9 @@ pub enum Statement {
     },
     /// DROP FUNCTION: names, and the types of parameters where they are given.
     DropFunctions {
-        names: Vec<(Name, Option<Vec<ast::DataType>>)>,
+        names: Vec<Signature>,
         if_exists: bool,
+        cascade: bool,
     },
     /// A statement that calls functions with bodies; they run before it.
     Calling {
@@ -357,6 +358,9 @@ impl Statement {
         }
     }
 }
+
+/// How a statement names a function: its name, and of its parameters' types what stands there.
+pub type Signature = (Name, Option<Vec<ast::DataType>>);
 
 /// What BEGIN and SET TRANSACTION say of a transaction; `None` for what they do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -679,6 +683,7 @@ pub enum CommentOn {
     Relation { kind: RelationKind, name: Name },
     Column { relation: Name, column: String },
     Type(Name),
+    Function(Signature),
     Schema(String),
     Database(String),
 }

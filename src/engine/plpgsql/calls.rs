@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::TableProvider;
-use sqlparser::ast::{self, Expr, FunctionArg, FunctionArgExpr, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{self, Expr, FunctionArg, TableFactor, VisitMut, VisitorMut};
 
 use super::Cell;
 use super::frame::Holds;
@@ -20,8 +20,8 @@ use crate::engine::dml::values::{placeholder, scalars};
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
 use crate::error::{Error, Result, code};
+use crate::plan::inline;
 use crate::sql::convert::relation_name;
-use crate::sql::fold_name;
 use crate::sql::parse;
 use crate::sql::plpgsql::{Function, TypeName};
 use crate::sql::statement::{Call, Statement};
@@ -185,7 +185,7 @@ impl Taker<'_> {
         }
         let of_name: Vec<&Arc<Function>> = self.session.functions().iter().filter(|f| f.name == name).collect();
         for function in &of_name {
-            if let Some(arguments) = given(function, arguments)? {
+            if let Some(arguments) = given(function, arguments) {
                 let answer = format!("everfold call {}", ANSWERS.fetch_add(1, Ordering::Relaxed));
                 return Ok(Some(Call { function: Arc::clone(function), arguments, answer }));
             }
@@ -291,22 +291,7 @@ fn table(name: &str, alias: Option<ast::TableAlias>) -> TableFactor {
 }
 
 /// The arguments in the order of the parameters, with defaults where none is given; `None` if they do not fit.
-fn given(function: &Function, arguments: &[FunctionArg]) -> Result<Option<Vec<Expr>>> {
-    let inputs: Vec<_> = function.inputs().collect();
-    let mut given: Vec<Option<Expr>> = vec![None; inputs.len()];
-    for (i, argument) in arguments.iter().enumerate() {
-        let (at, value) = match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (Some(i), value),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
-            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
-                (inputs.iter().position(|p| p.name.as_ref() == Some(&fold_name(name))), value)
-            }
-            _ => return Ok(None),
-        };
-        match at.and_then(|at| given.get_mut(at)) {
-            Some(place) if place.is_none() => *place = Some(value.clone()),
-            _ => return Ok(None),
-        }
-    }
-    Ok(given.into_iter().zip(inputs).map(|(given, parameter)| given.or_else(|| parameter.default.clone())).collect())
+fn given(function: &Function, arguments: &[FunctionArg]) -> Option<Vec<Expr>> {
+    let inputs: Vec<(Option<&str>, Option<Expr>)> = function.inputs().map(|p| (p.name.as_deref(), p.default.clone())).collect();
+    inline::given(&inputs, arguments).map(|(arguments, _)| arguments)
 }

@@ -1,17 +1,16 @@
-//! Functions of a session: CREATE and DROP FUNCTION, and what a call of one answers.
+//! Functions of a session: CREATE and DROP FUNCTION, and what a call of one answers. Those that outlive it are [`super::lasting`].
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema};
-use sqlparser::ast;
 
 use super::frame::{Frame, Holds, Place, Variable};
 use super::queries::{Answer, Outcome};
 use super::run::Run;
 use super::{Cell, Functions, deep, unsupported};
-use crate::catalog::{Name, TEMPORARY_NAME};
+use crate::catalog::TEMPORARY_NAME;
 use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::decode::ColumnBuilder;
@@ -20,6 +19,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::sql_type;
 use crate::sql::plpgsql::{Body, Embedded, Expression, Function, Mode, Rows, TypeName};
+use crate::sql::statement::Signature;
 
 /// A column of what a function answers, and what it holds where that is NULL.
 pub(super) struct Output {
@@ -40,14 +40,11 @@ impl Session {
         }
     }
 
-    /// CREATE FUNCTION. Errors: 0A000 for one that is to outlive the session, 42723 for one that there is, 42704 for types.
-    pub(in crate::engine) fn create_function(&mut self, function: &Function, replace: bool) -> Result<()> {
+    /// CREATE FUNCTION. Errors: those of [`Session::create_lasting`] for one that is to outlive the session; 42723 for one that there is, 42704
+    /// for types.
+    pub(in crate::engine) async fn create_function(&mut self, function: &Function, replace: bool) -> Result<()> {
         if function.name.schema.as_deref() != Some(TEMPORARY_NAME) {
-            return Err(unsupported(
-                "a function that outlives its session is not supported",
-                "CREATE FUNCTION pg_temp.name makes one for the session; a view gives a query a name for good.",
-            )
-            .at(1));
+            return self.create_lasting(function, replace).await;
         }
         self.outputs(function)?;
         let inputs = self.input_types(function)?;
@@ -70,9 +67,14 @@ impl Session {
         Ok(())
     }
 
-    /// DROP FUNCTION. Errors: 42883, unless `if_exists`; 42725 for a name that several have.
-    pub(in crate::engine) fn drop_functions(&mut self, names: &[(Name, Option<Vec<ast::DataType>>)], if_exists: bool) -> Result<()> {
-        for (name, types) in names {
+    /// DROP FUNCTION. Errors: 42883, unless `if_exists`; 42725 for a name that several have; those of [`Session::drop_lasting`].
+    pub(in crate::engine) async fn drop_functions(&mut self, names: &[Signature], if_exists: bool, cascade: bool) -> Result<()> {
+        for signature in names {
+            let (name, types) = signature;
+            if name.schema.as_deref() != Some(TEMPORARY_NAME) {
+                self.drop_lasting(signature, if_exists, cascade).await?;
+                continue;
+            }
             let types = types
                 .as_ref()
                 .map(|types| types.iter().map(|ty| self.type_named(&sql_type(ty)?)).collect::<Result<Vec<_>>>())
@@ -393,7 +395,7 @@ fn array_of(ty: &PgType, texts: impl Iterator<Item = Option<String>>, zone: Zone
 
 impl Session {
     /// What a variable of a type holds at first, where there is no other variable that it may be like.
-    fn holds(&self, ty: &TypeName) -> Result<Holds> {
+    pub(super) fn holds(&self, ty: &TypeName) -> Result<Holds> {
         super::assign::held(self, &Frame::new(""), ty)
     }
 }

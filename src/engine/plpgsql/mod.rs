@@ -1,4 +1,4 @@
-//! PL/pgSQL: DO, and functions of a session.
+//! PL/pgSQL: DO, and functions.
 //!
 //! 1. A body was read when its statement was ([`crate::sql::plpgsql`]). [`run::Run`] goes through its statements, in the transaction that is open;
 //!    variables and their scopes are in [`frame`], and what they are given in [`assign`].
@@ -10,13 +10,14 @@
 //!
 //! Decisions: values are PostgreSQL's text of them, each with its type: they go in and out as parameters and results do, and there is no
 //! second set of conversions. A function runs once for a call that stands in FROM or in a SELECT without FROM, and nowhere else, since it
-//! may do anything to the session, which the engine of queries cannot reach. Functions that outlive their session are refused: a view
-//! could not fold what may read anything.
+//! may do anything to the session, which the engine of queries cannot reach. Functions that outlive their session do not run at all: they are
+//! queries, which are expanded where they are called ([`lasting`]), since a view could not fold what may do anything.
 
 mod assign;
 pub mod calls;
 mod frame;
 mod functions;
+mod lasting;
 mod queries;
 mod raise;
 mod run;

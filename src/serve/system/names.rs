@@ -6,7 +6,7 @@
 
 use sqlparser::ast::Expr;
 
-use crate::catalog::{Column, Name, NamespaceId, Path, Relation, RelationKind, UserType};
+use crate::catalog::{Answers, Column, Function, Name, NamespaceId, Path, Relation, RelationKind, UserType, listed};
 use crate::data::PgType;
 use crate::data::enums::ARRAY_OF;
 use crate::data::quoting::ident;
@@ -17,7 +17,7 @@ use crate::sql::respell;
 
 use super::SystemContext;
 use super::deparse::{self, Style};
-use super::facts::{self, PROCS, SHAPES};
+use super::facts::{self, PROCS, Proc, SHAPES};
 use super::keys::indexes;
 
 /// Added to a relation's oid: the index of its primary key.
@@ -116,12 +116,18 @@ impl Reg {
                 }
                 class_oid(context, schema, name)
             }
-            Reg::Proc => PROCS.iter().find(|p| p.name == name).map(|p| p.oid),
+            Reg::Proc => {
+                let of_user = || user_functions(context, schema, name).next().map(|f| f.id);
+                PROCS.iter().find(|p| is_of_system(schema) && p.name == name).map(|p| p.oid).or_else(of_user)
+            }
             Reg::Procedure => {
                 let types = arguments.and_then(|rest| rest.trim_end().strip_suffix(')')).ok_or_else(no_arguments)?;
                 let types = types.split(',').map(str::trim).filter(|ty| !ty.is_empty()).map(|ty| type_oid(context, ty));
                 let types = types.collect::<Option<Vec<u32>>>();
-                PROCS.iter().find(|p| p.name == name && Some(p.types()) == types).map(|p| p.oid)
+                let of_types = |f: &&Function| Some(f.types().iter().map(PgType::oid).collect::<Vec<u32>>()) == types;
+                let of_user = || user_functions(context, schema, name).find(of_types).map(|f| f.id);
+                let fits = |p: &&Proc| is_of_system(schema) && p.name == name && Some(p.types()) == types;
+                PROCS.iter().find(fits).map(|p| p.oid).or_else(of_user)
             }
             Reg::Namespace => context.scope.namespace_id(name),
             Reg::Role => role_oid(context, name),
@@ -139,6 +145,9 @@ impl Reg {
         let name = match self {
             Reg::Class => class_name(context, oid),
             Reg::Type => type_name(context, oid, None),
+            Reg::Proc | Reg::Procedure if context.scope.function(oid).is_some() => {
+                context.scope.function(oid).map(|f| function_name(context, f, self == Reg::Procedure))
+            }
             Reg::Proc => PROCS.iter().find(|p| p.oid == oid).map(|p| p.name.to_string()),
             Reg::Procedure => PROCS.iter().find(|p| p.oid == oid).map(|p| {
                 let types = p.types().into_iter().map(|ty| type_name(context, ty, None).unwrap_or_else(|| ty.to_string()));
@@ -152,6 +161,43 @@ impl Reg {
             Reg::Operator => facts::operators().find(|o| facts::number(o[0]) == i64::from(oid)).map(|o| o[1].to_string()),
         };
         name.unwrap_or_else(|| oid.to_string())
+    }
+}
+
+/// True for the name of the schema that PostgreSQL's own functions are in, and for none.
+fn is_of_system(schema: Option<&str>) -> bool {
+    schema.is_none_or(|schema| schema == "pg_catalog")
+}
+
+/// The functions of users that a name means.
+fn user_functions<'a>(context: &'a SystemContext, schema: Option<&'a str>, name: &'a str) -> impl Iterator<Item = &'a Function> {
+    let path = context.scope.path.namespaces().iter().copied();
+    let places: Vec<NamespaceId> = match schema {
+        Some(schema) => context.scope.namespace_id(schema).into_iter().collect(),
+        None => path.collect(),
+    };
+    places.into_iter().flat_map(move |id| context.scope.functions_in(id, name)).map(AsRef::as_ref)
+}
+
+/// The name of a function of a user, with its schema where it is not found without.
+fn function_name(context: &SystemContext, function: &Function, types: bool) -> String {
+    let name = match context.scope.is_visible_function(function) {
+        true => Name::bare(&function.name),
+        false => Name::qualified(context.scope.namespace_name(function.namespace), &function.name),
+    };
+    let types = if types { format!("({})", listed(&function.types(), ",")) } else { String::new() };
+    format!("{}{types}", name.in_sql())
+}
+
+/// The oid of the type of what a function of a user answers.
+pub fn result_oid(context: &SystemContext, function: &Function) -> u32 {
+    match (&function.answers, function.outputs.as_slice()) {
+        (Answers::Row(name), _) => {
+            let relation = respell::read_name(name).and_then(|name| context.scope.find(&name).map(|r| r.id + ROW_TYPE));
+            relation.unwrap_or_else(|| PgType::Record.oid())
+        }
+        (_, [one]) => one.ty.oid(),
+        _ => PgType::Record.oid(),
     }
 }
 

@@ -25,6 +25,10 @@ impl Reader<'_> {
                 self.skip(1);
                 CommentOn::Type(self.relation_name()?)
             }
+            "function" | "routine" => {
+                self.skip(1);
+                CommentOn::Function(self.signature()?)
+            }
             "schema" => {
                 self.skip(1);
                 CommentOn::Schema(self.name()?)
@@ -36,7 +40,9 @@ impl Reader<'_> {
             "" => return Err(self.unexpected()),
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
-                return Err(error.hint("Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, SCHEMA or DATABASE."));
+                return Err(
+                    error.hint("Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, FUNCTION, SCHEMA or DATABASE.")
+                );
             }
         };
         self.expect("is")?;

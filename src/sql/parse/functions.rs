@@ -4,12 +4,12 @@ use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::Name;
+use crate::catalog::{Name, Volatility};
 use crate::error::{Error, Result, code};
 use crate::sql::parse;
 use crate::sql::plpgsql::{self, Body, Embedded, Function, Mode, Parameter, Returns, TypeName};
 use crate::sql::split::{char_position, split};
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Signature, Statement};
 
 impl Reader<'_> {
     /// `DO [LANGUAGE plpgsql] 'body'`
@@ -52,6 +52,41 @@ impl Reader<'_> {
         Ok((self.text()?, start + quotes))
     }
 
+    /// How many characters stand before the next token.
+    fn before(&self) -> usize {
+        char_position(self.sql, self.parser.peek_token_ref().span.start) - 1
+    }
+
+    /// `RETURN expression` as a query, and how many characters there are before what would be its beginning.
+    fn returned(&mut self) -> Result<(String, usize)> {
+        const SELECT: &str = "SELECT ";
+        self.skip(1);
+        let (text, before) = (format!("{SELECT}{}", self.rest()), self.before().saturating_sub(SELECT.len()));
+        self.skip_all();
+        Ok((text, before))
+    }
+
+    /// `BEGIN ATOMIC statement; .. END`: its statements, and how many characters there are before them.
+    fn atomic(&mut self) -> Result<(String, usize)> {
+        self.skip(2);
+        let (before, mut open) = (self.before(), 1usize);
+        loop {
+            match self.word(0).as_str() {
+                "case" => open += 1,
+                "end" => open -= 1,
+                _ if matches!(self.parser.peek_token_ref().token, Token::EOF) => return Err(self.unexpected()),
+                _ => {}
+            }
+            if open == 0 {
+                break;
+            }
+            self.skip(1);
+        }
+        let text = self.sql.chars().skip(before).take(self.before() - before).collect();
+        self.skip(1);
+        Ok((text, before))
+    }
+
     /// `CREATE [OR REPLACE] FUNCTION name (parameters) [RETURNS type] attribute ..`
     pub(super) fn create_function(&mut self) -> Result<Statement> {
         self.skip(1);
@@ -59,9 +94,22 @@ impl Reader<'_> {
         self.expect("function")?;
         let name = self.relation_name()?;
         let parameters = self.parameters()?;
-        let mut function = Function { name, parameters, returns: Returns::default(), strict: false, body: Body::Sql(vec![]) };
+        let mut function = Function {
+            name,
+            parameters,
+            returns: Returns::default(),
+            strict: false,
+            volatility: Volatility::default(),
+            body: Body::Sql(vec![]),
+            source: String::new(),
+            standard: false,
+        };
         let (mut language, mut body) = (None, None);
+        let mut standard = 0;
         while !self.ended() {
+            if !function.standard {
+                standard = self.before();
+            }
             match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
                 ["returns", "null"] => {
                     self.skip(1);
@@ -79,8 +127,11 @@ impl Reader<'_> {
                     self.expect("null")?;
                     self.expect("input")?;
                 }
-                // What a function promises of itself is taken, and not needed: it runs once for each time it is called.
-                ["immutable" | "stable" | "volatile" | "leakproof", _] => self.skip(1),
+                // What a function promises of itself is taken and shown, and not needed: what it does is known.
+                ["immutable", _] => function.volatility = self.promised(Volatility::Immutable),
+                ["stable", _] => function.volatility = self.promised(Volatility::Stable),
+                ["volatile", _] => function.volatility = self.promised(Volatility::Volatile),
+                ["leakproof", _] => self.skip(1),
                 ["not", "leakproof"] => self.skip(2),
                 ["parallel" | "cost" | "rows", _] => self.skip(2),
                 ["security", "invoker"] => self.skip(2),
@@ -89,9 +140,11 @@ impl Reader<'_> {
                     self.skip(1);
                     body = Some(self.body()?);
                 }
-                [word @ ("security" | "external" | "set" | "window" | "transform" | "support" | "begin" | "return"), _] => {
+                ["return", _] => (body, function.standard) = (Some(self.returned()?), true),
+                ["begin", "atomic"] => (body, function.standard) = (Some(self.atomic()?), true),
+                [word @ ("security" | "external" | "set" | "window" | "transform" | "support"), _] => {
                     let error = Error::unsupported(format!("{} of a function is not supported", word.to_uppercase()));
-                    return Err(error.hint("A function runs with the rights and settings of who calls it; its body is a text behind AS."));
+                    return Err(error.hint("A function runs with the rights and settings of who calls it."));
                 }
                 _ => return Err(self.unexpected()),
             }
@@ -99,7 +152,15 @@ impl Reader<'_> {
         let Some((text, at)) = body else {
             return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "no function body specified"));
         };
+        function.source = match function.standard {
+            true => self.sql.chars().skip(standard).collect::<String>().trim_end().trim_end_matches(';').trim_end().to_string(),
+            false => text.clone(),
+        };
         function.body = match language.as_deref() {
+            None if function.standard => Body::Sql(statements(&text).map_err(|e| within(e, at))?),
+            Some(other) if function.standard && other != "sql" => {
+                return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "inline SQL function body only valid for language SQL"));
+            }
             None => return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "no language specified")),
             Some("plpgsql") => plpgsql::body(&text).map(|block| Body::Plpgsql(Box::new(block))).map_err(|e| within(e, at))?,
             Some("sql") => Body::Sql(statements(&text).map_err(|e| within(e, at))?),
@@ -107,6 +168,11 @@ impl Reader<'_> {
         };
         function.check()?;
         Ok(Statement::CreateFunction { function: Box::new(function), replace })
+    }
+
+    fn promised(&mut self, volatility: Volatility) -> Volatility {
+        self.skip(1);
+        volatility
     }
 
     fn null_on_null(&mut self) -> Result<()> {
@@ -184,14 +250,13 @@ impl Reader<'_> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let names = self.listed(|r| r.signature())?;
-        if !self.eat("cascade") {
-            self.eat("restrict");
-        }
-        Ok(Statement::DropFunctions { names, if_exists })
+        let cascade = self.eat("cascade");
+        let _ = cascade || self.eat("restrict");
+        Ok(Statement::DropFunctions { names, if_exists, cascade })
     }
 
     /// The name of a function, and of its parameters' types what stands there.
-    fn signature(&mut self) -> Result<(Name, Option<Vec<ast::DataType>>)> {
+    pub(super) fn signature(&mut self) -> Result<Signature> {
         let name = self.relation_name()?;
         if !self.parser.consume_token(&Token::LParen) {
             return Ok((name, None));

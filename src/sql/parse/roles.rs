@@ -243,7 +243,14 @@ impl Reader<'_> {
 
     fn grant(&mut self) -> Result<RoleStatement> {
         self.skip(1);
-        let (words, on) = self.granted()?;
+        let words = self.words()?;
+        if let ["execute" | "all"] = words.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>()[..]
+            && self.word(0) == "on"
+            && let Some(read) = self.grant_execute()
+        {
+            return read;
+        }
+        let on = self.objects()?;
         self.expect("to")?;
         let to = self.role_names()?;
         let option = self.eat_words(&["with", "grant", "option"]);
@@ -260,7 +267,7 @@ impl Reader<'_> {
         self.skip(1);
         let option_only = self.eat_words(&["grant", "option", "for"]);
         let admin_only = !option_only && self.eat_words(&["admin", "option", "for"]);
-        let (words, on) = self.granted()?;
+        let (words, on) = (self.words()?, self.objects()?);
         self.expect("from")?;
         let from = self.role_names()?;
         let by = self.granted_by()?;
@@ -272,13 +279,38 @@ impl Reader<'_> {
         }
     }
 
-    /// `word [(column, ..)], .. [ON objects]`: the words are privileges if ON follows, else roles.
-    fn granted(&mut self) -> Result<(Vec<Word>, Option<Target>)> {
-        let words = self.words()?;
-        let on = if self.eat("on") { Some(self.target()?) } else { None };
-        Ok((words, on))
+    /// EXECUTE on functions, if it is on those. It is everybody's.
+    fn grant_execute(&mut self) -> Option<Result<RoleStatement>> {
+        let all = self.word(1) == "all" && ["functions", "routines"].contains(&self.word(2).as_str());
+        let named = ["function", "routine"].contains(&self.word(1).as_str())
+            && !matches!(self.parser.peek_nth_token_ref(2).token, Token::Comma)
+            && self.word(2) != "to";
+        if !all && !named {
+            return None;
+        }
+        self.skip(if all { 3 } else { 2 });
+        Some(self.granted_functions(all))
     }
 
+    fn granted_functions(&mut self, all: bool) -> Result<RoleStatement> {
+        let (mut functions, mut schemas) = (vec![], vec![]);
+        if all {
+            self.expect("in")?;
+            self.expect("schema")?;
+            schemas = self.listed(|r| r.name())?;
+        } else {
+            functions = self.listed(|r| r.signature())?;
+        }
+        self.expect("to")?;
+        Ok(RoleStatement::GrantExecute { functions, schemas, to: self.role_names()? })
+    }
+
+    /// `[ON objects]`: what is listed before are privileges if it is there, else roles.
+    fn objects(&mut self) -> Result<Option<Target>> {
+        if self.eat("on") { self.target().map(Some) } else { Ok(None) }
+    }
+
+    /// `word [(column, ..)], ..`
     fn words(&mut self) -> Result<Vec<Word>> {
         self.listed(|r| {
             let name = r.name()?;

@@ -3,7 +3,7 @@
 use sqlparser::ast;
 
 use super::{Block, Embedded, TypeName, What};
-use crate::catalog::Name;
+use crate::catalog::{Name, Volatility};
 use crate::error::{Error, Result, code};
 
 /// A function as CREATE FUNCTION defines it.
@@ -14,7 +14,12 @@ pub struct Function {
     pub returns: Returns,
     /// It is not called where an argument is NULL, and answers NULL.
     pub strict: bool,
+    pub volatility: Volatility,
     pub body: Body,
+    /// The body as it was written.
+    pub source: String,
+    /// True for a body that is SQL itself, RETURN or BEGIN ATOMIC, and no literal behind AS.
+    pub standard: bool,
 }
 
 /// What a function does.

@@ -7,7 +7,7 @@ use crate::catalog::{Column, RelationKind, TEMPORARY_NAMESPACE};
 use crate::data::encode::REG_SEPARATOR;
 use crate::error::{Error, Result, code};
 use crate::serve::system::deparse::Style;
-use crate::serve::system::facts::{self, PROCS, Proc};
+use crate::serve::system::facts;
 use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
@@ -277,13 +277,8 @@ pub fn database_description(context: &SystemContext, row: Row) -> Result<Cell> {
     Ok(if is_ours { context.scope.comment_on("").into() } else { Cell::Null })
 }
 
-fn proc(row: Row) -> Option<&'static Proc> {
-    let oid = oid(row[0])?;
-    PROCS.iter().find(|p| p.oid == oid)
-}
-
 /// The types of a vector of oids, by name.
-fn names_of_types(context: &SystemContext, vector: &str) -> String {
+pub fn names_of_types(context: &SystemContext, vector: &str) -> String {
     let types = vector.split_whitespace().map(|t| facts::number(t) as u32);
     types.map(|t| names::type_name(context, t, None).unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(", ")
 }
@@ -329,30 +324,6 @@ pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
 pub fn column_updatable(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
     Ok(relation.is_some_and(|r| r.kind == RelationKind::Table).into())
-}
-
-fn result_type(context: &SystemContext, proc: &Proc) -> String {
-    let name = names::type_name(context, proc.returns, None).unwrap_or_else(|| "-".into());
-    if proc.returns_set { format!("SETOF {name}") } else { name }
-}
-
-pub fn function_arguments(context: &SystemContext, row: Row) -> Result<Cell> {
-    Ok(proc(row).map(|p| names_of_types(context, p.arguments)).into())
-}
-
-pub fn function_result(context: &SystemContext, row: Row) -> Result<Cell> {
-    Ok(proc(row).map(|p| result_type(context, p)).into())
-}
-
-pub fn function_definition(context: &SystemContext, row: Row) -> Result<Cell> {
-    let text = |p: &Proc| {
-        let (arguments, result) = (names_of_types(context, p.arguments), result_type(context, p));
-        let name = p.name;
-        format!(
-            "CREATE OR REPLACE FUNCTION pg_catalog.{name}({arguments})\n RETURNS {result}\n LANGUAGE internal\nAS $function${name}$function$\n"
-        )
-    };
-    Ok(proc(row).map(text).into())
 }
 
 pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {

@@ -3,6 +3,7 @@
 use super::columns;
 use super::definitions as d;
 use super::privileges as p;
+use super::routines;
 use super::{Body, Entry, Row};
 use crate::data::PgType::{self, *};
 use crate::error::Result;
@@ -62,10 +63,9 @@ const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
 ];
 
 /// Kinds of objects all of which are visible, since they are in pg_catalog.
-const VISIBLE: [&str; 11] = [
+const VISIBLE: [&str; 10] = [
     "pg_collation_is_visible",
     "pg_conversion_is_visible",
-    "pg_function_is_visible",
     "pg_opclass_is_visible",
     "pg_operator_is_visible",
     "pg_opfamily_is_visible",
@@ -201,15 +201,16 @@ fn definitions() -> Vec<Line> {
         ("host", Text, 1, 1, |_, r| Ok(r[0].map(|a| a.split('/').next().unwrap_or(a)).into())),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
+        ("pg_function_is_visible", Bool, 1, 1, routines::is_visible),
         ("pg_relation_is_publishable", Bool, 1, 1, no),
         ("pg_get_expr", Text, 2, 3, d::expression),
         ("pg_get_viewdef", Text, 1, 2, d::view_definition),
         ("pg_get_indexdef", Text, 1, 3, d::index_definition),
         ("pg_get_constraintdef", Text, 1, 2, d::constraint_definition),
-        ("pg_get_functiondef", Text, 1, 1, d::function_definition),
-        ("pg_get_function_arguments", Text, 1, 1, d::function_arguments),
-        ("pg_get_function_identity_arguments", Text, 1, 1, d::function_arguments),
-        ("pg_get_function_result", Text, 1, 1, d::function_result),
+        ("pg_get_functiondef", Text, 1, 1, routines::definition),
+        ("pg_get_function_arguments", Text, 1, 1, routines::arguments),
+        ("pg_get_function_identity_arguments", Text, 1, 1, routines::identity_arguments),
+        ("pg_get_function_result", Text, 1, 1, routines::result),
         ("pg_indexam_has_property", Bool, 2, 2, d::access_method_can),
         ("pg_index_column_has_property", Bool, 3, 3, columns::index_column_can),
         ("_pg_index_position", Int4, 2, 2, columns::index_position),

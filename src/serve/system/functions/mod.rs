@@ -13,6 +13,7 @@ mod columns;
 mod definitions;
 mod list;
 mod privileges;
+mod routines;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -7,6 +7,7 @@ use crate::error::Result;
 
 /// The catalogs that comments are about.
 const PG_TYPE: u32 = 1247;
+const PG_PROC: u32 = 1255;
 const PG_CLASS: u32 = 1259;
 const PG_DATABASE: u32 = 1262;
 const PG_NAMESPACE: u32 = 2615;
@@ -31,7 +32,9 @@ pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
     });
     let types = context.scope.user_types().filter_map(|t| Some((t.id, t.comment.as_deref()?)));
     let types = types.map(|(object, text)| Description { object, class: PG_TYPE, column: 0, text });
-    schemas.chain(types).chain(relations)
+    let functions = context.scope.functions().filter_map(|f| Some((f.id, f.comment.as_deref()?)));
+    let functions = functions.map(|(object, text)| Description { object, class: PG_PROC, column: 0, text });
+    schemas.chain(types).chain(functions).chain(relations)
 }
 
 pub fn pg_description(context: &SystemContext, rows: &mut Rows) -> Result<()> {

@@ -2,14 +2,15 @@
 
 use super::super::SystemContext;
 use super::super::facts::{self, PROCS};
-use super::super::names::OWNER;
+use super::super::names::{self, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::RelationKind;
+use crate::catalog::{Answers, Function, RelationKind};
 use crate::error::Result;
 
 const PG_CATALOG: u32 = 11;
 
-pub fn pg_proc(_: &SystemContext, rows: &mut Rows) -> Result<()> {
+pub fn pg_proc(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    context.scope.functions().try_for_each(|f| of_user(context, f, rows))?;
     for p in PROCS.iter() {
         rows.add([
             ("oid", p.oid.into()),
@@ -31,6 +32,42 @@ pub fn pg_proc(_: &SystemContext, rows: &mut Rows) -> Result<()> {
         ])?;
     }
     Ok(())
+}
+
+/// A function of a user.
+fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
+    let types = f.types();
+    let mode = match f.answers {
+        Answers::Out => Some("o"),
+        Answers::Table => Some("t"),
+        Answers::Value | Answers::Row(_) => None,
+    };
+    let outputs = if mode.is_some() { f.outputs.as_slice() } else { &[] };
+    let all = || f.inputs.iter().chain(outputs);
+    let list = |cells: Vec<Cell>, there: bool| if there { Cell::List(cells) } else { Cell::Null };
+    let modes = f.inputs.iter().map(|_| "i").chain(outputs.iter().filter_map(|_| mode));
+    rows.add([
+        ("oid", f.id.into()),
+        ("proname", (&f.name).into()),
+        ("pronamespace", f.namespace.into()),
+        ("proowner", f.owner.into()),
+        ("prolang", SQL.into()),
+        ("procost", Cell::Float(100.0)),
+        ("prorows", Cell::Float(if f.set { 1000.0 } else { 0.0 })),
+        ("prokind", "f".into()),
+        ("proisstrict", f.strict.into()),
+        ("proretset", f.set.into()),
+        ("provolatile", f.volatility.letter().into()),
+        ("proparallel", "u".into()),
+        ("pronargs", types.len().into()),
+        ("pronargdefaults", f.inputs.iter().filter(|input| input.default.is_some()).count().into()),
+        ("prorettype", names::result_oid(context, f).into()),
+        ("proargtypes", types.iter().map(|ty| ty.oid().to_string()).collect::<Vec<_>>().join(" ").into()),
+        ("proallargtypes", list(all().map(|c| c.ty.oid().into()).collect(), mode.is_some())),
+        ("proargmodes", list(modes.map(Cell::from).collect(), mode.is_some())),
+        ("proargnames", list(all().map(|c| (&c.name).into()).collect(), all().any(|c| !c.name.is_empty()))),
+        ("prosrc", if f.standard { "".into() } else { (&f.source).into() }),
+    ])
 }
 
 pub fn pg_operator(_: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -113,11 +150,13 @@ pub fn pg_collation(_: &SystemContext, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
+/// The oid of the language sql.
+const SQL: u32 = 14;
 /// The oid of the language plpgsql.
 pub const PLPGSQL: u32 = 13_502;
 
 pub fn pg_language(_: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let languages = [(12, "internal", false, 2246), (14, "sql", true, 2248), (PLPGSQL, "plpgsql", true, 0)];
+    let languages = [(12, "internal", false, 2246), (SQL, "sql", true, 2248), (PLPGSQL, "plpgsql", true, 0)];
     for (oid, name, trusted, validator) in languages {
         rows.add([
             ("oid", oid.into()),

@@ -5,10 +5,10 @@ use super::super::SystemContext;
 use super::super::deparse::Style;
 use super::super::facts::{PROCS, SHAPES};
 use super::super::keys::columns_in;
-use super::super::names::{shown_expression, shown_generation, type_name};
+use super::super::names::{result_oid, shown_expression, shown_generation, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TypeKind};
+use crate::catalog::{Answers, Column, Function, Identity, Privileges, Relation, RelationKind, TypeKind, Volatility};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -302,5 +302,37 @@ pub fn routines(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("security_type", "INVOKER".into()),
         ])?;
     }
-    Ok(())
+    context.scope.functions().try_for_each(|f| routine_of_user(context, f, rows))
+}
+
+fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
+    let (database, schema) = (&context.database, context.scope.namespace_name(f.namespace));
+    let returns = result_oid(context, f);
+    let data_type = match f.answers {
+        Answers::Row(_) => Some("USER-DEFINED".to_string()),
+        _ => type_name(context, returns, None),
+    };
+    let known = PgType::from_oid(returns);
+    rows.add([
+        ("specific_catalog", database.into()),
+        ("specific_schema", schema.into()),
+        ("specific_name", format!("{}_{}", f.name, f.id).into()),
+        ("routine_catalog", database.into()),
+        ("routine_schema", schema.into()),
+        ("routine_name", (&f.name).into()),
+        ("routine_type", "FUNCTION".into()),
+        ("data_type", data_type.into()),
+        ("type_udt_catalog", database.into()),
+        ("type_udt_schema", known.is_some().then_some("pg_catalog").into()),
+        ("type_udt_name", known.map(|ty| ty.typname()).into()),
+        ("routine_body", "SQL".into()),
+        ("routine_definition", (!f.standard).then_some(&f.source).into()),
+        ("external_language", "SQL".into()),
+        ("parameter_style", "GENERAL".into()),
+        ("is_deterministic", yes_no(f.volatility == Volatility::Immutable)),
+        ("sql_data_access", "MODIFIES".into()),
+        ("is_null_call", yes_no(f.strict)),
+        ("schema_level_routine", "YES".into()),
+        ("security_type", "INVOKER".into()),
+    ])
 }
