@@ -32,12 +32,13 @@ impl Comments {
         self.relation.is_none() && self.columns.is_empty()
     }
 
-    /// Puts a comment on a column, or takes it away.
-    pub fn set_column(&mut self, column: &str, text: Option<String>) {
-        match text {
-            Some(text) => self.columns.insert(column.to_string(), text),
-            None => self.columns.remove(column),
-        };
+    /// Puts a comment on the relation or on a column of it, or takes it away.
+    pub fn put(&mut self, column: Option<&str>, text: Option<String>) {
+        match (column, text) {
+            (None, text) => self.relation = text,
+            (Some(column), Some(text)) => drop(self.columns.insert(column.to_string(), text)),
+            (Some(column), None) => drop(self.columns.remove(column)),
+        }
     }
 
     /// The comments after the columns have changed: a column that was renamed in its place keeps its own, one that is gone loses it.

@@ -579,10 +579,8 @@ impl Catalog {
         match subject {
             Subject::Relation(id) | Subject::Column(id, _) => {
                 let mut relation = self.take(*id)?.as_ref().clone();
-                match subject {
-                    Subject::Column(_, column) => relation.comments.set_column(column, text),
-                    _ => relation.comments.relation = text,
-                }
+                let column = if let Subject::Column(_, column) = subject { Some(column.as_str()) } else { None };
+                relation.comments.put(column, text);
                 self.create(relation);
             }
             Subject::Type(id) => {

@@ -53,11 +53,14 @@ impl Session {
                 return Err(error.hint(format!("The database is called \"{database}\" here.")));
             }
         };
+        let text = text.map(String::from);
         if let Subject::Relation(id) | Subject::Column(id, _) = &subject
-            && self.is_temporary(*id)
+            && let Some(table) = self.temporary_tables().iter().find(|t| t.relation.id == *id)
         {
-            return Err(Error::unsupported("a temporary table cannot have a comment").hint("Only what outlives the session has comments."));
+            let mut relation = table.relation.as_ref().clone();
+            relation.comments.put(if let Subject::Column(_, column) = &subject { Some(column.as_str()) } else { None }, text);
+            return self.replace_temporary(*id, relation);
         }
-        self.stage(Change::Comment(subject, text.map(String::from)), vec![])
+        self.stage(Change::Comment(subject, text), vec![])
     }
 }

@@ -449,6 +449,28 @@ impl Session {
         self.stage(change, node.into_iter().collect())
     }
 
+    /// CREATE TEMPORARY VIEW, in the transaction that is open. Errors: 42P16, 42P07, 42P17 for one that reads itself, 2BP01.
+    pub(super) async fn create_temporary_view(&mut self, view: NewView) -> Result<()> {
+        let namespace = temporary_place(&view.name)?;
+        let name = view.name.name.clone();
+        let old = self.temporary_tables().iter().find(|t| t.relation.name == name).map(|t| t.relation.clone());
+        let replaced = old.filter(|old| view.or_replace && old.kind == RelationKind::View);
+        if replaced.is_none() && self.exists_temporary(&name, view.if_not_exists) {
+            return Ok(());
+        }
+        let PlannedView { columns, sql, depends_on, calls, .. } = self.plan_view(&view).await?;
+        let owner = self.role();
+        let relation =
+            Relation { namespace, depends_on, calls, owner, ..Relation::new(self.engine.new_id(), name, RelationKind::View, columns, sql) };
+        let Some(old) = replaced else { return self.create_temporary(relation, OnCommit::PreserveRows) };
+        if relation.depends_on.contains(&old.id) {
+            let message = format!("infinite recursion detected in rules for relation \"{}\"", old.name);
+            return Err(Error::new(code::INVALID_OBJECT_DEFINITION, message));
+        }
+        check_replaceable(&self.catalog(), &old)?;
+        self.replace_temporary(old.id, relation)
+    }
+
     /// REFRESH MATERIALIZED VIEW: done when the view has folded all that is acknowledged, as it has at every query. Errors: 42P01,
     /// 42809, 55000 for a view that has failed.
     pub(super) async fn refresh_view(&mut self, name: &Name) -> Result<Response> {
@@ -540,26 +562,33 @@ impl Session {
                 }
             }
         }
-        for id in &wanted {
-            let others: Vec<_> = catalog.dependents(*id).into_iter().filter(|r| !wanted.contains(&r.id)).collect();
-            if let (false, Some(relation)) = (cascade || others.is_empty(), catalog.by_id(*id)) {
-                let depends = |r: &Arc<Relation>| format!("{} {} depends on {} {}", r.kind.word(), r.name, kind.word(), relation.name);
-                return Err(Error::new(
-                    code::DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot drop {} {} because other objects depend on it", kind.word(), relation.name),
-                )
-                .detail(others.iter().map(depends).collect::<Vec<_>>().join("\n"))
-                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-            }
-        }
-        let all: BTreeSet<RelationId> = wanted.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
+        let all = self.dropped_with(&catalog, &wanted, cascade)?;
         if all.is_empty() {
             return Ok(());
         }
-        let others: Vec<&Arc<Relation>> = all.difference(&wanted).filter_map(|id| catalog.by_id(*id)).collect();
-        self.tell_cascade(&others.iter().map(|r| format!("drop cascades to {} {}", r.kind.word(), r.name)).collect::<Vec<_>>());
+        let (own, all): (BTreeSet<RelationId>, BTreeSet<RelationId>) = all.into_iter().partition(|id| self.is_temporary(*id));
+        self.forget_temporary(&own)?;
         self.drop_references(&catalog, &all, cascade)?;
         self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
+    }
+
+    /// Relations that are to be dropped, and what depends on them, which is told. Errors: 2BP01 for that without `cascade`.
+    pub(super) fn dropped_with(&mut self, catalog: &Catalog, wanted: &BTreeSet<RelationId>, cascade: bool) -> Result<BTreeSet<RelationId>> {
+        for relation in wanted.iter().filter_map(|id| catalog.by_id(*id)) {
+            let others: Vec<_> = catalog.dependents(relation.id).into_iter().filter(|r| !wanted.contains(&r.id)).collect();
+            if !cascade && !others.is_empty() {
+                let dropped = format!("{} {}", relation.kind.word(), relation.name);
+                let depends = |r: &Arc<Relation>| format!("{} {} depends on {dropped}", r.kind.word(), r.name);
+                let message = format!("cannot drop {dropped} because other objects depend on it");
+                return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
+                    .detail(others.iter().map(depends).collect::<Vec<_>>().join("\n"))
+                    .hint("Use DROP ... CASCADE to drop the dependent objects too."));
+            }
+        }
+        let all: BTreeSet<RelationId> = wanted.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
+        let others: Vec<&Arc<Relation>> = all.difference(wanted).filter_map(|id| catalog.by_id(*id)).collect();
+        self.tell_cascade(&others.iter().map(|r| format!("drop cascades to {} {}", r.kind.word(), r.name)).collect::<Vec<_>>());
+        Ok(all)
     }
 
     /// Takes away the constraints by which tables that stay refer to some that go. Errors: 2BP01 without `cascade`.

@@ -367,10 +367,14 @@ impl Session {
             Statement::CreateTableAs { new, columns, query, data } => {
                 self.create_table_as(&prepared.text, new, columns, query, *data).await?
             }
-            Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace, data } => {
+            Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, data } => {
                 let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
                 let (materialized, if_not_exists, or_replace) = (*materialized, *if_not_exists, *or_replace);
-                self.create_view(NewView { materialized, name, columns, query, sql, if_not_exists, or_replace }).await?;
+                let view = NewView { materialized, name, columns, query, sql, if_not_exists, or_replace };
+                match temporary {
+                    true => self.create_temporary_view(view).await?,
+                    false => self.create_view(view).await?,
+                }
                 if !data {
                     let notice = Error::new(code::SUCCESS, "WITH NO DATA has no effect: a materialized view is always filled");
                     self.notice("NOTICE", notice);
@@ -378,7 +382,7 @@ impl Session {
                 if materialized { "CREATE MATERIALIZED VIEW" } else { "CREATE VIEW" }.to_string()
             }
             Statement::Drop { kind, names, if_exists, cascade } => {
-                let names = if *kind == RelationKind::Table { self.drop_temporary(names) } else { names.clone() };
+                let names = self.drop_temporary(*kind, names, *cascade)?;
                 if !names.is_empty() {
                     self.drop(*kind, &names, *if_exists, *cascade).await?;
                 }

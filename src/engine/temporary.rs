@@ -1,4 +1,4 @@
-//! CREATE TEMPORARY TABLE: tables that live in their session only, in memory.
+//! CREATE TEMPORARY TABLE and VIEW: tables that live in their session only, in memory, and views of it.
 //!
 //! Nothing of them reaches the log or the catalog. Their definitions are laid over the catalog that the session sees
 //! ([`Session::catalog`]), in a schema of their own, `pg_temp`, which is before all others on the session's path; their rows are events that nobody commits, and are read as
@@ -8,6 +8,7 @@
 //! Bounded: their events count as those of a transaction do ([`crate::limits::TRANSACTION_BYTES_MAX`]), and are folded to rows
 //! now and then, so that a table costs what its rows do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -16,7 +17,7 @@ use super::events::upserts;
 use super::plpgsql::Functions;
 use super::session::Session;
 use super::transaction::Transaction;
-use crate::catalog::{Catalog, Change, Name, Relation, RelationId, TEMPORARY_NAME};
+use crate::catalog::{Catalog, Change, Name, Relation, RelationId, RelationKind, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::serve::table::TableRows;
@@ -25,7 +26,7 @@ use crate::sql::statement::OnCommit;
 /// Batches of events of one table that are kept before they are folded.
 const BATCHES_MAX: usize = 16;
 
-/// One temporary table.
+/// One temporary table, or a view.
 #[derive(Clone)]
 pub struct TemporaryTable {
     pub relation: Arc<Relation>,
@@ -91,22 +92,43 @@ impl Session {
         exists
     }
 
-    /// Drops those of the names that are temporary tables, in the transaction that is open; answers the others.
-    pub(super) fn drop_temporary(&mut self, names: &[Name]) -> Vec<Name> {
-        let Some(open) = self.transaction.as_mut().filter(|t| !t.temporary.is_empty()) else { return names.to_vec() };
-        let mut others = Vec::new();
+    /// Puts another definition in the place of that of a temporary view, or of a comment on a temporary table.
+    pub(super) fn replace_temporary(&mut self, old: RelationId, relation: Relation) -> Result<()> {
+        let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        if let Some(table) = open.temporary.iter_mut().find(|t| t.relation.id == old) {
+            table.relation = Arc::new(relation);
+        }
+        self.show_catalog();
+        Ok(())
+    }
+
+    /// Drops those of the names that are temporary, in the transaction that is open; answers the others. Errors: 2BP01 without `cascade` for
+    /// one that a temporary view reads.
+    pub(super) fn drop_temporary(&mut self, kind: RelationKind, names: &[Name], cascade: bool) -> Result<Vec<Name>> {
+        let (mut wanted, mut others) = (BTreeSet::new(), Vec::new());
         for name in names {
             let fits = name.schema.as_deref().is_none_or(|schema| schema == TEMPORARY_NAME);
-            match open.temporary.iter().position(|t| fits && t.relation.name == name.name) {
-                Some(i) => {
-                    let gone = open.temporary.remove(i).relation.id;
-                    open.forget(gone);
-                }
+            let is_it = |t: &&TemporaryTable| fits && t.relation.kind == kind && t.relation.name == name.name;
+            match self.temporary_tables().iter().find(is_it) {
+                Some(table) => drop(wanted.insert(table.relation.id)),
                 None => others.push(name.clone()),
             }
         }
+        if wanted.is_empty() {
+            return Ok(others);
+        }
+        let gone = self.dropped_with(&self.catalog(), &wanted, cascade)?;
+        self.forget_temporary(&gone)?;
+        Ok(others)
+    }
+
+    /// Takes temporary tables and views away, in the transaction that is open.
+    pub(super) fn forget_temporary(&mut self, gone: &BTreeSet<RelationId>) -> Result<()> {
+        let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        open.temporary.retain(|t| !gone.contains(&t.relation.id));
+        gone.iter().for_each(|id| open.forget(*id));
         self.show_catalog();
-        others
+        Ok(())
     }
 
     /// DISCARD TEMP. Errors: 25001 inside of a transaction.

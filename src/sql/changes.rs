@@ -94,7 +94,7 @@ fn into_of(body: &mut SetExpr) -> Option<ast::SelectInto> {
 /// `SELECT .. INTO table` is `CREATE TABLE table AS SELECT ..`.
 fn select_into(into: ast::SelectInto, query: Box<ast::Query>) -> Result<Statement> {
     let temporary = into.temporary.then_some(OnCommit::PreserveRows);
-    let new = NewTable { name: relation_name(&into.name)?, if_not_exists: false, temporary };
+    let new = NewTable { name: relation_name(&into.name)?, if_not_exists: false, temporary, told: vec![] };
     Ok(Statement::CreateTableAs { new, columns: vec![], query, data: true })
 }
 

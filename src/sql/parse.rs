@@ -29,7 +29,7 @@ use super::star_rows;
 use super::statement::{Explain, Statement};
 use super::unicode;
 use super::windows;
-use crate::catalog::{Name, RelationKind};
+use crate::catalog::{Name, RelationKind, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -390,11 +390,17 @@ impl Reader<'_> {
 
     // CREATE and DROP ------------------------------------------------------------------------------------------------
 
+    /// `CREATE [OR REPLACE] [TEMP[ORARY] | MATERIALIZED] VIEW ..`
     fn create_view(&mut self) -> Result<Statement> {
         self.skip(1);
         let or_replace = self.eat_words(&["or", "replace"]);
-        let materialized = self.eat("materialized");
-        if !materialized && self.word(0) != "view" {
+        let scoped = self.eat("local") || self.eat("global");
+        let temporary = self.eat("temp") || self.eat("temporary");
+        if scoped && !temporary {
+            return Err(self.unexpected());
+        }
+        let materialized = !temporary && self.eat("materialized");
+        if !temporary && !materialized && self.word(0) != "view" {
             let what = self.word(0);
             return Err(match refused::refused("create", &what) {
                 Some(refused) => refused,
@@ -417,7 +423,8 @@ impl Reader<'_> {
         if self.word(0) == "with" {
             return Err(Error::unsupported("WITH CHECK OPTION is not supported").hint("Nothing is inserted into a view."));
         }
-        Ok(Statement::CreateView { materialized, name, columns, query, sql, if_not_exists, or_replace, data })
+        let temporary = temporary || !materialized && name.schema.as_deref() == Some(TEMPORARY_NAME);
+        Ok(Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, data })
     }
 
     fn drop(&mut self) -> Result<Statement> {

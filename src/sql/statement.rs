@@ -172,9 +172,10 @@ pub enum Statement {
         /// False for WITH NO DATA.
         data: bool,
     },
-    /// `CREATE [MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given. `data` is false for WITH NO DATA.
+    /// `CREATE [TEMPORARY | MATERIALIZED] VIEW`; `sql` is the query's text. `columns` renames its columns, if given. `data` is false for WITH NO DATA.
     CreateView {
         materialized: bool,
+        temporary: bool,
         name: Name,
         columns: Vec<String>,
         query: Box<ast::Query>,
@@ -398,6 +399,8 @@ pub struct NewTable {
     pub if_not_exists: bool,
     /// Of a temporary table.
     pub temporary: Option<OnCommit>,
+    /// Notices of what has no effect.
+    pub told: Vec<String>,
 }
 
 /// What becomes of a temporary table when a transaction is committed.

@@ -23,6 +23,7 @@ impl Session {
         data: bool,
     ) -> Result<String> {
         let done = "CREATE TABLE AS".to_string();
+        new.told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
         let name = &new.name.name;
         let exists = match new.temporary {
             Some(_) => {

@@ -58,15 +58,18 @@ impl Reader<'_> {
     pub(super) fn create_unlogged(&mut self) -> Result<Statement> {
         self.skip(1);
         let mut statement = self.create_permanent()?;
-        if let Statement::CreateRelation { told, .. } = &mut statement {
+        if let Statement::CreateRelation { told, .. } | Statement::CreateTableAs { new: NewTable { told, .. }, .. } = &mut statement {
             told.insert(0, "UNLOGGED has no effect: all tables are logged".into());
-            return Ok(statement);
         }
-        Err(Error::unsupported("CREATE UNLOGGED TABLE .. AS is not supported").hint("Leave UNLOGGED out: all tables are logged."))
+        Ok(statement)
     }
 
-    /// `CREATE [LOCAL | GLOBAL] TEMP[ORARY] TABLE ..`
+    /// `CREATE [LOCAL | GLOBAL] TEMP[ORARY] TABLE | VIEW ..`
     pub(super) fn create_temporary(&mut self) -> Result<Statement> {
+        let behind = if matches!(self.word(1).as_str(), "local" | "global") { 3 } else { 2 };
+        if self.word(behind) == "view" {
+            return self.create_view();
+        }
         if matches!(self.word(1).as_str(), "local" | "global") {
             self.skip(1);
         }
@@ -77,7 +80,7 @@ impl Reader<'_> {
         self.skip(1);
         if self.word(1) != "table" {
             return Err(Error::unsupported(format!("CREATE TEMPORARY {} is not supported", self.word(1).to_uppercase()))
-                .hint("Use WITH inside the query, or CREATE TEMPORARY TABLE."));
+                .hint("Use CREATE TEMPORARY TABLE or VIEW."));
         }
         let mut statement = self.create_relation(RelationKind::Table)?;
         if let Statement::CreateTableAs { new, .. } = &mut statement {

@@ -41,7 +41,7 @@ impl Reader<'_> {
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
         if kind == RelationKind::Table && self.query_follows() {
-            return self.create_table_as(NewTable { name, if_not_exists, temporary: None });
+            return self.create_table_as(NewTable { name, if_not_exists, temporary: None, told: vec![] });
         }
         if matches!(self.word(0).as_str(), "as" | "with") {
             return Err(Error::unsupported(format!(
