@@ -56,7 +56,7 @@ impl Session {
             if relation.kind != kind && kind != RelationKind::Table {
                 return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word())));
             }
-            if relation.ksql.is_some() && !matches!(change, Alteration::Nothing) {
+            if relation.ksql.is_some() && !matches!(change, Alteration::Nothing | Alteration::Storage(_)) {
                 return Err(Error::unsupported(format!("\"{name}\" was made in ksqlDB's dialect"))
                     .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
             }
@@ -111,7 +111,10 @@ impl Session {
         if let Alteration::SetSchema(schema) = change {
             return self.set_schema(catalog, relation, schema).await;
         }
-        if matches!(change, Alteration::Nothing) {
+        if let Alteration::Storage(told) = change {
+            told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
+        }
+        if matches!(change, Alteration::Nothing | Alteration::Storage(_)) {
             return Ok(());
         }
         if !relation.has_log() {
@@ -172,7 +175,7 @@ impl Session {
                 altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
                 self.stage(Change::Alter(altered), vec![])
             }
-            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing => {
+            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing | Alteration::Storage(_) => {
                 Err(Error::internal("done before"))
             }
         }

@@ -627,6 +627,8 @@ pub enum Alteration {
     SetSchema(String),
     /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
+    /// SET and RESET of storage parameters: notices that they have no effect.
+    Storage(Vec<String>),
 }
 
 /// A type as a statement names it.

@@ -62,6 +62,13 @@ impl Reader<'_> {
                 _ => Err(Error::unsupported("triggers are not supported").hint("A materialized view follows every event.")),
             };
         }
+        if kind == RelationKind::Table
+            && matches!(self.word(0).as_str(), "set" | "reset")
+            && self.parser.peek_nth_token_ref(1).token == Token::LParen
+        {
+            self.skip(2);
+            return Ok(Alteration::Storage(self.parameters_of_storage("Leave the statement out.")?));
+        }
         let rest = self.rest();
         if let RelationKind::View | RelationKind::MaterializedView = kind {
             let hint = if kind == RelationKind::View {

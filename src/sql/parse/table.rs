@@ -178,17 +178,22 @@ impl Reader<'_> {
     /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The notices that say so. Errors: 0A000 for what would
     /// change more than that.
     fn storage_parameters(&mut self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
         if self.word(0) != "with" || self.parser.peek_nth_token_ref(1).token != Token::LParen {
-            return Ok(names);
+            return Ok(vec![]);
         }
         self.skip(2);
+        self.parameters_of_storage("Leave the clause WITH out.")
+    }
+
+    /// The same behind the parenthesis that opens them.
+    pub(super) fn parameters_of_storage(&mut self, hint: &str) -> Result<Vec<String>> {
+        let mut names = Vec::new();
         loop {
             let name = self.name()?;
             let laid_out = matches!(name.as_str(), "fillfactor" | "oids" | "parallel_workers" | "toast_tuple_target");
             let value = if self.parser.consume_token(&Token::Eq) { self.parser.next_token().to_string() } else { "true".into() };
             if !laid_out && !name.starts_with("autovacuum_") || name == "oids" && !value.eq_ignore_ascii_case("false") {
-                return Err(Error::unsupported(format!("storage parameter \"{name}\" is not supported")).hint("Leave the clause WITH out."));
+                return Err(Error::unsupported(format!("storage parameter \"{name}\" is not supported")).hint(hint));
             }
             // That there are none is true.
             if name != "oids" {
