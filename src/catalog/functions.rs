@@ -142,7 +142,11 @@ impl Catalog {
 
     pub(super) fn put_function(&mut self, function: &Function) {
         self.next = self.next.max(function.id + 1);
-        self.functions.insert(function.id, Arc::new(function.clone()));
+        let mut function = function.clone();
+        for column in function.inputs.iter_mut().chain(&mut function.outputs).filter(|c| c.ty.is_of_enum()) {
+            column.ty = self.enums().complete(column.ty.clone());
+        }
+        self.functions.insert(function.id, Arc::new(function));
     }
 
     pub(super) fn take_function(&mut self, id: FunctionId) -> Result<()> {

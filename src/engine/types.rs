@@ -13,8 +13,8 @@ use super::dml::parsed_query;
 use super::schemas::users_schema;
 use super::session::Session;
 use crate::catalog::{
-    Catalog, Change, Column, Domain, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, RelationKind, Rule, TypeId, TypeKind,
-    UserType, told,
+    Catalog, Change, Column, Domain, Function, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, RelationKind, Rule, TypeId,
+    TypeKind, UserType, told,
 };
 use crate::data::PgType;
 use crate::data::enums::{self, Label, Place};
@@ -323,7 +323,7 @@ fn domains_over(catalog: &Catalog, id: TypeId) -> impl Iterator<Item = (&Arc<Use
     catalog.domains().filter(move |(_, domain)| domain.base.enumeration().is_some_and(|of| of.id() == id))
 }
 
-/// Domains over a type; defaults of columns of other types, CHECK constraints and indexes, that name it.
+/// Domains over a type; defaults of columns of other types, CHECK constraints, indexes and functions, that name it.
 fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
     let mut all: Vec<String> = domains_over(catalog, id).map(|(ty, _)| format!("type {}", shown(catalog, ty))).collect();
     for relation in catalog.relations() {
@@ -337,6 +337,8 @@ fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
         let indexes = relation.indexes.iter().filter(|i| i.texts().any(|sql| names(catalog, sql, id)));
         all.extend(indexes.map(|i| format!("index {}", i.name)));
     }
+    let uses = |f: &&Arc<Function>| f.inputs.iter().chain(&f.outputs).any(|c| c.is_of(id)) || names(catalog, &f.query, id);
+    all.extend(catalog.functions().filter(uses).map(|f| format!("function {}", catalog.signature(f))));
     all
 }
 

@@ -140,6 +140,11 @@ fn number(expr: &Expr) -> Option<usize> {
     }
 }
 
+/// The argument of that number, from 1.
+fn argument(arguments: &[Expr], n: usize) -> Option<Expr> {
+    arguments.get(n.checked_sub(1)?).cloned()
+}
+
 /// How often a part of a statement names a parameter.
 fn uses<T: Visit>(part: &T, n: usize) -> usize {
     let mut count = 0;
@@ -220,7 +225,7 @@ fn value_of(function: &Function, arguments: Vec<Expr>) -> Result<Expr> {
         value = guarded;
     }
     if are_put_in(function, &value, &arguments, 0)? {
-        substitute(&mut value, |n| arguments.get(n - 1).cloned());
+        substitute(&mut value, |n| argument(&arguments, n));
         return Ok(value);
     }
     from_outside(&mut value, function);
@@ -258,7 +263,7 @@ fn rows_of(function: &Function, arguments: Vec<Expr>) -> Result<Box<Query>> {
     let guard = null_arguments(function, true).filter(|_| function.strict);
     let put_in = are_put_in(function, body.as_ref(), &arguments, usize::from(guard.is_some()))?;
     if put_in && guard.is_none() && function.set {
-        substitute(&mut *body, |n| arguments.get(n - 1).cloned());
+        substitute(&mut *body, |n| argument(&arguments, n));
         return Ok(body);
     }
     // What is no set has one row, of NULLs where the body gives none.
@@ -277,7 +282,7 @@ fn rows_of(function: &Function, arguments: Vec<Expr>) -> Result<Box<Query>> {
         }
     }
     match put_in {
-        true => substitute(&mut *query, |n| arguments.get(n - 1).cloned()),
+        true => substitute(&mut *query, |n| argument(&arguments, n)),
         false => {
             from_outside(&mut *query, function);
             select_of(&mut query)?.from[0].relation = table_of(function, arguments)?;

@@ -41,6 +41,9 @@ use crate::sql::statement::{Signature, SqlType, Statement};
 const DUPLICATE_FUNCTION: &str = "42723";
 /// What a function needs to be one that lasts.
 const POSSIBLE: &str = "One of LANGUAGE sql lasts whose body is one SELECT; CREATE FUNCTION pg_temp.name makes any other for the session.";
+/// What there is in the place of one in PL/pgSQL.
+const PROCEDURAL: &str = "Triggers and procedural code that lasts are not there: a view follows every event. \
+                          CREATE FUNCTION pg_temp.name makes a function for the session.";
 
 impl Session {
     /// CREATE FUNCTION of one that lasts. Errors: 42723, 42P13, 42501, 3F000, those of its body; 0A000 for a body that is no query; 2BP01 for
@@ -342,7 +345,7 @@ fn users_of(catalog: &Catalog, id: FunctionId) -> Users {
 /// The query that a body is. Errors: 0A000 for any other body, 42P13 for none.
 fn body_of(written: &Written) -> Result<&ast::Query> {
     let Body::Sql(statements) = &written.body else {
-        return Err(unsupported("a function in PL/pgSQL that outlives its session is not supported", "Triggers and procedural code that lasts are not there: a view follows every event. CREATE FUNCTION pg_temp.name makes a function for the session.").at(1));
+        return Err(unsupported("a function in PL/pgSQL that outlives its session is not supported", PROCEDURAL).at(1));
     };
     match statements.as_slice() {
         [one] => match one.statement.as_ref() {
