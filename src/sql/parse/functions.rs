@@ -1,10 +1,9 @@
 //! DO, and CREATE and DROP FUNCTION.
 
-use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::{Name, Volatility};
+use crate::catalog::Volatility;
 use crate::error::{Error, Result, code};
 use crate::sql::parse;
 use crate::sql::plpgsql::{self, Body, Embedded, Function, Mode, Parameter, Returns, TypeName};

@@ -87,7 +87,7 @@ impl Sink {
 fn weight(json: &Json) -> usize {
     let within = match json {
         Json::Null | Json::Bool(_) => 0,
-        Json::Number(text) | Json::String(text) => text.len(),
+        Json::Number(text) | Json::String(text) | Json::Written(text) => text.len(),
         Json::Array(items) => items.iter().map(weight).sum(),
         Json::Object(members) => members.iter().map(|(key, value)| size_of::<String>() + key.len() + weight(value)).sum(),
     };

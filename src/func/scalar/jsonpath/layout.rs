@@ -33,7 +33,7 @@ impl Writer<'_> {
 
     fn put(&mut self, json: &Json) {
         match json {
-            Json::Null | Json::Bool(_) => {}
+            Json::Null | Json::Bool(_) | Json::Written(_) => {}
             Json::String(text) => self.at += text.len(),
             Json::Number(number) => {
                 self.align();

@@ -29,7 +29,10 @@ pub fn of_select(select: &mut Select, ctes: &Ctes) {
         return;
     }
     let [TableWithJoins { relation, joins }] = select.from.as_mut_slice() else { return };
-    let Some(order) = (if joins.is_empty() { order_of(relation, ctes) } else { None }) else { return };
+    if !joins.is_empty() {
+        return;
+    }
+    let Some(order) = order_of(relation, ctes) else { return };
     let mut add = |expr: &mut Expr, queries: usize| {
         if let Some(clauses) = (if queries == 0 { unordered(expr) } else { None }) {
             clauses.push(FunctionArgumentClause::OrderBy(order.clone()));
