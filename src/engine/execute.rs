@@ -17,7 +17,7 @@ use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::settings::display_name;
 use super::transaction::aborted;
-use crate::catalog::{Name, RelationKind};
+use crate::catalog::Name;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::{Caller, SessionActs};

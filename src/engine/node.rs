@@ -451,7 +451,7 @@ impl Node {
         let rows = self.snapshot();
         let first = rows.files.iter().map(|file| file.rows()).sum::<usize>();
         let name = self.new_file(files.now_us, first);
-        let held = rows.chunks.iter().map(|chunk| chunk.batch());
+        let held = rows.chunks.iter().flat_map(|chunk| chunk.batches(None));
         let file = Arc::new(RowsOfView::write(files.store, &name, &rows.schema, held)?);
         let mut output = self.output.write();
         if self.is_retired() {

@@ -42,6 +42,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// True if its rows are better read one batch after the other: some stand in files, or there are many more of them than take memory.
+    pub fn is_streamed(&self) -> bool {
+        const MORE_ROWS: usize = 1 << 20;
+        let in_memory: usize = self.chunks.iter().map(|chunk| chunk.raw().num_rows()).sum();
+        !self.files.is_empty() || self.rows > in_memory + MORE_ROWS
+    }
+
     /// The rows in batches, only the columns `projection` (all if `None`); files are read one after the other.
     pub fn batches(&self, projection: Option<&[usize]>) -> RowBatches {
         self.batches_between(projection, None)
@@ -55,7 +62,7 @@ impl Snapshot {
             Ok(batches) => batches,
             Err(e) => Box::new(std::iter::once(Err(e))),
         });
-        Box::new(in_files.chain((0..chunks.len()).map(move |i| chunks[i].project(own.as_deref()))))
+        Box::new(in_files.chain((0..chunks.len()).flat_map(move |i| chunks[i].batches(own.as_deref()))))
     }
 }
 

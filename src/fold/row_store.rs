@@ -5,6 +5,7 @@
 //! called at the end of a step, drops chunks that are all dead, rewrites those that are mostly dead, and merges small ones, each
 //! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ByteView, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
@@ -14,10 +15,13 @@ use arrow::datatypes::{ByteViewType, DataType, SchemaRef};
 
 use super::eval::{batch_of, take_all};
 use super::state::{StateReader, StateWriter, damaged};
+use crate::data::RowBatches;
 use crate::data::delta::take_rows;
 use crate::error::Result;
 use crate::limits::CHUNK_ROWS_MAX;
 
+/// Rows of a batch in which rows stand as often as they count.
+const COPIES_ROWS: usize = 65_536;
 /// No place: the row is not stored. A place is the chunk's number times 2^32 plus the row in it.
 const ABSENT: u64 = u64::MAX;
 
@@ -55,31 +59,54 @@ impl Chunk {
         self.copies.as_deref().map(Vec::as_slice)
     }
 
-    /// The live rows, each as often as it counts. Cost: none if all are live, else O(rows x c).
-    pub fn batch(&self) -> Result<RecordBatch> {
-        if self.copies.is_some() {
-            return take_rows(&self.batch, &UInt32Array::from(self.indices()));
-        }
-        match self.mask() {
-            None => Ok(self.batch.clone()),
-            Some(mask) => Ok(compute::filter_record_batch(&self.batch, &mask)?),
+    /// The live rows, each as often as it counts, only the columns `projection`, all if `None`. Without counts they are one batch, which costs
+    /// nothing if all are live, else O(rows x c); with counts, which may be any numbers, as many batches of [`COPIES_ROWS`] rows as it takes.
+    pub fn batches(&self, projection: Option<&[usize]>) -> RowBatches {
+        let batch = match projection.map(|columns| self.batch.project(columns)) {
+            Some(Ok(batch)) => batch,
+            Some(Err(e)) => return Box::new(std::iter::once(Err(e.into()))),
+            None => self.batch.clone(),
+        };
+        let chunk = Chunk { batch, ..self.clone() };
+        match chunk.copies {
+            Some(_) => Box::new(chunk.pieces()),
+            None => Box::new(std::iter::once_with(move || chunk.rows_once())),
         }
     }
 
-    /// Like [`Chunk::batch`], only the columns `projection`, all if `None`.
-    pub fn project(&self, projection: Option<&[usize]>) -> Result<RecordBatch> {
-        let Some(columns) = projection else { return self.batch() };
-        Chunk { batch: self.batch.project(columns)?, ..self.clone() }.batch()
+    /// The live rows, each as often as it counts, in batches of [`COPIES_ROWS`] rows.
+    fn pieces(self) -> impl Iterator<Item = Result<RecordBatch>> + Send {
+        let mut left = self.live_rows().into_iter().map(|row| (row, self.copies_of(row))).collect::<VecDeque<_>>();
+        std::iter::from_fn(move || {
+            let mut indices: Vec<u32> = Vec::new();
+            while indices.len() < COPIES_ROWS
+                && let Some((row, copies)) = left.front_mut()
+            {
+                let taken = (*copies).min(COPIES_ROWS - indices.len());
+                indices.extend(std::iter::repeat_n(*row, taken));
+                *copies -= taken;
+                if *copies == 0 {
+                    left.pop_front();
+                }
+            }
+            (!indices.is_empty()).then(|| take_rows(&self.batch, &UInt32Array::from(indices)))
+        })
     }
 
     /// Live rows, each counted as often as it counts.
     pub fn rows(&self) -> usize {
-        if self.copies.is_some() { self.indices().len() } else { self.rows_live }
+        match self.copies {
+            Some(_) => self.live_rows().into_iter().fold(0, |sum: usize, row| sum.saturating_add(self.copies_of(row))),
+            None => self.rows_live,
+        }
     }
 
     /// The live rows, each once.
     fn rows_once(&self) -> Result<RecordBatch> {
-        Chunk { copies: None, ..self.clone() }.batch()
+        match self.mask() {
+            None => Ok(self.batch.clone()),
+            Some(mask) => Ok(compute::filter_record_batch(&self.batch, &mask)?),
+        }
     }
 
     fn is_live(&self, row: usize) -> bool {
@@ -90,9 +117,8 @@ impl Chunk {
         (0..self.batch.num_rows()).filter(|&r| self.is_live(r)).map(|r| r as u32).collect()
     }
 
-    fn indices(&self) -> Vec<u32> {
-        let copies = |r: u32| self.copies.as_ref().map_or(1, |c| c[r as usize].max(0) as usize);
-        self.live_rows().into_iter().flat_map(|r| std::iter::repeat_n(r, copies(r))).collect()
+    fn copies_of(&self, row: u32) -> usize {
+        self.copies.as_ref().map_or(1, |copies| copies[row as usize].max(0) as usize)
     }
 
     fn kill(&mut self, row: usize) {
@@ -480,6 +506,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_that_count_often_are_read_piece_by_piece() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let mut store = RowStore::new(schema);
+        store.insert(&[Arc::new(Int64Array::from(vec![1, 2, 3]))], &[0, 1, 2]).unwrap();
+        let rows = |store: &RowStore| store.snapshot().iter().map(Chunk::rows).sum::<usize>();
+        store.set_copies(1, 100_000);
+        let read: Vec<usize> = store.snapshot()[0].batches(Some(&[0])).map(|batch| batch.unwrap().num_rows()).collect();
+        assert_eq!((read, rows(&store)), (vec![COPIES_ROWS, 100_002 - COPIES_ROWS], 100_002));
+        store.set_copies(0, 1 << 40);
+        let first = store.snapshot()[0].batches(None).take(2).map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        assert_eq!((first, rows(&store)), (2 * COPIES_ROWS, (1 << 40) + 100_001));
+    }
+
+    #[test]
     fn rows_are_found_after_many_rewrites() {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false), Field::new("s", DataType::Utf8View, false)]));
         let mut store = RowStore::new(schema);
@@ -525,7 +565,8 @@ mod tests {
             let rows: Vec<i64> = store
                 .snapshot()
                 .iter()
-                .flat_map(|c| c.batch().unwrap().column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec())
+                .flat_map(|c| c.batches(None).map(Result::unwrap).collect::<Vec<_>>())
+                .flat_map(|batch| batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec())
                 .collect();
             assert_eq!(rows, (gone..next).collect::<Vec<_>>(), "round {round}");
             assert_eq!(store.len(), rows.len());

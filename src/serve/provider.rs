@@ -76,8 +76,8 @@ impl TableProvider for RelationProvider {
         let readable = cut.as_ref().and_then(|cut| cut.relations.get(&self.relation.id));
         match readable {
             Some(Readable::Events(slice)) => self.scan_events(state, slice, projection, filters, limit),
-            Some(Readable::Rows(rows)) => match rows.filed() {
-                Some(snapshot) => self.scan_filed(&snapshot, projection, state.config().target_partitions()),
+            Some(Readable::Rows(rows)) => match rows.streamed() {
+                Some(snapshot) => self.scan_streamed(&snapshot, projection, state.config().target_partitions()),
                 None => {
                     let batches = self.rows_of(rows, projection, filters)?;
                     in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
@@ -103,13 +103,11 @@ impl RelationProvider {
         rows.batches(Some(columns)).collect()
     }
 
-    /// The rows of a result that stand in files, and then those in memory.
-    fn scan_filed(&self, rows: &Snapshot, projection: Option<&Vec<usize>>, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
+    /// The rows of a result that stand in files, and then those in memory, one batch after the other.
+    fn scan_streamed(&self, rows: &Snapshot, projection: Option<&Vec<usize>>, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
         let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
         let (columns, schema) = (projection.unwrap_or(&seen), projected(&self.schema, projection)?);
-        let files = segments::scan_rows(&rows.files, columns, schema.clone(), partitions)?;
-        let held = rows.chunks.iter().map(|chunk| chunk.project(Some(columns))).collect::<crate::error::Result<Vec<_>>>()?;
-        UnionExec::try_new(vec![files, in_memory(held, schema, partitions)?])
+        segments::scan_rows(rows, columns, schema, partitions)
     }
 
     fn scan_events(

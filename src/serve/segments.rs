@@ -1,5 +1,6 @@
 //! Files as the log reads them, for what DataFusion's own Parquet scan cannot do: cut a segment at a position, read from a
-//! store without paths, or read a type that stands otherwise in the file. The rows of a view that stand in files are read so too.
+//! store without paths, or read a type that stands otherwise in the file. The rows of a view that stand in files are read so too, and those
+//! of which there are more than memory should hold at once, as they are few rows many times.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,8 +14,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use crate::data::{Position, RowBatches, RowFile};
+use crate::data::{Position, RowBatches};
 use crate::error::Result;
+use crate::fold::Snapshot;
 use crate::log::Segment;
 
 /// Opens a file for its rows.
@@ -65,18 +67,23 @@ pub fn scan(
     scan_files(openings, schema, partitions)
 }
 
-/// A scan of rows in files, dealt out over the partitions. `columns`: indices into their full schema; `schema` is theirs.
+/// A scan of the rows of a result, in files and in memory, dealt out over the partitions. `columns`: indices into their full schema;
+/// `schema` is theirs.
 pub fn scan_rows(
-    files: &[Arc<dyn RowFile>],
+    rows: &Snapshot,
     columns: &[usize],
     schema: SchemaRef,
     partitions: usize,
 ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
-    let opening = |file: &Arc<dyn RowFile>| -> Opening {
+    let filed = rows.files.iter().map(|file| -> Opening {
         let (file, columns) = (file.clone(), columns.to_vec());
         Arc::new(move || file.read(Some(&columns), None))
-    };
-    scan_files(files.iter().map(opening).collect(), schema, partitions)
+    });
+    let held = rows.chunks.iter().map(|chunk| -> Opening {
+        let (chunk, columns) = (chunk.clone(), columns.to_vec());
+        Arc::new(move || Ok(chunk.batches(Some(&columns))))
+    });
+    scan_files(filed.chain(held).collect(), schema, partitions)
 }
 
 fn scan_files(files: Vec<Opening>, schema: SchemaRef, partitions: usize) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {

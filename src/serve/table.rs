@@ -60,7 +60,7 @@ impl TableRows {
             return Box::new(snapshot.into_iter().flat_map(move |rows| rows.batches(projection)));
         };
         let put = own.read().rows().snapshot();
-        let put: Vec<Result<RecordBatch>> = put.chunks.iter().map(|chunk| chunk.project(projection)).collect();
+        let put: Vec<Result<RecordBatch>> = put.chunks.iter().flat_map(|chunk| chunk.batches(projection)).collect();
         let committed = snapshot.into_iter().flat_map(|rows| rows.batches(None));
         let left = committed.map(move |rows| {
             let left = own.read().untouched(&rows?)?;
@@ -69,10 +69,10 @@ impl TableRows {
         Box::new(left.chain(put))
     }
 
-    /// What is committed, if some of it stands in files and no transaction changes it.
-    pub fn filed(&self) -> Option<Snapshot> {
+    /// What is committed, if it is better read batch by batch and no transaction changes it.
+    pub fn streamed(&self) -> Option<Snapshot> {
         let committed = self.committed.as_ref().filter(|_| self.own.is_none())?;
-        Some(committed.snapshot()).filter(|snapshot| !snapshot.files.is_empty())
+        Some(committed.snapshot()).filter(Snapshot::is_streamed)
     }
 
     /// The rows at these positions, which ascend in the rows, among others; only the columns `projection`.

@@ -25,13 +25,6 @@ pub(super) enum Found {
 }
 
 impl Found {
-    pub(super) fn item(&self) -> Item<'_> {
-        match self {
-            Found::Json(json) => Item::Json(json),
-            Found::Moment(moment) => Item::Moment(*moment),
-        }
-    }
-
     /// As JSON: a time is a string.
     pub(super) fn into_json(self) -> Json {
         match self {

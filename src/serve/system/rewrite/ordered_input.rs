@@ -34,7 +34,7 @@ pub fn of_select(select: &mut Select, ctes: &Ctes) {
     }
     let Some(order) = order_of(relation, ctes) else { return };
     let mut add = |expr: &mut Expr, queries: usize| {
-        if let Some(clauses) = (if queries == 0 { unordered(expr) } else { None }) {
+        if queries == 0 && let Some(clauses) = unordered(expr) {
             clauses.push(FunctionArgumentClause::OrderBy(order.clone()));
         }
     };
