@@ -79,6 +79,11 @@ impl AggregateUDFImpl for RowDelimiters {
         Ok(columns.enumerate().map(list).collect())
     }
 
+    /// It sorts whatever the order that the rows come in.
+    fn with_beneficial_ordering(self: Arc<Self>, _ordered: bool) -> DfResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        Ok(Some(self))
+    }
+
     /// The accumulator sorts by itself, but must be given what is ordered by.
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::SoftRequirement

@@ -346,6 +346,7 @@ pub fn type_name(oid: u32) -> String {
         (2249, 2287, "record"),
         (2950, 2951, "uuid"),
         (3802, 3807, "jsonb"),
+        (4072, 4073, "jsonpath"),
         (2205, 2210, "regclass"),
         (2206, 2211, "regtype"),
         (2278, 0, "void"),

@@ -145,9 +145,10 @@ fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|t| t == DataType::LargeUtf8)
 }
 
-/// True for json that is not jsonb.
+/// True for json that is not jsonb. A cast to jsonb keeps what tells json apart until it is given its meaning.
 fn is_written(expr: &Expr, schema: &DFSchema) -> bool {
-    expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Json)
+    let is_cast_to_jsonb = matches!(expr, Expr::Cast(cast) if PgType::of(&cast.field) == PgType::Jsonb);
+    !is_cast_to_jsonb && expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Json)
 }
 
 fn is_array(expr: &Expr, schema: &DFSchema) -> bool {
@@ -230,6 +231,12 @@ fn numbers_alike(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()> {
 /// Errors: 42883 for what cannot be compared.
 fn compared(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
     operands::check_plain(&expr.left, &expr.op.to_string(), &expr.right, schema)?;
+    // DataFusion finds no type that a time of day and an interval both are.
+    match (expr.left.get_type(schema)?, expr.right.get_type(schema)?) {
+        (DataType::Time64(_), DataType::Interval(_)) => expr.left = casts::call(expr.left, PgType::Interval),
+        (DataType::Interval(_), DataType::Time64(_)) => expr.right = casts::call(expr.right, PgType::Interval),
+        _ => {}
+    }
     let (literal, other) = match (is_plain(&expr.left), is_plain(&expr.right)) {
         (true, false) => (&mut expr.left, &expr.right),
         (false, true) => (&mut expr.right, &expr.left),

@@ -233,8 +233,9 @@ impl<'a> Domain<'a> {
         LogicalPlanBuilder::from(plan).project(exprs)?.build().map(Some)
     }
 
-    /// The rows of such inputs, with the columns that `as_of` has.
+    /// The rows of such inputs, with the columns that `as_of` has; what tells them from those of other subqueries is the alias.
     fn of_parts(&self, plan: LogicalPlan, as_of: &LogicalPlan) -> Pushed {
+        let plan = LogicalPlanBuilder::from(plan).alias(self.names.next())?.build()?;
         let mut values = plan.schema().columns();
         let keys = values.split_off(as_of.schema().fields().len());
         let values: Vec<Expr> = values.into_iter().map(Expr::Column).collect();

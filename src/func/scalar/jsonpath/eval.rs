@@ -189,7 +189,7 @@ impl<'p> Place<'p> {
     }
 
     fn from_here(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
-        // Whatever the value is, it is there.
+        // Whatever the value is, it is there; a variable may be missing.
         let is_enough = steps.is_empty() && sink.is_asking();
         match node {
             Node::Root => self.within((self.run.root, 0)).next(steps, Item::Json(self.run.root), sink),
@@ -198,7 +198,7 @@ impl<'p> Place<'p> {
                 let size = self.size.ok_or_else(|| Error::internal("evaluating jsonpath LAST outside of array subscript"))?;
                 self.next(steps, Item::Json(&Json::Number((size as i64 - 1).to_string())), sink)
             }
-            Node::Variable(_) | Node::Literal(_) if is_enough => Ok(Outcome::Found),
+            Node::Literal(_) if is_enough => Ok(Outcome::Found),
             Node::Literal(json) => self.next(steps, Item::Json(json), sink),
             Node::Variable(name) => self.variable(name, steps, sink),
             Node::Arithmetic(operator, left, right) => self.arithmetic(*operator, left, right, steps, item, sink),

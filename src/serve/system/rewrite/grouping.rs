@@ -178,15 +178,22 @@ fn may_repeat(keys: &[Vec<Expr>], items: &[SelectItem]) -> bool {
     !keys.iter().flatten().all(|key| seen.insert(known_by(key, items)))
 }
 
-/// What is the same for keys that are: of a column its name, of an alias that of what it stands for.
+/// What is the same for keys that are: columns by their names alone, and for an alias what it stands for.
 fn known_by(key: &Expr, items: &[SelectItem]) -> String {
     let meant = items.iter().find_map(|item| match (item, bare(key)) {
         (SelectItem::ExprWithAlias { expr, alias }, Expr::Identifier(name)) if fold_name(alias) == fold_name(name) => Some(expr),
         _ => None,
     });
-    match bare(meant.unwrap_or(key)) {
-        Expr::Identifier(name) => fold_name(name),
-        Expr::CompoundIdentifier(parts) => parts.last().map(fold_name).unwrap_or_default(),
+    let mut meant = bare(meant.unwrap_or(key)).clone();
+    each_expression(&mut meant, |expr, _| {
+        if let Expr::CompoundIdentifier(parts) = expr
+            && let Some(name) = parts.pop()
+        {
+            *expr = Expr::Identifier(name);
+        }
+    });
+    match meant {
+        Expr::Identifier(name) => fold_name(&name),
         other => other.to_string().to_lowercase(),
     }
 }

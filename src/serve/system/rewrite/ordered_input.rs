@@ -34,7 +34,9 @@ pub fn of_select(select: &mut Select, ctes: &Ctes) {
     }
     let Some(order) = order_of(relation, ctes) else { return };
     let mut add = |expr: &mut Expr, queries: usize| {
-        if queries == 0 && let Some(clauses) = unordered(expr) {
+        if queries == 0
+            && let Some(clauses) = unordered(expr)
+        {
             clauses.push(FunctionArgumentClause::OrderBy(order.clone()));
         }
     };
@@ -88,7 +90,10 @@ fn answered(body: &SetExpr, key: &Expr, alias: &TableAlias) -> Option<Ident> {
     let names: Vec<Option<String>> = select.projection.iter().map(name_of_item).collect();
     let place = match (key, position(key)) {
         (_, Some(place)) => place,
-        (Expr::Identifier(name), _) => names.iter().position(|item| item.as_ref() == Some(&fold_name(name)))?,
+        (Expr::Identifier(name), _) => {
+            let named = names.iter().position(|item| item.as_ref() == Some(&fold_name(name)));
+            named.or_else(|| select.projection.iter().position(|item| expr_of(item) == Some(key)))?
+        }
         _ => select.projection.iter().position(|item| expr_of(item) == Some(key))?,
     };
     let before = names.get(..place)?;

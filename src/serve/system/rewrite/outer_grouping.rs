@@ -209,9 +209,11 @@ impl Grouping<'_> {
         let item = |prefix: char| {
             move |(i, expr): (usize, Expr)| SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', format!("{prefix}{i}")) }
         };
+        // By expressions: names and numbers of the list that was mean nothing in this one.
+        let group_by = GroupByExpr::Expressions(self.groups.clone(), vec![]);
         let keys = self.groups.into_iter().enumerate().map(item('g'));
         let projection = keys.chain(self.aggregates.into_iter().enumerate().map(item('a'))).collect();
-        let grouped = Select { projection, distinct: None, having: None, ..select.clone() };
+        let grouped = Select { projection, distinct: None, having: None, group_by, ..select.clone() };
         let subquery = Box::new(query_of(SetExpr::Select(Box::new(grouped)))?);
         let alias = TableAlias { explicit: true, name: Ident::with_quote('"', self.table), columns: vec![], at: None };
         let relation = TableFactor::Derived { lateral: false, subquery, alias: Some(alias), sample: None };
