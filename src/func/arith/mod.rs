@@ -6,6 +6,7 @@
 //! are coerced to and the type of its result; [`Arith::invoke_with_args`] runs one kernel over arrays and scalars without
 //! expanding the scalars. Overflow is an error (22003), division by zero too (22012), and NULL in gives NULL out.
 
+mod chain;
 pub mod decimal;
 pub mod irrational;
 pub mod kernel;
@@ -129,14 +130,14 @@ impl ScalarUDFImpl for Arith {
 
     fn display_name(&self, args: &[Expr]) -> DfResult<String> {
         match args {
-            [left, right] => Ok(format!("({left} {} {right})", self.op.symbol())),
+            [left, right] => Ok(chain::written(self.op, left, right, chain::shown)),
             _ => Ok(self.name().to_string()),
         }
     }
 
     fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
         match args {
-            [left, right] => Ok(format!("({} {} {})", left.schema_name(), self.op.symbol(), right.schema_name())),
+            [left, right] => Ok(chain::written(self.op, left, right, chain::named)),
             _ => Ok(self.name().to_string()),
         }
     }
@@ -344,14 +345,18 @@ impl ExprPlanner for Operators {
                 .hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
                 .into());
         }
-        let beside = expr.left.clone();
+        // Only a literal says more than its type; what stands to the left may be long.
+        let beside = if matches!(expr.left, Expr::Literal(..)) { expr.left.clone() } else { Expr::default() };
         let left = settle(op, expr.left, &expr.right, &left_type, right_type.as_ref(), true)?;
         let right = settle(op, expr.right, &beside, &right_type, left_type.as_ref(), false)?;
-        Ok(PlannerResult::Planned(binary(op, left, right)))
+        Ok(PlannerResult::Planned(chain::joined(op, left, right, left_type.as_ref(), schema)))
     }
 }
 
 fn known_type(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
+    if let Some(ty) = chain::planned_type(expr) {
+        return Some(ty);
+    }
     if let Expr::Placeholder(Placeholder { field: None, .. }) = expr {
         return None;
     }
