@@ -81,6 +81,7 @@ scripts!("":
     lengths,
     literals,
     lock_table,
+    long_chains,
     modifiers,
     nested_subqueries,
     notify,

@@ -105,7 +105,10 @@ fn flat(sum: Expr, ops: Vec<Op>, planned: DataType) -> Expr {
 
 /// A chain with one more operator.
 fn longer(op: Op, left: Expr, right: Expr, planned: DataType) -> Expr {
-    let Expr::ScalarFunction(ScalarFunction { func, mut args }) = left else { return binary(op, left, right) };
+    let ScalarFunction { func, mut args } = match left {
+        Expr::ScalarFunction(call) => call,
+        other => return binary(op, other, right),
+    };
     let Some(chain) = func.inner().downcast_ref::<Chain>() else {
         return binary(op, Expr::ScalarFunction(ScalarFunction { func, args }), right);
     };

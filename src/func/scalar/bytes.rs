@@ -36,7 +36,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("bit_length", |t| sized(t, INT), |args, _| sizes(args, 8)),
         bytealike(),
         length(),
-        joined(),
+        Function::udf(JOIN, |t| fixed(&as_bytes(t), &[BYTES, BYTES], 0, BYTES), concatenated),
     ]
 }
 
@@ -52,26 +52,27 @@ pub fn bytealike() -> Arc<ScalarUDF> {
     )
 }
 
-/// What `bytea || bytea` is.
+/// The function of the operator `||` between bytea.
+pub const JOIN: &str = "byteacat";
+
+/// What `||` is between two bytea and more.
 pub fn joined() -> Arc<ScalarUDF> {
-    Function::udf(
-        "byteacat",
-        |t| fixed(&as_bytes(t), &[BYTES, BYTES], 0, BYTES),
-        |args, _| {
-            let mut room = Room::default();
-            let mut rows = Vec::with_capacity(args[0].len());
-            for row in 0..args[0].len() {
-                if args.iter().any(|a| a.is_null(row)) {
-                    rows.push(None);
-                    continue;
-                }
-                let sides = [0, 1].map(|i| args[i].as_binary::<i32>().value(row));
-                room.take(sides.iter().map(|side| side.len()).sum())?;
-                rows.push(Some(sides.concat()));
-            }
-            Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
-        },
-    )
+    Function::udf(JOIN, |t| fixed(&as_bytes(t), &vec![BYTES; t.len().max(2)], 0, BYTES), concatenated)
+}
+
+fn concatenated(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let mut room = Room::default();
+    let mut rows = Vec::with_capacity(args[0].len());
+    for row in 0..args[0].len() {
+        if args.iter().any(|a| a.is_null(row)) {
+            rows.push(None);
+            continue;
+        }
+        let sides: Vec<&[u8]> = args.iter().map(|side| side.as_binary::<i32>().value(row)).collect();
+        room.take(sides.iter().map(|side| side.len()).sum())?;
+        rows.push(Some(sides.concat()));
+    }
+    Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }
 
 /// A text or a bytea.

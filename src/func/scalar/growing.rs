@@ -36,6 +36,11 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     ]
 }
 
+/// What `||` is between two texts and more.
+pub fn joined() -> Arc<ScalarUDF> {
+    Function::udf(JOIN, |t| if t.len() >= 2 { any_rule(t) } else { None }, append)
+}
+
 pub fn rpad() -> Arc<ScalarUDF> {
     Function::udf("rpad", |t| fixed(t, &[TEXT, INT, TEXT], 1, TEXT), |args, _| pad(args, false))
 }
@@ -150,7 +155,7 @@ fn join(args: &[ArrayRef], separator: Option<&arrow::array::StringViewArray>) ->
     Ok(text_array(rows))
 }
 
-/// `a || b`: NULL if either is.
+/// `a || b ..`: NULL if one of them is.
 fn append(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let room = std::cell::RefCell::new(Room::default());
     // As the operator casts to text and does not print as concat does, a boolean is spelled out.
@@ -159,9 +164,9 @@ fn append(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         _ => printed(&args[i], row),
     };
     let rows = each(args, |row| {
-        let (a, b) = (spelled(0, row)?.unwrap_or_default(), spelled(1, row)?.unwrap_or_default());
-        room.borrow_mut().take(a.len().saturating_add(b.len()))?;
-        Ok(format!("{a}{b}"))
+        let parts = (0..args.len()).map(|i| Ok(spelled(i, row)?.unwrap_or_default())).collect::<Result<Vec<_>>>()?;
+        room.borrow_mut().take(parts.iter().map(|part| part.len()).sum())?;
+        Ok(parts.join(""))
     })?;
     Ok(text_array(rows))
 }

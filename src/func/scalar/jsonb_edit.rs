@@ -22,10 +22,18 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("jsonb_strip_nulls", one_json, |a, _| edited(a, |row| Ok(stripped(value(a, 0, row)?)))),
         Function::typed("json_strip_nulls", one_json, PgType::Json, strip_json),
         Function::udf("jsonb_pretty", |t| one_json(t).map(|(args, _)| (args, TEXT)), pretty),
-        Function::udf("jsonb_concat", two_json, |a, _| edited(a, |row| Ok(joined(value(a, 0, row)?, value(a, 1, row)?)))),
+        Function::udf(JOIN, |t| if t.len() == 2 { all_json(t) } else { None }, concatenated),
         Function::udf("jsonb_delete", delete_rule, |a, _| edited(a, |row| without(a, row))),
         Function::udf("jsonb_delete_path", path_rule, |a, _| edited(a, |row| without_path(a, row))),
     ]
+}
+
+/// The function of the operator `||` between jsonb.
+pub const JOIN: &str = "jsonb_concat";
+
+/// What `||` is between two jsonb and more.
+pub fn joined_all() -> Arc<ScalarUDF> {
+    Function::udf(JOIN, all_json, concatenated)
 }
 
 /// The function of an operator that changes jsonb.
@@ -43,8 +51,8 @@ fn one_json(types: &[DataType]) -> Types {
     matches!(types, [a] if is_json(a)).then(|| (vec![JSON], JSON))
 }
 
-fn two_json(types: &[DataType]) -> Types {
-    matches!(types, [a, b] if is_json(a) && is_json(b)).then(|| (vec![JSON, JSON], JSON))
+fn all_json(types: &[DataType]) -> Types {
+    (types.len() >= 2 && types.iter().all(is_json)).then(|| (vec![JSON; types.len()], JSON))
 }
 
 fn path_rule(types: &[DataType]) -> Types {
@@ -255,6 +263,10 @@ fn without_item(json: Json, n: i64) -> Result<Json> {
         Json::Object(_) => Err(invalid("cannot delete from object using integer index")),
         _ => Err(invalid("cannot delete from scalar")),
     }
+}
+
+fn concatenated(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    edited(args, |row| (1..args.len()).try_fold(value(args, 0, row)?, |left, i| Ok(joined(left, value(args, i, row)?))))
 }
 
 /// `jsonb || jsonb`: members of both, the right ones winning; anything else as items of one array.

@@ -6,6 +6,7 @@ mod buckets;
 mod byte_parts;
 pub mod bytes;
 mod collected;
+mod concatenation;
 pub mod define;
 mod format;
 pub mod growing;

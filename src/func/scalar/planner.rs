@@ -10,6 +10,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast};
 use sqlparser::ast::BinaryOperator;
 
+use super::concatenation::{self, is_plain};
 use super::{jsonpath, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
@@ -74,7 +75,14 @@ impl ExprPlanner for Syntax {
         Ok(PlannerResult::Planned(super::jsonb::subscript().call(vec![access.expr, key])))
     }
 
-    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+        let mut expr = match expr.op {
+            BinaryOperator::StringConcat => match concatenation::longer(expr, schema)? {
+                Ok(chain) => return Ok(PlannerResult::Planned(chain)),
+                Err(expr) => expr,
+            },
+            _ => expr,
+        };
         untyped_as_array(&mut expr, schema)?;
         let name = match expr.op {
             BinaryOperator::Arrow if is_written(&expr.left, schema) => "json_get",
@@ -158,11 +166,6 @@ fn is_array(expr: &Expr, schema: &DFSchema) -> bool {
 fn joins_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
     let fits = |e: &Expr| is_json(e, schema) || is_plain(e) || is_open(e);
     fits(left) && fits(right) && (is_json(left, schema) || is_json(right, schema))
-}
-
-/// True for a string literal whose type is not said.
-fn is_plain(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None))
 }
 
 /// True for a parameter whose type is not known yet.
@@ -294,9 +297,6 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
         PgType::Bpchar(_) => cast(e, PgType::Text.arrow()),
         _ => e,
     };
-    let Some(function) = super::growing::functions().into_iter().find(|f| f.name() == super::growing::JOIN) else {
-        return Ok(PlannerResult::Original(expr));
-    };
     let sides = vec![plain(expr.left, &left), plain(expr.right, &right)];
-    Ok(PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(function, sides))))
+    Ok(PlannerResult::Planned(super::growing::joined().call(sides)))
 }
