@@ -1,8 +1,9 @@
 //! Where statements are planned: aside, on threads that nobody else waits for.
 //!
-//! Planning is computation of a length that the statement decides, and it cannot be interrupted. On a socket's thread it would hold
+//! Planning is computation of a length that the statement decides, and no step of it can be interrupted. On a socket's thread it would hold
 //! up every session of that thread, on a query's thread other queries; so it has threads of its own, and its session awaits it as it
-//! awaits a disk: cancel and statement_timeout are answered at once, while the plan that nobody wants any more runs on to its end.
+//! awaits a disk: cancel and statement_timeout are answered at once, while the plan that nobody wants any more runs on to its next rule,
+//! where it ends ([`Caller`](crate::func::caller::Caller)).
 //!
 //! Bounded: a session has one plan under way, also one that was given up, and all of them together [`limits::PLANS_MAX`].
 //!

@@ -162,11 +162,14 @@ impl Session {
     }
 
     /// Plans a query over the given names, [aside](super::planning). Calls of functions of users are expanded.
-    pub(super) async fn plan_with(&self, names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+    pub(super) async fn plan_with(&self, mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
         let (mut query, types) = (query.clone(), types.to_vec());
         let called = inline::expand(&mut query, &names.scope)?;
         let functions = called.into_iter().filter_map(|id| names.scope.function(id).cloned()).collect();
-        self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await
+        let waits = wanted_by(&mut names.base);
+        let planned = self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await;
+        drop(waits);
+        planned
     }
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
@@ -205,6 +208,13 @@ impl Session {
     pub(super) async fn collect(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<Vec<RecordBatch>> {
         collect(self.run_query(planned, parameters).await?).await
     }
+}
+
+/// What is planned under the state is wanted as long as that is kept: see [`Caller`].
+pub(super) fn wanted_by(state: &mut SessionState) -> Arc<()> {
+    let waits = Arc::new(());
+    Caller::staying(&waits).introduce(state.config_mut().options_mut());
+    waits
 }
 
 /// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
@@ -406,7 +416,7 @@ async fn run(
 ) -> datafusion::error::Result<()> {
     let physical = {
         let _place = places.acquire().await;
-        // Other tasks of this thread go on elsewhere meanwhile. Dropping the rows cannot stop this; its end finds nobody waiting.
+        // Other tasks of this thread go on elsewhere meanwhile. Dropping the rows stops this before the next rule that it comes to.
         tokio::task::block_in_place(|| Handle::current().block_on(state.create_physical_plan(&plan)))?
     };
     let mut stream = execute_stream(physical, state.task_ctx())?;

@@ -7,7 +7,8 @@
 //!    comparisons before DataFusion coerces types; [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries,
 //!    [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`keys::Keys`] puts what arrow compares well in the place of what it does not,
 //!    [`orders::Orders`] mends orders that DataFusion does not follow.
-//! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them.
+//! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them. No rule of either kind is
+//!    asked when nobody waits for the plan any more ([`wanted`]).
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
 //!    forgets what is constant below an outer join, [`limited_distinct`] takes limits from aggregates that cannot keep them,
 //!    [`nested_bounds`] bounds of keys from joins by arrays, and [`waiting_joins`] filters from joins that would wait for ever.
@@ -22,6 +23,7 @@
 pub mod arith;
 mod array_agg;
 mod array_text;
+pub mod caller;
 pub mod cast;
 mod distinct;
 pub mod domains;
@@ -71,6 +73,7 @@ pub mod type_of;
 pub mod types;
 mod unions;
 mod waiting_joins;
+mod wanted;
 mod window;
 pub mod zone;
 
@@ -164,7 +167,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(orders::Orders));
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(setops::Multisets));
-    rules
+    wanted::analyzing(rules)
 }
 
 /// DataFusion's optimizer rules, with ours before those that they prepare.
@@ -188,7 +191,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     instead::put(&mut rules, held_filters::PUSHING, held_filters::holding);
     instead::put(&mut rules, null_joins::JOINING, null_joins::joined_apart);
     instead::put(&mut rules, null_joins::EXTRACTING, null_joins::extracted);
-    rules
+    wanted::optimizing(rules)
 }
 
 /// DataFusion's rules for physical plans, with ours before orders are enforced and after everything.

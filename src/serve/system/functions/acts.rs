@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 
 use super::super::rows::{Cell, column};
 use super::super::{CursorStatus, LockKey, PreparedStatus};
-use super::caller::Caller;
+use super::Caller;
 use crate::catalog::Sequence;
 use crate::data::PgType::{self, Array as ArrayOf, Bool, Float8, Text, Void};
 use crate::error::{Error, Result, code};

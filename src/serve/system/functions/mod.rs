@@ -8,7 +8,6 @@
 
 mod acts;
 mod arrays;
-mod caller;
 mod columns;
 mod definitions;
 mod list;
@@ -33,8 +32,8 @@ use super::rows::{Cell, column};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 
+pub use crate::func::caller::Caller;
 pub use acts::{LockMode, SessionActs, acts};
-pub use caller::Caller;
 
 /// Gives the context of the statement that is running.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;

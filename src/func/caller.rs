@@ -1,7 +1,8 @@
-//! Who called a function that acts: such a function must not act for a statement that is over.
+//! Who waits for what a statement gives: nothing is to be done for a statement that is over.
 //!
-//! A query runs on threads of its own, which are stopped only between two steps. So a function may come to be called, or still have rows
-//! to go, when its statement has failed or its session has ended; what it took then nobody would give back.
+//! A query is planned and runs on threads of its own, which are stopped only between two steps. So a function that acts may come to be called,
+//! or still have rows to go, when its statement has failed or its session has ended; what it took then nobody would give back. And
+//! a plan may take long, and its thread is wanted by others: see [`super::wanted`].
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
@@ -10,7 +11,7 @@ use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, Ex
 use datafusion::common::plan_err;
 use datafusion::error::Result as DfResult;
 
-/// Who waits for the rows of a query. By default somebody who stays.
+/// Who waits for the plan or the rows of a query. By default somebody who stays.
 #[derive(Clone, Debug, Default)]
 pub struct Caller(Option<Weak<()>>);
 
@@ -25,13 +26,13 @@ impl Caller {
         self.0.as_ref().is_some_and(|stays| stays.strong_count() == 0)
     }
 
-    /// Makes itself known to the functions that run under `options`.
+    /// Makes itself known to the functions that run, and the rules that plan, under `options`.
     pub fn introduce(self, options: &mut ConfigOptions) {
         options.extensions.insert(self);
     }
 
-    /// The one who runs what runs under `options`.
-    pub(super) fn under(options: &ConfigOptions) -> Caller {
+    /// The one who runs what runs, or is planned, under `options`.
+    pub fn under(options: &ConfigOptions) -> Caller {
         options.extensions.get::<Caller>().cloned().unwrap_or_default()
     }
 }
