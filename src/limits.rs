@@ -121,6 +121,10 @@ pub const VALUE_BYTES_MAX: usize = 256 << 20;
 pub const RESULT_BYTES_MAX: usize = 1 << 30;
 /// Statements that are planned or optimized at one time; further ones wait, each in its session.
 pub const PLANS_MAX: usize = 64;
+/// Relations in one plan, those counted again that a name of WITH stands for.
+pub const PLAN_RELATIONS_MAX: usize = 10_000;
+/// Nodes of one plan, before it is optimized.
+pub const PLAN_NODES_MAX: usize = 20_000;
 /// Stack of threads that plan statements, in bytes; a statement nested as deeply as the parser lets it be must fit.
 pub const STACK_BYTES: usize = 16 << 20;
 /// Elements of the series that one call of generate_series() makes for one batch.

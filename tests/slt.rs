@@ -94,6 +94,7 @@ scripts!("":
     own_writes,
     parameters,
     patterns,
+    plan_sizes,
     recursive,
     repeatable_read,
     row_delimiters,

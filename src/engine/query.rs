@@ -36,6 +36,7 @@ use crate::plan::origin::origin;
 use crate::plan::parameters::declared;
 use crate::plan::reads::Read;
 use crate::plan::result_types;
+use crate::plan::size;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::functions::Caller;
@@ -219,6 +220,7 @@ pub(super) fn wanted_by(state: &mut SessionState) -> Arc<()> {
 
 /// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
 pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
+    size::check_names(written)?;
     let labels = output_names(written);
     let mut query = Box::new(written.clone());
     names.hidden |= hidden::expose(&mut query, &|name| names.is_stream(name));
@@ -227,6 +229,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
     let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;
+    size::check(&plan)?;
     reads.lock().look(&plan, names.as_owner);
     let relations = relations_of(&plan)?;
     let enums = names.scope.enums();

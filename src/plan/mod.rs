@@ -2,7 +2,7 @@
 //!
 //! 1. [`inline`] puts what functions of users mean in the place of their calls. [`names`] answers DataFusion's planner for every
 //!    relation that a query names: relations without rows, system relations, plain views expanded.
-//! 2. DataFusion makes a logical plan, and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
+//! 2. DataFusion makes a logical plan, of a size that is bounded ([`size`]), and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
 //!    [`result_types`] tells those of its columns, [`origin`] which columns of relations they show, and [`reads`] all those that it reads. One of rows that the key of a
 //!    table tells is computed without DataFusion's optimizer ([`by_key`]).
 //! 3. A materialized view's plan is analyzed and optimized by DataFusion, and [`lower::lower`] turns it, node by node, into a
@@ -19,3 +19,4 @@ pub mod origin;
 pub mod parameters;
 pub mod reads;
 pub mod result_types;
+pub mod size;

@@ -19,6 +19,7 @@ use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::func::enums;
 use crate::plan::reads::Reads;
+use crate::plan::size;
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
@@ -127,6 +128,7 @@ impl Names {
         let mut statement = ast::Statement::Query(query);
         rewrite(&mut statement, &names.system_context())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;
+        size::check(&plan)?;
         names.reads.lock().look(&plan, names.as_owner);
         let renamed =
             relation.columns.iter().zip(plan.schema().columns()).map(|(c, from)| datafusion::logical_expr::col(from).alias(&c.name));
