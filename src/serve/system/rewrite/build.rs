@@ -95,6 +95,19 @@ pub fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
+/// Conditions so joined are a tree as deep as they are many; more are joined in halves.
+const JOINED_FLAT_MAX: usize = 16;
+
+/// `a AND b AND ..` or `a OR b OR ..`; `None` without a condition. Many conditions are no deep tree, which would take long to plan.
+pub fn joined(conditions: impl IntoIterator<Item = Expr>, by: &BinaryOperator) -> Option<Expr> {
+    let mut all: Vec<Expr> = conditions.into_iter().collect();
+    if all.len() <= JOINED_FLAT_MAX {
+        return all.into_iter().reduce(|left, right| binary(left, by.clone(), right));
+    }
+    let right = all.split_off(all.len() / 2);
+    Some(binary(joined(all, by)?, by.clone(), joined(right, by)?))
+}
+
 /// A literal.
 pub fn literal(value: Value) -> Expr {
     Expr::Value(value.into())

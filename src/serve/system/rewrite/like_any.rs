@@ -4,7 +4,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArguments, UnaryOperator, Value};
 
 use super::super::SystemContext;
-use super::build::{arguments, bare, last_name, literal, strings, take};
+use super::build::{arguments, bare, joined, last_name, literal, strings, take};
 use crate::error::Result;
 
 pub fn spelled_out(expr: &mut Expr, _: &SystemContext) -> Result<()> {
@@ -32,7 +32,7 @@ pub fn spelled_out(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         }
     };
     let op = if all { BinaryOperator::And } else { BinaryOperator::Or };
-    let joined = patterns.into_iter().map(one).reduce(|a, b| Expr::BinaryOp { left: Box::new(a), op: op.clone(), right: Box::new(b) });
+    let joined = joined(patterns.into_iter().map(one), &op);
     // All of none is true, any of none is false.
     *expr = joined.map_or_else(|| literal(Value::Boolean(all)), |joined| Expr::Nested(Box::new(joined)));
     Ok(())

@@ -4,7 +4,7 @@
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Value};
 
 use super::super::SystemContext;
-use super::build::{bare, binary, call, literal, strings, take, text, when};
+use super::build::{bare, binary, call, joined, literal, strings, take, text, when};
 use crate::error::Result;
 
 /// As many elements become comparisons of their own.
@@ -35,7 +35,7 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         let by = if all { BinaryOperator::And } else { BinaryOperator::Or };
         let each = elements.into_iter().map(|element| binary(left.clone(), op.clone(), element));
         // All of none is true, any of none is false.
-        let joined = each.reduce(|a, b| binary(a, by.clone(), b));
+        let joined = joined(each, &by);
         *expr = Expr::Nested(Box::new(joined.unwrap_or_else(|| literal(Value::Boolean(all)))));
         return Ok(());
     }

@@ -202,6 +202,6 @@ fn ordered(pairs: Vec<(Expr, Expr)>, op: &BinaryOperator) -> Expr {
 
 /// The conditions, all of them or any of them, in parentheses.
 fn joined(conditions: impl Iterator<Item = Expr>, by: BinaryOperator) -> Expr {
-    let all = conditions.reduce(|left, right| binary(left, by.clone(), right));
+    let all = super::build::joined(conditions, &by);
     Expr::Nested(Box::new(all.unwrap_or_else(|| super::build::literal(sqlparser::ast::Value::Boolean(true)))))
 }
