@@ -42,6 +42,10 @@ const SUBQUERIES_MAX: usize = 14;
 /// How many operators may follow one another in one expression: each is a level of its syntax tree, which is walked recursively.
 const OPERATORS_MAX: usize = 1_000;
 
+/// How many operators of json, AT TIME ZONE and words INTERVAL may follow one another in one expression: such a chain is a nesting of calls, and
+/// the time that planning takes grows with the cube of its length. Chains of numbers and of `||` are one call, however long.
+const STEPS_MAX: usize = 250;
+
 /// How many UNION, EXCEPT and INTERSECT a statement may have: each is a level of its syntax tree and of its plan.
 const SET_OPERATIONS_MAX: usize = 400;
 
@@ -155,34 +159,58 @@ fn is_one_of(token: Option<&Token>, words: &[&str]) -> bool {
     matches!(token, Some(Token::Word(w)) if words.contains(&w.value.to_lowercase().as_str()))
 }
 
+/// How many operators stand in an expression so far.
+#[derive(Default)]
+struct Chain {
+    operators: usize,
+    /// Those of [`STEPS_MAX`] since the last comparison.
+    steps: usize,
+}
+
+impl Chain {
+    /// An operator on whose two sides other chains stand.
+    fn compare(&mut self) {
+        self.operators += 1;
+        self.steps = 0;
+    }
+}
+
 fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
-    let mut chains = vec![0];
+    let mut chains = vec![Chain::default()];
     let mut set_operations = 0;
     for token in tokens.iter().map(|t| &t.token) {
         let inside = chains.len() > 1;
         let Some(chain) = chains.last_mut() else { return Ok(()) };
         match token {
-            Token::LParen => chains.push(0),
+            Token::LParen => chains.push(Chain::default()),
             // One too many is the parser's to refuse.
             Token::RParen if inside => {
                 chains.pop();
             }
-            Token::Comma => *chain = 0,
+            Token::Comma | Token::SemiColon => *chain = Chain::default(),
             Token::Word(w) => match w.value.to_lowercase().as_str() {
-                "and" | "or" | "not" => *chain += 1,
-                "from" | "where" | "having" | "on" => *chain = 0,
+                "and" | "or" | "not" => chain.compare(),
+                "at" | "interval" => chain.steps += 1,
+                "from" | "where" | "having" | "on" => *chain = Chain::default(),
                 "union" | "except" | "intersect" => set_operations += 1,
                 _ => {}
             },
-            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => *chain += 1,
-            Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::Arrow | Token::LongArrow => *chain += 1,
+            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat | Token::DoubleColon => {
+                chain.operators += 1;
+            }
+            Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq => chain.compare(),
+            Token::Arrow | Token::LongArrow | Token::HashArrow | Token::HashLongArrow | Token::HashMinus => chain.steps += 1,
             _ => {}
         }
         if set_operations > SET_OPERATIONS_MAX {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "a statement has too many set operations")
                 .hint(format!("At most {SET_OPERATIONS_MAX} UNION, EXCEPT and INTERSECT are taken; use VALUES for a list of rows.")));
         }
-        if chains.last().is_some_and(|n| *n > OPERATORS_MAX) {
+        if chains.last().is_some_and(|chain| chain.steps > STEPS_MAX) {
+            return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many operators in a row")
+                .hint(format!("At most {STEPS_MAX} of json and of intervals are taken; use #> with a path, or one interval.")));
+        }
+        if chains.last().is_some_and(|chain| chain.operators > OPERATORS_MAX) {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many operators in a row")
                 .hint(format!("At most {OPERATORS_MAX} are taken; use IN or = ANY for a list of values.")));
         }
@@ -221,6 +249,11 @@ mod tests {
         for chain in ["1 + ", "true OR ", "'a' || "] {
             assert!(parse(&format!("SELECT {}true", chain.repeat(900))).is_ok());
             assert_eq!(parse(&format!("SELECT {}true", chain.repeat(20_000))).unwrap_err().code(), "54001");
+        }
+        for step in ["->'a'", "#>'{a}'", "+ interval '1 day'"] {
+            assert!(parse(&format!("SELECT x{}", step.repeat(200))).is_ok(), "{step}");
+            assert_eq!(parse(&format!("SELECT x{}", step.repeat(300))).unwrap_err().code(), "54001", "{step}");
+            assert!(parse(&format!("SELECT {}true", format!("x{step} = y AND ").repeat(300))).is_ok(), "{step}");
         }
         let union = |n: usize| parse(&format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(n)));
         assert!(union(300).is_ok());

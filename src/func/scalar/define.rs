@@ -1,5 +1,6 @@
 //! How a function is defined: a name, a rule for its types, and a kernel over arrays.
 
+use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -91,6 +92,25 @@ impl Function {
     }
 }
 
+/// Appends the name that a call has as a column. A nesting of our functions is written in one go, and not each call's name anew into that of
+/// the call around it: DataFusion asks for the name at every level.
+fn put_call(name: &str, args: &[Expr], to: &mut String) {
+    to.push_str(name);
+    to.push('(');
+    for (i, arg) in args.iter().enumerate() {
+        if i > 0 {
+            to.push(',');
+        }
+        match arg {
+            Expr::ScalarFunction(call) if call.func.inner().downcast_ref::<Function>().is_some() => put_call(call.name(), &call.args, to),
+            other => {
+                let _ = write!(to, "{}", other.schema_name());
+            }
+        }
+    }
+    to.push(')');
+}
+
 /// 42883 for arguments that no function of the name takes.
 pub fn no_function(name: &str, types: &[DataType]) -> Error {
     let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
@@ -125,6 +145,12 @@ impl ScalarUDFImpl for Function {
 
     fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
+        let mut name = String::new();
+        put_call(self.name, args, &mut name);
+        Ok(name)
     }
 
     fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
