@@ -117,6 +117,7 @@ scripts!("":
     texts,
     time_windows,
     time_zone,
+    told_rows,
     tool_texts,
     tools,
     transactions,

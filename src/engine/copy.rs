@@ -284,7 +284,10 @@ impl Session {
                 let mark = self.gathered();
                 self.append(batches).await?;
                 if self.is_constrained(&relation) {
-                    self.check(mark).await?;
+                    self.gives_rows = true;
+                    let checked = self.check(mark).await;
+                    self.gives_rows = false;
+                    checked?;
                     self.end_alone(Ok(Response::Empty)).await?;
                 }
             }

@@ -167,11 +167,12 @@ impl Session {
         let constrained: Vec<&Name> = changes(&prepared.statement).into_iter().filter(|name| self.constrained(name)).collect();
         // It may run within another.
         let around = std::mem::replace(&mut self.checks, !constrained.is_empty());
+        let given = std::mem::replace(&mut self.gives_rows, gives_rows(&prepared.statement));
         let done = match constrained.as_slice() {
             [] => self.run_statement(prepared, parameters).await,
             constrained => self.run_constrained(constrained, prepared, parameters).await,
         };
-        self.checks = around;
+        (self.checks, self.gives_rows) = (around, given);
         done
     }
 
@@ -538,6 +539,17 @@ fn changes(statement: &Statement) -> Vec<&Name> {
             first.iter().map(|change| &change.statement).chain([then.as_ref()]).flat_map(changes).collect()
         }
         _ => vec![],
+    }
+}
+
+/// True for a statement that gives the whole of each row that it puts.
+fn gives_rows(statement: &Statement) -> bool {
+    match statement {
+        Statement::Insert { source, conflict, .. } => {
+            source.with.is_none() && conflict.as_ref().is_none_or(|conflict| conflict.update.is_none())
+        }
+        Statement::InsertDefaults { .. } => true,
+        _ => false,
     }
 }
 

@@ -194,6 +194,8 @@ pub struct Session {
     pub(super) results: Vec<(String, Arc<dyn TableProvider>)>,
     /// What the statement at hand changes is checked when it is done: it was begun so.
     pub(super) checks: bool,
+    /// Each row that the statement at hand puts is one that it gives: errors may tell of it.
+    pub(super) gives_rows: bool,
     /// How many statements that are made of others are under way, each within the one before.
     pub(super) inside: usize,
     /// How many calls of functions with bodies are under way, each within the one before.
@@ -287,6 +289,7 @@ impl Session {
             temporary: Temporary::default(),
             results: vec![],
             checks: false,
+            gives_rows: false,
             inside: 0,
             calls: 0,
             doubt: Default::default(),

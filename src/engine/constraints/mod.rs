@@ -12,10 +12,12 @@
 //! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
 //! is a query over the statement's rows.
 //!
-//! [`unique`] has the rules within a table, [`references`] those between tables, [`define`] how rules come to be.
+//! [`unique`] has the rules within a table, [`references`] those between tables, [`define`] how rules come to be, [`told`] what errors tell
+//! of rows.
 
 mod define;
 mod references;
+mod told;
 pub mod unique;
 
 use std::collections::BTreeSet;
@@ -133,9 +135,9 @@ impl Session {
         let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({condition}) LIMIT 1", quoted(&relation.name)))?;
         let Some(row) = self.first_of(relation, &query, Some(rows)).await? else { return Ok(()) };
         let message = format!("new row for relation \"{}\" violates check constraint \"{}\"", relation.name, constraint.name);
-        let values = relation.columns.iter().zip(row.columns()).map(|(c, values)| shown(&c.ty, values, 0)).collect::<Result<Vec<_>>>()?;
-        Err(about(code::CHECK_VIOLATION, message, relation, &constraint.name)
-            .detail(format!("Failing row contains ({}).", values.join(", "))))
+        let mut error = about(code::CHECK_VIOLATION, message, relation, &constraint.name);
+        error.fields_mut().detail = self.failing_row(relation, &row)?;
+        Err(error)
     }
 
     /// Errors: those of a constraint that the rows that are there break.

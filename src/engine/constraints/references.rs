@@ -18,6 +18,7 @@ use crate::engine::dml::conflict::{columns_at, found, rows_among};
 use crate::engine::dml::returning::in_memory;
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::own::identities;
+use crate::engine::privileges::Authority;
 use crate::engine::rename::whole_name;
 use crate::engine::session::{Parameters, Session};
 use crate::engine::table_locks::Mode;
@@ -67,22 +68,22 @@ impl<'a> Link<'a> {
         format!("{given} AND NOT EXISTS (SELECT 1 FROM {} AS \"_parent\" WHERE {same})", whole_name(catalog, self.parent))
     }
 
-    /// The error of a row of the child that refers to nothing.
-    fn no_parent(&self, row: &RecordBatch, at: usize) -> Result<Error> {
+    /// The error of a row of the child that refers to nothing. `told`: to what, may be said.
+    fn no_parent(&self, row: &RecordBatch, at: usize, told: bool) -> Result<Error> {
         let name = &self.constraint.name;
         let message = format!("insert or update on table \"{}\" violates foreign key constraint \"{name}\"", self.child.name);
-        let key = key_of(self.child, &self.from, row, at)?;
-        let detail = format!("Key ({})=({key}) is not present in table \"{}\".", self.foreign.columns.join(", "), self.parent.name);
+        let key = key_told(told, &self.foreign.columns, key_of(self.child, &self.from, row, at)?);
+        let detail = format!("{key} is not present in table \"{}\".", self.parent.name);
         Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, name).detail(detail))
     }
 
-    /// The error of a row of the parent that is gone, to which the first of these rows of the child refers still.
-    fn still_referred(&self, rows: &RecordBatch) -> Result<Error> {
+    /// The error of a row of the parent that is gone, to which the first of these rows of the child refers still. `told`: which, may be said.
+    fn still_referred(&self, rows: &RecordBatch, told: bool) -> Result<Error> {
         let (name, child) = (&self.constraint.name, &self.child.name);
         let message =
             format!("update or delete on table \"{}\" violates foreign key constraint \"{name}\" on table \"{child}\"", self.parent.name);
-        let key = key_of(self.child, &self.from, rows, 0)?;
-        let detail = format!("Key ({})=({key}) is still referenced from table \"{child}\".", self.foreign.parent_columns.join(", "));
+        let key = key_told(told, &self.foreign.parent_columns, key_of(self.child, &self.from, rows, 0)?);
+        let detail = format!("{key} is still referenced from table \"{child}\".");
         Ok(about(code::FOREIGN_KEY_VIOLATION, message, self.child, name).detail(detail))
     }
 }
@@ -105,7 +106,7 @@ impl Session {
             let found = found(&columns_at(&there, &link.to), &keys)?;
             let given = |i: usize| link.from.iter().all(|c| rows.column(*c).is_valid(i));
             return match (0..rows.num_rows()).find(|i| given(*i) && !found.value(*i)) {
-                Some(at) => Err(link.no_parent(rows, at)?),
+                Some(at) => Err(link.no_parent(rows, at, self.may_tell(link.child, &link.from))?),
                 None => Ok(()),
             };
         }
@@ -115,7 +116,7 @@ impl Session {
         let from = if rows.is_some() { quoted(&link.child.name) } else { whole_name(&catalog, link.child) };
         let query = parsed_query(&format!("SELECT * FROM {from} WHERE {} LIMIT 1", link.orphaned(&catalog)))?;
         match self.first_of(link.child, &query, rows).await? {
-            Some(row) => Err(link.no_parent(&row, 0)?),
+            Some(row) => Err(link.no_parent(&row, 0, self.may_tell(link.child, &link.from))?),
             None => Ok(()),
         }
     }
@@ -140,7 +141,7 @@ impl Session {
             return Err(Error::unsupported(format!("ON UPDATE {} is not supported when the key changes", action.word()))
                 .hint("Insert the row of the new key, UPDATE the rows that refer to the old one, then DELETE that."));
         }
-        Err(link.still_referred(&rows)?)
+        Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?)
     }
 
     /// The rows of the child that refer to what the parent had before, and has no more.
@@ -190,9 +191,16 @@ impl Session {
         let mark = self.gathered();
         let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
         let plan = self.plan_change(link.child, target, &change, &[]).await?;
-        let written = self.changed(link.child, what, &change, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await?;
-        self.append(written.events).await?;
-        Box::pin(self.check(mark)).await
+        // A default that is set may read: with the rights of the table's owner, not with those of the check.
+        let owner = Authority::of(&self.authority.roles, link.child.owner);
+        let checking = std::mem::replace(&mut self.authority, owner);
+        let written = self.changed(link.child, what, &change, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await;
+        self.authority = checking;
+        self.append(written?.events).await?;
+        let gave = std::mem::replace(&mut self.gives_rows, false);
+        let checked = Box::pin(self.check(mark)).await;
+        self.gives_rows = gave;
+        checked
     }
 
     /// The rows of a table that the events since `mark` have touched, which are locked, as they were before those. `None` if that is not
@@ -269,7 +277,7 @@ impl Session {
         self.check_referred(link, Some(&self.own_rows(link.child)?)).await?;
         let orphans = self.orphans(link, before.as_ref()).await?;
         match self.present(link, orphans).await? {
-            Some(rows) => Err(link.still_referred(&rows)?),
+            Some(rows) => Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?),
             None => Ok(()),
         }
     }
@@ -288,6 +296,11 @@ impl Session {
         transaction.constraints_deferred.extend(names.iter().map(|name| (name.clone(), deferred)));
         if deferred { Ok(()) } else { self.check_deferred().await }
     }
+}
+
+/// A key as errors call it.
+fn key_told(told: bool, columns: &[String], values: String) -> String {
+    if told { format!("Key ({})=({values})", columns.join(", ")) } else { "Key".into() }
 }
 
 /// Values as a column of another table has them; `None` if only SQL can compare the two. A number that is too large is NULL: no

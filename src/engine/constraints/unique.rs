@@ -281,7 +281,12 @@ impl Session {
     /// Errors: 23505 for one of `rows` if another row has the same key.
     pub(super) async fn check_unique(&self, relation: &Arc<Relation>, unique: &Unique, rows: &RecordBatch) -> Result<()> {
         let there = self.rows_of_keys(relation, &unique.by, &unique.by.of(rows)?.keys).await?;
-        unique.refuse_twice(relation, Breach::Put, &[there])
+        unique.refuse_twice(relation, Breach::Put, &[there]).map_err(|mut e| {
+            if !self.may_tell_key(relation, unique) {
+                e.fields_mut().detail = None;
+            }
+            e
+        })
     }
 
     /// Errors: 23505 for two rows of the table that have the same key.

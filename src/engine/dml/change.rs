@@ -201,14 +201,31 @@ impl Session {
         let keys = columns_at(rows, &relation.key);
         let first = firsts(&keys, rows.num_rows())?;
         if let Some(i) = (0..rows.num_rows()).find(|i| !first.value(*i)) {
-            return Err(duplicate_key(relation, rows, i)?);
+            return Err(self.duplicate_key(relation, rows, i)?);
         }
         let there = self.rows_of_keys(relation, &RowKeys::Columns(relation.key.clone()), &keys).await?;
         let gone = found(&columns_at(old, &relation.key), &columns_at(&there, &relation.key))?;
         match (0..there.num_rows()).find(|i| !gone.value(*i)) {
-            Some(i) => Err(duplicate_key(relation, &there, i)?),
+            Some(i) => Err(self.duplicate_key(relation, &there, i)?),
             None => Ok(()),
         }
+    }
+
+    /// The error of a key that is there already.
+    pub(super) fn duplicate_key(&self, relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
+        let message = format!("duplicate key value violates unique constraint \"{}\"", relation.key_name());
+        let error = Error::new(code::UNIQUE_VIOLATION, message);
+        if !self.may_tell(relation, &relation.key) {
+            return Ok(error);
+        }
+        let names: Vec<&str> = relation.key.iter().map(|k| relation.columns[*k].name.as_str()).collect();
+        let mut values = Vec::new();
+        for k in &relation.key {
+            let mut text = Vec::new();
+            cell_text(rows.column(*k), i, &relation.columns[*k].ty, &Style::default(), &mut text)?;
+            values.push(String::from_utf8_lossy(&text).into_owned());
+        }
+        Ok(error.detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "))))
     }
 
     /// The columns of a row after the assignments. Errors: 42703, 42601 for a column that is set twice, 428C9 for one that is generated.
@@ -337,19 +354,6 @@ impl ChangePlan {
         };
         std::iter::once(own).chain(self.others.iter().map(other)).collect()
     }
-}
-
-/// The error of a key that is there already.
-pub(super) fn duplicate_key(relation: &Relation, rows: &RecordBatch, i: usize) -> Result<Error> {
-    let names: Vec<&str> = relation.key.iter().map(|k| relation.columns[*k].name.as_str()).collect();
-    let mut values = Vec::new();
-    for k in &relation.key {
-        let mut text = Vec::new();
-        cell_text(rows.column(*k), i, &relation.columns[*k].ty, &Style::default(), &mut text)?;
-        values.push(String::from_utf8_lossy(&text).into_owned());
-    }
-    let message = format!("duplicate key value violates unique constraint \"{}\"", relation.key_name());
-    Ok(Error::new(code::UNIQUE_VIOLATION, message).detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", "))))
 }
 
 /// True for the first row of each key.

@@ -12,7 +12,7 @@ use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
 use sqlparser::ast;
 
-use super::change::{TARGET, column_of, duplicate_key, named_items, select_from, select_of};
+use super::change::{TARGET, column_of, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::parsed_query;
 use super::returning::{in_memory, numbered, with_numbers};
@@ -180,7 +180,7 @@ impl Session {
             return Ok(());
         }
         let there = self.rows_of_keys(relation, &by, &columns_at(rows, &relation.key)).await?;
-        if there.num_rows() == 0 { Ok(()) } else { Err(duplicate_key(relation, &there, 0)?) }
+        if there.num_rows() == 0 { Ok(()) } else { Err(self.duplicate_key(relation, &there, 0)?) }
     }
 
     async fn met(&self, relation: &Arc<Relation>, arbiter: &Unique, proposed: &RecordBatch) -> Result<Met> {

@@ -20,6 +20,7 @@ use crate::engine::query::Planned;
 use crate::engine::rename::whole_name;
 use crate::engine::session::Session;
 use crate::error::{Error, Result};
+use crate::plan::inline::queries_in;
 use crate::plan::reads::Read;
 use crate::sql::Statement;
 use crate::sql::statement::{Change, Conflict, ConflictTarget, Merge, MergeAction};
@@ -45,6 +46,7 @@ impl Session {
             "TRUNCATE" => self.may(Privileges::TRUNCATE, relation)?,
             _ => self.may_on(Privileges::UPDATE, relation, assigned(relation, &change.assignments)?)?,
         }
+        self.may_use_defaults(relation, defaulted(relation, &change.assignments)?).await?;
         let sees_all = !looks(change) || self.authority.may(Privileges::SELECT, relation);
         if sees_all && self.may_read(&plan.planned.reads).is_ok() {
             return Ok(());
@@ -81,10 +83,17 @@ impl Session {
             match &when.then {
                 MergeAction::Nothing => {}
                 MergeAction::Delete => self.may(Privileges::DELETE, relation)?,
-                MergeAction::Update(assignments) => self.may_on(Privileges::UPDATE, relation, assigned(relation, assignments)?)?,
+                MergeAction::Update(assignments) => {
+                    self.may_on(Privileges::UPDATE, relation, assigned(relation, assignments)?)?;
+                    self.may_use_defaults(relation, defaulted(relation, assignments)?).await?;
+                }
                 MergeAction::Insert { columns, values } => {
                     let targets = target_columns(relation, columns)?;
-                    self.may_on(Privileges::INSERT, relation, targets.into_iter().take(values.len()))?;
+                    self.may_on(Privileges::INSERT, relation, targets.iter().copied().take(values.len()))?;
+                    let given: BTreeSet<usize> =
+                        targets.into_iter().zip(values).filter(|(_, value)| !is_default(value)).map(|(at, _)| at).collect();
+                    let others = (0..relation.columns.len()).filter(|at| !given.contains(at)).collect();
+                    self.may_use_defaults(relation, others).await?;
                 }
             }
         }
@@ -103,6 +112,18 @@ impl Session {
         let named = |id| planned.reads.iter().any(|read| read.relation.id == id);
         reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named(relation.id));
         self.may_read(&reads)
+    }
+
+    /// Errors: 42501 unless the current role may read what the defaults of these columns read.
+    async fn may_use_defaults(&self, relation: &Relation, columns: Vec<usize>) -> Result<()> {
+        for at in columns {
+            let default = self.default_expression(relation, &relation.columns[at])?;
+            if queries_in(&default) > 0 {
+                let query = parsed_query(&format!("SELECT {default}"))?;
+                self.may_read(&self.plan_query(&query, &[]).await?.reads)?;
+            }
+        }
+        Ok(())
     }
 
     /// Errors: 42501 unless the current role may run the INSERT. What its query reads is asked about where that runs.
@@ -192,6 +213,11 @@ impl Session {
 /// The columns that assignments are to. Errors: 42703.
 fn assigned(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
     assignments.iter().map(|(name, _)| relation.column(name)).collect()
+}
+
+/// The columns that are set to their defaults. Errors: 42703.
+fn defaulted(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
+    assignments.iter().filter(|(_, value)| is_default(value)).map(|(name, _)| relation.column(name)).collect()
 }
 
 /// The values assigned that may name a column.
