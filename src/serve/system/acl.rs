@@ -135,6 +135,9 @@ fn name_of(letter: char) -> Option<&'static str> {
     Privileges::of_letter(letter).or_else(|| FOREIGN.iter().find(|(l, _)| *l == letter).map(|(_, name)| *name))
 }
 
+/// What is shown in the place of what a session may not see.
+const HIDDEN: &str = "<insufficient privilege>";
+
 /// What a session is shown of the statement that another one runs.
 pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &'a str {
     let own = session.role == context.role && session.process_id == context.process_id;
@@ -143,5 +146,11 @@ pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &
         let roles = inherited();
         roles.contains(&session.role) || roles.contains(&READ_ALL_STATS)
     };
-    if may { &session.query } else { "<insufficient privilege>" }
+    if may { &session.query } else { HIDDEN }
+}
+
+/// What a session is shown of why a view has failed: that may tell values of the rows that it reads.
+pub fn shown_error(context: &SystemContext, view: &Relation, error: Option<String>) -> Option<String> {
+    let may = context.may_touch(view, Privileges::SELECT) || context.scope.roles().inherits(context.role).contains(&READ_ALL_STATS);
+    error.map(|text| if may { text } else { HIDDEN.into() })
 }

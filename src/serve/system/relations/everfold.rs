@@ -1,6 +1,6 @@
 //! Schema everfold: what PostgreSQL has no catalog for: positions, lag, state, operators, segments.
 
-use super::super::acl::shown_query;
+use super::super::acl::{shown_error, shown_query};
 use super::super::keys::key_columns;
 use super::super::rows::Rows;
 use super::super::{RelationStatus, SystemContext};
@@ -84,7 +84,7 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("left_out", s.left_out.into()),
             ("failed_position", s.failed_position.into()),
             ("sqlstate", s.sqlstate.into()),
-            ("error", s.error.into()),
+            ("error", shown_error(context, r, s.error).into()),
             ("definition", text.into()),
         ])?;
     }
