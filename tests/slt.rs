@@ -97,6 +97,7 @@ scripts!("":
     plan_sizes,
     recursive,
     repeatable_read,
+    role_rights,
     row_delimiters,
     row_subqueries,
     row_wise,

@@ -465,9 +465,11 @@ impl Session {
         self.change_roles(grants)
     }
 
-    fn owned(&mut self, names: &[RoleName]) -> Result<BTreeSet<RoleId>> {
+    /// The roles of which all that they own is meant. Errors: 42501 unless the current role has their rights: to be a member of one that it
+    /// does not inherit from is not enough.
+    fn owned(&mut self, names: &[RoleName], to: &str) -> Result<BTreeSet<RoleId>> {
         let roles = names.iter().map(|name| self.role_id(name)).collect::<Result<BTreeSet<_>>>()?;
-        roles.iter().try_for_each(|role| self.may_stand_in_for(*role))?;
+        roles.iter().try_for_each(|role| self.must_have_rights_of(*role, to))?;
         if roles.contains(&BOOTSTRAP) {
             let message = format!(
                 "cannot reassign or drop what role {} owns, because it is required by the database system",
@@ -478,11 +480,19 @@ impl Session {
         Ok(roles)
     }
 
+    fn must_have_rights_of(&self, role: RoleId, to: &str) -> Result<()> {
+        if self.authority.has_role(role) {
+            return Ok(());
+        }
+        Err(denied_text(&format!("permission denied to {to}"))
+            .detail(format!("It takes the privileges of role \"{}\".", self.authority.roles.name(role))))
+    }
+
     /// REASSIGN OWNED BY .. TO ..
     pub(super) async fn reassign(&mut self, from: &[RoleName], to: &RoleName) -> Result<()> {
-        let from = self.owned(from)?;
+        let from = self.owned(from, "reassign objects")?;
         let to = self.role_id(to)?;
-        self.may_stand_in_for(to)?;
+        self.must_have_rights_of(to, "reassign objects")?;
         let catalog = self.catalog();
         let theirs = catalog.relations().filter(|r| from.contains(&r.owner)).map(|r| (r.id, r.owner, to)).collect();
         self.change_owners(theirs).await?;
@@ -502,7 +512,7 @@ impl Session {
     /// DROP OWNED BY: takes back what the roles were granted and have granted. Errors: 0A000 while they own relations, whose DROP shall
     /// be said in so many words.
     pub(super) async fn drop_owned(&mut self, names: &[RoleName]) -> Result<()> {
-        let gone = self.owned(names)?;
+        let gone = self.owned(names, "drop objects")?;
         let catalog = self.catalog();
         let relations = catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| told(&catalog, r));
         let schemas = catalog.namespaces().filter(|n| gone.contains(&n.owner)).map(|n| format!("schema {}", n.name));

@@ -514,7 +514,8 @@ impl Reader<'_> {
             "current_user" | "current_role" => RoleName::Current,
             "session_user" => RoleName::Session,
             "public" => RoleName::Public,
-            _ => return self.name().map(RoleName::Named),
+            // In quotes it is everybody too.
+            _ => return self.name().map(|name| if name == "public" { RoleName::Public } else { RoleName::Named(name) }),
         };
         self.skip(1);
         Ok(special)
