@@ -601,6 +601,30 @@ fn psql_fetches_copies_and_times() {
     assert_eq!(script, "5001\n");
 }
 
+#[test]
+fn statements_around_a_query_take_its_parameters() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    wire.ok("CREATE TABLE t (k int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, 'three')");
+    wire.ok("BEGIN");
+    let declared = wire.extended("DECLARE c CURSOR FOR SELECT v FROM t WHERE k > $1 ORDER BY k LIMIT $2", &[Some("1"), Some("1")]);
+    assert_eq!(declared.expect("a cursor").tag.as_deref(), Some("DECLARE CURSOR"));
+    assert_eq!(wire.rows("FETCH ALL FROM c"), ["two"]);
+    let locking = wire.extended("DECLARE l CURSOR FOR SELECT v FROM t WHERE k = $1 FOR UPDATE", &[Some("3")]);
+    assert!(locking.is_ok(), "{locking:?}");
+    assert_eq!(wire.rows("FETCH ALL FROM l"), ["three"]);
+    wire.ok("COMMIT");
+    let explained = wire.extended("EXPLAIN SELECT v FROM t WHERE k > $1", &[Some("2")]).expect("a plan").lines();
+    assert!(explained.iter().any(|line| line.contains("k@0 > 2")), "{explained:?}");
+    let explained = wire.extended("EXPLAIN (ANALYZE) SELECT v FROM t WHERE k > $1", &[Some("2")]).expect("a plan").lines();
+    assert!(explained.iter().any(|line| line.contains("output_rows=1")), "{explained:?}");
+    assert!(wire.extended("EXPLAIN UPDATE t SET v = $1 WHERE k = $2", &[Some("x"), Some("2")]).is_ok());
+    let made = wire.extended("CREATE TABLE made AS SELECT k + $1 AS k FROM t", &[Some("10")]).expect("a table");
+    assert_eq!(made.tag.as_deref(), Some("SELECT 3"));
+    assert_eq!(wire.rows("SELECT k FROM made ORDER BY k"), ["11", "12", "13"]);
+    assert_eq!(wire.error("EXPLAIN SELECT v FROM t WHERE k > $1").code, "42P02");
+}
+
 // The server's life ---------------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -12,7 +12,8 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use parking_lot::Mutex;
 
-use super::session::{Column, OnPortals, Parameters, Response, Session};
+use super::dml::{declared, scalars};
+use super::session::{Column, OnPortals, Parameters, Prepared, Response, Session};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -42,8 +43,15 @@ pub struct Cursor {
 }
 
 impl Session {
-    /// DECLARE. `statement` is the text of the whole.
-    pub(super) async fn declare(&mut self, name: &str, how: CursorOptions, query: &str, statement: &str) -> Result<Response> {
+    /// DECLARE. `prepared` is the whole, whose parameters are those of the query.
+    pub(super) async fn declare(
+        &mut self,
+        name: &str,
+        how: CursorOptions,
+        query: &str,
+        prepared: &Prepared,
+        parameters: &Parameters,
+    ) -> Result<Response> {
         if !how.hold && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "DECLARE CURSOR can only be used in transaction blocks")
                 .hint("BEGIN first, or DECLARE .. CURSOR WITH HOLD."));
@@ -61,12 +69,12 @@ impl Session {
         let parsed = self.parsed(query).await?;
         let (columns, stream) = match parsed {
             Statement::Query(query) => {
-                let planned = self.plan_query(&query, &[]).await?;
-                refuse_parameters(&planned.parameters)?;
-                let stream = self.run_query(&planned, vec![]).await?;
+                let planned = self.plan_query(&query, &declared(prepared)).await?;
+                let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+                let stream = self.run_query(&planned, values).await?;
                 (planned.columns, stream)
             }
-            locking @ Statement::Locking { .. } => self.rows_locked(how, query, locking).await?,
+            locking @ Statement::Locking { .. } => self.rows_locked(how, query, locking, &declared(prepared), parameters).await?,
             Statement::Ksql(_) => self.rows_pushed(query).await?,
             Statement::WithChanges { .. } => {
                 return Err(Error::unsupported("DECLARE CURSOR must not contain data-modifying statements in WITH")
@@ -78,7 +86,7 @@ impl Session {
             columns,
             stream: Mutex::new(stream),
             how,
-            statement: statement.trim().to_string(),
+            statement: prepared.text.trim().to_string(),
             created_us: self.engine.clock.now_us(),
             rows: VecDeque::new(),
             kept_bytes: 0,
@@ -99,8 +107,10 @@ impl Session {
         how: CursorOptions,
         text: &str,
         locking: Statement,
+        types: &[Option<PgType>],
+        parameters: &Parameters,
     ) -> Result<(Vec<Column>, SendableRecordBatchStream)> {
-        let prepared = Box::pin(self.plan_parsed(text, locking, &[])).await?;
+        let prepared = Box::pin(self.plan_parsed(text, locking, types)).await?;
         let Statement::Locking { query, locks } = &prepared.statement else {
             return Err(Error::unsupported("a cursor FOR UPDATE does not call functions with bodies")
                 .hint("Lock the rows in a SELECT of their own, and call the functions in another."));
@@ -108,8 +118,7 @@ impl Session {
         if let Some(lock) = locks.first() {
             only_reads(how, &lock.word)?;
         }
-        refuse_parameters(&prepared.parameters)?;
-        match self.locking(query, locks, &prepared, &Parameters::default()).await? {
+        match self.locking(query, locks, &prepared, parameters).await? {
             Response::Rows { columns, stream, .. } => Ok((columns, stream)),
             _ => Err(Error::internal("a query answers rows")),
         }
@@ -169,11 +178,6 @@ impl Session {
     pub fn cursor_columns(&self, name: &str) -> Option<Vec<Column>> {
         self.cursors.get(name).map(|cursor| cursor.columns.clone())
     }
-}
-
-/// Errors: 42P02 for a query with parameters, which nobody gives a cursor.
-fn refuse_parameters(parameters: &[PgType]) -> Result<()> {
-    if parameters.is_empty() { Ok(()) } else { Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")) }
 }
 
 /// Errors: 0A000 and 42P11 where a cursor whose query has such a clause cannot be declared so.

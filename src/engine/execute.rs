@@ -68,6 +68,18 @@ impl Session {
             Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
             Statement::Merge(merge) => (self.describe_merge(merge, types).await?, None, Way::Statement),
             Statement::Ksql(statement) => (vec![], self.ksql_columns(statement)?, Way::Statement),
+            // Parameters of the query within.
+            Statement::Declare { query, .. } if text.contains('$') => {
+                let within = self.parsed(query).await?;
+                (Box::pin(self.plan_parsed(query, within, types)).await?.parameters, None, Way::Statement)
+            }
+            Statement::Explain { statement: within, json, .. } if text.contains('$') => {
+                let within = within.as_ref().clone();
+                (Box::pin(self.plan_parsed(text, within, types)).await?.parameters, Some(explain::columns(*json)), Way::Statement)
+            }
+            Statement::CreateTableAs { query, .. } if text.contains('$') => {
+                (self.plan_query(query, types).await?.parameters, None, Way::Statement)
+            }
             other => (declared(), self.answer_columns(other).await?, Way::Statement),
         };
         // Whatever keeps or shows the text must not keep a password.
@@ -278,12 +290,12 @@ impl Session {
                 done("NOTIFY")
             }
             Statement::Show(name) => self.show(name).await,
-            Statement::Explain { what, json, statement } => self.explain(*what, *json, statement).await,
+            Statement::Explain { what, json, statement } => self.explain(*what, *json, statement, prepared, parameters).await,
             Statement::ExplainView(name) => self.explain_view(name),
             Statement::Prepare { name, types, statement } => self.prepare_named(name, types, statement).await,
             Statement::Execute { name, arguments } => self.execute_named(name, arguments).await,
             Statement::Deallocate(name) => self.deallocate(name.as_deref()),
-            Statement::Declare { name, how, query } => self.declare(name, *how, query, &prepared.text).await,
+            Statement::Declare { name, how, query } => self.declare(name, *how, query, prepared, parameters).await,
             Statement::Fetch { name, to, skip } => self.fetch(name, *to, *skip).await,
             Statement::Close(name) => Ok(self.close(name.as_deref())),
             Statement::Role(statement) => self.run_roles(statement).await,
@@ -366,7 +378,7 @@ impl Session {
                 format!("CREATE {}", kind.word().to_uppercase())
             }
             Statement::CreateTableAs { new, columns, query, data } => {
-                self.create_table_as(&prepared.text, new, columns, query, *data).await?
+                self.create_table_as(prepared, parameters, new, columns, query, *data).await?
             }
             Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, data } => {
                 let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());

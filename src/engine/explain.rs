@@ -25,24 +25,31 @@ pub fn columns(json: bool) -> Vec<Column> {
     vec![Column::new("QUERY PLAN", if json { PgType::Json } else { PgType::Text })]
 }
 
-/// A prepared statement and its arguments.
-type Executed = (Arc<Prepared>, Parameters);
-
 impl Session {
-    pub(super) async fn explain(&mut self, what: Explain, json: bool, statement: &Statement) -> Result<Response> {
+    /// EXPLAIN of a statement. `prepared` is the whole, whose parameters are those of the statement.
+    pub(super) async fn explain(
+        &mut self,
+        what: Explain,
+        json: bool,
+        statement: &Statement,
+        prepared: &Prepared,
+        parameters: &Parameters,
+    ) -> Result<Response> {
         let executed = match statement {
             Statement::Execute { name, arguments } => Some(self.named(name, arguments)?),
             _ => None,
         };
-        let statement = executed.as_ref().map_or(statement, |(prepared, _)| &prepared.statement);
-        let types = executed.as_ref().map_or_else(Vec::new, |(prepared, _)| declared(prepared));
+        let (statement, types, arguments) = match &executed {
+            Some((executed, arguments)) => (&executed.statement, declared(executed), arguments),
+            None => (statement, declared(prepared), parameters),
+        };
         if let Some(word) = changed(statement) {
             if what != Explain::Plan {
                 return Err(Error::unsupported(format!("{} of {word} is not supported", what.words()))
                     .hint(format!("EXPLAIN {word} shows its plan, and changes nothing.")));
             }
             if let Some((table, planned)) = self.plan_of_change(statement, &types).await? {
-                let mut lines = self.explain_plan(planned, executed.as_ref(), false).await?;
+                let mut lines = self.explain_plan(planned, arguments, false).await?;
                 // All but the position is what the change does.
                 let plan = lines.len().saturating_sub(1);
                 lines[..plan].iter_mut().for_each(|line| line.insert_str(0, "  "));
@@ -67,7 +74,7 @@ impl Session {
         } else {
             let planned = self.plan_query(query, &types).await?;
             self.may_read(&planned.reads)?;
-            self.explain_plan(planned, executed.as_ref(), what == Explain::Analyze).await?
+            self.explain_plan(planned, arguments, what == Explain::Analyze).await?
         };
         if json { answer(vec![document(&lines)], true) } else { answer(lines, false) }
     }
@@ -82,12 +89,12 @@ impl Session {
         })
     }
 
-    /// The plan of a query, which may be that of a prepared statement with its arguments.
-    async fn explain_plan(&mut self, planned: Planned, executed: Option<&Executed>, analyze: bool) -> Result<Vec<String>> {
+    /// The plan of a query with its arguments.
+    async fn explain_plan(&mut self, planned: Planned, arguments: &Parameters, analyze: bool) -> Result<Vec<String>> {
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
         let (position, caller) = (cut.position, Arc::new(()));
         let state = self.running(self.state(), cut, &caller);
-        let values = executed.map_or(Ok(vec![]), |(_, arguments)| scalars(&planned.parameters, arguments, self.settings.zone()))?;
+        let values = scalars(&planned.parameters, arguments, self.settings.zone())?;
         let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();

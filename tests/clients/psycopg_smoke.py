@@ -136,6 +136,11 @@ def named_cursors():
             assert cur.fetchone() == (1,)
             assert cur.fetchmany(3) == [(2,), (3,), (4,)]
             assert sum(row[0] for row in cur) == sum(range(5, 1001))
+        with c.cursor("given") as cur:
+            cur.execute("SELECT i FROM generate_series(1, %s) AS g(i) WHERE i > %s", (9, 7))
+            assert cur.fetchall() == [(8,), (9,)]
+        plan = c.execute("EXPLAIN SELECT i FROM generate_series(1, %s) AS g(i)", (9,)).fetchall()
+        assert "position" in plan[-1][0], plan
 
 
 def transactions_and_errors():

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::columns::cast_columns;
+use super::{declared, scalars};
 use crate::catalog::{Change, Column, Relation, RelationKind, TEMPORARY_NAMESPACE};
 use crate::engine::ddl::{table_node, temporary_place};
-use crate::engine::session::Session;
+use crate::engine::session::{Parameters, Prepared, Session};
 use crate::error::{Error, Result, code};
 use crate::sql::convert::check_columns;
 use crate::sql::statement::NewTable;
@@ -16,7 +17,8 @@ impl Session {
     /// Runs CREATE TABLE .. AS in the transaction that is open, and answers its tag. Errors: 42P07, 42601 for too many names.
     pub(in crate::engine) async fn create_table_as(
         &mut self,
-        text: &str,
+        prepared: &Prepared,
+        parameters: &Parameters,
         new: &NewTable,
         names: &[String],
         query: &ast::Query,
@@ -39,7 +41,7 @@ impl Session {
         if exists {
             return Ok(done);
         }
-        let planned = self.plan_query(query, &[]).await?;
+        let planned = self.plan_query(query, &declared(prepared)).await?;
         if names.len() > planned.columns.len() {
             return Err(Error::syntax("too many column names were specified"));
         }
@@ -51,7 +53,8 @@ impl Session {
         check_columns(&columns)?;
         let wanted: Vec<&Column> = columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
-        let rows = if data { self.collect(&planned, vec![]).await? } else { vec![] };
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let rows = if data { self.collect(&planned, values).await? } else { vec![] };
         let mut namespace = TEMPORARY_NAMESPACE;
         if new.temporary.is_none() {
             self.define().await?;
@@ -60,7 +63,7 @@ impl Session {
                 return Ok(done);
             }
         }
-        let made = Relation::new(self.engine.new_id(), name.clone(), RelationKind::Table, columns, text.trim().to_string());
+        let made = Relation::new(self.engine.new_id(), name.clone(), RelationKind::Table, columns, prepared.text.trim().to_string());
         let relation = Relation { namespace, owner: self.role(), ..made };
         match new.temporary {
             Some(on_commit) => self.create_temporary(relation.clone(), on_commit)?,
