@@ -162,6 +162,13 @@ async fn parameters_get_their_types_from_where_they_stand() {
         ("INSERT INTO t (k, v) VALUES ($1, lower($2)), ($3 + 1, $4)", vec![int.clone(), Type::TEXT, int.clone(), Type::TEXT]),
         ("UPDATE t SET n = n + $1, v = coalesce($2, v) WHERE k = $3", vec![Type::INT8, Type::TEXT, int.clone()]),
         ("SELECT count(*) FILTER (WHERE k > $1) FROM t GROUP BY v HAVING sum(k) > $2", vec![int.clone(), Type::INT8]),
+        (
+            "SELECT pg_sleep($1), set_config($2, $3, $4), round($5, $6)",
+            vec![Type::FLOAT8, Type::TEXT, Type::TEXT, Type::BOOL, Type::NUMERIC, int.clone()],
+        ),
+        ("SELECT lag(k, $1, $2) OVER (ORDER BY k), ntile($3) OVER (ORDER BY k) FROM t", vec![int.clone(), int.clone(), int.clone()]),
+        ("SELECT count(*) FILTER (WHERE $1) FROM t", vec![Type::BOOL]),
+        ("SELECT $1::oid, array_append($2, 1)", vec![Type::OID, Type::INT4_ARRAY]),
         ("SELECT $1", vec![Type::TEXT]),
     ] {
         assert_eq!(types(sql).await, expected, "{sql}");
@@ -171,6 +178,8 @@ async fn parameters_get_their_types_from_where_they_stand() {
     assert_eq!(one::<i64>(&client, "SELECT $1::bigint + 1", &[&3i64]).await, 4);
     assert_eq!(one::<i64>(&client, "SELECT coalesce($1, n) FROM t WHERE k = 1", &[&None::<i64>]).await, 10);
     assert_eq!(one::<String>(&client, "SELECT substr(v, $1) FROM t WHERE k = 2", &[&2i32]).await, "wo");
+    assert_eq!(one::<u32>(&client, "SELECT $1::oid", &[&16_384u32]).await, 16_384);
+    client.query("SELECT pg_sleep($1)", &[&0.01f64]).await.expect("it sleeps");
     let by_zero = client.query("SELECT 1 / ($1::int - 3)", &[&3i32]).await.unwrap_err();
     assert_eq!(by_zero.code().map(|c| c.code()), Some("22012"));
     assert_eq!(client.execute("INSERT INTO t SELECT $1, lower($2), 30", &[&3i32, &"DREI"]).await.unwrap(), 1);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, ScalarFunction};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, ScalarFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
@@ -22,6 +22,8 @@ use crate::func::type_of;
 
 /// Functions whose arguments have one type.
 const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_concat", "array_contains_all", "pg_array_overlap"];
+/// Functions of a list and an item.
+const OF_LIST: &[&str] = &["array_has", "pg_any", "array_append", "array_remove", "array_position", "array_positions"];
 /// DataFusion compares with these of an array where `<`, `>` and their kin are to hold for ANY or ALL of it.
 const EXTREMES: &[&str] = &["array_min", "array_max"];
 
@@ -173,19 +175,54 @@ impl Found {
                 self.alike(thens.chain(case.else_expr.as_deref()), schema);
             }
             Expr::ScalarFunction(call) => self.arguments(call, schema),
+            Expr::AggregateFunction(call) => call.params.filter.iter().for_each(|condition| self.note(condition, &PgType::Bool)),
+            Expr::WindowFunction(call) => self.windowed(call, schema),
             _ => {}
         }
     }
 
+    /// Numbers of rows and of parts are integers; what stands for a row that is not there is as the others are.
+    fn windowed(&mut self, call: &WindowFunction, schema: &DFSchema) {
+        call.params.filter.iter().for_each(|condition| self.note(condition, &PgType::Bool));
+        match (call.fun.name(), call.params.args.as_slice()) {
+            ("ntile", [count]) | ("nth_value", [_, count]) => self.note(count, &PgType::Int4),
+            ("lag" | "lead", [value, offset, default @ ..]) => {
+                self.note(offset, &PgType::Int4);
+                self.alike(std::iter::once(value).chain(default), schema);
+            }
+            _ => {}
+        }
+    }
+
+    /// Arguments of functions that take several types, of which PostgreSQL prefers one; false for any other function.
+    fn preferred(&mut self, call: &ScalarFunction) -> bool {
+        match (call.name(), call.args.as_slice()) {
+            ("pg_sleep", [seconds]) => self.note(seconds, &PgType::Float8),
+            ("pg_sleep_for", [span]) => self.note(span, &PgType::Interval),
+            ("round" | "trunc", [value, digits]) => {
+                self.note(value, &PgType::Numeric(None));
+                self.note(digits, &PgType::Int4);
+            }
+            ("set_config", [name, value, local]) => {
+                [name, value].into_iter().for_each(|text| self.note(text, &PgType::Text));
+                self.note(local, &PgType::Bool);
+            }
+            _ => return false,
+        }
+        true
+    }
+
     fn arguments(&mut self, call: &ScalarFunction, schema: &DFSchema) {
-        if !call.args.iter().any(|a| number(a).is_some()) {
+        if !call.args.iter().any(|a| number(a).is_some()) || self.preferred(call) {
             return;
         }
         if ALIKE.contains(&call.name()) {
             return self.alike(&call.args, schema);
         }
-        // `k = ANY (list)` is a function here.
-        if let ("array_has" | "pg_any", [list, item]) = (call.name(), call.args.as_slice()) {
+        // `k = ANY (list)` is one of them here.
+        if let [list, item] = call.args.as_slice()
+            && OF_LIST.contains(&call.name())
+        {
             return self.search(list, item, schema);
         }
         let fields = call.args.iter().map(|a| a.to_field(schema).map(|(_, field)| field)).collect::<DfResult<Vec<_>>>();

@@ -254,14 +254,6 @@ pub fn cast(expr: &mut Expr, context: &SystemContext) -> Result<()> {
         return Ok(());
     }
     if let Some(known) = plain(data_type) {
-        if known == DataType::IntUnsigned(None)
-            && let Expr::Value(v) = bare(x)
-            && let Value::Placeholder(_) = v.value
-        {
-            // A parameter cast to oid comes as a number or as text; both become the number.
-            *expr = call("reg_oid", vec![text("regclass"), take(x)]);
-            return Ok(());
-        }
         *data_type = known;
     }
     Ok(())
