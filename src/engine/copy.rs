@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
 use bytes::Bytes;
+use datafusion::common::cast::as_boolean_array;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::task::JoinHandle;
@@ -24,6 +26,7 @@ use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
 use crate::error::{Error, Result, code};
+use crate::fold::Expr;
 use crate::log::{LogId, Staging};
 use crate::sql::{self, CopySource};
 
@@ -44,6 +47,8 @@ pub struct CopyIn {
     numbered: Vec<(usize, Arc<Sequence>)>,
     /// How those that are generated are computed, if there are any.
     generators: Option<Arc<Generators>>,
+    /// The rows that are taken; `None` for all.
+    condition: Option<Expr>,
     sink: Sink,
     rows: u64,
     work: Running,
@@ -113,7 +118,9 @@ impl CopyIn {
         for batch in batches {
             let row = self.rows + first_null(&self.relation, &self.targets, &batch).unwrap_or(0);
             if let Err(e) = self.take(batch).await {
-                let place = self.decoder.as_ref().filter(|_| e.code() == code::NOT_NULL_VIOLATION).map(|d| d.place_of(row));
+                // The row may be one that is not taken.
+                let known = e.code() == code::NOT_NULL_VIOLATION && self.condition.is_none();
+                let place = self.decoder.as_ref().filter(|_| known).map(|d| d.place_of(row));
                 return Err(match place {
                     Some(place) => e.context(place),
                     None => e,
@@ -124,12 +131,11 @@ impl CopyIn {
     }
 
     async fn take(&mut self, batch: RecordBatch) -> Result<()> {
-        self.rows += batch.num_rows() as u64;
         self.work.gauge.add(batch.num_rows());
         let columns = self.targets.iter().zip(batch.columns()).map(|(t, values)| at_precision(&self.relation.columns[*t], values.clone()));
         let batch = RecordBatch::try_new(batch.schema(), columns.collect::<Result<Vec<_>>>()?)?;
         let full = match &self.template {
-            None => not_null(&self.relation, batch)?,
+            None => batch,
             Some(template) => {
                 let mut wide = widened(&self.relation, &self.targets, template, &batch)?;
                 for (column, sequence) in &self.numbered {
@@ -141,9 +147,18 @@ impl CopyIn {
                 if let Some(generators) = &self.generators {
                     wide = generators.fill(&wide)?;
                 }
-                not_null(&self.relation, wide)?
+                wide
             }
         };
+        let full = match &self.condition {
+            Some(condition) => taken(&full, condition)?,
+            None => full,
+        };
+        self.rows += full.num_rows() as u64;
+        if full.num_rows() == 0 {
+            return Ok(());
+        }
+        let full = not_null(&self.relation, full)?;
         for (log, events) in events_of_rows(&self.engine, &self.relation, full)? {
             match &mut self.sink {
                 Sink::Staged(encoding) => encoding.push(log, events).await?,
@@ -152,6 +167,15 @@ impl CopyIn {
         }
         Ok(())
     }
+}
+
+/// The rows of which a condition is true.
+fn taken(rows: &RecordBatch, condition: &Expr) -> Result<RecordBatch> {
+    let held = condition.evaluate(rows)?.into_array(rows.num_rows())?;
+    if held.data_type().is_null() {
+        return Ok(rows.slice(0, 0));
+    }
+    Ok(filter_record_batch(rows, as_boolean_array(&held)?)?)
 }
 
 /// The first row (from 1) with a null in a copied column that takes none.
@@ -198,7 +222,13 @@ fn not_null(relation: &Relation, batch: RecordBatch) -> Result<RecordBatch> {
 }
 
 impl Session {
-    pub(super) async fn copy_in(&mut self, table: &Name, columns: &[String], options: &sql::CopyOptions) -> Result<CopyIn> {
+    pub(super) async fn copy_in(
+        &mut self,
+        table: &Name,
+        columns: &[String],
+        options: &sql::CopyOptions,
+        condition: Option<&str>,
+    ) -> Result<CopyIn> {
         let relation = self.writable(table)?;
         let targets = copied_columns(&relation, columns)?;
         self.may_on(Privileges::INSERT, &relation, targets.iter().copied())?;
@@ -217,6 +247,10 @@ impl Session {
         let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
         numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
         let generators = self.generators(&relation).await?;
+        let condition = match condition {
+            Some(text) => Some(self.condition_over_rows(&relation, text).await?),
+            None => None,
+        };
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
         let lock = if free { None } else { self.lock_table(relation.id, Mode::Put).await? };
         if !free {
@@ -242,6 +276,7 @@ impl Session {
             template,
             numbered,
             generators,
+            condition,
             sink,
             rows: 0,
             work,

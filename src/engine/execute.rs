@@ -264,7 +264,9 @@ impl Session {
             Statement::Update(change) => self.change("UPDATE", change, prepared, parameters).await,
             Statement::Delete(change) => self.change("DELETE", change, prepared, parameters).await,
             Statement::Merge(merge) => self.merge(merge, prepared, parameters).await,
-            Statement::CopyIn { table, columns, options } => Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options).await?))),
+            Statement::CopyIn { table, columns, options, condition } => {
+                Ok(Response::CopyIn(Box::new(self.copy_in(table, columns, options, condition.as_deref()).await?)))
+            }
             Statement::CopyOut { source, options } => Ok(Response::CopyOut(self.copy_out(source, options).await?)),
             Statement::Begin { modes, start } => {
                 self.begin(modes)?;

@@ -229,6 +229,8 @@ pub enum Statement {
         table: Name,
         columns: Vec<String>,
         options: CopyOptions,
+        /// WHERE: which rows are taken.
+        condition: Option<String>,
     },
     CopyOut {
         source: CopySource,

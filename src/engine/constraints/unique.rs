@@ -75,6 +75,7 @@ pub(in crate::engine) enum OneRow {
     Index,
     Predicate,
     Generated,
+    Copied,
 }
 
 impl OneRow {
@@ -83,6 +84,7 @@ impl OneRow {
             OneRow::Index => "index expression",
             OneRow::Predicate => "index predicate",
             OneRow::Generated => "column generation expression",
+            OneRow::Copied => "COPY FROM WHERE condition",
         }
     }
 
@@ -214,7 +216,21 @@ impl Session {
     /// Plans expressions over the rows of a relation, which need not be in the catalog as it is. Errors: those of planning; 42803,
     /// 42P20, 0A000 for what is no expression over one row.
     pub(in crate::engine) async fn over_rows(&self, relation: &Arc<Relation>, texts: &[String]) -> Result<OverRows> {
-        let (plan, types) = self.projected(relation, texts, OneRow::Index).await?;
+        self.computed_over_rows(relation, texts, OneRow::Index).await
+    }
+
+    /// Plans the condition of COPY FROM. Errors: those of planning, 42804.
+    pub(in crate::engine) async fn condition_over_rows(&self, relation: &Arc<Relation>, text: &str) -> Result<Expr> {
+        let OverRows { mut exprs, types } = self.computed_over_rows(relation, &[format!("({text})")], OneRow::Copied).await?;
+        if let Some(ty) = types.first().filter(|ty| !matches!(ty.base(), PgType::Bool | PgType::Unknown)) {
+            let message = format!("argument of WHERE must be type boolean, not type {ty}");
+            return Err(Error::new(code::DATATYPE_MISMATCH, message));
+        }
+        exprs.pop().ok_or_else(|| Error::internal("a condition is an expression"))
+    }
+
+    async fn computed_over_rows(&self, relation: &Arc<Relation>, texts: &[String], what: OneRow) -> Result<OverRows> {
+        let (plan, types) = self.projected(relation, texts, what).await?;
         let LogicalPlan::Projection(projection) = &plan else { return Err(Error::internal("a projection stays one")) };
         let (state, schema) = (self.knowing(self.state()), projection.input.schema());
         let exprs = projection.expr.iter().map(|e| physical(&state, e, schema)).collect::<Result<_>>()?;

@@ -41,9 +41,17 @@ impl Reader<'_> {
                 .hint("Use psql's \\copy for a file on the client."));
         }
         let options = self.copy_options()?;
+        let condition = match self.eat("where") {
+            true if to => return Err(Error::syntax("WHERE clause not allowed with COPY TO").hint("COPY (SELECT .. WHERE ..) TO STDOUT.")),
+            true => Some(self.parser.parse_expr().map_err(|e| self.refused(e))?.to_string()),
+            false => None,
+        };
+        if !self.ended() {
+            return Err(self.unexpected());
+        }
         match (to, source) {
             (true, source) => Ok(Statement::CopyOut { source, options }),
-            (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options }),
+            (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options, condition }),
             (false, CopySource::Query(_) | CopySource::Push(_)) => Err(Error::syntax("COPY query must be followed by TO")),
         }
     }
@@ -80,7 +88,7 @@ impl Reader<'_> {
             }
             self.close()?;
         }
-        while !self.ended() {
+        while !self.ended() && self.word(0) != "where" {
             let name = self.name()?;
             match name.as_str() {
                 "csv" | "binary" | "text" => options.push(("format".into(), Some(name))),

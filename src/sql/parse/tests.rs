@@ -39,7 +39,7 @@ fn copy_in_both_spellings() {
     for sql in
         ["COPY t (a, b) FROM STDIN WITH (FORMAT csv, HEADER, DELIMITER ';')", "copy t (a, b) from stdin with csv header delimiter ';'"]
     {
-        let Statement::CopyIn { table, columns, options } = parse(sql).unwrap() else { panic!("{sql}") };
+        let Statement::CopyIn { table, columns, options, condition: None } = parse(sql).unwrap() else { panic!("{sql}") };
         assert_eq!((table.name.as_str(), columns.len()), ("t", 2));
         assert!(options.0.contains(&("format".into(), Some("csv".into()))) && options.0.contains(&("delimiter".into(), Some(";".into()))));
     }
