@@ -36,6 +36,7 @@ mod filtered;
 mod first_names;
 mod frames;
 mod held_filters;
+mod in_order;
 mod instead;
 mod json_operators;
 mod json_text;

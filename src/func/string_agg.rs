@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::string_agg::string_agg_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
+use super::in_order::{self, InOrder, Made};
 use super::scalar::define::no_function;
 use crate::error::{Error, code};
 use crate::limits;
@@ -71,6 +72,9 @@ impl AggregateUDFImpl for StringAgg {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn Accumulator>> {
+        if let Some(in_order) = in_order(&args)? {
+            return Ok(Box::new(in_order));
+        }
         if !is_bytea(args.expr_fields.first().map(|field| field.data_type())) {
             let text = self.text.accumulator(AccumulatorArgs { return_field: text_field(), ..args })?;
             return Ok(Box::new(AsText(text)));
@@ -81,7 +85,21 @@ impl AggregateUDFImpl for StringAgg {
         Ok(Box::new(AsBytes { values, delimiter }))
     }
 
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        is_in_order(args.is_distinct, !args.order_bys.is_empty(), args.expr_fields)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> DfResult<Box<dyn GroupsAccumulator>> {
+        match in_order(&args)? {
+            Some(in_order) => Ok(Box::new(in_order)),
+            None => internal_err!("string_agg without an order is folded group by group"),
+        }
+    }
+
     fn state_fields(&self, args: StateFieldsArgs) -> DfResult<Vec<FieldRef>> {
+        if is_in_order(args.is_distinct, !args.ordering_fields.is_empty(), args.input_fields) {
+            return Ok(in_order::state_fields(&args));
+        }
         if is_bytea(args.input_fields.first().map(|field| field.data_type())) {
             return self.array.state_fields(StateFieldsArgs { return_field: array_field(), ..args });
         }
@@ -93,11 +111,39 @@ impl AggregateUDFImpl for StringAgg {
     }
 }
 
+/// True for calls that sort by themselves.
+fn is_in_order(is_distinct: bool, is_ordered: bool, args: &[FieldRef]) -> bool {
+    in_order::is_for(is_distinct, is_ordered, args.first().map(|value| value.data_type()))
+}
+
+fn in_order(args: &AccumulatorArgs) -> DfResult<Option<InOrder>> {
+    if !is_in_order(args.is_distinct, !args.order_bys.is_empty(), args.expr_fields) {
+        return Ok(None);
+    }
+    let made = match is_bytea(args.expr_fields.first().map(|field| field.data_type())) {
+        true => Made::Bytes(delimiter(args)?),
+        false => Made::Text(text_delimiter(args)?),
+    };
+    InOrder::new(args, made).map(Some)
+}
+
+/// What stands between texts; nothing where it is NULL. Errors: 0A000 for one that is no literal.
+fn text_delimiter(args: &AccumulatorArgs) -> DfResult<String> {
+    match args.exprs.get(1).and_then(|expr| expr.downcast_ref::<Literal>()) {
+        Some(literal) => Ok(literal.value().try_as_str().flatten().unwrap_or_default().to_string()),
+        None => Err(no_literal().into()),
+    }
+}
+
+fn no_literal() -> Error {
+    let error = Error::unsupported("string_agg needs a literal as its delimiter");
+    error.hint("Join the delimiter to the value: string_agg(delimiter || value, '').")
+}
+
 /// What stands between bytea; nothing where it is NULL. Errors: 0A000 for one that is no literal, 42883 for one that is text.
 fn delimiter(args: &AccumulatorArgs) -> DfResult<Vec<u8>> {
     let Some(literal) = args.exprs.get(1).and_then(|expr| expr.downcast_ref::<Literal>()) else {
-        let error = Error::unsupported("string_agg needs a literal as its delimiter");
-        return Err(error.hint("Join the delimiter to the value: string_agg(delimiter || value, '').").into());
+        return Err(no_literal().into());
     };
     match literal.value() {
         ScalarValue::Binary(delimiter) => Ok(delimiter.clone().unwrap_or_default()),
