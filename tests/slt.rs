@@ -33,6 +33,7 @@ scripts!("":
     alter,
     alternatives,
     array_dimensions,
+    arrival_order,
     blocks,
     bytea,
     catalog,

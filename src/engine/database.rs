@@ -39,6 +39,7 @@ use crate::func;
 use crate::limits;
 use crate::log::Log;
 use crate::log::store::{LocalStore, Store};
+use crate::plan::arrival;
 use crate::plan::names::UNQUALIFIED;
 use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::system::SessionStatus;
@@ -377,7 +378,7 @@ fn template(cores: usize, memory_bytes_max: usize, spill: Option<PathBuf>) -> Re
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
     let config = func::config().with_target_partitions(cores).with_default_catalog_and_schema("everfold", UNQUALIFIED);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
-    Ok(func::register(builder).build())
+    Ok(arrival::register(func::register(builder)).build())
 }
 
 /// The database's number, which is made when there is none: as PostgreSQL's initdb has it, the seconds in its upper half, and chance.

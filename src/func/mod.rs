@@ -96,6 +96,7 @@ pub use names::output_names;
 pub use scalar::apart::APART;
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
+pub use scalar::series::{ORDINALS, array_ordinals};
 pub use scalar::trunc::{round_all, rounded};
 pub use scalar::windows::{HOP_STARTS, TUMBLE_START};
 

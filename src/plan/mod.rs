@@ -5,11 +5,13 @@
 //! 2. DataFusion makes a logical plan, of a size that is bounded ([`size`]), and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
 //!    [`result_types`] tells those of its columns, [`origin`] which columns of relations they show, and [`reads`] all those that it reads. One of rows that the key of a
 //!    table tells is computed without DataFusion's optimizer ([`by_key`]).
+//!    Where aggregates gather values, [`arrival`] settles in what order.
 //! 3. A materialized view's plan is analyzed and optimized by DataFusion, and [`lower::lower`] turns it, node by node, into a
 //!    [`crate::fold::Flow`] of incremental operators. What cannot be maintained is refused there, with the reason.
 //!
 //! Invariant: a plan holds no rows and no positions.
 
+pub mod arrival;
 pub mod by_key;
 pub mod inline;
 pub mod ksql;

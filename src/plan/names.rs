@@ -18,6 +18,7 @@ use crate::catalog::{Name, Path, Relation, RelationId, RelationKind, RoleId, SYS
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::func::enums;
+use crate::plan::arrival;
 use crate::plan::reads::Reads;
 use crate::plan::size;
 use crate::serve::provider::{RelationProvider, SystemProvider};
@@ -134,6 +135,7 @@ impl Names {
             relation.columns.iter().zip(plan.schema().columns()).map(|(c, from)| datafusion::logical_expr::col(from).alias(&c.name));
         let plan = datafusion::logical_expr::LogicalPlanBuilder::from(plan.clone()).project(renamed.collect::<Vec<_>>())?.build()?;
         self.reads.lock().expand(relation, &plan);
+        let plan = if relation.kind == RelationKind::MaterializedView { arrival::fenced(plan) } else { plan };
         Ok(ViewTable::new(plan, Some(relation.sql.clone())))
     }
 

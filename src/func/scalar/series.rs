@@ -22,8 +22,16 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         Function::udf("generate_series", series_rule, series),
         Function::udf("generate_subscripts", subscripts_rule, subscripts),
-        Function::udf("array_ordinals", ordinals_rule, ordinals),
+        array_ordinals(),
     ]
+}
+
+/// The name of the function that numbers the rows of an unnest.
+pub const ORDINALS: &str = "array_ordinals";
+
+/// The function of that name: 1, 2 .. to the length of the longest of its arguments.
+pub fn array_ordinals() -> Arc<ScalarUDF> {
+    Function::udf(ORDINALS, ordinals_rule, ordinals)
 }
 
 /// An array type that may hold NULL.

@@ -6,9 +6,10 @@ use sqlparser::ast::{
 };
 
 use super::SystemContext;
-use super::build::{bare, call, last_name};
+use super::build::{bare, call, last_name, literal};
 use super::hypothetical::is_hypothetical;
 use crate::error::Result;
+use crate::func::APART;
 
 /// True for a call that this rule, or that of hypothetical sets, writes out as other aggregates.
 pub fn is_collected(f: &Function) -> bool {
@@ -87,12 +88,13 @@ fn ascending(expr: Expr) -> OrderByExpr {
     OrderByExpr { expr, options: OrderByOptions { asc: None, nulls_first: None }, with_fill: None }
 }
 
-/// Two arrays in the same order.
+/// Two arrays in the same order: that of the rows, and of the keys where rows have none. Values of one key may stand in any.
 fn object(f: &Function, maker: &str) -> Option<Expr> {
     let [key, value] = <[Expr; 2]>::try_from(plain(f)?).ok()?;
     // The rows of a window are in one order already; and a constant has none, but would be the number of a column.
-    let ordered = |e: &&Expr| f.over.is_none() && !matches!(bare(e), Expr::Value(_));
-    let order = || [&key, &value].into_iter().filter(ordered).cloned().map(ascending).collect();
+    let is_ordered = f.over.is_none() && !matches!(bare(&key), Expr::Value(_));
+    let last = || ascending(call(APART, vec![key.clone(), literal(Value::Number("0".to_string(), false))]));
+    let order = || is_ordered.then(last).into_iter().collect();
     let arrays = vec![array_agg(f, Some(key.clone()), order()), array_agg(f, Some(value.clone()), order())];
     Some(call(maker, arrays))
 }
