@@ -96,6 +96,7 @@ scripts!("":
     parameters,
     patterns,
     plan_sizes,
+    printed_values,
     recursive,
     repeatable_read,
     role_rights,

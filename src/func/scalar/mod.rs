@@ -8,6 +8,7 @@ pub mod bytes;
 mod collected;
 mod concatenation;
 pub mod define;
+pub mod exact;
 mod format;
 pub mod growing;
 mod hashing;

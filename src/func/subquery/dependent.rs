@@ -19,6 +19,7 @@ use datafusion::logical_expr::{
 };
 
 use super::unnesting::Names;
+use crate::func::scalar::exact;
 use crate::func::setops::SetOperation;
 
 /// A plan with the domain's columns at its end.
@@ -32,7 +33,11 @@ pub(super) struct Dependent {
 pub(super) struct Domain<'a> {
     /// As the outer query calls them.
     pub columns: Vec<Column>,
-    /// Their distinct values.
+    /// What the rows of the domain are found by: the columns, or what tells apart values of theirs that are equal and print differently.
+    pub keys: Vec<Expr>,
+    /// Whether that has to be taken back to the value.
+    keyed: Vec<bool>,
+    /// The distinct keys.
     rows: LogicalPlan,
     names: &'a Names<'a>,
 }
@@ -43,16 +48,19 @@ type Pushed = DfResult<Option<Dependent>>;
 impl<'a> Domain<'a> {
     /// The values that the columns have in `outer`.
     pub fn new(columns: Vec<Column>, outer: &LogicalPlan, names: &'a Names<'a>) -> DfResult<Domain<'a>> {
-        let exprs = columns.iter().map(|c| Expr::Column(c.clone()));
-        let rows = LogicalPlanBuilder::from(outer.clone()).aggregate(exprs, Vec::<Expr>::new())?.build()?;
-        Ok(Domain { columns, rows, names })
+        let is_keyed = |c: &Column| outer.schema().index_of_column(c).map(|i| exact::has_value(outer.schema().field(i).data_type()));
+        let keyed = columns.iter().map(is_keyed).collect::<DfResult<Vec<bool>>>()?;
+        let keys = as_exprs(&columns).into_iter().zip(&keyed).map(|(value, keyed)| if *keyed { exact::key(value) } else { value });
+        let keys: Vec<Expr> = keys.collect();
+        let rows = LogicalPlanBuilder::from(outer.clone()).aggregate(keys.clone(), Vec::<Expr>::new())?.build()?;
+        Ok(Domain { columns, keys, keyed, rows, names })
     }
 
     /// A copy of the domain under names of its own.
     fn copy(&self) -> DfResult<Dependent> {
         let alias = self.names.next();
         let keys: Vec<Column> = (0..self.columns.len()).map(|i| column(&alias, &i.to_string())).collect();
-        let exprs = self.columns.iter().zip(&keys).map(|(from, to)| renamed(from, to));
+        let exprs = self.rows.schema().columns().into_iter().zip(&keys).map(|(from, to)| renamed(&from, to)).collect::<Vec<_>>();
         let plan = LogicalPlanBuilder::from(self.rows.clone()).project(exprs)?.build()?;
         Ok(Dependent { plan, keys })
     }
@@ -141,7 +149,7 @@ impl<'a> Domain<'a> {
             return self.project(Dependent { plan, keys }, &values, as_of);
         }
         let all = self.copy()?;
-        let plan = null_safe(all.plan, plan, (&all.keys, &keys), JoinType::Left, None)?;
+        let plan = null_safe(all.plan, plan, (&as_exprs(&all.keys), &as_exprs(&keys)), JoinType::Left, None)?;
         let values = values.into_iter().zip(&aggregate.aggr_expr).map(|(value, call)| {
             let Expr::AggregateFunction(f) = call.clone().unalias() else { return Ok(value) };
             let nothing = f.func.default_value(&call.get_type(aggregate.input.schema())?)?;
@@ -283,7 +291,7 @@ impl<'a> Domain<'a> {
     fn inner(&self, expr: Expr, keys: &[Column]) -> DfResult<Expr> {
         let moved = expr.transform_up(|e| match e {
             Expr::OuterReferenceColumn(field, column) => match self.place(&column) {
-                Some(i) => Ok(Transformed::yes(Expr::Column(keys[i].clone()))),
+                Some(i) => Ok(Transformed::yes(self.value(i, Expr::Column(keys[i].clone())))),
                 None => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
             },
             Expr::ScalarSubquery(s) => Ok(Transformed::yes(Expr::ScalarSubquery(self.nested(s, keys)?))),
@@ -305,7 +313,11 @@ impl<'a> Domain<'a> {
             plan.map_expressions(|e| {
                 e.transform_up(|e| match e {
                     Expr::OuterReferenceColumn(field, column) => match self.place(&column) {
-                        Some(i) => Ok(Transformed::yes(Expr::OuterReferenceColumn(field, keys[i].clone()))),
+                        Some(i) => {
+                            let ty = if self.keyed[i] { exact::key_type(field.data_type()) } else { field.data_type().clone() };
+                            let field = Arc::new(field.as_ref().clone().with_data_type(ty));
+                            Ok(Transformed::yes(self.value(i, Expr::OuterReferenceColumn(field, keys[i].clone()))))
+                        }
                         None => Ok(Transformed::no(Expr::OuterReferenceColumn(field, column))),
                     },
                     other => Ok(Transformed::no(other)),
@@ -313,6 +325,11 @@ impl<'a> Domain<'a> {
             })
         })?;
         Ok(super::subquery(Arc::new(plan.data)))
+    }
+
+    /// The value of the `i`th column, of its key.
+    fn value(&self, i: usize, key: Expr) -> Expr {
+        if self.keyed[i] { exact::value(key) } else { key }
     }
 
     fn place(&self, column: &Column) -> Option<usize> {
@@ -419,15 +436,20 @@ fn same(left: &Column, right: &Column) -> Expr {
     binary(Expr::Column(left.clone()), Operator::IsNotDistinctFrom, Expr::Column(right.clone()))
 }
 
-/// A join on columns of which NULL equals NULL.
+/// Columns as expressions.
+pub(super) fn as_exprs(columns: &[Column]) -> Vec<Expr> {
+    columns.iter().cloned().map(Expr::Column).collect()
+}
+
+/// A join on values of which NULL equals NULL.
 pub(super) fn null_safe(
     left: LogicalPlan,
     right: LogicalPlan,
-    (left_keys, right_keys): (&[Column], &[Column]),
+    (left_keys, right_keys): (&[Expr], &[Expr]),
     join_type: JoinType,
     filter: Option<Expr>,
 ) -> DfResult<LogicalPlan> {
-    let on = left_keys.iter().zip(right_keys).map(|(l, r)| (Expr::Column(l.clone()), Expr::Column(r.clone()))).collect();
+    let on = left_keys.iter().cloned().zip(right_keys.iter().cloned()).collect();
     let equality = NullEquality::NullEqualsNull;
     let join = Join::try_new(Arc::new(left), Arc::new(right), on, filter, join_type, JoinConstraint::On, equality, false)?;
     Ok(LogicalPlan::Join(join))

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result as DfResult};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Distinct, DistinctOn, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort, SortExpr};
+use datafusion::logical_expr::{
+    Distinct, DistinctOn, Expr, ExprFunctionExt, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, Sort, SortExpr,
+};
 
-use super::dependent::{null_safe, outer_columns};
+use super::dependent::{as_exprs, null_safe, outer_columns};
 use super::unnesting::{is_volatile, not_supported};
 use super::{Names, has_subquery, is_subquery, rewrite};
+use crate::func::scalar::exact;
 
 /// The plan with its own subqueries in projections and filters only, where that can be done.
 pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
@@ -237,22 +241,44 @@ fn by_pairs(
         keys.dedup();
         keys
     };
-    let (left_keys, right_keys) = (keys(&left), keys(&right));
-    let values = |side: &LogicalPlan, keys: &[Column]| {
-        LogicalPlanBuilder::from(side.clone()).aggregate(keys.iter().cloned().map(Expr::Column), Vec::<Expr>::new())?.build()
-    };
-    let all = LogicalPlanBuilder::from(values(&left, &left_keys)?).cross_join(values(&right, &right_keys)?)?;
-    let fresh = |keys: &[Column]| keys.iter().map(|_| Column::new_unqualified(names.next())).collect::<Vec<_>>();
-    let (of_left, of_right) = (fresh(&left_keys), fresh(&right_keys));
-    let from = left_keys.iter().chain(&right_keys);
-    let exprs = from.zip(of_left.iter().chain(&of_right)).map(|(from, to)| Expr::Column(from.clone()).alias(&to.name));
-    let pairs = all.filter(condition)?.project(exprs.collect::<Vec<_>>())?.build()?;
+    let (of_left, of_right) = (Paired::new(keys(&left), names), Paired::new(keys(&right), names));
+    let all = LogicalPlanBuilder::from(of_left.values(&left)?).cross_join(of_right.values(&right)?)?;
+    let (found_left, found_right) = (as_exprs(&of_left.found), as_exprs(&of_right.found));
+    let pairs = all.filter(condition)?.project(found_left.iter().chain(&found_right).cloned())?.build()?;
     if join_type == JoinType::Left {
-        let right = null_safe(right, pairs, (&right_keys, &of_right), JoinType::Inner, None)?;
-        null_safe(left, right, (&left_keys, &of_left), join_type, rest)
+        let right = null_safe(right, pairs, (&of_right.keys, &found_right), JoinType::Inner, None)?;
+        null_safe(left, right, (&of_left.keys, &found_left), join_type, rest)
     } else {
-        let left = null_safe(left, pairs, (&left_keys, &of_left), JoinType::Inner, None)?;
-        null_safe(left, right, (&of_right, &right_keys), join_type, rest)
+        let left = null_safe(left, pairs, (&of_left.keys, &found_left), JoinType::Inner, None)?;
+        null_safe(left, right, (&found_right, &of_right.keys), join_type, rest)
+    }
+}
+
+/// The columns of one side of a join of whose values pairs are made. Equal values that print differently are apart.
+struct Paired {
+    columns: Vec<Column>,
+    /// What tells their values apart.
+    keys: Vec<Expr>,
+    /// What has these keys in the pairs.
+    found: Vec<Column>,
+}
+
+impl Paired {
+    fn new(columns: Vec<Column>, names: &Names) -> Paired {
+        let keys = as_exprs(&columns).into_iter().map(exact::key).collect();
+        let found = columns.iter().map(|_| Column::new_unqualified(names.next())).collect();
+        Paired { columns, keys, found }
+    }
+
+    /// The values, each once, and their keys.
+    fn values(&self, side: &LogicalPlan) -> DfResult<LogicalPlan> {
+        let keys = self.keys.iter().zip(&self.found).map(|(key, found)| key.clone().alias(&found.name));
+        let values = self.columns.iter().zip(&self.keys).map(|(column, key)| {
+            let order = vec![key.clone().sort(true, false)];
+            let value = first_value_udaf().call(vec![Expr::Column(column.clone())]).order_by(order).build()?;
+            Ok(value.alias_qualified(column.relation.clone(), &column.name))
+        });
+        LogicalPlanBuilder::from(side.clone()).aggregate(keys, values.collect::<DfResult<Vec<_>>>()?)?.build()
     }
 }
 

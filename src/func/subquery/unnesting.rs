@@ -19,7 +19,7 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use super::dependent::{Domain, column, null_safe, outer_columns};
+use super::dependent::{Domain, as_exprs, column, null_safe, outer_columns};
 use super::has_subquery;
 use crate::error::Error;
 use crate::func::enums::is_list_of_labels;
@@ -124,7 +124,7 @@ fn of_lateral(join: &Join, names: &Names) -> DfResult<Option<LogicalPlan>> {
     let right = LogicalPlanBuilder::from(rows.plan).project(exprs)?.build()?;
     let on = join.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
     let condition = conjunction(on.chain(join.filter.clone()));
-    let plan = null_safe(join.left.as_ref().clone(), right, (&domain.columns, &rows.keys), join.join_type, condition)?;
+    let plan = null_safe(join.left.as_ref().clone(), right, (&domain.keys, &as_exprs(&rows.keys)), join.join_type, condition)?;
     let columns = join.schema.columns().into_iter().map(Expr::Column);
     Ok(Some(LogicalPlanBuilder::from(plan).project(columns)?.build()?))
 }
@@ -293,8 +293,8 @@ fn hides(plan: &LogicalPlan, columns: &[Column]) -> DfResult<bool> {
     Ok(hidden)
 }
 
-/// A plan of what a subquery answers, its columns for that, and those of the domain.
-type Asked = (LogicalPlan, Vec<Column>, Vec<Column>);
+/// A plan of what a subquery answers, what its rows are found by in the rows around, and the columns of that in the plan.
+type Asked = (LogicalPlan, Vec<Expr>, Vec<Expr>);
 
 /// The outer query's rows, with what subqueries answer joined to them.
 struct Rows<'a> {
@@ -339,7 +339,7 @@ impl Rows<'_> {
         self.found = true;
         let exprs = values(subquery.schema().columns()).into_iter().chain(rows.keys.iter().cloned().map(Expr::Column));
         let plan = LogicalPlanBuilder::from(rows.plan).project(exprs.collect::<Vec<_>>())?.build()?;
-        Ok(Some((plan, domain.columns, rows.keys)))
+        Ok(Some((plan, domain.keys, as_exprs(&rows.keys))))
     }
 
     /// The value of a subquery of at most one row.
