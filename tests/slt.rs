@@ -53,6 +53,7 @@ scripts!("":
     domains,
     enum_nulls,
     enums,
+    equal_rows,
     error_positions,
     errors,
     explain,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ScalarUDF};
@@ -30,29 +30,6 @@ pub fn of(expr: Expr) -> Expr {
 /// The lengths of intervals, NULL for NULL.
 pub fn lengths(intervals: &ArrayRef) -> Result<ArrayRef> {
     length(std::slice::from_ref(intervals), &MICROSECONDS)
-}
-
-/// The interval that stands for all of one length: 30 days as a month, 24 hours as a day, all of one sign.
-pub fn one_of_equals() -> Arc<ScalarUDF> {
-    Function::udf(
-        "pg_one_interval",
-        |types| fixed(types, &[INTERVAL], 0, INTERVAL),
-        |args, _| {
-            let values = args[0].as_primitive::<IntervalMonthDayNanoType>();
-            let rows = each(args, |row| {
-                let (v, month) = (values.value(row), 30 * i128::from(US_PER_DAY));
-                let micros = micros(v);
-                let rest = micros % month;
-                let parts = (i32::try_from(micros / month), i32::try_from(rest / i128::from(US_PER_DAY)));
-                Ok(match parts {
-                    (Ok(months), Ok(days)) => IntervalMonthDayNano::new(months, days, (rest % i128::from(US_PER_DAY)) as i64 * 1_000),
-                    // More months than there can be: few others are as long.
-                    _ => v,
-                })
-            })?;
-            Ok(Arc::new(rows.into_iter().collect::<IntervalMonthDayNanoArray>()))
-        },
-    )
 }
 
 /// The length of an interval in microseconds.

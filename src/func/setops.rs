@@ -7,6 +7,10 @@
 //! other is empty.
 //!
 //! Without ALL the left side is made distinct first: one copy of each row, of which one or none is left by the same rule.
+//!
+//! Equal values may differ: `1 day` and `24:00:00`, 0 and -0, jsonb `1.0` and `1.00`. Rows with columns of such types are counted by what is the same
+//! for equal ones, in views too, and all copies show the values of one row of the left side: the last by [`exact::key`]. PostgreSQL
+//! shows those of the row that it met first.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,18 +18,22 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, DFSchemaRef, JoinType, NullEquality, Result as DfResult, ScalarValue, internal_err};
+use datafusion::common::{
+    Column, DFSchemaRef, JoinType, NullEquality, NullHandling, Result as DfResult, ScalarValue, UnnestOptions, internal_err,
+};
 use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::functions_nested::expr_fn::array_repeat;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::{
-    Cast, Distinct, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, ScalarUDF, UserDefinedLogicalNodeCore, lit, when,
+    Cast, Distinct, Expr, ExprFunctionExt, Extension, Join, LogicalPlan, LogicalPlanBuilder, SortExpr, UserDefinedLogicalNodeCore, lit,
+    when,
 };
 use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::arith::rules::INTERVAL;
 use super::length;
-use super::scalar::{jsonb_order, math};
+use super::scalar::{arrays, exact, jsonb_order, math};
 use super::unions;
 
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
@@ -116,7 +124,17 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Join(join) if is_set_operation(&join) => {
             let (left, right) = alike(&join.left, &join.right)?;
-            let node = SetOperation { left, right, intersect: join.join_type == JoinType::LeftSemi };
+            let mut node = SetOperation { left, right, intersect: join.join_type == JoinType::LeftSemi };
+            if node.left.schema().fields().iter().any(|field| may_differ(field.data_type())) {
+                // DISTINCT has no -0.
+                let distinct = match &node.left {
+                    LogicalPlan::Distinct(Distinct::All(input)) => Some(input.as_ref().clone()),
+                    _ => None,
+                };
+                let once = distinct.is_some();
+                node.left = distinct.unwrap_or(node.left);
+                return counted(&node, once).map(Transformed::yes);
+            }
             let node = LogicalPlan::Extension(Extension { node: Arc::new(node) });
             // IN looks for the one expression of a subquery, and finds it in a projection only.
             let columns: Vec<Expr> = node.schema().columns().into_iter().map(Expr::Column).collect();
@@ -126,33 +144,42 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// The function that gives what stands for all equal values of a type; `None` where these are the same.
-fn one_of_equals(ty: &DataType) -> Option<Arc<ScalarUDF>> {
+/// True for types of which equal values may differ.
+fn may_differ(ty: &DataType) -> bool {
+    *ty == DataType::LargeUtf8 || *ty == INTERVAL || math::has_twins(ty)
+}
+
+/// What is the same for all equal values of a type of which these may differ.
+fn one_of_equals(value: Expr, ty: &DataType) -> Expr {
     match ty {
-        DataType::LargeUtf8 => Some(jsonb_order::one_of_equals()),
-        DataType::List(_) if math::has_twins(ty) => Some(math::one_zero()),
-        ty => (*ty == INTERVAL).then(length::one_of_equals),
+        DataType::LargeUtf8 => jsonb_order::key().call(vec![value]),
+        ty if *ty == INTERVAL => length::of(value),
+        _ => math::one_zero().call(vec![value]),
     }
 }
 
-/// Both sides with columns of common types, and equal intervals, jsonb and arrays of floats alike.
+/// The order in which the first of equal values is the one that is shown.
+fn shown_first(value: Expr, ty: &DataType) -> SortExpr {
+    let key = exact::key(value);
+    let key = if ty.is_list() { arrays::key().call(vec![key]) } else { key };
+    key.sort(false, false)
+}
+
+/// Both sides with columns of common types.
 fn alike(left: &LogicalPlan, right: &LogicalPlan) -> DfResult<(LogicalPlan, LogicalPlan)> {
     let common =
         |(l, r): (&FieldRef, &FieldRef)| type_union_coercion(l.data_type(), r.data_type()).unwrap_or_else(|| l.data_type().clone());
     let types: Vec<DataType> = left.schema().fields().iter().zip(right.schema().fields()).map(common).collect();
     let cast = |plan: &LogicalPlan| -> DfResult<LogicalPlan> {
-        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t && one_of_equals(t).is_none()) {
+        if plan.schema().fields().iter().zip(&types).all(|(f, t)| f.data_type() == t) {
             return Ok(plan.clone());
         }
         let exprs = plan.schema().columns().into_iter().zip(plan.schema().fields()).zip(&types).map(|((c, f), t)| {
-            let (relation, name) = (c.relation.clone(), c.name.clone());
-            let column = Expr::Column(c);
-            let value = if f.data_type() == t { column } else { Expr::Cast(Cast::new(Box::new(column), t.clone())) };
-            match (one_of_equals(t), value) {
-                (Some(one), value) => one.call(vec![value]).alias_qualified(relation, name),
-                (None, column @ Expr::Column(_)) => column,
-                (None, cast) => cast.alias_qualified(relation, name),
+            if f.data_type() == t {
+                return Expr::Column(c);
             }
+            let (relation, name) = (c.relation.clone(), c.name.clone());
+            Expr::Cast(Cast::new(Box::new(Expr::Column(c)), t.clone())).alias_qualified(relation, name)
         });
         LogicalPlanBuilder::from(plan.clone()).project(exprs.collect::<Vec<_>>())?.build()
     };
@@ -182,33 +209,82 @@ impl OptimizerRule for Counted {
             _ => None,
         };
         match operation {
-            Some(operation) => Ok(Transformed::yes(counted(operation)?)),
+            Some(operation) => Ok(Transformed::yes(counted(operation, false)?)),
             None => Ok(Transformed::no(plan)),
         }
     }
 }
 
-fn counted(operation: &SetOperation) -> DfResult<LogicalPlan> {
-    let hidden = |name: &str| Expr::Column(Column::from_name(name));
-    let columns: Vec<String> = (0..operation.left.schema().fields().len()).map(|i| format!("__{i}")).collect();
-    let of_side = |plan: &LogicalPlan, side: usize| {
-        let named = plan.schema().columns().into_iter().zip(&columns).map(|(column, name)| Expr::Column(column).alias(name));
-        let mark = |i: usize| lit(ScalarValue::Boolean((i == side).then_some(true))).alias(SIDES[i]);
-        LogicalPlanBuilder::from(plan.clone()).project(named.chain([mark(0), mark(1)]).collect::<Vec<_>>())
-    };
-    let keys = columns.iter().map(|name| hidden(name));
+/// The operation as counting; each row that is left comes out `once`, or as often as it is left.
+fn counted(operation: &SetOperation, once: bool) -> DfResult<LogicalPlan> {
+    let columns = CountedColumns::of(&operation.left);
     let counts = SIDES.map(|side| count(hidden(side)).alias(side));
-    let counted = of_side(&operation.left, 0)?.union(of_side(&operation.right, 1)?.build()?)?.aggregate(keys.clone(), counts)?;
+    let calls = counts.into_iter().chain(columns.shown()?);
+    let both = columns.of_side(&operation.left, 0)?.union(columns.of_side(&operation.right, 1)?.build()?)?;
+    let counted = both.aggregate(columns.keys.iter().map(|name| hidden(name)), calls)?;
     let [left, right] = SIDES.map(hidden);
-    let (stays, copies) = match operation.intersect {
-        true => {
-            let fewer = when(left.clone().lt(right.clone()), left.clone()).otherwise(right.clone())?;
-            (left.gt(lit(0i64)).and(right.gt(lit(0i64))), fewer)
-        }
-        false => (left.clone().gt(right.clone()), left - right),
+    let is_there = |count: &Expr| count.clone().gt(lit(0i64));
+    let in_both = is_there(&left).and(is_there(&right));
+    let (stays, copies) = match (operation.intersect, once) {
+        (true, true) => (in_both, None),
+        (true, false) => (in_both, Some(when(left.clone().lt(right.clone()), left).otherwise(right)?)),
+        (false, true) => (is_there(&left).and(right.eq(lit(0i64))), None),
+        (false, false) => (left.clone().gt(right.clone()), Some(left - right)),
     };
-    let repeated = keys.clone().chain([array_repeat(lit(true), copies).alias(COPIES)]);
-    let output =
-        operation.left.schema().columns().into_iter().zip(keys).map(|(column, key)| key.alias_qualified(column.relation, column.name));
-    counted.filter(stays)?.project(repeated.collect::<Vec<_>>())?.unnest_column(COPIES)?.project(output.collect::<Vec<_>>())?.build()
+    let mut kept = counted.filter(stays)?;
+    if let Some(copies) = copies {
+        let repeated = columns.values.iter().map(|name| hidden(name)).chain([array_repeat(lit(true), copies).alias(COPIES)]);
+        let options = UnnestOptions::new().with_null_handling(NullHandling::Drop);
+        kept = kept.project(repeated.collect::<Vec<_>>())?.unnest_column_with_options(COPIES, options)?;
+    }
+    let of_left = operation.left.schema().columns();
+    let output = of_left.into_iter().zip(&columns.values).map(|(column, name)| hidden(name).alias_qualified(column.relation, column.name));
+    kept.project(output.collect::<Vec<_>>())?.build()
+}
+
+fn hidden(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+/// The hidden names of the columns of a set operation while its rows are counted.
+struct CountedColumns {
+    types: Vec<DataType>,
+    /// What has the values.
+    values: Vec<String>,
+    /// What rows are counted by: the values, or what is the same for equal ones.
+    keys: Vec<String>,
+}
+
+impl CountedColumns {
+    fn of(plan: &LogicalPlan) -> CountedColumns {
+        let types: Vec<DataType> = plan.schema().fields().iter().map(|field| field.data_type().clone()).collect();
+        let values = (0..types.len()).map(|i| format!("__{i}")).collect();
+        let keys = types.iter().enumerate().map(|(i, ty)| if may_differ(ty) { format!("__key_{i}") } else { format!("__{i}") }).collect();
+        CountedColumns { types, values, keys }
+    }
+
+    /// The columns of which equal values may differ: their places.
+    fn differing(&self) -> impl Iterator<Item = usize> {
+        (0..self.types.len()).filter(move |i| may_differ(&self.types[*i]))
+    }
+
+    /// The rows of a side, which they are marked with.
+    fn of_side(&self, plan: &LogicalPlan, side: usize) -> DfResult<LogicalPlanBuilder> {
+        let columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let keys = self.differing().map(|i| one_of_equals(columns[i].clone(), &self.types[i]).alias(&self.keys[i]));
+        let values = columns.iter().zip(&self.values).map(|(column, name)| column.clone().alias(name));
+        let marks = (0..SIDES.len()).map(|i| lit(ScalarValue::Boolean((i == side).then_some(true))).alias(SIDES[i]));
+        LogicalPlanBuilder::from(plan.clone()).project(values.chain(keys).chain(marks).collect::<Vec<_>>())
+    }
+
+    /// The calls that find what is shown of equal values that may differ: those of one row of the left side.
+    fn shown(&self) -> DfResult<Vec<Expr>> {
+        let apart = self.differing().map(|i| shown_first(hidden(&self.values[i]), &self.types[i]));
+        let order: Vec<SortExpr> = std::iter::once(hidden(SIDES[0]).sort(true, false)).chain(apart).collect();
+        let first = |i: usize| {
+            let name = &self.values[i];
+            Ok(first_value_udaf().call(vec![hidden(name)]).order_by(order.clone()).build()?.alias(name))
+        };
+        self.differing().map(first).collect()
+    }
 }

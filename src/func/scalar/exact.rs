@@ -1,7 +1,8 @@
 //! Values told apart by their bytes, equal ones too: 0 and -0, `1 day` and `24:00:00`, jsonb's `1.0` and `1.00`. PostgreSQL prints them
 //! differently, so what is computed once for each value is computed once for each of these.
 //!
-//! [`key`] gives a value of a type of which no two are equal, and [`value`] takes it back.
+//! [`key`] gives a value of a type of which no two are equal, and [`value`] takes it back. Of equal values that differ, the one with the greater
+//! key is 0, not -0; the interval with the more months, then days; and the jsonb that is last in the order of texts.
 
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ const JSON: DataType = DataType::LargeUtf8;
 pub const KEY: &str = "pg_jsonb_key";
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    let all = vec![key(), one_of_equals(), sorted(), greatest(), least()];
+    let all = vec![key(), sorted(), greatest(), least()];
     all.into_iter().chain(comparisons()).collect()
 }
 
@@ -94,14 +94,6 @@ pub fn is_jsonb(expr: &Expr, schema: &DFSchema) -> bool {
 pub fn keys(values: &ArrayRef) -> Result<ArrayRef> {
     let keys = values.as_string::<i64>().iter().map(|text| text.map(json::key).transpose());
     Ok(Arc::new(keys.collect::<Result<BinaryArray>>()?))
-}
-
-/// The value that stands for all that equal it.
-pub fn one_of_equals() -> Arc<ScalarUDF> {
-    let rule: Rule = |types| matches!(types, [ty] if *ty == JSON).then(|| (vec![JSON], JSON));
-    Function::udf("pg_one_jsonb", rule, |args, _| {
-        Ok(Arc::new(args[0].as_string::<i64>().iter().map(|text| text.map(json::canonical)).collect::<LargeStringArray>()))
-    })
 }
 
 /// The items of a list of jsonb, of equal ones the first only, in their order: descending if the second argument is true, NULL first if the

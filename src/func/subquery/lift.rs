@@ -272,13 +272,13 @@ impl Paired {
 
     /// The values, each once, and their keys.
     fn values(&self, side: &LogicalPlan) -> DfResult<LogicalPlan> {
-        let keys = self.keys.iter().zip(&self.found).map(|(key, found)| key.clone().alias(&found.name));
-        let values = self.columns.iter().zip(&self.keys).map(|(column, key)| {
-            let order = vec![key.clone().sort(true, false)];
-            let value = first_value_udaf().call(vec![Expr::Column(column.clone())]).order_by(order).build()?;
+        let named = self.keys.iter().zip(&self.found).map(|(key, found)| key.clone().alias(&found.name));
+        let keyed = LogicalPlanBuilder::from(side.clone()).project(as_exprs(&self.columns).into_iter().chain(named))?;
+        let values = self.columns.iter().zip(as_exprs(&self.found)).map(|(column, key)| {
+            let value = first_value_udaf().call(vec![Expr::Column(column.clone())]).order_by(vec![key.sort(true, false)]).build()?;
             Ok(value.alias_qualified(column.relation.clone(), &column.name))
         });
-        LogicalPlanBuilder::from(side.clone()).aggregate(keys, values.collect::<DfResult<Vec<_>>>()?)?.build()
+        keyed.aggregate(as_exprs(&self.found), values.collect::<DfResult<Vec<_>>>()?)?.build()
     }
 }
 
