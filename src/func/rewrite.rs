@@ -44,6 +44,7 @@ use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
 use super::setops;
+use super::subquery::from_outside;
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -67,7 +68,7 @@ impl AnalyzerRule for Meaning {
             Ok(if recursive { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;
         let (outer, enums) = (DFSchema::empty(), enums::known(config));
-        Ok(plan.transform_up_with_subqueries(|node| rewrite_node(node, &outer, !recursive, &enums))?.data)
+        from_outside(plan, &|node| rewrite_node(node, &outer, !recursive, &enums))
     }
 }
 

@@ -8,7 +8,7 @@
 //!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
 //!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]). Names that
 //!    decorrelation would find ambiguous become others ([`clashes`]).
-//! 2. [`OuterTypes`], an analyzer rule, tells subqueries the types of the outer row's columns, once those are settled.
+//! 2. [`from_outside`] and [`OuterTypes`], an analyzer rule, tell subqueries the types of the outer row's columns, once those are settled.
 //! 3. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
 //! 4. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
 //!    place ([`unnesting`], [`dependent`]).
@@ -46,7 +46,7 @@ pub use columnless::Columnless;
 pub(super) use dependent::outer_columns;
 pub use marks::Marks;
 pub use membership::ROW;
-pub use outer_types::OuterTypes;
+pub use outer_types::{OuterTypes, from_outside};
 pub(super) use scalar::is_one_row;
 pub use unnesting::{UNNESTED, Unnesting};
 
@@ -78,12 +78,7 @@ impl Names {
 
 fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan>> {
     let plan = requalified(plan)?;
-    let mut found = false;
-    plan.apply_expressions(|e| {
-        found |= has_subquery(e);
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    if !found {
+    if !asks(&plan)? {
         return Ok(Transformed::yes(plan));
     }
     let wide = lift::widened(plan)?;
@@ -210,6 +205,16 @@ fn is_subquery(expr: &Expr) -> bool {
 
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|e| Ok(is_subquery(e))).unwrap_or(false)
+}
+
+/// True for a node with subqueries in its expressions.
+fn asks(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply_expressions(|e| {
+        found |= has_subquery(e);
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
 
 /// A plan as a subquery.

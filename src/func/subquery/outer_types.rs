@@ -1,8 +1,9 @@
 //! The types of the outer row's columns in the subqueries that name them.
 //!
 //! A subquery is planned with the types that the query around it has then. Those change: `1` is bigint to DataFusion and int4 to PostgreSQL,
-//! which [`Meaning`](crate::func::rewrite::Meaning) settles. [`OuterTypes`] runs behind it, and goes from the outermost query inwards to
-//! tell subqueries what became of the columns; without that, arithmetic in them would be planned for other types than it gets.
+//! and `CASE WHEN b THEN 'ok' ELSE mood END` is text to it, which [`Meaning`](crate::func::rewrite::Meaning) settles. So that goes through a
+//! plan by [`from_outside`], which tells subqueries what became of the columns before it goes into them. [`OuterTypes`] runs
+//! behind it, for plans that are changed otherwise.
 
 use std::sync::Arc;
 
@@ -10,8 +11,10 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan, Subquery};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Subquery};
 use datafusion::optimizer::AnalyzerRule;
+
+use super::asks;
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -46,21 +49,62 @@ fn is_correlated(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(found)
 }
 
+/// The plan with each of its nodes rewritten behind the node's inputs and subqueries. These come behind the inputs, and are told of the types
+/// that the columns around them have then.
+pub fn from_outside(plan: LogicalPlan, rewrite: &Rewrite<'_>) -> DfResult<LogicalPlan> {
+    stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || {
+        let rewritten = |plan: LogicalPlan| from_outside(plan, rewrite).map(Transformed::yes);
+        let plan = match plan {
+            LogicalPlan::Join(join) if is_lateral(&join.right) => LogicalPlan::Join(with_lateral(join, rewrite)?),
+            other => other.map_children(rewritten)?.data,
+        };
+        let outer = if asks(&plan)? { merge_schema(&plan.inputs()) } else { DFSchema::empty() };
+        let plan = plan.map_subqueries(|asked| rewritten(told(asked, &outer)?.data))?.data;
+        Ok(rewrite(plan)?.data)
+    })
+}
+
+/// How a node is rewritten, whose inputs are.
+pub type Rewrite<'a> = dyn Fn(LogicalPlan) -> DfResult<Transformed<LogicalPlan>> + 'a;
+
+/// How much of the stack must be left, and how much more there is where it is not.
+const STACK_BYTES: (usize, usize) = (512 << 10, 4 << 20);
+
+/// The inputs of a join with a lateral subquery on its right.
+fn with_lateral(mut join: Join, rewrite: &Rewrite<'_>) -> DfResult<Join> {
+    let left = from_outside(Arc::unwrap_or_clone(join.left), rewrite)?;
+    let right = match Arc::unwrap_or_clone(join.right) {
+        alias @ LogicalPlan::SubqueryAlias(_) => alias.map_children(|input| told(input, left.schema()))?.data,
+        other => told(other, left.schema())?.data,
+    };
+    join.left = Arc::new(left);
+    join.right = Arc::new(from_outside(right, rewrite)?);
+    Ok(join)
+}
+
+/// True for a subquery in FROM that may name columns of what stands to its left.
+fn is_lateral(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => matches!(alias.input.as_ref(), LogicalPlan::Subquery(_)),
+        other => matches!(other, LogicalPlan::Subquery(_)),
+    }
+}
+
+/// A subquery that is told of the columns around it.
+fn told(plan: LogicalPlan, outer: &DFSchema) -> DfResult<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Subquery(subquery) => retyped(subquery, outer),
+        other => Ok(Transformed::no(other)),
+    }
+}
+
 /// Tells the subqueries in a node's expressions, and the lateral ones among its inputs, of its inputs' types.
 fn tell(node: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     let outer = merge_schema(&node.inputs());
-    let told = |plan: LogicalPlan| match plan {
-        LogicalPlan::Subquery(subquery) => retyped(subquery, &outer),
-        other => Ok(Transformed::no(other)),
-    };
-    let is_lateral = |plan: &LogicalPlan| match plan {
-        LogicalPlan::SubqueryAlias(alias) => matches!(alias.input.as_ref(), LogicalPlan::Subquery(_)),
-        other => matches!(other, LogicalPlan::Subquery(_)),
-    };
-    node.map_subqueries(told)?.transform_sibling(|node| match &node {
+    node.map_subqueries(|asked| told(asked, &outer))?.transform_sibling(|node| match &node {
         LogicalPlan::Join(join) if is_lateral(&join.right) => node.map_children(|input| match input {
-            LogicalPlan::SubqueryAlias(_) => input.map_children(told),
-            input => told(input),
+            LogicalPlan::SubqueryAlias(_) => input.map_children(|input| told(input, &outer)),
+            input => told(input, &outer),
         }),
         _ => Ok(Transformed::no(node)),
     })
