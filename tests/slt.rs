@@ -61,6 +61,7 @@ scripts!("":
     first_names,
     float_keys,
     formatting,
+    frame_offsets,
     frame_peers,
     frames,
     functions,

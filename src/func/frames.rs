@@ -199,7 +199,23 @@ fn by_intervals(frame: &mut WindowFrame, ty: &DataType) -> Result<()> {
         })
     };
     *frame = WindowFrame::new_bounds(frame.units, settled(&frame.start_bound)?, settled(&frame.end_bound)?);
+    if is_date(ty) && !is_inverted(frame) && ends_first(frame) {
+        let message = "RANGE from some days to some months is not supported where the months may be the more";
+        return Err(Error::unsupported(message).hint("Write both offsets in days, or both in months."));
+    }
     Ok(())
+}
+
+/// True for a frame that DataFusion takes for one that ends before it begins: it compares months first, then days, then times.
+fn ends_first(frame: &WindowFrame) -> bool {
+    use WindowFrameBound::{Following, Preceding};
+    let (least, most) = match (&frame.start_bound, &frame.end_bound) {
+        (Preceding(start), Preceding(end)) => (end, start),
+        (Following(start), Following(end)) => (start, end),
+        _ => return false,
+    };
+    let parts = |offset| interval(offset).map(|v| (v.months, v.days, v.nanoseconds));
+    parts(most) < parts(least)
 }
 
 fn by_interval(offset: &ScalarValue, ty: &DataType) -> Result<ScalarValue> {

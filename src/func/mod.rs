@@ -34,7 +34,9 @@ mod extremes;
 mod fence;
 mod filtered;
 mod first_names;
+pub mod frame_offsets;
 mod frames;
+mod grouped;
 mod held_filters;
 mod in_order;
 mod instead;
@@ -146,6 +148,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(enums::lenient());
     all.push(domains::function());
     all.extend(excluding::markers());
+    all.extend(frame_offsets::markers());
     all
 }
 

@@ -38,6 +38,7 @@ use super::cast;
 use super::enums;
 use super::filtered;
 use super::frames;
+use super::grouped;
 use super::length;
 use super::operands;
 use super::row_delimiters;
@@ -100,6 +101,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
     plan.map_data(|plan| match enums::settle_node(plan, enums)? {
         LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
         LogicalPlan::Window(window) => frames::settle(window),
+        LogicalPlan::Aggregate(aggregate) => grouped::by_keys(aggregate),
         LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
         LogicalPlan::Join(join) if setops::is_set_operation(&join) => setops::typed(join),
         other => other.recompute_schema(),

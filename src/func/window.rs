@@ -10,11 +10,11 @@ use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBoun
 use super::frames::{self, BEYOND_ALL_ROWS, TIME_OF_DAY};
 use super::rewrite::alternatives_alike;
 use super::scalar::jsonb_order;
-use super::{cast, excluding, filtered, per_row, replayed, row_delimiters};
+use super::{cast, excluding, filtered, frame_offsets, per_row, replayed, row_delimiters};
 use crate::error::{Error, Result, code};
 
 /// The call with a default of lag or lead in the type of its values, and as one of NULL where its count of rows is NULL. Errors: 42P20
-/// for a frame that cannot be, 0A000 for one over values without distances and for DISTINCT, 22016 for a row before the first.
+/// for a frame that cannot be, those of [`frame_offsets`], 0A000 for one over values without distances and for DISTINCT, 22016 for a row before the first.
 pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Expr> {
     if call.params.distinct {
         let error = Error::unsupported("DISTINCT is not implemented for window functions");
@@ -24,6 +24,7 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
         return Ok(Expr::from(call));
     }
     let exclusion = excluding::taken(&mut call.params.partition_by);
+    frame_offsets::settle(&mut call, schema)?;
     check_frame(&call, schema)?;
     settle_frame(&mut call);
     without_null_count(&mut call);

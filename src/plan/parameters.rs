@@ -14,9 +14,10 @@ use datafusion::logical_expr::expr::{Between, BinaryExpr, InList, Placeholder, S
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Union, Values};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Union, Values, WindowFrameUnits};
 
 use crate::data::PgType;
+use crate::func::frame_offsets;
 use crate::func::rewrite::literal;
 use crate::func::type_of;
 
@@ -176,7 +177,10 @@ impl Found {
             }
             Expr::ScalarFunction(call) => self.arguments(call, schema),
             Expr::AggregateFunction(call) => call.params.filter.iter().for_each(|condition| self.note(condition, &PgType::Bool)),
-            Expr::WindowFunction(call) => self.windowed(call, schema),
+            Expr::WindowFunction(call) => {
+                self.windowed(call, schema);
+                self.offsets(call, schema);
+            }
             _ => {}
         }
     }
@@ -210,6 +214,20 @@ impl Found {
             _ => return false,
         }
         true
+    }
+
+    /// Frames count rows and groups in bigint, and measure from a time by an interval and from a number by one of its type.
+    fn offsets(&mut self, call: &WindowFunction, schema: &DFSchema) {
+        let params = &call.params;
+        let ty = match params.window_frame.units {
+            WindowFrameUnits::Range => match params.order_by.first().and_then(|by| type_of(&by.expr, schema)) {
+                Some(PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz) => PgType::Interval,
+                Some(ty) => ty,
+                None => return,
+            },
+            WindowFrameUnits::Rows | WindowFrameUnits::Groups => PgType::Int8,
+        };
+        params.partition_by.iter().filter_map(frame_offsets::told).for_each(|offset| self.note(offset, &ty));
     }
 
     fn arguments(&mut self, call: &ScalarFunction, schema: &DFSchema) {

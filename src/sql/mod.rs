@@ -29,6 +29,7 @@ pub mod convert;
 mod dialect;
 pub mod edits;
 pub mod exclusions;
+mod frame_offsets;
 pub mod hidden;
 mod identity;
 mod inference;

@@ -11,6 +11,7 @@ use super::convert::{checked_name, last_name, relation_name};
 use super::dialect::Postgres;
 use super::exclusions;
 use super::fold_name;
+use super::frame_offsets;
 use super::identity;
 use super::inference;
 use super::intervals;
@@ -104,7 +105,7 @@ fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = exclusions::spelled(local::spelled(continued::spelled(unicode::spelled(sql, tokens)?)));
+    let tokens = frame_offsets::spelled(exclusions::spelled(local::spelled(continued::spelled(unicode::spelled(sql, tokens)?))));
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
     let tokens = signs::spelled(star_rows::spelled(tokens));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));

@@ -15,6 +15,7 @@ mod columns;
 mod cte_names;
 mod distinct_from;
 mod expanding;
+mod frame_offsets;
 mod grouping;
 mod hypothetical;
 mod keys;
@@ -67,6 +68,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
     values::as_select,
+    frame_offsets::in_partition,
     casts::called,
     calls::misused,
     numbers::beyond_numeric,
