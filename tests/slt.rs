@@ -126,6 +126,7 @@ scripts!("":
     tool_texts,
     tools,
     transactions,
+    traversals,
     truncate,
     types,
     unique_indexes,

@@ -57,6 +57,7 @@ mod star_rows;
 pub mod stars;
 pub mod statement;
 mod table_modes;
+pub mod traversal;
 mod unicode;
 mod windows;
 

@@ -28,6 +28,7 @@ use super::signs;
 use super::split::char_position;
 use super::star_rows;
 use super::statement::{Explain, Statement};
+use super::traversal;
 use super::unicode;
 use super::windows;
 use crate::catalog::{Name, RelationKind, TEMPORARY_NAME};
@@ -101,13 +102,13 @@ pub(super) fn written_inference(sql: &str) -> Result<(Vec<ast::Expr>, Option<ast
 }
 
 /// A parser at the beginning of a text. Errors: 42601 for what is no token, 54001 for what is nested too deeply.
-fn parser_of(sql: &str) -> Result<Parser<'static>> {
+pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
     let tokens = frame_offsets::spelled(exclusions::spelled(local::spelled(continued::spelled(unicode::spelled(sql, tokens)?))));
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
-    let tokens = signs::spelled(star_rows::spelled(tokens));
+    let tokens = traversal::spelled(signs::spelled(star_rows::spelled(tokens)));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }

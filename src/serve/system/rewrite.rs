@@ -40,6 +40,7 @@ mod standard;
 mod system_columns;
 mod tables;
 mod ties;
+mod traversal;
 mod true_types;
 mod values;
 mod vectors;
@@ -183,7 +184,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         queries::without_parentheses(query);
-        if let Err(error) = recursive_form::checked(query) {
+        if let Err(error) = recursive_form::checked(query).and_then(|()| traversal::written_out(query)) {
             return ControlFlow::Break(error);
         }
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());

@@ -148,7 +148,7 @@ pub fn last_name(name: &ObjectName) -> String {
 }
 
 /// A query of our own text.
-fn parsed(sql: &str) -> Result<Box<Query>> {
+pub fn parsed(sql: &str) -> Result<Box<Query>> {
     let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(sql);
     parser.and_then(|mut parser| parser.parse_query()).map_err(|e| Error::internal(e.to_string()))
 }

@@ -116,7 +116,7 @@ fn is_named(table: &ObjectName, name: &str) -> bool {
 }
 
 /// How often a part of a statement reads a relation of that name, but for places where a WITH of its own names another so.
-fn reads(part: &impl Visit, name: &str) -> usize {
+pub(super) fn reads(part: &impl Visit, name: &str) -> usize {
     let mut reads = Reads { name, hidden: 0, found: 0 };
     let _ = part.visit(&mut reads);
     reads.found
