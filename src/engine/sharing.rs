@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::physical_expr::expressions::Column;
@@ -20,7 +21,7 @@ use super::node::{Input, Source};
 use crate::data::{POSITION, RowFile};
 use crate::error::{Error, Result};
 use crate::fold::eval::{batch_of, evaluate_all};
-use crate::fold::{Expr, Flow};
+use crate::fold::{Computed, Expr, Flow};
 use crate::log::{Log, LogId, Place, RowsOfView, Segment, SharedRows, Sharing, Store};
 
 /// Bytes of a value that is computed, about.
@@ -32,8 +33,8 @@ pub(super) struct RowByRow {
     log: LogId,
     /// How its rows lie.
     sharing: Arc<Sharing>,
-    /// What it computes, over the columns `from`, and the schema of that.
-    computed: Vec<Expr>,
+    /// What it computes, one step after the other, from the columns `from` of the events to the columns `beside`.
+    steps: Vec<Computed>,
     from: SchemaRef,
     beside: SchemaRef,
 }
@@ -45,48 +46,56 @@ impl RowByRow {
         if schema.index_of(POSITION).is_ok() {
             return None;
         }
-        let exprs = flow.row_by_row()?;
-        let (mut places, mut picked, mut computed, mut beside) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (expr, field) in exprs.into_iter().zip(schema.fields()) {
-            match expr.downcast_ref::<Column>().map(|column| events.field(column.index())) {
+        let steps = flow.row_by_row()?;
+        let (mut places, mut picked, mut computed) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, field) in schema.fields().iter().enumerate() {
+            match picked_by(&steps, events, at).map(|column| events.field(column)) {
                 Some(event) if event.data_type() == field.data_type() => {
                     places.push(Place::Picked(picked.len()));
                     picked.push(event.clone());
                 }
                 _ => {
-                    places.push(Place::Beside(beside.len()));
-                    beside.push(field.clone());
-                    computed.push(expr);
+                    places.push(Place::Beside(computed.len()));
+                    computed.push(at);
                 }
             }
         }
-        let beside: SchemaRef = Arc::new(Schema::new(beside));
+        let beside: SchemaRef = Arc::new(schema.project(&computed).ok()?);
         if picked.is_empty() || !computed.is_empty() && !RowsOfView::can_have(&beside) {
             return None;
         }
-        let (computed, from) = narrowed(computed, events)?;
+        let (steps, read) = narrowed(steps, computed)?;
+        let from = Arc::new(events.project(&read).ok()?);
         let sharing = Arc::new(Sharing { schema: schema.clone(), places, picked: Arc::new(Schema::new(picked)) });
-        Some(RowByRow { log: *log, sharing, computed, from, beside })
+        Some(RowByRow { log: *log, sharing, steps, from, beside })
+    }
+
+    /// True if it computes nothing.
+    fn only_picks(&self) -> bool {
+        self.beside.fields().is_empty()
     }
 
     /// True if what is computed of a segment takes so many bytes that it is worth a file, or nothing is.
     pub fn is_for(&self, segment: &Segment, bytes: usize) -> bool {
-        self.computed.is_empty() || segment.rows as usize * self.computed.len() * VALUE_BYTES >= bytes
+        self.only_picks() || segment.rows as usize * self.beside.fields().len() * VALUE_BYTES >= bytes
     }
 
     /// The rows for a segment; what is computed goes to a file of that name. Errors: the store's; what an expression raises.
     pub fn rows_of(&self, segment: &Arc<Segment>, store: &Arc<dyn Store>, name: &str) -> Result<Arc<dyn RowFile>> {
-        let beside = match self.computed.is_empty() {
+        let beside = match self.only_picks() {
             true => None,
             false => {
-                let computed = segment.read(&self.from, segment.first..segment.end)?.map(|batch| {
-                    let batch = batch?;
-                    batch_of(&self.beside, evaluate_all(&self.computed, &batch)?, batch.num_rows())
-                });
+                let computed = segment.read(&self.from, segment.first..segment.end)?.map(|events| self.computed(events?));
                 Some(RowsOfView::write_beside(segment, store, name, &self.beside, computed)?)
             }
         };
         Ok(Arc::new(SharedRows::new(segment.clone(), beside, self.sharing.clone())?))
+    }
+
+    /// What is computed of events.
+    fn computed(&self, events: RecordBatch) -> Result<RecordBatch> {
+        let step = |rows: RecordBatch, (exprs, schema): &Computed| batch_of(schema, evaluate_all(exprs, &rows)?, rows.num_rows());
+        self.steps.iter().try_fold(events, step)
     }
 
     /// The rows of that name: shared, or moved to a file later. Errors: they are not there, or damaged.
@@ -103,18 +112,38 @@ impl RowByRow {
     }
 }
 
-/// Expressions over the rows of `schema` as expressions over the columns that they use, and the schema of these.
-fn narrowed(exprs: Vec<Expr>, schema: &SchemaRef) -> Option<(Vec<Expr>, SchemaRef)> {
-    let mut used: Vec<usize> = exprs.iter().flat_map(collect_columns).map(|column| column.index()).collect();
-    used.sort_unstable();
-    used.dedup();
-    let narrow = |expr: Expr| -> Option<Expr> {
-        let moved = expr.transform_up(|expr| {
-            let place = expr.downcast_ref::<Column>().and_then(|c| Some((c.name().to_string(), used.binary_search(&c.index()).ok()?)));
-            Ok(place.map_or_else(|| Transformed::no(expr), |(name, at)| Transformed::yes(Arc::new(Column::new(&name, at)) as Expr)))
-        });
-        Some(moved.ok()?.data)
-    };
-    let exprs = exprs.into_iter().map(narrow).collect::<Option<Vec<_>>>()?;
-    Some((exprs, Arc::new(schema.project(&used).ok()?)))
+/// The column of the events that column `at` of what the steps give is and nothing else, encoded alike all the way.
+fn picked_by(steps: &[Computed], events: &Schema, at: usize) -> Option<usize> {
+    let Some(((exprs, made), below)) = steps.split_last() else { return Some(at) };
+    let column = exprs.get(at)?.downcast_ref::<Column>()?.index();
+    let given = below.last().map_or(events, |(_, schema)| schema.as_ref());
+    if given.fields().get(column)?.data_type() != made.fields().get(at)?.data_type() {
+        return None;
+    }
+    picked_by(below, events, column)
+}
+
+/// As much of the steps as the columns `wanted` of what they give take, and the columns of the events that these begin with.
+fn narrowed(steps: Vec<Computed>, mut wanted: Vec<usize>) -> Option<(Vec<Computed>, Vec<usize>)> {
+    let mut narrow = Vec::with_capacity(steps.len());
+    for (exprs, schema) in steps.into_iter().rev() {
+        let exprs = wanted.iter().map(|at| exprs.get(*at).cloned()).collect::<Option<Vec<Expr>>>()?;
+        let mut used: Vec<usize> = exprs.iter().flat_map(collect_columns).map(|column| column.index()).collect();
+        used.sort_unstable();
+        used.dedup();
+        let exprs = exprs.into_iter().map(|expr| over(expr, &used)).collect::<Option<Vec<Expr>>>()?;
+        narrow.push((exprs, Arc::new(schema.project(&wanted).ok()?)));
+        wanted = used;
+    }
+    narrow.reverse();
+    Some((narrow, wanted))
+}
+
+/// An expression over rows of which the columns `used`, in ascending order, are left.
+fn over(expr: Expr, used: &[usize]) -> Option<Expr> {
+    let moved = expr.transform_up(|expr| {
+        let place = expr.downcast_ref::<Column>().and_then(|c| Some((c.name().to_string(), used.binary_search(&c.index()).ok()?)));
+        Ok(place.map_or_else(|| Transformed::no(expr), |(name, at)| Transformed::yes(Arc::new(Column::new(&name, at)) as Expr)))
+    });
+    Some(moved.ok()?.data)
 }

@@ -1,13 +1,10 @@
 //! A tree of operators: what a view folds. What stands in it several times is folded once: a part, stepped before the tree, which
 //! refers to what it gave.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, SchemaRef};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::physical_expr::expressions::Column;
+use arrow::datatypes::SchemaRef;
 
 use super::{Expr, Operator, StateReader, StateWriter};
 use crate::data::Delta;
@@ -86,14 +83,8 @@ fn taken(from: &[Vec<Delta>], what: &str, at: usize, rows: &mut u64) -> Result<V
     Ok(deltas.clone())
 }
 
-/// An expression over rows whose columns are `below`.
-fn over(expr: &Expr, below: &[Expr]) -> Option<Expr> {
-    let column = |expr: Expr| {
-        let made = expr.downcast_ref::<Column>().and_then(|column| below.get(column.index())).cloned();
-        Ok(made.map_or_else(|| Transformed::no(expr), Transformed::yes))
-    };
-    Some(expr.clone().transform_up(column).ok()?.data)
-}
+/// What one operator computes of each row: expressions over the rows that it is given, and the schema of what they give.
+pub type Computed = (Vec<Expr>, SchemaRef);
 
 impl Flow {
     fn new(node: Node) -> Flow {
@@ -135,20 +126,16 @@ impl Flow {
         }
     }
 
-    /// What is computed of each row of the first input, if the flow does nothing else and gives one row for each.
-    pub fn row_by_row(&self) -> Option<Vec<Expr>> {
+    /// What the operators compute of each row of the first input, one after the other, if the flow does nothing else and gives one row for
+    /// each. They are not merged: what one computes may be read several times by the next.
+    pub fn row_by_row(&self) -> Option<Vec<Computed>> {
         match &self.node {
-            Node::Source { index: 0, schema } => {
-                let column = |(i, field): (usize, &Arc<Field>)| Arc::new(Column::new(field.name(), i)) as Expr;
-                Some(schema.fields().iter().enumerate().map(column).collect())
-            }
+            Node::Source { index: 0, .. } => Some(vec![]),
             Node::Inner { operator, inputs } => {
-                let ([input], exprs, made) = (inputs.as_slice(), operator.row_by_row()?, operator.schema()) else { return None };
-                let given = input.schema();
-                // Else a column is encoded otherwise between two operators.
-                let as_given = |(e, f): (&Expr, &Arc<Field>)| e.data_type(&given).is_ok_and(|ty| ty == *f.data_type());
-                let below = input.row_by_row().filter(|_| exprs.iter().zip(made.fields()).all(as_given))?;
-                exprs.iter().map(|expr| over(expr, &below)).collect()
+                let ([input], exprs) = (inputs.as_slice(), operator.row_by_row()?) else { return None };
+                let mut steps = input.row_by_row()?;
+                steps.push((exprs.to_vec(), operator.schema()));
+                Some(steps)
             }
             _ => None,
         }

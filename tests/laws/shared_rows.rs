@@ -100,6 +100,16 @@ fn they_come_back_after_a_restart_and_a_kill_and_go_with_the_view() {
 }
 
 #[test]
+fn what_is_computed_is_computed_once_however_often_it_is_read() {
+    let mut database = filled();
+    // Merged into one expression it would be of some 2^40 parts.
+    let step = |i: i32| format!(", t{} AS (SELECT x * x % 11 + x AS x, a FROM t{i})", i + 1);
+    let query = format!("WITH t0 AS (SELECT a % 7 + 1 AS x, a FROM s){} SELECT x, a FROM t40", (0..40).map(step).collect::<String>());
+    run(&mut database, &format!("CREATE MATERIALIZED VIEW deep AS {query}"));
+    assert_eq!(run(&mut database, "SELECT * FROM deep"), run(&mut database, &query));
+}
+
+#[test]
 fn a_damaged_file_beside_a_segment_is_made_again() {
     let mut database = filled();
     run(&mut database, "CHECKPOINT");
