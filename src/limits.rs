@@ -117,6 +117,8 @@ pub const PATTERNS_MAX: usize = 100;
 pub const PATTERN_BYTES_MAX: usize = 4 << 20;
 /// Largest value that a function may compute, in bytes (PostgreSQL: 1 GiB).
 pub const VALUE_BYTES_MAX: usize = 256 << 20;
+/// Steps that a jsonpath takes through one document, which are some seconds: a function is not interrupted.
+pub const PATH_STEPS_MAX: u64 = 100_000_000;
 /// Values that a function computes for one batch of rows, all together, in bytes.
 pub const RESULT_BYTES_MAX: usize = 1 << 30;
 /// Statements that are planned or optimized at one time; further ones wait, each in its session.

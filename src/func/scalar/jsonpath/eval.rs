@@ -97,6 +97,21 @@ pub(super) struct Run<'r> {
     pub zone: Option<Zone>,
     /// How many objects keyvalue() may tell apart so far.
     pub generated: Cell<i64>,
+    /// How many steps were taken so far.
+    pub taken: Cell<u64>,
+}
+
+impl Run<'_> {
+    /// Counts a step. Errors: 54000 after too many: a short path may go from everything to everything again and again, and find nothing.
+    fn take(&self) -> Result<()> {
+        let taken = self.taken.get() + 1;
+        self.taken.set(taken);
+        if taken <= limits::PATH_STEPS_MAX {
+            return Ok(());
+        }
+        let error = Error::new(code::PROGRAM_LIMIT_EXCEEDED, "a jsonpath takes too many steps");
+        Err(error.detail(format!("It may take {} of them through one document.", limits::PATH_STEPS_MAX)))
+    }
 }
 
 /// Where a part of a path is run.
@@ -116,7 +131,7 @@ pub(super) struct Place<'p> {
 }
 
 /// Runs a path from the root of its document. Errors: those of SQL/JSON unless it is silent; 42704 for a variable that there is not, 0A000
-/// for times that are compared without a zone, 54000 for too much that is found.
+/// for times that are compared without a zone, 54000 for too much that is found and for too many steps.
 pub(super) fn run(path: &Path, run: &Run, silent: bool, sink: &mut Sink) -> Result<Outcome> {
     let item = Item::Json(run.root);
     let place = Place { run, current: item, base: (run.root, 0), size: None, tolerant: path.lax, throws: !silent };
@@ -185,6 +200,7 @@ impl<'p> Place<'p> {
 
     /// Runs an expression and the steps from what it finds.
     fn from(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
+        self.run.take()?;
         stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || self.from_here(node, steps, item, sink))
     }
 
@@ -235,6 +251,7 @@ impl<'p> Place<'p> {
 
     /// One step and those behind it. `unwraps`: an array is taken apart where its items are meant.
     fn step(self, step: &Step, rest: &[Step], item: Item<'p>, unwraps: bool, sink: &mut Sink) -> Result<Outcome> {
+        self.run.take()?;
         stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || self.step_here(step, rest, item, unwraps, sink))
     }
 
@@ -372,6 +389,7 @@ impl<'p> Place<'p> {
         }
         let leaves = levels == Levels { first: LEAVES, last: LEAVES };
         each(contents(json), sink, |item, sink| {
+            self.run.take()?;
             let holds = !item.is_scalar();
             let mut outcome = Outcome::NotFound;
             if level >= levels.first || leaves && !holds {

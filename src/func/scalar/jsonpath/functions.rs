@@ -169,7 +169,8 @@ impl<'c> Call<'c> {
         let Some((_, path)) = &self.path else { return Err(Error::internal("a path is read before it is run")) };
         let vars = self.vars.as_ref().map(|(_, vars)| vars);
         // The document is the first object of all, the variables are the second.
-        let run = Run { lax: path.lax, root: &root, vars, zone: self.zone, generated: Cell::new(if vars.is_some() { 2 } else { 1 }) };
+        let generated = Cell::new(if vars.is_some() { 2 } else { 1 });
+        let run = Run { lax: path.lax, root: &root, vars, zone: self.zone, generated, taken: Cell::new(0) };
         let mut sink = if asks { Sink::asking() } else { Sink::keeping() };
         let outcome = eval::run(path, &run, silent, &mut sink)?;
         let items = sink.into_list().into_iter().map(eval::Found::into_json).collect();

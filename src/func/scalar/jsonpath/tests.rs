@@ -6,6 +6,7 @@ use super::eval::{Found, Run, Sink, run};
 use super::parse::parse;
 use crate::data::json::{self, Json};
 use crate::error::Result;
+use crate::limits;
 
 /// Paths, and how they are shown.
 const PATHS: &[(&str, &str)] = &[
@@ -232,9 +233,14 @@ const FOUND: &[(&str, &str, std::result::Result<&str, (&str, &str)>)] = &[
 ];
 
 fn found(document: &str, path: &str, silent: bool) -> Result<Vec<Json>> {
+    found_after(0, document, path, silent)
+}
+
+/// The same where so many steps are taken already.
+fn found_after(taken: u64, document: &str, path: &str, silent: bool) -> Result<Vec<Json>> {
     let (root, vars) = (json::parse(document)?, json::parse(r#"{"x": 2}"#)?);
     let path = parse(path)?;
-    let around = Run { lax: path.lax, root: &root, vars: Some(&vars), zone: None, generated: Cell::new(2) };
+    let around = Run { lax: path.lax, root: &root, vars: Some(&vars), zone: None, generated: Cell::new(2), taken: Cell::new(taken) };
     let mut sink = Sink::keeping();
     run(&path, &around, silent, &mut sink)?;
     Ok(sink.into_list().into_iter().map(Found::into_json).collect())
@@ -292,4 +298,13 @@ fn depth_is_bounded() {
     let steps = |count: usize| format!("${}", "[*]".repeat(count));
     assert_eq!(text(found("1", &steps(super::STEPS_MAX), false).unwrap()), "1");
     assert_eq!(parse(&steps(super::STEPS_MAX + 1)).unwrap_err().code(), code);
+}
+
+#[test]
+fn steps_are_bounded() {
+    let [before, all] = [limits::PATH_STEPS_MAX - 100, limits::PATH_STEPS_MAX];
+    assert_eq!(text(found_after(before, "[[1]]", "$.**{2}", true).unwrap()), "1");
+    for path in ["$[*]", "$.**.a", "$.** ? (@ == 2)"] {
+        assert_eq!(found_after(all, "[[1]]", path, true).unwrap_err().code(), crate::error::code::PROGRAM_LIMIT_EXCEEDED, "{path}");
+    }
 }
