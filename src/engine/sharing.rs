@@ -21,7 +21,7 @@ use super::node::{Input, Source};
 use crate::data::{POSITION, RowFile};
 use crate::error::{Error, Result};
 use crate::fold::eval::{batch_of, evaluate_all};
-use crate::fold::{Computed, Expr, Flow};
+use crate::fold::{Expr, Flow, RowColumns};
 use crate::log::{Log, LogId, Place, RowsOfView, Segment, SharedRows, Sharing, Store};
 
 /// Bytes of a value that is computed, about.
@@ -34,7 +34,7 @@ pub(super) struct RowByRow {
     /// How its rows lie.
     sharing: Arc<Sharing>,
     /// What it computes, one step after the other, from the columns `from` of the events to the columns `beside`.
-    steps: Vec<Computed>,
+    steps: Vec<RowColumns>,
     from: SchemaRef,
     beside: SchemaRef,
 }
@@ -94,7 +94,7 @@ impl RowByRow {
 
     /// What is computed of events.
     fn computed(&self, events: RecordBatch) -> Result<RecordBatch> {
-        let step = |rows: RecordBatch, (exprs, schema): &Computed| batch_of(schema, evaluate_all(exprs, &rows)?, rows.num_rows());
+        let step = |rows: RecordBatch, (exprs, schema): &RowColumns| batch_of(schema, evaluate_all(exprs, &rows)?, rows.num_rows());
         self.steps.iter().try_fold(events, step)
     }
 
@@ -113,7 +113,7 @@ impl RowByRow {
 }
 
 /// The column of the events that column `at` of what the steps give is and nothing else, encoded alike all the way.
-fn picked_by(steps: &[Computed], events: &Schema, at: usize) -> Option<usize> {
+fn picked_by(steps: &[RowColumns], events: &Schema, at: usize) -> Option<usize> {
     let Some(((exprs, made), below)) = steps.split_last() else { return Some(at) };
     let column = exprs.get(at)?.downcast_ref::<Column>()?.index();
     let given = below.last().map_or(events, |(_, schema)| schema.as_ref());
@@ -124,7 +124,7 @@ fn picked_by(steps: &[Computed], events: &Schema, at: usize) -> Option<usize> {
 }
 
 /// As much of the steps as the columns `wanted` of what they give take, and the columns of the events that these begin with.
-fn narrowed(steps: Vec<Computed>, mut wanted: Vec<usize>) -> Option<(Vec<Computed>, Vec<usize>)> {
+fn narrowed(steps: Vec<RowColumns>, mut wanted: Vec<usize>) -> Option<(Vec<RowColumns>, Vec<usize>)> {
     let mut narrow = Vec::with_capacity(steps.len());
     for (exprs, schema) in steps.into_iter().rev() {
         let exprs = wanted.iter().map(|at| exprs.get(*at).cloned()).collect::<Option<Vec<Expr>>>()?;

@@ -84,7 +84,7 @@ fn taken(from: &[Vec<Delta>], what: &str, at: usize, rows: &mut u64) -> Result<V
 }
 
 /// What one operator computes of each row: expressions over the rows that it is given, and the schema of what they give.
-pub type Computed = (Vec<Expr>, SchemaRef);
+pub type RowColumns = (Vec<Expr>, SchemaRef);
 
 impl Flow {
     fn new(node: Node) -> Flow {
@@ -128,7 +128,7 @@ impl Flow {
 
     /// What the operators compute of each row of the first input, one after the other, if the flow does nothing else and gives one row for
     /// each. They are not merged: what one computes may be read several times by the next.
-    pub fn row_by_row(&self) -> Option<Vec<Computed>> {
+    pub fn row_by_row(&self) -> Option<Vec<RowColumns>> {
         match &self.node {
             Node::Source { index: 0, .. } => Some(vec![]),
             Node::Inner { operator, inputs } => {

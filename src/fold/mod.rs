@@ -64,7 +64,7 @@ pub use distinct::Distinct;
 pub use eval::{Expr, consolidate};
 pub use expand::{Expand, GroupingSet};
 pub use first_rows::FirstRows;
-pub use flow::{Computed, Flow, OperatorReport};
+pub use flow::{Flow, OperatorReport, RowColumns};
 pub use join::{Join, JoinSpec};
 pub use key_index::KeyIndex;
 pub use leave_out::{Guard, LeaveOut};
