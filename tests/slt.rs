@@ -97,6 +97,7 @@ scripts!("":
     own_writes,
     parameters,
     patterns,
+    phrases,
     plan_sizes,
     printed_values,
     recursive,

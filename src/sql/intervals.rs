@@ -131,7 +131,8 @@ fn read(text: &str, interval: &Interval) -> Result<IntervalMonthDayNano> {
 
 /// The two numbers of a literal of the fields DAY TO HOUR.
 fn days_and_hours<'a>(text: &'a str, leading: &DateTimeField) -> Option<(&'a str, &'a str)> {
-    let (days, hours) = text.trim().split_once(' ').filter(|_| *leading == DateTimeField::Day)?;
+    let (days, hours) = text.trim().split_once(char::is_whitespace).filter(|_| *leading == DateTimeField::Day)?;
+    let hours = hours.trim_start();
     let is_number = |text: &str| text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '.');
     (is_number(days) && is_number(hours)).then_some((days, hours))
 }
@@ -180,6 +181,7 @@ mod tests {
             ("'1.5' HOUR", "3600000000 microseconds"),
             ("'1 2:03' DAY TO MINUTE", "1 days 7380000000 microseconds"),
             ("'1 2:03:04' DAY TO HOUR", "1 days 7200000000 microseconds"),
+            ("'1  2' DAY TO HOUR", "1 days 7200000000 microseconds"),
             ("'-1 2' DAY TO HOUR", "-1 days 7200000000 microseconds"),
             ("'3:04' MINUTE TO SECOND", "184000000 microseconds"),
             ("'3:04' HOUR TO MINUTE", "11040000000 microseconds"),

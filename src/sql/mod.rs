@@ -52,6 +52,7 @@ pub mod respell;
 pub mod roles;
 mod secrets;
 mod signs;
+mod similar;
 pub mod split;
 mod star_rows;
 pub mod stars;

@@ -25,6 +25,11 @@ pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize
     Ok(targets)
 }
 
+/// Errors: 42601 for a row of VALUES that has not as many values as the first one.
+pub fn check_row(values: usize, first: usize) -> Result<()> {
+    if values == first { Ok(()) } else { Err(Error::syntax("VALUES lists must all be the same length")) }
+}
+
 /// More values than columns never fit; fewer only where no columns are listed.
 pub fn check_width(values: usize, targets: usize, listed: bool) -> Result<()> {
     if values > targets {

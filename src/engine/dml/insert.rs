@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use sqlparser::ast::{self, Expr};
 
 use super::Written;
-use super::columns::{at_precision, cast_columns, check_width, target_columns};
+use super::columns::{at_precision, cast_columns, check_row, check_width, target_columns};
 use super::defaults::generated_always;
 use super::returning::{Part, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
@@ -162,9 +162,7 @@ impl Session {
             if i % ROWS_A_TURN == ROWS_A_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            if row.len() != width {
-                return Err(Error::syntax("VALUES lists must all be the same length"));
-            }
+            check_row(row.len(), width)?;
             check_width(row.len(), targets.len(), targets.len() != relation.columns.len())?;
             for (value, builder) in row.iter().zip(&mut builders) {
                 put_value(builder, value, prepared, parameters)?;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
-use super::columns::{check_width, target_columns};
+use super::columns::{check_row, check_width, target_columns};
 use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::data::datetime::Zone;
@@ -25,7 +25,9 @@ impl Session {
         let relation = self.writable(table)?;
         let targets = target_columns(&relation, columns)?;
         let mut types: Vec<Option<PgType>> = declared.to_vec();
+        let width = rows.first().map_or(0, |row| row.len());
         for row in rows {
+            check_row(row.len(), width)?;
             check_width(row.len(), targets.len(), !columns.is_empty())?;
             for (value, target) in row.iter().zip(&targets) {
                 if let Some(n) = placeholder(value) {

@@ -209,7 +209,17 @@ fn or_empty(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
 
 fn cardinality(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let lists = args[0].as_list::<i32>();
-    Ok(Arc::new((0..lists.len()).map(|row| lists.is_valid(row).then(|| lists.value_length(row))).collect::<Int32Array>()))
+    Ok(Arc::new((0..lists.len()).map(|row| lists.is_valid(row).then(|| elements(lists, row))).collect::<Int32Array>()))
+}
+
+/// How many elements an array has in all of its dimensions.
+fn elements(lists: &ListArray, row: usize) -> i32 {
+    if !matches!(lists.value_type(), DataType::List(_)) {
+        return lists.value_length(row);
+    }
+    let within = lists.value(row);
+    let within = within.as_list::<i32>();
+    (0..within.len()).map(|row| elements(within, row)).sum()
 }
 
 /// Two arrays of one type; whole numbers are compared as the widest.

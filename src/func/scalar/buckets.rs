@@ -31,6 +31,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("asind", float_rule, |a, _| degrees(a, |x| round_trip(x.asin().to_degrees()), true)),
         Function::udf("acosd", float_rule, |a, _| degrees(a, |x| round_trip(x.acos().to_degrees()), true)),
         Function::udf("atand", float_rule, |a, _| degrees(a, |x| round_trip(x.atan().to_degrees()), false)),
+        Function::udf("atan2d", |t| fixed(t, &[FLOAT, FLOAT], 0, FLOAT), atan2d),
     ]
 }
 
@@ -165,6 +166,13 @@ fn exact(x: f64, sine: fn(f64) -> f64) -> f64 {
         270.0 => -1.0,
         _ => sine(turn.to_radians()),
     }
+}
+
+/// The angle of a point by its y and its x. As in PostgreSQL it is measured by that of (1, 1), which is 45 degrees.
+fn atan2d(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let [y, x] = [0, 1].map(|i| args[i].as_primitive::<Float64Type>());
+    let angles = each(args, |row| Ok(y.value(row).atan2(x.value(row)) / 1f64.atan() * 45.0))?;
+    Ok(Arc::new(Float64Array::from(angles)))
 }
 
 /// An angle in degrees, exact where it is a multiple of 15 but for the last bits.

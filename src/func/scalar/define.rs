@@ -111,9 +111,33 @@ fn put_call(name: &str, args: &[Expr], to: &mut String) {
     to.push(')');
 }
 
-/// 42883 for arguments that no function of the name takes.
+/// Functions that operators are planned as, and these.
+const OPERATORS: &[(&str, &str)] = &[
+    ("array_contains_all", "@>"),
+    ("pg_array_overlap", "&&"),
+    ("json_get", "->"),
+    ("jsonb_get", "->"),
+    ("json_get_text", "->>"),
+    ("jsonb_get_text", "->>"),
+    ("json_path", "#>"),
+    ("jsonb_path", "#>"),
+    ("json_path_text", "#>>"),
+    ("jsonb_path_text", "#>>"),
+    ("jsonb_exists", "?"),
+    ("jsonb_exists_any", "?|"),
+    ("jsonb_exists_all", "?&"),
+    ("jsonb_contains", "@>"),
+    ("jsonb_contained", "<@"),
+    ("jsonb_delete", "-"),
+    ("jsonb_delete_path", "#-"),
+];
+
+/// 42883 for arguments that no function of the name, or no operator that is planned as it, takes.
 pub fn no_function(name: &str, types: &[DataType]) -> Error {
     let names: Vec<String> = types.iter().map(|t| PgType::of_arrow(t).base().to_string()).collect();
+    if let (Some((_, sign)), [left, right]) = (OPERATORS.iter().find(|(function, _)| *function == name), names.as_slice()) {
+        return Error::no_operator(&format!("{left} {sign} {right}"));
+    }
     Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({}) does not exist", names.join(", ")))
         .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }

@@ -49,7 +49,12 @@ fn one_rule(types: &[DataType]) -> Types {
 }
 
 fn shown_array_rule(types: &[DataType]) -> Types {
-    matches!(types, [DataType::List(_)] | [DataType::List(_), DataType::Boolean]).then(|| (types.to_vec(), JSON))
+    let [array @ DataType::List(_), pretty @ ..] = types else { return None };
+    match pretty {
+        [] => Some((vec![array.clone()], JSON)),
+        [DataType::Boolean | DataType::Null] => Some((vec![array.clone(), DataType::Boolean], JSON)),
+        _ => None,
+    }
 }
 
 fn array_rule(types: &[DataType]) -> Types {

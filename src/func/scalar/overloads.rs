@@ -11,12 +11,13 @@ use datafusion::functions::{string, unicode};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{
-    ColumnarValue, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::byte_parts;
 use super::bytes::{as_bytes, length};
 use super::define::no_function;
+use super::{regexps, similar};
 use crate::func::cast;
 
 /// A function of text and one of bytea under one name.
@@ -67,6 +68,11 @@ pub fn settled(call: &ScalarFunction, schema: &DFSchema) -> DfResult<Option<Scal
     let Some(function) = call.func.inner().downcast_ref::<Overloaded>() else { return Ok(None) };
     let types = call.args.iter().map(|arg| arg.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
     let mut args = call.args.clone();
+    // A literal may be a place as well as a pattern; what a rewrite rule does not tell to be a pattern is a place.
+    let is_typed = args.iter().skip(1).any(|arg| !matches!(arg, Expr::Literal(..)));
+    if let Some(pattern) = function.of_pattern(&types).filter(|_| is_typed) {
+        return Ok(Some(ScalarFunction { func: pattern, args }));
+    }
     if is_of_bytea(&types) {
         let last = function.bytea_arguments().min(args.len());
         for arg in &mut args[..last] {
@@ -85,6 +91,18 @@ fn is_of_bytea(types: &[DataType]) -> bool {
 impl Overloaded {
     fn of(&self, types: &[DataType]) -> &Arc<ScalarUDF> {
         if is_of_bytea(types) { &self.bytea } else { &self.text }
+    }
+
+    /// `substring(text FROM pattern [FOR escape])`, where the types are those of its arguments.
+    fn of_pattern(&self, types: &[DataType]) -> Option<Arc<ScalarUDF>> {
+        if self.name != "substr" || is_of_bytea(types) {
+            return None;
+        }
+        match types {
+            [_, pattern] if pattern.is_string() => Some(regexps::substring_of_pattern()),
+            [_, pattern, escape] if pattern.is_string() && escape.is_string() => Some(similar::substring_similar()),
+            _ => None,
+        }
     }
 
     /// How many of the first arguments are bytea, where it is a function of bytea.
@@ -107,6 +125,9 @@ impl ScalarUDFImpl for Overloaded {
     }
 
     fn coerce_types(&self, types: &[DataType]) -> DfResult<Vec<DataType>> {
+        if let Some(pattern) = self.of_pattern(types) {
+            return pattern.coerce_types(types);
+        }
         // A literal beside a bytea is still a text here.
         let count = if is_of_bytea(types) { self.bytea_arguments() } else { 0 };
         let plain = |(i, ty): (usize, &DataType)| if i < count && ty.is_string() { DataType::Binary } else { ty.clone() };

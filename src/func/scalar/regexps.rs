@@ -40,11 +40,16 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("regexp_substr", |t| fixed(t, &[TEXT, TEXT, INT, INT, TEXT, INT], 4, TEXT), substr),
         Function::udf("regexp_instr", |t| fixed(t, &[TEXT, TEXT, INT, INT, INT, TEXT, INT], 5, INT), instr),
         // Not PostgreSQL's own: a rewrite rule makes it of substring(x FROM pattern).
-        Function::udf("substring_of_pattern", |t| fixed(t, &[TEXT, TEXT], 0, TEXT), substring),
+        substring_of_pattern(),
         // Nor these: of `x ~ ANY (array)`, and of a pattern beside an operator.
         Function::udf(QUANTIFIED, quantified_rule, quantified),
         pattern_function(),
     ]
+}
+
+/// What `substring(text FROM pattern)` is.
+pub(super) fn substring_of_pattern() -> Arc<ScalarUDF> {
+    Function::udf("substring_of_pattern", |t| fixed(t, &[TEXT, TEXT], 0, TEXT), substring)
 }
 
 /// The function of `x ~ ANY (array)` and `x !~* ALL (array)`: a value, patterns, the operator, and whether all of them are meant.

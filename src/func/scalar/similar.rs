@@ -19,13 +19,18 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
             |t| fixed(t, &[TEXT, TEXT], 1, TEXT),
             |args, _| Ok(text_array(each(args, |row| translated(text(args, 0).value(row), escape(args, 1, row)?, false))?)),
         ),
-        Function::udf("substring_similar", |t| fixed(t, &[TEXT, TEXT, TEXT], 0, TEXT), substring),
+        substring_similar(),
         Function::udf(
             "like_escape",
             |t| fixed(t, &[TEXT, TEXT], 0, TEXT),
             |args, _| Ok(text_array(each(args, |row| Ok(with_backslash(text(args, 0).value(row), escape(args, 1, row)?)))?)),
         ),
     ]
+}
+
+/// What `substring(text FROM pattern FOR escape)` is.
+pub(super) fn substring_similar() -> Arc<ScalarUDF> {
+    Function::udf("substring_similar", |t| fixed(t, &[TEXT, TEXT, TEXT], 0, TEXT), substring)
 }
 
 /// The character that argument `i` is; none for the empty text, a backslash where it is left out. Errors: 22025.
@@ -89,7 +94,7 @@ fn translated(pattern: &str, escape: Option<char>, parted: bool) -> Result<Strin
         let lazy = if parted && separators == 0 { "?" } else { "" };
         match c {
             c if Some(c) == escape => match chars.next() {
-                Some('"') if parted => {
+                Some('"') if parted && !bracket => {
                     separators += 1;
                     out.push_str(match separators {
                         1 => ")(",

@@ -34,9 +34,9 @@ pub fn similar(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 pub fn substring(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let is_text =
         |e: &Expr| matches!(bare(e), Expr::Value(v) if matches!(v.value, Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_)));
+    let is_null = |e: &Expr| matches!(bare(e), Expr::Value(v) if v.value == Value::Null);
     if let Expr::Substring { expr: value, substring_from: Some(from), substring_for: Some(escape), .. } = expr
-        && is_text(from)
-        && is_text(escape)
+        && (is_text(from) && (is_text(escape) || is_null(escape)) || is_null(from) && is_text(escape))
     {
         *expr = call("substring_similar", vec![take(value), take(from), take(escape)]);
         return Ok(());
