@@ -199,7 +199,11 @@ fn distance(offset: Expr, order: &DataType, schema: &DFSchema) -> DfResult<Scala
     if !fits && !is_text(&ty) {
         return Err(misfit(order, &ty).into());
     }
-    let typed = if is_text(&ty) { as_type(offset, &PgType::of_arrow(order), schema)? } else { offset };
+    let typed = match cast::read_as(&offset, order)? {
+        Some(read) => read,
+        None if is_text(&ty) => as_type(offset, &PgType::of_arrow(order), schema)?,
+        None => offset,
+    };
     let value = computed(as_type(typed, &PgType::Text, schema)?)?;
     let Some(text) = value.try_as_str().flatten() else { return Ok(ScalarValue::Utf8(None)) };
     let number: f64 = text.parse().unwrap_or(0.0);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, PrimitiveArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, TimestampMicrosecondType,
+    ArrowPrimitiveType, DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Field, Int32Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, TimestampMicrosecondType,
 };
 use datafusion::logical_expr::ScalarUDF;
 
@@ -61,6 +62,14 @@ fn series_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
         let item = if wide { DataType::Int64 } else { DataType::Int32 };
         return Some((vec![item.clone(); types.len()], list_of(item)));
     }
+    let scale = |t: &DataType| match t {
+        DataType::Decimal128(_, scale) => Some((*scale).max(0)),
+        t => integer(t).then_some(0),
+    };
+    if let Some(scales) = types.iter().map(scale).collect::<Option<Vec<i8>>>() {
+        let item = DataType::Decimal128(DECIMAL128_MAX_PRECISION, scales.into_iter().max().unwrap_or(0));
+        return Some((vec![item.clone(); types.len()], list_of(item)));
+    }
     let step = step.filter(|s| s.is_string() || accepts(s, &INTERVAL)).map(|_| INTERVAL)?;
     let zoned = |t: &DataType| matches!(t, DataType::Timestamp(_, Some(_)));
     // Beside a timestamp a date is one; by itself it is a timestamptz, the preferred type.
@@ -81,8 +90,9 @@ fn no_step() -> Error {
 
 fn series(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     match args[0].data_type() {
-        DataType::Int32 => integers::<Int32Type>(args, output),
-        DataType::Int64 => integers::<Int64Type>(args, output),
+        DataType::Int32 => numbers::<Int32Type>(args, output, 1),
+        DataType::Int64 => numbers::<Int64Type>(args, output, 1),
+        DataType::Decimal128(_, scale) => numbers::<Decimal128Type>(args, output, 10i128.pow(u32::from(scale.unsigned_abs()))),
         _ => times(args, output, add_interval),
     }
 }
@@ -116,23 +126,25 @@ fn rows<N>(args: &[ArrayRef], mut one: impl FnMut(usize, usize) -> Result<Vec<N>
     Ok(all)
 }
 
-fn integers<T: ArrowPrimitiveType>(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef>
+/// Numbers of one type, in steps of `one` where no step is given.
+fn numbers<T: ArrowPrimitiveType>(args: &[ArrayRef], output: &DataType, one: i128) -> Result<ArrayRef>
 where
-    T::Native: Into<i64> + TryFrom<i64>,
+    T::Native: Into<i128> + TryFrom<i128>,
 {
-    let value = |i: usize, row: usize| -> i64 { args[i].as_primitive::<T>().value(row).into() };
+    let value = |i: usize, row: usize| -> i128 { args[i].as_primitive::<T>().value(row).into() };
     let found = rows(args, |row, left| {
-        let (first, last) = (i128::from(value(0, row)), i128::from(value(1, row)));
-        let step = if args.len() > 2 { i128::from(value(2, row)) } else { 1 };
+        let (first, last) = (value(0, row), value(1, row));
+        let step = if args.len() > 2 { value(2, row) } else { one };
         if step == 0 {
             return Err(no_step());
         }
-        let count = ((last - first) / step + 1) * i128::from((last - first).signum() * step.signum() >= 0);
+        let way = last.checked_sub(first).ok_or_else(too_long)?;
+        let count = (way / step + 1) * i128::from(way.signum() * step.signum() >= 0);
         if count > left as i128 {
             return Err(too_long());
         }
         // All of them lie between the first and the last, which have the type.
-        Ok((0..count).filter_map(|i| T::Native::try_from((first + i * step) as i64).ok()).collect())
+        Ok((0..count).filter_map(|i| T::Native::try_from(first + i * step).ok()).collect())
     })?;
     lists::<T>(found, output)
 }

@@ -20,6 +20,7 @@ use crate::data::datetime::{Zone, is_infinite, is_infinite_date, parse_offset};
 use crate::error::{Error, Result, code};
 use crate::func::arith::rules::{INTERVAL, TIME, TIMESTAMP, canonical, timestamptz};
 use crate::func::arith::time::{DAY_US, day_number, days_in_month, out_of_range};
+use crate::func::text_io::interval_text;
 
 type Interval = IntervalMonthDayNano;
 /// The numeric that extract gives: microseconds kept.
@@ -282,11 +283,12 @@ fn timezone(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(moved.into_iter().collect::<TimestampMicrosecondArray>().with_data_type(output.clone())))
 }
 
-/// The zone that is so far ahead of UTC. Errors: 22023 for days and months, and for more hours than a zone may have.
+/// The zone that is so far ahead of UTC. Errors: 22023 for days and months, and for more seconds than there can be.
 fn zone_of_interval(v: Interval) -> Result<Zone> {
-    let seconds = i32::try_from(v.nanoseconds / 1_000_000_000).ok().filter(|s| v.months == 0 && v.days == 0 && s.abs() < 168 * 3_600);
+    let seconds = i32::try_from(v.nanoseconds / 1_000_000_000).ok().filter(|_| v.months == 0 && v.days == 0);
     let wrong = || {
-        let error = Error::new(code::INVALID_PARAMETER_VALUE, "interval time zone must not include months or days");
+        let message = format!("interval time zone \"{}\" must not include months or days", interval_text(v));
+        let error = Error::new(code::INVALID_PARAMETER_VALUE, message);
         error.hint("Write hours and minutes, as in INTERVAL '02:00'.")
     };
     seconds.map(Zone::fixed).ok_or_else(wrong)
