@@ -440,8 +440,6 @@ const WORDINGS: &[(&str, &str, &str)] = &[
         "a window function that names a column of the query around its own is not supported",
     ),
     ("The subquery should only return one column", code::SYNTAX_ERROR, "subquery has too many columns"),
-    ("field position must not be zero", code::INVALID_PARAMETER_VALUE, "field position must not be zero"),
-    ("negative count not allowed", code::SUBSTRING_ERROR, "negative substring length not allowed"),
     ("zero is not a valid index", code::UNDEFINED_PARAMETER, "there is no parameter $0"),
 ];
 

@@ -4,7 +4,7 @@ use super::{Error, code, sql_name};
 
 /// The error that PostgreSQL has for it.
 pub fn reworded(text: &str) -> Option<Error> {
-    condition(text).or_else(|| operator(text)).or_else(|| position(text)).or_else(|| nesting(text))
+    condition(text).or_else(|| operator(text)).or_else(|| position(text)).or_else(|| nesting(text)).or_else(|| places(text))
 }
 
 /// What stands in a text between two others.
@@ -94,6 +94,17 @@ fn nesting(text: &str) -> Option<Error> {
             code::INVALID_COLUMN_REFERENCE,
             "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
         ),
+    ];
+    ALL.iter().find(|(theirs, ..)| text.contains(theirs)).map(|(_, code, message)| Error::new(code, *message))
+}
+
+/// Numbers of parts of texts, and what stands where it cannot.
+fn places(text: &str) -> Option<Error> {
+    const ALL: &[(&str, &str, &str)] = &[
+        ("field position must not be zero", code::INVALID_PARAMETER_VALUE, "field position must not be zero"),
+        ("negative count not allowed", code::SUBSTRING_ERROR, "negative substring length not allowed"),
+        ("Unnest should be rewritten", code::FEATURE_NOT_SUPPORTED, "set-returning functions are not supported in this place"),
+        ("require unique expression names", code::FEATURE_NOT_SUPPORTED, "two columns of one name are not supported in this place"),
     ];
     ALL.iter().find(|(theirs, ..)| text.contains(theirs)).map(|(_, code, message)| Error::new(code, *message))
 }

@@ -4,6 +4,7 @@
 //! VALUES may be a subquery of an expression.
 //! BETWEEN may be told whether its bounds have an order. `interval(0) '1.6 s'` has the precision that it is given.
 //! `CURRENT OF cursor` is a condition.
+//! `U&'..'` is left to [`super::unicode`].
 //! And the name of an argument is an identifier, and no expression. Where it may be
 //! an expression the parser reads each argument twice, to see whether `=>` follows, and calls in calls take time that doubles with each level:
 //! PostgREST's queries of the catalog nest some thirty.
@@ -38,7 +39,7 @@ const SIGN: u8 = 120;
 
 const BASE: PostgreSqlDialect = PostgreSqlDialect {};
 
-/// The dialect in which statements are read. All that [`PostgreSqlDialect`] says for itself is handed on.
+/// The dialect in which statements are read. All else that [`PostgreSqlDialect`] says for itself is handed on.
 #[derive(Debug)]
 pub(super) struct Postgres;
 
@@ -214,7 +215,6 @@ impl Dialect for Postgres {
         BASE.prec_value(precedence)
     }
     as_base!(
-        supports_unicode_string_literal,
         supports_filter_during_aggregation,
         supports_group_by_expr,
         allow_extract_custom,

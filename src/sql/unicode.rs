@@ -1,35 +1,43 @@
-//! `U&'d\0061ta'` is the literal `'data'`, and `U&'d!0061ta' UESCAPE '!'` is too (manual, chapter 4.1.2.3). sqlparser reads the first with a
-//! backslash only, and DataFusion has no such literals.
+//! `U&'d\0061ta'` is the literal `'data'`, and `U&'d!0061ta' UESCAPE '!'` is too (manual, chapter 4.1.2.3). sqlparser would read the first with
+//! a backslash only, and each escape as a character of its own, where two may make one; DataFusion has no such literals. The dialect has none
+//! either, so such a literal is a word, an operator and a text.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
-use super::split::{LineIndex, char_position};
+use super::split::char_position;
 use crate::data::escapes::unescaped;
 use crate::error::{Error, Result};
 
 /// The tokens of `sql` with such literals as plain ones. Cost O(tokens). Errors: 42601 for escapes that are none, with their literal's
 /// position.
 pub(super) fn spelled(sql: &str, tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
-    if !tokens.iter().any(|t| matches!(t.token, Token::UnicodeStringLiteral(_))) {
+    if !(0..tokens.len()).any(|at| literal(&tokens, at).is_some()) {
         return Ok(tokens);
     }
-    let (mut plain, mut lines, mut at) = (Vec::with_capacity(tokens.len()), LineIndex::new(sql), 0);
+    let (mut plain, mut at) = (Vec::with_capacity(tokens.len()), 0);
     while let Some(token) = tokens.get(at) {
-        at += 1;
-        let Token::UnicodeStringLiteral(text) = &token.token else {
+        let Some(text) = literal(&tokens, at) else {
             plain.push(token.clone());
+            at += 1;
             continue;
         };
-        let mut text = text.clone();
-        if let Some((escape, behind)) = escape(&tokens, at) {
-            let written = &sql[lines.byte(token.span.start)..];
-            text = decoded(written, escape).map_err(|e| e.at(char_position(sql, token.span.start)))?;
-            at = behind;
-        }
+        let (escape, behind) = escape(&tokens, at + 3).unwrap_or(('\\', at + 3));
+        let text = decoded(text, escape).map_err(|e| e.at(char_position(sql, token.span.start)))?;
         plain.push(TokenWithSpan::new(Token::SingleQuotedString(text), token.span));
+        at = behind;
     }
     Ok(plain)
+}
+
+/// What is between the quotes of the literal that begins at `at`, if one does: nothing stands between its parts.
+fn literal(tokens: &[TokenWithSpan], at: usize) -> Option<&str> {
+    let [word, sign, text] = tokens.get(at..at + 3)? else { return None };
+    let adjoin = word.span.end == sign.span.start && sign.span.end == text.span.start;
+    match (&sign.token, &text.token) {
+        (Token::Ampersand, Token::SingleQuotedString(text)) if adjoin && is_word(&word.token, "u") => Some(text),
+        _ => None,
+    }
 }
 
 /// The character that UESCAPE at `at` names, and where it ends.
@@ -43,32 +51,30 @@ fn escape(tokens: &[TokenWithSpan], at: usize) -> Option<(char, usize)> {
     }
 }
 
-/// The text of a literal that `written` begins with. Errors: 42601.
-fn decoded(written: &str, escape: char) -> Result<String> {
+/// The text of a literal. Errors: 42601.
+fn decoded(text: &str, escape: char) -> Result<String> {
     if escape.is_ascii_hexdigit() || escape.is_whitespace() || ['+', '\'', '"'].contains(&escape) {
         return Err(Error::syntax("invalid Unicode escape character"));
     }
-    let mut rest = written.split_once('\'').map_or("", |(_, rest)| rest);
-    let mut text = String::new();
-    while let Some((before, behind)) = rest.split_once('\'') {
-        text.push_str(before);
-        let Some(behind) = behind.strip_prefix('\'') else { break };
-        text.push('\'');
-        rest = behind;
-    }
-    unescaped(&text, escape, false)
+    unescaped(text, escape, false)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::decoded;
+    use super::super::{Statement, parse};
 
     #[test]
-    fn a_literal_ends_at_its_quote() {
-        let read = |written: &str| decoded(written, '!').map_err(|e| e.message().to_string());
-        assert_eq!(read("U&'d!0061!+000074é''!!' x"), Ok("daté'!".into()));
-        assert_eq!(read("u&'' 'x'"), Ok("".into()));
-        assert_eq!(read("u&'!00'"), Err("invalid Unicode escape".into()));
-        assert!(decoded("u&'a'", 'a').is_err());
+    fn escapes_of_literals_are_read() {
+        let read = |literal: &str| match parse(&format!("SELECT {literal}")) {
+            Ok(Statement::Query(query)) => query.to_string(),
+            Ok(_) => panic!("not a query"),
+            Err(e) => format!("{} {:?}", e.message(), e.fields().position),
+        };
+        assert_eq!(read("U&'d\\0061t''\\+0000e9'"), "SELECT 'dat''é'");
+        assert_eq!(read("u&'d!0061!!' UESCAPE '!'"), "SELECT 'da!'");
+        assert_eq!(read("U&'\\D83D\\DE00'"), "SELECT '😀'");
+        assert_eq!(read("U&'\\D83D'"), "invalid Unicode surrogate pair Some(8)");
+        assert_eq!(read("u & 'x'"), "SELECT u & 'x'");
+        assert_eq!(read("u&'a' UESCAPE 'a'"), "invalid Unicode escape character Some(8)");
     }
 }
