@@ -16,16 +16,19 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut open: Vec<(bool, Option<usize>)> = Vec::new();
     let mut spelt: Vec<(usize, &str)> = Vec::new();
     for (i, at) in solid.iter().copied().enumerate() {
-        match (&tokens[at].token, open.last_mut()) {
-            (Token::LParen, _) => open.push((i > 0 && is(i - 1, "substring"), None)),
-            (Token::RParen, _) => _ = open.pop(),
-            (_, Some((true, similar))) if similar.is_none() && is(i, "similar") && !is(i + 1, "to") => *similar = Some(at),
-            (_, Some((true, similar))) if is(i, "escape") => {
-                if let Some(similar) = similar.take() {
+        match &tokens[at].token {
+            Token::LParen => open.push((i > 0 && is(i - 1, "substring"), None)),
+            Token::RParen => _ = open.pop(),
+            _ => {
+                let Some((true, similar)) = open.last_mut() else { continue };
+                if is(i, "similar") && !is(i + 1, "to") {
+                    *similar = Some(at);
+                } else if is(i, "escape")
+                    && let Some(similar) = similar.take()
+                {
                     spelt.extend([(similar, "FROM"), (at, "FOR")]);
                 }
             }
-            _ => {}
         }
     }
     for (at, word) in spelt {
