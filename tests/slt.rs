@@ -69,6 +69,7 @@ scripts!("":
     functions_in_from,
     generated_columns,
     grouping_sets,
+    habits,
     indexes,
     introspection,
     join_subqueries,

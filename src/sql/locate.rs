@@ -11,6 +11,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use self::clauses::{keyword, sole};
+use super::habits;
 use super::split::char_position;
 use crate::error::{Error, code};
 use crate::func::jsonpath;
@@ -62,8 +63,13 @@ enum Subject<'a> {
     SecondKey,
 }
 
-/// The error with the position in `sql` of what it is about, if it has none yet and that is found. Cost O(length of `sql`).
+/// The error with the position in `sql` of what it is about, if it has none yet and that is found, and with a hint at what was meant where
+/// that is known. Cost O(length of `sql`).
 pub fn located(sql: &str, error: Error) -> Error {
+    habits::hinted(sql, placed(sql, error))
+}
+
+fn placed(sql: &str, error: Error) -> Error {
     // What has a context was said of another text: of a line that is copied, of the body of a function.
     if error.fields().position.is_some() || error.fields().context.is_some() {
         return error;

@@ -11,7 +11,8 @@
 //!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
 //!    ONLY before tables, `star_rows` makes rows of wildcards, `signs` takes signs from operators, `operators` spells operators before ANY, `exclusions` reads
 //!    what frames leave out, `continued` puts
-//!    literals of several lines together, `unicode` decodes literals with Unicode escapes, and `misspelt` hints at keywords in errors.
+//!    literals of several lines together, `unicode` decodes literals with Unicode escapes, and `misspelt` hints at keywords in errors,
+//!    `habits` at what stands for what other databases write.
 //! 4. [`hidden`] makes `*` skip the columns that the log adds where a query names them itself.
 //! 5. [`redacted`] takes passwords out of texts that are kept or shown.
 //!    [`respell`] puts schemas before the names in a text that is kept or shown.
@@ -30,6 +31,7 @@ mod dialect;
 pub mod edits;
 pub mod exclusions;
 mod frame_offsets;
+mod habits;
 pub mod hidden;
 mod identity;
 mod inference;
