@@ -139,6 +139,7 @@ scripts!("":
     views,
     whole_rows,
     window,
+    written_json,
 );
 
 /// Scripts in ksqlDB's dialect.

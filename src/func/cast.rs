@@ -144,6 +144,11 @@ fn called(expr: Expr, cast: PgCast) -> Expr {
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(cast)), vec![expr]))
 }
 
+/// The cast of an expression of type `source`, which its field may not tell.
+pub fn between(expr: Expr, source: PgType, target: PgType) -> Expr {
+    called(expr, PgCast::between(source, target))
+}
+
 /// What becomes of a value that is put into a column of varchar(n) or char(n), or of an array of them.
 pub fn assignment(expr: Expr, target: PgType) -> Expr {
     called(expr, PgCast { assigned: true, ..PgCast::new(target) })
@@ -230,6 +235,7 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
     }
     let number = |t: &PgType| is_int(t) || is_float(t);
     match (source, target) {
+        (s, t) if may_be_written(s, t) => false,
         (s, t) if s == t && *from == t.arrow() => true,
         (s, PgType::Text | PgType::Varchar(None)) if is_text(s) && !matches!(s, PgType::Bpchar(_)) => true,
         (s, t) if is_int(s) && (t.is_numeric() || is_float(t)) => true,
@@ -252,6 +258,16 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
 /// oid and the types of its kind.
 fn is_id(ty: &PgType) -> bool {
     matches!(ty, PgType::Oid | PgType::Id(_)) || ty.is_reg()
+}
+
+/// True if values of a type that are to be jsonb may be json as it was written, arrays of them likewise. The items of a set or an array of json
+/// are of one Arrow type with jsonb, and do not say which they are.
+fn may_be_written(source: &PgType, target: &PgType) -> bool {
+    match (source, target) {
+        (PgType::Json | PgType::Jsonb, PgType::Jsonb) => true,
+        (PgType::Array(source), PgType::Array(target)) => may_be_written(source, target),
+        _ => false,
+    }
 }
 
 fn is_array_of_text(ty: &PgType) -> bool {
@@ -302,7 +318,7 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => time_of_day(array),
-        (PgType::Jsonb, t) if !is_text(t) && *t != PgType::Json => unwrap_json(array, t),
+        (PgType::Jsonb, t) if !is_text(t) && !matches!(t, PgType::Json | PgType::Jsonb) => unwrap_json(array, t),
         (s, t) if is_text(t) => {
             let printed = printed(array, s)?;
             let printed: ArrayRef = Arc::new(printed);

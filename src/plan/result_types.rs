@@ -190,6 +190,7 @@ impl Types {
                 let item = self.common(&call.args.iter().collect::<Vec<_>>(), node)?;
                 (!matches!(item, PgType::Array(_))).then(|| PgType::Array(Box::new(item)))
             }
+            "json_array_elements" | "json_each" => Some(PgType::Array(Box::new(PgType::Json))),
             "array_element" => match first.and_then(|e| self.expr(e, node)) {
                 Some(PgType::Array(item)) => Some(*item),
                 _ => None,

@@ -73,6 +73,9 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     for (i, from) in schema.columns().into_iter().enumerate() {
         let column = datafusion::logical_expr::Expr::Column(from);
         let value = match wanted.get(i) {
+            Some(to) if is_json_for_jsonb(&planned.columns[i].ty, &to.ty) => {
+                cast::between(column, planned.columns[i].ty.clone(), to.ty.clone())
+            }
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() || to.ty.has_length() && planned.columns[i].ty != to.ty => {
                 if matches!(to.ty, PgType::Array(_)) {
                     check_dimensions(planned.schema.field(i).data_type(), &to.ty.arrow())?;
@@ -95,6 +98,15 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     let plan = datafusion::logical_expr::LogicalPlanBuilder::from(planned.plan).project(expressions)?.build()?;
     let schema = plan.schema().inner().clone();
     Ok(Planned { plan, schema, ..planned })
+}
+
+/// True for json that is put into a column of jsonb, arrays likewise: they have one Arrow type, but the text of json is as it was written.
+fn is_json_for_jsonb(from: &PgType, to: &PgType) -> bool {
+    match (from, to) {
+        (PgType::Json, PgType::Jsonb) => true,
+        (PgType::Array(from), PgType::Array(to)) => is_json_for_jsonb(from, to),
+        _ => false,
+    }
 }
 
 /// Errors: 42804 where PostgreSQL has no assignment cast.
