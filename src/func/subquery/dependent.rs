@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
     LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Values, Window, WindowFunctionDefinition, cast, lit, when,
 };
 
+use super::row_bounds;
 use super::unnesting::Names;
 use crate::func::scalar::exact;
 use crate::func::setops::SetOperation;
@@ -374,17 +375,17 @@ fn first_rows(number: Expr, skip: usize, fetch: Option<usize>) -> Option<Expr> {
     conjunction(behind.into_iter().chain(within))
 }
 
-/// The same by bounds that each row may have of its own.
+/// The same by bounds that each row may have of its own. Negative ones are an error where there are rows to count.
 fn rows_between(number: Expr, skip: Option<Expr>, fetch: Option<Expr>) -> DfResult<Option<Expr>> {
     let number = cast(number, DataType::Int64);
     let place = match skip {
         Some(skip) => {
-            let skip = when(skip.clone().is_null(), lit(0_i64)).otherwise(skip)?;
+            let skip = when(skip.clone().is_null(), lit(0_i64)).otherwise(row_bounds::offset(skip))?;
             binary(number, Operator::Minus, skip)
         }
         None => number,
     };
-    let within = fetch.map(|fetch| place.clone().lt_eq(fetch.clone()).or(fetch.is_null()));
+    let within = fetch.map(|fetch| place.clone().lt_eq(row_bounds::limit(fetch.clone())).or(fetch.is_null()));
     Ok(conjunction(std::iter::once(place.gt(lit(0_i64))).chain(within)))
 }
 

@@ -23,6 +23,7 @@ mod lift;
 mod marks;
 mod membership;
 mod outer_types;
+mod row_bounds;
 mod scalar;
 mod single_row;
 mod unnesting;

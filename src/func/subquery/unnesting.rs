@@ -15,7 +15,7 @@ use datafusion::common::alias::AliasGenerator;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
@@ -91,7 +91,17 @@ pub(super) fn not_supported() -> DataFusionError {
 }
 
 fn of_filter(filter: &Filter, names: &Names) -> DfResult<Option<LogicalPlan>> {
-    let Some((mut exprs, rows)) = joined(std::slice::from_ref(&filter.predicate), &filter.input, names)? else { return Ok(None) };
+    if !has_subquery(&filter.predicate) {
+        return Ok(None);
+    }
+    // Rows that the other conditions leave out are not asked about: they may have values by which the subqueries err.
+    let parts = split_conjunction_owned(filter.predicate.clone()).into_iter();
+    let (asking, others): (Vec<Expr>, Vec<Expr>) = parts.partition(|part| has_subquery(part) || part.is_volatile());
+    let input = match conjunction(others) {
+        Some(condition) => Arc::new(LogicalPlan::Filter(Filter::try_new(condition, Arc::clone(&filter.input))?)),
+        None => Arc::clone(&filter.input),
+    };
+    let Some((mut exprs, rows)) = joined(conjunction(asking).as_slice(), &input, names)? else { return Ok(None) };
     let Some(predicate) = exprs.pop() else { return Ok(None) };
     let columns = filter.input.schema().columns().into_iter().map(Expr::Column);
     Ok(Some(LogicalPlanBuilder::from(rows).filter(predicate)?.project(columns)?.build()?))
