@@ -30,6 +30,7 @@ scripts!("":
     advisory_locks,
     aggregate_functions,
     aggregates,
+    alike_calls,
     alter,
     alternatives,
     array_dimensions,

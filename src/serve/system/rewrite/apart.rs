@@ -1,16 +1,16 @@
-//! `GROUP BY at, at::date` and `sum(n), sum(n::numeric)`: DataFusion names a cast as what it casts, and a grouping has no two columns of one
-//! name. So casts that would be taken for another column are told apart by a function that gives what it is given, which goes once the query
+//! `GROUP BY at, at::date`, `sum(n), sum(n::numeric)` and the same over windows: DataFusion names a cast as what it casts, and neither a
+//! grouping nor a window has two columns of one name. So casts that would be taken for another column are told apart by a function that gives what it is given, which goes once the query
 //! is planned.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Value, visit_expressions};
+use sqlparser::ast::{Expr, GroupByExpr, Ident, Query, Select, SelectItem, SetExpr, Value, WindowType, visit_expressions};
 
 use super::build::{arguments, call, each_expression, literal, take};
 use super::queries::label;
 use crate::func::APART;
 
-/// Tells apart what a grouping query computes alike but for casts.
+/// Tells apart what a query groups by and calls alike but for casts.
 pub fn told_apart(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     // Most queries have no casts, and are not to pay for those that have.
@@ -38,8 +38,15 @@ pub fn told_apart(query: &mut Query) {
         let text = if queries == 0 { expr.to_string() } else { String::new() };
         let Some(at) = casts.iter().position(|cast| *cast == text) else { return };
         let marked = |e: &mut Expr| *e = call(APART, vec![take(e), literal(Value::Number(at.to_string(), false))]);
+        let has_casts = |e: &&mut Expr| without_casts(e) != e.to_string();
         match expr {
-            Expr::Function(f) => arguments(f).into_iter().filter(|arg| without_casts(arg) != arg.to_string()).for_each(marked),
+            Expr::Function(f) => {
+                arguments(f).into_iter().filter(has_casts).for_each(marked);
+                if let Some(WindowType::WindowSpec(over)) = &mut f.over {
+                    let order = over.order_by.iter_mut().map(|by| &mut by.expr);
+                    over.partition_by.iter_mut().chain(order).filter(has_casts).for_each(marked);
+                }
+            }
             other => marked(other),
         }
     };
@@ -66,7 +73,7 @@ pub(super) fn arrays(arrays: &mut [Expr]) {
 fn computed(select: &mut Select) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = keys(select).iter().map(|key| (key.to_string(), without_casts(key))).collect();
     each_expression(select, |expr, queries| {
-        if queries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none()) {
+        if queries == 0 && matches!(expr, Expr::Function(_)) {
             found.push((expr.to_string(), without_casts(expr)));
         }
     });

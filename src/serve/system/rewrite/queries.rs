@@ -4,7 +4,7 @@ use hashbrown::HashSet;
 use sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
     LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    Value,
+    TrimWhereField, Value,
 };
 
 use super::super::SystemContext;
@@ -479,6 +479,8 @@ fn changes(expr: &Expr) -> bool {
         Expr::Function(f) if super::aggregates::is_collected(f) || super::casts::is_call(f) => true,
         Expr::Function(f) => f.over.is_none() && (f.name.0.len() > 1 || !matches!(f.args, FunctionArguments::List(_))),
         Expr::CompoundFieldAccess { .. } | Expr::AnyOp { .. } => true,
+        // DataFusion has one name for it and for btrim(), which may stand beside it.
+        Expr::Trim { .. } => true,
         _ => false,
     }
 }
@@ -527,6 +529,11 @@ fn named(expr: &Expr) -> Option<String> {
         Expr::Array(_) => Some("array".into()),
         Expr::Case { else_result: Some(e), .. } => named(e),
         Expr::Exists { negated: false, .. } => Some("exists".into()),
+        Expr::Trim { trim_where, .. } => Some(match trim_where {
+            Some(TrimWhereField::Leading) => "ltrim".into(),
+            Some(TrimWhereField::Trailing) => "rtrim".into(),
+            Some(TrimWhereField::Both) | None => "btrim".into(),
+        }),
         _ => None,
     }
 }
