@@ -21,7 +21,6 @@ use crate::catalog::Name;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::serve::system::functions::{Caller, SessionActs};
-use crate::serve::system::names::Reg;
 use crate::sql::convert::sql_type;
 use crate::sql::statement::{Alteration, Change, SequenceChange};
 use crate::sql::{Statement, located, parse, redacted};
@@ -308,9 +307,7 @@ impl Session {
             }
             Statement::Upkeep(tag, tables) => self.upkeep(tag, tables),
             Statement::Told { tag, notice, of } => {
-                for name in of {
-                    Reg::Class.read(&self.context.get(), &name.in_sql())?;
-                }
+                self.may_keep_up(of)?;
                 self.notice("NOTICE", notice.clone());
                 done(tag)
             }

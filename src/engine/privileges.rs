@@ -147,7 +147,8 @@ pub(super) fn denied_text(message: &str) -> Error {
     Error::new(code::INSUFFICIENT_PRIVILEGE, message)
 }
 
-fn must_be_owner(relation: &Relation) -> Error {
+/// 42501: only its owner may do that to a relation.
+pub(super) fn must_be_owner(relation: &Relation) -> Error {
     Error::new(code::INSUFFICIENT_PRIVILEGE, format!("must be owner of {} {}", relation.kind.word(), relation.name))
 }
 

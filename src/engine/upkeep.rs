@@ -1,5 +1,7 @@
-//! ANALYZE and VACUUM: there is nothing to do, but what is named has to be there, and warnings tell what PostgreSQL would pass over.
+//! ANALYZE, VACUUM, REINDEX and CLUSTER: there is nothing to do, but what is named has to be there, and warnings tell what PostgreSQL would
+//! pass over.
 
+use super::privileges::must_be_owner;
 use super::session::{Response, Session};
 use crate::catalog::{FIRST_RELATION, Name, Relation, RelationKind};
 use crate::error::{Error, Result, code};
@@ -19,6 +21,18 @@ impl Session {
             }
         }
         Ok(Response::Done(tag.into()))
+    }
+
+    /// Errors: 42P01 for what REINDEX or CLUSTER names and is not there, 42501 for a table of another role.
+    pub(super) fn may_keep_up(&self, named: &[Name]) -> Result<()> {
+        let scope = self.scope();
+        for name in named {
+            let oid = Reg::Class.read(&self.context.get(), &name.in_sql())?;
+            if let Some(relation) = scope.by_id(oid).filter(|relation| !self.authority.has_role(relation.owner)) {
+                return Err(must_be_owner(relation));
+            }
+        }
+        Ok(())
     }
 
     /// Why PostgreSQL would pass over what has that object id, if it would.
