@@ -5,8 +5,8 @@
 //! to its list.
 
 use sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, OrderByKind, Query, Select,
-    SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Distinct, DuplicateTreatment, Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, OrderByKind, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
 };
 
 use super::Ctes;
@@ -59,7 +59,7 @@ fn order_of(factor: &mut TableFactor, ctes: &Ctes) -> Option<Vec<OrderByExpr>> {
             let Query { body, order_by, .. } = subquery.as_mut();
             let OrderByKind::Expressions(keys) = &order_by.as_ref()?.kind else { return None };
             let by = keys.iter().enumerate().map(|(i, key)| {
-                let column = answered(body, &key.expr, alias).or_else(|| added(body, &key.expr, i))?;
+                let column = answered(body, &key.expr, alias).or_else(|| added(body, &key.expr, i, alias))?;
                 Some(ordered(&alias.name, column, key))
             });
             by.collect()
@@ -107,9 +107,13 @@ fn answered(body: &SetExpr, key: &Expr, alias: &TableAlias) -> Option<Ident> {
 }
 
 /// A column for a key that is none of a SELECT's answer.
-fn added(body: &mut SetExpr, key: &Expr, place: usize) -> Option<Ident> {
+fn added(body: &mut SetExpr, key: &Expr, place: usize, alias: &TableAlias) -> Option<Ident> {
     let SetExpr::Select(select) = body else { return None };
-    if select.distinct.is_some() || position(key).is_some() || contains_set(key) {
+    // DISTINCT ON tells rows apart by its own keys, whatever else they have.
+    let is_distinct = matches!(select.distinct, Some(Distinct::Distinct));
+    // It must not be the column for a name too many.
+    let has_names = alias.columns.len() <= select.projection.len() || select.projection.iter().any(|item| expr_of(item).is_none());
+    if is_distinct || !has_names || position(key).is_some() || contains_set(key) {
         return None;
     }
     let alias = Ident::with_quote('"', format!("__order_{place}"));
