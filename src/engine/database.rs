@@ -339,7 +339,8 @@ impl Engine {
                 let mut failed = false;
                 for node in nodes.filter(|node| node.has_many_rows()) {
                     let (store, now_us) = (engine.store.clone(), engine.clock.now_us());
-                    let moved = engine.query_handle.spawn_blocking(move || node.move_rows(Files { store: &store, now_us }, usize::MAX)).await;
+                    let moved =
+                        engine.query_handle.spawn_blocking(move || node.move_rows(Files { store: &store, now_us }, usize::MAX)).await;
                     failed |= !matches!(moved, Ok(Ok(())));
                 }
                 drop(engine);
