@@ -12,6 +12,8 @@ use std::fmt;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
 
+pub use calls::bit_strings;
+
 /// The result of everything that can fail in Everfold.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -54,7 +54,8 @@ pub(super) fn reworded(text: &str) -> Option<Error> {
     None
 }
 
-fn bit_strings() -> Error {
+/// 0A000: there is no type of bit strings.
+pub fn bit_strings() -> Error {
     Error::unsupported("bit strings are not supported").hint("Write bytea, '\\x1f'::bytea, or an integer, whose bits &, | and # combine.")
 }
 

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 
 use super::APART;
 use super::rewrite::literal;
+use super::scalar::define::no_function;
 use super::setops::is_set_operation;
 use crate::data::PgType;
 use crate::error::{Error, code};
@@ -58,7 +59,7 @@ impl Kind {
     }
 }
 
-/// Errors: 42883 for an expression that compares what cannot be compared, 42804 for one with a condition that is none. Its parts have
+/// Errors: 42883 for an expression that compares what cannot be compared or calls what is not there, 42804 for one with a condition that is none. Its parts have
 /// PostgreSQL's meaning already.
 pub fn check(expr: &Expr, schema: &DFSchema) -> DfResult<()> {
     match expr {
@@ -91,8 +92,14 @@ pub fn check(expr: &Expr, schema: &DFSchema) -> DfResult<()> {
             None => condition("CASE/WHEN", when, schema),
         }),
         Expr::Not(operand) => condition("NOT", operand, schema),
-        Expr::AggregateFunction(AggregateFunction { params, .. }) => filter(params.filter.as_deref(), schema),
-        Expr::WindowFunction(window) => filter(window.params.filter.as_deref(), schema),
+        Expr::AggregateFunction(AggregateFunction { func, params }) => {
+            aggregated(func.name(), &params.args, schema)?;
+            filter(params.filter.as_deref(), schema)
+        }
+        Expr::WindowFunction(window) => {
+            aggregated(window.fun.name(), &window.params.args, schema)?;
+            filter(window.params.filter.as_deref(), schema)
+        }
         Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
             ("nullif", [left, right]) => compared(left, "=", right, schema),
             // DataFusion's planner makes it of `item = ANY (list)`.
@@ -149,6 +156,18 @@ pub fn condition(clause: &str, expr: &Expr, schema: &DFSchema) -> DfResult<()> {
     }
     let message = format!("argument of {clause} must be type boolean, not type {}", name(Some(expr), &field));
     Err(Error::new(code::DATATYPE_MISMATCH, message).beside(written(expr), None).into())
+}
+
+/// Errors: 42883 for an aggregate that DataFusion has and PostgreSQL has not.
+fn aggregated(function: &str, args: &[Expr], schema: &DFSchema) -> DfResult<()> {
+    let is_record = |arg: &Expr| matches!(arg.get_type(schema), Ok(DataType::Struct(_)));
+    match (function, args) {
+        ("count", [_, _, ..]) => {}
+        ("min" | "max", [arg]) if is_record(arg) => {}
+        _ => return Ok(()),
+    }
+    let types = args.iter().map(|arg| arg.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+    Err(no_function(function, &types).into())
 }
 
 fn filter(filter: Option<&Expr>, schema: &DFSchema) -> DfResult<()> {
@@ -223,8 +242,9 @@ fn beside_items(value: &Expr, list: &Expr, schema: &DFSchema) -> DfResult<()> {
 /// A text beside a pattern; a bytea is checked where the operator is.
 fn matched(text: &Expr, sign: &str, pattern: &Expr, schema: &DFSchema) -> DfResult<()> {
     let (Ok((_, of_text)), Ok((_, of_pattern))) = (text.to_field(schema), pattern.to_field(schema)) else { return Ok(()) };
-    // json has no kind, since it is compared with nothing.
-    let is_text = |field: &Field| matches!(Kind::of(field), None | Some(Kind::Text)) && PgType::of(field) != PgType::Json;
+    // json has no kind, since it is compared with nothing, and no more has inet.
+    let is_none = |field: &Field| matches!(PgType::of(field), PgType::Json | PgType::Opaque("inet"));
+    let is_text = |field: &Field| matches!(Kind::of(field), None | Some(Kind::Text)) && !is_none(field);
     let fits = |expr: &Expr, field: &Field| is_untyped(expr) || is_text(field);
     if Kind::of(&of_text) == Some(Kind::Bytea) || fits(text, &of_text) && fits(pattern, &of_pattern) {
         return Ok(());

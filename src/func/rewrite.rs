@@ -271,6 +271,11 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             let types = call.args.iter().map(|value| value.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
             Err(no_function(name, &types).into())
         }
+        // DataFusion would take the text of a number.
+        "character_length" if call.args.first().is_some_and(|value| is_number(value, schema)) => {
+            let types = call.args.iter().map(|value| value.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+            Err(no_function("length", &types).into())
+        }
         // DataFusion's planner makes it of `list[from:to]`, with a stride of 1.
         "array_slice" if call.args.len() == 4 && call.args[0].get_type(schema).is_ok_and(|ty| matches!(ty, DataType::List(_))) => {
             call.args.truncate(3);
@@ -476,6 +481,10 @@ fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 
 fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
+}
+
+fn is_number(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|ty| ty.is_numeric())
 }
 
 fn is_match(op: Operator) -> bool {

@@ -35,6 +35,11 @@ impl VisitorMut for Expander<'_> {
         let Expr::Interval(interval) = expr else { return ControlFlow::Continue(()) };
         let Expr::Value(value) = interval.value.as_ref() else { return ControlFlow::Continue(()) };
         let (Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text)) = &value.value else { return ControlFlow::Continue(()) };
+        if misplaced_precision(interval) {
+            let behind = char_position(self.sql, value.span.end);
+            let at = self.sql.chars().skip(behind.saturating_sub(1)).position(|c| c == '(').map_or(behind, |n| behind + n);
+            return ControlFlow::Break(Error::syntax("syntax error at or near \"(\"").at(at));
+        }
         match read(text, interval) {
             Ok(read) => {
                 let text = Expr::Value(Value::SingleQuotedString(plain(read)).with_span(value.span));
@@ -50,6 +55,15 @@ impl VisitorMut for Expander<'_> {
             Err(error) => ControlFlow::Break(error.at(char_position(self.sql, value.span.start))),
         }
     }
+}
+
+/// True for decimals behind a field that has none: only seconds have.
+fn misplaced_precision(interval: &Interval) -> bool {
+    let is_second = |field: &Option<DateTimeField>| matches!(field, Some(DateTimeField::Second | DateTimeField::Seconds));
+    let (leading, last) = (&interval.leading_field, &interval.last_field);
+    let leads_alone = is_second(leading) && last.is_none();
+    interval.leading_precision.is_some() && !leads_alone
+        || interval.fractional_seconds_precision.is_some() && leading.is_some() && !leads_alone && !is_second(last)
 }
 
 /// The literal that a cast of a text to an interval of some fields is.

@@ -94,6 +94,7 @@ const BEFORE: &[Rule] = &[
     standard::rows_or_empty,
     array_of::of_aggregate,
     casts::bits_as_number,
+    casts::bit_string,
     like_any::spelled_out,
     like_any::boolean_literal,
     queries::some_column,

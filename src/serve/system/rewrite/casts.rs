@@ -9,7 +9,7 @@ use super::super::names::Reg;
 use super::build::{arguments, bare, call, last_name, literal, strings, take, text};
 use crate::catalog::{TypeKind, UserType};
 use crate::data::PgType;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bit_strings};
 use crate::func::domains;
 use crate::sql::convert::relation_name;
 use crate::sql::with_value;
@@ -69,6 +69,16 @@ pub fn bits_as_number(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         **bits = call("bits_number", vec![take(digits), number(&length), number(width)]);
     }
     Ok(())
+}
+
+/// Errors: 0A000 for `X'1f'`, a bit string, of which DataFusion makes a bytea.
+pub fn bit_string(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    match &*expr {
+        Expr::Value(value) if matches!(&value.value, Value::HexStringLiteral(digits) if digits.chars().all(|c| c.is_ascii_hexdigit())) => {
+            Err(bit_strings())
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn type_named(name: &str) -> Result<DataType> {
