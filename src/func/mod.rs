@@ -56,6 +56,7 @@ pub mod operands;
 mod orders;
 mod outer_constants;
 mod per_row;
+mod recursive;
 mod repeated;
 pub mod replayed;
 pub mod rewrite;

@@ -14,7 +14,8 @@
 //! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
 //! 9. unsigned columns of window functions become bigint ([`signed`]);
 //! 10. the columns of UNION, INTERSECT, EXCEPT and VALUES get PostgreSQL's common type ([`unions`]);
-//! 11. frames of RANGE with an offset leave infinite dates and timestamps infinite ([`frames`]).
+//! 11. recursive queries whose terms are of different types are refused ([`recursive`]);
+//! 12. frames of RANGE with an offset leave infinite dates and timestamps infinite ([`frames`]).
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
@@ -41,6 +42,7 @@ use super::frames;
 use super::grouped;
 use super::length;
 use super::operands;
+use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
@@ -63,13 +65,16 @@ impl AnalyzerRule for Meaning {
     }
 
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> DfResult<LogicalPlan> {
-        let mut recursive = false;
-        plan.apply_with_subqueries(|node| {
-            recursive |= matches!(node, LogicalPlan::RecursiveQuery(_));
-            Ok(if recursive { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-        })?;
         let (outer, enums) = (DFSchema::empty(), enums::known(config));
-        from_outside(plan, &|node| rewrite_node(node, &outer, !recursive, &enums))
+        let mut is_recursive = false;
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::RecursiveQuery(query) = node {
+                is_recursive = true;
+                recursive::check(query, &|node| rewrite_node(node, &outer, true, &enums))?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        from_outside(plan, &|node| rewrite_node(node, &outer, !is_recursive, &enums))
     }
 }
 

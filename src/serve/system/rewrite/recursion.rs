@@ -1,17 +1,27 @@
 //! `WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL ..)`: n is an integer. The planner takes whole numbers for bigint until the plan is whole,
-//! but the type of a recursive query's rows is settled when its first part is planned; so there it is written out.
+//! but the type of a recursive query's rows is settled when its first part is planned; so there it is written out. So is text, which NULL is
+//! there.
 
 use sqlparser::ast::{CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, Value};
 
-use super::build::{each_expression, take};
+use super::build::{bare, call, each_expression, literal, take};
 use super::queries::label;
+use super::recursive_form::reads;
+use crate::func::APART;
+use crate::sql::fold_name;
 
-/// Casts the whole numbers in the first parts of the recursive queries of WITH.
+/// Casts the literals in the first parts of the recursive queries of WITH, and marks the casts that are written in the second ones, where the
+/// planner adds its own.
 pub fn typed(query: &mut Query) {
     let Some(with) = query.with.as_mut().filter(|with| with.recursive) else { return };
     for cte in &mut with.cte_tables {
-        if let SetExpr::SetOperation { left, .. } = cte.query.body.as_mut() {
+        let is_recursive = reads(&cte.query, &fold_name(&cte.alias.name)) > 0;
+        if let SetExpr::SetOperation { left, right, .. } = cte.query.body.as_mut() {
             first(left);
+            if is_recursive {
+                each_item(left, null);
+                each_item(right, cast);
+            }
         }
     }
 }
@@ -35,6 +45,40 @@ fn first(body: &mut SetExpr) {
         }
         SetExpr::Values(values) => each_expression(values, number),
         _ => {}
+    }
+}
+
+/// Changes what a part of a set operation selects.
+fn each_item(body: &mut SetExpr, change: fn(&mut Expr)) {
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            each_item(left, change);
+            each_item(right, change);
+        }
+        SetExpr::Query(query) => each_item(&mut query.body, change),
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                    change(expr);
+                }
+            }
+        }
+        SetExpr::Values(values) => values.rows.iter_mut().flat_map(|row| &mut row.content).for_each(change),
+        _ => {}
+    }
+}
+
+/// Marks a cast as one that is written.
+fn cast(expr: &mut Expr) {
+    if matches!(bare(expr), Expr::Cast { .. }) {
+        *expr = call(APART, vec![take(expr), literal(Value::Number("0".into(), false))]);
+    }
+}
+
+/// Makes NULL a text.
+fn null(expr: &mut Expr) {
+    if matches!(bare(expr), Expr::Value(v) if v.value == Value::Null) {
+        *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(take(expr)), data_type: DataType::Text, array: false, format: None };
     }
 }
 

@@ -1,0 +1,105 @@
+//! WITH RECURSIVE whose second term gives other types than the first (manual, chapter 7.8.2): a part of [`super::rewrite::Meaning`].
+//!
+//! DataFusion casts the second term to the types of the first, and makes 2 of 2.5. PostgreSQL refuses it. Which types the terms have is found
+//! of copies of them that have PostgreSQL's meaning; a cast on top of the second is DataFusion's, since those that are written there are
+//! hidden from it ([`APART`](super::APART)).
+
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery};
+
+use super::subquery::{Rewrite, from_outside};
+use super::unions;
+use crate::data::{EnumType, PgType};
+use crate::error::{Error, code};
+
+/// Errors: 42804 where the whole would be of other types than the first term, 0A000 where it has more decimals. What cannot be given its
+/// meaning by itself is not checked.
+pub fn check(query: &RecursiveQuery, meaning: &Rewrite<'_>) -> DfResult<()> {
+    let next = uncast(&query.recursive_term, query.static_term.schema())?;
+    let first = from_outside(query.static_term.as_ref().clone(), meaning);
+    let (Ok(first), Ok(next)) = (first, from_outside(next, meaning)) else { return Ok(()) };
+    let types = first.schema().fields().iter().zip(next.schema().fields()).map(|(first, next)| (first.data_type(), next.data_type()));
+    for (i, (of_first, of_next)) in types.enumerate() {
+        if !is_known(of_first) || !is_known(of_next) || is_untyped(&next, i) {
+            continue;
+        }
+        let column = || format!("recursive query \"{}\" column {}", query.name, i + 1);
+        let (named, other) = (name(of_first), name(of_next));
+        if named == other {
+            let is_declared = PgType::of_arrow(of_first) == PgType::Numeric(None) || !first.schema().field(i).metadata().is_empty();
+            if decimals(of_next) > decimals(of_first) && !is_declared {
+                let message = format!("{} has more decimals in the recursive term than in the non-recursive one", column());
+                return Err(Error::unsupported(message).hint("Cast the output of the non-recursive term to numeric.").into());
+            }
+            continue;
+        }
+        let overall = overall(of_first, of_next).map(|ty| name(&ty)).or(is_untyped(&first, i).then(|| other.clone()));
+        let error = match overall {
+            Some(overall) if overall == named => continue,
+            Some(overall) => {
+                let message = format!("{} has type {named} in non-recursive term but type {overall} overall", column());
+                Error::new(code::DATATYPE_MISMATCH, message).hint("Cast the output of the non-recursive term to the correct type.")
+            }
+            None => Error::new(code::DATATYPE_MISMATCH, format!("UNION types {named} and {other} cannot be matched")),
+        };
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// A term without the casts to these types at its top.
+fn uncast(term: &LogicalPlan, types: &DFSchema) -> DfResult<LogicalPlan> {
+    let LogicalPlan::Projection(list) = term else { return Ok(term.clone()) };
+    let exprs = list.expr.iter().enumerate().map(|(i, expr)| match expr.clone().unalias() {
+        Expr::Cast(Cast { expr: inner, field }) if field.data_type() == types.field(i).data_type() => {
+            let (relation, name) = expr.qualified_name();
+            inner.alias_qualified(relation, name)
+        }
+        _ => expr.clone(),
+    });
+    Ok(LogicalPlan::Projection(Projection::try_new(exprs.collect(), list.input.clone())?))
+}
+
+/// True for types of which it is known what they have in common.
+fn is_known(ty: &DataType) -> bool {
+    match ty {
+        DataType::List(item) => is_known(item.data_type()),
+        DataType::Utf8 | DataType::Utf8View | DataType::Date32 => true,
+        DataType::Timestamp(..) => EnumType::of_arrow(ty).is_none(),
+        ty => ty.is_numeric() && !ty.is_unsigned_integer(),
+    }
+}
+
+fn name(ty: &DataType) -> PgType {
+    PgType::of_arrow(ty).base()
+}
+
+fn decimals(ty: &DataType) -> i8 {
+    match ty {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => *scale,
+        _ => 0,
+    }
+}
+
+/// The type that both terms have in common.
+fn overall(first: &DataType, next: &DataType) -> Option<DataType> {
+    match (first, next) {
+        (DataType::List(first), DataType::List(next)) => {
+            overall(first.data_type(), next.data_type()).map(|item| DataType::new_list(item, true))
+        }
+        _ => unions::common(&[first, next]),
+    }
+}
+
+/// True for a column that is a literal whose type its place decides.
+fn is_untyped(term: &LogicalPlan, i: usize) -> bool {
+    let LogicalPlan::Projection(list) = term else { return false };
+    let is_null = |expr: &Expr| matches!(expr, Expr::Literal(value, None) if value.is_null());
+    match list.expr.get(i).map(|expr| expr.clone().unalias()) {
+        Some(Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Utf8View(_), None)) => true,
+        Some(Expr::Cast(cast)) => is_null(&cast.expr),
+        Some(expr) => is_null(&expr),
+        None => false,
+    }
+}
