@@ -4,15 +4,13 @@
 //! differently. Message, detail and hint follow PostgreSQL's style: the message names the thing, the hint says what to do.
 
 mod absent;
-mod calls;
+pub mod calls;
 mod wordings;
 
 use std::fmt;
 
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, SchemaError};
-
-pub use calls::bit_strings;
 
 /// The result of everything that can fail in Everfold.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
