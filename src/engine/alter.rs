@@ -156,6 +156,10 @@ impl Session {
                 altered.columns[at].nullable = !not_null;
                 if *not_null {
                     self.check_no_nulls(relation, column).await?;
+                } else if !relation.columns[at].nullable {
+                    // That it is never NULL has been made use of.
+                    self.stage(Change::Alter(Relation { schemas: Default::default(), ..altered }), vec![])?;
+                    return self.fold_views_again(relation.id).await;
                 }
                 self.stage(Change::Alter(altered), vec![])
             }

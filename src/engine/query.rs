@@ -79,10 +79,15 @@ pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<
 }
 
 impl Session {
-    /// True if the relations of a plan have the columns that they had when it was made, and its functions mean what they did.
+    /// True if the relations of a plan have the columns that they had when it was made, and those are NULL where they were; and if its
+    /// functions mean what they did.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
         let catalog = self.engine.catalog();
-        let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| now.columns.len() == known.columns.len());
+        let alike = |now: &Relation, known: &Relation| {
+            let nullable = |relation: &Relation, i: usize| relation.columns[i].nullable;
+            now.columns.len() == known.columns.len() && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
+        };
+        let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| alike(now, known));
         let means_the_same = |known: &Arc<Function>| catalog.function(known.id).is_some_and(|now| Arc::ptr_eq(now, known));
         planned.relations.iter().all(|relation| same(relation))
             && planned.reads.iter().all(|read| same(&read.relation))

@@ -192,6 +192,17 @@ impl Session {
         self.stage(Change::Alter(view.as_ref().clone()), vec![node])
     }
 
+    /// The same for all materialized views over a relation, of PostgreSQL's dialect.
+    pub(super) async fn fold_views_again(&mut self, id: RelationId) -> Result<()> {
+        let catalog = self.catalog();
+        let above = catalog.with_dependents(id).into_iter().rev().filter_map(|above| catalog.by_id(above).cloned());
+        let views: Vec<Arc<Relation>> = above.filter(|r| r.kind == RelationKind::MaterializedView && r.ksql.is_none()).collect();
+        for view in &views {
+            self.fold_again(view).await?;
+        }
+        Ok(())
+    }
+
     /// Defaults that are a label alone follow it. Errors: 2BP01 for a default or a CHECK that means nothing without the old one.
     async fn follow_label(&mut self, id: TypeId, from: &str, to: &str) -> Result<()> {
         let (old, new) = (literal(from), literal(to));
