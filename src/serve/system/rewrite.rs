@@ -275,7 +275,7 @@ impl VisitorMut for Rewriter<'_> {
         series::as_relation(factor);
         series::in_from(factor);
         series::column_of_alias(factor);
-        expanding::name_derived(factor);
+        expanding::name_derived(factor, Columns { ctes: &self.ctes, context: self.context });
         ControlFlow::Continue(())
     }
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

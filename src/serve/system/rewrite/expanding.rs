@@ -6,31 +6,34 @@ use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, SetExpr, TableAlias
 use std::ops::ControlFlow;
 
 use super::build::{factors, last_name, take};
+use super::columns::Columns;
+use super::outer_aggregates::Scope;
 use super::queries::{DUPLICATE, label, table_name};
 use super::series;
+use crate::sql::fold_name;
 
 /// Names the columns of a derived table that expands a set behind its alias, and those that it computes otherwise within; and those of
 /// LATERAL within, where the planner would name them otherwise.
-pub fn name_derived(factor: &mut TableFactor) {
+pub fn name_derived(factor: &mut TableFactor, columns: Columns<'_>) {
     let TableFactor::Derived { subquery, alias: Some(alias), lateral, .. } = factor else { return };
-    if !alias.columns.is_empty() {
-        return;
-    }
-    if let Some(names) = renamed(subquery) {
+    if alias.columns.is_empty()
+        && let Some(names) = renamed(subquery)
+    {
         alias.columns = names.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
     } else if *lateral && let SetExpr::Select(select) = subquery.body.as_mut() {
-        name_computed(select);
+        name_computed(select, columns);
     }
 }
 
 /// Gives aliases to the expressions of a SELECT list, and to its columns of what is around it.
-fn name_computed(select: &mut Select) {
+fn name_computed(select: &mut Select, columns: Columns<'_>) {
+    let scope = Scope::of(select, columns);
     let own: Vec<String> = factors(&select.from).filter_map(table_name).collect();
     let mut seen: HashSet<String> = select.projection.iter().filter_map(name).map(|name| name.value).collect();
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
         let stays = match expr {
-            Expr::Identifier(_) => true,
+            Expr::Identifier(column) => !scope.is_whole() || scope.has(None, &fold_name(column)),
             Expr::CompoundIdentifier(parts) => parts.iter().nth_back(1).is_none_or(|table| own.contains(&table.value)),
             _ => false,
         };
