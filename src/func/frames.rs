@@ -170,7 +170,17 @@ fn is_less(one: &ScalarValue, other: &ScalarValue) -> bool {
         return one < other;
     }
     let (Some(one), Some(other)) = (interval(one), interval(other)) else { return false };
-    one != other && one.months <= other.months && one.days <= other.days && one.nanoseconds <= other.nanoseconds
+    let by_parts = one != other && one.months <= other.months && one.days <= other.days && one.nanoseconds <= other.nanoseconds;
+    let (_, most) = lengths(&one);
+    let (fewest, _) = lengths(&other);
+    by_parts || most < fewest
+}
+
+/// The least and the most nanoseconds that an interval is long, whichever months it spans.
+fn lengths(interval: &IntervalMonthDayNano) -> (i128, i128) {
+    const DAY: i128 = 86_400_000_000_000;
+    let of_month = |days: i128| (i128::from(interval.months) * days + i128::from(interval.days)) * DAY + i128::from(interval.nanoseconds);
+    (of_month(28).min(of_month(31)), of_month(28).max(of_month(31)))
 }
 
 fn number(offset: &ScalarValue) -> Option<f64> {
@@ -215,7 +225,7 @@ fn ends_first(frame: &WindowFrame) -> bool {
         _ => return false,
     };
     let parts = |offset| interval(offset).map(|v| (v.months, v.days, v.nanoseconds));
-    parts(most) < parts(least)
+    matches!((parts(most), parts(least)), (Some(most), Some(least)) if most < least)
 }
 
 fn by_interval(offset: &ScalarValue, ty: &DataType) -> Result<ScalarValue> {

@@ -169,6 +169,10 @@ impl Dialect for Postgres {
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false
     }
+    /// It lets a WITH query be followed by FROM and a name, as which SEARCH and CYCLE are carried.
+    fn supports_from_first_insert(&self) -> bool {
+        true
+    }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let own = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser));
         if let Some(read) = own.or_else(|| values(parser)) {
