@@ -60,6 +60,10 @@ fn known(plan: &LogicalPlan) -> DfResult<Rows> {
         LogicalPlan::Sort(sort) => sorted(sort),
         LogicalPlan::Projection(projection) => projected(projection),
         LogicalPlan::SubqueryAlias(alias) => aliased(alias),
+        LogicalPlan::Subquery(lateral) => {
+            let Rows { plan, order, total } = arranged(&lateral.subquery);
+            Ok(Rows { plan: LogicalPlan::Subquery(lateral.with_plan(Arc::new(plan))), order, total })
+        }
         LogicalPlan::Join(join) => joined(plan, join),
         LogicalPlan::Unnest(unnest) => unnested(unnest),
         other => Ok(Rows::unknown(other)),
