@@ -280,7 +280,7 @@ fn exists(source: &PgType, target: &PgType) -> bool {
     match (source, target) {
         (s, t) if is_text(s) || is_text(t) => true,
         (s, t) if number(s) && number(t) => true,
-        (PgType::Json, PgType::Jsonb) | (PgType::Jsonb, PgType::Json) => true,
+        (PgType::Json | PgType::Jsonb, PgType::Json | PgType::Jsonb) => true,
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
