@@ -162,10 +162,7 @@ async fn parameters_get_their_types_from_where_they_stand() {
         ("INSERT INTO t (k, v) VALUES ($1, lower($2)), ($3 + 1, $4)", vec![int.clone(), Type::TEXT, int.clone(), Type::TEXT]),
         ("UPDATE t SET n = n + $1, v = coalesce($2, v) WHERE k = $3", vec![Type::INT8, Type::TEXT, int.clone()]),
         ("SELECT count(*) FILTER (WHERE k > $1) FROM t GROUP BY v HAVING sum(k) > $2", vec![int.clone(), Type::INT8]),
-        (
-            "SELECT pg_sleep($1), set_config($2, $3, $4), round($5, $6)",
-            vec![Type::FLOAT8, Type::TEXT, Type::TEXT, Type::BOOL, Type::NUMERIC, int.clone()],
-        ),
+        ("SELECT pg_sleep($1), set_config($2, $3, $4)", vec![Type::FLOAT8, Type::TEXT, Type::TEXT, Type::BOOL]),
         ("SELECT lag(k, $1, $2) OVER (ORDER BY k), ntile($3) OVER (ORDER BY k) FROM t", vec![int.clone(), int.clone(), int.clone()]),
         ("SELECT count(*) FILTER (WHERE $1) FROM t", vec![Type::BOOL]),
         ("SELECT $1::oid, array_append($2, 1)", vec![Type::OID, Type::INT4_ARRAY]),

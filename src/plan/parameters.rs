@@ -203,10 +203,6 @@ impl Found {
         match (call.name(), call.args.as_slice()) {
             ("pg_sleep", [seconds]) => self.note(seconds, &PgType::Float8),
             ("pg_sleep_for", [span]) => self.note(span, &PgType::Interval),
-            ("round" | "trunc", [value, digits]) => {
-                self.note(value, &PgType::Numeric(None));
-                self.note(digits, &PgType::Int4);
-            }
             ("set_config", [name, value, local]) => {
                 [name, value].into_iter().for_each(|text| self.note(text, &PgType::Text));
                 self.note(local, &PgType::Bool);
