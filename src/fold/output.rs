@@ -343,7 +343,7 @@ impl Output {
     /// The rows of `file`, where they stand already, come behind those that there are. Errors: XX000 unless the result only grows and has
     /// none in memory.
     pub fn append_file(&mut self, file: Arc<dyn RowFile>) -> Result<()> {
-        if !self.only_grows() || self.rows.len() > 0 {
+        if !self.only_grows() || !self.rows.is_empty() {
             return Err(Error::internal("rows of a file must come before those in memory"));
         }
         self.chunks.take();

@@ -120,7 +120,7 @@ fn over_offset(expr: &Expr) -> Option<(WindowFunction, Expr)> {
     let has_offset = has_offset(&frame.start_bound) || has_offset(&frame.end_bound);
     let is_placed = matches!(&by.expr, Expr::ScalarFunction(f) if f.name() == PLACED);
     let order = by.expr.clone();
-    (frame.units == WindowFrameUnits::Range && has_offset && !is_placed).then(|| (*call, order))
+    (frame.units == WindowFrameUnits::Range && has_offset && !is_placed).then_some((*call, order))
 }
 
 /// True for a bound so much away from the current row.

@@ -193,18 +193,18 @@ impl<'p> Place<'p> {
     /// Runs an expression.
     pub(super) fn node(self, node: &Node, item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
         match node {
-            Node::Steps(base, steps) => self.from(base, steps, item, sink),
-            node => self.from(node, &[], item, sink),
+            Node::Steps(base, steps) => self.begin(base, steps, item, sink),
+            node => self.begin(node, &[], item, sink),
         }
     }
 
     /// Runs an expression and the steps from what it finds.
-    fn from(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
+    fn begin(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
         self.run.take()?;
-        stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || self.from_here(node, steps, item, sink))
+        stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || self.begin_here(node, steps, item, sink))
     }
 
-    fn from_here(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
+    fn begin_here(self, node: &Node, steps: &[Step], item: Item<'p>, sink: &mut Sink) -> Result<Outcome> {
         // Whatever the value is, it is there; a variable may be missing.
         let is_enough = steps.is_empty() && sink.is_asking();
         match node {

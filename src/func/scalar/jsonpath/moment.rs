@@ -204,7 +204,7 @@ fn parts(template: &str) -> Result<Vec<Part>> {
             }
             rest = &rest[name.len()..];
             let counted = FIELDS.iter().any(|(next, field)| starts(rest, next) && !matches!(field, Field::Half | Field::ZoneHour));
-            all.push(Part::Field(*field, *name, counted));
+            all.push(Part::Field(*field, name, counted));
         } else if let Some(unread) = UNREAD.iter().find(|unread| starts(rest, unread)) {
             return Err(unread_field(unread));
         } else if let Some(quoted) = rest.strip_prefix('"') {

@@ -141,8 +141,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("$[*, 1]", "42601", r#"syntax error at or near "," of jsonpath input"#),
 ];
 
-/// Documents, paths with a variable x that is 2, and what they find, between blanks, or the error.
-const FOUND: &[(&str, &str, std::result::Result<&str, (&str, &str)>)] = &[
+/// A document, a path, and what is found, between blanks, or the code and the words of the error.
+type Case = (&'static str, &'static str, std::result::Result<&'static str, (&'static str, &'static str)>);
+
+/// Paths with a variable x that is 2.
+const FOUND: &[Case] = &[
     ("[0,1,2,3]", "$[0,9,1]", Ok("0 1")),
     ("[1,2,3]", "strict $[0,5]", Err(("22033", "jsonpath array subscript is out of bounds"))),
     ("[1,2,3]", "$[last - 1 to last]", Ok("2 3")),

@@ -77,7 +77,7 @@ fn order_of(factor: &mut TableFactor, ctes: &Ctes) -> Option<Vec<OrderByExpr>> {
 }
 
 fn ordered(table: &Ident, column: Ident, key: &OrderByExpr) -> OrderByExpr {
-    OrderByExpr { expr: Expr::CompoundIdentifier(vec![table.clone(), column]), options: key.options.clone(), with_fill: None }
+    OrderByExpr { expr: Expr::CompoundIdentifier(vec![table.clone(), column]), options: key.options, with_fill: None }
 }
 
 /// The column of a query's answer that a key of its ORDER BY is.
