@@ -1,7 +1,7 @@
 //! array_agg: DataFusion's, but never reversed. Beside a call of the opposite order DataFusion runs one of the two backwards, which its
 //! accumulator of distinct values does not know: `array_agg(DISTINCT x ORDER BY x DESC)` came ascending.
 //!
-//! A call with an order sorts by itself ([`in_order`](super::in_order)).
+//! A call with an order sorts by itself ([`super::in_order`]).
 //!
 //! Arrays are made one of a dimension more, for which all of them must have the same dimensions.
 

@@ -1,8 +1,8 @@
 //! The SQL/JSON path language over jsonb (manual, chapter 9.16.2), as PostgreSQL 15 has it.
 //!
-//! [`parse`] makes a [`Path`] of a text, cut into words by [`lex`]; [`print`] writes it as the type jsonpath is shown; [`eval`] runs it over
+//! [`parse`] makes a [`Path`] of a text, cut into words by [`lex`]; [`mod@print`] writes it as the type jsonpath is shown; [`eval`] runs it over
 //! a document, with the conditions of [`predicate`] and the methods of [`method`]. Numbers are computed as numeric by [`number`], times are
-//! read and compared by [`moment`]. [`functions`] is what SQL sees of it.
+//! read and compared by [`moment`]. [`functions()`] is what SQL sees of it.
 //!
 //! What SQL/JSON calls an error ends a path, or makes a condition unknown: it is one of [`Outcome`]. Errors that silence does not hide, such
 //! as that of a variable which there is not, are errors of ours.
