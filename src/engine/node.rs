@@ -336,6 +336,11 @@ impl Node {
         self.publish(flow, out, files)
     }
 
+    /// True if it shares rows with the segments of a log when it starts.
+    pub(super) fn shares_events(&self) -> bool {
+        self.row_by_row.is_some()
+    }
+
     /// Has the rows for the first events of `range` stand where the events are sealed, if it has one for each; answers where those begin that
     /// are to be folded.
     fn share(&self, flow: &mut Flow, log: &Log, range: &Range<Position>, files: Files<'_>) -> Result<Position> {

@@ -527,7 +527,9 @@ impl Shared {
             Some(Start::Now) | None => {}
         }
         let position = entry.position;
-        let mut bound = head.min(position + SLICE_EVENTS);
+        // What is shared with segments is not folded, and segments are of any length.
+        let slice = if starts && entry.node.shares_events() { Position::MAX } else { SLICE_EVENTS };
+        let mut bound = head.min(position.saturating_add(slice));
         if let Some((cut, _)) = entry.cuts.range(position + 1..).next() {
             bound = bound.min(*cut);
         }
