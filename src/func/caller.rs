@@ -4,12 +4,11 @@
 //! or still have rows to go, when its statement has failed or its session has ended; what it took then nobody would give back. And
 //! a plan may take long, and its thread is wanted by others: see [`super::wanted`].
 
-use std::any::Any;
 use std::sync::{Arc, Weak};
 
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
-use datafusion::common::plan_err;
-use datafusion::error::Result as DfResult;
+use datafusion::common::config::ConfigOptions;
+
+use super::carried::carried;
 
 /// Who waits for the plan or the rows of a query. By default somebody who stays.
 #[derive(Clone, Debug, Default)]
@@ -37,27 +36,7 @@ impl Caller {
     }
 }
 
-impl ConfigExtension for Caller {
-    const PREFIX: &'static str = "caller";
-}
-
-impl ExtensionOptions for Caller {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-    fn set(&mut self, key: &str, _: &str) -> DfResult<()> {
-        plan_err!("the caller has no option {key}")
-    }
-    fn entries(&self) -> Vec<ConfigEntry> {
-        vec![]
-    }
-}
+carried!(Caller, "caller");
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,7 @@ pub mod arith;
 mod array_agg;
 mod array_text;
 pub mod caller;
+mod carried;
 pub mod cast;
 mod distinct;
 pub mod domains;

@@ -9,12 +9,11 @@ mod bound;
 mod functions;
 mod unprinted;
 
-use std::any::Any;
 use std::sync::Arc;
 
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, plan_err};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{
     AggregateFunction, Between, BinaryExpr, Case, InList, InSubquery, Like, ScalarFunction, WindowFunction,
 };
@@ -26,6 +25,7 @@ pub use bound::{bind, is_list_of_labels};
 pub use functions::{functions, lenient, make_array};
 pub use unprinted::{SIMPLIFYING, unprinted};
 
+use super::carried::carried;
 use super::cast::{self, PgCast};
 use super::domains;
 use super::excluding;
@@ -39,27 +39,7 @@ use crate::error::{Error, Result, code};
 #[derive(Clone, Debug, Default)]
 pub struct Known(Enums);
 
-impl ConfigExtension for Known {
-    const PREFIX: &'static str = "enums";
-}
-
-impl ExtensionOptions for Known {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-    fn set(&mut self, key: &str, _: &str) -> DfResult<()> {
-        plan_err!("enums have no option {key}")
-    }
-    fn entries(&self) -> Vec<ConfigEntry> {
-        vec![]
-    }
-}
+carried!(Known, "enums");
 
 /// Lets the rules that run under `options` know these.
 pub fn know(options: &mut ConfigOptions, enums: &Enums) {

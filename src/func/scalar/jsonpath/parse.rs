@@ -149,25 +149,22 @@ impl Parser<'_> {
 
     /// `a || b`, and whatever binds its parts closer.
     fn condition(&mut self) -> Result<Part> {
-        let mut left = self.conjunction()?;
-        while self.is_sign("||") {
-            left = self.as_condition(left)?;
-            self.advance()?;
-            let right = self.conjunction()?;
-            let right = self.as_condition(right)?;
-            left = joined(left, right, Kind::Condition, Node::Or)?;
-        }
-        Ok(left)
+        self.conditions("||", Self::conjunction, Node::Or)
     }
 
     fn conjunction(&mut self) -> Result<Part> {
-        let mut left = self.negation()?;
-        while self.is_sign("&&") {
+        self.conditions("&&", Self::negation, Node::And)
+    }
+
+    /// Parts with a sign between them, joined from the left.
+    fn conditions(&mut self, sign: &str, part: fn(&mut Self) -> Result<Part>, node: fn(Box<Node>, Box<Node>) -> Node) -> Result<Part> {
+        let mut left = part(self)?;
+        while self.is_sign(sign) {
             left = self.as_condition(left)?;
             self.advance()?;
-            let right = self.negation()?;
+            let right = part(self)?;
             let right = self.as_condition(right)?;
-            left = joined(left, right, Kind::Condition, Node::And)?;
+            left = joined(left, right, Kind::Condition, node)?;
         }
         Ok(left)
     }
