@@ -105,6 +105,8 @@ pub const SHARED_BYTES_MIN: usize = 128 << 10;
 pub const VIEW_ROWS_BYTES_MAX: usize = 64 << 20;
 /// Statements of the simple protocol that a session remembers with their plans.
 pub const CACHED_STATEMENTS_MAX: usize = 32;
+/// Values that are taken out of the text of a statement for it to be remembered; one with more is planned by itself.
+pub const SHAPE_VALUES_MAX: usize = 64;
 /// Longer statements are not remembered, in bytes.
 pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
 /// Longer statements are not parsed on a socket's thread, in bytes.

@@ -104,6 +104,7 @@ scripts!("":
     printed_values,
     recursive,
     repeatable_read,
+    repeated_statements,
     role_rights,
     row_delimiters,
     row_subqueries,

@@ -60,8 +60,8 @@ impl Session {
                 (parameters, columns, Way::Statement)
             }
             Statement::Insert { .. } => {
-                let (parameters, columns) = self.describe_change(&statement, types).await?;
-                (parameters, columns, Way::Statement)
+                let ((parameters, columns), plan) = self.describe_insert(&statement, types).await?;
+                (parameters, columns, Way::Insert(Arc::new(plan)))
             }
             Statement::Update(change) => self.prepare_change("UPDATE", change, types).await?,
             Statement::Delete(change) => self.prepare_change("DELETE", change, types).await?,
@@ -127,7 +127,8 @@ impl Session {
     /// Runs a statement.
     pub(super) async fn run(&mut self, prepared: &Arc<Prepared>, parameters: Parameters) -> Result<Response> {
         let done = self.run_planned(&self.with_labels(prepared), &parameters).await;
-        let done = done.map_err(|e| located(&prepared.text, with_schema(&self.catalog(), self.worded(e))))?;
+        let text = parameters.text.as_deref().unwrap_or(&prepared.text);
+        let done = done.map_err(|e| located(text, with_schema(&self.catalog(), self.worded(e))))?;
         Ok(match done {
             Response::Rows { word, columns, stream } => Response::Rows { word, columns, stream: located_rows(prepared, stream) },
             other => other,
@@ -168,7 +169,7 @@ impl Session {
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
-            Way::Lookup(_) | Way::Query(_) | Way::Change(_) | Way::Statement => {}
+            Way::Lookup(_) | Way::Query(_) | Way::Change(_) | Way::Insert(_) | Way::Statement => {}
         }
         if prepared.statement.defines() {
             self.begin_alone();

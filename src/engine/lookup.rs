@@ -1,6 +1,6 @@
 //! Look-ups by key: `SELECT .. FROM view WHERE key = $1`, past the planner.
 //!
-//! A statement of that form is recognised once, when it is prepared. Running it is: decode the key, check that the view is current at
+//! A statement of that form, also with an alias, names behind it and a LIMIT, as tools write it, is recognised once, when it is prepared. Running it is: decode the key, check that the view is current at
 //! the log's head, probe its output. Where it is not current, the view is awaited first; everything else goes the general way.
 //! Such a read sees the view at a position at least the head's when it began, and one view has one position: so it is strictly
 //! serializable as any other. In a transaction that has changed a table, its own rows lie over those of the table.
@@ -8,9 +8,8 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use datafusion::common::ScalarValue;
-use sqlparser::ast::{self, BinaryOperator, Expr, SelectItem, SetExpr, TableFactor};
+use sqlparser::ast::{self, BinaryOperator, Expr, LimitClause, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor};
 
 use super::database::Engine;
 use super::dml::scalars;
@@ -39,6 +38,14 @@ pub struct Lookup {
     pub(super) columns: Arc<[Column]>,
     /// Types of the parameters.
     pub(super) parameters: Vec<PgType>,
+    /// The 0-based number of the parameter that LIMIT is.
+    limit: Option<usize>,
+}
+
+/// The one relation of a look-up's FROM, and the name that stands before columns of it.
+struct Sought {
+    relation: Arc<Relation>,
+    name: String,
 }
 
 enum KeyPart {
@@ -49,11 +56,12 @@ enum KeyPart {
 impl Lookup {
     /// The look-up that a query is, if it is one.
     pub(super) fn recognise(engine: &Engine, scope: &Scope, query: &ast::Query, declared: &[Option<PgType>]) -> Option<Lookup> {
-        let (select, relation) = plain_select(scope, query)?;
+        let (select, sought) = plain_select(scope, query)?;
+        let relation = &sought.relation;
         let node = engine.node(relation.id)?;
         let key_columns = node.with_output(|output| output.key().map(<[usize]>::to_vec))?;
         let mut equalities = Vec::new();
-        split_equalities(select.selection.as_ref()?, &mut equalities)?;
+        split_equalities(&sought, select.selection.as_ref()?, &mut equalities)?;
         if equalities.len() != key_columns.len() {
             return None;
         }
@@ -64,7 +72,8 @@ impl Lookup {
             let value = equalities.iter().find(|(name, _)| *name == column.name)?.1;
             key.push(key_part(column, value, declared, &mut parameters)?);
         }
-        let projection = projected(&relation, &select.projection)?;
+        let limit = limited(query.limit_clause.as_ref(), declared, &mut parameters)?;
+        let projection = projected(&sought, &select.projection)?;
         let column = |(i, name): &(usize, String)| Column {
             name: name.clone(),
             ty: relation.columns[*i].ty.clone(),
@@ -72,7 +81,8 @@ impl Lookup {
             origin: Origin::of(relation.id, *i),
         };
         let columns = projection.iter().map(column).collect();
-        Some(Lookup { node, key, key_columns, projection: projection.into_iter().map(|(i, _)| i).collect(), columns, parameters })
+        let projection = projection.into_iter().map(|(i, _)| i).collect();
+        Some(Lookup { node, key, key_columns, projection, columns, parameters, limit })
     }
 
     /// The columns that are read, as indices into the view's.
@@ -147,9 +157,16 @@ impl Lookup {
         self.answer(found, node)
     }
 
-    /// The values of the key's columns.
+    /// The values of the key's columns; NULL in place of them where LIMIT lets no row through. Errors: 2201W.
     fn values(&self, prepared: &Prepared, parameters: &Parameters) -> Result<Vec<ScalarValue>> {
         let values = scalars(&prepared.parameters, parameters, Zone::Utc)?;
+        match self.limit.map(|i| &values[i]) {
+            Some(ScalarValue::Int64(Some(0))) => return Ok(vec![ScalarValue::Null; self.key.len()]),
+            Some(ScalarValue::Int64(Some(..0))) => {
+                return Err(Error::new(code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative"));
+            }
+            _ => {}
+        }
         let value = |part: &KeyPart| match part {
             KeyPart::Literal(value) => value.clone(),
             KeyPart::Parameter(i) => values[*i].clone(),
@@ -166,10 +183,9 @@ impl Lookup {
     }
 }
 
-/// SELECT .. FROM relation WHERE .., and nothing else.
-fn plain_select<'a>(scope: &Scope, query: &'a ast::Query) -> Option<(&'a ast::Select, Arc<Relation>)> {
-    if query.with.is_some() || query.order_by.is_some() || query.limit_clause.is_some() || query.fetch.is_some() || !query.locks.is_empty()
-    {
+/// SELECT .. FROM relation WHERE .., and nothing else but a LIMIT.
+fn plain_select<'a>(scope: &Scope, query: &'a ast::Query) -> Option<(&'a ast::Select, Sought)> {
+    if query.with.is_some() || query.order_by.is_some() || query.fetch.is_some() || !query.locks.is_empty() {
         return None;
     }
     let SetExpr::Select(select) = query.body.as_ref() else { return None };
@@ -184,25 +200,64 @@ fn plain_select<'a>(scope: &Scope, query: &'a ast::Query) -> Option<(&'a ast::Se
         return None;
     }
     let [table] = select.from.as_slice() else { return None };
-    let TableFactor::Table { name, alias: None, args: None, sample: None, version: None, .. } = &table.relation else { return None };
-    let relation = scope.find(&relation_name(name).ok()?)?;
-    (table.joins.is_empty()).then(|| (select.as_ref(), relation.clone()))
+    let TableFactor::Table { name, alias, args: None, sample: None, version: None, .. } = &table.relation else { return None };
+    let relation = scope.find(&relation_name(name).ok()?)?.clone();
+    let name = match alias {
+        Some(alias) if alias.columns.is_empty() => fold_name(&alias.name),
+        Some(_) => return None,
+        None => relation.name.clone(),
+    };
+    table.joins.is_empty().then(|| (select.as_ref(), Sought { relation, name }))
+}
+
+/// The parameter that LIMIT is, if it is one; the outer `None` for anything that a row found by its key may not pass.
+fn limited(clause: Option<&LimitClause>, declared: &[Option<PgType>], parameters: &mut Vec<PgType>) -> Option<Option<usize>> {
+    let Some(clause) = clause else { return Some(None) };
+    let LimitClause::LimitOffset { limit: Some(Expr::Value(limit)), offset: None, limit_by } = clause else { return None };
+    match &limit.value {
+        ast::Value::Number(rows, _) if limit_by.is_empty() => rows.parse::<u32>().ok().filter(|rows| *rows > 0).map(|_| None),
+        ast::Value::Placeholder(name) if limit_by.is_empty() => {
+            let n: usize = name.strip_prefix('$')?.parse().ok()?;
+            let open = declared.get(n.checked_sub(1)?).is_none_or(|ty| matches!(ty, None | Some(PgType::Int8 | PgType::Unknown)));
+            (open && n == parameters.len() + 1).then(|| {
+                parameters.push(PgType::Int8);
+                Some(n - 1)
+            })
+        }
+        _ => None,
+    }
+}
+
+impl Sought {
+    /// The name of a column of it; `None` for any other expression.
+    fn column(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Identifier(name) => Some(fold_name(name)),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [before, name] if fold_name(before) == self.name => Some(fold_name(name)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The columns of `*`, by their places and names.
+    fn all(&self) -> impl Iterator<Item = (usize, String)> {
+        self.relation.columns.iter().enumerate().map(|(i, c)| (i, c.name.clone()))
+    }
 }
 
 /// `a = x AND b = y ..` as pairs of column and value.
-fn split_equalities<'a>(condition: &'a Expr, into: &mut Vec<(String, &'a Expr)>) -> Option<()> {
+fn split_equalities<'a>(sought: &Sought, condition: &'a Expr, into: &mut Vec<(String, &'a Expr)>) -> Option<()> {
     match condition {
-        Expr::Nested(inner) => split_equalities(inner, into),
+        Expr::Nested(inner) => split_equalities(sought, inner, into),
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            split_equalities(left, into)?;
-            split_equalities(right, into)
+            split_equalities(sought, left, into)?;
+            split_equalities(sought, right, into)
         }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            let (name, value) = match (left.as_ref(), right.as_ref()) {
-                (Expr::Identifier(name), value) | (value, Expr::Identifier(name)) => (fold_name(name), value),
-                _ => return None,
-            };
-            into.push((name, value));
+            let found = sought.column(left).map(|name| (name, right.as_ref()));
+            into.push(found.or_else(|| sought.column(right).map(|name| (name, left.as_ref())))?);
             Some(())
         }
         _ => None,
@@ -234,21 +289,22 @@ fn key_part(column: &crate::catalog::Column, value: &Expr, declared: &[Option<Pg
 }
 
 /// The columns answered and their names, if they are all plain columns.
-fn projected(relation: &Relation, items: &[SelectItem]) -> Option<Vec<(usize, String)>> {
+fn projected(sought: &Sought, items: &[SelectItem]) -> Option<Vec<(usize, String)>> {
+    let place = |name: &str| sought.relation.columns.iter().position(|c| c.name == name);
     let mut projection = Vec::new();
     for item in items {
         match item {
-            SelectItem::Wildcard(options) if plain_wildcard(options) => {
-                projection.extend(relation.columns.iter().enumerate().map(|(i, c)| (i, c.name.clone())));
+            SelectItem::Wildcard(options) if plain_wildcard(options) => projection.extend(sought.all()),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) if plain_wildcard(options) => {
+                let ast::ObjectName(parts) = name;
+                let before = parts.as_slice().first().and_then(ast::ObjectNamePart::as_ident).filter(|_| parts.len() == 1)?;
+                projection.extend((fold_name(before) == sought.name).then(|| sought.all())?);
             }
-            SelectItem::UnnamedExpr(Expr::Identifier(name)) => {
-                let name = fold_name(name);
-                projection.push((relation.columns.iter().position(|c| c.name == name)?, name));
+            SelectItem::UnnamedExpr(expr) => {
+                let name = sought.column(expr)?;
+                projection.push((place(&name)?, name));
             }
-            SelectItem::ExprWithAlias { expr: Expr::Identifier(name), alias } => {
-                let name = fold_name(name);
-                projection.push((relation.columns.iter().position(|c| c.name == name)?, fold_name(alias)));
-            }
+            SelectItem::ExprWithAlias { expr, alias } => projection.push((place(&sought.column(expr)?)?, fold_name(alias))),
             _ => return None,
         }
     }
@@ -261,65 +317,4 @@ fn plain_wildcard(options: &ast::WildcardAdditionalOptions) -> bool {
         && options.opt_replace.is_none()
         && options.opt_rename.is_none()
         && options.opt_ilike.is_none()
-}
-
-/// The shape of a short SELECT with whole numbers in it: its text with each number behind an equals sign taken out for a
-/// parameter, and the numbers. `None` for any other text. One pass, no parser: the shape is parsed once.
-pub(super) fn shape(text: &str) -> Option<(String, Vec<Option<Bytes>>)> {
-    let bytes = text.as_bytes();
-    if bytes.len() > SHAPE_BYTES_MAX
-        || !bytes.get(..7)?.eq_ignore_ascii_case(b"select ")
-        || bytes.iter().any(|b| matches!(b, b'\'' | b'"' | b'$' | b'-' | b'/'))
-    {
-        return None;
-    }
-    let mut shape = String::with_capacity(bytes.len() + 8);
-    let mut values = Vec::new();
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(equals) = bytes[at..].iter().position(|b| *b == b'=').map(|i| at + i) {
-        let start = equals + 1 + bytes[equals + 1..].iter().take_while(|b| **b == b' ').count();
-        let digits = bytes[start..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let end = start + digits;
-        at = end.max(equals + 1);
-        // A number ends where the statement, a space or a parenthesis does; 1.5, 1e5 and <= 1 are left as they are.
-        let alone = digits > 0 && bytes.get(end).is_none_or(|b| matches!(b, b' ' | b')' | b';' | b'\n' | b'\r' | b'\t'));
-        let comparison = equals > 0 && matches!(bytes[equals - 1], b'<' | b'>' | b'!');
-        if alone && !comparison {
-            shape.push_str(&text[copied..start]);
-            values.push(Some(Bytes::copy_from_slice(&bytes[start..end])));
-            shape.push('$');
-            shape.push_str(&values.len().to_string());
-            copied = end;
-        }
-    }
-    if values.is_empty() {
-        return None;
-    }
-    shape.push_str(text[copied..].trim_end_matches([';', ' ', '\n', '\r', '\t']));
-    Some((shape, values))
-}
-
-/// Longer statements are no look-ups, in bytes.
-const SHAPE_BYTES_MAX: usize = 512;
-
-#[cfg(test)]
-mod tests {
-    use super::shape;
-
-    #[test]
-    fn numbers_behind_equals_signs_are_taken_out() {
-        let of = |text| shape(text).map(|(shape, values)| (shape, values.len()));
-        assert_eq!(of("SELECT n FROM v WHERE a = 17;"), Some(("SELECT n FROM v WHERE a = $1".into(), 1)));
-        assert_eq!(of("select n from v where a=1 and b = 22"), Some(("select n from v where a=$1 and b = $2".into(), 2)));
-        for other in [
-            "SELECT n FROM v WHERE a <= 1",
-            "SELECT 1",
-            "SELECT n FROM v WHERE a = 1.5",
-            "SELECT n FROM v WHERE a = 'x'",
-            "UPDATE v SET a = 1",
-        ] {
-            assert_eq!(of(other), None, "{other}");
-        }
-    }
 }

@@ -4,7 +4,8 @@
 //! 2. [`crate::sql::parse()`] makes a [`crate::sql::Statement`] of it; [`execute`] is the one match over all of them.
 //! 3. A query is planned by [`query`] over names, not rows, and [`planning`] says on which thread. When it runs, [`database::Engine::read_cut`] takes the log's head,
 //!    has every table and view it names brought there by the [`runner`], and DataFusion runs it on those snapshots.
-//! 4. A look-up by key skips all that: [`lookup`] probes the view's output.
+//! 4. A look-up by key skips all that: [`lookup`] probes the view's output. What comes as text, as in the simple protocol, is recognised by its [`shape`], of
+//!    which [`plan_cache`] has the plan.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
 //!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
 //!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), and columns are
@@ -56,6 +57,7 @@ pub mod notify;
 pub mod own;
 mod path;
 mod pinned;
+mod plan_cache;
 pub mod planning;
 mod plpgsql;
 pub mod privileges;
@@ -71,6 +73,7 @@ pub mod sequence;
 pub mod session;
 mod set;
 pub mod settings;
+mod shape;
 mod sharing;
 pub mod signal;
 mod stars;

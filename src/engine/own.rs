@@ -38,10 +38,14 @@ impl Session {
         !self.temporary_tables().is_empty() || self.transaction.as_ref().is_some_and(Transaction::has_own)
     }
 
+    /// True if names mean to the session what they mean to no other: it has temporary tables, or its transaction has defined something.
+    pub(super) fn has_defined(&self) -> bool {
+        !self.temporary_tables().is_empty() || self.transaction.as_ref().is_some_and(|t| t.definitions.is_some())
+    }
+
     /// True if what the session's transaction has done to a relation is rows of a table that lie over those committed.
     pub(super) fn sees_through(&self, relation: &Relation) -> bool {
-        let defined = self.transaction.as_ref().is_some_and(|t| t.definitions.is_some()) || !self.temporary_tables().is_empty();
-        relation.kind == RelationKind::Table && relation.ksql.is_none() && !defined
+        relation.kind == RelationKind::Table && relation.ksql.is_none() && !self.has_defined()
     }
 
     /// The materialized views to be read by their queries, since the transaction has touched what they rest on, or has made them.

@@ -45,6 +45,7 @@ use crate::sql::convert::relation_name;
 use crate::sql::{fold_name, hidden};
 
 /// A planned query: over names, not rows, so it can be run again.
+#[derive(Clone)]
 pub struct Planned {
     /// The logical plan, not optimized yet, since parameters are still to come.
     pub plan: LogicalPlan,

@@ -1,6 +1,6 @@
 //! One client's session.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -17,19 +17,20 @@ use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
-use super::dml::change::ChangePlan;
-use super::lookup::{self, Lookup};
+use super::dml::{ChangePlan, InsertPlan};
+use super::lookup::Lookup;
+use super::plan_cache::PlanCache;
 use super::privileges::{Authority, Identity};
 use super::progress::Teller;
 use super::query::Planned;
 use super::settings::{Settings, from_options};
+use super::shape::Shape;
 use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
 use crate::catalog::Path;
 use crate::data::{Enums, PgType, Position};
 use crate::error::{Error, Result, code};
-use crate::limits;
 use crate::plan::names::ContextSource;
 use crate::plan::origin::Origin;
 use crate::serve::system::functions::SessionActs;
@@ -91,6 +92,8 @@ pub(super) enum Way {
     Query(Arc<Planned>),
     /// A planned UPDATE or DELETE.
     Change(Arc<ChangePlan>),
+    /// An INSERT with what is planned of it.
+    Insert(Arc<InsertPlan>),
     /// Everything else: by [`super::execute`].
     Statement,
 }
@@ -102,6 +105,8 @@ pub struct Parameters {
     pub values: Vec<Option<Bytes>>,
     /// The portal that they are bound to, which errors name; `None` for values that stand in the text of a statement.
     pub portal: Option<String>,
+    /// That text, where the statement was prepared with parameters in their places.
+    pub text: Option<Arc<str>>,
 }
 
 impl Parameters {
@@ -208,14 +213,6 @@ pub struct Session {
     pub(super) ksql: super::ksql::KsqlSession,
     /// One place: for the plan under way, or one given up that still runs.
     pub(super) planning: Arc<Semaphore>,
-}
-
-/// The last few statements of the simple protocol, so that one that comes again is not parsed and planned again.
-#[derive(Default)]
-pub(super) struct PlanCache {
-    /// The catalog and the path that they were planned over.
-    pub version: (usize, Path),
-    pub entries: VecDeque<(String, Arc<Prepared>)>,
 }
 
 /// A request to stop, from another task.
@@ -365,8 +362,7 @@ impl Session {
     /// ksqlDB's: what it, and what stands behind it, is read as depends on what runs before. Errors: 42601.
     pub async fn parse_ahead(&mut self, text: &str) -> Result<bool> {
         // What has a plan has been parsed.
-        let shape = lookup::shape(text).map(|(shape, _)| shape);
-        if self.cached(text).is_some() || shape.is_some_and(|shape| self.cached(&shape).is_some()) {
+        if self.cached(text).is_some() || Shape::of(text).is_some_and(|shape| self.cached(&shape.key()).is_some()) {
             return Ok(true);
         }
         let cancel = self.cancel.clone();
@@ -403,22 +399,17 @@ impl Session {
             return response;
         }
         let cancel = self.cancel.clone();
-        self.begin_statement(&prepared.text);
+        self.begin_statement(parameters.text.as_deref().unwrap_or(&prepared.text));
         stoppable(&cancel, self.run(prepared, parameters).boxed()).await
     }
 
-    /// Runs one statement given as text, without parameters (simple protocol). A look-up by key that differs from an earlier one in
-    /// its numbers only is run as that one with parameters.
+    /// Runs one statement given as text, without parameters (simple protocol). A look-up or change that differs from an earlier one in
+    /// its values only is run as that one with parameters.
     pub async fn query(&mut self, text: &str) -> Result<Response> {
-        if let Some((shape, values)) = lookup::shape(text) {
-            let known = self.cached(&shape);
-            let prepared = match known {
-                Some(prepared) => Some(prepared),
-                None => self.plan_shape(&shape),
-            };
-            if let Some(prepared) = prepared.filter(|p| p.parameters.len() == values.len()) {
-                return self.execute(&prepared, Parameters { values, ..Parameters::default() }).await;
-            }
+        if let Some(shape) = Shape::of(text)
+            && let Some((prepared, parameters)) = self.of_shape(shape, text).await?
+        {
+            return self.execute(&prepared, parameters).await;
         }
         let cancel = self.cancel.clone();
         let prepared = match self.cached(text) {
@@ -435,65 +426,11 @@ impl Session {
         self.execute(&prepared, Parameters::default()).await
     }
 
-    fn cached(&mut self, text: &str) -> Option<Arc<Prepared>> {
-        if self.has_own() {
-            return None;
-        }
-        let catalog = self.engine.catalog.load();
-        let version = (Arc::as_ptr(&catalog) as usize, self.path_in(&catalog));
-        if self.plans.version != version {
-            self.plans.entries.clear();
-            self.plans.version = version;
-        }
-        self.plans.entries.iter().find(|(t, _)| t == text).map(|(_, p)| p.clone())
-    }
-
-    /// The look-up that a text with its numbers taken out is, remembered for the next one.
-    fn plan_shape(&mut self, shape: &str) -> Option<Arc<Prepared>> {
-        let Statement::Query(query) = sql::parse(shape).ok()? else { return None };
-        let lookup = self.lookup(&query, &[])?;
-        // ksqlDB's dialect compares by its own rules.
-        if lookup.is_ksql() {
-            return None;
-        }
-        let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
-        let way = Way::Lookup(lookup);
-        let prepared = Arc::new(Prepared {
-            parameters,
-            columns,
-            text: shape.to_string(),
-            path: self.path(),
-            enums: self.catalog().enums().clone(),
-            statement: Statement::Query(query),
-            way,
-        });
-        self.remember(shape, &prepared);
-        Some(prepared)
-    }
-
     /// The look-up by key that a query is, if it is one and the transaction has nothing of its own to show.
     pub(super) fn lookup(&self, query: &sqlparser::ast::Query, types: &[Option<PgType>]) -> Option<Lookup> {
         let found = Lookup::recognise(&self.engine, &self.scope(), query, types)?;
         let sees = !self.has_own() || self.sees_through(found.relation());
         Some(found).filter(|found| sees && self.may_use(found))
-    }
-
-    fn remember(&mut self, text: &str, prepared: &Arc<Prepared>) {
-        if self.has_own() {
-            return;
-        }
-        self.plans.entries.push_front((text.to_string(), prepared.clone()));
-        self.plans.entries.truncate(limits::CACHED_STATEMENTS_MAX);
-    }
-
-    async fn plan_cached(&mut self, text: &str) -> Result<Arc<Prepared>> {
-        let prepared = Arc::new(self.plan_statement(text, &[]).await?);
-        if let Way::Lookup(_) | Way::Query(_) = prepared.way
-            && text.len() < limits::CACHED_STATEMENT_BYTES_MAX
-        {
-            self.remember(text, &prepared);
-        }
-        Ok(prepared)
     }
 
     /// Several statements of one simple-query message form one implicit transaction, as in PostgreSQL: opens it (no effect inside BEGIN).
@@ -599,7 +536,7 @@ impl Session {
         }
     }
 
-    fn begin_statement(&mut self, text: &str) {
+    pub(super) fn begin_statement(&mut self, text: &str) {
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
         self.adopt_settings(true);
@@ -667,7 +604,7 @@ impl Drop for Session {
 
 /// The future, or 57014 if the session is asked to stop first. In a box: what may be planned and run is far larger than what a connection
 /// that is idle should hold, or move for each message that asks for nothing of it.
-async fn stoppable<T>(cancel: &Cancel, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+pub(super) async fn stoppable<T>(cancel: &Cancel, work: BoxFuture<'_, Result<T>>) -> Result<T> {
     tokio::select! {
         biased;
         done = work => done,

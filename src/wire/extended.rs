@@ -152,7 +152,7 @@ fn parameters<B: Backend>(r: &mut Reader<'_>, prepared: &B::Prepared, statement:
         return Err(protocol(message));
     }
     let values = (0..n).map(|_| r.value()).collect::<Result<Vec<_>>>()?;
-    Ok(Parameters { binary, values, portal: None })
+    Ok(Parameters { binary, values, ..Parameters::default() })
 }
 
 /// Errors: 22023 for a code that is neither text's nor binary's.

@@ -19,11 +19,12 @@ use sqlparser::ast::{self, Expr, Ident, SelectItem};
 use super::columns::{all_not_null, cast_columns};
 use super::conflict::{columns_at, found};
 use super::defaults::{takes_default_only, updated_always};
+use super::kept::{Computed, Made};
 use super::locks::rows_of;
-use super::returning::Part;
+use super::returning::{Part, Returning};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Catalog, Column, Relation, RelationKind};
+use crate::catalog::{Column, Relation};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
@@ -59,15 +60,14 @@ enum Identity {
 /// A change that is planned, over names and not rows: it can be run again, as long as they mean the same.
 pub(in crate::engine) struct ChangePlan {
     pub(super) planned: Planned,
-    /// What its names were looked up in.
-    catalog: Arc<Catalog>,
-    /// The time zone that it was planned for, while that is not UTC.
-    zone: Option<String>,
+    made: Made,
     /// The other relations and how many columns each has, where RETURNING may want them.
     others: Vec<(String, Vec<Field>)>,
     identity: Identity,
     /// The form of it that tells the keys of the rows, if it has that; `None` for one that changes the key.
     by_key: Option<ByKey>,
+    /// RETURNING, once it was described.
+    pub(super) returning: Option<Computed>,
     /// What it reads of its table too, once that was asked.
     pub(super) reads: OnceLock<Vec<Read>>,
 }
@@ -110,7 +110,7 @@ impl Session {
         loop {
             let catalog = self.engine.catalog();
             let relation = self.changeable(&change.table, what)?;
-            let plan = match known.filter(|plan| self.still_means(plan)) {
+            let plan = match known.filter(|plan| self.still_means(&plan.made, plan.all_planned())) {
                 Some(plan) => plan.clone(),
                 None => Arc::new(self.plan_change(&relation, whole(&relation), change, types).await?),
             };
@@ -126,15 +126,6 @@ impl Session {
                 return self.changed(&relation, what, change, Located { plan: &plan, bound }, types, parameters).await;
             }
         }
-    }
-
-    /// True if a plan is what would be made of its statement now: the catalog is the same, and no view that it reads rests on what the
-    /// transaction has done.
-    fn still_means(&self, plan: &ChangePlan) -> bool {
-        let is_view = |relation: &Arc<Relation>| relation.kind == RelationKind::MaterializedView;
-        Arc::ptr_eq(&plan.catalog, &self.catalog())
-            && plan.zone == self.zone_name()
-            && !(self.has_own() && plan.planned.relations.iter().any(is_view))
     }
 
     /// What a change writes. The caller holds the lock of the rows.
@@ -168,7 +159,8 @@ impl Session {
         let returned = match &change.returning {
             Some(items) => {
                 let parts = plan.parts(relation, change, &rows)?;
-                Some(self.returned(change.with.as_ref(), items, &parts, types, parameters).await?)
+                let returning = Returning { with: change.with.as_ref(), items, known: plan.returning.as_ref() };
+                Some(self.returned(returning, &parts, types, parameters).await?)
             }
             None => None,
         };
@@ -274,7 +266,7 @@ impl Session {
             (false, false) => Identity::Key,
         };
         let mut names = self.names();
-        let catalog = names.scope.catalog.clone();
+        let made = Made { catalog: names.scope.catalog.clone(), ..self.made() };
         names.stand_ins.push((target_of(relation), target));
         let values = self.assigned(relation, alias_of(change), &change.assignments)?;
         let query = change_query(relation, change, identity, values)?;
@@ -291,7 +283,7 @@ impl Session {
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let (planned, by_key) = self.by_key(cast_columns(planned, &wanted)?, relation).await?;
         let by_key = by_key.filter(|_| identity == Identity::Key);
-        Ok(ChangePlan { planned, catalog, zone: self.zone_name(), others, identity, by_key, reads: OnceLock::new() })
+        Ok(ChangePlan { planned, made, others, identity, by_key, returning: None, reads: OnceLock::new() })
     }
 }
 
@@ -312,6 +304,10 @@ pub(super) fn assigned_types(relation: &Relation, assignments: &[(String, Expr)]
 }
 
 impl ChangePlan {
+    fn all_planned(&self) -> impl Iterator<Item = &Planned> {
+        std::iter::once(&self.planned).chain(self.returning.iter().map(|computed| &computed.planned))
+    }
+
     /// The rows, the first of each identity only.
     fn once(&self, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
         let width = relation.columns.len();

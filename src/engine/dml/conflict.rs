@@ -7,13 +7,15 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::{FieldRef, Schema};
 use sqlparser::ast;
 
 use super::change::{TARGET, column_of, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
+use super::kept::Computed;
 use super::parsed_query;
 use super::returning::{in_memory, numbered, with_numbers};
 use super::values::scalars;
@@ -40,10 +42,12 @@ fn looks_at_them_only(conflict: &Conflict) -> bool {
     given.into_iter().all(|value| ast::visit_expressions(value, stop).is_continue())
 }
 
-/// DO UPDATE: the table's alias, and what is set.
-struct Merge<'a> {
-    alias: &'a str,
-    update: &'a ConflictUpdate,
+/// DO UPDATE: the table's alias, what is set, and the plan that is kept of it.
+#[derive(Clone, Copy)]
+pub(super) struct Merge<'a> {
+    pub alias: &'a str,
+    pub update: &'a ConflictUpdate,
+    pub known: Option<&'a Computed>,
 }
 
 /// What rows proposed would conflict with, by one arbiter.
@@ -58,10 +62,10 @@ struct Met {
 }
 
 impl Met {
-    /// The rows that are there, each with the place of the row proposed of its key behind its columns.
-    fn there_placed(&self) -> Result<RecordBatch> {
+    /// For each row that is there the place of the row proposed of its key.
+    fn places(&self) -> Vec<i64> {
         let places: HashMap<u32, i64> = self.numbers.iter().zip(0..).filter_map(|(number, place)| Some(((*number)?, place))).collect();
-        with_numbers(&self.there, NUMBER, self.there_numbers.iter().map(|number| places[number]).collect())
+        self.there_numbers.iter().map(|number| places[number]).collect()
     }
 }
 
@@ -123,13 +127,13 @@ impl Session {
     pub(super) async fn without_conflict(
         &self,
         relation: &Arc<Relation>,
-        alias: &str,
         conflict: &Conflict,
+        merge: Option<Merge<'_>>,
         proposed: RecordBatch,
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let Some(update) = &conflict.update else {
+        let Some(merge) = merge else {
             let arbiters = self.arbiters(relation, conflict).await?;
             let mut met = Vec::with_capacity(arbiters.len());
             for arbiter in &arbiters {
@@ -157,10 +161,8 @@ impl Session {
         if met.there.num_rows() == 0 {
             return without_hidden(relation, &inserted);
         }
-        let planned = self.plan_conflict(relation, Merge { alias, update }, met.there_placed()?, proposed.clone(), types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut batches = vec![inserted];
-        for batch in collect(self.run_query(&planned, values).await?).await? {
+        for batch in self.merged_with(relation, merge, &met, &proposed, types, parameters).await? {
             let batch = self.with_generated(relation, batch).await?;
             all_not_null(relation, &batch)?;
             check_same_key(relation, &batch)?;
@@ -171,6 +173,29 @@ impl Session {
         let all = concat_batches(&proposed.schema(), &batches)?;
         let by_number = arrow::compute::SortColumn { values: all.column(all.num_columns() - 1).clone(), options: None };
         without_hidden(relation, &take_record_batch(&all, &lexsort_to_indices(&[by_number], None)?)?)
+    }
+
+    /// What becomes of the rows that are there, each with the number of the row `proposed` that it has too.
+    async fn merged_with(
+        &self,
+        relation: &Arc<Relation>,
+        merge: Merge<'_>,
+        met: &Met,
+        proposed: &RecordBatch,
+        types: &[Option<PgType>],
+        parameters: &Parameters,
+    ) -> Result<Vec<RecordBatch>> {
+        let places = met.places();
+        let there = with_numbers(&met.there, NUMBER, places.clone())?;
+        if let Some(known) = merge.known {
+            let excluded = take_record_batch(proposed, &Int64Array::from(places))?;
+            if let Some(merged) = self.compute(known, beside(&there, &excluded)?, parameters)? {
+                return Ok(vec![merged]);
+            }
+        }
+        let planned = self.plan_conflict(relation, merge, there, proposed.clone(), types).await?;
+        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        collect(self.run_query(&planned, values).await?).await
     }
 
     /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.
@@ -201,7 +226,7 @@ impl Session {
     async fn plan_conflict(
         &self,
         relation: &Arc<Relation>,
-        Merge { alias, update }: Merge<'_>,
+        Merge { alias, update, .. }: Merge<'_>,
         there: RecordBatch,
         proposed: RecordBatch,
         types: &[Option<PgType>],
@@ -244,7 +269,7 @@ impl Session {
     ) -> Result<Planned> {
         self.arbiter(relation, conflict).await?;
         let none = numbered(&RecordBatch::new_empty(relation.schema()), NUMBER)?;
-        self.plan_conflict(relation, Merge { alias, update }, none.clone(), none, types).await
+        self.plan_conflict(relation, Merge { alias, update, known: None }, none.clone(), none, types).await
     }
 
     /// The rows of a table, as the session sees it, that have one of these keys, each once. Cost: a probe for each.
@@ -271,6 +296,14 @@ pub(in crate::engine) fn rows_among(relation: &Relation, rows: &TableRows, by: &
     let stored = |batch: RecordBatch| Ok(RecordBatch::try_new(schema.clone(), batch.columns()[..schema.fields().len()].to_vec())?);
     let found = found.into_iter().map(stored).collect::<Result<Vec<_>>>()?;
     Ok(concat_batches(&schema, &found)?)
+}
+
+/// The columns of as many rows side by side.
+fn beside(left: &RecordBatch, right: &RecordBatch) -> Result<RecordBatch> {
+    let (of_left, of_right) = (left.schema(), right.schema());
+    let fields: Vec<FieldRef> = of_left.fields().iter().chain(of_right.fields()).cloned().collect();
+    let columns = left.columns().iter().chain(right.columns()).cloned().collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 /// These columns of the rows.

@@ -8,8 +8,9 @@ use sqlparser::ast::{self, Expr};
 
 use super::Written;
 use super::columns::{at_precision, cast_columns, check_row, check_width, target_columns};
+use super::conflict::Merge;
 use super::defaults::generated_always;
-use super::returning::{Part, names_hidden};
+use super::returning::{Part, Returning, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
@@ -58,7 +59,9 @@ impl Session {
             Some(items) => {
                 let alias = alias.as_ref().unwrap_or(&table.name).clone();
                 let written = [Part { alias, relation: Some(relation.id), rows: concat_batches(&relation.schema(), &rows)? }];
-                Some(self.returned(source.with.as_ref(), items, &written, &declared(prepared), parameters).await?)
+                let known = self.insert_plan(prepared).and_then(|plan| plan.returning.as_ref());
+                let returning = Returning { with: source.with.as_ref(), items, known };
+                Some(self.returned(returning, &written, &declared(prepared), parameters).await?)
             }
             None => None,
         };
@@ -95,7 +98,8 @@ impl Session {
         let first = self.append_rows(&relation, rows, !held.is_empty()).await?.unwrap_or_default();
         let alias = alias.as_ref().unwrap_or(&table.name).clone();
         let logged = [Part { alias, relation: Some(relation.id), rows: self.logged(&relation, first..first + count as Position)? }];
-        self.returned(source.with.as_ref(), items, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
+        let returning = Returning { with: source.with.as_ref(), items, known: None };
+        self.returned(returning, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")
     }
 
     /// The rows of all columns that an INSERT adds. ON CONFLICT locks them, or the table, before it looks what is there, with a lock
@@ -133,7 +137,9 @@ impl Session {
         }
         let proposed = concat_batches(&relation.schema(), &rows)?;
         let alias = alias.as_deref().unwrap_or(&table.name);
-        Ok(vec![self.without_conflict(relation, alias, conflict, proposed, &declared(prepared), parameters).await?])
+        let known = self.insert_plan(prepared).and_then(|plan| plan.update.as_ref());
+        let merge = conflict.update.as_ref().map(|update| Merge { alias, update, known });
+        Ok(vec![self.without_conflict(relation, conflict, merge, proposed, &declared(prepared), parameters).await?])
     }
 
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &Name) -> Result<Response> {
@@ -182,7 +188,10 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Vec<RecordBatch>> {
-        let planned = self.plan_query(&typed(source, relation, targets), &declared(prepared)).await?;
+        let planned = match self.insert_plan(prepared).and_then(|plan| plan.source.as_ref()) {
+            Some(known) => known.clone(),
+            None => self.plan_query(&typed(source, relation, targets), &declared(prepared)).await?,
+        };
         check_width(planned.columns.len(), targets.len(), targets.len() != relation.columns.len())?;
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();

@@ -20,6 +20,7 @@ mod current_row;
 pub mod defaults;
 pub mod describe;
 pub mod insert;
+mod kept;
 pub mod locks;
 mod merge;
 mod privileges;
@@ -40,8 +41,10 @@ use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::sql::{Statement, parse};
 
+pub(super) use change::ChangePlan;
 pub use columns::{all_not_null, at_precision, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
+pub(super) use kept::InsertPlan;
 use returning::Returned;
 pub use values::{declared, scalars};
 

@@ -15,6 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::memory::MemoryStream;
 use sqlparser::ast;
 
+use super::kept::Computed;
 use super::values::scalars;
 use super::{parsed_query, quoted};
 use crate::catalog::{Relation, RelationId};
@@ -32,6 +33,14 @@ pub(super) struct Part {
     /// The relation whose columns they begin with.
     pub relation: Option<RelationId>,
     pub rows: RecordBatch,
+}
+
+/// The clause, with the WITH of its statement and the plan that is kept of it.
+#[derive(Clone, Copy)]
+pub(super) struct Returning<'a> {
+    pub with: Option<&'a ast::With>,
+    pub items: &'a [ast::SelectItem],
+    pub known: Option<&'a Computed>,
 }
 
 /// What RETURNING answers.
@@ -56,12 +65,16 @@ impl Session {
     /// The rows of RETURNING.
     pub(super) async fn returned(
         &self,
-        with: Option<&ast::With>,
-        items: &[ast::SelectItem],
+        Returning { with, items, known }: Returning<'_>,
         parts: &[Part],
         types: &[Option<PgType>],
         parameters: &Parameters,
     ) -> Result<Returned> {
+        if let (Some(known), [only]) = (known, parts)
+            && let Some(rows) = self.compute(known, only.rows.clone(), parameters)?
+        {
+            return Ok(Returned { columns: known.planned.columns.clone(), schema: rows.schema(), rows: vec![rows] });
+        }
         let planned = self.plan_returning(with, items, parts, types).await?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let rows = collect(self.run_query(&planned, values).await?).await?;

@@ -1,0 +1,93 @@
+//! Plans of changes, kept with the statement that was prepared: of the query that an INSERT puts in, of DO UPDATE, of RETURNING. They are
+//! over names and stand-ins, not rows, so they can be run again as long as the names mean the same ([`Made`]). Where such a plan is about one row
+//! at a time, as nearly all are, it is computed of the rows without DataFusion's planner ([`Computed`]).
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::values::scalars;
+use crate::catalog::{Catalog, RelationKind};
+use crate::engine::query::Planned;
+use crate::engine::session::{Parameters, Prepared, Session, Way};
+use crate::error::Result;
+use crate::plan::parameters::declared;
+use crate::plan::per_row::PerRow;
+
+/// What a plan was made under.
+pub(in crate::engine) struct Made {
+    /// What its names were looked up in.
+    pub catalog: Arc<Catalog>,
+    /// The time zone that it was planned for, while that is not UTC.
+    pub zone: Option<String>,
+}
+
+/// A plan over rows that stand in for tables.
+pub(in crate::engine) struct Computed {
+    pub planned: Planned,
+    /// What it computes of each row, if it does that only.
+    per_row: Option<PerRow>,
+}
+
+/// The plans of an INSERT.
+pub(in crate::engine) struct InsertPlan {
+    made: Made,
+    /// Of the query whose rows it puts in; none where these are literals.
+    pub source: Option<Planned>,
+    pub update: Option<Computed>,
+    pub returning: Option<Computed>,
+}
+
+impl InsertPlan {
+    pub fn new(made: Made) -> InsertPlan {
+        InsertPlan { made, source: None, update: None, returning: None }
+    }
+
+    fn planned(&self) -> impl Iterator<Item = &Planned> {
+        self.source.iter().chain(self.update.iter().chain(&self.returning).map(|computed| &computed.planned))
+    }
+}
+
+impl Session {
+    /// What plans are made under now.
+    pub(super) fn made(&self) -> Made {
+        Made { catalog: self.catalog(), zone: self.zone_name() }
+    }
+
+    /// True if these plans are what would be made of their statement now: the catalog is the same, and no view that they read rests on what
+    /// the transaction has done.
+    pub(super) fn still_means<'a>(&self, made: &Made, mut planned: impl Iterator<Item = &'a Planned>) -> bool {
+        let reads_view = |planned: &Planned| planned.relations.iter().any(|r| r.kind == RelationKind::MaterializedView);
+        Arc::ptr_eq(&made.catalog, &self.catalog()) && made.zone == self.zone_name() && !(self.has_own() && planned.any(reads_view))
+    }
+
+    /// The plans that a prepared INSERT has, if they still do.
+    pub(super) fn insert_plan<'a>(&self, prepared: &'a Prepared) -> Option<&'a InsertPlan> {
+        match &prepared.way {
+            Way::Insert(plan) if self.path() == prepared.path && self.still_means(&plan.made, plan.planned()) => Some(plan),
+            _ => None,
+        }
+    }
+
+    /// The plan with what it computes of each row taken out of it.
+    pub(super) async fn computed_of(&self, planned: Planned) -> Result<Computed> {
+        if planned.parameters.iter().any(|ty| ty.is_of_enum()) {
+            return Ok(Computed { planned, per_row: None });
+        }
+        let state = self.knowing(self.zoned_state());
+        self.aside(move || async move {
+            let types: Vec<_> = planned.parameters.iter().cloned().map(Some).collect();
+            let plan = declared(planned.plan.clone(), &types)?;
+            let per_row = PerRow::of(&state, &plan);
+            Ok(Computed { planned, per_row })
+        })
+        .await
+    }
+
+    /// What a plan gives of these rows; `None` if it is about more than one row at a time.
+    pub(super) fn compute(&self, plan: &Computed, rows: RecordBatch, parameters: &Parameters) -> Result<Option<RecordBatch>> {
+        let Some(per_row) = &plan.per_row else { return Ok(None) };
+        let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
+        per_row.rows(&self.options(), &values, rows, &plan.planned.schema).map(Some)
+    }
+}

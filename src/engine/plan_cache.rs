@@ -1,0 +1,127 @@
+//! Plans of the statements that came as text last, so that one that comes again is neither parsed nor planned: with the same text, or of the same
+//! [`Shape`].
+//!
+//! A plan is good for one catalog and one search_path. One of a query does not see what its transaction has done, and serves only where that is nothing;
+//! one of a change is asked whether it still means the same when it runs, and serves as long as the transaction has not defined anything.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::dml::scalars;
+use super::session::{Parameters, Prepared, Session, Way, stoppable};
+use super::shape::Shape;
+use crate::catalog::{Catalog, Path};
+use crate::data::PgType;
+use crate::error::{Result, code};
+use crate::limits;
+use crate::sql::{self, Statement};
+
+/// The last few plans, the youngest first.
+#[derive(Default)]
+pub(super) struct PlanCache {
+    /// The catalog and the path that they were planned over.
+    version: Option<(Arc<Catalog>, Path)>,
+    entries: VecDeque<(String, Arc<Prepared>)>,
+}
+
+impl Session {
+    /// The plan kept by that text, or key of a shape.
+    pub(super) fn cached(&mut self, key: &str) -> Option<Arc<Prepared>> {
+        if self.has_defined() {
+            return None;
+        }
+        let catalog = self.engine.catalog();
+        let path = self.path_in(&catalog);
+        if !self.plans.version.as_ref().is_some_and(|(of, along)| Arc::ptr_eq(of, &catalog) && *along == path) {
+            self.plans = PlanCache { version: Some((catalog, path)), entries: VecDeque::new() };
+        }
+        let kept = self.plans.entries.iter().find(|(of, _)| of == key).map(|(_, prepared)| prepared.clone());
+        kept.filter(|prepared| !self.has_own() || is_change(prepared))
+    }
+
+    fn remember(&mut self, key: &str, prepared: &Arc<Prepared>) {
+        // A view that the transaction has touched is planned as its query.
+        if self.has_defined() || !self.expanded(&self.catalog()).is_empty() {
+            return;
+        }
+        self.plans.entries.push_front((key.to_string(), prepared.clone()));
+        self.plans.entries.truncate(limits::CACHED_STATEMENTS_MAX);
+    }
+
+    /// Plans a text, and keeps what will serve again.
+    pub(super) async fn plan_cached(&mut self, text: &str) -> Result<Arc<Prepared>> {
+        let prepared = Arc::new(self.plan_statement(text, &[]).await?);
+        let serves = match prepared.way {
+            Way::Lookup(_) | Way::Query(_) => !self.has_own(),
+            Way::Change(_) => true,
+            Way::Insert(_) | Way::Statement => false,
+        };
+        if serves && text.len() < limits::CACHED_STATEMENT_BYTES_MAX {
+            self.remember(text, &prepared);
+        }
+        Ok(prepared)
+    }
+
+    /// What a statement of that shape is run as, and with which parameters; `None` where it has to be planned by its text, which then says what
+    /// is wrong with it. Errors: 57014.
+    pub(super) async fn of_shape(&mut self, shape: Shape, text: &str) -> Result<Option<(Arc<Prepared>, Parameters)>> {
+        let key = shape.key();
+        let prepared = match self.cached(&key) {
+            Some(kept) => kept,
+            None => {
+                let planned = if shape.select { self.look_up_of(&shape) } else { self.change_of(&shape, text).await? };
+                let Some(prepared) = planned.map(Arc::new) else { return Ok(None) };
+                self.remember(&key, &prepared);
+                prepared
+            }
+        };
+        let parameters = Parameters { values: shape.values, text: Some(text.into()), ..Parameters::default() };
+        let fits = prepared.parameters.len() == parameters.values.len()
+            && scalars(&prepared.parameters, &parameters, self.settings.zone()).is_ok();
+        Ok(fits.then_some((prepared, parameters)))
+    }
+
+    /// The look-up by key that a shape is. ksqlDB's dialect compares by its own rules.
+    fn look_up_of(&mut self, shape: &Shape) -> Option<Prepared> {
+        if self.has_own() {
+            return None;
+        }
+        let Statement::Query(query) = sql::parse(&shape.text).ok()? else { return None };
+        let lookup = self.lookup(&query, &[]).filter(|lookup| !lookup.is_ksql())?;
+        // A number is no value of a text, whatever its digits say.
+        let whole = |ty: &PgType| matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8);
+        if shape.types.iter().zip(&lookup.parameters).any(|(number, ty)| number.is_some() && !whole(ty)) {
+            return None;
+        }
+        let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
+        Some(Prepared {
+            parameters,
+            columns,
+            text: shape.text.clone(),
+            path: self.path(),
+            enums: self.catalog().enums().clone(),
+            statement: Statement::Query(query),
+            way: Way::Lookup(lookup),
+        })
+    }
+
+    /// The planned change that a shape is.
+    async fn change_of(&mut self, shape: &Shape, text: &str) -> Result<Option<Prepared>> {
+        if self.has_defined() {
+            return Ok(None);
+        }
+        let cancel = self.cancel.clone();
+        self.begin_statement(text);
+        match stoppable(&cancel, self.plan_statement(&shape.text, &shape.types).boxed()).await {
+            Ok(prepared) => Ok(Some(prepared).filter(is_change)),
+            Err(e) if e.code() == code::QUERY_CANCELED => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn is_change(prepared: &Prepared) -> bool {
+    matches!(prepared.way, Way::Change(_) | Way::Insert(_))
+}

@@ -1,0 +1,335 @@
+//! The shape of a statement: its text with values taken out for parameters. Drivers that put values into the text they send (psycopg2,
+//! the simple protocol in general) send the same few shapes over and over, and a plan of one serves for all its values.
+//!
+//! Only a value that stands as an operand of its own behind `=`, `+`, `-`, in an IN list or in VALUES is taken out, so that a parameter of its
+//! type means there what the literal does: a whole number is declared as the integer that PostgreSQL takes it for (manual, "Numeric
+//! Constants"), a text is left open as a literal's type is, and so is what VALUES gives a column. A statement with any other text in it, a
+//! decimal number elsewhere or a comment has no shape: such texts would differ each time, and push out plans that serve.
+
+use bytes::Bytes;
+
+use crate::data::PgType;
+use crate::limits::{CACHED_STATEMENT_BYTES_MAX, SHAPE_VALUES_MAX};
+
+/// A statement with its values taken out.
+pub(super) struct Shape {
+    /// Its text with `$1`, `$2` .. in place of the values.
+    pub text: String,
+    /// What is declared of the values: `None` for a text, and for what a column takes.
+    pub types: Vec<Option<PgType>>,
+    /// Their texts.
+    pub values: Vec<Option<Bytes>>,
+    /// True for a SELECT, which may be a look-up by key; false for a change.
+    pub select: bool,
+}
+
+/// What a value stands behind.
+#[derive(Clone, Copy, PartialEq)]
+enum Behind {
+    Equals,
+    /// A `+` or `-`.
+    Sign,
+    /// The word IN or VALUES, or the comma between two rows.
+    List,
+    /// The parenthesis of a list or a comma in it.
+    Listed,
+    Other,
+}
+
+/// Words of a SELECT that is no look-up by key.
+const NO_LOOKUP: [&str; 12] = ["join", "group", "union", "or", "having", "distinct", "case", "like", "between", "order", "in", "over"];
+
+/// Words in VALUES that are values themselves.
+const PLAIN: [&str; 3] = ["null", "true", "false"];
+
+/// Words that end an operand.
+const ENDING: [&str; 6] = ["and", "or", "where", "from", "returning", "limit"];
+
+impl Shape {
+    /// The shape of a short SELECT, UPDATE, DELETE, or INSERT that is more than values, with values in it; `None` for any other text. One pass,
+    /// no parser.
+    pub fn of(text: &str) -> Option<Shape> {
+        let word = text.as_bytes().get(..7).filter(|_| text.len() <= CACHED_STATEMENT_BYTES_MAX)?;
+        let select = word.eq_ignore_ascii_case(b"select ");
+        let insert = word.eq_ignore_ascii_case(b"insert ");
+        if !select && !insert && !word.eq_ignore_ascii_case(b"update ") && !word.eq_ignore_ascii_case(b"delete ") {
+            return None;
+        }
+        let shape = Shape { text: String::with_capacity(text.len() + 8), types: vec![], values: vec![], select };
+        let (behind, nested, rows) = (Behind::Other, None, insert.then_some(false));
+        let scanner =
+            Scanner { source: text, bytes: text.as_bytes(), at: 0, copied: 0, depth: 0, behind, nested, rows, planned: !insert, shape };
+        scanner.scan().filter(|shape| !shape.values.is_empty())
+    }
+
+    /// What its plan is kept by: no text of a client contains a zero byte.
+    pub fn key(&self) -> String {
+        let kind = |ty: &Option<PgType>| match ty {
+            None => 't',
+            Some(PgType::Int8) => 'l',
+            Some(_) => 'i',
+        };
+        let mut key = self.text.clone();
+        key.push('\0');
+        key.extend(self.types.iter().map(kind));
+        key
+    }
+}
+
+struct Scanner<'a> {
+    source: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    /// Up to here the text stands in the shape.
+    copied: usize,
+    /// Parentheses that are open.
+    depth: u32,
+    behind: Behind,
+    /// Within a list: how many parentheses are open in it.
+    nested: Option<u32>,
+    /// Within the VALUES of an INSERT; `None` in other statements, where no column says what its values are.
+    rows: Option<bool>,
+    /// False for what costs no planning: an INSERT of values and nothing else.
+    planned: bool,
+    shape: Shape,
+}
+
+impl Scanner<'_> {
+    fn scan(mut self) -> Option<Shape> {
+        while let Some(byte) = self.peek(0) {
+            match byte {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                b'"' => self.quoted_name()?,
+                b'\'' => self.string()?,
+                b'0'..=b'9' => self.number(0)?,
+                b'-' if self.peek(1) == Some(b'-') => return None,
+                b'-' if self.takes() && self.peek(1).is_some_and(|b| b.is_ascii_digit()) => self.number(1)?,
+                b'/' if self.peek(1) == Some(b'*') => return None,
+                b'.' if self.peek(1).is_some_and(|b| b.is_ascii_digit()) => return None,
+                b'$' | b'\\' | b'`' | b'[' | 0 => return None,
+                b';' => {
+                    let ends = self.bytes[self.at..].iter().all(|b| matches!(b, b';' | b' ' | b'\t' | b'\n' | b'\r'));
+                    if !ends {
+                        return None;
+                    }
+                    break;
+                }
+                b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => self.word()?,
+                other => self.mark(other),
+            }
+        }
+        self.shape.text.push_str(self.source[self.copied..self.at].trim_end());
+        self.planned.then_some(self.shape)
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.bytes.get(self.at + ahead).copied()
+    }
+
+    /// True where a value would be an operand of its own, if what follows ends it.
+    fn takes(&self) -> bool {
+        matches!(self.behind, Behind::Equals | Behind::Sign | Behind::Listed)
+    }
+
+    fn quoted_name(&mut self) -> Option<()> {
+        let inside = &self.bytes[self.at + 1..];
+        self.at += 1 + inside.iter().position(|b| *b == b'"')? + 1;
+        self.behind = Behind::Other;
+        Some(())
+    }
+
+    fn word(&mut self) -> Option<()> {
+        let start = self.at;
+        self.at += self.bytes[start..].iter().take_while(|b| is_of_word(**b)).count();
+        // E'..', B'..' and their like.
+        if self.peek(0) == Some(b'\'') {
+            return None;
+        }
+        let word = &self.source[start..self.at];
+        if self.shape.select && NO_LOOKUP.iter().any(|other| word.eq_ignore_ascii_case(other)) {
+            return None;
+        }
+        let is = |other: &str| word.eq_ignore_ascii_case(other);
+        let values = self.rows.is_some() && self.depth == 0 && is("values");
+        if self.nested.is_none() {
+            self.rows = self.rows.map(|_| values);
+        }
+        self.planned |= is("returning") || is("conflict") || self.nested.is_some() && !PLAIN.iter().any(|plain| is(plain));
+        self.behind = if values || is("in") { Behind::List } else { Behind::Other };
+        Some(())
+    }
+
+    /// Operators and punctuation.
+    fn mark(&mut self, byte: u8) {
+        let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i)).is_some_and(|b| is_of_operator(*b));
+        let after = self.peek(1).is_some_and(|b| is_of_operator(b) && !(byte == b'=' && b == b'-'));
+        let alone = !before && !after;
+        self.behind = match byte {
+            b'=' if alone => Behind::Equals,
+            b'+' | b'-' if alone => Behind::Sign,
+            b'(' if self.behind == Behind::List => Behind::Listed,
+            b',' if self.nested == Some(0) => Behind::Listed,
+            b',' if self.nested.is_none() && self.rows == Some(true) => Behind::List,
+            _ => Behind::Other,
+        };
+        match byte {
+            b'(' => self.depth += 1,
+            b')' => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        self.nested = match (byte, self.nested) {
+            (b'(', None) => (self.behind == Behind::Listed).then_some(0),
+            (b'(', Some(open)) => Some(open + 1),
+            (b')', Some(open)) => open.checked_sub(1),
+            (_, nested) => nested,
+        };
+        self.at += 1;
+    }
+
+    fn string(&mut self) -> Option<()> {
+        let start = self.at;
+        let mut end = start + 1;
+        let mut value = String::new();
+        loop {
+            let piece = self.bytes[end..].iter().position(|b| *b == b'\'')?;
+            value.push_str(&self.source[end..end + piece]);
+            end += piece + 1;
+            if self.bytes.get(end) != Some(&b'\'') {
+                break;
+            }
+            value.push('\'');
+            end += 1;
+        }
+        // What a backslash means is a setting's to say.
+        if self.behind == Behind::Sign || !self.takes() || !self.ends(end) || value.contains('\\') {
+            return None;
+        }
+        self.take(start, end, None, value)
+    }
+
+    /// A number behind `sign` bytes.
+    fn number(&mut self, sign: usize) -> Option<()> {
+        let start = self.at;
+        let of_row = self.rows == Some(true) && self.behind == Behind::Listed;
+        let digits = self.bytes[start + sign..].iter().take_while(|b| b.is_ascii_digit() || of_row && **b == b'.').count();
+        let end = start + sign + digits;
+        if self.bytes.get(end).is_some_and(|b| *b == b'.' || is_of_word(*b)) {
+            return None;
+        }
+        if !self.takes() || !self.ends(end) {
+            (self.at, self.behind) = (end, Behind::Other);
+            return Some(());
+        }
+        let value = self.source[start..end].to_string();
+        if of_row {
+            return self.take(start, end, None, value);
+        }
+        // The sign is an operator's, so the digits alone say the type.
+        let ty = match self.source[start + sign..end].parse::<i64>().ok()? {
+            n if n <= i32::MAX.into() => PgType::Int4,
+            _ => PgType::Int8,
+        };
+        self.take(start, end, Some(ty), value)
+    }
+
+    /// Takes the text in that range out, as a value.
+    fn take(&mut self, start: usize, end: usize, ty: Option<PgType>, value: String) -> Option<()> {
+        let shape = &mut self.shape;
+        shape.text.push_str(&self.source[self.copied..start]);
+        shape.values.push(Some(value.into()));
+        shape.types.push(ty);
+        shape.text.push('$');
+        shape.text.push_str(&shape.values.len().to_string());
+        (self.at, self.copied, self.behind) = (end, end, Behind::Other);
+        (shape.values.len() <= SHAPE_VALUES_MAX).then_some(())
+    }
+
+    /// True if an operand that ends there is not part of a larger one.
+    fn ends(&self, end: usize) -> bool {
+        let rest = self.source[end..].trim_start_matches([' ', '\t', '\n', '\r']);
+        let word = rest.bytes().take_while(|b| is_of_word(*b)).count();
+        match rest.as_bytes().first() {
+            None | Some(b',' | b')' | b';') => true,
+            Some(_) => ENDING.iter().any(|ending| rest[..word].eq_ignore_ascii_case(ending)),
+        }
+    }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+fn is_of_operator(byte: u8) -> bool {
+    b"+-*/<>=~!@#%^&|?:".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shape;
+
+    fn of(text: &str) -> Option<(String, String, String)> {
+        let shape = Shape::of(text)?;
+        let values: Vec<String> = shape.values.iter().flatten().map(|v| String::from_utf8_lossy(v).into_owned()).collect();
+        let kinds = shape.key().split('\0').nth(1)?.to_string();
+        Some((shape.text, kinds, values.join("|")))
+    }
+
+    #[test]
+    fn values_that_are_operands_are_taken_out() {
+        for (text, shape, kinds, values) in [
+            ("SELECT n FROM v WHERE a = 17;", "SELECT n FROM v WHERE a = $1", "i", "17"),
+            ("select n from v where a=1 and b = 3000000000", "select n from v where a=$1 and b = $2", "il", "1|3000000000"),
+            ("SELECT n FROM v WHERE a = 'it''s' LIMIT 21", "SELECT n FROM v WHERE a = $1 LIMIT 21", "t", "it's"),
+            (
+                "UPDATE t SET n = n + -5, s='x' WHERE \"t\".\"id\" = 7",
+                "UPDATE t SET n = n + $1, s=$2 WHERE \"t\".\"id\" = $3",
+                "iti",
+                "-5|x|7",
+            ),
+            ("UPDATE t SET n = coalesce(n, 0) - 1 WHERE id = 2", "UPDATE t SET n = coalesce(n, 0) - $1 WHERE id = $2", "ii", "1|2"),
+            ("DELETE FROM t WHERE id IN (1, 'b') AND x > 4", "DELETE FROM t WHERE id IN ($1, $2) AND x > 4", "it", "1|b"),
+            ("UPDATE t SET a =-2147483648 WHERE b = 1", "UPDATE t SET a =$1 WHERE b = $2", "li", "-2147483648|1"),
+            (
+                "insert into t values ('a', -1.5, now(), 2) returning id",
+                "insert into t values ($1, $2, now(), $3) returning id",
+                "ttt",
+                "a|-1.5|2",
+            ),
+            (
+                "INSERT INTO t (a, b) VALUES (1, NULL), (2, f(3, x)) ON CONFLICT (a) DO UPDATE SET b = t.b + 5",
+                "INSERT INTO t (a, b) VALUES ($1, NULL), ($2, f(3, x)) ON CONFLICT (a) DO UPDATE SET b = t.b + $3",
+                "tti",
+                "1|2|5",
+            ),
+        ] {
+            assert_eq!(of(text), Some((shape.into(), kinds.into(), values.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_statements_have_no_shape() {
+        for other in [
+            "SELECT n FROM v WHERE a <= 1",
+            "SELECT 1",
+            "SELECT n FROM v WHERE a = 1.5",
+            "SELECT n FROM v WHERE a = 1e5",
+            "SELECT n FROM v WHERE a = 'x' || b",
+            "SELECT n FROM v WHERE a = 1 OR b = 2",
+            "SELECT n FROM v WHERE a = E'x'",
+            "SELECT n FROM v WHERE a = 'x\\'",
+            "SELECT n FROM v WHERE a = 'x",
+            "SELECT n FROM v -- a = 1",
+            "SELECT n FROM v WHERE a = 1; SELECT 2",
+            "UPDATE v SET a = date '2020-01-01' WHERE id = 1",
+            "UPDATE v SET a = f('x') WHERE id = 1",
+            "UPDATE v SET a = $1 WHERE id = 1",
+            "UPDATE v SET a = 99999999999999999999 WHERE id = 1",
+            "INSERT INTO v VALUES (1, 'a', NULL), (2, 'b', true)",
+            "UPDATE v SET a = w.b FROM (VALUES ('a', 'b')) AS w (a, b) WHERE v.id = 1",
+            "INSERT INTO v SELECT * FROM (VALUES ('a', 2)) AS w RETURNING id",
+            "INSERT INTO v VALUES (1, f('a')) RETURNING id",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}
