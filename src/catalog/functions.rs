@@ -1,8 +1,10 @@
-//! Functions in SQL that users have made.
+//! Functions and procedures that users have made.
 //!
-//! The catalog keeps what a function means: a query in which `$n` stands for its n-th parameter, whose names are read along
-//! [`Path::kept`](super::Path::kept), and in which calls of other such functions are expanded already. Names and types of parameters, and the
-//! text as it was written, are kept beside it for whoever asks.
+//! Of one that is a query in SQL the catalog keeps what it means: a query in which `$n` stands for its n-th parameter, whose names are read
+//! along [`Path::kept`](super::Path::kept), and in which calls of other such functions are expanded already. Names and types of parameters,
+//! and the text as it was written, are kept beside it for whoever asks.
+//!
+//! Any other is a [`Routine`]: its text is read and run when it is called, and names in it are looked up then.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +44,7 @@ pub struct Function {
     /// True for a body that is SQL itself, RETURN or BEGIN ATOMIC, and no literal behind AS.
     #[serde(default)]
     pub standard: bool,
-    /// What it means: a query of as many columns as there are outputs, each of its type.
+    /// What it means: a query of as many columns as there are outputs, each of its type. Empty for a routine.
     pub query: String,
     /// True for an expression of its parameters: a SELECT of one value without FROM.
     pub simple: bool,
@@ -52,6 +54,69 @@ pub struct Function {
     /// What COMMENT ON FUNCTION says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// How it runs; `None` for a query, whose calls are expanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routine: Option<Routine>,
+}
+
+/// What is known besides of a function, or a procedure, whose source runs when it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routine {
+    pub kind: RoutineKind,
+    pub language: Language,
+    /// Which way the value of each parameter goes, in their order; those of RETURNS TABLE stand last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modes: Vec<Mode>,
+    /// SECURITY DEFINER: it runs with its owner's rights.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub definer: bool,
+    /// SET: what settings are while it runs; `None` for their defaults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<(String, Option<String>)>,
+}
+
+/// What a routine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoutineKind {
+    Function,
+    /// RETURNS trigger: only a trigger calls it.
+    Trigger,
+    Procedure,
+}
+
+impl RoutineKind {
+    /// As messages name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            RoutineKind::Function | RoutineKind::Trigger => "function",
+            RoutineKind::Procedure => "procedure",
+        }
+    }
+}
+
+/// The language that a routine is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Language {
+    Sql,
+    Plpgsql,
+}
+
+impl Language {
+    /// pg_language.lanname
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::Sql => "sql",
+            Language::Plpgsql => "plpgsql",
+        }
+    }
+}
+
+/// Which way the value of a parameter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    In,
+    Out,
+    InOut,
 }
 
 /// How the answer of a function was declared.
@@ -101,6 +166,33 @@ impl Function {
     /// The types of what a call gives.
     pub fn types(&self) -> Vec<PgType> {
         self.inputs.iter().map(|input| input.ty.clone()).collect()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> RoutineKind {
+        self.routine.as_ref().map_or(RoutineKind::Function, |routine| routine.kind)
+    }
+
+    /// The language that it is written in.
+    pub fn language(&self) -> Language {
+        self.routine.as_ref().map_or(Language::Sql, |routine| routine.language)
+    }
+
+    /// Its parameters in their order, the columns of RETURNS TABLE last. One that goes both ways is told as it goes in.
+    pub fn parameters(&self) -> Vec<(Mode, &Column)> {
+        let modes = self.routine.as_ref().map(|routine| routine.modes.as_slice());
+        let out = if matches!(self.answers, Answers::Out | Answers::Table) { self.outputs.as_slice() } else { &[] };
+        let Some(modes) = modes else {
+            let all = self.inputs.iter().map(|input| (Mode::In, input));
+            return all.chain(out.iter().map(|output| (Mode::Out, output))).collect();
+        };
+        let (mut inputs, mut outputs) = (self.inputs.iter(), out.iter());
+        let next = modes.iter().filter_map(|mode| {
+            let output = if *mode == Mode::In { None } else { outputs.next() };
+            let column = if *mode == Mode::Out { output } else { inputs.next() };
+            column.map(|column| (*mode, column))
+        });
+        next.collect()
     }
 
     /// True if it answers one value, or a value a row, and not rows with columns that have names.

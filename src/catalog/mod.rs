@@ -27,7 +27,7 @@ use crate::func::ksql::Type;
 
 pub use comments::{Comments, Subject};
 pub use constraint::{Action, Constraint, ForeignKey, Rule};
-pub use functions::{Answers, Function, FunctionId, Volatility, listed};
+pub use functions::{Answers, Function, FunctionId, Language, Mode, Routine, RoutineKind, Volatility, listed};
 pub use index::{Index, IndexKey, Indexed};
 pub use ksql::{Earlier, Ksql, KsqlColumn, Properties, QUERY_PROPERTIES, TimestampColumn, Widths, Writer, ksql_name, plain_name};
 pub use namespace::{

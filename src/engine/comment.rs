@@ -34,8 +34,8 @@ impl Session {
                 self.must_own_type(ty)?;
                 Subject::Type(ty.id)
             }
-            CommentOn::Function(signature) => {
-                let function = self.known_function(signature)?;
+            CommentOn::Function(word, signature) => {
+                let function = self.known_function(*word, signature)?;
                 self.must_own_function(&function)?;
                 Subject::Function(function.id)
             }

@@ -419,11 +419,15 @@ impl Session {
             }
             Statement::CreateFunction { function, replace } => {
                 self.create_function(function, *replace).await?;
-                "CREATE FUNCTION".into()
+                format!("CREATE {}", if function.procedure { "PROCEDURE" } else { "FUNCTION" })
             }
-            Statement::DropFunctions { names, if_exists, cascade } => {
-                self.drop_functions(names, *if_exists, *cascade).await?;
-                "DROP FUNCTION".into()
+            Statement::AlterFunction { word, signature, change } => {
+                self.alter_function(*word, signature, change).await?;
+                format!("ALTER {}", word.word().to_uppercase())
+            }
+            Statement::DropFunctions { word, names, if_exists, cascade } => {
+                self.drop_functions(*word, names, *if_exists, *cascade).await?;
+                format!("DROP {}", word.word().to_uppercase())
             }
             Statement::Calling { calls, then } => return self.run_calling(calls, then, prepared, parameters).await,
             Statement::AlterType { name, domain, change } => {

@@ -17,6 +17,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::segment::hex;
 use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, SettingOf};
+use crate::sql::statement::RoutineWord;
 use datafusion::common::ScalarValue;
 
 /// Bytes of the key from which salts of unknown users are made.
@@ -68,7 +69,7 @@ impl Session {
             }
             RoleStatement::GrantExecute { functions, schemas, to } => {
                 // Every role has it, and nobody can take it away.
-                functions.iter().try_for_each(|function| self.known_function(function).map(drop))?;
+                functions.iter().try_for_each(|function| self.known_function(RoutineWord::Routine, function).map(drop))?;
                 schemas.iter().try_for_each(|schema| self.catalog().get_namespace(schema).map(drop))?;
                 to.iter().try_for_each(|name| grantee(self, name).map(drop))?;
                 "GRANT"

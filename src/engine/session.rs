@@ -20,6 +20,7 @@ use super::database::Engine;
 use super::dml::{ChangePlan, InsertPlan};
 use super::lookup::Lookup;
 use super::plan_cache::PlanCache;
+use super::plpgsql::Routines;
 use super::privileges::{Authority, Identity};
 use super::progress::Teller;
 use super::query::Planned;
@@ -209,6 +210,8 @@ pub struct Session {
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// Statements of the message at hand whose turn is yet to come, by their texts.
     pub(super) ahead: parking_lot::Mutex<HashMap<String, Statement>>,
+    /// Routines of the catalog as they were read, good for the records beside them.
+    pub(super) routines: parking_lot::Mutex<Routines>,
     /// What was set in ksqlDB's dialect.
     pub(super) ksql: super::ksql::KsqlSession,
     /// One place: for the plan under way, or one given up that still runs.
@@ -291,6 +294,7 @@ impl Session {
             calls: 0,
             doubt: Default::default(),
             ahead: Default::default(),
+            routines: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
             engine,

@@ -21,7 +21,7 @@ use sqlparser::ast::{
     TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use crate::catalog::{Answers, Function, FunctionId, Scope};
+use crate::catalog::{Answers, Function, FunctionId, RoutineKind, Scope, listed};
 use crate::data::PgType;
 use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
@@ -32,6 +32,9 @@ use crate::sql::convert::relation_name;
 use crate::sql::parse::written_expression;
 use crate::sql::{Statement, fold_name, parse};
 
+/// Where a function can be called that runs.
+const ROUTINES_RUN: &str = "It runs when it is called, which it can be in FROM, in a SELECT without FROM, in VALUES of INSERT, and in PL/pgSQL. \
+                            One of LANGUAGE sql whose body is one SELECT is called for each row, and in views.";
 /// What stands for a body's rows where they are joined to something.
 const ROWS: &str = "rows of a function";
 /// Length of an argument, over all its places, up to which it is computed in each of them.
@@ -89,6 +92,77 @@ pub fn given(inputs: &[(Option<&str>, Option<Expr>)], arguments: &[FunctionArg])
     let defaults = given.iter().filter(|given| given.is_none()).count();
     let all: Option<Vec<Expr>> = given.into_iter().zip(inputs).map(|(given, (_, default))| given.or_else(|| default.clone())).collect();
     all.map(|all| (all, defaults))
+}
+
+/// The function of users that a call means, and its arguments in the order of its parameters. One of PostgreSQL's comes first where it takes
+/// as many. Errors: 42883 for a name that only functions of users have, called with what none of them takes.
+pub fn called(scope: &Scope, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
+    let Ok(name) = relation_name(name) else { return Ok(None) };
+    let is_built_in = |count: Option<usize>| {
+        let fits = |p: &crate::serve::system::facts::Proc| count.is_none_or(|count| p.types().len() == count);
+        name.schema.is_none() && PROCS.iter().any(|p| p.name == name.name && fits(p))
+    };
+    let mut found: Option<(Arc<Function>, Vec<Expr>, usize)> = None;
+    let mut known = false;
+    for function in scope.functions_named(&name) {
+        known = true;
+        if found.as_ref().is_some_and(|(first, ..)| first.namespace != function.namespace) {
+            break;
+        }
+        let Some((arguments, defaults)) = given(&inputs_of(function)?, arguments) else { continue };
+        if found.as_ref().is_none_or(|(_, _, fewest)| defaults < *fewest) {
+            found = Some((function.clone(), arguments, defaults));
+        }
+    }
+    match found.filter(|_| !is_built_in(Some(arguments.len()))) {
+        Some((function, arguments, _)) => Ok(Some((function, arguments))),
+        None if !known || is_built_in(None) => Ok(None),
+        None => {
+            let unknown = vec!["unknown"; arguments.len()].join(", ");
+            Err(Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({unknown}) does not exist"))
+                .hint("No function matches the given name and argument types. You might need to add explicit type casts."))
+        }
+    }
+}
+
+/// True if a part of a statement calls a routine: something that runs, and cannot be expanded.
+pub fn calls_routine<T: Visit>(part: &T, scope: &Scope) -> bool {
+    struct Search<'a>(&'a Scope);
+    impl Search<'_> {
+        fn look(&self, name: &ObjectName) -> ControlFlow<()> {
+            let found = relation_name(name).is_ok_and(|name| self.0.functions_named(&name).any(|f| f.routine.is_some()));
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    impl Visitor for Search<'_> {
+        type Break = ();
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+            match factor {
+                TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => self.look(name),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(call) => self.look(&call.name),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    scope.functions().any(|f| f.routine.is_some()) && part.visit(&mut Search(scope)).is_break()
+}
+
+/// Errors: 0A000, 42809 for what cannot be called by an expression.
+pub fn check_callable(function: &Function) -> Result<()> {
+    match function.kind() {
+        RoutineKind::Function => Ok(()),
+        RoutineKind::Trigger => Err(Error::unsupported("trigger functions can only be called as triggers")),
+        RoutineKind::Procedure => {
+            let types: Vec<PgType> = function.parameters().into_iter().map(|(_, column)| column.ty.clone()).collect();
+            let message = format!("{}({}) is a procedure", function.name, listed(&types, ", "));
+            Err(Error::new(code::WRONG_OBJECT_TYPE, message).hint("To call a procedure, use CALL."))
+        }
+    }
 }
 
 /// True if a part of a statement calls what PostgreSQL calls volatile.
@@ -329,34 +403,13 @@ struct Expander<'a> {
 }
 
 impl Expander<'_> {
-    /// The function that a call means, and its arguments, if it is one of users. Errors: 42883, 54000.
+    /// The function that a call means, and its arguments, if it is one of users. Errors: 42883, 54000; 0A000, 42809 for what has to run.
     fn find(&mut self, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
-        let Ok(name) = relation_name(name) else { return Ok(None) };
-        let is_built_in = |count: Option<usize>| {
-            let fits = |p: &crate::serve::system::facts::Proc| count.is_none_or(|count| p.types().len() == count);
-            name.schema.is_none() && PROCS.iter().any(|p| p.name == name.name && fits(p))
-        };
-        let mut found: Option<(Arc<Function>, Vec<Expr>, usize)> = None;
-        let mut known = false;
-        for function in self.scope.functions_named(&name) {
-            known = true;
-            if found.as_ref().is_some_and(|(first, ..)| first.namespace != function.namespace) {
-                break;
-            }
-            let Some((arguments, defaults)) = given(&inputs_of(function)?, arguments) else { continue };
-            if found.as_ref().is_none_or(|(_, _, fewest)| defaults < *fewest) {
-                found = Some((function.clone(), arguments, defaults));
-            }
+        let Some((function, arguments)) = called(self.scope, name, arguments)? else { return Ok(None) };
+        if function.routine.is_some() {
+            check_callable(&function)?;
+            return Err(Error::unsupported(format!("a call of {} here is not supported", function.name)).hint(ROUTINES_RUN));
         }
-        // One of PostgreSQL's comes first where it takes as many arguments.
-        let Some((function, arguments, _)) = found.filter(|_| !is_built_in(Some(arguments.len()))) else {
-            if !known || is_built_in(None) {
-                return Ok(None);
-            }
-            let unknown = vec!["unknown"; arguments.len()].join(", ");
-            return Err(Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({unknown}) does not exist"))
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts."));
-        };
         self.bytes += function.query.len();
         if self.bytes > limits::EXPANDED_BYTES_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the functions that the statement calls are too long")

@@ -52,6 +52,7 @@ pub mod refused;
 pub mod reserved;
 pub mod respell;
 pub mod roles;
+mod routines;
 mod secrets;
 mod signs;
 mod similar;

@@ -138,13 +138,15 @@ impl Reader<'_> {
             ["create", "table", _] => self.create_permanent(),
             ["create", "unlogged", "table"] => self.create_unlogged(),
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
-            ["create", "or", "replace"] if self.word(3) == "function" => self.create_function(),
+            ["create", "or", "replace"] if matches!(self.word(3).as_str(), "function" | "procedure") => self.create_function(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
             ["create", "type", _] => self.create_type(),
             ["do", ..] => self.do_block(),
-            ["create", "function", _] => self.create_function(),
-            ["drop", "function", _] => self.drop_functions(),
+            ["create", "function" | "procedure", _] => self.create_function(),
+            ["alter", "function" | "procedure" | "routine", _] => self.alter_function(),
+            ["drop", "function" | "procedure" | "routine", _] => self.drop_functions(),
+            ["call", ..] => self.call(),
             ["alter", "type", _] => self.alter_type(),
             ["drop", "type" | "domain", _] => self.drop_types(),
             ["create", "domain", _] => self.create_domain(),
@@ -616,4 +618,5 @@ mod tests;
 mod types;
 mod upkeep;
 
+pub use functions::routine_body;
 pub use table::{key_columns, refuse_rules_of_stream, several_keys};

@@ -59,9 +59,9 @@ fn is_about_roles(tokens: &[TokenWithSpan]) -> bool {
     pairs.any(|pair| matches!(word(&pair[0]).as_str(), "create" | "alter") && matches!(word(&pair[1]).as_str(), "role" | "user" | "group"))
 }
 
-/// True for DO and CREATE FUNCTION, whose literals are statements that may be about roles.
+/// True for DO and CREATE FUNCTION and its kin, whose literals are statements that may be about roles.
 fn has_body(tokens: &[TokenWithSpan]) -> bool {
-    tokens.iter().take(4).any(|token| matches!(word(token).as_str(), "do" | "function"))
+    tokens.iter().take(4).any(|token| matches!(word(token).as_str(), "do" | "function" | "procedure"))
 }
 
 fn word(token: &TokenWithSpan) -> String {

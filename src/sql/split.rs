@@ -73,7 +73,7 @@ impl Body {
 
     fn makes_function(&self) -> bool {
         let first: Vec<&str> = self.first.iter().map(String::as_str).collect();
-        matches!(first.as_slice(), ["create", "function", ..] | ["create", "or", "replace", "function"])
+        matches!(first.as_slice(), ["create", "function" | "procedure", ..] | ["create", "or", "replace", "function" | "procedure"])
     }
 
     fn is_open(&self) -> bool {

@@ -6,12 +6,12 @@ mod like;
 mod merge;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use sqlparser::ast;
 
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
+pub use super::routines::{Call, RoutineChange, RoutineWord, Signature};
 use crate::catalog::{Action, Column, Identity, Index, Name, RelationKind};
 use crate::data::PgType;
 use crate::data::enums::Place;
@@ -72,16 +72,28 @@ pub enum Statement {
     },
     /// DO
     Do(Box<Block>),
-    /// `CREATE [OR REPLACE] FUNCTION`
+    /// `CREATE [OR REPLACE] FUNCTION` or PROCEDURE
     CreateFunction {
         function: Box<Function>,
         replace: bool,
     },
-    /// DROP FUNCTION: names, and the types of parameters where they are given.
+    /// ALTER FUNCTION and its kin.
+    AlterFunction {
+        word: RoutineWord,
+        signature: Signature,
+        change: RoutineChange,
+    },
+    /// DROP FUNCTION and its kin: names, and the types of parameters where they are given.
     DropFunctions {
+        word: RoutineWord,
         names: Vec<Signature>,
         if_exists: bool,
         cascade: bool,
+    },
+    /// CALL
+    CallProcedure {
+        name: Name,
+        arguments: Vec<ast::FunctionArg>,
     },
     /// A statement that calls functions with bodies; they run before it.
     Calling {
@@ -344,6 +356,7 @@ impl Statement {
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
             S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
             S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
+            S::AlterFunction { .. } | S::CallProcedure { .. } => true,
             S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
             S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
             _ => false,
@@ -361,9 +374,6 @@ impl Statement {
         }
     }
 }
-
-/// How a statement names a function: its name, and of its parameters' types what stands there.
-pub type Signature = (Name, Option<Vec<ast::DataType>>);
 
 /// What BEGIN and SET TRANSACTION say of a transaction; `None` for what they do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -443,16 +453,6 @@ pub struct Change {
     pub from: Vec<ast::TableWithJoins>,
     pub selection: Option<ast::Expr>,
     pub returning: Option<Vec<ast::SelectItem>>,
-}
-
-/// A call of a function with a body.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub function: Arc<Function>,
-    /// One for each parameter that is given, in their order.
-    pub arguments: Vec<ast::Expr>,
-    /// The name under which the statement that calls it reads its rows.
-    pub answer: String,
 }
 
 /// A change of data in WITH.
@@ -690,7 +690,7 @@ pub enum CommentOn {
     Relation { kind: RelationKind, name: Name },
     Column { relation: Name, column: String },
     Type(Name),
-    Function(Signature),
+    Function(RoutineWord, Signature),
     Schema(String),
     Database(String),
 }

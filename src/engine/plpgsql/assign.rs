@@ -146,6 +146,7 @@ fn path_of(text: &str) -> Vec<String> {
 pub(super) fn held(session: &Session, frame: &Frame, ty: &TypeName) -> Result<Holds> {
     match ty {
         TypeName::Void => Ok(Holds::null(PgType::Void)),
+        TypeName::Trigger => Err(Error::unsupported("trigger functions can only be called as triggers")),
         TypeName::Record => Ok(Holds::Row { columns: vec![], values: None, record: true }),
         TypeName::Row(name) => session.scope().get(name).map(|relation| row_of(relation)),
         TypeName::Like(path) => held_like(session, frame, path),

@@ -19,7 +19,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::sql_type;
 use crate::sql::plpgsql::{Body, Embedded, Expression, Function, Mode, Rows, TypeName};
-use crate::sql::statement::Signature;
+use crate::sql::statement::{RoutineWord, Signature};
 
 /// A column of what a function answers, and what it holds where that is NULL.
 pub(super) struct Output {
@@ -46,6 +46,11 @@ impl Session {
         if function.name.schema.as_deref() != Some(TEMPORARY_NAME) {
             return self.create_lasting(function, replace).await;
         }
+        if function.procedure || function.definer || !function.settings.is_empty() || matches!(function.returns.ty, Some(TypeName::Trigger))
+        {
+            let what = "a procedure, a trigger function, SECURITY DEFINER and SET in a session's functions are not supported";
+            return Err(unsupported(what, "Make it in another schema than pg_temp."));
+        }
         self.outputs(function)?;
         let inputs = self.input_types(function)?;
         let alike = self.functions().iter().position(|f| f.name == function.name && f.inputs().count() == inputs.len());
@@ -68,11 +73,17 @@ impl Session {
     }
 
     /// DROP FUNCTION. Errors: 42883, unless `if_exists`; 42725 for a name that several have; those of [`Session::drop_lasting`].
-    pub(in crate::engine) async fn drop_functions(&mut self, names: &[Signature], if_exists: bool, cascade: bool) -> Result<()> {
+    pub(in crate::engine) async fn drop_functions(
+        &mut self,
+        word: RoutineWord,
+        names: &[Signature],
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<()> {
         for signature in names {
             let (name, types) = signature;
             if name.schema.as_deref() != Some(TEMPORARY_NAME) {
-                self.drop_lasting(signature, if_exists, cascade).await?;
+                self.drop_lasting(word, signature, if_exists, cascade).await?;
                 continue;
             }
             let types = types

@@ -1,4 +1,5 @@
-//! Functions that outlive their session: those of one query in SQL, whose calls are expanded ([`inline`]).
+//! Functions that outlive their session and are one query in SQL: calls of them are expanded ([`inline`]). All others are
+//! [`super::routines`].
 //!
 //! Nothing runs when one is called, so that it may be called for each row, and in views. What it means is settled when it is made: names in
 //! its body are read along the path of whoever makes it, and calls of other functions in it are expanded. Names of relations there are not
@@ -11,14 +12,13 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use sqlparser::ast::{self, Expr, LimitClause, SelectItem, SetExpr};
 
 use super::frame::Holds;
 use super::{Function as Written, unsupported};
-use crate::catalog::{Answers, Catalog, Change, Column, Function, FunctionId, Name, NamespaceId, RelationId, Scope, listed, told};
+use crate::catalog::{Answers, Catalog, Change, Column, Function, FunctionId, Name, NamespaceId, RelationId, Scope, told};
 use crate::data::PgType;
 use crate::data::quoting::ident;
 use crate::engine::dml::columns::check_assignable;
@@ -31,23 +31,17 @@ use crate::limits;
 use crate::plan::inline;
 use crate::plan::result_types;
 use crate::serve::system::{RELATIONS, SystemRelation};
-use crate::sql::convert::sql_type;
 use crate::sql::fold_name;
+use crate::sql::plpgsql::TypeName;
 use crate::sql::plpgsql::bind::{self, Variables};
-use crate::sql::plpgsql::{Body, TypeName};
-use crate::sql::statement::{Signature, SqlType, Statement};
+use crate::sql::statement::SqlType;
 
 /// SQLSTATE of a function that there is already.
 const DUPLICATE_FUNCTION: &str = "42723";
-/// What a function needs to be one that lasts.
-const POSSIBLE: &str = "One of LANGUAGE sql lasts whose body is one SELECT; CREATE FUNCTION pg_temp.name makes any other for the session.";
-/// What there is in the place of one in PL/pgSQL.
-const PROCEDURAL: &str = "Triggers and procedural code that lasts are not there: a view follows every event. \
-                          CREATE FUNCTION pg_temp.name makes a function for the session.";
 
 impl Session {
-    /// CREATE FUNCTION of one that lasts. Errors: 42723, 42P13, 42501, 3F000, those of its body; 0A000 for a body that is no query; 2BP01 for
-    /// another definition of one that views were expanded of.
+    /// CREATE FUNCTION and CREATE PROCEDURE of what lasts. Errors: 42723, 42P13, 42809, 42501, 3F000, those of its body; 2BP01 for another
+    /// definition of a function that views were expanded of.
     pub(super) async fn create_lasting(&mut self, written: &Written, replace: bool) -> Result<()> {
         let catalog = self.define().await?;
         let namespace = self.scope().place_of(&written.name)?.id;
@@ -62,12 +56,20 @@ impl Session {
                 ));
             }
             if !replace {
-                let message = format!("function \"{}\" already exists with same argument types", written.name.name);
+                let word = old.kind().word();
+                let message = format!("{word} \"{}\" already exists with same argument types", written.name.name);
                 return Err(Error::new(DUPLICATE_FUNCTION, message));
             }
             self.must_own_function(old)?;
+            if old.kind().word() != written.kind().word() {
+                let error = Error::new(code::WRONG_OBJECT_TYPE, "cannot change routine kind");
+                return Err(error.detail(format!("\"{}\" is a {}.", old.name, old.kind().word())));
+            }
         }
-        let mut function = self.defined(written, namespace).await?;
+        let mut function = match self.is_query(written)? {
+            true => self.defined(written, namespace).await?,
+            false => self.routine_defined(written, namespace).await?,
+        };
         let Some(old) = old else {
             function.id = self.engine.new_id();
             return self.stage(Change::PutFunction(function), vec![]);
@@ -86,6 +88,9 @@ impl Session {
                 .detail(format!("{user} depends on function {}", catalog.signature(&old)))
                 .hint("A view keeps what a function did when it was made. Drop the view, replace the function, and make the view again."));
         }
+        if old.routine.is_some() {
+            return self.stage(Change::PutFunction(function), vec![]);
+        }
         let told = format!("defaults, constraints and indexes that were made with function {} stay as they are", catalog.signature(&old));
         self.notice("NOTICE", Error::new(code::SUCCESS, told));
         self.stage(Change::PutFunction(function), vec![])
@@ -93,7 +98,8 @@ impl Session {
 
     /// What a definition makes, without a number.
     async fn defined(&self, written: &Written, namespace: NamespaceId) -> Result<Function> {
-        let mut query = Box::new(body_of(written)?.clone());
+        let query = super::routines::query_of(written).ok_or_else(|| Error::internal("it was found to be a query"))?;
+        let mut query = Box::new(query.clone());
         let inputs = self.inputs(written).await?;
         let (outputs, answers) = self.answered(written)?;
         let scope = self.scope();
@@ -142,20 +148,15 @@ impl Session {
             simple,
             calls,
             comment: None,
+            routine: None,
         })
     }
 
-    /// What a call gives. Errors: 0A000 for a domain, and for what goes both ways; those of defaults.
+    /// What a call gives. Errors: those of defaults.
     async fn inputs(&self, written: &Written) -> Result<Vec<Column>> {
         let types = self.input_types(written)?;
         let mut inputs = Vec::with_capacity(types.len());
         for (parameter, ty) in written.inputs().zip(types) {
-            if written.outputs().any(|output| std::ptr::eq(output, parameter)) {
-                return Err(unsupported("INOUT parameters of a function that lasts are not supported", "Name one IN and one OUT."));
-            }
-            if let Holds::Value { domain: Some(domain), .. } = self.holds(&parameter.ty)? {
-                return Err(of_domain(&domain));
-            }
             let mut input = Column::new(parameter.name.clone().unwrap_or_default(), without_length(ty));
             input.default = parameter.default.as_ref().map(ToString::to_string);
             self.keep_default(&mut input).await?;
@@ -165,15 +166,12 @@ impl Session {
         Ok(inputs)
     }
 
-    /// The columns of the answer, and how they were declared. Errors: 0A000 for a domain, a row in a row, and nothing.
+    /// The columns of the answer, and how they were declared. Errors: 0A000 for a domain and for a row in a row.
     fn answered(&self, written: &Written) -> Result<(Vec<Column>, Answers)> {
         let mut columns = Vec::new();
         for output in self.outputs(written)? {
             columns.push(match output.holds {
                 Holds::Value { domain: Some(domain), .. } => return Err(of_domain(&domain)),
-                Holds::Value { cell, .. } if cell.ty == PgType::Void => {
-                    return Err(unsupported("a function that lasts and returns nothing is not supported", POSSIBLE));
-                }
                 Holds::Value { cell, .. } => Column::new(output.name, without_length(cell.ty)),
                 Holds::Row { .. } => return Err(unsupported("a column that is a row is not supported", "Return its fields as columns.")),
             });
@@ -192,46 +190,14 @@ impl Session {
         Ok((columns, answers))
     }
 
-    /// DROP FUNCTION of one that lasts. Errors: 42883, unless `if_exists`; 42725 for a name that several have; 42501; 2BP01 without `cascade`
-    /// for one that views and other functions were expanded of.
-    pub(super) async fn drop_lasting(&mut self, (name, types): &Signature, if_exists: bool, cascade: bool) -> Result<()> {
-        let catalog = self.define().await?;
-        let scope = self.scope();
-        let types = self.types_told(types.as_deref())?;
-        let fits = |f: &&Arc<Function>| types.as_ref().is_none_or(|types| f.types() == *types);
-        let mut found: Vec<Arc<Function>> = scope.functions_named(name).filter(fits).cloned().collect();
-        let first = found.first().map(|f| f.namespace);
-        found.retain(|f| Some(f.namespace) == first);
-        match found.as_slice() {
-            [function] => {
-                self.must_own_function(function)?;
-                self.drop_with_users(&catalog, function, cascade)
-            }
-            [] if if_exists => {
-                let shown = listed(types.as_deref().unwrap_or_default(), ",");
-                self.notice("NOTICE", Error::new(code::SUCCESS, format!("function {name}({shown}) does not exist, skipping")));
-                Ok(())
-            }
-            [] => Err(Error::new(
-                code::UNDEFINED_FUNCTION,
-                match &types {
-                    Some(types) => format!("function {name}({}) does not exist", listed(types, ", ")),
-                    None => format!("could not find a function named \"{name}\""),
-                },
-            )),
-            _ => Err(Error::new(code::AMBIGUOUS_FUNCTION, format!("function name \"{name}\" is not unique"))
-                .hint("Specify the argument list to select the function unambiguously.")),
-        }
-    }
-
     /// Drops a function, and with `cascade` the views and the functions that were expanded of it.
-    fn drop_with_users(&mut self, catalog: &Catalog, function: &Function, cascade: bool) -> Result<()> {
+    pub(super) fn drop_with_users(&mut self, catalog: &Catalog, function: &Function, cascade: bool) -> Result<()> {
         let users = users_of(catalog, function.id);
         let told = users.told(catalog);
         if !told.is_empty() && !cascade {
-            let signature = catalog.signature(function);
-            let depends: Vec<String> = told.iter().map(|user| format!("{user} depends on function {signature}")).collect();
-            let message = format!("cannot drop function {signature} because other objects depend on it");
+            let signature = format!("{} {}", function.kind().word(), catalog.signature(function));
+            let depends: Vec<String> = told.iter().map(|user| format!("{user} depends on {signature}")).collect();
+            let message = format!("cannot drop {signature} because other objects depend on it");
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
                 .detail(depends.join("\n"))
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
@@ -262,36 +228,13 @@ impl Session {
         Ok(())
     }
 
-    /// The types of parameters where a statement tells them.
-    fn types_told(&self, types: Option<&[ast::DataType]>) -> Result<Option<Vec<PgType>>> {
-        let Some(types) = types else { return Ok(None) };
-        types.iter().map(|ty| self.type_named(&sql_type(ty)?).map(without_length)).collect::<Result<Vec<_>>>().map(Some)
-    }
-
-    /// The function that COMMENT and GRANT name. Errors: 42883, 42725.
-    pub(in crate::engine) fn known_function(&self, (name, types): &Signature) -> Result<Arc<Function>> {
-        let scope = self.scope();
-        let types = self.types_told(types.as_deref())?;
-        let mut fitting = scope.functions_named(name).filter(|f| types.as_ref().is_none_or(|types| f.types() == *types));
-        let unknown = || match &types {
-            Some(types) => format!("function {name}({}) does not exist", listed(types, ", ")),
-            None => format!("could not find a function named \"{name}\""),
-        };
-        let first = fitting.next().ok_or_else(|| Error::new(code::UNDEFINED_FUNCTION, unknown()))?;
-        match fitting.next() {
-            Some(other) if other.namespace == first.namespace => {
-                Err(Error::new(code::AMBIGUOUS_FUNCTION, format!("function name \"{name}\" is not unique"))
-                    .hint("Specify the argument list to select the function unambiguously."))
-            }
-            _ => Ok(first.clone()),
-        }
-    }
-
     /// Errors: 42501 unless the current role owns the function.
     pub(in crate::engine) fn must_own_function(&self, function: &Function) -> Result<()> {
         match self.authority.has_role(function.owner) {
             true => Ok(()),
-            false => Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("must be owner of function {}", function.name))),
+            false => {
+                Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("must be owner of {} {}", function.kind().word(), function.name)))
+            }
         }
     }
 
@@ -339,21 +282,6 @@ fn users_of(catalog: &Catalog, id: FunctionId) -> Users {
     Users {
         views: direct.flat_map(|r| catalog.with_dependents(r.id)).collect(),
         functions: catalog.functions().filter(|f| f.calls.contains(&id)).map(|f| f.id).collect(),
-    }
-}
-
-/// The query that a body is. Errors: 0A000 for any other body, 42P13 for none.
-fn body_of(written: &Written) -> Result<&ast::Query> {
-    let Body::Sql(statements) = &written.body else {
-        return Err(unsupported("a function in PL/pgSQL that outlives its session is not supported", PROCEDURAL).at(1));
-    };
-    match statements.as_slice() {
-        [one] => match one.statement.as_ref() {
-            Statement::Query(query) => Ok(query.as_ref()),
-            _ => Err(unsupported("a function that does anything but read, and outlives its session, is not supported", POSSIBLE).at(1)),
-        },
-        [] => Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "a function needs a query").hint(POSSIBLE)),
-        _ => Err(unsupported("a function of several statements that outlives its session is not supported", POSSIBLE).at(1)),
     }
 }
 
@@ -441,7 +369,7 @@ fn first_row(mut query: Box<ast::Query>) -> Result<Box<ast::Query>> {
 }
 
 /// Parameters and results have no lengths: as in PostgreSQL a type's modifier is dropped.
-fn without_length(ty: PgType) -> PgType {
+pub(super) fn without_length(ty: PgType) -> PgType {
     match ty {
         PgType::Varchar(_) => PgType::Varchar(None),
         PgType::Numeric(_) => PgType::Numeric(None),

@@ -1,4 +1,4 @@
-//! PL/pgSQL: DO, and functions.
+//! PL/pgSQL: DO, functions and procedures.
 //!
 //! 1. A body was read when its statement was ([`crate::sql::plpgsql`]). [`run::Run`] goes through its statements, in the transaction that is open;
 //!    variables and their scopes are in [`frame`], and what they are given in [`assign`].
@@ -7,23 +7,29 @@
 //! 3. A block with EXCEPTION begins with a savepoint, and goes back to it for an error that it takes.
 //! 4. CREATE FUNCTION pg_temp.name keeps a function in the session ([`functions`]), along with temporary tables and as long as they.
 //!    A statement that calls functions is one that runs them first and reads what they answered as relations ([`calls`]).
+//! 5. Functions that outlive their session are queries, which are expanded where they are called ([`lasting`]), or else routines, which run
+//!    as those of the session do, and so do procedures ([`routines`]). DROP and ALTER of both are in [`named`].
 //!
 //! Decisions: values are PostgreSQL's text of them, each with its type: they go in and out as parameters and results do, and there is no
 //! second set of conversions. A function runs once for a call that stands in FROM or in a SELECT without FROM, and nowhere else, since it
-//! may do anything to the session, which the engine of queries cannot reach. Functions that outlive their session do not run at all: they are
-//! queries, which are expanded where they are called ([`lasting`]), since a view could not fold what may do anything.
+//! may do anything to the session, which the engine of queries cannot reach. So views call queries only: they could not fold what may do
+//! anything.
 
 mod assign;
 pub mod calls;
 mod frame;
 mod functions;
 mod lasting;
+mod named;
 mod queries;
 mod raise;
+mod routines;
 mod run;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::catalog::{self, FunctionId};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::plpgsql::{Block, Function};
@@ -33,6 +39,9 @@ use run::Run;
 
 /// The functions of a session.
 pub type Functions = Vec<Arc<Function>>;
+
+/// Routines by their numbers: as the catalog has each, and as it was read.
+pub type Routines = HashMap<FunctionId, (Arc<catalog::Function>, Arc<Function>)>;
 
 /// A value: PostgreSQL's text of it, and its type.
 #[derive(Clone, Debug, PartialEq)]

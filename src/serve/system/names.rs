@@ -6,7 +6,7 @@
 
 use sqlparser::ast::Expr;
 
-use crate::catalog::{Answers, Column, Function, Name, NamespaceId, Path, Relation, RelationKind, UserType, listed};
+use crate::catalog::{Answers, Column, Function, Name, NamespaceId, Path, Relation, RelationKind, RoutineKind, UserType, listed};
 use crate::data::PgType;
 use crate::data::enums::ARRAY_OF;
 use crate::data::quoting::ident;
@@ -189,9 +189,15 @@ fn function_name(context: &SystemContext, function: &Function, types: bool) -> S
     format!("{}{types}", name.in_sql())
 }
 
+/// The oid of the pseudo-type trigger.
+const TRIGGER: u32 = 2279;
+
 /// The oid of the type of what a function of a user answers.
 pub fn result_oid(context: &SystemContext, function: &Function) -> u32 {
     match (&function.answers, function.outputs.as_slice()) {
+        _ if function.kind() == RoutineKind::Trigger => TRIGGER,
+        (_, []) => PgType::Void.oid(),
+        _ if function.kind() == RoutineKind::Procedure => PgType::Record.oid(),
         (Answers::Row(name), _) => {
             let relation = respell::read_name(name).and_then(|name| context.scope.find(&name).map(|r| r.id + ROW_TYPE));
             relation.unwrap_or_else(|| PgType::Record.oid())

@@ -6,27 +6,14 @@ use crate::error::{Error, Result, code};
 use crate::sql::statement::Statement;
 
 /// Kinds that there are none of.
-const KINDS: [&str; 13] = [
-    "procedure",
-    "routine",
-    "aggregate",
-    "trigger",
-    "rule",
-    "extension",
-    "language",
-    "collation",
-    "policy",
-    "publication",
-    "subscription",
-    "server",
-    "statistics",
-];
+const KINDS: [&str; 11] =
+    ["aggregate", "trigger", "rule", "extension", "language", "collation", "policy", "publication", "subscription", "server", "statistics"];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 4] = [
     ("uuid-ossp", "uuid_generate_v4()"),
     ("pgcrypto", "gen_random_uuid()"),
-    ("plpgsql", "DO, and functions of a session"),
+    ("plpgsql", "DO, functions and procedures"),
     ("everfold", "everything"),
 ];
 

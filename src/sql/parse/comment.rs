@@ -25,10 +25,7 @@ impl Reader<'_> {
                 self.skip(1);
                 CommentOn::Type(self.relation_name()?)
             }
-            "function" | "routine" => {
-                self.skip(1);
-                CommentOn::Function(self.signature()?)
-            }
+            "function" | "procedure" | "routine" => CommentOn::Function(self.routine_word()?, self.signature()?),
             "schema" => {
                 self.skip(1);
                 CommentOn::Schema(self.name()?)
@@ -40,9 +37,9 @@ impl Reader<'_> {
             "" => return Err(self.unexpected()),
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
-                return Err(
-                    error.hint("Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, FUNCTION, SCHEMA or DATABASE.")
-                );
+                return Err(error.hint(
+                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, FUNCTION, PROCEDURE, SCHEMA or DATABASE.",
+                ));
             }
         };
         self.expect("is")?;

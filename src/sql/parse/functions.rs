@@ -1,14 +1,15 @@
-//! DO, and CREATE and DROP FUNCTION.
+//! DO, and CREATE, ALTER and DROP of functions and procedures.
 
+use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::Volatility;
+use crate::catalog::{Language, Volatility};
 use crate::error::{Error, Result, code};
 use crate::sql::parse;
 use crate::sql::plpgsql::{self, Body, Embedded, Function, Mode, Parameter, Returns, TypeName};
 use crate::sql::split::{char_position, split};
-use crate::sql::statement::{Signature, Statement};
+use crate::sql::statement::{RoutineChange, RoutineWord, Signature, Statement};
 
 impl Reader<'_> {
     /// `DO [LANGUAGE plpgsql] 'body'`
@@ -86,19 +87,27 @@ impl Reader<'_> {
         Ok((text, before))
     }
 
-    /// `CREATE [OR REPLACE] FUNCTION name (parameters) [RETURNS type] attribute ..`
+    /// `CREATE [OR REPLACE] {FUNCTION | PROCEDURE} name (parameters) [RETURNS type] attribute ..`
     pub(super) fn create_function(&mut self) -> Result<Statement> {
         self.skip(1);
         let replace = self.eat_words(&["or", "replace"]);
-        self.expect("function")?;
+        let procedure = self.eat("procedure");
+        if !procedure {
+            self.expect("function")?;
+        }
         let name = self.relation_name()?;
         let parameters = self.parameters()?;
+        let no_answer = procedure && parameters.iter().all(|p| p.mode == Mode::In);
         let mut function = Function {
             name,
+            procedure,
             parameters,
-            returns: Returns::default(),
+            returns: Returns { set: false, ty: no_answer.then_some(TypeName::Void) },
             strict: false,
             volatility: Volatility::default(),
+            definer: false,
+            settings: vec![],
+            owner: None,
             body: Body::Sql(vec![]),
             source: String::new(),
             standard: false,
@@ -110,6 +119,10 @@ impl Reader<'_> {
                 standard = self.before();
             }
             match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
+                [word, _] if procedure && !OF_PROCEDURES.contains(&word) => {
+                    let error = Error::new(code::INVALID_FUNCTION_DEFINITION, "invalid attribute in procedure definition");
+                    return Err(if FOR_FUNCTIONS.contains(&word) { error } else { self.unexpected() });
+                }
                 ["returns", "null"] => {
                     self.skip(1);
                     self.null_on_null()?;
@@ -134,6 +147,14 @@ impl Reader<'_> {
                 ["not", "leakproof"] => self.skip(2),
                 ["parallel" | "cost" | "rows", _] => self.skip(2),
                 ["security", "invoker"] => self.skip(2),
+                ["security", "definer"] => {
+                    self.skip(2);
+                    function.definer = true;
+                }
+                ["set", _] => {
+                    self.skip(1);
+                    function.settings.push(self.kept_setting()?);
+                }
                 ["language", _] => language = self.language()?,
                 ["as", _] => {
                     self.skip(1);
@@ -141,9 +162,9 @@ impl Reader<'_> {
                 }
                 ["return", _] => (body, function.standard) = (Some(self.returned()?), true),
                 ["begin", "atomic"] => (body, function.standard) = (Some(self.atomic()?), true),
-                [word @ ("security" | "external" | "set" | "window" | "transform" | "support"), _] => {
+                [word @ ("external" | "window" | "transform" | "support"), _] => {
                     let error = Error::unsupported(format!("{} of a function is not supported", word.to_uppercase()));
-                    return Err(error.hint("A function runs with the rights and settings of who calls it."));
+                    return Err(error.hint("Leave it out."));
                 }
                 _ => return Err(self.unexpected()),
             }
@@ -167,6 +188,20 @@ impl Reader<'_> {
         };
         function.check()?;
         Ok(Statement::CreateFunction { function: Box::new(function), replace })
+    }
+
+    /// `name TO value` behind SET. Errors: 0A000 for FROM CURRENT, and for who the session is.
+    fn kept_setting(&mut self) -> Result<(String, Option<String>)> {
+        if self.word(1) == "from" && self.word(2) == "current" {
+            return Err(Error::unsupported("SET .. FROM CURRENT of a function is not supported").hint("Name the value."));
+        }
+        let (name, value) = self.assignment()?;
+        match name.as_str() {
+            "role" | "session_authorization" => {
+                Err(Error::unsupported(format!("SET {name} of a function is not supported")).hint("SECURITY DEFINER runs it as its owner."))
+            }
+            _ => Ok((name, value)),
+        }
     }
 
     fn promised(&mut self, volatility: Volatility) -> Volatility {
@@ -244,14 +279,61 @@ impl Reader<'_> {
         crate::sql::convert::sql_type(&ty).map(TypeName::Named)
     }
 
-    /// `DROP FUNCTION [IF EXISTS] name [(types)], .. [CASCADE | RESTRICT]`
+    /// FUNCTION, PROCEDURE or ROUTINE.
+    pub(super) fn routine_word(&mut self) -> Result<RoutineWord> {
+        let word = match self.word(0).as_str() {
+            "function" => RoutineWord::Function,
+            "procedure" => RoutineWord::Procedure,
+            "routine" => RoutineWord::Routine,
+            _ => return Err(self.unexpected()),
+        };
+        self.skip(1);
+        Ok(word)
+    }
+
+    /// `ALTER FUNCTION name [(types)] {RENAME TO .. | SET SCHEMA .. | OWNER TO ..}`
+    pub(super) fn alter_function(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let word = self.routine_word()?;
+        let signature = self.signature()?;
+        let change = if self.eat_words(&["rename", "to"]) {
+            RoutineChange::Rename(crate::sql::convert::checked_name(self.name()?)?)
+        } else if self.eat_words(&["set", "schema"]) {
+            RoutineChange::SetSchema(self.name()?)
+        } else if self.eat_words(&["owner", "to"]) {
+            RoutineChange::Own(self.role_name()?)
+        } else {
+            let clause = self.rest();
+            return Err(Error::unsupported(format!("ALTER {} .. {clause} is not supported", word.word().to_uppercase()))
+                .hint("It takes RENAME TO, SET SCHEMA and OWNER TO; CREATE OR REPLACE gives anything else anew."));
+        };
+        Ok(Statement::AlterFunction { word, signature, change })
+    }
+
+    /// `CALL name (arguments)`
+    pub(super) fn call(&mut self) -> Result<Statement> {
+        self.skip(1);
+        match self.parser.parse_expr().map_err(|e| self.refused(e))? {
+            ast::Expr::Function(call) => match call.args {
+                ast::FunctionArguments::List(list) => {
+                    let name = crate::sql::convert::relation_name(&call.name)?;
+                    Ok(Statement::CallProcedure { name, arguments: list.args })
+                }
+                _ => Err(self.unexpected()),
+            },
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// `DROP {FUNCTION | PROCEDURE | ROUTINE} [IF EXISTS] name [(types)], .. [CASCADE | RESTRICT]`
     pub(super) fn drop_functions(&mut self) -> Result<Statement> {
-        self.skip(2);
+        self.skip(1);
+        let word = self.routine_word()?;
         let if_exists = self.eat_words(&["if", "exists"]);
         let names = self.listed(|r| r.signature())?;
         let cascade = self.eat("cascade");
         let _ = cascade || self.eat("restrict");
-        Ok(Statement::DropFunctions { names, if_exists, cascade })
+        Ok(Statement::DropFunctions { word, names, if_exists, cascade })
     }
 
     /// The name of a function, and of its parameters' types what stands there.
@@ -277,6 +359,24 @@ impl Reader<'_> {
         }
         self.close()?;
         Ok((name, Some(types)))
+    }
+}
+
+/// What may be said of a procedure besides its name and parameters, by first words.
+const OF_PROCEDURES: [&str; 8] = ["language", "as", "security", "external", "set", "transform", "begin", "return"];
+/// What may be said of functions only.
+const FOR_FUNCTIONS: [&str; 11] =
+    ["strict", "called", "immutable", "stable", "volatile", "leakproof", "not", "parallel", "cost", "rows", "window"];
+
+/// What a source is that the catalog keeps. Errors: those of CREATE FUNCTION.
+pub fn routine_body(language: Language, source: &str, standard: bool) -> Result<Body> {
+    match language {
+        Language::Plpgsql => plpgsql::body(source).map(|block| Body::Plpgsql(Box::new(block))),
+        Language::Sql if !standard => statements(source).map(Body::Sql),
+        Language::Sql => match parse(&format!("CREATE FUNCTION f() RETURNS void {source}"))? {
+            Statement::CreateFunction { function, .. } => Ok(function.body),
+            _ => Err(Error::internal("a function is one")),
+        },
     }
 }
 

@@ -281,8 +281,8 @@ impl Reader<'_> {
 
     /// EXECUTE on functions, if it is on those. It is everybody's.
     fn grant_execute(&mut self) -> Option<Result<RoleStatement>> {
-        let all = self.word(1) == "all" && ["functions", "routines"].contains(&self.word(2).as_str());
-        let named = ["function", "routine"].contains(&self.word(1).as_str())
+        let all = self.word(1) == "all" && ["functions", "procedures", "routines"].contains(&self.word(2).as_str());
+        let named = ["function", "procedure", "routine"].contains(&self.word(1).as_str())
             && !matches!(self.parser.peek_nth_token_ref(2).token, Token::Comma)
             && self.word(2) != "to";
         if !all && !named {

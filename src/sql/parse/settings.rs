@@ -54,7 +54,7 @@ impl Reader<'_> {
     }
 
     /// `name TO value` and the other spellings that SET has; `None` for DEFAULT.
-    fn assignment(&mut self) -> Result<(String, Option<String>)> {
+    pub(super) fn assignment(&mut self) -> Result<(String, Option<String>)> {
         if self.eat_words(&["time", "zone"]) {
             let value = if self.eat("local") { None } else { self.time_zone()? };
             return Ok(("timezone".into(), value));

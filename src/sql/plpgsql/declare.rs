@@ -80,7 +80,7 @@ fn type_name(text: &str) -> Result<TypeName> {
     }
 }
 
-/// A type that only functions and their bodies name, if one stands next: `record`, `void`, `path%TYPE`, `relation%ROWTYPE`.
+/// A type that only functions and their bodies name, if one stands next: `record`, `void`, `trigger`, `path%TYPE`, `relation%ROWTYPE`.
 pub fn own_type(parser: &mut Parser<'_>) -> Option<TypeName> {
     let no = || ParserError::ParserError("another type".into());
     let read = |parser: &mut Parser<'_>| {
@@ -90,6 +90,7 @@ pub fn own_type(parser: &mut Parser<'_>) -> Option<TypeName> {
             return match path.as_slice() {
                 [word] if word == "record" => Ok(TypeName::Record),
                 [word] if word == "void" => Ok(TypeName::Void),
+                [word] if word == "trigger" => Ok(TypeName::Trigger),
                 _ => Err(no()),
             };
         }

@@ -1,20 +1,28 @@
-//! Functions: their heads.
+//! Functions and procedures: their heads.
 
 use sqlparser::ast;
 
 use super::{Block, Embedded, TypeName, What};
-use crate::catalog::{Name, Volatility};
+pub use crate::catalog::Mode;
+use crate::catalog::{Language, Name, RoleId, RoutineKind, Volatility};
 use crate::error::{Error, Result, code};
 
-/// A function as CREATE FUNCTION defines it.
+/// A function as CREATE FUNCTION defines it, or a procedure as CREATE PROCEDURE does.
 #[derive(Clone, Debug)]
 pub struct Function {
     pub name: Name,
+    pub procedure: bool,
     pub parameters: Vec<Parameter>,
     pub returns: Returns,
     /// It is not called where an argument is NULL, and answers NULL.
     pub strict: bool,
     pub volatility: Volatility,
+    /// SECURITY DEFINER: it runs with its owner's rights.
+    pub definer: bool,
+    /// SET: what settings are while it runs; `None` for their defaults.
+    pub settings: Vec<(String, Option<String>)>,
+    /// Of one that the catalog keeps.
+    pub owner: Option<RoleId>,
     pub body: Body,
     /// The body as it was written.
     pub source: String,
@@ -48,14 +56,6 @@ pub struct Parameter {
     pub default: Option<ast::Expr>,
 }
 
-/// Which way the value of a parameter goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    In,
-    Out,
-    InOut,
-}
-
 impl Function {
     /// The parameters that a call gives.
     pub fn inputs(&self) -> impl Iterator<Item = &Parameter> {
@@ -67,9 +67,36 @@ impl Function {
         self.parameters.iter().filter(|p| p.mode != Mode::In)
     }
 
+    /// What it is.
+    pub fn kind(&self) -> RoutineKind {
+        match self.returns.ty {
+            _ if self.procedure => RoutineKind::Procedure,
+            Some(TypeName::Trigger) => RoutineKind::Trigger,
+            _ => RoutineKind::Function,
+        }
+    }
+
+    /// The language that it is written in.
+    pub fn language(&self) -> Language {
+        match self.body {
+            Body::Plpgsql(_) => Language::Plpgsql,
+            Body::Sql(_) => Language::Sql,
+        }
+    }
+
     /// Errors: 42P13 for a head that does not fit itself.
     pub fn check(&self) -> Result<()> {
         let invalid = |message: String| Err(Error::new(code::INVALID_FUNCTION_DEFINITION, message));
+        if self.kind() == RoutineKind::Trigger {
+            return match self.language() {
+                Language::Sql => invalid("SQL functions cannot return type trigger".into()),
+                Language::Plpgsql if !self.parameters.is_empty() => {
+                    let error = Error::new(code::INVALID_FUNCTION_DEFINITION, "trigger functions cannot have declared arguments");
+                    Err(error.hint("The arguments of the trigger can be accessed through TG_NARGS and TG_ARGV instead."))
+                }
+                Language::Plpgsql => self.check_body(),
+            };
+        }
         let mut names: Vec<&String> = self.parameters.iter().filter_map(|p| p.name.as_ref()).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -102,6 +129,10 @@ impl Function {
             }
             if let What::Return(Some(_)) = statement.what {
                 let message = match (&self.returns.ty, self.returns.set, self.outputs().count()) {
+                    _ if self.procedure => {
+                        wrong.get_or_insert(Error::syntax("RETURN cannot have a parameter in a procedure"));
+                        return;
+                    }
                     (_, true, _) => "RETURN cannot have a parameter in function returning set",
                     (Some(TypeName::Void), ..) => "RETURN cannot have a parameter in function returning void",
                     (_, _, 1..) => "RETURN cannot have a parameter in function with OUT parameters",

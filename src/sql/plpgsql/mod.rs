@@ -82,6 +82,8 @@ pub enum TypeName {
     /// Whatever row is assigned first.
     Record,
     Void,
+    /// What a function returns that triggers call.
+    Trigger,
 }
 
 /// `WHEN condition [OR ..] THEN ..`

@@ -2,13 +2,14 @@
 
 use super::Row;
 use super::definitions::{names_of_types, oid};
-use crate::catalog::{Answers, Column, Function, Volatility};
-use crate::data::quoting::ident;
+use crate::catalog::{Answers, Column, Function, Mode, RoutineKind, Volatility};
+use crate::data::quoting::{ident, literal};
 use crate::error::Result;
 use crate::serve::system::SystemContext;
 use crate::serve::system::facts::{PROCS, Proc};
 use crate::serve::system::names;
 use crate::serve::system::rows::Cell;
+use crate::sql::respell;
 
 fn built_in(row: Row) -> Option<&'static Proc> {
     let oid = oid(row[0])?;
@@ -40,8 +41,11 @@ fn told(context: &SystemContext, row: Row, of_user: impl Fn(&Function) -> String
 }
 
 pub fn result(context: &SystemContext, row: Row) -> Result<Cell> {
-    let known = of_user(context, row).map(|f| result_of(context, f));
-    Ok(known.or_else(|| built_in(row).map(|p| result_type(context, p))).into())
+    let known = match of_user(context, row) {
+        Some(f) => Some(f).filter(|f| f.kind() != RoutineKind::Procedure).map(|f| result_of(context, f)),
+        None => built_in(row).map(|p| result_type(context, p)),
+    };
+    Ok(known.into())
 }
 
 pub fn definition(context: &SystemContext, row: Row) -> Result<Cell> {
@@ -70,13 +74,19 @@ fn named(column: &Column) -> String {
 }
 
 fn arguments_of(context: &SystemContext, function: &Function, defaults: bool) -> String {
-    let input = |input: &Column| match input.default.as_ref().filter(|_| defaults) {
-        Some(default) => format!("{} DEFAULT {}", named(input), names::shown_bare(context, default)),
-        None => named(input),
+    let told = |(mode, column): (Mode, &Column)| {
+        let way = match mode {
+            Mode::In if function.kind() == RoutineKind::Procedure => "IN ",
+            Mode::In => "",
+            Mode::InOut => "INOUT ",
+            Mode::Out => "OUT ",
+        };
+        let default = column.default.as_ref().filter(|_| defaults);
+        let default = default.map_or(String::new(), |default| format!(" DEFAULT {}", names::shown_bare(context, default)));
+        format!("{way}{}{default}", named(column))
     };
-    let out = function.outputs.iter().filter(|_| function.answers == Answers::Out);
-    let all = function.inputs.iter().map(input).chain(out.map(|output| format!("OUT {}", named(output))));
-    all.collect::<Vec<_>>().join(", ")
+    let is_told = |(mode, _): &(Mode, &Column)| *mode != Mode::Out || function.answers != Answers::Table;
+    function.parameters().into_iter().filter(is_told).map(told).collect::<Vec<_>>().join(", ")
 }
 
 fn result_of(context: &SystemContext, function: &Function) -> String {
@@ -89,12 +99,20 @@ fn result_of(context: &SystemContext, function: &Function) -> String {
 
 fn definition_of(context: &SystemContext, function: &Function) -> String {
     let (schema, name) = (ident(context.scope.namespace_name(function.namespace)), ident(&function.name));
-    let (arguments, result) = (arguments_of(context, function, true), result_of(context, function));
+    let arguments = arguments_of(context, function, true);
+    let (kind, language) = (function.kind().word(), function.language().name());
+    let result = match function.kind() {
+        RoutineKind::Procedure => String::new(),
+        _ => format!(" RETURNS {}\n", result_of(context, function)),
+    };
     let volatility = (function.volatility != Volatility::Volatile).then(|| format!(" {}", function.volatility));
     let strict = function.strict.then(|| " STRICT".to_string());
-    let promises: String = volatility.into_iter().chain(strict).collect();
+    let definer = function.routine.as_ref().filter(|routine| routine.definer).map(|_| " SECURITY DEFINER".to_string());
+    let promises: String = volatility.into_iter().chain(strict).chain(definer).collect();
     let promises = if promises.is_empty() { promises } else { format!("{promises}\n") };
-    let mut tag = "function".to_string();
+    let settings = function.routine.iter().flat_map(|routine| &routine.settings);
+    let settings: String = settings.map(|(name, value)| format!(" SET {name} TO {}\n", setting_value(name, value.as_deref()))).collect();
+    let mut tag = kind.to_string();
     while function.source.contains(&format!("${tag}$")) {
         tag.push('x');
     }
@@ -102,5 +120,16 @@ fn definition_of(context: &SystemContext, function: &Function) -> String {
         true => function.source.clone(),
         false => format!("AS ${tag}${}${tag}$", function.source),
     };
-    format!("CREATE OR REPLACE FUNCTION {schema}.{name}({arguments})\n RETURNS {result}\n LANGUAGE sql\n{promises}{body}\n")
+    let kind = kind.to_uppercase();
+    format!("CREATE OR REPLACE {kind} {schema}.{name}({arguments})\n{result} LANGUAGE {language}\n{promises}{settings}{body}\n")
+}
+
+/// The value of a setting in the head of a routine: a path is a list of names.
+fn setting_value(name: &str, value: Option<&str>) -> String {
+    let Some(value) = value else { return "DEFAULT".into() };
+    let names = value.split(", ").map(|part| respell::read_name(part).map(|name| literal(&name.name)));
+    match names.collect::<Option<Vec<_>>>().filter(|_| name == "search_path") {
+        Some(names) => names.join(", "),
+        None => literal(value),
+    }
 }

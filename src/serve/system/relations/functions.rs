@@ -4,7 +4,7 @@ use super::super::SystemContext;
 use super::super::facts::{self, PROCS};
 use super::super::names::{self, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{Answers, Function, RelationKind};
+use crate::catalog::{Answers, Function, Language, Mode, RelationKind, RoutineKind};
 use crate::error::Result;
 
 const PG_CATALOG: u32 = 11;
@@ -34,27 +34,35 @@ pub fn pg_proc(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
-/// A function of a user.
+/// A function or a procedure of a user.
 fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
     let types = f.types();
-    let mode = match f.answers {
-        Answers::Out => Some("o"),
-        Answers::Table => Some("t"),
-        Answers::Value | Answers::Row(_) => None,
-    };
-    let outputs = if mode.is_some() { f.outputs.as_slice() } else { &[] };
-    let all = || f.inputs.iter().chain(outputs);
+    let all = f.parameters();
     let list = |cells: Vec<Cell>, there: bool| if there { Cell::List(cells) } else { Cell::Null };
-    let modes = f.inputs.iter().map(|_| "i").chain(outputs.iter().filter_map(|_| mode));
+    let letter = |mode: Mode| match mode {
+        Mode::In => "i",
+        Mode::InOut => "b",
+        Mode::Out if f.answers == Answers::Table => "t",
+        Mode::Out => "o",
+    };
+    let (answers, named) = (all.iter().any(|(mode, _)| *mode != Mode::In), all.iter().any(|(_, c)| !c.name.is_empty()));
+    let settings = f.routine.iter().flat_map(|r| &r.settings).filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
+    let settings: Vec<Cell> = settings.map(Cell::from).collect();
+    let has_settings = !settings.is_empty();
+    let language = match f.language() {
+        Language::Sql => SQL,
+        Language::Plpgsql => PLPGSQL,
+    };
     rows.add([
         ("oid", f.id.into()),
         ("proname", (&f.name).into()),
         ("pronamespace", f.namespace.into()),
         ("proowner", f.owner.into()),
-        ("prolang", SQL.into()),
+        ("prolang", language.into()),
         ("procost", Cell::Float(100.0)),
         ("prorows", Cell::Float(if f.set { 1000.0 } else { 0.0 })),
-        ("prokind", "f".into()),
+        ("prokind", if f.kind() == RoutineKind::Procedure { "p" } else { "f" }.into()),
+        ("prosecdef", f.routine.as_ref().is_some_and(|r| r.definer).into()),
         ("proisstrict", f.strict.into()),
         ("proretset", f.set.into()),
         ("provolatile", f.volatility.letter().into()),
@@ -63,9 +71,10 @@ fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()>
         ("pronargdefaults", f.inputs.iter().filter(|input| input.default.is_some()).count().into()),
         ("prorettype", names::result_oid(context, f).into()),
         ("proargtypes", types.iter().map(|ty| ty.oid().to_string()).collect::<Vec<_>>().join(" ").into()),
-        ("proallargtypes", list(all().map(|c| c.ty.oid().into()).collect(), mode.is_some())),
-        ("proargmodes", list(modes.map(Cell::from).collect(), mode.is_some())),
-        ("proargnames", list(all().map(|c| (&c.name).into()).collect(), all().any(|c| !c.name.is_empty()))),
+        ("proallargtypes", list(all.iter().map(|(_, c)| c.ty.oid().into()).collect(), answers)),
+        ("proargmodes", list(all.iter().map(|(mode, _)| letter(*mode).into()).collect(), answers)),
+        ("proargnames", list(all.iter().map(|(_, c)| (&c.name).into()).collect(), named)),
+        ("proconfig", list(settings, has_settings)),
         ("prosrc", if f.standard { "".into() } else { (&f.source).into() }),
     ])
 }

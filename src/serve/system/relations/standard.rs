@@ -8,7 +8,7 @@ use super::super::keys::columns_in;
 use super::super::names::{result_oid, shown_expression, shown_generation, type_name};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Answers, Column, Function, Identity, Privileges, Relation, RelationKind, TypeKind, Volatility};
+use crate::catalog::{Answers, Column, Function, Identity, Language, Privileges, Relation, RelationKind, TypeKind, Volatility};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -320,19 +320,19 @@ fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Re
         ("routine_catalog", database.into()),
         ("routine_schema", schema.into()),
         ("routine_name", (&f.name).into()),
-        ("routine_type", "FUNCTION".into()),
+        ("routine_type", f.kind().word().to_uppercase().into()),
         ("data_type", data_type.into()),
         ("type_udt_catalog", database.into()),
         ("type_udt_schema", known.is_some().then_some("pg_catalog").into()),
         ("type_udt_name", known.map(|ty| ty.typname()).into()),
-        ("routine_body", "SQL".into()),
+        ("routine_body", if f.language() == Language::Sql { "SQL" } else { "EXTERNAL" }.into()),
         ("routine_definition", (!f.standard).then_some(&f.source).into()),
-        ("external_language", "SQL".into()),
+        ("external_language", f.language().name().to_uppercase().into()),
         ("parameter_style", "GENERAL".into()),
         ("is_deterministic", yes_no(f.volatility == Volatility::Immutable)),
         ("sql_data_access", "MODIFIES".into()),
         ("is_null_call", yes_no(f.strict)),
         ("schema_level_routine", "YES".into()),
-        ("security_type", "INVOKER".into()),
+        ("security_type", if f.routine.as_ref().is_some_and(|r| r.definer) { "DEFINER" } else { "INVOKER" }.into()),
     ])
 }
