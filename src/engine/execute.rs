@@ -13,6 +13,7 @@ use super::dml::locks::is_redefined;
 use super::dml::{declared, scalars};
 use super::explain;
 use super::path::with_schema;
+use super::plpgsql::calls::answers_nothing;
 use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::settings::display_name;
@@ -51,8 +52,9 @@ impl Session {
                 let planned = self.plan_query(query, types).await?;
                 (planned.parameters, Some(planned.columns), Way::Statement)
             }
-            Statement::Calling { calls, then } => {
+            Statement::Calling { calls, then, is_call } => {
                 let (parameters, columns) = self.describe_calling(calls, then, types).await?;
+                let columns = columns.filter(|_| !is_call || !calls.last().is_some_and(|call| answers_nothing(&call.function)));
                 (parameters, columns, Way::Statement)
             }
             Statement::WithChanges { changes, then } => {
@@ -429,7 +431,7 @@ impl Session {
                 self.drop_functions(*word, names, *if_exists, *cascade).await?;
                 format!("DROP {}", word.word().to_uppercase())
             }
-            Statement::Calling { calls, then } => return self.run_calling(calls, then, prepared, parameters).await,
+            Statement::Calling { calls, then, .. } => return self.run_calling(calls, then, prepared, parameters).await,
             Statement::AlterType { name, domain, change } => {
                 self.alter_type(name, *domain, change).await?;
                 if *domain { "ALTER DOMAIN" } else { "ALTER TYPE" }.into()

@@ -91,18 +91,27 @@ impl Session {
         let catalog = self.catalog();
         let roles = catalog.roles();
         let id = permitted(&self.identity, roles, setting, name)?;
+        if self.caller.is_some() {
+            let message = format!("cannot set parameter \"{setting}\" within security-definer function");
+            return Err(Error::new(code::INSUFFICIENT_PRIVILEGE, message));
+        }
         if setting != "role" {
             self.identity.session = id;
         }
+        self.take_role(id);
+        Ok(())
+    }
+
+    /// Has the rights of a role from now on. Whether it may is asked before.
+    pub(super) fn take_role(&mut self, id: RoleId) {
         self.identity.current = id;
-        self.authority = Authority::of(roles, id);
+        self.authority = Authority::of(self.catalog().roles(), id);
         self.context.set_identity(&self.identity);
         self.acts.set_identity(&self.identity);
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.current_role = id;
         }
         self.show_identity();
-        Ok(())
     }
 
     /// Puts who the session is among its settings.

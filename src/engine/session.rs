@@ -29,7 +29,7 @@ use super::shape::Shape;
 use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
-use crate::catalog::Path;
+use crate::catalog::{Path, RoleId};
 use crate::data::{Enums, PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::plan::names::ContextSource;
@@ -193,6 +193,8 @@ pub struct Session {
     pub(super) identity: Identity,
     /// What that may do.
     pub(super) authority: Authority,
+    /// Who called, while a function runs with its owner's rights.
+    pub(super) caller: Option<RoleId>,
     pub(super) cancel: Arc<Cancel>,
     /// Temporary tables, as they are outside of a transaction.
     pub(super) temporary: Temporary,
@@ -294,6 +296,7 @@ impl Session {
             calls: 0,
             doubt: Default::default(),
             ahead: Default::default(),
+            caller: None,
             routines: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),
@@ -547,6 +550,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
+        self.leave_owner();
         (self.inside, self.calls) = (0, 0);
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {

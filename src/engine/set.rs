@@ -41,7 +41,7 @@ impl Session {
         Ok(Response::Done("RESET".into()))
     }
 
-    fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+    pub(super) fn apply_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         if matches!(name, "role" | "session_authorization") {
             return self.become_role(name, value);
         }

@@ -21,7 +21,7 @@ use sqlparser::ast::{
     TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
-use crate::catalog::{Answers, Function, FunctionId, RoutineKind, Scope, listed};
+use crate::catalog::{Answers, Column, Function, FunctionId, RoutineKind, Scope, listed};
 use crate::data::PgType;
 use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
@@ -370,7 +370,7 @@ fn rows_of(function: &Function, arguments: Vec<Expr>) -> Result<Box<Query>> {
 fn alias_of(alias: Option<&TableAlias>, function: &Function) -> TableAlias {
     let own = || TableAlias { explicit: true, name: Ident::with_quote('"', &function.name), columns: vec![], at: None };
     let mut alias = alias.cloned().unwrap_or_else(own);
-    let named = |output: &crate::catalog::Column| match function.answers {
+    let named = |output: &Column| match function.answers {
         Answers::Value => alias.name.clone(),
         _ => Ident::with_quote('"', &output.name),
     };
@@ -497,8 +497,13 @@ impl VisitorMut for Expander<'_> {
 
 /// What a call of a function gives: names, and defaults where there are some.
 fn inputs_of(function: &Function) -> Result<Vec<(Option<&str>, Option<Expr>)>> {
-    let mut inputs = Vec::with_capacity(function.inputs.len());
-    for input in &function.inputs {
+    named_defaults(&function.inputs)
+}
+
+/// The names of parameters, and their defaults where there are some.
+pub fn named_defaults<'a>(parameters: impl IntoIterator<Item = &'a Column>) -> Result<Vec<(Option<&'a str>, Option<Expr>)>> {
+    let mut inputs = Vec::new();
+    for input in parameters {
         let default = match &input.default {
             Some(text) => Some(only_value(*parsed(&format!("SELECT {text}"))?)?),
             None => None,

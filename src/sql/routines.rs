@@ -6,7 +6,7 @@ use sqlparser::ast;
 
 use super::plpgsql::Function;
 use super::roles::RoleName;
-use crate::catalog::{Name, RoutineKind};
+use crate::catalog::{FunctionId, Name, RoutineKind};
 
 /// How a statement calls what it names a routine by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub type Signature = (Name, Option<Vec<ast::DataType>>);
 #[derive(Clone, Debug)]
 pub struct Call {
     pub function: Arc<Function>,
+    /// Of one that the catalog keeps: what it is then is looked up when it runs.
+    pub kept: Option<FunctionId>,
     /// One for each parameter that is given, in their order.
     pub arguments: Vec<ast::Expr>,
     /// The name under which the statement that calls it reads its rows.

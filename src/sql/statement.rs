@@ -99,6 +99,8 @@ pub enum Statement {
     Calling {
         calls: Vec<Call>,
         then: Box<Statement>,
+        /// It is CALL: the last of the calls is all of it.
+        is_call: bool,
     },
     AlterType {
         name: Name,

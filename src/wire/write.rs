@@ -140,7 +140,7 @@ pub(crate) fn command_complete(out: &mut BytesMut, tag: &str) {
 }
 
 /// What answers rows and does not count them in its tag.
-const UNCOUNTED: [&str; 2] = ["SHOW", "EXPLAIN"];
+const UNCOUNTED: [&str; 3] = ["SHOW", "EXPLAIN", "CALL"];
 
 /// CommandComplete with a number behind the word where it has one, without building the tag first.
 pub(crate) fn command_complete_count(out: &mut BytesMut, word: &str, n: u64) {

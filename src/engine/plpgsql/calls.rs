@@ -1,17 +1,21 @@
 //! Calls of functions with bodies: a statement that has some runs them first, and reads what they answered as relations.
+//!
+//! A call in FROM, or where the statement computes a value once, is one run. Where it would be computed for each row, one run is the same only
+//! for a function that is STABLE or IMMUTABLE and is given no columns; any other is refused. So is one in a part of CASE or COALESCE that
+//! may not be computed.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::TableProvider;
-use sqlparser::ast::{self, Expr, FunctionArg, TableFactor, VisitMut, VisitorMut};
+use sqlparser::ast::{self, Expr, FunctionArg, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
 
 use super::Cell;
 use super::frame::Holds;
 use super::functions::{Output, batch};
 use super::queries::shown;
-use crate::catalog::TEMPORARY_NAME;
+use crate::catalog::{Function as Record, Mode, Name, RoutineKind, Scope, TEMPORARY_NAME, Volatility, listed};
 use crate::data::PgType;
 use crate::data::encode::cell_text;
 use crate::data::quoting::ident;
@@ -24,30 +28,41 @@ use crate::plan::inline;
 use crate::sql::convert::relation_name;
 use crate::sql::parse;
 use crate::sql::plpgsql::{Function, TypeName};
-use crate::sql::statement::{Call, Statement};
+use crate::sql::statement::{Call, Change, Statement};
 
+/// The tag of CALL.
+const CALL: &str = "CALL";
 /// Numbers for the names of answers: calls within calls have names of their own.
 static ANSWERS: AtomicU64 = AtomicU64::new(0);
 
 impl Session {
-    /// The statement, with its calls of functions of the session taken out. Errors: 42883, 0A000 for a call in another place than FROM or
-    /// a SELECT without FROM.
+    /// The statement, with its calls of functions that run taken out. Errors: 42883, 42809, 0A000 for a call where it would run for each row.
     pub(in crate::engine) fn with_calls(&self, mut statement: Statement) -> Result<Statement> {
-        if self.functions().is_empty() {
+        let is_call = matches!(statement, Statement::CallProcedure { .. });
+        if !is_call
+            && self.functions().is_empty()
+            && !self.catalog().functions().any(|f| f.routine.as_ref().is_some_and(|r| r.kind == RoutineKind::Function))
+        {
             return Ok(statement);
         }
-        let mut taker = Taker { session: self, calls: vec![], over_rows: vec![] };
+        let mut taker =
+            Taker { session: self, scope: self.scope(), calls: vec![], sources: vec![], given: vec![], perhaps: vec![], within: 0 };
+        if let Statement::CallProcedure { name, arguments } = statement {
+            return taker.procedure(&name, arguments);
+        }
         let done = match &mut statement {
-            Statement::Query(query) | Statement::Insert { source: query, .. } | Statement::CreateTableAs { query, .. } => {
-                query.visit(&mut taker)
-            }
+            Statement::Query(query)
+            | Statement::Locking { query, .. }
+            | Statement::Insert { source: query, .. }
+            | Statement::CreateTableAs { query, .. } => query.visit(&mut taker),
+            Statement::Update(change) | Statement::Delete(change) => taker.change(change),
             _ => ControlFlow::Continue(()),
         };
         let calls = taker.calls;
         match done {
             ControlFlow::Break(e) => Err(e),
             ControlFlow::Continue(()) if calls.is_empty() => Ok(statement),
-            ControlFlow::Continue(()) => Ok(Statement::Calling { calls, then: Box::new(statement) }),
+            ControlFlow::Continue(()) => Ok(Statement::Calling { calls, then: Box::new(statement), is_call: false }),
         }
     }
 
@@ -102,6 +117,7 @@ impl Session {
     ) -> Result<Response> {
         let mark = self.results.len();
         let types: Vec<Option<PgType>> = prepared.parameters.iter().cloned().map(Some).collect();
+        let is_call = matches!(prepared.statement, Statement::Calling { is_call: true, .. });
         let done = self
             .within(async |session| {
                 for call in calls {
@@ -113,7 +129,15 @@ impl Session {
             })
             .await;
         self.results.truncate(mark);
-        done
+        match done? {
+            Response::Batch { columns, batch, .. } if is_call => {
+                Ok(match calls.last().is_some_and(|call| answers_nothing(&call.function)) {
+                    true => Response::Done(CALL.into()),
+                    false => Response::Batch { word: CALL.into(), columns, batch },
+                })
+            }
+            response => Ok(response),
+        }
     }
 
     async fn answer_of(&mut self, call: &Call, types: &[Option<PgType>], parameters: &Parameters) -> Result<Arc<dyn TableProvider>> {
@@ -128,7 +152,30 @@ impl Session {
             cell_text(array, 0, &column.ty, &self.settings.style(), &mut text)?;
             inputs.push(Cell { ty: column.ty.clone(), text: shown(array, 0, text) });
         }
-        in_memory(Box::pin(self.call(&call.function, inputs)).await?)
+        let function = match call.kept {
+            Some(id) => self.routine(self.catalog().function(id).ok_or_else(|| gone(&call.function))?)?,
+            None => call.function.clone(),
+        };
+        in_memory(Box::pin(self.call(&function, inputs)).await?)
+    }
+
+    /// The procedure that CALL means, and its arguments in the order of its parameters, those that are OUT included. Errors: 42883, 42809.
+    pub(super) fn procedure(&self, name: &Name, arguments: &[FunctionArg]) -> Result<(Arc<Record>, Vec<Expr>)> {
+        let scope = self.scope();
+        let shown = || format!("{name}({})", vec!["unknown"; arguments.len()].join(", "));
+        for record in scope.functions_named(name) {
+            let parameters = record.parameters();
+            let columns = parameters.iter().map(|(_, column)| *column);
+            let Some((arguments, _)) = inline::given(&inline::named_defaults(columns)?, arguments) else { continue };
+            if record.kind() != RoutineKind::Procedure {
+                let types = listed(&record.types(), ", ");
+                return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("{name}({types}) is not a procedure"))
+                    .hint("To call a function, use SELECT."));
+            }
+            return Ok((record.clone(), arguments));
+        }
+        Err(Error::new(code::UNDEFINED_FUNCTION, format!("procedure {} does not exist", shown()))
+            .hint("No procedure matches the given name and argument types. You might need to add explicit type casts."))
     }
 
     /// The arguments of a call as a query of one row, each of its parameter's type.
@@ -145,6 +192,11 @@ impl Session {
             _ => Err(Error::internal("arguments are a query")),
         }
     }
+}
+
+/// The error of a function that was dropped since its call was planned.
+fn gone(function: &Function) -> Error {
+    Error::new(code::UNDEFINED_FUNCTION, format!("function {} does not exist any more", function.name))
 }
 
 /// The rows of an answer, all of them: the transaction that made them is about to end.
@@ -168,26 +220,49 @@ fn parameters_in(call: &Call) -> Vec<usize> {
     found
 }
 
+/// What the arguments of a call are made of.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    /// Columns of a query around it.
+    columns: bool,
+    /// Queries of their own.
+    queries: bool,
+}
+
 /// Takes calls out of a statement.
 struct Taker<'a> {
     session: &'a Session,
+    scope: Scope,
     calls: Vec<Call>,
-    /// Of each query that is open: whether it has FROM.
-    over_rows: Vec<bool>,
+    /// Of each query that is open: how many relations it has in FROM.
+    sources: Vec<usize>,
+    /// Of each call that is open what its arguments are made of.
+    given: Vec<Made>,
+    /// Where expressions stand that may not be computed, such as the arms of CASE, and how many of them are open.
+    perhaps: Vec<*const Expr>,
+    within: usize,
 }
 
 impl Taker<'_> {
-    /// The call of a function of the session, if a name and arguments are that.
-    fn call(&self, name: &ast::ObjectName, arguments: &[FunctionArg]) -> Result<Option<Call>> {
-        let Ok(name) = relation_name(name) else { return Ok(None) };
-        if name.schema.as_deref() != Some(TEMPORARY_NAME) {
+    /// The call of a function that runs, if a name and arguments are that.
+    fn call(&mut self, name: &ast::ObjectName, arguments: &[FunctionArg]) -> Result<Option<Call>> {
+        let Ok(bare) = relation_name(name) else { return Ok(None) };
+        if bare.schema.as_deref() == Some(TEMPORARY_NAME) {
+            return self.call_of_session(&bare, arguments).map(Some);
+        }
+        let Some((record, arguments)) = inline::called(&self.scope, name, arguments)? else { return Ok(None) };
+        if record.routine.is_none() {
             return Ok(None);
         }
-        let of_name: Vec<&Arc<Function>> = self.session.functions().iter().filter(|f| f.name == name).collect();
+        inline::check_callable(&record)?;
+        Ok(Some(Call { function: self.session.routine(&record)?, kept: Some(record.id), arguments, answer: answer() }))
+    }
+
+    fn call_of_session(&mut self, name: &Name, arguments: &[FunctionArg]) -> Result<Call> {
+        let of_name: Vec<&Arc<Function>> = self.session.functions().iter().filter(|f| f.name == *name).collect();
         for function in &of_name {
             if let Some(arguments) = given(function, arguments) {
-                let answer = format!("everfold call {}", ANSWERS.fetch_add(1, Ordering::Relaxed));
-                return Ok(Some(Call { function: Arc::clone(function), arguments, answer }));
+                return Ok(Call { function: Arc::clone(function), kept: None, arguments, answer: answer() });
             }
         }
         Err(Error::new(
@@ -200,13 +275,75 @@ impl Taker<'_> {
         }))
     }
 
+    /// CALL: what a procedure answers is read as the rows of a relation are.
+    fn procedure(mut self, name: &Name, arguments: Vec<FunctionArg>) -> Result<Statement> {
+        let (record, arguments) = self.session.procedure(name, &arguments)?;
+        let modes = record.parameters().into_iter().map(|(mode, _)| mode);
+        let mut inputs: Vec<Expr> =
+            arguments.into_iter().zip(modes).filter(|(_, mode)| *mode != Mode::Out).map(|(value, _)| value).collect();
+        self.sources.push(0);
+        for argument in &mut inputs {
+            if let ControlFlow::Break(e) = argument.visit(&mut self) {
+                return Err(e);
+            }
+        }
+        let call = Call { function: self.session.routine(&record)?, kept: Some(record.id), arguments: inputs, answer: answer() };
+        let then = Box::new(parse(&format!("SELECT * FROM {}", ident(&call.answer)))?);
+        let mut calls = self.calls;
+        calls.push(call);
+        Ok(Statement::Calling { calls, then, is_call: true })
+    }
+
+    /// UPDATE and DELETE: what they compute, they compute for each row.
+    fn change(&mut self, change: &mut Change) -> ControlFlow<Error> {
+        self.sources.push(1 + change.from.len());
+        VisitMut::visit(&mut change.with, self)?;
+        VisitMut::visit(&mut change.from, self)?;
+        change.assignments.iter_mut().try_for_each(|(_, value)| value.visit(self))?;
+        VisitMut::visit(&mut change.selection, self)?;
+        VisitMut::visit(&mut change.returning, self)?;
+        self.sources.pop();
+        ControlFlow::Continue(())
+    }
+
+    /// Errors: 0A000 for a call that would run for each row, or perhaps not at all.
+    fn check_place(&self, call: &Call, made: Made, in_from: bool) -> Result<()> {
+        let name = &call.function.name;
+        if self.within > 0 {
+            return Err(super::unsupported(
+                &format!("a call of {name} in CASE or COALESCE, which may not compute it, is not supported"),
+                "It would run in any case. Call it in IF, or on its own.",
+            ));
+        }
+        let over_rows = self.sources.last().is_some_and(|sources| *sources > 0);
+        let all: usize = self.sources.iter().sum();
+        let lateral = made.columns && if in_from { all > 1 } else { all > 0 };
+        let changes = call.function.volatility == Volatility::Volatile;
+        if lateral || !in_from && over_rows && (changes || made.columns || made.queries) {
+            return Err(super::unsupported(
+                &format!("a call of {name} for each row is not supported"),
+                "Call it in FROM, or in a SELECT without FROM: it runs once, before the rows are read. One that is STABLE and is given no \
+                 columns may be called anywhere.",
+            ));
+        }
+        Ok(())
+    }
+
     fn factor(&mut self, factor: &mut TableFactor) -> Result<()> {
         let (name, arguments, alias) = match &*factor {
             TableFactor::Table { name, args: Some(args), alias, with_ordinality: false, .. } => (name, &args.args, alias),
             TableFactor::Function { name, args, alias, .. } => (name, args, alias),
             _ => return Ok(()),
         };
-        let Some(call) = self.call(name, arguments)? else { return Ok(()) };
+        let Some(mut call) = self.call(name, arguments)? else { return Ok(()) };
+        self.check_place(&call, made(&call.arguments), true)?;
+        self.sources.push(0);
+        for argument in &mut call.arguments {
+            if let ControlFlow::Break(e) = argument.visit(self) {
+                return Err(e);
+            }
+        }
+        self.sources.pop();
         let columns = self.session.outputs(&call.function)?;
         let own = ast::Ident::with_quote('"', &call.function.name.name);
         let mut alias = alias.clone().unwrap_or(ast::TableAlias { explicit: true, name: own, columns: vec![], at: None });
@@ -220,16 +357,11 @@ impl Taker<'_> {
         Ok(())
     }
 
-    fn value(&mut self, expr: &mut Expr) -> Result<()> {
+    fn value(&mut self, expr: &mut Expr, made: Made) -> Result<()> {
         let Expr::Function(function) = &*expr else { return Ok(()) };
         let ast::FunctionArguments::List(list) = &function.args else { return Ok(()) };
         let Some(call) = self.call(&function.name, &list.args)? else { return Ok(()) };
-        if self.over_rows.last().copied().unwrap_or_default() {
-            return Err(super::unsupported(
-                &format!("a call of {} for each row is not supported", call.function.name),
-                "Call it in FROM, or in a SELECT without FROM: it runs once, before the rows are read.",
-            ));
-        }
+        self.check_place(&call, made, false)?;
         let outputs = self.session.outputs(&call.function)?;
         let [Output { name, holds: Holds::Value { .. } }] = outputs.as_slice() else { return Err(answers_rows(&call.function)) };
         if call.function.returns.set {
@@ -241,18 +373,41 @@ impl Taker<'_> {
         self.calls.push(call);
         Ok(())
     }
+
+    /// Notes which parts of an expression may not be computed.
+    fn note_parts(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Case { conditions, else_result, .. } => {
+                let later = conditions.iter().skip(1).map(|when| &when.condition);
+                let results = conditions.iter().map(|when| &when.result).chain(else_result.as_deref());
+                self.perhaps.extend(later.chain(results).map(std::ptr::from_ref));
+            }
+            Expr::Function(call) if relation_name(&call.name).is_ok_and(|name| name.name == "coalesce") => {
+                let ast::FunctionArguments::List(list) = &call.args else { return };
+                let later = list.args.iter().skip(1).filter_map(|argument| match argument {
+                    FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)) => Some(std::ptr::from_ref(value)),
+                    _ => None,
+                });
+                self.perhaps.extend(later);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl VisitorMut for Taker<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Error> {
-        self.over_rows.push(matches!(query.body.as_ref(), ast::SetExpr::Select(select) if !select.from.is_empty()));
+        self.sources.push(match query.body.as_ref() {
+            ast::SetExpr::Select(select) => select.from.iter().map(|from| 1 + from.joins.len()).sum(),
+            _ => 0,
+        });
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<Error> {
-        self.over_rows.pop();
+        self.sources.pop();
         ControlFlow::Continue(())
     }
 
@@ -260,14 +415,70 @@ impl VisitorMut for Taker<'_> {
         self.factor(factor).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
 
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        self.within += usize::from(self.perhaps.contains(&std::ptr::from_ref(&*expr)));
+        self.note_parts(expr);
+        if let Expr::Function(call) = &*expr {
+            self.given.push(made(&call.args));
+        }
+        ControlFlow::Continue(())
+    }
+
     // After those in it: a call may be an argument of another.
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        self.value(expr).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        if matches!(expr, Expr::Function(_)) {
+            let made = self.given.pop().unwrap_or_default();
+            if let Err(e) = self.value(expr, made) {
+                return ControlFlow::Break(e);
+            }
+        }
+        if let Some(at) = self.perhaps.iter().position(|part| *part == std::ptr::from_ref(&*expr)) {
+            self.perhaps.swap_remove(at);
+            self.within -= 1;
+        }
+        ControlFlow::Continue(())
     }
+}
+
+/// What a part of a statement is made of.
+fn made<T: Visit>(part: &T) -> Made {
+    struct Look {
+        depth: usize,
+        made: Made,
+    }
+    impl Visitor for Look {
+        type Break = ();
+        fn pre_visit_query(&mut self, _: &ast::Query) -> ControlFlow<()> {
+            self.depth += 1;
+            self.made.queries = true;
+            ControlFlow::Continue(())
+        }
+        fn post_visit_query(&mut self, _: &ast::Query) -> ControlFlow<()> {
+            self.depth -= 1;
+            ControlFlow::Continue(())
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            self.made.columns |= self.depth == 0 && matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+            ControlFlow::Continue(())
+        }
+    }
+    let mut look = Look { depth: 0, made: Made::default() };
+    let _ = part.visit(&mut look);
+    look.made
+}
+
+/// A name for the rows that a call answers.
+fn answer() -> String {
+    format!("everfold call {}", ANSWERS.fetch_add(1, Ordering::Relaxed))
 }
 
 fn answers_rows(function: &Function) -> Error {
     super::unsupported(&format!("{} answers rows, and is called where a value stands", function.name), "Call it in FROM.")
+}
+
+/// True for a procedure without parameters that it answers.
+pub(in crate::engine) fn answers_nothing(function: &Function) -> bool {
+    function.procedure && function.outputs().count() == 0
 }
 
 /// True for a function that answers a value, and not a row of columns with names.

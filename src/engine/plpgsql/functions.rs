@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema};
+use sqlparser::ast::{Expr, FunctionArg};
 
 use super::frame::{Frame, Holds, Place, Variable};
 use super::queries::{Answer, Outcome};
 use super::run::Run;
 use super::{Cell, Functions, deep, unsupported};
-use crate::catalog::TEMPORARY_NAME;
+use crate::catalog::{Name, TEMPORARY_NAME};
 use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::decode::ColumnBuilder;
@@ -18,7 +19,8 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::sql_type;
-use crate::sql::plpgsql::{Body, Embedded, Expression, Function, Mode, Rows, TypeName};
+use crate::sql::fold_name;
+use crate::sql::plpgsql::{Body, Conflict, Embedded, Expression, Function, Mode, Rows, TypeName};
 use crate::sql::statement::{RoutineWord, Signature};
 
 /// A column of what a function answers, and what it holds where that is NULL.
@@ -150,7 +152,7 @@ impl Session {
             return batch(&outputs, if function.returns.set { vec![] } else { vec![nulls] }, zone);
         }
         self.calls += 1;
-        let done = deep(self.called(function, inputs, &outputs)).await;
+        let done = deep(self.under(function, async |session| session.called(function, inputs, &outputs).await)).await;
         self.calls -= 1;
         batch(&outputs, done?, zone)
     }
@@ -168,7 +170,11 @@ impl Session {
                 run.block(block).await?;
                 run.answer(function, &places).await
             }
-            Body::Sql(statements) => run.sql_body(function, statements, outputs).await,
+            Body::Sql(statements) => {
+                // In SQL a column goes before a parameter.
+                run.conflict = Conflict::Column;
+                run.sql_body(function, statements, outputs).await
+            }
         }
     }
 }
@@ -292,6 +298,31 @@ impl Run<'_> {
                 .hint(format!("At most {} bytes are kept.", limits::CURSOR_BYTES_MAX)));
         }
         self.rows.push(row);
+        Ok(())
+    }
+
+    /// CALL in a body: what the procedure answers goes to the variables that stand for its OUT parameters. Errors: 42601 for what is none.
+    pub(super) async fn call_procedure(&mut self, sql: &Embedded, name: &Name, arguments: &[FunctionArg]) -> Result<()> {
+        let (procedure, arguments) = self.session.procedure(name, arguments)?;
+        let mut targets = Vec::new();
+        for ((_, parameter), argument) in procedure.parameters().into_iter().zip(&arguments).filter(|((mode, _), _)| *mode != Mode::In) {
+            let path = match argument {
+                Expr::Identifier(name) => vec![fold_name(name)],
+                Expr::CompoundIdentifier(names) => names.iter().map(fold_name).collect(),
+                _ => vec![],
+            };
+            if self.frame.find(&path).is_none() {
+                let name = &parameter.name;
+                let message = format!("procedure parameter \"{name}\" is an output parameter but corresponding argument is not writable");
+                return Err(Error::syntax(message));
+            }
+            targets.push(self.target(&path)?);
+        }
+        let Outcome::Rows(mut answer) = self.sql(sql).await? else { return Ok(()) };
+        let row = self.next(&mut answer).await?.unwrap_or_default();
+        for (place, cell) in targets.into_iter().zip(row) {
+            self.assign(place, cell).await?;
+        }
         Ok(())
     }
 

@@ -68,7 +68,11 @@ impl Session {
         }
         let mut function = match self.is_query(written)? {
             true => self.defined(written, namespace).await?,
-            false => self.routine_defined(written, namespace).await?,
+            false => {
+                // What SET says is tried.
+                self.under(written, async |_| Ok(())).await?;
+                self.routine_defined(written, namespace).await?
+            }
         };
         let Some(old) = old else {
             function.id = self.engine.new_id();

@@ -25,6 +25,7 @@ mod queries;
 mod raise;
 mod routines;
 mod run;
+mod standing;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::limits;
+use crate::sql::Statement as Sql;
 use crate::sql::plpgsql::{Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, OPERAND, Statement, Turns, What};
 
 /// The savepoint at the beginning of a block: those of users have names.
@@ -60,7 +61,8 @@ impl<'s> Run<'s> {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "functions call each other too deeply")
                 .hint(format!("At most {} calls may be under way.", limits::PROCEDURE_DEPTH_MAX)));
         }
-        let label = name.split(['(', '.']).next_back().unwrap_or(name);
+        let path = name.split('(').next().unwrap_or(name);
+        let label = path.rsplit('.').next().unwrap_or(path);
         Ok(Run {
             session,
             frame: Frame::new(label),
@@ -187,9 +189,12 @@ impl<'s> Run<'s> {
                 let place = self.target(target)?;
                 self.assign_value(place, value).await?;
             }
+            What::Sql { sql, .. } if let Sql::CallProcedure { name, arguments } = sql.statement.as_ref() => {
+                self.call_procedure(sql, name, arguments).await?;
+            }
             What::Sql { sql, into } => {
                 let strict = into.as_ref().is_some_and(|into| into.strict);
-                let changes = !matches!(*sql.statement, crate::sql::Statement::Query(_) | crate::sql::Statement::Locking { .. });
+                let changes = !matches!(*sql.statement, Sql::Query(_) | Sql::Locking { .. });
                 let outcome = self.sql(sql).await?;
                 self.settle(outcome, into.as_ref(), strict || changes, true).await?;
             }

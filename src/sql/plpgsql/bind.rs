@@ -40,6 +40,7 @@ pub fn statement(statement: &mut Statement, variables: &mut dyn Variables) -> Re
             self::statement(then, variables)
         }
         Statement::Execute { arguments, .. } => part(arguments, &[], variables),
+        Statement::CallProcedure { arguments, .. } => part(arguments, &[], variables),
         Statement::Explain { statement, .. } => self::statement(statement, variables),
         _ => Ok(()),
     }

@@ -242,6 +242,7 @@ impl Statement {
         match &self.what {
             What::Block(_) => "statement block",
             What::Assign { .. } => "assignment",
+            What::Sql { sql, .. } if matches!(*sql.statement, Sql::CallProcedure { .. }) => "CALL",
             What::Sql { .. } => "SQL statement",
             What::Perform(_) => "PERFORM",
             What::Execute(_) => "EXECUTE",
