@@ -102,6 +102,7 @@ scripts!("":
     phrases,
     plan_sizes,
     printed_values,
+    procedures,
     recursive,
     repeatable_read,
     repeated_statements,

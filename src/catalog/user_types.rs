@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Column, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
+use super::{Catalog, Column, Function, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -206,6 +206,9 @@ impl Catalog {
         for relation in with_it {
             self.create(relation.as_ref().clone());
         }
+        let names_it = |f: &&Arc<Function>| f.inputs.iter().chain(&f.outputs).any(|column| column.is_of(id));
+        let functions: Vec<Arc<Function>> = self.functions().filter(names_it).cloned().collect();
+        functions.iter().for_each(|function| self.put_function(function));
     }
 
     /// Columns of enumerations know their labels.

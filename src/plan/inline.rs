@@ -158,8 +158,7 @@ pub fn check_callable(function: &Function) -> Result<()> {
         RoutineKind::Function => Ok(()),
         RoutineKind::Trigger => Err(Error::unsupported("trigger functions can only be called as triggers")),
         RoutineKind::Procedure => {
-            let types: Vec<PgType> = function.parameters().into_iter().map(|(_, column)| column.ty.clone()).collect();
-            let message = format!("{}({}) is a procedure", function.name, listed(&types, ", "));
+            let message = format!("{}({}) is a procedure", function.name, listed(&function.types(), ", "));
             Err(Error::new(code::WRONG_OBJECT_TYPE, message).hint("To call a procedure, use CALL."))
         }
     }

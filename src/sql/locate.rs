@@ -168,9 +168,9 @@ fn is_operator(c: char) -> bool {
     "+-*/<>=~!@#%^&|?".contains(c)
 }
 
-/// The name that a message is about: in double quotes, or the function's.
+/// The name that a message is about: in double quotes, or that of the function or the procedure.
 fn named(message: &str) -> Option<&str> {
-    match message.strip_prefix("function ") {
+    match message.strip_prefix("function ").or_else(|| message.strip_prefix("procedure ")) {
         Some(rest) if !rest.starts_with('"') => rest.split(['(', ' ']).next(),
         _ => called(message).or_else(|| message.split('"').nth(1)),
     }
@@ -178,6 +178,9 @@ fn named(message: &str) -> Option<&str> {
 
 /// The function that is called as it cannot be.
 fn called(message: &str) -> Option<&str> {
+    if message.ends_with(" is a procedure") || message.ends_with(" is not a procedure") || message.ends_with(" is not a function") {
+        return message.split('(').next();
+    }
     let rest = message.strip_prefix("window function ").or_else(|| message.split_once(" specified, but ").map(|(_, rest)| rest))?;
     rest.split(' ').next()
 }

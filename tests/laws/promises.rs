@@ -384,7 +384,7 @@ fn honest() {
         "DELETE FROM s",
         "WITH d AS (DELETE FROM t RETURNING k) MERGE INTO t USING d ON t.k = d.k WHEN MATCHED THEN DELETE",
         "COPY s FROM '/etc/passwd'",
-        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
+        "CREATE FUNCTION f(VARIADIC a int[]) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
         "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
         "SELECT a.v FROM t a, t b FOR UPDATE SKIP LOCKED",
     ] {

@@ -249,6 +249,34 @@ fn a_log_whose_relation_is_gone_is_removed_when_the_database_is_opened() {
     assert!(!database.restart().expect("it opens again").engine.log().ids().contains(&20_000));
 }
 
+/// What runs when it is called does so after a restart too.
+#[test]
+fn functions_and_procedures_survive_restarts() {
+    let mut database = Database::new().expect("an empty database");
+    run(&mut database, "CREATE TABLE t (k int PRIMARY KEY, v int)");
+    run(
+        &mut database,
+        "CREATE FUNCTION put(a int, b int DEFAULT 3, OUT n bigint) LANGUAGE plpgsql SET timezone = 'UTC' AS \
+         $$ BEGIN INSERT INTO t VALUES (a, b); SELECT count(*) INTO n FROM t; END $$",
+    );
+    run(&mut database, "CREATE PROCEDURE clear() LANGUAGE sql AS 'DELETE FROM t WHERE k < 3; DELETE FROM t WHERE k >= 3'");
+    let told = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname IN ('put', 'clear') ORDER BY proname";
+    let definitions = run(&mut database, told);
+    let holds = |database: &mut Database, why: &str| {
+        run(database, "CALL clear()");
+        assert_eq!(run(database, "SELECT put(1)"), ["'1'"], "{why}");
+        assert_eq!(run(database, "SELECT put(4, 5)"), ["'2'"], "{why}");
+        assert_eq!(run(database, "SELECT * FROM t"), ["'1' | '3'", "'4' | '5'"], "{why}");
+        assert_eq!(run(database, told), definitions, "{why}");
+    };
+    holds(&mut database, "before");
+    let mut database = database.restart().expect("it opens");
+    holds(&mut database, "after a restart");
+    run(&mut database, "CHECKPOINT");
+    let mut database = database.restart().expect("it opens");
+    holds(&mut database, "after a checkpoint");
+}
+
 /// Types of users are as they were, and so are the values of them; a view that spells labels follows a rename whatever its checkpoint says.
 #[test]
 fn types_of_users_survive_restarts() {

@@ -291,7 +291,12 @@ fn users_of(catalog: &Catalog, id: FunctionId) -> Users {
 
 /// Errors: 42P13 for a function that another cannot take the place of.
 fn check_replaces(catalog: &Catalog, old: &Function, new: &Function) -> Result<()> {
-    let shape = |f: &Function| (f.set, f.outputs.iter().map(|c| c.ty.clone()).collect::<Vec<_>>(), f.answers.clone());
+    // A relation may be named with its schema or without.
+    let bare = |answers: &Answers| match answers {
+        Answers::Row(name) => Answers::Row(name.rsplit('.').next().unwrap_or(name).to_string()),
+        other => other.clone(),
+    };
+    let shape = |f: &Function| (f.set, f.outputs.iter().map(|c| c.ty.clone()).collect::<Vec<_>>(), bare(&f.answers));
     let renamed = old.inputs.iter().zip(&new.inputs).find(|(old, new)| !old.name.is_empty() && old.name != new.name);
     let lost = old.inputs.iter().zip(&new.inputs).any(|(old, new)| old.default.is_some() && new.default.is_none());
     let message = match renamed {

@@ -35,9 +35,7 @@ impl Session {
         match found.as_slice() {
             [] => Ok(None),
             [one] if word.is_of(one.kind()) => Ok(Some(one.clone())),
-            [one] => {
-                Err(Error::new(code::WRONG_OBJECT_TYPE, format!("{name}({}) is not a {}", listed(&all_types(one), ", "), word.word())))
-            }
+            [one] => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("{name}({}) is not a {}", listed(&one.types(), ", "), word.word()))),
             _ => Err(Error::new(code::AMBIGUOUS_FUNCTION, format!("{} name \"{name}\" is not unique", spoken(word)))
                 .hint("Specify the argument list to select the function unambiguously.")),
         }

@@ -49,6 +49,7 @@ impl Session {
                 .hint(format!("It may have {} bytes.", limits::FUNCTION_BYTES_MAX)));
         }
         let (outputs, answers) = self.routine_answer(written)?;
+        check_last(written, &outputs, &answers)?;
         let mut inputs = Vec::new();
         for parameter in written.inputs() {
             let mut input = self.kept_column(parameter.name.as_deref().unwrap_or_default(), &parameter.ty)?;
@@ -143,6 +144,36 @@ impl Session {
         }
         read.insert(kept.id, (kept.clone(), written.clone()));
         Ok(written)
+    }
+}
+
+/// Errors: 42P13 for a body in SQL that is to answer something, and whose last statement does not.
+fn check_last(written: &Written, outputs: &[Column], answers: &Answers) -> Result<()> {
+    let Body::Sql(statements) = &written.body else { return Ok(()) };
+    let nothing = outputs.is_empty() || matches!(written.returns.ty, Some(TypeName::Void));
+    if nothing || statements.last().is_some_and(|last| answers_rows(&last.statement)) {
+        return Ok(());
+    }
+    let declared = match answers {
+        Answers::Row(name) => name.clone(),
+        Answers::Value => outputs[0].ty.to_string(),
+        Answers::Out | Answers::Table if outputs.len() == 1 => outputs[0].ty.to_string(),
+        Answers::Out | Answers::Table => "record".into(),
+    };
+    let message = format!("return type mismatch in function declared to return {declared}");
+    Err(Error::new(code::INVALID_FUNCTION_DEFINITION, message)
+        .detail("Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.")
+        .context(format!("SQL function \"{}\"", written.name.name)))
+}
+
+/// True for a statement that has rows.
+fn answers_rows(statement: &Statement) -> bool {
+    match statement {
+        Statement::Query(_) | Statement::Locking { .. } => true,
+        Statement::Insert { returning, .. } => returning.is_some(),
+        Statement::Update(change) | Statement::Delete(change) => change.returning.is_some(),
+        Statement::WithChanges { then, .. } => answers_rows(then),
+        _ => false,
     }
 }
 

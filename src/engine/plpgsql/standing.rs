@@ -20,12 +20,14 @@ impl Session {
         let before: Vec<(String, Option<String>)> =
             function.settings.iter().map(|(name, _)| (name.clone(), self.settings.get(name).ok())).collect();
         let set = function.settings.iter().try_for_each(|(name, value)| self.set(name, value.as_deref(), true).map(drop));
+        self.context.forget();
         let done = match set {
             Ok(()) => run(self).await,
             Err(e) => Err(e),
         };
         let restored = before.iter().rev().try_for_each(|(name, value)| self.apply_setting(name, value.as_deref()));
         self.forget_changed(mark, before.len());
+        self.context.forget();
         if owner.is_some() {
             self.take_role(caller);
             self.caller = self.caller.filter(|_| !outermost);
