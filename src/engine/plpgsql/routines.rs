@@ -139,10 +139,13 @@ impl Session {
             return Ok(written.clone());
         }
         let written = Arc::new(written(&self.catalog(), kept)?);
-        if read.len() >= READ_MAX {
-            read.clear();
+        // A domain may have another name the next time.
+        if kept.inputs.iter().chain(&kept.outputs).all(|column| column.domain.is_none()) {
+            if read.len() >= READ_MAX {
+                read.clear();
+            }
+            read.insert(kept.id, (kept.clone(), written.clone()));
         }
-        read.insert(kept.id, (kept.clone(), written.clone()));
         Ok(written)
     }
 }

@@ -120,7 +120,8 @@ impl Reader<'_> {
             }
             match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
                 [word, _] if procedure && !OF_PROCEDURES.contains(&word) => {
-                    let error = Error::new(code::INVALID_FUNCTION_DEFINITION, "invalid attribute in procedure definition");
+                    let error =
+                        Error::new(code::INVALID_FUNCTION_DEFINITION, "invalid attribute in procedure definition").at(self.before() + 1);
                     return Err(if FOR_FUNCTIONS.contains(&word) { error } else { self.unexpected() });
                 }
                 ["returns", "null"] => {
@@ -146,6 +147,7 @@ impl Reader<'_> {
                 ["leakproof", _] => self.skip(1),
                 ["not", "leakproof"] => self.skip(2),
                 ["parallel" | "cost" | "rows", _] => self.skip(2),
+                ["external", "security"] => self.skip(1),
                 ["security", "invoker"] => self.skip(2),
                 ["security", "definer"] => {
                     self.skip(2);
