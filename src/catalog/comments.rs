@@ -1,4 +1,4 @@
-//! Comments: what COMMENT ON says about a relation, its columns, a type, a function, a schema or the database.
+//! Comments: what COMMENT ON says about a relation, its columns, a trigger, a type, a function, a schema or the database.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,8 @@ pub enum Subject {
     Relation(RelationId),
     /// A relation's column, by its name.
     Column(RelationId, String),
+    /// A relation's trigger, by its name.
+    Trigger(RelationId, String),
     Type(TypeId),
     Function(FunctionId),
     Schema(String),

@@ -13,6 +13,7 @@ mod namespace;
 mod privileges;
 mod roles;
 mod sequence;
+mod trigger;
 mod user_types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,7 @@ pub use roles::{
 
 use namespace::Namespaces;
 pub use sequence::{Beginning, Sequence, Sequences};
+pub use trigger::{Timing, Trigger, TriggerEvent};
 use user_types::UserTypes;
 pub use user_types::{Domain, DomainCheck, TypeId, TypeKind, UserType};
 
@@ -192,6 +194,9 @@ pub struct Relation {
     /// Those that CREATE INDEX has made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
+    /// In the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
     /// Of a materialized view: rows for which one of its expressions errs are left out, rather than failing it.
     #[serde(default)]
     pub leaves_out: bool,
@@ -247,7 +252,7 @@ impl Relation {
 
     /// A relation of the first schema without a key, of PostgreSQL's dialect, that depends on nothing.
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
-        let (key, depends_on, constraints, indexes) = (vec![], vec![], vec![], vec![]);
+        let (key, depends_on, constraints, indexes, triggers) = (vec![], vec![], vec![], vec![], vec![]);
         let (namespace, leaves_out, folded_again, owner, ksql) = (PUBLIC_NAMESPACE, false, 0, BOOTSTRAP, None);
         let (calls, comments, schemas) = (vec![], Comments::default(), Schemas::default());
         Relation {
@@ -263,6 +268,7 @@ impl Relation {
             calls,
             constraints,
             indexes,
+            triggers,
             leaves_out,
             folded_again,
             owner,
@@ -491,7 +497,9 @@ impl Catalog {
         self.complete(&mut relation);
         let Relation { indexes, columns, .. } = &mut relation;
         indexes.iter_mut().for_each(|index| index.settle(columns));
-        self.next = self.next.max(relation.id + 1);
+        let numbers = relation.triggers.iter().map(|trigger| trigger.id).chain([relation.id]);
+        self.next = numbers.fold(self.next, |next, id| next.max(id + 1));
+        relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         self.namespaces.enter(&relation);
         self.relations.insert(relation.id, Arc::new(relation));
     }
@@ -581,6 +589,11 @@ impl Catalog {
                 let mut relation = self.take(*id)?.as_ref().clone();
                 let column = if let Subject::Column(_, column) = subject { Some(column.as_str()) } else { None };
                 relation.comments.put(column, text);
+                self.create(relation);
+            }
+            Subject::Trigger(id, name) => {
+                let mut relation = self.take(*id)?.as_ref().clone();
+                relation.triggers.iter_mut().filter(|of| of.name == *name).for_each(|of| of.comment.clone_from(&text));
                 self.create(relation);
             }
             Subject::Type(id) => {

@@ -98,10 +98,10 @@ impl Privileges {
     /// What a relation of that kind may have granted: events are immutable, and views are not written to.
     pub fn on_relation(kind: RelationKind) -> Privileges {
         match kind {
-            RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT),
+            RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::TRIGGER),
             RelationKind::Table => {
                 let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
-                Privileges::SELECT.and(change).and(Privileges::REFERENCES)
+                Privileges::SELECT.and(change).and(Privileges::REFERENCES).and(Privileges::TRIGGER)
             }
             RelationKind::MaterializedView | RelationKind::View => Privileges::SELECT,
         }

@@ -28,6 +28,7 @@ use super::progress::Kind;
 use super::query::Planned;
 use super::rename::whole_name;
 use super::session::Session;
+use super::triggers::rename_column_in_triggers;
 use crate::catalog::{
     Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence,
     name_after,
@@ -165,6 +166,7 @@ impl Session {
             }
             Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
             Alteration::DropExpression { column, if_exists } => self.drop_expression(relation, column, *if_exists),
+            Alteration::SwitchTriggers { name, enabled } => self.switch_triggers(relation, name.as_deref(), *enabled),
             Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), name }) => self.add_key(relation, name.clone(), columns).await,
             Alteration::AddRule(NewRule { what: What::UniqueUsingIndex(index), name }) => {
                 self.add_rule_using_index(relation, name.as_deref(), index)
@@ -202,6 +204,7 @@ impl Session {
             index.columns_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
             index.texts_mut().try_for_each(|text| rename_in_text(text, from, to))?;
         }
+        rename_column_in_triggers(&mut altered, from, to)?;
         self.rewrite(relation, altered, relation.columns.iter().map(|c| quoted(&c.name)).collect(), "rename a column of").await?;
         for (child, mut foreign) in self.references_to(relation.id) {
             if let Some(constraint) = foreign.constraints.iter_mut().find(|c| c.name == child)
@@ -306,6 +309,7 @@ impl Session {
         altered.key = if keyed { relation.key.iter().map(|k| if *k > at { k - 1 } else { *k }).collect() } else { vec![] };
         altered.constraints.retain(|c| !names_column(&c.rule, name));
         altered.indexes.retain(|index| !index_names_column(index, name));
+        self.drop_triggers_on(&mut altered, name, cascade)?;
         if let (Some((child, constraint, _)), true) = (used, cascade) {
             let mut child = child.as_ref().clone();
             child.constraints.retain(|c| c.name != constraint.name);

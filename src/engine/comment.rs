@@ -1,6 +1,7 @@
 //! COMMENT ON: a change of the catalog like any other definition.
 
 use super::session::Session;
+use super::triggers::known_trigger;
 use crate::catalog::{Change, RelationKind, SYSTEM_NAMESPACES, Subject};
 use crate::error::{Error, Result, code};
 use crate::sql::CommentOn;
@@ -28,6 +29,12 @@ impl Session {
                 relation.column(column)?;
                 self.must_own(relation)?;
                 Subject::Column(relation.id, column.clone())
+            }
+            CommentOn::Trigger { name, table } => {
+                let relation = scope.known(table)?;
+                self.must_own(relation)?;
+                known_trigger(relation, name)?;
+                Subject::Trigger(relation.id, name.clone())
             }
             CommentOn::Type(name) => {
                 let ty = scope.get_type(name)?;

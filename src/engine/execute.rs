@@ -479,6 +479,7 @@ impl Session {
                 self.drop_indexes(names, *if_exists, *cascade).await?;
                 "DROP INDEX".into()
             }
+            Statement::Trigger(statement) => self.run_trigger_statement(statement).await?,
             Statement::Alter { kind, name, if_exists, changes } => {
                 self.alter(*kind, name, *if_exists, changes).await?;
                 format!("ALTER {}", kind.word().to_uppercase())

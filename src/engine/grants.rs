@@ -333,6 +333,7 @@ fn fitting(relation: &Relation, asked: Privileges) -> Result<()> {
     }
     let why = match relation.kind {
         _ if foreign == Privileges::REFERENCES => "no foreign key refers to it",
+        _ if foreign == Privileges::TRIGGER => "it has no triggers",
         RelationKind::Stream => "events are immutable",
         _ => "nothing is written to a view",
     };

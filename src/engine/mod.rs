@@ -81,6 +81,7 @@ pub mod table_locks;
 pub mod temporary;
 pub mod time;
 pub mod transaction;
+mod triggers;
 mod types;
 mod upkeep;
 

@@ -282,7 +282,8 @@ impl Session {
     /// Errors: 42501 unless the current role may lock the relation so. Who only reads may keep it from being defined otherwise, who changes
     /// rows may lock it as that does; to hold others up takes a privilege to change what is there, for a stream to add to it.
     pub(super) fn may_lock(&self, relation: &Relation, mode: TableMode) -> Result<()> {
-        let writes = Privileges::on_relation(relation.kind).without(Privileges::REFERENCES.and(Privileges::SELECT));
+        let writes =
+            Privileges::on_relation(relation.kind).within(Privileges::OF_CHANGES).without(Privileges::REFERENCES.and(Privileges::TRIGGER));
         let wanted = match mode {
             TableMode::AccessShare => Privileges::SELECT,
             TableMode::RowExclusive => writes,

@@ -139,6 +139,10 @@ impl Reader<'_> {
             ["create", "unlogged", "table"] => self.create_unlogged(),
             ["create", "temp" | "temporary" | "local" | "global", _] => self.create_temporary(),
             ["create", "or", "replace"] if matches!(self.word(3).as_str(), "function" | "procedure") => self.create_function(),
+            ["create", "or", "replace"] if matches!(self.word(3).as_str(), "trigger" | "constraint") => self.create_trigger(),
+            ["create", "trigger", _] | ["create", "constraint", "trigger"] => self.create_trigger(),
+            ["alter", "trigger", _] => self.alter_trigger(),
+            ["drop", "trigger", _] => self.drop_trigger(),
             ["create", "materialized" | "view" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
             ["create", "type", _] => self.create_type(),
@@ -615,6 +619,7 @@ mod settings;
 mod table;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod types;
 mod upkeep;
 

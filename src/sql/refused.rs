@@ -21,7 +21,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "server", "COPY reads and writes files; there are no foreign tables."),
     ("create", "statistics", "Leave it out: plans do not rest on statistics of several columns."),
     ("create", "subscription", "There is no logical replication: COPY the rows, or INSERT them."),
-    ("create", "trigger", "A materialized view follows every event; say in its query what shall follow."),
     ("drop", "database", "A server serves one database, under whatever name it is asked for: stop it, and remove its data directory."),
     ("import", "foreign", "COPY reads and writes files; there are no foreign tables."),
     ("load", "", "Functions are built in; leave the statement out."),

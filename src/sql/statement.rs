@@ -1,9 +1,11 @@
 //! What a client can ask for.
 
+mod comment;
 mod cursor;
 mod explain;
 mod like;
 mod merge;
+mod trigger;
 
 use std::collections::BTreeSet;
 
@@ -17,10 +19,12 @@ use crate::data::PgType;
 use crate::data::enums::Place;
 use crate::error::Error;
 
+pub use comment::CommentOn;
 pub use cursor::{CURRENT_OF, CursorOptions, Move};
 pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
+pub use trigger::{NewTrigger, TriggerStatement};
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -205,6 +209,7 @@ pub enum Statement {
         if_exists: bool,
         cascade: bool,
     },
+    Trigger(Box<TriggerStatement>),
     /// COMMENT ON; no text takes the comment away.
     Comment {
         on: CommentOn,
@@ -354,7 +359,7 @@ impl Statement {
             S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
             S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
-            S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } => true,
+            S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } | S::Trigger(_) => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
             S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
             S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
@@ -629,6 +634,11 @@ pub enum Alteration {
         to: String,
     },
     SetSchema(String),
+    /// ENABLE and DISABLE TRIGGER; of all without a name.
+    SwitchTriggers {
+        name: Option<String>,
+        enabled: bool,
+    },
     /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
     /// SET and RESET of storage parameters: notices that they have no effect.
@@ -684,15 +694,4 @@ pub enum DomainChange {
 pub enum SchemaChange {
     Rename(String),
     Own(RoleName),
-}
-
-/// What COMMENT ON is about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CommentOn {
-    Relation { kind: RelationKind, name: Name },
-    Column { relation: Name, column: String },
-    Type(Name),
-    Function(RoutineWord, Signature),
-    Schema(String),
-    Database(String),
 }

@@ -51,6 +51,21 @@ pub struct Place {
     pub field: Option<usize>,
 }
 
+/// In the place of a field: whether there is a row at all.
+const THERE: usize = usize::MAX;
+
+impl Place {
+    /// The place of a field of the row that is here.
+    pub fn of_field(self, field: usize) -> Place {
+        Place { field: Some(field), ..self }
+    }
+
+    /// The place that tells whether there is a row here.
+    pub fn of_presence(self) -> Place {
+        self.of_field(THERE)
+    }
+}
+
 /// The variables of a block.
 #[derive(Default)]
 struct Scope {
@@ -136,6 +151,11 @@ impl Frame {
         })
     }
 
+    /// True for a name that no block has given a variable, but the function has.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.find(&[name.to_string()]).is_some_and(|place| place.scope == 0)
+    }
+
     /// Errors: 55000, 42703 for a field that a row does not have.
     pub fn refuse_field(&self, path: &[String]) -> Result<()> {
         let [name, field] = path else { return Ok(()) };
@@ -177,6 +197,9 @@ impl Frame {
         let variable = self.variable(place);
         match (&variable.holds, place.field) {
             (Holds::Value { cell, .. }, _) => Ok(cell.clone()),
+            (Holds::Row { values, .. }, Some(THERE)) => {
+                Ok(Cell { ty: PgType::Bool, text: Some(if values.is_some() { "t" } else { "f" }.into()) })
+            }
             (Holds::Row { columns, values, .. }, Some(field)) => {
                 let text = values.as_ref().and_then(|values| values[field].clone());
                 Ok(Cell { ty: columns[field].1.clone(), text })

@@ -12,13 +12,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use sqlparser::ast::{self, Expr, LimitClause, SelectItem, SetExpr};
 
 use super::frame::Holds;
 use super::{Function as Written, unsupported};
-use crate::catalog::{Answers, Catalog, Change, Column, Function, FunctionId, Name, NamespaceId, RelationId, Scope, told};
+use crate::catalog::{Answers, Catalog, Change, Column, Function, FunctionId, Name, NamespaceId, Relation, RelationId, Scope, told};
 use crate::data::PgType;
 use crate::data::quoting::ident;
 use crate::engine::dml::columns::check_assignable;
@@ -26,6 +27,7 @@ use crate::engine::dml::parsed_query;
 use crate::engine::generated::is_text;
 use crate::engine::query::Planned;
 use crate::engine::session::Session;
+use crate::engine::triggers::triggers_of;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::inline;
@@ -86,7 +88,8 @@ impl Session {
         if old.is_defined_as(&function) {
             return Ok(());
         }
-        if let Some(user) = users_of(&catalog, old.id).told(&catalog).first() {
+        let expanded = Users { triggers: vec![], ..users_of(&catalog, old.id) };
+        if let Some(user) = expanded.told(&catalog).first() {
             let message = format!("cannot replace function {} because other objects depend on it", catalog.signature(&old));
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
                 .detail(format!("{user} depends on function {}", catalog.signature(&old)))
@@ -211,10 +214,15 @@ impl Session {
         self.stage(Change::DropFunction(function.id), vec![])
     }
 
-    /// Drops what was expanded of functions that go.
+    /// Drops what was expanded of functions that go, and the triggers that run them.
     fn drop_users_of_functions(&mut self, catalog: &Catalog, users: &Users) -> Result<()> {
         if !users.views.is_empty() {
             self.stage(Change::Drop(catalog.dependents_first(&users.views)), vec![])?;
+        }
+        for (relation, name) in &users.triggers {
+            let Some(mut altered) = self.catalog().by_id(relation.id).map(|relation| relation.as_ref().clone()) else { continue };
+            altered.triggers.retain(|trigger| trigger.name != *name);
+            self.stage(Change::Alter(altered), vec![])?;
         }
         users.functions.iter().try_for_each(|id| self.stage(Change::DropFunction(*id), vec![]))
     }
@@ -265,11 +273,13 @@ impl Session {
     }
 }
 
-/// What was expanded of a function.
+/// What was expanded of a function, or runs it.
 struct Users {
     /// Views, and the relations that depend on them.
     views: BTreeSet<RelationId>,
     functions: Vec<FunctionId>,
+    /// Triggers that run it, with their relations. They run it as it is, and are not expanded.
+    triggers: Vec<(Arc<Relation>, String)>,
 }
 
 impl Users {
@@ -277,7 +287,9 @@ impl Users {
     fn told(&self, catalog: &Catalog) -> Vec<String> {
         let functions = self.functions.iter().filter_map(|id| catalog.function(*id));
         let functions = functions.map(|f| format!("function {}", catalog.signature(f)));
-        functions.chain(self.views.iter().filter_map(|id| catalog.by_id(*id)).map(|r| told(catalog, r))).collect()
+        let views = self.views.iter().filter_map(|id| catalog.by_id(*id)).map(|r| told(catalog, r));
+        let triggers = self.triggers.iter().map(|(relation, name)| format!("trigger {name} on {}", told(catalog, relation)));
+        functions.chain(views).chain(triggers).collect()
     }
 }
 
@@ -286,6 +298,7 @@ fn users_of(catalog: &Catalog, id: FunctionId) -> Users {
     Users {
         views: direct.flat_map(|r| catalog.with_dependents(r.id)).collect(),
         functions: catalog.functions().filter(|f| f.calls.contains(&id)).map(|f| f.id).collect(),
+        triggers: triggers_of(catalog, id),
     }
 }
 

@@ -9,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use super::Cell;
-use super::frame::{Frame, Place};
+use super::frame::{Frame, Holds, Place};
 use super::run::Run;
 use crate::catalog::{Catalog, Name, Scope};
 use crate::data::PgType;
@@ -18,7 +18,7 @@ use crate::data::encode::cell_text;
 use crate::engine::session::{Column, Parameters, Prepared, Response};
 use crate::error::{Error, Result, code};
 use crate::sql::parse;
-use crate::sql::plpgsql::bind::{self, Variables};
+use crate::sql::plpgsql::bind::{self, Variables, WholeRow};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
 use crate::sql::statement::Statement as Sql;
 
@@ -94,7 +94,27 @@ impl Variables for Binder<'_> {
         let place = self.frame.input(n).ok_or_else(|| Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${n}")))?;
         Ok(self.at(place))
     }
+
+    fn row(&mut self, path: &[String], seen: &[Name]) -> Result<Option<WholeRow>> {
+        let (frame, [name]) = (self.frame, path) else { return Ok(None) };
+        let Some(place) = frame.find(path) else { return Ok(None) };
+        let Holds::Row { columns, .. } = &frame.variable(place).holds else { return Ok(None) };
+        let other = |of: &Name| of.name == *name || self.scope.find(of).is_some_and(|r| r.columns.iter().any(|c| c.name == *name));
+        if columns.is_empty() || seen.iter().any(other) {
+            return Ok(None);
+        }
+        let there = self.at(place.of_presence());
+        let fields = columns.iter().enumerate().map(|(i, (column, _))| (column.clone(), self.at(place.of_field(i)))).collect();
+        Ok(Some(WholeRow { there, fields }))
+    }
+
+    fn counts_from_zero(&self, name: &str) -> bool {
+        name == TG_ARGV && self.frame.is_own(name)
+    }
 }
+
+/// The array of a trigger's arguments, whose first is number 0.
+const TG_ARGV: &str = "tg_argv";
 
 impl Run<'_> {
     /// Runs a statement of SQL.

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray, ListArray,
-    RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+    ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
+    ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, SchemaRef};
@@ -134,6 +134,7 @@ pub fn column(data_type: &DataType, cells: &[Cell]) -> Result<ArrayRef> {
         DataType::UInt32 => Arc::new(cells.iter().map(fit::<u32>).collect::<UInt32Array>()),
         DataType::Float32 => Arc::new(cells.iter().map(|c| c.float().map(|v| v as f32)).collect::<Float32Array>()),
         DataType::Float64 => Arc::new(cells.iter().map(Cell::float).collect::<Float64Array>()),
+        DataType::Binary => Arc::new(cells.iter().map(|c| c.text().map(str::as_bytes)).collect::<BinaryArray>()),
         DataType::Utf8 => Arc::new(cells.iter().map(Cell::text).collect::<StringArray>()),
         DataType::Utf8View => Arc::new(cells.iter().map(Cell::text).collect::<StringViewArray>()),
         DataType::Timestamp(_, zone) => {

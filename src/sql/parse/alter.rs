@@ -49,18 +49,10 @@ impl Reader<'_> {
         if self.eat_words(&["rename", "to"]) {
             return Ok(Alteration::Rename(checked_name(self.name()?)?));
         }
-        // No trigger is there to be switched, and the rules of constraints are not switched off.
-        if kind == RelationKind::Table && matches!(self.word(0).as_str(), "enable" | "disable") && self.word(1) == "trigger" {
-            let enable = self.word(0) == "enable";
-            return match self.word(2).as_str() {
-                "all" | "user" if enable || self.word(2) == "user" => {
-                    self.skip(3);
-                    Ok(Alteration::Nothing)
-                }
-                "all" => Err(Error::unsupported("ALTER TABLE .. DISABLE TRIGGER ALL is not supported")
-                    .hint("Constraints hold always; those made DEFERRABLE are checked at COMMIT after SET CONSTRAINTS ALL DEFERRED.")),
-                _ => Err(Error::unsupported("triggers are not supported").hint("A materialized view follows every event.")),
-            };
+        if matches!(kind, RelationKind::Table | RelationKind::Stream)
+            && let Some(change) = self.switched_triggers()?
+        {
+            return Ok(change);
         }
         if kind == RelationKind::Table
             && matches!(self.word(0).as_str(), "set" | "reset")

@@ -26,6 +26,12 @@ impl Reader<'_> {
                 CommentOn::Type(self.relation_name()?)
             }
             "function" | "procedure" | "routine" => CommentOn::Function(self.routine_word()?, self.signature()?),
+            "trigger" => {
+                self.skip(1);
+                let name = self.name()?;
+                self.expect("on")?;
+                CommentOn::Trigger { name, table: self.relation_name()? }
+            }
             "schema" => {
                 self.skip(1);
                 CommentOn::Schema(self.name()?)
@@ -38,7 +44,7 @@ impl Reader<'_> {
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
                 return Err(error.hint(
-                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TYPE, DOMAIN, FUNCTION, PROCEDURE, SCHEMA or DATABASE.",
+                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TRIGGER, TYPE, DOMAIN, FUNCTION, PROCEDURE, SCHEMA or DATABASE.",
                 ));
             }
         };

@@ -13,8 +13,7 @@ use crate::sql::roles::{DefaultsChange, Listed, NewDefaults, RoleName, RoleOptio
 type Word = (String, Vec<String>);
 
 /// Privileges that nothing here could ever check.
-const REFUSED: [(&str, &str); 2] =
-    [("trigger", "There are no triggers; a materialized view follows every event."), ("maintain", "There is nothing to maintain.")];
+const REFUSED: [(&str, &str); 1] = [("maintain", "There is nothing to maintain.")];
 
 fn statement(statement: RoleStatement) -> Statement {
     Statement::Role(Box::new(statement))

@@ -1,4 +1,4 @@
-//! Expressions as PostgreSQL prints them again: `pg_get_indexdef`, and keys in errors.
+//! Expressions as PostgreSQL prints them again: `pg_get_indexdef`, `pg_get_triggerdef`, and keys in errors.
 //!
 //! PostgreSQL keeps an expression analyzed, and prints that: with the casts that were not written, operators for LIKE, IN and BETWEEN, and all
 //! parentheses, or in the pretty style those that are needed. The catalog keeps the text; [`read`] makes of it what analysis would, as far
@@ -54,6 +54,11 @@ pub fn key(relation: &Relation, of: &Indexed, style: Style) -> String {
 /// An expression, as the condition of a partial index is one.
 pub fn expression(relation: &Relation, sql: &str, style: Style) -> String {
     written_expression(sql).map_or_else(|_| sql.to_string(), |expr| print::print(&read::node(relation, &expr).0, style))
+}
+
+/// The condition of a trigger, over the rows `new` and `old`.
+pub fn condition(relation: &Relation, sql: &str, style: Style) -> String {
+    written_expression(sql).map_or_else(|_| sql.to_string(), |expr| print::print(&read::node_of_rows(relation, &expr).0, style))
 }
 
 /// What the columns of an index are called: keys, then those of INCLUDE. An expression goes by the name of its function.

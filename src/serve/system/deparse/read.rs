@@ -16,11 +16,18 @@ type Typed = (Node, PgType);
 
 /// The expression over the columns of a relation.
 pub(super) fn node(relation: &Relation, expr: &Expr) -> Typed {
-    Reading { relation }.node(expr)
+    Reading { relation, rows: false }.node(expr)
+}
+
+/// The expression over the columns of several rows of a relation, each of which has a name.
+pub(super) fn node_of_rows(relation: &Relation, expr: &Expr) -> Typed {
+    Reading { relation, rows: true }.node(expr)
 }
 
 struct Reading<'a> {
     relation: &'a Relation,
+    /// Columns are named with the row that they are of.
+    rows: bool,
 }
 
 fn boxed((node, _): Typed) -> Box<Node> {
@@ -116,6 +123,7 @@ impl Reading<'_> {
         match expr {
             Expr::Nested(inner) => self.node(inner),
             Expr::Identifier(name) => self.column(&fold_name(name)),
+            Expr::CompoundIdentifier(parts) if self.rows => self.column_of_row(parts).unwrap_or_else(|| written(expr)),
             Expr::CompoundIdentifier(parts) => parts.last().map_or_else(|| written(expr), |name| self.column(&fold_name(name))),
             Expr::Value(value) => constant(&value.value),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => self.negative(inner),
@@ -166,6 +174,13 @@ impl Reading<'_> {
             }
             other => written(other),
         }
+    }
+
+    /// `row.column`
+    fn column_of_row(&self, parts: &[ast::Ident]) -> Option<Typed> {
+        let [row, column] = parts else { return None };
+        let (_, ty) = self.column(&fold_name(column));
+        Some((Node::Atom(format!("{}.{}", ident(&fold_name(row)), ident(&fold_name(column)))), ty))
     }
 
     fn column(&self, name: &str) -> Typed {
@@ -292,6 +307,12 @@ impl Reading<'_> {
         let plain = f.filter.is_none() && f.over.is_none() && list.duplicate_treatment.is_none() && list.clauses.is_empty();
         if !plain {
             return None;
+        }
+        // A whole row.
+        if let ("row", true, [FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(row))]) =
+            (name.as_str(), self.rows, list.args.as_slice())
+        {
+            return Some((Node::Atom(format!("{}.*", row.to_string().to_lowercase())), PgType::Void));
         }
         let argument = |argument: &FunctionArg| match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(self.node(expr)),

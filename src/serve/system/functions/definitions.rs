@@ -146,6 +146,12 @@ pub fn index_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     })
 }
 
+/// Null for an oid that no trigger has.
+pub fn trigger_definition(context: &SystemContext, row: Row) -> Result<Cell> {
+    let style = style(row.get(1).copied().flatten());
+    Ok(oid(row[0]).and_then(|oid| relations::trigger_definition(context, oid, style)).into())
+}
+
 /// What the argument `pretty` asks for.
 fn style(pretty: Option<&str>) -> Style {
     if pretty == Some("true") { Style::Pretty } else { Style::Whole }

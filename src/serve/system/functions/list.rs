@@ -227,7 +227,7 @@ fn definitions() -> Vec<Line> {
         ("pg_column_is_updatable", Bool, 3, 3, d::column_updatable),
         ("pg_get_function_arg_default", Text, 2, 2, null),
         ("pg_get_ruledef", Text, 1, 2, null),
-        ("pg_get_triggerdef", Text, 1, 2, null),
+        ("pg_get_triggerdef", Text, 1, 2, d::trigger_definition),
         ("pg_get_partkeydef", Text, 1, 1, null),
         ("pg_get_partition_constraintdef", Text, 1, 1, null),
         ("pg_get_serial_sequence", Text, 2, 2, d::serial_sequence),

@@ -11,6 +11,7 @@ const PG_PROC: u32 = 1255;
 const PG_CLASS: u32 = 1259;
 const PG_DATABASE: u32 = 1262;
 const PG_NAMESPACE: u32 = 2615;
+const PG_TRIGGER: u32 = 2620;
 
 /// A comment: the object, its catalog, the column's number or 0, the text.
 pub struct Description<'a> {
@@ -34,7 +35,9 @@ pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
     let types = types.map(|(object, text)| Description { object, class: PG_TYPE, column: 0, text });
     let functions = context.scope.functions().filter_map(|f| Some((f.id, f.comment.as_deref()?)));
     let functions = functions.map(|(object, text)| Description { object, class: PG_PROC, column: 0, text });
-    schemas.chain(types).chain(functions).chain(relations)
+    let triggers = context.scope.relations().flat_map(|r| r.triggers.iter().filter_map(|t| Some((t.id, t.comment.as_deref()?))));
+    let triggers = triggers.map(|(object, text)| Description { object, class: PG_TRIGGER, column: 0, text });
+    schemas.chain(types).chain(functions).chain(triggers).chain(relations)
 }
 
 pub fn pg_description(context: &SystemContext, rows: &mut Rows) -> Result<()> {

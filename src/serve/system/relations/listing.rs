@@ -45,6 +45,7 @@ pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("tablename", (&r.name).into()),
             ("tableowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
+            ("hastriggers", (!r.triggers.is_empty()).into()),
         ])?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The list of all system relations: one line each, with the function that makes its rows.
 //!
-//! `nothing` stands at catalogs of things that Everfold does not have (enums, triggers, foreign tables ...): they are
+//! `nothing` stands at catalogs of things that Everfold does not have (rules of rows, foreign tables ...): they are
 //! empty because there is nothing to list, and have PostgreSQL 15's columns so that clients' joins with them work.
 
 mod activity;
@@ -20,12 +20,14 @@ mod rules;
 mod sequences;
 mod settings;
 mod standard;
+mod triggers;
 mod types;
 
 pub use descriptions::{Description, all as descriptions};
 pub use listing::definition;
 pub use sequences::last_value;
 pub use settings::{preset, setting};
+pub use triggers::trigger_definition;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -171,7 +173,7 @@ relations! {
     "pg_catalog" "pg_timezone_abbrevs" settings::pg_timezone_abbrevs;
     "pg_catalog" "pg_timezone_names" settings::pg_timezone_names;
     "pg_catalog" "pg_transform" nothing;
-    "pg_catalog" "pg_trigger" nothing;
+    "pg_catalog" "pg_trigger" triggers::pg_trigger;
     "pg_catalog" "pg_ts_config" nothing;
     "pg_catalog" "pg_ts_config_map" nothing;
     "pg_catalog" "pg_ts_dict" nothing;
@@ -235,8 +237,8 @@ relations! {
     "information_schema" "table_privileges" privileges::table_privileges;
     "information_schema" "tables" standard::tables;
     "information_schema" "transforms" nothing;
-    "information_schema" "triggered_update_columns" nothing;
-    "information_schema" "triggers" nothing;
+    "information_schema" "triggered_update_columns" triggers::triggered_update_columns;
+    "information_schema" "triggers" triggers::triggers;
     "information_schema" "udt_privileges" nothing;
     "information_schema" "usage_privileges" privileges::usage_privileges;
     "information_schema" "user_defined_types" nothing;
