@@ -1,5 +1,5 @@
 //! `\d name`: relations described, by the queries that psql asks as far as there is something to find: there are no partitions, rules,
-//! policies, triggers, publications or statistics objects here.
+//! policies, publications or statistics objects here.
 
 use std::io::Write;
 
@@ -219,10 +219,22 @@ fn below(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
         let referring = "TABLE \"' || r.conrelid::pg_catalog.regclass::pg_catalog.text || '\" CONSTRAINT ";
         all.push(("Referenced by:", constraints(referring, &format!("r.contype = 'f' AND r.confrelid = {oid}"))));
     }
+    if found.has_triggers {
+        all.push(("Triggers:", triggers(oid, 'O')));
+        all.push(("Disabled user triggers:", triggers(oid, 'D')));
+    }
     if verbose && found.is("vm") {
         all.push(("View definition:", format!("SELECT pg_catalog.pg_get_viewdef({oid}::pg_catalog.oid, true)")));
     }
     all
+}
+
+/// Asks for the lines of triggers that are enabled so.
+fn triggers(oid: &str, enabled: char) -> String {
+    format!(
+        "SELECT '    ' || pg_catalog.regexp_replace(pg_catalog.pg_get_triggerdef(t.oid, true), '^CREATE TRIGGER ', '') \
+         FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal AND t.tgenabled = '{enabled}' ORDER BY t.tgname"
+    )
 }
 
 /// Asks for the lines of constraints, each with something before its name.
