@@ -132,6 +132,7 @@ scripts!("":
     tools,
     transactions,
     traversals,
+    triggers,
     truncate,
     types,
     unique_indexes,

@@ -22,6 +22,7 @@ use super::path::with_schema;
 use super::progress::{Kind, Running};
 use super::session::{Response, Session};
 use super::table_locks::{Mode, TableLock};
+use super::triggers::Happening;
 use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
@@ -61,6 +62,8 @@ enum Sink {
     Staged(Box<Encoding>),
     /// Into the transaction, at the end.
     Held(Vec<(LogId, RecordBatch)>),
+    /// The same, by way of triggers: generated columns are not computed yet.
+    Proposed(Vec<RecordBatch>),
 }
 
 /// A COPY .. TO STDOUT: each of the byte strings is a row, to be sent as one CopyData message as the protocol promises its clients;
@@ -158,11 +161,16 @@ impl CopyIn {
         if full.num_rows() == 0 {
             return Ok(());
         }
+        if let Sink::Proposed(rows) = &mut self.sink {
+            rows.push(RecordBatch::try_new(self.relation.nullable().schema(), full.columns().to_vec())?);
+            return Ok(());
+        }
         let full = not_null(&self.relation, full)?;
         for (log, events) in events_of_rows(&self.engine, &self.relation, full)? {
             match &mut self.sink {
                 Sink::Staged(encoding) => encoding.push(log, events).await?,
                 Sink::Held(batches) => batches.push((log, events)),
+                Sink::Proposed(_) => {}
             }
         }
         Ok(())
@@ -246,7 +254,8 @@ impl Session {
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?)));
         let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
         numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
-        let generators = self.generators(&relation).await?;
+        let triggers = Happening::insert(&relation).fires_for_rows();
+        let generators = if triggers { None } else { self.generators(&relation).await? };
         let condition = match condition {
             Some(text) => Some(self.condition_over_rows(&relation, text).await?),
             None => None,
@@ -256,7 +265,9 @@ impl Session {
         if !free {
             self.as_begun(&relation)?;
         }
-        let sink = if self.transaction.is_some() || self.is_temporary(relation.id) {
+        let sink = if triggers {
+            Sink::Proposed(vec![])
+        } else if self.transaction.is_some() || self.is_temporary(relation.id) {
             Sink::Held(vec![])
         } else {
             Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?)))
@@ -308,19 +319,28 @@ impl Session {
             let batches = decoder.finish()?;
             copy.take_all(batches).await?;
         }
-        let CopyIn { sink, rows, relation, work: _work, _lock, .. } = *copy;
+        let CopyIn { sink, mut rows, relation, work: _work, _lock, .. } = *copy;
+        let sink = match sink {
+            Sink::Proposed(proposed) => {
+                let batches = self.passed_events(&relation, proposed).await?;
+                rows = batches.1;
+                Sink::Held(batches.0)
+            }
+            other => other,
+        };
         match sink {
             Sink::Staged(_) if rows == 0 => {}
             Sink::Staged(mut encoding) => {
                 let staging = encoding.rest().await?;
                 self.cancel.shield(staging.commit(self.settings.synchronous_commit())).await?;
             }
+            Sink::Proposed(_) => return Err(Error::internal("rows have passed their triggers")),
             Sink::Held(batches) => {
                 let mark = self.gathered();
                 self.append(batches).await?;
-                if self.is_constrained(&relation) {
+                if !relation.triggers.is_empty() || self.is_constrained(&relation) {
                     self.gives_rows = true;
-                    let checked = self.check(mark).await;
+                    let checked = self.check_and_fire(mark, &[Happening::insert(&relation)]).await;
                     self.gives_rows = false;
                     checked?;
                     self.end_alone(Ok(Response::Empty)).await?;
@@ -328,6 +348,18 @@ impl Session {
             }
         }
         Ok(format!("COPY {rows}"))
+    }
+
+    /// The events of rows that have passed their triggers, and how many those are.
+    async fn passed_events(&mut self, relation: &Arc<Relation>, proposed: Vec<RecordBatch>) -> Result<(Vec<(LogId, RecordBatch)>, u64)> {
+        let (mut events, mut count) = (Vec::new(), 0);
+        for rows in proposed {
+            let rows = self.passed_rows(relation, rows).await?;
+            count += rows.num_rows() as u64;
+            self.note_rows(&Happening::insert(relation), None, Some(rows.clone()));
+            events.extend(events_of_rows(&self.engine, relation, rows)?);
+        }
+        Ok((events, count))
     }
 
     pub(super) async fn copy_out(&mut self, source: &CopySource, options: &sql::CopyOptions) -> Result<CopyOut> {

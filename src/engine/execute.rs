@@ -18,6 +18,7 @@ use super::query::Planned;
 use super::session::{Column, Parameters, Prepared, Response, Session, Way};
 use super::settings::display_name;
 use super::transaction::aborted;
+use super::triggers::{Happening, happenings};
 use crate::catalog::Name;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -206,12 +207,24 @@ impl Session {
         for relation in names.iter().filter_map(|name| scope.find(name)) {
             self.lock_constrained(relation, puts).await?;
         }
+        let happenings = happenings(&prepared.statement, &|name| scope.find(name).cloned());
+        for happening in &happenings {
+            self.before_statement(happening).await?;
+        }
+        // It may run within another.
+        let around = std::mem::take(&mut self.fired);
+        let done = self.run_and_fire(&happenings, prepared, parameters).await;
+        self.fired = around;
+        done
+    }
+
+    async fn run_and_fire(&mut self, happenings: &[Happening], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         let mark = self.gathered();
         let done = self.run_statement(prepared, parameters).await?;
-        self.set_unasked(true);
-        let checked = self.check(mark).await;
-        self.set_unasked(false);
-        checked.map(|()| done)
+        if !matches!(done, Response::CopyIn(_)) {
+            self.check_and_fire(mark, happenings).await?;
+        }
+        Ok(done)
     }
 
     /// The error with types of users called by their names.

@@ -29,6 +29,7 @@ use super::shape::Shape;
 use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
+use super::triggers::Fired;
 use crate::catalog::{Path, RoleId};
 use crate::data::{Enums, PgType, Position};
 use crate::error::{Error, Result, code};
@@ -204,6 +205,8 @@ pub struct Session {
     pub(super) checks: bool,
     /// Each row that the statement at hand puts is one that it gives: errors may tell of it.
     pub(super) gives_rows: bool,
+    /// What AFTER triggers are to run for when the statement at hand is done.
+    pub(super) fired: Vec<Fired>,
     /// How many statements that are made of others are under way, each within the one before.
     pub(super) inside: usize,
     /// How many calls of functions with bodies are under way, each within the one before.
@@ -292,6 +295,7 @@ impl Session {
             results: vec![],
             checks: false,
             gives_rows: false,
+            fired: vec![],
             inside: 0,
             calls: 0,
             doubt: Default::default(),
@@ -552,6 +556,7 @@ impl Session {
         self.results.clear();
         self.leave_owner();
         (self.inside, self.calls) = (0, 0);
+        self.fired.clear();
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();

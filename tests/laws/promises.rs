@@ -385,7 +385,7 @@ fn honest() {
         "WITH d AS (DELETE FROM t RETURNING k) MERGE INTO t USING d ON t.k = d.k WHEN MATCHED THEN DELETE",
         "COPY s FROM '/etc/passwd'",
         "CREATE FUNCTION f(VARIADIC a int[]) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
-        "CREATE TRIGGER x AFTER INSERT ON t EXECUTE FUNCTION f()",
+        "CREATE CONSTRAINT TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
         "SELECT a.v FROM t a, t b FOR UPDATE SKIP LOCKED",
     ] {
         wrong.extend(dishonest(&mut database, statement));

@@ -176,9 +176,9 @@ fn grant_options_go_on_and_come_back() {
     );
     assert_eq!(refusal(&mut wire, "REVOKE SELECT ON stock FROM appender").code, "2BP01");
     let acl = |wire: &mut Wire| wire.simple("SELECT relacl FROM pg_class WHERE relname = 'stock'").pop().unwrap().unwrap().lines();
-    assert_eq!(acl(&mut wire), ["{owner=arwdDx/owner,nobody=r/appender,appender=r*/owner,writer=arwd/owner}"]);
+    assert_eq!(acl(&mut wire), ["{owner=arwdDxt/owner,nobody=r/appender,appender=r*/owner,writer=arwd/owner}"]);
     run(&mut wire, &["REVOKE SELECT ON stock FROM appender CASCADE"]);
-    assert_eq!(acl(&mut wire), ["{owner=arwdDx/owner,writer=arwd/owner}"]);
+    assert_eq!(acl(&mut wire), ["{owner=arwdDxt/owner,writer=arwd/owner}"]);
     let has = "SELECT has_table_privilege('writer', 'stock', 'SELECT'), has_table_privilege('nobody', 'stock', 'SELECT'), \
                has_table_privilege('reader', 'orders', 'INSERT, SELECT'), pg_has_role('noinherit', 'reader', 'MEMBER'), \
                pg_has_role('noinherit', 'reader', 'USAGE'), has_schema_privilege('nobody', 'public', 'CREATE')";

@@ -47,12 +47,12 @@ pub use unique::{Unique, Uniques, has_unique, is_wanted};
 pub type Deferred = BTreeSet<(RelationId, String)>;
 
 impl Session {
-    /// True if changes of the relation are to be checked: it has constraints, or rows of others refer to its rows.
+    /// True if changes of the relation need a transaction: they are to be checked, or fire triggers.
     pub(super) fn constrained(&self, name: &Name) -> bool {
-        self.scope().find(name).is_some_and(|relation| self.is_constrained(relation))
+        self.scope().find(name).is_some_and(|relation| !relation.triggers.is_empty() || self.is_constrained(relation))
     }
 
-    /// The same of a relation that is found already.
+    /// True if changes of the relation are to be checked: it has constraints, or rows of others refer to its rows.
     pub(super) fn is_constrained(&self, relation: &Relation) -> bool {
         let of_domain = relation.columns.iter().any(|c| c.domain.is_some());
         of_domain || !relation.constraints.is_empty() || has_unique(relation) || referring(&self.catalog(), relation.id).next().is_some()

@@ -22,6 +22,7 @@ use crate::engine::privileges::Authority;
 use crate::engine::rename::whole_name;
 use crate::engine::session::{Parameters, Session};
 use crate::engine::table_locks::Mode;
+use crate::engine::triggers::Happening;
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::sql::{Statement, parse};
@@ -188,6 +189,8 @@ impl Session {
             Statement::Update(change) => ("UPDATE", change),
             _ => return Err(Error::internal("an action is a change")),
         };
+        let happening = if what == "DELETE" { Happening::delete(link.child) } else { Happening::update(link.child, &change.assignments) };
+        self.before_statement(&happening).await?;
         let mark = self.gathered();
         let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
         let plan = self.plan_change(link.child, target, &change, &[]).await?;
@@ -197,6 +200,7 @@ impl Session {
         let written = self.changed(link.child, what, &change, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await;
         self.authority = checking;
         self.append(written?.events).await?;
+        self.note_statement(&happening);
         let gave = std::mem::replace(&mut self.gives_rows, false);
         let checked = Box::pin(self.check(mark)).await;
         self.gives_rows = gave;

@@ -11,7 +11,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::compute::kernels::cmp::not_distinct;
+use arrow::compute::{and, concat_batches, filter_record_batch, not};
 use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::TableProvider;
 use sqlparser::ast::{self, Expr, Ident, SelectItem};
@@ -31,7 +32,8 @@ use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::generated::is_set_by;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session, Way};
-use crate::engine::table_locks::{Mode, Request, Rows, TableLock};
+use crate::engine::table_locks::{self, Mode, Request, TableLock};
+use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
@@ -55,6 +57,8 @@ enum Identity {
     OldKey,
     /// By the hidden row id, which stands behind the row.
     Row,
+    /// The same, with all columns of the row as it is behind that.
+    OldRow,
 }
 
 /// A change that is planned, over names and not rows: it can be run again, as long as they mean the same.
@@ -116,7 +120,7 @@ impl Session {
             };
             let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
             let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
-            let rows = bound.as_ref().map_or(Rows::All, |bound| rows_of(&relation, bound));
+            let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
             let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
             let request = Request::new(if stays { Mode::Change } else { Mode::Remove }, rows);
             held.push(self.lock(relation.id, request).await?);
@@ -130,7 +134,7 @@ impl Session {
 
     /// What a change writes. The caller holds the lock of the rows.
     pub(in crate::engine) async fn changed(
-        &self,
+        &mut self,
         relation: &Arc<Relation>,
         what: &str,
         change: &Change,
@@ -144,18 +148,38 @@ impl Session {
         let (width, mut rows) = (relation.columns.len(), plan.once(relation, rows)?);
         let mut events = Vec::new();
         if what != "UPDATE" {
+            if what == "DELETE" && !relation.triggers.is_empty() {
+                rows = self.triggered_delete(relation, rows).await?;
+            }
             events.push((relation.id, changes(relation, &rows, DELETE)?));
         } else {
+            let update = Happening::update(relation, &change.assignments);
+            let fires = update.fires_for_rows();
+            if fires
+                && let Some(passed) = self.before_rows(&update, Rows { old: plan.old(relation, &rows)?.as_ref(), new: Some(&rows) }).await?
+            {
+                rows = passed.rows(&rows)?;
+            }
             rows = self.with_generated(relation, rows).await?;
             all_not_null(relation, &rows)?;
-            if plan.identity == Identity::OldKey {
-                let old: Vec<usize> = (width..2 * width).collect();
-                let old = rows.project(&old)?;
-                self.keys_free(relation, &rows, &old).await?;
-                events.push((relation.id, changes(relation, &old, DELETE)?));
+            let old = plan.old(relation, &rows)?;
+            if let (Identity::OldKey, Some(old)) = (plan.identity, &old) {
+                // With triggers any UPDATE has the rows as they were, and few change the key.
+                let moved = if fires { Some(moved(relation, &rows, old)?) } else { None };
+                let those = |rows: &RecordBatch| match &moved {
+                    Some(moved) => filter_record_batch(rows, moved),
+                    None => Ok(rows.clone()),
+                };
+                let gone = those(old)?;
+                self.keys_free(relation, &those(&rows)?, &gone).await?;
+                events.push((relation.id, changes(relation, &gone, DELETE)?));
+            }
+            if fires {
+                self.note_rows(&update, old, Some(rows.project(&(0..width).collect::<Vec<_>>())?));
             }
             events.push((relation.id, changes(relation, &rows, UPSERT)?));
         }
+        events.retain(|(_, batch)| batch.num_rows() > 0);
         let returned = match &change.returning {
             Some(items) => {
                 let parts = plan.parts(relation, change, &rows)?;
@@ -165,6 +189,17 @@ impl Session {
             None => None,
         };
         Ok(Written { count: rows.num_rows(), events, returned })
+    }
+
+    /// Rows that are to be deleted, as far as triggers let them go.
+    async fn triggered_delete(&mut self, relation: &Arc<Relation>, rows: RecordBatch) -> Result<RecordBatch> {
+        let delete = Happening::delete(relation);
+        let rows = match self.before_rows(&delete, Rows { old: Some(&rows), new: None }).await? {
+            Some(passed) => passed.rows(&rows)?,
+            None => rows,
+        };
+        self.note_rows(&delete, Some(rows.clone()), None);
+        Ok(rows)
     }
 
     /// What the query of a change gives, at the head.
@@ -260,10 +295,12 @@ impl Session {
         let placed = self.at_current_row(relation, change)?;
         let change: &Change = &placed;
         let rekeyed = relation.key.iter().any(|k| is_set_by(&relation.columns[*k], &change.assignments));
-        let identity = match (relation.key.is_empty(), rekeyed) {
-            (true, _) => Identity::Row,
-            (false, true) => Identity::OldKey,
-            (false, false) => Identity::Key,
+        let fires = !change.assignments.is_empty() && Happening::update(relation, &change.assignments).fires_for_rows();
+        let identity = match relation.key.is_empty() {
+            true if fires => Identity::OldRow,
+            true => Identity::Row,
+            false if rekeyed || fires => Identity::OldKey,
+            false => Identity::Key,
         };
         let mut names = self.names();
         let made = Made { catalog: names.scope.catalog.clone(), ..self.made() };
@@ -312,12 +349,23 @@ impl ChangePlan {
     fn once(&self, relation: &Relation, rows: RecordBatch) -> Result<RecordBatch> {
         let width = relation.columns.len();
         let identity: Vec<ArrayRef> = match self.identity {
-            Identity::Row => vec![rows.column(width).clone()],
+            Identity::Row | Identity::OldRow => vec![rows.column(width).clone()],
             Identity::Key => relation.key.iter().map(|k| rows.column(*k).clone()).collect(),
             Identity::OldKey => relation.key.iter().map(|k| rows.column(width + k).clone()).collect(),
         };
         let first = firsts(&identity, rows.num_rows())?;
         if first.true_count() == rows.num_rows() { Ok(rows) } else { Ok(filter_record_batch(&rows, &first)?) }
+    }
+
+    /// The rows as they are, where the plan has them.
+    fn old(&self, relation: &Relation, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
+        let width = relation.columns.len();
+        let from = match self.identity {
+            Identity::Key | Identity::Row => return Ok(None),
+            Identity::OldKey => width,
+            Identity::OldRow => width + 1,
+        };
+        Ok(Some(rows.project(&(from..from + width).collect::<Vec<_>>())?))
     }
 
     /// What RETURNING may name: the table's rows, and those of the other relations that they were joined with.
@@ -372,7 +420,17 @@ fn extra(relation: &Relation, identity: Identity) -> usize {
         Identity::Key => 0,
         Identity::OldKey => relation.columns.len(),
         Identity::Row => 1,
+        Identity::OldRow => 1 + relation.columns.len(),
     }
+}
+
+/// True for rows whose key is another than before.
+pub(super) fn moved(relation: &Relation, rows: &RecordBatch, old: &RecordBatch) -> Result<BooleanArray> {
+    let mut same = BooleanArray::from(vec![true; rows.num_rows()]);
+    for k in &relation.key {
+        same = and(&same, &not_distinct(rows.column(*k), old.column(*k))?)?;
+    }
+    Ok(not(&same)?)
 }
 
 pub(super) fn alias_of(change: &Change) -> &str {
@@ -391,6 +449,9 @@ fn change_query(relation: &Relation, change: &Change, identity: Identity, mut va
         Identity::Key => {}
         Identity::OldKey => values.extend(relation.columns.iter().map(|c| column_of(alias, &c.name))),
         Identity::Row => values.push(column_of(alias, ROW)),
+        Identity::OldRow => {
+            values.extend(std::iter::once(ROW).chain(relation.columns.iter().map(|c| c.name.as_str())).map(|c| column_of(alias, c)))
+        }
     }
     let mut items: Vec<SelectItem> = named_items(values);
     if change.returning.is_some() {

@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{FieldRef, Schema};
+use arrow::compute::{cast, concat_batches, filter_record_batch, lexsort_to_indices, take_record_batch};
+use arrow::datatypes::{DataType, FieldRef, Int64Type, Schema};
 use sqlparser::ast;
 
 use super::change::{TARGET, column_of, named_items, select_from, select_of};
@@ -24,6 +24,7 @@ use crate::data::PgType;
 use crate::engine::constraints::Unique;
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Session};
+use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result, code};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
 use crate::fold::{Keyed, RowKeys};
@@ -66,6 +67,19 @@ impl Met {
     fn places(&self) -> Vec<i64> {
         let places: HashMap<u32, i64> = self.numbers.iter().zip(0..).filter_map(|(number, place)| Some(((*number)?, place))).collect();
         self.there_numbers.iter().map(|number| places[number]).collect()
+    }
+}
+
+impl Met {
+    /// The rows that are there of those whose number stands last in `rows`, one for each.
+    fn there_of(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let placed = self.there_placed()?;
+        let numbers = |batch: &RecordBatch| Ok::<_, Error>(cast(batch.column(batch.num_columns() - 1), &DataType::Int64)?);
+        let (there, wanted) = (numbers(&placed)?, numbers(rows)?);
+        let at: HashMap<i64, u32> = there.as_primitive::<Int64Type>().values().iter().copied().zip(0..).collect();
+        let missing = || Error::internal("a row that is changed is there");
+        let wanted = wanted.as_primitive::<Int64Type>().values().iter().map(|number| at.get(number).copied().ok_or_else(missing));
+        Ok(take_record_batch(&placed, &UInt32Array::from(wanted.collect::<Result<Vec<u32>>>()?))?)
     }
 }
 
@@ -125,7 +139,7 @@ impl Session {
 
     /// What an INSERT writes of the rows proposed, in their order. The caller holds their lock.
     pub(super) async fn without_conflict(
-        &self,
+        &mut self,
         relation: &Arc<Relation>,
         conflict: &Conflict,
         merge: Option<Merge<'_>>,
@@ -141,6 +155,7 @@ impl Session {
             }
             let kept = filter_record_batch(&proposed, &first_come(&met, proposed.num_rows()))?;
             self.key_free(relation, &arbiters, &kept).await?;
+            self.note_rows(&Happening::insert(relation), None, Some(kept.clone()));
             return Ok(kept);
         };
         let arbiter = self.arbiter(relation, conflict).await?;
@@ -158,15 +173,21 @@ impl Session {
         let proposed = numbered(&proposed, NUMBER)?;
         let inserted = filter_record_batch(&proposed, &arrow::compute::not(&met.known)?)?;
         self.key_free(relation, &[arbiter], &inserted).await?;
+        self.note_rows(&Happening::insert(relation), None, Some(without_hidden(relation, &inserted)?));
         if met.there.num_rows() == 0 {
             return without_hidden(relation, &inserted);
         }
+        let update = Happening::update(relation, &merge.update.assignments);
         let mut batches = vec![inserted];
         for batch in self.merged_with(relation, merge, &met, &proposed, types, parameters).await? {
+            let batch = if update.fires_for_rows() { self.triggered_update(&update, &met, batch).await? } else { batch };
             let batch = self.with_generated(relation, batch).await?;
             all_not_null(relation, &batch)?;
             check_same_key(relation, &batch)?;
             let width = relation.columns.len();
+            if update.fires_for_rows() {
+                self.note_rows(&update, Some(met.there_of(&batch)?), Some(without_hidden(relation, &batch)?));
+            }
             let columns = batch.columns()[..width].iter().chain(batch.columns().last()).cloned().collect();
             batches.push(RecordBatch::try_new(proposed.schema(), columns)?);
         }
@@ -196,6 +217,15 @@ impl Session {
         let planned = self.plan_conflict(relation, merge, there, proposed.clone(), types).await?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         collect(self.run_query(&planned, values).await?).await
+    }
+
+    /// Rows that are to become of those that are there, each with the number of the row proposed last, as triggers make them.
+    async fn triggered_update(&mut self, update: &Happening, met: &Met, rows: RecordBatch) -> Result<RecordBatch> {
+        let old = met.there_of(&rows)?;
+        match self.before_rows(update, Rows { old: Some(&old), new: Some(&rows) }).await? {
+            Some(passed) => passed.rows(&rows),
+            None => Ok(rows),
+        }
     }
 
     /// Errors: 23505 for rows whose primary key is there, where that is not what the statement asks about.

@@ -14,6 +14,7 @@ use crate::data::decode::parse_text_in;
 use crate::engine::generated::is_generated;
 use crate::engine::sequence::IDENTITY;
 use crate::engine::session::Session;
+use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
 
@@ -70,6 +71,22 @@ impl Session {
         }
     }
 
+    /// All columns of the rows that an INSERT adds, from those given, as its triggers make them. Errors: 23502 for a null where none may be,
+    /// those of triggers.
+    pub(super) async fn proposed(
+        &mut self,
+        relation: &Arc<Relation>,
+        targets: &[usize],
+        given: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<RecordBatch> {
+        if relation.triggers.is_empty() {
+            return self.complete(relation, targets, given, rows).await;
+        }
+        let columns = self.with_defaults(relation, targets, given, rows).await?;
+        self.passed_rows(relation, RecordBatch::try_new(relation.nullable().schema(), columns)?).await
+    }
+
     /// All columns of the relation from those given; the others get their defaults, and then those that are generated are computed. Errors:
     /// 23502 for a null where none may be.
     pub(in crate::engine) async fn complete(
@@ -79,6 +96,34 @@ impl Session {
         given: Vec<ArrayRef>,
         rows: usize,
     ) -> Result<RecordBatch> {
+        let columns = self.with_defaults(relation, targets, given, rows).await?;
+        self.with_computed(relation, columns).await
+    }
+
+    /// Rows that are to be added, any of whose columns may be NULL, as triggers make them and with generated columns computed. Errors: as
+    /// [`Session::proposed`].
+    pub(in crate::engine) async fn passed_rows(&mut self, relation: &Arc<Relation>, rows: RecordBatch) -> Result<RecordBatch> {
+        let passed = self.before_rows(&Happening::insert(relation), Rows { old: None, new: Some(&rows) }).await?;
+        let rows = match passed {
+            Some(passed) => passed.rows(&rows)?,
+            None => rows,
+        };
+        self.with_computed(relation, rows.columns().to_vec()).await
+    }
+
+    /// Rows of all columns with those that are generated computed.
+    async fn with_computed(&self, relation: &Arc<Relation>, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        match self.generators(relation).await? {
+            Some(generators) => generators.complete(relation, &RecordBatch::try_new(relation.nullable().schema(), columns)?),
+            None => {
+                columns.iter().enumerate().try_for_each(|(i, values)| not_null(relation, i, values))?;
+                Ok(RecordBatch::try_new(relation.schema(), columns)?)
+            }
+        }
+    }
+
+    /// All columns of the relation from those given, NULL in those that are generated; the others get their defaults.
+    async fn with_defaults(&self, relation: &Arc<Relation>, targets: &[usize], given: Vec<ArrayRef>, rows: usize) -> Result<Vec<ArrayRef>> {
         let schema = relation.schema();
         let mut columns: Vec<Option<ArrayRef>> = vec![None; relation.columns.len()];
         for (target, array) in targets.iter().zip(given) {
@@ -86,24 +131,14 @@ impl Session {
         }
         let mut all = Vec::with_capacity(columns.len());
         for (i, column) in columns.into_iter().enumerate() {
-            let array = match column {
-                _ if relation.columns[i].generated.is_some() => {
-                    all.push(new_null_array(schema.field(i).data_type(), rows));
-                    continue;
-                }
-                Some(array) => array,
-                None => match self.default_values(relation, &relation.columns[i], rows).await? {
-                    Some(array) => array,
-                    None => new_null_array(schema.field(i).data_type(), rows),
-                },
+            let default = match column {
+                _ if relation.columns[i].generated.is_some() => None,
+                Some(array) => Some(array),
+                None => self.default_values(relation, &relation.columns[i], rows).await?,
             };
-            not_null(relation, i, &array)?;
-            all.push(array);
+            all.push(default.unwrap_or_else(|| new_null_array(schema.field(i).data_type(), rows)));
         }
-        match self.generators(relation).await? {
-            Some(generators) => generators.complete(relation, &RecordBatch::try_new(relation.nullable().schema(), all)?),
-            None => Ok(RecordBatch::try_new(schema, all)?),
-        }
+        Ok(all)
     }
 
     /// What `rows` rows get in a column that is not given: each its own, where the default is another one each time. `None` for NULL.

@@ -18,6 +18,7 @@ use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::table_locks::{Mode, TableLock};
+use crate::engine::triggers::Happening;
 use crate::error::{Error, Result};
 use crate::sql::Statement;
 
@@ -54,6 +55,9 @@ impl Session {
         let relation = self.writable(table)?;
         self.may_insert(&relation, statement, &declared(prepared)).await?;
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, held).await?;
+        if conflict.is_none() && !relation.triggers.is_empty() {
+            rows.iter().for_each(|rows| self.note_rows(&Happening::insert(&relation), None, Some(rows.clone())));
+        }
         let count = rows.iter().map(RecordBatch::num_rows).sum();
         let returned = match returning {
             Some(items) => {
@@ -145,14 +149,16 @@ impl Session {
     pub(in crate::engine) async fn insert_defaults(&mut self, table: &Name) -> Result<Response> {
         let relation = self.writable(table)?;
         self.may_on(Privileges::INSERT, &relation, [])?;
-        let batch = self.complete(&relation, &[], vec![], 1).await?;
+        let batch = self.proposed(&relation, &[], vec![], 1).await?;
+        let count = batch.num_rows();
+        self.note_rows(&Happening::insert(&relation), None, Some(batch.clone()));
         self.append_rows(&relation, vec![batch], false).await?;
-        Ok(Response::Done("INSERT 0 1".into()))
+        Ok(Response::Done(format!("INSERT 0 {count}")))
     }
 
     /// Rows of literals and parameters, as a batch of all columns. Cost O(values), no planning.
     pub(super) async fn literal_batch(
-        &self,
+        &mut self,
         relation: &Arc<Relation>,
         targets: &[usize],
         rows: Vec<&[Expr]>,
@@ -176,7 +182,7 @@ impl Session {
         }
         let given = builders.iter_mut().take(width).zip(targets).map(|(b, t)| at_precision(&relation.columns[*t], b.finish()));
         let given = given.collect::<Result<Vec<_>>>()?;
-        self.complete(relation, &targets[..width], given, rows.len()).await
+        self.proposed(relation, &targets[..width], given, rows.len()).await
     }
 
     /// Rows of a query, cast to the columns' types. Errors: 428C9 for a query that gives values of a generated column.
@@ -205,7 +211,7 @@ impl Session {
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         let mut rows = Vec::new();
         for batch in self.collect(&planned, values).await? {
-            rows.push(self.complete(relation, targets, batch.columns().to_vec(), batch.num_rows()).await?);
+            rows.push(self.proposed(relation, targets, batch.columns().to_vec(), batch.num_rows()).await?);
         }
         Ok(rows)
     }

@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, Expr};
 
 use super::Written;
-use super::change::{TARGET, assigned_types, column_of, firsts, named_items, select_from, select_of, whole};
+use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of, whole};
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
 use super::parsed_query;
@@ -27,6 +27,7 @@ use crate::engine::generated::{Generators, is_set_by};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Parameters, Prepared, Response, Session};
 use crate::engine::table_locks::Mode;
+use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result, code};
 use crate::sql::convert::literal;
 use crate::sql::statement::{Merge, MergeAction};
@@ -78,7 +79,7 @@ impl Session {
 
     /// What a MERGE writes. The caller holds the table's lock.
     async fn merged(
-        &self,
+        &mut self,
         relation: &Arc<Relation>,
         merge: &Merge,
         planned: &Planned,
@@ -94,7 +95,7 @@ impl Session {
             None => RecordBatch::new_empty(planned.schema.clone()),
         };
         let generators = self.generators(relation).await?;
-        let effects = Effects::of(relation, merge, &rows, generators.as_deref())?;
+        let effects = self.effects(relation, merge, &rows, generators.as_deref()).await?;
         effects.check_once(relation)?;
         let schema = stored(relation);
         let all = |batches: &[RecordBatch]| concat_batches(&schema, batches);
@@ -120,6 +121,83 @@ impl Session {
             events.extend(events_of_rows(&self.engine, relation, added)?);
         }
         Ok(Written { count, events, returned: None })
+    }
+
+    /// Parts the rows of the query by what becomes of them, as triggers make them, and computes generated columns. Errors: 23502, those of
+    /// triggers.
+    async fn effects(
+        &mut self,
+        relation: &Arc<Relation>,
+        merge: &Merge,
+        rows: &RecordBatch,
+        generators: Option<&Generators>,
+    ) -> Result<Effects> {
+        let width = relation.columns.len();
+        let puts = merge.whens.iter().filter(|when| matches!(when.then, MergeAction::Update(_) | MergeAction::Insert { .. })).count();
+        let old = 1 + puts * width;
+        let which = rows.column(0).as_any().downcast_ref::<Int32Array>().ok_or_else(|| Error::internal("the number of a WHEN is one"))?;
+        let schema = stored(relation);
+        let filled = |rows: RecordBatch| match generators {
+            Some(generators) => generators.fill(&rows),
+            None => Ok(rows),
+        };
+        let mut effects = Effects::default();
+        let mut at = 1;
+        for (i, when) in merge.whens.iter().enumerate() {
+            let own: BooleanArray = which.iter().map(|which| Some(which == Some(i as i32))).collect();
+            let rows = filter_record_batch(rows, &own)?;
+            let mut before = RecordBatch::try_new(schema.clone(), rows.columns()[old..].to_vec())?;
+            let put = |at: usize| rows.columns()[at..at + width].to_vec();
+            match &when.then {
+                MergeAction::Nothing => {}
+                MergeAction::Delete => {
+                    let delete = Happening::delete(relation);
+                    if let Some(passed) = self.before_rows(&delete, Rows { old: Some(&before), new: None }).await? {
+                        before = passed.rows(&before)?;
+                    }
+                    self.note_rows(&delete, Some(before.clone()), None);
+                    effects.gone.push(before.clone());
+                    effects.touched.push(before);
+                }
+                MergeAction::Update(assignments) => {
+                    let columns: Vec<ArrayRef> = put(at).into_iter().chain(before.columns()[width..].iter().cloned()).collect();
+                    let mut after = RecordBatch::try_new(schema.clone(), columns)?;
+                    let update = Happening::update(relation, assignments);
+                    if let Some(passed) = self.before_rows(&update, Rows { old: Some(&before), new: Some(&after) }).await? {
+                        before = filter_record_batch(&before, &passed.kept)?;
+                        after = passed.rows(&after)?;
+                    }
+                    let after = filled(after)?;
+                    all_not_null(relation, &after)?;
+                    self.note_rows(&update, Some(before.clone()), Some(after.clone()));
+                    if relation.key.iter().any(|k| is_set_by(&relation.columns[*k], assignments)) {
+                        effects.gone.push(before.clone());
+                        effects.rekeyed.push(after.clone());
+                    } else if update.fires_for_rows() && !relation.key.is_empty() {
+                        let moved = moved(relation, &after, &before)?;
+                        effects.gone.push(filter_record_batch(&before, &moved)?);
+                        effects.rekeyed.push(filter_record_batch(&after, &moved)?);
+                    }
+                    effects.changed.push(after);
+                    effects.touched.push(before);
+                    at += width;
+                }
+                MergeAction::Insert { .. } => {
+                    let insert = Happening::insert(relation);
+                    let mut added = RecordBatch::try_new(relation.nullable().schema(), put(at))?;
+                    if let Some(passed) = self.before_rows(&insert, Rows { old: None, new: Some(&added) }).await? {
+                        added = passed.rows(&added)?;
+                    }
+                    let added = filled(added)?;
+                    all_not_null(relation, &added)?;
+                    let added = RecordBatch::try_new(relation.schema(), added.columns().to_vec())?;
+                    self.note_rows(&insert, None, Some(added.clone()));
+                    effects.added.push(added);
+                    at += width;
+                }
+            }
+        }
+        Ok(effects)
     }
 
     /// Plans the query of a MERGE, see the head of this module.
@@ -218,53 +296,6 @@ impl Session {
 }
 
 impl Effects {
-    /// Parts the rows of the query by what becomes of them, and computes generated columns. Errors: 23502.
-    fn of(relation: &Relation, merge: &Merge, rows: &RecordBatch, generators: Option<&Generators>) -> Result<Effects> {
-        let width = relation.columns.len();
-        let puts = merge.whens.iter().filter(|when| matches!(when.then, MergeAction::Update(_) | MergeAction::Insert { .. })).count();
-        let old = 1 + puts * width;
-        let which = rows.column(0).as_any().downcast_ref::<Int32Array>().ok_or_else(|| Error::internal("the number of a WHEN is one"))?;
-        let schema = stored(relation);
-        let filled = |rows: RecordBatch| match generators {
-            Some(generators) => generators.fill(&rows),
-            None => Ok(rows),
-        };
-        let mut effects = Effects::default();
-        let mut at = 1;
-        for (i, when) in merge.whens.iter().enumerate() {
-            let own: BooleanArray = which.iter().map(|which| Some(which == Some(i as i32))).collect();
-            let rows = filter_record_batch(rows, &own)?;
-            let before = RecordBatch::try_new(schema.clone(), rows.columns()[old..].to_vec())?;
-            let put = |at: usize| rows.columns()[at..at + width].to_vec();
-            match &when.then {
-                MergeAction::Nothing => {}
-                MergeAction::Delete => {
-                    effects.gone.push(before.clone());
-                    effects.touched.push(before);
-                }
-                MergeAction::Update(assignments) => {
-                    let columns: Vec<ArrayRef> = put(at).into_iter().chain(before.columns()[width..].iter().cloned()).collect();
-                    let after = filled(RecordBatch::try_new(schema.clone(), columns)?)?;
-                    all_not_null(relation, &after)?;
-                    if relation.key.iter().any(|k| is_set_by(&relation.columns[*k], assignments)) {
-                        effects.gone.push(before.clone());
-                        effects.rekeyed.push(after.clone());
-                    }
-                    effects.changed.push(after);
-                    effects.touched.push(before);
-                    at += width;
-                }
-                MergeAction::Insert { .. } => {
-                    let added = filled(RecordBatch::try_new(relation.nullable().schema(), put(at))?)?;
-                    all_not_null(relation, &added)?;
-                    effects.added.push(RecordBatch::try_new(relation.schema(), added.columns().to_vec())?);
-                    at += width;
-                }
-            }
-        }
-        Ok(effects)
-    }
-
     /// Errors: 21000 for a row of the table that is changed or deleted twice.
     fn check_once(&self, relation: &Relation) -> Result<()> {
         let touched = concat_batches(&stored(relation), &self.touched)?;

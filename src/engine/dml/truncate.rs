@@ -8,6 +8,7 @@ use super::change::{Located, whole};
 use crate::catalog::{Name, Privileges, Relation};
 use crate::engine::constraints::referring;
 use crate::engine::session::{Parameters, Response, Session};
+use crate::engine::triggers::Happening;
 use crate::error::{Error, Result, code};
 use crate::sql::statement::{Change, Truncate};
 
@@ -35,6 +36,9 @@ impl Session {
         for relation in &relations {
             held.push(self.lock_definition(relation.id).await?);
         }
+        for relation in &relations {
+            self.before_statement(&Happening::truncate(relation)).await?;
+        }
         let mut events = Vec::new();
         for relation in &relations {
             let all = Change {
@@ -58,6 +62,7 @@ impl Session {
         for sequence in numbering {
             self.begin_sequence(sequence.as_ref().clone(), None)?;
         }
+        relations.iter().for_each(|relation| self.note_statement(&Happening::truncate(relation)));
         if let Some(transaction) = &mut self.transaction {
             relations.iter().for_each(|relation| transaction.renew(relation.id));
         }

@@ -1,5 +1,7 @@
 //! What variables are given: values, as ones of their types, and rows.
 
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, SetExpr};
+
 use super::Cell;
 use super::frame::{Frame, Holds, Place};
 use super::run::Run;
@@ -7,6 +9,7 @@ use crate::catalog::{Name, Relation};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
+use crate::sql::fold_name;
 use crate::sql::plpgsql::{Expression, TypeName};
 use crate::sql::statement::SqlType;
 
@@ -44,14 +47,37 @@ impl Run<'_> {
         self.assign(place, cell).await
     }
 
-    /// What an expression gives; a row where it is nothing but a variable that holds one.
+    /// What an expression gives; a row where it is nothing but a variable that holds one, or COALESCE of such.
     pub(super) async fn held_value(&mut self, value: &Expression) -> Result<Holds> {
+        if let Some(row) = self.first_row(value) {
+            return Ok(row);
+        }
         if let Some(place) = self.frame.find(&path_of(&value.text)).filter(|place| place.field.is_none())
             && let holds @ Holds::Row { .. } = &self.frame.variable(place).holds
         {
             return Ok(holds.clone());
         }
         Ok(Holds::Value { cell: self.value(value).await?, domain: None })
+    }
+
+    /// The first row that there is of those that COALESCE names, NULL if there is none; `None` for any other expression.
+    fn first_row(&self, value: &Expression) -> Option<Holds> {
+        let SetExpr::Select(select) = value.query.body.as_ref() else { return None };
+        let [SelectItem::UnnamedExpr(Expr::Function(function))] = select.projection.as_slice() else { return None };
+        let FunctionArguments::List(list) = &function.args else { return None };
+        if fold_name(function.name.0.last()?.as_ident()?) != "coalesce" {
+            return None;
+        }
+        let row = |argument: &FunctionArg| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(name))) => {
+                let place = self.frame.find(&[fold_name(name)])?;
+                Some(&self.frame.variable(place).holds).filter(|holds| matches!(holds, Holds::Row { .. }))
+            }
+            _ => None,
+        };
+        let rows = list.args.iter().map(row).collect::<Option<Vec<_>>>()?;
+        let there = rows.iter().find(|holds| matches!(holds, Holds::Row { values: Some(_), .. }));
+        there.or(rows.first()).map(|holds| (*holds).clone())
     }
 
     /// Assigns a value, as one of the target's type. Errors: 22004 for NULL where that is not to be, and those of the conversion.

@@ -424,7 +424,8 @@ fn column_of(output: &Output, held: Vec<Holds>, zone: Zone) -> Result<(Field, Ar
     }
 }
 
-fn array_of(ty: &PgType, texts: impl Iterator<Item = Option<String>>, zone: Zone) -> Result<ArrayRef> {
+/// Texts as values of a type.
+pub(super) fn array_of(ty: &PgType, texts: impl Iterator<Item = Option<String>>, zone: Zone) -> Result<ArrayRef> {
     let mut builder = ColumnBuilder::new(ty, texts.size_hint().0).in_zone(zone);
     for text in texts {
         match text {

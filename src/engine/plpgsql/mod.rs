@@ -26,6 +26,7 @@ mod raise;
 mod routines;
 mod run;
 mod standing;
+mod trigger;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::sql::plpgsql::{Block, Function};
 
 use super::session::Session;
 use run::Run;
+pub use trigger::{Made, RowTexts, TriggerCall};
 
 /// The functions of a session.
 pub type Functions = Vec<Arc<Function>>;

@@ -5,9 +5,10 @@
 //! 1. A statement on a relation with triggers is checked as one on a relation with constraints is, in a transaction, its own if there is none.
 //! 2. BEFORE triggers for each row run when the statement knows its rows: with their defaults, and before generated columns are computed,
 //!    NOT NULL is checked, or ON CONFLICT looks what is there. What they make of the rows is what the statement writes.
-//! 3. AFTER triggers for each row run once the statement's events are in the transaction and its constraints are checked, those of rows that
-//!    foreign keys have changed first. They see what the statement has done.
-//! 4. Triggers for each statement run before anything else and after everything else, also where no row is changed.
+//! 3. AFTER triggers for each row run once the statement's events are in the transaction and its constraints are checked. They see what the
+//!    statement has done.
+//! 4. Triggers for each statement run before anything else and after those for rows, also where no row is changed. AFTER triggers for rows
+//!    that foreign keys have changed come last.
 //!
 //! Decision: a trigger runs when a statement is run, in the transaction of who writes, and never when events are folded. What it does are
 //! events like any other, before or behind those of the statement; a view sees events only, and gives the same whenever it is folded.
@@ -18,5 +19,7 @@
 //! the table; a function that runs for many rows is planned once for the statement.
 
 mod define;
+mod fire;
 
-pub use define::{known_trigger, rename_column_in_triggers, triggers_of};
+pub use define::{NEW, OLD, known_trigger, rename_column_in_triggers, triggers_of};
+pub use fire::{Fired, Happening, Rows, happenings};
