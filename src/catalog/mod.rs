@@ -10,6 +10,7 @@ mod functions;
 mod index;
 mod ksql;
 mod namespace;
+mod policies;
 mod privileges;
 mod roles;
 mod sequence;
@@ -34,6 +35,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, Properties, QUERY_PROPERTIES, Timestam
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };
+pub use policies::{Command, Condition, Policy, Security};
 pub use privileges::{Granted, NewObjects, Object, PRIVILEGES, Privileges};
 pub use roles::{
     BOOTSTRAP, BOOTSTRAP_NAME, CHECKPOINT, MONITOR, Membership, PUBLIC, READ_ALL_DATA, READ_ALL_SETTINGS, READ_ALL_STATS, Role, RoleChange,
@@ -212,6 +214,9 @@ pub struct Relation {
     /// What COMMENT ON says about it and its columns.
     #[serde(default, skip_serializing_if = "Comments::is_empty")]
     pub comments: Comments,
+    /// Which of its rows roles may see and put.
+    #[serde(default, skip_serializing_if = "Security::is_none")]
+    pub security: Security,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -254,7 +259,7 @@ impl Relation {
     pub fn new(id: RelationId, name: String, kind: RelationKind, columns: Vec<Column>, sql: String) -> Relation {
         let (key, depends_on, constraints, indexes, triggers) = (vec![], vec![], vec![], vec![], vec![]);
         let (namespace, leaves_out, folded_again, owner, ksql) = (PUBLIC_NAMESPACE, false, 0, BOOTSTRAP, None);
-        let (calls, comments, schemas) = (vec![], Comments::default(), Schemas::default());
+        let (calls, comments, security, schemas) = (vec![], Comments::default(), Security::default(), Schemas::default());
         Relation {
             id,
             name,
@@ -274,6 +279,7 @@ impl Relation {
             owner,
             ksql,
             comments,
+            security,
             schemas,
         }
     }
@@ -419,6 +425,8 @@ pub struct Catalog {
     roles: Arc<Roles>,
     /// Comments on schemas by name, and on the database, which has none.
     comments: BTreeMap<String, String>,
+    /// How many relations have row level security enabled.
+    secured: usize,
     next: RelationId,
 }
 
@@ -497,9 +505,10 @@ impl Catalog {
         self.complete(&mut relation);
         let Relation { indexes, columns, .. } = &mut relation;
         indexes.iter_mut().for_each(|index| index.settle(columns));
-        let numbers = relation.triggers.iter().map(|trigger| trigger.id).chain([relation.id]);
-        self.next = numbers.fold(self.next, |next, id| next.max(id + 1));
+        let numbers = relation.triggers.iter().map(|trigger| trigger.id).chain(relation.security.policies.iter().map(|policy| policy.id));
+        self.next = numbers.chain([relation.id]).fold(self.next, |next, id| next.max(id + 1));
         relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.secured += usize::from(relation.security.enabled);
         self.namespaces.enter(&relation);
         self.relations.insert(relation.id, Arc::new(relation));
     }
@@ -508,6 +517,7 @@ impl Catalog {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown relation {id}"));
         let gone = self.relations.remove(&id).ok_or_else(unknown)?;
         self.namespaces.leave(&gone);
+        self.secured -= usize::from(gone.security.enabled);
         Ok(gone)
     }
 
@@ -625,6 +635,11 @@ impl Catalog {
     /// The id that the next relation gets.
     pub fn next_id(&self) -> RelationId {
         self.next.max(FIRST_RELATION)
+    }
+
+    /// True if some relation has row level security enabled.
+    pub fn has_security(&self) -> bool {
+        self.secured > 0
     }
 
     /// All relations by id.

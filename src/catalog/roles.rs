@@ -54,6 +54,9 @@ pub struct Role {
     pub create_role: bool,
     pub create_db: bool,
     pub login: bool,
+    /// True if policies of rows do not apply to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bypass_rls: bool,
     /// Sessions at one time; -1 for no limit.
     pub connection_limit: i32,
     /// What is kept of its password.
@@ -62,6 +65,10 @@ pub struct Role {
     /// When its password ends to be good, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until_us: Option<i64>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Role {
@@ -75,6 +82,7 @@ impl Role {
             create_role: false,
             create_db: false,
             login: false,
+            bypass_rls: false,
             connection_limit: -1,
             password: None,
             valid_until_us: None,
@@ -390,6 +398,11 @@ impl Roles {
     /// True for a superuser.
     pub fn is_superuser(&self, id: RoleId) -> bool {
         self.roles.get(&id).is_some_and(|r| r.superuser)
+    }
+
+    /// True for a role to which no policy of rows applies.
+    pub fn bypasses_policies(&self, id: RoleId) -> bool {
+        self.roles.get(&id).is_some_and(|r| r.superuser || r.bypass_rls)
     }
 
     // What they may ------------------------------------------------------------------------------------------------------

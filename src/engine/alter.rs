@@ -134,6 +134,7 @@ impl Session {
             }
             Alteration::DropColumn { name, if_exists, cascade } => self.drop_column(catalog, relation, name, *if_exists, *cascade).await,
             Alteration::RenameColumn { from, to } => self.rename_column(relation, from, to).await,
+            Alteration::Security(change) => self.change_security(relation, *change),
             Alteration::SetType { column, ty, precision, using } => {
                 let ty = self.type_of_values(ty)?;
                 self.set_type(relation, column, (&ty, *precision), using.as_deref()).await
@@ -196,6 +197,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.columns[at].name = to.to_string();
+        altered.security = self.security_renamed(relation, from, to)?;
         altered.columns.iter_mut().filter_map(|c| c.generated.as_mut()).try_for_each(|text| rename_in_text(text, from, to))?;
         for constraint in &mut altered.constraints {
             rename_in_rule(&mut constraint.rule, from, to)?;
@@ -305,6 +307,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.columns.remove(at);
+        altered.security = self.security_without(relation, name, cascade)?;
         let keyed = !altered.key.contains(&at);
         altered.key = if keyed { relation.key.iter().map(|k| if *k > at { k - 1 } else { *k }).collect() } else { vec![] };
         altered.constraints.retain(|c| !names_column(&c.rule, name));
@@ -330,6 +333,7 @@ impl Session {
         using: Option<&str>,
     ) -> Result<()> {
         let at = relation.column(column)?;
+        self.refuse_retyping_secured(relation, column)?;
         let old = &relation.columns[at].ty;
         let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
         if using.is_none() && (ty.is_of_enum() && old != ty || is_read_from_text) {

@@ -240,6 +240,7 @@ impl Session {
         let relation = self.writable(table)?;
         let targets = copied_columns(&relation, columns)?;
         self.may_on(Privileges::INSERT, &relation, targets.iter().copied())?;
+        self.refuse_copy_of_secured(&relation)?;
         let options = CopyOptions::parse(&option_values(options), false)?;
         if options.freeze && !self.transaction.as_ref().is_some_and(|t| t.has_renewed(relation.id)) {
             let message = "cannot perform COPY FREEZE because the table was not created or truncated in the current subtransaction";

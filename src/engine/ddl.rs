@@ -25,8 +25,8 @@ use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{
-    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, Name, NamespaceId, Relation, RelationId, RelationKind, Scope,
-    TEMPORARY_NAME, TEMPORARY_NAMESPACE,
+    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, Name, NamespaceId, Relation, RelationId, RelationKind, TEMPORARY_NAME,
+    TEMPORARY_NAMESPACE,
 };
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -194,16 +194,7 @@ impl Engine {
         base.mark_start_execution();
         enums::know(base.config_mut().options_mut(), catalog.enums());
         let state = base.clone();
-        let names = Names {
-            scope: Scope::kept(catalog.clone()),
-            context,
-            hidden: false,
-            stand_ins: vec![],
-            expand: Arc::default(),
-            base,
-            as_owner: None,
-            reads: Default::default(),
-        };
+        let names = Names::of_server(catalog.clone(), context, base);
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let options = Options { leaves_out, step_bytes_max: self.view_bounds.state };
@@ -506,6 +497,7 @@ impl Session {
         refuse_unstable(&planned.plan)?;
         // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.
         self.may_read(&planned.reads)?;
+        self.refuse_secured_below(&planned.reads)?;
         let (engine, query, catalog) = (self.engine.clone(), parsed_query(&sql)?, self.catalog());
         let planned = self.aside(move || async move {
             let dataflow = engine.dataflow(&catalog, &query, &columns, false).await?;
@@ -569,6 +561,7 @@ impl Session {
         let (own, all): (BTreeSet<RelationId>, BTreeSet<RelationId>) = all.into_iter().partition(|id| self.is_temporary(*id));
         self.forget_temporary(&own)?;
         self.drop_references(&catalog, &all, cascade)?;
+        self.drop_policies_naming(&catalog, &all, cascade)?;
         self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
     }
 

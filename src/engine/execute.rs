@@ -481,7 +481,10 @@ impl Session {
                 "DROP SEQUENCE".into()
             }
             Statement::CreateIndex { name, table, index, if_not_exists } => {
-                self.create_index(name.as_deref(), table, index, *if_not_exists).await?;
+                self.reads_whole = true;
+                let done = self.create_index(name.as_deref(), table, index, *if_not_exists).await;
+                self.reads_whole = false;
+                done?;
                 "CREATE INDEX".into()
             }
             Statement::RenameIndex { name, if_exists, to } => {
@@ -494,10 +497,14 @@ impl Session {
             }
             Statement::Trigger(statement) => self.run_trigger_statement(statement).await?,
             Statement::Alter { kind, name, if_exists, changes } => {
-                self.alter(*kind, name, *if_exists, changes).await?;
+                self.reads_whole = true;
+                let done = self.alter(*kind, name, *if_exists, changes).await;
+                self.reads_whole = false;
+                done?;
                 format!("ALTER {}", kind.word().to_uppercase())
             }
             Statement::Role(statement) => return self.run_roles(statement).await,
+            Statement::Policy(statement) => self.run_policy(statement).await?.into(),
             Statement::Comment { on, text } => {
                 self.comment(on, text.as_deref()).await?;
                 "COMMENT".to_string()

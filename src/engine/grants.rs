@@ -534,6 +534,7 @@ impl Session {
         };
         let mut changes: Vec<RoleChange> = grants.map(none).collect();
         changes.extend(self.without_defaults(&gone));
+        self.take_from_policies(&gone)?;
         self.change_roles(changes)
     }
 }

@@ -60,6 +60,7 @@ mod pinned;
 mod plan_cache;
 pub mod planning;
 mod plpgsql;
+mod policies;
 pub mod privileges;
 pub mod progress;
 pub mod query;

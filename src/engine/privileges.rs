@@ -1,5 +1,7 @@
 //! Who a session is, and what it may do.
 //!
+//! What of a relation's rows is seen is told by its policies, where it is named ([`crate::plan::policies`]).
+//!
 //! Each kind of statement asks here once, when it runs: queries in [`Session::may_read`] for all that their plan names, look-ups by key
 //! and statements that write in [`Session::may`], DDL in [`Session::must_own`] and [`Session::may_create_in`]. What a view reads is read with
 //! its owner's rights, what a materialized view holds was read with its owner's when it was made.
@@ -160,6 +162,7 @@ impl Session {
 
     /// Takes note of what has become of the roles. Cost, where nothing has: the comparison of two pointers.
     pub(super) fn refresh(&mut self) {
+        self.reads_whole = false;
         let current = match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
             Some(own) => own.catalog.clone(),
             None => self.engine.catalog.load().clone(),

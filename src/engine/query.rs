@@ -39,6 +39,7 @@ use crate::plan::result_types;
 use crate::plan::size;
 use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
+use crate::serve::secured::SecuredProvider;
 use crate::serve::system::functions::Caller;
 use crate::serve::system::rewrite::{DUPLICATE, rewrite};
 use crate::sql::convert::relation_name;
@@ -80,8 +81,8 @@ pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<
 }
 
 impl Session {
-    /// True if the relations of a plan have the columns that they had when it was made, and those are NULL where they were; and if its
-    /// functions mean what they did.
+    /// True if the relations of a plan have the columns that they had when it was made, and those are NULL where they were; if its
+    /// functions mean what they did; and if it is the same whoever asks.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
         let catalog = self.engine.catalog();
         let alike = |now: &Relation, known: &Relation| {
@@ -93,6 +94,7 @@ impl Session {
         planned.relations.iter().all(|relation| same(relation))
             && planned.reads.iter().all(|read| same(&read.relation))
             && planned.functions.iter().all(means_the_same)
+            && !planned.reads.iter().any(|read| catalog.is_guarded(&read.relation))
     }
 
     /// The names that a statement of the session may use.
@@ -100,8 +102,9 @@ impl Session {
         let scope = self.scope();
         let expand = self.expanded(&scope);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
-        let (as_owner, reads) = (None, Default::default());
-        Names { scope, context, hidden: false, stand_ins: self.results.clone(), expand, base, as_owner, reads }
+        let (as_owner, reader, stand_ins) = (None, Some(self.reader()), self.results.clone());
+        let (locked, securing, reads) = Default::default();
+        Names { scope, context, hidden: false, stand_ins, expand, base, as_owner, reader, locked, securing, reads }
     }
 
     /// The names that a text of the catalog may use.
@@ -112,7 +115,7 @@ impl Session {
 
     /// The same, for what a text says whatever the transaction has done: materialized views are not looked into.
     pub(super) fn names_as_told(&self) -> Names {
-        Names { expand: Arc::default(), ..self.names_kept() }
+        Names { expand: Arc::default(), reader: None, ..self.names_kept() }
     }
 
     /// The names that a view may use: it folds in UTC, whatever the session's time zone.
@@ -345,10 +348,18 @@ pub fn relations_of(plan: &LogicalPlan) -> Result<Vec<Arc<Relation>>> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Ok(provider) = source_as_provider(&scan.source)
-            && let Some(provider) = provider.downcast_ref::<RelationProvider>()
-            && !found.iter().any(|r| r.id == provider.relation.id)
         {
-            found.push(provider.relation.clone());
+            let read = match (provider.downcast_ref::<RelationProvider>(), provider.downcast_ref::<SecuredProvider>()) {
+                (Some(provider), _) => vec![provider.relation.clone()],
+                (None, Some(secured)) => relations_of(&secured.plan).map_err(DataFusionError::from)?,
+                (None, None) => vec![],
+            };
+            let known = |found: &[Arc<Relation>], read: &Relation| found.iter().any(|r| r.id == read.id);
+            read.into_iter().for_each(|read| {
+                if !known(&found, &read) {
+                    found.push(read)
+                }
+            });
         }
         Ok(TreeNodeRecursion::Continue)
     })?;

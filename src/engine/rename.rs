@@ -18,6 +18,9 @@ use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::respell::{self, Renamed};
 
+/// What makes a query of an expression.
+const SELECT: &str = "SELECT ";
+
 /// The name of something as a text of the catalog has it.
 fn kept_name(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Name {
     match namespace {
@@ -109,6 +112,8 @@ impl Session {
             let sql = with_names(&dependent.sql, &renamed)?;
             self.stage(Change::Alter(Relation { sql, ..dependent.as_ref().clone() }), vec![])?;
         }
+        self.follow_in_policies(&renamed)?;
+        self.qualify_policies(id, before)?;
         self.follow_in_literals(&renamed)
     }
 
@@ -121,7 +126,46 @@ impl Session {
                 self.stage(Change::Alter(Relation { sql, ..relation.as_ref().clone() }), vec![])?;
             }
         }
+        self.follow_in_policies(&renamed)?;
         self.follow_in_literals(&renamed)
+    }
+
+    /// The same for the policies of relations.
+    fn follow_in_policies(&mut self, renamed: Renamed<'_>) -> Result<()> {
+        for relation in self.catalog().relations().filter(|r| !r.security.policies.is_empty()) {
+            let mut altered = relation.as_ref().clone();
+            for text in altered.security.policies.iter_mut().flat_map(|policy| policy.texts_mut()) {
+                *text = unselected(&with_names(&format!("{SELECT}{text}"), renamed)?);
+            }
+            if altered.security != relation.security {
+                self.stage(Change::Alter(altered), vec![])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The policies of a relation that has got another name qualify columns by that.
+    fn qualify_policies(&mut self, id: RelationId, before: &Catalog) -> Result<()> {
+        let catalog = self.catalog();
+        let (Some(old), Some(relation)) = (before.by_id(id), catalog.by_id(id)) else { return Ok(()) };
+        if old.name == relation.name || relation.security.policies.is_empty() {
+            return Ok(());
+        }
+        let mut altered = relation.as_ref().clone();
+        for text in altered.security.policies.iter_mut().flat_map(|policy| policy.texts_mut()) {
+            let mut query = parsed_query(&format!("{SELECT}{text}"))?;
+            let _ = ast::visit_expressions_mut(query.as_mut(), |expr| {
+                if let ast::Expr::CompoundIdentifier(parts) = expr
+                    && let [qualifier, _] = parts.as_mut_slice()
+                    && fold_name(qualifier) == old.name
+                {
+                    *qualifier = ast::Ident::with_quote('"', &relation.name);
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            *text = unselected(&query.to_string());
+        }
+        self.stage(Change::Alter(altered), vec![])
     }
 
     /// The same for what literals in queries and defaults name.
@@ -134,7 +178,10 @@ impl Session {
             for text in altered.columns.iter_mut().flat_map(|c| c.default.iter_mut().chain(&mut c.generated)) {
                 *text = respell::literals_of_expression(text, renamed)?;
             }
-            if altered.sql != relation.sql || altered.columns != relation.columns {
+            for text in altered.security.policies.iter_mut().flat_map(|policy| policy.texts_mut()) {
+                *text = respell::literals_of_expression(text, renamed)?;
+            }
+            if altered.sql != relation.sql || altered.security != relation.security || altered.columns != relation.columns {
                 self.stage(Change::Alter(altered), vec![])?;
             }
         }
@@ -163,6 +210,11 @@ fn with_names(sql: &str, renamed: Renamed<'_>) -> Result<String> {
             .hint("Drop that view first, and make it again."));
     }
     Ok(query.to_string())
+}
+
+/// The expression of which a query was made.
+fn unselected(query: &str) -> String {
+    query.strip_prefix(SELECT).unwrap_or(query).to_string()
 }
 
 /// Gives relations other names wherever they are read. Where one has no alias its old name becomes one, so that columns that are

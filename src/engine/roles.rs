@@ -185,6 +185,9 @@ impl Session {
         if options.superuser == Some(true) && !self.authority.superuser {
             return Err(denied_text("must be superuser to create superusers"));
         }
+        if options.bypass_rls == Some(true) && !self.authority.superuser {
+            return Err(denied_text("must be superuser to create bypassrls users"));
+        }
         if !self.may_make_roles() {
             return Err(denied_text("permission denied to create role"));
         }
@@ -215,6 +218,9 @@ impl Session {
         if (old.superuser || options.superuser.is_some()) && !self.authority.superuser {
             return Err(denied_text("must be superuser to alter superuser roles or change superuser attribute"));
         }
+        if options.bypass_rls.is_some() && !self.authority.superuser {
+            return Err(denied_text("must be superuser to change bypassrls attribute"));
+        }
         let own_password = RoleOptions { password: options.password.clone(), ..RoleOptions::default() };
         if !(self.may_make_roles() || id == self.role() && *options == own_password) {
             return Err(denied_text("permission denied"));
@@ -234,6 +240,7 @@ impl Session {
             (&mut role.create_role, options.create_role),
             (&mut role.create_db, options.create_db),
             (&mut role.login, options.login),
+            (&mut role.bypass_rls, options.bypass_rls),
         ];
         flags.into_iter().for_each(|(flag, wanted)| *flag = wanted.unwrap_or(*flag));
         role.connection_limit = options.connection_limit.unwrap_or(role.connection_limit);
@@ -317,11 +324,20 @@ impl Session {
             Object::Schema(name) => format!("privileges for schema {name}"),
             Object::Database => format!("privileges for database {}", self.context.database()),
         });
+        let policies = catalog.policies().filter(|(_, policy)| policy.roles.contains(&role.id));
+        let policies = policies.map(|(table, policy)| format!("target of policy {} on {}", policy.name, told(&catalog, table)));
         let sequences = sequences_of(&catalog, &[role.id].into()).into_iter().map(|sequence| format!("owner of {sequence}"));
         let types = catalog.user_types().filter(|t| t.owner == role.id).map(|t| format!("owner of type {}", t.name));
         let functions = catalog.functions().filter(|f| f.owner == role.id).map(|f| format!("owner of function {}", catalog.signature(f)));
-        let mut all: Vec<String> =
-            owned.chain(sequences).chain(types).chain(functions).chain(schemas).chain(granted).chain(self.defaults_of(role.id)).collect();
+        let mut all: Vec<String> = owned
+            .chain(sequences)
+            .chain(types)
+            .chain(functions)
+            .chain(schemas)
+            .chain(granted)
+            .chain(policies)
+            .chain(self.defaults_of(role.id))
+            .collect();
         all.dedup();
         if all.is_empty() {
             return Ok(());

@@ -207,6 +207,8 @@ pub struct Session {
     pub(super) gives_rows: bool,
     /// What AFTER triggers are to run for when the statement at hand is done.
     pub(super) fired: Vec<Fired>,
+    /// A table is being defined otherwise by its owner, who reads all of it though policies be forced.
+    pub(super) reads_whole: bool,
     /// How many statements that are made of others are under way, each within the one before.
     pub(super) inside: usize,
     /// How many calls of functions with bodies are under way, each within the one before.
@@ -296,6 +298,7 @@ impl Session {
             checks: false,
             gives_rows: false,
             fired: vec![],
+            reads_whole: false,
             inside: 0,
             calls: 0,
             doubt: Default::default(),
@@ -556,6 +559,8 @@ impl Session {
         self.results.clear();
         self.leave_owner();
         (self.inside, self.calls) = (0, 0);
+        // One that was stopped half way may have left it.
+        self.reads_whole = false;
         self.fired.clear();
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {

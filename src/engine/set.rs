@@ -76,9 +76,9 @@ impl Session {
         }
     }
 
-    /// True if a look-up by key means the same in the session's time zone.
+    /// True if a look-up by key means the same in the session's time zone, and to whoever asks.
     pub(super) fn may_use(&self, lookup: &Lookup) -> bool {
-        !lookup.reads_zone() || self.settings.zone().is_utc()
+        (!lookup.reads_zone() || self.settings.zone().is_utc()) && !self.catalog().is_guarded(lookup.relation())
     }
 
     /// What pg_stat_activity says.
@@ -164,6 +164,9 @@ impl Session {
         if catalog.relations().any(|r| r.kind == RelationKind::View && catalog.channel_of(r) == channel) {
             return Err(Error::unsupported(format!("cannot listen to \"{channel}\": changes of a plain view are not followed"))
                 .hint("Create it as a materialized view, listen to what it reads, or choose another name for the channel."));
+        }
+        if let Some(relation) = catalog.relations().find(|r| catalog.channel_of(r) == channel) {
+            self.may_listen(relation)?;
         }
         self.acts.listen(true, Some(channel))?;
         Ok(Response::Done("LISTEN".into()))

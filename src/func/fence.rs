@@ -25,6 +25,8 @@ enum Hides {
     Nothing,
     /// What is known of the values of its input's rows: orders, constants, equal columns, keys.
     Values,
+    /// The rows that its input keeps back: nothing of what is asked above is computed below.
+    Rows,
 }
 
 impl Fence {
@@ -42,9 +44,14 @@ impl Fence {
         }
     }
 
+    /// A fence below which no condition and no expression from above is computed.
+    pub fn closed(input: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Fence::new(input, Hides::Rows))
+    }
+
     fn new(input: Arc<dyn ExecutionPlan>, hides: Hides) -> Self {
         let properties = match hides {
-            Hides::Nothing => Arc::clone(input.properties()),
+            Hides::Nothing | Hides::Rows => Arc::clone(input.properties()),
             Hides::Values => {
                 let none = EquivalenceProperties::new(input.schema());
                 Arc::new(input.properties().as_ref().clone().with_eq_properties(none))
@@ -65,6 +72,7 @@ impl ExecutionPlan for Fence {
         match self.hides {
             Hides::Nothing => "OffsetFence",
             Hides::Values => "NullFence",
+            Hides::Rows => "PolicyFence",
         }
     }
 

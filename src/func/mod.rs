@@ -32,7 +32,7 @@ pub mod enums;
 pub mod exact_float;
 pub mod excluding;
 mod extremes;
-mod fence;
+pub mod fence;
 mod filtered;
 mod first_names;
 pub mod frame_offsets;

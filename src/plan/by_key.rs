@@ -23,6 +23,7 @@ use crate::data::PgType;
 use crate::error::Result;
 use crate::serve::keys;
 use crate::serve::provider::RelationProvider;
+use crate::serve::secured::SecuredProvider;
 
 /// A query whose rows come from one table, by a condition.
 pub struct ByKey {
@@ -116,9 +117,16 @@ fn reads_once(plan: &LogicalPlan, relation: &Relation) -> bool {
             places += usize::from(read.id == relation.id);
             rests |= read.kind == RelationKind::MaterializedView;
         }
+        // Policies may read anything.
+        rests |= is_secured(node);
         Ok(TreeNodeRecursion::Continue)
     });
     walked.is_ok() && places == 1 && !rests
+}
+
+fn is_secured(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::TableScan(scan) = plan else { return false };
+    source_as_provider(&scan.source).is_ok_and(|source| source.downcast_ref::<SecuredProvider>().is_some())
 }
 
 fn scanned(plan: &LogicalPlan) -> Option<Arc<Relation>> {

@@ -14,11 +14,12 @@ use datafusion::sql::parser::Statement as DfStatement;
 use parking_lot::Mutex;
 use sqlparser::ast;
 
-use crate::catalog::{Name, Path, Relation, RelationId, RelationKind, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME};
+use crate::catalog::{Catalog, Command, Name, Path, Relation, RelationId, RelationKind, RoleId, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME};
 use crate::data::{OFFSET, POSITION, PgType, ROW, TIME};
 use crate::error::Result;
 use crate::func::enums;
 use crate::plan::arrival;
+use crate::plan::policies::Reader;
 use crate::plan::reads::Reads;
 use crate::plan::size;
 use crate::serve::provider::{RelationProvider, SystemProvider};
@@ -50,6 +51,12 @@ pub struct Names {
     pub base: SessionState,
     /// The owner of the view whose query is being planned.
     pub as_owner: Option<RoleId>,
+    /// Who asks; `None` for the server itself, which sees all rows.
+    pub reader: Option<Reader>,
+    /// Relations whose rows the statement locks, as who changes them does.
+    pub locked: BTreeSet<RelationId>,
+    /// The relations whose policies are being planned, one within the other.
+    pub securing: Vec<RelationId>,
     /// What was named so far.
     pub reads: Arc<Mutex<Reads>>,
 }
@@ -77,6 +84,23 @@ pub fn stored_schema(relation: &Relation, hidden: bool) -> SchemaRef {
 }
 
 impl Names {
+    /// The names of a text that the catalog keeps, for the server itself.
+    pub fn of_server(catalog: Arc<Catalog>, context: ContextSource, base: SessionState) -> Names {
+        Names {
+            scope: Scope::kept(catalog),
+            context,
+            hidden: false,
+            stand_ins: vec![],
+            expand: Arc::default(),
+            base,
+            as_owner: None,
+            reader: None,
+            locked: BTreeSet::new(),
+            securing: vec![],
+            reads: Default::default(),
+        }
+    }
+
     /// A session state that resolves names by these.
     pub fn state(&self) -> SessionState {
         let mut state = self.base.clone();
@@ -108,7 +132,10 @@ impl Names {
             return Ok(Arc::new(self.view(relation).await?));
         }
         let shown = relation.kind == RelationKind::Stream && self.hidden;
-        Ok(Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) }))
+        let rows = Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) });
+        let locks = self.as_owner.is_none() && self.locked.contains(&relation.id);
+        let commands: &[Command] = if locks { &[Command::Select, Command::Update] } else { &[Command::Select] };
+        self.secured(relation, rows, commands).await
     }
 
     /// The plan of a view's query, under the view's column names.
@@ -126,6 +153,9 @@ impl Names {
             names.reads = Default::default();
         }
         names.stand_ins = vec![];
+        if relation.kind == RelationKind::MaterializedView {
+            self.conditions(relation, &[Command::Select])?;
+        }
         let mut statement = ast::Statement::Query(query);
         rewrite(&mut statement, &names.system_context())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;

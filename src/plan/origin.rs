@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan}
 
 use crate::catalog::{Name, RelationId, RelationKind, Scope};
 use crate::serve::provider::{RelationProvider, SystemProvider};
+use crate::serve::secured::SecuredProvider;
 use crate::serve::system::{STANDS_FOR, facts};
 
 /// How the names begin of what stands in for relations where a statement looks at rows that it has written.
@@ -83,9 +84,10 @@ fn plain(expr: &Expr) -> Option<&Column> {
 fn scanned(scan: &TableScan, index: usize, scope: &Scope) -> Option<Origin> {
     let index = scan.projection.as_ref().map_or(Some(index), |kept| kept.get(index).copied())?;
     let provider = source_as_provider(&scan.source).ok()?;
-    if let Some(provider) = provider.downcast_ref::<RelationProvider>() {
-        let shown = index < provider.relation.columns.len();
-        return if shown { Origin::of(provider.relation.id, index) } else { None };
+    let secured = || provider.downcast_ref::<SecuredProvider>().map(|provider| &provider.relation);
+    if let Some(relation) = provider.downcast_ref::<RelationProvider>().map(|provider| &provider.relation).or_else(secured) {
+        let shown = index < relation.columns.len();
+        return if shown { Origin::of(relation.id, index) } else { None };
     }
     if let Some(provider) = provider.downcast_ref::<SystemProvider>() {
         return Origin::of(facts::find(provider.relation.schema, provider.relation.name)?.oid, index);

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{Distinct, Expr, JoinType, LogicalPlan, TableScan}
 
 use crate::catalog::{Relation, RelationId, RoleId};
 use crate::serve::provider::RelationProvider;
+use crate::serve::secured::SecuredProvider;
 
 /// A relation that a query names, itself or by way of a view.
 #[derive(Clone)]
@@ -60,6 +61,16 @@ impl Reads {
             read.columns.extend(columns.remove(&read.relation.id).unwrap_or_default());
             if lost {
                 read.columns.extend(0..=read.relation.columns.len());
+            }
+        }
+    }
+
+    /// What the policies of a relation read, which is read with the same rights.
+    pub fn adopt(&mut self, others: Vec<Read>) {
+        for other in others {
+            match self.named.iter_mut().find(|r| r.relation.id == other.relation.id && r.as_owner == other.as_owner) {
+                Some(read) => read.columns.extend(other.columns),
+                None => self.named.push(other),
             }
         }
     }
@@ -175,9 +186,10 @@ impl Walk<'_> {
 
     fn scanned(&mut self, scan: &TableScan, index: usize) {
         let index = scan.projection.as_ref().map_or(Some(index), |kept| kept.get(index).copied());
-        if let (Some(index), Ok(provider)) = (index, source_as_provider(&scan.source))
-            && let Some(provider) = provider.downcast_ref::<RelationProvider>()
-        {
+        let (Some(index), Ok(provider)) = (index, source_as_provider(&scan.source)) else { return };
+        if let Some(provider) = provider.downcast_ref::<RelationProvider>() {
+            self.note(provider.relation.id, index);
+        } else if let Some(provider) = provider.downcast_ref::<SecuredProvider>() {
             self.note(provider.relation.id, index);
         }
     }

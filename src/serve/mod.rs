@@ -12,6 +12,7 @@
 pub mod cut;
 pub mod keys;
 pub mod provider;
+pub mod secured;
 pub mod segments;
 pub mod system;
 pub mod table;

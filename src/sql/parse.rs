@@ -172,6 +172,7 @@ impl Reader<'_> {
             ["alter", "table" | "stream" | "view", _] => self.alter(),
             ["drop", "stream" | "table" | "view" | "materialized", _] => self.drop(),
             ["alter", "materialized", "view"] => self.alter(),
+            ["create" | "alter" | "drop", "policy", _] => self.policy(),
             ["comment", ..] => self.comment(),
             ["copy", ..] => self.copy(),
             ["truncate", ..] => self.truncate(),
@@ -613,6 +614,7 @@ mod index;
 mod locks;
 mod merge;
 mod notify;
+mod policies;
 mod roles;
 mod schemas;
 mod settings;
@@ -624,4 +626,5 @@ mod types;
 mod upkeep;
 
 pub use functions::routine_body;
+pub use policies::check_conditions;
 pub use table::{key_columns, refuse_rules_of_stream, several_keys};

@@ -15,7 +15,6 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("create", "collation", "Text is compared by its bytes: COLLATE \"C\"."),
     ("create", "event", "LISTEN to a relation tells of its changes."),
     ("create", "foreign", "COPY reads and writes files; there are no foreign tables."),
-    ("create", "policy", "There is no row security: GRANT a view that has the rows which a role may see, and not its tables."),
     ("create", "publication", "There is no logical replication: LISTEN to a relation, or read it from a position on."),
     ("create", "rule", "A materialized view follows every event; say in its query what shall follow."),
     ("create", "server", "COPY reads and writes files; there are no foreign tables."),
@@ -44,7 +43,6 @@ mod tests {
     fn what_is_not_there_is_refused_with_what_to_write_instead() {
         let cases = [
             ("create database d", "CREATE DATABASE is not supported", "--data"),
-            ("create policy p on t", "CREATE POLICY is not supported", "GRANT"),
             ("create rule r as on insert to t do nothing", "CREATE RULE is not supported", "view"),
         ];
         for (sql, message, hint) in cases {

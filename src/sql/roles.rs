@@ -144,6 +144,7 @@ pub struct RoleOptions {
     pub create_role: Option<bool>,
     pub create_db: Option<bool>,
     pub login: Option<bool>,
+    pub bypass_rls: Option<bool>,
     pub connection_limit: Option<i32>,
     /// `Some(None)` is PASSWORD NULL.
     pub password: Option<Option<Secret>>,

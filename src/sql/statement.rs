@@ -1,11 +1,13 @@
 //! What a client can ask for.
 
 mod comment;
+mod alteration;
 mod cursor;
 mod explain;
 mod like;
 mod merge;
 mod trigger;
+mod policy;
 
 use std::collections::BTreeSet;
 
@@ -14,17 +16,19 @@ use sqlparser::ast;
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 pub use super::routines::{Call, RoutineChange, RoutineWord, Signature};
-use crate::catalog::{Action, Column, Identity, Index, Name, RelationKind};
+use crate::catalog::{Action, Column, Index, Name, RelationKind};
 use crate::data::PgType;
 use crate::data::enums::Place;
 use crate::error::Error;
 
 pub use comment::CommentOn;
+pub use alteration::Alteration;
 pub use cursor::{CURRENT_OF, CursorOptions, Move};
 pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
 pub use trigger::{NewTrigger, TriggerStatement};
+pub use policy::{PolicySaid, PolicyStatement, SecurityChange};
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]
@@ -210,6 +214,8 @@ pub enum Statement {
         cascade: bool,
     },
     Trigger(Box<TriggerStatement>),
+    /// CREATE, ALTER and DROP POLICY
+    Policy(Box<PolicyStatement>),
     /// COMMENT ON; no text takes the comment away.
     Comment {
         on: CommentOn,
@@ -356,7 +362,7 @@ impl Statement {
         use Statement as S;
         match self {
             S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
-            S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } => true,
+            S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } | S::Policy(_) => true,
             S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
             S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } | S::Trigger(_) => true,
@@ -570,79 +576,6 @@ pub struct SequenceOptions {
     pub restart: Option<Option<i64>>,
     /// SEQUENCE NAME, of an identity column's own sequence.
     pub name: Option<Name>,
-}
-
-/// One change that ALTER asks for.
-#[derive(Clone, Debug)]
-pub enum Alteration {
-    /// `RESUME [SKIP]`: of a materialized view.
-    Resume {
-        skip: bool,
-    },
-    Rename(String),
-    RenameColumn {
-        from: String,
-        to: String,
-    },
-    AddColumn {
-        column: Column,
-        /// The user's type that it has.
-        named: Option<NamedType>,
-        key: bool,
-        rules: Vec<NewRule>,
-        numbered: Option<SequenceOptions>,
-        if_not_exists: bool,
-    },
-    DropColumn {
-        name: String,
-        if_exists: bool,
-        cascade: bool,
-    },
-    /// ALTER COLUMN .. TYPE .. [USING expression].
-    SetType {
-        column: String,
-        ty: SqlType,
-        /// The decimals of a second that a type of times is given.
-        precision: Option<u8>,
-        using: Option<String>,
-    },
-    SetDefault {
-        column: String,
-        default: Option<String>,
-    },
-    SetNotNull {
-        column: String,
-        not_null: bool,
-    },
-    /// ADD GENERATED and DROP IDENTITY (`None`).
-    SetIdentity {
-        column: String,
-        identity: Option<(Identity, SequenceOptions)>,
-    },
-    /// DROP EXPRESSION of a generated column.
-    DropExpression {
-        column: String,
-        if_exists: bool,
-    },
-    AddRule(NewRule),
-    DropRule {
-        name: String,
-        if_exists: bool,
-    },
-    RenameRule {
-        from: String,
-        to: String,
-    },
-    SetSchema(String),
-    /// ENABLE and DISABLE TRIGGER; of all without a name.
-    SwitchTriggers {
-        name: Option<String>,
-        enabled: bool,
-    },
-    /// VALIDATE CONSTRAINT and the like: what is so already.
-    Nothing,
-    /// SET and RESET of storage parameters: notices that they have no effect.
-    Storage(Vec<String>),
 }
 
 /// A type as a statement names it.

@@ -15,6 +15,9 @@ const VALUE_BYTES: usize = 64;
 impl Session {
     /// The DETAIL about a row that breaks a rule; `None` if the role may know nothing of it.
     pub(super) fn failing_row(&self, relation: &Relation, row: &RecordBatch) -> Result<Option<String>> {
+        if self.is_secured(relation) {
+            return Ok(None);
+        }
         let authority = self.own_authority();
         let whole = authority.may(Privileges::SELECT, relation);
         let columns: Vec<usize> = (0..relation.columns.len()).filter(|at| whole || self.tells(&authority, relation, [*at])).collect();
@@ -32,7 +35,8 @@ impl Session {
 
     /// True if the role may know what is in these columns, of which there is one at least, of a row that an error is about.
     pub(in crate::engine) fn may_tell(&self, relation: &Relation, columns: &[usize]) -> bool {
-        self.tells(&self.own_authority(), relation, columns.iter().copied())
+        // Nobody is told of rows that policies may keep from him.
+        !self.is_secured(relation) && self.tells(&self.own_authority(), relation, columns.iter().copied())
     }
 
     /// The same of what a unique index compares.

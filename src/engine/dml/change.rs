@@ -22,6 +22,7 @@ use super::conflict::{columns_at, found};
 use super::defaults::{takes_default_only, updated_always};
 use super::kept::{Computed, Made};
 use super::locks::rows_of;
+use super::privileges::looks;
 use super::returning::{Part, Returning};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
@@ -114,10 +115,14 @@ impl Session {
         loop {
             let catalog = self.engine.catalog();
             let relation = self.changeable(&change.table, what)?;
-            let plan = match known.filter(|plan| self.still_means(&plan.made, plan.all_planned())) {
-                Some(plan) => plan.clone(),
-                None => Arc::new(self.plan_change(&relation, whole(&relation), change, types).await?),
-            };
+            let plan =
+                match known.filter(|plan| self.still_means(&plan.made, plan.all_planned()) && !plan.made.catalog.is_guarded(&relation)) {
+                    Some(plan) => plan.clone(),
+                    None => {
+                        let target = self.target_of(what, &relation, change).await?;
+                        Arc::new(self.plan_change(&relation, target, change, types).await?)
+                    }
+                };
             let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
             let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
             let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
@@ -162,6 +167,7 @@ impl Session {
             }
             rows = self.with_generated(relation, rows).await?;
             all_not_null(relation, &rows)?;
+            self.check_changed(relation, &rows, looks(change)).await?;
             let old = plan.old(relation, &rows)?;
             if let (Identity::OldKey, Some(old)) = (plan.identity, &old) {
                 // With triggers any UPDATE has the rows as they were, and few change the key.
@@ -279,7 +285,8 @@ impl Session {
     /// The query of an UPDATE or DELETE, to be explained. Errors: what running it would say before it reads anything.
     pub(in crate::engine) async fn query_of_change(&self, what: &str, change: &Change, types: &[Option<PgType>]) -> Result<Planned> {
         let relation = self.changeable(&change.table, what)?;
-        let plan = self.plan_change(&relation, whole(&relation), change, types).await?;
+        let target = self.target_of(what, &relation, change).await?;
+        let plan = self.plan_change(&relation, target, change, types).await?;
         self.may_change(what, &relation, change, &plan, types).await?;
         Ok(plan.planned)
     }

@@ -17,9 +17,10 @@ use super::change::{TARGET, column_of, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::kept::Computed;
 use super::parsed_query;
+use super::policies::Rows;
 use super::returning::{in_memory, numbered, with_numbers};
 use super::values::scalars;
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Command, Relation};
 use crate::data::PgType;
 use crate::engine::constraints::Unique;
 use crate::engine::query::{Planned, collect};
@@ -177,6 +178,7 @@ impl Session {
         if met.there.num_rows() == 0 {
             return without_hidden(relation, &inserted);
         }
+        self.check_there(relation, &met.there, &[Command::Update, Command::Select], Rows::InTheWay).await?;
         let update = Happening::update(relation, &merge.update.assignments);
         let mut batches = vec![inserted];
         for batch in self.merged_with(relation, merge, &met, &proposed, types, parameters).await? {
@@ -184,6 +186,7 @@ impl Session {
             let batch = self.with_generated(relation, batch).await?;
             all_not_null(relation, &batch)?;
             check_same_key(relation, &batch)?;
+            self.check_new(relation, &batch, Command::Update, true).await?;
             let width = relation.columns.len();
             if update.fires_for_rows() {
                 self.note_rows(&update, Some(met.there_of(&batch)?), Some(without_hidden(relation, &batch)?));

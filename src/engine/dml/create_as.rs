@@ -83,7 +83,7 @@ impl Session {
             count += batch.num_rows();
             batches.push(arrow::array::RecordBatch::try_new(relation.schema(), batch.columns().to_vec())?);
         }
-        self.append_rows(&relation, batches, true).await?;
+        self.append_rows(&std::sync::Arc::new(relation), batches, true).await?;
         Ok(if data { format!("SELECT {count}") } else { done })
     }
 }

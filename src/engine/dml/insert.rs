@@ -12,7 +12,7 @@ use super::conflict::Merge;
 use super::defaults::generated_always;
 use super::returning::{Part, Returning, names_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
-use crate::catalog::{Column, Name, Privileges, Relation, RelationKind};
+use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
@@ -72,6 +72,7 @@ impl Session {
         if conflict.is_none() && !appends_freely(&relation) {
             held.push(self.lock_rows(&relation, Mode::Put, &rows).await?);
             self.as_begun(&relation)?;
+            self.check_replaced(&relation, &rows).await?;
         }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
@@ -134,6 +135,7 @@ impl Session {
             Some(rows) => vec![self.literal_batch(relation, &targets, rows, prepared, parameters).await?],
             None => self.insert_query(relation, &targets, source, prepared, parameters).await?,
         };
+        self.check_proposed(relation, statement, &rows).await?;
         let Some(conflict) = conflict else { return Ok(rows) };
         if by_key {
             held.push(self.lock_rows(relation, Mode::Change, &rows).await?);
@@ -150,6 +152,7 @@ impl Session {
         let relation = self.writable(table)?;
         self.may_on(Privileges::INSERT, &relation, [])?;
         let batch = self.proposed(&relation, &[], vec![], 1).await?;
+        self.check_new(&relation, &batch, Command::Insert, false).await?;
         let count = batch.num_rows();
         self.note_rows(&Happening::insert(&relation), None, Some(batch.clone()));
         self.append_rows(&relation, vec![batch], false).await?;
@@ -220,7 +223,7 @@ impl Session {
     /// known already.
     pub(in crate::engine) async fn append_rows(
         &mut self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         rows: Vec<RecordBatch>,
         held: bool,
     ) -> Result<Option<Position>> {
@@ -231,6 +234,7 @@ impl Session {
         let _held = if free { None } else { self.lock_rows(relation, Mode::Put, &rows).await? };
         if !free {
             self.as_begun(relation)?;
+            self.check_replaced(relation, &rows).await?;
         }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {

@@ -54,11 +54,14 @@ impl Session {
         Made { catalog: self.catalog(), zone: self.zone_name() }
     }
 
-    /// True if these plans are what would be made of their statement now: the catalog is the same, and no view that they read rests on what
-    /// the transaction has done.
+    /// True if these plans are what would be made of their statement now: the catalog is the same, no view that they read rests on what the
+    /// transaction has done, and who asks makes no difference.
     pub(super) fn still_means<'a>(&self, made: &Made, mut planned: impl Iterator<Item = &'a Planned>) -> bool {
-        let reads_view = |planned: &Planned| planned.relations.iter().any(|r| r.kind == RelationKind::MaterializedView);
-        Arc::ptr_eq(&made.catalog, &self.catalog()) && made.zone == self.zone_name() && !(self.has_own() && planned.any(reads_view))
+        let differs = |planned: &Planned| {
+            let views = self.has_own() && planned.relations.iter().any(|r| r.kind == RelationKind::MaterializedView);
+            views || planned.reads.iter().any(|read| made.catalog.is_guarded(&read.relation))
+        };
+        Arc::ptr_eq(&made.catalog, &self.catalog()) && made.zone == self.zone_name() && !planned.any(differs)
     }
 
     /// The plans that a prepared INSERT has, if they still do.

@@ -135,7 +135,7 @@ impl Session {
                     *wanted.entry(relation).or_insert(false) |= lock.wait == Wait::Not;
                 }
             }
-            let mut planned = self.plan_query(query, &declared(prepared)).await?;
+            let mut planned = self.plan_with(self.names_locking(wanted.keys().copied()), query, &declared(prepared)).await?;
             let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
             // In one order, so that two statements do not wait for each other.
             for (id, nowait) in wanted {

@@ -15,12 +15,13 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, Expr};
 
 use super::Written;
-use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of, whole};
+use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
 use super::parsed_query;
+use super::policies::Rows;
 use super::values::{declared, is_default, placeholder, scalars};
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Command, Relation};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes, events_of_rows};
 use crate::engine::generated::{Generators, is_set_by};
@@ -43,6 +44,9 @@ struct Effects {
     added: Vec<RecordBatch>,
     /// The rows of the table that are changed or deleted, as often as that happens.
     touched: Vec<RecordBatch>,
+    /// Those of them that are deleted, and those that are changed, as they are.
+    deleted: Vec<RecordBatch>,
+    updated: Vec<RecordBatch>,
 }
 
 impl Session {
@@ -97,6 +101,7 @@ impl Session {
         let generators = self.generators(relation).await?;
         let effects = self.effects(relation, merge, &rows, generators.as_deref()).await?;
         effects.check_once(relation)?;
+        self.check_merged(relation, &effects).await?;
         let schema = stored(relation);
         let all = |batches: &[RecordBatch]| concat_batches(&schema, batches);
         let (gone, changed, added) = (all(&effects.gone)?, all(&effects.changed)?, concat_batches(&relation.schema(), &effects.added)?);
@@ -157,6 +162,7 @@ impl Session {
                     }
                     self.note_rows(&delete, Some(before.clone()), None);
                     effects.gone.push(before.clone());
+                    effects.deleted.push(before.clone());
                     effects.touched.push(before);
                 }
                 MergeAction::Update(assignments) => {
@@ -179,6 +185,7 @@ impl Session {
                         effects.rekeyed.push(filter_record_batch(&after, &moved)?);
                     }
                     effects.changed.push(after);
+                    effects.updated.push(before.clone());
                     effects.touched.push(before);
                     at += width;
                 }
@@ -200,6 +207,16 @@ impl Session {
         Ok(effects)
     }
 
+    /// Errors: 42501 for rows that policies keep the statement from changing, and for those that they do not let it put.
+    async fn check_merged(&self, relation: &Arc<Relation>, effects: &Effects) -> Result<()> {
+        let schema = stored(relation);
+        let all = |batches: &[RecordBatch]| concat_batches(&schema, batches);
+        self.check_there(relation, &all(&effects.deleted)?, &[Command::Delete], Rows::Target).await?;
+        self.check_there(relation, &all(&effects.updated)?, &[Command::Update], Rows::Target).await?;
+        self.check_new(relation, &all(&effects.changed)?, Command::Update, true).await?;
+        self.check_new(relation, &concat_batches(&relation.schema(), &effects.added)?, Command::Insert, false).await
+    }
+
     /// Plans the query of a MERGE, see the head of this module.
     async fn plan_merge(&self, relation: &Arc<Relation>, merge: &Merge, types: &[Option<PgType>]) -> Result<Planned> {
         let mut types = types.to_vec();
@@ -219,7 +236,7 @@ impl Session {
         self.check_source(merge, &types).await?;
         let (query, puts) = self.merge_query(relation, merge)?;
         let mut names = self.names();
-        names.stand_ins.push((TARGET.into(), whole(relation)));
+        names.stand_ins.push((TARGET.into(), self.target(relation, &[Command::Select]).await?));
         let planned = self.plan_with(names, &query, &types).await?;
         let which = Column::new("which".into(), PgType::Int4);
         let rows = std::iter::repeat_n(&relation.columns, puts + 1).flatten();

@@ -235,7 +235,7 @@ fn width(source: &ast::Query) -> usize {
 }
 
 /// True if a change looks at rows, and does not change them as they come.
-fn looks(change: &Change) -> bool {
+pub(super) fn looks(change: &Change) -> bool {
     change.selection.is_some()
         || change.returning.is_some()
         || !change.from.is_empty()

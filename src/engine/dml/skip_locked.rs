@@ -43,7 +43,7 @@ impl Session {
         }
         self.may_lock_rows(relation)?;
         let (all, skip, count) = with_keys(query, relation, &table)?;
-        let planned = self.plan_query(&all, &declared(prepared)).await?;
+        let planned = self.plan_with(self.names_locking([relation.id]), &all, &declared(prepared)).await?;
         let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
         // Without LIMIT the query may have fewer parameters.
         let given = scalars(&prepared.parameters, parameters, self.settings.zone())?;

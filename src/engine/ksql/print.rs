@@ -29,6 +29,7 @@ impl Session {
         };
         // What is appended to a topic is read by whoever may read one of its relations; the one printed is asked about.
         self.may(Privileges::SELECT, relation)?;
+        self.refuse_secured(relation)?;
         let fields = |key: bool| {
             let fields: Vec<String> =
                 ksql.columns.iter().filter(|c| (c.key || c.bound) == key).map(|c| format!("{0} := {0}", quoted(&c.name))).collect();

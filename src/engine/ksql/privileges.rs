@@ -63,11 +63,15 @@ impl Session {
         let place = |name: &str| relation.columns.iter().position(|column| column.name == plain_name(name));
         let named = columns.iter().map(|(name, _)| place(name).unwrap_or(relation.columns.len()));
         let all = (0..relation.columns.len()).filter(|_| columns.is_empty());
-        self.may_on(Privileges::INSERT, relation, named.chain(all))
+        self.may_on(Privileges::INSERT, relation, named.chain(all))?;
+        self.refuse_secured(relation)
     }
 
     fn may_do(&self, privilege: Privileges, name: &str) -> Result<()> {
-        self.catalog().find_public(&plain_name(name)).map_or(Ok(()), |relation| self.may(privilege, relation))
+        self.catalog().find_public(&plain_name(name)).map_or(Ok(()), |relation| {
+            self.may(privilege, relation)?;
+            self.refuse_secured(relation)
+        })
     }
 
     /// Errors: 42501 unless the columns that the query names of its sources may be read.
@@ -77,9 +81,10 @@ impl Session {
         let found = |source: &Source| Some((source.called().to_string(), catalog.find_public(&plain_name(&source.name))?.clone()));
         let sources: Vec<(String, Arc<Relation>)> = sources.filter_map(found).collect();
         let named = named(query);
-        sources
-            .iter()
-            .try_for_each(|(called, relation)| self.may_on(Privileges::SELECT, relation, read(relation, called, &sources, &named)))
+        sources.iter().try_for_each(|(called, relation)| {
+            self.may_on(Privileges::SELECT, relation, read(relation, called, &sources, &named))?;
+            self.refuse_secured(relation)
+        })
     }
 }
 

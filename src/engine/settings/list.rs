@@ -110,7 +110,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("quote_all_identifiers", "off", OneOf(&["off", "false"]), false, "Quotes all identifiers when generating SQL fragments."),
     Setting("random_page_cost", "4", Text, false, NO_EFFECT),
     Setting("role", "none", ReadOnly, false, "Sets the current role."),
-    Setting("row_security", "on", Bool, false, "There is no row security."),
+    Setting("row_security", "on", Bool, false, "Enables row security."),
     Setting("search_path", "\"$user\", public", Kind::Path, false, "Sets the schema search order for names that are not schema-qualified."),
     Setting("server_encoding", "UTF8", ReadOnly, true, "Shows the server character set encoding."),
     Setting("server_version", crate::SERVER_VERSION, ReadOnly, true, "Shows the server version."),

@@ -203,6 +203,11 @@ impl Settings {
         self.read("synchronous_commit", |value| matches!(value, "off" | "false")) != Some(true)
     }
 
+    /// True if policies keep rows back; false if that is to be an error.
+    pub fn row_security(&self) -> bool {
+        self.read("row_security", |value| matches!(value, "off" | "false")) != Some(true)
+    }
+
     /// True if queries read views as they are, without waiting.
     pub fn read_latest(&self) -> bool {
         self.read("everfold.read", |value| value == "latest") == Some(true)

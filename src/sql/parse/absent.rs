@@ -6,8 +6,7 @@ use crate::error::{Error, Result, code};
 use crate::sql::statement::Statement;
 
 /// Kinds that there are none of.
-const KINDS: [&str; 10] =
-    ["aggregate", "rule", "extension", "language", "collation", "policy", "publication", "subscription", "server", "statistics"];
+const KINDS: [&str; 9] = ["aggregate", "rule", "extension", "language", "collation", "publication", "subscription", "server", "statistics"];
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 4] = [

@@ -10,7 +10,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result};
 use crate::sql::convert::{checked_name, last_name, sql_type};
 use crate::sql::fold_name;
-use crate::sql::statement::{Alteration, Statement};
+use crate::sql::statement::{Alteration, SecurityChange, Statement};
 
 impl Reader<'_> {
     pub(super) fn alter(&mut self) -> Result<Statement> {
@@ -134,12 +134,10 @@ fn alteration(operation: AlterTableOperation, table: &str) -> Result<Alteration>
         Op::ValidateConstraint { .. } => Alteration::Nothing,
         Op::DropConstraint { name, if_exists, .. } => Alteration::DropRule { name: fold_name(&name), if_exists },
         Op::AlterColumn { column_name, op } => alter_column(fold_name(&column_name), op)?,
-        // Nothing is hidden from anybody as it is.
-        Op::DisableRowLevelSecurity | Op::NoForceRowLevelSecurity => Alteration::Nothing,
-        Op::EnableRowLevelSecurity | Op::ForceRowLevelSecurity => {
-            return Err(Error::unsupported("row level security is not supported")
-                .hint("GRANT a role a view that has the rows which it may see, and not the table."));
-        }
+        Op::EnableRowLevelSecurity => Alteration::Security(SecurityChange::Enable),
+        Op::DisableRowLevelSecurity => Alteration::Security(SecurityChange::Disable),
+        Op::ForceRowLevelSecurity => Alteration::Security(SecurityChange::Force),
+        Op::NoForceRowLevelSecurity => Alteration::Security(SecurityChange::NoForce),
         other @ Op::ReplicaIdentity { .. } => {
             return Err(Error::unsupported(format!("ALTER TABLE .. {other} is not supported"))
                 .hint("Leave it out: there is no logical replication, and the log has whole rows."));

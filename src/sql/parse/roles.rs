@@ -173,12 +173,13 @@ impl Reader<'_> {
             "createrole" => &mut options.create_role,
             "createdb" => &mut options.create_db,
             "login" => &mut options.login,
-            "replication" | "bypassrls" if no => {
+            "bypassrls" => &mut options.bypass_rls,
+            "replication" if no => {
                 self.skip(1);
                 return Ok(());
             }
-            "replication" | "bypassrls" => {
-                let hint = "There is no replication protocol and no row security; a superuser may do everything.";
+            "replication" => {
+                let hint = "There is no replication protocol; a superuser may do everything.";
                 return Err(Error::unsupported(format!("{} is not supported", plain.to_uppercase())).hint(hint));
             }
             _ if no => return Err(self.unexpected()),
@@ -498,7 +499,7 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    fn role_names(&mut self) -> Result<Vec<RoleName>> {
+    pub(super) fn role_names(&mut self) -> Result<Vec<RoleName>> {
         self.listed(|r| {
             // The word GROUP is noise of former times.
             if r.word(0) == "group" && matches!(r.parser.peek_nth_token_ref(1).token, Token::Word(_)) {

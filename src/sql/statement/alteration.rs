@@ -1,0 +1,79 @@
+//! What ALTER of a relation changes.
+
+use super::{NamedType, NewRule, SecurityChange, SequenceOptions, SqlType};
+use crate::catalog::{Column, Identity};
+
+/// One change that ALTER asks for.
+#[derive(Clone, Debug)]
+pub enum Alteration {
+    /// `RESUME [SKIP]`: of a materialized view.
+    Resume {
+        skip: bool,
+    },
+    Rename(String),
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    AddColumn {
+        column: Column,
+        /// The user's type that it has.
+        named: Option<NamedType>,
+        key: bool,
+        rules: Vec<NewRule>,
+        numbered: Option<SequenceOptions>,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        name: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    /// ALTER COLUMN .. TYPE .. [USING expression].
+    SetType {
+        column: String,
+        ty: SqlType,
+        /// The decimals of a second that a type of times is given.
+        precision: Option<u8>,
+        using: Option<String>,
+    },
+    SetDefault {
+        column: String,
+        default: Option<String>,
+    },
+    SetNotNull {
+        column: String,
+        not_null: bool,
+    },
+    /// ADD GENERATED and DROP IDENTITY (`None`).
+    SetIdentity {
+        column: String,
+        identity: Option<(Identity, SequenceOptions)>,
+    },
+    /// DROP EXPRESSION of a generated column.
+    DropExpression {
+        column: String,
+        if_exists: bool,
+    },
+    AddRule(NewRule),
+    DropRule {
+        name: String,
+        if_exists: bool,
+    },
+    RenameRule {
+        from: String,
+        to: String,
+    },
+    SetSchema(String),
+    /// ENABLE and DISABLE TRIGGER; of all without a name.
+    SwitchTriggers {
+        name: Option<String>,
+        enabled: bool,
+    },
+    /// ENABLE, DISABLE, FORCE and NO FORCE ROW LEVEL SECURITY.
+    Security(SecurityChange),
+    /// VALIDATE CONSTRAINT and the like: what is so already.
+    Nothing,
+    /// SET and RESET of storage parameters: notices that they have no effect.
+    Storage(Vec<String>),
+}
