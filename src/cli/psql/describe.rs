@@ -1,5 +1,5 @@
 //! `\d name`: relations described, by the queries that psql asks as far as there is something to find: there are no partitions, rules,
-//! policies, publications or statistics objects here.
+//! publications or statistics objects here.
 
 use std::io::Write;
 
@@ -20,12 +20,17 @@ struct Found {
     access_method: String,
     /// True if it refers to other tables or others to it.
     has_triggers: bool,
+    /// Whether policies of rows apply, and whether they do to its owner.
+    secured: bool,
+    forced: bool,
 }
 
 impl Found {
     fn of(row: &[Option<String>]) -> Found {
-        let [oid, schema, name, kind, access_method, has_triggers] = texts(row);
-        Found { oid, schema, name, kind, access_method, has_triggers: has_triggers == "t" }
+        let [oid, schema, name, kind, access_method, has_triggers, secured, forced] = texts(row);
+        let is = |flag: String| flag == "t";
+        let (has_triggers, secured, forced) = (is(has_triggers), is(secured), is(forced));
+        Found { oid, schema, name, kind, access_method, has_triggers, secured, forced }
     }
 
     fn is(&self, kinds: &str) -> bool {
@@ -105,7 +110,7 @@ impl<O: Write, C: Write> Runner<O, C> {
             }
         };
         let sql = format!(
-            "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhastriggers FROM pg_catalog.pg_class c \
+            "SELECT c.oid, n.nspname, c.relname, c.relkind, am.amname, c.relhastriggers, c.relrowsecurity, c.relforcerowsecurity FROM pg_catalog.pg_class c \
              LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam \
              WHERE {} ORDER BY 2, 3",
             pattern.condition("n.nspname", "c.relname", Some("pg_catalog.pg_table_is_visible(c.oid)"))
@@ -219,6 +224,7 @@ fn below(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
         let referring = "TABLE \"' || r.conrelid::pg_catalog.regclass::pg_catalog.text || '\" CONSTRAINT ";
         all.push(("Referenced by:", constraints(referring, &format!("r.contype = 'f' AND r.confrelid = {oid}"))));
     }
+    all.extend(if found.is("r") { policies(found) } else { vec![] });
     if found.has_triggers {
         all.push(("Triggers:", triggers(oid, 'O')));
         all.push(("Disabled user triggers:", triggers(oid, 'D')));
@@ -235,6 +241,34 @@ fn triggers(oid: &str, enabled: char) -> String {
         "SELECT '    ' || pg_catalog.regexp_replace(pg_catalog.pg_get_triggerdef(t.oid, true), '^CREATE TRIGGER ', '') \
          FROM pg_catalog.pg_trigger t WHERE t.tgrelid = {oid} AND NOT t.tgisinternal AND t.tgenabled = '{enabled}' ORDER BY t.tgname"
     )
+}
+
+/// Asks for the lines of policies.
+fn policies(found: &Found) -> Vec<(&'static str, String)> {
+    let oid = &found.oid;
+    let heading = match (found.secured, found.forced) {
+        (true, true) => "Policies (forced row security enabled):",
+        (true, false) => "Policies:",
+        (false, _) => "Policies (row security disabled):",
+    };
+    let sql = format!(
+        "SELECT '    POLICY \"' || pol.polname || '\"' || CASE WHEN pol.polpermissive THEN '' ELSE ' AS RESTRICTIVE' END || \
+         CASE pol.polcmd WHEN 'r' THEN ' FOR SELECT' WHEN 'a' THEN ' FOR INSERT' WHEN 'w' THEN ' FOR UPDATE' WHEN 'd' THEN ' FOR DELETE' \
+         ELSE '' END || CASE WHEN pol.polroles = '{{0}}' THEN '' ELSE E'\\n      TO ' || pg_catalog.array_to_string(\
+         array(select rolname from pg_catalog.pg_roles where oid = any (pol.polroles) order by 1), ',') END || \
+         coalesce(E'\\n      USING (' || pg_catalog.pg_get_expr(pol.polqual, pol.polrelid) || ')', '') || \
+         coalesce(E'\\n      WITH CHECK (' || pg_catalog.pg_get_expr(pol.polwithcheck, pol.polrelid) || ')', '') \
+         FROM pg_catalog.pg_policy pol WHERE pol.polrelid = {oid} ORDER BY pol.polname"
+    );
+    if !found.secured {
+        return vec![(heading, sql)];
+    }
+    let none = format!(
+        "SELECT 'Policies ({}row security enabled): (none)' \
+         WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_policy pol WHERE pol.polrelid = {oid})",
+        if found.forced { "forced " } else { "" }
+    );
+    vec![(heading, sql), ("", none)]
 }
 
 /// Asks for the lines of constraints, each with something before its name.

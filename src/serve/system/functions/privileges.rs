@@ -88,6 +88,21 @@ fn on_class(context: &SystemContext, role: RoleId, oid: u32) -> Option<Granted> 
     })
 }
 
+/// True if policies apply to what the current role reads of a relation.
+pub fn row_security_active(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let oid = class(context, text)?;
+    Ok(context.scope.by_id(oid).is_some_and(|relation| context.scope.secures(relation, context.role)).into())
+}
+
+/// The names of roles, given and answered with commas between them, in order.
+pub fn role_names(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let mut names: Vec<String> = text.split(',').filter_map(|oid| oid.parse().ok()).map(|oid| context.role_name(oid)).collect();
+    names.sort();
+    Ok(names.join(",").into())
+}
+
 pub fn on_table(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
     on_class(context, role, class(context, rest[0])?).map_or(Ok(Cell::Null), |held| any(rest[1], held, ON_TABLES))

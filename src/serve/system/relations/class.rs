@@ -72,6 +72,8 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("relnatts", relation.columns.len().into()),
         ("relhasrules", derived.into()),
         ("relhastriggers", has_triggers.into()),
+        ("relrowsecurity", relation.security.enabled.into()),
+        ("relforcerowsecurity", relation.security.forced.into()),
         ("relispopulated", true.into()),
         ("relreplident", if view { "n" } else { "d" }.into()),
     ])

@@ -46,6 +46,7 @@ pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("tableowner", context.role_name(r.owner).into()),
             ("hasindexes", (!r.key.is_empty()).into()),
             ("hastriggers", (!r.triggers.is_empty()).into()),
+            ("rowsecurity", r.security.enabled.into()),
         ])?;
     }
     Ok(())

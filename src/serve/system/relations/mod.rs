@@ -14,6 +14,7 @@ mod functions;
 mod keys;
 mod listing;
 mod places;
+mod policies;
 mod privileges;
 mod roles;
 mod rules;
@@ -97,8 +98,8 @@ relations! {
     "pg_catalog" "pg_opfamily" functions::pg_opfamily;
     "pg_catalog" "pg_parameter_acl" nothing;
     "pg_catalog" "pg_partitioned_table" nothing;
-    "pg_catalog" "pg_policies" nothing;
-    "pg_catalog" "pg_policy" nothing;
+    "pg_catalog" "pg_policies" policies::pg_policies;
+    "pg_catalog" "pg_policy" policies::pg_policy;
     "pg_catalog" "pg_prepared_statements" activity::pg_prepared_statements;
     "pg_catalog" "pg_prepared_xacts" nothing;
     "pg_catalog" "pg_proc" functions::pg_proc;

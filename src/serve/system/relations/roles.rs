@@ -23,7 +23,7 @@ fn common(context: &SystemContext, role: &Role, password: Cell) -> [(&'static st
         ("rolcreatedb", (role.superuser || role.create_db).into()),
         ("rolcanlogin", role.login.into()),
         ("rolreplication", role.superuser.into()),
-        ("rolbypassrls", role.superuser.into()),
+        ("rolbypassrls", (role.superuser || role.bypass_rls).into()),
         ("rolconnlimit", role.connection_limit.into()),
         ("rolpassword", password),
         ("rolvaliduntil", role.valid_until_us.into()),
@@ -74,7 +74,7 @@ fn users(context: &SystemContext, rows: &mut Rows, password: impl Fn(&Role) -> C
             ("usecreatedb", (role.superuser || role.create_db).into()),
             ("usesuper", role.superuser.into()),
             ("userepl", role.superuser.into()),
-            ("usebypassrls", role.superuser.into()),
+            ("usebypassrls", (role.superuser || role.bypass_rls).into()),
             ("passwd", password(role)),
             ("valuntil", role.valid_until_us.into()),
         ])

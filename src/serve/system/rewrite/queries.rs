@@ -2,9 +2,8 @@
 
 use hashbrown::HashSet;
 use sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    LimitClause, ObjectName, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    TrimWhereField, Value,
+    BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, TrimWhereField, Value,
 };
 
 use super::super::SystemContext;
@@ -16,6 +15,7 @@ use super::series::is_set;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
+use crate::sql::parse::written_expression;
 
 /// Ends the name of an output column that another one before it bears already, followed by a number: DataFusion wants names unique.
 /// Whoever shows names to a client cuts them there.
@@ -78,8 +78,8 @@ pub fn array_of_options(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 /// Columns of options, NULL in every row.
 const OPTIONS: [&str; 5] = ["reloptions", "evttags", "attfdwoptions", "fdwoptions", "srvoptions"];
 
-/// `ARRAY(SELECT rolname FROM pg_roles WHERE oid = ANY (polroles))`, the roles of a row-level policy (psql's \d and \dp): there are no
-/// policies, and DataFusion plans only equalities between a subquery and what is around it, so the answer is written down: no roles.
+/// `ARRAY(SELECT rolname FROM pg_roles WHERE oid = ANY (polroles))`, the roles of a row-level policy (psql's \d and \dp):
+/// DataFusion plans only equalities between a subquery and what is around it, so a function of ours answers their names.
 pub fn roles_of_policy(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::Function(f) = expr else { return Ok(()) };
     let FunctionArguments::Subquery(query) = &mut f.args else { return Ok(()) };
@@ -87,9 +87,10 @@ pub fn roles_of_policy(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         return Ok(());
     }
     let Some(select) = plain_select(query) else { return Ok(()) };
-    let of_policy = |c: &Expr| matches!(c, Expr::AnyOp { right, .. } if column_name(right).is_some_and(|n| n == "polroles"));
-    if select.from.len() == 1 && table_is(&select.from[0].relation, "pg_roles") && select.selection.as_ref().is_some_and(of_policy) {
-        *expr = null_of(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(DataType::Text), None)));
+    let Some(Expr::AnyOp { right, .. }) = &select.selection else { return Ok(()) };
+    let of_policy = column_name(right).is_some_and(|n| n == "polroles");
+    if of_policy && select.from.len() == 1 && table_is(&select.from[0].relation, "pg_roles") {
+        *expr = written_expression(&format!("string_to_array(pg_role_names(array_to_string({right}, ',')), ',')"))?;
     }
     Ok(())
 }
