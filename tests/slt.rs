@@ -108,6 +108,7 @@ scripts!("":
     repeated_statements,
     role_rights,
     row_delimiters,
+    row_security,
     row_subqueries,
     row_wise,
     schemas,
