@@ -561,7 +561,7 @@ impl Session {
         let (own, all): (BTreeSet<RelationId>, BTreeSet<RelationId>) = all.into_iter().partition(|id| self.is_temporary(*id));
         self.forget_temporary(&own)?;
         self.drop_references(&catalog, &all, cascade)?;
-        self.drop_policies_naming(&catalog, &all, cascade)?;
+        self.drop_policies_naming(&all, cascade)?;
         self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
     }
 

@@ -13,7 +13,7 @@ use super::roles::grantee;
 use super::session::Session;
 use crate::catalog::{
     BOOTSTRAP, Catalog, Change, Function, Granted, Name, Namespace, Object, PUBLIC, Privileges, Relation, RelationId, RelationKind,
-    RoleChange, RoleId, Roles, SYSTEM_NAMESPACES, Scope, Sequence, UserType, told,
+    RoleChange, RoleId, Roles, SYSTEM_NAMESPACES, Scope, Sequence, UserType,
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{Listed, RoleName, Target, Wanted, both};
@@ -468,7 +468,7 @@ impl Session {
 
     /// The roles of which all that they own is meant. Errors: 42501 unless the current role has their rights: to be a member of one that it
     /// does not inherit from is not enough.
-    fn owned(&mut self, names: &[RoleName], to: &str) -> Result<BTreeSet<RoleId>> {
+    pub(super) fn owned(&mut self, names: &[RoleName], to: &str) -> Result<BTreeSet<RoleId>> {
         let roles = names.iter().map(|name| self.role_id(name)).collect::<Result<BTreeSet<_>>>()?;
         roles.iter().try_for_each(|role| self.must_have_rights_of(*role, to))?;
         if roles.contains(&BOOTSTRAP) {
@@ -508,34 +508,6 @@ impl Session {
             self.change_sequence_owner(sequence, to)?;
         }
         catalog.namespaces().filter(|n| from.contains(&n.owner)).try_for_each(|n| self.give_schema(n, to))
-    }
-
-    /// DROP OWNED BY: takes back what the roles were granted and have granted. Errors: 0A000 while they own relations, whose DROP shall
-    /// be said in so many words.
-    pub(super) async fn drop_owned(&mut self, names: &[RoleName]) -> Result<()> {
-        let gone = self.owned(names, "drop objects")?;
-        let catalog = self.catalog();
-        let relations = catalog.relations().filter(|r| gone.contains(&r.owner)).map(|r| told(&catalog, r));
-        let schemas = catalog.namespaces().filter(|n| gone.contains(&n.owner)).map(|n| format!("schema {}", n.name));
-        let types = catalog.user_types().filter(|t| gone.contains(&t.owner)).map(|t| format!("type {}", t.name));
-        let functions = catalog.functions().filter(|f| gone.contains(&f.owner)).map(|f| format!("function {}", catalog.signature(f)));
-        let theirs: Vec<String> = relations.chain(sequences_of(&catalog, &gone)).chain(types).chain(functions).chain(schemas).collect();
-        if !theirs.is_empty() {
-            return Err(Error::unsupported("DROP OWNED does not drop relations and schemas")
-                .detail(format!("Owned are: {}.", theirs.join(", ")))
-                .hint("REASSIGN OWNED BY .. TO .. first, or DROP them one by one."));
-        }
-        let grants = catalog.roles().grants().filter(|(_, grantee, grantor, _)| gone.contains(grantee) || gone.contains(grantor));
-        let none = |(object, grantee, grantor, _): (&Object, RoleId, RoleId, &Granted)| RoleChange::Grant {
-            object: object.clone(),
-            grantee,
-            grantor,
-            granted: Granted::default(),
-        };
-        let mut changes: Vec<RoleChange> = grants.map(none).collect();
-        changes.extend(self.without_defaults(&gone));
-        self.take_from_policies(&gone)?;
-        self.change_roles(changes)
     }
 }
 

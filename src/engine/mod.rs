@@ -38,6 +38,7 @@ pub mod ddl;
 mod default_privileges;
 pub mod dml;
 mod domains;
+mod drop_owned;
 mod events;
 pub mod execute;
 pub mod explain;

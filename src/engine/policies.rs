@@ -14,10 +14,10 @@ use sqlparser::ast::{self, Expr, Ident};
 
 use super::dml::parsed_query;
 use super::dml::returning::in_memory;
-use super::privileges::must_be_owner;
+use super::privileges::{denied_text, must_be_owner};
 use super::roles::grantee;
 use super::session::Session;
-use crate::catalog::{Catalog, Change, Name, PUBLIC, Policy, Privileges, Relation, RelationId, RoleId, Scope, Security};
+use crate::catalog::{Change, Name, PUBLIC, Policy, Privileges, Relation, RelationId, RoleId, Scope, Security};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::plan::policies::{holds_hidden_rows, select};
@@ -79,6 +79,9 @@ impl Session {
             self.notice("NOTICE", Error::new(code::SUCCESS, format!("relation \"{table}\" does not exist, skipping")));
             return Ok(());
         }
+        if self.scope().known(table).is_ok_and(|relation| !self.authority.has_role(relation.owner)) {
+            return Err(denied_text(&format!("must be owner of relation {}", table.name)));
+        }
         let relation = self.to_secure(table)?;
         if if_exists && relation.security.policy(name).is_none() {
             let text = format!("policy \"{name}\" for relation \"{}\" does not exist, skipping", relation.name);
@@ -132,7 +135,7 @@ impl Session {
     fn roles_of_policy(&mut self, names: &[RoleName]) -> Result<Vec<RoleId>> {
         let roles = names.iter().map(|name| grantee(self, name)).collect::<Result<BTreeSet<_>>>()?;
         if roles.len() > 1 && roles.contains(&PUBLIC) {
-            let warning = Error::new(code::WARNING, "ignoring specified roles other than PUBLIC");
+            let warning = Error::new(code::INVALID_PARAMETER_VALUE, "ignoring specified roles other than PUBLIC");
             self.notice("WARNING", warning.hint("All roles are members of the PUBLIC role."));
             return Ok(vec![PUBLIC]);
         }
@@ -155,7 +158,7 @@ impl Session {
         let none = in_memory(arrow::array::RecordBatch::new_empty(relation.nullable().schema()))?;
         let names = self.names().within_policies(relation, none)?;
         let query = parsed_query(&select(relation, "1", &format!("({kept})")))?;
-        let planned = self.plan_with(names.clone(), &query, &[]).await?;
+        let planned = self.plan_with(names.clone(), &query, &[]).await.map_err(no_aggregate)?;
         if !planned.parameters.is_empty() {
             return Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1"));
         }
@@ -262,7 +265,8 @@ impl Session {
     }
 
     /// Takes away the policies of relations that stay which name some that go. Errors: 2BP01 without `cascade`.
-    pub(super) fn drop_policies_naming(&mut self, catalog: &Arc<Catalog>, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
+    pub(super) fn drop_policies_naming(&mut self, gone: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
+        let catalog = self.catalog();
         let scope = Scope::kept(catalog.clone());
         let mut told = Vec::new();
         let mut secured = Vec::new();
@@ -300,6 +304,14 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The error of a condition that is none of one row.
+fn no_aggregate(e: Error) -> Error {
+    if e.code() != code::GROUPING_ERROR {
+        return e;
+    }
+    Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed in policy expressions")
 }
 
 /// The policy of that name. Errors: 42704.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::session::Session;
 use crate::catalog::{
-    BOOTSTRAP, CHECKPOINT, Catalog, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence,
+    BOOTSTRAP, CHECKPOINT, Catalog, Function, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, Roles, Sequence,
     TEMPORARY_NAMESPACE, UserType,
 };
 use crate::error::{Error, Result, code};
@@ -254,6 +254,11 @@ impl Session {
         }
         let (schema, name) = (catalog.namespace_name(namespace), self.identity.name(&self.authority.roles, self.role()));
         Err(denied("schema", schema).hint(format!("Its owner or a superuser can let it: GRANT {privilege} ON SCHEMA {schema} TO {name};")))
+    }
+
+    /// Errors: 42501 for a function of a schema that the current role may not look into.
+    pub(super) fn may_call(&self, function: &Function) -> Result<()> {
+        self.may_in_schema(function.namespace, Privileges::USAGE)
     }
 
     /// Errors: 42501 unless the current role owns the schema.

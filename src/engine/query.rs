@@ -175,7 +175,10 @@ impl Session {
     pub(super) async fn plan_with(&self, mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
         let (mut query, types) = (query.clone(), types.to_vec());
         let called = inline::expand(&mut query, &names.scope)?;
-        let functions = called.into_iter().filter_map(|id| names.scope.function(id).cloned()).collect();
+        let functions: Vec<Arc<Function>> = called.into_iter().filter_map(|id| names.scope.function(id).cloned()).collect();
+        if names.reader.is_some() {
+            functions.iter().try_for_each(|function| self.may_call(function))?;
+        }
         let waits = wanted_by(&mut names.base);
         let planned = self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await;
         drop(waits);

@@ -100,9 +100,8 @@ impl Session {
                 self.reassign(from, to).await?;
                 "REASSIGN OWNED"
             }
-            // Nothing else depends on a grant but grants that are taken back too.
-            RoleStatement::DropOwned { roles, .. } => {
-                self.drop_owned(roles).await?;
+            RoleStatement::DropOwned { roles, cascade } => {
+                self.drop_owned(roles, *cascade).await?;
                 "DROP OWNED"
             }
         };

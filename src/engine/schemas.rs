@@ -99,7 +99,7 @@ impl Session {
 
     /// Drops what is in schemas, and what depends on that. Errors: 2BP01 for anything at all without `cascade`, 0A000 for relations of
     /// ksqlDB's dialect, whose queries are ended by that dialect's statements.
-    async fn drop_contents(&mut self, catalog: &Catalog, schemas: &[Arc<Namespace>], cascade: bool) -> Result<()> {
+    pub(super) async fn drop_contents(&mut self, catalog: &Catalog, schemas: &[Arc<Namespace>], cascade: bool) -> Result<()> {
         let is_in = |namespace: NamespaceId| schemas.iter().any(|schema| schema.id == namespace);
         let inside: BTreeSet<RelationId> = catalog.relations().filter(|r| is_in(r.namespace)).map(|r| r.id).collect();
         let all: BTreeSet<RelationId> = inside.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
@@ -150,6 +150,7 @@ impl Session {
         gone.dedup();
         self.tell_cascade(&gone);
         self.drop_references(catalog, &all, true)?;
+        self.drop_policies_naming(&all, true)?;
         for sequence in &sequences {
             self.drop_sequence(sequence, true)?;
         }

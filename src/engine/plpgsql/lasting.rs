@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// Drops a function, and with `cascade` the views and the functions that were expanded of it.
-    pub(super) fn drop_with_users(&mut self, catalog: &Catalog, function: &Function, cascade: bool) -> Result<()> {
+    pub(in crate::engine) fn drop_with_users(&mut self, catalog: &Catalog, function: &Function, cascade: bool) -> Result<()> {
         let users = users_of(catalog, function.id);
         let told = users.told(catalog);
         if !told.is_empty() && !cascade {

@@ -94,7 +94,7 @@ impl Reg {
         })
     }
 
-    /// The oid of a name, if there is one. Errors: 42501 for a relation in a schema, which the name says, that the session may not use.
+    /// The oid of a name, if there is one. Errors: 42501 for a relation or a function in a schema, which the name says, that the session may not use.
     pub fn look_up(self, context: &SystemContext, text: &str) -> Result<Option<u32>> {
         if self == Reg::Type {
             return Ok(type_oid(context, text));
@@ -109,13 +109,12 @@ impl Reg {
             [.., schema, name] => (Some(schema.as_str()), name.as_str()),
             [] => return Ok(None),
         };
+        if let (Reg::Class | Reg::Proc | Reg::Procedure, Some(namespace)) = (self, schema.and_then(|name| context.scope.namespace_id(name)))
+        {
+            context.check_usable(namespace)?;
+        }
         Ok(match self {
-            Reg::Class => {
-                if let Some(namespace) = schema.and_then(|schema| context.scope.namespace_id(schema)) {
-                    context.check_usable(namespace)?;
-                }
-                class_oid(context, schema, name)
-            }
+            Reg::Class => class_oid(context, schema, name),
             Reg::Proc => {
                 let of_user = || user_functions(context, schema, name).next().map(|f| f.id);
                 PROCS.iter().find(|p| is_of_system(schema) && p.name == name).map(|p| p.oid).or_else(of_user)
