@@ -154,16 +154,20 @@ impl Session {
         let mut altered = relation.as_ref().clone();
         for text in altered.security.policies.iter_mut().flat_map(|policy| policy.texts_mut()) {
             let mut query = parsed_query(&format!("{SELECT}{text}"))?;
+            let mut changed = false;
             let _ = ast::visit_expressions_mut(query.as_mut(), |expr| {
                 if let ast::Expr::CompoundIdentifier(parts) = expr
                     && let [qualifier, _] = parts.as_mut_slice()
                     && fold_name(qualifier) == old.name
                 {
                     *qualifier = ast::Ident::with_quote('"', &relation.name);
+                    changed = true;
                 }
                 ControlFlow::<()>::Continue(())
             });
-            *text = unselected(&query.to_string());
+            if changed {
+                *text = unselected(&query.to_string());
+            }
         }
         self.stage(Change::Alter(altered), vec![])
     }

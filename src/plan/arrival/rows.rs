@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::functions::math::expr_fn::abs;
@@ -15,6 +16,7 @@ use crate::data::{OFFSET, ROW};
 use crate::func::{ORDINALS, array_ordinals};
 use crate::plan::names::stored_schema;
 use crate::serve::provider::RelationProvider;
+use crate::serve::secured::SecuredProvider;
 
 /// How the columns begin that are added to projections, and to what an unnest expands.
 const ARRIVAL: &str = "__arrival_";
@@ -72,7 +74,10 @@ fn known(plan: &LogicalPlan) -> DfResult<Rows> {
 
 /// True for a scan of a stream, a table or a materialized view.
 pub fn is_relation(scan: &TableScan) -> bool {
-    source_as_provider(&scan.source).is_ok_and(|provider| provider.downcast_ref::<RelationProvider>().is_some())
+    let is_one = |provider: Arc<dyn TableProvider>| {
+        provider.downcast_ref::<RelationProvider>().is_some() || provider.downcast_ref::<SecuredProvider>().is_some()
+    };
+    source_as_provider(&scan.source).is_ok_and(is_one)
 }
 
 /// The columns that tell the rows of a relation apart, in their order; none for a materialized view.
