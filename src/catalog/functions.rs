@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Column, Name, NamespaceId, PUBLIC_NAMESPACE, RoleId, Scope};
+use super::{Catalog, Column, Name, NamespaceId, Object, PUBLIC_NAMESPACE, RoleId, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 
@@ -234,6 +234,9 @@ impl Catalog {
 
     pub(super) fn put_function(&mut self, function: &Function) {
         self.next = self.next.max(function.id + 1);
+        if !self.functions.contains_key(&function.id) {
+            Arc::make_mut(&mut self.roles).grant_call(Object::Function(function.id), function.owner);
+        }
         let mut function = function.clone();
         for column in function.inputs.iter_mut().chain(&mut function.outputs).filter(|c| c.ty.is_of_enum()) {
             column.ty = self.enums().complete(column.ty.clone());
@@ -243,7 +246,9 @@ impl Catalog {
 
     pub(super) fn take_function(&mut self, id: FunctionId) -> Result<()> {
         let unknown = || Error::new(code::DATA_CORRUPTED, format!("_catalog names the unknown function {id}"));
-        self.functions.remove(&id).map(drop).ok_or_else(unknown)
+        self.functions.remove(&id).map(drop).ok_or_else(unknown)?;
+        self.move_grants(Object::Function(id), None);
+        Ok(())
     }
 }
 

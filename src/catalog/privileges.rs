@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{NamespaceId, RelationId, RelationKind, RoleId};
+use super::{FunctionId, NamespaceId, RelationId, RelationKind, RoleId};
 
 /// A set of privileges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Privileges(u16);
 
 /// Each privilege: itself, its letter in an ACL, its name in SQL.
-pub const PRIVILEGES: [(Privileges, char, &str); 11] = [
+pub const PRIVILEGES: [(Privileges, char, &str); 12] = [
     (Privileges::INSERT, 'a', "INSERT"),
     (Privileges::SELECT, 'r', "SELECT"),
     (Privileges::UPDATE, 'w', "UPDATE"),
@@ -19,6 +19,7 @@ pub const PRIVILEGES: [(Privileges, char, &str); 11] = [
     (Privileges::TRUNCATE, 'D', "TRUNCATE"),
     (Privileges::REFERENCES, 'x', "REFERENCES"),
     (Privileges::TRIGGER, 't', "TRIGGER"),
+    (Privileges::EXECUTE, 'X', "EXECUTE"),
     (Privileges::USAGE, 'U', "USAGE"),
     (Privileges::CREATE, 'C', "CREATE"),
     (Privileges::TEMPORARY, 'T', "TEMPORARY"),
@@ -38,6 +39,7 @@ impl Privileges {
     pub const CREATE: Privileges = Privileges(1 << 8);
     pub const TEMPORARY: Privileges = Privileges(1 << 9);
     pub const CONNECT: Privileges = Privileges(1 << 10);
+    pub const EXECUTE: Privileges = Privileges(1 << 11);
 
     /// Those that there are on columns too.
     pub const OF_COLUMNS: Privileges = Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::REFERENCES);
@@ -129,6 +131,8 @@ pub enum Object {
     /// A column of a relation, by its name.
     Column(RelationId, String),
     Sequence(RelationId),
+    /// A function, which everybody may call unless that is taken back.
+    Function(FunctionId),
 }
 
 impl Object {
@@ -138,6 +142,7 @@ impl Object {
             Object::Relation(_) => kind.map_or(Privileges::NONE, Privileges::on_relation),
             Object::Column(..) => kind.map_or(Privileges::NONE, Privileges::on_column),
             Object::Sequence(_) => Privileges::ON_SEQUENCE,
+            Object::Function(_) => Privileges::EXECUTE,
             Object::Schema(_) => Privileges::USAGE.and(Privileges::CREATE),
             Object::Database => Privileges::CREATE.and(Privileges::TEMPORARY).and(Privileges::CONNECT),
         }

@@ -287,6 +287,12 @@ impl Roles {
         }
     }
 
+    /// Grants everybody what a new function begins with.
+    pub(super) fn grant_call(&mut self, object: Object, owner: RoleId) {
+        let granted = Granted { privileges: Privileges::EXECUTE, options: Privileges::NONE };
+        self.grants.insert((object, PUBLIC, owner), granted);
+    }
+
     /// Forgets what objects of a schema that is gone began with.
     pub(super) fn forget_schema(&mut self, id: NamespaceId) {
         self.defaults.retain(|(on, _), _| on.schema != Some(id));
@@ -450,7 +456,7 @@ impl Roles {
             Object::Sequence(_) => (Privileges::SELECT, Privileges::UPDATE),
             Object::Schema(_) => (Privileges::USAGE, Privileges::USAGE),
             // What they may with a column they may with its relation.
-            Object::Column(..) | Object::Database => (Privileges::NONE, Privileges::NONE),
+            Object::Column(..) | Object::Database | Object::Function(_) => (Privileges::NONE, Privileges::NONE),
         };
         for (role, implied) in [(READ_ALL_DATA, read), (WRITE_ALL_DATA, write)] {
             if roles.contains(&role) {

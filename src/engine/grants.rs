@@ -208,6 +208,18 @@ fn places(session: &mut Session, on: &Target, wanted: &Wanted) -> Result<Vec<Pla
                 }
             }
         }
+        Target::Functions(signatures) => {
+            for signature in signatures {
+                places.push(of_function(session.known_function(signature)?.as_ref(), wanted.whole)?);
+            }
+        }
+        Target::AllFunctionsIn(schemas) => {
+            for schema in in_schemas(&scope, schemas)? {
+                for function in scope.functions().filter(|f| f.namespace == schema.id) {
+                    places.push(of_function(function, wanted.whole)?);
+                }
+            }
+        }
         Target::Schemas(names) => {
             for name in names {
                 places.push(of_schema(&scope, name, wanted.whole)?);
@@ -257,6 +269,10 @@ fn of_database(session: &Session, name: &str, listed: Listed) -> Result<Place> {
 
 fn of_sequence(scope: &Scope, sequence: &Sequence, listed: Listed) -> Result<Place> {
     place(Object::Sequence(sequence.id), scope.sequence_owner(sequence), ("sequence", &sequence.name), listed)
+}
+
+fn of_function(function: &Function, listed: Listed) -> Result<Place> {
+    place(Object::Function(function.id), function.owner, ("function", &function.name), listed)
 }
 
 /// An object on which all of its kind may have the same. Errors: 0LP01 for what it cannot have.
@@ -501,7 +517,8 @@ impl Session {
             self.stage(Change::PutUserType(UserType { owner: to, ..ty.as_ref().clone() }), vec![])?;
         }
         for function in catalog.functions().filter(|f| from.contains(&f.owner)) {
-            self.stage(Change::PutFunction(Function { owner: to, ..function.as_ref().clone() }), vec![])?;
+            self.stage_rights(Change::PutFunction(Function { owner: to, ..function.as_ref().clone() }))?;
+            self.regrant(&Object::Function(function.id), function.owner, to)?;
         }
         let sequences = catalog.sequences.iter().filter(|s| s.owner.is_none() && from.contains(&s.role));
         for sequence in sequences {

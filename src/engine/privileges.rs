@@ -117,6 +117,12 @@ impl Authority {
             .hint(format!("Its owner or a superuser can let it: GRANT {wanted} ON SEQUENCE {} TO {name};", sequence.name)))
     }
 
+    /// True if it may call a function.
+    fn may_call(&self, function: &Function) -> bool {
+        let object = Object::Function(function.id);
+        self.has_role(function.owner) || self.on(&object, object.privileges(None)).privileges.has(Privileges::EXECUTE)
+    }
+
     /// True if it may look into a schema.
     pub fn may_use(&self, namespace: &Namespace) -> bool {
         self.may_in(namespace, Privileges::USAGE)
@@ -256,9 +262,15 @@ impl Session {
         Err(denied("schema", schema).hint(format!("Its owner or a superuser can let it: GRANT {privilege} ON SCHEMA {schema} TO {name};")))
     }
 
-    /// Errors: 42501 for a function of a schema that the current role may not look into.
+    /// Errors: 42501 for a function that the current role may not call, and for one of a schema that it may not look into.
     pub(super) fn may_call(&self, function: &Function) -> Result<()> {
-        self.may_in_schema(function.namespace, Privileges::USAGE)
+        self.may_in_schema(function.namespace, Privileges::USAGE)?;
+        if self.authority.may_call(function) {
+            return Ok(());
+        }
+        let (signature, name) = (self.catalog().signature(function), self.identity.name(&self.authority.roles, self.role()));
+        Err(denied("function", &function.name)
+            .hint(format!("Its owner or a superuser can let it: GRANT EXECUTE ON FUNCTION {signature} TO {name};")))
     }
 
     /// Errors: 42501 unless the current role owns the schema.

@@ -9,7 +9,7 @@
 use super::grants::{self, sequences_of};
 use super::privileges::denied_text;
 use super::session::{Response, Session};
-use crate::catalog::{BOOTSTRAP, Change, Membership, Object, PUBLIC, RelationId, Role, RoleChange, RoleId, Roles, told};
+use crate::catalog::{BOOTSTRAP, Change, FunctionId, Membership, Object, PUBLIC, RelationId, Role, RoleChange, RoleId, Roles, told};
 use crate::data::decode::parse_text;
 use crate::data::verifier::{random, sha256};
 use crate::data::{PgType, Secret, Verifier};
@@ -65,13 +65,6 @@ impl Session {
             RoleStatement::Grant { privileges, on, to, option, by } => {
                 self.is_grantor(by.as_ref())?;
                 grants::grant(self, privileges, on, to, *option).await?;
-                "GRANT"
-            }
-            RoleStatement::GrantExecute { functions, schemas, to } => {
-                // Every role has it, and nobody can take it away.
-                functions.iter().try_for_each(|function| self.known_function(RoutineWord::Routine, function).map(drop))?;
-                schemas.iter().try_for_each(|schema| self.catalog().get_namespace(schema).map(drop))?;
-                to.iter().try_for_each(|name| grantee(self, name).map(drop))?;
                 "GRANT"
             }
             RoleStatement::Revoke { privileges, on, from, option_only, cascade, by } => {
@@ -314,11 +307,17 @@ impl Session {
         let owned = catalog.relations().filter(|r| r.owner == role.id).map(|r| format!("owner of {}", told(&catalog, r)));
         let schemas = catalog.namespaces().filter(|n| n.owner == role.id).map(|n| format!("owner of schema {}", n.name));
         let relation = |id: &RelationId| catalog.by_id(*id).map_or(format!("relation {id}"), |r| told(&catalog, r));
-        let granted = catalog.roles().mentioned_in(role.id).map(|object| match object {
+        // That everybody may call a function goes with it.
+        let of_own = |id: &FunctionId| catalog.function(*id).is_some_and(|function| function.owner == role.id);
+        let told_already = |object: &&Object| matches!(object, Object::Function(id) if of_own(id));
+        let granted = catalog.roles().mentioned_in(role.id).filter(|object| !told_already(object)).map(|object| match object {
             Object::Relation(id) => format!("privileges for {}", relation(id)),
             Object::Column(id, column) => format!("privileges for column {column} of {}", relation(id)),
             Object::Sequence(id) => {
                 format!("privileges for sequence {}", catalog.sequences.get(*id).map_or(id.to_string(), |s| s.name.clone()))
+            }
+            Object::Function(id) => {
+                format!("privileges for function {}", catalog.function(*id).map_or(id.to_string(), |f| catalog.signature(f)))
             }
             Object::Schema(name) => format!("privileges for schema {name}"),
             Object::Database => format!("privileges for database {}", self.context.database()),

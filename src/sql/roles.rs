@@ -29,8 +29,6 @@ pub enum RoleStatement {
     Leave { roles: Vec<String>, members: Vec<RoleName>, admin_only: bool, by: Option<RoleName> },
     /// `GRANT privileges ON objects TO role, .. [WITH GRANT OPTION] [GRANTED BY role]`
     Grant { privileges: Wanted, on: Target, to: Vec<RoleName>, option: bool, by: Option<RoleName> },
-    /// `GRANT EXECUTE ON FUNCTION name(types), ..|ALL FUNCTIONS IN SCHEMA schema, .. TO role, ..`
-    GrantExecute { functions: Vec<Signature>, schemas: Vec<String>, to: Vec<RoleName> },
     /// `REVOKE [GRANT OPTION FOR] privileges ON objects FROM role, .. [GRANTED BY role] [CASCADE]`
     Revoke { privileges: Wanted, on: Target, from: Vec<RoleName>, option_only: bool, cascade: bool, by: Option<RoleName> },
     /// `ALTER DEFAULT PRIVILEGES ..`
@@ -132,6 +130,9 @@ pub enum Target {
     Sequences(Vec<Name>),
     /// ALL SEQUENCES IN SCHEMA
     AllSequencesIn(Vec<String>),
+    Functions(Vec<Signature>),
+    /// ALL FUNCTIONS IN SCHEMA
+    AllFunctionsIn(Vec<String>),
     Schemas(Vec<String>),
     Databases(Vec<String>),
 }

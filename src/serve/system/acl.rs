@@ -4,7 +4,8 @@ use super::names::Reg;
 use super::rows::Cell;
 use super::{SessionStatus, SystemContext};
 use crate::catalog::{
-    BOOTSTRAP, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RelationKind, RoleId, Sequence,
+    BOOTSTRAP, Function, Granted, Namespace, NewObjects, Object, PUBLIC, Privileges, READ_ALL_STATS, Relation, RelationKind, RoleId,
+    Sequence,
 };
 use crate::data::quoting::ident;
 
@@ -22,6 +23,20 @@ pub fn sequence_acl(context: &SystemContext, sequence: &Sequence) -> Cell {
 pub fn schema_acl(context: &SystemContext, schema: &Namespace) -> Cell {
     let object = Object::Schema(schema.name.clone());
     granted_acl(context, &object, schema.owner, object.privileges(None))
+}
+
+/// pg_proc.proacl: null where everybody may call the function, as it began.
+pub fn function_acl(context: &SystemContext, function: &Function) -> Cell {
+    let object = Object::Function(function.id);
+    let began = Granted { privileges: Privileges::EXECUTE, options: Privileges::NONE };
+    let grants: Vec<_> = context.scope.roles().grants_on(&object).collect();
+    if let [(PUBLIC, grantor, granted)] = grants[..]
+        && grantor == function.owner
+        && *granted == began
+    {
+        return Cell::Null;
+    }
+    acl(context, &object, function.owner, object.privileges(None))
 }
 
 /// pg_attribute.attacl of a column: what is granted on it beside what is on its relation.

@@ -244,12 +244,6 @@ impl Reader<'_> {
     fn grant(&mut self) -> Result<RoleStatement> {
         self.skip(1);
         let words = self.words()?;
-        if let ["execute" | "all"] = words.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>()[..]
-            && self.word(0) == "on"
-            && let Some(read) = self.grant_execute()
-        {
-            return read;
-        }
         let on = self.objects()?;
         self.expect("to")?;
         let to = self.role_names()?;
@@ -277,32 +271,6 @@ impl Reader<'_> {
             None if !option_only => Ok(RoleStatement::Leave { roles: roles(words)?, members: from, admin_only, by }),
             _ => Err(Error::syntax("privileges take GRANT OPTION FOR, roles ADMIN OPTION FOR")),
         }
-    }
-
-    /// EXECUTE on functions, if it is on those. It is everybody's.
-    fn grant_execute(&mut self) -> Option<Result<RoleStatement>> {
-        let all = self.word(1) == "all" && ["functions", "procedures", "routines"].contains(&self.word(2).as_str());
-        let named = ["function", "procedure", "routine"].contains(&self.word(1).as_str())
-            && !matches!(self.parser.peek_nth_token_ref(2).token, Token::Comma)
-            && self.word(2) != "to";
-        if !all && !named {
-            return None;
-        }
-        self.skip(if all { 3 } else { 2 });
-        Some(self.granted_functions(all))
-    }
-
-    fn granted_functions(&mut self, all: bool) -> Result<RoleStatement> {
-        let (mut functions, mut schemas) = (vec![], vec![]);
-        if all {
-            self.expect("in")?;
-            self.expect("schema")?;
-            schemas = self.listed(|r| r.name())?;
-        } else {
-            functions = self.listed(|r| r.signature())?;
-        }
-        self.expect("to")?;
-        Ok(RoleStatement::GrantExecute { functions, schemas, to: self.role_names()? })
     }
 
     /// `[ON objects]`: what is listed before are privileges if it is there, else roles.
@@ -333,6 +301,10 @@ impl Reader<'_> {
         if self.eat_words(&["all", "sequences", "in", "schema"]) {
             return Ok(Target::AllSequencesIn(self.listed(|r| r.name())?));
         }
+        if self.eat_words(&["all", "functions", "in", "schema"]) || self.eat_words(&["all", "routines", "in", "schema"]) {
+            return Ok(Target::AllFunctionsIn(self.listed(|r| r.name())?));
+        }
+        let is_named = |r: &Self| !matches!(r.parser.peek_nth_token_ref(1).token, Token::Comma) && r.word(1) != "to" && r.word(1) != "from";
         let kind = self.word(0);
         match kind.as_str() {
             "schema" => {
@@ -349,12 +321,16 @@ impl Reader<'_> {
                 self.skip(1);
                 return Ok(Target::Sequences(self.listed(|r| r.relation_name())?));
             }
-            "all" | "function" | "procedure" | "routine" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace"
-            | "parameter"
+            "function" | "routine" if is_named(self) => {
+                self.skip(1);
+                return Ok(Target::Functions(self.listed(|r| r.signature())?));
+            }
+            "all" | "procedure" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace" | "parameter"
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
-                return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase()))
-                    .hint("Grant on relations, sequences, ALL TABLES or SEQUENCES IN SCHEMA name, SCHEMA and DATABASE."));
+                return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase())).hint(
+                    "Grant on relations, sequences, functions, ALL TABLES, SEQUENCES or FUNCTIONS IN SCHEMA name, SCHEMA and DATABASE.",
+                ));
             }
             "table" | "stream" | "view" => self.skip(1),
             "materialized" if self.word(1) == "view" => self.skip(2),

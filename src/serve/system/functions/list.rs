@@ -50,7 +50,7 @@ const PRIVILEGES: [(&str, usize, usize, Body); 14] = [
     ("has_column_privilege", 3, 4, p::on_column),
     ("has_database_privilege", 2, 3, p::on_database),
     ("has_foreign_data_wrapper_privilege", 2, 3, p::superuser),
-    ("has_function_privilege", 2, 3, yes),
+    ("has_function_privilege", 2, 3, p::on_function),
     ("has_language_privilege", 2, 3, yes),
     ("has_parameter_privilege", 2, 3, p::superuser),
     ("has_schema_privilege", 2, 3, p::on_schema),

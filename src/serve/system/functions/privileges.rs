@@ -7,7 +7,7 @@ use crate::catalog::{BOOTSTRAP, Granted, Object, PUBLIC, Privileges, RelationKin
 use crate::error::{Error, Result, code};
 use crate::serve::system::SystemContext;
 use crate::serve::system::acl;
-use crate::serve::system::facts::SHAPES;
+use crate::serve::system::facts::{PROCS, SHAPES};
 use crate::serve::system::names::{DATABASE, OWNER, Reg};
 use crate::serve::system::rows::Cell;
 use crate::sql::hidden::HIDDEN;
@@ -163,6 +163,24 @@ pub fn on_schema(context: &SystemContext, row: Row) -> Result<Cell> {
         held.privileges = held.privileges.and(Privileges::USAGE);
     }
     any(rest[1], held, &["CREATE", "USAGE"])
+}
+
+/// Of a function by its name and types or its oid. Errors: 42883.
+pub fn on_function(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some((role, rest)) = arguments(context, row, 2)? else { return Ok(Cell::Null) };
+    let missing = || Error::new(code::UNDEFINED_FUNCTION, format!("function \"{}\" does not exist", rest[0]));
+    let oid = match rest[0].parse::<u32>() {
+        Ok(oid) => oid,
+        Err(_) => Reg::Procedure.look_up(context, rest[0])?.ok_or_else(missing)?,
+    };
+    let object = Object::Function(oid);
+    let held = match context.scope.function(oid) {
+        Some(function) => context.scope.roles().on(role, &object, function.owner, object.privileges(None)),
+        // Those of the system are everybody's.
+        None if PROCS.iter().any(|p| p.oid == oid) => Granted { privileges: Privileges::EXECUTE, options: Privileges::NONE },
+        None => return Ok(Cell::Null),
+    };
+    any(rest[1], held, &["EXECUTE"])
 }
 
 pub fn on_database(context: &SystemContext, row: Row) -> Result<Cell> {

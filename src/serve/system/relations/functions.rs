@@ -1,6 +1,7 @@
 //! What can be called and how: pg_proc, pg_operator, pg_cast, pg_opclass, pg_collation, pg_language, pg_am.
 
 use super::super::SystemContext;
+use super::super::acl::function_acl;
 use super::super::facts::{self, PROCS};
 use super::super::names::{self, OWNER};
 use super::super::rows::{Cell, Rows};
@@ -58,6 +59,7 @@ fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()>
         ("proname", (&f.name).into()),
         ("pronamespace", f.namespace.into()),
         ("proowner", f.owner.into()),
+        ("proacl", function_acl(context, f)),
         ("prolang", language.into()),
         ("procost", Cell::Float(100.0)),
         ("prorows", Cell::Float(if f.set { 1000.0 } else { 0.0 })),
