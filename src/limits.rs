@@ -33,6 +33,8 @@ pub const FAULT_SEARCH_EVENTS_MAX: u64 = 1 << 20;
 pub const CHANGELOG_BYTES_MAX: usize = 2 << 30;
 /// Rows that one step of a dataflow folds at most before it looks for cuts again.
 pub const STEP_ROWS_MAX: usize = 1 << 20;
+/// Iterations of a recursive query that a view folds; a recursion that is deeper is taken for endless.
+pub const RECURSION_ITERATIONS_MAX: u32 = 100_000;
 /// Positions that a dataflow which merges its inputs by position folds at once.
 pub const ORDERED_STEP_EVENTS_MAX: u64 = 1 << 16;
 /// Rows in one chunk of a view's output.

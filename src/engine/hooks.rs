@@ -35,7 +35,8 @@ impl Hooks {
     /// The event at fault, if it is found.
     pub(super) fn find_fault(&self, id: RelationId, range: Range<Position>, cause: &Error) -> Option<Position> {
         // What grew too large would only do so again.
-        let find = self.find_fault.get().filter(|_| cause.code() != code::CONFIGURATION_LIMIT_EXCEEDED)?;
+        let limits = [code::CONFIGURATION_LIMIT_EXCEEDED, code::PROGRAM_LIMIT_EXCEEDED];
+        let find = self.find_fault.get().filter(|_| !limits.contains(&cause.code()))?;
         catch_unwind(AssertUnwindSafe(|| find(id, range))).unwrap_or(None)
     }
 

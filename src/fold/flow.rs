@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{Expr, Operator, StateReader, StateWriter};
+use super::{Expr, Operator, Recursion, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 
@@ -37,10 +37,31 @@ enum Node {
         batch: RecordBatch,
         emitted: bool,
     },
+    /// The rows of the recursive query around, by iteration.
+    Working {
+        schema: SchemaRef,
+    },
+    /// A recursive query of two terms, the second of which reads its working table.
+    Recursive {
+        first: Box<Flow>,
+        term: Box<Flow>,
+        recursion: Box<Recursion>,
+    },
     Inner {
         operator: Box<dyn Operator>,
         inputs: Vec<Flow>,
     },
+}
+
+/// What a step gives to the leaves of a tree.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    /// All that happened to each input of the view.
+    pub inputs: &'a [Vec<Delta>],
+    /// What each part before has given.
+    pub parts: &'a [Vec<Delta>],
+    /// The change of the working table of the recursive query around.
+    pub working: &'a [Delta],
 }
 
 /// What one operator did since it was built, for EXPLAIN and the system relations.
@@ -65,7 +86,7 @@ pub struct OperatorReport {
 }
 
 /// The one place of the fold that looks at a clock, and only to report how long an operator was busy.
-fn timed<T>(busy: &mut Duration, work: impl FnOnce() -> T) -> T {
+pub(super) fn timed<T>(busy: &mut Duration, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = work();
     *busy += start.elapsed();
@@ -111,6 +132,16 @@ impl Flow {
         Flow::new(Node::Constant { batch, emitted: false })
     }
 
+    /// The working table of the recursive query around, whose last column is the iteration.
+    pub fn working(schema: SchemaRef) -> Flow {
+        Flow::new(Node::Working { schema })
+    }
+
+    /// A recursive query; `term` reads its working table, the rows of each iteration apart.
+    pub fn recursive(first: Flow, term: Flow, recursion: Recursion) -> Flow {
+        Flow::new(Node::Recursive { first: Box::new(first), term: Box::new(term), recursion: Box::new(recursion) })
+    }
+
     /// `operator` over `inputs`, one per port.
     pub fn node(operator: Box<dyn Operator>, inputs: Vec<Flow>) -> Flow {
         Flow::new(Node::Inner { operator, inputs })
@@ -119,7 +150,8 @@ impl Flow {
     /// The schema of what it gives.
     pub fn schema(&self) -> SchemaRef {
         match &self.node {
-            Node::Source { schema, .. } | Node::Shared { schema, .. } => schema.clone(),
+            Node::Source { schema, .. } | Node::Shared { schema, .. } | Node::Working { schema } => schema.clone(),
+            Node::Recursive { recursion, .. } => recursion.schema(),
             Node::Sharing { tree, .. } => tree.schema(),
             Node::Constant { batch, .. } => batch.schema(),
             Node::Inner { operator, .. } => operator.schema(),
@@ -152,28 +184,39 @@ impl Flow {
     /// Folds one step: `inputs[i]` is all that happened to the i-th input. Every operator is stepped, also without rows, since
     /// some give rows for no input. Errors leave the flow in no defined state: it must be dropped.
     pub fn step(&mut self, inputs: &[Vec<Delta>]) -> Result<Vec<Delta>> {
-        self.step_with(inputs, &[])
+        self.step_with(Given { inputs, parts: &[], working: &[] })
     }
 
-    /// The same where `given[i]` is what the i-th part has given in this step.
-    fn step_with(&mut self, inputs: &[Vec<Delta>], given: &[Vec<Delta>]) -> Result<Vec<Delta>> {
+    /// The same for a part of a tree.
+    pub(super) fn step_with(&mut self, given: Given<'_>) -> Result<Vec<Delta>> {
         let out = match &mut self.node {
-            Node::Source { index, .. } => taken(inputs, "input", *index, &mut self.rows_in)?,
-            Node::Shared { part, .. } => taken(given, "part", *part, &mut self.rows_in)?,
+            Node::Source { index, .. } => taken(given.inputs, "input", *index, &mut self.rows_in)?,
+            Node::Shared { part, .. } => taken(given.parts, "part", *part, &mut self.rows_in)?,
+            Node::Working { .. } => {
+                self.rows_in += count(given.working);
+                given.working.to_vec()
+            }
             Node::Sharing { parts, tree } => {
-                let mut given = Vec::with_capacity(parts.len());
+                let mut shared = Vec::with_capacity(parts.len());
                 for part in parts {
-                    given.push(part.step_with(inputs, &given)?);
+                    let rows = part.step_with(Given { parts: &shared, ..given })?;
+                    shared.push(rows);
                 }
-                tree.step_with(inputs, &given)?
+                tree.step_with(Given { parts: &shared, ..given })?
             }
             Node::Constant { emitted: true, .. } => Vec::new(),
             Node::Constant { batch, emitted } => {
                 *emitted = true;
                 vec![Delta::insert(batch.clone())]
             }
+            Node::Recursive { first, term, recursion } => {
+                let rows = first.step_with(given)?;
+                let out = recursion.step(rows, term, given, &mut self.busy)?;
+                self.rows_in = first.rows_out + term.rows_out;
+                out
+            }
             Node::Inner { operator, inputs: children } => {
-                let ports = children.iter_mut().map(|c| c.step_with(inputs, given)).collect::<Result<Vec<_>>>()?;
+                let ports = children.iter_mut().map(|c| c.step_with(given)).collect::<Result<Vec<_>>>()?;
                 self.rows_in += ports.iter().map(|p| count(p)).sum::<u64>();
                 timed(&mut self.busy, || operator.step(ports))?
             }
@@ -185,11 +228,7 @@ impl Flow {
     /// All operators, the root first, each before its inputs; a part stands where it is first referred to.
     pub fn operators(&self) -> Vec<OperatorReport> {
         let mut reports = Vec::new();
-        let (parts, tree) = match &self.node {
-            Node::Sharing { parts, tree } => (parts.as_slice(), tree.as_ref()),
-            _ => (&[][..], self),
-        };
-        tree.report(0, parts, &mut vec![false; parts.len()], &mut reports);
+        self.report(0, &[], &mut [], &mut reports);
         reports
     }
 
@@ -197,7 +236,9 @@ impl Flow {
         let (name, detail, left_out) = match &self.node {
             Node::Source { index, .. } => ("Source", format!("input {index}"), 0),
             Node::Shared { part, .. } => ("Shared", format!("part {part}"), 0),
-            Node::Sharing { tree, .. } => return tree.report(depth, parts, told, reports),
+            Node::Sharing { parts, tree } => return tree.report(depth, parts, &mut vec![false; parts.len()], reports),
+            Node::Working { .. } => ("WorkingTable", String::new(), 0),
+            Node::Recursive { recursion, .. } => ("Recursion", recursion.detail(), 0),
             Node::Constant { batch, .. } => ("Constant", format!("{} rows", batch.num_rows()), 0),
             Node::Inner { operator, .. } => (operator.name(), operator.detail(), operator.left_out()),
         };
@@ -207,6 +248,9 @@ impl Flow {
             Node::Inner { operator, inputs } => {
                 reports.extend(operator.parts().into_iter().map(|part| OperatorReport { depth: depth + 1 + part.depth, ..part }));
                 inputs.iter().for_each(|i| i.report(depth + 1, parts, told, reports));
+            }
+            Node::Recursive { first, term, .. } => {
+                [first, term].into_iter().for_each(|flow| flow.report(depth + 1, parts, told, reports));
             }
             Node::Shared { part, .. } if told.get(*part) == Some(&false) => {
                 told[*part] = true;
@@ -221,6 +265,7 @@ impl Flow {
         let below: usize = match &self.node {
             Node::Inner { inputs, .. } => inputs.iter().map(Flow::state_bytes).sum(),
             Node::Sharing { parts, tree } => parts.iter().map(Flow::state_bytes).sum::<usize>() + tree.state_bytes(),
+            Node::Recursive { first, term, .. } => first.state_bytes() + term.state_bytes(),
             _ => 0,
         };
         self.own_bytes() + below
@@ -228,7 +273,8 @@ impl Flow {
 
     fn own_bytes(&self) -> usize {
         match &self.node {
-            Node::Source { .. } | Node::Shared { .. } | Node::Sharing { .. } => 0,
+            Node::Source { .. } | Node::Shared { .. } | Node::Working { .. } | Node::Sharing { .. } => 0,
+            Node::Recursive { recursion, .. } => recursion.state_bytes(),
             Node::Constant { batch, .. } => batch.get_array_memory_size(),
             Node::Inner { operator, .. } => operator.state_bytes(),
         }
@@ -237,7 +283,12 @@ impl Flow {
     /// Writes the state of all operators, inputs first.
     pub fn save(&self, out: &mut StateWriter) -> Result<()> {
         match &self.node {
-            Node::Source { .. } | Node::Shared { .. } => Ok(()),
+            Node::Source { .. } | Node::Shared { .. } | Node::Working { .. } => Ok(()),
+            Node::Recursive { first, term, recursion } => {
+                first.save(out)?;
+                term.save(out)?;
+                out.section("Recursion", |w| recursion.save(w))
+            }
             Node::Sharing { parts, tree } => parts.iter().chain([tree.as_ref()]).try_for_each(|flow| flow.save(out)),
             Node::Constant { emitted, .. } => out.section("Constant", |w| {
                 w.bool(*emitted);
@@ -254,7 +305,12 @@ impl Flow {
     /// must then be dropped.
     pub fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         match &mut self.node {
-            Node::Source { .. } | Node::Shared { .. } => Ok(()),
+            Node::Source { .. } | Node::Shared { .. } | Node::Working { .. } => Ok(()),
+            Node::Recursive { first, term, recursion } => {
+                first.load(input)?;
+                term.load(input)?;
+                input.section("Recursion", |r| recursion.load(r))
+            }
             Node::Sharing { parts, tree } => parts.iter_mut().chain([tree.as_mut()]).try_for_each(|flow| flow.load(input)),
             Node::Constant { emitted, .. } => input.section("Constant", |r| {
                 *emitted = r.bool()?;

@@ -12,6 +12,8 @@
 //! 4. *Determinism.* No consolidated output depends on hash order or batching.
 //! 5. *Save and load.* A loaded operator behaves as the saved one.
 //!
+//! The term of a recursive query is a tree of such operators that is stepped several times within a step ([`recursion`]).
+//!
 //! Decisions. Within a step weights of a row may be negative for a while, as a retraction may come before its insertion; at the
 //! end of a step the sum of all deltas never is. Stateful operators are made of two parts: [`KeyIndex`] gives equal keys one
 //! dense number, and everything else is a vector indexed by that number, or a [`RowStore`] that keeps whole rows columnar.
@@ -39,6 +41,7 @@ pub mod leave_out;
 pub mod marks;
 pub mod output;
 pub mod overlay;
+pub mod recursion;
 pub mod row_keys;
 mod row_store;
 pub mod session;
@@ -71,6 +74,7 @@ pub use leave_out::{Guard, LeaveOut};
 pub use marks::Marks;
 pub use output::{Output, Snapshot};
 pub use overlay::Overlay;
+pub use recursion::{ITERATION, Recursion, iteration_field};
 pub use row_keys::{Computed, Keyed, RowKeys};
 pub use row_store::{Chunk, RowStore};
 pub use session::{Session, SessionSpec};

@@ -5,6 +5,7 @@
 //! must be what the function says of the sum of all inputs (clauses 1, 2 and 4). Half-way the operator is saved and loaded into a
 //! new one (5); at the end everything is retracted, and no row may be left and no more state than a little (3).
 
+mod recursion;
 mod sets;
 
 use std::collections::BTreeMap;
