@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, TableScan};
@@ -17,6 +18,9 @@ use crate::serve::provider::RelationProvider;
 impl Lowering<'_> {
     pub(super) fn scan(&mut self, scan: &TableScan) -> Result<Lowered> {
         let provider = source_as_provider(&scan.source)?;
+        if let Some(table) = provider.downcast_ref::<CteWorkTable>() {
+            return self.working_table(scan, table);
+        }
         let Some(provider) = provider.downcast_ref::<RelationProvider>() else {
             return Err(unsupported(format!("\"{}\" as an input", scan.table_name), "Use streams, tables and materialized views."));
         };

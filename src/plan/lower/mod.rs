@@ -7,11 +7,13 @@
 
 mod aggregate;
 mod distinct_on;
+mod iterations;
 mod join;
 mod leave_out;
 mod leaves;
 mod now;
 mod panes;
+mod recursion;
 mod rows;
 mod set_operation;
 mod shared;
@@ -88,6 +90,7 @@ pub fn lower(state: &SessionState, plan: &LogicalPlan, wanted: &[Field], options
         row_number_bound: None,
         for_outer_rows: false,
         counts_rows: false,
+        working_table_grows: None,
         repeated: shared::repeated(&plan),
         parts: Vec::new(),
         inputs: Vec::new(),
@@ -182,6 +185,8 @@ struct Lowering<'a> {
     for_outer_rows: bool,
     /// Set by an aggregate that only counts, for the HOP below it.
     counts_rows: bool,
+    /// Within the recursive term of a recursive query: true if rows are only ever added to its working table.
+    working_table_grows: Option<bool>,
     /// Nodes that stand in the plan several times, and those of them that are lowered.
     repeated: HashSet<LogicalPlan>,
     parts: Vec<shared::Part>,
@@ -222,7 +227,7 @@ impl Lowering<'_> {
             },
             LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Extension(extension) => self.extension(extension),
-            LogicalPlan::RecursiveQuery(_) => Err(unsupported("WITH RECURSIVE", "Run the recursive query when reading.")),
+            LogicalPlan::RecursiveQuery(query) => self.recursion(query),
             LogicalPlan::Subquery(_) => Err(unsupported("this form of a subquery that depends on the row", "Write it as a join.")),
             other => Err(unsupported(format!("this part of a plan: {}", other.display()), "Simplify the query.")),
         }

@@ -35,7 +35,7 @@ pub(super) fn repeated(plan: &LogicalPlan) -> HashSet<LogicalPlan> {
 
 fn is_worth(node: &LogicalPlan) -> bool {
     use LogicalPlan::*;
-    matches!(node, Aggregate(_) | Distinct(_) | Extension(_) | Join(_) | Limit(_) | Sort(_) | Unnest(_) | Window(_))
+    matches!(node, Aggregate(_) | Distinct(_) | Extension(_) | Join(_) | Limit(_) | RecursiveQuery(_) | Sort(_) | Unnest(_) | Window(_))
 }
 
 impl Lowering<'_> {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::SortOptions;
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan, SortExpr};
-use datafusion::physical_expr::PhysicalSortExpr;
+use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 
 use super::leave_out::always;
-use super::{Lowered, Lowering, unsupported};
+use super::{Lowered, Lowering, column, unsupported};
 use crate::error::{Error, Result, code};
-use crate::fold::{Flow, TopNSpec};
+use crate::fold::{Flow, ITERATION, TopNSpec};
 
 impl Lowering<'_> {
     /// LIMIT and OFFSET, over a sort or over nothing: then the rows that come first by their bytes are kept.
@@ -55,14 +55,14 @@ impl Lowering<'_> {
         u64::try_from(count).map(Some).map_err(|_| Error::new(negative, format!("{clause} must not be negative")))
     }
 
-    /// The rows of `input` from `offset` on, `limit` of them, in the given order.
+    /// The rows of `input` from `offset` on, `limit` of them, in the given order; of each iteration where `input` is of a recursive query.
     pub(super) fn first_rows(&mut self, input: &LogicalPlan, order: &[SortExpr], limit: Option<u64>, offset: u64) -> Result<Lowered> {
         let order_by = self.order(order, input.schema())?;
         let lowered = self.node(input)?;
         let lowered = self.guarded(lowered, vec![always(order_by.iter().map(|o| &o.expr))])?;
         let spec = TopNSpec {
+            partition: self.iteration(&lowered.flow.schema()),
             input: lowered.flow.schema(),
-            partition: vec![],
             order_by,
             limit,
             offset,
@@ -70,6 +70,12 @@ impl Lowering<'_> {
             append_only: lowered.append_only,
         };
         Ok(Lowered { flow: Flow::node(spec.operator()?, vec![lowered.flow]), append_only: false, key: lowered.key })
+    }
+
+    /// The number of the iteration that rows are of, if they are.
+    fn iteration(&self, schema: &SchemaRef) -> Vec<Arc<dyn PhysicalExpr>> {
+        let numbered = self.working_table_grows.and_then(|_| schema.index_of(ITERATION).ok());
+        numbered.map(|index| column(schema, index)).into_iter().collect()
     }
 
     pub(super) fn order(&self, order: &[SortExpr], schema: &DFSchema) -> Result<Vec<PhysicalSortExpr>> {
