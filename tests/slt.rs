@@ -104,6 +104,7 @@ scripts!("":
     printed_values,
     procedures,
     recursive,
+    recursive_views,
     repeatable_read,
     repeated_statements,
     role_rights,

@@ -224,3 +224,32 @@ fn a_view_past_its_limit_of_state_fails_and_the_server_lives() {
     let mut database = database.restart().expect("it opens again without limits");
     assert_eq!(run(&mut database, "SELECT n FROM over_wide"), ["'20000'"]);
 }
+
+#[test]
+fn an_endless_recursion_fails_its_view_and_the_server_lives() {
+    let limited = || Config { view_state_bytes_max: 4 << 20, ..Config::default() };
+    let mut database = Database::open_with(directory(), Arc::new(SystemClock), limited()).expect("an empty database");
+    run(&mut database, "CREATE TABLE road (a int, b int, PRIMARY KEY (a, b))");
+    let walk =
+        |union: &str| format!("WITH RECURSIVE r(b) AS (SELECT 1 {union} SELECT road.b FROM r JOIN road ON road.a = r.b) SELECT b FROM r");
+    run(&mut database, &format!("CREATE MATERIALIZED VIEW ways AS {}", walk("UNION ALL")));
+    run(&mut database, &format!("CREATE MATERIALIZED VIEW reached AS {}", walk("UNION")));
+    run(&mut database, "INSERT INTO road VALUES (1, 2), (2, 3)");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM ways"), ["'3'"]);
+    // Of a circle all ways are without number, but what is reached is not.
+    run(&mut database, "INSERT INTO road VALUES (3, 1)");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM reached"), ["'3'"]);
+    assert!(failure(&mut database, "ways").remove(0).starts_with("'failed' | NULL | '53400' | "));
+    run(&mut database, "DELETE FROM road WHERE a = 3");
+    run(&mut database, "ALTER MATERIALIZED VIEW ways RESUME");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM ways"), ["'3'"]);
+    // What keeps nothing is told by its iterations.
+    run(&mut database, "CREATE MATERIALIZED VIEW same AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n FROM r) SELECT n FROM r");
+    let e = refused(&mut database, "SELECT count(*) FROM same");
+    assert_eq!(e.message(), "materialized view \"same\" has failed: recursive query \"r\" has more than 100000 iterations");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM reached"), ["'3'"]);
+    run(&mut database, "DROP MATERIALIZED VIEW same");
+    let mut database = database.kill().expect("it opens again");
+    run(&mut database, "INSERT INTO road VALUES (3, 4)");
+    assert_eq!(run(&mut database, "SELECT count(*) FROM ways"), ["'4'"]);
+}

@@ -1,11 +1,12 @@
 //! Random queries over given relations: the grammar of what a materialized view may be.
 //!
 //! Here are the forms and FROM; [`expressions`] and [`functions`] have what stands in them, [`ordered`] what depends on the order of rows,
-//! [`subqueries`] what has queries within, [`tables`] what stands in FROM beside relations, [`timed`] what asks about the time.
+//! [`recursive`] WITH RECURSIVE, [`subqueries`] what has queries within, [`tables`] what stands in FROM beside relations, [`timed`] what asks about the time.
 
 mod expressions;
 mod functions;
 mod ordered;
+mod recursive;
 mod subqueries;
 mod tables;
 mod timed;
@@ -59,7 +60,8 @@ impl<'a> Grammar<'a> {
             78..=84 => self.with_subqueries(depth),
             85..=89 => self.lateral(depth),
             90..=91 => self.using(),
-            92..=93 => self.with_common(depth),
+            92 => self.with_common(depth),
+            93 => self.recursive(depth),
             94..=96 if !self.taste.portable => self.timed(),
             _ => self.unequal(depth),
         }
