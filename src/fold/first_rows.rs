@@ -39,7 +39,7 @@ pub struct FirstRows {
     schema: SchemaRef,
     /// Rows kept of each partition, those before the offset among them.
     end: usize,
-    /// Codes the sort key; `None` if it is one integer, which codes itself.
+    /// Codes the sort key; `None` if it is one integer or begins with two, which code themselves.
     converter: Option<RowConverter>,
     index: KeyIndex,
     partitions: Vec<Partition>,
@@ -130,9 +130,11 @@ impl FirstRows {
     }
 
     fn converter(order: &[(DataType, SortOptions)], input: &SchemaRef) -> Result<Option<RowConverter>> {
+        // Unsigned numbers beyond 2^63 are not ordered as their bits.
+        let codes_itself = |(ty, _): &(DataType, SortOptions)| is_integer_like(ty) && *ty != DataType::UInt64;
         let fields: Vec<SortField> = match order {
-            // Unsigned numbers beyond 2^63 are not ordered as their bits.
-            [(only, _)] if is_integer_like(only) && *only != DataType::UInt64 => return Ok(None),
+            [only] if codes_itself(only) => return Ok(None),
+            [first, second, ..] if codes_itself(first) && codes_itself(second) => return Ok(None),
             [] => input.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect(),
             order => order.iter().map(|(t, options)| SortField::new_with_options(t.clone(), *options)).collect(),
         };
@@ -142,7 +144,8 @@ impl FirstRows {
     fn incoming(&self, batch: RecordBatch) -> Result<Incoming> {
         let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &batch)?))).collect::<Result<Vec<_>>>()?;
         let heads = match &self.converter {
-            None => integer_heads(&order[0], self.spec.order_by[0].options)?,
+            None if order.len() == 1 => integer_heads(&order[0], self.spec.order_by[0].options)?,
+            None => pair_heads([&order[0], &order[1]], [self.spec.order_by[0].options, self.spec.order_by[1].options])?,
             // Without an order the rows themselves are the order.
             Some(converter) => byte_heads(converter, if order.is_empty() { batch.columns() } else { &order }, batch.num_rows())?,
         };
@@ -305,6 +308,25 @@ fn integer_heads(column: &ArrayRef, options: SortOptions) -> Result<Vec<Head>> {
         None => values.iter().map(head).collect(),
         Some(nulls) => values.iter().zip(nulls).map(|(v, valid)| if valid { head(v) } else { null }).collect(),
     })
+}
+
+/// The heads of keys that begin with two integers. Each has 64 bits, a NULL among them, which stands for the outermost integer too; where
+/// that makes the first ones equal that are not, nothing is told by the second.
+fn pair_heads([first, second]: [&ArrayRef; 2], [of_first, of_second]: [SortOptions; 2]) -> Result<Vec<Head>> {
+    let (first, second) = (integer_heads(first, of_first)?, integer_heads(second, of_second)?);
+    let narrow = |head: &Head| match *head {
+        (0, _) => (0, true),
+        (1, value) => (value.clamp(1, u64::MAX - 1), (2..u64::MAX - 1).contains(&value)),
+        _ => (u64::MAX, true),
+    };
+    Ok(first
+        .iter()
+        .zip(&second)
+        .map(|(first, second)| match narrow(first) {
+            (first, true) => (first, narrow(second).0),
+            (first, false) => (first, 0),
+        })
+        .collect())
 }
 
 fn byte_heads(converter: &RowConverter, columns: &[ArrayRef], rows: usize) -> Result<Vec<Head>> {

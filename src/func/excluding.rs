@@ -120,7 +120,7 @@ pub(super) fn call(mut call: WindowFunction, exclusion: Exclusion) -> WindowFunc
 }
 
 /// True for a function that [`call`] has made.
-pub(super) fn is_excluding(function: &WindowFunctionDefinition) -> bool {
+pub fn is_excluding(function: &WindowFunctionDefinition) -> bool {
     matches!(function, WindowFunctionDefinition::WindowUDF(function) if function.inner().is::<Excluding>())
 }
 

@@ -19,7 +19,7 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan};
 
 use crate::data::PgType;
-use crate::func::APART;
+use crate::func::{APART, IN_TURN};
 use crate::func::domains;
 use crate::func::setops::is_set_operation;
 use crate::func::type_of::UNTOLD;
@@ -185,7 +185,7 @@ impl Types {
         let first = call.args.first();
         match call.func.name() {
             "coalesce" | "greatest" | "least" | "nvl" => self.common(&call.args.iter().collect::<Vec<_>>(), node),
-            "pg_array_or_empty" | "array_slice" | domains::NAME | UNTOLD | APART => first.and_then(|e| self.expr(e, node)),
+            "pg_array_or_empty" | "array_slice" | domains::NAME | UNTOLD | APART | IN_TURN => first.and_then(|e| self.expr(e, node)),
             "nullif" => first.and_then(|e| self.expr(e, node)).map(compared),
             "make_array" => {
                 let item = self.common(&call.args.iter().collect::<Vec<_>>(), node)?;

@@ -1,7 +1,7 @@
 //! Window functions: each row of the input with values computed over the rows of its partition.
 //!
-//! A partition is the list of its rows in order: by the sort keys, and rows that are equal in them by their bytes, so that the
-//! answer is deterministic. A row stands in a [`RowStore`] together with its values, once per copy. [`Window::step`] gathers the
+//! A partition is the list of its rows in order: by the sort keys, and rows that are equal in them by the columns that settle ties
+//! and then by their bytes, so that the answer is deterministic. A row stands in a [`RowStore`] together with its values, once per copy. [`Window::step`] gathers the
 //! rows of all touched partitions into one batch, sorts it once together with the change (the old rows come as sorted runs),
 //! lets equal rows cancel, computes the values of each partition over its slice, and gives the rows that went, came or have other
 //! values than before. Cost per step: O(rows of the touched partitions), whatever else is stored.
@@ -39,6 +39,8 @@ pub struct WindowSpec {
     pub partition: Vec<Expr>,
     /// ORDER BY; without it all rows of a partition are peers.
     pub order_by: Vec<PhysicalSortExpr>,
+    /// Columns of the input by which peers are ordered before all others.
+    pub ties: Vec<usize>,
     /// The functions, all over the same partitions and order.
     pub calls: Vec<WindowCall>,
 }
@@ -104,7 +106,9 @@ impl Window {
         let types = spec.partition.iter().map(|e| Ok(e.data_type(&spec.input)?)).collect::<Result<Vec<_>>>()?;
         let order = spec.order_by.iter().map(|o| Ok(SortField::new_with_options(o.expr.data_type(&spec.input)?, o.options)));
         let order = RowConverter::new(order.collect::<Result<Vec<_>>>()?)?;
-        let whole = RowConverter::new(spec.input.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect())?;
+        let ties = spec.ties.iter().map(|tie| spec.input.field(*tie));
+        let fields = ties.chain(spec.input.fields().iter().map(|f| f.as_ref()));
+        let whole = RowConverter::new(fields.map(|f| SortField::new(f.data_type().clone())).collect())?;
         let fields: Vec<FieldRef> = spec.input.fields().iter().chain(spec.calls.iter().map(|c| &c.field)).map(Arc::clone).collect();
         let schema = Arc::new(Schema::new(fields));
         Ok(Window {
@@ -148,7 +152,8 @@ impl Window {
     fn survivors(&self, gathered: &Gathered, delta: &Delta) -> Result<Survivors> {
         let total = gathered.owners.len();
         let order = Encoded::new(&self.order, &gathered.order)?;
-        let whole = Encoded::new(&self.whole, gathered.all.columns())?;
+        let ties = self.spec.ties.iter().map(|tie| gathered.all.column(*tie));
+        let whole = Encoded::new(&self.whole, &ties.chain(gathered.all.columns()).cloned().collect::<Vec<_>>())?;
         let mut sorted: Vec<u32> = (0..total as u32).collect();
         let owner = |i: u32| gathered.owners[i as usize];
         // Stable, so that stored rows come before equal ones of the step.

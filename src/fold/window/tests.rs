@@ -67,7 +67,7 @@ fn make(partitioned: bool, ordered: bool, (units, start, end): Shape) -> Box<dyn
     let order_by = vec![PhysicalSortExpr::new(column("v"), SortOptions { descending: true, nulls_first: false })];
     let partition = if partitioned { vec![column("k")] } else { Vec::new() };
     let order_by = if ordered { order_by } else { Vec::new() };
-    Box::new(Window::new(WindowSpec { input: schema(), partition, order_by, calls }).unwrap())
+    Box::new(Window::new(WindowSpec { input: schema(), partition, order_by, ties: vec![], calls }).unwrap())
 }
 
 /// The rows of the frame of row `i`.

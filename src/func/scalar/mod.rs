@@ -12,6 +12,7 @@ pub mod exact;
 mod format;
 pub mod growing;
 mod hashing;
+pub mod in_turn;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;
@@ -55,6 +56,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         strings::functions(),
         growing::functions(),
         hashing::functions(),
+        in_turn::functions(),
         apart::functions(),
         arrays::functions(),
         buckets::functions(),

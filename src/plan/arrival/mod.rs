@@ -1,51 +1,53 @@
-//! In what order values are gathered: as their rows came.
+//! In what order rows are taken where the query does not say it: as they came.
 //!
-//! `array_agg(v)` has no order of its own (manual, chapter 9.21); PostgreSQL takes the rows as it reads them. Here a view, which folds changes as
-//! they come, must have what its query has, however either is cut into batches and partitions. So what array_agg, string_agg, the json
-//! aggregates, any_value, first_value and last_value take, and the window functions that count rows where OVER has no ORDER BY, come in an order
-//! that is told by the rows themselves ([`rows`]):
+//! `array_agg(v)` has no order of its own (manual, chapter 9.21), and an ORDER BY says nothing of rows that tie in it; PostgreSQL takes the rows
+//! as it reads them. Here a view, which folds changes as they come, must have what its query has, however either is cut into batches and
+//! partitions. So the rows come in an order that is told by themselves ([`rows`]):
 //!
-//! - of a stream, in the order of its events; of a table, in that of its primary key, or of their insertion where it has none;
+//! - of a stream, in the order of its events; of a table, in that of its primary key, or of their insertion where it has none; of VALUES, as
+//!   they are written;
 //! - of a join, in that of its left side, and for each of those rows in that of the right one;
 //! - the elements of an array that is unnested, in that of the array, for each row.
 //!
 //! An order that is written comes first, and this one settles its ties. What is read of anything else (a materialized view, a grouping, a set
-//! operation) has no such order, and its values come in their own. What reads no relation (VALUES, system relations) is taken as it comes.
+//! operation) has no such order, and comes in that of values: for an aggregate that of its argument, for a row that of its columns, or of those
+//! that are grouped by ([`ties`]). System relations, alone, are taken as they come, and so are the rows of a LIMIT without ORDER BY.
+//!
+//! It holds for array_agg, string_agg, the json aggregates, any_value, first_value and last_value, for [`windows`], for ORDER BY .. LIMIT and for
+//! DISTINCT ON.
 //!
 //! [`Arrivals`] is an analyzer rule, which queries and views have in common: it adds what tells the order to the ORDER BY of the call, and the
 //! columns that it needs to the plan below. Cost: a query sorts the rows of each group, which a scan has in order already but for its
 //! partitions; a view keeps some nine bytes more for each row of a group.
 //!
-//! Invariant: the rule leaves its own output alone, because a plan is analyzed again before it runs.
+//! Invariant: the rule leaves its own output alone, because a plan is analyzed again before it runs. (What stands in an order twice by then is left
+//! out of it by [`crate::func`]'s rule for orders.)
 
 mod rows;
+mod ties;
+mod windows;
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_aggregate::array_agg::ArrayAgg;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment, WindowFunction};
-use datafusion::logical_expr::{
-    Aggregate, Cast, Expr, ExprSchemable, Limit, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrame, WindowFrameBound,
-    WindowFrameUnits, WindowFunctionDefinition,
-};
+use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, Limit, LogicalPlan, SortExpr};
 use datafusion::optimizer::AnalyzerRule;
 
 use self::rows::{add, arranged, is_relation};
-use crate::func::{APART, excluding};
+use self::ties::by_value;
+use crate::func::APART;
 
 /// Aggregates whose answer tells the order of all their rows.
 const GATHERING: [&str; 2] = ["array_agg", "string_agg"];
 /// Those whose answer is of one row, of which there must be one.
 const PICKING: [&str; 3] = ["first_value", "last_value", "nth_value"];
 const ANY: &str = "any_value";
-/// Window functions that count rows.
-const COUNTING: [&str; 7] = ["row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -59,7 +61,9 @@ impl AnalyzerRule for Arrivals {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> DfResult<LogicalPlan> {
         let arrive = |node: LogicalPlan| match node {
             LogicalPlan::Aggregate(aggregate) if aggregate.aggr_expr.iter().any(tells_order) => aggregated(aggregate),
-            LogicalPlan::Window(window) => windowed(window),
+            LogicalPlan::Window(window) => windows::windowed(window),
+            LogicalPlan::Limit(limit) => ties::limited(limit),
+            LogicalPlan::Distinct(Distinct::On(distinct)) => ties::picked(distinct),
             other => Ok(Transformed::no(other)),
         };
         Ok(plan.transform_up_with_subqueries(arrive)?.data)
@@ -133,7 +137,7 @@ impl Input<'_> {
         let changed = match order_sensitive(&call) {
             Some(ANY) => return self.first(call),
             // There is no saying which of several rows is the first, if not by the order that is written.
-            Some(name) if PICKING.contains(&name) => self.total && self.order(&mut call),
+            Some(name) if PICKING.contains(&name) && !self.total && call.params.order_by.is_empty() => false,
             Some(_) => self.order(&mut call),
             None => false,
         };
@@ -146,7 +150,7 @@ impl Input<'_> {
         let marks = order_by.iter().position(is_last);
         let is_told = |value: &Expr| matches!(value, Expr::Literal(..)) || order_by.iter().any(|by| by.expr == *value);
         // Rows that tie in all that is gathered of them are as good as one another.
-        if !self.read && marks.is_none() || !order_by.is_empty() && args.iter().all(is_told) {
+        if !self.read && !self.total && marks.is_none() || !order_by.is_empty() && args.iter().all(is_told) {
             return false;
         }
         let before = order_by.clone();
@@ -155,8 +159,8 @@ impl Input<'_> {
         if !self.total {
             order_by.extend(last);
         }
-        if order_by.is_empty() && !self.total {
-            order_by.extend(args.first().and_then(|value| self.by_value(value)));
+        if marks.is_none() {
+            self.add_value(order_by, args);
         }
         before != *order_by
     }
@@ -165,10 +169,8 @@ impl Input<'_> {
     fn first(&self, call: AggregateFunction) -> Transformed<Expr> {
         let mut order = call.params.order_by.clone();
         add(&mut order, &self.order);
-        if order.is_empty() {
-            order.extend(call.params.args.first().and_then(|value| self.by_value(value)));
-        }
-        if !self.read || order.is_empty() {
+        self.add_value(&mut order, &call.params.args);
+        if !self.read && !self.total || order.is_empty() {
             return Transformed::no(Expr::AggregateFunction(call));
         }
         let params = call.params;
@@ -177,14 +179,11 @@ impl Input<'_> {
         Transformed::yes(Expr::AggregateFunction(first))
     }
 
-    /// The order of a value itself; json, which has none, has that of its text.
-    fn by_value(&self, value: &Expr) -> Option<SortExpr> {
-        let key = match value.get_type(self.schema) {
-            Ok(DataType::Null | DataType::Map(..)) => return None,
-            Ok(DataType::LargeUtf8) => Expr::Cast(Cast::new(Box::new(value.clone()), DataType::Utf8View)),
-            _ => value.clone(),
-        };
-        Some(key.sort(true, false))
+    /// Adds what is gathered itself, where rows may tie in their order.
+    fn add_value(&self, order: &mut Vec<SortExpr>, args: &[Expr]) {
+        let value = args.first().filter(|value| !self.total && !order.iter().any(|by| by.expr == **value));
+        let by = value.and_then(|value| by_value(value, self.schema));
+        add(order, by.as_slice());
     }
 }
 
@@ -205,76 +204,4 @@ fn reads(plan: &LogicalPlan) -> DfResult<bool> {
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(found)
-}
-
-/// A window with an order for those of its calls that count rows without one. They are a node of their own, since they are sorted otherwise.
-fn windowed(window: Window) -> DfResult<Transformed<LogicalPlan>> {
-    if !window.window_expr.iter().any(counts_rows) || !reads(&window.input)? {
-        return Ok(Transformed::no(LogicalPlan::Window(window)));
-    }
-    let rows = arranged(&window.input);
-    if !rows.total || rows.order.is_empty() {
-        return Ok(Transformed::no(LogicalPlan::Window(window)));
-    }
-    let (mut ordered, mut others) = (Vec::new(), Vec::new());
-    let names = window.schema.iter().skip(window.input.schema().fields().len());
-    for (call, (qualifier, field)) in window.window_expr.iter().zip(names) {
-        if !counts_rows(call) {
-            others.push(call.clone());
-            continue;
-        }
-        let call = call.clone().transform_up(|expr| Ok(Transformed::yes(in_order(expr, &rows.order))))?.data;
-        let is_named = matches!(call, Expr::Alias(_));
-        ordered.push(if is_named { call } else { call.alias_qualified(qualifier.cloned(), field.name()) });
-    }
-    let mut plan = rows.plan;
-    if !others.is_empty() {
-        plan = LogicalPlan::Window(Window::try_new(others, Arc::new(plan))?);
-    }
-    plan = LogicalPlan::Window(Window::try_new(ordered, Arc::new(plan))?);
-    let columns = window.schema.columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
-    Ok(Transformed::yes(LogicalPlanBuilder::from(plan).project(columns)?.build()?))
-}
-
-/// True for a call whose answer depends on an order of rows that it has not got.
-fn counts_rows(expr: &Expr) -> bool {
-    match expr {
-        Expr::Alias(alias) => counts_rows(&alias.expr),
-        Expr::WindowFunction(call) => is_unordered(call),
-        _ => false,
-    }
-}
-
-fn is_unordered(call: &WindowFunction) -> bool {
-    let is_marker = |expr: &Expr| matches!(expr, Expr::ScalarFunction(f) if excluding::is_marker(f.name()));
-    // Which rows a frame leaves out may depend on there being no order.
-    if !call.params.order_by.is_empty() || call.params.partition_by.iter().any(is_marker) {
-        return false;
-    }
-    match &call.fun {
-        WindowFunctionDefinition::WindowUDF(function) => COUNTING.contains(&function.name()),
-        WindowFunctionDefinition::AggregateUDF(function) => GATHERING.contains(&function.name()) || !is_whole(&call.params.window_frame),
-    }
-}
-
-/// True for a frame of all rows of the partition: without an order all of them are peers.
-fn is_whole(frame: &WindowFrame) -> bool {
-    let is_open = |bound: &WindowFrameBound| match bound {
-        WindowFrameBound::CurrentRow => false,
-        WindowFrameBound::Preceding(n) | WindowFrameBound::Following(n) => n.is_null(),
-    };
-    frame.units != WindowFrameUnits::Rows || is_open(&frame.start_bound) && is_open(&frame.end_bound)
-}
-
-fn in_order(mut expr: Expr, order: &[SortExpr]) -> Expr {
-    if let Expr::WindowFunction(call) = &mut expr {
-        let params = &mut call.params;
-        params.order_by = order.to_vec();
-        if is_whole(&params.window_frame) {
-            let (first, last) = (ScalarValue::UInt64(None), ScalarValue::UInt64(None));
-            let bounds = (WindowFrameBound::Preceding(first), WindowFrameBound::Following(last));
-            params.window_frame = WindowFrame::new_bounds(WindowFrameUnits::Rows, bounds.0, bounds.1);
-        }
-    }
-    expr
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::functions::math::expr_fn::abs;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, Join, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan, TableScanBuilder, Unnest, lit,
+    Expr, ExprSchemable, Join, LogicalPlan, Projection, Sort, SortExpr, SubqueryAlias, TableScan, TableScanBuilder, Unnest, Values, lit,
 };
 
 use crate::catalog::{Relation, RelationKind};
@@ -53,6 +53,7 @@ pub fn arranged(plan: &LogicalPlan) -> Rows {
 fn known(plan: &LogicalPlan) -> DfResult<Rows> {
     match plan {
         LogicalPlan::TableScan(scan) => scanned(scan),
+        LogicalPlan::Values(values) => listed(values),
         LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => Ok(Rows::single(plan)),
         LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => Ok(Rows::single(plan)),
         LogicalPlan::Filter(filter) => handed_on(plan, &filter.input),
@@ -138,6 +139,24 @@ fn ordered_by(column: Expr, name: &str) -> Vec<SortExpr> {
     vec![ascending(column.clone().lt(lit(0i64))), ascending(abs(column))]
 }
 
+/// The rows of VALUES, as they are written.
+fn listed(values: &Values) -> DfResult<Rows> {
+    let last = values.schema.fields().len().wrapping_sub(1);
+    let given = LogicalPlan::Values(values.clone());
+    // They are numbered already if the plan is analyzed again.
+    if values.schema.fields().last().is_some_and(|field| field.name() == ARRIVAL) {
+        let number = Expr::Column(Column::from(values.schema.qualified_field(last)));
+        return Ok(Rows { plan: given, order: vec![number.sort(true, false)], total: true });
+    }
+    let number = (None, Arc::new(Field::new(ARRIVAL, DataType::Int64, true)));
+    let columns = values.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).chain([number]).collect();
+    let schema = Arc::new(DFSchema::new_with_metadata(columns, values.schema.metadata().clone())?);
+    let numbered = |(row, n): (&Vec<Expr>, i64)| row.iter().cloned().chain([lit(n)]).collect();
+    let rows = values.values.iter().zip(0i64..).map(numbered).collect();
+    let plan = LogicalPlan::Values(Values { schema, values: rows });
+    Ok(Rows { plan, order: vec![Expr::Column(Column::from_name(ARRIVAL)).sort(true, false)], total: true })
+}
+
 /// A node that has the columns of its input among its own.
 fn handed_on(node: &LogicalPlan, input: &LogicalPlan) -> DfResult<Rows> {
     let Rows { plan, order, total } = arranged(input);
@@ -184,7 +203,8 @@ fn places(exprs: &mut Vec<Expr>, order: &[SortExpr], is_taken: impl Fn(&str) -> 
     places
 }
 
-fn bare(expr: &Expr) -> &Expr {
+/// An expression without its aliases.
+pub fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => bare(&alias.expr),
         other => other,

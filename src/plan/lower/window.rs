@@ -16,7 +16,7 @@ use super::leave_out::always;
 use super::{Lowered, Lowering, column, unsupported};
 use crate::error::Result;
 use crate::fold::{self, Flow, Guard, TopNSpec, WindowCall, WindowFunction, WindowSpec};
-use crate::func::{cast, replayed};
+use crate::func::{TURN, cast, replayed};
 
 impl Lowering<'_> {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
@@ -39,6 +39,7 @@ impl Lowering<'_> {
             let spec = WindowSpec {
                 partition: params.partition_by.iter().map(|e| self.expr(e, from)).collect::<Result<_>>()?,
                 order_by: self.order(&params.order_by, from)?,
+                ties: turns(&input),
                 calls: calls.iter().map(|(call, field)| self.window_call(call, field, from, &input)).collect::<Result<_>>()?,
                 input,
             };
@@ -109,6 +110,11 @@ fn planned_call(expr: &Expr) -> Result<&PlannedCall> {
         Expr::WindowFunction(call) => Ok(call),
         other => Err(unsupported(format!("the window expression {other}"), "Use a window function.")),
     }
+}
+
+/// The columns that tell in what turn peers are taken, that of the nearest window first.
+fn turns(input: &SchemaRef) -> Vec<usize> {
+    (0..input.fields().len()).rev().filter(|i| input.field(*i).name().starts_with(TURN)).collect()
 }
 
 /// The only function of a node, if that is row_number().
