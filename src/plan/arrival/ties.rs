@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 
 use super::reads;
 use super::rows::{Rows, add, arranged, bare};
+use crate::func::{exact_key, exact_key_type};
 
 /// The rows of a plan in an order in which only such tie as are the same; `None` for what is taken as it comes.
 pub fn settled(plan: &LogicalPlan) -> DfResult<Option<Rows>> {
@@ -29,9 +30,15 @@ pub fn settled(plan: &LogicalPlan) -> DfResult<Option<Rows>> {
     }
     let schema = plan.schema();
     let all = || (0..schema.fields().len()).collect();
-    let columns = key(plan).unwrap_or_else(all).into_iter().map(|at| Expr::Column(Column::from(schema.qualified_field(at))));
-    let values: Vec<SortExpr> = columns.filter_map(|column| by_value(&column, schema)).collect();
-    add(&mut rows.order, &values);
+    for at in key(plan).unwrap_or_else(all) {
+        let column = Expr::Column(Column::from(schema.qualified_field(at)));
+        add(&mut rows.order, by_value(&column, schema).as_slice());
+        // Equal values may look otherwise: 0 and -0, a day and 24 hours.
+        let ty = schema.field(at).data_type();
+        if exact_key_type(ty) != *ty && *ty != DataType::LargeUtf8 {
+            add(&mut rows.order, &[exact_key(column).sort(true, false)]);
+        }
+    }
     Ok(Some(rows))
 }
 

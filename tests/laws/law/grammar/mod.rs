@@ -88,7 +88,7 @@ impl<'a> Grammar<'a> {
         let keys: Vec<String> = (0..self.random.below(4).min(2)).map(|_| self.key(&scope)).collect();
         let mut items: Vec<String> = keys.clone();
         for _ in 0..1 + self.random.below(4) {
-            let ordered = if self.random.chance(8) { self.ordered_aggregate(&scope) } else { None };
+            let ordered = if self.random.chance(12) { self.ordered_aggregate(&scope) } else { None };
             let call = ordered.unwrap_or_else(|| self.aggregate(&scope));
             items.push(if self.random.chance(12) { format!("coalesce({call}, {call})") } else { call });
         }

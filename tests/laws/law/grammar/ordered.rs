@@ -1,7 +1,8 @@
 //! What depends on the order of rows: window functions, DISTINCT ON, the first rows, ordered aggregates.
 //!
-//! An answer must be determined, here and in PostgreSQL: so all columns that are shown, or that functions read, are of types whose
-//! equal values look alike, and the order is by all of them; rows that it does not part are the same row twice. Functions of one
+//! An answer must be determined. Where it is to be so in PostgreSQL too, all columns that are shown, or that functions read, are of types whose
+//! equal values look alike, and the order is by all of them; rows that it does not part are the same row twice. Here rows that tie come as
+//! they arrived, so where there is no PostgreSQL the order may be by some columns, or none for what is gathered. Functions of one
 //! SELECT that count rows share one order: in two orders, twins could stand either way round.
 
 use everfold::data::PgType;
@@ -40,6 +41,15 @@ impl Grammar<'_> {
         terms.join(", ")
     }
 
+    /// An order that need not be total where only views and queries here are compared.
+    fn some_order(&mut self, base: &Scope) -> String {
+        if self.taste.portable || self.random.chance(60) {
+            return self.total_order(base);
+        }
+        let column = self.random.pick(base).0.clone();
+        self.order_term(&column)
+    }
+
     fn order_term(&mut self, name: &str) -> String {
         let direction = self.random.pick(&["", "", " DESC"]);
         format!("{name}{direction}{}", self.random.pick(&["", "", " NULLS FIRST", " NULLS LAST"]))
@@ -55,7 +65,7 @@ impl Grammar<'_> {
         }
         let mut items: Vec<String> = base.iter().map(|(name, _)| name.clone()).collect();
         let ranked = self.random.chance(25);
-        let (partition, order) = (self.partition(&base), self.total_order(&base));
+        let (partition, order) = (self.partition(&base), self.some_order(&base));
         if ranked {
             let function = *self.random.pick(&["row_number", "row_number", "rank"]);
             items.push(format!("{function}() OVER ({partition}ORDER BY {order})"));
@@ -111,6 +121,7 @@ impl Grammar<'_> {
     fn window_aggregate(&mut self, base: &Scope, partition: &str, order: &str) -> String {
         let (column, ty) = self.random.pick(base).clone();
         let call = match class(&ty) {
+            _ if !self.taste.portable && self.random.chance(20) => format!("array_agg({column})"),
             Class::Int | Class::Numeric => format!("{}({column})", self.random.pick(&["sum", "avg", "min", "max", "count"])),
             Class::Bool => format!("{}({column})", self.random.pick(&["count", "bool_and", "bool_or"])),
             _ if ty == PgType::Uuid => format!("count({column})"),
@@ -169,7 +180,7 @@ impl Grammar<'_> {
         }
         let keys: Vec<&str> = base[..1 + self.random.below(base.len())].iter().map(|(name, _)| name.as_str()).collect();
         let first: Vec<String> = keys.iter().map(|name| self.order_term(name)).collect();
-        let rest = self.total_order(&base);
+        let rest = self.some_order(&base);
         let items: Vec<String> = base.iter().enumerate().map(|(i, (name, _))| format!("{name} AS c{i}")).collect();
         let filter = self.filter(&scope);
         Ok(format!(
@@ -197,7 +208,7 @@ impl Grammar<'_> {
             1 => format!(" LIMIT {} OFFSET {}", self.random.below(6), self.random.below(4)),
             _ => format!(" LIMIT {}", self.random.below(8)),
         };
-        let (filter, order) = (self.filter(&scope), self.total_order(&base));
+        let (filter, order) = (self.filter(&scope), self.some_order(&base));
         Ok(format!("SELECT {} FROM {from}{filter} ORDER BY {order}{limit}", items.join(", ")))
     }
 
@@ -207,6 +218,10 @@ impl Grammar<'_> {
         let (column, ty) = base.first()?.clone();
         let order = self.order_term(&column);
         let middle = *self.random.pick(&["0", "0.25", "0.5", "1"]);
+        if !self.taste.portable && self.random.chance(40) {
+            let call = *self.random.pick(&["array_agg($)", "string_agg($::text, ',')", "any_value($)", "array_agg($ ORDER BY $ IS NULL)"]);
+            return Some(call.replace('$', &column));
+        }
         match (self.random.below(10), class(&ty)) {
             (0, _) => return Some(format!("mode() WITHIN GROUP (ORDER BY {column})")),
             (1, Class::Int | Class::Numeric) => return Some(format!("percentile_cont({middle}) WITHIN GROUP (ORDER BY {column})")),
