@@ -127,6 +127,7 @@ scripts!("":
     tables,
     temporary,
     texts,
+    ties,
     time_windows,
     time_zone,
     told_rows,
