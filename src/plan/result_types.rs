@@ -19,10 +19,10 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan};
 
 use crate::data::PgType;
-use crate::func::{APART, IN_TURN};
 use crate::func::domains;
 use crate::func::setops::is_set_operation;
 use crate::func::type_of::UNTOLD;
+use crate::func::{APART, IN_TURN};
 
 /// The type of each column of a plan that is not analyzed yet, and so has no casts but those that were written; `fields` are those
 /// of the analyzed one, which say the rest. Cost: each column of each node is looked at once.

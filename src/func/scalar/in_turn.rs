@@ -15,7 +15,3 @@ pub const TURN: &str = "__turn_";
 pub fn in_turn() -> Arc<ScalarUDF> {
     Function::udf(IN_TURN, |types| (types.len() == 2).then(|| (types.to_vec(), types[0].clone())), |args, _| Ok(args[0].clone()))
 }
-
-pub fn functions() -> Vec<Arc<ScalarUDF>> {
-    vec![in_turn()]
-}

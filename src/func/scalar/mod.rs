@@ -56,7 +56,6 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         strings::functions(),
         growing::functions(),
         hashing::functions(),
-        in_turn::functions(),
         apart::functions(),
         arrays::functions(),
         buckets::functions(),

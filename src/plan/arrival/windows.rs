@@ -8,6 +8,8 @@
 //! - where the frame goes by peers and their order shows too (`array_agg(v) OVER (ORDER BY k)`), the ORDER BY must stay as it is. The rows are
 //!   numbered by a window below, whose order of the input DataFusion keeps, since it fits the one above. The number becomes a second argument
 //!   of [`IN_TURN`] around the first of the call, so that it is not left out as unused, and a view orders peers by it.
+//!   Known gap: a query sorts once more, and leaves peers to chance, where PARTITION BY is of a float, an interval, a jsonb or an array of such,
+//!   for which each window computes a key of its own.
 //!
 //! Calls whose order becomes another are a node of their own. They stand below the others of their node, which may use their sorted rows.
 
