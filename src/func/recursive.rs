@@ -2,30 +2,43 @@
 //!
 //! DataFusion casts the second term to the types of the first, and makes 2 of 2.5. PostgreSQL refuses it. Which types the terms have is found
 //! of copies of them that have PostgreSQL's meaning; a cast on top of the second is DataFusion's, since those that are written there are
-//! hidden from it ([`APART`](super::APART)).
+//! hidden from it ([`APART`](super::APART)). In the copies the rows that the second term reads are of the first one's types.
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery, TableScanBuilder};
 
 use super::subquery::{Rewrite, from_outside};
 use super::unions;
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
 
+/// What a user can do about types that differ.
+const CAST_FIRST: &str = "Cast the output of the non-recursive term to the correct type.";
+
 /// Errors: 42804 where the whole would be of other types than the first term, 0A000 where it has more decimals. What cannot be given its
 /// meaning by itself is not checked.
 pub fn check(query: &RecursiveQuery, meaning: &Rewrite<'_>) -> DfResult<()> {
+    let Ok(first) = from_outside(query.static_term.as_ref().clone(), meaning) else { return Ok(()) };
     let next = uncast(&query.recursive_term, query.static_term.schema())?;
-    let first = from_outside(query.static_term.as_ref().clone(), meaning);
-    let (Ok(first), Ok(next)) = (first, from_outside(next, meaning)) else { return Ok(()) };
-    let types = first.schema().fields().iter().zip(next.schema().fields()).map(|(first, next)| (first.data_type(), next.data_type()));
-    for (i, (of_first, of_next)) in types.enumerate() {
+    let Ok(next) = from_outside(reading(next, &query.name, first.schema())?, meaning) else { return Ok(()) };
+    for (i, (first_field, next_field)) in first.schema().fields().iter().zip(next.schema().fields()).enumerate() {
+        let (of_first, of_next) = (first_field.data_type(), next_field.data_type());
+        let column = || format!("recursive query \"{}\" column {}", query.name, i + 1);
+        let (named, other) = (name(of_first), name(of_next));
+        let declared = PgType::of(first_field);
+        if has_length(&declared) && named == other && PgType::of(next_field) != declared {
+            let message = format!("{} has type {declared} in non-recursive term but type {} overall", column(), declared.base());
+            return Err(Error::new(code::DATATYPE_MISMATCH, message).hint(CAST_FIRST).into());
+        }
         if !is_known(of_first) || !is_known(of_next) || is_untyped(&next, i) {
             continue;
         }
-        let column = || format!("recursive query \"{}\" column {}", query.name, i + 1);
-        let (named, other) = (name(of_first), name(of_next));
         if named == other {
             let is_declared = PgType::of_arrow(of_first) == PgType::Numeric(None) || !first.schema().field(i).metadata().is_empty();
             if decimals(of_next) > decimals(of_first) && !is_declared {
@@ -39,13 +52,43 @@ pub fn check(query: &RecursiveQuery, meaning: &Rewrite<'_>) -> DfResult<()> {
             Some(overall) if overall == named => continue,
             Some(overall) => {
                 let message = format!("{} has type {named} in non-recursive term but type {overall} overall", column());
-                Error::new(code::DATATYPE_MISMATCH, message).hint("Cast the output of the non-recursive term to the correct type.")
+                Error::new(code::DATATYPE_MISMATCH, message).hint(CAST_FIRST)
             }
             None => Error::new(code::DATATYPE_MISMATCH, format!("UNION types {named} and {other} cannot be matched")),
         };
         return Err(error.into());
     }
     Ok(())
+}
+
+/// True for a type that is declared with a length or a precision.
+fn has_length(ty: &PgType) -> bool {
+    match ty {
+        PgType::Numeric(declared) => declared.is_some(),
+        PgType::Varchar(length) => length.is_some(),
+        PgType::Bpchar(length) => *length > 0,
+        _ => false,
+    }
+}
+
+/// A term in which the rows of the recursive query, where it reads them, are of these types.
+fn reading(term: LogicalPlan, name: &str, types: &DFSchema) -> DfResult<LogicalPlan> {
+    let typed = |node: LogicalPlan| {
+        let LogicalPlan::TableScan(scan) = &node else { return Ok(Transformed::no(node)) };
+        let provider = source_as_provider(&scan.source)?;
+        if provider.downcast_ref::<CteWorkTable>().is_none_or(|rows| rows.name() != name) {
+            return Ok(Transformed::no(node));
+        }
+        let field = |(own, of): (&FieldRef, &FieldRef)| of.as_ref().clone().with_name(own.name()).with_nullable(true);
+        let fields: Fields = scan.source.schema().fields().iter().zip(types.fields()).map(field).collect();
+        let rows = CteWorkTable::new(name, Arc::new(Schema::new(fields)));
+        let scan = TableScanBuilder::new(scan.table_name.clone(), provider_as_source(Arc::new(rows)))
+            .with_projection(scan.projection.clone())
+            .with_filters(scan.filters.clone())
+            .with_fetch(scan.fetch);
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan.build()?)))
+    };
+    Ok(term.transform_up_with_subqueries(typed)?.data)
 }
 
 /// A term without the casts to these types at its top.

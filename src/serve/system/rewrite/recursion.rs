@@ -2,7 +2,7 @@
 //! but the type of a recursive query's rows is settled when its first part is planned; so there it is written out. So is text, which NULL is
 //! there.
 
-use sqlparser::ast::{CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, Value};
+use sqlparser::ast::{CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, TableFactor, UnaryOperator, Value};
 
 use super::build::{bare, call, each_expression, literal, take};
 use super::queries::label;
@@ -10,12 +10,15 @@ use super::recursive_form::reads;
 use crate::func::APART;
 use crate::sql::fold_name;
 
-/// Casts the literals in the first parts of the recursive queries of WITH, and marks the casts that are written in the second ones, where the
-/// planner adds its own.
+/// Casts the literals in the first parts of the recursive queries of WITH, and in the others, from which they may be read, and marks the casts
+/// that are written in the second parts, where the planner adds its own.
 pub fn typed(query: &mut Query) {
     let Some(with) = query.with.as_mut().filter(|with| with.recursive) else { return };
     for cte in &mut with.cte_tables {
         let is_recursive = reads(&cte.query, &fold_name(&cte.alias.name)) > 0;
+        if !is_recursive {
+            of_literals(&mut cte.query.body);
+        }
         if let SetExpr::SetOperation { left, right, .. } = cte.query.body.as_mut() {
             first(left);
             if is_recursive {
@@ -23,6 +26,61 @@ pub fn typed(query: &mut Query) {
                 each_item(right, cast);
             }
         }
+        if is_recursive {
+            to_parts(&mut cte.query);
+        }
+    }
+}
+
+/// Gives the WITH of a recursive query to those of its parts that read it: the planner forgets it.
+fn to_parts(query: &mut Query) {
+    if query.with.is_none() {
+        return;
+    }
+    let whole = query.clone();
+    let Some(with) = query.with.take() else { return };
+    if let SetExpr::SetOperation { left, right, .. } = query.body.as_mut() {
+        for part in [left, right] {
+            if with.cte_tables.iter().any(|cte| reads(part.as_ref(), &fold_name(&cte.alias.name)) > 0) {
+                **part = SetExpr::Query(Box::new(Query { body: part.clone(), ..whole.clone() }));
+            }
+        }
+    }
+}
+
+/// Makes integers of the literals that are columns of a query.
+fn of_literals(body: &mut SetExpr) {
+    if let SetExpr::Select(select) = body {
+        let is_literal = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(expr) if matches!(unsigned(expr), Expr::Value(_)));
+        select.projection.iter_mut().filter(|item| is_literal(item)).for_each(named);
+    }
+    match body {
+        SetExpr::SetOperation { left, right, .. } => {
+            of_literals(left);
+            of_literals(right);
+        }
+        SetExpr::Query(query) => of_literals(&mut query.body),
+        body => each_item(body, |expr| {
+            if matches!(unsigned(expr), Expr::Value(_)) {
+                each_expression(expr, number);
+            }
+        }),
+    }
+}
+
+/// An expression without its sign.
+fn unsigned(expr: &Expr) -> &Expr {
+    match bare(expr) {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => bare(expr),
+        other => other,
+    }
+}
+
+/// Names a column as it is called, which a cast would name.
+fn named(item: &mut SelectItem) {
+    if let SelectItem::UnnamedExpr(expr) = item {
+        let alias = Ident::with_quote('"', label(expr));
+        *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
     }
 }
 
@@ -34,14 +92,16 @@ fn first(body: &mut SetExpr) {
         }
         SetExpr::Query(query) => first(&mut query.body),
         SetExpr::Select(select) => {
-            // A cast would name the column.
-            for item in &mut select.projection {
-                if let SelectItem::UnnamedExpr(expr) = item {
-                    let alias = Ident::with_quote('"', label(expr));
-                    *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
+            select.projection.iter_mut().for_each(named);
+            each_expression(&mut select.projection, number);
+            for from in &mut select.from {
+                let joined = from.joins.iter_mut().map(|join| &mut join.relation);
+                for factor in std::iter::once(&mut from.relation).chain(joined) {
+                    if let TableFactor::Derived { subquery, .. } = factor {
+                        of_literals(&mut subquery.body);
+                    }
                 }
             }
-            each_expression(&mut select.projection, number);
         }
         SetExpr::Values(values) => each_expression(values, number),
         _ => {}

@@ -42,7 +42,7 @@ pub fn written_out(query: &mut Query) -> Result<()> {
 /// The query that is recursive, and the one that shows it.
 fn of_query(cte: Cte, clauses: &Clauses, recursive: bool) -> Result<[Cte; 2]> {
     let name = fold_name(&cte.alias.name);
-    let Query { with, body, .. } = *cte.query;
+    let body = cte.query.body;
     let SetExpr::SetOperation { op: SetOperator::Union, set_quantifier, left, right } = *body else { return Err(not_recursive()) };
     if !recursive || reads(right.as_ref(), &name) == 0 {
         return Err(not_recursive());
@@ -60,7 +60,6 @@ fn of_query(cte: Cte, clauses: &Clauses, recursive: bool) -> Result<[Cte; 2]> {
         listed(&all)
     );
     let mut rows = parsed(&text)?;
-    rows.with = with;
     if let SetExpr::SetOperation { left: base, right: step, .. } = rows.body.as_mut() {
         within(base, *left)?;
         within(step, SetExpr::Select(next))?;
@@ -73,7 +72,7 @@ fn of_query(cte: Cte, clauses: &Clauses, recursive: bool) -> Result<[Cte; 2]> {
 /// The part that is recursive, reading the rows by their other name and with what they carry.
 fn stepping(right: SetExpr, clauses: &Clauses, name: &str, traversed: &str) -> Result<Box<Select>> {
     let right = match right {
-        SetExpr::Query(query) => *query.body,
+        SetExpr::Query(query) if query.with.is_none() => *query.body,
         other => other,
     };
     let SetExpr::Select(mut next) = right else {
