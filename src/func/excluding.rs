@@ -53,6 +53,11 @@ pub fn is_marker(function: &str) -> bool {
     Exclusion::ALL.iter().any(|exclusion| exclusion.marker() == function)
 }
 
+/// True for the name of a function that stands for an [`Exclusion`] of peers, which are others where there is an order.
+pub fn is_of_peers(function: &str) -> bool {
+    [Exclusion::Group, Exclusion::Ties].iter().any(|exclusion| exclusion.marker() == function)
+}
+
 /// The functions that stand for an [`Exclusion`], for the registry.
 pub(super) fn markers() -> Vec<Arc<ScalarUDF>> {
     let make = |exclusion| Marker { exclusion, signature: Signature::nullary(Volatility::Immutable) };
