@@ -6,6 +6,7 @@
 //!   leads neither to one of them nor past any end.
 //! - A time of day is placed too, as its microseconds since midnight: an offset leads past the day's ends, where there are no rows, and its
 //!   months and days mean nothing.
+//! - A smallint or an integer is placed as a bigint, since an offset leads past the end of its own type.
 //! - NULL, infinity and NaN stay what they are whatever is added, so the frame of such a row is its peers even if the frame begins behind
 //!   the row or ends before it, or ends before it begins: of other rows such a frame is empty. DataFusion knows this of NULL and of floats,
 //!   but refuses frames that end before they begin. Where it matters, the call becomes two, one over the frame as it is written and one
@@ -14,6 +15,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Float32Type, Float64Type, Int64Type, IntervalMonthDayNano, Time64MicrosecondType, TimeUnit,
     TimestampMicrosecondType,
@@ -41,6 +43,8 @@ const INFINITE: i64 = 72_300_000;
 const FINITE_MAX: i64 = 36_500_000;
 /// Most days of an offset: from no finite day to infinity or back, and from there not past what chrono's dates hold.
 const OFFSET_MAX: i64 = 20_000_000;
+/// Largest offset between whole numbers.
+const WHOLE_OFFSET_MAX: f64 = (1u64 << 62) as f64;
 /// More rows than any partition has; less than what overflows when a row's number is added.
 pub(super) const BEYOND_ALL_ROWS: i64 = 1 << 48;
 
@@ -61,8 +65,12 @@ pub(super) fn settle(mut window: Window) -> DfResult<LogicalPlan> {
             continue;
         };
         let ty = order.get_type(schema)?;
-        if is_placed_type(&ty) {
+        if is_moment(&ty) {
             by_intervals(&mut call.params.window_frame, &ty)?;
+        } else if ty.is_signed_integer() {
+            check_whole(&call.params.window_frame)?;
+        }
+        if is_placed_type(&ty) {
             orders.push(order.clone());
         }
         let Some(moving) = apart(&call.params.window_frame, &ty) else {
@@ -259,8 +267,23 @@ fn is_date(ty: &DataType) -> bool {
     matches!(ty, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
 }
 
-fn is_placed_type(ty: &DataType) -> bool {
+fn is_moment(ty: &DataType) -> bool {
     is_date(ty) || *ty == TIME_OF_DAY
+}
+
+fn is_placed_type(ty: &DataType) -> bool {
+    is_moment(ty) || matches!(ty, DataType::Int16 | DataType::Int32)
+}
+
+/// Errors: 0A000 for an offset between whole numbers that leads past the end of bigint from a value that is likely.
+fn check_whole(frame: &WindowFrame) -> Result<()> {
+    use WindowFrameBound::{Following, Preceding};
+    let is_far = |bound: &WindowFrameBound| matches!(bound, Preceding(n) | Following(n) if number(n).is_some_and(|n| n > WHOLE_OFFSET_MAX));
+    if is_far(&frame.start_bound) || is_far(&frame.end_bound) {
+        let message = "RANGE with an offset PRECEDING/FOLLOWING of more than 2^62 is not supported over whole numbers";
+        return Err(Error::unsupported(message).hint("Write UNBOUNDED."));
+    }
+    Ok(())
 }
 
 /// The type of times of day.
@@ -274,18 +297,21 @@ fn place_orders(call: &mut WindowFunction, orders: &[Expr]) {
     }
 }
 
-/// Dates, timestamps and times of day in their places: the order is theirs. Errors: 0A000 for one that is too far off.
+/// Dates, timestamps, times of day and whole numbers in their places: the order is theirs. Errors: 0A000 for one that is too far off.
 fn placed() -> Arc<ScalarUDF> {
     Function::udf(
         PLACED,
         |types| {
             let [ty] = types else { return None };
-            let place = if *ty == TIME_OF_DAY { DataType::Int64 } else { ty.clone() };
+            let place = if is_date(ty) { ty.clone() } else { DataType::Int64 };
             is_placed_type(ty).then(|| (types.to_vec(), place))
         },
         |args, ty| {
-            if *ty == DataType::Int64 {
+            if *args[0].data_type() == TIME_OF_DAY {
                 return Ok(Arc::new(args[0].as_primitive::<Time64MicrosecondType>().reinterpret_cast::<Int64Type>()) as ArrayRef);
+            }
+            if *ty == DataType::Int64 {
+                return Ok(cast(&args[0], ty)?);
             }
             if *ty == DataType::Date32 {
                 let ends = [i64::from(i32::MIN), i64::from(i32::MAX)];
