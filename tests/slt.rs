@@ -55,6 +55,7 @@ scripts!("":
     enum_nulls,
     enums,
     equal_rows,
+    equal_values,
     error_positions,
     errors,
     explain,

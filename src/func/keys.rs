@@ -4,7 +4,8 @@
 //! one in their place here:
 //!
 //! - *Intervals* are ordered, grouped and joined by their length ([`length`]): a day is 24 hours. Where a group shows the interval it is of,
-//!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first.
+//!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first. What array_agg
+//!   collects of distinct intervals is put in order behind it, one of those that are equal, as of jsonb.
 //! - *Floats* are ordered with -0 as 0. Whatever hashes knows that, but not in arrays, and PARTITION BY compares neighbours: they get
 //!   floats of which equal ones have the same bits.
 //! - *jsonb* is ordered, grouped and joined by its keys ([`jsonb_order`]), so that a number's decimals count for nothing. A group shows the
@@ -26,7 +27,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, InSubquery, WindowFuncti
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, SortExpr, Window, WindowFrameBound,
+    Aggregate, Distinct, Expr, ExprSchemable, GroupingSet, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SortExpr, Window, WindowFrameBound,
     WindowFrameUnits, lit, when,
 };
 use datafusion::optimizer::AnalyzerRule;
@@ -298,8 +299,10 @@ fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     Ok(Transformed::new_transformed(Expr::AggregateFunction(call), changed))
 }
 
-/// The columns in which an aggregate collects distinct values of jsonb, in what order.
-fn sets(aggregate: &Aggregate) -> Vec<(Column, SortExpr)> {
+/// A column in which an aggregate collects distinct values of which equal ones differ, in what order, and the function that makes it so.
+type Set = (Column, SortExpr, Arc<ScalarUDF>);
+
+fn sets(aggregate: &Aggregate) -> Vec<Set> {
     let calls = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
     let mut found = vec![];
     for (i, expr) in aggregate.aggr_expr.iter().enumerate() {
@@ -307,17 +310,25 @@ fn sets(aggregate: &Aggregate) -> Vec<(Column, SortExpr)> {
             && call.func.name() == "array_agg"
             && call.params.distinct
             && let [value] = call.params.args.as_slice()
-            && jsonb_order::is_jsonb(value, aggregate.input.schema())
+            && let Some(sorted) = sorting(value, aggregate.input.schema())
         {
             let by = call.params.order_by.first().cloned().unwrap_or_else(|| value.clone().sort(true, false));
-            found.push((Column::from(aggregate.schema.qualified_field(calls + i)), by));
+            found.push((Column::from(aggregate.schema.qualified_field(calls + i)), by, sorted));
         }
     }
     found
 }
 
+/// What puts lists of such values in order, equal ones once.
+fn sorting(value: &Expr, schema: &DFSchema) -> Option<Arc<ScalarUDF>> {
+    if jsonb_order::is_jsonb(value, schema) {
+        return Some(jsonb_order::sorted());
+    }
+    is_interval(value, schema).then(length::sorted)
+}
+
 /// The same columns, with those sets in order.
-fn sorted(plan: LogicalPlan, sets: &[(Column, SortExpr)]) -> DfResult<LogicalPlan> {
+fn sorted(plan: LogicalPlan, sets: &[Set]) -> DfResult<LogicalPlan> {
     if sets.is_empty() {
         return Ok(plan);
     }
@@ -325,11 +336,11 @@ fn sorted(plan: LogicalPlan, sets: &[(Column, SortExpr)]) -> DfResult<LogicalPla
         .schema()
         .columns()
         .into_iter()
-        .map(|column| match sets.iter().find(|(set, _)| *set == column) {
-            Some((_, by)) => {
+        .map(|column| match sets.iter().find(|(set, ..)| *set == column) {
+            Some((_, by, sorted)) => {
                 let (relation, name) = (column.relation.clone(), column.name.clone());
                 let args = vec![Expr::Column(column), lit(!by.asc), lit(by.nulls_first)];
-                jsonb_order::sorted().call(args).alias_qualified(relation, name)
+                sorted.call(args).alias_qualified(relation, name)
             }
             None => Expr::Column(column),
         })

@@ -145,7 +145,7 @@ pub fn config() -> SessionConfig {
 pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
-    all.push(length::function());
+    all.extend(length::functions());
     all.extend(type_of::functions());
     all.extend(sleep::functions());
     all.extend(enums::functions());

@@ -189,7 +189,7 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
         }
         Expr::InList(InList { expr, list, negated }) => {
             let all = alike_all([*expr].into_iter().chain(list).collect(), schema)?;
-            let mut all = all.into_iter();
+            let mut all = all.into_iter().map(|value| one_of_equals(value, schema));
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
         }
@@ -257,11 +257,10 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
     }
     match call.name() {
         "greatest" | "least" | "nullif" if call.args.iter().any(|value| jsonb_order::is_jsonb(value, schema)) => of_jsonb(call),
-        "coalesce" | "greatest" | "least" | "nullif" => {
+        "nullif" => null_if(call, schema),
+        "coalesce" | "greatest" | "least" => {
             call.args = alternatives_alike(call.args, schema)?;
-            if call.name() != "nullif" {
-                refuse_mixed(call.name(), &call.args, schema)?;
-            }
+            refuse_mixed(call.name(), &call.args, schema)?;
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
         }
         APART => Ok(Transformed::yes(call.args.into_iter().next().unwrap_or_default())),
@@ -293,8 +292,12 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
                 if let Some(read) = cast::read_beside(item, of.data_type())? {
                     *item = read;
                 }
-                if *of.data_type() == DataType::LargeUtf8 {
-                    (*list, *item) = (jsonb_order::key_of(list.clone())?, jsonb_order::key_of(item.clone())?);
+                match of.data_type() {
+                    DataType::LargeUtf8 => (*list, *item) = (jsonb_order::key_of(list.clone())?, jsonb_order::key_of(item.clone())?),
+                    DataType::Interval(_) if matches!(item.get_type(schema)?, DataType::Interval(_)) => {
+                        (*list, *item) = (length::of_items().call(vec![list.clone()]), length::of(item.clone()))
+                    }
+                    _ => {}
                 }
             }
             let args = vec![list.clone(), item.clone(), Expr::ScalarFunction(call)];
@@ -378,13 +381,10 @@ fn distinct(mut call: AggregateFunction, schema: &DFSchema) -> AggregateFunction
         }
     }
     for arg in &mut params.args {
-        let is_plain = !matches!(arg, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
-        if is_plain && arg.get_type(schema).is_ok_and(|ty| math::has_twins(&ty)) {
-            let one = math::one_zero().call(vec![arg.clone()]);
-            // What is ordered by must be an argument.
-            params.order_by.iter_mut().filter(|sort| sort.expr == *arg).for_each(|sort| sort.expr = one.clone());
-            *arg = one;
-        }
+        let one = one_of_equals(arg.clone(), schema);
+        // What is ordered by must be an argument.
+        params.order_by.iter_mut().filter(|sort| sort.expr == *arg).for_each(|sort| sort.expr = one.clone());
+        *arg = one;
     }
     // DataFusion takes a call whose arguments are all the same for one of one argument.
     if let [one, other] = params.args.as_mut_slice()
@@ -410,20 +410,56 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     Ok(())
 }
 
-/// `CASE x WHEN y`: intervals, times of day and jsonb by what they are compared by.
+/// `CASE x WHEN y`: by what `x = y` compares.
 fn case_operands(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     let Some(operand) = &case.expr else { return Ok(()) };
-    if !matches!(operand.get_type(schema), Ok(DataType::Interval(_) | DataType::Time64(_) | DataType::LargeUtf8)) {
+    let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
+    let operands: Vec<Expr> = std::iter::once(operand.as_ref()).chain(whens).cloned().collect();
+    if !operands.iter().any(|value| has_other_equals(value, schema)) {
         return Ok(());
     }
-    let whens = case.when_then_expr.iter().map(|(when, _)| when.as_ref());
-    let mut alike = alike_all(std::iter::once(operand.as_ref()).chain(whens).cloned().collect(), schema)?.into_iter();
+    let mut alike = alike_all(operands, schema)?.into_iter().map(|value| one_of_equals(value, schema));
     for side in case.expr.iter_mut().chain(case.when_then_expr.iter_mut().map(|(when, _)| when)) {
         if let Some(expr) = alike.next() {
             **side = expr;
         }
     }
     Ok(())
+}
+
+/// True for a value whose equals DataFusion does not all know: an interval or a time of day, jsonb, a float, a char(n), an array.
+fn has_other_equals(value: &Expr, schema: &DFSchema) -> bool {
+    use DataType::{Interval, LargeUtf8, List, Time64};
+    match value.get_type(schema) {
+        Ok(Interval(_) | Time64(_) | LargeUtf8 | List(_)) => true,
+        Ok(ty) if ty.is_string() => char_length(value, schema).is_some(),
+        Ok(ty) => math::has_twins(&ty),
+        Err(_) => false,
+    }
+}
+
+/// A float as the one that stands for all that equal it, where DataFusion compares their bits.
+fn one_of_equals(value: Expr, schema: &DFSchema) -> Expr {
+    let is_one = matches!(&value, Expr::ScalarFunction(f) if f.name() == math::ONE_ZERO);
+    let has_twins = !is_one && value.get_type(schema).is_ok_and(|ty| math::has_twins(&ty));
+    if has_twins { math::one_zero().call(vec![value]) } else { value }
+}
+
+/// nullif: the first value unless `=` says that both are equal. One that is another each time it is computed is left to DataFusion.
+fn null_if(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    call.args = alternatives_alike(call.args, schema)?;
+    let [one, other] = call.args.as_slice() else { return Ok(Transformed::no(Expr::ScalarFunction(call))) };
+    if one.is_volatile() || !(has_other_equals(one, schema) || has_other_equals(other, schema)) {
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
+    let ty = one.get_type(schema)?;
+    let [left, right] = alike([one.clone(), other.clone()], schema)?.map(|value| one_of_equals(value, schema));
+    if ty.is_string() {
+        // A char(n) has no blanks as it is.
+        call.args = vec![one.clone(), right];
+        return Ok(Transformed::yes(Expr::ScalarFunction(call)));
+    }
+    Ok(Transformed::yes(when(left.eq(right), Expr::Literal(ScalarValue::try_from(&ty)?, None)).otherwise(one.clone())?))
 }
 
 /// The results of a CASE, of one type.
