@@ -229,8 +229,7 @@ fn computed(expr: Expr) -> DfResult<ScalarValue> {
         _ => false,
     };
     if expr.is_volatile() || expr.exists(|e| Ok(changes(e)))? {
-        let error = Error::unsupported("a frame's offset that is not constant is not supported");
-        return Err(error.hint("Write a constant, or a parameter.").into());
+        return Err(not_constant().into());
     }
     let none = DFSchema::empty();
     let options = super::config().options().clone();
@@ -245,6 +244,11 @@ fn computed(expr: Expr) -> DfResult<ScalarValue> {
         ColumnarValue::Scalar(value) => Ok(value),
         ColumnarValue::Array(values) => ScalarValue::try_from_array(&values, 0),
     }
+}
+
+/// The error of an offset that is not the same for every row, or is not known before the query runs.
+pub fn not_constant() -> Error {
+    Error::unsupported("a frame's offset that is not constant is not supported").hint("Write a constant, or a parameter.")
 }
 
 fn one_row() -> Result<RecordBatch> {

@@ -111,6 +111,7 @@ const BEFORE: &[Rule] = &[
 /// Rules for the way up.
 const AFTER: &[Rule] = &[
     unqualified_function,
+    calls::of_row,
     standard::named_arguments,
     standard::prefix_operator,
     standard::random_uuid,

@@ -1,6 +1,6 @@
 //! Calls with clauses that the function has no use for (manual, chapter 4.2.7): DataFusion would take no notice of them.
 
-use sqlparser::ast::{DuplicateTreatment, Expr, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments};
 
 use super::super::SystemContext;
 use super::super::facts::PROCS;
@@ -26,6 +26,21 @@ pub fn misused(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     }
     let what = if clause == "OVER" { "a window function nor an aggregate function" } else { "an aggregate function" };
     Err(Error::new(code::WRONG_OBJECT_TYPE, format!("{clause} specified, but {name} is not {what}")))
+}
+
+/// Errors: 0A000 for a function of the row `t.*` that has not been given it. count() takes it as it is.
+pub fn of_row(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(Function { name, args: FunctionArguments::List(list), .. }) = &*expr else { return Ok(()) };
+    let row = list.args.iter().find_map(|arg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(row)) => Some(row),
+        _ => None,
+    });
+    match row.filter(|_| last_name(name) != "count") {
+        Some(row) => {
+            Err(Error::unsupported(format!("{}() of the whole row \"{row}\" is not supported", last_name(name))).hint("Name its columns."))
+        }
+        None => Ok(()),
+    }
 }
 
 /// True for a function of PostgreSQL's that is neither an aggregate nor a window function.
