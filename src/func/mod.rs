@@ -59,6 +59,7 @@ mod outer_constants;
 mod per_row;
 mod recursive;
 mod repeated;
+mod repeated_calls;
 pub mod replayed;
 pub mod rewrite;
 mod row_delimiters;
@@ -200,6 +201,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     instead::put(&mut rules, held_filters::PUSHING, held_filters::holding);
     instead::put(&mut rules, null_joins::JOINING, null_joins::joined_apart);
     instead::put(&mut rules, null_joins::EXTRACTING, null_joins::extracted);
+    instead::put(&mut rules, repeated_calls::SHARING, repeated_calls::once);
     wanted::optimizing(rules)
 }
 
