@@ -11,6 +11,9 @@
 //!   the row or ends before it, or ends before it begins: of other rows such a frame is empty. DataFusion knows this of NULL and of floats,
 //!   but refuses frames that end before they begin. Where it matters, the call becomes two, one over the frame as it is written and one
 //!   in which CURRENT ROW stands for the offsets, and each row has the value of one of them.
+//!
+//! Two calls that are written apart may come to the same, as `lag(a, 1)` and `lag(a, 1::int)` do: it is computed once, since DataFusion takes
+//! equal calls of a window for an expression like others, which it cannot compute below the window.
 
 use std::sync::Arc;
 
@@ -56,9 +59,18 @@ pub(super) fn settle(mut window: Window) -> DfResult<LogicalPlan> {
     let schema: &DFSchema = &input;
     let mut outputs: Vec<Expr> = schema.iter().map(Expr::from).collect();
     let (mut calls, mut orders): (Vec<Expr>, Vec<Expr>) = (Vec::new(), Vec::new());
+    let mut known: Vec<(Expr, usize)> = Vec::new();
     let count = window.window_expr.len();
     for expr in std::mem::take(&mut window.window_expr) {
         let name = expr.schema_name().to_string();
+        let written = expr.clone().unalias();
+        if let Some((_, output)) = known.iter().find(|(call, _)| *call == written) {
+            let metadata = FieldMetadata::from(expr.to_field(schema)?.1.as_ref());
+            let value = outputs[*output].clone().unalias();
+            outputs.push(value.alias_with_metadata(name, Some(metadata)));
+            continue;
+        }
+        known.push((written, outputs.len()));
         let Some((mut call, order)) = over_offset(&expr) else {
             outputs.push(column(&name));
             calls.push(expr);
@@ -87,10 +99,10 @@ pub(super) fn settle(mut window: Window) -> DfResult<LogicalPlan> {
         outputs.push(value.alias_with_metadata(name, Some(FieldMetadata::from(field.as_ref()))));
         calls.extend([call, staying].into_iter().zip(names).map(|(call, name)| Expr::from(call).alias(name)));
     }
-    let is_apart = calls.len() > count;
+    let is_as_before = calls.len() == count && known.len() == count;
     window.window_expr = calls;
     let window = ordered_by_places(LogicalPlan::Window(window), &orders)?;
-    if !is_apart {
+    if is_as_before {
         return Ok(window);
     }
     Ok(LogicalPlan::Projection(Projection::try_new(outputs, Arc::new(window))?))
