@@ -24,7 +24,9 @@ use crate::func::type_of;
 /// Functions whose arguments have one type.
 const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_concat", "array_contains_all", "pg_array_overlap"];
 /// Functions of a list and an item.
-const OF_LIST: &[&str] = &["array_has", "pg_any", "array_append", "array_remove", "array_position", "array_positions"];
+const OF_LIST: &[&str] = &["array_has", "pg_any", "array_append", "array_remove", "array_remove_all", "array_position", "array_positions"];
+/// Aggregates of booleans.
+const OF_BOOLEANS: &[&str] = &["bool_and", "bool_or", "every"];
 /// DataFusion compares with these of an array where `<`, `>` and their kin are to hold for ANY or ALL of it.
 const EXTREMES: &[&str] = &["array_min", "array_max"];
 
@@ -176,7 +178,11 @@ impl Found {
                 self.alike(thens.chain(case.else_expr.as_deref()), schema);
             }
             Expr::ScalarFunction(call) => self.arguments(call, schema),
-            Expr::AggregateFunction(call) => call.params.filter.iter().for_each(|condition| self.note(condition, &PgType::Bool)),
+            Expr::AggregateFunction(call) => {
+                let of_booleans = call.params.args.iter().filter(|_| OF_BOOLEANS.contains(&call.func.name()));
+                let conditions = call.params.filter.iter().map(AsRef::as_ref).chain(of_booleans);
+                conditions.for_each(|condition| self.note(condition, &PgType::Bool));
+            }
             Expr::WindowFunction(call) => {
                 self.windowed(call, schema);
                 self.offsets(call, schema);
@@ -206,6 +212,16 @@ impl Found {
             ("set_config", [name, value, local]) => {
                 [name, value].into_iter().for_each(|text| self.note(text, &PgType::Text));
                 self.note(local, &PgType::Bool);
+            }
+            ("round" | "trunc", [number, digits]) => {
+                self.note(number, &PgType::Numeric(None));
+                self.note(digits, &PgType::Int4);
+            }
+            ("div" | "log", numbers @ [_, _]) => numbers.iter().for_each(|number| self.note(number, &PgType::Numeric(None))),
+            ("json_array_length", [json]) => self.note(json, &PgType::Json),
+            ("jsonb_set", [target, path, value, ..]) => {
+                [target, value].into_iter().for_each(|json| self.note(json, &PgType::Jsonb));
+                self.note(path, &PgType::Array(Box::new(PgType::Text)));
             }
             _ => return false,
         }
@@ -272,6 +288,13 @@ fn type_of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
         && let Some(typed) = literal(value)
     {
         return Some(PgType::of_arrow(&typed.data_type()));
+    }
+    // Whole numbers in it are integers, as they are by themselves.
+    if let Expr::ScalarFunction(array) = expr
+        && array.name() == "make_array"
+        && let Some(item) = array.args.iter().find_map(|item| type_of(item, schema))
+    {
+        return Some(PgType::Array(Box::new(item)));
     }
     let (_, field) = expr.to_field(schema).ok()?;
     (!field.data_type().is_null()).then(|| PgType::of(&field))
