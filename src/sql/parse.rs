@@ -23,7 +23,7 @@ use super::nested_joins;
 use super::only;
 use super::operators;
 use super::refused;
-use super::reserved::refuse_reserved;
+use super::reserved::{self, refuse_reserved};
 use super::signs;
 use super::similar;
 use super::split::char_position;
@@ -41,7 +41,7 @@ const NESTING_MAX: usize = 128;
 
 /// Parses one statement, as [`read`] does, with a hint where a keyword is misspelt.
 pub fn parse(sql: &str) -> Result<Statement> {
-    read(sql).map_err(|e| if e.code() == code::SYNTAX_ERROR { misspelt::hinted(sql, e) } else { e })
+    read(sql).map_err(|e| if e.code() == code::SYNTAX_ERROR { misspelt::hinted(sql, reserved::earliest(sql, e)) } else { e })
 }
 
 /// Parses one statement. Errors: 42601 with the position of the token that does not fit, 0A000 for what is not supported.

@@ -1,9 +1,12 @@
-//! Words that cannot name a relation.
+//! Words that cannot name a relation, and where an error stands that such a word is the cause of.
 
 use std::ops::ControlFlow;
 
 use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::is_word;
 use super::split::char_position;
 use crate::error::{Error, Result};
 
@@ -44,6 +47,45 @@ const RESERVED: &[&str] = &[
     "window",
     "with",
 ];
+
+/// Words that begin no item of a list; sqlparser takes some of them for columns, and stops further on.
+const NEVER_FIRST: &[&str] = &[
+    "and",
+    "as",
+    "except",
+    "fetch",
+    "for",
+    "from",
+    "group",
+    "having",
+    "intersect",
+    "into",
+    "limit",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "then",
+    "union",
+    "using",
+    "when",
+    "where",
+    "window",
+];
+
+/// An error of grammar, told of the first word behind a comma that begins no item, if there is one before the error's place. Cost O(text), for
+/// errors only.
+pub(super) fn earliest(sql: &str, error: Error) -> Error {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() else { return error };
+    let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
+    let begins = |t: &TokenWithSpan| NEVER_FIRST.iter().any(|word| is_word(&t.token, word));
+    let Some(two) = solid.windows(2).find(|two| two[0].token == Token::Comma && begins(two[1])) else { return error };
+    let place = char_position(sql, two[1].span.start);
+    if error.fields().position.is_some_and(|position| position <= place) {
+        return error;
+    }
+    Error::syntax(format!("syntax error at or near \"{}\"", two[1].token)).at(place)
+}
 
 /// Errors: 42601 at the first reserved word that stands where a relation should.
 pub(super) fn refuse_reserved(sql: &str, query: &ast::Query) -> Result<()> {
