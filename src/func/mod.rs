@@ -10,7 +10,8 @@
 //! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them. No rule of either kind is
 //!    asked when nobody waits for the plan any more ([`wanted`]).
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
-//!    forgets what is constant below an outer join, [`limited_distinct`] takes limits from aggregates that cannot keep them,
+//!    forgets what is constant below an outer join, [`recursive::InTurn`] keeps the rows of recursive queries in their order,
+//!    [`limited_distinct`] takes limits from aggregates that cannot keep them,
 //!    [`nested_bounds`] bounds of keys from joins by arrays, and [`waiting_joins`] filters from joins that would wait for ever.
 //! 5. The functions of [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's.
 //!
@@ -192,6 +193,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let last = rules.iter().rposition(|r| r.name() == "optimize_projections").unwrap_or(rules.len());
     rules.insert(last, Arc::new(subquery::Columnless));
     rules.push(Arc::new(orders::SimplifiedOrders));
+    rules.push(Arc::new(recursive::Nullable));
     rules.insert(0, Arc::new(setops::Counted));
     for doubted in repeated::DOUBTED {
         instead::put(&mut rules, doubted, repeated::doubting);
@@ -214,6 +216,9 @@ fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
     rules.insert(0, Arc::new(offset_fence::Offsets));
     let orders = rules.iter().position(|rule| rule.name() == "EnsureRequirements").unwrap_or(0);
     rules.insert(orders, Arc::new(outer_constants::Nulls));
+    // Before it is settled where a query makes way for others.
+    let yielding = rules.iter().position(|rule| rule.name() == "EnsureCooperative").unwrap_or(rules.len());
+    rules.insert(yielding, Arc::new(recursive::InTurn));
     rules.push(Arc::new(limited_distinct::Limits));
     rules.push(Arc::new(waiting_joins::Waits));
     rules

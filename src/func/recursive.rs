@@ -1,22 +1,34 @@
-//! WITH RECURSIVE whose second term gives other types than the first (manual, chapter 7.8.2): a part of [`super::rewrite::Meaning`].
+//! WITH RECURSIVE (manual, chapter 7.8.2).
 //!
-//! DataFusion casts the second term to the types of the first, and makes 2 of 2.5. PostgreSQL refuses it. Which types the terms have is found
-//! of copies of them that have PostgreSQL's meaning; a cast on top of the second is DataFusion's, since those that are written there are
-//! hidden from it ([`APART`](super::APART)). In the copies the rows that the second term reads are of the first one's types.
+//! - [`check`], a part of [`super::rewrite::Meaning`]: DataFusion casts the second term to the types of the first, and makes 2 of 2.5.
+//!   PostgreSQL refuses it. Which types the terms have is found of copies of them that have PostgreSQL's meaning; a cast on top of the second
+//!   is DataFusion's, since those that are written there are hidden from it ([`APART`](super::APART)). In the copies the rows that the second
+//!   term reads are of the first one's types.
+//! - [`Nullable`], an optimizer rule that runs last: what can be NULL is not the same before and after a term is optimized, and DataFusion
+//!   refuses to run a query whose second term may be NULL where its columns were said not to be. So all of them may be.
+//! - [`InTurn`], a physical rule: rows come in the order in which they are found, as they do in PostgreSQL. DataFusion would deal them out
+//!   among the processors, which gains nothing, as each step waits for the one before.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef, Fields, Schema};
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery, TableScanBuilder};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::work_table::WorkTableExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
 use super::subquery::{Rewrite, from_outside};
 use super::unions;
 use crate::data::{EnumType, PgType};
-use crate::error::{Error, code};
+use crate::error::{Error, Result, code};
 
 /// What a user can do about types that differ.
 const CAST_FIRST: &str = "Cast the output of the non-recursive term to the correct type.";
@@ -145,4 +157,70 @@ fn is_untyped(term: &LogicalPlan, i: usize) -> bool {
         Some(expr) => is_null(&expr),
         None => false,
     }
+}
+
+/// The optimizer rule; see the head of this module.
+#[derive(Debug)]
+pub struct Nullable;
+
+impl OptimizerRule for Nullable {
+    fn name(&self) -> &str {
+        "nullable_recursive_queries"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        match plan {
+            LogicalPlan::RecursiveQuery(query) if query.schema.fields().iter().any(|field| !field.is_nullable()) => {
+                let nullable = |(relation, field): (Option<&TableReference>, &Arc<Field>)| {
+                    (relation.cloned(), Arc::new(field.as_ref().clone().with_nullable(true)))
+                };
+                let fields = query.schema.iter().map(nullable).collect();
+                let schema = DFSchema::new_with_metadata(fields, query.schema.metadata().clone())?;
+                Ok(Transformed::yes(LogicalPlan::RecursiveQuery(RecursiveQuery { schema: Arc::new(schema), ..query })))
+            }
+            other => Ok(Transformed::no(other)),
+        }
+    }
+}
+
+/// The rule for physical plans; see the head of this module.
+#[derive(Debug)]
+pub struct InTurn;
+
+impl PhysicalOptimizerRule for InTurn {
+    fn name(&self) -> &str {
+        "recursive_rows_in_turn"
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| match node.downcast_ref::<RepartitionExec>() {
+            Some(dealing) if matches!(dealing.partitioning(), Partitioning::RoundRobinBatch(_)) && is_of_recursion(dealing.input())? => {
+                Ok(Transformed::yes(Arc::clone(dealing.input())))
+            }
+            _ => Ok(Transformed::no(node)),
+        })
+        .data()
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// True if rows of a recursive query, or of its last step, are in a plan.
+fn is_of_recursion(plan: &Arc<dyn ExecutionPlan>) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        found |= node.is::<RecursiveQueryExec>() || node.is::<WorkTableExec>();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
 }
