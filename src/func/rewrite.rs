@@ -107,7 +107,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         LogicalPlan::Values(Values { values, .. }) => type_of::values(unions::untyped_nulls(values)),
         LogicalPlan::Window(window) => frames::settle(window),
         LogicalPlan::Aggregate(aggregate) => grouped::by_keys(aggregate),
-        LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike(union.inputs)?)?)),
+        LogicalPlan::Union(union) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(unions::alike("UNION", union.inputs)?)?)),
         LogicalPlan::Join(join) if setops::is_set_operation(&join) => setops::typed(join),
         other => other.recompute_schema(),
     })

@@ -108,12 +108,21 @@ pub fn is_set_operation(join: &Join) -> bool {
 
 /// EXCEPT or INTERSECT of columns of the types that PostgreSQL finds: a part of [`super::rewrite::Meaning`], for what stands around it is typed
 /// by its columns. Errors: those of [`unions::alike`].
-pub fn typed(mut join: Join) -> DfResult<LogicalPlan> {
+pub fn typed(join: Join) -> DfResult<LogicalPlan> {
+    with_sides(join, unions::alike)
+}
+
+/// EXCEPT or INTERSECT with what is made of its sides, of which the left one is seen below DISTINCT; `settle` is told its name.
+pub(super) fn with_sides(
+    mut join: Join,
+    settle: impl FnOnce(&str, Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>>>,
+) -> DfResult<LogicalPlan> {
     let (left, is_distinct) = match join.left.as_ref() {
         LogicalPlan::Distinct(Distinct::All(input)) => (Arc::clone(input), true),
         _ => (Arc::clone(&join.left), false),
     };
-    let sides = unions::alike(vec![left, Arc::clone(&join.right)])?;
+    let operation = if join.join_type == JoinType::LeftSemi { "INTERSECT" } else { "EXCEPT" };
+    let sides = settle(operation, vec![left, Arc::clone(&join.right)])?;
     let Ok([left, right]) = <[Arc<LogicalPlan>; 2]>::try_from(sides) else { return internal_err!("a set operation has two inputs") };
     join.left = if is_distinct { Arc::new(LogicalPlan::Distinct(Distinct::All(left))) } else { left };
     join.right = right;

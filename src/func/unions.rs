@@ -2,8 +2,8 @@
 //! [`super::rewrite::Meaning`].
 //!
 //! DataFusion makes a numeric of float8 beside numeric, counts in nanoseconds where dates stand beside timestamps, and takes a string for a
-//! text beside whatever type. [`alike`] casts the columns of set operations beforehand; those of VALUES are settled on the syntax tree,
-//! since DataFusion casts them while it plans.
+//! text beside whatever type. [`alike`] casts the columns of set operations beforehand, and refuses what has no type in common; those of VALUES
+//! are settled on the syntax tree, since DataFusion casts them while it plans.
 
 use std::sync::Arc;
 
@@ -13,7 +13,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 
 use super::arith::rules::{TIMESTAMP, common_numeric, timestamptz};
 use super::cast;
-use crate::data::EnumType;
+use super::operands::differ;
+use crate::data::{EnumType, PgType};
+use crate::error::{Error, Result, code};
 
 /// The rows of VALUES with NULLs that have no type, beside values that have one. DataFusion gave them that which it found while whole
 /// numbers were bigint. Those with metadata are parameters and keep theirs.
@@ -30,9 +32,9 @@ pub fn untyped_nulls(mut rows: Vec<Vec<Expr>>) -> Vec<Vec<Expr>> {
     rows
 }
 
-/// The inputs of a UNION, an INTERSECT or an EXCEPT with columns of the types that PostgreSQL finds; those which DataFusion finds too are left to it. Errors: 22P02,
-/// 22007 for a literal that cannot be read.
-pub fn alike(mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>>> {
+/// The inputs of a set operation, by its name, with columns of the types that PostgreSQL finds; those which DataFusion finds too are left to it.
+/// Errors: 22P02, 22007 for a literal that cannot be read, 42804 for types that have none in common.
+pub fn alike(operation: &str, mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>>> {
     let width = inputs.iter().map(|input| input.schema().fields().len()).min().unwrap_or(0);
     // Twice, as a literal may bring decimals of its own.
     for i in (0..width).chain(0..width) {
@@ -42,7 +44,10 @@ pub fn alike(mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>
         }
         let typed: Vec<&DataType> =
             inputs.iter().zip(&types).filter(|(input, ty)| !ty.is_null() && literal(input, i).is_none()).map(|(_, ty)| ty).collect();
-        let Some(common) = common(&typed).filter(|ty| !ty.is_string()) else { continue };
+        let Some(common) = common(&typed).filter(|ty| !ty.is_string()) else {
+            matched(operation, &inputs, i)?;
+            continue;
+        };
         for (input, ty) in inputs.iter_mut().zip(&types).filter(|(_, ty)| **ty != common && !ty.is_null()) {
             *input = Arc::new(cast_column(input, i, ty, &common)?);
         }
@@ -50,11 +55,37 @@ pub fn alike(mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec<Arc<LogicalPlan>
     Ok(inputs)
 }
 
+/// Errors: 42804 for the first column `i` that is of another kind than those of the inputs before it.
+fn matched(operation: &str, inputs: &[Arc<LogicalPlan>], i: usize) -> Result<()> {
+    let typed = |input: &&Arc<LogicalPlan>| !open(input, i);
+    let mut fields = inputs.iter().filter(typed).map(|input| input.schema().field(i));
+    let Some(first) = fields.next() else { return Ok(()) };
+    let Some(other) = fields.find(|other| differ(first, other)) else { return Ok(()) };
+    let [first, other] = [first, other].map(|field| PgType::of(field).base());
+    Err(Error::new(code::DATATYPE_MISMATCH, format!("{operation} types {first} and {other} cannot be matched")))
+}
+
+/// True for a column whose type its place decides: a literal, a parameter.
+fn open(input: &LogicalPlan, i: usize) -> bool {
+    written(input, i).is_some_and(|expr| match expr {
+        Expr::Literal(value, metadata) => metadata.is_some() || value.is_null() || value.try_as_str().is_some(),
+        expr => matches!(expr, Expr::Placeholder(_)),
+    })
+}
+
 /// The string that column `i` of an input is, whose type its place decides.
 fn literal(input: &LogicalPlan, i: usize) -> Option<Expr> {
-    let LogicalPlan::Projection(projection) = input else { return None };
-    let expr = projection.expr.get(i)?.clone().unalias();
-    matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None)).then_some(expr)
+    let is_text = |expr: &Expr| matches!(expr, Expr::Literal(ScalarValue::Utf8(Some(_)) | ScalarValue::Utf8View(Some(_)), None));
+    written(input, i).filter(is_text)
+}
+
+/// What is selected as column `i` of an input. DataFusion gives the sides of INTERSECT and EXCEPT names where columns of both are called alike.
+pub(super) fn written(input: &LogicalPlan, i: usize) -> Option<Expr> {
+    match input {
+        LogicalPlan::Projection(projection) => Some(projection.expr.get(i)?.clone().unalias()),
+        LogicalPlan::SubqueryAlias(side) => written(&side.input, i),
+        _ => None,
+    }
 }
 
 /// The type that these have in common.
@@ -85,19 +116,24 @@ pub fn common_time(types: &[&DataType]) -> Option<DataType> {
 
 /// The plan with its column `i`, which is of one type, as one of another, under the same name.
 fn cast_column(plan: &LogicalPlan, i: usize, from: &DataType, to: &DataType) -> DfResult<LogicalPlan> {
+    replaced(plan, i, |plain| {
+        Ok(match literal(plan, i) {
+            Some(literal) => cast::read_as(&literal, to)?.unwrap_or(plain),
+            None if from.is_numeric() => cast::implicit(plain, from, to)?,
+            None => cast::of_time(plain, to),
+        })
+    })
+}
+
+/// The plan with something else for its column `i`, under the same name.
+pub(super) fn replaced(plan: &LogicalPlan, i: usize, by: impl FnOnce(Expr) -> DfResult<Expr>) -> DfResult<LogicalPlan> {
     let (mut exprs, input) = match plan {
         LogicalPlan::Projection(projection) => (projection.expr.clone(), Arc::clone(&projection.input)),
         other => (other.schema().columns().into_iter().map(Expr::Column).collect(), Arc::new(other.clone())),
     };
     let expr = std::mem::take(&mut exprs[i]);
     let (relation, name) = expr.qualified_name();
-    let plain = expr.unalias();
-    let cast = match literal(plan, i) {
-        Some(literal) => cast::read_as(&literal, to)?.unwrap_or(plain),
-        None if from.is_numeric() => cast::implicit(plain, from, to)?,
-        None => cast::of_time(plain, to),
-    };
-    exprs[i] = cast.alias_qualified(relation, name);
+    exprs[i] = by(expr.unalias())?.alias_qualified(relation, name);
     Ok(LogicalPlan::Projection(Projection::try_new(exprs, input)?))
 }
 

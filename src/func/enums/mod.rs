@@ -7,6 +7,7 @@
 
 mod bound;
 mod functions;
+mod ranks;
 mod unprinted;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{
     AggregateFunction, Between, BinaryExpr, Case, InList, InSubquery, Like, ScalarFunction, WindowFunction,
 };
-use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, Projection, ScalarUDF, Union};
+use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, Union};
 
 use functions::unfolded;
 
@@ -25,12 +26,16 @@ pub use bound::{bind, is_list_of_labels};
 pub use functions::{functions, lenient, make_array};
 pub use unprinted::{SIMPLIFYING, unprinted};
 
+use super::APART;
 use super::carried::carried;
 use super::cast::{self, PgCast};
 use super::domains;
 use super::excluding;
+use super::setops;
+use super::subquery::SINGLE_ROW;
 use super::text_io;
 use super::type_of::UNTOLD;
+use super::unions;
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -55,6 +60,8 @@ pub fn known(options: &ConfigOptions) -> Enums {
 
 /// Functions that take values of any type for what they are.
 const KEEPING: &[&str] = &[
+    ranks::NAME,
+    APART,
     "any_value",
     "array_agg",
     "array_any_value",
@@ -104,7 +111,6 @@ const KEEPING: &[&str] = &[
     "pg_array_overlap",
     "pg_typeof",
     UNTOLD,
-    "single_value",
     "unnest",
 ];
 
@@ -166,11 +172,14 @@ impl Settling<'_> {
     fn expr(&self, expr: Expr) -> DfResult<Transformed<Expr>> {
         match expr {
             Expr::Cast(cast) => self.cast(cast),
-            // Its value would be printed, as a constant's: see [`bound`].
-            Expr::ScalarSubquery(_) if matches!(self.type_of(&expr), Some(PgType::Array(item)) if item.is_of_enum()) => {
-                let error = Error::unsupported("a subquery whose value is an array of an enum is not supported");
-                Err(error.hint("Make it an array of text: array_agg(label::text).").into())
-            }
+            Expr::ScalarSubquery(ref subquery) => match self.type_of(&expr) {
+                Some(ty @ PgType::Array(_)) if ty.is_of_enum() => Ok(Transformed::yes(ranks::of_subquery(subquery.clone(), &ty)?)),
+                _ => Ok(Transformed::no(expr)),
+            },
+            Expr::ScalarFunction(call) if call.name() == SINGLE_ROW => match ranks::of_item(call) {
+                Ok(label) => Ok(Transformed::yes(label)),
+                Err(call) => Ok(Transformed::no(Expr::ScalarFunction(call))),
+            },
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => self.binary(*left, op, *right),
             Expr::Between(Between { expr, negated, low, high }) => match self.enum_among([&*expr, &*low, &*high]) {
                 None => Ok(Transformed::no(Expr::Between(Between { expr, negated, low, high }))),
@@ -475,12 +484,15 @@ fn call(expr: Expr, source: PgType, target: PgType) -> Expr {
 }
 
 /// Nodes whose parts DataFusion matches by itself: joins on equal values, and set operations. Errors: 42883, 42804 where one side is of
-/// an enumeration, and the other is not. Literals of no type in the branches of a union become labels.
+/// an enumeration, and the other is not. Literals of no type in the branches of a set operation become labels.
 pub fn settle_node(plan: LogicalPlan, enums: &Enums) -> DfResult<LogicalPlan> {
     if enums.is_empty() {
         return Ok(plan);
     }
     match plan {
+        LogicalPlan::Join(join) if setops::is_set_operation(&join) => {
+            setops::with_sides(join, |operation, sides| settle_sides(operation, sides, enums))
+        }
         LogicalPlan::Join(join) => {
             for (left, right) in &join.on {
                 let ty = |expr: &Expr, side: &LogicalPlan| expr.get_type(side.schema()).ok();
@@ -493,15 +505,19 @@ pub fn settle_node(plan: LogicalPlan, enums: &Enums) -> DfResult<LogicalPlan> {
             }
             Ok(LogicalPlan::Join(join))
         }
-        LogicalPlan::Union(union) => settle_union(union, enums),
+        LogicalPlan::Union(union) => {
+            let inputs = settle_sides("UNION", union.inputs, enums)?;
+            Ok(LogicalPlan::Union(Union { inputs, ..union }))
+        }
         other => Ok(other),
     }
 }
 
-fn settle_union(union: Union, enums: &Enums) -> DfResult<LogicalPlan> {
+/// The inputs of a set operation, by its name.
+fn settle_sides(operation: &str, mut inputs: Vec<Arc<LogicalPlan>>, enums: &Enums) -> DfResult<Vec<Arc<LogicalPlan>>> {
     let type_of = |input: &LogicalPlan, i: usize| input.schema().fields().get(i).map(|f| PgType::of(f));
-    let mut inputs = union.inputs;
-    for i in 0..union.schema.fields().len() {
+    let width = inputs.iter().map(|input| input.schema().fields().len()).min().unwrap_or(0);
+    for i in 0..width {
         let Some(ty) = inputs.iter().find_map(|input| type_of(input, i).filter(PgType::is_of_enum)) else { continue };
         let ty = enums.complete(ty);
         for input in &mut inputs {
@@ -509,31 +525,16 @@ fn settle_union(union: Union, enums: &Enums) -> DfResult<LogicalPlan> {
             if other == ty || input.schema().field(i).data_type().is_null() {
                 continue;
             }
-            let settled = match input.as_ref() {
-                LogicalPlan::Projection(projection) => with_label(projection, i, &ty)?,
-                _ => None,
+            let Some(Expr::Literal(value, None)) =
+                unions::written(input, i).filter(|e| matches!(e, Expr::Literal(v, None) if is_untyped(v)))
+            else {
+                let message = format!("{operation} types {} and {} cannot be matched", ty.base(), enums.complete(other).base());
+                return Err(Error::new(code::DATATYPE_MISMATCH, message).into());
             };
-            let mismatch = || {
-                let message = format!("UNION types {} and {} cannot be matched", ty.base(), enums.complete(other).base());
-                Error::new(code::DATATYPE_MISMATCH, message)
-            };
-            *input = Arc::new(settled.ok_or_else(mismatch)?);
+            *input = Arc::new(unions::replaced(input, i, |_| Ok(read(&value, &ty)?))?);
         }
     }
-    Ok(LogicalPlan::Union(Union { inputs, ..union }))
-}
-
-/// The projection with its column `i`, a literal of no type, read as a label.
-fn with_label(projection: &Projection, i: usize, ty: &PgType) -> DfResult<Option<LogicalPlan>> {
-    let mut exprs = projection.expr.clone();
-    let name = exprs[i].schema_name().to_string();
-    let Expr::Literal(value, None) = exprs[i].clone().unalias() else { return Ok(None) };
-    if !is_untyped(&value) {
-        return Ok(None);
-    }
-    exprs[i] = read(&value, ty)?.alias(name);
-    let with = Projection::try_new(exprs, projection.input.clone())?;
-    Ok(Some(LogicalPlan::Projection(with)))
+    Ok(inputs)
 }
 
 /// True if a plan that is analyzed looks up labels of that enumeration while it runs.

@@ -49,6 +49,7 @@ pub use marks::Marks;
 pub use membership::ROW;
 pub use outer_types::{OuterTypes, Rewrite, from_outside};
 pub(super) use scalar::is_one_row;
+pub(super) use single_row::SINGLE_ROW;
 pub use unnesting::{UNNESTED, Unnesting};
 
 /// The analyzer rule; see the head of this module.

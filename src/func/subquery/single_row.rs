@@ -10,10 +10,13 @@ use datafusion::logical_expr::ScalarUDF;
 use super::super::scalar::define::Function;
 use crate::error::{Error, Result, code};
 
+/// The function's name.
+pub(in crate::func) const SINGLE_ROW: &str = "single_row";
+
 /// `single_row(values, skip, fetch)`: the one element of an array from `skip` on, at most `fetch` counted; NULL if there is none.
 /// Errors: 21000 for several.
 pub(super) fn single_row() -> Arc<ScalarUDF> {
-    Function::udf("single_row", rule, kernel)
+    Function::udf(SINGLE_ROW, rule, kernel)
 }
 
 fn rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
