@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
     LogicalPlanBuilder, Operator, SkipType, SortExpr, Subquery, Union, Values, Window, WindowFunctionDefinition, cast, lit, when,
 };
 
+use super::recursion::Step;
 use super::row_bounds;
 use super::unnesting::Names;
 use crate::func::scalar::exact;
@@ -41,10 +42,12 @@ pub(super) struct Domain<'a> {
     /// The distinct keys.
     rows: LogicalPlan,
     names: &'a Names<'a>,
+    /// The recursive queries around what is carried through, whose rows have the domain's columns already.
+    steps: Vec<Step>,
 }
 
 /// `None` where a plan cannot be carried through: it stays as it is, and is refused.
-type Pushed = DfResult<Option<Dependent>>;
+pub(super) type Pushed = DfResult<Option<Dependent>>;
 
 impl<'a> Domain<'a> {
     /// The values that the columns have in `outer`.
@@ -54,7 +57,19 @@ impl<'a> Domain<'a> {
         let keys = as_exprs(&columns).into_iter().zip(&keyed).map(|(value, keyed)| if *keyed { exact::key(value) } else { value });
         let keys: Vec<Expr> = keys.collect();
         let rows = LogicalPlanBuilder::from(outer.clone()).aggregate(keys.clone(), Vec::<Expr>::new())?.build()?;
-        Ok(Domain { columns, keys, keyed, rows, names })
+        Ok(Domain { columns, keys, keyed, rows, names, steps: vec![] })
+    }
+
+    /// The domain within the recursive term of a query.
+    pub(super) fn in_step(&self, step: Step) -> Domain<'a> {
+        let (columns, keys, keyed, rows) = (self.columns.clone(), self.keys.clone(), self.keyed.clone(), self.rows.clone());
+        let steps = self.steps.iter().cloned().chain([step]).collect();
+        Domain { columns, keys, keyed, rows, names: self.names, steps }
+    }
+
+    /// A name that nothing else in the statement has.
+    pub(super) fn next_name(&self) -> String {
+        self.names.next()
     }
 
     /// A copy of the domain under names of its own.
@@ -71,7 +86,11 @@ impl<'a> Domain<'a> {
         if !self.is_named(plan)? {
             return Ok(Some(self.paired(plan)?));
         }
+        if let Some(step) = self.steps.iter().rev().find(|step| step.is_scan(plan)) {
+            return self.step(step, plan);
+        }
         match plan {
+            LogicalPlan::RecursiveQuery(query) => self.recursive(query, plan),
             LogicalPlan::Projection(p) => {
                 let Some(input) = self.push(&p.input)? else { return Ok(None) };
                 self.project(input, &p.expr, plan)
@@ -123,7 +142,7 @@ impl<'a> Domain<'a> {
     }
 
     /// The expressions over `input`, under the names that `as_of` has for them, and the domain's columns.
-    fn project(&self, input: Dependent, exprs: &[Expr], as_of: &LogicalPlan) -> Pushed {
+    pub(super) fn project(&self, input: Dependent, exprs: &[Expr], as_of: &LogicalPlan) -> Pushed {
         let named = exprs.iter().zip(as_of.schema().columns()).map(|(expr, to)| {
             let expr = self.inner(expr.clone().unalias(), &input.keys)?;
             Ok(if expr == Expr::Column(to.clone()) { expr } else { expr.alias_qualified(to.relation, to.name) })
@@ -235,7 +254,7 @@ impl<'a> Domain<'a> {
     }
 
     /// An input of several that are alike: its columns and the domain's, called by their places.
-    fn part(&self, input: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
+    pub(super) fn part(&self, input: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
         let Some(Dependent { plan, keys }) = self.push(input)? else { return Ok(None) };
         let columns = input.schema().columns().into_iter().chain(keys);
         let exprs: Vec<Expr> = columns.enumerate().map(|(i, c)| Expr::Column(c).alias(format!("u{i}"))).collect();
@@ -243,7 +262,7 @@ impl<'a> Domain<'a> {
     }
 
     /// The rows of such inputs, with the columns that `as_of` has; what tells them from those of other subqueries is the alias.
-    fn of_parts(&self, plan: LogicalPlan, as_of: &LogicalPlan) -> Pushed {
+    pub(super) fn of_parts(&self, plan: LogicalPlan, as_of: &LogicalPlan) -> Pushed {
         let plan = LogicalPlanBuilder::from(plan).alias(self.names.next())?.build()?;
         let mut values = plan.schema().columns();
         let keys = values.split_off(as_of.schema().fields().len());
@@ -337,8 +356,13 @@ impl<'a> Domain<'a> {
         self.columns.iter().position(|c| c == column)
     }
 
-    /// True if the plan names a column of the domain.
+    /// True if the plan names a column of the domain, or reads rows that have it.
     fn is_named(&self, plan: &LogicalPlan) -> DfResult<bool> {
+        for step in &self.steps {
+            if step.is_read(plan)? {
+                return Ok(true);
+            }
+        }
         Ok(outer_columns(plan)?.iter().any(|c| self.place(c).is_some()))
     }
 }

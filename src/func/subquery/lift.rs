@@ -1,4 +1,5 @@
-//! Moves subqueries out of the nodes in which DataFusion does not run them, into a projection below.
+//! Moves subqueries out of the nodes in which DataFusion does not run them, into a projection below; what calls of window functions name of the
+//! query around likewise, which DataFusion does not take beside columns of their own.
 
 use std::sync::Arc;
 
@@ -19,19 +20,33 @@ use crate::func::scalar::exact;
 /// The plan with its own subqueries in projections and filters only, where that can be done.
 pub(super) fn lift(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
     match plan {
-        LogicalPlan::Aggregate(_) => Ok(over_projection(plan, names)?.0),
+        LogicalPlan::Aggregate(_) => Ok(over_projection(plan, is_subquery, names)?.0),
         LogicalPlan::Distinct(Distinct::On(distinct)) => lift_distinct_on(distinct, names),
-        LogicalPlan::Sort(_) | LogicalPlan::Window(_) => {
-            let width = plan.schema().fields().len();
-            let (lifted, hidden) = over_projection(plan, names)?;
-            let shown = lifted.schema().columns().into_iter().filter(|c| !hidden.contains(&c.name)).map(Expr::Column);
-            let shown: Vec<Expr> = shown.collect();
-            debug_assert_eq!(shown.len(), width);
-            LogicalPlanBuilder::from(lifted).project(shown)?.build()
-        }
+        LogicalPlan::Sort(_) | LogicalPlan::Window(_) => shown_as_before(plan, is_subquery, names),
         LogicalPlan::Join(join) => lift_join(join, names),
         other => Ok(other),
     }
+}
+
+/// A window with the columns of the query around, which its calls name, in a projection below.
+pub(super) fn outer_values(plan: LogicalPlan, names: &Names) -> DfResult<LogicalPlan> {
+    let is_mixed = |call: &Expr| call.contains_outer() && call.any_column_refs();
+    match &plan {
+        LogicalPlan::Window(window) if window.window_expr.iter().any(is_mixed) => {
+            shown_as_before(plan, |e| matches!(e, Expr::OuterReferenceColumn(..)), names)
+        }
+        _ => Ok(plan),
+    }
+}
+
+/// The node over a projection that has what is taken out of its expressions, and above it the columns that it had.
+fn shown_as_before(plan: LogicalPlan, taken: fn(&Expr) -> bool, names: &Names) -> DfResult<LogicalPlan> {
+    let width = plan.schema().fields().len();
+    let (lifted, hidden) = over_projection(plan, taken, names)?;
+    let shown = lifted.schema().columns().into_iter().filter(|c| !hidden.contains(&c.name)).map(Expr::Column);
+    let shown: Vec<Expr> = shown.collect();
+    debug_assert_eq!(shown.len(), width);
+    LogicalPlanBuilder::from(lifted).project(shown)?.build()
 }
 
 /// A node, and the columns of it that are to be seen, if it has more.
@@ -108,13 +123,13 @@ fn lift_distinct_on(distinct: DistinctOn, names: &Names) -> DfResult<LogicalPlan
     Ok(LogicalPlan::Distinct(Distinct::On(DistinctOn::try_new(on, select, sorts, Arc::new(below))?)))
 }
 
-/// A node of one input whose subqueries are columns of a projection below, and the names of these.
-fn over_projection(plan: LogicalPlan, names: &Names) -> DfResult<(LogicalPlan, Vec<String>)> {
+/// A node of one input with what is taken out of its expressions as columns of a projection below, and the names of these.
+fn over_projection(plan: LogicalPlan, taken: fn(&Expr) -> bool, names: &Names) -> DfResult<(LogicalPlan, Vec<String>)> {
     let kept = NamePreserver::new_for_projection();
     let mut hidden = Hidden::default();
     let exprs = plan.expressions().into_iter().map(|e| {
         let name = kept.save(&e);
-        Ok(name.restore(hidden.take(e, names)?))
+        Ok(name.restore(hidden.take_all(e, taken, names)?))
     });
     let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
     let input = plan.inputs()[0].clone();
@@ -122,15 +137,20 @@ fn over_projection(plan: LogicalPlan, names: &Names) -> DfResult<(LogicalPlan, V
     Ok((plan.with_new_exprs(exprs, vec![below])?, hidden.names()))
 }
 
-/// Subqueries taken out of expressions, each as a named column.
+/// Subqueries and the like taken out of expressions, each as a named column.
 #[derive(Default)]
 struct Hidden(Vec<(Expr, String)>);
 
 impl Hidden {
     /// The expression with columns in the place of its subqueries.
     fn take(&mut self, expr: Expr, names: &Names) -> DfResult<Expr> {
+        self.take_all(expr, is_subquery, names)
+    }
+
+    /// The expression with columns in the place of those parts of it.
+    fn take_all(&mut self, expr: Expr, taken: fn(&Expr) -> bool, names: &Names) -> DfResult<Expr> {
         let replaced = expr.transform_down(|e| {
-            if !is_subquery(&e) {
+            if !taken(&e) {
                 return Ok(Transformed::no(e));
             }
             let name = match self.0.iter().find(|(known, _)| *known == e) {

@@ -6,12 +6,13 @@
 //! 1. [`Subqueries`], an analyzer rule that runs before types are settled, brings every subquery into a form that DataFusion runs: IN, ANY and ALL become EXISTS
 //!    and comparisons with min or max, three-valued where that can be seen ([`membership`]); a scalar subquery becomes one aggregate whose value
 //!    is checked to be of one row ([`scalar`]); and subqueries in GROUP BY, in aggregates, in window functions,
-//!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]). Names that
+//!    in ORDER BY, in join conditions and in what IN, ANY and ALL compare move into a projection below ([`lift`]), as do columns of the row
+//!    around in window functions. Names that
 //!    decorrelation would find ambiguous become others ([`clashes`]).
 //! 2. [`from_outside`] and [`OuterTypes`], an analyzer rule, tell subqueries the types of the outer row's columns, once those are settled.
 //! 3. [`Marks`], an optimizer rule, joins what EXISTS in a SELECT list asks for as a mark, as DataFusion does in WHERE ([`marks`]).
 //! 4. [`Unnesting`], an optimizer rule, joins what DataFusion cannot, or would join wrongly: subqueries that name the outer row in any
-//!    place ([`unnesting`], [`dependent`]).
+//!    place ([`unnesting`], [`dependent`], [`recursion`]).
 //! 5. [`Columnless`], an optimizer rule, gives the subquery of a mark a column where DataFusion has left it none.
 //!
 //! Invariant: the first rule leaves its own output alone, because a plan is analyzed again before it runs.
@@ -23,6 +24,7 @@ mod lift;
 mod marks;
 mod membership;
 mod outer_types;
+mod recursion;
 mod row_bounds;
 mod scalar;
 mod single_row;
@@ -79,7 +81,7 @@ impl Names {
 }
 
 fn rewrite(plan: LogicalPlan, names: &Names) -> DfResult<Transformed<LogicalPlan>> {
-    let plan = requalified(plan)?;
+    let plan = lift::outer_values(requalified(plan)?, names)?;
     if !asks(&plan)? {
         return Ok(Transformed::yes(plan));
     }

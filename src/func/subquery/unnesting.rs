@@ -5,8 +5,8 @@
 //! answers are joined to the rows with those values. So nothing is asked row by row, in queries and in views alike.
 //!
 //! The rule runs twice, from the outermost subquery inwards: before DataFusion's own for subqueries that those would answer wrongly, for they
-//! lift a condition on the outer row out of anything, also past windows, outer joins and DISTINCT, which see other rows then, and past
-//! aggregates, which have a row of no rows for HAVING or a query around to see; and they take a row two queries out for the one next to it.
+//! lift a condition on the outer row out of anything, also past windows, outer joins, DISTINCT and WITH RECURSIVE, which see other rows then,
+//! and past aggregates, which have a row of no rows for HAVING or a query around to see; and they take a row two queries out for the one next to it.
 //! And behind them for what they leave. What cannot be carried through is refused.
 
 use std::sync::Arc;
@@ -180,7 +180,7 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
     }
     let harmless = match plan {
         LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
-        LogicalPlan::Window(_) | LogicalPlan::Distinct(_) => false,
+        LogicalPlan::Window(_) | LogicalPlan::Distinct(_) | LogicalPlan::RecursiveQuery(_) => false,
         LogicalPlan::Aggregate(aggregate) => !aggregate.aggr_expr.is_empty(),
         _ => true,
     };
