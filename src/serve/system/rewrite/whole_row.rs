@@ -1,4 +1,4 @@
-//! A whole row as a value: `SELECT t`, `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t IS NOT NULL`, where `t` is a table of FROM and no column
+//! A whole row as a value: `SELECT t`, `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t::text`, `t IS NOT NULL`, where `t` is a table of FROM and no column
 //! of one (manual, chapter 8.16.5). It becomes a struct of the table's columns; a row that an outer join left out is NULL. `(t).a` is `t.a`.
 //!
 //! Where the columns of a table are not known ([`Columns`]), the name stays, and is refused when it is planned.
@@ -17,8 +17,25 @@ use super::columns::Columns;
 use super::queries::{only_item, plain_select, table_name};
 use crate::sql::fold_name;
 
-/// Functions of a row.
-const OF_ROWS: [&str; 6] = ["row_to_json", "to_json", "to_jsonb", "json_agg", "jsonb_agg", "count"];
+/// Functions of rows, or of values of any type.
+const OF_ROWS: &[&str] = &[
+    "array_agg",
+    "concat",
+    "concat_ws",
+    "count",
+    "format",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "row_to_json",
+    "to_json",
+    "to_jsonb",
+];
 
 /// A table of FROM.
 struct Table {
@@ -153,6 +170,13 @@ impl Rows<'_> {
             Expr::Function(f) if OF_ROWS.contains(&last_name(&f.name).as_str()) => {
                 if let FunctionArguments::List(list) = &mut f.args {
                     list.args.iter_mut().for_each(|arg| self.of_call(arg));
+                }
+            }
+            Expr::Cast { expr: operand, .. } => {
+                if let Expr::Identifier(name) = operand.as_ref()
+                    && let Some(table) = named(&self.tables, name).filter(|table| !table.of_function || table.columns.len() > 1)
+                {
+                    **operand = table.row();
                 }
             }
             // A row is NULL if all of its members are, and not NULL if none of them is.
