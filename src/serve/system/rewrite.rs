@@ -17,6 +17,7 @@ mod distinct_from;
 mod expanding;
 mod frame_offsets;
 mod grouping;
+mod hiding_ctes;
 mod hypothetical;
 mod keys;
 mod like_any;
@@ -187,6 +188,10 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         queries::without_parentheses(query);
         if let Err(error) = recursive_form::checked(query).and_then(|()| traversal::written_out(query)) {
+            return ControlFlow::Break(error);
+        }
+        let known = |name: &str| self.ctes.0.iter().flatten().any(|cte| fold_name(&cte.alias.name) == name);
+        if let Err(error) = hiding_ctes::told_apart(query, self.ctes.0.len(), known) {
             return ControlFlow::Break(error);
         }
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
