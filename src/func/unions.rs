@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Result as DfResult, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
 use super::arith::rules::{TIMESTAMP, common_numeric, timestamptz};
 use super::cast;
@@ -84,6 +84,9 @@ pub(super) fn written(input: &LogicalPlan, i: usize) -> Option<Expr> {
     match input {
         LogicalPlan::Projection(projection) => Some(projection.expr.get(i)?.clone().unalias()),
         LogicalPlan::SubqueryAlias(side) => written(&side.input, i),
+        LogicalPlan::Limit(limit) => written(&limit.input, i),
+        LogicalPlan::Sort(sort) => written(&sort.input, i),
+        LogicalPlan::Distinct(Distinct::All(input)) => written(input, i),
         _ => None,
     }
 }
