@@ -105,6 +105,7 @@ pub use scalar::in_turn::{IN_TURN, TURN, in_turn};
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
 pub use scalar::series::{ORDINALS, array_ordinals};
+pub use scalar::slices::SLICES;
 pub use scalar::trunc::{round_all, rounded};
 pub use scalar::windows::{HOP_STARTS, TUMBLE_START};
 

@@ -28,7 +28,7 @@ use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use super::subquery::{Rewrite, from_outside};
 use super::unions;
 use crate::data::{EnumType, PgType};
-use crate::error::{Error, Result, code};
+use crate::error::{Error, code};
 
 /// What a user can do about types that differ.
 const CAST_FIRST: &str = "Cast the output of the non-recursive term to the correct type.";

@@ -22,7 +22,7 @@ use crate::data::PgType;
 use crate::func::domains;
 use crate::func::setops::is_set_operation;
 use crate::func::type_of::UNTOLD;
-use crate::func::{APART, IN_TURN};
+use crate::func::{APART, IN_TURN, SLICES};
 
 /// The type of each column of a plan that is not analyzed yet, and so has no casts but those that were written; `fields` are those
 /// of the analyzed one, which say the rest. Cost: each column of each node is looked at once.
@@ -185,7 +185,7 @@ impl Types {
         let first = call.args.first();
         match call.func.name() {
             "coalesce" | "greatest" | "least" | "nvl" => self.common(&call.args.iter().collect::<Vec<_>>(), node),
-            "pg_array_or_empty" | "array_slice" | domains::NAME | UNTOLD | APART | IN_TURN => first.and_then(|e| self.expr(e, node)),
+            "pg_array_or_empty" | "array_slice" | SLICES | domains::NAME | UNTOLD | APART | IN_TURN => first.and_then(|e| self.expr(e, node)),
             "nullif" => first.and_then(|e| self.expr(e, node)).map(compared),
             "make_array" => {
                 let item = self.common(&call.args.iter().collect::<Vec<_>>(), node)?;

@@ -46,6 +46,9 @@ const OPERATORS_MAX: usize = 1_000;
 /// the time that planning takes grows with the cube of its length. Chains of numbers and of `||` are one call, however long.
 const STEPS_MAX: usize = 250;
 
+/// How many subscripts may follow one another: each is a call of the one before, likewise.
+const SUBSCRIPTS_MAX: usize = 64;
+
 /// How many UNION, EXCEPT and INTERSECT a statement may have: each is a level of its syntax tree and of its plan.
 const SET_OPERATIONS_MAX: usize = 400;
 
@@ -104,6 +107,7 @@ struct Open {
 /// operations longer than a thread's stack can hold. Cost O(tokens).
 pub fn check(tokens: &[TokenWithSpan]) -> Result<()> {
     check_chains(tokens)?;
+    check_subscripts(tokens)?;
     let mut open: Vec<Open> = Vec::new();
     let (mut calls, mut arrays, mut subqueries, mut read_twice, mut planned_twice, mut cases) = (0, 0, 0, 0, 0, 0usize);
     let mut solid = tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_))).peekable();
@@ -214,6 +218,21 @@ fn check_chains(tokens: &[TokenWithSpan]) -> Result<()> {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many operators in a row")
                 .hint(format!("At most {OPERATORS_MAX} are taken; use IN or = ANY for a list of values.")));
         }
+    }
+    Ok(())
+}
+
+fn check_subscripts(tokens: &[TokenWithSpan]) -> Result<()> {
+    let (mut subscripts, mut before) = (0, None);
+    for token in tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_))) {
+        if *token == Token::LBracket {
+            subscripts = if before == Some(&Token::RBracket) { subscripts + 1 } else { 1 };
+        }
+        if subscripts > SUBSCRIPTS_MAX {
+            return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "an expression has too many subscripts in a row")
+                .hint(format!("At most {SUBSCRIPTS_MAX} are taken; use #> with a path.")));
+        }
+        before = Some(token);
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ use super::carried::carried;
 use super::cast::{self, PgCast};
 use super::domains;
 use super::excluding;
+use super::scalar::slices::SLICES;
 use super::setops;
 use super::subquery::SINGLE_ROW;
 use super::text_io;
@@ -62,6 +63,7 @@ pub fn known(options: &ConfigOptions) -> Enums {
 const KEEPING: &[&str] = &[
     ranks::NAME,
     APART,
+    SLICES,
     "any_value",
     "array_agg",
     "array_any_value",

@@ -33,6 +33,7 @@ mod row;
 pub mod series;
 mod sets;
 mod similar;
+pub mod slices;
 mod spans;
 mod strings;
 pub mod times;
@@ -65,6 +66,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         format::functions(),
         regexps::functions(),
         similar::functions(),
+        slices::functions(),
         spans::functions(),
         json_build::functions(),
         jsonb::functions(),

@@ -58,7 +58,8 @@ use sqlparser::ast::{
 
 use super::SystemContext;
 use crate::catalog::Name;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
+use crate::func::SLICES;
 use crate::sql::fold_name;
 use build::{call, last_name, literal, strings, take};
 use columns::Columns;
@@ -425,6 +426,10 @@ fn slice(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         *expr = call("array_element", vec![take(root), take(index)]);
         return Ok(());
     }
+    if let Some(bounds) = bounds_of_slices(access_chain)? {
+        *expr = call(SLICES, std::iter::once(take(root)).chain(bounds).collect());
+        return Ok(());
+    }
     for access in access_chain {
         let AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) = access else { continue };
         let number = |n: i32| literal(Value::Number(n.to_string(), false));
@@ -432,6 +437,32 @@ fn slice(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         upper_bound.get_or_insert_with(|| number(i32::MAX));
     }
     Ok(())
+}
+
+/// The most dimensions of an array.
+const DIMENSIONS_MAX: usize = 6;
+
+/// The first and the last place in each dimension of several subscripts of which one is a slice at least. Errors: 54000 for more than an array has.
+fn bounds_of_slices(subscripts: &mut [AccessExpr]) -> Result<Option<Vec<Expr>>> {
+    let is_slice = |access: &AccessExpr| matches!(access, AccessExpr::Subscript(Subscript::Slice { .. }));
+    let are_subscripts = subscripts.iter().all(|access| matches!(access, AccessExpr::Subscript(_)));
+    if subscripts.len() < 2 || !are_subscripts || !subscripts.iter().any(is_slice) {
+        return Ok(None);
+    }
+    let count = subscripts.len();
+    if count > DIMENSIONS_MAX {
+        let message = format!("number of array dimensions ({count}) exceeds the maximum allowed ({DIMENSIONS_MAX})");
+        return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message));
+    }
+    let number = |n: i32| literal(Value::Number(n.to_string(), false));
+    let bounds = subscripts.iter_mut().flat_map(|access| match access {
+        AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, .. }) => {
+            [lower_bound.take().unwrap_or_else(|| number(1)), upper_bound.take().unwrap_or_else(|| number(i32::MAX))]
+        }
+        AccessExpr::Subscript(Subscript::Index { index }) => [number(1), take(index)],
+        AccessExpr::Dot(_) => [number(1), number(i32::MAX)],
+    });
+    Ok(Some(bounds.collect()))
 }
 
 /// `(composite).field` is get_field(composite, 'field'): pgjdbc's `(result.keys).x`.
