@@ -15,6 +15,7 @@ mod opaque;
 pub mod quoting;
 pub mod row_file;
 pub mod text;
+pub mod tid;
 pub mod types;
 pub mod verifier;
 

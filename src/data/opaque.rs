@@ -1,10 +1,11 @@
-//! The binary forms of types that are carried as text: inet, pg_lsn, xid8, jsonpath and snapshots of transactions, as PostgreSQL's *send functions
+//! The binary forms of types that are carried as text: inet, pg_lsn, tid, xid8, jsonpath and snapshots of transactions, as PostgreSQL's *send functions
 //! write them and its *recv functions read them.
 
 use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
+use super::tid;
 use crate::error::{Error, Result, code};
 
 /// How inet_send() names the two families of addresses.
@@ -15,7 +16,7 @@ const JSONPATH_VERSION: u8 = 1;
 
 /// True for a type, by its name, whose binary form is another than its text.
 pub fn has_binary_form(name: &str) -> bool {
-    matches!(name, "inet" | "pg_lsn" | "xid8" | "jsonpath" | "pg_snapshot" | "txid_snapshot")
+    matches!(name, "inet" | "pg_lsn" | "tid" | "xid8" | "jsonpath" | "pg_snapshot" | "txid_snapshot")
 }
 
 /// Appends the binary form of a value of that type. Errors: 0A000 for a text that is none of its values.
@@ -23,6 +24,10 @@ pub fn put(name: &str, text: &str, out: &mut BytesMut) -> Result<()> {
     let put = match name {
         "inet" => put_inet(text, out),
         "pg_lsn" => lsn(text).map(|lsn| out.put_u64(lsn)),
+        "tid" => tid::parts(text).map(|(block, offset)| {
+            out.put_u32(block);
+            out.put_u16(offset);
+        }),
         "xid8" => text.parse().ok().map(|id: u64| out.put_u64(id)),
         "jsonpath" => {
             out.put_u8(JSONPATH_VERSION);
@@ -42,6 +47,9 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<String> {
     let read = match name {
         "inet" => read_inet(bytes),
         "pg_lsn" => bytes.try_into().ok().map(u64::from_be_bytes).map(|lsn| format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)),
+        "tid" => bytes
+            .split_first_chunk()
+            .and_then(|(block, offset)| Some(tid::text(u32::from_be_bytes(*block), u16::from_be_bytes(offset.try_into().ok()?)))),
         "xid8" => bytes.try_into().ok().map(|id| u64::from_be_bytes(id).to_string()),
         "jsonpath" => bytes.strip_prefix(&[JSONPATH_VERSION]).and_then(|text| String::from_utf8(text.to_vec()).ok()),
         _ => return Err(Error::unsupported(format!("{name} is not supported as binary input")).hint("Send the value as text.")),
@@ -111,6 +119,7 @@ mod tests {
         ("inet", "10.0.0.0/8", b"\x02\x08\0\x04\x0a\0\0\0"),
         ("inet", "::1", b"\x03\x80\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
         ("pg_lsn", "0/16B3748", b"\0\0\0\0\x01\x6b\x37\x48"),
+        ("tid", "(1,2)", b"\0\0\0\x01\0\x02"),
         ("xid8", "7", b"\0\0\0\0\0\0\0\x07"),
         ("jsonpath", "$.\"a\"", b"\x01$.\"a\""),
     ];

@@ -108,6 +108,7 @@ const FACTS: &[Fact] = &[
     (PgType::Regproc, 24, 1008, "regproc", "regproc", 4),
     (PgType::Text, 25, 1009, "text", "text", -1),
     (PgType::Oid, 26, 1028, "oid", "oid", 4),
+    (PgType::Opaque("tid"), 27, 1010, "tid", "tid", 6),
     (PgType::Id("xid"), 28, 1011, "xid", "xid", 4),
     (PgType::Id("cid"), 29, 1012, "cid", "cid", 4),
     (PgType::OidVector, 30, 1013, "oidvector", "oidvector", -1),

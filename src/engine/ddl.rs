@@ -146,6 +146,10 @@ pub(super) fn table_flow(relation: &Relation) -> Result<(Flow, Vec<usize>)> {
     } else {
         (Identity::Key(relation.key.clone()), relation.key.clone())
     };
+    if relation.ksql.is_none() {
+        // The position of the event that the row is as of: what its system columns are made of.
+        rows.push(op + 2);
+    }
     let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
     Ok((Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]), key))
 }

@@ -104,7 +104,7 @@ impl Session {
         let (context, base) = (self.context_source(), self.zoned_state().clone());
         let (as_owner, reader, stand_ins) = (None, Some(self.reader()), self.results.clone());
         let (locked, securing, reads) = Default::default();
-        Names { scope, context, hidden: false, stand_ins, expand, base, as_owner, reader, locked, securing, reads }
+        Names { scope, context, hidden: Default::default(), stand_ins, expand, base, as_owner, reader, locked, securing, reads }
     }
 
     /// The names that a text of the catalog may use.
@@ -235,7 +235,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     size::check_names(written)?;
     let labels = output_names(written);
     let mut query = Box::new(written.clone());
-    names.hidden |= hidden::expose(&mut query, &|name| names.is_stream(name));
+    names.hidden = names.hidden | hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
     let mut statement = ast::Statement::Query(query);
     rewrite(&mut statement, &names.system_context())?;
     let (state, reads) = (names.state(), names.reads.clone());

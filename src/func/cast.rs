@@ -23,10 +23,10 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
 use super::scalar::jsonpath;
 use super::text_io;
-use crate::data::PgType;
 use crate::data::datetime::{US_PER_DAY, is_infinite};
 use crate::data::decode::ColumnBuilder;
 use crate::data::types::check_dimensions;
+use crate::data::{PgType, tid};
 use crate::error::{Error, Result, code};
 
 /// The cast's name as a function.
@@ -305,6 +305,10 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
         (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => cast_items(array, s, t),
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
+        (s, PgType::Opaque("tid")) if is_text(s) && !matches!(s, PgType::Opaque(_)) => {
+            let shown = |text: Option<&str>| text.map(tid::shown).transpose();
+            Ok(Arc::new(texts(array, &PgType::Text).as_string_view().iter().map(shown).collect::<Result<StringViewArray>>()?))
+        }
         (s, PgType::Opaque("jsonpath")) if is_text(s) => Ok(Arc::new(jsonpath::jsonpath(texts(array, &PgType::Text).as_string_view())?)),
         (s, t) if is_text(s) && is_text(t) => Ok(texts(array, t)),
         // What DataFusion counts is unsigned: a numeric to us, but with nothing to round.

@@ -21,7 +21,7 @@ use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
-use crate::data::{PgType, json};
+use crate::data::{PgType, json, tid};
 use crate::error::{Error, Result, code};
 
 fn invalid(ty: &PgType, text: &str) -> Error {
@@ -56,6 +56,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Bytea => ScalarValue::Binary(Some(decode::bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
         PgType::Array(_) => super::array_text::parse(ty, text)?,
+        PgType::Opaque("tid") => ScalarValue::Utf8View(Some(tid::shown(text)?)),
         PgType::Opaque("jsonpath") => ScalarValue::Utf8View(Some(jsonpath::shown(text)?)),
         _ => ScalarValue::Utf8View(Some(text.to_string())),
     })

@@ -26,7 +26,8 @@ use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
 use crate::serve::system::{RELATIONS, SystemContext};
-use crate::sql::{Statement, hidden, parse};
+use crate::sql::hidden::{self, Mentioned};
+use crate::sql::{Statement, parse};
 
 /// How system relations reach what they show.
 pub type ContextSource = Arc<dyn Fn() -> Arc<SystemContext> + Send + Sync>;
@@ -41,8 +42,8 @@ pub struct Names {
     pub scope: Scope,
     /// What system relations show.
     pub context: ContextSource,
-    /// True if the statement names a hidden column of a stream.
-    pub hidden: bool,
+    /// The hidden columns that the statement names.
+    pub hidden: Mentioned,
     /// Relations of this statement only, by name, without a schema: rows that it has written, the table that it changes.
     pub stand_ins: Vec<(String, Arc<dyn TableProvider>)>,
     /// Materialized views to be read by their queries, as plain views are.
@@ -83,13 +84,33 @@ pub fn stored_schema(relation: &Relation, hidden: bool) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The columns that the fold holds of a table: its own, the row id where it has no key, and the position of the event that each row is as of,
+/// but in ksqlDB's dialect.
+pub fn folded_schema(table: &Relation) -> SchemaRef {
+    let stored = stored_schema(table, true);
+    if table.ksql.is_some() {
+        return stored;
+    }
+    let position = PgType::Int8.field(POSITION, false);
+    Arc::new(Schema::new(stored.fields().iter().map(|f| f.as_ref().clone()).chain([position]).collect::<Vec<_>>()))
+}
+
+/// The columns that a query sees of a relation, where it mentions these hidden ones.
+fn seen_schema(relation: &Relation, hidden: Mentioned) -> SchemaRef {
+    match relation.kind {
+        RelationKind::Stream => stored_schema(relation, hidden.any()),
+        RelationKind::Table if hidden.system && relation.ksql.is_none() => folded_schema(relation),
+        _ => stored_schema(relation, false),
+    }
+}
+
 impl Names {
     /// The names of a text that the catalog keeps, for the server itself.
     pub fn of_server(catalog: Arc<Catalog>, context: ContextSource, base: SessionState) -> Names {
         Names {
             scope: Scope::kept(catalog),
             context,
-            hidden: false,
+            hidden: Mentioned::default(),
             stand_ins: vec![],
             expand: Arc::default(),
             base,
@@ -131,8 +152,7 @@ impl Names {
         if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
             return Ok(Arc::new(self.view(relation).await?));
         }
-        let shown = relation.kind == RelationKind::Stream && self.hidden;
-        let rows = Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, shown) });
+        let rows = Arc::new(RelationProvider { relation: relation.clone(), schema: seen_schema(relation, self.hidden) });
         let locks = self.as_owner.is_none() && self.locked.contains(&relation.id);
         let commands: &[Command] = if locks { &[Command::Select, Command::Update] } else { &[Command::Select] };
         self.secured(relation, rows, commands).await
@@ -146,7 +166,7 @@ impl Names {
         let mut names = self.clone();
         // It means what it meant to whoever made it.
         names.scope.path = Path::kept();
-        names.hidden = hidden::expose(&mut query, &|name| names.is_stream(name));
+        names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
         names.as_owner = Some(relation.owner);
         if relation.kind == RelationKind::MaterializedView {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
@@ -169,9 +189,11 @@ impl Names {
         Ok(ViewTable::new(plan, Some(relation.sql.clone())))
     }
 
-    /// True for the name of a stream.
-    pub fn is_stream(&self, name: &Name) -> bool {
-        self.scope.find(name).is_some_and(|r| r.kind == RelationKind::Stream)
+    /// The hidden columns that a query sees of a relation of this name, where it mentions such.
+    pub fn hidden_columns(&self, name: &Name, mentioned: Mentioned) -> Vec<String> {
+        let Some(relation) = self.scope.find(name).filter(|r| !self.expand.contains(&r.id)) else { return vec![] };
+        let seen = seen_schema(relation, mentioned);
+        seen.fields().iter().skip(relation.columns.len()).map(|field| field.name().clone()).collect()
     }
 
     /// What system functions know, with names looked up as here.

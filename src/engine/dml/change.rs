@@ -23,12 +23,12 @@ use super::defaults::{takes_default_only, updated_always};
 use super::kept::{Computed, Made};
 use super::locks::rows_of;
 use super::privileges::looks;
-use super::returning::{Part, Returning};
+use super::returning::{Part, Returning, names_hidden, with_positions};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Relation};
 use crate::data::encode::{Style, cell_text};
-use crate::data::{PgType, ROW};
+use crate::data::{PgType, Position, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
 use crate::engine::generated::is_set_by;
 use crate::engine::query::{Planned, collect};
@@ -39,7 +39,7 @@ use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
 use crate::fold::key_index::{Equality, KeyIndex};
 use crate::plan::by_key::{Bound, ByKey};
-use crate::plan::names::stored_schema;
+use crate::plan::names::{folded_schema, stored_schema};
 use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
@@ -98,8 +98,16 @@ impl Session {
             _ => None,
         };
         let mut held = Vec::new();
-        let written = self.changed_alone(what, change, known, &declared(prepared), parameters, &mut held).await?;
-        self.finish(what, written).await
+        let types = declared(prepared);
+        let mut written = self.changed_alone(what, change, known, &types, parameters, &mut held).await?;
+        let (Some(mut parts), Some(items)) = (written.unanswered.take(), &change.returning) else {
+            return self.finish(what, written).await;
+        };
+        let events: usize = written.events.iter().map(|(_, batch)| batch.num_rows()).sum();
+        let first = if written.count > 0 { self.append(written.events).await?.unwrap_or_default() } else { 0 };
+        parts[0].rows = with_positions(&parts[0].rows, first + (events - written.count) as Position)?;
+        let returning = Returning { with: change.with.as_ref(), items, known: None };
+        self.returned(returning, &parts, &types, parameters).await?.answer(what)
     }
 
     /// What a change writes of rows that nobody else changes, as the locks among those `held` say. `known`: a plan of it that may still do.
@@ -186,15 +194,20 @@ impl Session {
             events.push((relation.id, changes(relation, &rows, UPSERT)?));
         }
         events.retain(|(_, batch)| batch.num_rows() > 0);
-        let returned = match &change.returning {
-            Some(items) => {
-                let parts = plan.parts(relation, change, &rows)?;
-                let returning = Returning { with: change.with.as_ref(), items, known: plan.returning.as_ref() };
-                Some(self.returned(returning, &parts, types, parameters).await?)
-            }
-            None => None,
-        };
-        Ok(Written { count: rows.num_rows(), events, returned })
+        let mut written = Written { count: rows.num_rows(), events, returned: None, unanswered: None };
+        let Some(items) = &change.returning else { return Ok(written) };
+        let mut parts = plan.parts(relation, change, &rows)?;
+        if what == "UPDATE" && names_hidden(items, relation) {
+            let placed = with_positions(&parts[0].rows, 0)?;
+            let own = std::mem::replace(&mut parts[0].rows, placed);
+            self.may_return_places(relation, change.with.as_ref(), items, &parts, types).await?;
+            parts[0].rows = own;
+            written.unanswered = Some(parts);
+        } else {
+            let returning = Returning { with: change.with.as_ref(), items, known: plan.returning.as_ref() };
+            written.returned = Some(self.returned(returning, &parts, types, parameters).await?);
+        }
+        Ok(written)
     }
 
     /// Rows that are to be deleted, as far as triggers let them go.
@@ -334,6 +347,11 @@ impl Session {
 /// All rows of a table, to be changed.
 pub(in crate::engine) fn whole(relation: &Arc<Relation>) -> Arc<dyn TableProvider> {
     Arc::new(RelationProvider { relation: relation.clone(), schema: stored_schema(relation, true) })
+}
+
+/// The same with all that the fold holds of a row: what its system columns are made of stands behind it.
+pub(super) fn target(relation: &Arc<Relation>) -> Arc<dyn TableProvider> {
+    Arc::new(RelationProvider { relation: relation.clone(), schema: folded_schema(relation) })
 }
 
 /// The types of the parameters that stand alone where a value of a column does, besides those declared.

@@ -61,7 +61,8 @@ impl Session {
                 let rows =
                     collect(self.run_query(&planned, scalars(&planned.parameters, parameters, self.settings.zone())?).await?).await?;
                 let schema = rows.first().map_or(planned.schema, RecordBatch::schema);
-                Written { count: 0, events: vec![], returned: Some(Returned { columns: planned.columns, schema, rows }) }
+                let returned = Some(Returned { columns: planned.columns, schema, rows });
+                Written { count: 0, events: vec![], returned, unanswered: None }
             }
             other => self.written(other, prepared, parameters, &mut held).await?,
         };
@@ -87,7 +88,12 @@ impl Session {
         match statement {
             Statement::Insert { .. } => self.inserted(statement, prepared, parameters, held).await,
             Statement::Update(change) | Statement::Delete(change) => {
-                self.changed_alone(word(statement), change, None, &declared(prepared), parameters, held).await
+                let written = self.changed_alone(word(statement), change, None, &declared(prepared), parameters, held).await?;
+                match written.unanswered {
+                    Some(_) => Err(Error::unsupported("positions are not known before all of the statement is written")
+                        .hint("RETURNING of system columns needs a statement of its own.")),
+                    None => Ok(written),
+                }
             }
             _ => Err(not_a_change()),
         }

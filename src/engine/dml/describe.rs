@@ -3,10 +3,10 @@
 use arrow::array::RecordBatch;
 use sqlparser::ast::{Expr, Value};
 
-use super::change::{ChangePlan, assigned_types, whole};
+use super::change::{ChangePlan, assigned_types, target};
 use super::columns::target_columns;
 use super::kept::InsertPlan;
-use super::returning::{Part, names_hidden, schema_with_hidden};
+use super::returning::{Part, names_hidden, schema_with_hidden, with_positions};
 use super::values::typed;
 use crate::data::PgType;
 use crate::engine::session::{Column, Session};
@@ -40,10 +40,13 @@ impl Session {
         // Where a cursor stands is asked when the statement runs.
         let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
         let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
-        let mut plan = self.plan_change(&relation, whole(&relation), elsewhere.as_ref().unwrap_or(change), &types).await?;
+        let mut plan = self.plan_change(&relation, target(&relation), elsewhere.as_ref().unwrap_or(change), &types).await?;
         let types = plan.planned.parameters.clone();
         let Some(items) = &change.returning else { return Ok(((types, None), plan)) };
-        let parts = plan.empty_parts(&relation, change);
+        let mut parts = plan.empty_parts(&relation, change);
+        if what == "UPDATE" && names_hidden(items, &relation) {
+            parts[0].rows = with_positions(&parts[0].rows, 0)?;
+        }
         let planned = self.plan_returning(change.with.as_ref(), items, &parts, &some(types)).await?;
         let described = (planned.parameters.clone(), Some(planned.columns.clone()));
         plan.returning = Some(self.computed_of(planned).await?);
@@ -80,7 +83,7 @@ impl Session {
             plan.update = Some(self.computed_of(planned).await?);
         }
         let Some(items) = returning else { return Ok(((parameters, None), plan)) };
-        let schema = if names_hidden(items)? { schema_with_hidden(&relation) } else { relation.schema() };
+        let schema = if names_hidden(items, &relation) { schema_with_hidden(&relation) } else { relation.schema() };
         let part = Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) };
         let planned = self.plan_returning(source.with.as_ref(), items, &[part], &some(parameters)).await?;
         let described = (planned.parameters.clone(), Some(planned.columns.clone()));

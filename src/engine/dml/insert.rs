@@ -10,7 +10,7 @@ use super::Written;
 use super::columns::{at_precision, cast_columns, check_row, check_width, target_columns};
 use super::conflict::Merge;
 use super::defaults::generated_always;
-use super::returning::{Part, Returning, names_hidden};
+use super::returning::{Part, Returning, names_hidden, schema_with_hidden};
 use super::values::{declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
@@ -32,8 +32,10 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Insert { returning, .. } = statement else { return Err(Error::internal("not an INSERT")) };
-        if let Some(items) = returning.as_ref().filter(|items| names_hidden(items).unwrap_or(false)) {
+        let Statement::Insert { table, returning, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        if let Some(items) = returning
+            && names_hidden(items, self.writable(table)?.as_ref())
+        {
             return self.insert_returning_places(statement, items, prepared, parameters).await;
         }
         let mut held = Vec::new();
@@ -78,7 +80,7 @@ impl Session {
         for batch in rows {
             events.extend(events_of_rows(&self.engine, &relation, batch)?);
         }
-        Ok(Written { count, events, returned })
+        Ok(Written { count, events, returned, unanswered: None })
     }
 
     /// INSERT .. RETURNING of columns that the log adds: they are known when the rows are appended. Errors: 0A000 inside BEGIN.
@@ -90,18 +92,16 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Response> {
         let Statement::Insert { table, alias, source, .. } = statement else { return Err(Error::internal("not an INSERT")) };
-        if self.transaction.is_some() {
-            return Err(
-                Error::unsupported("positions are not known before COMMIT").hint("RETURNING _position needs an INSERT outside of BEGIN.")
-            );
-        }
         let relation = self.writable(table)?;
         self.may_insert(&relation, statement, &declared(prepared)).await?;
+        let alias = alias.as_ref().unwrap_or(&table.name).clone();
+        let none =
+            [Part { alias: alias.clone(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema_with_hidden(&relation)) }];
+        self.may_return_places(&relation, source.with.as_ref(), items, &none, &declared(prepared)).await?;
         let mut held = Vec::new();
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, &mut held).await?;
         let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
         let first = self.append_rows(&relation, rows, !held.is_empty()).await?.unwrap_or_default();
-        let alias = alias.as_ref().unwrap_or(&table.name).clone();
         let logged = [Part { alias, relation: Some(relation.id), rows: self.logged(&relation, first..first + count as Position)? }];
         let returning = Returning { with: source.with.as_ref(), items, known: None };
         self.returned(returning, &logged, &declared(prepared), parameters).await?.answer("INSERT 0")

@@ -125,7 +125,7 @@ impl Session {
         if added.num_rows() > 0 {
             events.extend(events_of_rows(&self.engine, relation, added)?);
         }
-        Ok(Written { count, events, returned: None })
+        Ok(Written { count, events, returned: None, unanswered: None })
     }
 
     /// Parts the rows of the query by what becomes of them, as triggers make them, and computes generated columns. Errors: 23502, those of

@@ -46,7 +46,7 @@ pub(super) use change::ChangePlan;
 pub use columns::{all_not_null, at_precision, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 pub(super) use kept::InsertPlan;
-use returning::Returned;
+use returning::{Part, Returned};
 pub use values::{declared, scalars};
 
 /// What a statement is about to write.
@@ -55,6 +55,8 @@ pub(in crate::engine) struct Written {
     count: usize,
     pub events: Vec<(LogId, RecordBatch)>,
     returned: Option<Returned>,
+    /// What RETURNING is about where it can be answered only after the events are appended, the last of which are of these rows.
+    unanswered: Option<Vec<Part>>,
 }
 
 impl Session {

@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::catalog::TableProvider;
 
-use super::change::whole;
+use super::change;
 use super::conflict::{columns_at, found};
 use super::parsed_query;
 use super::privileges::looks;
@@ -69,7 +69,7 @@ impl Session {
 
     /// The rows of a table that a statement may do that to.
     pub(super) async fn target(&self, relation: &Arc<Relation>, commands: &[Command]) -> Result<Arc<dyn TableProvider>> {
-        let rows = whole(relation);
+        let rows = change::target(relation);
         if !self.secures(relation)? {
             return Ok(rows);
         }

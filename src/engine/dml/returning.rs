@@ -2,7 +2,8 @@
 //!
 //! It is a query over the rows written, which stand in for the table, and over those of other relations that they were joined
 //! with ([`Part`]), side by side. It is run before anything is appended: so its subqueries see what the statement saw, and where it
-//! fails nothing is written. Only the positions of events are not known before; INSERT .. RETURNING _position reads them from the log.
+//! fails nothing is written. Only the positions of events are not known before,
+//! and what is made of them (`xmin`, `ctid`): where these are asked for, the rows are written first.
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::engine::session::{Column, Parameters, Response, Session};
 use crate::error::{Error, Result, code};
 use crate::plan::origin::{STAND_IN, stand_in};
 use crate::sql::fold_name;
-use crate::sql::hidden::{self, HIDDEN};
+use crate::sql::hidden::{self, HIDDEN, SYSTEM};
 
 /// Rows under a name that RETURNING may use.
 pub(super) struct Part {
@@ -110,7 +111,9 @@ impl Session {
         let mut query = parsed_query(&format!("SELECT {} FROM {from}{order}", items.join(", ")))?;
         query.with = with.cloned();
         if !several {
-            hidden::expose(&mut query, &|table| table.name.starts_with(STAND_IN));
+            let schema = parts[0].rows.schema();
+            let hidden: Vec<String> = HIDDEN.iter().filter(|name| schema.index_of(name).is_ok()).map(ToString::to_string).collect();
+            hidden::expose(&mut query, &|table, _| if table.name.starts_with(STAND_IN) { hidden.clone() } else { vec![] });
         }
         let mut names = self.names();
         for (i, part) in parts.iter().enumerate() {
@@ -120,6 +123,22 @@ impl Session {
         let planned = self.plan_with(names, &query, types).await?;
         refuse_aggregates(&planned.plan)?;
         Ok(planned)
+    }
+
+    /// Errors: 0A000 where a statement does not come to know the positions of the rows that it writes; and what RETURNING of such is refused for.
+    pub(super) async fn may_return_places(
+        &self,
+        relation: &Relation,
+        with: Option<&ast::With>,
+        items: &[ast::SelectItem],
+        parts: &[Part],
+        types: &[Option<PgType>],
+    ) -> Result<()> {
+        if self.transaction.is_some() || self.is_temporary(relation.id) {
+            return Err(refuse_positions());
+        }
+        // What cannot be answered is not written.
+        self.plan_returning(with, items, parts, types).await.map(|_| ())
     }
 
     /// Rows of a relation as the log has them: the user's columns and the system columns.
@@ -145,7 +164,8 @@ fn spelled_out(item: &ast::SelectItem, parts: &[Part]) -> Option<String> {
     let meant = parts.iter().filter(|part| of.as_ref().is_none_or(|name| *name == part.alias));
     let columns = meant.flat_map(|part| {
         let named = |field: &Arc<Field>| format!("{}.{}", quoted(&part.alias), quoted(field.name()));
-        part.rows.schema().fields().iter().map(named).collect::<Vec<_>>()
+        let shown = |field: &&Arc<Field>| !HIDDEN.contains(&field.name().as_str());
+        part.rows.schema().fields().iter().filter(shown).map(named).collect::<Vec<_>>()
     });
     let columns: Vec<String> = columns.collect();
     (!columns.is_empty()).then(|| columns.join(", "))
@@ -160,10 +180,23 @@ pub(super) fn schema_with_hidden(relation: &Relation) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// True if RETURNING names a system column of events.
-pub(super) fn names_hidden(items: &[ast::SelectItem]) -> Result<bool> {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    Ok(hidden::expose(parsed_query(&format!("SELECT {}", items.join(", ")))?.as_mut(), &|_| false))
+/// True if RETURNING names hidden columns of events, or system columns that are made of them.
+pub(super) fn names_hidden(items: &[ast::SelectItem], relation: &Relation) -> bool {
+    let mentioned = hidden::mentioned(&mut items.to_vec());
+    let own = |name: &&str| relation.columns.iter().any(|column| column.name == *name);
+    mentioned.events || mentioned.system && !SYSTEM.iter().any(|name| own(&name))
+}
+
+/// The rows with the positions of the events that they come to be by, `first` on.
+pub(super) fn with_positions(rows: &RecordBatch, first: Position) -> Result<RecordBatch> {
+    with_numbers(rows, POSITION, (0..rows.num_rows() as i64).map(|i| first as i64 + i).collect())
+}
+
+/// The refusal of positions where they are given after the statement: when a transaction ends, never in a temporary table.
+fn refuse_positions() -> Error {
+    Error::unsupported("positions are not known before COMMIT").hint(
+        "RETURNING tells them outside of BEGIN, of tables without constraints beside the primary key: read them with a SELECT afterwards.",
+    )
 }
 
 /// The rows with their numbers from 0 as one more column.

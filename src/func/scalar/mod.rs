@@ -36,6 +36,7 @@ mod similar;
 pub mod slices;
 mod spans;
 mod strings;
+mod system_columns;
 pub mod times;
 pub mod to_char;
 pub mod trunc;
@@ -55,6 +56,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         times::functions(),
         to_char::functions(),
         strings::functions(),
+        system_columns::functions(),
         growing::functions(),
         hashing::functions(),
         apart::functions(),

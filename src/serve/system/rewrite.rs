@@ -196,6 +196,9 @@ impl VisitorMut for Rewriter<'_> {
             return ControlFlow::Break(error);
         }
         self.ctes.0.push(query.with.iter().flat_map(|with| &with.cte_tables).cloned().collect());
+        if let Err(error) = system_columns::of_order(query, &self.ctes, self.context) {
+            return ControlFlow::Break(error);
+        }
         let columns = Columns { ctes: &self.ctes, context: self.context };
         if let Err(error) = shared_columns::of_query(query, columns) {
             return ControlFlow::Break(error);

@@ -103,7 +103,7 @@ pub fn age(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     if let [x] = arguments(f).as_mut_slice() {
         let of_xid = matches!(bare(x), Expr::Cast { data_type: DataType::Custom(name, _), .. } if last_name(name) == "xid");
         let value = take(x);
-        let of_catalog = matches!(&value, Expr::Function(f) if last_name(&f.name) == "catalog_xmin");
+        let of_catalog = matches!(&value, Expr::Function(f) if matches!(last_name(&f.name).as_str(), "catalog_xmin" | "row_xmin"));
         *expr = if of_xid || of_catalog || column_name(&value).is_some_and(|name| XIDS.contains(&name.as_str())) {
             call("xid_age", vec![value])
         } else {

@@ -1,0 +1,33 @@
+//! What PostgreSQL's system columns of a row are (manual, chapter 5.5), as functions of the position of the event that the row is as of:
+//! `row_xmin` and `row_ctid` differ from one change of a row to the next, as there. `row_xmax` and `row_cid` are always 0, since
+//! nobody sees a row that is deleted, and no row has a number among the commands of its transaction.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, StringViewArray};
+use arrow::datatypes::{DataType, Int64Type, UInt32Type};
+use datafusion::logical_expr::ScalarUDF;
+
+use super::define::{Function, Rule, TEXT, fixed};
+use crate::data::{PgType, tid};
+use crate::error::Result;
+
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    let number: Rule = |types| fixed(types, &[DataType::Int64], 0, DataType::UInt32);
+    vec![
+        Function::typed("row_xmin", number, PgType::Id("xid"), |args, _| numbers(args, |position| position as u32)),
+        Function::typed("row_xmax", number, PgType::Id("xid"), |args, _| numbers(args, |_| 0)),
+        Function::typed("row_cid", number, PgType::Id("cid"), |args, _| numbers(args, |_| 0)),
+        Function::typed("row_ctid", |types| fixed(types, &[DataType::Int64], 0, TEXT), PgType::Opaque("tid"), places),
+    ]
+}
+
+/// Numbers of transactions have 32 bits, and begin anew after the last.
+fn numbers(args: &[ArrayRef], of: fn(i64) -> u32) -> Result<ArrayRef> {
+    Ok(Arc::new(args[0].as_primitive::<Int64Type>().unary::<_, UInt32Type>(of)))
+}
+
+fn places(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
+    let places = args[0].as_primitive::<Int64Type>().iter().map(|position| position.map(tid::of_position));
+    Ok(Arc::new(places.collect::<StringViewArray>()))
+}
