@@ -14,6 +14,7 @@ pub mod numeric;
 mod opaque;
 pub mod quoting;
 pub mod row_file;
+pub mod sha1;
 pub mod text;
 pub mod tid;
 pub mod types;

@@ -20,7 +20,9 @@ use super::privileges::Identity;
 use super::session::Prepared;
 use super::settings::Settings;
 use crate::catalog::Sequence;
+use crate::data::datetime::Zone;
 use crate::error::{Error, Result, code};
+use crate::func::random::Random;
 use crate::limits;
 use crate::serve::system::functions::{Caller, LockMode, SessionActs};
 use crate::serve::system::{CursorStatus, LockKey, PreparedStatus};
@@ -37,6 +39,7 @@ pub struct Acts {
     /// Warnings for the client.
     warnings: Mutex<Vec<Error>>,
     who: Mutex<Who>,
+    random: Mutex<Random>,
 }
 
 /// Who the session is, and who set_config() has asked that it become, not yet known to it.
@@ -96,6 +99,7 @@ impl Acts {
             cursors: Mutex::default(),
             warnings: Mutex::default(),
             who: Mutex::new(Who { identity: identity.clone(), asked: vec![] }),
+            random: Mutex::new(Random::of_bits(getrandom::u64().unwrap_or(process as u64))),
         })
     }
 
@@ -321,6 +325,14 @@ impl SessionActs for Acts {
 
     fn now_us(&self) -> i64 {
         self.engine.upgrade().map_or(0, |engine| engine.clock.now_us())
+    }
+
+    fn zone(&self) -> Zone {
+        self.settings.zone()
+    }
+
+    fn random(&self) -> &Mutex<Random> {
+        &self.random
     }
 
     fn last_of(&self, sequence: &Sequence) -> (i64, bool) {

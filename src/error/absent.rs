@@ -26,6 +26,14 @@ const ABSENT: &[(&[&str], &str)] = &[
         "The server reads its settings when it starts; ALTER ROLE .. SET and ALTER DATABASE .. SET give those of sessions.",
     ),
     (&["pg_stat_reset", "pg_stat_reset_"], "Counters begin when the server starts, and are not reset."),
+    (
+        &["to_ascii"],
+        "Texts are in UTF-8: normalize(text, NFD) takes accents apart, translate() and regexp_replace() put others in their place.",
+    ),
+    (
+        &["crypt", "gen_salt", "pgp_", "encrypt", "encrypt_iv", "decrypt", "decrypt_iv"],
+        "Of pgcrypto there are digest(), hmac(), gen_random_bytes() and gen_random_uuid(): hash and encrypt in the client.",
+    ),
     (&["pg_stat_get_activity"], "Read pg_stat_activity."),
     (
         &["pg_export_snapshot", "pg_snapshot_xip", "txid_snapshot_xip"],

@@ -58,6 +58,7 @@ pub mod operands;
 mod orders;
 mod outer_constants;
 mod per_row;
+pub mod random;
 mod recursive;
 mod repeated;
 mod repeated_calls;
@@ -68,6 +69,7 @@ mod same_names;
 mod scalar;
 pub mod session;
 pub mod setops;
+mod sizes;
 pub mod sleep;
 mod sole_inputs;
 mod string_agg;
@@ -123,7 +125,8 @@ pub const STABLE: &[&str] = &[
 ];
 
 /// Functions whose value differs from call to call; a view may not use them.
-pub const VOLATILE: &[&str] = &["random", "uuid", "gen_random_uuid", "clock_timestamp", "timeofday", "setseed", "pg_sleep", "pg_sleep_for"];
+pub const VOLATILE: &[&str] =
+    &["random", "uuid", "gen_random_uuid", "gen_random_bytes", "clock_timestamp", "timeofday", "setseed", "pg_sleep", "pg_sleep_for"];
 
 /// Settings without which DataFusion's values are not PostgreSQL's.
 pub fn config() -> SessionConfig {
@@ -150,9 +153,11 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(scalar::functions());
     all.extend(length::functions());
     all.extend(type_of::functions());
+    all.extend(sizes::functions());
     all.extend(sleep::functions());
     all.extend(enums::functions());
     all.extend(enums::lenient());
+    all.push(random::random_bytes());
     all.push(domains::function());
     all.extend(excluding::markers());
     all.extend(frame_offsets::markers());

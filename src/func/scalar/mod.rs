@@ -8,6 +8,7 @@ pub mod bytes;
 mod collected;
 mod concatenation;
 pub mod define;
+mod digests;
 pub mod exact;
 mod format;
 pub mod growing;
@@ -59,6 +60,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         system_columns::functions(),
         growing::functions(),
         hashing::functions(),
+        digests::functions(),
         apart::functions(),
         arrays::functions(),
         buckets::functions(),

@@ -22,6 +22,7 @@ mod hypothetical;
 mod keys;
 mod like_any;
 mod named_windows;
+mod nested_arrays;
 mod numbers;
 mod ordered_input;
 mod outer_aggregates;
@@ -95,6 +96,8 @@ const BEFORE: &[Rule] = &[
     standard::bytes,
     standard::rows_or_empty,
     array_of::of_aggregate,
+    nested_arrays::flattened,
+    recordsets::as_value,
     casts::bits_as_number,
     casts::bit_string,
     like_any::spelled_out,
@@ -117,6 +120,7 @@ const AFTER: &[Rule] = &[
     standard::named_arguments,
     standard::prefix_operator,
     standard::random_uuid,
+    standard::known_uuid,
     standard::similar,
     standard::substring,
     standard::normalized,
@@ -282,6 +286,7 @@ impl VisitorMut for Rewriter<'_> {
         if let Err(error) = recordsets::in_from(factor, self.context) {
             return ControlFlow::Break(error);
         }
+        nested_arrays::in_from(factor);
         series::as_relation(factor);
         series::in_from(factor);
         series::column_of_alias(factor);

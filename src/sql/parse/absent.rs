@@ -10,8 +10,8 @@ const KINDS: [&str; 9] = ["aggregate", "rule", "extension", "language", "collati
 
 /// Extensions of PostgreSQL whose functions are here, in part or in whole.
 const BUILT_IN: [(&str, &str); 4] = [
-    ("uuid-ossp", "uuid_generate_v4()"),
-    ("pgcrypto", "gen_random_uuid()"),
+    ("uuid-ossp", "uuid_generate_v3(), v4(), v5(), uuid_nil() and the name spaces"),
+    ("pgcrypto", "digest(), hmac(), gen_random_bytes() and gen_random_uuid()"),
     ("plpgsql", "DO, functions and procedures"),
     ("everfold", "everything"),
 ];

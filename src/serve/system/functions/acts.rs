@@ -1,4 +1,5 @@
-//! Functions that act upon the session that calls them: pg_notify, advisory locks, set_config.
+//! Functions that act upon the session that calls them: pg_notify, advisory locks, set_config; and random numbers, which go on from one call
+//! to the next.
 //!
 //! They are volatile: called once for each row, never in a view. What they do is the engine's affair, behind [`SessionActs`].
 
@@ -13,13 +14,16 @@ use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
+use parking_lot::Mutex;
 
 use super::super::rows::{Cell, column};
 use super::super::{CursorStatus, LockKey, PreparedStatus};
 use super::Caller;
 use crate::catalog::Sequence;
 use crate::data::PgType::{self, Array as ArrayOf, Bool, Float8, Text, Void};
+use crate::data::datetime::{US_PER_DAY, Zone, civil_from_days};
 use crate::error::{Error, Result, code};
+use crate::func::random::Random;
 
 /// What functions do to the session that calls them, and what only it knows. Called on a thread of a query.
 pub trait SessionActs: fmt::Debug + Send + Sync {
@@ -27,6 +31,10 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()>;
     /// The time, in microseconds since 1970.
     fn now_us(&self) -> i64;
+    /// The session's time zone.
+    fn zone(&self) -> Zone;
+    /// The session's random numbers.
+    fn random(&self) -> &Mutex<Random>;
     /// The channels that the session listens to.
     fn listening(&self) -> Vec<String>;
     /// What part of the room for notifications that wait is taken, 0 to 1.
@@ -98,6 +106,12 @@ fn list() -> Vec<Act> {
             Ok(nothing())
         }),
         Act::new("clock_timestamp", PgType::Timestamptz, [0, 0], |call, _| Ok(Cell::Int(call.session.now_us()))),
+        Act::new("timeofday", Text, [0, 0], |call, _| Ok(Cell::Text(time_of_day(call.session.now_us(), &call.session.zone())))),
+        Act::new("random", Float8, [0, 0], |call, _| Ok(Cell::Float(call.session.random().lock().next_number()))),
+        Act::new("setseed", Void, [1, 1], |call, row| {
+            *call.session.random().lock() = Random::seeded(number(row[0])?)?;
+            Ok(nothing())
+        }),
         Act::new("pg_listening_channels", ArrayOf(Box::new(Text)), [0, 0], |call, _| {
             Ok(Cell::List(call.session.listening().into_iter().map(Cell::Text).collect()))
         }),
@@ -139,6 +153,29 @@ fn nothing() -> Cell {
 
 fn trying(call: &Call<'_>, row: &[Option<&str>]) -> Result<Cell> {
     Ok(call.session.lock(key(row)?, call.mode, false, &call.caller)?.into())
+}
+
+/// `Wed Feb 03 04:05:06.789012 2021 UTC`
+fn time_of_day(now_us: i64, zone: &Zone) -> String {
+    let local = now_us + i64::from(zone.offset_at(now_us)) * US_PER_SECOND;
+    let (days, us) = (local.div_euclid(US_PER_DAY), local.rem_euclid(US_PER_DAY));
+    let (year, month, day) = civil_from_days(days);
+    // The first of January 1970 was a Thursday.
+    let weekday = WEEKDAYS[(days + 4).rem_euclid(7) as usize];
+    let (month, seconds) = (MONTHS[month as usize - 1], us / US_PER_SECOND);
+    let time = format!("{:02}:{:02}:{:02}.{:06}", seconds / 3600, seconds / 60 % 60, seconds % 60, us % US_PER_SECOND);
+    format!("{weekday} {month} {day:02} {time} {year} {}", zone.abbreviation(now_us))
+}
+
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const US_PER_SECOND: i64 = 1_000_000;
+
+/// Errors: 22P02.
+fn number(text: Option<&str>) -> Result<f64> {
+    let text = text.unwrap_or_default();
+    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type double precision: \"{text}\""));
+    text.trim().parse().map_err(|_| wrong())
 }
 
 /// A whole number. Errors: 22P02, 22003.

@@ -6,7 +6,7 @@ use super::privileges as p;
 use super::routines;
 use super::{Body, Entry, Row};
 use crate::data::PgType::{self, *};
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::serve::system::rows::Cell;
 use crate::serve::system::{SERVER_VERSION, SystemContext};
 
@@ -42,6 +42,28 @@ fn snapshot(context: &SystemContext) -> String {
 /// A part of a snapshot's text.
 fn of_snapshot<'a>(row: Row<'a>, part: usize) -> Option<&'a str> {
     row[0].and_then(|text| text.split(':').nth(part))
+}
+
+/// Everything below the head is committed: a transaction that has written nothing yet has no number. Errors: 22023.
+fn transaction_status(context: &SystemContext, row: Row) -> Result<Cell> {
+    let Some(text) = row[0] else { return Ok(Cell::Null) };
+    let wrong = || Error::new(code::INVALID_PARAMETER_VALUE, format!("transaction ID {text} is in the future"));
+    let number: u64 = text.parse().map_err(|_| wrong())?;
+    match number {
+        number if number < context.head => Ok("committed".into()),
+        number if number == context.head => Ok("in progress".into()),
+        _ => Err(wrong()),
+    }
+}
+
+/// Whether a transaction was over when a snapshot was taken.
+fn visible(_: &SystemContext, row: Row) -> Result<Cell> {
+    let [Some(number), Some(snapshot)] = row else { return Ok(Cell::Null) };
+    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type pg_snapshot: \"{snapshot}\""));
+    let mut parts = snapshot.split(':');
+    let next: u64 = parts.nth(1).and_then(|next| next.parse().ok()).ok_or_else(wrong)?;
+    let running = parts.next().unwrap_or_default().split(',').any(|id| id == *number);
+    Ok((number.parse::<u64>().is_ok_and(|number| number < next) && !running).into())
 }
 
 /// Privileges: name, least and greatest number of arguments, body. Everybody may call functions, and use languages and types.
@@ -144,6 +166,18 @@ fn session() -> Vec<Line> {
         ("pg_is_other_temp_schema", Bool, 1, 1, no),
         ("txid_current", Int8, 0, 0, |c, _| Ok(c.head.into())),
         ("txid_current_if_assigned", Int8, 0, 0, null),
+        ("pg_current_xact_id", Opaque("xid8"), 0, 0, |c, _| Ok(c.head.to_string().into())),
+        ("pg_current_xact_id_if_assigned", Opaque("xid8"), 0, 0, null),
+        ("pg_xact_status", Text, 1, 1, transaction_status),
+        ("txid_status", Text, 1, 1, transaction_status),
+        ("pg_visible_in_snapshot", Bool, 2, 2, visible),
+        ("txid_visible_in_snapshot", Bool, 2, 2, visible),
+        ("current_query", Text, 0, 0, |c, _| Ok(c.sessions.iter().find(|s| s.process_id == c.process_id).map(|s| s.query.clone()).into())),
+        ("pg_trigger_depth", Int4, 0, 0, zero),
+        ("pg_jit_available", Bool, 0, 0, no),
+        ("pg_stat_clear_snapshot", Void, 0, 0, |_, _| Ok("".into())),
+        ("getpgusername", Name, 0, 0, user),
+        ("pg_safe_snapshot_blocking_pids", Array(Box::new(Int4)), 1, 1, |_, _| Ok(Cell::List(vec![]))),
         ("inet_server_addr", Opaque("inet"), 0, 0, null),
         ("inet_server_port", Int4, 0, 0, null),
         ("inet_client_addr", Opaque("inet"), 0, 0, null),

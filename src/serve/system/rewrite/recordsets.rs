@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::super::SystemContext;
-use super::build::{bare, call, last_name, text};
+use super::build::{arguments, bare, call, last_name, text, when};
 use super::casts;
 use super::series::expanded_arrays;
 use crate::data::PgType;
@@ -29,6 +29,40 @@ const FUNCTIONS: [(&str, bool, bool); 8] = [
     ("jsonb_populate_recordset", true, true),
 ];
 
+/// `json_populate_record(NULL::t, j)` as a value: a row of the relation's columns, NULL for NULL. Errors: as [`in_from`].
+pub fn as_value(expr: &mut Expr, context: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    let function = last_name(&f.name);
+    if !matches!(function.as_str(), "json_populate_record" | "jsonb_populate_record") {
+        return Ok(());
+    }
+    let args = arguments(f);
+    let args: Vec<&Expr> = args.iter().map(|arg| &**arg).collect();
+    let (base, json) = populating(&function, &args)?;
+    let mut members = Vec::new();
+    for (name, ty) in of_relation(base, context)? {
+        refuse_array(&function, &name, &ty)?;
+        let of = if is_json(&ty) { "pg_record_field" } else { "pg_record_field_text" };
+        let field = call(of, vec![text(&function), json.clone(), text(&name)]);
+        members.extend([text(&name), cast(field, ty)]);
+    }
+    *expr = when(Expr::IsNotNull(Box::new(json.clone())), call("named_struct", members));
+    Ok(())
+}
+
+/// The row that json is put over, and the json: what json_populate_record takes besides makes no difference. Errors: 42883.
+fn populating<'a>(function: &str, args: &[&'a Expr]) -> Result<(&'a Expr, &'a Expr)> {
+    match args {
+        [base, json] => Ok((base, json)),
+        [base, json, _] if function.starts_with("json_") => Ok((base, json)),
+        _ => Err(misfit(function, args)),
+    }
+}
+
+fn misfit(function: &str, args: &[&Expr]) -> Error {
+    Error::new(code::UNDEFINED_FUNCTION, format!("function {function} does not exist with {} arguments", args.len()))
+}
+
 /// Such a call in FROM as UNNEST of its columns. Errors: 42601 without columns, 0A000 for what is not supported in it.
 pub fn in_from(factor: &mut TableFactor, context: &SystemContext) -> Result<()> {
     let (name, args, alias, ordinality) = match &*factor {
@@ -41,8 +75,11 @@ pub fn in_from(factor: &mut TableFactor, context: &SystemContext) -> Result<()> 
     let args: Vec<&Expr> = args.iter().filter_map(plain).collect();
     let (json, columns) = match (args.as_slice(), populates) {
         ([json], false) => (*json, written(alias.as_ref())?),
-        ([base, json], true) => (*json, of_relation(base, context)?),
-        _ => return Err(Error::new(code::UNDEFINED_FUNCTION, format!("function {function} does not exist with {} arguments", args.len()))),
+        (args, true) => {
+            let (base, json) = populating(&function, args)?;
+            (json, of_relation(base, context)?)
+        }
+        (args, false) => return Err(misfit(&function, args)),
     };
     let mut arrays = columns.iter().map(|(name, ty)| values(&function, json, name, ty, of_array)).collect::<Result<Vec<_>>>()?;
     let mut names: Vec<String> = columns.into_iter().map(|(name, _)| name).collect();
@@ -99,18 +136,31 @@ fn type_named(ty: &PgType) -> Result<DataType> {
 
 /// The array of one column. Errors: 0A000 for a column of arrays.
 fn values(function: &str, json: &Expr, name: &str, ty: &DataType, of_array: bool) -> Result<Expr> {
-    let is_json = matches!(ty, DataType::JSON | DataType::JSONB);
-    if matches!(ty, DataType::Array(_)) {
-        let error = Error::unsupported(format!("column \"{name}\" of arrays in {function}() is not supported"));
-        return Err(error.hint("Read it as json, and its elements with json_array_elements_text()."));
-    }
+    refuse_array(function, name, ty)?;
     let arguments = vec![text(function), json.clone(), text(name)];
-    let field = match (of_array, is_json) {
+    let field = match (of_array, is_json(ty)) {
         (true, true) => call("pg_record_fields", arguments),
         (true, false) => call("pg_record_field_texts", arguments),
         (false, true) => call("make_array", vec![call("pg_record_field", arguments)]),
         (false, false) => call("make_array", vec![call("pg_record_field_text", arguments)]),
     };
     let data_type = DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(ty.clone()), None));
-    Ok(Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(field), data_type, array: false, format: None })
+    Ok(cast(field, data_type))
+}
+
+fn is_json(ty: &DataType) -> bool {
+    matches!(ty, DataType::JSON | DataType::JSONB)
+}
+
+fn cast(value: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::DoubleColon, expr: Box::new(value), data_type, array: false, format: None }
+}
+
+/// Errors: 0A000 for a column of arrays.
+fn refuse_array(function: &str, name: &str, ty: &DataType) -> Result<()> {
+    if !matches!(ty, DataType::Array(_)) {
+        return Ok(());
+    }
+    let error = Error::unsupported(format!("column \"{name}\" of arrays in {function}() is not supported"));
+    Err(error.hint("Read it as json, and its elements with json_array_elements_text()."))
 }

@@ -293,6 +293,25 @@ pub fn prefix_operator(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// UUIDs that stand for nothing, and for the name spaces of names (RFC 4122).
+const UUIDS: [(&str, &str); 5] = [
+    ("uuid_nil", "00000000-0000-0000-0000-000000000000"),
+    ("uuid_ns_dns", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+    ("uuid_ns_url", "6ba7b811-9dad-11d1-80b4-00c04fd430c8"),
+    ("uuid_ns_oid", "6ba7b812-9dad-11d1-80b4-00c04fd430c8"),
+    ("uuid_ns_x500", "6ba7b814-9dad-11d1-80b4-00c04fd430c8"),
+];
+
+/// `uuid_nil()` and its kin are literals.
+pub fn known_uuid(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+    let Expr::Function(f) = expr else { return Ok(()) };
+    let found = UUIDS.iter().find(|(name, _)| *name == last_name(&f.name));
+    if let Some((_, uuid)) = found.filter(|_| arguments(f).is_empty()) {
+        *expr = Expr::Cast { kind: CastKind::Cast, expr: Box::new(text(uuid)), data_type: DataType::Uuid, array: false, format: None };
+    }
+    Ok(())
+}
+
 /// `gen_random_uuid()` is DataFusion's uuid(), which is text there.
 pub fn random_uuid(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     if matches!(expr, Expr::Function(f) if matches!(last_name(&f.name).as_str(), "gen_random_uuid" | "uuid_generate_v4")) {
