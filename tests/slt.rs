@@ -41,6 +41,7 @@ scripts!("":
     changes_by_key,
     client_queries,
     column_privileges,
+    comments,
     constraints,
     copy,
     correlated_unnest,

@@ -1,4 +1,4 @@
-//! Comments: what COMMENT ON says about a relation, its columns, a trigger, a type, a function, a schema or the database.
+//! Comments: what COMMENT ON says about a relation, its columns, a trigger, a type, a function, a schema, the database, and what else has a number.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,17 @@ pub enum Subject {
     Function(FunctionId),
     Schema(String),
     Database,
+    Numbered(Numbered),
+}
+
+/// What has no place of its own for a comment, by the number that clients know it by. Numbers are given once, so that what is left of something
+/// that was dropped is about nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Numbered {
+    Sequence(u32),
+    Index(u32),
+    Constraint(u32),
+    Role(u32),
 }
 
 /// The comments on a relation and its columns.

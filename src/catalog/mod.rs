@@ -27,7 +27,7 @@ use crate::data::{OP, PgType, ROW};
 use crate::error::{Error, Result, code, nearest};
 use crate::func::ksql::Type;
 
-pub use comments::{Comments, Subject};
+pub use comments::{Comments, Numbered, Subject};
 pub use constraint::{Action, Constraint, ForeignKey, Rule};
 pub use functions::{Answers, Function, FunctionId, Language, Mode, Routine, RoutineKind, Volatility, listed};
 pub use index::{Index, IndexKey, Indexed};
@@ -427,6 +427,7 @@ pub struct Catalog {
     comments: BTreeMap<String, String>,
     /// How many relations have row level security enabled.
     secured: usize,
+    numbered_comments: BTreeMap<Numbered, String>,
     next: RelationId,
 }
 
@@ -618,8 +619,17 @@ impl Catalog {
             }
             Subject::Schema(name) => drop(self.comments.insert(name.clone(), text.unwrap_or_default())),
             Subject::Database => drop(self.comments.insert(String::new(), text.unwrap_or_default())),
+            Subject::Numbered(object) => match text {
+                Some(text) => drop(self.numbered_comments.insert(*object, text)),
+                None => drop(self.numbered_comments.remove(object)),
+            },
         }
         Ok(())
+    }
+
+    /// The comments on what is known by its number.
+    pub fn numbered_comments(&self) -> &BTreeMap<Numbered, String> {
+        &self.numbered_comments
     }
 
     /// The comment on a schema, or on the database for "".

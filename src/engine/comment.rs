@@ -1,9 +1,13 @@
 //! COMMENT ON: a change of the catalog like any other definition.
 
+use std::sync::Arc;
+
+use super::grants::known_sequence;
 use super::session::Session;
 use super::triggers::known_trigger;
-use crate::catalog::{Change, RelationKind, SYSTEM_NAMESPACES, Subject};
+use crate::catalog::{Catalog, Change, Name, Numbered, Relation, RelationKind, SYSTEM_NAMESPACES, Scope, Subject, TypeKind};
 use crate::error::{Error, Result, code};
+use crate::serve::system::keys::{constraints, indexes};
 use crate::sql::CommentOn;
 
 impl Session {
@@ -35,6 +39,38 @@ impl Session {
                 self.must_own(relation)?;
                 known_trigger(relation, name)?;
                 Subject::Trigger(relation.id, name.clone())
+            }
+            CommentOn::Index(name) => {
+                let (oid, relation) = index(&scope, name)?;
+                self.must_own(&relation)?;
+                self.refuse_of_temporary(&relation)?;
+                Subject::Numbered(Numbered::Index(oid))
+            }
+            CommentOn::Sequence(name) => {
+                let sequence = known_sequence(&scope, name)?;
+                self.must_own_sequence(sequence)?;
+                Subject::Numbered(Numbered::Sequence(sequence.id))
+            }
+            CommentOn::Constraint { name, of, domain: true } => {
+                let ty = scope.get_type(of)?;
+                self.must_own_type(ty)?;
+                let checks = if let TypeKind::Domain(domain) = &ty.what { domain.checks.as_slice() } else { &[] };
+                let check = checks.iter().find(|check| check.name == *name);
+                let absent = || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for domain {of} does not exist"));
+                Subject::Numbered(Numbered::Constraint(check.ok_or_else(absent)?.id))
+            }
+            CommentOn::Constraint { name, of, domain: false } => {
+                let relation = scope.known(of)?;
+                self.must_own(relation)?;
+                self.refuse_of_temporary(relation)?;
+                let of_table = constraints(&scope).into_iter().find(|c| c.relation.id == relation.id && c.name == *name);
+                let absent = || Error::new(code::UNDEFINED_OBJECT, format!("constraint \"{name}\" for table \"{of}\" does not exist"));
+                Subject::Numbered(Numbered::Constraint(of_table.ok_or_else(absent)?.oid))
+            }
+            CommentOn::Role(role) => {
+                let role = self.role_id(role)?;
+                self.may_describe(role)?;
+                Subject::Numbered(Numbered::Role(role))
             }
             CommentOn::Type(name) => {
                 let ty = scope.get_type(name)?;
@@ -69,5 +105,26 @@ impl Session {
             return self.replace_temporary(*id, relation);
         }
         self.stage(Change::Comment(subject, text), vec![])
+    }
+    /// Errors: 0A000 for what goes with a temporary table, of which the catalog knows nothing.
+    fn refuse_of_temporary(&self, relation: &Relation) -> Result<()> {
+        if !self.is_temporary(relation.id) {
+            return Ok(());
+        }
+        Err(Error::unsupported("indexes and constraints of temporary tables have no comments").hint("Comment on the table."))
+    }
+}
+
+/// The number of an index, and what it is of. Errors: 42P01, 42809.
+fn index(scope: &Scope, name: &Name) -> Result<(u32, Arc<Relation>)> {
+    let catalog: &Catalog = scope;
+    let all = indexes(catalog);
+    let found = scope.look_up(name, |namespace| all.iter().find(|i| i.relation.namespace == namespace && i.index.name == name.name));
+    match found {
+        Some(entry) => Ok((entry.oid, entry.relation.clone())),
+        None => {
+            scope.known(name)?;
+            Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not an index")))
+        }
     }
 }

@@ -10,6 +10,7 @@ use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
 use bytes::Bytes;
 use datafusion::common::cast::as_boolean_array;
+use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::task::JoinHandle;
@@ -20,7 +21,7 @@ use super::events::events_of_rows;
 use super::generated::Generators;
 use super::path::with_schema;
 use super::progress::{Kind, Running};
-use super::session::{Response, Session};
+use super::session::{Column as Answered, Parameters, Response, Session};
 use super::table_locks::{Mode, TableLock};
 use super::triggers::Happening;
 use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
@@ -29,7 +30,7 @@ use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, Optio
 use crate::error::{Error, Result, code};
 use crate::fold::Expr;
 use crate::log::{LogId, Staging};
-use crate::sql::{self, CopySource};
+use crate::sql::{self, CopySource, Statement};
 
 /// A COPY .. FROM STDIN under way. Nothing is visible before `finish`; dropping it appends nothing.
 pub struct CopyIn {
@@ -363,6 +364,15 @@ impl Session {
         Ok((events, count))
     }
 
+    /// The rows that a change of data answers, which is made before the first of them is written.
+    async fn rows_of_change(&mut self, text: &str, change: &Statement) -> Result<(Vec<Answered>, SendableRecordBatchStream)> {
+        let prepared = Arc::new(Box::pin(self.plan_parsed(text, change.clone(), &[])).await?);
+        match Box::pin(self.run_inside(&prepared, Parameters::default())).await? {
+            Response::Rows { columns, stream, .. } => Ok((columns, stream)),
+            _ => Err(Error::internal("a change with RETURNING answers rows")),
+        }
+    }
+
     pub(super) async fn copy_out(&mut self, source: &CopySource, options: &sql::CopyOptions) -> Result<CopyOut> {
         let options = CopyOptions::parse(&option_values(options), true)?;
         let (answered, mut stream) = match source {
@@ -376,6 +386,7 @@ impl Session {
                 };
                 self.rows_of_query(table_query(name, &columns)?.as_ref()).await?
             }
+            CopySource::Change(text, change) => self.rows_of_change(text, change).await?,
             CopySource::Push(text) => self.rows_pushed(text).await?,
         };
         let binary = options.format == CopyFormat::Binary;

@@ -453,8 +453,11 @@ impl Session {
                 self.drop_types(names, *domains, *if_exists, *cascade).await?;
                 if *domains { "DROP DOMAIN" } else { "DROP TYPE" }.into()
             }
-            Statement::CreateSchema { name, owner, if_not_exists } => {
-                self.create_schema(name.as_deref(), owner.as_ref(), *if_not_exists).await?;
+            Statement::CreateSchema { name, owner, if_not_exists, definitions } => {
+                let name = self.create_schema(name.as_deref(), owner.as_ref(), *if_not_exists).await?;
+                if !definitions.is_empty() {
+                    self.define_within(&name, definitions).await?;
+                }
                 "CREATE SCHEMA".into()
             }
             Statement::AlterSchema { name, change } => {

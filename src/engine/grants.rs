@@ -241,7 +241,7 @@ fn in_schemas<'a>(scope: &'a Scope, names: &[String]) -> Result<Vec<&'a Arc<Name
 }
 
 /// The sequence of that name. Errors: 42P01, 3F000, 42809 for another relation.
-fn known_sequence<'a>(scope: &'a Scope, name: &Name) -> Result<&'a Arc<Sequence>> {
+pub(super) fn known_sequence<'a>(scope: &'a Scope, name: &Name) -> Result<&'a Arc<Sequence>> {
     if let Some(sequence) = scope.sequence(name) {
         return Ok(sequence);
     }

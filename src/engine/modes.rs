@@ -5,7 +5,7 @@ use super::settings::MODES;
 use super::transaction::OldSetting;
 use crate::error::{Error, Result, code};
 use crate::sql::ksql::ast::Statement as Ksql;
-use crate::sql::{Modes, Statement};
+use crate::sql::{CopySource, Modes, Statement};
 
 impl Session {
     /// The modes of a transaction that has just begun: the session's defaults, and what BEGIN says.
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Sets what belongs to the transaction, whose end brings the old value back.
-    fn set_until_end(&mut self, name: &str, value: &str) -> Result<()> {
+    pub(super) fn set_until_end(&mut self, name: &str, value: &str) -> Result<()> {
         let before = self.settings.own(name);
         self.settings.set(name, Some(value))?;
         if let Some(transaction) = &mut self.transaction {
@@ -116,7 +116,7 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::Calling { .. }
         | Statement::CreateTemporary { .. }
         | Statement::LockTables { .. }
-        | Statement::CopyOut { .. }
+        | Statement::CopyOut { source: CopySource::Table { .. } | CopySource::Query(_) | CopySource::Push(_), .. }
         | Statement::Begin { .. }
         | Statement::Commit { .. }
         | Statement::Rollback { .. }
@@ -157,6 +157,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::Delete { .. } => "DELETE".into(),
         Statement::Merge(_) => "MERGE".into(),
         Statement::CopyIn { .. } => "COPY FROM".into(),
+        Statement::CopyOut { source: CopySource::Change(_, change), .. } => word_of(change),
         Statement::Truncate(_) => "TRUNCATE TABLE".into(),
         Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),
         Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),

@@ -165,6 +165,17 @@ impl Session {
         self.authority.superuser || self.authority.roles.by_id(self.role()).is_some_and(|r| r.create_role)
     }
 
+    /// Errors: 42501 unless the current role may comment on this one.
+    pub(super) fn may_describe(&self, role: RoleId) -> Result<()> {
+        if self.authority.superuser {
+            return Ok(());
+        }
+        if self.authority.roles.is_superuser(role) {
+            return Err(denied_text("must be superuser"));
+        }
+        if self.may_make_roles() { Ok(()) } else { Err(denied_text("must have CREATEROLE privilege")) }
+    }
+
     async fn create_role(
         &mut self,
         name: &str,

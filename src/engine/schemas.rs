@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::dml::quoted;
 use super::privileges::denied_text;
-use super::session::Session;
+use super::session::{Parameters, Session};
 use crate::catalog::{
     Catalog, Change, Name, Namespace, NamespaceId, Object, PUBLIC_NAMESPACE, Privileges, RelationId, RoleId, SYSTEM_NAMESPACES, UserType,
     told,
 };
 use crate::error::{Error, Result, code};
+use crate::sql::Statement;
 use crate::sql::roles::RoleName;
 use crate::sql::statement::SchemaChange;
 
 impl Session {
-    /// CREATE SCHEMA. Errors: 42P06, 42939, 42501.
-    pub(super) async fn create_schema(&mut self, name: Option<&str>, owner: Option<&RoleName>, if_not_exists: bool) -> Result<()> {
+    /// CREATE SCHEMA; the schema's name. Errors: 42P06, 42939, 42501.
+    pub(super) async fn create_schema(&mut self, name: Option<&str>, owner: Option<&RoleName>, if_not_exists: bool) -> Result<String> {
         let catalog = self.define().await?;
         let owner = owner.map_or(Ok(self.role()), |owner| self.role_id(owner))?;
         let name = name.map_or_else(|| self.authority.roles.name(owner), String::from);
@@ -28,12 +30,37 @@ impl Session {
                 return Err(Error::new(code::DUPLICATE_SCHEMA, exists));
             }
             self.notice("NOTICE", Error::new(code::DUPLICATE_SCHEMA, format!("{exists}, skipping")));
-            return Ok(());
+            return Ok(name);
         }
         // What the catalog keeps says nothing for the first schema: where that is made again it is the same.
         let again = name == "public" && catalog.namespace(PUBLIC_NAMESPACE).is_none();
         let id = if again { PUBLIC_NAMESPACE } else { self.engine.new_id() };
-        self.stage(Change::PutSchema(Namespace { id, name, owner }), vec![])
+        self.stage(Change::PutSchema(Namespace { id, name: name.clone(), owner }), vec![])?;
+        Ok(name)
+    }
+
+    /// What CREATE SCHEMA has behind it, with names that are the new schema's first. Errors: 42P15 for something that is to be elsewhere.
+    pub(super) async fn define_within(&mut self, schema: &str, definitions: &[(String, Statement)]) -> Result<()> {
+        if let Some(other) = definitions.iter().filter_map(|(_, made_by)| made(made_by)?.schema.as_deref()).find(|other| *other != schema) {
+            let message = format!("CREATE specifies a schema ({other}) different from the one being created ({schema})");
+            return Err(Error::new("42P15", message));
+        }
+        let (before, shown) = (self.settings.own("search_path"), self.settings.get("search_path")?);
+        let path = if shown.trim().is_empty() { quoted(schema) } else { format!("{}, {shown}", quoted(schema)) };
+        self.set_until_end("search_path", &path)?;
+        self.context.forget();
+        let done = self.within(async |session| session.defined_within(definitions).await).await;
+        self.settings.set("search_path", before.as_deref())?;
+        self.context.forget();
+        done
+    }
+
+    async fn defined_within(&mut self, definitions: &[(String, Statement)]) -> Result<()> {
+        for (text, statement) in definitions {
+            let prepared = Arc::new(Box::pin(self.plan_parsed(text, statement.clone(), &[])).await?);
+            Box::pin(self.run_inside(&prepared, Parameters::default())).await?;
+        }
+        Ok(())
     }
 
     /// ALTER SCHEMA. Errors: 3F000, 42P06, 42939, 42501.
@@ -191,4 +218,13 @@ fn check_new_name(name: &str) -> Result<()> {
             .detail("The prefix \"pg_\" is reserved for system schemas."));
     }
     Ok(())
+}
+
+/// The relation or sequence that a statement makes, or the table of an index that it makes.
+fn made(statement: &Statement) -> Option<&Name> {
+    match statement {
+        Statement::CreateRelation { name, .. } | Statement::CreateView { name, .. } | Statement::CreateSequence { name, .. } => Some(name),
+        Statement::CreateIndex { table, .. } => Some(table),
+        _ => None,
+    }
 }

@@ -124,11 +124,13 @@ pub enum Statement {
         if_exists: bool,
         cascade: bool,
     },
-    /// `CREATE SCHEMA [name] [AUTHORIZATION role]`; without a name it is the role's.
+    /// `CREATE SCHEMA [name] [AUTHORIZATION role] [definition ..]`; without a name it is the role's.
     CreateSchema {
         name: Option<String>,
         owner: Option<RoleName>,
         if_not_exists: bool,
+        /// What is to be in it, and the texts of that.
+        definitions: Vec<(String, Statement)>,
     },
     AlterSchema {
         name: String,
@@ -515,6 +517,8 @@ pub enum CopySource {
         columns: Vec<String>,
     },
     Query(Box<ast::Query>),
+    /// A change of data with RETURNING, and its text.
+    Change(String, Box<Statement>),
     /// A push query of ksqlDB's dialect.
     Push(String),
 }

@@ -71,7 +71,7 @@ impl Session {
 
     /// Runs something made of statements: none of them ends the transaction that was opened for it. Where that is given up half way,
     /// the next statement begins outside again.
-    async fn within<T>(&mut self, run: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
+    pub(super) async fn within<T>(&mut self, run: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
         self.inside += 1;
         let done = run(self).await;
         self.inside -= 1;

@@ -38,6 +38,18 @@ impl Reader<'_> {
         Ok(Statement::Told { tag: format!("DROP {}", kind.to_uppercase()), notice, of: vec![] })
     }
 
+    /// COMMENT ON EXTENSION name IS .., which dumps have behind CREATE EXTENSION. Errors: 42704 for one that is not built in.
+    pub(super) fn comment_on_extension(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let name = self.name()?;
+        self.skip_all();
+        if !BUILT_IN.iter().any(|(known, _)| *known == name) {
+            return Err(Error::new(code::UNDEFINED_OBJECT, format!("extension \"{name}\" does not exist")));
+        }
+        let notice = Error::new(code::DUPLICATE_OBJECT, format!("extension \"{name}\" is built in, and has its comment, skipping"));
+        Ok(Statement::Told { tag: "COMMENT".into(), notice, of: vec![] })
+    }
+
     /// CREATE EXTENSION [IF NOT EXISTS] name. Errors: 0A000 for one that is not built in.
     pub(super) fn create_extension(&mut self) -> Result<Statement> {
         self.skip(2);

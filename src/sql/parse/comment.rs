@@ -40,11 +40,32 @@ impl Reader<'_> {
                 self.skip(1);
                 CommentOn::Database(self.name()?)
             }
+            "role" => {
+                self.skip(1);
+                CommentOn::Role(self.role_name()?)
+            }
+            "index" => {
+                self.skip(1);
+                CommentOn::Index(self.relation_name()?)
+            }
+            "sequence" => {
+                self.skip(1);
+                CommentOn::Sequence(self.relation_name()?)
+            }
+            "constraint" => {
+                self.skip(1);
+                let name = self.name()?;
+                self.expect("on")?;
+                let domain = self.eat("domain");
+                CommentOn::Constraint { name, of: self.relation_name()?, domain }
+            }
+            "extension" => return self.comment_on_extension(),
             "" => return Err(self.unexpected()),
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
                 return Err(error.hint(
-                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, TRIGGER, TYPE, DOMAIN, FUNCTION, PROCEDURE, SCHEMA or DATABASE.",
+                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, INDEX, SEQUENCE, CONSTRAINT, TRIGGER, TYPE, DOMAIN, FUNCTION, \
+                     PROCEDURE, SCHEMA, DATABASE or ROLE.",
                 ));
             }
         };

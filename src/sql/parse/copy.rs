@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::Reader;
+use super::{Reader, parse};
 use crate::error::{Error, Result};
 use crate::sql::ksql;
 use crate::sql::split::char_position;
@@ -11,6 +11,30 @@ use crate::sql::statement::{CopyOptions, CopySource, Statement};
 /// True for a query of ksqlDB's dialect whose rows come as they happen.
 pub(super) fn is_push(text: &str) -> bool {
     ksql::form(text) == ksql::Form::Sure
+}
+
+/// The change of data that a text is, whose rows are to be copied; `None` for a query. Errors: 42601; 0A000 for one without RETURNING.
+fn change(text: &str) -> Result<Option<Statement>> {
+    let word = text.split_whitespace().next().unwrap_or_default().to_lowercase();
+    if !matches!(word.as_str(), "insert" | "update" | "delete" | "with") {
+        return Ok(None);
+    }
+    match parse(text)? {
+        Statement::Query(_) | Statement::Locking { .. } => Ok(None),
+        change if gives_rows(&change) => Ok(Some(change)),
+        _ => {
+            Err(Error::unsupported("COPY query must have a RETURNING clause").hint("Write RETURNING behind it, and what is to be copied."))
+        }
+    }
+}
+
+fn gives_rows(change: &Statement) -> bool {
+    match change {
+        Statement::Insert { returning, .. } => returning.is_some(),
+        Statement::Update(change) | Statement::Delete(change) => change.returning.is_some(),
+        Statement::WithChanges { then, .. } => matches!(then.as_ref(), Statement::Query(_)) || gives_rows(then),
+        _ => false,
+    }
 }
 
 impl Reader<'_> {
@@ -22,6 +46,10 @@ impl Reader<'_> {
                 self.skip(tokens);
                 self.close()?;
                 CopySource::Push(text)
+            } else if let Some(change) = change(&text)? {
+                self.skip(tokens);
+                self.close()?;
+                CopySource::Change(text, Box::new(change))
             } else {
                 let query = self.query()?;
                 self.close()?;
@@ -52,7 +80,9 @@ impl Reader<'_> {
         match (to, source) {
             (true, source) => Ok(Statement::CopyOut { source, options }),
             (false, CopySource::Table { name: table, columns }) => Ok(Statement::CopyIn { table, columns, options, condition }),
-            (false, CopySource::Query(_) | CopySource::Push(_)) => Err(Error::syntax("COPY query must be followed by TO")),
+            (false, CopySource::Query(_) | CopySource::Change(..) | CopySource::Push(_)) => {
+                Err(Error::syntax("COPY query must be followed by TO"))
+            }
         }
     }
 

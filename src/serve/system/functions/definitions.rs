@@ -279,8 +279,11 @@ pub fn options(row: Row, part: usize) -> Cell {
 
 /// The comment on the database.
 pub fn database_description(context: &SystemContext, row: Row) -> Result<Cell> {
-    let is_ours = oid(row[0]) == Some(names::DATABASE) && row[1] == Some("pg_database");
-    Ok(if is_ours { context.scope.comment_on("").into() } else { Cell::Null })
+    Ok(match (oid(row[0]), row[1]) {
+        (Some(names::DATABASE), Some("pg_database")) => context.scope.comment_on("").into(),
+        (Some(role), Some("pg_authid")) => relations::of_role(context, role).into(),
+        _ => Cell::Null,
+    })
 }
 
 /// The types of a vector of oids, by name.

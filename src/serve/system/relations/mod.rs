@@ -24,7 +24,7 @@ mod standard;
 mod triggers;
 mod types;
 
-pub use descriptions::{Description, all as descriptions};
+pub use descriptions::{Description, all as descriptions, of_role};
 pub use listing::definition;
 pub use sequences::last_value;
 pub use settings::{preset, setting};
