@@ -30,6 +30,9 @@ impl Reader<'_> {
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
         self.skip_all();
+        if kind == "extension" && built_in(&name.to_string().replace('"', "")).is_some() {
+            return kept(&name.to_string(), if_exists);
+        }
         let absent = Error::new(code::UNDEFINED_OBJECT, format!("{kind} {name} does not exist"));
         if !if_exists {
             return Err(absent.hint(format!("There is nothing of the kind {} in Everfold.", kind.to_uppercase())));
@@ -43,7 +46,7 @@ impl Reader<'_> {
         self.skip(1);
         let name = self.name()?;
         self.skip_all();
-        if !BUILT_IN.iter().any(|(known, _)| *known == name) {
+        if built_in(&name).is_none() {
             return Err(Error::new(code::UNDEFINED_OBJECT, format!("extension \"{name}\" does not exist")));
         }
         let notice = Error::new(code::DUPLICATE_OBJECT, format!("extension \"{name}\" is built in, and has its comment, skipping"));
@@ -56,7 +59,7 @@ impl Reader<'_> {
         self.eat_words(&["if", "not", "exists"]);
         let name = self.name()?;
         self.skip_all();
-        let Some((_, functions)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
+        let Some(functions) = built_in(&name) else {
             return Err(Error::unsupported(format!("extension \"{name}\" is not available"))
                 .hint("Functions are built in; leave the statement out, and see which the queries miss."));
         };
@@ -64,4 +67,19 @@ impl Reader<'_> {
         let notice = notice.detail(format!("Of it there is {functions}."));
         Ok(Statement::Told { tag: "CREATE EXTENSION".into(), notice, of: vec![] })
     }
+}
+
+/// What there is of an extension, if it is built in.
+fn built_in(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, functions)| *functions)
+}
+
+/// DROP EXTENSION of one that is built in. Errors: 2BP01 without IF EXISTS.
+fn kept(name: &str, if_exists: bool) -> Result<Statement> {
+    let message = format!("cannot drop extension {name} because it is required by the database system");
+    let kept = Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).hint("It is built in: leave the statement out.");
+    if !if_exists {
+        return Err(kept);
+    }
+    Ok(Statement::Told { tag: "DROP EXTENSION".into(), notice: kept, of: vec![] })
 }

@@ -125,7 +125,7 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 /// What goes with Everfold itself goes with an extension, so that a dump leaves it out.
 fn of_extensions(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let [plpgsql, everfold] = EXTENSIONS.map(|e| e.oid);
+    let [plpgsql, everfold, ..] = EXTENSIONS.map(|e| e.oid);
     depend(rows, [PG_LANGUAGE, PLPGSQL, PG_EXTENSION, plpgsql], 0, "e")?;
     let schema = context.scope.namespace_id(OWN_SCHEMA);
     schema.map_or(Ok(()), |id| depend(rows, [PG_NAMESPACE, id, PG_EXTENSION, everfold], 0, "e"))?;
@@ -142,9 +142,9 @@ pub struct Extension {
     pub comment: &'static str,
 }
 
-/// The language of DO blocks, and Everfold's own system relations. Their oids are below those of users' objects, which says that they need not
+/// The language of DO blocks, Everfold's own system relations, and what there is of functions of PostgreSQL's extensions. Their oids are below those of users' objects, which says that they need not
 /// be created.
-pub const EXTENSIONS: [Extension; 2] = [
+pub const EXTENSIONS: [Extension; 4] = [
     Extension { oid: 13_500, name: "plpgsql", schema: "pg_catalog", version: "1.0", comment: "PL/pgSQL procedural language" },
     Extension {
         oid: 13_501,
@@ -153,6 +153,8 @@ pub const EXTENSIONS: [Extension; 2] = [
         version: env!("CARGO_PKG_VERSION"),
         comment: "what streams, views, segments and dataflows are at",
     },
+    Extension { oid: 13_502, name: "pgcrypto", schema: "pg_catalog", version: "1.3", comment: "digests, keyed hashes and random bytes" },
+    Extension { oid: 13_503, name: "uuid-ossp", schema: "pg_catalog", version: "1.1", comment: "UUIDs at random and of names" },
 ];
 
 /// The schema of the relations that PostgreSQL does not have.
