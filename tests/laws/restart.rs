@@ -277,6 +277,39 @@ fn functions_and_procedures_survive_restarts() {
     holds(&mut database, "after a checkpoint");
 }
 
+/// Triggers are part of their tables, and fire after a restart as before.
+#[test]
+fn triggers_survive_restarts() {
+    let mut database = Database::new().expect("an empty database");
+    run(&mut database, "CREATE TABLE t (k int PRIMARY KEY, v int)");
+    run(&mut database, "CREATE TABLE told (op text, k int, v int)");
+    run(&mut database, "CREATE MATERIALIZED VIEW tellings AS SELECT op, count(*) AS n FROM told GROUP BY op");
+    run(
+        &mut database,
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO told VALUES (TG_OP, NEW.k, NEW.v); RETURN NEW; END $$",
+    );
+    run(&mut database, "CREATE TRIGGER tell AFTER INSERT OR UPDATE OF v ON t FOR EACH ROW WHEN (new.v > 1) EXECUTE FUNCTION tell()");
+    run(&mut database, "CREATE TRIGGER off AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION tell()");
+    run(&mut database, "ALTER TABLE t DISABLE TRIGGER off");
+    let kept = "SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger ORDER BY tgname";
+    let triggers = run(&mut database, kept);
+    assert_eq!(triggers.len(), 2);
+    let fires = |database: &mut Database, n: usize, why: &str| {
+        run(database, &format!("INSERT INTO t VALUES ({n}, {n})"));
+        run(database, &format!("UPDATE t SET v = 5 WHERE k = {n}"));
+        assert_eq!(run(database, "SELECT * FROM tellings"), run(database, "SELECT op, count(*) FROM told GROUP BY op"), "{why}");
+        assert_eq!(count(database, "SELECT count(*) FROM told WHERE op = 'UPDATE'"), n as i64 - 1, "{why}");
+        assert_eq!(run(database, kept), triggers, "{why}");
+    };
+    fires(&mut database, 2, "before");
+    let mut database = database.restart().expect("it opens");
+    fires(&mut database, 3, "after a restart");
+    run(&mut database, "CHECKPOINT");
+    let mut database = database.restart().expect("it opens");
+    fires(&mut database, 4, "after a checkpoint");
+}
+
 /// Types of users are as they were, and so are the values of them; a view that spells labels follows a rename whatever its checkpoint says.
 #[test]
 fn types_of_users_survive_restarts() {

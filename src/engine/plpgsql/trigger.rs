@@ -17,6 +17,7 @@ use crate::catalog::{Relation, Trigger, TriggerEvent};
 use crate::data::PgType;
 use crate::data::encode::cell_text;
 use crate::engine::dml::{at_precision, parsed_query};
+use crate::engine::privileges::Authority;
 use crate::engine::session::Session;
 use crate::engine::triggers::{NEW, OLD};
 use crate::error::{Error, Result, code};
@@ -93,12 +94,21 @@ impl Session {
     ) -> Result<Made> {
         // What the statement at hand has read for itself is nothing to those of the function.
         let results = std::mem::take(&mut self.results);
+        // Nor has it the rights with which the statement checks constraints, or does what a foreign key says.
+        let role = self.identity.current;
+        let rights = (self.authority.role != role).then(|| {
+            let own = Authority::of(&self.authority.roles, role);
+            std::mem::replace(&mut self.authority, own)
+        });
         self.calls += 1;
         self.inside += 1;
         let function = call.function.clone();
         let done = deep(self.under(&function, async |session| session.triggered(call, old, new).await)).await;
         self.inside -= 1;
         self.calls -= 1;
+        if let Some(rights) = rights {
+            self.authority = rights;
+        }
         self.results = results;
         done
     }

@@ -1,3 +1,5 @@
+//! Statements about triggers.
+
 use crate::catalog::{Name, Timing, TriggerEvent};
 
 /// A statement about triggers.
