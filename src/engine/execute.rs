@@ -58,6 +58,10 @@ impl Session {
                 let columns = columns.filter(|_| !is_call || !calls.last().is_some_and(|call| answers_nothing(&call.function)));
                 (parameters, columns, Way::Statement)
             }
+            Statement::CallingRows(rows) => {
+                let (parameters, columns) = self.describe_row_calls(rows, types).await?;
+                (parameters, columns, Way::Statement)
+            }
             Statement::WithChanges { changes, then } => {
                 let (parameters, columns) = self.describe_with_changes(changes, then, types).await?;
                 (parameters, columns, Way::Statement)
@@ -444,6 +448,7 @@ impl Session {
                 self.drop_functions(*word, names, *if_exists, *cascade).await?;
                 format!("DROP {}", word.word().to_uppercase())
             }
+            Statement::CallingRows(rows) => return self.run_row_calls(rows, prepared, parameters).await,
             Statement::Calling { calls, then, .. } => return self.run_calling(calls, then, prepared, parameters).await,
             Statement::AlterType { name, domain, change } => {
                 self.alter_type(name, *domain, change).await?;

@@ -114,6 +114,7 @@ fn reads_only(statement: &Statement) -> bool {
         // What is in a body is looked at when it runs.
         | Statement::Do(_)
         | Statement::Calling { .. }
+        | Statement::CallingRows(_)
         | Statement::CreateTemporary { .. }
         | Statement::LockTables { .. }
         | Statement::CopyOut { source: CopySource::Table { .. } | CopySource::Query(_) | CopySource::Push(_), .. }

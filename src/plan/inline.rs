@@ -33,7 +33,7 @@ use crate::sql::parse::written_expression;
 use crate::sql::{Statement, fold_name, parse};
 
 /// Where a function can be called that runs.
-const ROUTINES_RUN: &str = "It runs when it is called, which it can be in FROM, in a SELECT without FROM, in VALUES of INSERT, and in PL/pgSQL. \
+const ROUTINES_RUN: &str = "It runs when it is called, which it can be in FROM, as an item of a SELECT list, in VALUES of INSERT, and in PL/pgSQL. \
                             One of LANGUAGE sql whose body is one SELECT is called for each row, and in views.";
 /// What stands for a body's rows where they are joined to something.
 const ROWS: &str = "rows of a function";
@@ -380,7 +380,7 @@ fn alias_of(alias: Option<&TableAlias>, function: &Function) -> TableAlias {
 }
 
 /// Errors: 42809 for what is said of aggregates and window functions only.
-fn check_plain(call: &ast::Function, name: &str) -> Result<()> {
+pub fn check_plain(call: &ast::Function, name: &str) -> Result<()> {
     let distinct = matches!(&call.args, FunctionArguments::List(list) if list.duplicate_treatment.is_some());
     let ordered = matches!(&call.args, FunctionArguments::List(list) if !list.clauses.is_empty());
     let (said, of) = match call {

@@ -62,6 +62,7 @@ pub mod stars;
 pub mod statement;
 mod table_modes;
 pub mod traversal;
+mod type_changes;
 mod unicode;
 mod windows;
 

@@ -6,7 +6,7 @@ use sqlparser::ast;
 
 use super::plpgsql::Function;
 use super::roles::RoleName;
-use crate::catalog::{FunctionId, Name, RoutineKind};
+use crate::catalog::{FunctionId, Name, RoutineKind, Volatility};
 
 /// How a statement calls what it names a routine by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,4 +54,36 @@ pub struct Call {
     pub arguments: Vec<ast::Expr>,
     /// The name under which the statement that calls it reads its rows.
     pub answer: String,
+}
+
+impl Call {
+    /// True if one run for all rows would not be the same: it may be another each time, or is given something of a row.
+    pub fn runs_for_each_row(&self) -> bool {
+        let mut of_row = false;
+        let _ = ast::visit_expressions(&self.arguments, |expr| {
+            of_row |= matches!(expr, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) | ast::Expr::Subquery(_));
+            std::ops::ControlFlow::<()>::Continue(())
+        });
+        of_row || self.function.volatility == Volatility::Volatile
+    }
+}
+
+/// A query that calls functions with bodies where items of its SELECT list stand.
+#[derive(Clone, Debug)]
+pub struct RowCalls {
+    /// The query without those items; behind its own columns are the arguments of the calls, in their order.
+    pub query: Box<ast::Query>,
+    /// The columns of the answer.
+    pub items: Vec<RowItem>,
+}
+
+/// A part of the SELECT list of a query that calls functions for each row.
+#[derive(Clone, Debug)]
+pub enum RowItem {
+    /// A column of the query.
+    Column,
+    /// As many as a wildcard stands for: there is one at most.
+    Wildcard,
+    /// What a call answers, and the name of its column.
+    Call(Call, String),
 }

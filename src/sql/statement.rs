@@ -15,10 +15,10 @@ use sqlparser::ast;
 
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
-pub use super::routines::{Call, RoutineChange, RoutineWord, Signature};
+pub use super::routines::{Call, RoutineChange, RoutineWord, RowCalls, RowItem, Signature};
+pub use super::type_changes::{DomainChange, TypeChange};
 use crate::catalog::{Action, Column, Index, Name, RelationKind};
 use crate::data::PgType;
-use crate::data::enums::Place;
 use crate::error::Error;
 
 pub use comment::CommentOn;
@@ -110,6 +110,8 @@ pub enum Statement {
         /// It is CALL: the last of the calls is all of it.
         is_call: bool,
     },
+    /// A query that calls functions with bodies for each of its rows.
+    CallingRows(Box<RowCalls>),
     AlterType {
         name: Name,
         /// It is to be a domain.
@@ -371,7 +373,7 @@ impl Statement {
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
             S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
             S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
-            S::AlterFunction { .. } | S::CallProcedure { .. } => true,
+            S::AlterFunction { .. } | S::CallProcedure { .. } | S::CallingRows(_) => true,
             S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,
             S::Role(role) => !matches!(role.as_ref(), RoleStatement::SetRole { .. } | RoleStatement::SetSession { .. }),
             _ => false,
@@ -595,35 +597,6 @@ pub struct NamedType {
     pub name: Name,
     /// True for an array of it.
     pub array: bool,
-}
-
-/// What ALTER TYPE does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TypeChange {
-    AddValue { label: String, if_not_exists: bool, place: Place },
-    RenameValue { from: String, to: String },
-    Rename(String),
-    SetSchema(String),
-    Own(RoleName),
-}
-
-/// What ALTER DOMAIN does, besides what ALTER TYPE does too.
-#[derive(Clone, Debug)]
-pub enum DomainChange {
-    SetNotNull(bool),
-    /// `None` takes it away.
-    SetDefault(Option<String>),
-    AddCheck(NewRule),
-    DropCheck {
-        name: String,
-        if_exists: bool,
-    },
-    RenameCheck {
-        name: String,
-        to: String,
-    },
-    /// Every condition is checked when it is added.
-    ValidateCheck(String),
 }
 
 /// What ALTER SCHEMA does.

@@ -1,6 +1,7 @@
 //! Calls of functions with bodies: a statement that has some runs them first, and reads what they answered as relations.
 //!
-//! A call in FROM, or where the statement computes a value once, is one run. Where it would be computed for each row, one run is the same only
+//! A call in FROM, or where the statement computes a value once, is one run. An item of a SELECT list is a run for each row
+//! ([`super::rowwise`]). Where a call would be computed for each row elsewhere, one run is the same only
 //! for a function that is STABLE or IMMUTABLE and is given no columns; any other is refused. So is one in a part of CASE or COALESCE that
 //! may not be computed.
 
@@ -50,7 +51,13 @@ impl Session {
         if let Statement::CallProcedure { name, arguments } = statement {
             return taker.procedure(&name, arguments);
         }
+        if let Statement::Query(query) = &statement
+            && let Some(rows) = taker.row_calls(query)?
+        {
+            statement = Statement::CallingRows(Box::new(rows));
+        }
         let done = match &mut statement {
+            Statement::CallingRows(rows) => VisitMut::visit(&mut rows.query, &mut taker),
             Statement::Query(query)
             | Statement::Locking { query, .. }
             | Statement::Insert { source: query, .. }
@@ -152,11 +159,16 @@ impl Session {
             cell_text(array, 0, &column.ty, &self.settings.style(), &mut text)?;
             inputs.push(Cell { ty: column.ty.clone(), text: shown(array, 0, text) });
         }
-        let function = match call.kept {
-            Some(id) => self.routine(self.catalog().function(id).ok_or_else(|| gone(&call.function))?)?,
-            None => call.function.clone(),
-        };
+        let function = self.current(call)?;
         in_memory(Box::pin(self.call(&function, inputs)).await?)
+    }
+
+    /// The function that a call means, as it is now. Errors: 42883 for one that is gone.
+    pub(super) fn current(&self, call: &Call) -> Result<Arc<Function>> {
+        match call.kept {
+            Some(id) => self.routine(self.catalog().function(id).ok_or_else(|| gone(&call.function))?),
+            None => Ok(call.function.clone()),
+        }
     }
 
     /// The procedure that CALL means, and its arguments in the order of its parameters, those that are OUT included. Errors: 42883, 42809.
@@ -230,8 +242,8 @@ struct Made {
 }
 
 /// Takes calls out of a statement.
-struct Taker<'a> {
-    session: &'a Session,
+pub(super) struct Taker<'a> {
+    pub session: &'a Session,
     scope: Scope,
     calls: Vec<Call>,
     /// Of each query that is open: how many relations it has in FROM.
@@ -245,7 +257,7 @@ struct Taker<'a> {
 
 impl Taker<'_> {
     /// The call of a function that runs, if a name and arguments are that.
-    fn call(&mut self, name: &ast::ObjectName, arguments: &[FunctionArg]) -> Result<Option<Call>> {
+    pub(super) fn call(&mut self, name: &ast::ObjectName, arguments: &[FunctionArg]) -> Result<Option<Call>> {
         let Ok(bare) = relation_name(name) else { return Ok(None) };
         if bare.schema.as_deref() == Some(TEMPORARY_NAME) {
             return self.call_of_session(&bare, arguments).map(Some);
@@ -322,8 +334,8 @@ impl Taker<'_> {
         if lateral || !in_from && over_rows && (changes || made.columns || made.queries) {
             return Err(super::unsupported(
                 &format!("a call of {name} for each row is not supported"),
-                "Call it in FROM, or in a SELECT without FROM: it runs once, before the rows are read. One that is STABLE and is given no \
-                 columns may be called anywhere.",
+                "Call it as an item of a SELECT list, which runs it for each row, or in FROM, which runs it once. One that is STABLE and is \
+                 given no columns may be called anywhere.",
             ));
         }
         Ok(())
@@ -361,6 +373,7 @@ impl Taker<'_> {
         let Expr::Function(function) = &*expr else { return Ok(()) };
         let ast::FunctionArguments::List(list) = &function.args else { return Ok(()) };
         let Some(call) = self.call(&function.name, &list.args)? else { return Ok(()) };
+        inline::check_plain(function, &call.function.name.name)?;
         self.check_place(&call, made, false)?;
         let outputs = self.session.outputs(&call.function)?;
         let [Output { name, holds: Holds::Value { .. } }] = outputs.as_slice() else { return Err(answers_rows(&call.function)) };

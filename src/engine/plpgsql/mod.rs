@@ -11,8 +11,8 @@
 //!    as those of the session do, and so do procedures ([`routines`]). DROP and ALTER of both are in [`named`].
 //!
 //! Decisions: values are PostgreSQL's text of them, each with its type: they go in and out as parameters and results do, and there is no
-//! second set of conversions. A function runs once for a call that stands in FROM or in a SELECT without FROM, and nowhere else, since it
-//! may do anything to the session, which the engine of queries cannot reach. So views call queries only: they could not fold what may do
+//! second set of conversions. A function runs once for a call that stands in FROM or in a SELECT without FROM, for each row for one that
+//! is an item of a SELECT list ([`rowwise`]), and nowhere else, since it may do anything to the session, which the engine of queries cannot reach. So views call queries only: they could not fold what may do
 //! anything.
 
 mod assign;
@@ -24,6 +24,7 @@ mod named;
 mod queries;
 mod raise;
 mod routines;
+mod rowwise;
 mod run;
 mod standing;
 mod trigger;
