@@ -78,7 +78,8 @@ impl Engine {
 impl Session {
     /// False if a look-up must not be answered at once, but refused in the general way.
     pub(super) fn may_look_up(&self, lookup: &Lookup) -> bool {
-        !self.is_pinned() && (self.authority.superuser || self.may_run_lookup(lookup).is_ok())
+        let is_itself = self.caller.is_none();
+        is_itself && !self.is_pinned() && (self.authority.superuser || self.may_run_lookup(lookup).is_ok())
     }
 
     /// Errors: 42501.

@@ -535,6 +535,7 @@ impl Session {
     /// The client has its answer, and no statement runs: outside a transaction, what the last one left pending takes effect.
     pub fn idle(&mut self) {
         self.cancel.asked.store(false, Ordering::SeqCst);
+        self.leave_owner();
         self.acts.next_statement();
         self.adopt_settings(true);
         if self.transaction.is_none() {
@@ -557,7 +558,6 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
-        self.leave_owner();
         (self.inside, self.calls) = (0, 0);
         // One that was stopped half way may have left it.
         self.reads_whole = false;
