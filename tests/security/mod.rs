@@ -1,8 +1,9 @@
 //! Who may come in and what they may do: passwords by SCRAM, TLS, host-based rules, and the privileges of each kind of statement.
 //!
-//! `privileges.txt` is the matrix: statement by role, each allowed or 42501.
+//! `privileges.txt` is the matrix: statement by role, each allowed or 42501. `policies` asks for what row level security keeps back.
 
 mod door;
+mod policies;
 mod privileges;
 mod tls;
 
