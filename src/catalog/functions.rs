@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Column, Name, NamespaceId, Object, PUBLIC_NAMESPACE, RoleId, Scope};
+use super::{Catalog, Column, Name, NamespaceId, Object, PUBLIC_NAMESPACE, RelationId, RoleId, Scope};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 
@@ -67,6 +67,9 @@ pub struct Routine {
     /// Which way the value of each parameter goes, in their order; those of RETURNS TABLE stand last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modes: Vec<Mode>,
+    /// Of one that answers rows of a relation: that, whatever it is called since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<RelationId>,
     /// SECURITY DEFINER: it runs with its owner's rights.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub definer: bool,

@@ -17,6 +17,7 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{Listed, RoleName, Target, Wanted, both};
+use crate::sql::statement::RoutineWord;
 
 /// An object to grant on, with what is needed to know about it.
 struct Place {
@@ -210,7 +211,7 @@ fn places(session: &mut Session, on: &Target, wanted: &Wanted) -> Result<Vec<Pla
         }
         Target::Functions(signatures) => {
             for signature in signatures {
-                places.push(of_function(session.known_function(signature)?.as_ref(), wanted.whole)?);
+                places.push(of_function(session.known_function(RoutineWord::Routine, signature)?.as_ref(), wanted.whole)?);
             }
         }
         Target::AllFunctionsIn(schemas) => {

@@ -17,7 +17,6 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::segment::hex;
 use crate::sql::roles::{RoleName, RoleOptions, RoleStatement, SettingOf};
-use crate::sql::statement::RoutineWord;
 use datafusion::common::ScalarValue;
 
 /// Bytes of the key from which salts of unknown users are made.

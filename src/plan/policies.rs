@@ -94,7 +94,7 @@ impl Names {
     async fn plan_of_policies(&self, text: &str) -> Result<datafusion::logical_expr::LogicalPlan> {
         let Statement::Query(mut query) = parse(text)? else { return Err(Error::internal("a policy is a condition")) };
         let mut names = self.clone();
-        names.hidden = hidden::expose(&mut query, &|name| names.is_stream(name));
+        names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
         let mut statement = ast::Statement::Query(query);
         rewrite(&mut statement, &names.system_context())?;
         let plan = Box::pin(names.state().statement_to_plan(DfStatement::Statement(Box::new(statement)))).await?;

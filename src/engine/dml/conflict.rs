@@ -17,7 +17,7 @@ use super::change::{TARGET, column_of, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::kept::Computed;
 use super::parsed_query;
-use super::policies::Rows;
+use super::policies::Checked;
 use super::returning::{in_memory, numbered, with_numbers};
 use super::values::scalars;
 use crate::catalog::{Column, Command, Relation};
@@ -74,7 +74,7 @@ impl Met {
 impl Met {
     /// The rows that are there of those whose number stands last in `rows`, one for each.
     fn there_of(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let placed = self.there_placed()?;
+        let placed = with_numbers(&self.there, NUMBER, self.places())?;
         let numbers = |batch: &RecordBatch| Ok::<_, Error>(cast(batch.column(batch.num_columns() - 1), &DataType::Int64)?);
         let (there, wanted) = (numbers(&placed)?, numbers(rows)?);
         let at: HashMap<i64, u32> = there.as_primitive::<Int64Type>().values().iter().copied().zip(0..).collect();
@@ -178,7 +178,7 @@ impl Session {
         if met.there.num_rows() == 0 {
             return without_hidden(relation, &inserted);
         }
-        self.check_there(relation, &met.there, &[Command::Update, Command::Select], Rows::InTheWay).await?;
+        self.check_there(relation, &met.there, &[Command::Update, Command::Select], Checked::InTheWay).await?;
         let update = Happening::update(relation, &merge.update.assignments);
         let mut batches = vec![inserted];
         for batch in self.merged_with(relation, merge, &met, &proposed, types, parameters).await? {

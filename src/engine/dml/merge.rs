@@ -19,7 +19,7 @@ use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_item
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
 use super::parsed_query;
-use super::policies::Rows;
+use super::policies::Checked;
 use super::values::{declared, is_default, placeholder, scalars};
 use crate::catalog::{Column, Command, Relation};
 use crate::data::{PgType, ROW};
@@ -211,8 +211,8 @@ impl Session {
     async fn check_merged(&self, relation: &Arc<Relation>, effects: &Effects) -> Result<()> {
         let schema = stored(relation);
         let all = |batches: &[RecordBatch]| concat_batches(&schema, batches);
-        self.check_there(relation, &all(&effects.deleted)?, &[Command::Delete], Rows::Target).await?;
-        self.check_there(relation, &all(&effects.updated)?, &[Command::Update], Rows::Target).await?;
+        self.check_there(relation, &all(&effects.deleted)?, &[Command::Delete], Checked::Target).await?;
+        self.check_there(relation, &all(&effects.updated)?, &[Command::Update], Checked::Target).await?;
         self.check_new(relation, &all(&effects.changed)?, Command::Update, true).await?;
         self.check_new(relation, &concat_batches(&relation.schema(), &effects.added)?, Command::Insert, false).await
     }

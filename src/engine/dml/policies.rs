@@ -25,9 +25,9 @@ use crate::plan::policies::{Reader, select};
 use crate::sql::Statement;
 use crate::sql::statement::Change;
 
-/// Rows that a statement is about.
+/// Rows that a statement is about, and that policies are asked of.
 #[derive(Clone, Copy)]
-pub(super) enum Rows {
+pub(super) enum Checked {
     /// That it puts there.
     New,
     /// That are there in the place of new ones.
@@ -36,13 +36,13 @@ pub(super) enum Rows {
     Target,
 }
 
-impl Rows {
+impl Checked {
     /// 42501, as PostgreSQL words it.
     fn refused(self, relation: &Relation, policy: Option<&String>) -> crate::error::Error {
         let (what, of) = match self {
-            Rows::New => ("new row", ""),
-            Rows::InTheWay => ("new row", " (USING expression)"),
-            Rows::Target => ("target row", " (USING expression)"),
+            Checked::New => ("new row", ""),
+            Checked::InTheWay => ("new row", " (USING expression)"),
+            Checked::Target => ("target row", " (USING expression)"),
         };
         let policy = policy.map_or(String::new(), |name| format!(" \"{name}\""));
         denied_text(&format!("{what} violates row-level security policy{policy}{of} for table \"{}\"", relation.name))
@@ -113,11 +113,17 @@ impl Session {
         if sees {
             conditions.extend(relation.security.conditions(Command::Select, &roles));
         }
-        self.check_by_policies(relation, rows, &conditions, Rows::New).await
+        self.check_by_policies(relation, rows, &conditions, Checked::New).await
     }
 
     /// Errors: 42501 for rows that are there, and that it may not see, or not do that to.
-    pub(super) async fn check_there(&self, relation: &Arc<Relation>, rows: &RecordBatch, commands: &[Command], which: Rows) -> Result<()> {
+    pub(super) async fn check_there(
+        &self,
+        relation: &Arc<Relation>,
+        rows: &RecordBatch,
+        commands: &[Command],
+        which: Checked,
+    ) -> Result<()> {
         if rows.num_rows() == 0 || !self.secures(relation)? {
             return Ok(());
         }
@@ -133,12 +139,18 @@ impl Session {
         let rows = concat_batches(&relation.schema(), rows)?;
         let keys = columns_at(&rows, &relation.key);
         let there = self.rows_of_keys(relation, &RowKeys::Columns(relation.key.clone()), &keys).await?;
-        self.check_there(relation, &there, &[Command::Update, Command::Select], Rows::InTheWay).await?;
+        self.check_there(relation, &there, &[Command::Update, Command::Select], Checked::InTheWay).await?;
         let replaces = found(&columns_at(&there, &relation.key), &keys)?;
         self.check_new(relation, &filter_record_batch(&rows, &replaces)?, Command::Update, true).await
     }
 
-    async fn check_by_policies(&self, relation: &Arc<Relation>, rows: &RecordBatch, conditions: &[Condition], which: Rows) -> Result<()> {
+    async fn check_by_policies(
+        &self,
+        relation: &Arc<Relation>,
+        rows: &RecordBatch,
+        conditions: &[Condition],
+        which: Checked,
+    ) -> Result<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }

@@ -163,10 +163,15 @@ impl Session {
         in_memory(Box::pin(self.call(&function, inputs)).await?)
     }
 
-    /// The function that a call means, as it is now. Errors: 42883 for one that is gone.
+    /// The function that a call means, as it is now. Errors: 42883 for one that is gone, 42501 for one that the current role may not call.
     pub(super) fn current(&self, call: &Call) -> Result<Arc<Function>> {
         match call.kept {
-            Some(id) => self.routine(self.catalog().function(id).ok_or_else(|| gone(&call.function))?),
+            Some(id) => {
+                let catalog = self.catalog();
+                let kept = catalog.function(id).ok_or_else(|| gone(&call.function))?;
+                self.may_call(kept)?;
+                self.routine(kept)
+            }
             None => Ok(call.function.clone()),
         }
     }

@@ -9,7 +9,7 @@ use sqlparser::ast;
 
 use super::frame::Holds;
 use super::{Function as Written, unsupported};
-use crate::catalog::{Answers, Catalog, Column, Function, Mode, Name, NamespaceId, PUBLIC_NAMESPACE, Routine, RoutineKind};
+use crate::catalog::{Answers, Catalog, Column, Function, Mode, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, Routine, RoutineKind};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -62,6 +62,7 @@ impl Session {
             kind: written.kind(),
             language: written.language(),
             modes: written.parameters.iter().map(|parameter| parameter.mode).collect(),
+            row: written.returns.ty.as_ref().and_then(|ty| self.row_relation(ty)).map(|relation| relation.id),
             definer: written.definer,
             settings: written.settings.clone(),
         };
@@ -98,9 +99,10 @@ impl Session {
             (_, RoutineKind::Procedure | RoutineKind::Trigger) | (None, _) => Ok((vec![], Answers::Value)),
             (Some(ty), RoutineKind::Function) => match self.holds(ty)? {
                 Holds::Row { columns, .. } => {
-                    let name = self
-                        .row_name(ty)
+                    let relation = self
+                        .row_relation(ty)
                         .ok_or_else(|| unsupported("a function that returns any row is not supported", "Name its columns."))?;
+                    let name = whole_name(&self.catalog(), &relation).in_sql();
                     Ok((columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(), Answers::Row(name)))
                 }
                 Holds::Value { .. } => Ok((vec![self.kept_column("", ty)?], Answers::Value)),
@@ -108,16 +110,14 @@ impl Session {
         }
     }
 
-    /// The whole name of the relation whose rows a type is.
-    fn row_name(&self, ty: &TypeName) -> Option<String> {
+    /// The relation whose rows a type is.
+    fn row_relation(&self, ty: &TypeName) -> Option<Arc<Relation>> {
         let name = match ty {
             TypeName::Row(name) => name,
             TypeName::Named(SqlType::Named(named)) => &named.name,
             _ => return None,
         };
-        let scope = self.scope();
-        let relation = scope.find(name)?;
-        Some(Name::qualified(scope.namespace_name(relation.namespace), &relation.name).in_sql())
+        self.scope().find(name).filter(|_| matches!(self.holds(ty), Ok(Holds::Row { .. }))).cloned()
     }
 
     /// A parameter or an answer as the catalog keeps it. Errors: 0A000 for the type of a row.
@@ -139,8 +139,9 @@ impl Session {
             return Ok(written.clone());
         }
         let written = Arc::new(written(&self.catalog(), kept)?);
-        // A domain may have another name the next time.
-        if kept.inputs.iter().chain(&kept.outputs).all(|column| column.domain.is_none()) {
+        // A domain or a relation may have another name the next time.
+        let of_names = kept.inputs.iter().chain(&kept.outputs).any(|column| column.domain.is_some());
+        if !of_names && !matches!(kept.answers, Answers::Row(_)) {
             if read.len() >= READ_MAX {
                 read.clear();
             }
@@ -204,7 +205,11 @@ fn written(catalog: &Catalog, kept: &Function) -> Result<Written> {
     let ty = match (&kept.answers, kept.outputs.first()) {
         _ if routine.kind == RoutineKind::Trigger => Some(TypeName::Trigger),
         (Answers::Out | Answers::Table, _) => None,
-        (Answers::Row(name), _) => Some(TypeName::Row(respell::read_name(name).ok_or_else(|| Error::internal("a relation has a name"))?)),
+        (Answers::Row(name), _) => {
+            let known = routine.row.and_then(|id| catalog.by_id(id)).map(|relation| whole_name(catalog, relation));
+            let name = known.or_else(|| respell::read_name(name)).ok_or_else(|| Error::internal("a relation has a name"))?;
+            Some(TypeName::Row(name))
+        }
         (Answers::Value, Some(column)) => Some(type_of(catalog, column)),
         (Answers::Value, None) => Some(TypeName::Void),
     };
@@ -223,6 +228,11 @@ fn written(catalog: &Catalog, kept: &Function) -> Result<Written> {
         source: kept.source.clone(),
         standard: kept.standard,
     })
+}
+
+/// The name of a relation with its schema.
+fn whole_name(catalog: &Catalog, relation: &Relation) -> Name {
+    Name::qualified(catalog.namespace_name(relation.namespace), &relation.name)
 }
 
 /// The type of a parameter or an answer.

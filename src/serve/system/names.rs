@@ -198,8 +198,9 @@ pub fn result_oid(context: &SystemContext, function: &Function) -> u32 {
         (_, []) => PgType::Void.oid(),
         _ if function.kind() == RoutineKind::Procedure => PgType::Record.oid(),
         (Answers::Row(name), _) => {
-            let relation = respell::read_name(name).and_then(|name| context.scope.find(&name).map(|r| r.id + ROW_TYPE));
-            relation.unwrap_or_else(|| PgType::Record.oid())
+            let known = function.routine.as_ref().and_then(|routine| context.scope.by_id(routine.row?));
+            let relation = known.or_else(|| respell::read_name(name).and_then(|name| context.scope.find(&name)));
+            relation.map(|r| r.id + ROW_TYPE).unwrap_or_else(|| PgType::Record.oid())
         }
         (_, [one]) => one.ty.oid(),
         _ => PgType::Record.oid(),
