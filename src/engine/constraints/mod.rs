@@ -171,6 +171,10 @@ impl Session {
         rows: Option<&RecordBatch>,
     ) -> Result<Option<RecordBatch>> {
         let mut names = self.names();
+        if rows.is_none() {
+            // A rule is about all rows, those that policies keep back included.
+            names.reader = None;
+        }
         if let Some(rows) = rows {
             let table = MemTable::try_new(rows.schema(), vec![vec![rows.clone()]])?;
             names.stand_ins.push((relation.name.clone(), Arc::new(table)));
