@@ -27,8 +27,16 @@ pub fn parts(text: &str) -> Option<(u32, u16)> {
 
 /// A text as tids are shown. Errors: 22P02.
 pub fn shown(given: &str) -> Result<String> {
-    let wrong = || Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type tid: \"{given}\""));
-    parts(given).map(|(block, offset)| text(block, offset)).ok_or_else(wrong)
+    parts(given).map(|(block, offset)| text(block, offset)).ok_or_else(|| wrong(given))
+}
+
+/// The position that a tid is made of, as far as it has room for it: tids are in its order. Errors: 22P02.
+pub fn position(given: &str) -> Result<i64> {
+    parts(given).map(|(block, offset)| i64::from(block) << OFFSET_BITS | i64::from(offset)).ok_or_else(|| wrong(given))
+}
+
+fn wrong(given: &str) -> Error {
+    Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type tid: \"{given}\""))
 }
 
 #[cfg(test)]
@@ -41,6 +49,7 @@ mod tests {
         assert_eq!(of_position(65_536 + 7), "(1,7)");
         // Of an event that is not committed yet.
         assert_eq!(of_position(-1), "(4294967295,65535)");
+        assert_eq!(position("(1,7)").ok(), Some(65_536 + 7));
         assert_eq!(shown(" ( 01, 2) ").ok().as_deref(), Some("(1,2)"));
         assert!(["(1)", "1,2", "(1,65536)", "(+1,2)", "(,)"].iter().all(|text| shown(text).is_err()));
     }

@@ -11,6 +11,7 @@
 //! - *jsonb* is ordered, grouped and joined by its keys ([`jsonb_order`]), so that a number's decimals count for nothing. A group shows the
 //!   last of its values in the order of texts; PostgreSQL shows the one that it met first. What array_agg collects of distinct values is put in
 //!   order behind it.
+//! - *tids* are ordered by their numbers.
 //! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
 //!   is larger than any other element, whatever NULLS FIRST says.
 //!
@@ -34,7 +35,7 @@ use datafusion::optimizer::AnalyzerRule;
 use hashbrown::HashSet;
 
 use super::length;
-use super::scalar::{arrays, jsonb_order, math};
+use super::scalar::{arrays, jsonb_order, math, system_columns};
 use super::setops::is_set_operation;
 use super::subquery::outer_columns;
 
@@ -83,6 +84,7 @@ fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
         Ok(DataType::Float32 | DataType::Float64) if !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
         Ok(DataType::Interval(IntervalUnit::MonthDayNano) | DataType::LargeUtf8) => identity(expr, schema),
         Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
+        Ok(DataType::Utf8View) if system_columns::is_tid(expr, schema) => Some(system_columns::key().call(vec![expr.clone()])),
         _ => None,
     }
 }

@@ -45,7 +45,7 @@ use super::operands;
 use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
-use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads};
+use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads, system_columns};
 use super::setops;
 use super::subquery::from_outside;
 use super::sum::SumLike;
@@ -556,12 +556,15 @@ fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResu
 }
 
 /// What is compared: literals of no type as what stands beside them, numbers of one type, intervals and times of day beside them by
-/// their length, jsonb by its keys, arrays of these and of floats by their keys.
+/// their length, jsonb and tids by their keys, arrays of these and of floats by their keys.
 fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
     if operands.iter().any(|operand| jsonb_order::is_jsonb(operand, schema)) {
         return Ok(operands.into_iter().map(jsonb_order::key_of).collect::<Result<_>>()?);
+    }
+    if operands.iter().any(|operand| system_columns::is_tid(operand, schema)) {
+        return Ok(operands.into_iter().map(|operand| system_columns::key().call(vec![operand])).collect());
     }
     if let Some(ty) = types.iter().find(|ty| !ty.is_string() && !ty.is_null()) {
         for operand in &mut operands {

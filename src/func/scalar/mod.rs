@@ -37,7 +37,7 @@ mod similar;
 pub mod slices;
 mod spans;
 mod strings;
-mod system_columns;
+pub mod system_columns;
 pub mod times;
 pub mod to_char;
 pub mod trunc;

@@ -1,14 +1,17 @@
 //! What PostgreSQL's system columns of a row are (manual, chapter 5.5), as functions of the position of the event that the row is as of:
 //! `row_xmin` and `row_ctid` differ from one change of a row to the next, as there. `row_xmax` and `row_cid` are always 0, since
 //! nobody sees a row that is deleted, and no row has a number among the commands of its transaction.
+//!
+//! A tid is carried as text, whose order is not its own: where tids are compared and sorted, rewrite rules put [`key`] in their places.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, StringViewArray};
 use arrow::datatypes::{DataType, Int64Type, UInt32Type};
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 
-use super::define::{Function, Rule, TEXT, fixed};
+use super::define::{Function, Rule, TEXT, each, fixed, text};
 use crate::data::{PgType, tid};
 use crate::error::Result;
 
@@ -19,7 +22,25 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::typed("row_xmax", number, PgType::Id("xid"), |args, _| numbers(args, |_| 0)),
         Function::typed("row_cid", number, PgType::Id("cid"), |args, _| numbers(args, |_| 0)),
         Function::typed("row_ctid", |types| fixed(types, &[DataType::Int64], 0, TEXT), PgType::Opaque("tid"), places),
+        key(),
     ]
+}
+
+/// A number that has the order of the tid.
+pub fn key() -> Arc<ScalarUDF> {
+    Function::udf(
+        "pg_tid_key",
+        |types| fixed(types, &[TEXT], 0, DataType::Int64),
+        |args, _| {
+            let rows = each(args, |row| tid::position(text(args, 0).value(row)))?;
+            Ok(Arc::new(rows.into_iter().collect::<Int64Array>()))
+        },
+    )
+}
+
+/// True for an expression of type tid.
+pub fn is_tid(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Opaque("tid"))
 }
 
 /// Numbers of transactions have 32 bits, and begin anew after the last.
