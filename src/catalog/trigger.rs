@@ -18,6 +18,12 @@ pub struct Trigger {
     pub columns: Vec<String>,
     /// FOR EACH ROW, else once for a statement.
     pub row: bool,
+    /// OLD TABLE of REFERENCING: the name by which the function reads the statement's rows as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_table: Option<String>,
+    /// NEW TABLE: the same for the rows as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_table: Option<String>,
     /// The condition of WHEN over `new` and `old`, as SQL text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
@@ -89,6 +95,11 @@ impl Trigger {
     /// TG_LEVEL, and as it is written.
     pub fn level(&self) -> &'static str {
         if self.row { "ROW" } else { "STATEMENT" }
+    }
+
+    /// True if its function reads the rows of the statement as tables.
+    pub fn has_tables(&self) -> bool {
+        self.old_table.is_some() || self.new_table.is_some()
     }
 
     /// pg_trigger.tgtype

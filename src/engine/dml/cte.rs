@@ -31,9 +31,9 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Response> {
         self.begin_alone();
-        self.results.clear();
+        let mark = self.results.len();
         let done = self.changes_then(changes, then, prepared, parameters).await;
-        self.results.clear();
+        self.results.truncate(mark);
         self.end_alone(done).await
     }
 
@@ -106,9 +106,9 @@ impl Session {
         then: &Statement,
         types: &[Option<PgType>],
     ) -> Result<(Vec<PgType>, Option<Vec<Column>>)> {
-        self.results.clear();
+        let mark = self.results.len();
         let described = self.describe_changes_then(changes, then, types).await;
-        self.results.clear();
+        self.results.truncate(mark);
         described
     }
 

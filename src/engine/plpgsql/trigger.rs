@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::catalog::TableProvider;
 
 use super::frame::{Holds, Variable};
 use super::functions::array_of;
@@ -39,6 +40,8 @@ pub struct TriggerCall {
     told: Vec<(&'static str, Cell)>,
     columns: Vec<(String, PgType)>,
     sites: HashMap<SiteKey, Site>,
+    /// What the function reads by names that only it knows.
+    pub tables: Vec<(String, Arc<dyn TableProvider>)>,
 }
 
 /// What a trigger function made of a row.
@@ -81,6 +84,7 @@ impl Session {
             ],
             columns: relation.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect(),
             sites: HashMap::new(),
+            tables: vec![],
         })
     }
 
@@ -93,7 +97,7 @@ impl Session {
         new: Option<RowTexts>,
     ) -> Result<Made> {
         // What the statement at hand has read for itself is nothing to those of the function.
-        let results = std::mem::take(&mut self.results);
+        let results = std::mem::replace(&mut self.results, call.tables.clone());
         // Nor has it the rights with which the statement checks constraints, or does what a foreign key says.
         let role = self.identity.current;
         let rights = (self.authority.role != role).then(|| {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use sqlparser::ast::{self, Expr, FunctionArgExpr, Ident};
 
-use crate::catalog::{Catalog, Change, Function, FunctionId, Name, Privileges, Relation, RelationKind, RoutineKind, Trigger, TriggerEvent};
+use crate::catalog::{
+    Catalog, Change, Function, FunctionId, Name, Privileges, Relation, RelationKind, RoutineKind, Timing, Trigger, TriggerEvent,
+};
 use crate::data::PgType;
 use crate::engine::dml::parsed_query;
 use crate::engine::dml::returning::in_memory;
@@ -47,6 +49,7 @@ impl Session {
         let relation = self.scope().known(&new.table)?.clone();
         self.may(Privileges::TRIGGER, &relation)?;
         check_events(&relation, new)?;
+        check_tables(new)?;
         check_columns(&relation, &new.columns)?;
         let function = self.trigger_function(&new.function)?;
         if let Some(condition) = &new.condition {
@@ -63,6 +66,8 @@ impl Session {
             events: new.events.clone(),
             columns: new.columns.clone(),
             row: new.row,
+            old_table: new.old_table.clone(),
+            new_table: new.new_table.clone(),
             condition: new.condition.clone(),
             function: function.id,
             arguments: new.arguments.clone(),
@@ -304,6 +309,37 @@ fn check_events(relation: &Relation, new: &NewTrigger) -> Result<()> {
             .hint("Leave out the other events."));
     }
     Ok(())
+}
+
+/// Errors: 42P17 and 0A000 for tables that the trigger's event does not have.
+fn check_tables(new: &NewTrigger) -> Result<()> {
+    let invalid = |message: &str| Err(Error::new(code::INVALID_OBJECT_DEFINITION, message));
+    if new.old_table.is_none() && new.new_table.is_none() {
+        return Ok(());
+    }
+    let on = |event: TriggerEvent| new.events == [event];
+    match () {
+        () if new.timing != Timing::After => invalid("transition table name can only be specified for an AFTER trigger"),
+        () if new.events.contains(&TriggerEvent::Truncate) => {
+            Err(Error::unsupported("TRUNCATE triggers with transition tables are not supported").hint("Leave REFERENCING out."))
+        }
+        () if new.events.len() > 1 => {
+            Err(Error::unsupported("transition tables cannot be specified for triggers with more than one event")
+                .hint("Make a trigger for each event."))
+        }
+        () if !new.columns.is_empty() => Err(Error::unsupported("transition tables cannot be specified for triggers with column lists")
+            .hint("Leave the columns out, and compare the tables.")),
+        () if new.new_table.is_some() && on(TriggerEvent::Delete) => {
+            invalid("NEW TABLE can only be specified for an INSERT or UPDATE trigger")
+        }
+        () if new.old_table.is_some() && on(TriggerEvent::Insert) => {
+            invalid("OLD TABLE can only be specified for a DELETE or UPDATE trigger")
+        }
+        () if new.old_table == new.new_table => invalid("OLD TABLE name and NEW TABLE name cannot be the same"),
+        () if new.row => Err(Error::unsupported("transition tables of a trigger for each row are not supported")
+            .hint("It has the row as OLD and NEW; FOR EACH STATEMENT has the tables.")),
+        () => Ok(()),
+    }
 }
 
 /// Errors: 42703, 42701.

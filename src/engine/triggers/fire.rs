@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow::compute::{filter, filter_record_batch};
+use arrow::compute::{concat_batches, filter, filter_record_batch};
 use arrow::datatypes::{Field, Schema};
 use sqlparser::ast::Expr;
 
 use crate::catalog::{Relation, Timing, Trigger, TriggerEvent};
+use crate::engine::dml::returning::in_memory;
 use crate::engine::generated::is_set_by;
 use crate::engine::plpgsql::{Made, RowTexts, TriggerCall};
 use crate::engine::session::Session;
@@ -72,10 +73,14 @@ impl Happening {
         self.relation.firing(timing, self.event, row, &self.set)
     }
 
-    /// True if triggers fire for each of its rows.
+    /// True if triggers ask for its rows.
     pub fn fires_for_rows(&self) -> bool {
-        let mut timings = [Timing::Before, Timing::After].into_iter();
-        timings.any(|timing| self.triggers(timing, true).next().is_some())
+        self.triggers(Timing::Before, true).next().is_some() || self.keeps_rows()
+    }
+
+    /// True if AFTER triggers ask for its rows, one after the other or as a table.
+    fn keeps_rows(&self) -> bool {
+        self.triggers(Timing::After, true).next().is_some() || self.triggers(Timing::After, false).any(Trigger::has_tables)
     }
 }
 
@@ -191,7 +196,7 @@ impl Session {
     /// Notes rows for which AFTER triggers are to run.
     pub(in crate::engine) fn note_rows(&mut self, happening: &Happening, old: Option<RecordBatch>, new: Option<RecordBatch>) {
         let count = new.as_ref().or(old.as_ref()).map_or(0, RecordBatch::num_rows);
-        if count > 0 && happening.triggers(Timing::After, true).next().is_some() {
+        if count > 0 && happening.keeps_rows() {
             self.fired.push(Fired { happening: happening.clone(), rows: Some((old, new)) });
         }
     }
@@ -206,11 +211,18 @@ impl Session {
 
     /// Runs the BEFORE triggers of a statement.
     pub(in crate::engine) async fn before_statement(&mut self, happening: &Happening) -> Result<()> {
-        self.run_once_each(happening, Timing::Before).await
+        self.run_once_each(happening, Timing::Before, &[]).await
     }
 
-    async fn run_once_each(&mut self, happening: &Happening, timing: Timing) -> Result<()> {
-        for mut call in self.calls_of(happening, timing, false)? {
+    /// Runs triggers for a statement; `due` has its rows.
+    async fn run_once_each(&mut self, happening: &Happening, timing: Timing, due: &[Fired]) -> Result<()> {
+        for trigger in happening.triggers(timing, false) {
+            let mut call = self.trigger_call(&happening.relation, trigger, happening.event)?;
+            for (name, is_new) in [(&trigger.old_table, false), (&trigger.new_table, true)] {
+                if let Some(name) = name {
+                    call.tables.push((name.clone(), in_memory(rows_of(happening, due, is_new)?)?));
+                }
+            }
             self.run_trigger(&mut call, None, None).await?;
         }
         Ok(())
@@ -233,19 +245,22 @@ impl Session {
 
     /// Runs the AFTER triggers that are due: for each row all of them, by their names.
     pub(in crate::engine) async fn fire(&mut self, due: Vec<Fired>) -> Result<()> {
-        for Fired { happening, rows } in due {
+        for Fired { happening, rows } in &due {
             let Some((old, new)) = rows else {
-                self.run_once_each(&happening, Timing::After).await?;
+                self.run_once_each(happening, Timing::After, &due).await?;
                 continue;
             };
-            let mut calls = self.calls_of(&happening, Timing::After, true)?;
+            let mut calls = self.calls_of(happening, Timing::After, true)?;
+            if calls.is_empty() {
+                continue;
+            }
             for i in 0..new.as_ref().or(old.as_ref()).map_or(0, RecordBatch::num_rows) {
                 if i % ROWS_A_TURN == ROWS_A_TURN - 1 {
                     tokio::task::yield_now().await;
                 }
                 let texts =
                     |rows: &Option<RecordBatch>| rows.as_ref().map(|rows| self.texts_of_row(&happening.relation, rows, i)).transpose();
-                let (old, new) = (texts(&old)?, texts(&new)?);
+                let (old, new) = (texts(old)?, texts(new)?);
                 for call in &mut calls {
                     self.run_trigger(call, old.clone(), new.clone()).await?;
                 }
@@ -253,6 +268,16 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// All rows that a statement has changed so, as they were or as they are.
+fn rows_of(happening: &Happening, due: &[Fired], is_new: bool) -> Result<RecordBatch> {
+    let (schema, width) = (happening.relation.nullable().schema(), happening.relation.columns.len());
+    let same = |other: &Happening| other.relation.id == happening.relation.id && other.event == happening.event;
+    let rows = due.iter().filter(|fired| same(&fired.happening)).filter_map(|fired| fired.rows.as_ref());
+    let rows = rows.filter_map(|(old, new)| if is_new { new.as_ref() } else { old.as_ref() });
+    let rows = rows.map(|rows| RecordBatch::try_new(schema.clone(), rows.columns()[..width].to_vec()));
+    Ok(concat_batches(&schema, &rows.collect::<std::result::Result<Vec<_>, _>>()?)?)
 }
 
 /// The error of a BEFORE trigger that changes rows which the statement is about to change.

@@ -8,7 +8,7 @@
 //! 3. AFTER triggers for each row run once the statement's events are in the transaction and its constraints are checked. They see what the
 //!    statement has done.
 //! 4. Triggers for each statement run before anything else and after those for rows, also where no row is changed. AFTER triggers for rows
-//!    that foreign keys have changed come last.
+//!    that foreign keys have changed come last. REFERENCING gives the rows of the statement to its function as tables of these names.
 //!
 //! Decision: a trigger runs when a statement is run, in the transaction of who writes, and never when events are folded. What it does are
 //! events like any other, before or behind those of the statement; a view sees events only, and gives the same whenever it is folded.

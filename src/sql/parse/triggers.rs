@@ -9,15 +9,12 @@ use crate::sql::convert::checked_name;
 use crate::sql::split::char_position;
 use crate::sql::statement::{Alteration, NewTrigger, Statement, TriggerStatement};
 
-/// What there is in the place of triggers whose function reads tables of the rows.
-const NO_REFERENCING: &str = "A trigger FOR EACH ROW has the rows as OLD and NEW, one after the other.";
-
 fn statement(statement: TriggerStatement) -> Statement {
     Statement::Trigger(Box::new(statement))
 }
 
 impl Reader<'_> {
-    /// Errors: 42601; 0A000 for CONSTRAINT TRIGGER, INSTEAD OF and REFERENCING.
+    /// Errors: 42601; 0A000 for CONSTRAINT TRIGGER and INSTEAD OF.
     pub(super) fn create_trigger(&mut self) -> Result<Statement> {
         self.skip(1);
         let replace = self.eat_words(&["or", "replace"]);
@@ -31,9 +28,7 @@ impl Reader<'_> {
         let (events, columns) = self.trigger_events()?;
         self.expect("on")?;
         let table = self.relation_name()?;
-        if self.word(0) == "referencing" {
-            return Err(Error::unsupported("transition tables (REFERENCING) are not supported").hint(NO_REFERENCING));
-        }
+        let (old_table, new_table) = self.referencing()?;
         let mut row = false;
         if self.eat("for") {
             self.eat("each");
@@ -49,8 +44,32 @@ impl Reader<'_> {
         }
         let function = self.relation_name()?;
         let arguments = self.trigger_arguments()?;
-        let new = NewTrigger { name, table, timing, events, columns, row, condition, function, arguments };
+        let new = NewTrigger { name, table, timing, events, columns, row, old_table, new_table, condition, function, arguments };
         Ok(statement(TriggerStatement::Create { new, replace }))
+    }
+
+    /// `REFERENCING {OLD | NEW} TABLE [AS] name ..`: the names of the two. Errors: 42601 for one that is named twice, 0A000 for ROW.
+    fn referencing(&mut self) -> Result<(Option<String>, Option<String>)> {
+        let (mut old, mut new) = (None, None);
+        if !self.eat("referencing") {
+            return Ok((old, new));
+        }
+        while matches!(self.word(0).as_str(), "old" | "new") {
+            let is_new = self.word(0) == "new";
+            self.skip(1);
+            if !self.eat("table") {
+                self.eat("row");
+                return Err(Error::unsupported("ROW variable naming in the REFERENCING clause is not supported")
+                    .hint("Use OLD TABLE or NEW TABLE for naming transition tables."));
+            }
+            self.eat("as");
+            let name = checked_name(self.name()?)?;
+            let (word, place) = if is_new { ("NEW", &mut new) } else { ("OLD", &mut old) };
+            if place.replace(name).is_some() {
+                return Err(Error::syntax(format!("{word} TABLE cannot be specified multiple times")));
+            }
+        }
+        if old.is_none() && new.is_none() { Err(self.unexpected()) } else { Ok((old, new)) }
     }
 
     fn timing(&mut self) -> Result<Timing> {

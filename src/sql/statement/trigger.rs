@@ -24,6 +24,9 @@ pub struct NewTrigger {
     /// The columns of UPDATE OF.
     pub columns: Vec<String>,
     pub row: bool,
+    /// OLD TABLE and NEW TABLE of REFERENCING.
+    pub old_table: Option<String>,
+    pub new_table: Option<String>,
     /// WHEN, as SQL text.
     pub condition: Option<String>,
     pub function: Name,

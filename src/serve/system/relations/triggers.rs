@@ -24,6 +24,8 @@ pub fn pg_trigger(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("tgfoid", trigger.function.into()),
             ("tgtype", trigger.bits().into()),
             ("tgenabled", if trigger.enabled { "O" } else { "D" }.into()),
+            ("tgoldtable", trigger.old_table.as_ref().into()),
+            ("tgnewtable", trigger.new_table.as_ref().into()),
             ("tgnargs", trigger.arguments.len().into()),
             ("tgattr", numbers.collect::<Vec<_>>().join(" ").into()),
             ("tgargs", arguments.into()),
@@ -64,8 +66,12 @@ pub fn trigger_definition(context: &SystemContext, oid: u32, style: Style) -> Op
         Style::Whole => format!("{}.{}", ident(context.scope.namespace_name(relation.namespace)), ident(&relation.name)),
     };
     let when = condition(relation, trigger, style).map_or(String::new(), |condition| format!("WHEN ({condition}) "));
+    let tables = [("OLD", &trigger.old_table), ("NEW", &trigger.new_table)];
+    let tables =
+        tables.map(|(word, name)| name.as_ref().map_or(String::new(), |name| format!("{word} TABLE AS {} ", ident(name)))).concat();
+    let tables = if tables.is_empty() { tables } else { format!("REFERENCING {tables}") };
     Some(format!(
-        "CREATE TRIGGER {} {} {} ON {table} FOR EACH {} {when}{}",
+        "CREATE TRIGGER {} {} {} ON {table} {tables}FOR EACH {} {when}{}",
         ident(&trigger.name),
         trigger.timing.word(),
         events.join(" OR "),
@@ -91,6 +97,8 @@ pub fn triggers(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 ("action_statement", action(context, trigger).into()),
                 ("action_orientation", trigger.level().into()),
                 ("action_timing", trigger.timing.word().into()),
+                ("action_reference_old_table", trigger.old_table.as_ref().into()),
+                ("action_reference_new_table", trigger.new_table.as_ref().into()),
             ]);
             rows.add(cells)?;
         }
