@@ -110,7 +110,7 @@ impl Session {
     }
 
     /// What the transaction has gathered for a log since `mark`.
-    fn events_since(&self, log: RelationId, mark: usize) -> Vec<RecordBatch> {
+    pub(super) fn events_since(&self, log: RelationId, mark: usize) -> Vec<RecordBatch> {
         let batches = self.transaction.iter().flat_map(|t| t.batches.iter().skip(mark));
         batches.filter(|(of, _)| *of == log).map(|(_, batch)| batch.clone()).collect()
     }

@@ -178,7 +178,7 @@ impl Run<'_> {
         match self.returned.take() {
             None => {
                 let message = "control reached end of trigger procedure without RETURN";
-                Err(Error::new(code::FUNCTION_EXECUTED_NO_RETURN_STATEMENT, message))
+                Err(Error::new(code::FUNCTION_EXECUTED_NO_RETURN_STATEMENT, message).context(format!("PL/pgSQL function {}", call.name)))
             }
             Some(Holds::Row { values: None, .. }) => Ok(Made::Nothing),
             Some(Holds::Row { columns, values: Some(values), .. }) => self.as_row_of(call, columns, values).await.map(Made::Row),
@@ -194,11 +194,10 @@ impl Run<'_> {
     async fn as_row_of(&mut self, call: &TriggerCall, columns: Vec<(String, PgType)>, values: RowTexts) -> Result<RowTexts> {
         if columns.len() != call.columns.len() {
             let message = "returned row structure does not match the structure of the triggering table";
-            return Err(Error::new(code::DATATYPE_MISMATCH, message).detail(format!(
-                "Number of returned columns ({}) does not match expected column count ({}).",
-                columns.len(),
-                call.columns.len()
-            )));
+            let (has, wanted) = (columns.len(), call.columns.len());
+            let detail = format!("Number of returned columns ({has}) does not match expected column count ({wanted}).");
+            let place = format!("PL/pgSQL function {} during function exit", call.name);
+            return Err(Error::new(code::DATATYPE_MISMATCH, message).detail(detail).context(place));
         }
         let mut row = Vec::with_capacity(values.len());
         for (((_, ty), text), (_, to)) in columns.into_iter().zip(values).zip(&call.columns) {

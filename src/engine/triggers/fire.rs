@@ -8,6 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use sqlparser::ast::Expr;
 
 use crate::catalog::{Relation, Timing, Trigger, TriggerEvent};
+use crate::engine::dml::conflict::{columns_at, found};
 use crate::engine::dml::returning::in_memory;
 use crate::engine::generated::is_set_by;
 use crate::engine::plpgsql::{Made, RowTexts, TriggerCall};
@@ -137,7 +138,7 @@ impl Session {
             return Ok(None);
         }
         let relation = &happening.relation;
-        let own = self.own_rows_shape(happening);
+        let (own, mark) = (self.own_rows_shape(happening), self.gathered());
         let (mut before, mut after) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut kept = Vec::with_capacity(count);
         for i in 0..count {
@@ -152,8 +153,8 @@ impl Session {
             after.push(made.flatten().or_else(|| new.clone()).unwrap_or_default());
             before.push(new.unwrap_or_default());
         }
-        if !self.own_rows_shape(happening).starts_with(&own) {
-            return Err(changed_meanwhile());
+        if !self.own_rows_shape(happening).starts_with(&own) || self.has_changed(happening, rows.old, mark)? {
+            return Err(changed_meanwhile(happening.event));
         }
         let kept = BooleanArray::from(kept);
         let columns = match rows.new {
@@ -173,6 +174,19 @@ impl Session {
         }
         let batches = self.transaction.iter().flat_map(|transaction| &transaction.batches);
         batches.filter(|(log, _)| *log == relation.id).map(|(_, batch)| batch.num_rows()).collect()
+    }
+
+    /// True if what the transaction has gathered since `mark` changes one of these rows of a table with a key.
+    fn has_changed(&self, happening: &Happening, old: Option<&RecordBatch>, mark: usize) -> Result<bool> {
+        let relation = &happening.relation;
+        let Some(old) = old.filter(|_| !relation.key.is_empty() && self.gathered() > mark) else { return Ok(false) };
+        let wanted = columns_at(old, &relation.key);
+        for events in self.events_since(relation.id, mark) {
+            if found(&columns_at(&events, &relation.key), &wanted)?.true_count() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Runs BEFORE triggers for a row, each with what the one before has made of it. `None` for a row that is not to be written.
@@ -281,8 +295,10 @@ fn rows_of(happening: &Happening, due: &[Fired], is_new: bool) -> Result<RecordB
 }
 
 /// The error of a BEFORE trigger that changes rows which the statement is about to change.
-fn changed_meanwhile() -> Error {
-    Error::new(code::own("27000"), "tuple to be updated was already modified by an operation triggered by the current command")
+fn changed_meanwhile(event: TriggerEvent) -> Error {
+    let what = if event == TriggerEvent::Delete { "deleted" } else { "updated" };
+    let message = format!("tuple to be {what} was already modified by an operation triggered by the current command");
+    Error::new(code::own("27000"), message)
         .hint("Consider using an AFTER trigger instead of a BEFORE trigger to propagate changes to other rows.")
 }
 
