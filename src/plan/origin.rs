@@ -10,8 +10,7 @@ use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::{STANDS_FOR, facts};
 
-/// How the names begin of what stands in for relations where a statement looks at rows that it has written.
-pub const STAND_IN: &str = "everfold part ";
+pub use crate::serve::system::STAND_IN;
 
 /// The name of a stand-in, by its number among the statement's.
 pub fn stand_in(number: usize, relation: Option<RelationId>) -> String {

@@ -44,6 +44,8 @@ pub use crate::SERVER_VERSION;
 pub const SERVER_VERSION_NUM: &str = "150018";
 /// What is between the name of a stand-in and the number of the relation whose columns it begins with.
 pub const STANDS_FOR: &str = " of ";
+/// How the names begin of what stands in for relations where a statement looks at rows that it has written.
+pub const STAND_IN: &str = "everfold part ";
 
 /// The data directory; `None` in a context of no database.
 #[derive(Clone, Default)]

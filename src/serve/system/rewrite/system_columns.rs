@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sqlparser::ast::{Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut};
 
 use super::super::facts;
-use super::super::{STANDS_FOR, SystemContext};
+use super::super::{STAND_IN, STANDS_FOR, SystemContext};
 use super::Ctes;
 use super::build::{call, column_of, each_expression, last_name, take, when, with_optional};
 use super::casts::oid_literal;
@@ -34,10 +34,12 @@ struct Named {
     catalog: bool,
     /// The hidden columns that say since when its rows are as they are, and which row one is.
     place: Option<[&'static str; 2]>,
+    /// True for rows that the statement has written.
+    written: bool,
     /// Columns of its own that are called so.
     own: Vec<String>,
-    /// A column that tells whether there is a row, where an outer join may leave none.
-    present: Option<String>,
+    /// Where an outer join may leave no row: a column that tells whether there is one, if any does.
+    present: Option<Option<String>>,
 }
 
 /// Puts in what these columns of the relations in FROM are. Errors: 0A000 for one that rows do not have.
@@ -102,8 +104,12 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
         (None, None) => return None,
     };
     own.retain(|name| is_system(name));
-    let present = if outer { Some(telling?) } else { None };
-    Some(Named { alias, oid, catalog, place, own, present })
+    if outer && telling.is_none() && place.is_none() {
+        return None;
+    }
+    let present = outer.then_some(telling);
+    let written = stands_in.is_some() && relation.name.starts_with(STAND_IN);
+    Some(Named { alias, oid, catalog, place, written, own, present })
 }
 
 /// The relation that something stands in for in this statement, the target of UPDATE or DELETE, and the rows of RETURNING; and its columns.
@@ -166,13 +172,21 @@ fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Result<Expr>> {
         // Without a row there is no place, and so no number.
         ("xmin", Some([position, _])) => return Some(Ok(call("row_xmin", vec![column_of(&named.alias, position)]))),
         ("ctid", Some([_, row])) => return Some(Ok(call("row_ctid", vec![column_of(&named.alias, row)]))),
+        ("xmax", Some(_)) if named.written => return Some(Err(xmax_of_written())),
         ("xmax", Some([position, _])) => return Some(Ok(call("row_xmax", vec![column_of(&named.alias, position)]))),
         (_, Some([position, _])) => return Some(Ok(call("row_cid", vec![column_of(&named.alias, position)]))),
         ("xmin", None) if named.catalog => call("catalog_xmin", vec![]),
         (name, None) => return Some(Err(refused(name))),
     };
     let Some(present) = &named.present else { return Some(Ok(value)) };
+    let present = present.as_ref()?;
     Some(Ok(when(Expr::IsNotNull(Box::new(column_of(&named.alias, present))), value)))
+}
+
+/// In PostgreSQL it tells rows that ON CONFLICT has updated from those that were inserted.
+fn xmax_of_written() -> Error {
+    Error::unsupported("system column \"xmax\" is not supported in RETURNING")
+        .hint("It does not tell whether ON CONFLICT has inserted or updated a row: return a column that its SET changes.")
 }
 
 fn refused(column: &str) -> Error {
