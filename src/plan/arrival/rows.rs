@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DFSchema, JoinType, Result as DfResult};
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use crate::catalog::{Relation, RelationKind};
 use crate::data::{OFFSET, ROW};
-use crate::func::{ORDINALS, array_ordinals};
+use crate::func::{ORDINALS, array_ordinals, type_of};
 use crate::plan::names::stored_schema;
 use crate::serve::provider::RelationProvider;
 use crate::serve::secured::SecuredProvider;
@@ -139,22 +139,19 @@ fn ordered_by(column: Expr, name: &str) -> Vec<SortExpr> {
     vec![ascending(column.clone().lt(lit(0i64))), ascending(abs(column))]
 }
 
-/// The rows of VALUES, as they are written.
+/// The rows of VALUES, as they are written: their numbers are one more column.
 fn listed(values: &Values) -> DfResult<Rows> {
-    let last = values.schema.fields().len().wrapping_sub(1);
-    let given = LogicalPlan::Values(values.clone());
+    let numbered = |(row, n): (&Vec<Expr>, i64)| row.last().is_some_and(|last| *bare(last) == lit(n));
     // They are numbered already if the plan is analyzed again.
-    if values.schema.fields().last().is_some_and(|field| field.name() == ARRIVAL) {
-        let number = Expr::Column(Column::from(values.schema.qualified_field(last)));
-        return Ok(Rows { plan: given, order: vec![number.sort(true, false)], total: true });
-    }
-    let number = (None, Arc::new(Field::new(ARRIVAL, DataType::Int64, true)));
-    let columns = values.schema.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).chain([number]).collect();
-    let schema = Arc::new(DFSchema::new_with_metadata(columns, values.schema.metadata().clone())?);
-    let numbered = |(row, n): (&Vec<Expr>, i64)| row.iter().cloned().chain([lit(n)]).collect();
-    let rows = values.values.iter().zip(0i64..).map(numbered).collect();
-    let plan = LogicalPlan::Values(Values { schema, values: rows });
-    Ok(Rows { plan, order: vec![Expr::Column(Column::from_name(ARRIVAL)).sort(true, false)], total: true })
+    let plan = match values.values.iter().zip(0i64..).all(numbered) {
+        true => LogicalPlan::Values(values.clone()),
+        false => {
+            let with_number = |(row, n): (&Vec<Expr>, i64)| row.iter().cloned().chain([lit(n)]).collect();
+            type_of::values(values.values.iter().zip(0i64..).map(with_number).collect())?
+        }
+    };
+    let number = Expr::Column(Column::from(plan.schema().qualified_field(plan.schema().fields().len() - 1)));
+    Ok(Rows { plan, order: vec![number.sort(true, false)], total: true })
 }
 
 /// A node that has the columns of its input among its own.
