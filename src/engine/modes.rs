@@ -41,7 +41,8 @@ impl Session {
     }
 
     fn apply_modes(&mut self, modes: &Modes) -> Result<()> {
-        let wrote = self.transaction.as_ref().is_some_and(|t| !t.batches.is_empty());
+        // Temporary tables are there before anything is written.
+        let wrote = self.transaction.as_ref().is_some_and(|t| t.batches.len() > t.begun);
         if modes.read_only == Some(true) && wrote {
             return Err(Error::new(code::ACTIVE_SQL_TRANSACTION, "transaction read-only mode must be set before anything is written"));
         }

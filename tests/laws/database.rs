@@ -9,6 +9,7 @@ use everfold::data::PgType;
 use everfold::data::encode::{BatchEncoder, Format, Style};
 use everfold::engine::{Column, Engine, Response, Session};
 use everfold::error::{Error, Result};
+use everfold::limits;
 use futures::StreamExt;
 use tempfile::TempDir;
 
@@ -85,7 +86,9 @@ impl Database {
 
     fn on_session<T>(&mut self, what: &str, work: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
         let session = self.session.as_mut().expect("the session lives as long as the database");
-        let done = self.runtime.block_on(async { tokio::time::timeout(HANGS_AFTER, work(session)).await });
+        let wait = || self.runtime.block_on(async { tokio::time::timeout(HANGS_AFTER, work(session)).await });
+        // As much stack as the server's threads have.
+        let done = stacker::grow(limits::STACK_BYTES, wait);
         let done = done.unwrap_or_else(|_| Err(Error::internal(format!("hangs: {what}"))));
         match &done {
             Ok(_) => session.idle(),

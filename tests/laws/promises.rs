@@ -374,7 +374,6 @@ fn honest() {
         "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
         "CREATE VIEW x AS SELECT a FROM s WITH CHECK OPTION",
         "TRUNCATE s",
-        "CREATE SCHEMA x CREATE TABLE y (a int)",
         "CREATE TYPE x AS (a int)",
         "DO $$ BEGIN IF true THEN COMMIT; END IF; END $$",
         "CREATE STREAM x (a int UNIQUE)",

@@ -349,6 +349,10 @@ pub fn type_name(oid: u32) -> String {
         (4072, 4073, "jsonpath"),
         (2205, 2210, "regclass"),
         (2206, 2211, "regtype"),
+        (27, 1010, "tid"),
+        (28, 1011, "xid"),
+        (29, 1012, "cid"),
+        (5069, 271, "xid8"),
         (2278, 0, "void"),
     ];
     match scalar.iter().find(|(one, many, _)| *one == oid || *many == oid) {
