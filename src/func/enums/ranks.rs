@@ -20,12 +20,13 @@ pub(super) const NAME: &str = "enum_ranks";
 
 /// The subquery, whose value is of this array of an enumeration, with ranks in the place of labels.
 pub(super) fn of_subquery(subquery: Subquery, ty: &PgType) -> DfResult<Expr> {
+    let ty = nested(subquery.subquery.schema().field(0).data_type(), ty);
     let value = Column::from(subquery.subquery.schema().qualified_field(0));
     let name = value.name.clone();
-    let ranks = carried(Expr::Column(value), ranks_of(ty)).alias(name);
+    let ranks = carried(Expr::Column(value), ranks_of(&ty)).alias(name);
     let plan = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery)).project([ranks])?.build()?;
     let subquery = Subquery { subquery: Arc::new(plan), ..subquery };
-    Ok(carried(Expr::ScalarSubquery(subquery), ty.clone()))
+    Ok(carried(Expr::ScalarSubquery(subquery), ty))
 }
 
 /// The label that a function takes out of the array of a subquery: that of the rank which it takes out.
@@ -41,6 +42,16 @@ pub(super) fn of_item(mut call: ScalarFunction) -> Result<Expr, ScalarFunction> 
             Ok(carried(Expr::ScalarFunction(call), item))
         }
         _ => Err(call),
+    }
+}
+
+/// The array as deep as its Arrow type. To PostgreSQL an array of arrays is of the type that these have; but where arrays of several rows are
+/// gathered, one is taken out.
+fn nested(shape: &DataType, ty: &PgType) -> PgType {
+    match (shape, ty.enumeration()) {
+        (DataType::List(item), _) => PgType::Array(Box::new(nested(item.data_type(), ty))),
+        (_, Some(of)) => PgType::Enum(of.clone()),
+        (_, None) => ty.clone(),
     }
 }
 
