@@ -10,6 +10,7 @@ use datafusion::logical_expr::{
     Signature, Volatility,
 };
 
+use super::rewrite::literal;
 use super::scalar::define::Function;
 use crate::data::PgType;
 
@@ -20,6 +21,28 @@ pub const UNTOLD: &str = "pg_untold";
 pub fn functions() -> [Arc<ScalarUDF>; 2] {
     let type_of = ScalarUDF::new_from_impl(TypeOf { signature: Signature::any(1, Volatility::Immutable) });
     [Arc::new(type_of), untold()]
+}
+
+/// The type of an expression, if it has one by itself. Whole numbers are integers if they fit, in `ARRAY[..]` too, which DataFusion reads as
+/// bigint until the plan is whole.
+pub fn of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
+    if let Expr::Literal(value, None) = expr
+        && let Some(typed) = literal(value)
+    {
+        return Some(PgType::of_arrow(&typed.data_type()));
+    }
+    if let Expr::ScalarFunction(array) = expr
+        && array.name() == "make_array"
+    {
+        let items: Vec<PgType> = array.args.iter().filter_map(|item| of(item, schema)).collect();
+        if let [first, others @ ..] = items.as_slice()
+            && others.iter().all(|other| other == first)
+        {
+            return Some(PgType::Array(Box::new(first.clone())));
+        }
+    }
+    let (_, field) = expr.to_field(schema).ok()?;
+    (!field.data_type().is_null()).then(|| PgType::of(&field))
 }
 
 fn untold() -> Arc<ScalarUDF> {

@@ -18,7 +18,6 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Union
 
 use crate::data::PgType;
 use crate::func::frame_offsets;
-use crate::func::rewrite::literal;
 use crate::func::type_of;
 
 /// Functions whose arguments have one type.
@@ -112,7 +111,7 @@ impl Found {
     fn alike<'a>(&mut self, all: impl IntoIterator<Item = &'a Expr>, schema: &DFSchema) {
         let all: Vec<&Expr> = all.into_iter().collect();
         let (parameters, others): (Vec<&Expr>, Vec<&Expr>) = all.into_iter().partition(|e| number(e).is_some());
-        let Some(ty) = others.iter().chain(&parameters).find_map(|e| type_of(e, schema)) else { return };
+        let Some(ty) = others.iter().chain(&parameters).find_map(|e| type_of::of(e, schema)) else { return };
         parameters.into_iter().for_each(|e| self.note(e, &ty));
     }
 
@@ -121,7 +120,7 @@ impl Found {
         if let Expr::ScalarFunction(call) = array
             && EXTREMES.contains(&call.name())
             && let [list] = call.args.as_slice()
-            && let Some(item) = type_of(compared, schema)
+            && let Some(item) = type_of::of(compared, schema)
         {
             self.note(list, &PgType::Array(Box::new(item)));
         }
@@ -129,10 +128,10 @@ impl Found {
 
     /// What a list of items and what is looked for in it tell of one another.
     fn search(&mut self, list: &Expr, item: &Expr, schema: &DFSchema) {
-        if let Some(ty) = type_of(item, schema) {
+        if let Some(ty) = type_of::of(item, schema) {
             self.note(list, &PgType::Array(Box::new(ty)));
         }
-        if let Some(PgType::Array(ty)) = type_of(list, schema) {
+        if let Some(PgType::Array(ty)) = type_of::of(list, schema) {
             self.note(item, &ty);
         }
         self.sought.extend(number(list).zip(number(item)));
@@ -232,7 +231,7 @@ impl Found {
     fn offsets(&mut self, call: &WindowFunction, schema: &DFSchema) {
         let params = &call.params;
         let ty = match params.window_frame.units {
-            WindowFrameUnits::Range => match params.order_by.first().and_then(|by| type_of(&by.expr, schema)) {
+            WindowFrameUnits::Range => match params.order_by.first().and_then(|by| type_of::of(&by.expr, schema)) {
                 Some(PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz) => PgType::Interval,
                 Some(ty) => ty,
                 None => return,
@@ -257,7 +256,7 @@ impl Found {
         }
         let fields = call.args.iter().map(|a| a.to_field(schema).map(|(_, field)| field)).collect::<DfResult<Vec<_>>>();
         let Ok(wanted) = fields.and_then(|fields| fields_with_udf(&fields, call.func.as_ref())) else { return };
-        for (argument, field) in call.args.iter().zip(wanted).filter(|(argument, _)| type_of(argument, schema).is_none()) {
+        for (argument, field) in call.args.iter().zip(wanted).filter(|(argument, _)| type_of::of(argument, schema).is_none()) {
             match field.data_type() {
                 DataType::Null => {}
                 // DataFusion counts in bigint where PostgreSQL's functions take integer.
@@ -280,22 +279,4 @@ fn number(expr: &Expr) -> Option<usize> {
         Expr::Alias(alias) => number(&alias.expr),
         _ => None,
     }
-}
-
-/// The type of an expression, if it has one by itself.
-fn type_of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
-    if let Expr::Literal(value, None) = expr
-        && let Some(typed) = literal(value)
-    {
-        return Some(PgType::of_arrow(&typed.data_type()));
-    }
-    // Whole numbers in it are integers, as they are by themselves.
-    if let Expr::ScalarFunction(array) = expr
-        && array.name() == "make_array"
-        && let Some(item) = array.args.iter().find_map(|item| type_of(item, schema))
-    {
-        return Some(PgType::Array(Box::new(item)));
-    }
-    let (_, field) = expr.to_field(schema).ok()?;
-    (!field.data_type().is_null()).then(|| PgType::of(&field))
 }

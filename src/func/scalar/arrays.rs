@@ -15,6 +15,7 @@ use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
 
 use super::define::{Function, Rule, each};
+use super::joined_arrays;
 use super::jsonb_order;
 use super::math;
 use super::places;
@@ -33,6 +34,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         // Not PostgreSQL's own: `a && b` and ARRAY(SELECT ..) become them.
         Function::udf("pg_array_overlap", overlap_rule, overlap),
         Function::udf("pg_array_or_empty", same_rule, or_empty),
+        joined_arrays::function(),
         any(),
         order(),
         key(),
@@ -94,8 +96,12 @@ fn slice_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 
 /// An array and what to remove of it, of one type.
 fn remove_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    let [DataType::List(item), value] = types else { return None };
-    let item = item.data_type();
+    let (item, value) = match types {
+        [DataType::List(item), value] => (item.data_type(), value),
+        // NULL, or a parameter whose type is not known yet.
+        [DataType::Null, value] if !value.is_null() => (value, value),
+        _ => return None,
+    };
     let common = match (item.is_numeric() && value.is_numeric(), item.is_string() && value.is_string()) {
         _ if item == value || value.is_null() || item.is_integer() && value.is_integer() => item.clone(),
         _ if item.is_null() => value.clone(),

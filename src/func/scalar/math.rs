@@ -11,6 +11,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, Rule, fixed};
+use crate::data::PgType;
 use crate::error::Result;
 use crate::func::arith::decimal::{div_round, divide, mantissas, overflow, pow10, rescale};
 use crate::func::arith::out_of_range;
@@ -75,6 +76,11 @@ pub fn numeric(ty: &DataType) -> Option<DataType> {
     Some(decimal(i32::from(p) - i32::from(s), s))
 }
 
+/// numeric for NULL and for a parameter whose type is not known yet: PostgreSQL has the function of no other type.
+fn told(ty: &DataType) -> DataType {
+    if ty.is_null() { PgType::Numeric(None).arrow() } else { ty.clone() }
+}
+
 /// numeric without decimals for numeric, float8 for everything else that is a number.
 fn whole_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     match types {
@@ -89,7 +95,7 @@ fn whole_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
 fn quotient_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
     let [a, b] = types else { return None };
     let output = DataType::Decimal256(WIDE_PRECISION, 0);
-    Some((vec![numeric(a)?, numeric(b)?], output))
+    Some((vec![numeric(&told(a))?, numeric(&told(b))?], output))
 }
 
 fn whole_quotient(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
@@ -167,8 +173,10 @@ fn round_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
         Some(decimal(i32::from(p) - i32::from(s) + 1, scale.unwrap_or(s)))
     };
     match types {
-        [value, DataType::Null] => Some((vec![numeric(value)?, DataType::Int32], carried(value, None)?)),
-        [value, digits] if digits.is_integer() => Some((vec![numeric(value)?, canonical(digits)], carried(value, None)?)),
+        [value, digits] if digits.is_integer() || digits.is_null() => {
+            let (value, digits) = (told(value), if digits.is_null() { DataType::Int32 } else { canonical(digits) });
+            Some((vec![numeric(&value)?, digits], carried(&value, None)?))
+        }
         [value] if value.is_decimal() => Some((vec![numeric(value)?], carried(value, Some(0))?)),
         _ => fixed(types, &[FLOAT], 0, FLOAT),
     }

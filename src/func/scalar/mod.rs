@@ -14,6 +14,7 @@ mod format;
 pub mod growing;
 mod hashing;
 pub mod in_turn;
+mod joined_arrays;
 mod json_build;
 mod jsonb;
 mod jsonb_edit;

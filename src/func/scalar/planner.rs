@@ -14,7 +14,7 @@ use super::concatenation::{self, is_plain};
 use super::{jsonpath, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
-use crate::func::{cast as casts, enums, json_operators, operands, unions};
+use crate::func::{cast as casts, enums, json_operators, operands, type_of, unions};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -200,7 +200,11 @@ fn untyped_as_array(expr: &mut RawBinaryExpr, schema: &DFSchema) -> DfResult<()>
     }
     let (_, field) = other.to_field(schema)?;
     if let Expr::Placeholder(place) = untyped {
-        place.field = Some(Arc::new(field.as_ref().clone().with_nullable(true)));
+        // Whole numbers in `ARRAY[..]` are read as bigint until the plan is whole.
+        let is_written = matches!(other, Expr::ScalarFunction(array) if array.name() == "make_array");
+        let written = if is_written { type_of::of(other, schema) } else { None };
+        let field = written.map_or_else(|| field.as_ref().clone().with_nullable(true), |ty| ty.field(field.name(), true));
+        place.field = Some(Arc::new(field));
     } else if let Some(read) = casts::read_beside(untyped, field.data_type())? {
         *untyped = read;
     }
