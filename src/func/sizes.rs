@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use super::rewrite::literal;
 use super::scalar::define::text_array;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -59,7 +60,9 @@ impl ScalarUDFImpl for ToldByType {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        let ty = args.arg_fields.first().map_or(PgType::Unknown, |field| PgType::of(field));
+        // A whole number is bigint until the plan is whole.
+        let written = args.scalar_arguments.first().copied().flatten().and_then(literal).map(|value| PgType::of_arrow(&value.data_type()));
+        let ty = written.or_else(|| args.arg_fields.first().map(|field| PgType::of(field))).unwrap_or(PgType::Unknown);
         match self.told {
             Told::Size if !has_size(&ty) => Err(Error::unsupported(format!("pg_column_size() of {ty} is not supported"))
                 .hint("octet_length(x::text) tells the bytes of a value's text.")
