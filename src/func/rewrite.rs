@@ -1,8 +1,8 @@
 //! The analyzer rule that runs before DataFusion's own type coercion and gives a plan PostgreSQL's meaning:
 //!
 //! 1. integer literals that fit become int4 ([`literal`]); DataFusion reads all of them as bigint. Literals with metadata are
-//!    parameters and keep their type. Plans with a recursive query keep bigint, since the work table's type is fixed when its
-//!    static term is planned;
+//!    parameters and keep their type. The terms of a recursive query keep bigint, since the work table's type is fixed when its
+//!    static term is planned; and so does the whole plan if one of them depends on the row around;
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
@@ -47,7 +47,7 @@ use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads, system_columns};
 use super::setops;
-use super::subquery::from_outside;
+use super::subquery::{Place, from_outside, outer_columns};
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -66,15 +66,18 @@ impl AnalyzerRule for Meaning {
 
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> DfResult<LogicalPlan> {
         let (outer, enums) = (DFSchema::empty(), enums::known(config));
-        let mut is_recursive = false;
+        let mut is_dependent = false;
         plan.apply_with_subqueries(|node| {
             if let LogicalPlan::RecursiveQuery(query) = node {
-                is_recursive = true;
-                recursive::check(query, &|node| rewrite_node(node, &outer, true, &enums))?;
+                is_dependent |= !outer_columns(node)?.is_empty();
+                recursive::check(query, &|node, _| rewrite_node(node, &outer, true, &enums))?;
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
-        from_outside(plan, &|node| rewrite_node(node, &outer, !is_recursive, &enums))
+        from_outside(plan, &|node, place| {
+            let literals = place == Place::Around && !is_dependent;
+            rewrite_node(node, &outer, literals, &enums)
+        })
     }
 }
 

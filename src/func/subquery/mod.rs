@@ -49,7 +49,7 @@ pub use columnless::Columnless;
 pub(super) use dependent::outer_columns;
 pub use marks::Marks;
 pub use membership::ROW;
-pub use outer_types::{OuterTypes, Rewrite, from_outside};
+pub use outer_types::{OuterTypes, Place, Rewrite, from_outside};
 pub(super) use scalar::is_one_row;
 pub(super) use single_row::SINGLE_ROW;
 pub use unnesting::{UNNESTED, Unnesting};

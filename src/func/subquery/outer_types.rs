@@ -52,33 +52,47 @@ fn is_correlated(plan: &LogicalPlan) -> DfResult<bool> {
 /// The plan with each of its nodes rewritten behind the node's inputs and subqueries. These come behind the inputs, and are told of the types
 /// that the columns around them have then.
 pub fn from_outside(plan: LogicalPlan, rewrite: &Rewrite<'_>) -> DfResult<LogicalPlan> {
+    at(Place::Around, plan, rewrite)
+}
+
+fn at(place: Place, plan: LogicalPlan, rewrite: &Rewrite<'_>) -> DfResult<LogicalPlan> {
     stacker::maybe_grow(STACK_BYTES.0, STACK_BYTES.1, || {
-        let rewritten = |plan: LogicalPlan| from_outside(plan, rewrite).map(Transformed::yes);
+        let within = if matches!(plan, LogicalPlan::RecursiveQuery(_)) { Place::Term } else { place };
+        let rewritten = |plan: LogicalPlan| at(within, plan, rewrite).map(Transformed::yes);
         let plan = match plan {
-            LogicalPlan::Join(join) if is_lateral(&join.right) => LogicalPlan::Join(with_lateral(join, rewrite)?),
+            LogicalPlan::Join(join) if is_lateral(&join.right) => LogicalPlan::Join(with_lateral(place, join, rewrite)?),
             other => other.map_children(rewritten)?.data,
         };
         let outer = if asks(&plan)? { merge_schema(&plan.inputs()) } else { DFSchema::empty() };
         let plan = plan.map_subqueries(|asked| rewritten(told(asked, &outer)?.data))?.data;
-        Ok(rewrite(plan)?.data)
+        Ok(rewrite(plan, place)?.data)
     })
 }
 
+/// Where a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a term of a recursive query.
+    Term,
+    /// Elsewhere.
+    Around,
+}
+
 /// How a node is rewritten, whose inputs are.
-pub type Rewrite<'a> = dyn Fn(LogicalPlan) -> DfResult<Transformed<LogicalPlan>> + 'a;
+pub type Rewrite<'a> = dyn Fn(LogicalPlan, Place) -> DfResult<Transformed<LogicalPlan>> + 'a;
 
 /// How much of the stack must be left, and how much more there is where it is not.
 const STACK_BYTES: (usize, usize) = (512 << 10, 4 << 20);
 
 /// The inputs of a join with a lateral subquery on its right.
-fn with_lateral(mut join: Join, rewrite: &Rewrite<'_>) -> DfResult<Join> {
-    let left = from_outside(Arc::unwrap_or_clone(join.left), rewrite)?;
+fn with_lateral(place: Place, mut join: Join, rewrite: &Rewrite<'_>) -> DfResult<Join> {
+    let left = at(place, Arc::unwrap_or_clone(join.left), rewrite)?;
     let right = match Arc::unwrap_or_clone(join.right) {
         alias @ LogicalPlan::SubqueryAlias(_) => alias.map_children(|input| told(input, left.schema()))?.data,
         other => told(other, left.schema())?.data,
     };
     join.left = Arc::new(left);
-    join.right = Arc::new(from_outside(right, rewrite)?);
+    join.right = Arc::new(at(place, right, rewrite)?);
     Ok(join)
 }
 

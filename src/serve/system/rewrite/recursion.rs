@@ -16,8 +16,10 @@ pub fn typed(query: &mut Query) {
     let Some(with) = query.with.as_mut().filter(|with| with.recursive) else { return };
     for cte in &mut with.cte_tables {
         let is_recursive = reads(&cte.query, &fold_name(&cte.alias.name)) > 0;
-        if !is_recursive {
-            of_literals(&mut cte.query.body);
+        if is_recursive {
+            of_with(&mut cte.query);
+        } else {
+            of_query(&mut cte.query);
         }
         if let SetExpr::SetOperation { left, right, .. } = cte.query.body.as_mut() {
             first(left);
@@ -48,7 +50,20 @@ fn to_parts(query: &mut Query) {
     }
 }
 
-/// Makes integers of the literals that are columns of a query.
+/// Makes integers of the literals that are columns of the queries of WITH.
+fn of_with(query: &mut Query) {
+    if let Some(with) = &mut query.with {
+        with.cte_tables.iter_mut().for_each(|cte| of_query(&mut cte.query));
+    }
+}
+
+/// Makes integers of the literals that are columns of a query, or of those of its WITH.
+fn of_query(query: &mut Query) {
+    of_with(query);
+    of_literals(&mut query.body);
+}
+
+/// Makes integers of the literals that are columns of what a query is made of.
 fn of_literals(body: &mut SetExpr) {
     if let SetExpr::Select(select) = body {
         let is_literal = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(expr) if matches!(unsigned(expr), Expr::Value(_)));
@@ -59,7 +74,7 @@ fn of_literals(body: &mut SetExpr) {
             of_literals(left);
             of_literals(right);
         }
-        SetExpr::Query(query) => of_literals(&mut query.body),
+        SetExpr::Query(query) => of_query(query),
         body => each_item(body, |expr| {
             if matches!(unsigned(expr), Expr::Value(_)) {
                 each_expression(expr, number);
@@ -90,7 +105,10 @@ fn first(body: &mut SetExpr) {
             first(left);
             first(right);
         }
-        SetExpr::Query(query) => first(&mut query.body),
+        SetExpr::Query(query) => {
+            of_with(query);
+            first(&mut query.body);
+        }
         SetExpr::Select(select) => {
             select.projection.iter_mut().for_each(named);
             each_expression(&mut select.projection, number);
@@ -98,7 +116,7 @@ fn first(body: &mut SetExpr) {
                 let joined = from.joins.iter_mut().map(|join| &mut join.relation);
                 for factor in std::iter::once(&mut from.relation).chain(joined) {
                     if let TableFactor::Derived { subquery, .. } = factor {
-                        of_literals(&mut subquery.body);
+                        of_query(subquery);
                     }
                 }
             }
