@@ -164,8 +164,12 @@ impl Catalog {
 
     /// True if a query of the relation depends on who asks.
     pub fn is_guarded(&self, relation: &Relation) -> bool {
-        self.has_security()
-            && (self.by_id(relation.id).is_some_and(|now| now.security.enabled) || self.unsecured_source(relation).is_some())
+        if !self.has_security() {
+            return false;
+        }
+        // A plan may be older than the catalog: its relation had another owner then, or no policies.
+        let now = self.by_id(relation.id).map_or(relation, |now| now.as_ref());
+        now.security.enabled || self.unsecured_source(now).is_some()
     }
 
     /// The policies of all relations.
