@@ -158,16 +158,21 @@ impl Session {
         let none = in_memory(arrow::array::RecordBatch::new_empty(relation.nullable().schema()))?;
         let names = self.names().within_policies(relation, none)?;
         let query = parsed_query(&select(relation, "1", &format!("({kept})")))?;
-        let planned = self.plan_with(names.clone(), &query, &[]).await.map_err(no_aggregate)?;
-        if !planned.parameters.is_empty() {
-            return Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1"));
+        let planned = self.plan_with(names.clone(), &query, &[]).await.map_err(no_aggregate);
+        // What is no condition is told as such below, in the words for policies.
+        if let Some(e) = planned.as_ref().err().filter(|e| e.code() != code::DATATYPE_MISMATCH) {
+            return Err(e.clone());
         }
         let query = parsed_query(&select(relation, &format!("({kept})"), "true"))?;
         let told = self.plan_with(names, &query, &[]).await?;
         match told.columns.first().map(|column| &column.ty) {
-            Some(PgType::Bool | PgType::Unknown) => Ok(kept),
-            Some(ty) => Err(Error::new(code::DATATYPE_MISMATCH, format!("argument of POLICY must be type boolean, not type {ty}"))),
-            None => Err(Error::internal("a condition has a type")),
+            Some(PgType::Bool | PgType::Unknown) => {}
+            Some(ty) => return Err(Error::new(code::DATATYPE_MISMATCH, format!("argument of POLICY must be type boolean, not type {ty}"))),
+            None => return Err(Error::internal("a condition has a type")),
+        }
+        match planned?.parameters.is_empty() {
+            true => Ok(kept),
+            false => Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")),
         }
     }
 
