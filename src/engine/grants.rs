@@ -17,7 +17,6 @@ use crate::catalog::{
 };
 use crate::error::{Error, Result, code};
 use crate::sql::roles::{Listed, RoleName, Target, Wanted, both};
-use crate::sql::statement::RoutineWord;
 
 /// An object to grant on, with what is needed to know about it.
 struct Place {
@@ -209,14 +208,14 @@ fn places(session: &mut Session, on: &Target, wanted: &Wanted) -> Result<Vec<Pla
                 }
             }
         }
-        Target::Functions(signatures) => {
+        Target::Routines(word, signatures) => {
             for signature in signatures {
-                places.push(of_function(session.known_function(RoutineWord::Routine, signature)?.as_ref(), wanted.whole)?);
+                places.push(of_function(session.known_function(*word, signature)?.as_ref(), wanted.whole)?);
             }
         }
-        Target::AllFunctionsIn(schemas) => {
+        Target::AllRoutinesIn(word, schemas) => {
             for schema in in_schemas(&scope, schemas)? {
-                for function in scope.functions().filter(|f| f.namespace == schema.id) {
+                for function in scope.functions().filter(|f| f.namespace == schema.id && word.is_of(f.kind())) {
                     places.push(of_function(function, wanted.whole)?);
                 }
             }

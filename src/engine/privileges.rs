@@ -269,8 +269,9 @@ impl Session {
             return Ok(());
         }
         let (signature, name) = (self.catalog().signature(function), self.identity.name(&self.authority.roles, self.role()));
-        Err(denied("function", &function.name)
-            .hint(format!("Its owner or a superuser can let it: GRANT EXECUTE ON FUNCTION {signature} TO {name};")))
+        let kind = function.kind().word();
+        Err(denied(kind, &function.name)
+            .hint(format!("Its owner or a superuser can let it: GRANT EXECUTE ON {} {signature} TO {name};", kind.to_uppercase())))
     }
 
     /// Errors: 42501 unless the current role owns the schema.

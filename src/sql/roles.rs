@@ -3,7 +3,7 @@
 use crate::catalog::{Name, Privileges, RelationKind};
 use crate::data::Secret;
 
-use super::statement::Signature;
+use super::statement::{RoutineWord, Signature};
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,9 +130,9 @@ pub enum Target {
     Sequences(Vec<Name>),
     /// ALL SEQUENCES IN SCHEMA
     AllSequencesIn(Vec<String>),
-    Functions(Vec<Signature>),
-    /// ALL FUNCTIONS IN SCHEMA
-    AllFunctionsIn(Vec<String>),
+    Routines(RoutineWord, Vec<Signature>),
+    /// ALL FUNCTIONS, PROCEDURES or ROUTINES IN SCHEMA
+    AllRoutinesIn(RoutineWord, Vec<String>),
     Schemas(Vec<String>),
     Databases(Vec<String>),
 }

@@ -8,6 +8,7 @@ use crate::data::Secret;
 use crate::error::{Error, Result, code};
 use crate::sql::Statement;
 use crate::sql::roles::{DefaultsChange, Listed, NewDefaults, RoleName, RoleOptions, RoleStatement, SettingOf, Target, Wanted, both};
+use crate::sql::statement::RoutineWord;
 
 /// What GRANT and REVOKE list: a privilege or a role, and columns behind it.
 type Word = (String, Vec<String>);
@@ -301,8 +302,11 @@ impl Reader<'_> {
         if self.eat_words(&["all", "sequences", "in", "schema"]) {
             return Ok(Target::AllSequencesIn(self.listed(|r| r.name())?));
         }
-        if self.eat_words(&["all", "functions", "in", "schema"]) || self.eat_words(&["all", "routines", "in", "schema"]) {
-            return Ok(Target::AllFunctionsIn(self.listed(|r| r.name())?));
+        let kinds = [("functions", RoutineWord::Function), ("procedures", RoutineWord::Procedure), ("routines", RoutineWord::Routine)];
+        for (kind, word) in kinds {
+            if self.eat_words(&["all", kind, "in", "schema"]) {
+                return Ok(Target::AllRoutinesIn(word, self.listed(|r| r.name())?));
+            }
         }
         let is_named = |r: &Self| !matches!(r.parser.peek_nth_token_ref(1).token, Token::Comma) && r.word(1) != "to" && r.word(1) != "from";
         let kind = self.word(0);
@@ -321,15 +325,15 @@ impl Reader<'_> {
                 self.skip(1);
                 return Ok(Target::Sequences(self.listed(|r| r.relation_name())?));
             }
-            "function" | "routine" if is_named(self) => {
-                self.skip(1);
-                return Ok(Target::Functions(self.listed(|r| r.signature())?));
+            "function" | "procedure" | "routine" if is_named(self) => {
+                let word = self.routine_word()?;
+                return Ok(Target::Routines(word, self.listed(|r| r.signature())?));
             }
-            "all" | "procedure" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace" | "parameter"
+            "all" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace" | "parameter"
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
                 return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase())).hint(
-                    "Grant on relations, sequences, functions, ALL TABLES, SEQUENCES or FUNCTIONS IN SCHEMA name, SCHEMA and DATABASE.",
+                    "Grant on relations, sequences, routines, ALL TABLES, SEQUENCES or ROUTINES IN SCHEMA name, SCHEMA and DATABASE.",
                 ));
             }
             "table" | "stream" | "view" => self.skip(1),
