@@ -58,6 +58,7 @@ pub mod operands;
 mod orders;
 mod outer_constants;
 mod per_row;
+mod plain_constants;
 pub mod random;
 mod recursive;
 mod repeated;
@@ -205,6 +206,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         instead::put(&mut rules, doubted, repeated::doubting);
     }
     instead::put(&mut rules, enums::SIMPLIFYING, enums::unprinted);
+    instead::put(&mut rules, enums::SIMPLIFYING, plain_constants::plain);
     instead::put(&mut rules, sole_inputs::EMPTYING, sole_inputs::keeping_names);
     instead::put(&mut rules, held_filters::PUSHING, held_filters::holding);
     instead::put(&mut rules, null_joins::JOINING, null_joins::joined_apart);

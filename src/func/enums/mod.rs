@@ -24,7 +24,7 @@ use functions::unfolded;
 
 pub use bound::{bind, is_list_of_labels};
 pub use functions::{functions, lenient, make_array};
-pub use unprinted::{SIMPLIFYING, unprinted};
+pub use unprinted::{SIMPLIFYING, is_constant, unprinted};
 
 use super::APART;
 use super::carried::carried;

@@ -72,7 +72,7 @@ fn hidden(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 }
 
 /// True for what the rule computes: it reads nothing, and always gives the same.
-fn is_constant(expr: &Expr) -> DfResult<bool> {
+pub fn is_constant(expr: &Expr) -> DfResult<bool> {
     let computed =
         expr.exists(|e| Ok(!matches!(e, Expr::Literal(..) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) | Expr::Alias(_))))?;
     Ok(!computed && !expr.is_volatile())
