@@ -84,7 +84,10 @@ impl Session {
 
     /// Errors: 42501.
     pub(super) fn may_run_lookup(&self, lookup: &Lookup) -> Result<()> {
-        self.may_on(Privileges::SELECT, lookup.relation(), lookup.reads())
+        let catalog = self.catalog();
+        // Its owner may be another one than when it was prepared.
+        let now = catalog.by_id(lookup.relation().id).map_or(lookup.relation(), |now| now.as_ref());
+        self.may_on(Privileges::SELECT, now, lookup.reads())
     }
 
     /// Sets `role` or `session_authorization`; `None` is back to how the session began.

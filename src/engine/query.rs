@@ -87,7 +87,10 @@ impl Session {
         let catalog = self.engine.catalog();
         let alike = |now: &Relation, known: &Relation| {
             let nullable = |relation: &Relation, i: usize| relation.columns[i].nullable;
-            now.columns.len() == known.columns.len() && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
+            // Of another owner, somebody else may read it, or others by way of it.
+            now.owner == known.owner
+                && now.columns.len() == known.columns.len()
+                && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
         };
         let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| alike(now, known));
         let means_the_same = |known: &Arc<Function>| catalog.function(known.id).is_some_and(|now| Arc::ptr_eq(now, known));
