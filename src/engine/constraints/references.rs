@@ -16,7 +16,7 @@ use crate::catalog::{Action, Catalog, Change, Constraint, ForeignKey, Relation, 
 use crate::engine::dml::change::{Located, whole};
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
 use crate::engine::dml::returning::in_memory;
-use crate::engine::dml::{parsed_query, quoted};
+use crate::engine::dml::{Written, parsed_query, quoted};
 use crate::engine::own::identities;
 use crate::engine::privileges::Authority;
 use crate::engine::rename::whole_name;
@@ -190,21 +190,39 @@ impl Session {
             _ => return Err(Error::internal("an action is a change")),
         };
         let happening = if what == "DELETE" { Happening::delete(link.child) } else { Happening::update(link.child, &change.assignments) };
-        self.before_statement(&happening).await?;
-        let mark = self.gathered();
-        let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
-        let plan = self.plan_change(link.child, target, &change, &[]).await?;
-        // A default that is set may read: with the rights of the table's owner, not with those of the check.
-        let owner = Authority::of(&self.authority.roles, link.child.owner);
-        let checking = std::mem::replace(&mut self.authority, owner);
-        let written = self.changed(link.child, what, &change, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await;
-        self.authority = checking;
-        self.append(written?.events).await?;
+        let (mark, written) = self.act_as_owner(link, &happening, (what, &change), rows).await?;
+        self.append(written.events).await?;
         self.note_statement(&happening);
         let gave = std::mem::replace(&mut self.gives_rows, false);
         let checked = Box::pin(self.check(mark)).await;
         self.gives_rows = gave;
         checked
+    }
+
+    /// The change that a rule makes, and where its events begin. The owner of the table makes it, whose BEFORE triggers run so, and whom
+    /// policies keep from nothing here.
+    async fn act_as_owner(
+        &mut self,
+        link: &Link<'_>,
+        happening: &Happening,
+        (what, change): (&str, &crate::sql::statement::Change),
+        rows: Option<RecordBatch>,
+    ) -> Result<(usize, Written)> {
+        let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
+        let plan = self.plan_change(link.child, target, change, &[]).await?;
+        let checking = self.authority.role;
+        let (caller, whole) = (self.become_owner(link.child.owner), std::mem::replace(&mut self.reads_whole, true));
+        let begun = self.before_statement(happening).await;
+        let mark = self.gathered();
+        let located = Located { plan: &plan, bound: None };
+        let done = match begun {
+            Ok(()) => self.changed(link.child, what, change, located, &[], &Parameters::default()).await,
+            Err(e) => Err(e),
+        };
+        self.reads_whole = whole;
+        self.go_back(caller);
+        self.authority = Authority::of(&self.authority.roles, checking);
+        Ok((mark, done?))
     }
 
     /// The rows of a table that the events since `mark` have touched, which are locked, as they were before those. `None` if that is not

@@ -1,8 +1,16 @@
 //! What a session is while a function runs: its owner where that is SECURITY DEFINER, with the settings that its SET says.
 
+use crate::catalog::RoleId;
 use crate::engine::session::Session;
 use crate::error::Result;
 use crate::sql::plpgsql::Function;
+
+/// Who the session was before it became an owner.
+pub(in crate::engine) struct Left {
+    role: RoleId,
+    /// True if it did not act for somebody else by then.
+    outermost: bool,
+}
 
 impl Session {
     /// Runs something as a function is to run. What it runs may not become another role. Errors: those of settings.
@@ -11,11 +19,7 @@ impl Session {
         if owner.is_none() && function.settings.is_empty() {
             return run(self).await;
         }
-        let (caller, outermost) = (self.identity.current, self.caller.is_none());
-        if let Some(owner) = owner {
-            self.caller.get_or_insert(caller);
-            self.take_role(owner);
-        }
+        let caller = owner.map(|owner| self.become_owner(owner));
         let mark = self.settings_changed();
         let before: Vec<(String, Option<String>)> =
             function.settings.iter().map(|(name, _)| (name.clone(), self.settings.get(name).ok())).collect();
@@ -28,11 +32,24 @@ impl Session {
         let restored = before.iter().rev().try_for_each(|(name, value)| self.apply_setting(name, value.as_deref()));
         self.forget_changed(mark, before.len());
         self.context.forget();
-        if owner.is_some() {
-            self.take_role(caller);
-            self.caller = self.caller.filter(|_| !outermost);
+        if let Some(caller) = caller {
+            self.go_back(caller);
         }
         restored.and(done)
+    }
+
+    /// What follows is done as the owner of a function or of a table, until [`Session::go_back`]. It may not become another role.
+    pub(in crate::engine) fn become_owner(&mut self, owner: RoleId) -> Left {
+        let left = Left { role: self.identity.current, outermost: self.caller.is_none() };
+        self.caller.get_or_insert(left.role);
+        self.take_role(owner);
+        left
+    }
+
+    /// Is again who it was.
+    pub(in crate::engine) fn go_back(&mut self, to: Left) {
+        self.caller = self.caller.filter(|_| !to.outermost);
+        self.take_role(to.role);
     }
 
     /// Goes back to who called, where a function that ran as its owner was given up half way.

@@ -104,12 +104,14 @@ impl Session {
             let own = Authority::of(&self.authority.roles, role);
             std::mem::replace(&mut self.authority, own)
         });
+        let whole = std::mem::replace(&mut self.reads_whole, false);
         self.calls += 1;
         self.inside += 1;
         let function = call.function.clone();
         let done = deep(self.under(&function, async |session| session.triggered(call, old, new).await)).await;
         self.inside -= 1;
         self.calls -= 1;
+        self.reads_whole = whole;
         if let Some(rights) = rights {
             self.authority = rights;
         }
