@@ -470,7 +470,10 @@ impl Session {
         match &mut self.transaction {
             // A statement that was stopped did not end it.
             Some(transaction) if transaction.alone => {
+                let settings = std::mem::take(&mut transaction.settings);
                 self.transaction = None;
+                // What could be set before can be set again: what the settings of a function that did not end were.
+                drop(self.restore_settings(settings, false));
                 self.show_catalog();
                 self.acts.rolled_back();
             }
