@@ -6,6 +6,7 @@
 //! away as soon as its statement is over, however it ends, and one that is called later still is refused ([`Caller::has_gone`]).
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use tokio::sync::MutexGuard;
 
 use super::advisory::{Request, UntilEnd};
 use super::database::Engine;
-use super::identity::permitted;
+use super::identity::{fixed, permitted};
 use super::notify::Mailbox;
 use super::privileges::Identity;
 use super::session::Prepared;
@@ -40,11 +41,15 @@ pub struct Acts {
     warnings: Mutex<Vec<Error>>,
     who: Mutex<Who>,
     random: Mutex<Random>,
+    /// How many trigger functions run, each fired by what the one before does.
+    triggers: AtomicI32,
 }
 
 /// Who the session is, and who set_config() has asked that it become, not yet known to it.
 struct Who {
     identity: Identity,
+    /// True while a function runs as its owner: it may not become anybody.
+    fixed: bool,
     asked: Vec<AskedRole>,
 }
 
@@ -98,13 +103,16 @@ impl Acts {
             prepared: Mutex::default(),
             cursors: Mutex::default(),
             warnings: Mutex::default(),
-            who: Mutex::new(Who { identity: identity.clone(), asked: vec![] }),
+            who: Mutex::new(Who { identity: identity.clone(), fixed: false, asked: vec![] }),
             random: Mutex::new(Random::of_bits(getrandom::u64().unwrap_or(process as u64))),
+            triggers: AtomicI32::new(0),
         })
     }
 
-    pub(super) fn set_identity(&self, who: &Identity) {
-        self.who.lock().identity = who.clone();
+    /// Who the session is from now on. It is `fixed` while it acts for somebody else.
+    pub(super) fn set_identity(&self, identity: &Identity, fixed: bool) {
+        let mut who = self.who.lock();
+        (who.identity, who.fixed) = (identity.clone(), fixed);
     }
 
     /// What was asked since the last call.
@@ -116,6 +124,9 @@ impl Acts {
         let engine = self.engine.upgrade().ok_or_else(|| Error::new(code::ADMIN_SHUTDOWN, "the server is shutting down"))?;
         let mut who = self.who.lock();
         permitted(&who.identity, engine.catalog().roles(), setting, role)?;
+        if who.fixed {
+            return Err(fixed(setting));
+        }
         who.asked.push(AskedRole { setting, role: role.map(str::to_string), local });
         Ok(role.unwrap_or("none").to_string())
     }
@@ -127,6 +138,17 @@ impl Acts {
         if let Some(engine) = self.engine.upgrade() {
             engine.advisory.dismiss(self.process);
         }
+        self.triggers.store(0, Ordering::Relaxed);
+    }
+
+    /// A trigger function begins to run.
+    pub(super) fn trigger_begins(&self) {
+        self.triggers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A trigger function has ended.
+    pub(super) fn trigger_ends(&self) {
+        self.triggers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// No statement runs, and there is no transaction: what the last one left pending takes effect.
@@ -294,6 +316,10 @@ impl Acts {
 }
 
 impl SessionActs for Acts {
+    fn trigger_depth(&self) -> i32 {
+        self.triggers.load(Ordering::Relaxed)
+    }
+
     fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(code::INVALID_PARAMETER_VALUE, message));
         if channel.is_empty() {

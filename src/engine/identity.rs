@@ -96,8 +96,7 @@ impl Session {
         let roles = catalog.roles();
         let id = permitted(&self.identity, roles, setting, name)?;
         if self.caller.is_some() {
-            let message = format!("cannot set parameter \"{setting}\" within security-definer function");
-            return Err(Error::new(code::INSUFFICIENT_PRIVILEGE, message));
+            return Err(fixed(setting));
         }
         if setting != "role" {
             self.identity.session = id;
@@ -111,7 +110,7 @@ impl Session {
         self.identity.current = id;
         self.authority = Authority::of(self.catalog().roles(), id);
         self.context.set_identity(&self.identity);
-        self.acts.set_identity(&self.identity);
+        self.acts.set_identity(&self.identity, self.caller.is_some());
         if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
             status.current_role = id;
         }
@@ -123,6 +122,11 @@ impl Session {
         let settings = self.identity.settings(&self.authority.roles);
         settings.into_iter().for_each(|(name, value)| self.settings.put(name, value));
     }
+}
+
+/// 42501: a function that runs as its owner cannot become somebody.
+pub(super) fn fixed(setting: &str) -> Error {
+    Error::new(code::INSUFFICIENT_PRIVILEGE, format!("cannot set parameter \"{setting}\" within security-definer function"))
 }
 
 /// The role that a session becomes by the setting `role` or `session_authorization`; `None` is back to how it began. Errors: 22023,

@@ -176,7 +176,11 @@ impl Run<'_> {
             return Ok(Made::Unasked);
         }
         let Body::Plpgsql(block) = &call.function.body else { return Err(Error::internal("a trigger function is in PL/pgSQL")) };
-        self.block(block).await?;
+        // Its WHEN is asked before.
+        self.session.acts().trigger_begins();
+        let done = self.block(block).await;
+        self.session.acts().trigger_ends();
+        done?;
         match self.returned.take() {
             None => {
                 let message = "control reached end of trigger procedure without RETURN";

@@ -29,6 +29,8 @@ use crate::func::random::Random;
 pub trait SessionActs: fmt::Debug + Send + Sync {
     /// Tells those who listen, once the transaction has committed. Errors: 22023, 54000, 57014 for a caller who has gone.
     fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()>;
+    /// How many trigger functions run, each fired by what the one before does.
+    fn trigger_depth(&self) -> i32;
     /// The time, in microseconds since 1970.
     fn now_us(&self) -> i64;
     /// The session's time zone.

@@ -173,7 +173,7 @@ fn session() -> Vec<Line> {
         ("pg_visible_in_snapshot", Bool, 2, 2, visible),
         ("txid_visible_in_snapshot", Bool, 2, 2, visible),
         ("current_query", Text, 0, 0, |c, _| Ok(c.sessions.iter().find(|s| s.process_id == c.process_id).map(|s| s.query.clone()).into())),
-        ("pg_trigger_depth", Int4, 0, 0, zero),
+        ("pg_trigger_depth", Int4, 0, 0, |c, _| Ok(Cell::Int(c.session.as_ref().map_or(0, |session| session.trigger_depth().into())))),
         ("pg_jit_available", Bool, 0, 0, no),
         ("pg_stat_clear_snapshot", Void, 0, 0, |_, _| Ok("".into())),
         ("getpgusername", Name, 0, 0, user),
