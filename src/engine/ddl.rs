@@ -140,15 +140,15 @@ pub(super) fn table_flow(relation: &Relation) -> Result<(Flow, Vec<usize>)> {
         // ROWTIME, behind the columns that PostgreSQL's dialect sees.
         rows.push(op + 3);
     }
-    let (identity, key) = if relation.key.is_empty() {
+    let (identity, key, position) = if relation.key.is_empty() {
         rows.push(op + 1);
-        (Identity::Row { row: op + 1, position: op + 2 }, vec![op])
+        (Identity::Row { row: op + 1, position: op + 2 }, vec![op], op + 2)
     } else {
-        (Identity::Key(relation.key.clone()), relation.key.clone())
+        (Identity::Key(relation.key.clone()), relation.key.clone(), op + 1)
     };
     if relation.ksql.is_none() {
         // The position of the event that the row is as of: what its system columns are made of.
-        rows.push(op + 2);
+        rows.push(position);
     }
     let upsert = Upsert::new(schema.clone(), identity, op, rows)?;
     Ok((Flow::node(Box::new(upsert), vec![Flow::source(0, schema)]), key))
