@@ -9,10 +9,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use sqlparser::ast::SelectItem;
 
 use super::Written;
-use super::returning::{Returned, in_memory};
+use super::returning::{Returned, in_memory, names_hidden};
 use super::values::{declared, scalars};
+use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
@@ -86,14 +88,16 @@ impl Session {
         held: &mut Vec<Option<TableLock>>,
     ) -> Result<Written> {
         match statement {
-            Statement::Insert { .. } => self.inserted(statement, prepared, parameters, held).await,
+            Statement::Insert { table, returning, .. } => {
+                refuse_places(returning.as_deref(), self.writable(table)?.as_ref())?;
+                self.inserted(statement, prepared, parameters, held).await
+            }
             Statement::Update(change) | Statement::Delete(change) => {
-                let written = self.changed_alone(word(statement), change, None, &declared(prepared), parameters, held).await?;
-                match written.unanswered {
-                    Some(_) => Err(Error::unsupported("positions are not known before all of the statement is written")
-                        .hint("RETURNING of system columns needs a statement of its own.")),
-                    None => Ok(written),
+                let what = word(statement);
+                if what == "UPDATE" {
+                    refuse_places(change.returning.as_deref(), self.changeable(&change.table, what)?.as_ref())?;
                 }
+                self.changed_alone(what, change, None, &declared(prepared), parameters, held).await
             }
             _ => Err(not_a_change()),
         }
@@ -168,6 +172,15 @@ fn word(statement: &Statement) -> &'static str {
         Statement::Delete(_) => "DELETE",
         _ => "SELECT",
     }
+}
+
+/// Errors: 0A000 where RETURNING asks for positions: what writes is appended as one with the rest, when its rows have been used.
+fn refuse_places(returning: Option<&[SelectItem]>, relation: &Relation) -> Result<()> {
+    if !returning.is_some_and(|items| names_hidden(items, relation)) {
+        return Ok(());
+    }
+    let error = Error::unsupported("positions are not known before all of the statement is written");
+    Err(error.hint("RETURNING of system columns needs a statement of its own."))
 }
 
 fn not_a_change() -> Error {
