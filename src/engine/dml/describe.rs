@@ -9,6 +9,7 @@ use super::kept::InsertPlan;
 use super::returning::{Part, names_hidden, schema_with_hidden, with_positions};
 use super::values::typed;
 use crate::data::PgType;
+use crate::engine::query::Planned;
 use crate::engine::session::{Column, Session};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
@@ -41,14 +42,15 @@ impl Session {
         let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
         let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
         let mut plan = self.plan_change(&relation, target(&relation), elsewhere.as_ref().unwrap_or(change), &types).await?;
-        let types = plan.planned.parameters.clone();
-        let Some(items) = &change.returning else { return Ok(((types, None), plan)) };
+        let Some(items) = &change.returning else { return Ok(((plan.planned.parameters.clone(), None), plan)) };
+        let types = told(&plan.planned, &types)?;
         let mut parts = plan.empty_parts(&relation, change);
         if what == "UPDATE" && names_hidden(items, &relation) {
             parts[0].rows = with_positions(&parts[0].rows, 0)?;
         }
-        let planned = self.plan_returning(change.with.as_ref(), items, &parts, &some(types)).await?;
+        let planned = self.plan_returning(change.with.as_ref(), items, &parts, &types).await?;
         let described = (planned.parameters.clone(), Some(planned.columns.clone()));
+        fill(&mut plan.planned, &planned.parameters);
         plan.returning = Some(self.computed_of(planned).await?);
         Ok((described, plan))
     }
@@ -64,34 +66,49 @@ impl Session {
         };
         let relation = self.writable(table)?;
         let mut plan = InsertPlan::new(self.made());
-        let mut parameters = match self.insert_parameters(statement, types)? {
-            Some(parameters) => parameters,
+        let mut types = match self.insert_parameters(statement, types)? {
+            Some(types) => types,
             None => {
                 let source = typed(source, &relation, &target_columns(&relation, columns)?);
-                let planned = self.plan_query(&source, &self.target_types(statement, types)?).await?;
-                plan.source.insert(planned).parameters.clone()
+                let types = self.target_types(statement, types)?;
+                told(plan.source.insert(self.plan_query(&source, &types).await?), &types)?
             }
         };
         let alias = alias.as_deref().unwrap_or(&table.name);
         if let Some(conflict) = conflict
             && let Some(update) = &conflict.update
         {
-            let mut types = some(parameters);
             assigned_types(&relation, &update.assignments, &mut types)?;
             let planned = self.describe_conflict(&relation, alias, conflict, update, &types).await?;
-            parameters = planned.parameters.clone();
+            types = told(&planned, &types)?;
             plan.update = Some(self.computed_of(planned).await?);
         }
-        let Some(items) = returning else { return Ok(((parameters, None), plan)) };
+        let Some(items) = returning else {
+            let parameters: Vec<PgType> = types.into_iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();
+            plan.fill(&parameters);
+            return Ok(((parameters, None), plan));
+        };
         let schema = if names_hidden(items, &relation) { schema_with_hidden(&relation) } else { relation.schema() };
         let part = Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) };
-        let planned = self.plan_returning(source.with.as_ref(), items, &[part], &some(parameters)).await?;
+        let planned = self.plan_returning(source.with.as_ref(), items, &[part], &types).await?;
         let described = (planned.parameters.clone(), Some(planned.columns.clone()));
+        plan.fill(&planned.parameters);
         plan.returning = Some(self.computed_of(planned).await?);
         Ok((described, plan))
     }
 }
 
-fn some(types: Vec<PgType>) -> Vec<Option<PgType>> {
-    types.into_iter().map(Some).collect()
+/// What is known of the parameters of a statement once a part of it is planned: what was before, and the types of those that stand in the part.
+fn told(part: &Planned, known: &[Option<PgType>]) -> Result<Vec<Option<PgType>>> {
+    let placed = part.plan.get_parameter_names()?;
+    let types = part.parameters.iter().enumerate().map(|(i, ty)| {
+        let before = known.get(i).cloned().flatten().filter(|ty| *ty != PgType::Unknown);
+        before.or_else(|| placed.contains(&format!("${}", i + 1)).then(|| ty.clone()))
+    });
+    Ok(types.collect())
+}
+
+/// Gives a part the types of the parameters that do not stand in it, whose values it is given too.
+pub(super) fn fill(part: &mut Planned, types: &[PgType]) {
+    part.parameters.iter_mut().zip(types).for_each(|(ty, told)| *ty = told.clone());
 }

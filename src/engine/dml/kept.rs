@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use super::describe::fill;
 use super::values::scalars;
 use crate::catalog::{Catalog, RelationKind};
+use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::session::{Parameters, Prepared, Session, Way};
 use crate::error::Result;
@@ -41,6 +43,12 @@ pub(in crate::engine) struct InsertPlan {
 impl InsertPlan {
     pub fn new(made: Made) -> InsertPlan {
         InsertPlan { made, source: None, update: None, returning: None }
+    }
+
+    /// Gives its parts the types of the statement's parameters.
+    pub fn fill(&mut self, types: &[PgType]) {
+        let computed = self.update.iter_mut().chain(&mut self.returning).map(|computed| &mut computed.planned);
+        self.source.iter_mut().chain(computed).for_each(|part| fill(part, types));
     }
 
     fn planned(&self) -> impl Iterator<Item = &Planned> {

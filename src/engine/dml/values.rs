@@ -18,8 +18,12 @@ use crate::func::types::pg_type;
 use crate::sql::Statement;
 
 impl Session {
-    /// Types of the parameters of an INSERT .. VALUES whose values are all literals or parameters.
-    pub(in crate::engine) fn insert_parameters(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Option<Vec<PgType>>> {
+    /// Types of the parameters of an INSERT .. VALUES whose values are all literals or parameters, as far as these tell them.
+    pub(in crate::engine) fn insert_parameters(
+        &self,
+        statement: &Statement,
+        declared: &[Option<PgType>],
+    ) -> Result<Option<Vec<Option<PgType>>>> {
         let Statement::Insert { table, columns, source, .. } = statement else { return Ok(None) };
         let Some(rows) = literal_rows(source) else { return Ok(None) };
         let relation = self.writable(table)?;
@@ -36,7 +40,7 @@ impl Session {
                 }
             }
         }
-        Ok(Some(types.into_iter().map(|t| t.unwrap_or(PgType::Text)).collect()))
+        Ok(Some(types))
     }
 
     /// The types of parameters that an INSERT puts into columns as they are, besides those declared.
