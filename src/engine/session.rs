@@ -405,6 +405,7 @@ impl Session {
         self.refresh();
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
+            && self.status() != TransactionStatus::Failed
             && self.path() == prepared.path
             && self.may_use(lookup)
             && self.may_look_up(lookup)
