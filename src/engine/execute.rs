@@ -137,7 +137,9 @@ impl Session {
         let text = parameters.text.as_deref().unwrap_or(&prepared.text);
         let done = done.map_err(|e| located(text, with_schema(&self.catalog(), self.worded(e))))?;
         Ok(match done {
-            Response::Rows { word, columns, stream } => Response::Rows { word, columns, stream: located_rows(prepared, stream) },
+            Response::Rows { word, columns, stream } => {
+                Response::Rows { word, columns, stream: located_rows(prepared, parameters.text, stream) }
+            }
             other => other,
         })
     }
@@ -619,8 +621,11 @@ pub(super) fn listing(name: &str) -> Option<&'static str> {
 }
 
 /// The rows of a statement, with its errors at the literals that they are about: constants are computed when rows are asked for.
-fn located_rows(prepared: &Arc<Prepared>, stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+fn located_rows(prepared: &Arc<Prepared>, text: Option<Arc<str>>, stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let (schema, prepared) = (stream.schema(), Arc::clone(prepared));
-    let rows = stream.map_err(move |e| DataFusionError::from(located(&prepared.text, Error::from(e))));
+    let rows = stream.map_err(move |e| {
+        let text = text.as_deref().unwrap_or(&prepared.text);
+        DataFusionError::from(located(text, Error::from(e)))
+    });
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }

@@ -8,14 +8,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use sqlparser::ast;
 
-use super::dml::scalars;
+use super::dml::{placeholder, scalars};
 use super::session::{Parameters, Prepared, Session, Way, stoppable};
-use super::shape::Shape;
+use super::shape::{Kind, Shape};
 use crate::catalog::{Catalog, Path};
 use crate::data::PgType;
 use crate::error::{Result, code};
 use crate::limits;
+use crate::sql::convert::literal;
 use crate::sql::{self, Statement};
 
 /// The last few plans, the youngest first.
@@ -92,7 +94,7 @@ impl Session {
         let lookup = self.lookup(&query, &[]).filter(|lookup| !lookup.is_ksql())?;
         // A number is no value of a text, whatever its digits say.
         let whole = |ty: &PgType| matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8);
-        if shape.types.iter().zip(&lookup.parameters).any(|(number, ty)| number.is_some() && !whole(ty)) {
+        if shape.kinds.iter().zip(&lookup.parameters).any(|(kind, ty)| *kind != Kind::Text && !whole(ty)) {
             return None;
         }
         let (parameters, columns) = (lookup.parameters.clone(), Some(lookup.columns.to_vec()));
@@ -107,19 +109,42 @@ impl Session {
         })
     }
 
-    /// The planned change that a shape is.
+    /// The planned change that a shape is. None of a relation of ksqlDB's dialect, which reads values by its own rules.
     async fn change_of(&mut self, shape: &Shape, text: &str) -> Result<Option<Prepared>> {
         if self.has_defined() {
             return Ok(None);
         }
         let cancel = self.cancel.clone();
         self.begin_statement(text);
-        match stoppable(&cancel, self.plan_statement(&shape.text, &shape.types).boxed()).await {
-            Ok(prepared) => Ok(Some(prepared).filter(is_change)),
+        match stoppable(&cancel, self.plan_statement(&shape.text, &shape.types()).boxed()).await {
+            Ok(prepared) => Ok(Some(prepared).filter(|prepared| is_change(prepared) && self.means_same(shape, prepared))),
             Err(e) if e.code() == code::QUERY_CANCELED => Err(e),
             Err(_) => Ok(None),
         }
     }
+
+    /// True if its values mean as parameters of the plan what they mean as literals.
+    fn means_same(&self, shape: &Shape, prepared: &Prepared) -> bool {
+        let (table, mixed) = match &prepared.statement {
+            Statement::Update(change) | Statement::Delete(change) => (&change.table, false),
+            Statement::Insert { table, source, .. } => (table, mixes(source)),
+            _ => return false,
+        };
+        let ksql = self.scope().find(table).is_none_or(|relation| relation.ksql.is_some());
+        let numbers = shape.kinds.iter().zip(&prepared.parameters).all(|(kind, ty)| *kind != Kind::Number || ty.is_number());
+        numbers && !mixed && !ksql
+    }
+}
+
+/// True if a list of VALUES has a value and another expression than a value in one column: what type the column has depends on how the value is written.
+fn mixes(source: &ast::Query) -> bool {
+    let ast::SetExpr::Values(values) = source.body.as_ref() else { return false };
+    let width = values.rows.iter().map(|row| row.content.len()).max().unwrap_or(0);
+    (0..width).any(|i| {
+        let column = || values.rows.iter().filter_map(|row| row.content.get(i));
+        let other = |value: &ast::Expr| placeholder(value).is_none() && literal(value) != Some(None);
+        column().any(|value| placeholder(value).is_some()) && column().any(other)
+    })
 }
 
 fn is_change(prepared: &Prepared) -> bool {

@@ -15,12 +15,41 @@ use crate::limits::{CACHED_STATEMENT_BYTES_MAX, SHAPE_VALUES_MAX};
 pub(super) struct Shape {
     /// Its text with `$1`, `$2` .. in place of the values.
     pub text: String,
-    /// What is declared of the values: `None` for a text, and for what a column takes.
-    pub types: Vec<Option<PgType>>,
+    pub kinds: Vec<Kind>,
     /// Their texts.
     pub values: Vec<Option<Bytes>>,
     /// True for a SELECT, which may be a look-up by key; false for a change.
     pub select: bool,
+}
+
+/// What a value is as it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Text,
+    /// A number in a row of VALUES: the column says of which type, if it is one of numbers.
+    Number,
+    Int4,
+    Int8,
+}
+
+impl Kind {
+    /// What is declared of it; `None` where that is left open.
+    fn declared(self) -> Option<PgType> {
+        match self {
+            Kind::Text | Kind::Number => None,
+            Kind::Int4 => Some(PgType::Int4),
+            Kind::Int8 => Some(PgType::Int8),
+        }
+    }
+
+    fn letter(self) -> char {
+        match self {
+            Kind::Text => 't',
+            Kind::Number => 'n',
+            Kind::Int4 => 'i',
+            Kind::Int8 => 'l',
+        }
+    }
 }
 
 /// What a value stands behind.
@@ -42,6 +71,32 @@ const NO_LOOKUP: [&str; 12] = ["join", "group", "union", "or", "having", "distin
 /// Words in VALUES that are values themselves.
 const PLAIN: [&str; 3] = ["null", "true", "false"];
 
+/// Words that make a query of what stands in the parentheses behind IN.
+const QUERY: [&str; 4] = ["select", "values", "with", "table"];
+
+/// Words behind which an operand begins.
+const AWAITING: [&str; 20] = [
+    "returning",
+    "select",
+    "distinct",
+    "all",
+    "from",
+    "where",
+    "and",
+    "or",
+    "not",
+    "between",
+    "case",
+    "when",
+    "then",
+    "else",
+    "by",
+    "having",
+    "on",
+    "limit",
+    "offset",
+];
+
 /// Words that end an operand.
 const ENDING: [&str; 6] = ["and", "or", "where", "from", "returning", "limit"];
 
@@ -55,24 +110,24 @@ impl Shape {
         if !select && !insert && !word.eq_ignore_ascii_case(b"update ") && !word.eq_ignore_ascii_case(b"delete ") {
             return None;
         }
-        let shape = Shape { text: String::with_capacity(text.len() + 8), types: vec![], values: vec![], select };
+        let shape = Shape { text: String::with_capacity(text.len() + 8), kinds: vec![], values: vec![], select };
         let (behind, nested, rows) = (Behind::Other, None, insert.then_some(false));
-        let scanner =
-            Scanner { source: text, bytes: text.as_bytes(), at: 0, copied: 0, depth: 0, behind, nested, rows, planned: !insert, shape };
+        let (bytes, planned, operand) = (text.as_bytes(), !insert, false);
+        let scanner = Scanner { source: text, bytes, at: 0, copied: 0, depth: 0, behind, operand, nested, rows, planned, shape };
         scanner.scan().filter(|shape| !shape.values.is_empty())
     }
 
     /// What its plan is kept by: no text of a client contains a zero byte.
     pub fn key(&self) -> String {
-        let kind = |ty: &Option<PgType>| match ty {
-            None => 't',
-            Some(PgType::Int8) => 'l',
-            Some(_) => 'i',
-        };
         let mut key = self.text.clone();
         key.push('\0');
-        key.extend(self.types.iter().map(kind));
+        key.extend(self.kinds.iter().map(|kind| kind.letter()));
         key
+    }
+
+    /// What is declared of its values.
+    pub fn types(&self) -> Vec<Option<PgType>> {
+        self.kinds.iter().map(|kind| kind.declared()).collect()
     }
 }
 
@@ -85,6 +140,8 @@ struct Scanner<'a> {
     /// Parentheses that are open.
     depth: u32,
     behind: Behind,
+    /// True behind an operand: a sign is an operator's there, and else a number's own, which is then no parameter: what it means goes by its type.
+    operand: bool,
     /// Within a list: how many parentheses are open in it.
     nested: Option<u32>,
     /// Within the VALUES of an INSERT; `None` in other statements, where no column says what its values are.
@@ -134,7 +191,7 @@ impl Scanner<'_> {
     fn quoted_name(&mut self) -> Option<()> {
         let inside = &self.bytes[self.at + 1..];
         self.at += 1 + inside.iter().position(|b| *b == b'"')? + 1;
-        self.behind = Behind::Other;
+        (self.behind, self.operand) = (Behind::Other, true);
         Some(())
     }
 
@@ -150,12 +207,17 @@ impl Scanner<'_> {
             return None;
         }
         let is = |other: &str| word.eq_ignore_ascii_case(other);
+        // There a number behind a comma may be the place of a column to order by.
+        if self.behind == Behind::Listed && QUERY.iter().any(|query| is(query)) {
+            self.nested = None;
+        }
         let values = self.rows.is_some() && self.depth == 0 && is("values");
         if self.nested.is_none() {
             self.rows = self.rows.map(|_| values);
         }
         self.planned |= is("returning") || is("conflict") || self.nested.is_some() && !PLAIN.iter().any(|plain| is(plain));
         self.behind = if values || is("in") { Behind::List } else { Behind::Other };
+        self.operand = !AWAITING.iter().any(|awaiting| is(awaiting));
         Some(())
     }
 
@@ -166,12 +228,13 @@ impl Scanner<'_> {
         let alone = !before && !after;
         self.behind = match byte {
             b'=' if alone => Behind::Equals,
-            b'+' | b'-' if alone => Behind::Sign,
+            b'+' | b'-' if alone && self.operand => Behind::Sign,
             b'(' if self.behind == Behind::List => Behind::Listed,
             b',' if self.nested == Some(0) => Behind::Listed,
             b',' if self.nested.is_none() && self.rows == Some(true) => Behind::List,
             _ => Behind::Other,
         };
+        self.operand = byte == b')';
         match byte {
             b'(' => self.depth += 1,
             b')' => self.depth = self.depth.saturating_sub(1),
@@ -204,43 +267,48 @@ impl Scanner<'_> {
         if self.behind == Behind::Sign || !self.takes() || !self.ends(end) || value.contains('\\') {
             return None;
         }
-        self.take(start, end, None, value)
+        self.take(start, end, Kind::Text, value)
     }
 
     /// A number behind `sign` bytes.
     fn number(&mut self, sign: usize) -> Option<()> {
         let start = self.at;
         let of_row = self.rows == Some(true) && self.behind == Behind::Listed;
-        let digits = self.bytes[start + sign..].iter().take_while(|b| b.is_ascii_digit() || of_row && **b == b'.').count();
-        let end = start + sign + digits;
+        let digits = |from: usize| self.bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let mut end = start + sign + digits(start + sign);
+        if of_row && self.bytes.get(end) == Some(&b'.') && digits(end + 1) > 0 {
+            end += 1 + digits(end + 1);
+        }
         if self.bytes.get(end).is_some_and(|b| *b == b'.' || is_of_word(*b)) {
             return None;
         }
         if !self.takes() || !self.ends(end) {
-            (self.at, self.behind) = (end, Behind::Other);
+            (self.at, self.behind, self.operand) = (end, Behind::Other, true);
             return Some(());
         }
         let value = self.source[start..end].to_string();
         if of_row {
-            return self.take(start, end, None, value);
+            // No number but a float can be a zero with a sign.
+            let zero = value.bytes().all(|b| matches!(b, b'-' | b'0' | b'.'));
+            return if sign > 0 && zero { None } else { self.take(start, end, Kind::Number, value) };
         }
         // The sign is an operator's, so the digits alone say the type.
-        let ty = match self.source[start + sign..end].parse::<i64>().ok()? {
-            n if n <= i32::MAX.into() => PgType::Int4,
-            _ => PgType::Int8,
+        let kind = match self.source[start + sign..end].parse::<i64>().ok()? {
+            n if n <= i32::MAX.into() => Kind::Int4,
+            _ => Kind::Int8,
         };
-        self.take(start, end, Some(ty), value)
+        self.take(start, end, kind, value)
     }
 
     /// Takes the text in that range out, as a value.
-    fn take(&mut self, start: usize, end: usize, ty: Option<PgType>, value: String) -> Option<()> {
+    fn take(&mut self, start: usize, end: usize, kind: Kind, value: String) -> Option<()> {
         let shape = &mut self.shape;
         shape.text.push_str(&self.source[self.copied..start]);
         shape.values.push(Some(value.into()));
-        shape.types.push(ty);
+        shape.kinds.push(kind);
         shape.text.push('$');
         shape.text.push_str(&shape.values.len().to_string());
-        (self.at, self.copied, self.behind) = (end, end, Behind::Other);
+        (self.at, self.copied, self.behind, self.operand) = (end, end, Behind::Other, true);
         (shape.values.len() <= SHAPE_VALUES_MAX).then_some(())
     }
 
@@ -292,14 +360,26 @@ mod tests {
             (
                 "insert into t values ('a', -1.5, now(), 2) returning id",
                 "insert into t values ($1, $2, now(), $3) returning id",
-                "ttt",
+                "tnn",
                 "a|-1.5|2",
             ),
             (
                 "INSERT INTO t (a, b) VALUES (1, NULL), (2, f(3, x)) ON CONFLICT (a) DO UPDATE SET b = t.b + 5",
                 "INSERT INTO t (a, b) VALUES ($1, NULL), ($2, f(3, x)) ON CONFLICT (a) DO UPDATE SET b = t.b + $3",
-                "tti",
+                "nni",
                 "1|2|5",
+            ),
+            (
+                "UPDATE t SET n = abs(-3) + -4, m = m -5 WHERE a = - 6 RETURNING -7, (n) - 8",
+                "UPDATE t SET n = abs(-3) + $1, m = m -$2 WHERE a = - 6 RETURNING -7, (n) - $3",
+                "iii",
+                "-4|5|8",
+            ),
+            (
+                "DELETE FROM t WHERE (a, b) IN (SELECT a, b FROM w WHERE c = 5 ORDER BY c, 2 LIMIT 1)",
+                "DELETE FROM t WHERE (a, b) IN (SELECT a, b FROM w WHERE c = $1 ORDER BY c, 2 LIMIT 1)",
+                "i",
+                "5",
             ),
         ] {
             assert_eq!(of(text), Some((shape.into(), kinds.into(), values.into())), "{text}");
@@ -328,6 +408,10 @@ mod tests {
             "UPDATE v SET a = w.b FROM (VALUES ('a', 'b')) AS w (a, b) WHERE v.id = 1",
             "INSERT INTO v SELECT * FROM (VALUES ('a', 2)) AS w RETURNING id",
             "INSERT INTO v VALUES (1, f('a')) RETURNING id",
+            "INSERT INTO v VALUES (1.2.3, now())",
+            "INSERT INTO v VALUES (1., now())",
+            "INSERT INTO v VALUES (-0, now())",
+            "DELETE FROM v WHERE (a, b) IN (SELECT a, 'x' FROM w)",
         ] {
             assert_eq!(of(other), None, "{other}");
         }

@@ -47,7 +47,7 @@ pub use columns::{all_not_null, at_precision, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 pub(super) use kept::InsertPlan;
 use returning::{Part, Returned};
-pub use values::{declared, scalars};
+pub use values::{declared, placeholder, scalars};
 
 /// What a statement is about to write.
 pub(in crate::engine) struct Written {
