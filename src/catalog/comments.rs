@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, FunctionId, RelationId, TypeId, name_after};
+use super::{Catalog, Column, FunctionId, RelationId, TypeId, name_after};
 
 /// What a comment is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,5 +58,22 @@ impl Comments {
     pub fn follow(&mut self, before: &[Column], after: &[Column]) {
         let old = std::mem::take(&mut self.columns).into_iter();
         self.columns = old.filter_map(|(name, text)| Some((name_after(&name, before, after)?.to_string(), text))).collect();
+    }
+}
+
+impl Catalog {
+    /// The comments on what is known by its number.
+    pub fn numbered_comments(&self) -> &BTreeMap<Numbered, String> {
+        &self.numbered_comments
+    }
+
+    /// The comment on a schema, or on the database for "".
+    pub fn comment_on(&self, schema: &str) -> Option<&str> {
+        let text = match (self.comments.get(schema), schema) {
+            (Some(text), _) => text,
+            (None, "public") => "standard public schema",
+            (None, _) => "",
+        };
+        Some(text).filter(|t| !t.is_empty())
     }
 }

@@ -1,10 +1,11 @@
 //! What ksqlDB's dialect knows about a relation beyond what PostgreSQL's does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::RelationId;
+use super::{Catalog, Relation, RelationId};
 use crate::data::Position;
 use crate::func::ksql::Type;
 
@@ -145,5 +146,22 @@ mod type_by_name {
     }
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Type, D::Error> {
         String::deserialize(d)?.parse().map_err(|e: crate::error::Error| D::Error::custom(e.message()))
+    }
+}
+
+impl Catalog {
+    /// The type that was given this name in ksqlDB's dialect.
+    pub fn named_type(&self, name: &str) -> Option<&Type> {
+        self.types.get(name)
+    }
+
+    /// All types that were given names, by name.
+    pub fn named_types(&self) -> impl Iterator<Item = (&String, &Type)> {
+        self.types.iter()
+    }
+
+    /// The relations made in ksqlDB's dialect, with what that knows about them.
+    pub fn ksql_relations(&self) -> impl Iterator<Item = (&Arc<Relation>, &Ksql)> {
+        self.relations.values().filter_map(|r| Some((r, r.ksql.as_deref()?)))
     }
 }

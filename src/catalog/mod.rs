@@ -627,29 +627,9 @@ impl Catalog {
         Ok(())
     }
 
-    /// The comments on what is known by its number.
-    pub fn numbered_comments(&self) -> &BTreeMap<Numbered, String> {
-        &self.numbered_comments
-    }
-
-    /// The comment on a schema, or on the database for "".
-    pub fn comment_on(&self, schema: &str) -> Option<&str> {
-        let text = match (self.comments.get(schema), schema) {
-            (Some(text), _) => text,
-            (None, "public") => "standard public schema",
-            (None, _) => "",
-        };
-        Some(text).filter(|t| !t.is_empty())
-    }
-
     /// The id that the next relation gets.
     pub fn next_id(&self) -> RelationId {
         self.next.max(FIRST_RELATION)
-    }
-
-    /// True if some relation has row level security enabled.
-    pub fn has_security(&self) -> bool {
-        self.secured > 0
     }
 
     /// All relations by id.
@@ -689,20 +669,5 @@ impl Catalog {
             }
             all.push(id);
         }
-    }
-
-    /// The type that was given this name in ksqlDB's dialect.
-    pub fn named_type(&self, name: &str) -> Option<&Type> {
-        self.types.get(name)
-    }
-
-    /// All types that were given names, by name.
-    pub fn named_types(&self) -> impl Iterator<Item = (&String, &Type)> {
-        self.types.iter()
-    }
-
-    /// The relations made in ksqlDB's dialect, with what that knows about them.
-    pub fn ksql_relations(&self) -> impl Iterator<Item = (&Arc<Relation>, &Ksql)> {
-        self.relations.values().filter_map(|r| Some((r, r.ksql.as_deref()?)))
     }
 }

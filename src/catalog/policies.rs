@@ -137,6 +137,11 @@ impl Security {
 }
 
 impl Catalog {
+    /// True if some relation has row level security enabled.
+    pub fn has_security(&self) -> bool {
+        self.secured > 0
+    }
+
     /// True if the policies of a relation apply to a role: not to superusers and who has BYPASSRLS, and to its owner only where they are
     /// forced.
     pub fn secures(&self, relation: &Relation, role: RoleId) -> bool {

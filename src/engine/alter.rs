@@ -30,8 +30,7 @@ use super::rename::whole_name;
 use super::session::Session;
 use super::triggers::rename_column_in_triggers;
 use crate::catalog::{
-    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Scope, Sequence,
-    name_after,
+    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Sequence, name_after,
 };
 use crate::data::quoting::ident;
 use crate::data::{PgType, TIME};
@@ -65,28 +64,6 @@ impl Session {
             self.alter_one(&catalog, &relation, change, changes.len() == 1).await?;
         }
         Ok(())
-    }
-
-    /// ALTER SEQUENCE .. RENAME TO and SET SCHEMA. Errors: 42P01, 42809, 42P07, 3F000.
-    pub(super) async fn alter_name_of_sequence(&mut self, name: &Name, if_exists: bool, change: &Alteration) -> Result<()> {
-        self.define().await?;
-        let scope = self.scope();
-        match scope.sequence(name) {
-            Some(sequence) => self.move_as_told(&scope, sequence, change),
-            None => self.no_sequence(name, if_exists),
-        }
-    }
-
-    fn move_as_told(&mut self, scope: &Scope, sequence: &Arc<Sequence>, change: &Alteration) -> Result<()> {
-        self.must_own_sequence(sequence)?;
-        match change {
-            Alteration::Rename(to) if is_taken(scope, sequence.namespace, to) => {
-                Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")))
-            }
-            Alteration::Rename(to) => self.move_sequence(sequence, Sequence { name: to.clone(), ..sequence.as_ref().clone() }),
-            Alteration::SetSchema(to) => self.set_schema_of_sequence(scope, sequence, to),
-            _ => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", sequence.name))),
-        }
     }
 
     /// ALTER of what is no relation: a sequence, or nothing.

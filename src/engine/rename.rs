@@ -17,6 +17,7 @@ use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::respell::{self, Renamed};
+use crate::sql::statement::Alteration;
 
 /// What makes a query of an expression.
 const SELECT: &str = "SELECT ";
@@ -36,6 +37,28 @@ pub(super) fn numbers_of(catalog: &Catalog, sequence: &Sequence) -> String {
 }
 
 impl Session {
+    /// ALTER SEQUENCE .. RENAME TO and SET SCHEMA. Errors: 42P01, 42809, 42P07, 3F000.
+    pub(super) async fn alter_name_of_sequence(&mut self, name: &Name, if_exists: bool, change: &Alteration) -> Result<()> {
+        self.define().await?;
+        let scope = self.scope();
+        match scope.sequence(name) {
+            Some(sequence) => self.move_as_told(&scope, sequence, change),
+            None => self.no_sequence(name, if_exists),
+        }
+    }
+
+    pub(super) fn move_as_told(&mut self, scope: &Scope, sequence: &Arc<Sequence>, change: &Alteration) -> Result<()> {
+        self.must_own_sequence(sequence)?;
+        match change {
+            Alteration::Rename(to) if is_taken(scope, sequence.namespace, to) => {
+                Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")))
+            }
+            Alteration::Rename(to) => self.move_sequence(sequence, Sequence { name: to.clone(), ..sequence.as_ref().clone() }),
+            Alteration::SetSchema(to) => self.set_schema_of_sequence(scope, sequence, to),
+            _ => Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", sequence.name))),
+        }
+    }
+
     /// RENAME TO. Errors: 42P07, 2BP01.
     pub(super) async fn rename(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, to: &str) -> Result<()> {
         if is_taken(catalog, relation.namespace, to) {
