@@ -18,8 +18,8 @@ use super::privileges::{denied_text, must_be_owner};
 use super::roles::grantee;
 use super::session::Session;
 use crate::catalog::{Change, Name, PUBLIC, Policy, Privileges, Relation, RelationId, RoleId, Scope, Security};
-use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::plan::names::Names;
 use crate::plan::policies::{holds_hidden_rows, select};
 use crate::plan::reads::Read;
 use crate::sql::convert::relation_name;
@@ -156,24 +156,26 @@ impl Session {
     async fn condition_of_policy(&self, relation: &Relation, sql: &str) -> Result<String> {
         let kept = self.kept_expression(sql)?;
         let none = in_memory(arrow::array::RecordBatch::new_empty(relation.nullable().schema()))?;
-        let names = self.names().within_policies(relation, none)?;
+        let names = self.names().within_policies(relation, none);
         let query = parsed_query(&select(relation, "1", &format!("({kept})")))?;
-        let planned = self.plan_with(names.clone(), &query, &[]).await.map_err(no_aggregate);
-        // What is no condition is told as such below, in the words for policies.
-        if let Some(e) = planned.as_ref().err().filter(|e| e.code() != code::DATATYPE_MISMATCH) {
-            return Err(e.clone());
-        }
-        let query = parsed_query(&select(relation, &format!("({kept})"), "true"))?;
-        let told = self.plan_with(names, &query, &[]).await?;
-        match told.columns.first().map(|column| &column.ty) {
-            Some(PgType::Bool | PgType::Unknown) => {}
-            Some(ty) => return Err(Error::new(code::DATATYPE_MISMATCH, format!("argument of POLICY must be type boolean, not type {ty}"))),
-            None => return Err(Error::internal("a condition has a type")),
-        }
-        match planned?.parameters.is_empty() {
+        let planned = self.plan_with(names.clone(), &query, &[]).await.map_err(no_condition);
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(e) if e.code() == code::DATATYPE_MISMATCH => return Err(self.no_boolean(names, relation, &kept).await?),
+            Err(e) => return Err(e),
+        };
+        match planned.parameters.is_empty() {
             true => Ok(kept),
             false => Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")),
         }
+    }
+
+    /// The error of an expression that is no condition. Errors: others that it has.
+    async fn no_boolean(&self, names: Names, relation: &Relation, sql: &str) -> Result<Error> {
+        let query = parsed_query(&select(relation, &format!("({sql})"), "true"))?;
+        let told = self.plan_with(names, &query, &[]).await?;
+        let ty = told.columns.first().map(|column| &column.ty).ok_or_else(|| Error::internal("an expression has a type"))?;
+        Ok(Error::new(code::DATATYPE_MISMATCH, format!("argument of POLICY must be type boolean, not type {ty}")))
     }
 
     // What cannot have policies applied to it ------------------------------------------------------------------------------------
@@ -312,11 +314,13 @@ impl Session {
 }
 
 /// The error of a condition that is none of one row.
-fn no_aggregate(e: Error) -> Error {
-    if e.code() != code::GROUPING_ERROR {
-        return e;
-    }
-    Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed in policy expressions")
+fn no_condition(e: Error) -> Error {
+    let what = match e.code() {
+        of if of == code::GROUPING_ERROR => "aggregate",
+        of if of == code::WINDOWING_ERROR => "window",
+        _ => return e,
+    };
+    Error::new(e.code(), format!("{what} functions are not allowed in policy expressions"))
 }
 
 /// The policy of that name. Errors: 42704.

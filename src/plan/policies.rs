@@ -4,6 +4,7 @@
 //! Policies apply to the role that asks, or to the owner of the view by way of which a relation is named. Their conditions are planned anew
 //! with each statement; what they name is looked up as the catalog keeps it, read with the rights of who asks, and secured by its own policies.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -59,7 +60,8 @@ impl Names {
         Ok(Some(commands.iter().flat_map(|command| relation.security.conditions(*command, &roles)).collect()))
     }
 
-    /// The rows of a relation that policies let through to a statement that does all that to them.
+    /// The rows of a relation that policies let through to a statement that does all that to them. Errors: 42P17 for policies that lead back
+    /// to themselves.
     pub async fn secured(
         &self,
         relation: &Arc<Relation>,
@@ -67,7 +69,12 @@ impl Names {
         commands: &[Command],
     ) -> Result<Arc<dyn TableProvider>> {
         let Some(conditions) = self.conditions(relation, commands)? else { return Ok(rows) };
-        let (names, schema) = (self.within_policies(relation, rows.clone())?, rows.schema());
+        // Those that name no relation lead back to none.
+        if self.securing.contains(&relation.id) && conditions.iter().any(|condition| names_relation(&condition.sql)) {
+            let message = format!("infinite recursion detected in policy for relation \"{}\"", relation.name);
+            return Err(Error::new(code::INVALID_OBJECT_DEFINITION, message));
+        }
+        let (names, schema) = (self.within_policies(relation, rows.clone()), rows.schema());
         let columns: Vec<String> = schema.fields().iter().map(|field| ident(field.name())).collect();
         let met: Vec<String> = conditions.iter().map(|condition| format!("({})", condition.sql)).collect();
         let plan = names.plan_of_policies(&select(relation, &columns.join(", "), &met.join(" AND "))).await?;
@@ -76,19 +83,15 @@ impl Names {
         Ok(Arc::new(SecuredProvider { relation: relation.clone(), schema, plan }))
     }
 
-    /// The names that the policies of a relation may use, of which these are rows. Errors: 42P17 within them.
-    pub fn within_policies(&self, relation: &Relation, rows: Arc<dyn TableProvider>) -> Result<Names> {
-        if self.securing.contains(&relation.id) {
-            let message = format!("infinite recursion detected in policy for relation \"{}\"", relation.name);
-            return Err(Error::new(code::INVALID_OBJECT_DEFINITION, message));
-        }
+    /// The names that the policies of a relation may use, of which these are rows.
+    pub fn within_policies(&self, relation: &Relation, rows: Arc<dyn TableProvider>) -> Names {
         let mut names = self.clone();
         names.scope.path = Path::kept();
         names.stand_ins = vec![(ROWS.into(), rows)];
         names.locked.clear();
         names.securing.push(relation.id);
         names.reads = Default::default();
-        Ok(names)
+        names
     }
 
     async fn plan_of_policies(&self, text: &str) -> Result<datafusion::logical_expr::LogicalPlan> {
@@ -106,6 +109,12 @@ impl Names {
 /// A query of the rows that stand in for a relation, within its policies.
 pub fn select(relation: &Relation, items: &str, condition: &str) -> String {
     format!("SELECT {items} FROM {} AS {} WHERE {condition}", ident(ROWS), ident(&relation.name))
+}
+
+/// True if a condition names a relation.
+fn names_relation(sql: &str) -> bool {
+    let Ok(Statement::Query(query)) = parse(&format!("SELECT {sql}")) else { return true };
+    ast::visit_relations(query.as_ref(), |_| ControlFlow::Break(())).is_break()
 }
 
 /// 0A000: what is kept is the same for everybody, and policies are not.

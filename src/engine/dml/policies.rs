@@ -157,7 +157,7 @@ impl Session {
         let rows = rows.project(&(0..relation.columns.len()).collect::<Vec<_>>())?;
         let rows = in_memory(RecordBatch::try_new(relation.nullable().schema(), rows.columns().to_vec())?)?;
         for Condition { policy, sql } in conditions {
-            let names = self.names().within_policies(relation, rows.clone())?;
+            let names = self.names().within_policies(relation, rows.clone());
             let query = parsed_query(&format!("{} LIMIT 1", select(relation, "1", &format!("({sql}) IS NOT TRUE"))))?;
             let planned = self.plan_with(names, &query, &[]).await?;
             if self.collect(&planned, vec![]).await?.iter().any(|batch| batch.num_rows() > 0) {
