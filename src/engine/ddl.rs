@@ -19,6 +19,7 @@ use super::dml::parsed_query;
 use super::indexes::check_key_types;
 use super::ksql;
 use super::node::{Bounds, Input, Node, Source};
+use super::order::below_first;
 use super::query::Planned;
 use super::recovery::catalog_events;
 use super::session::{Response, Session};
@@ -57,18 +58,10 @@ pub fn nodes_below(catalog: &Catalog, relation: &Relation) -> Vec<RelationId> {
 }
 
 /// A relation with a node and all such relations below it, those below first.
-pub fn nodes_all_below(catalog: &Catalog, id: RelationId) -> BTreeSet<RelationId> {
-    let mut all = BTreeSet::new();
-    let mut open = vec![id];
-    while let Some(id) = open.pop() {
-        if all.insert(id) {
-            open.extend(catalog.by_id(id).map_or(Vec::new(), |r| nodes_below(catalog, r)));
-        }
-    }
-    all
+pub fn nodes_all_below(catalog: &Catalog, id: RelationId) -> Vec<RelationId> {
+    below_first([id], |id| catalog.by_id(id).map_or(Vec::new(), |r| nodes_below(catalog, r)))
 }
 
-/// What a relation reads once plain views are looked through.
 fn direct_reads(catalog: &Catalog, relation: &Relation) -> BTreeSet<RelationId> {
     let mut reads = BTreeSet::new();
     for id in &relation.depends_on {

@@ -55,6 +55,7 @@ pub mod lookup;
 mod modes;
 pub mod node;
 pub mod notify;
+mod order;
 pub mod own;
 mod path;
 mod pinned;

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::checkpoint;
 use super::database::Engine;
+use super::order::below_first;
 use super::{ddl, node};
 use crate::catalog::{CATALOG_LOG, Catalog, Change, FIRST_RELATION, RelationId};
 use crate::error::{Error, Result, code};
@@ -50,7 +51,8 @@ pub fn catalog(log: &Log) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Builds the nodes of all tables and materialized views, in the order of their ids, which is that of their dependencies.
+/// Builds the nodes of all tables and materialized views, those below first. (That is not the order of their ids: ALTER TABLE may give a table
+/// another one, which is then higher than those of the views over it.)
 pub fn build(engine: &Arc<Engine>) -> Result<()> {
     let catalog = engine.catalog();
     for relation in catalog.relations().filter(|r| r.has_log()) {
@@ -63,7 +65,9 @@ pub fn build(engine: &Arc<Engine>) -> Result<()> {
     let position = checkpoint::latest(engine.store.as_ref(), engine.log.head())?;
     let mut loaded: HashSet<RelationId> = HashSet::new();
     let mut nodes = Vec::new();
-    for relation in catalog.relations().filter(|r| r.has_node()) {
+    let with_nodes = catalog.relations().filter(|r| r.has_node()).map(|r| r.id);
+    let ids = below_first(with_nodes, |id| catalog.by_id(id).map_or(Vec::new(), |r| ddl::nodes_below(&catalog, r)));
+    for relation in ids.iter().filter_map(|id| catalog.by_id(*id)) {
         let below = ddl::nodes_below(&catalog, relation);
         let node = match ddl::node(engine, relation) {
             Ok(node) => {

@@ -30,6 +30,7 @@ use super::cut::{Cut, Purpose};
 use super::failure::Failure;
 use super::hooks::Hooks;
 use super::node::{Changes, Files, Input, Node, Source};
+use super::order::below_first;
 use crate::catalog::RelationId;
 use crate::clock::Clock;
 use crate::data::{Delta, Position};
@@ -388,16 +389,9 @@ impl Shared {
         below
     }
 
-    /// The node and all nodes below it, which its rows come from.
-    fn with_all_below(&self, ids: &[RelationId]) -> BTreeSet<RelationId> {
-        let mut all = BTreeSet::new();
-        let mut open = ids.to_vec();
-        while let Some(id) = open.pop() {
-            if all.insert(id) {
-                open.extend(self.below(id));
-            }
-        }
-        all
+    /// The nodes and all nodes below them, which their rows come from; those below first.
+    fn with_all_below(&self, ids: &[RelationId]) -> Vec<RelationId> {
+        below_first(ids.iter().copied(), |id| self.below(id))
     }
 
     fn align_below(&mut self, id: RelationId) {
@@ -442,7 +436,7 @@ impl Shared {
             }
         }
         let cut = Cut::new(head, purpose, ids.iter().copied());
-        // From the bottom up: a node below has a lower id, and must be moved before those that read it.
+        // From the bottom up: a node below must be moved before those that read it.
         for id in self.with_all_below(ids) {
             if self.bump(log, id, head) {
                 self.serve_idle(id, &cut);
