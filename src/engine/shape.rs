@@ -75,7 +75,7 @@ const PLAIN: [&str; 3] = ["null", "true", "false"];
 const QUERY: [&str; 4] = ["select", "values", "with", "table"];
 
 /// Words behind which an operand begins.
-const AWAITING: [&str; 19] = [
+const AWAITING: [&str; 20] = [
     "returning",
     "select",
     "distinct",
@@ -86,6 +86,7 @@ const AWAITING: [&str; 19] = [
     "or",
     "not",
     "between",
+    "symmetric",
     "case",
     "when",
     "then",
