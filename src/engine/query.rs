@@ -33,7 +33,7 @@ use crate::plan::by_key::ByKey;
 use crate::plan::inline;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
-use crate::plan::parameters::declared;
+use crate::plan::parameters::{declared, wider};
 use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::plan::size;
@@ -250,7 +250,11 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let enums = names.scope.enums();
     let complete = |types: Vec<PgType>| types.into_iter().map(|ty| enums.complete(ty)).collect::<Vec<_>>();
     // Places of one parameter may tell several types: `$1 = $1 + 1`.
-    let plan = if plan.get_parameter_types().is_err() { declared(plan, types)? } else { plan };
+    let plan = match plan.get_parameter_types() {
+        Err(_) => declared(plan, types)?,
+        Ok(inferred) if inferred.is_empty() => plan,
+        Ok(inferred) => declared(plan, &wider(&inferred, types))?,
+    };
     let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();

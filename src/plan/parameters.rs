@@ -4,7 +4,7 @@
 //! coalesce and their kin, has the type of its neighbours; an argument has the type that the function asks for; LIMIT and OFFSET
 //! take bigint, conditions boolean. DataFusion itself knows comparisons, IN, BETWEEN and LIKE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -63,6 +63,26 @@ pub fn typed(plan: LogicalPlan, types: &[PgType]) -> DfResult<LogicalPlan> {
 /// The plan with the types that the client has declared, whatever the places of parameters tell. Cost O(plan).
 pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<LogicalPlan> {
     with_types(plan, |place| types.get(index(place)?)?.as_ref().filter(|ty| **ty != PgType::Unknown))
+}
+
+/// The types declared of parameters that are numbers of a wider type than their places tell: what they are part of is of that type then. `inferred`:
+/// what the places tell, by `$n`.
+pub fn wider(inferred: &HashMap<String, Option<DataType>>, types: &[Option<PgType>]) -> Vec<Option<PgType>> {
+    let of_place = |i: usize| inferred.get(&format!("${}", i + 1)).cloned().flatten().and_then(|ty| width(&PgType::of_arrow(&ty)));
+    let is_wider = |i: usize, ty: &PgType| width(ty).zip(of_place(i)).is_some_and(|(declared, told)| declared > told);
+    types.iter().enumerate().map(|(i, ty)| ty.clone().filter(|ty| is_wider(i, ty))).collect()
+}
+
+/// The place of a type among those of numbers: of two that are computed with, the result has the later one.
+fn width(ty: &PgType) -> Option<u8> {
+    Some(match ty {
+        PgType::Int2 => 1,
+        PgType::Int4 => 2,
+        PgType::Int8 => 3,
+        PgType::Float4 => 5,
+        PgType::Float8 => 6,
+        other => return other.is_numeric().then_some(4),
+    })
 }
 
 fn with_types<'a>(plan: LogicalPlan, ty: impl Fn(&Placeholder) -> Option<&'a PgType>) -> DfResult<LogicalPlan> {

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -89,7 +89,9 @@ impl PerRow {
             let computed = |e: &Expr| given.evaluate(&given.ready(e, input)?, input, &rows);
             rows = batch_of(expressions.iter().map(computed).collect::<Result<_>>()?, rows.num_rows())?;
         }
-        let typed = rows.columns().iter().zip(schema.fields()).map(|(column, field)| cast(column, field.data_type()));
+        // What does not fit is an error, never NULL.
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
+        let typed = rows.columns().iter().zip(schema.fields()).map(|(column, field)| cast_with_options(column, field.data_type(), &strict));
         let nullable: Vec<Field> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         Ok(RecordBatch::try_new(Arc::new(Schema::new(nullable)), typed.collect::<Result<_, _>>()?)?)
     }
