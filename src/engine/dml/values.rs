@@ -81,7 +81,10 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
         for (value, target) in row.content.iter_mut().zip(targets) {
             let ty = &relation.columns[*target].ty;
             // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes.
-            if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() {
+            if is_text(value) && !ty.is_of_enum()
+                || is_float(value) && ty.is_numeric()
+                || is_name(value) && matches!(ty.base(), PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_))
+            {
                 let name = ast::ObjectName::from(vec![ast::Ident::new(ty.base().to_string())]);
                 let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
                 let data_type = ast::DataType::Custom(name, vec![]);
@@ -94,6 +97,15 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
 
 fn is_text(value: &Expr) -> bool {
     matches!(value, Expr::Value(v) if matches!(v.value, ast::Value::SingleQuotedString(_) | ast::Value::EscapedStringLiteral(_)))
+}
+
+/// True for `current_user` and its like, which are of the type name.
+fn is_name(value: &Expr) -> bool {
+    let Expr::Function(call) = value else { return false };
+    let plain = matches!(call.args, ast::FunctionArguments::None);
+    plain
+        && ["current_user", "session_user", "user", "current_role", "current_catalog"]
+            .contains(&call.name.to_string().to_lowercase().as_str())
 }
 
 fn is_float(value: &Expr) -> bool {

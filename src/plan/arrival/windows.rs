@@ -292,5 +292,8 @@ fn in_turns(calls: Vec<Expr>, order: Vec<SortExpr>, plan: LogicalPlan) -> DfResu
         })
     };
     let calls = calls.into_iter().map(|call| Ok(call.transform_up(in_turn)?.data)).collect::<DfResult<Vec<_>>>()?;
-    Ok(LogicalPlan::Window(Window::try_new(calls, Arc::new(LogicalPlan::Window(numbered)))?))
+    // What calls of one window have in common is computed below all windows that stand on one another: the number must not be among those.
+    let columns: Vec<Expr> = numbered.schema.columns().into_iter().map(Expr::Column).collect();
+    let numbered = LogicalPlanBuilder::from(LogicalPlan::Window(numbered)).project(columns)?.build()?;
+    Ok(LogicalPlan::Window(Window::try_new(calls, Arc::new(numbered))?))
 }
