@@ -81,14 +81,16 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
         for (value, target) in row.content.iter_mut().zip(targets) {
             let ty = &relation.columns[*target].ty;
             // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes.
-            if is_text(value) && !ty.is_of_enum()
-                || is_float(value) && ty.is_numeric()
-                || is_name(value) && matches!(ty.base(), PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_))
-            {
+            if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() {
                 let name = ast::ObjectName::from(vec![ast::Ident::new(ty.base().to_string())]);
                 let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
                 let data_type = ast::DataType::Custom(name, vec![]);
                 *value = Expr::Cast { kind: ast::CastKind::DoubleColon, expr: untyped, data_type, format: None, array: false };
+            } else if is_name(value) && matches!(ty.base(), PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_)) {
+                // A cast would stay a name to DataFusion, which wants the values of a column to be noted alike.
+                let name = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
+                let nothing = Box::new(Expr::Value(ast::Value::SingleQuotedString(String::new()).into()));
+                *value = Expr::BinaryOp { left: nothing, op: ast::BinaryOperator::StringConcat, right: name };
             }
         }
     }
@@ -102,7 +104,11 @@ fn is_text(value: &Expr) -> bool {
 /// True for `current_user` and its like, which are of the type name.
 fn is_name(value: &Expr) -> bool {
     let Expr::Function(call) = value else { return false };
-    let plain = matches!(call.args, ast::FunctionArguments::None);
+    let plain = match &call.args {
+        ast::FunctionArguments::None => true,
+        ast::FunctionArguments::List(list) => list.args.is_empty(),
+        ast::FunctionArguments::Subquery(_) => false,
+    };
     plain
         && ["current_user", "session_user", "user", "current_role", "current_catalog"]
             .contains(&call.name.to_string().to_lowercase().as_str())
