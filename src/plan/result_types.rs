@@ -185,7 +185,9 @@ impl Types {
         let first = call.args.first();
         match call.func.name() {
             "coalesce" | "greatest" | "least" | "nvl" => self.common(&call.args.iter().collect::<Vec<_>>(), node),
-            "pg_array_or_empty" | "array_slice" | SLICES | domains::NAME | UNTOLD | APART | IN_TURN => first.and_then(|e| self.expr(e, node)),
+            "pg_array_or_empty" | "array_slice" | SLICES | domains::NAME | UNTOLD | APART | IN_TURN => {
+                first.and_then(|e| self.expr(e, node))
+            }
             "nullif" => first.and_then(|e| self.expr(e, node)).map(compared),
             "make_array" => {
                 let item = self.common(&call.args.iter().collect::<Vec<_>>(), node)?;

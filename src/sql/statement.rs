@@ -1,13 +1,13 @@
 //! What a client can ask for.
 
-mod comment;
 mod alteration;
+mod comment;
 mod cursor;
 mod explain;
 mod like;
 mod merge;
-mod trigger;
 mod policy;
+mod trigger;
 
 use std::collections::BTreeSet;
 
@@ -21,14 +21,14 @@ use crate::catalog::{Action, Column, Index, Name, RelationKind};
 use crate::data::PgType;
 use crate::error::Error;
 
-pub use comment::CommentOn;
 pub use alteration::Alteration;
+pub use comment::CommentOn;
 pub use cursor::{CURRENT_OF, CursorOptions, Move};
 pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
-pub use trigger::{NewTrigger, TriggerStatement};
 pub use policy::{PolicySaid, PolicyStatement, SecurityChange};
+pub use trigger::{NewTrigger, TriggerStatement};
 
 /// One statement. Names are already folded.
 #[derive(Clone, Debug)]

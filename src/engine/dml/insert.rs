@@ -11,7 +11,7 @@ use super::columns::{at_precision, cast_columns, check_row, check_width, target_
 use super::conflict::Merge;
 use super::defaults::generated_always;
 use super::returning::{Part, Returning, names_hidden, schema_with_hidden};
-use super::values::{declared, literal_rows, put_value, scalars, typed};
+use super::values::{check_literal, declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
@@ -179,7 +179,10 @@ impl Session {
             }
             check_row(row.len(), width)?;
             check_width(row.len(), targets.len(), targets.len() != relation.columns.len())?;
-            for (value, builder) in row.iter().zip(&mut builders) {
+            for ((value, builder), target) in row.iter().zip(&mut builders).zip(targets) {
+                if relation.ksql.is_none() {
+                    check_literal(value, &relation.columns[*target])?;
+                }
                 put_value(builder, value, prepared, parameters)?;
             }
         }

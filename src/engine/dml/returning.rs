@@ -183,8 +183,8 @@ pub(super) fn schema_with_hidden(relation: &Relation) -> SchemaRef {
 /// True if RETURNING names hidden columns of events, or system columns that are made of them.
 pub(super) fn names_hidden(items: &[ast::SelectItem], relation: &Relation) -> bool {
     let mentioned = hidden::mentioned(&mut items.to_vec());
-    let own = |name: &&str| relation.columns.iter().any(|column| column.name == *name);
-    mentioned.events || mentioned.system && !SYSTEM.iter().any(|name| own(&name))
+    let own = |name: &str| relation.columns.iter().any(|column| column.name == *name);
+    mentioned.events || mentioned.system && !SYSTEM.iter().any(|name| own(name))
 }
 
 /// The rows with the positions of the events that they come to be by, `first` on.

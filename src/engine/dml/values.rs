@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
-use super::columns::{check_row, check_width, target_columns};
-use crate::catalog::Relation;
+use super::columns::{check_assignable, check_row, check_width, target_columns};
+use crate::catalog::{Column, Relation};
 use crate::data::PgType;
 use crate::data::datetime::Zone;
 use crate::data::decode::{ColumnBuilder, invalid_utf8};
@@ -187,11 +187,28 @@ pub fn put_value(builder: &mut ColumnBuilder, value: &Expr, prepared: &Prepared,
 
 /// True for a number, with its text, that is no integer's.
 fn is_decimal(value: &Expr, text: &str) -> bool {
-    let number = match value {
+    matches!(unsigned(value), Expr::Value(v) if matches!(v.value, ast::Value::Number(..))) && text.contains(['.', 'e', 'E'])
+}
+
+/// A literal without its sign.
+fn unsigned(value: &Expr) -> &Expr {
+    match value {
         Expr::UnaryOp { expr, .. } => expr.as_ref(),
         other => other,
+    }
+}
+
+/// Errors: 42804 for a number or a boolean that the column does not take. A text is of no type, and takes the column's.
+pub fn check_literal(value: &Expr, column: &Column) -> Result<()> {
+    let Expr::Value(literal) = unsigned(value) else { return Ok(()) };
+    let ty = match &literal.value {
+        ast::Value::Number(text, _) if text.contains(['.', 'e', 'E']) => PgType::Numeric(None),
+        ast::Value::Number(text, _) if text.parse::<i32>().is_ok() => PgType::Int4,
+        ast::Value::Number(..) => PgType::Int8,
+        ast::Value::Boolean(_) => PgType::Bool,
+        _ => return Ok(()),
     };
-    matches!(number, Expr::Value(v) if matches!(v.value, ast::Value::Number(..))) && text.contains(['.', 'e', 'E'])
+    check_assignable(&ty, column)
 }
 
 /// True for the word DEFAULT in place of a value.

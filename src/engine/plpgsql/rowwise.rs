@@ -178,8 +178,8 @@ impl Session {
             let mut at = 0;
             for (call, answers) in calls.iter().zip(&mut answers) {
                 let mut inputs = Vec::with_capacity(call.arguments.len());
-                for i in at..at + call.arguments.len() {
-                    let (array, ty, mut text) = (whole.column(own + i), &arguments[i].ty, Vec::new());
+                for (i, Column { ty, .. }) in arguments.iter().enumerate().skip(at).take(call.arguments.len()) {
+                    let (array, mut text) = (whole.column(own + i), Vec::new());
                     cell_text(array, row, ty, &self.settings.style(), &mut text)?;
                     inputs.push(Cell { ty: ty.clone(), text: shown(array, row, text) });
                 }

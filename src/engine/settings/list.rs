@@ -116,7 +116,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("server_version", crate::SERVER_VERSION, ReadOnly, true, "Shows the server version."),
     Setting("server_version_num", "150018", ReadOnly, false, "Shows the server version as an integer."),
     Setting("session_authorization", "everfold", ReadOnly, true, "Shows the session user."),
-    Setting("session_replication_role", "origin", OneOf(&["origin"]), false, "Triggers fire, whoever writes; ALTER TABLE .. DISABLE TRIGGER switches them off."),
+    Setting(
+        "session_replication_role",
+        "origin",
+        OneOf(&["origin"]),
+        false,
+        "Triggers fire, whoever writes; ALTER TABLE .. DISABLE TRIGGER switches them off.",
+    ),
     Setting(
         "standard_conforming_strings",
         "on",
