@@ -36,19 +36,19 @@ fn data_rule(types: &[DataType], data: usize) -> Option<(Vec<DataType>, DataType
 }
 
 /// The hash of bytes.
-type Digest = fn(&[u8]) -> Vec<u8>;
+type HashFunction = fn(&[u8]) -> Vec<u8>;
 
 /// An algorithm.
 struct Algorithm {
     /// The bytes that it takes at once.
     block: usize,
-    digest: Digest,
+    digest: HashFunction,
 }
 
 impl Algorithm {
     /// Errors: 22023 for a name of none, `what` says what of.
     fn find(name: &str) -> Result<Algorithm> {
-        let (block, digest): (usize, Digest) = match name.to_ascii_lowercase().as_str() {
+        let (block, digest): (usize, HashFunction) = match name.to_ascii_lowercase().as_str() {
             "md5" => (64, |bytes| Md5::digest(bytes).to_vec()),
             "sha1" => (64, |bytes| sha1::digest(bytes).to_vec()),
             "sha224" => (64, |bytes| Sha224::digest(bytes).to_vec()),
