@@ -2,7 +2,7 @@
 //!
 //! The setting is names; a [`Path`] is those of them that exist and that the current role may use, as of one catalog, with temporary tables
 //! before all of them. It is computed whenever names are resolved. What was planned along another path is planned again: the session's
-//! own plans are kept with their path ([`super::session::PlanCache`]), and so is a prepared statement.
+//! own plans are kept with their path ([`super::plan_cache::PlanCache`]), and so is a prepared statement.
 
 use super::privileges::Authority;
 use super::session::Session;

@@ -1,6 +1,6 @@
 //! Row level security of statements that write: which rows they find, and what becomes of rows must be let through too.
 //!
-//! The rows that UPDATE, DELETE and MERGE find come through [`Session::target`], as those of a query do through [`Names`](crate::plan::names::Names);
+//! The rows that UPDATE, DELETE and MERGE find come through [`Session::target`], as those of a query do through [`Names`];
 //! rows to be written are checked against the policies' conditions by a query over them, before anything is appended. What constraints check,
 //! and what they do to other tables, is done as the server, which no policy keeps from anything.
 
