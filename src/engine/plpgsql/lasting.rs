@@ -138,25 +138,7 @@ impl Session {
         }
         // It is what every call of it reads.
         self.plan_with(self.names_kept(), parsed_query(&query)?.as_ref(), &types).await?;
-        Ok(Function {
-            id: 0,
-            name: written.name.name.clone(),
-            namespace,
-            owner: self.role(),
-            inputs,
-            outputs,
-            answers,
-            set: written.returns.set,
-            strict: written.strict,
-            volatility: written.volatility,
-            source: written.source.clone(),
-            standard: written.standard,
-            query,
-            simple,
-            calls,
-            comment: None,
-            routine: None,
-        })
+        Ok(Function { query, simple, calls, ..self.record(written, namespace, inputs, (outputs, answers)) })
     }
 
     /// What a call gives. Errors: those of defaults.

@@ -66,7 +66,18 @@ impl Session {
             definer: written.definer,
             settings: written.settings.clone(),
         };
-        Ok(Function {
+        Ok(Function { routine: Some(routine), ..self.record(written, namespace, inputs, (outputs, answers)) })
+    }
+
+    /// What is written of a function, as the catalog keeps it, without a number, and without what it means.
+    pub(super) fn record(
+        &self,
+        written: &Written,
+        namespace: NamespaceId,
+        inputs: Vec<Column>,
+        (outputs, answers): (Vec<Column>, Answers),
+    ) -> Function {
+        Function {
             id: 0,
             name: written.name.name.clone(),
             namespace,
@@ -83,8 +94,8 @@ impl Session {
             simple: false,
             calls: vec![],
             comment: None,
-            routine: Some(routine),
-        })
+            routine: None,
+        }
     }
 
     /// The columns of the answer, and how they were declared. A trigger function has none, and a procedure those of its parameters.
