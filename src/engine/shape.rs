@@ -99,7 +99,7 @@ const AWAITING: [&str; 20] = [
 ];
 
 /// Words that end an operand.
-const ENDING: [&str; 6] = ["and", "or", "where", "from", "returning", "limit"];
+const ENDING: [&str; 7] = ["and", "or", "where", "from", "returning", "order", "limit"];
 
 impl Shape {
     /// The shape of a short SELECT, UPDATE, DELETE, or INSERT that is more than values, with values in it; `None` for any other text. One pass,
