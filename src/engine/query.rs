@@ -158,13 +158,21 @@ impl Session {
         if !ByKey::may_be(&planned.plan, relation, &planned.parameters) {
             return Ok((planned, None));
         }
-        let (state, relation) = (self.knowing(self.zoned_state()), relation.clone());
+        let relation = relation.clone();
+        self.of_told(planned, move |state, plan| ByKey::of(state, plan, &relation)).await
+    }
+
+    /// What is found in a planned query whose parameters are of the types that were told, and not of those that their places suggest.
+    pub(super) async fn of_told<T: Send + 'static>(
+        &self,
+        planned: Planned,
+        find: impl FnOnce(&SessionState, &LogicalPlan) -> T + Send + 'static,
+    ) -> Result<(Planned, T)> {
+        let state = self.knowing(self.zoned_state());
         self.aside(move || async move {
-            // Parameters come with the types that were told, and not with those that their places suggest.
             let types: Vec<Option<PgType>> = planned.parameters.iter().cloned().map(Some).collect();
-            let plan = declared(planned.plan.clone(), &types)?;
-            let by_key = ByKey::of(&state, &plan, &relation);
-            Ok((planned, by_key))
+            let found = find(&state, &declared(planned.plan.clone(), &types)?);
+            Ok((planned, found))
         })
         .await
     }

@@ -69,18 +69,16 @@ impl Met {
         let places: HashMap<u32, i64> = self.numbers.iter().zip(0..).filter_map(|(number, place)| Some(((*number)?, place))).collect();
         self.there_numbers.iter().map(|number| places[number]).collect()
     }
-}
 
-impl Met {
     /// The rows that are there of those whose number stands last in `rows`, one for each.
     fn there_of(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let placed = with_numbers(&self.there, NUMBER, self.places())?;
-        let numbers = |batch: &RecordBatch| Ok::<_, Error>(cast(batch.column(batch.num_columns() - 1), &DataType::Int64)?);
-        let (there, wanted) = (numbers(&placed)?, numbers(rows)?);
-        let at: HashMap<i64, u32> = there.as_primitive::<Int64Type>().values().iter().copied().zip(0..).collect();
+        let places = self.places();
+        let at: HashMap<i64, u32> = places.iter().copied().zip(0..).collect();
+        let wanted = cast(rows.column(rows.num_columns() - 1), &DataType::Int64)?;
         let missing = || Error::internal("a row that is changed is there");
         let wanted = wanted.as_primitive::<Int64Type>().values().iter().map(|number| at.get(number).copied().ok_or_else(missing));
-        Ok(take_record_batch(&placed, &UInt32Array::from(wanted.collect::<Result<Vec<u32>>>()?))?)
+        let wanted = UInt32Array::from(wanted.collect::<Result<Vec<u32>>>()?);
+        Ok(take_record_batch(&with_numbers(&self.there, NUMBER, places)?, &wanted)?)
     }
 }
 

@@ -13,7 +13,6 @@ use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::session::{Parameters, Prepared, Session, Way};
 use crate::error::Result;
-use crate::plan::parameters::declared;
 use crate::plan::per_row::PerRow;
 
 /// What a plan was made under.
@@ -85,14 +84,8 @@ impl Session {
         if planned.parameters.iter().any(|ty| ty.is_of_enum()) {
             return Ok(Computed { planned, per_row: None });
         }
-        let state = self.knowing(self.zoned_state());
-        self.aside(move || async move {
-            let types: Vec<_> = planned.parameters.iter().cloned().map(Some).collect();
-            let plan = declared(planned.plan.clone(), &types)?;
-            let per_row = PerRow::of(&state, &plan);
-            Ok(Computed { planned, per_row })
-        })
-        .await
+        let (planned, per_row) = self.of_told(planned, PerRow::of).await?;
+        Ok(Computed { planned, per_row })
     }
 
     /// What a plan gives of these rows; `None` if it is about more than one row at a time.
