@@ -491,10 +491,7 @@ impl Session {
                 "DROP SEQUENCE".into()
             }
             Statement::CreateIndex { name, table, index, if_not_exists } => {
-                self.reads_whole = true;
-                let done = self.create_index(name.as_deref(), table, index, *if_not_exists).await;
-                self.reads_whole = false;
-                done?;
+                self.reading_whole(async |session| session.create_index(name.as_deref(), table, index, *if_not_exists).await).await?;
                 "CREATE INDEX".into()
             }
             Statement::RenameIndex { name, if_exists, to } => {
@@ -507,10 +504,7 @@ impl Session {
             }
             Statement::Trigger(statement) => self.run_trigger_statement(statement).await?,
             Statement::Alter { kind, name, if_exists, changes } => {
-                self.reads_whole = true;
-                let done = self.alter(*kind, name, *if_exists, changes).await;
-                self.reads_whole = false;
-                done?;
+                self.reading_whole(async |session| session.alter(*kind, name, *if_exists, changes).await).await?;
                 format!("ALTER {}", kind.word().to_uppercase())
             }
             Statement::Role(statement) => return self.run_roles(statement).await,

@@ -168,7 +168,6 @@ impl Session {
 
     /// Takes note of what has become of the roles. Cost, where nothing has: the comparison of two pointers.
     pub(super) fn refresh(&mut self) {
-        self.reads_whole = false;
         let current = match self.transaction.as_ref().and_then(|t| t.definitions.as_ref()) {
             Some(own) => own.catalog.clone(),
             None => self.engine.catalog.load().clone(),

@@ -55,6 +55,15 @@ impl Session {
         Reader { role: self.authority.role, filtered: self.settings.row_security(), whole: self.reads_whole }
     }
 
+    /// Runs what defines a table otherwise: its owner reads all of it, though policies be forced. Where that is given up half way, the
+    /// next statement begins without.
+    pub(in crate::engine) async fn reading_whole<T>(&mut self, define: impl AsyncFnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.reads_whole = true;
+        let done = define(self).await;
+        self.reads_whole = false;
+        done
+    }
+
     /// True if policies apply to the current role, whatever is being checked meanwhile.
     pub(in crate::engine) fn is_secured(&self, relation: &Relation) -> bool {
         self.catalog().secures(relation, self.identity.current)
