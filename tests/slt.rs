@@ -54,6 +54,7 @@ scripts!("":
     dml,
     dml_locks,
     domains,
+    duplicate_keys,
     enum_nulls,
     enums,
     equal_rows,

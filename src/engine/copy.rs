@@ -63,7 +63,7 @@ enum Sink {
     Staged(Box<Encoding>),
     /// Into the transaction, at the end.
     Held(Vec<(LogId, RecordBatch)>),
-    /// The same, by way of triggers: generated columns are not computed yet.
+    /// The same, by way of triggers, or of a look at the keys that are there: generated columns are not computed yet.
     Proposed(Vec<RecordBatch>),
 }
 
@@ -256,18 +256,19 @@ impl Session {
         let numbered = numbered.filter_map(|i| Some((i, self.sequence_of_column(&relation, &relation.columns[i])?)));
         let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
         numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
-        let triggers = Happening::insert(&relation).fires_for_rows();
-        let generators = if triggers { None } else { self.generators(&relation).await? };
+        let strict = self.refuses_taken_keys(&relation);
+        let gathers = strict || Happening::insert(&relation).fires_for_rows();
+        let generators = if gathers { None } else { self.generators(&relation).await? };
         let condition = match condition {
             Some(text) => Some(self.condition_over_rows(&relation, text).await?),
             None => None,
         };
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
-        let lock = if free { None } else { self.lock_table(relation.id, Mode::Put).await? };
+        let lock = if free { None } else { self.lock_table(relation.id, if strict { Mode::Change } else { Mode::Put }).await? };
         if !free {
             self.as_begun(&relation)?;
         }
-        let sink = if triggers {
+        let sink = if gathers {
             Sink::Proposed(vec![])
         } else if self.transaction.is_some() || self.is_temporary(relation.id) {
             Sink::Held(vec![])
@@ -352,11 +353,18 @@ impl Session {
         Ok(format!("COPY {rows}"))
     }
 
-    /// The events of rows that have passed their triggers, and how many those are.
+    /// The events of rows that have passed their triggers, and how many those are. Errors: those of triggers; 23505 for keys that are
+    /// there, where the session refuses those.
     async fn passed_events(&mut self, relation: &Arc<Relation>, proposed: Vec<RecordBatch>) -> Result<(Vec<(LogId, RecordBatch)>, u64)> {
-        let (mut events, mut count) = (Vec::new(), 0);
+        let mut passed = Vec::with_capacity(proposed.len());
         for rows in proposed {
-            let rows = self.passed_rows(relation, rows).await?;
+            passed.push(self.passed_rows(relation, rows).await?);
+        }
+        if self.refuses_taken_keys(relation) {
+            self.no_key_taken(relation, &passed).await?;
+        }
+        let (mut events, mut count) = (Vec::new(), 0);
+        for rows in passed {
             count += rows.num_rows() as u64;
             self.note_rows(&Happening::insert(relation), None, Some(rows.clone()));
             events.extend(events_of_rows(&self.engine, relation, rows)?);

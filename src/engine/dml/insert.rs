@@ -71,10 +71,8 @@ impl Session {
             }
             None => None,
         };
-        if conflict.is_none() && !appends_freely(&relation) {
-            held.push(self.lock_rows(&relation, Mode::Put, &rows).await?);
-            self.as_begun(&relation)?;
-            self.check_replaced(&relation, &rows).await?;
+        if conflict.is_none() {
+            held.push(self.room_for(&relation, &rows).await?);
         }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
@@ -233,17 +231,40 @@ impl Session {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Some(0));
         }
-        let free = held || appends_freely(relation);
-        let _held = if free { None } else { self.lock_rows(relation, Mode::Put, &rows).await? };
-        if !free {
-            self.as_begun(relation)?;
-            self.check_replaced(relation, &rows).await?;
-        }
+        let _held = if held { None } else { self.room_for(relation, &rows).await? };
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
             events.extend(events_of_rows(&self.engine, relation, batch)?);
         }
         self.append(events).await
+    }
+
+    /// Locks the rows that a plain INSERT is about to put, if others may change them. Errors: 23505 for keys that are there, where the
+    /// session refuses those; what policies say of the rows that are replaced.
+    async fn room_for(&mut self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<Option<TableLock>> {
+        if appends_freely(relation) {
+            return Ok(None);
+        }
+        let strict = self.refuses_taken_keys(relation);
+        let lock = self.lock_rows(relation, if strict { Mode::Change } else { Mode::Put }, rows).await?;
+        self.as_begun(relation)?;
+        if strict {
+            self.no_key_taken(relation, rows).await?;
+        } else {
+            self.check_replaced(relation, rows).await?;
+        }
+        Ok(lock)
+    }
+
+    /// True if rows whose primary key is there are refused: ksqlDB's tables always take them.
+    pub(in crate::engine) fn refuses_taken_keys(&self, relation: &Relation) -> bool {
+        !relation.key.is_empty() && relation.ksql.is_none() && self.settings.refuses_taken_keys()
+    }
+
+    /// Errors: 23505 for a row whose primary key is there, or that of one before it. The caller holds the lock of these keys.
+    pub(in crate::engine) async fn no_key_taken(&self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<()> {
+        let schema = relation.schema();
+        self.keys_free(relation, &concat_batches(&schema, rows)?, &RecordBatch::new_empty(schema)).await
     }
 }
 

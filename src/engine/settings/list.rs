@@ -52,6 +52,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("enable_sort", "on", Bool, false, NO_EFFECT),
     Setting("escape_string_warning", "on", Bool, false, NO_EFFECT),
     Setting(
+        "everfold.on_duplicate_key",
+        "replace",
+        OneOf(&["replace", "error"]),
+        false,
+        "replace: a plain INSERT or COPY of a primary key that is there replaces its row; error: it is refused, as in PostgreSQL.",
+    ),
+    Setting(
         "everfold.progress_interval",
         "5s",
         Milliseconds,

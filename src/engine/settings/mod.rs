@@ -213,6 +213,11 @@ impl Settings {
         self.read("everfold.read", |value| value == "latest") == Some(true)
     }
 
+    /// True if a plain INSERT refuses a primary key that is there.
+    pub fn refuses_taken_keys(&self) -> bool {
+        self.read("everfold.on_duplicate_key", |value| value == "error") == Some(true)
+    }
+
     /// The session's time zone.
     pub fn zone(&self) -> Zone {
         self.read("timezone", |name| Zone::parse(name).ok()).flatten().unwrap_or(Zone::Utc)
