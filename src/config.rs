@@ -19,6 +19,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Address of the PostgreSQL protocol; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Directory with the socket for clients on this machine; `None` for no socket.
+    pub unix_socket_directory: Option<PathBuf>,
     /// Threads that run queries; 0 is one per core.
     pub query_threads: usize,
     /// Memory that all running queries may use together, in bytes.
@@ -44,6 +46,7 @@ impl Default for Config {
         Config {
             data: PathBuf::from("./everfold-data"),
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
+            unix_socket_directory: None,
             query_threads: 0,
             query_memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
             clock_interval_ms: 1_000,
@@ -80,6 +83,12 @@ pub const KEYS: &[Key] = &[
         flag: "listen",
         help: "Address to listen on [default: 127.0.0.1:5433]",
         set: |c, v| address(v).map(|a| c.listen = a).is_some(),
+    },
+    Key {
+        name: "unix_socket_directory",
+        flag: "unix-socket-directory",
+        help: "Directory for a socket that clients on this machine may use, too",
+        set: |c, v| non_empty(v).map(|v| c.unix_socket_directory = Some(v.into())).is_some(),
     },
     Key {
         name: "query_threads",

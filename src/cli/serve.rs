@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::wire::door::Door;
+use crate::wire::listen::{Listener, check_exposure};
 use crate::wire::server;
 
 /// Threads that move bytes between sockets and sessions; queries run on the engine's own.
@@ -26,10 +27,10 @@ pub(super) fn serve(config: Config) -> Result<bool> {
     let runtime = runtime()?;
     // The port first: it is cheap, and a second server on it must not touch the data.
     let door = Arc::new(Door::open(&config)?);
-    let listener = runtime.block_on(server::bind(config.listen))?;
-    let address = listener.local_addr()?;
+    let listener = runtime.block_on(Listener::open(config.listen, config.unix_socket_directory.as_deref()))?;
+    let address = listener.address()?;
     let engine = Engine::open(&config)?;
-    if let Err(e) = server::check_exposure(address, engine.asks_for_passwords()) {
+    if let Err(e) = check_exposure(address, engine.asks_for_passwords()) {
         engine.shutdown();
         return Err(e);
     }

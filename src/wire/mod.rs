@@ -1,7 +1,7 @@
 //! Bytes <-> conversation: PostgreSQL's frontend/backend protocol 3.0 to 3.2, and the only place that knows it.
 //!
 //! The life of a connection:
-//! 1. [`server::serve`] accepts a socket and hands it to [`server::converse`].
+//! 1. It comes in by a port, or by a socket among the files ([`listen`]); [`server::serve`] accepts it.
 //! 2. `startup::negotiate` begins TLS if there is a certificate, takes cancel requests, settles the protocol version, reads user and settings;
 //!    [`door`] has the client show who it is.
 //! 3. `registry::Registry` gives it a line: its process id and secret, by which other connections cancel it.
@@ -34,6 +34,7 @@ mod copy;
 pub mod door;
 mod extended;
 mod interrupt;
+pub mod listen;
 mod portals;
 pub(crate) mod read;
 mod registry;

@@ -1,19 +1,19 @@
-//! Listens, lets clients in, and ends them all.
+//! Lets clients in, and ends them all.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::backend::{Backend, Host};
 use super::connection::Connection;
-use super::door::{self, Door, Peer};
+use super::door::{self, Door, Origin, Peer};
 use super::interrupt::{Failure, Step, shutting_down};
+use super::listen::{Incoming, Listener};
 use super::registry::Registry;
 use super::socket::Socket;
 use super::startup::{self, Opening, Startup};
@@ -28,42 +28,11 @@ const STARTUP_TIME: Duration = Duration::from_secs(60);
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 /// How long to wait after the operating system refused to accept (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Connections that the operating system holds until they are accepted: all that are served may come at one time. One for which there is no
-/// room tries again after a second.
-const BACKLOG: u32 = 4_096;
 /// Connections above the limit that are talked to at one time, to take cancel requests and to be told 53300.
 const SURPLUS_MAX: usize = 64;
 
-/// Opens the port. Errors: 55006 for a port in use, 58030.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    listen(address).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AddrInUse => Error::new(code::OBJECT_IN_USE, format!("could not listen on {address}: address already in use"))
-            .hint("Is another Everfold running on that port? If not, wait a few seconds and retry; or choose a port with --listen."),
-        _ => Error::new(code::IO_ERROR, format!("could not listen on {address}: {e}")),
-    })
-}
-
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A server that starts again need not wait for the connections of the one before to be forgotten.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-/// Errors: 28000 for an address that others than this machine can reach, while nobody is asked for a password.
-pub fn check_exposure(address: SocketAddr, asks_for_passwords: bool) -> Result<()> {
-    if address.ip().to_canonical().is_loopback() || asks_for_passwords {
-        return Ok(());
-    }
-    let message = format!("refusing to listen on {address}: there are no roles and passwords yet, so anybody could come in");
-    Err(Error::new(code::INVALID_AUTHORIZATION, message).hint(
-        "Listen on 127.0.0.1 first and CREATE ROLE admin LOGIN SUPERUSER PASSWORD '..'; or let other machines in through an SSH tunnel.",
-    ))
-}
-
 /// Accepts connections until `stop` completes; then tells all sessions 57P01 and waits for them to end, a limited time.
-pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, door: Arc<Door>, stop: impl Future<Output = ()>) {
+pub async fn serve<H: Host>(host: Arc<H>, listener: Listener, door: Arc<Door>, stop: impl Future<Output = ()>) {
     let registry = Registry::new();
     let (seats, surplus) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Arc::new(Semaphore::new(SURPLUS_MAX)));
     let mut tasks = JoinSet::new();
@@ -74,21 +43,25 @@ pub async fn serve<H: Host>(host: Arc<H>, listener: TcpListener, door: Arc<Door>
             Some(_) = tasks.join_next() => continue,
             _ = &mut stop => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(incoming) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Answers are written whole, so waiting for more to send only delays them. A socket already closed fails here: no matter.
-        let _ = stream.set_nodelay(true);
         let (host, registry, door) = (host.clone(), registry.clone(), door.clone());
         if let Ok(seat) = seats.clone().try_acquire_owned() {
             tasks.spawn(async move {
-                receive(host, registry, door, stream).await;
+                match incoming {
+                    Incoming::Network(stream) => receive(host, registry, door, stream).await,
+                    Incoming::Local(stream) => receive_local(host, &registry, &door, stream).await,
+                }
                 drop(seat);
             });
         } else if let Ok(seat) = surplus.clone().try_acquire_owned() {
             tasks.spawn(async move {
-                turn_away(&registry, stream).await;
+                match incoming {
+                    Incoming::Network(stream) => turn_away(&registry, stream).await,
+                    Incoming::Local(stream) => turn_away(&registry, stream).await,
+                }
                 drop(seat);
             });
         }
@@ -120,10 +93,16 @@ where
     }
 }
 
-/// Serves one client that came in over a socket, over TLS if it asks for that.
+/// Serves one client that came in over the socket of this machine, where nobody listens in: TLS is not spoken there.
+async fn receive_local<H: Host>(host: Arc<H>, registry: &Registry, door: &Door, stream: UnixStream) {
+    let user = stream.peer_cred().ok().and_then(|other| door::user_name(other.uid()));
+    enter(host, registry, door, Socket::new(stream), Peer { origin: Origin::Local { user }, tls: None }).await;
+}
+
+/// Serves one client that came in over the port, over TLS if it asks for that.
 async fn receive<H: Host>(host: Arc<H>, registry: Arc<Registry>, door: Arc<Door>, stream: TcpStream) {
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
-    let peer = Peer { address: peer.ip(), local: local.ip(), tls: None };
+    let peer = Peer { origin: Origin::Network { address: peer.ip(), local: local.ip() }, tls: None };
     let Some(tls) = door.tls() else { return enter(host, &registry, &door, Socket::new(stream), peer).await };
     let begun = in_time(async {
         let mut first = [0];

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 
-use super::{FIRST, log_in, refusal, run};
+use super::{FIRST, log_in, log_in_by, refusal, run};
+use crate::support::programs::output_of;
 use crate::support::server::{BINARY, Server};
 use crate::support::wire::Wire;
 
@@ -38,6 +39,38 @@ async fn from_the_first_password_on_everybody_needs_one() {
     let server = server.restart();
     assert!(log_in(&server, "ann", "p\u{e4}ssword").await.is_ok());
     assert_eq!(log_in(&server, "ann", "wrong").await.err().unwrap(), wrong("ann"));
+}
+
+#[tokio::test]
+async fn clients_of_this_machine_may_come_in_by_a_socket() {
+    let me = output_of(Command::new("id").arg("-nu")).trim().to_string();
+    let files = tempfile::tempdir().unwrap();
+    let directory = files.path().to_str().unwrap();
+    let rules = files.path().join("hba.conf");
+    std::fs::write(&rules, format!("local all {me},mallory peer\nlocal all all scram-sha-256\nhost all all samehost scram-sha-256\n"))
+        .unwrap();
+    let server = Server::start_with(&["--unix-socket-directory", directory, "--hba-file", rules.to_str().unwrap()]);
+    let client = log_in_by(directory, &server, "anybody", "").await.unwrap();
+    assert_eq!(client.query_one("SELECT inet_client_addr() IS NULL", &[]).await.unwrap().get::<_, bool>(0), true);
+    for statement in [FIRST, &format!("CREATE ROLE \"{me}\" LOGIN"), "CREATE ROLE mallory LOGIN"] {
+        client.batch_execute(statement).await.unwrap();
+    }
+    assert!(log_in_by(directory, &server, &me, "").await.is_ok());
+    assert_eq!(log_in(&server, &me, "x").await.err().unwrap(), wrong(&me));
+    let mallory = ("28000".to_string(), "Peer authentication failed for user \"mallory\"".to_string());
+    assert_eq!(log_in_by(directory, &server, "mallory", "").await.err().unwrap(), mallory);
+    assert!(log_in_by(directory, &server, "admin", "first secret").await.is_ok());
+    assert_eq!(log_in_by(directory, &server, "admin", "x").await.err().unwrap(), wrong("admin"));
+    let script = files.path().join("who.sql");
+    std::fs::write(&script, "SELECT session_user = current_user AS same;\n").unwrap();
+    let place = format!("{directory}:{}", server.address.port());
+    let said = output_of(Command::new(BINARY).args(["run", "--server", &place]).arg(&script).env("PGUSER", &me));
+    assert!(said.contains("(1 row)"), "{said}");
+    let socket = files.path().join(format!(".s.PGSQL.{}", server.address.port()));
+    assert!(socket.exists());
+    drop(client);
+    server.terminate();
+    assert!(!socket.exists());
 }
 
 #[tokio::test]

@@ -31,8 +31,13 @@ pub fn refusal(wire: &mut Wire, statement: &str) -> Report {
 
 /// A client of tokio-postgres with a password, or what the server refused it with: SQLSTATE and message.
 pub async fn log_in(server: &Server, user: &str, password: &str) -> Result<tokio_postgres::Client, (String, String)> {
+    log_in_by(&server.address.ip().to_string(), server, user, password).await
+}
+
+/// The same by a host, or by the socket in a directory.
+pub async fn log_in_by(host: &str, server: &Server, user: &str, password: &str) -> Result<tokio_postgres::Client, (String, String)> {
     let mut config = tokio_postgres::Config::new();
-    config.host(server.address.ip().to_string()).port(server.address.port()).user(user).password(password).dbname("shop");
+    config.host(host).port(server.address.port()).user(user).password(password).dbname("shop");
     match config.connect(tokio_postgres::NoTls).await {
         Ok((client, connection)) => {
             tokio::spawn(connection);

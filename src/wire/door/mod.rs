@@ -1,9 +1,10 @@
 //! The door: who may knock, how they show who they are, and TLS.
 //!
-//! The life of a connection that comes in over a socket:
+//! The life of a connection that comes in over a socket (one of this machine begins at 2):
 //! 1. The first byte tells TLS at once from PostgreSQL's own startup; SSLRequest is answered `S` if there is a certificate ([`tls`]).
-//! 2. The startup message names user and database; the first of the [`rules`] that fits address, encryption, both names decides.
-//! 3. [`authenticate`] asks for what the rule wants: nothing, a password by SCRAM ([`super::scram`]), a client's certificate.
+//! 2. The startup message names user and database; the first of the [`rules`] that fits the way it came, encryption, both names decides.
+//! 3. [`authenticate`] asks for what the rule wants: nothing, a password by SCRAM ([`super::scram`]), a client's certificate, that the
+//!    operating system knows it by that name.
 //! 4. Whether the role exists and may log in, the session says.
 //!
 //! Invariants: nobody from elsewhere is ever let in for nothing ([`rules::Rules::parse`] refuses such a rule); while no role has a password,
@@ -35,6 +36,8 @@ use crate::error::{Error, Result, code};
 
 /// Largest message that a client sends before it is let in, in bytes.
 const SASL_BYTES_MAX: usize = 4_096;
+/// The users of this machine.
+const USERS: &str = "/etc/passwd";
 
 /// The rules and the certificate in force.
 pub struct Door {
@@ -45,10 +48,25 @@ pub struct Door {
 
 /// Who is at the other end.
 pub(crate) struct Peer {
-    pub address: IpAddr,
-    /// The address of ours that it has reached.
-    pub local: IpAddr,
+    pub origin: Origin,
     pub tls: Option<tls::Facts>,
+}
+
+/// The way it came.
+pub(crate) enum Origin {
+    /// From an address, to one of ours.
+    Network { address: IpAddr, local: IpAddr },
+    /// By the socket among this machine's files; the operating system's user, if it has a name.
+    Local { user: Option<String> },
+}
+
+impl Origin {
+    fn is_this_machine(&self) -> bool {
+        match self {
+            Origin::Network { address, .. } => address.to_canonical().is_loopback(),
+            Origin::Local { .. } => true,
+        }
+    }
 }
 
 impl Door {
@@ -106,13 +124,14 @@ pub(crate) async fn authenticate<H: Host, S: AsyncRead + AsyncWrite + Unpin>(
     peer: &Peer,
 ) -> Step {
     let candidate = host.candidate(&asked.user);
-    if candidate.open && peer.address.to_canonical().is_loopback() {
+    if candidate.open && peer.origin.is_this_machine() {
         return Ok(());
     }
     match door.rules.load().decide(asked, peer, &candidate.groups).map_err(Failure::Fatal)? {
         Method::Trust => Ok(()),
         Method::Scram => scram(socket, asked, candidate, peer).await,
         Method::Certificate => certificate(asked, peer).map_err(Failure::Fatal),
+        Method::Peer => same_user(asked, peer).map_err(Failure::Fatal),
         Method::Reject => Err(Failure::Fatal(rules::rejected(asked, peer))),
     }
 }
@@ -124,6 +143,24 @@ fn certificate(asked: &Startup, peer: &Peer) -> Result<()> {
         Some(name) if *name == asked.user => Ok(()),
         Some(_) => refused(format!("certificate authentication failed for user \"{}\"", asked.user)),
     }
+}
+
+fn same_user(asked: &Startup, peer: &Peer) -> Result<()> {
+    match &peer.origin {
+        Origin::Local { user: Some(user) } if *user == asked.user => Ok(()),
+        _ => Err(Error::new(code::INVALID_AUTHORIZATION, format!("Peer authentication failed for user \"{}\"", asked.user))),
+    }
+}
+
+/// The name of one of the operating system's users, as this machine's own list has it.
+pub(crate) fn user_name(id: u32) -> Option<String> {
+    named(&std::fs::read_to_string(USERS).ok()?, id)
+}
+
+/// Manual: passwd(5): name, password, number, and more, with colons between.
+fn named(users: &str, id: u32) -> Option<String> {
+    let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    fields.into_iter().find(|of| of.get(2).is_some_and(|number| number.parse() == Ok(id))).map(|of| of[0].to_string())
 }
 
 async fn scram<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>, asked: &Startup, candidate: Candidate, peer: &Peer) -> Step {
@@ -173,4 +210,17 @@ async fn sasl_message<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<S>)
 
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| protocol("malformed SCRAM message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_user_is_found_by_its_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n# a comment\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(named(users, 1000).as_deref(), Some("ann"));
+        assert_eq!(named(users, 0).as_deref(), Some("root"));
+        assert_eq!(named(users, 1), None);
+    }
 }

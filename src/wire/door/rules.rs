@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::Peer;
+use super::{Origin, Peer};
 use crate::error::{Error, Result, code};
 use crate::wire::startup::Startup;
 
@@ -17,6 +17,8 @@ pub(crate) enum Method {
     Reject,
     /// By its password, which it does not send.
     Scram,
+    /// By the operating system, which knows it by the user's name.
+    Peer,
     /// By a certificate whose common name is the user's.
     Certificate,
 }
@@ -41,6 +43,8 @@ struct Word {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Addresses {
+    /// None: the socket of this machine.
+    Local,
     All,
     SameHost,
     Network(IpAddr, u8),
@@ -54,7 +58,8 @@ impl Default for Rules {
     /// A password, from everywhere.
     fn default() -> Self {
         let all = || vec![Word { text: "all".into(), quoted: false }];
-        Rules(vec![Rule { encrypted: None, databases: all(), users: all(), addresses: Addresses::All, method: Method::Scram }])
+        let from = |addresses| Rule { encrypted: None, databases: all(), users: all(), addresses, method: Method::Scram };
+        Rules(vec![from(Addresses::Local), from(Addresses::All)])
     }
 }
 
@@ -98,7 +103,11 @@ pub(crate) fn rejected(asked: &Startup, peer: &Peer) -> Error {
 
 fn whom(asked: &Startup, peer: &Peer) -> String {
     let encryption = if peer.tls.is_some() { "SSL encryption" } else { "no encryption" };
-    format!("host \"{}\", user \"{}\", database \"{}\", {encryption}", peer.address.to_canonical(), asked.user, asked.database)
+    let host = match &peer.origin {
+        Origin::Network { address, .. } => address.to_canonical().to_string(),
+        Origin::Local { .. } => "[local]".into(),
+    };
+    format!("host \"{host}\", user \"{}\", database \"{}\", {encryption}", asked.user, asked.database)
 }
 
 impl Word {
@@ -128,10 +137,12 @@ impl Word {
 
 impl Addresses {
     fn has(&self, peer: &Peer) -> bool {
-        let address = peer.address.to_canonical();
+        let Origin::Network { address, local } = &peer.origin else { return *self == Addresses::Local };
+        let address = address.to_canonical();
         match self {
+            Addresses::Local => false,
             Addresses::All => true,
-            Addresses::SameHost => address.is_loopback() || address == peer.local.to_canonical(),
+            Addresses::SameHost => address.is_loopback() || address == local.to_canonical(),
             Addresses::Network(network, bits) => within(address, *network, *bits),
         }
     }
@@ -140,7 +151,7 @@ impl Addresses {
     fn is_this_machine(&self) -> bool {
         match self {
             Addresses::All => false,
-            Addresses::SameHost => true,
+            Addresses::Local | Addresses::SameHost => true,
             Addresses::Network(IpAddr::V4(network), bits) => network.is_loopback() && *bits >= 8,
             Addresses::Network(IpAddr::V6(network), bits) => network.is_loopback() && *bits == 128,
         }
@@ -192,12 +203,14 @@ fn rule(fields: &[Vec<Word>], verifies_clients: bool) -> Result<Rule> {
         Some(_) => Err(wrong(format!("multiple values specified for {what}"))),
         None => Err(wrong(format!("end-of-line before {what}"))),
     };
-    let encrypted = match one(fields.first(), "connection type")?.as_str() {
-        "host" => None,
-        "hostssl" => Some(true),
-        "hostnossl" => Some(false),
-        "local" => return Err(wrong("there are no Unix-domain sockets").hint("Write host, with 127.0.0.1/32 or samehost.")),
-        other => return Err(wrong(format!("invalid connection type \"{other}\"")).hint("The types are host, hostssl and hostnossl.")),
+    let (local, encrypted) = match one(fields.first(), "connection type")?.as_str() {
+        "local" => (true, None),
+        "host" => (false, None),
+        "hostssl" => (false, Some(true)),
+        "hostnossl" => (false, Some(false)),
+        other => {
+            return Err(wrong(format!("invalid connection type \"{other}\"")).hint("The types are local, host, hostssl and hostnossl."));
+        }
     };
     let databases = fields.get(1).ok_or_else(|| wrong("end-of-line before database specification"))?.clone();
     let users = fields.get(2).ok_or_else(|| wrong("end-of-line before role specification"))?.clone();
@@ -205,9 +218,14 @@ fn rule(fields: &[Vec<Word>], verifies_clients: bool) -> Result<Rule> {
     if let Some(word) = databases.iter().chain(&users).find(unsupported) {
         return Err(wrong(format!("\"{}\": files and regular expressions are not supported", word.text)).hint("Write the names out."));
     }
-    let (addresses, taken) = addresses(&one(fields.get(3), "IP address specification")?, fields.get(4))?;
-    let method = one(fields.get(4 + taken), "authentication method")?;
-    if let Some(option) = fields.get(5 + taken) {
+    let (addresses, rest) = if local {
+        (Addresses::Local, &fields[3..])
+    } else {
+        let (addresses, masks) = addresses(&one(fields.get(3), "IP address specification")?, fields.get(4))?;
+        (addresses, fields.get(4 + masks..).unwrap_or_default())
+    };
+    let method = one(rest.first(), "authentication method")?;
+    if let Some(option) = rest.get(1) {
         return Err(wrong(format!("authentication option \"{}\" is not supported", option[0].text)).hint("End the line after the method."));
     }
     let method = match method.as_str() {
@@ -217,6 +235,8 @@ fn rule(fields: &[Vec<Word>], verifies_clients: bool) -> Result<Rule> {
         "trust" => Method::Trust,
         "reject" => Method::Reject,
         "scram-sha-256" => Method::Scram,
+        "peer" if local => Method::Peer,
+        "peer" => return Err(wrong("peer authentication is only supported on local sockets")),
         "cert" if encrypted != Some(true) => return Err(wrong("cert authentication is only supported on hostssl connections")),
         "cert" if !verifies_clients => {
             return Err(
@@ -226,7 +246,7 @@ fn rule(fields: &[Vec<Word>], verifies_clients: bool) -> Result<Rule> {
         "cert" => Method::Certificate,
         other => {
             let e = wrong(format!("invalid authentication method \"{other}\""));
-            return Err(e.hint("The methods are scram-sha-256, cert, trust (for this machine) and reject."));
+            return Err(e.hint("The methods are scram-sha-256, cert, peer and trust (for this machine) and reject."));
         }
     };
     Ok(Rule { encrypted, databases, users, addresses, method })
@@ -274,13 +294,18 @@ host    all      all           127.0.0.1/32            trust   # this machine
 hostssl shop,\"all\" ann, +staff 10.0.0.0/8            scram-sha-256
 hostssl all      robot         ::/0                    cert
 hostnossl sameuser all         192.168.1.0 255.255.255.0 scram-sha-256
+local   shop     ann                                   peer
 ";
 
     fn decide(user: &str, database: &str, address: &str, encrypted: bool, groups: &[&str]) -> String {
         let rules = Rules::parse("hba.conf", FILE, true).unwrap();
         let asked = Startup { user: user.into(), database: database.into(), settings: vec![], long_secret: false };
         let tls = encrypted.then_some(Facts { binding: None, client: None });
-        let peer = Peer { address: address.parse().unwrap(), local: "127.0.0.1".parse().unwrap(), tls };
+        let origin = match address {
+            "" => Origin::Local { user: Some("ann".into()) },
+            of => Origin::Network { address: of.parse().unwrap(), local: "127.0.0.1".parse().unwrap() },
+        };
+        let peer = Peer { origin, tls };
         let groups: Vec<String> = groups.iter().map(|g| g.to_string()).collect();
         rules.decide(&asked, &peer, &groups).map_or_else(|e| e.message().to_string(), |m| format!("{m:?}"))
     }
@@ -293,6 +318,9 @@ hostnossl sameuser all         192.168.1.0 255.255.255.0 scram-sha-256
         assert_eq!(decide("bob", "all", "10.1.2.3", true, &["staff"]), "Scram");
         assert_eq!(decide("robot", "x", "2001:db8::1", true, &[]), "Certificate");
         assert_eq!(decide("bob", "bob", "192.168.1.77", false, &[]), "Scram");
+        assert_eq!(decide("ann", "shop", "", false, &[]), "Peer");
+        let stranger = "no pg_hba.conf entry for host \"[local]\", user \"bob\", database \"shop\", no encryption";
+        assert_eq!(decide("bob", "shop", "", false, &[]), stranger);
         let nobody = "no pg_hba.conf entry for host \"10.1.2.3\", user \"ann\", database \"shop\", no encryption";
         assert_eq!(decide("ann", "shop", "10.1.2.3", false, &[]), nobody);
         assert!(decide("bob", "shop", "10.1.2.3", true, &[]).starts_with("no pg_hba.conf entry"));
@@ -304,7 +332,9 @@ hostnossl sameuser all         192.168.1.0 255.255.255.0 scram-sha-256
         let cases = [
             ("host all all all trust", "trust would let other machines in without a password"),
             ("host all all 0.0.0.0/0 trust", "trust would let other machines in without a password"),
-            ("local all all peer", "there are no Unix-domain sockets"),
+            ("host all all all peer", "peer authentication is only supported on local sockets"),
+            ("local all all all peer", "invalid authentication method \"all\""),
+            ("local all all", "end-of-line before authentication method"),
             ("host all all", "end-of-line before IP address specification"),
             ("host all all example.org scram-sha-256", "\"example.org\" is not an IP address; host names are not supported"),
             ("host all all 10.0.0.0/33 scram-sha-256", "invalid CIDR mask in address \"10.0.0.0/33\""),
