@@ -82,6 +82,7 @@ scripts!("":
     json_rows,
     jsonb,
     jsonpath,
+    key_changes,
     key_names,
     keys,
     keyword_names,

@@ -218,9 +218,9 @@ impl Session {
             self.before_statement(happening).await?;
         }
         // It may run within another.
-        let around = std::mem::take(&mut self.fired);
+        let around = (std::mem::take(&mut self.fired), std::mem::take(&mut self.moved));
         let done = self.run_and_fire(&happenings, prepared, parameters).await;
-        self.fired = around;
+        (self.fired, self.moved) = around;
         done
     }
 

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 
 use super::acts::Acts;
+use super::constraints::Moved;
 use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
@@ -207,6 +208,8 @@ pub struct Session {
     pub(super) gives_rows: bool,
     /// What AFTER triggers are to run for when the statement at hand is done.
     pub(super) fired: Vec<Fired>,
+    /// What the statement has made of rows that those of others follow, until it is checked.
+    pub(super) moved: Vec<Moved>,
     /// A table is being defined otherwise by its owner, who reads all of it though policies be forced.
     pub(super) reads_whole: bool,
     /// How many statements that are made of others are under way, each within the one before.
@@ -298,6 +301,7 @@ impl Session {
             checks: false,
             gives_rows: false,
             fired: vec![],
+            moved: vec![],
             reads_whole: false,
             inside: 0,
             calls: 0,
@@ -566,6 +570,7 @@ impl Session {
         // One that was stopped half way may have left it.
         self.reads_whole = false;
         self.fired.clear();
+        self.moved.clear();
         self.teller.awaits([]);
         if !self.temporary_tables().is_empty() {
             self.show_catalog();

@@ -12,9 +12,10 @@
 //! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
 //! is a query over the statement's rows.
 //!
-//! [`unique`] has the rules within a table, [`references`] those between tables, [`define`] how rules come to be, [`told`] what errors tell
+//! [`unique`] has the rules within a table, [`references`] those between tables, [`actions`] what they do to rows that refer to others, [`define`] how rules come to be, [`told`] what errors tell
 //! of rows.
 
+mod actions;
 mod define;
 mod references;
 mod told;
@@ -38,6 +39,7 @@ use crate::data::encode::{Style, cell_text};
 use crate::data::{OP, PgType};
 use crate::error::{Error, Result, code};
 
+pub(super) use actions::Moved;
 pub use define::{free_name, index_in, index_names, is_taken};
 pub use references::referring;
 use references::{Link, foreign_key};
@@ -86,6 +88,8 @@ impl Session {
         let touched: BTreeSet<RelationId> = gathered.chain(transaction.settled.iter().copied()).collect();
         for relation in touched.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.ksql.is_none()) {
             let (rows, gone) = put_and_gone(relation, &self.events_since(relation.id, mark))?;
+            let (moved, others) = std::mem::take(&mut self.moved).into_iter().partition::<Vec<_>, _>(|moved| moved.relation == relation.id);
+            self.moved = others;
             let referring: Vec<_> = referring(&catalog, relation.id).filter(|_| relation.kind == RelationKind::Table).collect();
             // Before anything else is read: what the transaction makes of a table is folded forward.
             let before = if referring.is_empty() { None } else { self.rows_before(relation, mark).await? };
@@ -102,7 +106,7 @@ impl Session {
                 let link = Link::new(child, constraint, foreign, relation)?;
                 // A row whose key has changed is one gone and one put. An upsert may change what is no key and is referred to as well.
                 if gone || before.is_none() || foreign.parent_columns != key_names(relation) {
-                    self.check_referring(&link, before.as_ref(), rows.num_rows() == 0).await?;
+                    self.check_referring(&link, before.as_ref(), rows.num_rows() == 0, &moved).await?;
                 }
             }
         }

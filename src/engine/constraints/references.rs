@@ -3,6 +3,8 @@
 //! Two sides. A row that is put is looked up by what it refers to. Of rows that a statement has changed or deleted, those that
 //! stood before it are compared with those that are there now: what is gone must not be referred to, and the rows that do are found by their columns.
 //!
+//! What a rule does to those rows, [`super::actions`] tells.
+//!
 //! Columns of types that only SQL compares, such as numeric with double precision, have no keys in common: then a join of both tables
 //! tells. It does too for a table without a key of whose rows the transaction has changed some of its own, since those leave no trace.
 
@@ -11,30 +13,26 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat_batches, filter_record_batch, not};
 
+use super::actions::Moved;
 use super::{about, key_of, places};
 use crate::catalog::{Action, Catalog, Change, Constraint, ForeignKey, Relation, RelationId, Rule};
-use crate::engine::dml::change::{Located, whole};
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
-use crate::engine::dml::returning::in_memory;
-use crate::engine::dml::{Written, parsed_query, quoted};
+use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::own::identities;
-use crate::engine::privileges::Authority;
 use crate::engine::rename::whole_name;
-use crate::engine::session::{Parameters, Session};
+use crate::engine::session::Session;
 use crate::engine::table_locks::Mode;
-use crate::engine::triggers::Happening;
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
-use crate::sql::{Statement, parse};
 
 /// A foreign key, with its columns as places in both tables.
 pub(super) struct Link<'a> {
-    child: &'a Arc<Relation>,
-    constraint: &'a Constraint,
-    foreign: &'a ForeignKey,
-    parent: &'a Arc<Relation>,
-    from: Vec<usize>,
-    to: Vec<usize>,
+    pub(super) child: &'a Arc<Relation>,
+    pub(super) constraint: &'a Constraint,
+    pub(super) foreign: &'a ForeignKey,
+    pub(super) parent: &'a Arc<Relation>,
+    pub(super) from: Vec<usize>,
+    pub(super) to: Vec<usize>,
 }
 
 impl<'a> Link<'a> {
@@ -55,7 +53,7 @@ impl<'a> Link<'a> {
     }
 
     /// What rows of the parent are referred to by, as values of the child's columns; `None` if only SQL can compare them.
-    fn as_child(&self, rows: &RecordBatch) -> Result<Option<Vec<ArrayRef>>> {
+    pub(super) fn as_child(&self, rows: &RecordBatch) -> Result<Option<Vec<ArrayRef>>> {
         let pairs = columns_at(rows, &self.to).into_iter().zip(&self.from);
         pairs.map(|(values, from)| same_values(values, self.child, *from)).collect()
     }
@@ -90,7 +88,7 @@ impl<'a> Link<'a> {
 }
 
 /// Rows of the child that refer to nothing, as far as they are known.
-enum Orphans {
+pub(super) enum Orphans {
     /// All of them, with all that the child's result keeps of them.
     Rows(RecordBatch),
     /// A condition tells them.
@@ -123,24 +121,36 @@ impl Session {
     }
 
     /// Rows of the parent are gone, or have changed, since it had those `before`: what becomes of the rows that referred to them.
-    pub(super) async fn check_referring(&mut self, link: &Link<'_>, before: Option<&RecordBatch>, gone: bool) -> Result<()> {
+    /// `moved`: those of which it is known what became of each.
+    pub(super) async fn check_referring(
+        &mut self,
+        link: &Link<'_>,
+        before: Option<&RecordBatch>,
+        gone: bool,
+        moved: &[Moved],
+    ) -> Result<()> {
         let action = if gone { link.foreign.on_delete } else { link.foreign.on_update };
         if action == Action::NoAction && self.is_deferred(link.foreign, &link.constraint.name) {
             self.defer(link.child.id, &link.constraint.name);
             return Ok(());
         }
         let acts = !matches!(action, Action::NoAction | Action::Restrict);
-        if acts && gone {
-            self.lock_constrained(link.child, action != Action::Cascade).await?;
+        if acts {
+            self.lock_constrained(link.child, !gone || action != Action::Cascade).await?;
             self.lock_table(link.child.id, Mode::Remove).await?;
-            let orphans = self.orphans(link, before).await?;
-            return self.act(link, action, orphans).await;
+        }
+        let follows = !gone && action == Action::Cascade;
+        if follows {
+            self.follow(link, moved).await?;
         }
         let orphans = self.orphans(link, before).await?;
+        if acts && !follows {
+            return self.act(link, action, orphans).await;
+        }
         let Some(rows) = self.present(link, orphans).await? else { return Ok(()) };
-        if acts {
-            return Err(Error::unsupported(format!("ON UPDATE {} is not supported when the key changes", action.word()))
-                .hint("Insert the row of the new key, UPDATE the rows that refer to the old one, then DELETE that."));
+        if follows {
+            return Err(Error::unsupported("ON UPDATE CASCADE is not supported where it is not known which key a row had before")
+                .hint("Change the keys with an UPDATE, of columns that have the types of those that refer to them."));
         }
         Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?)
     }
@@ -168,61 +178,6 @@ impl Session {
                 self.first_of(link.child, &query, None).await
             }
         }
-    }
-
-    /// Does to the orphans what the rule says. The caller holds the child's locks.
-    async fn act(&mut self, link: &Link<'_>, action: Action, orphans: Orphans) -> Result<()> {
-        let name = whole_name(&self.catalog(), link.child);
-        let (condition, rows) = match orphans {
-            Orphans::Rows(rows) if rows.num_rows() == 0 => return Ok(()),
-            Orphans::Rows(rows) => (String::new(), Some(rows)),
-            Orphans::Condition(condition) => (format!(" WHERE {condition}"), None),
-        };
-        let value = if action == Action::SetNull { "NULL" } else { "DEFAULT" };
-        let set = link.foreign.columns.iter().map(|c| format!("{} = {value}", quoted(c))).collect::<Vec<_>>().join(", ");
-        let text = match action {
-            Action::Cascade => format!("DELETE FROM {name}{condition}"),
-            _ => format!("UPDATE {name} SET {set}{condition}"),
-        };
-        let (what, change) = match parse(&text)? {
-            Statement::Delete(change) => ("DELETE", change),
-            Statement::Update(change) => ("UPDATE", change),
-            _ => return Err(Error::internal("an action is a change")),
-        };
-        let happening = if what == "DELETE" { Happening::delete(link.child) } else { Happening::update(link.child, &change.assignments) };
-        let (mark, written) = self.act_as_owner(link, &happening, (what, &change), rows).await?;
-        self.append(written.events).await?;
-        self.note_statement(&happening);
-        let gave = std::mem::replace(&mut self.gives_rows, false);
-        let checked = Box::pin(self.check(mark)).await;
-        self.gives_rows = gave;
-        checked
-    }
-
-    /// The change that a rule makes, and where its events begin. The owner of the table makes it, whose BEFORE triggers run so, and whom
-    /// policies keep from nothing here.
-    async fn act_as_owner(
-        &mut self,
-        link: &Link<'_>,
-        happening: &Happening,
-        (what, change): (&str, &crate::sql::statement::Change),
-        rows: Option<RecordBatch>,
-    ) -> Result<(usize, Written)> {
-        let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
-        let plan = self.plan_change(link.child, target, change, &[]).await?;
-        let checking = self.authority.role;
-        let (caller, whole) = (self.become_owner(link.child.owner), std::mem::replace(&mut self.reads_whole, true));
-        let begun = self.before_statement(happening).await;
-        let mark = self.gathered();
-        let located = Located { plan: &plan, bound: None };
-        let done = match begun {
-            Ok(()) => self.changed(link.child, what, change, located, &[], &Parameters::default()).await,
-            Err(e) => Err(e),
-        };
-        self.reads_whole = whole;
-        self.go_back(caller);
-        self.authority = Authority::of(&self.authority.roles, checking);
-        Ok((mark, done?))
     }
 
     /// The rows of a table that the events since `mark` have touched, which are locked, as they were before those. `None` if that is not

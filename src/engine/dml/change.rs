@@ -69,6 +69,8 @@ pub(in crate::engine) struct ChangePlan {
     /// The other relations and how many columns each has, where RETURNING may want them.
     others: Vec<(String, Vec<Field>)>,
     identity: Identity,
+    /// True if rows of others follow those that it changes: it has them as they were.
+    follows: bool,
     /// The form of it that tells the keys of the rows, if it has that; `None` for one that changes the key.
     by_key: Option<ByKey>,
     /// RETURNING, once it was described.
@@ -123,14 +125,17 @@ impl Session {
         loop {
             let catalog = self.engine.catalog();
             let relation = self.changeable(&change.table, what)?;
-            let plan =
-                match known.filter(|plan| self.still_means(&plan.made, plan.all_planned()) && !plan.made.catalog.is_guarded(&relation)) {
-                    Some(plan) => plan.clone(),
-                    None => {
-                        let target = self.target_of(what, &relation, change).await?;
-                        Arc::new(self.plan_change(&relation, target, change, types).await?)
-                    }
-                };
+            let plan = match known.filter(|plan| {
+                self.still_means(&plan.made, plan.all_planned())
+                    && !plan.made.catalog.is_guarded(&relation)
+                    && plan.follows == self.follows(&relation, change)
+            }) {
+                Some(plan) => plan.clone(),
+                None => {
+                    let target = self.target_of(what, &relation, change).await?;
+                    Arc::new(self.plan_change(&relation, target, change, types).await?)
+                }
+            };
             let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
             let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
             let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
@@ -178,8 +183,8 @@ impl Session {
             self.check_changed(relation, &rows, looks(change)).await?;
             let old = plan.old(relation, &rows)?;
             if let (Identity::OldKey, Some(old)) = (plan.identity, &old) {
-                // With triggers any UPDATE has the rows as they were, and few change the key.
-                let moved = if fires { Some(moved(relation, &rows, old)?) } else { None };
+                // With triggers, or where rows of others follow, any UPDATE has the rows as they were, and few change the key.
+                let moved = if fires || plan.follows { Some(moved(relation, &rows, old)?) } else { None };
                 let those = |rows: &RecordBatch| match &moved {
                     Some(moved) => filter_record_batch(rows, moved),
                     None => Ok(rows.clone()),
@@ -187,6 +192,9 @@ impl Session {
                 let gone = those(old)?;
                 self.keys_free(relation, &those(&rows)?, &gone).await?;
                 events.push((relation.id, changes(relation, &gone, DELETE)?));
+            }
+            if let Some(old) = &old {
+                self.note_moved(relation, old, &rows);
             }
             if fires {
                 self.note_rows(&update, old, Some(rows.project(&(0..width).collect::<Vec<_>>())?));
@@ -304,6 +312,12 @@ impl Session {
         Ok(plan.planned)
     }
 
+    /// True if rows of others follow those of an UPDATE: triggers may set any column.
+    fn follows(&self, relation: &Relation, change: &Change) -> bool {
+        let triggers = !relation.triggers.is_empty();
+        !change.assignments.is_empty() && self.is_followed(relation, |column| triggers || is_set_by(column, &change.assignments))
+    }
+
     /// Plans the query of a change of the rows of `target`.
     pub(in crate::engine) async fn plan_change(
         &self,
@@ -315,11 +329,12 @@ impl Session {
         let placed = self.at_current_row(relation, change)?;
         let change: &Change = &placed;
         let rekeyed = relation.key.iter().any(|k| is_set_by(&relation.columns[*k], &change.assignments));
-        let fires = !change.assignments.is_empty() && Happening::update(relation, &change.assignments).fires_for_rows();
+        let follows = self.follows(relation, change);
+        let keeps_old = follows || !change.assignments.is_empty() && Happening::update(relation, &change.assignments).fires_for_rows();
         let identity = match relation.key.is_empty() {
-            true if fires => Identity::OldRow,
+            true if keeps_old => Identity::OldRow,
             true => Identity::Row,
-            false if rekeyed || fires => Identity::OldKey,
+            false if rekeyed || keeps_old => Identity::OldKey,
             false => Identity::Key,
         };
         let mut names = self.names();
@@ -340,7 +355,7 @@ impl Session {
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         let (planned, by_key) = self.by_key(cast_columns(planned, &wanted)?, relation).await?;
         let by_key = by_key.filter(|_| identity == Identity::Key);
-        Ok(ChangePlan { planned, made, others, identity, by_key, returning: None, reads: OnceLock::new() })
+        Ok(ChangePlan { planned, made, others, identity, follows, by_key, returning: None, reads: OnceLock::new() })
     }
 }
 

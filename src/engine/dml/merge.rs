@@ -176,6 +176,7 @@ impl Session {
                     let after = filled(after)?;
                     all_not_null(relation, &after)?;
                     self.note_rows(&update, Some(before.clone()), Some(after.clone()));
+                    self.note_moved(relation, &before, &after);
                     if relation.key.iter().any(|k| is_set_by(&relation.columns[*k], assignments)) {
                         effects.gone.push(before.clone());
                         effects.rekeyed.push(after.clone());
