@@ -124,6 +124,7 @@ scripts!("":
     server_facts,
     set_operations,
     settings,
+    signed_zero,
     skip_locked,
     standard_privileges,
     statements,

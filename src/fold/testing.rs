@@ -24,6 +24,7 @@ use crate::data::Delta;
 use crate::error::Result;
 
 mod time;
+mod zeros;
 
 /// A row of a test input: key, value, text number.
 pub(super) type Row = (Option<i64>, Option<i64>, u8);

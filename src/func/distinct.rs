@@ -1,4 +1,5 @@
 //! sum, avg and the statistics of distinct values: the rows of arguments seen, each with how often, so that a sliding frame can take one out.
+//! Of equal floats 0 is there for -0, as among the keys of a group.
 
 use hashbrown::HashMap;
 
@@ -7,6 +8,7 @@ use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::Accumulator;
 
+use super::scalar::math;
 use super::sum::accumulator;
 use super::sum_state::Spec;
 use crate::error::{Error, Result};
@@ -33,6 +35,7 @@ impl DistinctSum {
 
     fn change(&mut self, args: &[ArrayRef], by: i64) -> Result<()> {
         let rows = args.first().ok_or_else(|| Error::internal("sum without an argument"))?.len();
+        let args: Vec<ArrayRef> = args.iter().map(math::one_zeros).collect();
         for row in (0..rows).filter(|row| args.iter().all(|arg| arg.is_valid(*row))) {
             let key = args.iter().map(|arg| ScalarValue::try_from_array(arg, row)).collect::<DfResult<_>>()?;
             *self.seen.entry(key).or_insert(0) += by;

@@ -3,7 +3,7 @@
 //! A sum is kept as a fixed-point number wide enough for every finite float8 (2^-1074 .. 2^1024), in limbs of 32 bits held in
 //! i64 slots, so that 2^30 additions need no carry. Only the limbs in use are stored. [`ExactSum::value`] rounds once, to
 //! nearest even. Infinities and NaN are counted, so that they can be taken out again. So an incrementally kept sum equals the
-//! batch sum bit for bit. A sum of zeros is +0.
+//! batch sum bit for bit. A sum of zeros is +0, unless all of them are -0 ([`ExactSum::is_of_minus_zeros`]).
 
 use bigdecimal::num_bigint::{BigInt, BigUint};
 
@@ -24,6 +24,7 @@ pub struct ExactSum {
     nan: i64,
     positive_infinities: i64,
     negative_infinities: i64,
+    minus_zeros: i64,
 }
 
 impl ExactSum {
@@ -42,6 +43,10 @@ impl ExactSum {
             return self.count_special(value, weight);
         }
         let (mantissa, position) = parts(value);
+        if mantissa == 0 {
+            self.minus_zeros += if value.is_sign_negative() { weight } else { 0 };
+            return;
+        }
         self.add_bits(mantissa, position, if value.is_sign_negative() { -weight } else { weight });
     }
 
@@ -135,6 +140,12 @@ impl ExactSum {
         self.nan += other.nan;
         self.positive_infinities += other.positive_infinities;
         self.negative_infinities += other.negative_infinities;
+        self.minus_zeros += other.minus_zeros;
+    }
+
+    /// True for a sum of `count` values of which there are some and all are -0: -0 to IEEE 754, and so to PostgreSQL's sum().
+    pub fn is_of_minus_zeros(&self, count: i64) -> bool {
+        count != 0 && self.minus_zeros == count
     }
 
     /// True if an infinity or a NaN is in the sum.
@@ -213,13 +224,13 @@ impl ExactSum {
         Ok(value)
     }
 
-    /// A canonical form: equal sums of equal history of infinities have equal bytes. Layout, little endian: three i64 counters,
+    /// A canonical form: equal sums of equal history of infinities have equal bytes. Layout, little endian: four i64 counters,
     /// u32 base, then the limbs as i64.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut exact = self.clone();
         exact.carry();
-        let mut bytes = Vec::with_capacity(28 + 8 * exact.limbs.len());
-        for counter in [exact.nan, exact.positive_infinities, exact.negative_infinities] {
+        let mut bytes = Vec::with_capacity(36 + 8 * exact.limbs.len());
+        for counter in [exact.nan, exact.positive_infinities, exact.negative_infinities, exact.minus_zeros] {
             bytes.extend(counter.to_le_bytes());
         }
         bytes.extend((exact.base as u32).to_le_bytes());
@@ -230,14 +241,15 @@ impl ExactSum {
     /// Reads [`ExactSum::to_bytes`]. Errors: XX001 for bytes of another form.
     pub fn from_bytes(bytes: &[u8]) -> Result<ExactSum> {
         let damaged = || Error::new(code::DATA_CORRUPTED, "damaged state of a float sum");
-        let (head, limbs) = bytes.split_at_checked(28).ok_or_else(damaged)?;
+        let (head, limbs) = bytes.split_at_checked(36).ok_or_else(damaged)?;
         let word = |at: usize| head.get(at..at + 8).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes).ok_or_else(damaged);
-        let base = head.get(24..28).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
+        let base = head.get(32..36).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes).ok_or_else(damaged)? as usize;
         if limbs.len() % 8 != 0 || base > (BIAS as usize * 4) / 32 + 2 || limbs.len() > 8 * 256 {
             return Err(damaged());
         }
         let limbs = limbs.chunks_exact(8).filter_map(|c| c.try_into().ok()).map(i64::from_le_bytes).collect();
-        Ok(ExactSum { limbs, base, pending: 1, nan: word(0)?, positive_infinities: word(8)?, negative_infinities: word(16)? })
+        let (positive_infinities, negative_infinities) = (word(8)?, word(16)?);
+        Ok(ExactSum { limbs, base, pending: 1, nan: word(0)?, positive_infinities, negative_infinities, minus_zeros: word(24)? })
     }
 
     /// Bytes on the heap.
@@ -325,6 +337,21 @@ mod tests {
         assert_eq!(sum(&[tie, 1.0]).value(), tie);
         assert_eq!(sum(&[tie, 1.0, 2f64.powi(-1000)]).value(), tie + 2.0);
         assert_eq!(sum(&[-tie, -1.0, -2f64.powi(-1000)]).value(), -tie - 2.0);
+    }
+
+    #[test]
+    fn only_a_sum_of_minus_zeros_is_one() {
+        assert!(!sum(&[]).is_of_minus_zeros(0));
+        let mut zeros = sum(&[-0.0, -0.0]);
+        assert!(zeros.is_of_minus_zeros(2));
+        zeros.add(0.0);
+        assert!(!zeros.is_of_minus_zeros(3));
+        zeros.sub(0.0);
+        let mut other = ExactSum::from_bytes(&zeros.to_bytes()).unwrap();
+        other.merge(&sum(&[-0.0]));
+        assert!(other.is_of_minus_zeros(3));
+        other.merge(&sum(&[1.0, -1.0]));
+        assert!(!other.is_of_minus_zeros(5));
     }
 
     proptest! {

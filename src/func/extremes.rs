@@ -1,6 +1,9 @@
 //! max and min: DataFusion's, but with NaN above every other float, as PostgreSQL sorts it. DataFusion compares the floats of groups with
 //! `<`, of which NaN knows nothing, so that the answer depended on which row came last. [`Ordered`] lets it compare whole numbers that are
 //! ordered as the floats are.
+//!
+//! -0 and 0 are equal, and of both max shows 0 and min -0, as arrow compares floats wherever else extremes are looked for: over a whole table, in
+//! windows, and in views. PostgreSQL shows the one that it met last.
 
 use std::sync::Arc;
 
@@ -11,7 +14,6 @@ use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::function::AccumulatorArgs;
 use datafusion::logical_expr::{AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator};
 
-use super::scalar::math;
 use super::theirs::handed_on;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -70,17 +72,18 @@ fn all(arrays: &[ArrayRef], f: fn(&ArrayRef) -> ArrayRef) -> Vec<ArrayRef> {
     arrays.iter().map(f).collect()
 }
 
-/// Floats as whole numbers that are ordered as they are, NaN the greatest: their bits, those below a sign turned round. 0 stands for -0
-/// and one NaN for all.
+/// Floats as whole numbers that are ordered as they are, -0 next below 0 and NaN the greatest: their bits, those below a sign turned round.
+/// One NaN stands for all.
 fn ordered(values: &ArrayRef) -> ArrayRef {
-    if !values.data_type().is_floating() {
-        return values.clone();
+    if let Some(floats) = values.as_primitive_opt::<Float32Type>() {
+        let bits = |v: f32| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() };
+        return Arc::new(floats.unary::<_, Int32Type>(|v| turned32(bits(v) as i32)));
     }
-    let values = math::one_zeros(values);
-    match values.as_primitive_opt::<Float32Type>() {
-        Some(floats) => Arc::new(floats.unary::<_, Int32Type>(|v| turned32(v.to_bits() as i32))),
-        None => Arc::new(values.as_primitive::<Float64Type>().unary::<_, Int64Type>(|v| turned64(v.to_bits() as i64))),
+    if let Some(floats) = values.as_primitive_opt::<Float64Type>() {
+        let bits = |v: f64| if v.is_nan() { f64::NAN.to_bits() } else { v.to_bits() };
+        return Arc::new(floats.unary::<_, Int64Type>(|v| turned64(bits(v) as i64)));
     }
+    values.clone()
 }
 
 /// The floats of [`ordered`].
@@ -111,14 +114,15 @@ mod tests {
 
     #[test]
     fn floats_are_ordered_as_postgresql_sorts_them_and_come_back() {
-        let sorted = [f64::NEG_INFINITY, f64::MIN, -1.5, -5e-324, 0.0, 5e-324, 1.5, f64::MAX, f64::INFINITY, f64::NAN];
+        let sorted = [f64::NEG_INFINITY, f64::MIN, -1.5, -5e-324, -0.0, 0.0, 5e-324, 1.5, f64::MAX, f64::INFINITY, f64::NAN];
         let array: ArrayRef = Arc::new(Float64Array::from(sorted.to_vec()));
         assert!(ordered(&array).as_primitive::<Int64Type>().values().is_sorted());
         assert_eq!(format!("{:?}", floats(&ordered(&array))), format!("{array:?}"));
-        let array: ArrayRef = Arc::new(Float32Array::from(vec![f32::NEG_INFINITY, f32::MIN, -1.5, -1e-45, 0.0, 1e-45, f32::MAX, f32::NAN]));
+        let array: ArrayRef =
+            Arc::new(Float32Array::from(vec![f32::NEG_INFINITY, f32::MIN, -1.5, -1e-45, -0.0, 0.0, 1e-45, f32::MAX, f32::NAN]));
         assert!(ordered(&array).as_primitive::<Int32Type>().values().is_sorted());
         assert_eq!(format!("{:?}", floats(&ordered(&array))), format!("{array:?}"));
-        let odd: ArrayRef = Arc::new(Float64Array::from(vec![Some(-0.0), Some(-f64::NAN), None]));
-        assert_eq!(format!("{:?}", floats(&ordered(&odd))), format!("{:?}", Float64Array::from(vec![Some(0.0), Some(f64::NAN), None])));
+        let odd: ArrayRef = Arc::new(Float64Array::from(vec![Some(-f64::NAN), None]));
+        assert_eq!(format!("{:?}", floats(&ordered(&odd))), format!("{:?}", Float64Array::from(vec![Some(f64::NAN), None])));
     }
 }

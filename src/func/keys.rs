@@ -7,7 +7,9 @@
 //!   that is the one of its intervals with the most months, then the most days; PostgreSQL shows the one that it met first. What array_agg
 //!   collects of distinct intervals is put in order behind it, one of those that are equal, as of jsonb.
 //! - *Floats* are ordered with -0 as 0. Whatever hashes knows that, but not in arrays, and PARTITION BY compares neighbours: they get
-//!   floats of which equal ones have the same bits.
+//!   floats of which equal ones have the same bits. So a key of a group, and a row of DISTINCT or UNION, shows 0 for -0; PostgreSQL shows what it
+//!   met first. What is one of the values themselves keeps its sign: of both zeros max shows 0 and min -0 ([`super::extremes`]), and EXCEPT and
+//!   INTERSECT show 0 ([`super::setops`]).
 //! - *jsonb* is ordered, grouped and joined by its keys ([`jsonb_order`]), so that a number's decimals count for nothing. A group shows the
 //!   last of its values in the order of texts; PostgreSQL shows the one that it met first. What array_agg collects of distinct values is put in
 //!   order behind it.
@@ -288,7 +290,10 @@ fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     };
     match (call.func.name(), key) {
         ("min" | "max", Some(key)) => {
-            let by = vec![key.sort(call.func.name() == "min", false), params.args[0].clone().sort(false, false)];
+            let is_min = call.func.name() == "min";
+            // Of arrays that are equal and differ, as of floats, it is the least in the order that tells -0 from 0.
+            let is_least = is_min && matches!(params.args[0].get_type(schema)?, DataType::List(_));
+            let by = vec![key.sort(is_min, false), params.args[0].clone().sort(is_least, false)];
             let first = AggregateFunction::new_udf(first_value_udaf(), params.args.clone(), false, params.filter.clone(), by, None);
             return Ok(Transformed::yes(Expr::AggregateFunction(first)));
         }

@@ -329,6 +329,9 @@ impl Spec {
         if self.what == What::Avg {
             return Ok(Total::Float(total / count as f64));
         }
+        if sum.is_of_minus_zeros(count) {
+            return Ok(Total::Float(-0.0));
+        }
         let rounded = if self.output == DataType::Float32 { f64::from(total as f32) } else { total };
         if rounded.is_infinite() && total.is_finite() {
             return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow"));

@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::buffer::NullBuffer;
 
-use super::super::key_index::{Equality, KeyIndex};
+use super::super::key_index::{Equality, KeyIndex, normalise};
 use super::super::marks::Marks;
 use super::super::state::{StateReader, StateWriter, damaged};
 use crate::error::Result;
@@ -93,8 +93,10 @@ impl State for DistinctState {
     }
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
+        // What is taken back may be equal to what was folded, and another: they are folded as what stands for both.
+        let args: Vec<ArrayRef> = rows.args.iter().map(normalise).collect();
         let mut columns: Vec<ArrayRef> = vec![std::sync::Arc::new(UInt32Array::from(rows.groups.to_vec()))];
-        columns.extend_from_slice(rows.args);
+        columns.extend_from_slice(&args);
         let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
         self.index.intern(&columns, rows.groups.len(), &mut numbers, &mut fresh)?;
         self.weights.resize(self.index.slots(), 0);
@@ -113,7 +115,7 @@ impl State for DistinctState {
             (weight != 0).then_some((row, weight))
         };
         let (kept, weights): (Vec<u32>, Vec<i64>) = touched.iter().filter_map(change).unzip();
-        let args = super::super::eval::take_all(rows.args, &kept)?;
+        let args = super::super::eval::take_all(&args, &kept)?;
         let groups: Vec<u32> = kept.iter().map(|&i| rows.groups[i as usize]).collect();
         self.inner.update(&Rows { groups: &groups, args: &args, order: &[], weights: Some(&weights) })?;
         touched.iter().filter(|t| self.weights[t.1 as usize] == 0).for_each(|t| self.index.release(t.1));

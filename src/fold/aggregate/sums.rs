@@ -316,7 +316,11 @@ impl FloatSums {
         if lost {
             return Err(out_of_range("value out of range: overflow"));
         }
-        Ok(Some(if self.want == Want::Avg { value / *count as f64 } else { value }))
+        Ok(Some(match self.want {
+            Want::Avg => value / *count as f64,
+            Want::Sum if sum.is_of_minus_zeros(*count) => -0.0,
+            Want::Sum => value,
+        }))
     }
 }
 

@@ -40,7 +40,7 @@ use datafusion::logical_expr::{Aggregate, Distinct, Expr, Limit, LogicalPlan, So
 use datafusion::optimizer::AnalyzerRule;
 
 use self::rows::{add, arranged, is_relation};
-use self::ties::by_value;
+use self::ties::{apart, by_value};
 use crate::func::APART;
 
 /// Aggregates whose answer tells the order of all their rows.
@@ -148,7 +148,8 @@ impl Input<'_> {
     fn order(&self, call: &mut AggregateFunction) -> bool {
         let (args, order_by) = (&call.params.args, &mut call.params.order_by);
         let marks = order_by.iter().position(is_last);
-        let is_told = |value: &Expr| matches!(value, Expr::Literal(..)) || order_by.iter().any(|by| by.expr == *value);
+        let is_ordered = |value: &Expr| order_by.iter().any(|by| by.expr == *value) && apart(value, self.schema).is_none();
+        let is_told = |value: &Expr| matches!(value, Expr::Literal(..)) || is_ordered(value);
         // Rows that tie in all that is gathered of them are as good as one another.
         if !self.read && !self.total && marks.is_none() || !order_by.is_empty() && args.iter().all(is_told) {
             return false;
@@ -181,8 +182,9 @@ impl Input<'_> {
 
     /// Adds what is gathered itself, where rows may tie in their order.
     fn add_value(&self, order: &mut Vec<SortExpr>, args: &[Expr]) {
-        let value = args.first().filter(|value| !self.total && !order.iter().any(|by| by.expr == **value));
-        let by = value.and_then(|value| by_value(value, self.schema));
+        let Some(value) = args.first().filter(|_| !self.total) else { return };
+        let is_ordered = order.iter().any(|by| by.expr == *value);
+        let by = if is_ordered { apart(value, self.schema) } else { by_value(value, self.schema) };
         add(order, by.as_slice());
     }
 }

@@ -121,6 +121,15 @@ pub fn tells_rows(plan: &LogicalPlan, by: impl Fn(&Expr) -> bool) -> bool {
     plan.schema().iter().all(is_told)
 }
 
+/// What tells arrays apart that are equal and look otherwise, `{0}` and `{-0}`; `None` for values that need no more than their order, since
+/// those that tie in it are told apart where they are gathered.
+pub fn apart(value: &Expr, schema: &DFSchema) -> Option<SortExpr> {
+    match value.get_type(schema) {
+        Ok(ty @ DataType::List(_)) if exact_key_type(&ty) != ty => Some(exact_key(value.clone()).sort(true, false)),
+        _ => None,
+    }
+}
+
 /// A sort with more in its order, over its input with the columns for that.
 fn sorted(sort: &Sort) -> DfResult<Option<LogicalPlan>> {
     if tells_rows(&sort.input, |column| sort.expr.iter().any(|by| by.expr == *column)) {
