@@ -27,6 +27,7 @@ use super::session::Session;
 use crate::catalog::{Change, Name, Relation, RelationId, RelationKind};
 use crate::data::{Delta, POSITION, Position};
 use crate::error::{Error, Result, code};
+use crate::fold::Stop;
 use crate::limits;
 use crate::log::Log;
 
@@ -78,7 +79,9 @@ fn remedy(relation: &Relation, cause: &Error) -> String {
 /// whose rows may have been mended since, one as near to the end as was found. `None` if that cannot be said: too much history, or
 /// a failure that is not an event's. Cost: folding the history once, and the range O(log events) times.
 pub fn find_fault(engine: &Engine, id: RelationId, range: Range<Position>) -> Result<Option<Position>> {
-    let replica = Replica::new(engine, id)?;
+    let gone = || Error::internal("a view is gone");
+    let stop = engine.runner.node(id).ok_or_else(gone)?.stop().clone();
+    let replica = Replica::new(engine, id, &stop)?;
     let events = replica.events(&engine.log, range.clone())?;
     if let [only] = events[..] {
         return Ok(Some(only));
@@ -87,7 +90,7 @@ pub fn find_fault(engine: &Engine, id: RelationId, range: Range<Position>) -> Re
     if events.is_empty() || history > limits::FAULT_SEARCH_EVENTS_MAX || replica.fold(&engine.log, 0..range.start).is_err() {
         return Ok(None);
     }
-    let mut search = Search { engine, id, saved: replica.save()?, replica, at: range.start };
+    let mut search = Search { engine, id, stop, saved: replica.save()?, replica, at: range.start };
     // Folding all before events[good] succeeds, and all up to events[bad] fails.
     let (mut good, mut bad) = (0, events.len() - 1);
     if !search.fails_with(events[bad])? {
@@ -117,6 +120,8 @@ pub fn find_fault(engine: &Engine, id: RelationId, range: Range<Position>) -> Re
 struct Search<'a> {
     engine: &'a Engine,
     id: RelationId,
+    /// The failed view's.
+    stop: Stop,
     replica: Replica,
     saved: Vec<Vec<u8>>,
     at: Position,
@@ -129,10 +134,11 @@ impl Search<'_> {
             (self.saved, self.at) = (self.replica.save()?, event + 1);
             return Ok(false);
         }
-        self.replica = Replica::new(self.engine, self.id)?;
+        self.stop.check()?;
+        self.replica = Replica::new(self.engine, self.id, &self.stop)?;
         if self.replica.load(&self.saved).is_err() {
             // DataFusion does not plan every query alike each time, so a state may fit another replica only: then all is folded again.
-            self.replica = Replica::new(self.engine, self.id)?;
+            self.replica = Replica::new(self.engine, self.id, &self.stop)?;
             self.replica.fold(&self.engine.log, 0..self.at)?;
         }
         Ok(true)
@@ -147,11 +153,13 @@ impl Search<'_> {
 struct Replica(Vec<Arc<Node>>);
 
 impl Replica {
-    fn new(engine: &Engine, id: RelationId) -> Result<Self> {
+    fn new(engine: &Engine, id: RelationId, stop: &Stop) -> Result<Self> {
         let catalog = engine.catalog();
         let ids = ddl::nodes_all_below(&catalog, id);
         let build = |id: &RelationId| ddl::node(engine, catalog.by_id(*id).ok_or_else(|| Error::internal("a relation is gone"))?);
-        Ok(Replica(ids.iter().map(build).collect::<Result<Vec<_>>>()?))
+        let replica = Replica(ids.iter().map(build).collect::<Result<Vec<_>>>()?);
+        replica.0.iter().for_each(|node| node.stop_by(stop));
+        Ok(replica)
     }
 
     fn logs(&self) -> &[RelationId] {

@@ -14,7 +14,7 @@ use super::sharing::RowByRow;
 use crate::catalog::{CLOCK_LOG, Relation, RelationId};
 use crate::data::{Delta, OpenRowFile, Position, RowBatches, RowFile};
 use crate::error::{Error, Result, code};
-use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter};
+use crate::fold::{Flow, OperatorReport, Output, Snapshot, StateReader, StateWriter, Stop};
 use crate::limits;
 use crate::log::{Log, LogId, RowsOfView, SegmentSlice, Store};
 
@@ -121,6 +121,8 @@ pub struct Node {
     moving: Mutex<()>,
     /// Set once it is no relation's node any more: it was dropped, or another one is in its place.
     retired: AtomicBool,
+    /// Asked for when nobody needs what a step gives any more.
+    stop: Stop,
     /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
     ordered: bool,
     /// How much it may hold.
@@ -145,13 +147,15 @@ impl Node {
         relation: Arc<Relation>,
         inputs: Vec<Input>,
         base_logs: Vec<LogId>,
-        flow: Flow,
+        mut flow: Flow,
         key: Option<Vec<usize>>,
         append_only: bool,
         bounds: Bounds,
     ) -> Self {
         let output = Output::new(flow.schema(), key, append_only);
         let movable = output.only_grows() && RowsOfView::can_have(&output.schema());
+        let stop = Stop::default();
+        flow.stop_by(&stop);
         let row_by_row = if movable { RowByRow::of(&flow, &inputs, &output.schema()) } else { None };
         Node {
             relation,
@@ -165,6 +169,7 @@ impl Node {
             row_by_row,
             moving: Mutex::default(),
             retired: AtomicBool::new(false),
+            stop,
             ordered: false,
             bounds,
             gauge: Gauge::default(),
@@ -216,9 +221,20 @@ impl Node {
         self.recovering.load(Ordering::Acquire)
     }
 
-    /// The runner's alone: the node is taken out.
+    /// The runner's alone: the node is taken out; a step under way stops.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+        self.stop.ask();
+    }
+
+    /// What its steps stop by.
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Has its steps stop by another's signal; waits for one that is under way.
+    pub(super) fn stop_by(&self, stop: &Stop) {
+        self.flow.lock().stop_by(stop);
     }
 
     /// The files of its rows go once nobody reads them; it is retired.
@@ -349,7 +365,7 @@ impl Node {
         };
         let mut from = range.start;
         let enough = limits::SHARED_BYTES_MIN.min(self.bounds.rows);
-        let whole = |part: &SegmentSlice| part.whole && row_by_row.is_for(&part.segment, enough);
+        let whole = |part: &SegmentSlice| !self.stop.is_asked() && part.whole && row_by_row.is_for(&part.segment, enough);
         for part in log.read(*id, range.clone())?.segments.into_iter().take_while(whole) {
             let name = self.new_file(files.now_us, part.segment.first_offset as usize);
             // Whatever is wrong, a full disk or a row that errs, is seen to where its events are folded.

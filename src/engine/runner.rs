@@ -149,9 +149,12 @@ impl Runner {
         (0..threads).map(|i| Ok(start(i)?)).collect()
     }
 
-    /// Lets the threads end when they have finished their steps.
+    /// Lets the threads end, with their steps undone.
     pub fn stop(&self) {
-        self.shared.lock().stopping = true;
+        let mut shared = self.shared.lock();
+        shared.stopping = true;
+        shared.nodes.values().for_each(|entry| entry.node.stop().ask());
+        drop(shared);
         self.work.notify_all();
     }
 
@@ -172,7 +175,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Removes nodes, dependents first. A step under way ends into nothing.
+    /// Removes nodes, dependents first. A step under way stops, and ends into nothing.
     pub fn remove(&self, ids: &[RelationId]) {
         let dropped = |name: &str| Error::new(code::UNDEFINED_TABLE, format!("relation \"{name}\" was dropped"));
         self.shared.lock().take_out(ids, dropped).iter().for_each(|node| node.doom_files());
@@ -289,10 +292,16 @@ impl Runner {
             Ok(None)
         };
         let done = done.map_err(|cause| {
-            let position = self.hooks.find_fault(id, from..to, &cause);
-            node.release();
+            let position = if node.stop().is_asked() { None } else { self.hooks.find_fault(id, from..to, &cause) };
             Failure::new(&node.relation, cause, from..to, position)
         });
+        if done.is_err() {
+            // Where the server ends the checkpoint names files of the node's, and the next server folds on from there.
+            if self.shared.lock().stopping {
+                return;
+            }
+            node.release();
+        }
         let changed = matches!(&done, Ok(Some(delta)) if delta.batch.num_rows() > 0);
         let mut shared = self.shared.lock();
         // A node that was removed or replaced meanwhile has stepped for nothing.
@@ -355,8 +364,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes a node out, given its name telling those who wait for it why.
-    /// Takes nodes out, whose files are to be doomed without the lock.
+    /// Takes nodes out, whose files are to be doomed without the lock; `why` tells those who wait for one, given its name.
     fn take_out(&mut self, ids: &[RelationId], why: impl Fn(&str) -> Error) -> Vec<Arc<Node>> {
         let out: Vec<Entry> = ids.iter().filter_map(|id| self.nodes.remove(id)).collect();
         for entry in &out {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::{Expr, Operator, Recursion, StateReader, StateWriter};
+use super::{Expr, Operator, Recursion, StateReader, StateWriter, Stop};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 
@@ -16,6 +16,7 @@ pub struct Flow {
     rows_in: u64,
     rows_out: u64,
     busy: Duration,
+    stop: Stop,
 }
 
 enum Node {
@@ -109,7 +110,7 @@ pub type RowColumns = (Vec<Expr>, SchemaRef);
 
 impl Flow {
     fn new(node: Node) -> Flow {
-        Flow { node, rows_in: 0, rows_out: 0, busy: Duration::ZERO }
+        Flow { node, rows_in: 0, rows_out: 0, busy: Duration::ZERO, stop: Stop::default() }
     }
 
     /// The `index`-th input of the view.
@@ -181,6 +182,28 @@ impl Flow {
         }
     }
 
+    /// Its steps, and those of all its operators, fail with 57014 once that is asked for.
+    pub fn stop_by(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
+        match &mut self.node {
+            Node::Inner { operator, inputs } => {
+                operator.stop_by(stop);
+                inputs.iter_mut().for_each(|input| input.stop_by(stop));
+            }
+            Node::Sharing { parts, tree } => {
+                parts.iter_mut().for_each(|part| part.stop_by(stop));
+                tree.stop_by(stop);
+            }
+            Node::Recursive { first, term, .. } => [first, term].into_iter().for_each(|flow| flow.stop_by(stop)),
+            Node::Source { .. } | Node::Shared { .. } | Node::Constant { .. } | Node::Working { .. } => {}
+        }
+    }
+
+    /// Errors: 57014 once its steps are to stop.
+    pub(super) fn check_stop(&self) -> Result<()> {
+        self.stop.check()
+    }
+
     /// Folds one step: `inputs[i]` is all that happened to the i-th input. Every operator is stepped, also without rows, since
     /// some give rows for no input. Errors leave the flow in no defined state: it must be dropped.
     pub fn step(&mut self, inputs: &[Vec<Delta>]) -> Result<Vec<Delta>> {
@@ -189,6 +212,7 @@ impl Flow {
 
     /// The same for a part of a tree.
     pub(super) fn step_with(&mut self, given: Given<'_>) -> Result<Vec<Delta>> {
+        self.check_stop()?;
         let out = match &mut self.node {
             Node::Source { index, .. } => taken(given.inputs, "input", *index, &mut self.rows_in)?,
             Node::Shared { part, .. } => taken(given.parts, "part", *part, &mut self.rows_in)?,

@@ -47,6 +47,7 @@ mod row_store;
 pub mod session;
 pub mod set_operation;
 pub mod state;
+pub mod stop;
 pub mod temporal;
 #[cfg(test)]
 mod testing;
@@ -80,6 +81,7 @@ pub use row_store::{Chunk, RowStore};
 pub use session::{Session, SessionSpec};
 pub use set_operation::{SetOperation, SetOperationKind};
 pub use state::{StateReader, StateWriter};
+pub use stop::Stop;
 pub use temporal::{Passes, Temporal, TemporalSpec, is_time};
 pub use top_n::{TopN, TopNSpec};
 pub use unnest::{Unnest, UnnestColumn};
@@ -96,6 +98,8 @@ pub trait Operator: Send {
     fn schema(&self) -> SchemaRef;
     /// Folds all that happened in this step, one list of deltas per input, and returns the change of the output.
     fn step(&mut self, inputs: Vec<Vec<Delta>>) -> Result<Vec<Delta>>;
+    /// Tells what its steps stop by, with 57014, where they can take much longer than their inputs are.
+    fn stop_by(&mut self, _stop: &Stop) {}
     /// What it computes of each row of its only input, if that is all that it does.
     fn row_by_row(&self) -> Option<&[Expr]> {
         None

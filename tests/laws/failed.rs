@@ -253,3 +253,37 @@ fn an_endless_recursion_fails_its_view_and_the_server_lives() {
     run(&mut database, "INSERT INTO road VALUES (3, 4)");
     assert_eq!(run(&mut database, "SELECT count(*) FROM ways"), ["'4'"]);
 }
+
+#[test]
+fn endless_views_that_are_dropped_let_others_go_on() {
+    let mut database = Database::new().expect("an empty database");
+    run(&mut database, "CREATE TABLE t (k int PRIMARY KEY, v int)");
+    run(&mut database, "INSERT INTO t SELECT i, i FROM generate_series(1, 200000) AS g(i)");
+    // Each step of them takes far longer than a statement may.
+    let endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n FROM r JOIN t ON t.v + n > 200000) SELECT n FROM r";
+    let crossed = "SELECT count(*) AS n FROM t AS a JOIN t AS b ON a.v + b.v < 0";
+    // As many as there are threads, again and again: each hold of one would be for good.
+    for query in [endless, crossed] {
+        for name in ["one", "other"] {
+            run(&mut database, &format!("CREATE MATERIALIZED VIEW {name} AS {query}"));
+        }
+        run(&mut database, "DROP MATERIALIZED VIEW one, other");
+        run(&mut database, "CREATE MATERIALIZED VIEW sums AS SELECT sum(v) AS s FROM t");
+        assert_eq!(run(&mut database, "SELECT s FROM sums"), ["'20000100000'"]);
+        run(&mut database, "DROP MATERIALIZED VIEW sums");
+    }
+    // One that is replaced stops as well.
+    for _ in 0..3 {
+        run(&mut database, &format!("CREATE OR REPLACE MATERIALIZED VIEW one AS {endless}"));
+    }
+    run(&mut database, "CREATE OR REPLACE MATERIALIZED VIEW one AS SELECT count(*) AS n FROM t");
+    assert_eq!(run(&mut database, "SELECT n FROM one"), ["'200000'"]);
+
+    // A server that ends waits for none of them, and what the others hold is there again.
+    for name in ["two", "three"] {
+        run(&mut database, &format!("CREATE MATERIALIZED VIEW {name} AS {endless}"));
+    }
+    let mut database = database.restart().expect("it opens again");
+    run(&mut database, "DROP MATERIALIZED VIEW two, three");
+    assert_eq!(run(&mut database, "SELECT n FROM one"), ["'200000'"]);
+}

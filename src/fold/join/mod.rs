@@ -25,7 +25,7 @@ use self::null_aware::NullAware;
 use super::arrangement::{Added, Arrangement};
 use super::eval::{Expr, batch_of, evaluate_all, mask, take_all};
 use super::key_index::NONE;
-use super::{Operator, StateReader, StateWriter};
+use super::{Operator, StateReader, StateWriter, Stop};
 use crate::data::Delta;
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -99,6 +99,7 @@ pub struct Join {
     /// Most bytes of pairs that one step may give, and those that the step at hand has given.
     step_bytes_max: usize,
     step_bytes: usize,
+    stop: Stop,
 }
 
 /// One delta of one side under way.
@@ -136,7 +137,7 @@ impl Join {
         let both = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let null_aware = spec.null_aware.then(|| NullAware::new(spec.left.clone(), spec.left_append_only)).transpose()?;
         let step_bytes_max = limits::VIEW_STATE_BYTES_MAX;
-        Ok(Join { on, both, sides, preserved, gives_pairs, null_aware, step_bytes_max, step_bytes: 0, spec })
+        Ok(Join { on, both, sides, preserved, gives_pairs, null_aware, step_bytes_max, step_bytes: 0, stop: Stop::default(), spec })
     }
 
     /// The same join, failing with 53400 when the pairs that it gives in one step take more than so many bytes, text left out.
@@ -207,6 +208,7 @@ impl Join {
         if rows.is_empty() {
             return Ok(());
         }
+        self.stop.check()?;
         let other = 1 - folding.side;
         let mine = take_all(folding.delta.batch.columns(), &rows)?;
         let theirs = self.sides[other].gather(&entries)?;
@@ -351,6 +353,9 @@ impl Operator for Join {
         Ok(out)
     }
 
+    fn stop_by(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
+    }
     fn state_bytes(&self) -> usize {
         self.sides.iter().map(Arrangement::bytes).sum::<usize>() + self.null_aware.as_ref().map_or(0, NullAware::bytes)
     }

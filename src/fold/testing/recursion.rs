@@ -209,14 +209,29 @@ fn a_report_has_both_terms_below_the_recursion() {
     assert_eq!(names[1..], below);
 }
 
-#[test]
-fn an_endless_recursion_fails_by_its_bytes() {
+/// `start(k) UNION ALL SELECT n + 1 FROM w`.
+fn endless(bytes_max: usize) -> Flow {
     let columns = integers(&["n"]);
-    let recursion = Recursion::new("w".into(), columns.clone(), false).unwrap().bounded(4_096);
+    let recursion = Recursion::new("w".into(), columns.clone(), false).unwrap().bounded(bytes_max);
     let working = recursion.working();
     let next = binary(at(&working, 0), Op::Plus, lit(1i64), &working).unwrap();
     let term = projected(Flow::working(working.clone()), vec![next, at(&working, 1)], working);
-    let mut flow = Flow::recursive(start(columns, vec![at(&schema(), 0)]), term, recursion);
+    Flow::recursive(start(columns, vec![at(&schema(), 0)]), term, recursion)
+}
+
+#[test]
+fn an_endless_recursion_fails_by_its_bytes() {
+    let mut flow = endless(4_096);
     let rows = [((Some(1), None, 0), 1)];
     assert_eq!(flow.step(&[vec![delta(&rows)]]).unwrap_err().code(), crate::error::code::CONFIGURATION_LIMIT_EXCEEDED);
+}
+
+#[test]
+fn an_endless_recursion_stops_when_it_is_asked_to() {
+    let (mut flow, stop) = (endless(usize::MAX), Stop::default());
+    flow.stop_by(&stop);
+    let rows = [((Some(1), None, 0), 1)];
+    let step = std::thread::spawn(move || flow.step(&[vec![delta(&rows)]]).unwrap_err());
+    stop.ask();
+    assert_eq!(step.join().unwrap().code(), crate::error::code::QUERY_CANCELED);
 }

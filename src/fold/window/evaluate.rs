@@ -18,6 +18,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::window::StandardWindowFunctionExpr;
 
 use super::super::eval::{Expr, evaluate_all, mask};
+use super::super::stop::Stop;
 use super::frame::frames;
 use crate::error::Result;
 
@@ -45,6 +46,8 @@ pub(super) struct Sorted<'a> {
     pub order: &'a [ArrayRef],
     pub order_by: &'a [PhysicalSortExpr],
     pub partitions: &'a [Partition],
+    /// What the evaluation stops by.
+    pub stop: &'a Stop,
 }
 
 /// A partition in a [`Sorted`] batch.
@@ -115,6 +118,7 @@ impl WindowCall {
         let args = evaluate_all(&function.expressions(), sorted.batch)?;
         let mut parts: Vec<ArrayRef> = Vec::with_capacity(sorted.partitions.len());
         for partition in sorted.partitions {
+            sorted.stop.check()?;
             let rows = partition.rows.len();
             let mut evaluator = function.create_evaluator()?;
             let values = slices(&args, &partition.rows);
@@ -155,6 +159,8 @@ impl WindowCall {
             slide.begin()?;
             let start = partition.rows.start;
             for frame in self.frames(sorted, partition)? {
+                // Each frame may be folded anew.
+                sorted.stop.check()?;
                 values.push(slide.value(args, place(start + frame.start)..place(start + frame.end))?);
             }
         }

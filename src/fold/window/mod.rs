@@ -26,7 +26,7 @@ use super::eval::{Expr, batch_of, concat_deltas, evaluate, evaluate_all, replace
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::state::damaged;
-use super::{Operator, RowStore, StateReader, StateWriter};
+use super::{Operator, RowStore, StateReader, StateWriter, Stop};
 use crate::data::Delta;
 use crate::error::{Error, Result, code};
 use crate::func::one_zeros;
@@ -61,6 +61,7 @@ pub struct Window {
     free: Vec<u32>,
     /// What the step at hand has touched.
     marks: Marks,
+    stop: Stop,
 }
 
 /// The rows of the touched partitions: those that were stored, in order, and behind them those of the step.
@@ -120,6 +121,7 @@ impl Window {
             slots: 0,
             free: Vec::new(),
             marks: Marks::default(),
+            stop: Stop::default(),
             spec,
             schema,
         })
@@ -191,7 +193,8 @@ impl Window {
         let columns = take_all(gathered.all.columns(), &left.rows)?;
         let order = take_all(&gathered.order, &left.rows)?;
         let batch = batch_of(&self.spec.input, columns, left.rows.len())?;
-        let sorted = Sorted { batch: &batch, order: &order, order_by: &self.spec.order_by, partitions: &left.partitions };
+        let (order_by, partitions) = (&self.spec.order_by, &left.partitions);
+        let sorted = Sorted { batch: &batch, order: &order, order_by, partitions, stop: &self.stop };
         let values = self.spec.calls.iter().map(|call| call.evaluate(&sorted)).collect::<Result<Vec<_>>>()?;
         let after = batch_of(&self.schema, batch.columns().iter().cloned().chain(values).collect(), left.rows.len())?;
 
@@ -266,6 +269,9 @@ impl Operator for Window {
         Ok(self.apply(&touched, gathered, left)?.into_iter().collect())
     }
 
+    fn stop_by(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
+    }
     fn state_bytes(&self) -> usize {
         let lists = self.partitions.capacity() * size_of::<Vec<u32>>() + self.rows.len() * 4 + self.free.capacity() * 4;
         self.index.bytes() + self.rows.bytes() + lists + self.marks.bytes()
