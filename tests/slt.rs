@@ -46,6 +46,7 @@ scripts!("":
     copy,
     correlated_unnest,
     cursors,
+    date_styles,
     deep_laterals,
     default_privileges,
     dependent_subqueries,

@@ -279,7 +279,7 @@ impl Session {
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
         let work = self.engine.begin_work(Kind::CopyFrom, Some(&relation), self.process, "reading");
-        let decoder = Some(CopyDecoder::new(options, &relation.name, &types).in_zone(self.settings.zone()));
+        let decoder = Some(CopyDecoder::new(options, &relation.name, &types).reading(self.settings.reading()));
         Ok(CopyIn {
             engine: self.engine.clone(),
             columns: targets.len(),

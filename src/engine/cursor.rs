@@ -70,7 +70,7 @@ impl Session {
         let (columns, stream) = match parsed {
             Statement::Query(query) => {
                 let planned = self.plan_query(&query, &declared(prepared)).await?;
-                let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+                let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
                 let stream = self.run_query(&planned, values).await?;
                 (planned.columns, stream)
             }

@@ -492,6 +492,7 @@ impl Session {
         check_kept(&columns)?;
         // The view's own plan knows no function of a session: they are found in this one.
         refuse_unstable(&planned.plan)?;
+        self.refuse_other_reading(&planned.plan)?;
         // What it holds is read now, for whoever may read the view; what a plain view names is asked about whenever it is read.
         self.may_read(&planned.reads)?;
         self.refuse_secured_below(&planned.reads)?;

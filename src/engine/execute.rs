@@ -174,7 +174,7 @@ impl Session {
             }
             // A plan sees neither what the transaction has done since, nor another search_path, nor columns that are new.
             Way::Query(planned) if !self.has_own() && self.path() == prepared.path && self.is_as_planned(planned) => {
-                let values = scalars(&prepared.parameters, parameters, self.settings.zone())?;
+                let values = scalars(&prepared.parameters, parameters, self.settings.reading())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });
             }
@@ -341,7 +341,7 @@ impl Session {
     /// Plans and runs a query.
     pub(super) async fn select(&mut self, query: &sqlparser::ast::Query, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let planned = self.plan_query(query, &declared(prepared)).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         self.run_selected(planned, prepared, values).await
     }
 

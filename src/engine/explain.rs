@@ -94,7 +94,7 @@ impl Session {
         let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
         let (position, caller) = (cut.position, Arc::new(()));
         let state = self.running(self.state(), cut, &caller);
-        let values = scalars(&planned.parameters, arguments, self.settings.zone())?;
+        let values = scalars(&planned.parameters, arguments, self.settings.reading())?;
         let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();

@@ -17,7 +17,7 @@ use super::node::Node;
 use super::session::{Column, Parameters, Prepared, Response};
 use super::time::tells_time;
 use crate::catalog::{Relation, Scope};
-use crate::data::datetime::Zone;
+use crate::data::datetime::Reading;
 use crate::data::{PgType, decode};
 use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
@@ -136,11 +136,11 @@ impl Lookup {
         Ok(node)
     }
 
-    /// True if its key is read in some time zone: then only a session in UTC uses it.
-    pub(super) fn reads_zone(&self) -> bool {
-        let instant = |ty: &PgType| *ty == PgType::Timestamptz;
-        let literal = |part: &KeyPart| matches!(part, KeyPart::Literal(ScalarValue::TimestampMicrosecond(_, Some(_))));
-        self.parameters.iter().any(instant) || self.key.iter().any(literal)
+    /// True if the text of its key is read by what a session has set: then only one that has set nothing uses it.
+    pub(super) fn reads_time(&self) -> bool {
+        let time = |ty: &PgType| matches!(ty, PgType::Date | PgType::Timestamp | PgType::Timestamptz | PgType::Interval);
+        let literal = |part: &KeyPart| matches!(part, KeyPart::Literal(value) if time(&PgType::of_arrow(&value.data_type())));
+        self.parameters.iter().any(time) || self.key.iter().any(literal)
     }
 
     /// The answer among rows of the table.
@@ -159,7 +159,7 @@ impl Lookup {
 
     /// The values of the key's columns; NULL in place of them where LIMIT lets no row through. Errors: 2201W.
     fn values(&self, prepared: &Prepared, parameters: &Parameters) -> Result<Vec<ScalarValue>> {
-        let values = scalars(&prepared.parameters, parameters, Zone::Utc)?;
+        let values = scalars(&prepared.parameters, parameters, Reading::default())?;
         match self.limit.map(|i| &values[i]) {
             Some(ScalarValue::Int64(Some(0))) => return Ok(vec![ScalarValue::Null; self.key.len()]),
             Some(ScalarValue::Int64(Some(..0))) => {

@@ -81,7 +81,7 @@ impl Session {
         };
         let parameters = Parameters { values: shape.values, text: Some(text.into()), ..Parameters::default() };
         let fits = prepared.parameters.len() == parameters.values.len()
-            && scalars(&prepared.parameters, &parameters, self.settings.zone()).is_ok();
+            && scalars(&prepared.parameters, &parameters, self.settings.reading()).is_ok();
         Ok(fits.then_some((prepared, parameters)))
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::logical_expr::LogicalPlan;
 
 use super::acts::AskedRole;
 use super::execute::listing;
@@ -13,8 +14,10 @@ use super::settings::display_name;
 use super::transaction::OldSetting;
 use crate::catalog::RelationKind;
 use crate::data::PgType;
-use crate::data::encode::IntervalStyle;
+use crate::data::datetime::{DateStyle, IntervalStyle};
+use crate::data::encode::Style;
 use crate::error::{Error, Result, code};
+use crate::func::styled;
 use crate::func::zone::InZone;
 use crate::serve::system::functions::SessionActs;
 use crate::serve::system::setting;
@@ -51,34 +54,48 @@ impl Session {
         Ok(())
     }
 
-    /// Queries are planned in the session's time zone; see [`InZone`].
+    /// Queries are planned in the session's time zone, and for how it shows values; see [`InZone`].
     pub(super) fn settle_zone(&mut self) {
         let (style, name) = (self.settings.style(), self.settings.get("timezone").unwrap_or_default());
-        let rule = InZone {
-            zone: style.timezone,
-            intervals: style.interval != IntervalStyle::Postgres,
-            bytea: style.bytea_escape,
-            name: style.timezone.spelled(&name),
-        };
-        if rule.zone.is_utc() && !rule.intervals && !rule.bytea {
+        let rule = InZone { zone: style.timezone, name: style.timezone.spelled(&name), style };
+        if style.is_usual() {
             if self.zoned.take().is_some() {
                 self.plans = Default::default();
             }
             return;
         }
-        let known = format!("{name} {} {}", rule.intervals, rule.bytea);
+        let known = styled::spelled(&style, &name);
         if self.zoned.as_ref().is_none_or(|(of, _)| *of != known) {
             let mut state = self.state().clone();
             state.add_analyzer_rule(Arc::new(rule));
             self.zoned = Some((known, state));
-            // What was planned in another zone may have read its literals.
+            // What was planned under other settings may have read its literals.
             self.plans = Default::default();
         }
     }
 
-    /// True if a look-up by key means the same in the session's time zone, and to whoever asks.
+    /// True if a look-up by key means the same under the session's settings, and to whoever asks.
     pub(super) fn may_use(&self, lookup: &Lookup) -> bool {
-        (!lookup.reads_zone() || self.settings.zone().is_utc()) && !self.catalog().is_guarded(lookup.relation())
+        (!lookup.reads_time() || self.zoned.is_none()) && !self.catalog().is_guarded(lookup.relation())
+    }
+
+    /// Errors: 0A000 for a view some text in which is another date or interval to this session than to the view, which reads text as a
+    /// session does that has set nothing.
+    pub(super) fn refuse_other_reading(&self, plan: &LogicalPlan) -> Result<()> {
+        let set = self.settings.style();
+        let dates = DateStyle { order: set.dates.order, ..DateStyle::default() };
+        let interval = if set.interval == IntervalStyle::SqlStandard { set.interval } else { IntervalStyle::default() };
+        let style = Style { dates, interval, ..Style::default() };
+        if style.is_usual() {
+            return Ok(());
+        }
+        let state = self.knowing(self.state());
+        let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
+        if !(InZone { zone: style.timezone, name: "UTC".into(), style }).changes(&analyzed) {
+            return Ok(());
+        }
+        Err(Error::unsupported("a materialized view that reads or shows dates or intervals by the session's settings is not supported")
+            .hint("Write dates as '2024-02-01', or create it after SET DateStyle = 'ISO, MDY' and SET IntervalStyle = 'postgres'."))
     }
 
     /// What pg_stat_activity says.

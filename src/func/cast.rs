@@ -23,8 +23,9 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
 use super::scalar::jsonpath;
 use super::text_io;
+use crate::data::datetime::style::{depends_on_order, spread_sign};
 use crate::data::datetime::{US_PER_DAY, is_infinite};
-use crate::data::decode::ColumnBuilder;
+use crate::data::decode::{self, ColumnBuilder};
 use crate::data::types::check_dimensions;
 use crate::data::{PgType, tid};
 use crate::error::{Error, Result, code};
@@ -160,6 +161,8 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
     let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return Ok(None) };
     Ok(match ty {
         ty if PgType::of_arrow(ty).is_of_enum() => None,
+        // The session's settings have a say, which is put around the cast.
+        ty if is_read_by_settings(text, ty) => Some(call(literal.clone(), PgType::of_arrow(ty))),
         DataType::Boolean
         | DataType::FixedSizeBinary(16)
         | DataType::Binary
@@ -168,10 +171,25 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
         | DataType::Time64(TimeUnit::Microsecond)
         | DataType::Timestamp(_, None)
         | DataType::List(_) => Some(Expr::Literal(text_io::parse(&PgType::of_arrow(ty), text)?, None)),
-        // The session's time zone has a say, which is put around the cast.
-        DataType::Timestamp(..) => Some(call(literal.clone(), PgType::Timestamptz)),
         _ => None,
     })
+}
+
+/// True if a text is another value of a type to a session in another time zone, or that reads dates or intervals otherwise.
+pub fn is_read_by_settings(text: &str, ty: &DataType) -> bool {
+    match ty {
+        DataType::Timestamp(_, Some(_)) => !PgType::of_arrow(ty).is_of_enum(),
+        DataType::Date32 | DataType::Timestamp(_, None) => depends_on_order(text),
+        DataType::Interval(_) => spread_sign(text).is_some(),
+        DataType::List(item) => match item.data_type() {
+            DataType::Timestamp(_, Some(_)) => !PgType::of_arrow(ty).is_of_enum(),
+            of => {
+                let items = decode::split_array(text).unwrap_or_default();
+                items.iter().flatten().any(|item| is_read_by_settings(item, of))
+            }
+        },
+        _ => false,
+    }
 }
 
 /// The same where the literal is one of several values of a type; a number keeps the decimals that it has.

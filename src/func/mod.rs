@@ -74,6 +74,7 @@ mod sizes;
 pub mod sleep;
 mod sole_inputs;
 mod string_agg;
+pub mod styled;
 pub mod subquery;
 pub mod sum;
 pub mod sum_state;

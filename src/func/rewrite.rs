@@ -407,7 +407,10 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     }
     for (when, _) in &mut case.when_then_expr {
         if let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = when.as_ref() {
-            **when = Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None);
+            **when = match cast::is_read_by_settings(text, &ty) {
+                true => cast::call(when.as_ref().clone(), PgType::of_arrow(&ty)),
+                false => Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None),
+            };
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Values to text and back, for casts and to_char. The one place to change when the codec of `crate::data` is at hand.
 //!
-//! Forms are those of PostgreSQL with DateStyle ISO, IntervalStyle postgres, time zone UTC.
+//! Forms are those of PostgreSQL with DateStyle ISO, IntervalStyle postgres, time zone UTC; what a session has set besides, [`super::zone`] sees to.
 
 use std::fmt::Write;
 
@@ -15,7 +15,8 @@ use datafusion::common::ScalarValue;
 use super::arith::decimal::{overflow, pow10, rescale};
 use super::scalar::jsonpath;
 use crate::data::datetime::{
-    Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
+    DateOrder, Reading, Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp,
+    put_timestamptz,
 };
 use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
@@ -46,10 +47,10 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
             ScalarValue::Float32(Some(value as f32))
         }
         ty if ty.is_numeric() => numeric(ty, text)?,
-        PgType::Date => ScalarValue::Date32(Some(parse_date(text)?)),
+        PgType::Date => ScalarValue::Date32(Some(parse_date(text, DateOrder::default())?)),
         PgType::Time => ScalarValue::Time64Microsecond(Some(parse_time(text)?)),
-        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text)?), None),
-        PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(parse_timestamptz(text, &Zone::Utc)?), Some("UTC".into())),
+        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text, DateOrder::default())?), None),
+        PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(parse_timestamptz(text, &Reading::default())?), Some("UTC".into())),
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),

@@ -5,12 +5,12 @@
 //! `timezone(zone, ..)` around such places, so that the rest of the server computes in UTC whatever the zone. What it cannot put so is
 //! refused, rather than answered in UTC. Views are planned without it: they fold in UTC, whoever created them.
 //!
-//! The same rule refuses to make text of intervals and bytea where the session shows them in another form than the text would have.
+//! The same rule has text made and read in the forms that the session has set besides, by the functions of [`super::styled`].
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, ListArray, StringViewBuilder, StructArray, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNanoType, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -25,8 +25,10 @@ use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
 use super::scalar::define::{Function, text};
 use super::scalar::{jsonpath, series, times, to_char};
-use crate::data::datetime::{Zone, is_infinite, parse_timestamptz, put_timestamptz};
-use crate::data::{EnumType, PgType};
+use super::styled;
+use crate::data::EnumType;
+use crate::data::datetime::{Zone, is_infinite};
+use crate::data::encode::Style;
 use crate::error::{Error, Result};
 
 const TEXT: DataType = DataType::Utf8View;
@@ -65,13 +67,13 @@ const INSTANTS: &[&str] = &[
     "any_value",
     "string_to_array",
     "array_element",
-    "zoned_read",
-    "zoned_text",
+    "styled_read",
+    "styled_text",
+    "styled_json",
     "zoned_add",
     "zoned_to_char",
     "zoned_part",
     "zoned_series",
-    "zoned_iso",
     "make_timestamptz",
     "row",
     "named_struct",
@@ -81,7 +83,7 @@ const INSTANTS: &[&str] = &[
 const ZONE_PARTS: &[&str] = &["timezone", "timezone_hour", "timezone_minute"];
 
 /// Functions that show each argument as text.
-const AS_TEXT: &[&str] = &["concat", "concat_ws", "textcat", "format", "quote_literal", "quote_nullable"];
+const AS_TEXT: &[&str] = &["concat", "concat_ws", "textcat", "format", "quote_literal", "quote_nullable", "array_to_string"];
 
 /// Functions that make JSON of each argument, which is a string where it is an instant.
 const AS_JSON: &[&str] = &[
@@ -99,10 +101,8 @@ const AS_JSON: &[&str] = &[
     "jsonb_build_array",
 ];
 
-/// True for arrays and rows with instants in them.
-fn holds_instants(ty: &DataType) -> bool {
-    is_instant(ty) && !matches!(ty, DataType::Timestamp(..))
-}
+/// A function to put around arguments, and what tells those that it is put around.
+type Presenting = (fn() -> Arc<ScalarUDF>, fn(&DataType, &Style) -> bool);
 
 /// The rule; see the head of this module.
 #[derive(Debug)]
@@ -110,10 +110,8 @@ pub struct InZone {
     /// The session's time zone and its name.
     pub zone: Zone,
     pub name: String,
-    /// Intervals are not shown as PostgreSQL's own style has them.
-    pub intervals: bool,
-    /// bytea is not shown in hexadecimal digits.
-    pub bytea: bool,
+    /// How values are shown and read.
+    pub style: Style,
 }
 
 impl AnalyzerRule for InZone {
@@ -144,6 +142,11 @@ fn call(function: Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {
 }
 
 impl InZone {
+    /// True if a plan means something else to such a session than to one that has set nothing.
+    pub fn changes(&self, plan: &LogicalPlan) -> bool {
+        self.analyze(plan.clone(), &Default::default()).map_or(true, |changed| changed != *plan)
+    }
+
     fn node(&self, plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
         let mut schema = merge_schema(&plan.inputs());
         if let LogicalPlan::TableScan(scan) = &plan {
@@ -191,6 +194,21 @@ impl InZone {
         Expr::Literal(ScalarValue::Utf8View(Some(self.name.clone())), None)
     }
 
+    /// What the session has set, for the functions of [`styled`].
+    fn spelled(&self) -> Expr {
+        Expr::Literal(ScalarValue::Utf8View(Some(styled::spelled(&self.style, &self.name))), None)
+    }
+
+    /// For a function that makes text or JSON of arguments which the session shows otherwise: what is put around them, and around which.
+    fn presenting(&self, function: &str, types: &[DataType]) -> Option<Presenting> {
+        let (put, shows): Presenting = match function {
+            name if AS_TEXT.contains(&name) => (styled::text_function, styled::shows),
+            name if AS_JSON.contains(&name) => (styled::json_function, styled::shows_in_json),
+            _ => return None,
+        };
+        types.iter().any(|ty| shows(ty, &self.style)).then_some((put, shows))
+    }
+
     /// What a clock of the zone shows at an instant, a timestamp; or the instant at which it shows a timestamp.
     fn moved(&self, expr: Expr, from: &DataType) -> Expr {
         let wanted = if is_instant(from) { timestamptz() } else { TIMESTAMP };
@@ -201,14 +219,15 @@ impl InZone {
     /// A cast, which `again` makes of another operand.
     fn cast(&self, arg: Expr, from: &DataType, to: &DataType, again: impl Fn(Expr) -> Expr) -> DfResult<Transformed<Expr>> {
         let utc = self.zone.is_utc();
-        let shown =
-            is_text(to) && (self.intervals && matches!(from, DataType::Interval(_)) || self.bytea && matches!(from, DataType::Binary));
-        if shown {
-            return Err(Error::unsupported(format!("cannot cast type {} to text under these settings", PgType::of_arrow(from).base()))
-                .hint("RESET intervalstyle and bytea_output, or select the value without a cast.")
-                .into());
-        }
         let yes = |expr: Expr| Ok(Transformed::yes(expr));
+        if is_text(to) && styled::shows(from, &self.style) {
+            return yes(again(call(styled::text_function(), vec![self.spelled(), arg])));
+        }
+        if is_text(from) && styled::reads(to, &self.style) {
+            let arg = if *from == TEXT { arg } else { Expr::Cast(Cast::new(Box::new(arg), TEXT)) };
+            let of = Expr::Literal(ScalarValue::try_from(to)?, None);
+            return yes(call(styled::read_function(), vec![self.spelled(), arg, of]));
+        }
         // DataFusion compares times in nanoseconds, where it is left to find the type.
         let counted = |expr: Expr, ty: DataType| if *to == ty { expr } else { Expr::Cast(Cast::new(Box::new(expr), to.clone())) };
         match (from, to) {
@@ -219,18 +238,6 @@ impl InZone {
             (DataType::Timestamp(_, None) | DataType::Date32, DataType::Timestamp(_, Some(_))) => {
                 yes(counted(self.moved(arg, from), timestamptz()))
             }
-            (DataType::Timestamp(_, Some(_)), to) if is_text(to) => {
-                let arg = if *from == timestamptz() { arg } else { Expr::Cast(Cast::new(Box::new(arg), timestamptz())) };
-                let text = call(text_function(), vec![self.zone(), arg]);
-                yes(if *to == TEXT { text } else { Expr::Cast(Cast::new(Box::new(text), to.clone())) })
-            }
-            (from, DataType::Timestamp(_, Some(_))) if is_text(from) => {
-                let arg = if *from == TEXT { arg } else { Expr::Cast(Cast::new(Box::new(arg), TEXT)) };
-                yes(call(read_function(), vec![self.zone(), arg]))
-            }
-            (DataType::List(_), to) if is_instant(from) && *to == TEXT => {
-                yes(cast::call(call(text_function(), vec![self.zone(), arg]), PgType::Text))
-            }
             (DataType::Null, _) => Ok(Transformed::no(again(arg))),
             (from, to) if is_instant(from) != is_instant(to) => Err(self.refuse("a cast of arrays or rows of timestamptz")),
             _ => Ok(Transformed::no(again(arg))),
@@ -238,10 +245,16 @@ impl InZone {
     }
 
     fn function(&self, mut f: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+        let types = f.args.iter().map(|a| a.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
+        if let Some((put, shows)) = self.presenting(f.func.name(), &types) {
+            for (argument, _) in f.args.iter_mut().zip(&types).filter(|(_, ty)| shows(ty, &self.style)) {
+                *argument = call(put(), vec![self.spelled(), std::mem::take(argument)]);
+            }
+            return Ok(Transformed::yes(Expr::ScalarFunction(f)));
+        }
         if self.zone.is_utc() {
             return Ok(Transformed::no(Expr::ScalarFunction(f)));
         }
-        let types = f.args.iter().map(|a| a.get_type(schema)).collect::<DfResult<Vec<_>>>()?;
         let literal = |i: usize| f.args.get(i).and_then(text_of);
         let name = f.func.name().to_string();
         match name.as_str() {
@@ -279,18 +292,6 @@ impl InZone {
             ("generate_series", [_, _, DataType::Interval(_)]) => {
                 f.args.insert(0, self.zone());
                 Ok(Transformed::yes(call(series::zoned_function(), f.args)))
-            }
-            (name, types) if AS_TEXT.iter().chain(AS_JSON).any(|known| *known == name) => {
-                for (argument, ty) in f.args.iter_mut().zip(types).filter(|(_, ty)| is_instant(ty)) {
-                    let instant = std::mem::take(argument);
-                    let instant = if holds_instants(ty) || *ty == timestamptz() {
-                        instant
-                    } else {
-                        Expr::Cast(Cast::new(Box::new(instant), timestamptz()))
-                    };
-                    *argument = call(if AS_JSON.contains(&name) { iso_function() } else { text_function() }, vec![self.zone(), instant]);
-                }
-                Ok(Transformed::yes(Expr::ScalarFunction(f)))
             }
             ("date_trunc", [_, _, _]) => Ok(Transformed::no(Expr::ScalarFunction(f))),
             ("date_part" | "datepart" | "extract", [_, _]) => match literal(0).as_deref() {
@@ -372,45 +373,6 @@ fn now_function() -> Arc<ScalarUDF> {
     datafusion::functions::datetime::now(super::config().options())
 }
 
-fn read_function() -> Arc<ScalarUDF> {
-    Function::udf("zoned_read", |t| (t.len() == 2).then(|| (vec![TEXT, TEXT], timestamptz())), read)
-}
-
-fn text_function() -> Arc<ScalarUDF> {
-    Function::udf("zoned_text", shown_rule, |args, _| shown_in(&zone_of(args)?, &args[1], str::to_string))
-}
-
-fn iso_function() -> Arc<ScalarUDF> {
-    Function::udf("zoned_iso", shown_rule, |args, _| shown_in(&zone_of(args)?, &args[1], iso))
-}
-
-/// An instant, or an array or a row with some in it, which become texts there.
-fn shown_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
-    match types {
-        [_, ty] if holds_instants(ty) => Some((vec![TEXT, ty.clone()], shown_type(ty))),
-        [_, _] => Some((vec![TEXT, timestamptz()], TEXT)),
-        _ => None,
-    }
-}
-
-/// The type with texts in the place of instants.
-fn shown_type(ty: &DataType) -> DataType {
-    let with_type = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(shown_type(field.data_type())));
-    match ty {
-        ty if !is_instant(ty) => ty.clone(),
-        DataType::List(item) => DataType::List(with_type(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(with_type).collect()),
-        _ => TEXT,
-    }
-}
-
-/// The text of an instant as JSON has it: 2024-07-01T08:00:00-04:00.
-fn iso(shown: &str) -> String {
-    let (text, era) = shown.strip_suffix(" BC").map_or((shown, ""), |text| (text, " BC"));
-    let whole_hours = text.len() > 3 && matches!(text.as_bytes()[text.len() - 3], b'+' | b'-');
-    format!("{}{}{era}", text.replacen(' ', "T", 1), if whole_hours { ":00" } else { "" })
-}
-
 fn add_function() -> Arc<ScalarUDF> {
     Function::udf("zoned_add", |t| (t.len() == 4).then(|| (vec![TEXT, timestamptz(), INTERVAL, DataType::Boolean], timestamptz())), add)
 }
@@ -423,44 +385,6 @@ fn part_function() -> Arc<ScalarUDF> {
 fn zone_of(args: &[ArrayRef]) -> Result<Zone> {
     let names = text(args, 0);
     if names.is_empty() { Ok(Zone::Utc) } else { Zone::parse(names.value(0)) }
-}
-
-fn read(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
-    let (zone, texts) = (zone_of(args)?, text(args, 1));
-    let instants =
-        texts.iter().map(|t| t.map(|t| parse_timestamptz(t, &zone)).transpose()).collect::<Result<TimestampMicrosecondArray>>()?;
-    Ok(Arc::new(instants.with_data_type(output.clone())))
-}
-
-/// Values with each instant in them as text, in the form that is made of it.
-fn shown_in(zone: &Zone, values: &ArrayRef, form: fn(&str) -> String) -> Result<ArrayRef> {
-    match (values.data_type(), shown_type(values.data_type())) {
-        (ty, _) if !is_instant(ty) => Ok(values.clone()),
-        (_, DataType::List(item)) => {
-            let list = values.as_list::<i32>();
-            let items = shown_in(zone, list.values(), form)?;
-            Ok(Arc::new(ListArray::try_new(item, list.offsets().clone(), items, list.nulls().cloned())?))
-        }
-        (_, DataType::Struct(fields)) => {
-            let record = values.as_struct();
-            let columns = record.columns().iter().map(|column| shown_in(zone, column, form)).collect::<Result<Vec<_>>>()?;
-            Ok(Arc::new(StructArray::try_new(fields, columns, record.nulls().cloned())?))
-        }
-        // DataFusion counts what now() gives in nanoseconds.
-        _ => Ok(texts_of(zone, arrow::compute::cast(values, &timestamptz())?.as_primitive(), form)),
-    }
-}
-
-fn texts_of(zone: &Zone, instants: &TimestampMicrosecondArray, form: fn(&str) -> String) -> ArrayRef {
-    let mut texts = StringViewBuilder::with_capacity(instants.len());
-    for instant in instants {
-        let mut line = Vec::new();
-        if let Some(us) = instant {
-            put_timestamptz(us, zone, &mut line);
-        }
-        texts.append_option(instant.map(|_| form(&String::from_utf8_lossy(&line))));
-    }
-    Arc::new(texts.finish())
 }
 
 /// Months and days are added to what the clock of the zone shows, the rest to the instant; infinity stays what it is. Errors: 22008.

@@ -7,9 +7,10 @@
 use std::ops::ControlFlow;
 
 use arrow::datatypes::IntervalMonthDayNano;
-use sqlparser::ast::{DataType, DateTimeField, Expr, Interval, IntervalFields, Value, VisitMut, VisitorMut};
+use sqlparser::ast::{CastKind, DataType, DateTimeField, Expr, Interval, IntervalFields, Value, VisitMut, VisitorMut};
 
 use super::split::char_position;
+use crate::data::datetime::style::spread_sign;
 use crate::data::datetime::{US_PER_SECOND, parse_interval};
 use crate::error::{Error, Result};
 
@@ -39,6 +40,12 @@ impl VisitorMut for Expander<'_> {
             let behind = char_position(self.sql, value.span.end);
             let at = self.sql.chars().skip(behind.saturating_sub(1)).position(|c| c == '(').map_or(behind, |n| behind + n);
             return ControlFlow::Break(Error::syntax("syntax error at or near \"(\"").at(at));
+        }
+        // The session's IntervalStyle says what the one sign belongs to, so the text is read when that is known.
+        if interval.leading_field.is_none() && spread_sign(text).is_some() && parse_interval(text).is_ok() {
+            let data_type = DataType::Interval { fields: None, precision: None };
+            *expr = Expr::Cast { kind: CastKind::Cast, expr: interval.value.clone(), data_type, array: false, format: None };
+            return ControlFlow::Continue(());
         }
         match read(text, interval) {
             Ok(read) => {

@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::lines::{Cutter, Line};
 use super::{CopyFormat, CopyOptions, Header, bad_format};
 use crate::data::PgType;
-use crate::data::datetime::Zone;
+use crate::data::datetime::Reading;
 use crate::data::decode::{ColumnBuilder, invalid_utf8};
 use crate::error::{Error, Result, code};
 use crate::limits::{BATCH_ROWS_MAX, MESSAGE_BYTES_MAX};
@@ -77,9 +77,9 @@ impl CopyDecoder {
         CopyDecoder { format, rows, rest: Vec::new(), ended: false }
     }
 
-    /// The same decoder, reading timestamptz text that names no time zone in `zone`.
-    pub fn in_zone(mut self, zone: Zone) -> CopyDecoder {
-        self.rows.columns = self.rows.columns.into_iter().map(|c| c.in_zone(zone)).collect();
+    /// The same decoder, reading what text leaves open about dates and times in that way.
+    pub fn reading(mut self, reading: Reading) -> CopyDecoder {
+        self.rows.columns = self.rows.columns.into_iter().map(|c| c.reading(reading)).collect();
         self
     }
 

@@ -5,26 +5,29 @@ use bytes::BufMut;
 use super::{US_PER_DAY, US_PER_SECOND, Zone, civil_from_days, is_infinite, is_infinite_date};
 use crate::data::text::put_integer;
 
-/// A line that is put together on the stack; the longest, a timestamptz BC, is far shorter than the room.
-struct Line {
+/// A line that is put together on the stack; the longest, a timestamptz BC with its weekday, is far shorter than the room.
+pub(super) struct Line {
     bytes: [u8; 64],
     len: usize,
 }
 
 impl Line {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Line { bytes: [0; 64], len: 0 }
     }
-    fn push(&mut self, byte: u8) {
+    pub(super) fn push(&mut self, byte: u8) {
         self.bytes[self.len] = byte;
         self.len += 1;
     }
-    fn two(&mut self, n: u32) {
+    pub(super) fn word(&mut self, word: &[u8]) {
+        word.iter().for_each(|b| self.push(*b));
+    }
+    pub(super) fn two(&mut self, n: u32) {
         self.push(b'0' + (n / 10) as u8);
         self.push(b'0' + (n % 10) as u8);
     }
     /// A year of at least four digits.
-    fn year(&mut self, year: u64) {
+    pub(super) fn year(&mut self, year: u64) {
         if year < 10_000 {
             self.two((year / 100) as u32);
             return self.two((year % 100) as u32);
@@ -51,7 +54,7 @@ impl Line {
         self.two(day);
         bc
     }
-    fn time(&mut self, us: i64) {
+    pub(super) fn time(&mut self, us: i64) {
         let seconds = us / US_PER_SECOND;
         self.two((seconds / 3600) as u32);
         self.push(b':');
@@ -61,7 +64,7 @@ impl Line {
         self.fraction((us % US_PER_SECOND) as u32);
     }
     /// Up to six decimals without trailing zeros, nothing for zero.
-    fn fraction(&mut self, mut us: u32) {
+    pub(super) fn fraction(&mut self, mut us: u32) {
         if us == 0 {
             return;
         }
@@ -92,7 +95,7 @@ impl Line {
             self.two(rest);
         }
     }
-    fn end<B: BufMut>(self, bc: bool, out: &mut B) {
+    pub(super) fn end<B: BufMut>(self, bc: bool, out: &mut B) {
         out.put_slice(&self.bytes[..self.len]);
         if bc {
             out.put_slice(b" BC");
@@ -100,7 +103,7 @@ impl Line {
     }
 }
 
-fn put_infinity<B: BufMut>(positive: bool, out: &mut B) {
+pub(super) fn put_infinity<B: BufMut>(positive: bool, out: &mut B) {
     out.put_slice(if positive { b"infinity" } else { b"-infinity" });
 }
 

@@ -1,8 +1,8 @@
 //! Dates, times, timestamps and intervals between their numbers and PostgreSQL's text.
 //!
 //! The numbers are Arrow's: days and microseconds since 1970-01-01, in the proleptic Gregorian calendar, years counted
-//! astronomically (1 BC is year 0). [`mod@format`] writes DateStyle ISO and IntervalStyle postgres, [`parse`] and [`interval`] read
-//! what PostgreSQL reads (manual, appendix B "Date/Time Support"), [`zone`] knows time zones.
+//! astronomically (1 BC is year 0). [`mod@format`] writes DateStyle ISO and IntervalStyle postgres, [`styled`] all others of [`style`];
+//! [`parse`] and [`interval`] read what PostgreSQL reads (manual, appendix B "Date/Time Support"), [`zone`] knows time zones.
 //! `infinity` and `-infinity` are the ends of the numbers' range, which no other date or time takes: so they compare as they should, and
 //! whatever computes with times asks [`is_infinite`] first.
 
@@ -10,11 +10,15 @@ mod abbreviations;
 pub mod format;
 pub mod interval;
 pub mod parse;
+pub mod style;
+pub mod styled;
 pub mod zone;
 
 pub use format::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
 pub use interval::parse_interval;
 pub use parse::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
+pub use style::{DateOrder, DateStyle, IntervalStyle, Reading};
+pub use styled::{put_date_as, put_interval_as, put_timestamp_as, put_timestamptz_as};
 pub use zone::{Zone, parse_offset, posix_name};
 
 use crate::error::{Error, code};

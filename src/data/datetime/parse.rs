@@ -1,7 +1,8 @@
-//! Reading dates, times and timestamps as PostgreSQL does (manual, appendix B.1 "Date/Time Input Interpretation", order MDY).
+//! Reading dates, times and timestamps as PostgreSQL does (manual, appendix B.1 "Date/Time Input Interpretation").
 //!
 //! The fixed-width ISO form has a path of its own ([`fixed_timestamp`]) that allocates nothing; everything else is cut into words by [`Fields::read`].
 
+use super::style::{DateOrder, Reading};
 use super::zone::parse_offset;
 use super::{US_PER_DAY, US_PER_SECOND, Zone, days_from_civil, days_in_month, field_out_of_range, malformed};
 use crate::error::{Error, Result, code};
@@ -10,12 +11,12 @@ const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-/// Days since 1970-01-01 of a date's text. Errors: 22007, 22008.
-pub fn parse_date(text: &str) -> Result<i32> {
+/// Days since 1970-01-01 of a date's text, its numbers read in that order. Errors: 22007, 22008.
+pub fn parse_date(text: &str, order: DateOrder) -> Result<i32> {
     if let Some(days) = fixed_date(text.as_bytes()) {
         return Ok(days as i32);
     }
-    let fields = Fields::read("date", text)?;
+    let fields = Fields::read("date", text, order)?;
     if let Some(positive) = fields.infinite {
         return Ok(if positive { i32::MAX } else { i32::MIN });
     }
@@ -28,36 +29,36 @@ pub fn parse_date(text: &str) -> Result<i32> {
 
 /// Microseconds since midnight of a time's text. Errors: 22007, 22008.
 pub fn parse_time(text: &str) -> Result<i64> {
-    let fields = Fields::read("time", text)?;
+    let fields = Fields::read("time", text, DateOrder::default())?;
     fields.time.ok_or_else(|| malformed("time", text))
 }
 
 /// Microseconds since 1970-01-01 of a timestamp's text; a time zone in it is ignored, as in PostgreSQL. Errors: 22007, 22008.
-pub fn parse_timestamp(text: &str) -> Result<i64> {
+pub fn parse_timestamp(text: &str, order: DateOrder) -> Result<i64> {
     if let Some(us) = fixed_timestamp(text.as_bytes()) {
         return Ok(us);
     }
-    local_timestamp("timestamp", text).map(|(us, _)| us)
+    local_timestamp("timestamp", text, order).map(|(us, _)| us)
 }
 
-/// Microseconds since 1970-01-01 UTC; text without a time zone is taken in `zone`. Errors: 22007, 22008.
-pub fn parse_timestamptz(text: &str, zone: &Zone) -> Result<i64> {
+/// Microseconds since 1970-01-01 UTC; text without a time zone is taken in that of `reading`. Errors: 22007, 22008.
+pub fn parse_timestamptz(text: &str, reading: &Reading) -> Result<i64> {
     let bytes = text.as_bytes();
     let utc = bytes.strip_suffix(b"+00").or_else(|| bytes.strip_suffix(b"Z"));
     if let Some(us) = utc.and_then(fixed_timestamp) {
         return Ok(us);
     }
-    let (local, written) = local_timestamp("timestamp with time zone", text)?;
+    let (local, written) = local_timestamp("timestamp with time zone", text, reading.order)?;
     let out = || timestamp_out_of_range(text);
-    written.as_ref().unwrap_or(zone).to_utc(local).ok_or_else(out)
+    written.as_ref().unwrap_or(&reading.zone).to_utc(local).ok_or_else(out)
 }
 
 fn timestamp_out_of_range(text: &str) -> Error {
     Error::new(code::DATETIME_FIELD_OVERFLOW, format!("timestamp out of range: \"{text}\""))
 }
 
-fn local_timestamp(ty: &'static str, text: &str) -> Result<(i64, Option<Zone>)> {
-    let fields = Fields::read(ty, text)?;
+fn local_timestamp(ty: &'static str, text: &str, order: DateOrder) -> Result<(i64, Option<Zone>)> {
+    let fields = Fields::read(ty, text, order)?;
     if fields.epoch {
         return Ok((0, Some(Zone::Utc)));
     }
@@ -139,11 +140,12 @@ struct Fields {
     /// A month by name, and the bare numbers around it.
     month: Option<u32>,
     numbers: Vec<(i64, usize)>,
+    order: DateOrder,
 }
 
 impl Fields {
-    fn read(ty: &'static str, text: &str) -> Result<Fields> {
-        let mut fields = Fields::default();
+    fn read(ty: &'static str, text: &str, order: DateOrder) -> Result<Fields> {
+        let mut fields = Fields { order, ..Fields::default() };
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(malformed(ty, text));
@@ -260,23 +262,35 @@ impl Fields {
         Ok(())
     }
 
-    /// Three parts joined by `-`, `/` or `.`: year first if it has more than two digits, else month, day, year.
+    /// Three parts joined by `-`, `/` or `.`: year first if it has more than two digits, else in the order asked for.
     fn parts(&mut self, ty: &'static str, text: &str, word: &str) -> Result<()> {
         let parts: Vec<&str> = word.split(['-', '/', '.']).collect();
         let [a, b, c] = parts.as_slice() else { return Err(malformed(ty, text)) };
         let number = |s: &str| s.parse::<i64>().map_err(|_| malformed(ty, text));
         if let Some(month) = month_of(a) {
-            return self.set_date(ty, text, (full_year(number(c)?, c.len()), month, small(number(b)?)));
+            let (year, day) = self.year_and_day((number(b)?, b.len()), (number(c)?, c.len()));
+            return self.set_date(ty, text, (year, month, small(day)));
         }
         if let Some(month) = month_of(b) {
-            let (year, day) = if a.len() > 2 { (number(a)?, number(c)?) } else { (full_year(number(c)?, c.len()), number(a)?) };
+            let (year, day) = self.year_and_day((number(a)?, a.len()), (number(c)?, c.len()));
             return self.set_date(ty, text, (year, month, small(day)));
         }
         if a.len() > 2 {
             return self.set_date(ty, text, (number(a)?, small(number(b)?), small(number(c)?)));
         }
-        let date = (full_year(number(c)?, c.len()), small(number(a)?), small(number(b)?));
-        self.set_date(ty, text, date)
+        let (year, month, day) = match self.order {
+            DateOrder::Mdy => (c, a, b),
+            DateOrder::Dmy => (c, b, a),
+            DateOrder::Ymd => (a, b, c),
+        };
+        self.set_date(ty, text, (full_year(number(year)?, year.len()), small(number(month)?), small(number(day)?)))
+    }
+
+    /// The year and the day of the two numbers beside a month's name, each with its digits: more than two of them make a year.
+    fn year_and_day(&self, first: (i64, usize), second: (i64, usize)) -> (i64, i64) {
+        let year_first = first.1 > 2 || (self.order == DateOrder::Ymd && second.1 <= 2);
+        let (year, day) = if year_first { (first, second) } else { (second, first) };
+        (full_year(year.0, year.1), day.0)
     }
 
     fn name(&mut self, ty: &'static str, text: &str, word: &str) -> Result<()> {
@@ -319,8 +333,8 @@ impl Fields {
     /// Puts together what several words said: a named month with its day and year, BC, AM and PM.
     fn settle(&mut self, ty: &'static str, text: &str) -> Result<()> {
         if let Some(month) = self.month {
-            let [(a, a_len), (b, b_len)] = self.numbers.as_slice() else { return Err(malformed(ty, text)) };
-            let (year, day) = if *a_len > 2 { (*a, *b) } else { (full_year(*b, *b_len), *a) };
+            let [first, second] = self.numbers.as_slice() else { return Err(malformed(ty, text)) };
+            let (year, day) = self.year_and_day(*first, *second);
             self.date = Some((year, month, small(day)));
         } else if !self.numbers.is_empty() {
             return Err(malformed(ty, text));

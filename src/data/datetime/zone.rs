@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn gaps_and_repeated_hours_are_read_as_postgres_does() {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
-        let local = |text: &str| super::super::parse_timestamp(text).unwrap();
+        let local = |text: &str| super::super::parse_timestamp(text, Default::default()).unwrap();
         assert_eq!(berlin.to_utc(local("2015-03-29 02:30:00")), Some(local("2015-03-29 01:30:00")));
         assert_eq!(berlin.to_utc(local("2015-10-25 02:30:00")), Some(local("2015-10-25 01:30:00")));
     }

@@ -17,7 +17,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
-use super::datetime::{self, Zone};
+use super::datetime::{self, Reading};
 use super::{EnumType, PgType, json, numeric};
 use crate::error::{Error, Result, code};
 pub use array::split as split_array;
@@ -26,7 +26,7 @@ pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 /// Builds the array of one column, of the Arrow type that [`PgType::arrow`] names.
 pub struct ColumnBuilder {
     ty: PgType,
-    zone: Zone,
+    reading: Reading,
     values: Values,
 }
 
@@ -61,16 +61,16 @@ struct Items {
 }
 
 impl ColumnBuilder {
-    /// A builder with room for `capacity` values. Text without a time zone is read in UTC, see [`ColumnBuilder::in_zone`].
+    /// A builder with room for `capacity` values. Text is read as in a session that has set nothing, see [`ColumnBuilder::reading`].
     pub fn new(ty: &PgType, capacity: usize) -> ColumnBuilder {
-        ColumnBuilder { ty: ty.clone(), zone: Zone::Utc, values: Values::new(ty, capacity) }
+        ColumnBuilder { ty: ty.clone(), reading: Reading::default(), values: Values::new(ty, capacity) }
     }
 
-    /// The same builder, reading timestamptz text that names no time zone in `zone`.
-    pub fn in_zone(mut self, zone: Zone) -> ColumnBuilder {
-        self.zone = zone;
+    /// The same builder, reading what text leaves open about dates and times in that way.
+    pub fn reading(mut self, reading: Reading) -> ColumnBuilder {
+        self.reading = reading;
         if let Values::List(list) = &mut self.values {
-            list.items.zone = zone;
+            list.items.reading = reading;
         }
         self
     }
@@ -91,8 +91,8 @@ impl ColumnBuilder {
             Values::Int8(b) => b.append_value(scalar::integer(ty, text, i64::MIN, i64::MAX)?),
             Values::Int4(b) => b.append_value(scalar::integer(ty, text, i32::MIN.into(), i32::MAX.into())? as i32),
             Values::Int2(b) => b.append_value(scalar::integer(ty, text, i16::MIN.into(), i16::MAX.into())? as i16),
-            Values::Timestamp(b) if *ty == PgType::Timestamp => b.append_value(datetime::parse_timestamp(text)?),
-            Values::Timestamp(b) => b.append_value(datetime::parse_timestamptz(text, &self.zone)?),
+            Values::Timestamp(b) if *ty == PgType::Timestamp => b.append_value(datetime::parse_timestamp(text, self.reading.order)?),
+            Values::Timestamp(b) => b.append_value(datetime::parse_timestamptz(text, &self.reading)?),
             Values::Decimal128(b, precision, scale) => b.append_value(match numeric::short_decimal(text, *precision, *scale) {
                 Some(value) => value,
                 None => numeric::Parsed::read(text)?.to_i128(*precision, *scale)?,
@@ -109,9 +109,9 @@ impl ColumnBuilder {
             }
             Values::Bytes(b) => b.append_value(scalar::bytea(text)?),
             Values::Uuid(b) => b.append_value(scalar::uuid(text)?)?,
-            Values::Date(b) => b.append_value(datetime::parse_date(text)?),
+            Values::Date(b) => b.append_value(datetime::parse_date(text, self.reading.order)?),
             Values::Time(b) => b.append_value(datetime::parse_time(text)?),
-            Values::Interval(b) => b.append_value(datetime::parse_interval(text)?),
+            Values::Interval(b) => b.append_value(datetime::style::read_interval(text, self.reading.leading_sign)?),
             Values::Enum(b, ty) => b.append_value(ty.rank(text)?),
             Values::List(list) => return list.append_text(text),
         }
@@ -172,11 +172,11 @@ impl Items {
 
 /// The value that text stands for. Errors as [`ColumnBuilder::append_text`].
 pub fn parse_text(ty: &PgType, text: &str) -> Result<ScalarValue> {
-    parse_text_in(ty, text, Zone::Utc)
+    parse_text_as(ty, text, Reading::default())
 }
 
-/// The value that text stands for; timestamptz without a time zone is read in `zone`. Errors as [`ColumnBuilder::append_text`].
-pub fn parse_text_in(ty: &PgType, text: &str, zone: Zone) -> Result<ScalarValue> {
+/// The value that text stands for to a session that reads dates and times in that way. Errors as [`ColumnBuilder::append_text`].
+pub fn parse_text_as(ty: &PgType, text: &str, reading: Reading) -> Result<ScalarValue> {
     // The types that keys have skip the builder, since point queries parse one value each.
     match ty {
         PgType::Int8 => return Ok(ScalarValue::Int64(Some(scalar::integer(ty, text, i64::MIN, i64::MAX)?))),
@@ -184,7 +184,7 @@ pub fn parse_text_in(ty: &PgType, text: &str, zone: Zone) -> Result<ScalarValue>
         PgType::Text if !text.contains('\0') => return Ok(ScalarValue::Utf8View(Some(text.to_string()))),
         _ => {}
     }
-    let mut builder = ColumnBuilder::new(ty, 1).in_zone(zone);
+    let mut builder = ColumnBuilder::new(ty, 1).reading(reading);
     builder.append_text(text)?;
     Ok(ScalarValue::try_from_array(&builder.finish(), 0)?)
 }

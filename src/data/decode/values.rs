@@ -157,7 +157,7 @@ impl ColumnBuilder {
 
     fn append_by_text(&mut self, value: &ScalarValue) -> Result<()> {
         let array = value.to_array()?;
-        let style = Style { timezone: self.zone, ..Style::default() };
+        let style = Style { timezone: self.reading.zone, ..Style::default() };
         let mut text = Vec::new();
         cell_text(&array, 0, &PgType::of_arrow(array.data_type()), &style, &mut text)?;
         let text = String::from_utf8(text).map_err(|e| Error::internal(format!("a value's text is not UTF-8: {e}")))?;

@@ -8,9 +8,9 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use bytes::BufMut;
 
+use super::Style;
 use super::nested::{List, Map, Row};
-use super::{IntervalStyle, Style};
-use crate::data::datetime::{put_date, put_interval, put_iso_interval, put_time, put_timestamp, put_timestamptz};
+use crate::data::datetime::{put_date_as, put_interval_as, put_time, put_timestamp_as, put_timestamptz_as};
 use crate::data::numeric::Decimal;
 use crate::data::text::{put_float4, put_float8, put_integer};
 use crate::data::{EnumType, PgType, opaque};
@@ -157,16 +157,13 @@ impl Column {
             Values::Bytes(a) if style.bytea_escape => put_escaped(a.value(row), out),
             Values::Bytes(a) => put_hex(a.value(row), out),
             Values::Uuid(a) => put_uuid(a.value(row), out),
-            Values::Date(a) => put_date(a.value(row), out),
+            Values::Date(a) => put_date_as(a.value(row), style.dates, out),
             Values::Time(a) => put_time(a.value(row), out),
-            Values::Timestamp(a) => put_timestamp(a.value(row), out),
-            Values::Timestamptz(a) => put_timestamptz(a.value(row), &style.timezone, out),
+            Values::Timestamp(a) => put_timestamp_as(a.value(row), style.dates, out),
+            Values::Timestamptz(a) => put_timestamptz_as(a.value(row), &style.timezone, style.dates, out),
             Values::Interval(a) => {
                 let v = a.value(row);
-                match style.interval {
-                    IntervalStyle::Postgres => put_interval(v.months, v.days, v.nanoseconds, out),
-                    IntervalStyle::Iso8601 => put_iso_interval(v.months, v.days, v.nanoseconds, out),
-                }
+                put_interval_as(v.months, v.days, v.nanoseconds, style.interval, out);
             }
             Values::List(list) => out.put_slice(&list.text(row, style)),
             Values::Row(record) => out.put_slice(&record.text(row, style)),

@@ -14,7 +14,7 @@ use bytes::{BufMut, BytesMut};
 pub use column::{Column, REG_SEPARATOR};
 
 use super::PgType;
-use super::datetime::Zone;
+use super::datetime::{DateStyle, IntervalStyle, Zone};
 use crate::error::{Error, Result};
 
 /// The two external forms of a value.
@@ -25,30 +25,35 @@ pub enum Format {
     Binary,
 }
 
-/// How intervals are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IntervalStyle {
-    /// `1 year 2 mons 3 days 04:05:06`
-    #[default]
-    Postgres,
-    /// `P1Y2M3DT4H5M6S`
-    Iso8601,
-}
-
-/// The settings of a session that text output depends on. DateStyle is always ISO.
+/// The settings of a session that text output depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     pub timezone: Zone,
     /// extra_float_digits: above 0 floats are shown so that they read back exactly.
     pub extra_float_digits: i32,
+    pub dates: DateStyle,
     pub interval: IntervalStyle,
     /// bytea_output: `escape`, and not `hex`.
     pub bytea_escape: bool,
 }
 
+impl Style {
+    /// True if values are shown as they are where a session has set nothing.
+    pub fn is_usual(&self) -> bool {
+        let times = self.timezone.is_utc() && self.dates == DateStyle::default() && self.interval == IntervalStyle::default();
+        times && !self.bytea_escape && self.extra_float_digits > 0
+    }
+}
+
 impl Default for Style {
     fn default() -> Self {
-        Style { timezone: Zone::Utc, extra_float_digits: 1, interval: IntervalStyle::Postgres, bytea_escape: false }
+        Style {
+            timezone: Zone::Utc,
+            extra_float_digits: 1,
+            dates: DateStyle::default(),
+            interval: IntervalStyle::Postgres,
+            bytea_escape: false,
+        }
     }
 }
 

@@ -17,14 +17,15 @@ use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Cast, Expr as LogicalExpr, ExprSchemable, LogicalPlan, Volatility};
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::split_conjunction;
 use sqlparser::ast;
 
 use super::{about, places, shown};
 use crate::catalog::{Index, Indexed, Relation, Rule, Scope};
-use crate::data::datetime::Zone;
+use crate::data::datetime::style::DateForm;
+use crate::data::datetime::{DateOrder, DateStyle, Zone};
+use crate::data::encode::Style;
 use crate::data::quoting::ident;
 use crate::data::{EnumType, PgType};
 use crate::engine::dml::change::whole;
@@ -398,7 +399,7 @@ pub(in crate::engine) fn physical(state: &SessionState, expr: &LogicalExpr, sche
 
 /// True if an analyzed plan may give something else for the same rows another time, or to another session.
 pub(in crate::engine) fn is_changing(plan: &LogicalPlan) -> Result<bool> {
-    Ok(calls_changing(plan)? || reads_labels(plan)? || depends_on_zone(plan))
+    Ok(calls_changing(plan)? || reads_labels(plan)? || depends_on_settings(plan))
 }
 
 /// True if an expression names a function whose result PostgreSQL does not call immutable for any arguments.
@@ -454,10 +455,10 @@ fn reads_labels(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-/// True if a session in another time zone would have another plan.
-fn depends_on_zone(plan: &LogicalPlan) -> bool {
+/// True if a session in another time zone, or with another DateStyle, would have another plan.
+fn depends_on_settings(plan: &LogicalPlan) -> bool {
     const ELSEWHERE: &str = "Asia/Kolkata";
     let Ok(zone) = Zone::parse(ELSEWHERE) else { return true };
-    let rule = InZone { zone, name: ELSEWHERE.into(), intervals: false, bytea: false };
-    rule.analyze(plan.clone(), &Default::default()).map_or(true, |zoned| zoned != *plan)
+    let style = Style { timezone: zone, dates: DateStyle { form: DateForm::Sql, order: DateOrder::Dmy }, ..Style::default() };
+    InZone { zone, name: ELSEWHERE.into(), style }.changes(plan)
 }

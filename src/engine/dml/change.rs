@@ -136,7 +136,7 @@ impl Session {
                     Arc::new(self.plan_change(&relation, target, change, types).await?)
                 }
             };
-            let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
+            let values = scalars(&plan.planned.parameters, parameters, self.settings.reading())?;
             let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
             let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
             let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
@@ -236,7 +236,7 @@ impl Session {
             let found = self.read_now(relation).await?.of_keys(&RowKeys::Columns(relation.key.clone()), &bound.keys)?;
             return bound.rows(&found, &planned.schema);
         }
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let mut cut = self.read_head(&planned.relations).await?;
         if located.bound.is_some()
             && let Some(Readable::Rows(rows)) = cut.relations.get_mut(&relation.id)

@@ -216,7 +216,7 @@ impl Session {
             }
         }
         let planned = self.plan_conflict(relation, merge, there, proposed.clone(), types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         collect(self.run_query(&planned, values).await?).await
     }
 

@@ -53,7 +53,7 @@ impl Session {
         check_columns(&columns)?;
         let wanted: Vec<&Column> = columns.iter().collect();
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let rows = if data { self.collect(&planned, values).await? } else { vec![] };
         let mut namespace = TEMPORARY_NAMESPACE;
         if new.temporary.is_none() {

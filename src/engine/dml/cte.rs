@@ -61,7 +61,7 @@ impl Session {
             Statement::Query(query) => {
                 let planned = self.plan_query(query, &declared(prepared)).await?;
                 let rows =
-                    collect(self.run_query(&planned, scalars(&planned.parameters, parameters, self.settings.zone())?).await?).await?;
+                    collect(self.run_query(&planned, scalars(&planned.parameters, parameters, self.settings.reading())?).await?).await?;
                 let schema = rows.first().map_or(planned.schema, RecordBatch::schema);
                 let returned = Some(Returned { columns: planned.columns, schema, rows });
                 Written { count: 0, events: vec![], returned, unanswered: None }

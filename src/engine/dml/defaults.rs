@@ -10,7 +10,7 @@ use super::columns::{at_precision, cast_columns, not_null, target_columns};
 use super::parsed_query;
 use super::values::is_default;
 use crate::catalog::{Catalog, Column, Identity, Relation};
-use crate::data::decode::parse_text_in;
+use crate::data::decode::parse_text_as;
 use crate::engine::generated::is_generated;
 use crate::engine::sequence::IDENTITY;
 use crate::engine::session::Session;
@@ -153,7 +153,7 @@ impl Session {
         if let SetExpr::Select(select) = query.body.as_ref()
             && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
             && let Some(Some(text)) = crate::sql::convert::literal(value)
-            && let Ok(value) = parse_text_in(&column.ty, &text, self.settings.zone())
+            && let Ok(value) = parse_text_as(&column.ty, &text, self.settings.reading())
         {
             return at_precision(column, value.to_array_of_size(rows)?).map(Some);
         }

@@ -166,8 +166,8 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<RecordBatch> {
-        let zone = self.settings.zone();
-        let builder = |t: &usize| ColumnBuilder::new(&relation.columns[*t].ty, rows.len()).in_zone(zone);
+        let reading = self.settings.reading();
+        let builder = |t: &usize| ColumnBuilder::new(&relation.columns[*t].ty, rows.len()).reading(reading);
         let mut builders: Vec<ColumnBuilder> = targets.iter().map(builder).collect();
         let width = rows.first().map_or(0, |r| r.len());
         for (i, row) in rows.iter().enumerate() {
@@ -212,7 +212,7 @@ impl Session {
             return Err(generated_always(column));
         }
         let planned = cast_columns(planned, &wanted)?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let mut rows = Vec::new();
         for batch in self.collect(&planned, values).await? {
             rows.push(self.proposed(relation, targets, batch.columns().to_vec(), batch.num_rows()).await?);

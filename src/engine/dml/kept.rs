@@ -91,7 +91,7 @@ impl Session {
     /// What a plan gives of these rows; `None` if it is about more than one row at a time.
     pub(super) fn compute(&self, plan: &Computed, rows: RecordBatch, parameters: &Parameters) -> Result<Option<RecordBatch>> {
         let Some(per_row) = &plan.per_row else { return Ok(None) };
-        let values = scalars(&plan.planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&plan.planned.parameters, parameters, self.settings.reading())?;
         per_row.rows(&self.options(), &values, rows, &plan.planned.schema).map(Some)
     }
 }

@@ -136,7 +136,7 @@ impl Session {
                 }
             }
             let mut planned = self.plan_with(self.names_locking(wanted.keys().copied()), query, &declared(prepared)).await?;
-            let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+            let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
             // In one order, so that two statements do not wait for each other.
             for (id, nowait) in wanted {
                 let relation = catalog.by_id(id).ok_or_else(|| Error::internal("a relation that is locked exists"))?;

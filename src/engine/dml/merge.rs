@@ -91,7 +91,7 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Written> {
         self.may_merge(relation, merge, planned, types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let cut = self.read_head(&planned.relations).await?;
         let rows = collect(self.run_at(planned, cut, values)?).await?;
         let rows = match rows.first() {

@@ -77,7 +77,7 @@ impl Session {
             return Ok(Returned { columns: known.planned.columns.clone(), schema: rows.schema(), rows: vec![rows] });
         }
         let planned = self.plan_returning(with, items, parts, types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let rows = collect(self.run_query(&planned, values).await?).await?;
         let schema = rows.first().map_or(planned.schema, RecordBatch::schema);
         Ok(Returned { columns: planned.columns, schema, rows })

@@ -44,9 +44,9 @@ impl Session {
         self.may_lock_rows(relation)?;
         let (all, skip, count) = with_keys(query, relation, &table)?;
         let planned = self.plan_with(self.names_locking([relation.id]), &all, &declared(prepared)).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         // Without LIMIT the query may have fewer parameters.
-        let given = scalars(&prepared.parameters, parameters, self.settings.zone())?;
+        let given = scalars(&prepared.parameters, parameters, self.settings.reading())?;
         let (skip, count) = (number(skip.as_ref(), &given)?.unwrap_or(0), number(count.as_ref(), &given)?.unwrap_or(usize::MAX));
         // Until the end of a statement that is no transaction's; else the transaction has them.
         // It waits for who has locked the table as a whole: only rows are skipped.

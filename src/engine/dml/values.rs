@@ -8,7 +8,7 @@ use sqlparser::ast::{self, Expr, SetExpr};
 use super::columns::{check_assignable, check_row, check_width, target_columns};
 use crate::catalog::{Column, Relation};
 use crate::data::PgType;
-use crate::data::datetime::Zone;
+use crate::data::datetime::Reading;
 use crate::data::decode::{ColumnBuilder, invalid_utf8};
 use crate::data::encode::Style;
 use crate::data::numeric;
@@ -124,11 +124,11 @@ pub fn declared(prepared: &Prepared) -> Vec<Option<PgType>> {
     prepared.parameters.iter().cloned().map(Some).collect()
 }
 
-/// Parameter values as scalars; text of a timestamptz without a time zone is in `zone`.
-pub fn scalars(types: &[PgType], parameters: &Parameters, zone: Zone) -> Result<Vec<ScalarValue>> {
+/// Parameter values as scalars, whose text is read in that way.
+pub fn scalars(types: &[PgType], parameters: &Parameters, reading: Reading) -> Result<Vec<ScalarValue>> {
     let mut values = Vec::with_capacity(types.len());
     for (i, ty) in types.iter().enumerate() {
-        let mut builder = ColumnBuilder::new(ty, 1).in_zone(zone);
+        let mut builder = ColumnBuilder::new(ty, 1).reading(reading);
         put_parameter(&mut builder, i, ty, ty, parameters)?;
         values.push(ScalarValue::try_from_array(&builder.finish(), 0)?);
     }

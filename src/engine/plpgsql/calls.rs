@@ -100,7 +100,7 @@ impl Session {
                 declared.resize(declared.len().max(n), None);
                 declared[n - 1].get_or_insert(of_arguments[n - 1].clone());
             }
-            let empty = batch(&self.outputs(&call.function)?, vec![], self.settings.zone())?;
+            let empty = batch(&self.outputs(&call.function)?, vec![], self.settings.reading())?;
             self.results.push((call.answer.clone(), in_memory(empty)?));
         }
         let prepared = Box::pin(self.plan_parsed("", then.clone(), &declared)).await?;
@@ -150,13 +150,13 @@ impl Session {
     async fn answer_of(&mut self, call: &Call, types: &[Option<PgType>], parameters: &Parameters) -> Result<Arc<dyn TableProvider>> {
         let arguments = self.arguments(call)?;
         let planned = self.plan_query(&arguments, types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let rows = self.collect(&planned, values).await?;
         let mut inputs = Vec::with_capacity(call.arguments.len());
         for (i, column) in planned.columns.iter().enumerate().take(call.arguments.len()) {
             let array = rows.iter().find(|batch| batch.num_rows() > 0).ok_or_else(|| Error::internal("arguments are a row"))?.column(i);
             let mut text = Vec::new();
-            cell_text(array, 0, &column.ty, &self.settings.style(), &mut text)?;
+            cell_text(array, 0, &column.ty, &self.settings.carried(), &mut text)?;
             inputs.push(Cell { ty: column.ty.clone(), text: shown(array, 0, text) });
         }
         let function = self.current(call)?;

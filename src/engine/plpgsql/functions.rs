@@ -13,7 +13,7 @@ use super::run::Run;
 use super::{Cell, Functions, deep, unsupported};
 use crate::catalog::{Name, TEMPORARY_NAME};
 use crate::data::PgType;
-use crate::data::datetime::Zone;
+use crate::data::datetime::Reading;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -146,15 +146,15 @@ impl Session {
     /// Runs a function with values for all that a call gives. Answers n rows x its outputs.
     pub(super) async fn call(&mut self, function: &Function, inputs: Vec<Cell>) -> Result<RecordBatch> {
         let outputs = self.outputs(function)?;
-        let zone = self.settings.zone();
+        let reading = self.settings.reading();
         if function.strict && inputs.iter().any(|cell| cell.text.is_none()) {
             let nulls = outputs.iter().map(|output| output.holds.clone()).collect();
-            return batch(&outputs, if function.returns.set { vec![] } else { vec![nulls] }, zone);
+            return batch(&outputs, if function.returns.set { vec![] } else { vec![nulls] }, reading);
         }
         self.calls += 1;
         let done = deep(self.under(function, async |session| session.called(function, inputs, &outputs).await)).await;
         self.calls -= 1;
-        batch(&outputs, done?, zone)
+        batch(&outputs, done?, reading)
     }
 
     async fn called(&mut self, function: &Function, inputs: Vec<Cell>, outputs: &[Output]) -> Result<Vec<Vec<Holds>>> {
@@ -377,7 +377,7 @@ fn void() -> Vec<Holds> {
 }
 
 /// Rows as a batch.
-pub(super) fn batch(outputs: &[Output], rows: Vec<Vec<Holds>>, zone: Zone) -> Result<RecordBatch> {
+pub(super) fn batch(outputs: &[Output], rows: Vec<Vec<Holds>>, reading: Reading) -> Result<RecordBatch> {
     let count = rows.len();
     let mut columns: Vec<Vec<Holds>> = outputs.iter().map(|_| Vec::with_capacity(count)).collect();
     for row in rows {
@@ -385,7 +385,7 @@ pub(super) fn batch(outputs: &[Output], rows: Vec<Vec<Holds>>, zone: Zone) -> Re
     }
     let (mut fields, mut arrays) = (Vec::with_capacity(outputs.len()), Vec::with_capacity(outputs.len()));
     for (output, column) in outputs.iter().zip(columns) {
-        let (field, array) = column_of(output, column, zone)?;
+        let (field, array) = column_of(output, column, reading)?;
         fields.push(field);
         arrays.push(array);
     }
@@ -393,14 +393,14 @@ pub(super) fn batch(outputs: &[Output], rows: Vec<Vec<Holds>>, zone: Zone) -> Re
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
 }
 
-fn column_of(output: &Output, held: Vec<Holds>, zone: Zone) -> Result<(Field, ArrayRef)> {
+fn column_of(output: &Output, held: Vec<Holds>, reading: Reading) -> Result<(Field, ArrayRef)> {
     match &output.holds {
         Holds::Value { cell, .. } => {
             let texts = held.into_iter().map(|holds| match holds {
                 Holds::Value { cell, .. } => cell.text,
                 Holds::Row { .. } => None,
             });
-            Ok((cell.ty.field(&output.name, true), array_of(&cell.ty, texts, zone)?))
+            Ok((cell.ty.field(&output.name, true), array_of(&cell.ty, texts, reading)?))
         }
         Holds::Row { columns, .. } => {
             let rows: Vec<Option<Vec<Option<String>>>> = held
@@ -414,7 +414,7 @@ fn column_of(output: &Output, held: Vec<Holds>, zone: Zone) -> Result<(Field, Ar
             for (i, (name, ty)) in columns.iter().enumerate() {
                 let texts = rows.iter().map(|row| row.as_ref().and_then(|row| row[i].clone()));
                 fields.push(ty.field(name, true));
-                arrays.push(array_of(ty, texts, zone)?);
+                arrays.push(array_of(ty, texts, reading)?);
             }
             let fields = Fields::from(fields);
             let nulls: NullBuffer = rows.iter().map(Option::is_some).collect();
@@ -425,8 +425,8 @@ fn column_of(output: &Output, held: Vec<Holds>, zone: Zone) -> Result<(Field, Ar
 }
 
 /// Texts as values of a type.
-pub(super) fn array_of(ty: &PgType, texts: impl Iterator<Item = Option<String>>, zone: Zone) -> Result<ArrayRef> {
-    let mut builder = ColumnBuilder::new(ty, texts.size_hint().0).in_zone(zone);
+pub(super) fn array_of(ty: &PgType, texts: impl Iterator<Item = Option<String>>, reading: Reading) -> Result<ArrayRef> {
+    let mut builder = ColumnBuilder::new(ty, texts.size_hint().0).reading(reading);
     for text in texts {
         match text {
             Some(text) => builder.append_text(&text)?,

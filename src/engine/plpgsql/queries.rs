@@ -17,6 +17,7 @@ use crate::data::decode::ColumnBuilder;
 use crate::data::encode::cell_text;
 use crate::engine::session::{Column, Parameters, Prepared, Response};
 use crate::error::{Error, Result, code};
+use crate::func::styled;
 use crate::sql::parse;
 use crate::sql::plpgsql::bind::{self, Variables, WholeRow};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
@@ -199,7 +200,7 @@ impl Run<'_> {
     pub(super) async fn next(&mut self, answer: &mut Answer) -> Result<Option<Vec<Cell>>> {
         loop {
             if let Some(batch) = answer.batch.as_ref().filter(|batch| answer.at < batch.num_rows()) {
-                let style = self.session.settings.style();
+                let style = self.session.settings.carried();
                 let mut row = Vec::with_capacity(answer.columns.len());
                 for (column, array) in answer.columns.iter().zip(batch.columns()) {
                     let mut text = Vec::new();
@@ -216,17 +217,28 @@ impl Run<'_> {
         }
     }
 
+    /// The text of a value as the session shows it; it is carried in a form in which nothing is lost.
+    pub(super) fn presented(&self, cell: &Cell) -> Result<Option<String>> {
+        let style = self.session.settings.style();
+        let Some(text) = cell.text.as_deref().filter(|_| styled::shows(&cell.ty.arrow(), &style)) else { return Ok(cell.text.clone()) };
+        let mut builder = ColumnBuilder::new(&cell.ty, 1).reading(style.timezone.into());
+        builder.append_text(text)?;
+        let (array, mut text) = (builder.finish(), Vec::new());
+        cell_text(&array, 0, &cell.ty, &style, &mut text)?;
+        Ok(shown(&array, 0, text))
+    }
+
     /// A value as one of another type, by the rules of an assignment.
     pub(super) async fn converted(&mut self, cell: Cell, to: &PgType, domain: Option<&Name>) -> Result<Cell> {
         if domain.is_none() && (cell.ty == *to || cell.text.is_none()) {
             return Ok(Cell { ty: to.clone(), text: cell.text });
         }
         if domain.is_none() && reads_as(&cell.ty, to) {
-            let text = cell.text.unwrap_or_default();
-            let mut builder = ColumnBuilder::new(to, 1).in_zone(self.session.settings.zone());
+            let text = self.presented(&cell)?.unwrap_or_default();
+            let mut builder = ColumnBuilder::new(to, 1).reading(self.session.settings.reading());
             builder.append_text(&text)?;
             let (array, mut text) = (builder.finish(), Vec::new());
-            cell_text(&array, 0, to, &self.session.settings.style(), &mut text)?;
+            cell_text(&array, 0, to, &self.session.settings.carried(), &mut text)?;
             return Ok(Cell { ty: to.clone(), text: shown(&array, 0, text) });
         }
         let name = domain.map_or_else(|| to.to_string(), Name::in_sql);

@@ -26,7 +26,7 @@ impl Run<'_> {
         }
         for (option, value) in &raise.options {
             let null = || Error::new(code::NULL_VALUE_NOT_ALLOWED, "RAISE statement option cannot be null");
-            let text = self.value(value).await?.text.ok_or_else(null)?;
+            let text = self.shown(value).await?.ok_or_else(null)?;
             let fields = error.fields_mut();
             match option.as_str() {
                 "message" => fields.message = text,
@@ -48,11 +48,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The text of an expression's value, as the session shows it.
+    async fn shown(&mut self, expression: &Expression) -> Result<Option<String>> {
+        let cell = self.value(expression).await?;
+        self.presented(&cell)
+    }
+
     /// The format with the values of expressions in the places of `%`.
     async fn formatted(&mut self, format: &str, arguments: &[Expression]) -> Result<String> {
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            values.push(self.value(argument).await?.text.unwrap_or_else(|| "<NULL>".into()));
+            values.push(self.shown(argument).await?.unwrap_or_else(|| "<NULL>".into()));
         }
         let (mut shown, mut values, mut rest) = (String::new(), values.into_iter(), format);
         while let Some((before, after)) = rest.split_once('%') {
@@ -77,7 +83,7 @@ impl Run<'_> {
             return Ok(());
         }
         let text = match message {
-            Some(message) => self.value(message).await?.text,
+            Some(message) => self.shown(message).await?,
             None => None,
         };
         Err(Error::new(code::ASSERT_FAILURE, text.unwrap_or_else(|| "assertion failed".into())))

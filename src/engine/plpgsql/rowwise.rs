@@ -135,7 +135,7 @@ impl Session {
     ) -> Result<Response> {
         let types: Vec<Option<PgType>> = prepared.parameters.iter().cloned().map(Some).collect();
         let planned = self.plan_query(&rows.query, &types).await?;
-        let values = scalars(&planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&planned.parameters, parameters, self.settings.reading())?;
         let batches = self.collect(&planned, values).await?;
         let fields: Vec<Field> = planned.columns.iter().map(|column| column.ty.field(&column.name, true)).collect();
         let schema = batches.first().map_or_else(|| Arc::new(Schema::new(fields)), RecordBatch::schema);
@@ -180,7 +180,7 @@ impl Session {
                 let mut inputs = Vec::with_capacity(call.arguments.len());
                 for (i, Column { ty, .. }) in arguments.iter().enumerate().skip(at).take(call.arguments.len()) {
                     let (array, mut text) = (whole.column(own + i), Vec::new());
-                    cell_text(array, row, ty, &self.settings.style(), &mut text)?;
+                    cell_text(array, row, ty, &self.settings.carried(), &mut text)?;
                     inputs.push(Cell { ty: ty.clone(), text: shown(array, row, text) });
                 }
                 at += call.arguments.len();

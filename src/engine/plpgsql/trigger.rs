@@ -130,7 +130,7 @@ impl Session {
 
     /// The values of a row of the relation, as texts.
     pub(in crate::engine) fn texts_of_row(&self, relation: &Relation, rows: &RecordBatch, row: usize) -> Result<RowTexts> {
-        let style = self.settings.style();
+        let style = self.settings.carried();
         let text = |(column, values): (&crate::catalog::Column, &ArrayRef)| {
             let mut text = Vec::new();
             cell_text(values, row, &column.ty, &style, &mut text)?;
@@ -147,13 +147,13 @@ impl Session {
         before: &[RowTexts],
         after: &[RowTexts],
     ) -> Result<Vec<ArrayRef>> {
-        let zone = self.settings.zone();
+        let reading = self.settings.reading();
         let mut all = Vec::with_capacity(relation.columns.len());
         for (at, column) in relation.columns.iter().enumerate() {
             let same = before.iter().zip(after).all(|(before, after)| before[at] == after[at]);
             all.push(match same {
                 true => columns[at].clone(),
-                false => at_precision(column, array_of(&column.ty, after.iter().map(|row| row[at].clone()), zone)?)?,
+                false => at_precision(column, array_of(&column.ty, after.iter().map(|row| row[at].clone()), reading)?)?,
             });
         }
         Ok(all)

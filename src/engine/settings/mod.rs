@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use self::list::{SETTINGS, Setting};
 pub use self::options::from_options;
 use super::transaction::OldSetting;
-use crate::data::datetime::Zone;
-use crate::data::encode::{IntervalStyle, Style};
+use crate::data::datetime::{DateStyle, IntervalStyle, Reading, Zone};
+use crate::data::encode::Style;
 use crate::error::{Error, Result, code, nearest};
 use crate::limits;
 use crate::serve::system::preset;
@@ -38,7 +38,7 @@ enum Kind {
     /// One of these words.
     OneOf(&'static [&'static str]),
     TimeZone,
-    /// A form of dates and the order in which their parts are read, of which there is one.
+    /// A form of dates and the order in which their parts are read.
     DateStyle,
     /// Names apart by commas.
     Path,
@@ -112,7 +112,10 @@ impl Settings {
                 values.set.remove(&name);
             }
             Some(value) => {
-                let value = checked(&name, known, value)?;
+                let value = match known {
+                    Some(Setting(_, _, Kind::DateStyle, ..)) => values.date_style(value)?,
+                    _ => checked(&name, known, value)?,
+                };
                 if known.is_none() && values.set.len() >= limits::SETTINGS_MAX {
                     return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many settings in one session")
                         .hint("RESET those that are not used."));
@@ -230,10 +233,23 @@ impl Settings {
 
     /// How values are shown.
     pub fn style(&self) -> Style {
-        let iso = self.read("intervalstyle", |value| value == "iso_8601") == Some(true);
-        let interval = if iso { IntervalStyle::Iso8601 } else { IntervalStyle::Postgres };
-        let escape = self.read("bytea_output", |value| value == "escape") == Some(true);
-        Style { timezone: self.zone(), interval, bytea_escape: escape, ..Style::default() }
+        Style {
+            timezone: self.zone(),
+            dates: self.read("datestyle", DateStyle::of).unwrap_or_default(),
+            interval: self.read("intervalstyle", IntervalStyle::of).unwrap_or_default(),
+            bytea_escape: self.read("bytea_output", |value| value == "escape") == Some(true),
+            extra_float_digits: self.read("extra_float_digits", |digits| digits.parse().ok()).flatten().unwrap_or(1),
+        }
+    }
+
+    /// How a value is shown that is carried as text from one place to another, and read again there: nothing of it is lost.
+    pub fn carried(&self) -> Style {
+        Style { timezone: self.zone(), ..Style::default() }
+    }
+
+    /// How text is read.
+    pub fn reading(&self) -> Reading {
+        crate::func::styled::reading(&self.style())
     }
 
     /// True if a notice of that severity is sent to the client.
@@ -251,6 +267,16 @@ impl Settings {
 }
 
 impl Values {
+    /// DateStyle as it is kept; what the value leaves open stays as it is. Errors: 22023.
+    fn date_style(&self, value: &str) -> Result<String> {
+        let now = DateStyle::of(self.get("datestyle").unwrap_or_default());
+        let reset = DateStyle::of(self.start.get("datestyle").map_or("", String::as_str));
+        let wrong = |detail: String| {
+            Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"DateStyle\": \"{value}\"")).detail(detail)
+        };
+        Ok(DateStyle::read(value, now, reset).map_err(wrong)?.to_string())
+    }
+
     fn report(&mut self, name: &str) {
         if BY_NAME.get(name).is_some_and(|setting| setting.3) {
             let value = self.get(name).unwrap_or_default().to_string();
@@ -291,13 +317,14 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             None => refuse("Use on or off.".into()),
         },
         Kind::Integer if lower.parse::<f64>().is_err() => refuse("Use a number.".into()),
+        Kind::Integer if name == "extra_float_digits" && !lower.parse::<f64>().is_ok_and(|digits| (-15.0..=3.0).contains(&digits)) => {
+            let message = format!("{value} is outside the valid range for parameter \"{name}\" (-15 .. 3)");
+            Err(Error::new(code::INVALID_PARAMETER_VALUE, message))
+        }
         Kind::Milliseconds => match milliseconds(&lower) {
             Some(ms) => Ok(shown_time(ms)),
             None => refuse("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".into()),
         },
-        Kind::OneOf(_) if name == "intervalstyle" && matches!(lower.as_str(), "postgres_verbose" | "sql_standard") => {
-            Err(Error::unsupported(format!("IntervalStyle \"{value}\" is not supported")).hint("Use postgres or iso_8601."))
-        }
         Kind::OneOf(_) if name == "client_encoding" && is_other_encoding(&lower) => {
             Err(Error::unsupported(format!("client_encoding \"{value}\" is not supported"))
                 .hint("Text is sent and read in UTF-8: SET client_encoding TO 'UTF8', or for libpq's programs PGCLIENTENCODING=UTF8."))
@@ -307,28 +334,12 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             refuse(format!("Available values: {}.", words.join("; ")))
         }
         Kind::TimeZone => Zone::canonical(value),
-        Kind::DateStyle => match lower.split(',').map(str::trim).find(|word| !is_date_style(word)) {
-            None => Ok("ISO, MDY".to_string()),
-            Some(word) if is_other_date_style(word) => Err(Error::unsupported(format!("DateStyle \"{value}\" is not supported"))
-                .hint("Dates are shown in ISO's form and read month first, ISO, MDY. Use to_char() and to_date() for others.")),
-            Some(_) => refuse("Available values: ISO; ISO, MDY.".into()),
-        },
         Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
         _ => Ok(match name {
             "client_encoding" => "UTF8".to_string(),
             _ => value.to_string(),
         }),
     }
-}
-
-/// True for a word of DateStyle that says what is done anyway: ISO 8601, and the month before the day.
-fn is_date_style(word: &str) -> bool {
-    matches!(word, "iso" | "mdy" | "us" | "default") || word.starts_with("noneuro")
-}
-
-/// True for the words of DateStyle that PostgreSQL has besides.
-fn is_other_date_style(word: &str) -> bool {
-    matches!(word, "sql" | "german" | "dmy" | "ymd") || word.starts_with("postgres") || word.starts_with("euro")
 }
 
 /// True for the names of encodings that PostgreSQL converts, their letters and digits only.
