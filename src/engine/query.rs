@@ -33,7 +33,7 @@ use crate::plan::by_key::ByKey;
 use crate::plan::inline;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
-use crate::plan::parameters::{declared, wider};
+use crate::plan::parameters::{cast_declared, declared, wider};
 use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::plan::size;
@@ -246,6 +246,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     size::check_names(written)?;
     let labels = output_names(written);
     let mut query = Box::new(written.clone());
+    cast_declared(&mut query, types)?;
     names.hidden = names.hidden | hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
     let mut statement = ast::Statement::Query(query);
     rewrite(&mut statement, &names.system_context())?;

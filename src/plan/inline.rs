@@ -203,7 +203,7 @@ fn substitute<T: VisitMut>(part: &mut T, with: impl Fn(usize) -> Option<Expr>) {
 }
 
 /// The number of the parameter that an expression is.
-fn number(expr: &Expr) -> Option<usize> {
+pub fn number(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::Value(value) => match &value.value {
             Value::Placeholder(place) => place.strip_prefix('$')?.parse().ok(),

@@ -5,6 +5,7 @@
 //! take bigint, conditions boolean. DataFusion itself knows comparisons, IN, BETWEEN and LIKE.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -16,7 +17,11 @@ use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Union, Values, WindowFrameUnits};
 
+use sqlparser::ast;
+
+use super::inline;
 use crate::data::PgType;
+use crate::error::Result;
 use crate::func::frame_offsets;
 use crate::func::type_of;
 
@@ -63,6 +68,32 @@ pub fn typed(plan: LogicalPlan, types: &[PgType]) -> DfResult<LogicalPlan> {
 /// The plan with the types that the client has declared, whatever the places of parameters tell. Cost O(plan).
 pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<LogicalPlan> {
     with_types(plan, |place| types.get(index(place)?)?.as_ref().filter(|ty| **ty != PgType::Unknown))
+}
+
+/// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
+/// what a date and a number make is another thing than what a number and a number make, and a function of arrays takes no text. Cost O(query).
+pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
+    let cast = |expr: &mut ast::Expr| {
+        let Some(ty) = inline::number(expr).and_then(|n| types.get(n.checked_sub(1)?)?.as_ref()).filter(|ty| is_looked_at(ty)) else {
+            return Ok(());
+        };
+        let parameter = std::mem::replace(expr, ast::Expr::Value(ast::Value::Null.into()));
+        *expr = inline::cast(parameter, ty)?;
+        Ok(())
+    };
+    let done = ast::visit_expressions_mut(query, |expr| cast(expr).map_or_else(ControlFlow::Break, ControlFlow::Continue));
+    done.break_value().map_or(Ok(()), Err)
+}
+
+/// True for the types of times, and of arrays that a cast can name.
+fn is_looked_at(ty: &PgType) -> bool {
+    match ty {
+        PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval => true,
+        PgType::Array(item) => {
+            !item.is_of_enum() && !matches!(**item, PgType::Id(_) | PgType::Opaque(_) | PgType::Record | PgType::Unknown)
+        }
+        _ => false,
+    }
 }
 
 /// The types declared of parameters that are numbers of a wider type than their places tell: what they are part of is of that type then. `inferred`:
