@@ -169,6 +169,9 @@ impl Dialect for Postgres {
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false
     }
+    fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
+        true
+    }
     /// It lets a WITH query be followed by FROM and a name, as which SEARCH and CYCLE are carried.
     fn supports_from_first_insert(&self) -> bool {
         true
