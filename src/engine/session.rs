@@ -216,6 +216,8 @@ pub struct Session {
     pub(super) inside: usize,
     /// How many calls of functions with bodies are under way, each within the one before.
     pub(super) calls: usize,
+    /// The body that runs next may end the transaction: that of DO or CALL, where no client has begun it and nothing around needs it.
+    pub(super) may_end: bool,
     /// Why the statement at hand is not ksqlDB's, if it may be meant to be: told if it is not PostgreSQL's either.
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// Statements of the message at hand whose turn is yet to come, by their texts.
@@ -305,6 +307,7 @@ impl Session {
             reads_whole: false,
             inside: 0,
             calls: 0,
+            may_end: false,
             doubt: Default::default(),
             ahead: Default::default(),
             caller: None,
@@ -566,7 +569,7 @@ impl Session {
         self.binary = false;
         self.context.forget();
         self.results.clear();
-        (self.inside, self.calls) = (0, 0);
+        (self.inside, self.calls, self.may_end) = (0, 0, false);
         // One that was stopped half way may have left it.
         self.reads_whole = false;
         self.fired.clear();

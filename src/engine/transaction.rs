@@ -356,6 +356,29 @@ impl Session {
         Ok(Response::Done(done.into()))
     }
 
+    /// True if a body that the statement at hand runs may end the transaction: the statement has begun it, or such a body runs the statement.
+    pub(super) fn may_end_inside(&mut self) -> bool {
+        let begun_by_statement = self.inside == 0 && self.transaction.as_ref().is_some_and(|t| t.alone);
+        std::mem::take(&mut self.may_end) || begun_by_statement
+    }
+
+    /// COMMIT and ROLLBACK of a body: the rest of it runs in a new transaction. Errors: 2D000 in a block that goes back to its beginning
+    /// where it errs; those of the commit.
+    pub(super) async fn end_inside(&mut self, commit: bool, chain: bool) -> Result<()> {
+        if self.transaction.as_ref().is_some_and(|t| t.savepoints() > 0) {
+            let what = if commit { "commit" } else { "roll back" };
+            return Err(Error::new(code::INVALID_TRANSACTION_TERMINATION, format!("cannot {what} while a subtransaction is active")));
+        }
+        let modes = self.modes();
+        if commit {
+            self.commit().await?;
+        } else {
+            self.rollback().await?;
+        }
+        self.begin_alone();
+        if chain { self.begin_in(&modes) } else { Ok(()) }
+    }
+
     /// Appends all that the transaction gathered, as one.
     pub(super) async fn commit(&mut self) -> Result<()> {
         self.set_unasked(true);

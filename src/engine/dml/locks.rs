@@ -159,7 +159,8 @@ impl Session {
 
     /// LOCK TABLE. Errors: 25P01 where no transaction goes on behind it, by BEGIN or in one message with others; 55P03 for NOWAIT, 42809.
     pub(in crate::engine) async fn lock_tables(&mut self, tables: &[Name], mode: TableMode, nowait: bool) -> Result<Response> {
-        if self.transaction.as_ref().is_none_or(|t| t.alone) {
+        // A body holds what it locks as long as the transaction around it.
+        if self.inside == 0 && self.transaction.as_ref().is_none_or(|t| t.alone) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "LOCK TABLE can only be used in transaction blocks"));
         }
         let catalog = self.scope();

@@ -125,9 +125,12 @@ impl Session {
         let mark = self.results.len();
         let types: Vec<Option<PgType>> = prepared.parameters.iter().cloned().map(Some).collect();
         let is_call = matches!(prepared.statement, Statement::Calling { is_call: true, .. });
+        let may_end = self.may_end_inside() && is_call;
         let done = self
             .within(async |session| {
-                for call in calls {
+                for (i, call) in calls.iter().enumerate() {
+                    // The last is the procedure itself.
+                    session.may_end = may_end && i + 1 == calls.len();
                     let answer = session.answer_of(call, &types, parameters).await?;
                     session.results.push((call.answer.clone(), answer));
                 }

@@ -332,6 +332,10 @@ impl Run<'_> {
         let is_void = matches!(function.returns.ty, Some(TypeName::Void));
         let mut last = None;
         for statement in statements {
+            if statement.statement.controls_transaction() {
+                let word = statement.text.split_whitespace().next().unwrap_or_default().to_uppercase();
+                return Err(self.in_sql(Error::unsupported(format!("{word} is not allowed in an SQL function"))));
+            }
             last = match self.sql(statement).await.map_err(|e| self.in_sql(e))? {
                 Outcome::Rows(answer) => Some(answer),
                 Outcome::Done(_) => None,

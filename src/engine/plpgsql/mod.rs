@@ -4,7 +4,8 @@
 //!    variables and their scopes are in [`frame`], and what they are given in [`assign`].
 //! 2. SQL in it is planned and run as any other statement of the session, with the values of variables as parameters. A plan is kept for
 //!    as long as the body runs.
-//! 3. A block with EXCEPTION begins with a savepoint, and goes back to it for an error that it takes.
+//! 3. A block with EXCEPTION begins with a savepoint, and goes back to it for an error that it takes. COMMIT and ROLLBACK end the transaction
+//!    that the statement of the client has opened, in a body that DO or CALL runs ([`Session::end_inside`]).
 //! 4. CREATE FUNCTION pg_temp.name keeps a function in the session ([`functions`]), along with temporary tables and as long as they.
 //!    A statement that calls functions is one that runs them first and reads what they answered as relations ([`calls`]).
 //! 5. Functions that outlive their session are queries, which are expanded where they are called ([`lasting`]), or else routines, which run
@@ -67,6 +68,7 @@ impl Cell {
 impl Session {
     /// DO. Errors: those of its statements that it does not take.
     pub(super) async fn run_block(&mut self, block: &Block) -> Result<()> {
+        self.may_end = self.may_end_inside();
         self.within(async |session| Run::new(session, "inline_code_block", 0)?.block(block).await.map(drop)).await
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Run<'s> {
     pub conflict: Conflict,
     /// What it is called in the CONTEXT of errors.
     name: String,
+    /// It may end the transaction.
+    may_end: bool,
     /// Statements planned before.
     pub sites: HashMap<SiteKey, Site>,
     /// Errors that are being handled, the innermost last.
@@ -64,6 +66,7 @@ impl<'s> Run<'s> {
         let path = name.split('(').next().unwrap_or(name);
         let label = path.rsplit('.').next().unwrap_or(path);
         Ok(Run {
+            may_end: std::mem::take(&mut session.may_end),
             session,
             frame: Frame::new(label),
             conflict: Conflict::default(),
@@ -179,7 +182,8 @@ impl<'s> Run<'s> {
     /// The same for a body in SQL.
     pub fn in_sql(&self, mut error: Error) -> Error {
         error.fields_mut().position = None;
-        error.context(format!("SQL function \"{}\"", self.name))
+        let name = self.name.split('(').next().unwrap_or(&self.name);
+        error.context(format!("SQL function \"{name}\""))
     }
 
     async fn one(&mut self, statement: &Statement) -> Result<Flow> {
@@ -190,7 +194,14 @@ impl<'s> Run<'s> {
                 self.assign_value(place, value).await?;
             }
             What::Sql { sql, .. } if let Sql::CallProcedure { name, arguments } = sql.statement.as_ref() => {
-                self.call_procedure(sql, name, arguments).await?;
+                self.session.may_end = self.may_end;
+                let done = self.call_procedure(sql, name, arguments).await;
+                self.session.may_end = false;
+                done?;
+            }
+            What::Sql { sql, .. } if let Sql::Do(block) = sql.statement.as_ref() => {
+                self.session.may_end = self.may_end;
+                Box::pin(self.session.run_block(block)).await?;
             }
             What::Sql { sql, into } => {
                 let strict = into.as_ref().is_some_and(|into| into.strict);
@@ -246,6 +257,10 @@ impl<'s> Run<'s> {
                     self.assign(place, Cell::text(text)).await?;
                 }
             }
+            What::End { .. } if !self.may_end => {
+                return Err(Error::new(code::INVALID_TRANSACTION_TERMINATION, "invalid transaction termination"));
+            }
+            What::End { commit, chain } => self.session.end_inside(*commit, *chain).await?,
             What::Null => {}
         }
         Ok(Flow::On)

@@ -19,6 +19,8 @@ impl Session {
         if owner.is_none() && function.settings.is_empty() {
             return run(self).await;
         }
+        // The end of the transaction would be one of these settings too.
+        self.may_end = false;
         let caller = owner.map(|owner| self.become_owner(owner));
         let mark = self.settings_changed();
         let before: Vec<(String, Option<String>)> =

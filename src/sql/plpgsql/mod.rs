@@ -195,6 +195,11 @@ pub enum What {
         stacked: bool,
         items: Vec<(Vec<String>, String)>,
     },
+    /// COMMIT, and with `commit` false ROLLBACK; with `chain` the next transaction has the modes of this one.
+    End {
+        commit: bool,
+        chain: bool,
+    },
     Null,
 }
 
@@ -264,6 +269,8 @@ impl Statement {
             What::Raise(_) => "RAISE",
             What::Assert { .. } => "ASSERT",
             What::Diagnostics { .. } => "GET DIAGNOSTICS",
+            What::End { commit: true, .. } => "COMMIT",
+            What::End { commit: false, .. } => "ROLLBACK",
             What::Null => "NULL",
         }
     }

@@ -127,7 +127,11 @@ impl Reader<'_> {
         let sql = self.embedded(n, "", gone)?;
         check(&sql, into.is_some()).map_err(|e| e.at(self.characters_before(here) + 1))?;
         self.end_statement()?;
-        Ok(What::Sql { sql, into })
+        Ok(match *sql.statement {
+            Sql::Commit { chain } => What::End { commit: true, chain },
+            Sql::Rollback { chain } => What::End { commit: false, chain },
+            _ => What::Sql { sql, into },
+        })
     }
 
     /// INTO among the next `n` pieces, outside of parentheses, and where it stands.
@@ -359,8 +363,10 @@ impl Reader<'_> {
 /// Errors: 0A000 for a statement that a body does not take, 42601 for rows that go nowhere.
 fn check(sql: &Embedded, into: bool) -> Result<()> {
     match sql.statement.as_ref() {
+        Sql::Commit { .. } | Sql::Rollback { .. } if into => Err(Error::syntax("INTO used with a command that cannot return data")),
+        Sql::Commit { .. } | Sql::Rollback { .. } | Sql::SetTransaction { .. } => Ok(()),
         statement if statement.controls_transaction() => Err(Error::unsupported("unsupported transaction command in PL/pgSQL")
-            .hint("Use a block with an EXCEPTION clause, which undoes what it has done, or commit outside.")),
+            .hint("Use a block with an EXCEPTION clause, which undoes what it has done, or COMMIT and ROLLBACK.")),
         Sql::CopyIn { .. } | Sql::CopyOut { .. } => {
             Err(Error::unsupported("cannot COPY to/from client in PL/pgSQL").hint("COPY outside of the block, or INSERT INTO .. SELECT."))
         }
