@@ -135,6 +135,8 @@ pub const PLAN_NODES_MAX: usize = 20_000;
 pub const STACK_BYTES: usize = 16 << 20;
 /// Elements of the series that one call of generate_series() makes for one batch.
 pub const SERIES_ELEMENTS_MAX: usize = 10_000_000;
+/// Items of an array that PL/pgSQL assigns to by their numbers.
+pub const ARRAY_ITEMS_MAX: usize = 1_000_000;
 /// Roles, those that are always there included.
 pub const ROLES_MAX: usize = 10_000;
 /// Grants: one for each object, grantee and grantor.

@@ -36,6 +36,7 @@ scripts!("":
     array_dimensions,
     arrival_order,
     blocks,
+    body_cursors,
     bytea,
     catalog,
     changes_by_key,

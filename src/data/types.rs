@@ -127,6 +127,7 @@ const FACTS: &[Fact] = &[
     (PgType::Timestamptz, 1184, 1185, "timestamptz", "timestamp with time zone", 8),
     (PgType::Interval, 1186, 1187, "interval", "interval", 16),
     (PgType::Numeric(None), 1700, 1231, "numeric", "numeric", -1),
+    (PgType::Opaque("refcursor"), 1790, 2201, "refcursor", "refcursor", -1),
     (PgType::Id("regprocedure"), 2202, 2207, "regprocedure", "regprocedure", 4),
     (PgType::Id("regoper"), 2203, 2208, "regoper", "regoper", 4),
     (PgType::Id("regoperator"), 2204, 2209, "regoperator", "regoperator", 4),

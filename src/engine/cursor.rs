@@ -59,13 +59,6 @@ impl Session {
         if self.cursors.contains_key(name) {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
-        if self.cursors.len() >= limits::CURSORS_MAX {
-            return Err(Error::new(
-                code::CONFIGURATION_LIMIT_EXCEEDED,
-                format!("too many cursors in one session (limit {})", limits::CURSORS_MAX),
-            )
-            .hint("CLOSE those that are no longer used."));
-        }
         let parsed = self.parsed(query).await?;
         let (columns, stream) = match parsed {
             Statement::Query(query) => {
@@ -82,11 +75,39 @@ impl Session {
             }
             _ => return Err(Error::syntax("a cursor needs a query")),
         };
+        self.keep_cursor(name, how, columns, stream, &prepared.text)?;
+        Ok(Response::Done("DECLARE CURSOR".into()))
+    }
+
+    /// Errors: 42P03 for the name of a cursor that is open.
+    pub(super) fn refuse_open(&self, name: &str) -> Result<()> {
+        match self.cursors.contains_key(name) {
+            true => Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{name}\" already in use"))),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds a cursor that stands before its rows. Errors: 53400 for too many.
+    pub(super) fn keep_cursor(
+        &mut self,
+        name: &str,
+        how: CursorOptions,
+        columns: Vec<Column>,
+        stream: SendableRecordBatchStream,
+        statement: &str,
+    ) -> Result<()> {
+        if self.cursors.len() >= limits::CURSORS_MAX {
+            return Err(Error::new(
+                code::CONFIGURATION_LIMIT_EXCEEDED,
+                format!("too many cursors in one session (limit {})", limits::CURSORS_MAX),
+            )
+            .hint("CLOSE those that are no longer used."));
+        }
         let cursor = Cursor {
             columns,
             stream: Mutex::new(stream),
             how,
-            statement: prepared.text.trim().to_string(),
+            statement: statement.trim().to_string(),
             created_us: self.engine.clock.now_us(),
             rows: VecDeque::new(),
             kept_bytes: 0,
@@ -98,7 +119,7 @@ impl Session {
         };
         self.cursors.insert(name.to_string(), cursor);
         self.list_cursors();
-        Ok(Response::Done("DECLARE CURSOR".into()))
+        Ok(())
     }
 
     /// The rows of a query FOR UPDATE, all locked when the cursor is declared. Errors: 0A000 and 42P11 for what takes a cursor that only reads.

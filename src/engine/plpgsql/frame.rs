@@ -1,9 +1,12 @@
 //! Variables and their scopes.
 
+use std::sync::Arc;
+
 use super::Cell;
 use crate::catalog::Name;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::sql::plpgsql::BoundCursor;
 
 /// A variable.
 #[derive(Clone, Debug)]
@@ -73,6 +76,8 @@ struct Scope {
     variables: Vec<Variable>,
     /// Other names of variables.
     aliases: Vec<(String, Place)>,
+    /// The cursors that variables are, by the numbers of those.
+    cursors: Vec<(usize, Arc<BoundCursor>)>,
 }
 
 /// The scopes that are open, the innermost last. The first is the function's: FOUND and its parameters.
@@ -90,7 +95,7 @@ impl Frame {
     pub fn new(name: &str) -> Frame {
         let found = Holds::Value { cell: Cell { ty: PgType::Bool, text: Some("f".into()) }, domain: None };
         let found = Variable { name: FOUND.into(), holds: found, constant: false, not_null: false };
-        let first = Scope { label: Some(name.to_string()), variables: vec![found], aliases: vec![] };
+        let first = Scope { label: Some(name.to_string()), variables: vec![found], ..Scope::default() };
         Frame { scopes: vec![first], inputs: vec![] }
     }
 
@@ -117,6 +122,17 @@ impl Frame {
         }
         open.variables.push(variable);
         Ok(Place { scope, variable: open.variables.len() - 1, field: None })
+    }
+
+    /// Notes that the variable at a place is a cursor that has its query.
+    pub fn bind_cursor(&mut self, place: Place, cursor: Arc<BoundCursor>) {
+        self.scopes[place.scope].cursors.push((place.variable, cursor));
+    }
+
+    /// The cursor that has its query, if the variable at a place is one.
+    pub fn bound_cursor(&self, place: Place) -> Option<Arc<BoundCursor>> {
+        let cursors = &self.scopes[place.scope].cursors;
+        cursors.iter().find(|(variable, _)| *variable == place.variable).map(|(_, cursor)| cursor.clone())
     }
 
     /// Notes that `$n` is the variable at a place, with n one higher than the last.

@@ -1,7 +1,7 @@
 //! PL/pgSQL: DO, functions and procedures.
 //!
 //! 1. A body was read when its statement was ([`crate::sql::plpgsql`]). [`run::Run`] goes through its statements, in the transaction that is open;
-//!    variables and their scopes are in [`frame`], and what they are given in [`assign`].
+//!    variables and their scopes are in [`frame`], and what they are given in [`assign`] and [`arrays`]. Cursors are in [`cursors`].
 //! 2. SQL in it is planned and run as any other statement of the session, with the values of variables as parameters. A plan is kept for
 //!    as long as the body runs.
 //! 3. A block with EXCEPTION begins with a savepoint, and goes back to it for an error that it takes. COMMIT and ROLLBACK end the transaction
@@ -16,8 +16,10 @@
 //! is an item of a SELECT list ([`rowwise`]), and nowhere else, since it may do anything to the session, which the engine of queries cannot reach. So views call queries only: they could not fold what may do
 //! anything.
 
+mod arrays;
 mod assign;
 pub mod calls;
+mod cursors;
 mod frame;
 mod functions;
 mod lasting;

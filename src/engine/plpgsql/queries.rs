@@ -9,6 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use super::Cell;
+use super::cursors::of_open_cursor;
 use super::frame::{Frame, Holds, Place};
 use super::run::Run;
 use crate::catalog::{Catalog, Name, Scope};
@@ -44,9 +45,18 @@ pub(super) struct Site {
 /// Rows that a statement answers, one after the other.
 pub(super) struct Answer {
     pub columns: Vec<Column>,
-    stream: SendableRecordBatchStream,
+    pub stream: SendableRecordBatchStream,
     batch: Option<RecordBatch>,
     at: usize,
+}
+
+impl Answer {
+    /// One whose rows are there.
+    pub fn of_batch(columns: Vec<Column>, batch: RecordBatch) -> Result<Answer> {
+        let schema = batch.schema();
+        let stream = datafusion::physical_plan::memory::MemoryStream::try_new(vec![batch], schema, None)?;
+        Ok(Answer { columns, stream: Box::pin(stream), batch: None, at: 0 })
+    }
 }
 
 /// What a statement did.
@@ -189,6 +199,7 @@ impl Run<'_> {
         let outcome = match rows {
             Rows::Query(sql) => self.sql(sql).await?,
             Rows::Dynamic(dynamic) => self.dynamic(dynamic).await?,
+            Rows::Cursor { .. } => return Err(Error::internal("a cursor is opened, and not asked")),
         };
         match outcome {
             Outcome::Rows(answer) => Ok(answer),
@@ -262,7 +273,12 @@ impl Run<'_> {
         bind::statement(&mut statement, &mut binder)?;
         let places = binder.places;
         let values = self.cells(&places)?;
+        // A variable may name another cursor the next time.
+        let again = of_open_cursor(&mut statement, &self.frame)?;
         let prepared = self.plan(key, text, statement, places, types_of(&values)).await?;
+        if again {
+            self.sites.remove(&SiteKey::Numbered(id));
+        }
         Ok((prepared, values))
     }
 
@@ -292,10 +308,7 @@ impl Run<'_> {
         let response = Box::pin(self.session.run_inside(prepared, parameters)).await?;
         Ok(match response {
             Response::Rows { columns, stream, .. } => Outcome::Rows(Answer { columns, stream, batch: None, at: 0 }),
-            Response::Batch { columns, batch, .. } => {
-                let stream = datafusion::physical_plan::memory::MemoryStream::try_new(vec![], batch.schema(), None)?;
-                Outcome::Rows(Answer { columns: columns.to_vec(), stream: Box::pin(stream), batch: Some(batch), at: 0 })
-            }
+            Response::Batch { columns, batch, .. } => Outcome::Rows(Answer::of_batch(columns.to_vec(), batch)?),
             Response::Done(tag) => {
                 let counts = ["INSERT", "UPDATE", "DELETE", "SELECT", "MERGE"].contains(&tag.split(' ').next().unwrap_or_default());
                 Outcome::Done(if counts { tag.rsplit(' ').next().and_then(|n| n.parse().ok()) } else { None })

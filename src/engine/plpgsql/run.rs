@@ -13,7 +13,9 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::Statement as Sql;
-use crate::sql::plpgsql::{Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, OPERAND, Statement, Turns, What};
+use crate::sql::plpgsql::{
+    Block, Condition, Conflict, Declaration, Declared, Expression, Handler, Into, OPERAND, Rows, Statement, Turns, What,
+};
 
 /// The savepoint at the beginning of a block: those of users have names.
 const BEGINNING: &str = "";
@@ -111,6 +113,7 @@ impl<'s> Run<'s> {
             let done = match &declaration.what {
                 Declared::Alias(of) => self.frame.alias(declaration.name.clone(), of),
                 Declared::Variable { .. } => self.declare_variable(declaration).await,
+                Declared::Cursor(cursor) => self.declare_cursor(declaration, cursor),
             };
             done.map_err(|e| self.name_place(e, declaration.line, "during statement block local variable initialization"))?;
         }
@@ -189,9 +192,12 @@ impl<'s> Run<'s> {
     async fn one(&mut self, statement: &Statement) -> Result<Flow> {
         match &statement.what {
             What::Block(block) => return self.block(block).await,
-            What::Assign { target, value } => {
+            What::Assign { target, subscript, value } => {
                 let place = self.target(target)?;
-                self.assign_value(place, value).await?;
+                match subscript {
+                    Some(subscript) => self.assign_element(place, subscript, value).await?,
+                    None => self.assign_value(place, value).await?,
+                }
             }
             What::Sql { sql, .. } if let Sql::CallProcedure { name, arguments } = sql.statement.as_ref() => {
                 self.session.may_end = self.may_end;
@@ -257,6 +263,9 @@ impl<'s> Run<'s> {
                     self.assign(place, Cell::text(text)).await?;
                 }
             }
+            What::Open { cursor, scroll, rows } => self.open_cursor(cursor, *scroll, rows).await?,
+            What::Fetch { cursor, to, skip, into } => self.fetch_cursor(cursor, *to, *skip, into.as_ref()).await?,
+            What::Close(cursor) => self.close_cursor(cursor)?,
             What::End { .. } if !self.may_end => {
                 return Err(Error::new(code::INVALID_TRANSACTION_TERMINATION, "invalid transaction termination"));
             }
@@ -309,15 +318,21 @@ impl<'s> Run<'s> {
                     Err(e) => Err(e),
                 }
             }
+            Turns::Rows { targets, rows: Rows::Cursor { cursor, arguments } } => {
+                self.over_cursor(label, targets, (cursor, arguments), body).await
+            }
             Turns::Rows { targets, rows } => self.over_rows(label, targets, rows, body).await,
-            Turns::Items { target, array } => self.over_items(label, target, array, body).await,
+            Turns::Items { target, slice, array } => match self.parts(array, *slice).await {
+                Ok(items) => self.over_items(label, target, items, body).await,
+                Err(e) => Err(e),
+            },
         };
         self.frame.close(depth);
         done
     }
 
     /// One turn of a loop: `None` if it goes on, or where it leads.
-    async fn turn(&mut self, label: Option<&String>, body: &[Statement]) -> Result<Option<Flow>> {
+    pub(super) async fn turn(&mut self, label: Option<&String>, body: &[Statement]) -> Result<Option<Flow>> {
         // A loop that waits for nothing lets other sessions, and a cancel, have their turn.
         tokio::task::yield_now().await;
         Ok(match self.all(body).await? {
@@ -387,13 +402,7 @@ impl<'s> Run<'s> {
         Ok(Flow::On)
     }
 
-    async fn over_rows(
-        &mut self,
-        label: Option<&String>,
-        targets: &[Vec<String>],
-        rows: &crate::sql::plpgsql::Rows,
-        body: &[Statement],
-    ) -> Result<Flow> {
+    async fn over_rows(&mut self, label: Option<&String>, targets: &[Vec<String>], rows: &Rows, body: &[Statement]) -> Result<Flow> {
         let mut answer = self.rows(rows).await?;
         let mut found = false;
         while let Some(row) = self.next(&mut answer).await? {
@@ -409,14 +418,8 @@ impl<'s> Run<'s> {
         Ok(Flow::On)
     }
 
-    async fn over_items(&mut self, label: Option<&String>, target: &[String], array: &Expression, body: &[Statement]) -> Result<Flow> {
-        let cell = self.value(array).await?;
-        let PgType::Array(item) = cell.ty.clone() else {
-            return Err(Error::new(code::DATATYPE_MISMATCH, format!("FOREACH expression must yield an array, not type {}", cell.ty)));
-        };
-        let text = cell.text.ok_or_else(|| Error::new(code::NULL_VALUE_NOT_ALLOWED, "FOREACH expression must not be null"))?;
+    async fn over_items(&mut self, label: Option<&String>, target: &[String], items: Vec<Cell>, body: &[Statement]) -> Result<Flow> {
         let place = self.target(target)?;
-        let items = self.items(text, *item).await?;
         let found = !items.is_empty();
         for cell in items {
             self.assign(place, cell).await?;
@@ -472,17 +475,6 @@ impl<'s> Run<'s> {
             self.frame.set_found(found);
         }
         Ok(())
-    }
-
-    /// The items of an array's text.
-    async fn items(&mut self, text: String, item: PgType) -> Result<Vec<Cell>> {
-        let sql = format!("SELECT unnest(CAST($1 AS {}))", PgType::Array(Box::new(item.clone())));
-        let mut answer = self.asked(&sql, vec![Cell { ty: PgType::Array(Box::new(item)), text: Some(text) }]).await?;
-        let mut items = Vec::new();
-        while let Some(row) = self.next(&mut answer).await? {
-            items.extend(row);
-        }
-        Ok(items)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use datafusion::catalog::TableProvider;
 
+use super::arrays::array_text;
 use super::frame::{Holds, Variable};
 use super::functions::array_of;
 use super::queries::{Site, SiteKey, shown};
@@ -65,7 +66,8 @@ impl Session {
         };
         let name = |text: &str| Cell { ty: PgType::Name, text: Some(text.to_string()) };
         let schema = catalog.namespace_name(relation.namespace);
-        let arguments = Cell { ty: PgType::Array(Box::new(PgType::Text)), text: Some(array_text(&trigger.arguments)) };
+        let arguments: Vec<Option<String>> = trigger.arguments.iter().cloned().map(Some).collect();
+        let arguments = Cell { ty: PgType::Array(Box::new(PgType::Text)), text: Some(array_text(&arguments)) };
         Ok(TriggerCall {
             name: format!("{}()", function.name),
             function,
@@ -210,22 +212,5 @@ impl Run<'_> {
             row.push(self.converted(Cell { ty, text }, to, None).await?.text);
         }
         Ok(row)
-    }
-}
-
-/// Texts as the text of an array of them.
-fn array_text(items: &[String]) -> String {
-    let quoted = items.iter().map(|item| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::array_text;
-
-    #[test]
-    fn arguments_are_an_array_whatever_is_in_them() {
-        assert_eq!(array_text(&[]), "{}");
-        assert_eq!(array_text(&["a,b".into(), "say \"x\\y\"".into()]), r#"{"a,b","say \"x\\y\""}"#);
     }
 }

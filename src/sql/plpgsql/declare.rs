@@ -7,12 +7,14 @@ use sqlparser::tokenizer::Token;
 use super::scan::{Piece, Reader};
 use super::{Declaration, Declared, TypeName};
 use crate::catalog::Name;
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::sql_type;
 use crate::sql::fold_name;
+use crate::sql::statement::SqlType;
 
 impl Reader<'_> {
-    /// `name [CONSTANT] type [NOT NULL] [{DEFAULT | := | =} expression];`, and `name ALIAS FOR other;`
+    /// `name [CONSTANT] type [NOT NULL] [{DEFAULT | := | =} expression];`, `name ALIAS FOR other;`, and `name CURSOR FOR query;`
     pub fn declaration(&mut self) -> Result<Declaration> {
         let line = self.line();
         let name = self.name()?;
@@ -25,10 +27,9 @@ impl Reader<'_> {
             self.skip(1);
             return self.declared(line, name, Declared::Alias(other));
         }
-        if self.word(0) == "cursor" || self.word(1) == "cursor" || self.word(0) == "refcursor" {
-            let error =
-                Error::unsupported("cursor variables are not supported").hint("FOR row IN query LOOP goes over the rows of a query.");
-            return Err(self.at_piece(error, 0));
+        if self.declares_cursor() {
+            let cursor = self.bound_cursor()?;
+            return self.declared(line, name, cursor);
         }
         let constant = self.eat("constant");
         let ends = |piece: &Piece| {
@@ -56,7 +57,8 @@ impl Reader<'_> {
         Ok(Declaration { line, name, what })
     }
 
-    fn type_name(&mut self, ends: impl Fn(&Piece) -> bool) -> Result<TypeName> {
+    /// The type that stands before a piece that `ends`.
+    pub fn type_name(&mut self, ends: impl Fn(&Piece) -> bool) -> Result<TypeName> {
         let n = self.until(ends);
         if n == 0 {
             return Err(self.unexpected());
@@ -80,7 +82,7 @@ fn type_name(text: &str) -> Result<TypeName> {
     }
 }
 
-/// A type that only functions and their bodies name, if one stands next: `record`, `void`, `trigger`, `path%TYPE`, `relation%ROWTYPE`.
+/// A type that only functions and their bodies name, if one stands next: `record`, `void`, `trigger`, `refcursor`, `path%TYPE`, `relation%ROWTYPE`.
 pub fn own_type(parser: &mut Parser<'_>) -> Option<TypeName> {
     let no = || ParserError::ParserError("another type".into());
     let read = |parser: &mut Parser<'_>| {
@@ -91,6 +93,8 @@ pub fn own_type(parser: &mut Parser<'_>) -> Option<TypeName> {
                 [word] if word == "record" => Ok(TypeName::Record),
                 [word] if word == "void" => Ok(TypeName::Void),
                 [word] if word == "trigger" => Ok(TypeName::Trigger),
+                // As a type of columns it would be of no use.
+                [word] if word == "refcursor" => Ok(TypeName::Named(SqlType::Known(PgType::Opaque("refcursor")))),
                 _ => Err(no()),
             };
         }

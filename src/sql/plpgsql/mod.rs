@@ -10,6 +10,7 @@
 
 pub mod bind;
 mod block;
+mod cursor;
 mod declare;
 mod function;
 mod raise;
@@ -18,9 +19,11 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
-use super::statement::{SqlType, Statement as Sql};
+use super::statement::{Move, SqlType, Statement as Sql};
 use crate::catalog::Name;
 
 pub use block::{body, of_condition};
@@ -68,6 +71,23 @@ pub enum Declared {
     },
     /// `ALIAS FOR`: another name for one.
     Alias(Vec<String>),
+    /// A cursor that has its query.
+    Cursor(Arc<BoundCursor>),
+}
+
+/// `CURSOR (parameters) FOR query`
+#[derive(Clone, Debug)]
+pub struct BoundCursor {
+    pub scroll: bool,
+    pub parameters: Vec<(String, TypeName)>,
+    pub query: Embedded,
+}
+
+/// An argument of a cursor, and the parameter that it is for if that is named.
+#[derive(Clone, Debug)]
+pub struct Argument {
+    pub name: Option<String>,
+    pub value: Expression,
 }
 
 /// How a body or the head of a function names a type.
@@ -144,14 +164,21 @@ pub struct Dynamic {
 pub enum Rows {
     Query(Embedded),
     Dynamic(Dynamic),
+    /// A cursor that has its query.
+    Cursor {
+        cursor: String,
+        arguments: Vec<Argument>,
+    },
 }
 
 /// What a statement does.
 #[derive(Clone, Debug)]
 pub enum What {
     Block(Block),
+    /// `target[subscript] := value`
     Assign {
         target: Vec<String>,
+        subscript: Option<Expression>,
         value: Expression,
     },
     Sql {
@@ -195,6 +222,19 @@ pub enum What {
         stacked: bool,
         items: Vec<(Vec<String>, String)>,
     },
+    Open {
+        cursor: String,
+        scroll: bool,
+        rows: Rows,
+    },
+    /// FETCH, and with `skip` MOVE.
+    Fetch {
+        cursor: String,
+        to: Move,
+        skip: bool,
+        into: Option<Into>,
+    },
+    Close(String),
     /// COMMIT, and with `commit` false ROLLBACK; with `chain` the next transaction has the modes of this one.
     End {
         commit: bool,
@@ -221,9 +261,10 @@ pub enum Turns {
         targets: Vec<Vec<String>>,
         rows: Rows,
     },
-    /// FOREACH variable IN ARRAY array
+    /// FOREACH variable [SLICE number] IN ARRAY array
     Items {
         target: Vec<String>,
+        slice: usize,
         array: Expression,
     },
 }
@@ -259,6 +300,7 @@ impl Statement {
                 Turns::Numbers { .. } => "FOR with integer loop variable",
                 Turns::Rows { rows: Rows::Query(_), .. } => "FOR over SELECT rows",
                 Turns::Rows { rows: Rows::Dynamic(_), .. } => "FOR over EXECUTE statement",
+                Turns::Rows { rows: Rows::Cursor { .. }, .. } => "FOR over cursor",
                 Turns::Items { .. } => "FOREACH over array",
             },
             What::Leave { again: false, .. } => "EXIT",
@@ -269,9 +311,24 @@ impl Statement {
             What::Raise(_) => "RAISE",
             What::Assert { .. } => "ASSERT",
             What::Diagnostics { .. } => "GET DIAGNOSTICS",
+            What::Open { .. } => "OPEN",
+            What::Fetch { skip: false, .. } => "FETCH",
+            What::Fetch { skip: true, .. } => "MOVE",
+            What::Close(_) => "CLOSE",
             What::End { commit: true, .. } => "COMMIT",
             What::End { commit: false, .. } => "ROLLBACK",
             What::Null => "NULL",
+        }
+    }
+}
+
+impl Rows {
+    /// What stands in the body for them.
+    pub fn text(&self) -> &str {
+        match self {
+            Rows::Query(sql) => &sql.text,
+            Rows::Dynamic(dynamic) => &dynamic.text.text,
+            Rows::Cursor { cursor, .. } => cursor,
         }
     }
 }

@@ -62,10 +62,7 @@ impl Reader<'_> {
                 self.skip(2);
                 What::Null
             }
-            "open" | "fetch" | "move" | "close" => {
-                let error = Error::unsupported(format!("{} is not supported in PL/pgSQL", word.to_uppercase()));
-                return Err(self.at_piece(error.hint("FOR row IN query LOOP goes over the rows of a query."), 0));
-            }
+            "open" => self.after_word(Self::open)?,
             _ => self.sql()?,
         };
         Ok(Statement { line, what })
@@ -99,14 +96,19 @@ impl Reader<'_> {
 
     fn assignment(&mut self) -> Result<What> {
         let target = self.path()?;
+        let mut subscript = None;
+        if self.eat_token(&Token::LBracket) {
+            subscript = Some(self.expression(|piece| piece.token == Token::RBracket)?);
+            self.expect_token(&Token::RBracket)?;
+        }
         if self.is(&Token::LBracket) {
-            let error = Error::unsupported("assignment to an element of an array is not supported");
-            return Err(self.at_piece(error.hint("Build the array anew, as with array_append or a query."), 0));
+            let error = Error::unsupported("assignment to an element of an array of several dimensions is not supported");
+            return Err(self.at_piece(error.hint("Build the array anew, as with a query."), 0));
         }
         self.skip(1);
         let value = self.expression(|_| false)?;
         self.end_statement()?;
-        Ok(What::Assign { target, value })
+        Ok(What::Assign { target, subscript, value })
     }
 
     /// A statement of SQL; its INTO names variables, but for that of INSERT.
@@ -127,9 +129,11 @@ impl Reader<'_> {
         let sql = self.embedded(n, "", gone)?;
         check(&sql, into.is_some()).map_err(|e| e.at(self.characters_before(here) + 1))?;
         self.end_statement()?;
-        Ok(match *sql.statement {
-            Sql::Commit { chain } => What::End { commit: true, chain },
-            Sql::Rollback { chain } => What::End { commit: false, chain },
+        Ok(match sql.statement.as_ref() {
+            Sql::Commit { chain } => What::End { commit: true, chain: *chain },
+            Sql::Rollback { chain } => What::End { commit: false, chain: *chain },
+            Sql::Fetch { name, to, skip } => What::Fetch { cursor: name.clone(), to: *to, skip: *skip, into },
+            Sql::Close(Some(cursor)) => What::Close(cursor.clone()),
             _ => What::Sql { sql, into },
         })
     }
@@ -180,7 +184,7 @@ impl Reader<'_> {
     }
 
     /// `EXECUTE text [INTO ..] [USING ..]` up to a piece that `ends`.
-    fn dynamic(&mut self, into: bool, ends: impl Fn(&Piece) -> bool) -> Result<Dynamic> {
+    pub fn dynamic(&mut self, into: bool, ends: impl Fn(&Piece) -> bool) -> Result<Dynamic> {
         self.expect("execute")?;
         let stops = |piece: &Piece| ends(piece) || piece.word() == "using" || into && piece.word() == "into";
         let text = self.expression(stops)?;
@@ -270,17 +274,23 @@ impl Reader<'_> {
         Ok(What::Loop { label, turns, body })
     }
 
-    /// `variable IN ARRAY array LOOP`
+    /// `variable [SLICE number] IN ARRAY array LOOP`
     fn items(&mut self) -> Result<Turns> {
         let target = self.path()?;
-        if self.word(0) == "slice" {
-            return Err(self.at_piece(Error::unsupported("SLICE is not supported").hint("FOREACH goes over the items of an array."), 0));
-        }
+        let slice = if self.eat("slice") { self.slice()? } else { 0 };
         self.expect("in")?;
         self.expect("array")?;
         let array = self.expression_to("loop")?;
         self.expect("loop")?;
-        Ok(Turns::Items { target, array })
+        Ok(Turns::Items { target, slice, array })
+    }
+
+    /// The number behind SLICE.
+    fn slice(&mut self) -> Result<usize> {
+        let Token::Number(digits, _) = &self.piece(0).token else { return Err(self.unexpected()) };
+        let slice = digits.parse().map_err(|_| self.unexpected())?;
+        self.skip(1);
+        Ok(slice)
     }
 
     /// What stands behind FOR, up to LOOP.
@@ -297,7 +307,7 @@ impl Reader<'_> {
         if let Some(dots) = self.dots_within(n) {
             return self.numbers(&targets, n, dots);
         }
-        let rows = Rows::Query(self.query(n)?);
+        let rows = if self.loops_over_cursor() { self.cursor_rows()? } else { Rows::Query(self.query(n)?) };
         self.expect("loop")?;
         Ok(Turns::Rows { targets, rows })
     }
@@ -350,7 +360,7 @@ impl Reader<'_> {
     }
 
     /// The query, or the change with RETURNING, that the next `n` pieces are.
-    fn query(&mut self, n: usize) -> Result<Embedded> {
+    pub fn query(&mut self, n: usize) -> Result<Embedded> {
         if n == 0 {
             return Err(self.unexpected());
         }
@@ -370,8 +380,9 @@ fn check(sql: &Embedded, into: bool) -> Result<()> {
         Sql::CopyIn { .. } | Sql::CopyOut { .. } => {
             Err(Error::unsupported("cannot COPY to/from client in PL/pgSQL").hint("COPY outside of the block, or INSERT INTO .. SELECT."))
         }
-        Sql::Declare { .. } | Sql::Fetch { .. } | Sql::Close(_) => {
-            Err(Error::unsupported("cursors are not supported in PL/pgSQL").hint("FOR row IN query LOOP goes over the rows of a query."))
+        Sql::Declare { .. } | Sql::Close(None) => {
+            Err(Error::unsupported("DECLARE of a cursor and CLOSE ALL are not supported in PL/pgSQL")
+                .hint("A variable of type refcursor is opened with OPEN and closed with CLOSE."))
         }
         Sql::Query(_) | Sql::Locking { .. } if !into => Err(Error::syntax("query has no destination for result data")
             .hint("If you want to discard the results of a SELECT, use PERFORM instead.")),

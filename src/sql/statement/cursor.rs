@@ -1,6 +1,6 @@
 //! Cursors: how they are declared, where they go, and the changes of the rows that they stand on.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, Ident};
 
 use super::Change;
 use crate::sql::fold_name;
@@ -41,6 +41,15 @@ impl Change {
         match value.as_ref() {
             Expr::Identifier(name) if prefix.value == CURRENT_OF => Some(fold_name(name)),
             _ => None,
+        }
+    }
+
+    /// Makes it a change WHERE CURRENT OF a cursor of that name, if it is one of any cursor.
+    pub fn set_cursor(&mut self, name: &str) {
+        if let Some(Expr::Prefixed { prefix, value }) = &mut self.selection
+            && prefix.value == CURRENT_OF
+        {
+            **value = Expr::Identifier(Ident::with_quote('"', name));
         }
     }
 }

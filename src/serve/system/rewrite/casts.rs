@@ -324,9 +324,8 @@ fn plain(data_type: &DataType) -> Option<DataType> {
             Some(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain(item)?), *size)))
         }
         DataType::Custom(name, _) => Some(match last_name(name).as_str() {
-            name @ ("name" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "aclitem" | "xid" | "cid" | "inet" | "bpchar") => {
-                DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![])
-            }
+            name @ ("name" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "aclitem" | "xid" | "cid" | "inet" | "refcursor"
+            | "bpchar") => DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![]),
             "text" | "cstring" => DataType::Text,
             "varchar" => DataType::Varchar(None),
             "oid" => DataType::IntUnsigned(None),
