@@ -142,6 +142,7 @@ scripts!("":
     told_rows,
     tool_texts,
     tools,
+    transaction_numbers,
     transactions,
     traversals,
     triggers,

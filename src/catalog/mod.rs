@@ -56,6 +56,8 @@ pub const FIRST_RELATION: RelationId = 16_384;
 pub const CATALOG_LOG: RelationId = 1;
 /// The log of the time: its events, ticks, are what `now()` is in a materialized view.
 pub const CLOCK_LOG: RelationId = 2;
+/// The log of the numbers that transactions have taken.
+pub const NUMBERS_LOG: RelationId = 3;
 
 /// `_clock` as a view reads it. It is in no catalog: nobody names it.
 pub fn clock() -> Relation {

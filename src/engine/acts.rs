@@ -17,10 +17,12 @@ use super::advisory::{Request, UntilEnd};
 use super::database::Engine;
 use super::identity::{fixed, permitted};
 use super::notify::Mailbox;
+use super::numbers::Taken;
 use super::privileges::Identity;
 use super::session::Prepared;
 use super::settings::Settings;
 use crate::catalog::Sequence;
+use crate::data::Position;
 use crate::data::datetime::Zone;
 use crate::error::{Error, Result, code};
 use crate::func::random::Random;
@@ -43,6 +45,15 @@ pub struct Acts {
     random: Mutex<Random>,
     /// How many trigger functions run, each fired by what the one before does.
     triggers: AtomicI32,
+    transaction: Mutex<OwnTransaction>,
+}
+
+/// The transaction that is open, if one is.
+#[derive(Default)]
+struct OwnTransaction {
+    open: bool,
+    /// The number that it has taken.
+    number: Option<Taken>,
 }
 
 /// Who the session is, and who set_config() has asked that it become, not yet known to it.
@@ -106,6 +117,7 @@ impl Acts {
             who: Mutex::new(Who { identity: identity.clone(), fixed: false, asked: vec![] }),
             random: Mutex::new(Random::of_bits(getrandom::u64().unwrap_or(process as u64))),
             triggers: AtomicI32::new(0),
+            transaction: Mutex::default(),
         })
     }
 
@@ -141,6 +153,11 @@ impl Acts {
         self.triggers.store(0, Ordering::Relaxed);
     }
 
+    /// A transaction has begun.
+    pub(super) fn begun(&self) {
+        self.transaction.lock().open = true;
+    }
+
     /// A trigger function begins to run.
     pub(super) fn trigger_begins(&self) {
         self.triggers.fetch_add(1, Ordering::Relaxed);
@@ -164,6 +181,7 @@ impl Acts {
 
     /// The transaction has committed: tells those who listen, listens itself, gives back its locks.
     pub(super) fn committed(&self) {
+        *self.transaction.lock() = OwnTransaction::default();
         let Some(engine) = self.engine.upgrade() else { return };
         let pending = std::mem::take(&mut *self.pending.lock());
         for (listen, channel) in pending.listening {
@@ -198,6 +216,7 @@ impl Acts {
 
     /// The transaction has rolled back: what it said is forgotten, its locks are given back.
     pub(super) fn rolled_back(&self) {
+        *self.transaction.lock() = OwnTransaction::default();
         *self.pending.lock() = Pending::default();
         if let Some(engine) = self.engine.upgrade() {
             engine.advisory.unlock_all(self.process, true);
@@ -347,6 +366,18 @@ impl SessionActs for Acts {
         pending.known.insert(said.clone());
         pending.said.push(said);
         Ok(())
+    }
+
+    fn transaction_number(&self, take: bool) -> Result<Option<Position>> {
+        let mut transaction = self.transaction.lock();
+        if transaction.open
+            && transaction.number.is_none()
+            && take
+            && let Some(engine) = self.engine.upgrade()
+        {
+            transaction.number = Some(engine.numbers.take(&engine.log)?);
+        }
+        Ok(transaction.number.as_ref().map(|taken| taken.number))
     }
 
     fn now_us(&self) -> i64 {

@@ -105,7 +105,9 @@ impl Source {
             database: self.database.clone(),
             process_id: self.process,
             settings: settings(&engine, &self.settings, &authority),
+            // First, since a number that is taken in between is not below it.
             head: engine.log.head(),
+            running: engine.numbers.running(),
             started_us: engine.started_us,
             identity: engine.identity,
             directory: Directory(authority.has_role(MONITOR).then(|| engine.store.clone())),

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::SessionState;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -21,6 +22,7 @@ use super::cut::Purpose;
 use super::generated::KnownGenerators;
 use super::node::{Bounds, Files, Node};
 use super::notify::Hub;
+use super::numbers::Numbers;
 use super::privileges::Identity;
 use super::progress::Board;
 use super::runner::Runner;
@@ -80,6 +82,8 @@ pub struct Engine {
     /// How the connections of sessions are reached.
     pub(super) reaches: Mutex<BTreeMap<i32, Arc<Reach>>>,
     pub(super) notify: Arc<Hub>,
+    /// The numbers of transactions.
+    pub(super) numbers: Arc<Numbers>,
     pub(super) advisory: Advisory,
     /// What statements do to many rows.
     pub(super) board: Board,
@@ -131,8 +135,12 @@ impl Engine {
             .enable_all()
             .build()?;
         let runner = Runner::new(log.clone(), clock.clone(), store.clone());
+        let numbers = Numbers::open(&log)?;
+        let mut template = template(cores, config.query_memory_bytes_max, spill)?;
+        template.register_udf(Arc::new(numbers.function(Weak::new())))?;
         let engine = Arc::new(Engine {
-            template: template(cores, config.query_memory_bytes_max, spill)?,
+            template,
+            numbers,
             query_handle: queries.handle().clone(),
             queries: Mutex::new(Some(queries)),
             catalog: ArcSwap::from_pointee(recovery::catalog(&log)?),

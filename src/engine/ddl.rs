@@ -26,8 +26,8 @@ use super::session::{Response, Session};
 use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{
-    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, Name, NamespaceId, Relation, RelationId, RelationKind, TEMPORARY_NAME,
-    TEMPORARY_NAMESPACE,
+    CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, NUMBERS_LOG, Name, NamespaceId, Relation, RelationId, RelationKind,
+    TEMPORARY_NAME, TEMPORARY_NAMESPACE,
 };
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -255,7 +255,8 @@ impl Engine {
         }
         let fresh: Vec<&Arc<Relation>> = next.relations().filter(|r| r.has_log() && before.by_id(r.id).is_none()).collect();
         let mut batches = vec![(CATALOG_LOG, catalog_events(changes.iter().map(|d| &d.change))?)];
-        batches.extend(append.batches.into_iter().filter(|(log, _)| next.by_id(*log).is_some()));
+        let is_there = |log: LogId| log == NUMBERS_LOG || next.by_id(log).is_some();
+        batches.extend(append.batches.into_iter().filter(|(log, _)| is_there(*log)));
         let registered = fresh.iter().try_for_each(|r| self.log.register(r.id, r.event_schema(), &r.key));
         let appended = match registered {
             Ok(()) => self.log.append(Append { batches, sync: true }).await.map(|_| ()),

@@ -7,7 +7,7 @@
 //! 4. A look-up by key skips all that: [`lookup`] probes the view's output. What comes as text, as in the simple protocol, is recognised by its [`shape`], of
 //!    which [`plan_cache`] has the plan.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
-//!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]).
+//!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]); [`numbers`] says what their `xmin` is.
 //!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), and columns are
 //!    computed of others ([`generated`]).
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
@@ -55,6 +55,7 @@ pub mod lookup;
 mod modes;
 pub mod node;
 pub mod notify;
+pub mod numbers;
 mod order;
 pub mod own;
 mod path;

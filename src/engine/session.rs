@@ -341,7 +341,9 @@ impl Session {
             let mut state = self.engine.template.clone();
             let system = system::functions::functions(self.context.as_function());
             let acts = system::functions::acts(&(self.acts.clone() as Arc<dyn SessionActs>));
-            for function in system.into_iter().chain(acts).chain(super::sequence::functions(&self.engine, &self.context)) {
+            let number = self.engine.numbers.function(Arc::downgrade(&self.acts));
+            let sequences = super::sequence::functions(&self.engine, &self.context);
+            for function in system.into_iter().chain(acts).chain(sequences).chain([number]) {
                 // It fails for no function: one that is there is replaced.
                 let _ = state.register_udf(Arc::new(function));
             }
@@ -458,7 +460,7 @@ impl Session {
     /// Several statements of one simple-query message form one implicit transaction, as in PostgreSQL: opens it (no effect inside BEGIN).
     pub fn begin_implicit(&mut self) {
         if self.transaction.is_none() {
-            self.transaction = Some(self.open());
+            self.transaction = Some(self.begun());
         }
     }
 

@@ -22,6 +22,7 @@ use super::acts::Told;
 use super::constraints::Deferred;
 use super::events::DELETE;
 use super::node::Node;
+use super::numbers::bearing;
 use super::own::Overlays;
 use super::pinned::Pinned;
 use super::plpgsql::Functions;
@@ -33,6 +34,7 @@ use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::log::{Append, LogId};
+use crate::serve::system::functions::SessionActs;
 use crate::sql::Modes;
 
 /// A setting as it was before the transaction changed it.
@@ -253,10 +255,16 @@ impl Session {
         }
     }
 
+    /// A transaction that begins now.
+    pub(super) fn begun(&self) -> Transaction {
+        self.acts.begun();
+        self.open()
+    }
+
     /// Opens a transaction for one statement where none is open.
     pub(super) fn begin_alone(&mut self) {
         if self.transaction.is_none() {
-            self.transaction = Some(Transaction { alone: true, ..self.open() });
+            self.transaction = Some(Transaction { alone: true, ..self.begun() });
         }
     }
 
@@ -325,7 +333,7 @@ impl Session {
                 return Ok(());
             }
             Some(transaction) => transaction.explicit = true,
-            None => self.transaction = Some(self.open().explicit()),
+            None => self.transaction = Some(self.begun().explicit()),
         }
         self.begin_in(modes)
     }
@@ -350,7 +358,7 @@ impl Session {
             "ROLLBACK"
         };
         if chain {
-            self.transaction = Some(self.open().explicit());
+            self.transaction = Some(self.begun().explicit());
             self.begin_in(&modes)?;
         }
         Ok(Response::Done(done.into()))
@@ -396,7 +404,13 @@ impl Session {
         self.show_catalog();
         let sync = self.settings.synchronous_commit();
         self.restore_settings(std::mem::take(&mut transaction.settings), true)?;
-        let append = Append { batches: std::mem::take(&mut transaction.batches), sync };
+        let mut batches = std::mem::take(&mut transaction.batches);
+        if let Some(number) = self.acts.transaction_number(false)? {
+            let defined = transaction.definitions.as_ref().map(|d| &d.catalog);
+            batches.retain(|(log, _)| defined.is_none_or(|catalog| catalog.by_id(*log).is_some()));
+            batches = bearing(batches, number)?;
+        }
+        let append = Append { batches, sync };
         let engine = self.engine.clone();
         let turn = self.acts.turn(&engine).await;
         match transaction.definitions.take() {

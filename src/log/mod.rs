@@ -67,7 +67,7 @@ pub use projection::in_columns;
 pub use segment::Segment;
 pub use shared_rows::{Place, SharedRows, Sharing};
 pub use staging::Staging;
-pub use state::{Observer, SegmentSlice, Slice};
+pub use state::{Observer, Preview, SegmentSlice, Slice};
 pub use store::{LocalStore, Store};
 pub use verify::{LogReport, Report, verify};
 pub use view_rows::RowsOfView;
@@ -149,6 +149,7 @@ impl Log {
             state: RwLock::new(state),
             head: AtomicU64::new(head),
             observers: RwLock::default(),
+            previews: RwLock::default(),
             pins: Mutex::new(pins),
             next_transaction: AtomicU64::new(next_transaction.max(wal.sequence)),
             payloads: Default::default(),
@@ -284,6 +285,12 @@ impl Log {
     /// Has `tell` called with the new head, and the logs that grew, after each commit. It runs in the writer: it must be cheap.
     pub fn on_commit(&self, tell: Observer) {
         self.shared.observers.write().push(tell);
+    }
+
+    /// Has `show` called with each batch of a commit, its positions in it, when it is written and before anybody sees it. It runs in the
+    /// writer: it must be cheap.
+    pub fn before_commit(&self, show: Preview) {
+        self.shared.previews.write().push(show);
     }
 
     /// Seals every event visible now; blocks until done. Errors: why not; readers are not affected, and it is tried again.

@@ -150,6 +150,9 @@ pub(super) struct Pin {
 /// What is told each new head, and the logs that grew.
 pub type Observer = Box<dyn Fn(Position, &[LogId]) + Send + Sync>;
 
+/// What is shown each batch of a commit, with its positions.
+pub type Preview = Box<dyn Fn(LogId, &RecordBatch) + Send + Sync>;
+
 /// What the log's threads and its users share.
 pub(super) struct Shared {
     pub store: Arc<dyn Store>,
@@ -158,6 +161,7 @@ pub(super) struct Shared {
     pub state: RwLock<State>,
     pub head: AtomicU64,
     pub observers: RwLock<Vec<Observer>>,
+    pub previews: RwLock<Vec<Preview>>,
     /// Staged transactions that have rows in the WAL.
     pub pins: Mutex<BTreeMap<u64, Pin>>,
     pub next_transaction: AtomicU64,

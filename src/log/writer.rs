@@ -1,7 +1,7 @@
 //! The log's one writer: a thread that gives every event its position.
 //!
 //! Steps for one group ([`Writer::commit`]): take everything that waits; give positions and offsets; build per log ONE batch of
-//! the group's rows; encode the frames; one write; one sync, if anybody asked; publish; wake the waiters; tell the observers. While
+//! the group's rows; encode the frames; one write; one sync, if anybody asked; preview; publish; wake the waiters; tell the observers. While
 //! the sync runs the next group gathers in the queue: that is the whole of group commit, there is no timer in it.
 //!
 //! Invariants: positions and sequence numbers are given only here, and given back if the write fails; nothing becomes visible that
@@ -436,6 +436,9 @@ impl Writer {
                     pin.end = Some(*end);
                 }
             }
+        }
+        for show in self.shared.previews.read().iter() {
+            group.batches.iter().for_each(|(id, batch)| show(*id, batch));
         }
         self.shared.publish(group.batches, group.position);
         for (reply, committed) in group.replies {

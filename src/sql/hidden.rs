@@ -18,8 +18,10 @@ use crate::data::{OFFSET, POSITION, TIME};
 
 /// The hidden columns, in the order in which the log adds them.
 pub const HIDDEN: [&str; 3] = [POSITION, OFFSET, TIME];
+/// The system column that says where a row is.
+const CTID: &str = "ctid";
 /// PostgreSQL's system columns that are made of hidden ones (manual, chapter 5.5).
-pub const SYSTEM: [&str; 5] = ["xmin", "ctid", "xmax", "cmin", "cmax"];
+pub const SYSTEM: [&str; 5] = ["xmin", CTID, "xmax", "cmin", "cmax"];
 
 /// The hidden columns that a query mentions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Mentioned {
     pub events: bool,
     /// PostgreSQL's system columns.
     pub system: bool,
+    /// The one among these that says where a row is.
+    pub places: bool,
 }
 
 impl Mentioned {
@@ -40,7 +44,7 @@ impl Mentioned {
 impl BitOr for Mentioned {
     type Output = Mentioned;
     fn bitor(self, other: Mentioned) -> Mentioned {
-        Mentioned { events: self.events || other.events, system: self.system || other.system }
+        Mentioned { events: self.events || other.events, system: self.system || other.system, places: self.places || other.places }
     }
 }
 
@@ -77,7 +81,9 @@ impl VisitorMut for Mentions {
             _ => return ControlFlow::Continue(()),
         };
         self.0.events |= HIDDEN.contains(&name.value.as_str());
-        self.0.system |= SYSTEM.contains(&fold_name(name).as_str());
+        let folded = fold_name(name);
+        self.0.system |= SYSTEM.contains(&folded.as_str());
+        self.0.places |= folded == CTID;
         ControlFlow::Continue(())
     }
 }

@@ -23,7 +23,7 @@ use super::defaults::{takes_default_only, updated_always};
 use super::kept::{Computed, Made};
 use super::locks::rows_of;
 use super::privileges::looks;
-use super::returning::{Part, Returning, names_hidden, with_positions};
+use super::returning::{Part, Returning, names_hidden, with_positions, without_positions};
 use super::values::{declared, is_default, placeholder, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Relation};
@@ -205,14 +205,19 @@ impl Session {
         let mut written = Written { count: rows.num_rows(), events, returned: None, unanswered: None };
         let Some(items) = &change.returning else { return Ok(written) };
         let mut parts = plan.parts(relation, change, &rows)?;
-        if what == "UPDATE" && names_hidden(items, relation) {
+        let hidden = what == "UPDATE" && names_hidden(items, relation);
+        if hidden && !self.knows_number(relation, items) {
             let placed = with_positions(&parts[0].rows, 0)?;
             let own = std::mem::replace(&mut parts[0].rows, placed);
             self.may_return_places(relation, change.with.as_ref(), items, &parts, types).await?;
             parts[0].rows = own;
             written.unanswered = Some(parts);
         } else {
-            let returning = Returning { with: change.with.as_ref(), items, known: plan.returning.as_ref() };
+            if hidden {
+                parts[0].rows = without_positions(&parts[0].rows)?;
+            }
+            let known = plan.returning.as_ref().filter(|_| !hidden);
+            let returning = Returning { with: change.with.as_ref(), items, known };
             written.returned = Some(self.returned(returning, &parts, types, parameters).await?);
         }
         Ok(written)

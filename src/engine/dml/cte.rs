@@ -89,18 +89,27 @@ impl Session {
     ) -> Result<Written> {
         match statement {
             Statement::Insert { table, returning, .. } => {
-                refuse_places(returning.as_deref(), self.writable(table)?.as_ref())?;
+                self.refuse_places(returning.as_deref(), self.writable(table)?.as_ref())?;
                 self.inserted(statement, prepared, parameters, held).await
             }
             Statement::Update(change) | Statement::Delete(change) => {
                 let what = word(statement);
                 if what == "UPDATE" {
-                    refuse_places(change.returning.as_deref(), self.changeable(&change.table, what)?.as_ref())?;
+                    self.refuse_places(change.returning.as_deref(), self.changeable(&change.table, what)?.as_ref())?;
                 }
                 self.changed_alone(what, change, None, &declared(prepared), parameters, held).await
             }
             _ => Err(not_a_change()),
         }
+    }
+
+    /// Errors: 0A000 where RETURNING asks for positions: what writes is appended as one with the rest, when its rows have been used.
+    fn refuse_places(&self, returning: Option<&[SelectItem]>, relation: &Relation) -> Result<()> {
+        if !returning.is_some_and(|items| names_hidden(items, relation) && !self.knows_number(relation, items)) {
+            return Ok(());
+        }
+        let error = Error::unsupported("positions are not known before all of the statement is written");
+        Err(error.hint("RETURNING of system columns other than xmin needs a statement of its own."))
     }
 
     /// The types of the parameters of such a statement, and the columns that it answers.
@@ -172,15 +181,6 @@ fn word(statement: &Statement) -> &'static str {
         Statement::Delete(_) => "DELETE",
         _ => "SELECT",
     }
-}
-
-/// Errors: 0A000 where RETURNING asks for positions: what writes is appended as one with the rest, when its rows have been used.
-fn refuse_places(returning: Option<&[SelectItem]>, relation: &Relation) -> Result<()> {
-    if !returning.is_some_and(|items| names_hidden(items, relation)) {
-        return Ok(());
-    }
-    let error = Error::unsupported("positions are not known before all of the statement is written");
-    Err(error.hint("RETURNING of system columns needs a statement of its own."))
 }
 
 fn not_a_change() -> Error {

@@ -10,7 +10,7 @@ use super::Written;
 use super::columns::{at_precision, cast_columns, check_row, check_width, target_columns};
 use super::conflict::Merge;
 use super::defaults::generated_always;
-use super::returning::{Part, Returning, names_hidden, schema_with_hidden};
+use super::returning::{Part, Returning, names_hidden, schema_with_hidden, without_positions};
 use super::values::{check_literal, declared, literal_rows, put_value, scalars, typed};
 use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind};
 use crate::data::Position;
@@ -34,7 +34,9 @@ impl Session {
     ) -> Result<Response> {
         let Statement::Insert { table, returning, .. } = statement else { return Err(Error::internal("not an INSERT")) };
         if let Some(items) = returning
-            && names_hidden(items, self.writable(table)?.as_ref())
+            && let relation = self.writable(table)?
+            && names_hidden(items, &relation)
+            && !self.knows_number(&relation, items)
         {
             return self.insert_returning_places(statement, items, prepared, parameters).await;
         }
@@ -64,8 +66,12 @@ impl Session {
         let returned = match returning {
             Some(items) => {
                 let alias = alias.as_ref().unwrap_or(&table.name).clone();
-                let written = [Part { alias, relation: Some(relation.id), rows: concat_batches(&relation.schema(), &rows)? }];
-                let known = self.insert_plan(prepared).and_then(|plan| plan.returning.as_ref());
+                let rows = concat_batches(&relation.schema(), &rows)?;
+                let (rows, known) = match names_hidden(items, &relation) {
+                    true => (without_positions(&rows)?, None),
+                    false => (rows, self.insert_plan(prepared).and_then(|plan| plan.returning.as_ref())),
+                };
+                let written = [Part { alias, relation: Some(relation.id), rows }];
                 let returning = Returning { with: source.with.as_ref(), items, known };
                 Some(self.returned(returning, &written, &declared(prepared), parameters).await?)
             }

@@ -3,7 +3,8 @@
 //! It is a query over the rows written, which stand in for the table, and over those of other relations that they were joined
 //! with ([`Part`]), side by side. It is run before anything is appended: so its subqueries see what the statement saw, and where it
 //! fails nothing is written. Only the positions of events are not known before,
-//! and what is made of them (`xmin`, `ctid`): where these are asked for, the rows are written first.
+//! and what is made of them (`xmin`, `ctid`): where these are asked for, the rows are written first. In a transaction rows have the
+//! number that it takes ([`super::super::numbers`]), and so an `xmin`, though no position yet.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use sqlparser::ast;
 use super::kept::Computed;
 use super::values::scalars;
 use super::{parsed_query, quoted};
-use crate::catalog::{Relation, RelationId};
+use crate::catalog::{Relation, RelationId, RelationKind};
 use crate::data::{OFFSET, POSITION, PgType, Position, TIME};
 use crate::engine::query::{Planned, collect};
 use crate::engine::session::{Column, Parameters, Response, Session};
@@ -125,6 +126,14 @@ impl Session {
         Ok(planned)
     }
 
+    /// True if all that RETURNING asks of rows of a table that are about to be written is what the transaction that is open knows: its number.
+    pub(super) fn knows_number(&self, relation: &Relation, items: &[ast::SelectItem]) -> bool {
+        let asked = hidden::mentioned(&mut items.to_vec());
+        let number_only = asked.system && !asked.events && !asked.places;
+        let numbered = relation.kind == RelationKind::Table && relation.ksql.is_none() && !self.is_temporary(relation.id);
+        number_only && numbered && self.transaction.is_some()
+    }
+
     /// Errors: 0A000 where a statement does not come to know the positions of the rows that it writes; and what RETURNING of such is refused for.
     pub(super) async fn may_return_places(
         &self,
@@ -192,10 +201,15 @@ pub(super) fn with_positions(rows: &RecordBatch, first: Position) -> Result<Reco
     with_numbers(rows, POSITION, (0..rows.num_rows() as i64).map(|i| first as i64 + i).collect())
 }
 
+/// The rows as those of the transaction that is open, which have no positions yet.
+pub(super) fn without_positions(rows: &RecordBatch) -> Result<RecordBatch> {
+    with_numbers(rows, POSITION, vec![-1; rows.num_rows()])
+}
+
 /// The refusal of positions where they are given after the statement: when a transaction ends, never in a temporary table.
 fn refuse_positions() -> Error {
     Error::unsupported("positions are not known before COMMIT").hint(
-        "RETURNING tells them outside of BEGIN, of tables without constraints beside the primary key: read them with a SELECT afterwards.",
+        "RETURNING tells xmin of a table in a transaction, and the others outside of BEGIN, of tables without constraints beside the primary key.",
     )
 }
 

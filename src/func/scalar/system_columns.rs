@@ -1,6 +1,7 @@
 //! What PostgreSQL's system columns of a row are (manual, chapter 5.5), as functions of the position of the event that the row is as of:
-//! `row_xmin` and `row_ctid` differ from one change of a row to the next, as there. `row_xmax` and `row_cid` are always 0, since
-//! nobody sees a row that is deleted, and no row has a number among the commands of its transaction.
+//! `row_ctid` differs from one change of a row to the next, as there (and so does `row_xmin`, which knows of transactions and stands with
+//! those). `row_xmax` and `row_cid` are always 0, since nobody sees a row that is deleted, and no row has a number among the commands of its
+//! transaction.
 //!
 //! A tid is carried as text, whose order is not its own: where tids are compared and sorted, rewrite rules put [`key`] in their places.
 
@@ -18,9 +19,8 @@ use crate::error::Result;
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     let number: Rule = |types| fixed(types, &[DataType::Int64], 0, DataType::UInt32);
     vec![
-        Function::typed("row_xmin", number, PgType::Id("xid"), |args, _| numbers(args, |position| position as u32)),
-        Function::typed("row_xmax", number, PgType::Id("xid"), |args, _| numbers(args, |_| 0)),
-        Function::typed("row_cid", number, PgType::Id("cid"), |args, _| numbers(args, |_| 0)),
+        Function::typed("row_xmax", number, PgType::Id("xid"), |args, _| zeros(args)),
+        Function::typed("row_cid", number, PgType::Id("cid"), |args, _| zeros(args)),
         Function::typed("row_ctid", |types| fixed(types, &[DataType::Int64], 0, TEXT), PgType::Opaque("tid"), places),
         key(),
     ]
@@ -43,9 +43,9 @@ pub fn is_tid(expr: &Expr, schema: &DFSchema) -> bool {
     expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Opaque("tid"))
 }
 
-/// Numbers of transactions have 32 bits, and begin anew after the last.
-fn numbers(args: &[ArrayRef], of: fn(i64) -> u32) -> Result<ArrayRef> {
-    Ok(Arc::new(args[0].as_primitive::<Int64Type>().unary::<_, UInt32Type>(of)))
+/// 0 where there is a row.
+fn zeros(args: &[ArrayRef]) -> Result<ArrayRef> {
+    Ok(Arc::new(args[0].as_primitive::<Int64Type>().unary::<_, UInt32Type>(|_| 0)))
 }
 
 fn places(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

@@ -82,6 +82,8 @@ pub struct SystemContext {
     /// Settings in force: (name, value, description).
     pub settings: Vec<(String, String, String)>,
     pub head: Position,
+    /// The numbers of the transactions that have not ended, in order.
+    pub running: Vec<Position>,
     pub relations: Vec<RelationStatus>,
     pub operators: Vec<OperatorStatus>,
     pub segments: Vec<SegmentStatus>,

@@ -21,6 +21,7 @@ use super::super::{CursorStatus, LockKey, PreparedStatus};
 use super::Caller;
 use crate::catalog::Sequence;
 use crate::data::PgType::{self, Array as ArrayOf, Bool, Float8, Text, Void};
+use crate::data::Position;
 use crate::data::datetime::{US_PER_DAY, Zone, civil_from_days};
 use crate::error::{Error, Result, code};
 use crate::func::random::Random;
@@ -31,6 +32,8 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()>;
     /// How many trigger functions run, each fired by what the one before does.
     fn trigger_depth(&self) -> i32;
+    /// The number of the transaction that is open, which is taken if need be and `take` says so; `None` without one. Errors: the log's.
+    fn transaction_number(&self, take: bool) -> Result<Option<Position>>;
     /// The time, in microseconds since 1970.
     fn now_us(&self) -> i64;
     /// The session's time zone.

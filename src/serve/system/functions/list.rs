@@ -6,6 +6,7 @@ use super::privileges as p;
 use super::routines;
 use super::{Body, Entry, Row};
 use crate::data::PgType::{self, *};
+use crate::data::Position;
 use crate::error::{Error, Result, code};
 use crate::serve::system::rows::Cell;
 use crate::serve::system::{SERVER_VERSION, SystemContext};
@@ -34,9 +35,23 @@ fn as_xid(context: &SystemContext) -> i64 {
     i64::from(context.head as u32)
 }
 
-/// What a snapshot says of transactions: all before the next are over.
+/// What a snapshot says of transactions: all before the next are over, but those that have taken a number and not ended.
 fn snapshot(context: &SystemContext) -> String {
-    format!("{0}:{0}:", context.head)
+    let running: Vec<&Position> = context.running.iter().filter(|number| **number < context.head).collect();
+    let least = running.first().map_or(context.head, |number| **number);
+    let running: Vec<String> = running.into_iter().map(Position::to_string).collect();
+    format!("{least}:{}:{}", context.head, running.join(","))
+}
+
+/// The number of the transaction that is open. A statement by itself, whose number nobody comes to see, has that of the head. Errors: the log's.
+fn transaction_number(context: &SystemContext) -> Result<Position> {
+    let own = context.session.as_ref().map_or(Ok(None), |session| session.transaction_number(true))?;
+    Ok(own.unwrap_or(context.head))
+}
+
+/// The same where it has taken one.
+fn number_taken(context: &SystemContext) -> Result<Option<Position>> {
+    context.session.as_ref().map_or(Ok(None), |session| session.transaction_number(false))
 }
 
 /// A part of a snapshot's text.
@@ -44,12 +59,13 @@ fn of_snapshot<'a>(row: Row<'a>, part: usize) -> Option<&'a str> {
     row[0].and_then(|text| text.split(':').nth(part))
 }
 
-/// Everything below the head is committed: a transaction that has written nothing yet has no number. Errors: 22023.
+/// Everything below the head is committed, but what has a number and has not ended. Errors: 22023.
 fn transaction_status(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(text) = row[0] else { return Ok(Cell::Null) };
     let wrong = || Error::new(code::INVALID_PARAMETER_VALUE, format!("transaction ID {text} is in the future"));
     let number: u64 = text.parse().map_err(|_| wrong())?;
     match number {
+        number if context.running.contains(&number) => Ok("in progress".into()),
         number if number < context.head => Ok("committed".into()),
         number if number == context.head => Ok("in progress".into()),
         _ => Err(wrong()),
@@ -164,10 +180,10 @@ fn session() -> Vec<Line> {
         ("pg_conf_load_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
         ("pg_my_temp_schema", Oid, 0, 0, d::temporary_schema),
         ("pg_is_other_temp_schema", Bool, 1, 1, no),
-        ("txid_current", Int8, 0, 0, |c, _| Ok(c.head.into())),
-        ("txid_current_if_assigned", Int8, 0, 0, null),
-        ("pg_current_xact_id", Opaque("xid8"), 0, 0, |c, _| Ok(c.head.to_string().into())),
-        ("pg_current_xact_id_if_assigned", Opaque("xid8"), 0, 0, null),
+        ("txid_current", Int8, 0, 0, |c, _| Ok(transaction_number(c)?.into())),
+        ("txid_current_if_assigned", Int8, 0, 0, |c, _| Ok(number_taken(c)?.map(|number| number as i64).into())),
+        ("pg_current_xact_id", Opaque("xid8"), 0, 0, |c, _| Ok(transaction_number(c)?.to_string().into())),
+        ("pg_current_xact_id_if_assigned", Opaque("xid8"), 0, 0, |c, _| Ok(number_taken(c)?.map(|number| number.to_string()).into())),
         ("pg_xact_status", Text, 1, 1, transaction_status),
         ("txid_status", Text, 1, 1, transaction_status),
         ("pg_visible_in_snapshot", Bool, 2, 2, visible),

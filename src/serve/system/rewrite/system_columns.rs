@@ -4,8 +4,8 @@
 //! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing.
 //!
 //! `xmin` and `ctid` of a row of a table are made of the position of the event that it is as of, of one of a stream of its own: so they
-//! tell whether a row was changed since it was read, and which rows were changed last. A transaction reads provisional ones of
-//! the rows that it has written itself. Rows of views have none, and are refused with what to use instead.
+//! tell whether a row was changed since it was read, and which rows were changed last. `xmin` of the rows of a transaction that was asked for its number is
+//! that number, before it ends and after; its `ctid` is provisional until it ends. Rows of views have none, and are refused with what to use instead.
 
 use std::sync::Arc;
 
