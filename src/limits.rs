@@ -107,6 +107,8 @@ pub const SHARED_BYTES_MIN: usize = 128 << 10;
 pub const VIEW_ROWS_BYTES_MAX: usize = 64 << 20;
 /// Transactions whose numbers are kept, where their rows bear them in place of the positions of their events; 24 bytes each.
 pub const NUMBERED_TRANSACTIONS_MAX: usize = 1 << 20;
+/// Expressions of tables' definitions that a session remembers as they are computed.
+pub const KNOWN_EXPRESSIONS_MAX: usize = 1_024;
 /// Statements of the simple protocol that a session remembers with their plans.
 pub const CACHED_STATEMENTS_MAX: usize = 32;
 /// Values that are taken out of the text of a statement for it to be remembered; one with more is planned by itself.

@@ -124,11 +124,14 @@ impl Session {
     /// What values of a column break of what a domain says: of the rows, if they are given, else of all that are there.
     async fn broken(&self, relation: &Arc<Relation>, column: &Column, ty: &UserType, rows: Option<&RecordBatch>) -> Result<Option<Error>> {
         let TypeKind::Domain(domain) = &ty.what else { return Ok(None) };
-        let (name, from) =
-            (quoted(&column.name), if rows.is_some() { quoted(&relation.name) } else { whole_name(&self.catalog(), relation) });
+        let name = quoted(&column.name);
         let breaks = async |condition: &str| {
+            if let Some(rows) = rows {
+                return Ok::<_, Error>(self.first_where(relation, condition, rows).await?.is_some());
+            }
+            let from = whole_name(&self.catalog(), relation);
             let query = parsed_query(&format!("SELECT * FROM {from} WHERE {condition} LIMIT 1"))?;
-            Ok::<_, Error>(self.first_of(relation, &query, rows).await?.is_some())
+            Ok(self.first_of(relation, &query, None).await?.is_some())
         };
         if domain.not_null && breaks(&format!("{name} IS NULL")).await? {
             return Ok(Some(Error::new(code::NOT_NULL_VIOLATION, format!("domain {} does not allow null values", ty.name))));

@@ -18,7 +18,7 @@ use super::context;
 use super::copy::{CopyIn, CopyOut};
 use super::cursor::Cursor;
 use super::database::Engine;
-use super::dml::{ChangePlan, InsertPlan};
+use super::dml::{ChangePlan, InsertPlan, Known};
 use super::lookup::Lookup;
 use super::plan_cache::PlanCache;
 use super::plpgsql::Routines;
@@ -222,6 +222,8 @@ pub struct Session {
     pub(super) doubt: parking_lot::Mutex<Option<Error>>,
     /// Statements of the message at hand whose turn is yet to come, by their texts.
     pub(super) ahead: parking_lot::Mutex<HashMap<String, Statement>>,
+    /// What definitions of tables say, as it is computed.
+    pub(super) known: parking_lot::Mutex<Known>,
     /// Routines of the catalog as they were read, good for the records beside them.
     pub(super) routines: parking_lot::Mutex<Routines>,
     /// What was set in ksqlDB's dialect.
@@ -311,6 +313,7 @@ impl Session {
             doubt: Default::default(),
             ahead: Default::default(),
             caller: None,
+            known: Default::default(),
             routines: Default::default(),
             ksql: Default::default(),
             planning: Arc::new(Semaphore::new(1)),

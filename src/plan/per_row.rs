@@ -106,8 +106,13 @@ impl Given {
 
     /// The expression with parameters in it, and simplified.
     pub(super) fn ready(&self, expression: &Expr, input: &DFSchemaRef) -> Result<Expr> {
-        if matches!(expression, Expr::Column(_)) {
-            return Ok(expression.clone());
+        match expression {
+            Expr::Column(_) | Expr::Literal(..) => return Ok(expression.clone()),
+            Expr::Placeholder(place) => {
+                let value = number(&place.id).and_then(|i| self.parameters.get(i));
+                return Ok(value.map_or_else(|| expression.clone(), |value| Expr::Literal(value.clone(), None)));
+            }
+            _ => {}
         }
         let given = expression.clone().transform_up(|e| {
             Ok(match &e {
@@ -125,7 +130,10 @@ impl Given {
         Ok(ExprSimplifier::new(context.build()).simplify(given.data)?)
     }
 
-    fn evaluate(&self, expression: &Expr, input: &DFSchemaRef, rows: &RecordBatch) -> Result<ArrayRef> {
+    pub(super) fn evaluate(&self, expression: &Expr, input: &DFSchemaRef, rows: &RecordBatch) -> Result<ArrayRef> {
+        if let Expr::Literal(value, _) = expression {
+            return Ok(value.to_array_of_size(rows.num_rows())?);
+        }
         let physical = create_physical_expr(expression, input, &self.props, &PhysicalPlanningContext::default())?;
         Ok(physical.evaluate(rows)?.into_array(rows.num_rows())?)
     }
@@ -182,6 +190,11 @@ fn side_by_side(plan: &LogicalPlan) -> bool {
 
 /// True for what can be computed from a row, with the same result each time, and soon.
 pub(super) fn is_plain(expression: &Expr) -> bool {
+    reads_no_rows(expression) && !expression.is_volatile()
+}
+
+/// True for what can be computed from a row, and soon.
+pub(super) fn reads_no_rows(expression: &Expr) -> bool {
     let mut parts = 0;
     let walked = expression.apply(|e| {
         parts += 1;
@@ -191,7 +204,7 @@ pub(super) fn is_plain(expression: &Expr) -> bool {
         );
         Ok(if reads || parts > PARTS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    walked.is_ok_and(|walked| walked != TreeNodeRecursion::Stop) && !expression.is_volatile()
+    walked.is_ok_and(|walked| walked != TreeNodeRecursion::Stop)
 }
 
 /// Parts of an expression that is computed at once; a longer one is left to the threads of queries.

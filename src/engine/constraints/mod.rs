@@ -10,7 +10,7 @@
 //!
 //! Cost: for each row that is changed, a probe for each rule, whatever the size of the tables. A table's result finds its rows by
 //! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
-//! is a query over the statement's rows.
+//! is computed of the statement's rows.
 //!
 //! [`unique`] has the rules within a table, [`references`] those between tables, [`actions`] what they do to rows that refer to others, [`define`] how rules come to be, [`told`] what errors tell
 //! of rows.
@@ -30,7 +30,7 @@ use arrow::datatypes::Int8Type;
 use datafusion::catalog::MemTable;
 use sqlparser::ast;
 
-use super::dml::{parsed_query, quoted};
+use super::dml::parsed_query;
 use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
@@ -136,8 +136,7 @@ impl Session {
 
     /// Errors: 23514 for a row for which the condition is false.
     async fn check_condition(&self, relation: &Arc<Relation>, constraint: &Constraint, condition: &str, rows: &RecordBatch) -> Result<()> {
-        let query = parsed_query(&format!("SELECT * FROM {} WHERE NOT ({condition}) LIMIT 1", quoted(&relation.name)))?;
-        let Some(row) = self.first_of(relation, &query, Some(rows)).await? else { return Ok(()) };
+        let Some(row) = self.first_where(relation, &format!("NOT ({condition})"), rows).await? else { return Ok(()) };
         let message = format!("new row for relation \"{}\" violates check constraint \"{}\"", relation.name, constraint.name);
         let mut error = about(code::CHECK_VIOLATION, message, relation, &constraint.name);
         error.fields_mut().detail = self.failing_row(relation, &row)?;

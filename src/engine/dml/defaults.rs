@@ -157,6 +157,11 @@ impl Session {
         {
             return at_precision(column, value.to_array_of_size(rows)?).map(Some);
         }
+        if rows > 0
+            && let Some(values) = self.known_default(relation, column, default, rows).await?
+        {
+            return Ok(Some(values));
+        }
         let query = parsed_query(&format!("SELECT {} FROM generate_series(1, {rows})", self.whole_expression(default)?))?;
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &[column])?;
         let batches = self.collect(&planned, vec![]).await?;

@@ -1,22 +1,25 @@
 //! What INSERT, UPDATE and DELETE take and answer, told without running them: types of parameters, columns of RETURNING.
 
 use arrow::array::RecordBatch;
-use sqlparser::ast::{Expr, Value};
+use sqlparser::ast::{Expr, Query, Value};
 
 use super::change::{ChangePlan, assigned_types, target};
-use super::columns::target_columns;
-use super::kept::InsertPlan;
+use super::columns::{cast_columns, check_width, target_columns};
+use super::insert::gives_generated;
+use super::kept::{InsertPlan, Source};
 use super::returning::{Part, names_hidden, schema_with_hidden, with_positions};
 use super::values::typed;
+use crate::catalog::{Column, Relation};
 use crate::data::PgType;
 use crate::engine::query::Planned;
-use crate::engine::session::{Column, Session};
+use crate::engine::session::{self, Session};
 use crate::error::{Error, Result};
+use crate::plan::of_nothing::OfNothing;
 use crate::sql::Statement;
 use crate::sql::statement::Change;
 
 /// Types of parameters, and columns of the rows answered, if there are any.
-pub(in crate::engine) type Described = (Vec<PgType>, Option<Vec<Column>>);
+pub(in crate::engine) type Described = (Vec<PgType>, Option<Vec<session::Column>>);
 
 impl Session {
     pub(in crate::engine) async fn describe_change(&self, statement: &Statement, types: &[Option<PgType>]) -> Result<Described> {
@@ -69,9 +72,12 @@ impl Session {
         let mut types = match self.insert_parameters(statement, types)? {
             Some(types) => types,
             None => {
-                let source = typed(source, &relation, &target_columns(&relation, columns)?);
+                let targets = target_columns(&relation, columns)?;
+                let source = typed(source, &relation, &targets);
                 let types = self.target_types(statement, types)?;
-                told(plan.source.insert(self.plan_query(&source, &types).await?), &types)?
+                let planned = self.plan_query(&source, &types).await?;
+                plan.computed = self.assigned_source(&relation, &targets, &source, &planned).await?;
+                told(plan.source.insert(planned), &types)?
             }
         };
         let alias = alias.as_deref().unwrap_or(&table.name);
@@ -95,6 +101,25 @@ impl Session {
         plan.fill(&planned.parameters);
         plan.returning = Some(self.computed_of(planned).await?);
         Ok((described, plan))
+    }
+}
+
+impl Session {
+    /// What makes the rows that an INSERT puts into columns, if it reads nothing; `None` too where it is refused when it runs.
+    async fn assigned_source(&self, relation: &Relation, targets: &[usize], source: &Query, planned: &Planned) -> Result<Option<Source>> {
+        let width = planned.columns.len();
+        let listed = targets.len() != relation.columns.len();
+        if !OfNothing::may_be(&planned.plan) || check_width(width, targets.len(), listed).is_err() {
+            return Ok(None);
+        }
+        let wanted: Vec<&Column> = targets[..width].iter().map(|target| &relation.columns[*target]).collect();
+        if gives_generated(source, &wanted).is_some() {
+            return Ok(None);
+        }
+        match cast_columns(planned.clone(), &wanted) {
+            Ok(planned) => self.source_of(planned).await,
+            Err(_) => Ok(None),
+        }
     }
 }
 

@@ -204,17 +204,20 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Vec<RecordBatch>> {
-        let planned = match self.insert_plan(prepared).and_then(|plan| plan.source.as_ref()) {
+        let known = self.insert_plan(prepared);
+        if let Some(computed) = known.and_then(|plan| plan.computed.as_ref()) {
+            let rows = self.made_of(computed, parameters, 1).await?;
+            let targets = &targets[..rows.num_columns()];
+            return Ok(vec![self.proposed(relation, targets, rows.columns().to_vec(), rows.num_rows()).await?]);
+        }
+        let planned = match known.and_then(|plan| plan.source.as_ref()) {
             Some(known) => known.clone(),
             None => self.plan_query(&typed(source, relation, targets), &declared(prepared)).await?,
         };
         check_width(planned.columns.len(), targets.len(), targets.len() != relation.columns.len())?;
         let targets = &targets[..planned.columns.len()];
         let wanted: Vec<&Column> = targets.iter().map(|t| &relation.columns[*t]).collect();
-        // In VALUES there is DEFAULT only, which is NULL by now.
-        if !matches!(source.body.as_ref(), ast::SetExpr::Values(_))
-            && let Some(column) = wanted.iter().find(|column| column.generated.is_some())
-        {
+        if let Some(column) = gives_generated(source, &wanted) {
             return Err(generated_always(column));
         }
         let planned = cast_columns(planned, &wanted)?;
@@ -272,6 +275,12 @@ impl Session {
         let schema = relation.schema();
         self.keys_free(relation, &concat_batches(&schema, rows)?, &RecordBatch::new_empty(schema)).await
     }
+}
+
+/// The generated column that a query gives values of. In VALUES there is DEFAULT only, which is NULL by now.
+pub(super) fn gives_generated<'a>(source: &ast::Query, wanted: &[&'a Column]) -> Option<&'a Column> {
+    let is_query = !matches!(source.body.as_ref(), ast::SetExpr::Values(_));
+    wanted.iter().copied().find(|column| is_query && column.generated.is_some())
 }
 
 /// True for a relation whose rows nobody changes: appending to it needs no lock.

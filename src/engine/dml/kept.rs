@@ -12,7 +12,8 @@ use crate::catalog::{Catalog, RelationKind};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::session::{Parameters, Prepared, Session, Way};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::plan::of_nothing::OfNothing;
 use crate::plan::per_row::PerRow;
 
 /// What a plan was made under.
@@ -30,24 +31,33 @@ pub(in crate::engine) struct Computed {
     per_row: Option<PerRow>,
 }
 
+/// A plan over nothing, whose rows are computed without DataFusion's planner.
+pub(in crate::engine) struct Source {
+    planned: Planned,
+    rows: Arc<OfNothing>,
+}
+
 /// The plans of an INSERT.
 pub(in crate::engine) struct InsertPlan {
     made: Made,
     /// Of the query whose rows it puts in; none where these are literals.
     pub source: Option<Planned>,
+    /// The same as it is put into the columns, where it reads nothing.
+    pub computed: Option<Source>,
     pub update: Option<Computed>,
     pub returning: Option<Computed>,
 }
 
 impl InsertPlan {
     pub fn new(made: Made) -> InsertPlan {
-        InsertPlan { made, source: None, update: None, returning: None }
+        InsertPlan { made, source: None, computed: None, update: None, returning: None }
     }
 
     /// Gives its parts the types of the statement's parameters.
     pub fn fill(&mut self, types: &[PgType]) {
         let computed = self.update.iter_mut().chain(&mut self.returning).map(|computed| &mut computed.planned);
-        self.source.iter_mut().chain(computed).for_each(|part| fill(part, types));
+        let source = self.computed.iter_mut().map(|source| &mut source.planned);
+        self.source.iter_mut().chain(source).chain(computed).for_each(|part| fill(part, types));
     }
 
     fn planned(&self) -> impl Iterator<Item = &Planned> {
@@ -86,6 +96,27 @@ impl Session {
         }
         let (planned, per_row) = self.of_told(planned, PerRow::of).await?;
         Ok(Computed { planned, per_row })
+    }
+
+    /// The plan with what makes its rows taken out of it; `None` if it reads anything.
+    pub(super) async fn source_of(&self, planned: Planned) -> Result<Option<Source>> {
+        if !OfNothing::may_be(&planned.plan) || planned.parameters.iter().any(|ty| ty.is_of_enum()) {
+            return Ok(None);
+        }
+        let (planned, rows) = self.of_told(planned, OfNothing::of).await?;
+        Ok(rows.map(|rows| Source { planned, rows: Arc::new(rows) }))
+    }
+
+    /// The rows of a source; `count` of them where it is one row. What may wait for a sequence does so on a thread of queries, as in any query.
+    pub(super) async fn made_of(&self, source: &Source, parameters: &Parameters, count: usize) -> Result<RecordBatch> {
+        let values = scalars(&source.planned.parameters, parameters, self.settings.zone())?;
+        let options = self.options();
+        if !source.rows.draws {
+            return source.rows.rows(&options, &values, count, &source.planned.schema);
+        }
+        let (rows, schema) = (source.rows.clone(), source.planned.schema.clone());
+        let task = self.engine.query_runtime().spawn(async move { rows.rows(&options, &values, count, &schema) });
+        task.await.unwrap_or_else(|_| Err(Error::internal("the query panicked")))
     }
 
     /// What a plan gives of these rows; `None` if it is about more than one row at a time.

@@ -3,7 +3,7 @@
 //! INSERT of plain literals or parameters goes straight from text to Arrow; anything else is a query whose rows are cast to the columns'
 //! types ([`insert`], [`columns`]), and ON CONFLICT decides what becomes of them ([`conflict`]). UPDATE and DELETE ([`change`]) read the
 //! table's rows at the head and append what becomes of them, with the table locked against other changes in between ([`locks`]): so no
-//! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]. [`returning`]
+//! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]; [`known`] keeps those, and conditions, as they are computed. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
 //! [`values`] knows parameters and literals. [`merge`] does all of it by one join. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
 //! [`privileges`] tells who may, [`policies`] which rows. [`skip_locked`] locks the rows that nobody else has, and [`current_row`] finds the one
@@ -21,6 +21,7 @@ pub mod defaults;
 pub mod describe;
 pub mod insert;
 mod kept;
+mod known;
 pub mod locks;
 mod merge;
 mod policies;
@@ -46,6 +47,7 @@ pub(super) use change::ChangePlan;
 pub use columns::{all_not_null, at_precision, cast_columns, target_columns};
 pub(super) use defaults::refuse_volatile;
 pub(super) use kept::InsertPlan;
+pub(super) use known::Known;
 use returning::{Part, Returned};
 pub use values::{declared, placeholder, scalars};
 
