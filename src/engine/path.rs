@@ -1,12 +1,13 @@
 //! search_path: from the setting to the schemas that it means now, and names in texts that the catalog keeps.
 //!
 //! The setting is names; a [`Path`] is those of them that exist and that the current role may use, as of one catalog, with temporary tables
-//! before all of them. It is computed whenever names are resolved. What was planned along another path is planned again: the session's
+//! before all of them unless the setting names `pg_temp` itself: so a function that runs with its owner's rights is safe from what its callers
+//! name as its tables (manual, "Writing SECURITY DEFINER Functions Safely"). It is computed whenever names are resolved. What was planned along another path is planned again: the session's
 //! own plans are kept with their path ([`super::plan_cache::PlanCache`]), and so is a prepared statement.
 
 use super::privileges::Authority;
 use super::session::Session;
-use crate::catalog::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAMESPACE};
+use crate::catalog::{Catalog, Name, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE};
 use crate::error::{Error, Result};
 use crate::serve::system::RELATIONS;
 use crate::sql::respell;
@@ -14,10 +15,12 @@ use crate::sql::respell;
 /// The path that the names of search_path mean to a role called `user`.
 pub(super) fn path_of(catalog: &Catalog, names: &[String], user: &str, authority: &Authority) -> Path {
     let temporary = catalog.relations_in(TEMPORARY_NAMESPACE).next().map(|_| TEMPORARY_NAMESPACE);
-    let mut path: Vec<NamespaceId> = temporary.into_iter().collect();
+    let is_named = names.iter().any(|name| name == TEMPORARY_NAME);
+    let mut path: Vec<NamespaceId> = temporary.into_iter().filter(|_| !is_named).collect();
     for name in names {
         let of_user = name == "$user";
         let found = match catalog.find_namespace(if of_user { user } else { name }) {
+            _ if name == TEMPORARY_NAME => temporary,
             Some(namespace) => Some(namespace.id).filter(|_| authority.may_use(namespace)),
             None if of_user => None,
             None => SYSTEM_NAMESPACES.iter().find(|s| s.1 == name).map(|s| s.0),

@@ -1,9 +1,10 @@
 //! CREATE TEMPORARY TABLE and VIEW: tables that live in their session only, in memory, and views of it.
 //!
 //! Nothing of them reaches the log or the catalog. Their definitions are laid over the catalog that the session sees
-//! ([`Session::catalog`]), in a schema of their own, `pg_temp`, which is before all others on the session's path; their rows are events that nobody commits, and are read as
-//! a transaction's own are ([`super::own`]). A transaction begins with a copy of both, so that ROLLBACK and savepoints hold for them too,
-//! and COMMIT brings the copy back ([`Session::keep_temporary`]) after ON COMMIT has been done. Outside of a transaction each change is one.
+//! ([`Session::catalog`]), in a schema of their own, `pg_temp`, which is before all others on the session's path unless that says where it is;
+//! their rows are events that nobody commits, and are read as a transaction's own are ([`super::own`]). A transaction begins with a copy of
+//! both, so that ROLLBACK and savepoints hold for them too, and COMMIT brings the copy back ([`Session::keep_temporary`]) after ON COMMIT has
+//! been done. Outside of a transaction each change is one.
 //!
 //! Bounded: their events count as those of a transaction do ([`crate::limits::TRANSACTION_BYTES_MAX`]), and are folded to rows
 //! now and then, so that a table costs what its rows do.

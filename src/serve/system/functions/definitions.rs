@@ -75,13 +75,15 @@ pub fn temporary_schema(context: &SystemContext, _: Row) -> Result<Cell> {
 pub fn current_schemas(context: &SystemContext, row: Row) -> Result<Cell> {
     let Some(argument) = row[0] else { return Ok(Cell::Null) };
     let scope = &context.scope;
-    let (temporary, path): (Vec<_>, Vec<_>) = scope.path.namespaces().iter().partition(|id| **id == TEMPORARY_NAMESPACE);
-    let mut names: Vec<&str> = path.into_iter().map(|id| scope.namespace_name(id)).collect();
+    let path = scope.path.namespaces();
+    // What comes first without being named.
+    let unnamed = usize::from(path.first() == Some(&TEMPORARY_NAMESPACE));
+    let mut names: Vec<&str> = path[unnamed..].iter().map(|id| scope.namespace_name(*id)).collect();
     if argument == "true" {
         if !names.contains(&"pg_catalog") {
             names.insert(0, "pg_catalog");
         }
-        temporary.into_iter().for_each(|id| names.insert(0, scope.namespace_name(id)));
+        path[..unnamed].iter().for_each(|id| names.insert(0, scope.namespace_name(*id)));
     }
     Ok(names.into_iter().map(Cell::from).collect::<Vec<_>>().into())
 }
