@@ -203,7 +203,8 @@ impl Session {
         Ok(())
     }
 
-    /// Defaults that are a label alone follow it. Errors: 2BP01 for a default or a CHECK that means nothing without the old one.
+    /// Defaults that are a label alone follow it. Errors: 2BP01 for a default, a CHECK or another condition that means nothing
+    /// without the old one.
     async fn follow_label(&mut self, id: TypeId, from: &str, to: &str) -> Result<()> {
         let (old, new) = (literal(from), literal(to));
         let depended_on = |what: String| {
@@ -215,7 +216,15 @@ impl Session {
         if let Some(ty) = domains_over(&self.catalog(), id).find(|(_, domain)| domain.texts().any(|text| text.contains(&old))) {
             return Err(depended_on(format!("domain {}", ty.0.name)));
         }
-        let with_it: Vec<Arc<Relation>> = self.catalog().columns_of_type(id).map(|(r, _)| r.clone()).collect();
+        let catalog = self.catalog();
+        let naming = |relation: &Arc<Relation>| {
+            let has_it = relation.columns.iter().any(|c| c.is_of(id));
+            whose_conditions(&catalog, relation, |text| text.contains(&old) && (has_it || names(&catalog, text, id))).into_iter().next()
+        };
+        if let Some(other) = catalog.relations().find_map(naming) {
+            return Err(depended_on(other));
+        }
+        let with_it: Vec<Arc<Relation>> = catalog.columns_of_type(id).map(|(r, _)| r.clone()).collect();
         for relation in with_it {
             let mut altered = relation.as_ref().clone();
             for column in altered.columns.iter_mut().filter(|c| c.is_of(id)) {
@@ -269,7 +278,7 @@ impl Session {
         wanted.iter().try_for_each(|ty| self.stage(Change::DropUserType(ty.id), vec![]))
     }
 
-    /// What goes with types: columns and views of them, as NOTICE tells it. Errors: 2BP01 for anything at all without `cascade`, and for a
+    /// What goes with types: columns and views of them, policies and triggers that name them, as NOTICE tells it. Errors: 2BP01 for anything at all without `cascade`, and for a
     /// default, a CHECK or an index that names one of them.
     pub(super) fn users_of(&self, catalog: &Catalog, types: &[Arc<UserType>], cascade: bool) -> Result<Vec<String>> {
         let (mut users, mut named) = (Vec::new(), Vec::new());
@@ -278,6 +287,8 @@ impl Session {
             let columns = catalog.columns_of_type(ty.id).filter(|(r, _)| r.has_log());
             users.extend(columns.map(|(r, c)| on(format!("column {} of {}", c.name, told(catalog, r)))));
             users.extend(views_over(catalog, ty.id).iter().map(|v| on(told(catalog, v))));
+            let naming = catalog.relations().flat_map(|r| whose_conditions(catalog, r, |text| names(catalog, text, ty.id)));
+            users.extend(naming.map(on));
             named.extend(named_in(catalog, ty.id).into_iter().map(on));
         }
         if named.is_empty() && (cascade || users.is_empty()) {
@@ -295,11 +306,21 @@ impl Session {
         Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).detail(detail.join("\n")).hint(hint))
     }
 
-    /// Drops the views and columns that are of types which go.
+    /// Drops the views and columns that are of types which go, and the policies and triggers that name these.
     pub(super) async fn drop_users(&mut self, catalog: &Catalog, types: &[Arc<UserType>]) -> Result<()> {
         let views: BTreeSet<RelationId> = types.iter().flat_map(|ty| views_over(catalog, ty.id)).map(|v| v.id).collect();
         if !views.is_empty() {
             self.stage(Change::Drop(catalog.dependents_first(&views)), vec![])?;
+        }
+        // Before the columns that they may name too, with which they would go.
+        let stays = |text: &String| !types.iter().any(|ty| names(catalog, text, ty.id));
+        for relation in catalog.relations().filter(|r| !r.triggers.is_empty() || !r.security.policies.is_empty()) {
+            let mut altered = relation.as_ref().clone();
+            altered.security.policies.retain(|policy| policy.texts().all(stays));
+            altered.triggers.retain(|trigger| trigger.condition.as_ref().is_none_or(stays));
+            if altered.triggers.len() < relation.triggers.len() || altered.security.policies.len() < relation.security.policies.len() {
+                self.stage(Change::Alter(altered), vec![])?;
+            }
         }
         for ty in types {
             let columns: Vec<(Arc<Relation>, String)> =
@@ -332,6 +353,15 @@ fn names(catalog: &Catalog, text: &str, id: TypeId) -> bool {
 /// The domains over an enumeration.
 fn domains_over(catalog: &Catalog, id: TypeId) -> impl Iterator<Item = (&Arc<UserType>, &Domain)> {
     catalog.domains().filter(move |(_, domain)| domain.base.enumeration().is_some_and(|of| of.id() == id))
+}
+
+/// The policies and the triggers of a relation of which `is_meant` says that a condition is meant.
+fn whose_conditions(catalog: &Catalog, relation: &Relation, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let policies = relation.security.policies.iter().filter(|policy| policy.texts().any(|text| is_meant(text)));
+    let policies = policies.map(|policy| format!("policy {}", policy.name));
+    let triggers = relation.triggers.iter().filter(|trigger| trigger.condition.as_ref().is_some_and(|text| is_meant(text)));
+    let triggers = triggers.map(|trigger| format!("trigger {}", trigger.name));
+    policies.chain(triggers).map(|what| format!("{what} on {}", told(catalog, relation))).collect()
 }
 
 /// Domains over a type; defaults of columns of other types, CHECK constraints, indexes and functions, that name it.

@@ -52,9 +52,10 @@ impl Session {
         check_tables(new)?;
         check_columns(&relation, &new.columns)?;
         let function = self.trigger_function(&new.function)?;
-        if let Some(condition) = &new.condition {
-            self.check_condition_of(&relation, new, condition).await?;
-        }
+        let condition = match &new.condition {
+            Some(written) => Some(self.kept_condition(&relation, new, written).await?),
+            None => None,
+        };
         let old = relation.triggers.iter().find(|trigger| trigger.name == new.name);
         if old.is_some() && !replace {
             return Err(exists(&new.name, &relation));
@@ -68,7 +69,7 @@ impl Session {
             row: new.row,
             old_table: new.old_table.clone(),
             new_table: new.new_table.clone(),
-            condition: new.condition.clone(),
+            condition,
             function: function.id,
             arguments: new.arguments.clone(),
             enabled: true,
@@ -82,7 +83,8 @@ impl Session {
         self.stage(Change::Alter(altered), vec![])
     }
 
-    /// The function that a trigger names. Errors: 42883, 42P17 for one that returns anything else.
+    /// The function that a trigger names. Who may change rows runs it without being asked again. Errors: 42883, 42501, 42P17 for one that
+    /// returns anything else.
     fn trigger_function(&self, name: &Name) -> Result<Arc<Function>> {
         let scope = self.scope();
         let found = scope.functions_named(name).find(|f| f.inputs.is_empty()).cloned();
@@ -91,23 +93,27 @@ impl Session {
                 .hint("CREATE FUNCTION .. RETURNS trigger LANGUAGE plpgsql makes one.")
         };
         let function = found.ok_or_else(unknown)?;
+        self.may_call(&function)?;
         if function.kind() != RoutineKind::Trigger {
             return Err(Error::new(code::INVALID_OBJECT_DEFINITION, format!("function {name} must return type trigger")));
         }
         Ok(function)
     }
 
-    /// Errors: 42P17 for a row that the trigger does not have, 0A000 for a subquery, 42703, 42804.
-    async fn check_condition_of(&self, relation: &Relation, new: &NewTrigger, condition: &str) -> Result<()> {
-        check_rows(new, &rows_in(condition)?)?;
-        let query = parsed_query(&format!("SELECT ({condition}) FROM \"{NEW}\", \"{OLD}\""))?;
+    /// The condition of WHEN as the catalog keeps it: whoever changes rows, along whatever path, it means the same. Errors: 42P17 for a row that
+    /// the trigger does not have, 0A000 for a subquery, also as the body of a function; 42703, 42804.
+    async fn kept_condition(&self, relation: &Relation, new: &NewTrigger, written: &str) -> Result<String> {
+        check_rows(new, &rows_in(written)?)?;
+        let kept = self.kept_expression(written)?;
+        rows_in(&kept)?;
+        let query = parsed_query(&format!("SELECT ({kept}) FROM \"{NEW}\", \"{OLD}\""))?;
         let mut names = self.names();
         for row in [NEW, OLD] {
             names.stand_ins.push((row.into(), in_memory(RecordBatch::new_empty(relation.nullable().schema()))?));
         }
         let planned = self.plan_with(names, &query, &[]).await?;
         match planned.columns.first().map(|column| &column.ty) {
-            Some(PgType::Bool) => Ok(()),
+            Some(PgType::Bool) => Ok(kept),
             Some(other) => Err(Error::new(code::DATATYPE_MISMATCH, format!("argument of WHEN must be type boolean, not type {other}"))),
             None => Err(Error::internal("a condition is a column")),
         }

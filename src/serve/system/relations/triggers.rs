@@ -29,15 +29,15 @@ pub fn pg_trigger(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("tgnargs", trigger.arguments.len().into()),
             ("tgattr", numbers.collect::<Vec<_>>().join(" ").into()),
             ("tgargs", arguments.into()),
-            ("tgqual", condition(relation, trigger, Style::Whole).into()),
+            ("tgqual", condition(context, relation, trigger, Style::Whole).into()),
         ])?;
     }
     Ok(())
 }
 
 /// The condition of WHEN as PostgreSQL prints it.
-fn condition(relation: &Relation, trigger: &Trigger, style: Style) -> Option<String> {
-    trigger.condition.as_ref().map(|sql| deparse::condition(relation, sql, style))
+fn condition(context: &SystemContext, relation: &Relation, trigger: &Trigger, style: Style) -> Option<String> {
+    trigger.condition.as_ref().map(|sql| deparse::condition(relation, &names::shown_expression(context, sql), style))
 }
 
 /// `EXECUTE FUNCTION f(..)`
@@ -65,7 +65,7 @@ pub fn trigger_definition(context: &SystemContext, oid: u32, style: Style) -> Op
         Style::Pretty => names::shown(context, relation),
         Style::Whole => format!("{}.{}", ident(context.scope.namespace_name(relation.namespace)), ident(&relation.name)),
     };
-    let when = condition(relation, trigger, style).map_or(String::new(), |condition| format!("WHEN ({condition}) "));
+    let when = condition(context, relation, trigger, style).map_or(String::new(), |condition| format!("WHEN ({condition}) "));
     let tables = [("OLD", &trigger.old_table), ("NEW", &trigger.new_table)];
     let tables =
         tables.map(|(word, name)| name.as_ref().map_or(String::new(), |name| format!("{word} TABLE AS {} ", ident(name)))).concat();
@@ -93,7 +93,10 @@ pub fn triggers(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             let cells = named(context, relation, trigger).into_iter().chain([
                 ("event_manipulation", event.word().into()),
                 ("action_order", order.into()),
-                ("action_condition", condition(relation, trigger, Style::Whole).filter(|_| context.is_owner(relation.owner)).into()),
+                (
+                    "action_condition",
+                    condition(context, relation, trigger, Style::Whole).filter(|_| context.is_owner(relation.owner)).into(),
+                ),
                 ("action_statement", action(context, trigger).into()),
                 ("action_orientation", trigger.level().into()),
                 ("action_timing", trigger.timing.word().into()),
