@@ -92,7 +92,7 @@ impl Session {
             match &constraint.rule {
                 Rule::Check(kept) if taken.constraints => {
                     let sql = unqualified(&relation, &self.whole_expression(kept)?)?;
-                    new.rules.push(NewRule { name: Some(constraint.name.clone()), what: What::Check { sql, column: None } });
+                    new.rules.push(NewRule { name: Some(constraint.name.clone()), what: What::Check { sql } });
                 }
                 Rule::Unique(columns) if taken.indexes => {
                     new.rules.push(NewRule { name: None, what: What::Unique(columns.clone()) });

@@ -543,10 +543,9 @@ pub enum What {
     Unique(Vec<String>),
     /// A unique index of the table becomes the constraint.
     UniqueUsingIndex(String),
-    /// A condition; `column` is the one in whose definition it stands.
+    /// A condition.
     Check {
         sql: String,
-        column: Option<String>,
     },
     References {
         columns: Vec<String>,

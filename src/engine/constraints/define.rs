@@ -12,6 +12,7 @@ use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::indexes::check_key_types;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
+use crate::serve::system::keys::columns_in;
 use crate::sql::statement::{NewRule, What};
 
 impl Session {
@@ -25,9 +26,13 @@ impl Session {
                 check_key_types(found.collect::<Result<Vec<_>>>()?)?;
                 (Rule::Unique(columns.clone()), format!("{}_key", columns.join("_")))
             }
-            What::Check { sql, column } => {
+            What::Check { sql } => {
                 self.check_is_condition(relation, sql).await?;
-                (Rule::Check(self.kept_expression(sql)?), column.as_ref().map_or("check".to_string(), |c| format!("{c}_check")))
+                let of_one = match columns_in(relation, sql).as_slice() {
+                    [only] => format!("{}_", relation.columns[*only].name),
+                    _ => String::new(),
+                };
+                (Rule::Check(self.kept_expression(sql)?), format!("{of_one}check"))
             }
             What::References { columns, parent, parent_columns, on_delete, on_update, deferrable, deferred } => {
                 // One that is being created is not found yet.

@@ -338,7 +338,7 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
             ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
             ColumnOption::Unique(_) => rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) }),
             ColumnOption::Check(check) => {
-                let what = What::Check { sql: check.expr.to_string(), column: Some(name.clone()) };
+                let what = What::Check { sql: check.expr.to_string() };
                 rules.push(NewRule { name: rule_name(), what });
             }
             ColumnOption::ForeignKey(foreign) => {
@@ -443,9 +443,7 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
             let what = What::Unique(columns_of(&unique.columns, "a unique constraint")?);
             NewRule { name: name(&unique.name), what }
         }
-        TableConstraint::Check(check) => {
-            NewRule { name: name(&check.name), what: What::Check { sql: check.expr.to_string(), column: None } }
-        }
+        TableConstraint::Check(check) => NewRule { name: name(&check.name), what: What::Check { sql: check.expr.to_string() } },
         TableConstraint::ForeignKey(foreign) => {
             let columns = foreign.columns.iter().map(fold_name).collect();
             NewRule { name: name(&foreign.name), what: references(foreign, columns)? }
