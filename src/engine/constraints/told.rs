@@ -1,10 +1,11 @@
-//! What an error about a row may tell of it: what the role may read, and of a row that its own statement gives, what it may insert.
+//! What an error about a row may tell of it: what the role may read, and of a row that its own statement gives, what it may insert. What a
+//! default, a generated column or a trigger has put there is not given by it.
 
 use arrow::array::RecordBatch;
 
 use super::shown;
 use super::unique::Unique;
-use crate::catalog::{Privileges, Relation};
+use crate::catalog::{Privileges, Relation, Timing, TriggerEvent};
 use crate::engine::privileges::Authority;
 use crate::engine::session::Session;
 use crate::error::Result;
@@ -47,7 +48,8 @@ impl Session {
     }
 
     fn tells(&self, authority: &Authority, relation: &Relation, columns: impl IntoIterator<Item = usize> + Clone) -> bool {
-        let gives = self.gives_rows && authority.may_on(Privileges::INSERT, relation, columns.clone());
+        let gives = || columns.clone().into_iter().all(|at| is_given(relation, at));
+        let gives = self.gives_rows && gives() && authority.may_on(Privileges::INSERT, relation, columns.clone());
         gives || authority.may_on(Privileges::SELECT, relation, columns)
     }
 
@@ -55,6 +57,13 @@ impl Session {
     fn own_authority(&self) -> Authority {
         Authority::of(&self.authority.roles, self.identity.current)
     }
+}
+
+/// True if what an INSERT puts into a column is what it was given, or nothing.
+fn is_given(relation: &Relation, column: usize) -> bool {
+    let column = &relation.columns[column];
+    let is_put = column.default.is_some() || column.generated.is_some() || column.identity.is_some();
+    !is_put && relation.firing(Timing::Before, TriggerEvent::Insert, true, &[]).next().is_none()
 }
 
 fn all_of(relation: &Relation) -> Vec<usize> {
