@@ -1,6 +1,7 @@
 //! What DataFusion says of calls, literals and groups in its own words, in PostgreSQL's.
 
-use super::{Error, code, sql_name};
+use super::theirs::sql_name;
+use super::{Error, code};
 
 /// DataFusion's sentence as PostgreSQL's clients know it, if it is one of these.
 pub(super) fn reworded(text: &str) -> Option<Error> {

@@ -1,6 +1,7 @@
 //! Sentences of DataFusion with numbers and types in them that PostgreSQL says in other words.
 
-use super::{Error, code, sql_name};
+use super::theirs::sql_name;
+use super::{Error, code};
 
 /// The error that PostgreSQL has for it.
 pub fn reworded(text: &str) -> Option<Error> {

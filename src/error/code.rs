@@ -1,0 +1,86 @@
+//! SQLSTATE codes in use, named as in PostgreSQL's appendix A ("PostgreSQL Error Codes").
+
+macro_rules! codes { ($($name:ident = $value:literal;)*) => {
+    $(#[doc = concat!("SQLSTATE ", $value)] pub const $name: &str = $value;)*
+    const ALL: &[(&str, &str)] = &[$((stringify!($name), $value)),*];
+} }
+codes! {
+    WARNING = "01000"; PRIVILEGE_NOT_REVOKED = "01006"; PRIVILEGE_NOT_GRANTED = "01007"; SUCCESS = "00000";
+    CONNECTION_FAILURE = "08006"; PROTOCOL_VIOLATION = "08P01"; FEATURE_NOT_SUPPORTED = "0A000"; CARDINALITY_VIOLATION = "21000";
+    STRING_DATA_RIGHT_TRUNCATION = "22001"; NUMERIC_VALUE_OUT_OF_RANGE = "22003"; INVALID_DATETIME_FORMAT = "22007";
+    DATETIME_FIELD_OVERFLOW = "22008"; SUBSTRING_ERROR = "22011"; DIVISION_BY_ZERO = "22012"; CHARACTER_NOT_IN_REPERTOIRE = "22021";
+    INVALID_PRECEDING_OR_FOLLOWING_SIZE = "22013"; INVALID_ARGUMENT_FOR_NTILE_FUNCTION = "22014"; INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION = "22016";
+    INVALID_ROW_COUNT_IN_LIMIT_CLAUSE = "2201W"; INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE = "2201X";
+    INVALID_PARAMETER_VALUE = "22023"; NULL_VALUE_NOT_ALLOWED = "22004"; INVALID_TEXT_REPRESENTATION = "22P02"; INVALID_BINARY_REPRESENTATION = "22P03";
+    INVALID_TIME_ZONE_DISPLACEMENT = "22009"; INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME_FUNCTION = "22031"; INVALID_SQL_JSON_SUBSCRIPT = "22033"; NON_NUMERIC_SQL_JSON_ITEM = "22036"; SINGLETON_SQL_JSON_ITEM_REQUIRED = "22038"; SQL_JSON_ARRAY_NOT_FOUND = "22039"; SQL_JSON_MEMBER_NOT_FOUND = "2203A"; SQL_JSON_NUMBER_NOT_FOUND = "2203B"; SQL_JSON_OBJECT_NOT_FOUND = "2203C";
+    BAD_COPY_FILE_FORMAT = "22P04"; UNTRANSLATABLE_CHARACTER = "22P05"; DATA_EXCEPTION = "22000";
+    NOT_NULL_VIOLATION = "23502"; FOREIGN_KEY_VIOLATION = "23503"; UNIQUE_VIOLATION = "23505"; CHECK_VIOLATION = "23514";
+    ACTIVE_SQL_TRANSACTION = "25001"; NO_ACTIVE_SQL_TRANSACTION = "25P01"; IN_FAILED_SQL_TRANSACTION = "25P02";
+    READ_ONLY_SQL_TRANSACTION = "25006"; IDLE_IN_TRANSACTION_SESSION_TIMEOUT = "25P03"; TRANSACTION_TIMEOUT = "25P04";
+    INVALID_SQL_STATEMENT_NAME = "26000"; INVALID_AUTHORIZATION = "28000"; INVALID_PASSWORD = "28P01";
+    INVALID_GRANT_OPERATION = "0LP01"; INVALID_ROLE_SPECIFICATION = "0P000"; INSUFFICIENT_PRIVILEGE = "42501";
+    DEPENDENT_OBJECTS_STILL_EXIST = "2BP01"; INVALID_CURSOR_NAME = "34000"; INVALID_CURSOR_STATE = "24000"; INVALID_CATALOG_NAME = "3D000"; INVALID_SAVEPOINT = "3B001";
+    INVALID_SCHEMA_NAME = "3F000";
+    SERIALIZATION_FAILURE = "40001"; DEADLOCK_DETECTED = "40P01";
+    SYNTAX_ERROR = "42601"; INVALID_COLUMN_DEFINITION = "42611"; AMBIGUOUS_COLUMN = "42702"; UNDEFINED_COLUMN = "42703"; UNDEFINED_OBJECT = "42704";
+    DUPLICATE_OBJECT = "42710"; DUPLICATE_COLUMN = "42701"; AMBIGUOUS_FUNCTION = "42725"; GROUPING_ERROR = "42803";
+    DATATYPE_MISMATCH = "42804"; WRONG_OBJECT_TYPE = "42809"; CANNOT_COERCE = "42846"; UNDEFINED_FUNCTION = "42883";
+    UNDEFINED_TABLE = "42P01"; RESERVED_NAME = "42939"; INVALID_NAME = "42602"; INVALID_CURSOR_DEFINITION = "42P11"; DUPLICATE_ALIAS = "42712"; ASSERT_FAILURE = "P0004"; UNDEFINED_PARAMETER = "42P02"; DUPLICATE_CURSOR = "42P03"; DUPLICATE_PREPARED = "42P05";
+    ARRAY_SUBSCRIPT_ERROR = "2202E"; INVALID_ARGUMENT_FOR_LOGARITHM = "2201E"; INVALID_ARGUMENT_FOR_POWER_FUNCTION = "2201F"; INVALID_ARGUMENT_FOR_WIDTH_BUCKET = "2201G"; INVALID_REGULAR_EXPRESSION = "2201B"; INVALID_ESCAPE_SEQUENCE = "22025";
+    DUPLICATE_TABLE = "42P07"; DUPLICATE_SCHEMA = "42P06"; INVALID_TABLE_DEFINITION = "42P16"; INVALID_OBJECT_DEFINITION = "42P17";
+    INVALID_COLUMN_REFERENCE = "42P10"; INVALID_RECURSION = "42P19"; INVALID_FOREIGN_KEY = "42830"; INDETERMINATE_DATATYPE = "42P18"; AMBIGUOUS_PARAMETER = "42P08"; WINDOWING_ERROR = "42P20";
+    DISK_FULL = "53100"; OUT_OF_MEMORY = "53200"; TOO_MANY_CONNECTIONS = "53300"; CONFIGURATION_LIMIT_EXCEEDED = "53400";
+    PROGRAM_LIMIT_EXCEEDED = "54000"; STATEMENT_TOO_COMPLEX = "54001";
+    OBJECT_NOT_IN_PREREQUISITE_STATE = "55000"; OBJECT_IN_USE = "55006"; LOCK_NOT_AVAILABLE = "55P03"; CANT_CHANGE_RUNTIME_PARAM = "55P02";
+    QUERY_CANCELED = "57014"; ADMIN_SHUTDOWN = "57P01"; IDLE_SESSION_TIMEOUT = "57P05";
+    CONFIG_FILE_ERROR = "F0000";
+    IO_ERROR = "58030"; UNDEFINED_FILE = "58P01";
+    INTERNAL = "XX000"; DATA_CORRUPTED = "XX001";
+    RAISE_EXCEPTION = "P0001"; NO_DATA_FOUND = "P0002"; TOO_MANY_ROWS = "P0003"; CASE_NOT_FOUND = "20000";
+    INVALID_FUNCTION_DEFINITION = "42P13"; FUNCTION_EXECUTED_NO_RETURN_STATEMENT = "2F005"; INVALID_TRANSACTION_TERMINATION = "2D000";
+}
+
+/// Conditions that stand for all of their class, and one that is called otherwise in PostgreSQL.
+const CLASSES: [(&str, &str); 12] = [
+    ("connection_exception", "08000"),
+    ("integrity_constraint_violation", "23000"),
+    ("invalid_transaction_state", "25000"),
+    ("transaction_rollback", "40000"),
+    ("syntax_error_or_access_rule_violation", "42000"),
+    ("insufficient_resources", "53000"),
+    ("program_limit_exceeded", "54000"),
+    ("object_not_in_prerequisite_state", "55000"),
+    ("operator_intervention", "57000"),
+    ("system_error", "58000"),
+    ("plpgsql_error", "P0000"),
+    ("internal_error", "XX000"),
+];
+
+/// SQLSTATEs of users that are kept at most; see [`own`].
+const OWN_MAX: usize = 1_000;
+
+/// The SQLSTATE of a condition by its name in lower case, as PL/pgSQL names it.
+pub fn named(condition: &str) -> Option<&'static str> {
+    let class = CLASSES.iter().find(|(name, _)| *name == condition);
+    let one = || ALL.iter().find(|(name, _)| name.eq_ignore_ascii_case(condition));
+    class.or_else(one).map(|(_, state)| *state)
+}
+
+/// A SQLSTATE that a user's RAISE names. It is kept for as long as the server runs; when there are too many, [`RAISE_EXCEPTION`]
+/// stands for one that is new.
+pub fn own(state: &str) -> &'static str {
+    static OWN: parking_lot::Mutex<Vec<&'static str>> = parking_lot::Mutex::new(Vec::new());
+    if let Some((_, known)) = ALL.iter().find(|(_, known)| *known == state) {
+        return known;
+    }
+    let mut own = OWN.lock();
+    match own.iter().find(|known| **known == state) {
+        Some(known) => known,
+        None if own.len() >= OWN_MAX => RAISE_EXCEPTION,
+        None => {
+            let kept: &'static str = String::from(state).leak();
+            own.push(kept);
+            kept
+        }
+    }
+}
