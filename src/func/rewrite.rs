@@ -191,7 +191,9 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             Ok(Transformed::yes(Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high)))))
         }
         Expr::InList(InList { expr, list, negated }) => {
-            let all = alike_all([*expr].into_iter().chain(list).collect(), schema)?;
+            let mut all: Vec<Expr> = [*expr].into_iter().chain(list).collect();
+            read_as_floats(&mut all, schema)?;
+            let all = alike_all(all, schema)?;
             let mut all = all.into_iter().map(|value| one_of_equals(value, schema));
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
@@ -300,6 +302,10 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
                     DataType::Interval(_) if matches!(item.get_type(schema)?, DataType::Interval(_)) => {
                         (*list, *item) = (length::of_items().call(vec![list.clone()]), length::of(item.clone()))
                     }
+                    ty if math::has_twins(ty) => {
+                        *item = cast::read_as(item, ty)?.unwrap_or_else(|| std::mem::take(item));
+                        (*list, *item) = (one_of_equals(std::mem::take(list), schema), one_of_equals(std::mem::take(item), schema));
+                    }
                     _ => {}
                 }
             }
@@ -314,7 +320,7 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
             {
                 item = read;
             }
-            let found = array_has(list.clone(), item.clone());
+            let found = array_has(one_of_equals(list.clone(), schema), one_of_equals(item.clone(), schema));
             Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func: arrays::any(), args: vec![list, item, found] })))
         }
         _ => Ok(Transformed::yes(Expr::ScalarFunction(dates_as_timestamps(call, schema)))),
@@ -596,6 +602,18 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
     numbers_alike(times_alike(operands, schema), schema)
+}
+
+/// Literals of no type beside a float are floats, whatever other numbers stand there. Errors: 22P02.
+fn read_as_floats(operands: &mut [Expr], schema: &DFSchema) -> DfResult<()> {
+    let floats = operands.iter().filter_map(|operand| operand.get_type(schema).ok()).filter(DataType::is_floating);
+    let Some(float) = floats.max_by_key(|ty| *ty == DataType::Float64) else { return Ok(()) };
+    for operand in operands {
+        if let Some(read) = cast::read_as(operand, &float)? {
+            *operand = read;
+        }
+    }
+    Ok(())
 }
 
 /// The type of the items of an array of floats.

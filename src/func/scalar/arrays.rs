@@ -10,7 +10,6 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{self, SortOptions};
 use arrow::datatypes::{DataType, Field, Int64Type, IntervalUnit};
 use arrow::row::{RowConverter, SortField};
-use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
 
@@ -28,7 +27,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
         // PostgreSQL removes and replaces all, not the first.
         Function::udf("array_remove", remove_rule, remove),
-        Arc::new(array_replace_all_udf().as_ref().clone().with_aliases(["array_replace"])),
+        Function::udf("array_replace", replace_rule, replace),
         Function::udf("array_length", dimension_rule, |args, _| places::bound(args, |length| length)),
         Function::udf("cardinality", list_rule, cardinality),
         // Not PostgreSQL's own: `a && b` and ARRAY(SELECT ..) become them.
@@ -124,6 +123,32 @@ fn remove(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
         lists.is_valid(row).then(|| rest.collect::<Vec<i64>>().into_iter())
     };
     picked(lists, output, (0..lists.len()).map(rest).collect())
+}
+
+/// An array, what to replace of it, and by what, of one type.
+fn replace_rule(types: &[DataType]) -> Option<(Vec<DataType>, DataType)> {
+    let [list, from, to] = types else { return None };
+    let (_, list) = remove_rule(&[list.clone(), from.clone()])?;
+    let (types, list) = remove_rule(&[list, to.clone()])?;
+    Some((vec![list.clone(), types[1].clone(), types[1].clone()], list))
+}
+
+/// The array with another value in the place of the items that are the value: NULL, too, is one.
+fn replace(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
+    let DataType::List(item) = output else { return Err(Error::internal(format!("an array of type {output}"))) };
+    let lists = args[0].as_list::<i32>();
+    let (items, values) = (comparable(lists.values())?, comparable(&args[1])?);
+    let order = make_comparator(items.as_ref(), values.as_ref(), SortOptions::default())?;
+    let offsets = lists.value_offsets();
+    // Of the items themselves, and of what is put there.
+    let (mut places, mut lengths) = (Vec::new(), Vec::with_capacity(lists.len()));
+    for row in 0..lists.len() {
+        let here = if lists.is_valid(row) { offsets[row] as usize..offsets[row + 1] as usize } else { 0..0 };
+        lengths.push(here.len());
+        places.extend(here.map(|i| if order(i, row).is_eq() { (1, row) } else { (0, i) }));
+    }
+    let values = compute::interleave(&[lists.values().as_ref(), args[2].as_ref()], &places)?;
+    Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, lists.nulls().cloned())?))
 }
 
 /// Bytes in the order of arrays: by the first items that differ, a NULL being the largest, then by length. Equal arrays have the same.
