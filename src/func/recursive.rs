@@ -6,8 +6,12 @@
 //!   term reads are of the first one's types.
 //! - [`Nullable`], an optimizer rule that runs last: what can be NULL is not the same before and after a term is optimized, and DataFusion
 //!   refuses to run a query whose second term may be NULL where its columns were said not to be. So all of them may be.
+//! - [`several`], an optimizer rule and a planner: a second term may read the rows of a step in several places.
 //! - [`InTurn`], a physical rule: rows come in the order in which they are found, as they do in PostgreSQL. DataFusion would deal them out
 //!   among the processors, which gains nothing, as each step waits for the one before.
+
+mod run;
+pub mod several;
 
 use std::sync::Arc;
 
@@ -17,7 +21,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery, TableScanBuilder};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery, TableScan, TableScanBuilder, TableSource};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
@@ -25,6 +29,7 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::work_table::WorkTableExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
+use self::run::{RecursionExec, StepExec};
 use super::subquery::{Rewrite, from_outside};
 use super::unions;
 use crate::data::{EnumType, PgType};
@@ -94,13 +99,18 @@ fn reading(term: LogicalPlan, name: &str, types: &DFSchema) -> DfResult<LogicalP
         let field = |(own, of): (&FieldRef, &FieldRef)| of.as_ref().clone().with_name(own.name()).with_nullable(true);
         let fields: Fields = scan.source.schema().fields().iter().zip(types.fields()).map(field).collect();
         let rows = CteWorkTable::new(name, Arc::new(Schema::new(fields)));
-        let scan = TableScanBuilder::new(scan.table_name.clone(), provider_as_source(Arc::new(rows)))
-            .with_projection(scan.projection.clone())
-            .with_filters(scan.filters.clone())
-            .with_fetch(scan.fetch);
-        Ok(Transformed::yes(LogicalPlan::TableScan(scan.build()?)))
+        scan_of(scan, provider_as_source(Arc::new(rows))).map(Transformed::yes)
     };
     Ok(term.transform_up_with_subqueries(typed)?.data)
+}
+
+/// A scan like another of other rows.
+fn scan_of(scan: &TableScan, rows: Arc<dyn TableSource>) -> DfResult<LogicalPlan> {
+    let scan = TableScanBuilder::new(scan.table_name.clone(), rows)
+        .with_projection(scan.projection.clone())
+        .with_filters(scan.filters.clone())
+        .with_fetch(scan.fetch);
+    Ok(LogicalPlan::TableScan(scan.build()?))
 }
 
 /// A term without the casts to these types at its top.
@@ -219,7 +229,7 @@ impl PhysicalOptimizerRule for InTurn {
 fn is_of_recursion(plan: &Arc<dyn ExecutionPlan>) -> DfResult<bool> {
     let mut found = false;
     plan.apply(|node| {
-        found |= node.is::<RecursiveQueryExec>() || node.is::<WorkTableExec>();
+        found |= node.is::<RecursiveQueryExec>() || node.is::<WorkTableExec>() || node.is::<RecursionExec>() || node.is::<StepExec>();
         Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
     Ok(found)

@@ -53,11 +53,25 @@ fn of_form(query: &Query, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same of a query within, whose WITH may read them in the place of its FROM.
+fn of_query(query: &Query, name: &str) -> Result<usize> {
+    if hides(query, name) {
+        return Ok(0);
+    }
+    let of_with = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| of_query(&cte.query, name)).sum::<Result<usize>>()?;
+    Ok(of_with + of_body(&query.body, name)?)
+}
+
+/// True if the query's WITH names another query so.
+fn hides(query: &Query, name: &str) -> bool {
+    query.with.iter().flat_map(|with| &with.cte_tables).any(|cte| fold_name(&cte.alias.name) == name)
+}
+
 /// How often FROM reads the query's own rows where it may.
 fn of_body(body: &SetExpr, name: &str) -> Result<usize> {
     match body {
         SetExpr::Select(select) => of_select(select, name),
-        SetExpr::Query(query) => of_body(&query.body, name),
+        SetExpr::Query(query) => of_query(query, name),
         SetExpr::SetOperation { op, left, right, .. } => {
             if *op == SetOperator::Except && reads(right, name) > 0 {
                 return Err(misplaced(name, "within EXCEPT"));
@@ -105,7 +119,7 @@ fn of_joined(from: &TableWithJoins, name: &str) -> Result<usize> {
 fn of_factor(factor: &TableFactor, name: &str) -> Result<usize> {
     match factor {
         TableFactor::Table { name: table, args: None, .. } => Ok(usize::from(is_named(table, name))),
-        TableFactor::Derived { subquery, .. } => of_body(&subquery.body, name),
+        TableFactor::Derived { subquery, .. } => of_query(subquery, name),
         TableFactor::NestedJoin { table_with_joins, .. } => of_joined(table_with_joins, name),
         _ => Ok(0),
     }
@@ -129,22 +143,16 @@ struct Reads<'a> {
     found: usize,
 }
 
-impl Reads<'_> {
-    fn hides(&self, query: &Query) -> bool {
-        query.with.iter().flat_map(|with| &with.cte_tables).any(|cte| fold_name(&cte.alias.name) == self.name)
-    }
-}
-
 impl Visitor for Reads<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.hidden += usize::from(self.hides(query));
+        self.hidden += usize::from(hides(query, self.name));
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        self.hidden -= usize::from(self.hides(query));
+        self.hidden -= usize::from(hides(query, self.name));
         ControlFlow::Continue(())
     }
 
