@@ -112,6 +112,7 @@ scripts!("":
     procedures,
     random_numbers,
     recursive,
+    recursive_laterals,
     recursive_views,
     repeatable_read,
     repeated_statements,

@@ -41,7 +41,7 @@ use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::functions::Caller;
-use crate::serve::system::rewrite::{DUPLICATE, rewrite};
+use crate::serve::system::rewrite::{DUPLICATE, rewrite, with_declared_types};
 use crate::sql::convert::relation_name;
 use crate::sql::{fold_name, hidden};
 
@@ -249,6 +249,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     cast_declared(&mut query, types)?;
     names.hidden = names.hidden | hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
     let mut statement = ast::Statement::Query(query);
+    with_declared_types(&mut statement, types)?;
     rewrite(&mut statement, &names.system_context())?;
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;

@@ -66,6 +66,7 @@ use build::{call, last_name, literal, strings, take};
 use columns::Columns;
 
 pub use queries::DUPLICATE;
+pub use recursion::with_declared_types;
 
 type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 

@@ -82,6 +82,14 @@ pub fn bit_string(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     }
 }
 
+/// A type as it is written.
+pub(super) fn written(ty: &PgType) -> Result<DataType> {
+    if ty.is_of_enum() {
+        return Ok(DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', ty.kept_name())]), vec![]));
+    }
+    type_named(&ty.to_string())
+}
+
 pub(super) fn type_named(name: &str) -> Result<DataType> {
     let parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(name);
     parser.and_then(|mut parser| parser.parse_data_type()).map_err(|e| Error::internal(e.to_string()))

@@ -4,15 +4,13 @@
 //! Each column is the array of what its key has in every object, cast to arrays of its type, and UNNEST puts them side by side.
 
 use sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableAliasColumnDef,
-    TableFactor, Value,
+    ArrayElemTypeDef, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableAliasColumnDef, TableFactor, Value,
 };
 
 use super::super::SystemContext;
 use super::build::{arguments, bare, call, last_name, text, when};
 use super::casts;
 use super::series::expanded_arrays;
-use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
@@ -124,14 +122,7 @@ fn of_relation(base: &Expr, context: &SystemContext) -> Result<Vec<(String, Data
     }
     let unknown = || Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist")).hint("Name a table, stream or view.");
     let relation = context.scope.find(&relation_name(name)?).ok_or_else(unknown)?;
-    relation.columns.iter().map(|c| Ok((c.name.clone(), type_named(&c.ty)?))).collect()
-}
-
-fn type_named(ty: &PgType) -> Result<DataType> {
-    if ty.is_of_enum() {
-        return Ok(DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', ty.kept_name())]), vec![]));
-    }
-    casts::type_named(&ty.to_string())
+    relation.columns.iter().map(|c| Ok((c.name.clone(), casts::written(&c.ty)?))).collect()
 }
 
 /// The array of one column. Errors: 0A000 for a column of arrays.

@@ -2,11 +2,18 @@
 //! but the type of a recursive query's rows is settled when its first part is planned; so there it is written out. So is text, which NULL is
 //! there.
 
-use sqlparser::ast::{CastKind, DataType, Expr, Ident, Query, SelectItem, SetExpr, TableFactor, UnaryOperator, Value};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    CastKind, DataType, Expr, Ident, Query, Select, SelectItem, SetExpr, Statement, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+};
 
 use super::build::{bare, call, each_expression, literal, take};
+use super::casts;
 use super::queries::label;
 use super::recursive_form::reads;
+use crate::data::PgType;
+use crate::error::{Error, Result};
 use crate::func::APART;
 use crate::sql::fold_name;
 
@@ -112,18 +119,96 @@ fn first(body: &mut SetExpr) {
         SetExpr::Select(select) => {
             select.projection.iter_mut().for_each(named);
             each_expression(&mut select.projection, number);
-            for from in &mut select.from {
-                let joined = from.joins.iter_mut().map(|join| &mut join.relation);
-                for factor in std::iter::once(&mut from.relation).chain(joined) {
-                    if let TableFactor::Derived { subquery, .. } = factor {
-                        of_query(subquery);
-                    }
-                }
-            }
+            derived(select).for_each(of_query);
         }
         SetExpr::Values(values) => each_expression(values, number),
         _ => {}
     }
+}
+
+/// The subqueries that FROM reads.
+fn derived(select: &mut Select) -> impl Iterator<Item = &mut Query> {
+    let factors = select
+        .from
+        .iter_mut()
+        .flat_map(|from| std::iter::once(&mut from.relation).chain(from.joins.iter_mut().map(|join| &mut join.relation)));
+    factors.filter_map(|factor| if let TableFactor::Derived { subquery, .. } = factor { Some(subquery.as_mut()) } else { None })
+}
+
+/// Casts parameters in the first parts of recursive queries to the types that the client declares, which the planner is told too late. One
+/// without that is a column by itself is text, as PostgreSQL has it.
+pub fn with_declared_types(statement: &mut Statement, types: &[Option<PgType>]) -> Result<()> {
+    VisitMut::visit(statement, &mut Declared { types }).break_value().map_or(Ok(()), Err)
+}
+
+struct Declared<'a> {
+    types: &'a [Option<PgType>],
+}
+
+impl VisitorMut for Declared<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        for cte in query.with.iter_mut().filter(|with| with.recursive).flat_map(|with| &mut with.cte_tables) {
+            if reads(&cte.query, &fold_name(&cte.alias.name)) > 0
+                && let SetExpr::SetOperation { left, .. } = cte.query.body.as_mut()
+                && let Err(error) = self.of_part(left)
+            {
+                return ControlFlow::Break(error);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Declared<'_> {
+    fn of_part(&self, body: &mut SetExpr) -> Result<()> {
+        match body {
+            SetExpr::SetOperation { left, right, .. } => {
+                self.of_part(left)?;
+                self.of_part(right)
+            }
+            SetExpr::Query(query) => self.of_part(&mut query.body),
+            SetExpr::Select(select) => {
+                // A cast would name a column.
+                let is_parameter = |item: &&mut SelectItem| matches!(&**item, SelectItem::UnnamedExpr(expr) if number_of(expr).is_some());
+                select.projection.iter_mut().filter(is_parameter).for_each(named);
+                for item in &mut select.projection {
+                    if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+                        self.of_column(expr)?;
+                    }
+                }
+                derived(select).try_for_each(|query| self.of_part(&mut query.body))
+            }
+            SetExpr::Values(values) => values.rows.iter_mut().flat_map(|row| &mut row.content).try_for_each(|expr| self.of_column(expr)),
+            _ => Ok(()),
+        }
+    }
+
+    fn of_column(&self, column: &mut Expr) -> Result<()> {
+        let is_alone = number_of(column).is_some();
+        let mut settled = Ok(());
+        each_expression(column, |expr, queries| {
+            let Some(number) = number_of(expr).filter(|_| queries == 0) else { return };
+            let declared = self.types.get(number - 1).and_then(Option::as_ref).filter(|ty| **ty != PgType::Unknown);
+            let Some(ty) = declared.or(is_alone.then_some(&PgType::Text)) else { return };
+            match casts::written(ty) {
+                Ok(data_type) => {
+                    let expr_of = Box::new(take(expr));
+                    *expr = Expr::Cast { kind: CastKind::Cast, expr: expr_of, data_type, array: false, format: None };
+                }
+                Err(error) => settled = Err(error),
+            }
+        });
+        settled
+    }
+}
+
+/// The number of a parameter, from 1.
+fn number_of(expr: &Expr) -> Option<usize> {
+    let Expr::Value(value) = bare(expr) else { return None };
+    let Value::Placeholder(name) = &value.value else { return None };
+    name.strip_prefix('$')?.parse().ok().filter(|number| *number > 0)
 }
 
 /// Changes what a part of a set operation selects.
