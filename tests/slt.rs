@@ -94,6 +94,7 @@ scripts!("":
     literals,
     lock_table,
     long_chains,
+    measured_frames,
     modifiers,
     nested_subqueries,
     notify,

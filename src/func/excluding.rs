@@ -2,7 +2,7 @@
 //!
 //! The parser tells what a call excludes by a [`Marker`] in its PARTITION BY. [`taken`] takes it out when the call is analyzed, and [`call`]
 //! makes a window function of the call's own function, [`Excluding`]: it is given each row's frame, leaves the rows out, and folds what is
-//! left from nothing, in a query as in a view. Cost per row: O(rows in its frame).
+//! left from nothing, in a query as in a view. Cost per row: O(rows in its frame). Where DataFusion cannot tell the frame, a [`Measure`] does.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,13 +15,15 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::function::{PartitionEvaluatorArgs, WindowUDFFieldArgs};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, PartitionEvaluator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition,
-    WindowUDF, WindowUDFImpl,
+    ColumnarValue, Expr, PartitionEvaluator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, WindowUDF, WindowUDFImpl,
 };
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion::physical_expr::expressions::{Column, Literal};
 
+use super::measured::{Measure, Measured};
+use super::replayed;
 use crate::error::{Error, code};
 
 /// Which rows a frame leaves out.
@@ -108,10 +110,13 @@ pub(super) fn heeds_frame(function: &WindowFunctionDefinition) -> bool {
     matches!(function, WindowFunctionDefinition::AggregateUDF(_)) || OF_FRAMES.contains(&function.name())
 }
 
-/// The call with a function that leaves the rows out. What it filters by becomes its last argument.
-pub(super) fn call(mut call: WindowFunction, exclusion: Exclusion) -> WindowFunction {
+/// The call with a function that leaves the rows out and measures its frame. What it filters by becomes its last argument.
+pub(super) fn call(mut call: WindowFunction, exclusion: Option<Exclusion>, measure: Option<Measure>) -> WindowFunction {
     if !heeds_frame(&call.fun) {
         return call;
+    }
+    if measure.is_some() {
+        call.params.window_frame = all_rows();
     }
     let is_aggregate = matches!(call.fun, WindowFunctionDefinition::AggregateUDF(_));
     // DataFusion refuses a filter before another function than an aggregate.
@@ -119,9 +124,38 @@ pub(super) fn call(mut call: WindowFunction, exclusion: Exclusion) -> WindowFunc
     let filtered = condition.is_some();
     call.params.args.extend(condition.map(|condition| *condition));
     let signature = Signature::user_defined(Volatility::Immutable);
-    let function = Excluding { function: call.fun, exclusion, filtered, signature };
+    let function = Excluding { function: call.fun, exclusion, measure, filtered, signature };
     call.fun = WindowFunctionDefinition::WindowUDF(Arc::new(WindowUDF::new_from_impl(function)));
     call
+}
+
+fn all_rows() -> WindowFrame {
+    let unbounded = || ScalarValue::UInt64(None);
+    let (first, last) = (WindowFrameBound::Preceding(unbounded()), WindowFrameBound::Following(unbounded()));
+    WindowFrame::new_bounds(WindowFrameUnits::Rows, first, last)
+}
+
+/// The call with its frame by the clocks of a time zone, if it goes by days or months of instants of this type. Errors: those of [`Measure`].
+pub(super) fn in_zone(mut call: WindowFunction, ty: &DataType, zone: &str) -> crate::error::Result<WindowFunction> {
+    let measure = Measure::in_zone(&call, ty, zone)?;
+    let excluding = match &call.fun {
+        WindowFunctionDefinition::WindowUDF(function) => function.inner().downcast_ref::<Excluding>(),
+        WindowFunctionDefinition::AggregateUDF(_) => None,
+    };
+    let Some(excluding) = excluding else {
+        if measure.is_none() {
+            return Ok(call);
+        }
+        if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
+            call.fun = WindowFunctionDefinition::AggregateUDF(replayed::as_they_are(function));
+        }
+        return Ok(self::call(call, None, measure));
+    };
+    let Some(measure) = excluding.measure.as_ref().map(|known| known.moved_to(zone)).or(measure) else { return Ok(call) };
+    let function = Excluding { measure: Some(measure), ..excluding.clone() };
+    call.params.window_frame = all_rows();
+    call.fun = WindowFunctionDefinition::WindowUDF(Arc::new(WindowUDF::new_from_impl(function)));
+    Ok(call)
 }
 
 /// True for a function that [`call`] has made.
@@ -129,11 +163,12 @@ pub fn is_excluding(function: &WindowFunctionDefinition) -> bool {
     matches!(function, WindowFunctionDefinition::WindowUDF(function) if function.inner().is::<Excluding>())
 }
 
-/// A function over frames that leave rows out.
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// A function over frames that leave rows out, or are measured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Excluding {
     function: WindowFunctionDefinition,
-    exclusion: Exclusion,
+    exclusion: Option<Exclusion>,
+    measure: Option<Measure>,
     /// The last argument is not the function's: it says which rows are folded.
     filtered: bool,
     signature: Signature,
@@ -188,8 +223,9 @@ impl WindowUDFImpl for Excluding {
                 ignore_nulls: args.ignore_nulls(),
             },
         };
-        let (exclusion, filtered) = (self.exclusion, self.filtered);
-        Ok(Box::new(Evaluator { folding, exclusion, own, filtered, row: 0, groups: Vec::new(), group: 0 }))
+        let (exclusion, filtered, measure) = (self.exclusion, self.filtered, self.measure.clone());
+        let (measured, groups) = (None, Vec::new());
+        Ok(Box::new(Evaluator { folding, exclusion, measure, measured, own, filtered, row: 0, groups, group: 0 }))
     }
 }
 
@@ -240,7 +276,10 @@ impl Folding {
 #[derive(Debug)]
 struct Evaluator {
     folding: Folding,
-    exclusion: Exclusion,
+    exclusion: Option<Exclusion>,
+    measure: Option<Measure>,
+    /// The rows, measured.
+    measured: Option<Measured>,
     /// How many of the columns are the function's arguments.
     own: usize,
     /// The column behind them says which rows are folded.
@@ -258,10 +297,11 @@ impl PartitionEvaluator for Evaluator {
         let (args, others) = values.split_at(self.own);
         let (condition, order) = others.split_at(usize::from(self.filtered));
         let excluded = self.excluded(order, values.first().map_or(0, |column| column.len()))?;
-        let kept = (self.exclusion == Exclusion::Ties).then_some(self.row);
+        let kept = (self.exclusion == Some(Exclusion::Ties)).then_some(self.row);
+        let frame = self.frame(order, frame)?;
         self.row += 1;
         let condition = condition.first().map(|condition| condition.as_boolean());
-        let pieces = left(frame, &excluded, kept).iter().map(|rows| piece(args, condition, rows)).collect::<DfResult<Vec<_>>>()?;
+        let pieces = left(&frame, &excluded, kept).iter().map(|rows| piece(args, condition, rows)).collect::<DfResult<Vec<_>>>()?;
         self.folding.value(args, &pieces)
     }
 
@@ -271,11 +311,21 @@ impl PartitionEvaluator for Evaluator {
 }
 
 impl Evaluator {
-    /// The current row, or the run of its peers. Without an order all rows are peers.
+    /// The frame of the current row: the one that is given, or as it is measured.
+    fn frame(&mut self, order: &[ArrayRef], given: &Range<usize>) -> DfResult<Range<usize>> {
+        if let (Some(measure), None, Some(order)) = (&self.measure, &self.measured, order.first()) {
+            self.measured = Some(Measured::new(measure, order)?);
+        }
+        Ok(self.measured.as_ref().map_or(Ok(given.clone()), |measured| measured.frame(self.row))?)
+    }
+
+    /// No row, the current row, or the run of its peers. Without an order all rows are peers.
     fn excluded(&mut self, order: &[ArrayRef], rows: usize) -> DfResult<Range<usize>> {
         let itself = self.row..self.row + 1;
-        if self.exclusion == Exclusion::CurrentRow {
-            return Ok(itself);
+        match self.exclusion {
+            None => return Ok(0..0),
+            Some(Exclusion::CurrentRow) => return Ok(itself),
+            Some(Exclusion::Group | Exclusion::Ties) => {}
         }
         if self.row == 0 {
             self.groups = if order.is_empty() { std::iter::once(0..rows).collect() } else { partition(order)?.ranges() };

@@ -41,7 +41,7 @@ use crate::error::{Error, Result, code};
 /// The name of the function that places dates, timestamps and times.
 const PLACED: &str = "pg_frame_order";
 /// Where infinity is placed, in days from 1970: in the year 199920, and as far before.
-const INFINITE: i64 = 72_300_000;
+pub(super) const INFINITE: i64 = 72_300_000;
 /// The farthest day that is placed where it is: some 100000 years away.
 const FINITE_MAX: i64 = 36_500_000;
 /// Most days of an offset: from no finite day to infinity or back, and from there not past what chrono's dates hold.
@@ -210,6 +210,14 @@ fn number(offset: &ScalarValue) -> Option<f64> {
     }
 }
 
+/// The interval that a bound is away from the current row.
+pub(super) fn offset(bound: &WindowFrameBound) -> Option<IntervalMonthDayNano> {
+    match bound {
+        WindowFrameBound::Preceding(offset) | WindowFrameBound::Following(offset) => interval(offset),
+        WindowFrameBound::CurrentRow => None,
+    }
+}
+
 fn interval(offset: &ScalarValue) -> Option<IntervalMonthDayNano> {
     match offset {
         ScalarValue::IntervalMonthDayNano(interval) => *interval,
@@ -229,26 +237,25 @@ fn by_intervals(frame: &mut WindowFrame, ty: &DataType) -> Result<()> {
         })
     };
     *frame = WindowFrame::new_bounds(frame.units, settled(&frame.start_bound)?, settled(&frame.end_bound)?);
-    if is_date(ty) && !is_inverted(frame) && ends_first(frame) {
-        let message = "RANGE from some days to some months is not supported where the months may be the more";
-        return Err(Error::unsupported(message).hint("Write both offsets in days, or both in months."));
-    }
     Ok(())
 }
 
-/// True for a frame that DataFusion takes for one that ends before it begins: it compares months first, then days, then times.
-fn ends_first(frame: &WindowFrame) -> bool {
+/// True for a frame of intervals to the same side that ends before it begins for some rows and not for others, or that DataFusion takes for one
+/// that ends first: it compares months first, then days, then times.
+pub(super) fn may_end_first(frame: &WindowFrame) -> bool {
     use WindowFrameBound::{Following, Preceding};
     let (least, most) = match (&frame.start_bound, &frame.end_bound) {
-        (Preceding(start), Preceding(end)) => (end, start),
-        (Following(start), Following(end)) => (start, end),
+        (Preceding(start), Preceding(end)) => (interval(end), interval(start)),
+        (Following(start), Following(end)) => (interval(start), interval(end)),
         _ => return false,
     };
-    let parts = |offset| interval(offset).map(|v| (v.months, v.days, v.nanoseconds));
-    matches!((parts(most), parts(least)), (Some(most), Some(least)) if most < least)
+    let (Some(least), Some(most)) = (least, most) else { return false };
+    let by_parts = least.months <= most.months && least.days <= most.days && least.nanoseconds <= most.nanoseconds;
+    !by_parts && !is_inverted(frame)
 }
 
-fn by_interval(offset: &ScalarValue, ty: &DataType) -> Result<ScalarValue> {
+/// The offset as it is added to values of this type. Errors: 0A000 for what is no interval or leads too far, 22013 for a negative one.
+pub(super) fn by_interval(offset: &ScalarValue, ty: &DataType) -> Result<ScalarValue> {
     // A text that is a number is one that was written as a number.
     let Some(interval) = interval(offset).filter(|_| number(offset).is_none()) else {
         let ty = PgType::of_arrow(ty).base();
@@ -275,7 +282,7 @@ fn days(interval: IntervalMonthDayNano) -> i64 {
     months * 31 + days + (interval.nanoseconds / 1_000 / US_PER_DAY).abs()
 }
 
-fn is_date(ty: &DataType) -> bool {
+pub(super) fn is_date(ty: &DataType) -> bool {
     matches!(ty, DataType::Date32 | DataType::Timestamp(TimeUnit::Microsecond, _))
 }
 

@@ -49,6 +49,7 @@ pub mod ksql;
 pub mod lateral;
 pub mod length;
 mod limited_distinct;
+mod measured;
 pub mod moments;
 pub mod names;
 mod nested_bounds;

@@ -8,6 +8,7 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
 use super::frames::{self, BEYOND_ALL_ROWS, TIME_OF_DAY};
+use super::measured::Measure;
 use super::rewrite::alternatives_alike;
 use super::scalar::jsonb_order;
 use super::{cast, excluding, filtered, frame_offsets, per_row, replayed, row_delimiters};
@@ -42,7 +43,11 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
         // Without an order all rows of a partition are peers.
         call.params.window_frame = WindowFrame::new(None);
     }
-    by_row(&mut call, exclusion.is_some())?;
+    let measure = match call.params.order_by.as_slice() {
+        [by] => Measure::wanted(&call, &by.expr.get_type(schema)?)?,
+        _ => None,
+    };
+    by_row(&mut call, exclusion.is_some() || measure.is_some())?;
     match (call.fun.name(), call.params.args.as_slice()) {
         ("nth_value", [_, Expr::Literal(n, _)]) if !is_positive(n) => {
             let message = "argument of nth_value must be greater than zero";
@@ -58,8 +63,8 @@ pub(super) fn settle(mut call: WindowFunction, schema: &DFSchema) -> DfResult<Ex
         }
         _ => {}
     }
-    if let Some(exclusion) = exclusion {
-        return Ok(Expr::from(excluding::call(call, exclusion)));
+    if exclusion.is_some() || measure.is_some() {
+        return Ok(Expr::from(excluding::call(call, exclusion, measure)));
     }
     if let WindowFunctionDefinition::AggregateUDF(function) = &call.fun {
         call.fun = WindowFunctionDefinition::AggregateUDF(replayed::over_frames(function));
@@ -83,7 +88,7 @@ fn settle_frame(call: &mut WindowFunction) {
 
 /// Gives a call whose count, number or default differs from row to row a function that takes such. Errors: 0A000 for nth_value over frames that
 /// leave rows out.
-fn by_row(call: &mut WindowFunction, excludes: bool) -> Result<()> {
+fn by_row(call: &mut WindowFunction, is_apart: bool) -> Result<()> {
     let name = call.fun.name();
     let constants = match name {
         "lag" | "lead" | "nth_value" => call.params.args.get(1..).unwrap_or_default(),
@@ -93,8 +98,8 @@ fn by_row(call: &mut WindowFunction, excludes: bool) -> Result<()> {
     if !constants.iter().any(|arg| arg.any_column_refs() || arg.contains_outer()) {
         return Ok(());
     }
-    if excludes && name == "nth_value" {
-        let message = "nth_value with an argument that differs from row to row is not supported over a frame with EXCLUDE";
+    if is_apart && name == "nth_value" {
+        let message = "nth_value with an argument that differs from row to row is not supported over this frame";
         return Err(Error::unsupported(message).hint("Write a constant."));
     }
     if let Some(function) = per_row::function(name) {

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimestampMicrosecondT
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{ScalarFunction, WindowFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlan, ScalarUDF};
@@ -23,6 +23,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::arith::rules::{INTERVAL, TIMESTAMP, timestamptz};
 use super::arith::time::{Interval, add_interval, out_of_range};
 use super::cast::{self, PgCast};
+use super::excluding;
 use super::scalar::define::{Function, text};
 use super::scalar::{jsonpath, series, times, to_char};
 use super::styled;
@@ -77,6 +78,8 @@ const INSTANTS: &[&str] = &[
     "make_timestamptz",
     "row",
     "named_struct",
+    "pg_frame_order",
+    "pg_frame_moves",
 ];
 
 /// Fields that tell how far a clock of the zone is ahead of UTC.
@@ -186,8 +189,19 @@ impl InZone {
                 self.check(f.func.name(), &f.params.args, schema)?;
                 Ok(Transformed::no(Expr::AggregateFunction(f)))
             }
+            Expr::WindowFunction(call) if !self.zone.is_utc() => self.window(*call, schema),
             other => Ok(Transformed::no(other)),
         }
+    }
+
+    /// A window whose frame is measured by the zone's clocks, if it goes by them.
+    fn window(&self, call: WindowFunction, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+        let order = match call.params.order_by.as_slice() {
+            [by] => by.expr.get_type(schema)?,
+            _ => return Ok(Transformed::no(Expr::from(call))),
+        };
+        let call = if is_instant(&order) { excluding::in_zone(call, &order, &self.name)? } else { call };
+        Ok(Transformed::yes(Expr::from(call)))
     }
 
     fn zone(&self) -> Expr {

@@ -26,7 +26,7 @@ use datafusion::logical_expr::{
 use super::rows::{Rows, add};
 use super::ties::{columns, settled, tells_rows};
 use super::{ANY, GATHERING};
-use crate::func::{IN_TURN, TURN, excluding, in_turn};
+use crate::func::{IN_TURN, TURN, excluding, frame_offsets, in_turn};
 
 /// Window functions that count rows, whatever their frame.
 const COUNTING: [&str; 4] = ["row_number", "ntile", "lag", "lead"];
@@ -178,7 +178,10 @@ fn of_frame(call: &WindowFunction) -> Need {
 fn of_peers(call: &WindowFunction) -> Need {
     use WindowFrameBound::{CurrentRow, Following, Preceding};
     let (start, end) = (&call.params.window_frame.start_bound, &call.params.window_frame.end_bound);
-    if call.params.null_treatment == Some(NullTreatment::IgnoreNulls) {
+    // A frame whose offset is still to be told stays as it is.
+    if call.params.null_treatment == Some(NullTreatment::IgnoreNulls)
+        || call.params.partition_by.iter().any(|by| frame_offsets::told(by).is_some())
+    {
         return Need::Numbers;
     }
     let has_row = !matches!(start, Following(_)) && !matches!(end, Preceding(_));
@@ -273,7 +276,9 @@ fn in_turns(calls: Vec<Expr>, order: Vec<SortExpr>, plan: LogicalPlan) -> DfResu
     let is_taken = |name: &String| plan.schema().has_column_with_unqualified_name(name);
     let name = (0..).map(|i: usize| format!("{TURN}{i}")).find(|name| !is_taken(name)).unwrap_or_default();
     let mut number = WindowFunction::new(WindowFunctionDefinition::WindowUDF(row_number_udwf()), vec![]);
-    let is_marker = |by: &Expr| matches!(by, Expr::ScalarFunction(f) if excluding::is_marker(f.name()));
+    // What they tell of a frame is of that of the calls.
+    let is_marker =
+        |by: &Expr| frame_offsets::told(by).is_some() || matches!(by, Expr::ScalarFunction(f) if excluding::is_marker(f.name()));
     let partition = calls.first().and_then(called).map(|call| call.params.partition_by.clone()).unwrap_or_default();
     number.params.partition_by = partition.into_iter().filter(|by| !is_marker(by)).collect();
     number.params.order_by = order;
