@@ -40,6 +40,7 @@ scripts!("":
     bytea,
     catalog,
     changes_by_key,
+    client_encodings,
     client_queries,
     column_privileges,
     comments,

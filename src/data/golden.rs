@@ -253,7 +253,7 @@ fn text_of(column: &Column) -> String {
 
 fn binary_of(column: &Column) -> Vec<u8> {
     let mut out = BytesMut::new();
-    column.put_binary(0, &mut out).unwrap();
+    column.put_binary(0, &Style::default(), &mut out).unwrap();
     out.to_vec()
 }
 

@@ -1,5 +1,6 @@
 //! What flows through the server: values of PostgreSQL's types in Arrow batches, and deltas of them.
 
+pub mod charset;
 pub mod copy;
 pub mod datetime;
 pub mod decode;

@@ -26,7 +26,9 @@ use super::table_locks::{Mode, TableLock};
 use super::triggers::Happening;
 use crate::catalog::{Column, Name, Privileges, Relation, Sequence};
 use crate::data::PgType;
+use crate::data::charset::Charset;
 use crate::data::copy::{CopyDecoder, CopyEncoder, CopyFormat, CopyOptions, OptionValue};
+use crate::data::encode::Style;
 use crate::error::{Error, Result, code};
 use crate::fold::Expr;
 use crate::log::{LogId, Staging};
@@ -39,6 +41,8 @@ pub struct CopyIn {
     pub columns: usize,
     /// True for the binary format.
     pub binary: bool,
+    /// What the data is encoded in.
+    charset: Charset,
     /// `None` once it has finished.
     decoder: Option<CopyDecoder>,
     relation: Arc<Relation>,
@@ -113,7 +117,10 @@ impl CopyIn {
     pub async fn push(&mut self, data: Bytes) -> Result<()> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         self.work.gauge.add_bytes(data.len());
-        decoder.feed(&data)?;
+        match self.charset.converts() {
+            true => decoder.feed(self.charset.read(&data)?.as_bytes())?,
+            false => decoder.feed(&data)?,
+        }
         let batches = decoder.take_full_batches();
         self.take_all(batches).boxed().await.map_err(|e| with_schema(&self.engine.catalog(), e))
     }
@@ -276,6 +283,11 @@ impl Session {
             Sink::Staged(Box::new(Encoding::new(self.engine.log.stage()?)))
         };
         let binary = options.format == CopyFormat::Binary;
+        let charset = options.encoding.unwrap_or_else(|| self.settings.style().charset);
+        if binary && charset.converts() {
+            return Err(Error::unsupported(format!("COPY in binary form is not supported in encoding {}", charset.name()))
+                .hint("SET client_encoding TO 'UTF8', or use the text format."));
+        }
         let types: Vec<(String, PgType)> =
             targets.iter().map(|t| (relation.columns[*t].name.clone(), relation.columns[*t].ty.clone())).collect();
         let work = self.engine.begin_work(Kind::CopyFrom, Some(&relation), self.process, "reading");
@@ -284,6 +296,7 @@ impl Session {
             engine: self.engine.clone(),
             columns: targets.len(),
             binary,
+            charset,
             decoder,
             relation,
             targets,
@@ -399,7 +412,9 @@ impl Session {
         };
         let binary = options.format == CopyFormat::Binary;
         let types: Vec<(String, PgType)> = answered.iter().map(|c| (c.name.clone(), c.ty.clone())).collect();
-        let encoder = CopyEncoder::new(options, &types, &self.settings.style());
+        let style = self.settings.style();
+        let style = Style { charset: options.encoding.unwrap_or(style.charset), ..style };
+        let encoder = CopyEncoder::new(options, &types, &style);
         // A system relation is in no catalog.
         let relation = if let CopySource::Table { name, .. } = source { self.scope().find(name).cloned() } else { None };
         let work = self.engine.begin_work(Kind::CopyTo, relation.as_deref(), self.process, "writing");

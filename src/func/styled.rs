@@ -44,6 +44,7 @@ fn style_of(args: &[ArrayRef]) -> Result<Style> {
         interval: IntervalStyle::of(interval),
         bytea_escape: *bytea == "escape",
         extra_float_digits: digits.parse().unwrap_or(1),
+        ..Style::default()
     })
 }
 

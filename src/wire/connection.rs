@@ -9,12 +9,14 @@ use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::backend::{Backend, Timeout};
+use super::charset::understood;
 use super::interrupt::{Failure, Interrupt, Step};
 use super::portals::Portal;
 use super::read::{Message, protocol};
 use super::registry::Line;
 use super::socket::{PENDING_BYTES, Socket};
 use super::write;
+use crate::data::charset::Charset;
 use crate::engine::TransactionStatus;
 use crate::error::Error;
 
@@ -131,6 +133,19 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     }
 
     async fn serve(&mut self, message: Message) -> Step<Next> {
+        let tag = message.tag;
+        let message = match understood(message, self.socket.charset()) {
+            Ok(message) => message,
+            Err(_) if self.skipping => return Ok(Next::Message),
+            Err(e) => {
+                self.report(&e);
+                match tag {
+                    b'Q' => self.ready(),
+                    _ => self.skipping = true,
+                }
+                return Ok(Next::Message);
+            }
+        };
         match message.tag {
             b'X' => return Ok(Next::GoodBye),
             b'S' => self.sync().await?,
@@ -177,6 +192,9 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     fn reports(&mut self) {
         for (name, value) in self.session.take_reports() {
+            if name == "client_encoding" {
+                self.socket.speak(Charset::of(&value));
+            }
             write::parameter_status(&mut self.socket.out, &name, &value);
         }
     }

@@ -29,6 +29,7 @@
 //! Manual: PostgreSQL, "Frontend/Backend Protocol" (chapter 54 of release 18).
 
 mod backend;
+mod charset;
 mod connection;
 mod copy;
 pub mod door;

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::charset::spoken;
 use super::read::{Message, protocol};
+use crate::data::charset::Charset;
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -42,6 +44,10 @@ pub(crate) struct Socket<S> {
     /// Where in `out` an unfinished message begins, while rows are encoded.
     pub unfinished: Option<usize>,
     ended: bool,
+    /// What the client's text is encoded in.
+    charset: Charset,
+    /// Bytes of `out` that are in that encoding already.
+    encoded: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -54,6 +60,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             out: BytesMut::with_capacity(ANSWER_BYTES),
             unfinished: None,
             ended: false,
+            charset: Charset::default(),
+            encoded: 0,
         }
     }
 
@@ -143,13 +151,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
+    /// What the client's text is encoded in.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// From now on the client's text is in that encoding.
+    pub fn speak(&mut self, charset: Charset) {
+        self.encode();
+        (self.charset, self.encoded) = (charset, self.out.len());
+    }
+
+    /// Puts the texts of messages that are complete into the client's encoding.
+    fn encode(&mut self) {
+        let end = self.unfinished.unwrap_or(self.out.len());
+        if !self.charset.converts() || end <= self.encoded {
+            return;
+        }
+        let mut messages = self.out.split_off(self.encoded);
+        let unfinished = messages.split_off(end - self.encoded);
+        self.out.extend_from_slice(&spoken(&messages, self.charset));
+        self.encoded = self.out.len();
+        self.unfinished = self.unfinished.map(|_| self.out.len());
+        self.out.extend_from_slice(&unfinished);
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.encode();
         while !self.out.is_empty() {
             let n = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.out.advance(n);
+            self.encoded = self.encoded.saturating_sub(n);
         }
         if self.out.capacity() > KEEP_BYTES {
             self.out = BytesMut::with_capacity(ANSWER_BYTES);

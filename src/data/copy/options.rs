@@ -1,5 +1,6 @@
 //! COPY's options, with PostgreSQL's defaults and its checks.
 
+use crate::data::charset::Charset;
 use crate::error::{Error, Result, code};
 
 /// How the rows are written.
@@ -61,6 +62,8 @@ pub struct CopyOptions {
     pub force_null: Vec<String>,
     /// COPY FROM: the rows are to be stored as if they were old. Rows here never age: it only says that nobody else can see the table.
     pub freeze: bool,
+    /// What the data is encoded in, if not in what the client's text is.
+    pub encoding: Option<Charset>,
 }
 
 impl Default for CopyOptions {
@@ -84,6 +87,7 @@ impl CopyOptions {
             force_not_null: Vec::new(),
             force_null: Vec::new(),
             freeze: false,
+            encoding: None,
         }
     }
 
@@ -129,10 +133,8 @@ impl CopyOptions {
             "force_null" => self.force_null = list()?,
             "encoding" => {
                 let encoding = text_of(name, value)?;
-                if !matches!(encoding.to_ascii_lowercase().replace('-', "").as_str(), "utf8" | "unicode") {
-                    let error = Error::unsupported(format!("encoding \"{encoding}\" is not supported"));
-                    return Err(error.hint("Convert the data to UTF8."));
-                }
+                let none = || Error::new(code::INVALID_PARAMETER_VALUE, "argument to option \"encoding\" must be a valid encoding name");
+                self.encoding = Some(Charset::named(&encoding)?.ok_or_else(none)?);
             }
             "freeze" => self.freeze = boolean_of(value).ok_or_else(|| Error::syntax("freeze requires a Boolean value"))?,
             _ => return Err(Error::syntax(format!("option \"{name}\" not recognized"))),

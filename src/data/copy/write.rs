@@ -48,8 +48,8 @@ impl CopyEncoder {
                         out.push(self.options.delimiter);
                     }
                     match format {
-                        CopyFormat::Csv => self.put_csv(name.as_bytes(), false, out),
-                        _ => self.put_escaped(name.as_bytes(), out),
+                        CopyFormat::Csv => self.put_csv(&self.style.charset.write_anyhow(name.as_bytes()), false, out),
+                        _ => self.put_escaped(&self.style.charset.write_anyhow(name.as_bytes()), out),
                     }
                 }
                 out.push(b'\n');
@@ -66,18 +66,22 @@ impl CopyEncoder {
         }
         let encoder = BatchEncoder::new(batch, &self.types, &[], &self.style)?;
         let columns: Vec<_> = encoder.columns().collect();
-        let mut cell = Vec::new();
+        let charset = self.style.charset;
+        let mut cell = BytesMut::new();
         for row in 0..batch.num_rows() {
             for (i, column) in columns.iter().enumerate() {
                 if i > 0 {
                     out.push(self.options.delimiter);
                 }
                 if column.is_null(row) {
-                    out.extend_from_slice(self.options.null.as_bytes());
+                    out.extend_from_slice(&charset.write(&self.options.null)?);
                     continue;
                 }
                 cell.clear();
                 column.put_text(row, &self.style, &mut cell);
+                if charset.converts() {
+                    charset.write_behind(0, &mut cell)?;
+                }
                 match self.options.format {
                     CopyFormat::Csv => self.put_csv(&cell, self.force_quote[i], out),
                     _ => self.put_escaped(&cell, out),

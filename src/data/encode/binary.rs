@@ -10,8 +10,18 @@ use crate::data::opaque;
 use crate::error::{Error, Result};
 
 impl Column {
-    /// Appends the binary form of a cell that is not NULL. Errors: 0A000 where there is none.
-    pub fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<()> {
+    /// True if the binary form is text, but for bytes that are ASCII.
+    pub(super) fn is_text(&self) -> bool {
+        let kind = match &self.values {
+            Values::View(_, kind) | Values::Utf8(_, kind) | Values::LargeUtf8(_, kind) => kind,
+            Values::Map(_) => return true,
+            _ => return self.as_text,
+        };
+        matches!(kind, TextKind::Plain | TextKind::Jsonb | TextKind::Char)
+    }
+
+    /// Appends the binary form of a cell that is not NULL, its text in UTF-8 but for that of arrays and rows. Errors: 0A000 where there is none.
+    pub fn put_binary(&self, row: usize, style: &Style, out: &mut BytesMut) -> Result<()> {
         if self.as_text {
             self.put_text(row, &Style::default(), out);
             return Ok(());
@@ -49,8 +59,8 @@ impl Column {
                 out.put_i32(v.days);
                 out.put_i32(v.months);
             }
-            Values::List(list) => return list.put_binary(row, out),
-            Values::Row(record) => return record.put_binary(row, out),
+            Values::List(list) => return list.put_binary(row, style, out),
+            Values::Row(record) => return record.put_binary(row, style, out),
             Values::Map(map) => {
                 out.put_u8(1);
                 out.put_slice(map.text(row, &Style::default()).as_bytes());

@@ -14,6 +14,7 @@ use bytes::{BufMut, BytesMut};
 pub use column::{Column, REG_SEPARATOR};
 
 use super::PgType;
+use super::charset::Charset;
 use super::datetime::{DateStyle, IntervalStyle, Zone};
 use crate::error::{Error, Result};
 
@@ -35,6 +36,8 @@ pub struct Style {
     pub interval: IntervalStyle,
     /// bytea_output: `escape`, and not `hex`.
     pub bytea_escape: bool,
+    /// What rows of text are encoded in.
+    pub charset: Charset,
 }
 
 impl Style {
@@ -53,6 +56,7 @@ impl Default for Style {
             dates: DateStyle::default(),
             interval: IntervalStyle::Postgres,
             bytea_escape: false,
+            charset: Charset::Utf8,
         }
     }
 }
@@ -102,7 +106,10 @@ pub(crate) fn put_cell(column: &Column, row: usize, format: Format, style: &Styl
     out.put_i32(0);
     match format {
         Format::Text => column.put_text(row, style, out),
-        Format::Binary => column.put_binary(row, out)?,
+        Format::Binary => column.put_binary(row, style, out)?,
+    }
+    if style.charset.converts() && (format == Format::Text || column.is_text()) {
+        style.charset.write_behind(start + 4, out)?;
     }
     let length = i32::try_from(out.len() - start - 4).map_err(|_| too_long())?;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
@@ -173,7 +180,7 @@ mod tests {
         assert_eq!(text(&nested, 0), "{{1,2},{3,NULL}}");
         let column = Column::new(&nested, &PgType::of_arrow(nested.data_type())).unwrap();
         let mut sent = BytesMut::new();
-        column.put_binary(0, &mut sent).unwrap();
+        column.put_binary(0, &Style::default(), &mut sent).unwrap();
         let head: Vec<i32> = sent[..28].chunks(4).map(|w| i32::from_be_bytes([w[0], w[1], w[2], w[3]])).collect();
         assert_eq!(head, [2, 1, 23, 2, 1, 2, 1]);
     }
@@ -183,7 +190,7 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![5]));
         for (ty, sent) in [(PgType::Text, &b"5"[..]), (PgType::Int4, b"\0\0\0\x05")] {
             let mut out = BytesMut::new();
-            Column::new(&numbers, &ty).unwrap().put_binary(0, &mut out).unwrap();
+            Column::new(&numbers, &ty).unwrap().put_binary(0, &Style::default(), &mut out).unwrap();
             assert_eq!(out, sent, "{ty}");
         }
         let wide: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX]));

@@ -73,7 +73,7 @@ impl List {
     }
 
     /// As array_send: dimensions, a flag for NULLs, the items' type, each dimension's length and lower bound, the items.
-    pub(super) fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<()> {
+    pub(super) fn put_binary(&self, row: usize, style: &Style, out: &mut BytesMut) -> Result<()> {
         let mut lengths = vec![self.range(row).len()];
         let mut range = self.range(row);
         let mut leaf = self;
@@ -97,7 +97,7 @@ impl List {
             out.put_i32(i32::try_from(length).map_err(|_| Error::new(code::PROGRAM_LIMIT_EXCEEDED, "an array is too long"))?);
             out.put_i32(1);
         }
-        range.into_iter().try_for_each(|at| put_cell(&leaf.items, at, Format::Binary, &Style::default(), out))
+        range.into_iter().try_for_each(|at| put_cell(&leaf.items, at, Format::Binary, style, out))
     }
 }
 
@@ -134,11 +134,11 @@ impl Row {
     }
 
     /// As record_send: the number of columns, and each with its type and length.
-    pub(super) fn put_binary(&self, row: usize, out: &mut BytesMut) -> Result<()> {
+    pub(super) fn put_binary(&self, row: usize, style: &Style, out: &mut BytesMut) -> Result<()> {
         out.put_i32(self.columns.len() as i32);
         for (oid, column) in &self.columns {
             out.put_u32(*oid);
-            put_cell(column, row, Format::Binary, &Style::default(), out)?;
+            put_cell(column, row, Format::Binary, style, out)?;
         }
         Ok(())
     }

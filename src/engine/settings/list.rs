@@ -17,7 +17,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting("block_size", "8192", ReadOnly, false, "Shows the size of a disk block, by which sizes in pages are told."),
     Setting("bytea_output", "hex", OneOf(&["hex", "escape"]), false, "Sets the output format for bytea."),
     Setting("check_function_bodies", "on", Bool, false, NO_EFFECT),
-    Setting("client_encoding", "UTF8", OneOf(&["utf8", "unicode", "sqlascii"]), true, "Sets the client's character set encoding."),
+    Setting("client_encoding", "UTF8", Kind::Encoding, true, "Sets the client's character set encoding."),
     Setting("client_min_messages", "notice", OneOf(LEVELS), false, "Sets the message levels that are sent to the client."),
     Setting(
         "client_stall_timeout",

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use self::list::{SETTINGS, Setting};
 pub use self::options::from_options;
 use super::transaction::OldSetting;
+use crate::data::charset::Charset;
 use crate::data::datetime::{DateStyle, IntervalStyle, Reading, Zone};
 use crate::data::encode::Style;
 use crate::error::{Error, Result, code, nearest};
@@ -40,6 +41,8 @@ enum Kind {
     TimeZone,
     /// A form of dates and the order in which their parts are read.
     DateStyle,
+    /// What the client's text is encoded in.
+    Encoding,
     /// Names apart by commas.
     Path,
     /// Cannot be set.
@@ -238,6 +241,7 @@ impl Settings {
             dates: self.read("datestyle", DateStyle::of).unwrap_or_default(),
             interval: self.read("intervalstyle", IntervalStyle::of).unwrap_or_default(),
             bytea_escape: self.read("bytea_output", |value| value == "escape") == Some(true),
+            charset: self.read("client_encoding", Charset::of).unwrap_or_default(),
             extra_float_digits: self.read("extra_float_digits", |digits| digits.parse().ok()).flatten().unwrap_or(1),
         }
     }
@@ -299,11 +303,7 @@ fn unknown(name: &str) -> Error {
 fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
     let Some(Setting(_, default, kind, ..)) = known else { return own_value(name, value) };
     let value = value.trim();
-    let lower = match name {
-        // As PostgreSQL reads the names of encodings: letters and digits count (asyncpg sends quotes with them).
-        "client_encoding" => value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase(),
-        _ => value.to_lowercase(),
-    };
+    let lower = value.to_lowercase();
     let refuse = |hint: String| {
         let shown = display_name(name);
         Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{shown}\": \"{value}\"")).hint(hint))
@@ -325,27 +325,18 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             Some(ms) => Ok(shown_time(ms)),
             None => refuse("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".into()),
         },
-        Kind::OneOf(_) if name == "client_encoding" && is_other_encoding(&lower) => {
-            Err(Error::unsupported(format!("client_encoding \"{value}\" is not supported"))
-                .hint("Text is sent and read in UTF-8: SET client_encoding TO 'UTF8', or for libpq's programs PGCLIENTENCODING=UTF8."))
-        }
+        Kind::Encoding => match Charset::named(value)? {
+            Some(charset) => Ok(charset.name().to_string()),
+            None => Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": \"{value}\""))),
+        },
         Kind::OneOf(words) if !words.contains(&lower.as_str()) => {
             let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
             refuse(format!("Available values: {}.", words.join("; ")))
         }
         Kind::TimeZone => Zone::canonical(value),
         Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
-        _ => Ok(match name {
-            "client_encoding" => "UTF8".to_string(),
-            _ => value.to_string(),
-        }),
+        _ => Ok(value.to_string()),
     }
-}
-
-/// True for the names of encodings that PostgreSQL converts, their letters and digits only.
-fn is_other_encoding(name: &str) -> bool {
-    const BEGIN: [&str; 11] = ["latin", "win", "iso8859", "koi8", "euc", "sjis", "shiftjis", "big5", "gb", "uhc", "johab"];
-    BEGIN.iter().any(|begin| name.starts_with(begin)) || matches!(name, "muleinternal" | "mskanji" | "abc" | "alt" | "tcvn" | "vscii")
 }
 
 /// A setting of the client's own has a dot in its name: `my.variable`.

@@ -10,6 +10,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, TEXT, each, fixed, text, text_array};
 use super::growing::Room;
+use crate::data::charset::Charset;
 use crate::data::decode;
 use crate::error::{Error, Result, code};
 
@@ -101,7 +102,7 @@ pub fn length() -> Arc<ScalarUDF> {
         |args, _| {
             let rows = each(args, |row| {
                 let value = args[0].as_binary::<i32>().value(row);
-                let count = if args.len() > 1 { encoding(args, 1, row)?.read(value)?.chars().count() } else { value.len() };
+                let count = if args.len() > 1 { read(encoding(args, 1, row, ENCODING)?, value)?.chars().count() } else { value.len() };
                 i32::try_from(count).map_err(|_| Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))
             })?;
             Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
@@ -232,64 +233,41 @@ fn decoded(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }
 
-/// What a text may be encoded in: what PostgreSQL calls UTF8 and SQL_ASCII, and LATIN1.
-enum Encoding {
-    Utf8,
-    Latin1,
-}
+/// What an encoding is to a function, as errors have it.
+const SOURCE: &str = "source encoding";
+const DESTINATION: &str = "destination encoding";
+const ENCODING: &str = "encoding";
 
-/// The encoding that an argument names, whatever its case and whatever stands between its letters. Errors: 0A000.
-fn encoding(args: &[ArrayRef], i: usize, row: usize) -> Result<Encoding> {
+/// The encoding that an argument names. Errors: 22023 for what is no encoding's name, 0A000.
+fn encoding(args: &[ArrayRef], i: usize, row: usize, role: &str) -> Result<Charset> {
     let name = text(args, i).value(row);
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
-    match plain.as_str() {
-        "UTF8" | "UNICODE" | "SQLASCII" => Ok(Encoding::Utf8),
-        "LATIN1" | "ISO88591" => Ok(Encoding::Latin1),
-        _ => Err(Error::unsupported(format!("encoding \"{name}\" is not supported")).hint("Encodings are UTF8 and LATIN1.")),
-    }
+    Charset::named(name)?.ok_or_else(|| invalid(format!("invalid {role} name \"{name}\"")))
 }
 
-impl Encoding {
-    /// Errors: 22021 for bytes that are no text in it.
-    fn read(&self, bytes: &[u8]) -> Result<String> {
-        let read = match self {
-            Encoding::Utf8 => std::str::from_utf8(bytes).map_err(|_| decode::invalid_utf8(bytes))?.to_string(),
-            Encoding::Latin1 => bytes.iter().copied().map(char::from).collect(),
-        };
-        if bytes.contains(&0) { Err(decode::invalid_utf8(&[0])) } else { Ok(read) }
+/// Text of bytes in an encoding. Errors: 22021 and 22P05 for bytes that are no text in it.
+fn read(charset: Charset, bytes: &[u8]) -> Result<String> {
+    if bytes.contains(&0) {
+        let message = format!("invalid byte sequence for encoding \"{}\": 0x00", charset.name());
+        return Err(Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, message));
     }
-
-    /// Errors: 22P05 for a character that it does not have.
-    fn write(&self, text: &str) -> Result<Vec<u8>> {
-        match self {
-            Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
-            Encoding::Latin1 => text.chars().map(|c| u8::try_from(c).map_err(|_| no_equivalent(c))).collect(),
-        }
-    }
-}
-
-fn no_equivalent(c: char) -> Error {
-    let bytes: Vec<String> = c.to_string().bytes().map(|b| format!("0x{b:02x}")).collect();
-    let bytes = bytes.join(" ");
-    let message = format!("character with byte sequence {bytes} in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"");
-    Error::new(code::UNTRANSLATABLE_CHARACTER, message)
+    Ok(charset.read(bytes)?.into_owned())
 }
 
 fn convert_from(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let rows = each(args, |row| encoding(args, 1, row)?.read(args[0].as_binary::<i32>().value(row)))?;
+    let rows = each(args, |row| read(encoding(args, 1, row, SOURCE)?, args[0].as_binary::<i32>().value(row)))?;
     Ok(text_array(rows))
 }
 
 fn convert_to(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
-    let rows = each(args, |row| encoding(args, 1, row)?.write(text(args, 0).value(row)))?;
+    let rows = each(args, |row| Ok(encoding(args, 1, row, DESTINATION)?.write(text(args, 0).value(row))?.into_owned()))?;
     Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }
 
 /// The text of a bytea in one encoding, in another.
 fn convert(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
     let rows = each(args, |row| {
-        let (from, to) = (encoding(args, 1, row)?, encoding(args, 2, row)?);
-        to.write(&from.read(args[0].as_binary::<i32>().value(row))?)
+        let (from, to) = (encoding(args, 1, row, SOURCE)?, encoding(args, 2, row, DESTINATION)?);
+        Ok(to.write(&read(from, args[0].as_binary::<i32>().value(row))?)?.into_owned())
     })?;
     Ok(Arc::new(rows.into_iter().collect::<BinaryArray>()))
 }

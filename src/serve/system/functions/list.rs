@@ -172,7 +172,7 @@ fn session() -> Vec<Line> {
         ("user", Name, 0, 0, user),
         ("current_setting", Text, 1, 2, d::current_setting),
         ("pg_backend_pid", Int4, 0, 0, |c, _| Ok(c.process_id.into())),
-        ("pg_client_encoding", Name, 0, 0, |_, _| Ok("UTF8".into())),
+        ("pg_client_encoding", Name, 0, 0, |c, _| d::current_setting(c, &[Some("client_encoding")])),
         ("getdatabaseencoding", Name, 0, 0, |_, _| Ok("UTF8".into())),
         ("pg_is_in_recovery", Bool, 0, 0, no),
         ("pg_is_wal_replay_paused", Bool, 0, 0, no),
