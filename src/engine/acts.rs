@@ -6,7 +6,7 @@
 //! away as soon as its statement is over, however it ends, and one that is called later still is refused ([`Caller::has_gone`]).
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -45,6 +45,8 @@ pub struct Acts {
     random: Mutex<Random>,
     /// How many trigger functions run, each fired by what the one before does.
     triggers: AtomicI32,
+    /// When the statement at hand came, in microseconds since 1970.
+    statement_us: AtomicI64,
     transaction: Mutex<OwnTransaction>,
 }
 
@@ -117,6 +119,7 @@ impl Acts {
             who: Mutex::new(Who { identity: identity.clone(), fixed: false, asked: vec![] }),
             random: Mutex::new(Random::of_bits(getrandom::u64().unwrap_or(process as u64))),
             triggers: AtomicI32::new(0),
+            statement_us: AtomicI64::new(engine.clock.now_us()),
             transaction: Mutex::default(),
         })
     }
@@ -149,6 +152,7 @@ impl Acts {
     pub(super) fn next_statement(&self) {
         if let Some(engine) = self.engine.upgrade() {
             engine.advisory.dismiss(self.process);
+            self.statement_us.store(engine.clock.now_us(), Ordering::Relaxed);
         }
         self.triggers.store(0, Ordering::Relaxed);
     }
@@ -378,6 +382,10 @@ impl SessionActs for Acts {
             transaction.number = Some(engine.numbers.take(&engine.log)?);
         }
         Ok(transaction.number.as_ref().map(|taken| taken.number))
+    }
+
+    fn statement_us(&self) -> i64 {
+        self.statement_us.load(Ordering::Relaxed)
     }
 
     fn now_us(&self) -> i64 {

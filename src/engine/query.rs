@@ -34,6 +34,7 @@ use crate::plan::inline;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::parameters::{cast_declared, declared, wider};
+use crate::plan::per_row::Under;
 use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::plan::size;
@@ -138,8 +139,12 @@ impl Session {
         state
     }
 
-    /// The options under which expressions are computed.
-    pub(super) fn options(&self) -> Arc<ConfigOptions> {
+    /// What expressions are computed under.
+    pub(super) fn computing(&self) -> Under {
+        Under { options: self.options(), now: self.transaction_time() }
+    }
+
+    fn options(&self) -> Arc<ConfigOptions> {
         let mut options = self.zoned_state().config_options().clone();
         let catalog = self.catalog();
         if !catalog.enums().is_empty() {
@@ -225,6 +230,7 @@ impl Session {
         Caller::staying(caller).introduce(state.config_mut().options_mut());
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
+        state.execution_props_mut().query_execution_start_time = Some(self.transaction_time());
         state
     }
 

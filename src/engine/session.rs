@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use datafusion::catalog::TableProvider;
 use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream, SessionState};
 use futures::FutureExt;
@@ -176,6 +177,8 @@ pub struct Session {
     pub(super) process: i32,
     pub(super) settings: Settings,
     pub(super) transaction: Option<Transaction>,
+    /// When the transaction began, or the statement that is one by itself; microseconds since 1970.
+    began_us: i64,
     /// The rows of the answer at hand are to be sent in binary form.
     pub(super) binary: bool,
     pub(super) notices: Vec<(&'static str, Error)>,
@@ -288,6 +291,7 @@ impl Session {
             process,
             settings: own,
             transaction: None,
+            began_us: engine.clock.now_us(),
             binary: false,
             notices: Vec::new(),
             acts,
@@ -567,7 +571,15 @@ impl Session {
         }
     }
 
+    /// The time that `now()` tells: when the transaction began.
+    pub(super) fn transaction_time(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.began_us).unwrap_or_default()
+    }
+
     pub(super) fn begin_statement(&mut self, text: &str) {
+        if self.transaction.is_none() {
+            self.began_us = self.engine.clock.now_us();
+        }
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
         self.adopt_settings(true);

@@ -10,14 +10,13 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::per_row::{Given, PerRow, Step, is_plain, taken_apart};
+use super::per_row::{Given, PerRow, Step, Under, is_plain, taken_apart};
 use crate::catalog::{Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
@@ -52,8 +51,8 @@ impl ByKey {
     }
 
     /// The query with parameters in their places. `None` if its conditions tell no keys, or cannot be computed: then the planner says why.
-    pub fn bind(&self, options: &Arc<ConfigOptions>, parameters: &[ScalarValue]) -> Option<Bound<'_>> {
-        let given = Given::new(options, parameters);
+    pub fn bind(&self, under: &Under, parameters: &[ScalarValue]) -> Option<Bound<'_>> {
+        let given = Given::new(under, parameters);
         let mut conditions = Vec::new();
         for condition in &self.per_row.conditions {
             conditions.extend(split_conjunction_owned(given.ready(condition, &self.per_row.columns).ok()?));

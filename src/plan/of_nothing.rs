@@ -10,13 +10,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast_with_options, concat};
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DFSchemaRef, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
-use super::per_row::{Given, PerRow, reads_no_rows, taken_apart};
+use super::per_row::{Given, PerRow, Under, reads_no_rows, taken_apart};
 use crate::error::{Error, Result};
 
 /// Functions that give another value each time and do nothing else.
@@ -63,8 +62,8 @@ impl OfNothing {
     }
 
     /// Its rows, with the columns of `schema`: those of VALUES, else `count` rows. Errors: those of its expressions.
-    pub fn rows(&self, options: &Arc<ConfigOptions>, parameters: &[ScalarValue], count: usize, schema: &SchemaRef) -> Result<RecordBatch> {
-        let given = Given::new(options, parameters);
+    pub fn rows(&self, under: &Under, parameters: &[ScalarValue], count: usize, schema: &SchemaRef) -> Result<RecordBatch> {
+        let given = Given::new(under, parameters);
         let made = catch_unwind(AssertUnwindSafe(|| self.made(&given, count)));
         let rows = made.unwrap_or_else(|_| Err(Error::internal("the query panicked")))?;
         let conditions = self.steps.conditions.iter().map(|condition| given.ready(condition, &self.steps.columns));

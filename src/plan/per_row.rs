@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use chrono::{DateTime, Utc};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchemaRef, ScalarValue};
@@ -41,7 +42,16 @@ pub(super) struct Step {
     pub(super) expressions: Vec<Expr>,
 }
 
-/// What expressions are computed with: the values of parameters, and the options of the session, which say what time it is.
+/// What expressions are computed under.
+#[derive(Clone)]
+pub struct Under {
+    /// The options of the session.
+    pub options: Arc<ConfigOptions>,
+    /// The time that `now()` tells.
+    pub now: DateTime<Utc>,
+}
+
+/// What expressions are computed with: the values of parameters, and what they are computed under.
 pub(super) struct Given {
     props: ExecutionProps,
     parameters: Vec<ScalarValue>,
@@ -58,14 +68,8 @@ impl PerRow {
     }
 
     /// What it gives of these rows, with the columns of `schema`: n rows become at most n. Errors: those of its expressions.
-    pub fn rows(
-        &self,
-        options: &Arc<ConfigOptions>,
-        parameters: &[ScalarValue],
-        rows: RecordBatch,
-        schema: &SchemaRef,
-    ) -> Result<RecordBatch> {
-        let given = Given::new(options, parameters);
+    pub fn rows(&self, under: &Under, parameters: &[ScalarValue], rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        let given = Given::new(under, parameters);
         let ready = self.conditions.iter().map(|condition| given.ready(condition, &self.columns));
         let conditions = ready.collect::<Result<Vec<_>>>()?;
         self.compute(&given, &conditions, rows, schema)
@@ -98,9 +102,10 @@ impl PerRow {
 }
 
 impl Given {
-    pub(super) fn new(options: &Arc<ConfigOptions>, parameters: &[ScalarValue]) -> Given {
+    pub(super) fn new(under: &Under, parameters: &[ScalarValue]) -> Given {
         let mut props = ExecutionProps::new();
-        props.mark_start_execution(options.clone());
+        props.mark_start_execution(under.options.clone());
+        props.query_execution_start_time = Some(under.now);
         Given { props, parameters: parameters.to_vec() }
     }
 

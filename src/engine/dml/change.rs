@@ -137,7 +137,7 @@ impl Session {
                 }
             };
             let values = scalars(&plan.planned.parameters, parameters, self.settings.reading())?;
-            let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.options(), &values));
+            let bound = plan.by_key.as_ref().and_then(|by_key| by_key.bind(&self.computing(), &values));
             let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
             let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
             let request = Request::new(if stays { Mode::Change } else { Mode::Remove }, rows);

@@ -110,12 +110,12 @@ impl Session {
     /// The rows of a source; `count` of them where it is one row. What may wait for a sequence does so on a thread of queries, as in any query.
     pub(super) async fn made_of(&self, source: &Source, parameters: &Parameters, count: usize) -> Result<RecordBatch> {
         let values = scalars(&source.planned.parameters, parameters, self.settings.zone())?;
-        let options = self.options();
+        let under = self.computing();
         if !source.rows.draws {
-            return source.rows.rows(&options, &values, count, &source.planned.schema);
+            return source.rows.rows(&under, &values, count, &source.planned.schema);
         }
         let (rows, schema) = (source.rows.clone(), source.planned.schema.clone());
-        let task = self.engine.query_runtime().spawn(async move { rows.rows(&options, &values, count, &schema) });
+        let task = self.engine.query_runtime().spawn(async move { rows.rows(&under, &values, count, &schema) });
         task.await.unwrap_or_else(|_| Err(Error::internal("the query panicked")))
     }
 
@@ -123,6 +123,6 @@ impl Session {
     pub(super) fn compute(&self, plan: &Computed, rows: RecordBatch, parameters: &Parameters) -> Result<Option<RecordBatch>> {
         let Some(per_row) = &plan.per_row else { return Ok(None) };
         let values = scalars(&plan.planned.parameters, parameters, self.settings.reading())?;
-        per_row.rows(&self.options(), &values, rows, &plan.planned.schema).map(Some)
+        per_row.rows(&self.computing(), &values, rows, &plan.planned.schema).map(Some)
     }
 }

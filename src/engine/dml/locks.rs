@@ -143,7 +143,7 @@ impl Session {
                 self.may_lock_rows(relation)?;
                 let by_key;
                 (planned, by_key) = self.by_key(planned, relation).await?;
-                let rows = by_key.and_then(|by_key| by_key.bind(&self.options(), &values).map(|bound| rows_of(relation, &bound)));
+                let rows = by_key.and_then(|by_key| by_key.bind(&self.computing(), &values).map(|bound| rows_of(relation, &bound)));
                 let request = Request::selected(rows.unwrap_or(Rows::All));
                 held.push(match nowait {
                     true => self.lock_now(relation, &request, "row in relation")?,

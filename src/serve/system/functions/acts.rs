@@ -34,6 +34,8 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn trigger_depth(&self) -> i32;
     /// The number of the transaction that is open, which is taken if need be and `take` says so; `None` without one. Errors: the log's.
     fn transaction_number(&self, take: bool) -> Result<Option<Position>>;
+    /// When the statement at hand came, in microseconds since 1970.
+    fn statement_us(&self) -> i64;
     /// The time, in microseconds since 1970.
     fn now_us(&self) -> i64;
     /// The session's time zone.

@@ -178,6 +178,7 @@ fn session() -> Vec<Line> {
         ("pg_is_wal_replay_paused", Bool, 0, 0, no),
         ("pg_postmaster_start_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
         ("pg_conf_load_time", Timestamptz, 0, 0, |c, _| Ok(c.started_us.into())),
+        ("statement_timestamp", Timestamptz, 0, 0, |c, _| Ok(c.session.as_ref().map(|session| session.statement_us()).into())),
         ("pg_my_temp_schema", Oid, 0, 0, d::temporary_schema),
         ("pg_is_other_temp_schema", Bool, 1, 1, no),
         ("txid_current", Int8, 0, 0, |c, _| Ok(transaction_number(c)?.into())),

@@ -7,8 +7,8 @@ use super::super::SystemContext;
 use super::build::{arguments, call, last_name, literal, take, text};
 use crate::error::Result;
 
-/// All of them are now(), cast to their type.
-pub fn present(expr: &mut Expr, _: &SystemContext) -> Result<()> {
+/// All of them are now(), cast to their type; where there is no session, as for a view, that is when a statement came too.
+pub fn present(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let name = match expr {
         Expr::Identifier(name) if name.quote_style.is_none() => name.value.to_ascii_lowercase(),
         Expr::Function(f) => last_name(&f.name),
@@ -17,6 +17,7 @@ pub fn present(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let data_type = match (name.as_str(), &*expr) {
         ("localtimestamp", _) => Some(DataType::Timestamp(None, TimezoneInfo::None)),
         ("localtime", _) => Some(DataType::Time(None, TimezoneInfo::None)),
+        ("statement_timestamp", Expr::Function(_)) if context.session.is_some() => return Ok(()),
         ("current_timestamp" | "transaction_timestamp" | "statement_timestamp", Expr::Function(_)) => None,
         _ => return Ok(()),
     };
