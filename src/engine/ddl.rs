@@ -39,7 +39,7 @@ use crate::plan::lower::{Dataflow, Options, lower, refuse_unstable};
 use crate::plan::names::{ContextSource, Names};
 use crate::sql::convert::check_kept;
 use crate::sql::parse::refuse_rules_of_stream;
-use crate::sql::statement::{Like, NewRule, OnCommit, SequenceOptions};
+use crate::sql::statement::{NewRelation, NewRule, OnCommit};
 use crate::sql::{Statement, parse};
 
 /// The columns of a relation's events as the log gives them back.
@@ -307,7 +307,7 @@ impl Session {
     }
 
     /// What CREATE TABLE creates where it does not say so: what `default_table_access_method` names. Errors: 0A000 for what no stream has.
-    pub(super) fn kind_by_default(&self, key: &[usize], rules: &[NewRule]) -> Result<RelationKind> {
+    fn kind_by_default(&self, key: &[usize], rules: &[NewRule]) -> Result<RelationKind> {
         let kind = RelationKind::of_access_method(&self.settings.get("default_table_access_method")?).unwrap_or(RelationKind::Table);
         if kind == RelationKind::Stream {
             let hint = "Write USING heap, or SET default_table_access_method = heap, for rows of which the last one per key counts.";
@@ -316,7 +316,18 @@ impl Session {
         Ok(kind)
     }
 
-    pub(super) async fn create_relation(&mut self, text: &str, mut new: NewRelation) -> Result<()> {
+    /// CREATE STREAM and CREATE TABLE. Answers the tag. Errors: 42P07, 42P16, 42501, 42704, and those of columns and rules.
+    pub(super) async fn create_relation(&mut self, text: &str, mut new: NewRelation) -> Result<String> {
+        if new.temporary.is_none() {
+            new.told.drain(..).for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text)));
+            new.kind = if new.by_default { self.kind_by_default(&new.key, &new.rules)? } else { new.kind };
+        }
+        let tag = format!("CREATE {}", new.kind.word().to_uppercase());
+        self.settle_types(&mut new.columns, &new.named)?;
+        self.made_relation(text, new).await.map(|()| tag)
+    }
+
+    async fn made_relation(&mut self, text: &str, mut new: NewRelation) -> Result<()> {
         let namespace = match new.temporary {
             Some(_) => temporary_place(&new.name)?,
             None => {
@@ -612,24 +623,6 @@ fn check_replaceable(catalog: &Catalog, old: &Relation) -> Result<()> {
     }
     let message = format!("cannot replace {} {} because other objects depend on it", old.kind.word(), old.name);
     Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message).hint("Drop the dependent objects first."))
-}
-
-/// CREATE STREAM and CREATE TABLE.
-pub struct NewRelation {
-    pub kind: RelationKind,
-    pub name: Name,
-    pub columns: Vec<Column>,
-    /// Indices into `columns`.
-    pub key: Vec<usize>,
-    pub key_named: Option<String>,
-    pub rules: Vec<NewRule>,
-    /// Columns that get a sequence, with its options.
-    pub numbered: Vec<(usize, SequenceOptions)>,
-    /// Whose columns it has too; a primary key is among the rules then.
-    pub likes: Vec<Like>,
-    pub if_not_exists: bool,
-    /// Of a temporary table.
-    pub temporary: Option<OnCommit>,
 }
 
 /// CREATE VIEW and CREATE MATERIALIZED VIEW.

@@ -8,7 +8,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 
-use super::ddl::{NewRelation, NewView};
+use super::ddl::NewView;
 use super::dml::locks::is_redefined;
 use super::dml::{declared, scalars};
 use super::explain;
@@ -360,44 +360,7 @@ impl Session {
     /// Runs a statement that changes the catalog, in the transaction that is open.
     async fn run_definition(&mut self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let tag = match &prepared.statement {
-            Statement::CreateTemporary { create, on_commit } => {
-                let Statement::CreateRelation { kind, name, columns, key, key_named, rules, numbered, likes, named, if_not_exists, .. } =
-                    create.as_ref()
-                else {
-                    return Err(Error::internal("a temporary table is a table"));
-                };
-                let (kind, name, mut columns, key) = (*kind, name.clone(), columns.clone(), key.clone());
-                self.settle_types(&mut columns, named)?;
-                let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
-                let (key_named, likes, temporary) = (key_named.clone(), likes.clone(), Some(*on_commit));
-                let new = NewRelation { kind, name, columns, key, key_named, rules, numbered, likes, if_not_exists, temporary };
-                self.create_relation(&prepared.text, new).await?;
-                "CREATE TABLE".to_string()
-            }
-            Statement::CreateRelation {
-                kind,
-                name,
-                columns,
-                key,
-                key_named,
-                rules,
-                numbered,
-                likes,
-                named,
-                if_not_exists,
-                told,
-                by_default,
-            } => {
-                told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
-                let kind = if *by_default { self.kind_by_default(key, rules)? } else { *kind };
-                let (name, mut columns, key) = (name.clone(), columns.clone(), key.clone());
-                self.settle_types(&mut columns, named)?;
-                let (rules, numbered, if_not_exists) = (rules.clone(), numbered.clone(), *if_not_exists);
-                let (key_named, likes, temporary) = (key_named.clone(), likes.clone(), None);
-                let new = NewRelation { kind, name, columns, key, key_named, rules, numbered, likes, if_not_exists, temporary };
-                self.create_relation(&prepared.text, new).await?;
-                format!("CREATE {}", kind.word().to_uppercase())
-            }
+            Statement::CreateRelation(new) => self.create_relation(&prepared.text, new.as_ref().clone()).await?,
             Statement::CreateTableAs { new, columns, query, data } => {
                 self.create_table_as(prepared, parameters, new, columns, query, *data).await?
             }

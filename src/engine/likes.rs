@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::constraints::key_names;
-use super::ddl::NewRelation;
 use super::indexes::unqualified;
 use super::session::Session;
 use crate::catalog::{Column, Index, Name, Privileges, Relation, RelationKind, Rule, SYSTEM_NAMESPACES, Sequence};
@@ -16,7 +15,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::check_columns;
 use crate::sql::parse::{key_columns, refuse_rules_of_stream, several_keys};
-use crate::sql::statement::{Like, NewRule, SequenceOptions, What};
+use crate::sql::statement::{Like, NewRelation, NewRule, SequenceOptions, What};
 
 /// What a new relation gets of others once it is there.
 #[derive(Default)]

@@ -116,7 +116,6 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::Do(_)
         | Statement::Calling { .. }
         | Statement::CallingRows(_)
-        | Statement::CreateTemporary { .. }
         | Statement::LockTables { .. }
         | Statement::CopyOut { source: CopySource::Table { .. } | CopySource::Query(_) | CopySource::Push(_), .. }
         | Statement::Begin { .. }
@@ -146,6 +145,7 @@ fn reads_only(statement: &Statement) -> bool {
         | Statement::Upkeep(..)
         | Statement::Told { .. }
         | Statement::Empty => true,
+        Statement::CreateRelation(new) => new.temporary.is_some(),
         Statement::Explain { statement, .. } => reads_only(statement),
         _ => false,
     }
@@ -164,7 +164,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::CreateTableAs { .. } => "CREATE TABLE AS".into(),
         Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),
         Statement::WithChanges { changes, .. } => changes.first().map_or_else(String::new, |change| word_of(&change.statement)),
-        Statement::CreateRelation { kind, .. } => format!("CREATE {}", kind.word().to_uppercase()),
+        Statement::CreateRelation(new) => format!("CREATE {}", new.kind.word().to_uppercase()),
         Statement::CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW".into(),
         Statement::CreateView { .. } => "CREATE VIEW".into(),
         Statement::Drop { kind, .. } => format!("DROP {}", kind.word().to_uppercase()),

@@ -223,7 +223,8 @@ fn check_new_name(name: &str) -> Result<()> {
 /// The relation or sequence that a statement makes, or the table of an index that it makes.
 fn made(statement: &Statement) -> Option<&Name> {
     match statement {
-        Statement::CreateRelation { name, .. } | Statement::CreateView { name, .. } | Statement::CreateSequence { name, .. } => Some(name),
+        Statement::CreateRelation(new) => Some(&new.name),
+        Statement::CreateView { name, .. } | Statement::CreateSequence { name, .. } => Some(name),
         Statement::CreateIndex { table, .. } => Some(table),
         _ => None,
     }

@@ -28,12 +28,11 @@ mod tests {
 
     #[test]
     fn the_word_behind_a_type_is_brackets() {
-        let Ok(Statement::CreateRelation { kind: RelationKind::Table, columns, .. }) =
-            parse("CREATE TABLE t (a text array, b varchar(4) ARRAY NOT NULL, c int)")
-        else {
+        let Ok(Statement::CreateRelation(new)) = parse("CREATE TABLE t (a text array, b varchar(4) ARRAY NOT NULL, c int)") else {
             panic!("not a table")
         };
-        let types: Vec<String> = columns.iter().map(|c| c.ty.to_string()).collect();
+        assert_eq!(new.kind, RelationKind::Table);
+        let types: Vec<String> = new.columns.iter().map(|c| c.ty.to_string()).collect();
         assert_eq!(types, ["text[]", "character varying(4)[]", "integer"]);
         for sql in ["SELECT ARRAY[1, 2]", "SELECT ARRAY (SELECT 1)", "SELECT CAST('{1}' AS int ARRAY)"] {
             assert!(matches!(parse(sql), Ok(Statement::Query(_))), "{sql}");

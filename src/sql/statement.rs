@@ -7,6 +7,7 @@ mod explain;
 mod like;
 mod merge;
 mod policy;
+mod relation;
 mod trigger;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
 pub use policy::{PolicySaid, PolicyStatement, SecurityChange};
+pub use relation::NewRelation;
 pub use trigger::{NewTrigger, TriggerStatement};
 
 /// One statement. Names are already folded.
@@ -42,26 +44,8 @@ pub enum Statement {
         query: Box<ast::Query>,
         locks: Vec<RowLock>,
     },
-    /// CREATE STREAM and CREATE TABLE. `key` are indices into `columns`.
-    CreateRelation {
-        kind: RelationKind,
-        name: Name,
-        columns: Vec<Column>,
-        key: Vec<usize>,
-        key_named: Option<String>,
-        rules: Vec<NewRule>,
-        /// Columns that get a sequence of their own, with its options.
-        numbered: Vec<(usize, SequenceOptions)>,
-        /// LIKE among the columns. Where there is one, a primary key is among the rules: its columns may come from there.
-        likes: Vec<Like>,
-        /// Columns whose type is a user's; until they get it theirs is text.
-        named: Vec<(usize, NamedType)>,
-        if_not_exists: bool,
-        /// Notices of what has no effect, as parameters of PostgreSQL's storage.
-        told: Vec<String>,
-        /// True for a CREATE TABLE that leaves it to `default_table_access_method` what is created.
-        by_default: bool,
-    },
+    /// CREATE STREAM and CREATE TABLE, also a temporary one.
+    CreateRelation(Box<NewRelation>),
     /// CREATE TYPE .. AS ENUM
     CreateEnum {
         name: Name,
@@ -184,11 +168,6 @@ pub enum Statement {
         name: Name,
         if_exists: bool,
         changes: Vec<Alteration>,
-    },
-    /// CREATE TEMPORARY TABLE; `create` is the rest.
-    CreateTemporary {
-        create: Box<Statement>,
-        on_commit: OnCommit,
     },
     /// CREATE TABLE .. AS query, and SELECT .. INTO. `columns` renames the first columns of the query.
     CreateTableAs {
@@ -366,8 +345,8 @@ impl Statement {
         use Statement as S;
         match self {
             S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
-            S::CreateRelation { .. } | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } | S::Policy(_) => true,
-            S::CreateTemporary { .. } | S::CreateTableAs { .. } => true,
+            S::CreateRelation(_) | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } | S::Policy(_) => true,
+            S::CreateTableAs { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
             S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } | S::Trigger(_) => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,

@@ -58,9 +58,12 @@ impl Reader<'_> {
     pub(super) fn create_unlogged(&mut self) -> Result<Statement> {
         self.skip(1);
         let mut statement = self.create_permanent()?;
-        if let Statement::CreateRelation { told, .. } | Statement::CreateTableAs { new: NewTable { told, .. }, .. } = &mut statement {
-            told.insert(0, "UNLOGGED has no effect: all tables are logged".into());
-        }
+        let told = match &mut statement {
+            Statement::CreateRelation(new) => &mut new.told,
+            Statement::CreateTableAs { new, .. } => &mut new.told,
+            _ => return Err(Error::internal("an unlogged table is a table")),
+        };
+        told.insert(0, "UNLOGGED has no effect: all tables are logged".into());
         Ok(statement)
     }
 
@@ -83,12 +86,16 @@ impl Reader<'_> {
                 .hint("Use CREATE TEMPORARY TABLE or VIEW."));
         }
         let mut statement = self.create_relation(RelationKind::Table)?;
-        if let Statement::CreateTableAs { new, .. } = &mut statement {
-            new.temporary.get_or_insert(OnCommit::PreserveRows);
-            return Ok(statement);
+        match &mut statement {
+            Statement::CreateTableAs { new, .. } => {
+                new.temporary.get_or_insert(OnCommit::PreserveRows);
+            }
+            Statement::CreateRelation(new) => {
+                new.temporary = Some(if self.on_commit_follows() { self.on_commit()? } else { OnCommit::PreserveRows });
+            }
+            _ => return Err(Error::internal("a temporary table is a table")),
         }
-        let on_commit = if self.on_commit_follows() { self.on_commit()? } else { OnCommit::PreserveRows };
-        Ok(Statement::CreateTemporary { create: Box::new(statement), on_commit })
+        Ok(statement)
     }
 
     pub(super) fn on_commit_follows(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::{check_columns, checked_name, is_known_collation, known_type, last_name, relation_name, sql_type};
 use crate::sql::statement::{
-    Alteration, Like, NamedType, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, Taken, What,
+    Alteration, Like, NamedType, NewRelation, NewRule, NewTable, SequenceChange, SequenceOptions, SqlType, Statement, Taken, What,
 };
 use crate::sql::{fold_name, identity};
 
@@ -97,8 +97,9 @@ impl Reader<'_> {
             refuse_rules_of_stream(&key, &rules)?;
         }
         check_columns(&columns)?;
-        Ok(Statement::CreateRelation {
+        let new = NewRelation {
             kind,
+            by_default,
             name,
             columns,
             key,
@@ -109,8 +110,9 @@ impl Reader<'_> {
             named,
             if_not_exists,
             told,
-            by_default,
-        })
+            temporary: None,
+        };
+        Ok(Statement::CreateRelation(Box::new(new)))
     }
 
     /// The list of columns, constraints and LIKE, if there is one.

@@ -18,13 +18,14 @@ fn positions_point_at_the_token_that_does_not_fit() {
 
 #[test]
 fn tables_and_streams() {
-    let Statement::CreateRelation { kind, columns, key, .. } = parse(
+    let Statement::CreateRelation(new) = parse(
         "CREATE TABLE IF NOT EXISTS \"T\" (a INT, b numeric(10,2) NOT NULL, c TIMESTAMP WITH TIME ZONE, d text[], PRIMARY KEY (b, a))",
     )
     .unwrap() else {
         panic!()
     };
-    assert_eq!((kind, key), (RelationKind::Table, vec![1, 0]));
+    let columns = &new.columns;
+    assert_eq!((new.kind, &new.key), (RelationKind::Table, &vec![1, 0]));
     assert_eq!(columns[1].ty, PgType::Numeric(Some((10, 2))));
     assert_eq!(columns[2].ty, PgType::Timestamptz);
     assert_eq!(columns[3].ty, PgType::Array(Box::new(PgType::Text)));
