@@ -10,6 +10,7 @@ mod functions;
 mod index;
 mod ksql;
 mod namespace;
+mod partition;
 mod policies;
 mod privileges;
 mod roles;
@@ -35,6 +36,7 @@ pub use ksql::{Earlier, Ksql, KsqlColumn, Properties, QUERY_PROPERTIES, Timestam
 pub use namespace::{
     Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Path, SYSTEM_NAMESPACES, Scope, TEMPORARY_NAME, TEMPORARY_NAMESPACE, told,
 };
+pub use partition::{Bound, Datum, Entry, Partitioning, Strategy, typed_literal};
 pub use policies::{Command, Condition, Policy, Security};
 pub use privileges::{Granted, NewObjects, Object, PRIVILEGES, Privileges};
 pub use roles::{
@@ -76,6 +78,8 @@ pub enum RelationKind {
     MaterializedView,
     /// A named query, expanded where it is used.
     View,
+    /// Those rows of a partitioned table that satisfy a bound, see [`Partitioning`].
+    Partition,
 }
 
 impl RelationKind {
@@ -83,7 +87,7 @@ impl RelationKind {
     pub fn word(self) -> &'static str {
         match self {
             RelationKind::Stream => "stream",
-            RelationKind::Table => "table",
+            RelationKind::Table | RelationKind::Partition => "table",
             RelationKind::MaterializedView => "materialized view",
             RelationKind::View => "view",
         }
@@ -93,7 +97,7 @@ impl RelationKind {
     pub fn access_method(self) -> Option<(u32, &'static str)> {
         match self {
             RelationKind::Stream => Some((9, "stream")),
-            RelationKind::Table | RelationKind::MaterializedView => Some((2, "heap")),
+            RelationKind::Table | RelationKind::MaterializedView | RelationKind::Partition => Some((2, "heap")),
             RelationKind::View => None,
         }
     }
@@ -219,6 +223,15 @@ pub struct Relation {
     /// Which of its rows roles may see and put.
     #[serde(default, skip_serializing_if = "Security::is_none")]
     pub security: Security,
+    /// How it is divided into partitions, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitioning: Option<Box<Partitioning>>,
+    /// Of a partition: which rows it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Box<Bound>>,
+    /// Where a statement names a partition of it: that.
+    #[serde(skip)]
+    pub entry: Option<Arc<Entry>>,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -282,6 +295,9 @@ impl Relation {
             ksql,
             comments,
             security,
+            partitioning: None,
+            bound: None,
+            entry: None,
             schemas,
         }
     }
@@ -332,7 +348,12 @@ impl Relation {
 
     /// True for a view of PostgreSQL's dialect, materialized or not: its text is a query.
     pub fn is_view(&self) -> bool {
-        self.ksql.is_none() && !self.has_log()
+        self.ksql.is_none() && !self.has_log() && !self.is_partition()
+    }
+
+    /// True for what holds no rows of its own: its query stands in the place of its name.
+    pub fn is_expanded(&self) -> bool {
+        matches!(self.kind, RelationKind::View | RelationKind::Partition)
     }
 
     /// True if it is folded: what it holds is kept by a node of the runner, and not only by its log.
@@ -340,7 +361,7 @@ impl Relation {
         match self.kind {
             RelationKind::Table | RelationKind::MaterializedView => true,
             RelationKind::Stream => self.is_written(),
-            RelationKind::View => false,
+            RelationKind::View | RelationKind::Partition => false,
         }
     }
 
@@ -513,7 +534,9 @@ impl Catalog {
         relation.triggers.sort_by(|a, b| a.name.cmp(&b.name));
         self.secured += usize::from(relation.security.enabled);
         self.namespaces.enter(&relation);
-        self.relations.insert(relation.id, Arc::new(relation));
+        let (id, parent) = (relation.id, relation.parent());
+        self.relations.insert(id, Arc::new(relation));
+        parent.into_iter().chain([id]).for_each(|id| self.settle_partitions(id));
     }
 
     fn take(&mut self, id: RelationId) -> Result<Arc<Relation>> {
@@ -521,6 +544,7 @@ impl Catalog {
         let gone = self.relations.remove(&id).ok_or_else(unknown)?;
         self.namespaces.leave(&gone);
         self.secured -= usize::from(gone.security.enabled);
+        gone.parent().into_iter().for_each(|parent| self.settle_partitions(parent));
         Ok(gone)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, PUBLIC, Relation, RelationId, RelationKind, RoleId};
+use super::{Catalog, PUBLIC, Relation, RelationId, RoleId};
 
 /// What is said of the rows of one relation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Catalog {
     /// A relation whose policies apply to who owns this one, which holds what it read of that: as there is one answer of it for everybody, it
     /// has rows that its owner may not see. Cost, where no relation has policies: none.
     pub fn unsecured_source(&self, relation: &Relation) -> Option<&Arc<Relation>> {
-        if !self.has_security() || relation.kind == RelationKind::View {
+        if !self.has_security() || relation.is_expanded() {
             return None;
         }
         self.secured_below(relation, &mut BTreeSet::new())

@@ -101,7 +101,7 @@ impl Privileges {
     pub fn on_relation(kind: RelationKind) -> Privileges {
         match kind {
             RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::TRIGGER),
-            RelationKind::Table => {
+            RelationKind::Table | RelationKind::Partition => {
                 let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
                 Privileges::SELECT.and(change).and(Privileges::REFERENCES).and(Privileges::TRIGGER)
             }

@@ -24,6 +24,7 @@ use super::events::UPSERT;
 use super::generated::is_text;
 use super::indexes::check_key_types;
 use super::node::Node;
+use super::partitions::{check_keys, refuse_key_column};
 use super::progress::Kind;
 use super::query::Planned;
 use super::rename::whole_name;
@@ -92,8 +93,10 @@ impl Session {
         if let Alteration::Storage(told) = change {
             told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
         }
-        if matches!(change, Alteration::Nothing | Alteration::Storage(_)) {
-            return Ok(());
+        match change {
+            Alteration::Nothing | Alteration::Storage(_) => return Ok(()),
+            of_partition if relation.is_partition() => return Box::pin(self.alter_partition(relation, of_partition)).await,
+            _ => {}
         }
         if !relation.has_log() {
             let message = format!("ALTER action cannot be performed on relation \"{}\"", relation.name);
@@ -142,6 +145,8 @@ impl Session {
                 }
                 self.stage(Change::Alter(altered), vec![])
             }
+            Alteration::Attach { partition, bound } => Box::pin(self.attach(relation, partition, bound)).await,
+            Alteration::Detach { partition } => Box::pin(self.detach(relation, partition)).await,
             Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
             Alteration::DropExpression { column, if_exists } => self.drop_expression(relation, column, *if_exists),
             Alteration::SwitchTriggers { name, enabled } => self.switch_triggers(relation, name.as_deref(), *enabled),
@@ -184,6 +189,7 @@ impl Session {
             index.texts_mut().try_for_each(|text| rename_in_text(text, from, to))?;
         }
         rename_column_in_triggers(&mut altered, from, to)?;
+        self.rename_in_partitioning(relation, &mut altered, from, to, rename_in_text)?;
         self.rewrite(relation, altered, relation.columns.iter().map(|c| quoted(&c.name)).collect(), "rename a column of").await?;
         for (child, mut foreign) in self.references_to(relation.id) {
             if let Some(constraint) = foreign.constraints.iter_mut().find(|c| c.name == child)
@@ -266,6 +272,7 @@ impl Session {
             return Ok(());
         }
         let at = relation.column(name)?;
+        refuse_key_column(catalog, relation, name, "drop")?;
         if let Some((catalog, relation)) = self.drop_generated_from(relation, name, cascade).await? {
             return Box::pin(self.drop_column(&catalog, &relation, name, if_exists, cascade)).await;
         }
@@ -310,6 +317,7 @@ impl Session {
         using: Option<&str>,
     ) -> Result<()> {
         let at = relation.column(column)?;
+        refuse_key_column(&self.catalog(), relation, column, "alter")?;
         self.refuse_retyping_secured(relation, column)?;
         let old = &relation.columns[at].ty;
         let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
@@ -390,6 +398,7 @@ impl Session {
         altered.key_named = name;
         altered.key = columns.iter().map(|c| relation.column(c)).collect::<Result<_>>()?;
         check_key_types(altered.key.iter().map(|k| &relation.columns[*k]))?;
+        check_keys(&self.catalog(), relation, &altered)?;
         for k in altered.key.clone() {
             self.check_no_nulls(relation, &relation.columns[k].name).await?;
             altered.columns[k].nullable = false;
@@ -402,6 +411,9 @@ impl Session {
     /// Adds a constraint, which the rows that are there must satisfy. Answers the relation with it.
     async fn add_rule(&mut self, relation: &Arc<Relation>, rule: &NewRule) -> Result<Arc<Relation>> {
         let constraint = self.new_constraint(relation, rule).await?;
+        let mut altered = relation.as_ref().clone();
+        altered.constraints.push(constraint.clone());
+        check_keys(&self.catalog(), relation, &altered)?;
         if relation.kind == RelationKind::Stream && !matches!(constraint.rule, Rule::Check(_)) {
             return Err(Error::unsupported("a stream takes CHECK constraints only: its events are not compared with others"));
         }
@@ -414,8 +426,6 @@ impl Session {
         let checked = self.check_present(relation, &constraint).await;
         self.set_unasked(false);
         checked?;
-        let mut altered = relation.as_ref().clone();
-        altered.constraints.push(constraint);
         self.stage(Change::Alter(altered.clone()), vec![])?;
         Ok(Arc::new(altered))
     }
@@ -533,7 +543,13 @@ impl Session {
 
     /// What depends on a relation that was put in the place of another depends on it now, and is folded again. `said`: what the views among
     /// it said before. Errors: 2BP01 if a query no longer gives the columns that it gave, or says something else of the columns there were.
-    async fn settle_dependents(&mut self, old: &Relation, id: RelationId, what: &str, said: &[(RelationId, Planned)]) -> Result<()> {
+    pub(super) async fn settle_dependents(
+        &mut self,
+        old: &Relation,
+        id: RelationId,
+        what: &str,
+        said: &[(RelationId, Planned)],
+    ) -> Result<()> {
         let mut open: Vec<RelationId> = self.catalog().with_dependents(old.id).into_iter().filter(|d| *d != old.id).collect();
         open.reverse();
         for dependent in open {
@@ -545,6 +561,10 @@ impl Session {
             let depends_on = before.depends_on.iter().map(|d| if *d == old.id { id } else { *d }).collect();
             let after = Arc::new(Relation { depends_on, ..before.as_ref().clone() });
             self.stage(Change::Alter(after.as_ref().clone()), vec![])?;
+            // What it is follows from what it is of.
+            if after.is_partition() {
+                continue;
+            }
             let known = said.iter().find(|(view, _)| *view == after.id).map(|(_, planned)| planned);
             if !self.gives_its_columns(&after, known).await? {
                 return Err(depended_on(old, what, &before).hint("Drop that first, and make it again."));

@@ -20,7 +20,8 @@ impl Session {
             CommentOn::Relation { kind, name } => {
                 let relation = scope.known(name)?;
                 // Clients see streams as tables, and so say TABLE.
-                let fits = relation.kind == *kind || (*kind, relation.kind) == (RelationKind::Table, RelationKind::Stream);
+                let as_table = matches!(relation.kind, RelationKind::Stream | RelationKind::Partition);
+                let fits = relation.kind == *kind || *kind == RelationKind::Table && as_table;
                 if !fits {
                     let error = Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word()));
                     return Err(error.hint(format!("Write COMMENT ON {}.", relation.kind.word().to_uppercase())));

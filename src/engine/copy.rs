@@ -352,6 +352,9 @@ impl Session {
             }
             Sink::Proposed(_) => return Err(Error::internal("rows have passed their triggers")),
             Sink::Held(batches) => {
+                for (_, batch) in &batches {
+                    self.check_entry(&relation, batch).await?;
+                }
                 let mark = self.gathered();
                 self.append(batches).await?;
                 if !relation.triggers.is_empty() || self.is_constrained(&relation) {

@@ -23,6 +23,7 @@ use super::generated::KnownGenerators;
 use super::node::{Bounds, Files, Node};
 use super::notify::Hub;
 use super::numbers::Numbers;
+use super::partitions::KnownConditions;
 use super::privileges::Identity;
 use super::progress::Board;
 use super::runner::Runner;
@@ -94,6 +95,7 @@ pub struct Engine {
     /// What is unique in tables, as of these definitions of them.
     pub(super) uniques: Mutex<HashMap<RelationId, (Arc<Relation>, Uniques)>>,
     pub(super) generators: KnownGenerators,
+    pub(super) partition_conditions: KnownConditions,
     pub(super) locks: Arc<TableLocks>,
     next_process: AtomicI32,
     pub(super) view_bounds: Bounds,
@@ -157,6 +159,7 @@ impl Engine {
             counters: Counters::default(),
             uniques: Mutex::default(),
             generators: Mutex::default(),
+            partition_conditions: Mutex::default(),
             locks: Arc::default(),
             next_process: AtomicI32::new(1),
             view_bounds: Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max),

@@ -20,14 +20,15 @@ use super::indexes::check_key_types;
 use super::ksql;
 use super::node::{Bounds, Input, Node, Source};
 use super::order::below_first;
+use super::partitions::check_keys;
 use super::query::Planned;
 use super::recovery::catalog_events;
 use super::session::{Response, Session};
+use super::temporary::temporary_place;
 use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{
     CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, NUMBERS_LOG, Name, NamespaceId, Relation, RelationId, RelationKind,
-    TEMPORARY_NAME, TEMPORARY_NAMESPACE,
 };
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -66,7 +67,7 @@ fn direct_reads(catalog: &Catalog, relation: &Relation) -> BTreeSet<RelationId> 
     let mut reads = BTreeSet::new();
     for id in &relation.depends_on {
         match catalog.by_id(*id) {
-            Some(r) if r.kind == RelationKind::View => reads.extend(direct_reads(catalog, r)),
+            Some(r) if r.is_expanded() => reads.extend(direct_reads(catalog, r)),
             Some(r) => {
                 reads.insert(r.id);
             }
@@ -285,6 +286,7 @@ impl Engine {
         self.runner.remove(&gone.iter().rev().map(|r| r.id).collect::<Vec<_>>());
         self.uniques.lock().retain(|id, _| next.by_id(*id).is_some());
         self.generators.lock().retain(|id, _| next.by_id(*id).is_some());
+        self.partition_conditions.lock().retain(|id, _| next.by_id(*id).is_some());
         for relation in gone.iter().filter(|r| r.has_log()) {
             self.log.drop_log(relation.id)?;
         }
@@ -345,7 +347,7 @@ impl Session {
             return Ok(());
         }
         let liked = self.take_liked(&mut new)?;
-        let NewRelation { kind, name: Name { name, .. }, mut columns, key, key_named, rules, numbered, temporary, .. } = new;
+        let NewRelation { kind, name: Name { name, .. }, mut columns, key, key_named, rules, numbered, temporary, partitioning, .. } = new;
         for column in &mut columns {
             self.keep_default(column).await?;
         }
@@ -371,6 +373,10 @@ impl Session {
         for rule in &rules {
             let constraint = self.new_constraint(&relation, rule).await?;
             relation.constraints.push(constraint);
+        }
+        if let Some(by) = &partitioning {
+            relation.partitioning = Some(Box::new(self.settled_partitioning(&relation, by).await?));
+            check_keys(&self.catalog(), &Arc::new(relation.clone()), &relation)?;
         }
         relation.comments.columns = liked.comments;
         if let Some(on_commit) = temporary {
@@ -525,7 +531,11 @@ impl Session {
     /// Waits for who uses what is about to be dropped, before the catalog is held for it. What is not there, or is another's, is told later.
     async fn lock_dropped(&mut self, kind: RelationKind, names: &[Name]) -> Result<()> {
         let scope = self.scope();
-        let found = names.iter().filter_map(|name| scope.find(name)).filter(|relation| relation.kind == kind && relation.has_log());
+        let found = names
+            .iter()
+            .filter_map(|name| scope.find(name))
+            .map(|named| scope.written(named))
+            .filter(|relation| relation.kind == kind && relation.has_log());
         let ids: Vec<RelationId> = found.filter(|relation| self.must_own(relation).is_ok()).map(|relation| relation.id).collect();
         for id in ids {
             self.lock_definition(id).await?;
@@ -553,14 +563,14 @@ impl Session {
                     error.fields_mut().message = format!("{} \"{name}\" does not exist", kind.word());
                     return Err(error);
                 }
-                Some(relation) if relation.kind != kind => {
+                Some(relation) if relation.kind != kind && !(relation.is_partition() && kind == RelationKind::Table) => {
                     let message = format!("\"{}\" is not a {}", name.name, kind.word());
                     return Err(Error::new(code::WRONG_OBJECT_TYPE, message)
                         .hint(format!("Use DROP {} to remove it.", relation.kind.word().to_uppercase())));
                 }
                 Some(relation) => {
                     self.must_own(relation)?;
-                    wanted.insert(relation.id);
+                    wanted.extend(scope.partition_tree(relation).iter().map(|(of, _)| of.id));
                 }
             }
         }
@@ -570,9 +580,11 @@ impl Session {
         }
         let (own, all): (BTreeSet<RelationId>, BTreeSet<RelationId>) = all.into_iter().partition(|id| self.is_temporary(*id));
         self.forget_temporary(&own)?;
+        self.empty_dropped(&catalog, &all).await?;
         self.drop_references(&catalog, &all, cascade)?;
         self.drop_policies_naming(&all, cascade)?;
-        self.stage(Change::Drop(all.into_iter().rev().collect()), vec![])
+        self.stage(Change::Drop(all.iter().rev().copied().collect()), vec![])?;
+        self.defaults_have_changed(&catalog, &all).await
     }
 
     /// Relations that are to be dropped, and what depends on them, which is told. Errors: 2BP01 for that without `cascade`.
@@ -670,15 +682,4 @@ struct PlannedView {
     calls: Vec<FunctionId>,
     /// If it is materialized.
     dataflow: Option<Dataflow>,
-}
-
-/// Where a temporary table is made. Errors: 42P16 for one with the name of another schema.
-pub(super) fn temporary_place(name: &Name) -> Result<NamespaceId> {
-    match &name.schema {
-        Some(schema) if schema != TEMPORARY_NAME => {
-            let message = "cannot create temporary relation in non-temporary schema";
-            Err(Error::new(code::INVALID_TABLE_DEFINITION, message).hint("Leave the schema out."))
-        }
-        _ => Ok(TEMPORARY_NAMESPACE),
-    }
 }

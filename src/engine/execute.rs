@@ -210,10 +210,11 @@ impl Session {
     async fn run_checked(&mut self, names: &[&Name], prepared: &Arc<Prepared>, parameters: &Parameters) -> Result<Response> {
         let scope = self.scope();
         let puts = !matches!(prepared.statement, Statement::Delete(_) | Statement::Truncate(_));
-        for relation in names.iter().filter_map(|name| scope.find(name)) {
-            self.lock_constrained(relation, puts).await?;
+        let find = |name: &Name| scope.find(name).map(|relation| scope.written(relation));
+        for relation in names.iter().filter_map(|name| find(name)) {
+            self.lock_constrained(&relation, puts).await?;
         }
-        let happenings = happenings(&prepared.statement, &|name| scope.find(name).cloned());
+        let happenings = happenings(&prepared.statement, &find);
         for happening in &happenings {
             self.before_statement(happening).await?;
         }
@@ -361,6 +362,10 @@ impl Session {
     async fn run_definition(&mut self, prepared: &Prepared, parameters: &Parameters) -> Result<Response> {
         let tag = match &prepared.statement {
             Statement::CreateRelation(new) => self.create_relation(&prepared.text, new.as_ref().clone()).await?,
+            Statement::CreatePartition(new) => {
+                self.reading_whole(async |session| session.create_partition(new).await).await?;
+                "CREATE TABLE".into()
+            }
             Statement::CreateTableAs { new, columns, query, data } => {
                 self.create_table_as(prepared, parameters, new, columns, query, *data).await?
             }
@@ -459,6 +464,10 @@ impl Session {
             }
             Statement::RenameIndex { name, if_exists, to } => {
                 self.rename_index(name, *if_exists, to).await?;
+                "ALTER INDEX".into()
+            }
+            Statement::AttachIndex { index, part } => {
+                self.attach_index(index, part).await?;
                 "ALTER INDEX".into()
             }
             Statement::DropIndex { names, if_exists, cascade } => {

@@ -10,6 +10,7 @@ use sqlparser::ast;
 
 use super::constraints::{free_name, index_in, is_taken, referring};
 use super::dml::parsed_query;
+use super::partitions::{check_keys, check_rests_on_table};
 use super::session::Session;
 use super::table_locks::Request;
 use crate::catalog::{Catalog, Change, Column, Constraint, Index, IndexKey, Indexed, Name, Relation, RelationKind, Rule};
@@ -45,7 +46,9 @@ impl Session {
             *text = self.kept_expression(&unqualified(&relation, text)?)?;
         }
         self.settle_index(&relation, &mut index).await?;
-        if index.unique && !self.is_unique_anyway(&relation, &index) {
+        if relation.is_partition() {
+            check_rests_on_table(&catalog, &relation, &index)?;
+        } else if index.unique && !self.is_unique_anyway(&relation, &index) {
             self.check_can_be_unique(&relation)?;
             // Nobody puts rows meanwhile that are not compared yet.
             self.lock(relation.id, Request::whole(TableMode::Share)).await?;
@@ -54,6 +57,7 @@ impl Session {
         }
         let mut altered = relation.as_ref().clone();
         altered.indexes.push(index);
+        check_keys(&catalog, &relation, &altered)?;
         self.stage(Change::Alter(altered), vec![])
     }
 

@@ -58,6 +58,7 @@ pub mod notify;
 pub mod numbers;
 mod order;
 pub mod own;
+mod partitions;
 mod path;
 mod pinned;
 mod plan_cache;

@@ -165,6 +165,7 @@ fn word_of(statement: &Statement) -> String {
         Statement::Locking { locks, .. } => locks.first().map_or_else(String::new, |lock| format!("SELECT {}", lock.word)),
         Statement::WithChanges { changes, .. } => changes.first().map_or_else(String::new, |change| word_of(&change.statement)),
         Statement::CreateRelation(new) => format!("CREATE {}", new.kind.word().to_uppercase()),
+        Statement::CreatePartition(_) => "CREATE TABLE".into(),
         Statement::CreateView { materialized: true, .. } => "CREATE MATERIALIZED VIEW".into(),
         Statement::CreateView { .. } => "CREATE VIEW".into(),
         Statement::Drop { kind, .. } => format!("DROP {}", kind.word().to_uppercase()),

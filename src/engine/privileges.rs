@@ -86,14 +86,14 @@ impl Authority {
     /// True if it may do that with a relation.
     pub fn may(&self, privilege: Privileges, relation: &Relation) -> bool {
         let of_kind = Privileges::on_relation(relation.kind);
-        self.has_role(relation.owner) || self.on(&Object::Relation(relation.id), of_kind).privileges.has(privilege)
+        self.has_role(relation.owner) || self.on(&Object::Relation(relation.granted_on()), of_kind).privileges.has(privilege)
     }
 
     /// True if it may do that with these columns of a relation, by grants on them; where there are none, with any one.
     fn may_with_columns(&self, privilege: Privileges, relation: &Relation, columns: impl IntoIterator<Item = usize>) -> bool {
         let all = Privileges::on_column(relation.kind);
         let granted = |at: usize| {
-            let column = relation.columns.get(at).map(|column| Object::Column(relation.id, column.name.clone()));
+            let column = relation.columns.get(at).map(|column| Object::Column(relation.granted_on(), column.name.clone()));
             column.is_some_and(|column| self.on(&column, all).privileges.has(privilege))
         };
         let mut columns = columns.into_iter().peekable();

@@ -225,6 +225,7 @@ fn made(statement: &Statement) -> Option<&Name> {
     match statement {
         Statement::CreateRelation(new) => Some(&new.name),
         Statement::CreateView { name, .. } | Statement::CreateSequence { name, .. } => Some(name),
+        Statement::CreatePartition(new) => Some(&new.name),
         Statement::CreateIndex { table, .. } => Some(table),
         _ => None,
     }

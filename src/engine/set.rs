@@ -12,7 +12,6 @@ use super::lookup::Lookup;
 use super::session::{Column, Response, Session};
 use super::settings::display_name;
 use super::transaction::OldSetting;
-use crate::catalog::RelationKind;
 use crate::data::PgType;
 use crate::data::datetime::{DateStyle, IntervalStyle};
 use crate::data::encode::Style;
@@ -178,7 +177,7 @@ impl Session {
     /// LISTEN. Errors: 0A000 for a view that is not materialized, whose changes nobody follows.
     pub(super) fn listen(&mut self, channel: &str) -> Result<Response> {
         let catalog = self.engine.catalog();
-        if catalog.relations().any(|r| r.kind == RelationKind::View && catalog.channel_of(r) == channel) {
+        if catalog.relations().any(|r| r.is_expanded() && catalog.channel_of(r) == channel) {
             return Err(Error::unsupported(format!("cannot listen to \"{channel}\": changes of a plain view are not followed"))
                 .hint("Create it as a materialized view, listen to what it reads, or choose another name for the channel."));
         }

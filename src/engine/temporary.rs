@@ -18,7 +18,7 @@ use super::events::upserts;
 use super::plpgsql::Functions;
 use super::session::Session;
 use super::transaction::Transaction;
-use crate::catalog::{Catalog, Change, Name, Relation, RelationId, RelationKind, TEMPORARY_NAME};
+use crate::catalog::{Catalog, Change, Name, NamespaceId, Relation, RelationId, RelationKind, TEMPORARY_NAME, TEMPORARY_NAMESPACE};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::serve::table::TableRows;
@@ -206,4 +206,15 @@ fn folded(relation: &Arc<Relation>, transaction: &Transaction) -> Result<Vec<Rec
             upserts(&relation.event_schema(), relation, rows)
         })
         .collect()
+}
+
+/// Where a temporary table is made. Errors: 42P16 for one with the name of another schema.
+pub(super) fn temporary_place(name: &Name) -> Result<NamespaceId> {
+    match &name.schema {
+        Some(schema) if schema != TEMPORARY_NAME => {
+            let message = "cannot create temporary relation in non-temporary schema";
+            Err(Error::new(code::INVALID_TABLE_DEFINITION, message).hint("Leave the schema out."))
+        }
+        _ => Ok(TEMPORARY_NAMESPACE),
+    }
 }

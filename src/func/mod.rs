@@ -109,6 +109,7 @@ pub use scalar::exact::{key as exact_key, key_type as exact_key_type};
 pub use scalar::in_turn::{IN_TURN, TURN, in_turn};
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
+pub use scalar::partition_hash::is_hashed;
 pub use scalar::series::{ORDINALS, array_ordinals};
 pub use scalar::slices::SLICES;
 pub use scalar::trunc::{round_all, rounded};

@@ -149,7 +149,7 @@ impl Names {
 
     async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
         self.reads.lock().name(relation, self.as_owner);
-        if relation.kind == RelationKind::View || self.expand.contains(&relation.id) {
+        if relation.is_expanded() || self.expand.contains(&relation.id) {
             return Ok(Arc::new(self.view(relation).await?));
         }
         let rows = Arc::new(RelationProvider { relation: relation.clone(), schema: seen_schema(relation, self.hidden) });
@@ -167,7 +167,9 @@ impl Names {
         // It means what it meant to whoever made it.
         names.scope.path = Path::kept();
         names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
-        names.as_owner = Some(relation.owner);
+        // A partition is a part of its table, and not read by way of its owner.
+        let whole = relation.parent().and_then(|parent| self.scope.by_id(parent));
+        names.as_owner = Some(whole.map_or(relation.owner, |table| table.owner));
         if relation.kind == RelationKind::MaterializedView {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
             names.reads = Default::default();

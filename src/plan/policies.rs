@@ -74,6 +74,16 @@ impl Names {
             let message = format!("infinite recursion detected in policy for relation \"{}\"", relation.name);
             return Err(Error::new(code::INVALID_OBJECT_DEFINITION, message));
         }
+        self.restricted(relation, rows, &conditions).await
+    }
+
+    /// The rows of a relation that meet all of these conditions.
+    pub async fn restricted(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Arc<dyn TableProvider>,
+        conditions: &[Condition],
+    ) -> Result<Arc<dyn TableProvider>> {
         let (names, schema) = (self.within_policies(relation, rows.clone()), rows.schema());
         let columns: Vec<String> = schema.fields().iter().map(|field| ident(field.name())).collect();
         let met: Vec<String> = conditions.iter().map(|condition| format!("({})", condition.sql)).collect();

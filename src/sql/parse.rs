@@ -614,6 +614,7 @@ mod index;
 mod locks;
 mod merge;
 mod notify;
+mod partitions;
 mod policies;
 mod roles;
 mod schemas;

@@ -6,6 +6,7 @@ mod cursor;
 mod explain;
 mod like;
 mod merge;
+mod partition;
 mod policy;
 mod relation;
 mod trigger;
@@ -28,6 +29,7 @@ pub use cursor::{CURRENT_OF, CursorOptions, Move};
 pub use explain::Explain;
 pub use like::{Like, Taken};
 pub use merge::{Merge, MergeAction, MergeWhen};
+pub use partition::NewPartition;
 pub use policy::{PolicySaid, PolicyStatement, SecurityChange};
 pub use relation::NewRelation;
 pub use trigger::{NewTrigger, TriggerStatement};
@@ -46,6 +48,13 @@ pub enum Statement {
     },
     /// CREATE STREAM and CREATE TABLE, also a temporary one.
     CreateRelation(Box<NewRelation>),
+    /// CREATE TABLE .. PARTITION OF
+    CreatePartition(Box<NewPartition>),
+    /// ALTER INDEX .. ATTACH PARTITION: the index of a partition is a part of that of its table.
+    AttachIndex {
+        index: Name,
+        part: Name,
+    },
     /// CREATE TYPE .. AS ENUM
     CreateEnum {
         name: Name,
@@ -346,7 +355,7 @@ impl Statement {
         match self {
             S::Alter { changes, .. } => !matches!(changes.as_slice(), [Alteration::Resume { .. }]),
             S::CreateRelation(_) | S::CreateView { .. } | S::Drop { .. } | S::Comment { .. } | S::Policy(_) => true,
-            S::CreateTableAs { .. } => true,
+            S::CreateTableAs { .. } | S::CreatePartition(_) | S::AttachIndex { .. } => true,
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
             S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } | S::Trigger(_) => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,

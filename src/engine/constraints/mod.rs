@@ -51,13 +51,20 @@ pub type Deferred = BTreeSet<(RelationId, String)>;
 impl Session {
     /// True if changes of the relation need a transaction: they are to be checked, or fire triggers.
     pub(super) fn constrained(&self, name: &Name) -> bool {
-        self.scope().find(name).is_some_and(|relation| !relation.triggers.is_empty() || self.is_constrained(relation))
+        let scope = self.scope();
+        let relation = scope.find(name).map(|relation| scope.written(relation));
+        relation.is_some_and(|relation| !relation.triggers.is_empty() || self.is_constrained(&relation))
     }
 
     /// True if changes of the relation are to be checked: it has constraints, or rows of others refer to its rows.
     pub(super) fn is_constrained(&self, relation: &Relation) -> bool {
         let of_domain = relation.columns.iter().any(|c| c.domain.is_some());
-        of_domain || !relation.constraints.is_empty() || has_unique(relation) || referring(&self.catalog(), relation.id).next().is_some()
+        let divided = relation.partitioning.is_some();
+        of_domain
+            || divided
+            || !relation.constraints.is_empty()
+            || has_unique(relation)
+            || referring(&self.catalog(), relation.id).next().is_some()
     }
 
     /// Takes the locks that a change of the relation needs for its constraints, before its rows are read. `puts`: it does not only
@@ -93,6 +100,7 @@ impl Session {
             let referring: Vec<_> = referring(&catalog, relation.id).filter(|_| relation.kind == RelationKind::Table).collect();
             // Before anything else is read: what the transaction makes of a table is folded forward.
             let before = if referring.is_empty() { None } else { self.rows_before(relation, mark).await? };
+            self.check_placed(relation, &rows).await?;
             self.check_domains(&catalog, relation, &rows).await?;
             if rows.num_rows() > 0 {
                 for unique in self.uniques(relation).await?.iter() {
@@ -193,7 +201,7 @@ fn places(relation: &Relation, columns: &[String]) -> Result<Vec<usize>> {
 }
 
 /// The names of the primary key's columns.
-pub(super) fn key_names(relation: &Relation) -> Vec<String> {
+pub(in crate::engine) fn key_names(relation: &Relation) -> Vec<String> {
     relation.key.iter().map(|k| relation.columns[*k].name.clone()).collect()
 }
 

@@ -15,7 +15,7 @@ const VALUE_BYTES: usize = 64;
 
 impl Session {
     /// The DETAIL about a row that breaks a rule; `None` if the role may know nothing of it.
-    pub(super) fn failing_row(&self, relation: &Relation, row: &RecordBatch) -> Result<Option<String>> {
+    pub(in crate::engine) fn failing_row(&self, relation: &Relation, row: &RecordBatch) -> Result<Option<String>> {
         if self.is_secured(relation) {
             return Ok(None);
         }

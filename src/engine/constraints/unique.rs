@@ -77,6 +77,7 @@ pub(in crate::engine) enum OneRow {
     Predicate,
     Generated,
     Copied,
+    PartitionKey,
 }
 
 impl OneRow {
@@ -86,6 +87,7 @@ impl OneRow {
             OneRow::Predicate => "index predicate",
             OneRow::Generated => "column generation expression",
             OneRow::Copied => "COPY FROM WHERE condition",
+            OneRow::PartitionKey => "partition key expression",
         }
     }
 

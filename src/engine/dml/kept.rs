@@ -109,7 +109,7 @@ impl Session {
 
     /// The rows of a source; `count` of them where it is one row. What may wait for a sequence does so on a thread of queries, as in any query.
     pub(super) async fn made_of(&self, source: &Source, parameters: &Parameters, count: usize) -> Result<RecordBatch> {
-        let values = scalars(&source.planned.parameters, parameters, self.settings.zone())?;
+        let values = scalars(&source.planned.parameters, parameters, self.settings.reading())?;
         let under = self.computing();
         if !source.rows.draws {
             return source.rows.rows(&under, &values, count, &source.planned.schema);

@@ -41,7 +41,11 @@ impl Session {
     /// caller holds the table's lock, without which nobody makes it so.
     pub(in crate::engine) fn as_begun(&self, relation: &Relation) -> Result<()> {
         let catalog = self.catalog();
-        let same = catalog.by_id(relation.id).is_some_and(|now| std::ptr::eq(now.as_ref(), relation));
+        let is_now = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| std::ptr::eq(now.as_ref(), known));
+        let same = match &relation.entry {
+            Some(entry) => is_now(&entry.table) && is_now(&entry.partition),
+            None => is_now(relation),
+        };
         let alone = || self.engine.locks.changes_all(self.process, relation.id);
         let checked = !self.is_constrained(relation) || self.checks && (!has_unique(relation) || alone());
         if self.is_temporary(relation.id) || same && checked {
@@ -168,7 +172,7 @@ impl Session {
             let relation = catalog.known(name)?;
             let ids = match relation.kind {
                 RelationKind::Table | RelationKind::Stream => vec![relation.id],
-                RelationKind::View => base_logs(&catalog, relation),
+                RelationKind::View | RelationKind::Partition => base_logs(&catalog, relation),
                 RelationKind::MaterializedView => {
                     return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("cannot lock relation \"{name}\""))
                         .detail("This operation is not supported for materialized views."));
@@ -227,7 +231,7 @@ pub(super) fn locked(catalog: &Scope, query: &ast::Query, lock: &RowLock) -> Res
             RelationKind::Table => tables.push(relation.id),
             // Events do not change.
             RelationKind::Stream => {}
-            RelationKind::View => {
+            RelationKind::View | RelationKind::Partition => {
                 let is_table = |id: &RelationId| catalog.by_id(*id).is_some_and(|r| r.kind == RelationKind::Table);
                 tables.extend(base_logs(catalog, relation).into_iter().filter(is_table));
             }

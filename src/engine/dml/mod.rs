@@ -73,12 +73,12 @@ impl Session {
         }
     }
 
-    /// The stream or table that a statement writes to. Errors: 42P01, 42809 for a view.
+    /// The stream or table that a statement writes to, by way of a partition if it names one. Errors: 42P01, 42809 for a view.
     pub(super) fn writable(&self, name: &Name) -> Result<Arc<Relation>> {
         let scope = self.scope();
-        let relation = scope.get(name)?;
-        check_writable(relation)?;
-        Ok(relation.clone())
+        let relation = scope.written(scope.get(name)?);
+        check_writable(&relation)?;
+        Ok(relation)
     }
 
     pub(super) fn changeable(&self, name: &Name, what: &str) -> Result<Arc<Relation>> {

@@ -76,9 +76,9 @@ impl Session {
         Ok(applies && self.names().conditions(relation, &[])?.is_some())
     }
 
-    /// The rows of a table that a statement may do that to.
+    /// The rows of a table, or of a partition of it, that a statement may do that to.
     pub(super) async fn target(&self, relation: &Arc<Relation>, commands: &[Command]) -> Result<Arc<dyn TableProvider>> {
-        let rows = change::target(relation);
+        let rows = self.of_partition(relation, change::target(relation)).await?;
         if !self.secures(relation)? {
             return Ok(rows);
         }
@@ -103,6 +103,9 @@ impl Session {
 
     /// The same for the rows that an INSERT proposes.
     pub(super) async fn check_proposed(&self, relation: &Arc<Relation>, statement: &Statement, rows: &[RecordBatch]) -> Result<()> {
+        for batch in rows {
+            self.check_entry(relation, batch).await?;
+        }
         if !self.secures(relation)? {
             return Ok(());
         }
@@ -112,8 +115,9 @@ impl Session {
         self.check_new(relation, &rows, Command::Insert, returning.is_some() || names_rows).await
     }
 
-    /// The same for rows that are put by that; where the statement sees rows of the table, it has to see these.
+    /// The same for rows that are put by that, and 23514 for those that are not of the partition; where the statement sees rows of the table, it has to see these.
     pub(super) async fn check_new(&self, relation: &Arc<Relation>, rows: &RecordBatch, command: Command, sees: bool) -> Result<()> {
+        self.check_entry(relation, rows).await?;
         if !self.secures(relation)? {
             return Ok(());
         }

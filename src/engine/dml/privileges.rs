@@ -196,7 +196,7 @@ impl Session {
     /// The columns of a relation that a query names with the session's rights.
     async fn columns_read(&self, relation: &Relation, query: &ast::Query, types: Types<'_>) -> Result<BTreeSet<usize>> {
         let reads = self.plan_query(query, types).await?.reads;
-        let own = reads.into_iter().find(|read| read.relation.id == relation.id && read.as_owner.is_none());
+        let own = reads.into_iter().find(|read| read.relation.id == relation.granted_on() && read.as_owner.is_none());
         Ok(own.map(|read| read.columns).unwrap_or_default())
     }
 

@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
 use super::change::{Located, whole};
 use crate::catalog::{Name, Privileges, Relation};
 use crate::engine::constraints::referring;
 use crate::engine::session::{Parameters, Response, Session};
 use crate::engine::triggers::Happening;
 use crate::error::{Error, Result, code};
+use crate::log::LogId;
 use crate::sql::statement::{Change, Truncate};
 
 impl Session {
@@ -29,7 +32,9 @@ impl Session {
         let mut numbering = Vec::new();
         if statement.restart_identity {
             self.define().await?;
-            numbering.extend(relations.iter().flat_map(|relation| catalog.sequences.owned_by(relation.id)).cloned());
+            numbering.extend(
+                relations.iter().filter(|r| r.entry.is_none()).flat_map(|relation| catalog.sequences.owned_by(relation.id)).cloned(),
+            );
             numbering.iter().try_for_each(|sequence| self.must_own_sequence(sequence))?;
         }
         let mut held = Vec::with_capacity(relations.len());
@@ -41,21 +46,8 @@ impl Session {
         }
         let mut events = Vec::new();
         for relation in &relations {
-            let all = Change {
-                with: None,
-                table: catalog.name_of(relation),
-                alias: None,
-                assignments: vec![],
-                from: vec![],
-                selection: None,
-                returning: None,
-            };
-            let plan = self.plan_change(relation, whole(relation), &all, &[]).await?;
-            events.extend(
-                self.changed(relation, "TRUNCATE", &all, Located { plan: &plan, bound: None }, &[], &Parameters::default()).await?.events,
-            );
+            events.extend(self.truncating(relation).await?);
         }
-        events.retain(|(_, batch)| batch.num_rows() > 0);
         if !events.is_empty() {
             self.append(events).await?;
         }
@@ -64,9 +56,26 @@ impl Session {
         }
         relations.iter().for_each(|relation| self.note_statement(&Happening::truncate(relation)));
         if let Some(transaction) = &mut self.transaction {
-            relations.iter().for_each(|relation| transaction.renew(relation.id));
+            relations.iter().filter(|r| r.entry.is_none()).for_each(|relation| transaction.renew(relation.id));
         }
         Ok(Response::Done("TRUNCATE TABLE".into()))
+    }
+
+    /// The events by which all rows of a table go, or of the partition by way of which it is named. The caller has locked it.
+    pub(in crate::engine) async fn truncating(&mut self, relation: &Arc<Relation>) -> Result<Vec<(LogId, RecordBatch)>> {
+        let all = Change {
+            with: None,
+            table: self.catalog().name_of(relation),
+            alias: None,
+            assignments: vec![],
+            from: vec![],
+            selection: None,
+            returning: None,
+        };
+        let rows = self.of_partition(relation, whole(relation)).await?;
+        let plan = self.plan_change(relation, rows, &all, &[]).await?;
+        let located = Located { plan: &plan, bound: None };
+        Ok(self.changed(relation, "TRUNCATE", &all, located, &[], &Parameters::default()).await?.events)
     }
 
     /// The tables to truncate, in the order of their locks; with `cascade` also those that refer to them.
@@ -75,7 +84,7 @@ impl Session {
         for table in tables {
             self.scope().check_schema(table)?;
             let relation = self.changeable(table, "TRUNCATE")?;
-            if !relations.iter().any(|r| r.id == relation.id) {
+            if !relations.iter().any(|r| r.granted_on() == relation.granted_on()) {
                 relations.push(relation);
             }
         }

@@ -301,6 +301,10 @@ fn check_events(relation: &Relation, new: &NewTrigger) -> Result<()> {
                 .detail("This operation is not supported for materialized views.")
                 .hint("LISTEN to the view tells of its changes."));
         }
+        RelationKind::Partition => {
+            return Err(Error::unsupported("a trigger on a partition is not supported")
+                .hint("Make it on the partitioned table, with a condition that tells the rows: WHEN (..)."));
+        }
         RelationKind::Stream | RelationKind::Table => {}
     }
     if relation.ksql.is_some() {

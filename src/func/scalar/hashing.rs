@@ -28,14 +28,17 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
             |t| fixed(t, &[TEXT, DataType::Int64], 0, DataType::Int64),
             |args, _| {
                 let seeds = args[1].as_primitive::<Int64Type>();
-                let rows = each(args, |row| {
-                    let [_, high, low] = hash(text(args, 0).value(row).as_bytes(), seeds.value(row) as u64);
-                    Ok(((u64::from(high) << 32) | u64::from(low)) as i64)
-                })?;
+                let rows = each(args, |row| Ok(hash_extended(text(args, 0).value(row).as_bytes(), seeds.value(row) as u64) as i64))?;
                 Ok(Arc::new(rows.into_iter().collect::<Int64Array>()))
             },
         ),
     ]
+}
+
+/// The hash of 64 bits.
+pub(super) fn hash_extended(bytes: &[u8], seed: u64) -> u64 {
+    let [_, high, low] = hash(bytes, seed);
+    (u64::from(high) << 32) | u64::from(low)
 }
 
 /// The three words of the state behind the last byte.

@@ -22,6 +22,7 @@ pub mod jsonb_order;
 pub mod jsonpath;
 pub mod math;
 pub mod overloads;
+pub mod partition_hash;
 mod pattern;
 mod pattern_number;
 mod pattern_read;
@@ -67,6 +68,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         buckets::functions(),
         bytes::functions(),
         overloads::functions(),
+        partition_hash::functions(),
         places::functions(),
         format::functions(),
         regexps::functions(),

@@ -36,7 +36,7 @@ pub const DATABASE: u32 = 5;
 /// pg_class.relkind of a user relation.
 pub fn relkind(kind: RelationKind) -> &'static str {
     match kind {
-        RelationKind::Stream | RelationKind::Table => "r",
+        RelationKind::Stream | RelationKind::Table | RelationKind::Partition => "r",
         RelationKind::MaterializedView => "m",
         RelationKind::View => "v",
     }

@@ -55,6 +55,11 @@ impl Reader<'_> {
             return Ok(change);
         }
         if kind == RelationKind::Table
+            && let Some(change) = self.moved_partition()?
+        {
+            return Ok(change);
+        }
+        if kind == RelationKind::Table
             && matches!(self.word(0).as_str(), "set" | "reset")
             && self.parser.peek_nth_token_ref(1).token == Token::LParen
         {

@@ -90,6 +90,8 @@ impl Reader<'_> {
             Statement::CreateTableAs { new, .. } => {
                 new.temporary.get_or_insert(OnCommit::PreserveRows);
             }
+            Statement::CreatePartition(_) => return Err(temporary_partition()),
+            Statement::CreateRelation(new) if new.partitioning.is_some() => return Err(temporary_partition()),
             Statement::CreateRelation(new) => {
                 new.temporary = Some(if self.on_commit_follows() { self.on_commit()? } else { OnCommit::PreserveRows });
             }
@@ -114,4 +116,8 @@ impl Reader<'_> {
             Err(self.unexpected())
         }
     }
+}
+
+fn temporary_partition() -> Error {
+    Error::unsupported("temporary tables are not partitioned").hint("Leave PARTITION out, or TEMPORARY.")
 }

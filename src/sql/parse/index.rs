@@ -43,11 +43,14 @@ impl Reader<'_> {
         })
     }
 
-    /// ALTER INDEX .. RENAME TO.
+    /// ALTER INDEX .. RENAME TO and ATTACH PARTITION.
     pub(super) fn alter_index(&mut self) -> Result<Statement> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let name = self.relation_name()?;
+        if self.eat_words(&["attach", "partition"]) {
+            return Ok(Statement::AttachIndex { index: name, part: self.relation_name()? });
+        }
         if !self.eat_words(&["rename", "to"]) {
             return Err(Error::unsupported(format!("ALTER INDEX .. {} is not supported", self.rest()))
                 .hint("RENAME TO gives it another name; for another definition drop it, and create it again."));

@@ -40,6 +40,10 @@ impl Reader<'_> {
         self.skip(2);
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
+        if kind == RelationKind::Table && self.word(0) == "partition" {
+            self.skip(1);
+            return self.partition_of(name, if_not_exists);
+        }
         if kind == RelationKind::Table && self.query_follows() {
             return self.create_table_as(NewTable { name, if_not_exists, temporary: None, told: vec![] });
         }
@@ -52,6 +56,7 @@ impl Reader<'_> {
             .hint("Write CREATE MATERIALIZED VIEW name AS query for a query that is kept up to date."));
         }
         let Elements { definitions, constraints, likes } = self.elements()?;
+        let partitioning = if kind == RelationKind::Table { self.partitioning()? } else { None };
         let method = self.access_method()?;
         let by_default = method.is_none() && kind == RelationKind::Table;
         kind = method.unwrap_or(kind);
@@ -111,6 +116,7 @@ impl Reader<'_> {
             if_not_exists,
             told,
             temporary: None,
+            partitioning,
         };
         Ok(Statement::CreateRelation(Box::new(new)))
     }
@@ -156,7 +162,7 @@ impl Reader<'_> {
     }
 
     /// USING method, as which streams and tables are told apart by those who know PostgreSQL's statements only. Errors: 42704.
-    fn access_method(&mut self) -> Result<Option<RelationKind>> {
+    pub(super) fn access_method(&mut self) -> Result<Option<RelationKind>> {
         if !self.eat("using") {
             return Ok(None);
         }
@@ -179,7 +185,7 @@ impl Reader<'_> {
 
     /// WITH (name [= value], ..): how PostgreSQL is to lay the rows out in its files. The notices that say so. Errors: 0A000 for what would
     /// change more than that.
-    fn storage_parameters(&mut self) -> Result<Vec<String>> {
+    pub(super) fn storage_parameters(&mut self) -> Result<Vec<String>> {
         if self.word(0) != "with" || self.parser.peek_nth_token_ref(1).token != Token::LParen {
             return Ok(vec![]);
         }

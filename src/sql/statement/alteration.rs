@@ -1,7 +1,7 @@
 //! What ALTER of a relation changes.
 
 use super::{NamedType, NewRule, SecurityChange, SequenceOptions, SqlType};
-use crate::catalog::{Column, Identity};
+use crate::catalog::{Bound, Column, Identity, Name};
 
 /// One change that ALTER asks for.
 #[derive(Clone, Debug)]
@@ -72,6 +72,16 @@ pub enum Alteration {
     },
     /// ENABLE, DISABLE, FORCE and NO FORCE ROW LEVEL SECURITY.
     Security(SecurityChange),
+    /// ATTACH PARTITION: a table becomes a partition.
+    Attach {
+        partition: Name,
+        /// Its values are expressions.
+        bound: Bound,
+    },
+    /// DETACH PARTITION: a partition becomes a table.
+    Detach {
+        partition: Name,
+    },
     /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
     /// SET and RESET of storage parameters: notices that they have no effect.

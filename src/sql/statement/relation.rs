@@ -1,7 +1,7 @@
 //! Streams and tables, as statements define them.
 
 use super::{Like, NamedType, NewRule, OnCommit, SequenceOptions};
-use crate::catalog::{Column, Name, RelationKind};
+use crate::catalog::{Column, Name, Partitioning, RelationKind};
 
 /// CREATE STREAM and CREATE TABLE.
 #[derive(Clone, Debug)]
@@ -26,4 +26,6 @@ pub struct NewRelation {
     pub told: Vec<String>,
     /// Of a temporary table.
     pub temporary: Option<OnCommit>,
+    /// PARTITION BY
+    pub partitioning: Option<Partitioning>,
 }

@@ -264,7 +264,7 @@ pub fn described(context: &SystemContext, row: Row) -> Result<Cell> {
 /// What stands for the file of a relation: its own number, as before anything rewrites it in PostgreSQL. Null for views.
 pub fn filenode(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
-    Ok(relation.filter(|r| r.kind != RelationKind::View).map(|r| r.id).into())
+    Ok(relation.filter(|r| !r.is_expanded()).map(|r| r.id).into())
 }
 
 pub fn sequence_last_value(context: &SystemContext, row: Row) -> Result<Cell> {

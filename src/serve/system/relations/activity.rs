@@ -6,7 +6,6 @@ use super::super::keys::indexes;
 use super::super::names::DATABASE;
 use super::super::rows::{Cell, Rows};
 use super::super::{LockKey, SystemContext};
-use crate::catalog::RelationKind;
 use crate::error::Result;
 
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -34,7 +33,7 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
 
 /// Streams and tables count their events as inserted rows: that is what an append is.
 pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.scope.relations().filter(|r| r.kind != RelationKind::View) {
+    for r in context.scope.relations().filter(|r| !r.is_expanded()) {
         let Some(s) = context.relations.iter().find(|s| s.id == r.id) else { continue };
         rows.add([
             ("relid", r.id.into()),
@@ -49,7 +48,7 @@ pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<(
 
 /// Everfold reads no blocks: the counters are zero.
 pub fn pg_statio_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let mut relations = context.scope.relations().filter(|r| r.kind != RelationKind::View);
+    let mut relations = context.scope.relations().filter(|r| !r.is_expanded());
     relations.try_for_each(|r| {
         rows.add([("relid", r.id.into()), ("schemaname", context.scope.namespace_name(r.namespace).into()), ("relname", (&r.name).into())])
     })

@@ -1,0 +1,233 @@
+//! Bounds of partitions: what a statement says of one, as the catalog keeps it, and whether it fits beside the others.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+
+use crate::catalog::{Bound, Column, Datum, Indexed, Partitioning, Relation, Strategy, typed_literal};
+use crate::data::PgType;
+use crate::data::encode::{Style, cell_text};
+use crate::engine::dml::{cast_columns, parsed_query};
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+
+impl Session {
+    /// The bound that a statement asks for, of a partition of that name. Errors: 42809 where the parent has no partitions; 42P16, 42P17 and
+    /// 42804 for one that is none or does not fit beside the others; those of its values.
+    pub(super) async fn settled_bound(&self, parent: &Relation, asked: &Bound, name: &str) -> Result<Bound> {
+        let by = parent.partitioning.as_ref().ok_or_else(|| not_partitioned(parent))?;
+        let bound = match (by.strategy, asked) {
+            (Strategy::Hash, Bound::Default) => return Err(invalid("a hash-partitioned table may not have a default partition")),
+            (_, Bound::Default) => Bound::Default,
+            (Strategy::List, Bound::List(values)) => Bound::List(self.listed(by, &parent.columns, values).await?),
+            (Strategy::Range, Bound::Range { from, to }) => {
+                let from = self.tuple(by, &parent.columns, from, "FROM").await?;
+                let to = self.tuple(by, &parent.columns, to, "TO").await?;
+                Bound::Range { from, to }
+            }
+            (Strategy::Hash, Bound::Hash { modulus, remainder }) => {
+                check_hash(*modulus, *remainder)?;
+                asked.clone()
+            }
+            (strategy, _) => {
+                return Err(invalid(&format!("invalid bound specification for a {} partition", strategy.word().to_lowercase())));
+            }
+        };
+        self.check_beside(parent, &bound, name).await?;
+        Ok(bound)
+    }
+
+    /// The values of a list, each once.
+    async fn listed(&self, by: &Partitioning, columns: &[Column], asked: &[Option<String>]) -> Result<Vec<Option<String>>> {
+        let mut values = Vec::with_capacity(asked.len());
+        for value in asked {
+            let value = match value {
+                Some(sql) => self.constant(sql, &by.keys[0], columns).await?,
+                None => None,
+            };
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// One end of a range.
+    async fn tuple(&self, by: &Partitioning, columns: &[Column], asked: &[Datum], word: &str) -> Result<Vec<Datum>> {
+        if asked.len() != by.keys.len() {
+            return Err(invalid(&format!("{word} must specify exactly one value per partitioning column")));
+        }
+        let mut data: Vec<Datum> = Vec::with_capacity(asked.len());
+        for (datum, key) in asked.iter().zip(&by.keys) {
+            let datum = match datum {
+                Datum::Value(sql) => {
+                    let value = self.constant(sql, key, columns).await?;
+                    Datum::Value(value.ok_or_else(|| misfit("cannot specify NULL in range bound".into()))?)
+                }
+                infinite => infinite.clone(),
+            };
+            let ends = data.last().filter(|last| !matches!(last, Datum::Value(_)) && **last != datum);
+            if let Some(last) = ends {
+                let word = if *last == Datum::Min { "MINVALUE" } else { "MAXVALUE" };
+                return Err(Error::new(code::DATATYPE_MISMATCH, format!("every bound following {word} must also be {word}")));
+            }
+            data.push(datum);
+        }
+        Ok(data)
+    }
+
+    /// The value of an expression without columns, as text of the type of a key; `None` for NULL.
+    async fn constant(&self, sql: &str, key: &Indexed, columns: &[Column]) -> Result<Option<String>> {
+        let column = match key {
+            Indexed::Column(name) => columns.iter().find(|c| c.name == *name).cloned(),
+            Indexed::Expression { .. } => None,
+        };
+        let column = column.unwrap_or_else(|| Column::new("value".into(), Partitioning::type_of(key, columns)));
+        let planned = self.plan_query(parsed_query(&format!("SELECT ({sql})::{}", column.ty.in_sql()))?.as_ref(), &[]).await?;
+        if planned.columns.len() != 1 || !planned.relations.is_empty() {
+            return Err(Error::unsupported("cannot use subquery in partition bound").hint("Write a constant expression."));
+        }
+        let planned = cast_columns(planned, &[&column])?;
+        let rows = self.collect(&planned, vec![]).await?;
+        let Some(values) = rows.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0)).filter(|v| v.is_valid(0)) else {
+            return Ok(None);
+        };
+        let mut text = Vec::new();
+        cell_text(values, 0, &column.ty, &Style::default(), &mut text)?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// Errors: 42P17 for a bound that says nothing, or that some row of another partition satisfies.
+    async fn check_beside(&self, parent: &Relation, bound: &Bound, name: &str) -> Result<()> {
+        let catalog = self.catalog();
+        let others: Vec<(&Arc<Relation>, &Bound)> = catalog.partitions(parent.id).filter_map(|p| Some((p, p.bound.as_deref()?))).collect();
+        let overlaps = |other: &Relation| Err(misfit(format!("partition \"{name}\" would overlap partition \"{}\"", other.name)));
+        let by = parent.partitioning.as_ref().ok_or_else(|| not_partitioned(parent))?;
+        let types: Vec<PgType> = by.keys.iter().map(|key| Partitioning::type_of(key, &parent.columns)).collect();
+        match bound {
+            Bound::Default => match catalog.default_partition(parent.id) {
+                Some(other) => Err(misfit(format!("partition \"{name}\" conflicts with existing default partition \"{}\"", other.name))),
+                None => Ok(()),
+            },
+            Bound::Hash { modulus, remainder } => {
+                let hashed = others.iter().filter_map(|(other, bound)| match bound {
+                    Bound::Hash { modulus, remainder } => Some((*other, *modulus, *remainder)),
+                    _ => None,
+                });
+                let hashed: Vec<(&Arc<Relation>, u32, u32)> = hashed.collect();
+                check_moduli(*modulus, &hashed)?;
+                let same = |of: &&(&Arc<Relation>, u32, u32)| {
+                    let smaller = of.1.min(*modulus);
+                    of.2 % smaller == remainder % smaller
+                };
+                hashed.iter().find(same).map_or(Ok(()), |(other, ..)| overlaps(other))
+            }
+            Bound::List(values) => {
+                let told = |value: &Option<String>| value.as_ref().map(|text| typed_literal(text, &types[0]));
+                let given: Vec<String> = values.iter().filter_map(told).collect();
+                let shares = others.iter().map(|(_, other)| match other {
+                    Bound::List(theirs) if theirs.contains(&None) && values.contains(&None) => "true".to_string(),
+                    Bound::List(theirs) => {
+                        let each = theirs.iter().filter_map(told).map(|value| format!("{value} IN ({})", given.join(", ")));
+                        let each: Vec<String> = if given.is_empty() { vec![] } else { each.collect() };
+                        if each.is_empty() { "false".into() } else { each.join(" OR ") }
+                    }
+                    _ => "false".into(),
+                });
+                let at = self.first_true(shares.collect()).await?;
+                at.map_or(Ok(()), |at| overlaps(others[at].0))
+            }
+            Bound::Range { from, to } => {
+                if self.first_true(vec![below(from, to, &types)]).await?.is_none() {
+                    return Err(empty_range(bound, by, parent, name));
+                }
+                let shares = others.iter().map(|(_, other)| match other {
+                    Bound::Range { from: first, to: last } => format!("{} AND {}", below(from, last, &types), below(first, to, &types)),
+                    _ => "false".into(),
+                });
+                let at = self.first_true(shares.collect()).await?;
+                at.map_or(Ok(()), |at| overlaps(others[at].0))
+            }
+        }
+    }
+
+    /// Which of these constant conditions is the first that is true.
+    async fn first_true(&self, conditions: Vec<String>) -> Result<Option<usize>> {
+        let rows = conditions.iter().enumerate().filter(|(_, condition)| *condition != "false");
+        let rows: Vec<String> = rows.map(|(at, condition)| format!("({at}::bigint, {condition})")).collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let query = parsed_query(&format!("SELECT min(at) FROM (VALUES {}) AS told (at, holds) WHERE holds", rows.join(", ")))?;
+        let planned = self.plan_query(&query, &[]).await?;
+        let batches = self.collect(&planned, vec![]).await?;
+        let first = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0).clone());
+        let first = first.and_then(|column| column.as_primitive_opt::<arrow::datatypes::Int64Type>().cloned());
+        Ok(first.filter(|first| first.is_valid(0)).map(|first| first.value(0) as usize))
+    }
+}
+
+/// The condition that one end of a range is below another.
+fn below(a: &[Datum], b: &[Datum], types: &[PgType]) -> String {
+    let (Some((x, a)), Some((y, b)), Some((ty, types))) = (a.split_first(), b.split_first(), types.split_first()) else {
+        return "false".into();
+    };
+    match (x, y) {
+        (Datum::Min, Datum::Min) | (Datum::Max, _) | (_, Datum::Min) => "false".into(),
+        (Datum::Min, _) | (_, Datum::Max) => "true".into(),
+        (Datum::Value(x), Datum::Value(y)) => {
+            let (x, y) = (typed_literal(x, ty), typed_literal(y, ty));
+            format!("({x} < {y} OR ({x} = {y} AND {}))", below(a, b, types))
+        }
+    }
+}
+
+fn empty_range(bound: &Bound, by: &Partitioning, parent: &Relation, name: &str) -> Error {
+    let shown = bound.shown(by, &parent.columns);
+    let ends = shown.strip_prefix("FOR VALUES FROM ").and_then(|ends| ends.split_once(" TO "));
+    let (from, to) = ends.unwrap_or_default();
+    misfit(format!("empty range bound specified for partition \"{name}\""))
+        .detail(format!("Specified lower bound {from} is greater than or equal to upper bound {to}."))
+}
+
+fn check_hash(modulus: u32, remainder: u32) -> Result<()> {
+    if modulus == 0 {
+        return Err(invalid("modulus for hash partition must be an integer value greater than zero"));
+    }
+    if remainder >= modulus { Err(invalid("remainder for hash partition must be less than modulus")) } else { Ok(()) }
+}
+
+/// Errors: 42P17 unless each modulus divides the next larger one.
+fn check_moduli(modulus: u32, others: &[(&Arc<Relation>, u32, u32)]) -> Result<()> {
+    let told =
+        |detail: String| Err(misfit("every hash partition modulus must be a factor of the next larger modulus".into()).detail(detail));
+    if let Some((other, theirs, _)) = others.iter().filter(|of| of.1 <= modulus).max_by_key(|of| of.1)
+        && modulus % theirs != 0
+    {
+        return told(format!(
+            "The new modulus {modulus} is not divisible by {theirs}, the modulus of existing partition \"{}\".",
+            other.name
+        ));
+    }
+    if let Some((other, theirs, _)) = others.iter().filter(|of| of.1 > modulus).min_by_key(|of| of.1)
+        && theirs % modulus != 0
+    {
+        return told(format!(
+            "The new modulus {modulus} is not a factor of {theirs}, the modulus of existing partition \"{}\".",
+            other.name
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn not_partitioned(relation: &Relation) -> Error {
+    misfit(format!("\"{}\" is not partitioned", relation.name))
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(code::INVALID_TABLE_DEFINITION, message)
+}
+
+fn misfit(message: String) -> Error {
+    Error::new(code::INVALID_OBJECT_DEFINITION, message)
+}

@@ -1,0 +1,100 @@
+//! Which partition rows are of, and rows that are of none.
+//!
+//! Conditions are planned once each and kept with the table ([`KnownConditions`]), so that a statement costs their evaluation.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use datafusion::catalog::TableProvider;
+use parking_lot::Mutex;
+
+use crate::catalog::{Condition, Partitioning, Relation, RelationId};
+use crate::data::encode::{Style, cell_text};
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+use crate::fold::Expr;
+use crate::fold::eval::{evaluate_all, mask};
+use crate::serve::system::deparse;
+
+/// Conditions over the rows of tables, planned, by their texts.
+pub(in crate::engine) type KnownConditions = Mutex<HashMap<RelationId, BTreeMap<String, Expr>>>;
+
+/// Conditions that are kept of one table: when there are more, partitions have come and gone, and they are planned anew.
+const CONDITIONS_MAX: usize = 4_096;
+
+impl Session {
+    /// The rows of the partition that a statement names; all of them if it names a table.
+    pub(in crate::engine) async fn of_partition(
+        &self,
+        relation: &Arc<Relation>,
+        rows: Arc<dyn TableProvider>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let Some(entry) = &relation.entry else { return Ok(rows) };
+        self.names().restricted(relation, rows, &[Condition { policy: None, sql: entry.condition.clone() }]).await
+    }
+
+    /// Errors: 23514 for a row of the table, of those that a statement has put, that no partition takes.
+    pub(in crate::engine) async fn check_placed(&self, relation: &Arc<Relation>, rows: &RecordBatch) -> Result<()> {
+        if relation.partitioning.is_none() || rows.num_rows() == 0 {
+            return Ok(());
+        }
+        for (of, condition) in self.catalog().unplaced(relation) {
+            let unplaced = mask(&self.known_condition(relation, condition).await?, rows)?;
+            if let Some(at) = (0..rows.num_rows()).find(|at| unplaced.value(*at)) {
+                return Err(self.no_partition(relation, &of, &rows.slice(at, 1)).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Errors: 23514 for a row that is put into a partition and is not of it. The relation's columns come first.
+    pub(in crate::engine) async fn check_entry(&self, relation: &Arc<Relation>, rows: &RecordBatch) -> Result<()> {
+        let Some(entry) = relation.entry.as_ref().filter(|_| rows.num_rows() > 0) else { return Ok(()) };
+        let own = mask(&self.known_condition(&entry.table, entry.condition.clone()).await?, rows)?;
+        let Some(at) = (0..rows.num_rows()).find(|at| !own.value(*at)) else { return Ok(()) };
+        let message = format!("new row for relation \"{}\" violates partition constraint", relation.name);
+        let mut error = Error::new(code::CHECK_VIOLATION, message).about(relation.granted_on(), &relation.name, None, None);
+        error.fields_mut().detail = self.failing_row(relation, &rows.slice(at, 1))?;
+        Err(error)
+    }
+
+    /// A condition over the rows of a table. Cost: a plan, the first time that it is met.
+    async fn known_condition(&self, table: &Arc<Relation>, condition: String) -> Result<Expr> {
+        let known = self.engine.partition_conditions.lock().get(&table.id).and_then(|of| of.get(&condition).cloned());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let planned = self.condition_over_rows(table, &condition).await?;
+        let mut all = self.engine.partition_conditions.lock();
+        let of_table = all.entry(table.id).or_default();
+        if of_table.len() >= CONDITIONS_MAX {
+            of_table.clear();
+        }
+        of_table.insert(condition, planned.clone());
+        Ok(planned)
+    }
+
+    /// The error of a row of a table that none of the partitions of a relation takes: the table, or a partition that is partitioned.
+    async fn no_partition(&self, table: &Arc<Relation>, of: &Relation, row: &RecordBatch) -> Result<Error> {
+        let error = Error::new(code::CHECK_VIOLATION, format!("no partition of relation \"{}\" found for row", of.name));
+        let error = error.about(of.id, &of.name, None, None);
+        let Some(by) = of.partitioning.as_ref().filter(|_| self.may_tell(table, &all_columns(table))) else { return Ok(error) };
+        let names: Vec<String> = by.keys.iter().map(|key| deparse::key(table, key, deparse::Style::Pretty)).collect();
+        let exprs = self.over_rows(table, &names).await?.exprs;
+        let mut values = Vec::with_capacity(names.len());
+        for (value, key) in evaluate_all(&exprs, row)?.iter().zip(&by.keys) {
+            let mut text = Vec::new();
+            match value.is_null(0) {
+                true => text.extend(b"null"),
+                false => cell_text(value, 0, &Partitioning::type_of(key, &table.columns), &Style::default(), &mut text)?,
+            }
+            values.push(String::from_utf8_lossy(&text).into_owned());
+        }
+        Ok(error.detail(format!("Partition key of the failing row contains ({}) = ({}).", names.join(", "), values.join(", "))))
+    }
+}
+
+fn all_columns(relation: &Relation) -> Vec<usize> {
+    (0..relation.columns.len()).collect()
+}
