@@ -2,7 +2,8 @@
 //! the function, else the type of a cast, else `?column?`.
 
 use sqlparser::ast::{
-    CeilFloorKind, DataType as Sql, Expr, Function, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Subscript,
+    BinaryOperator, CeilFloorKind, DataType as Sql, Expr, Function, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    Subscript,
 };
 
 use super::types::pg_type;
@@ -53,6 +54,7 @@ fn named(expr: &Expr) -> Option<(String, bool)> {
         },
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => named(inner),
         Expr::AtTimeZone { .. } => strong("timezone"),
+        Expr::BinaryOp { op: BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Function(function) => function_name(function),
         Expr::Case { else_result, .. } => match else_result.as_deref().and_then(named) {
             Some((name, true)) => Some((name, true)),

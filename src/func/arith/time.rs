@@ -66,6 +66,11 @@ pub fn add_interval(us: i64, by: Interval) -> Result<i64> {
     us.checked_add(days).and_then(|v| v.checked_add(by.nanoseconds / 1_000)).ok_or_else(|| out_of_range("timestamp"))
 }
 
+/// The time of day so many microseconds after another: midnight follows the last of a day.
+pub fn time_after(us: i64, by: i64) -> i64 {
+    (us + by % DAY_US).rem_euclid(DAY_US)
+}
+
 /// -interval. Errors: 22008.
 pub fn negate(v: Interval) -> Result<Interval> {
     let negated = (v.months.checked_neg(), v.days.checked_neg(), v.nanoseconds.checked_neg());
@@ -192,8 +197,8 @@ fn stamp_time(stamp: &ColumnarValue, time: &ColumnarValue, out: &DataType) -> Re
 
 fn times(op: Op, left: &ColumnarValue, right: &ColumnarValue, rule: &Rule) -> Result<ArrayRef> {
     let shift = |time: i64, by: Interval| {
-        let us = by.nanoseconds / 1_000 % DAY_US;
-        Ok((time + if op == Op::Sub { -us } else { us }).rem_euclid(DAY_US))
+        let us = by.nanoseconds / 1_000;
+        Ok(time_after(time, if op == Op::Sub { -us } else { us }))
     };
     let out = &rule.output;
     match (&rule.left, &rule.right) {

@@ -15,7 +15,7 @@ pub fn overlaps(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::BinaryOp { left, op: BinaryOperator::Overlaps, right } = expr else { return Ok(()) };
     let (Expr::Tuple(a), Expr::Tuple(b)) = (left.as_mut(), right.as_mut()) else { return Ok(()) };
     if let ([from, to], [other_from, other_to]) = (a.as_mut_slice(), b.as_mut_slice()) {
-        *expr = call("spans_overlap", vec![take(from), take(to), take(other_from), take(other_to)]);
+        *expr = call("overlaps", vec![take(from), take(to), take(other_from), take(other_to)]);
         return Ok(());
     }
     Err(Error::syntax("wrong number of parameters on OVERLAPS").hint("Write (start, end) OVERLAPS (start, end)."))
