@@ -158,6 +158,7 @@ scripts!("":
     values_subqueries,
     views,
     whole_rows,
+    whole_tables,
     window,
     written_json,
 );

@@ -31,6 +31,7 @@ mod dialect;
 pub mod edits;
 pub mod exclusions;
 mod frame_offsets;
+pub mod group_by;
 mod habits;
 pub mod hidden;
 mod identity;
@@ -64,6 +65,7 @@ mod table_modes;
 pub mod traversal;
 mod type_changes;
 mod unicode;
+mod whole_tables;
 mod windows;
 
 pub use condition::{value_as, with_value};

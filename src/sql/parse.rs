@@ -12,6 +12,7 @@ use super::dialect::Postgres;
 use super::exclusions;
 use super::fold_name;
 use super::frame_offsets;
+use super::group_by;
 use super::identity;
 use super::inference;
 use super::intervals;
@@ -31,6 +32,7 @@ use super::star_rows;
 use super::statement::{Explain, Statement};
 use super::traversal;
 use super::unicode;
+use super::whole_tables;
 use super::windows;
 use crate::catalog::{Name, RelationKind, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
@@ -107,7 +109,8 @@ pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location();
     let tokens = tokens.map_err(|e| Error::syntax(e.message.clone()).at(char_position(sql, e.location)))?;
     super::nesting::check(&tokens)?;
-    let tokens = frame_offsets::spelled(exclusions::spelled(local::spelled(continued::spelled(unicode::spelled(sql, tokens)?))));
+    let tokens = local::spelled(continued::spelled(whole_tables::spelled(unicode::spelled(sql, tokens)?)));
+    let tokens = group_by::spelled(frame_offsets::spelled(exclusions::spelled(tokens)));
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(only::spelled(tokens))));
     let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(tokens))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
@@ -233,12 +236,6 @@ impl Reader<'_> {
             }
             ["analyze", ..] => self.upkeep("ANALYZE"),
             ["vacuum", ..] => self.upkeep("VACUUM"),
-            ["table", ..] => {
-                self.skip(1);
-                let query = format!("SELECT * FROM {}", self.rest());
-                self.skip_all();
-                parse(&query)
-            }
             [first, second, _] => match refused::refused(first, second) {
                 Some(error) => Err(error),
                 None => self.by_sqlparser(),

@@ -2,9 +2,9 @@
 //!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
 //! DataFusion takes single expressions there, each of them once, so they are written as the GROUPING SETS that they stand for; so are those within
-//! GROUPING SETS, and `ROLLUP (a, a)`.
+//! GROUPING SETS, and `ROLLUP (a, a)`. GROUP BY DISTINCT, which the planner does not know, is written as the sets that its keys make together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
+use crate::sql::group_by::is_marker;
 
 /// As many sets as PostgreSQL takes.
 const SETS_MAX: usize = 4096;
@@ -32,6 +33,10 @@ const CUBE_MAX: usize = 12;
 /// more sets than there may be.
 pub fn expand(select: &mut Select) -> Result<()> {
     let Select { group_by: GroupByExpr::Expressions(exprs, _), projection, .. } = select else { return Ok(()) };
+    let is_distinct = exprs.first().is_some_and(is_marker);
+    if is_distinct {
+        exprs.remove(0);
+    }
     // `()` is the one group of all rows, and adds nothing to other keys.
     let is_empty = |expr: &Expr| matches!(expr, Expr::Tuple(keys) if keys.is_empty());
     if exprs.iter().any(is_empty) {
@@ -40,7 +45,7 @@ pub fn expand(select: &mut Select) -> Result<()> {
             exprs.push(Expr::GroupingSets(vec![vec![]]));
         }
     }
-    for expr in exprs {
+    for expr in exprs.iter_mut() {
         if let Expr::GroupingSets(members) = expr {
             let mut flat: Vec<Vec<Expr>> = Vec::with_capacity(members.len());
             for mut member in std::mem::take(members) {
@@ -61,6 +66,37 @@ pub fn expand(select: &mut Select) -> Result<()> {
             *expr = Expr::GroupingSets(sets);
         }
     }
+    if is_distinct { each_once(exprs, projection) } else { Ok(()) }
+}
+
+/// The sets that keys make together, each of them once, and each key once in it. Keys of which none makes several stay. Errors: 42P10, 42601, 54001.
+fn each_once(exprs: &mut Vec<Expr>, items: &mut [SelectItem]) -> Result<()> {
+    if !exprs.iter().any(|expr| matches!(expr, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_))) {
+        return Ok(());
+    }
+    let mut all: Vec<Vec<Expr>> = vec![vec![]];
+    for expr in exprs.iter_mut() {
+        let sets = match expr {
+            Expr::GroupingSets(sets) => sets.clone(),
+            Expr::Rollup(keys) => rollup(keys),
+            Expr::Cube(keys) => cube(keys),
+            Expr::Tuple(keys) => vec![keys.clone()],
+            key => {
+                by_ordinal(key, items)?;
+                vec![vec![key.clone()]]
+            }
+        };
+        let keys = |sets: &[Vec<Expr>]| sets.iter().map(Vec::len).sum::<usize>();
+        bounded(all.len() * sets.len(), all.len() * keys(&sets) + sets.len() * keys(&all))?;
+        all = all.iter().flat_map(|set| sets.iter().map(|more| [set.as_slice(), more].concat())).collect();
+    }
+    let mut seen = HashSet::new();
+    all.retain_mut(|set| {
+        let mut names = BTreeSet::new();
+        set.retain(|key| names.insert(known_by(key, items)));
+        seen.insert(names)
+    });
+    *exprs = vec![Expr::GroupingSets(all)];
     Ok(())
 }
 
