@@ -77,6 +77,7 @@ mod sole_inputs;
 mod string_agg;
 pub mod styled;
 pub mod subquery;
+mod subscripts;
 pub mod sum;
 pub mod sum_state;
 pub mod text_io;

@@ -48,6 +48,7 @@ use super::scalar::define::{Function, no_function};
 use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads, system_columns};
 use super::setops;
 use super::subquery::{Place, from_outside, outer_columns};
+use super::subscripts;
 use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
@@ -98,6 +99,7 @@ fn rewrite_node(plan: LogicalPlan, outer: &DFSchema, literals: bool, enums: &Enu
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|e| if projects { signed(e, &schema) } else { Ok(Transformed::no(e)) })?;
         let rewritten = rewritten.transform_data(|e| e.transform_up(|e| rewrite_expr(e, &schema, literals, enums)))?;
+        let rewritten = rewritten.transform_data(|e| subscripts::complete(e, &schema))?;
         Ok(rewritten.update_data(|e| name.restore(e)))
     };
     let plan = plan.map_expressions(|expr| match expr {

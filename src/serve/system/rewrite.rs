@@ -431,8 +431,13 @@ fn collate(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 fn slice(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
     let aggregate = matches!(build::bare(root), Expr::Function(f) if last_name(&f.name) == "array_agg");
-    if let ([AccessExpr::Subscript(Subscript::Index { index })], true) = (access_chain.as_mut_slice(), aggregate) {
-        *expr = call("array_element", vec![take(root), take(index)]);
+    if aggregate && access_chain.iter().all(|access| matches!(access, AccessExpr::Subscript(Subscript::Index { .. }))) {
+        let of = |array: Expr, access: &mut AccessExpr| match access {
+            AccessExpr::Subscript(Subscript::Index { index }) => call("array_element", vec![array, take(index)]),
+            _ => array,
+        };
+        let element = access_chain.iter_mut().fold(take(root), of);
+        *expr = element;
         return Ok(());
     }
     if let Some(bounds) = bounds_of_slices(access_chain)? {
