@@ -41,15 +41,14 @@ fn check(plan: &LogicalPlan) -> DfResult<()> {
     match plan {
         LogicalPlan::Sort(sort) => sort.expr.iter().try_for_each(|by| ordered(&by.expr, &schema))?,
         LogicalPlan::Distinct(Distinct::On(on)) => on.on_expr.iter().try_for_each(|expr| told_apart(expr, &schema))?,
-        LogicalPlan::Distinct(Distinct::All(input)) => {
-            input.schema().fields().iter().try_for_each(|field| has_operator(&PgType::of(field), "equality"))?;
-        }
+        LogicalPlan::Distinct(Distinct::All(input)) => rows_told_apart(input)?,
         LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.iter().try_for_each(|key| match key {
             Expr::GroupingSet(sets) => sets.distinct_expr().into_iter().try_for_each(|key| told_apart(key, &schema)),
             key => told_apart(key, &schema),
         })?,
         LogicalPlan::Join(join) if is_set_operation(join) => {
-            join.left.schema().fields().iter().try_for_each(|field| has_operator(&PgType::of(field), "equality"))?;
+            rows_told_apart(&join.left)?;
+            rows_told_apart(&join.right)?;
         }
         LogicalPlan::Join(join) => {
             for (left, right) in &join.on {
@@ -60,6 +59,15 @@ fn check(plan: &LogicalPlan) -> DfResult<()> {
     }
     plan.apply_expressions(|expr| expr.apply(|e| used(e, &schema).map(|()| TreeNodeRecursion::Continue)))?;
     Ok(())
+}
+
+/// Errors: 42883 for rows with a json; of a union those of any of its inputs, as one of NULL alone has no type.
+fn rows_told_apart(plan: &LogicalPlan) -> Result<()> {
+    plan.schema().fields().iter().try_for_each(|field| has_operator(&PgType::of(field), "equality"))?;
+    match plan {
+        LogicalPlan::Union(union) => union.inputs.iter().try_for_each(|input| rows_told_apart(input)),
+        _ => Ok(()),
+    }
 }
 
 /// What an expression compares by itself.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection};
 
@@ -60,7 +60,11 @@ fn matched(operation: &str, inputs: &[Arc<LogicalPlan>], i: usize) -> Result<()>
     let typed = |input: &&Arc<LogicalPlan>| !open(input, i);
     let mut fields = inputs.iter().filter(typed).map(|input| input.schema().field(i));
     let Some(first) = fields.next() else { return Ok(()) };
-    let Some(other) = fields.find(|other| differ(first, other)) else { return Ok(()) };
+    // Nothing is compared with json, so that it is of no kind; what may be either has jsonb's type.
+    let is_json = |field: &FieldRef| PgType::of(field) == PgType::Json;
+    let is_other = |field: &FieldRef| *field.data_type() != DataType::LargeUtf8;
+    let differ = |other: &&FieldRef| differ(first, other) || is_json(first) && is_other(other) || is_other(first) && is_json(other);
+    let Some(other) = fields.find(differ) else { return Ok(()) };
     let [first, other] = [first, other].map(|field| PgType::of(field).base());
     Err(Error::new(code::DATATYPE_MISMATCH, format!("{operation} types {first} and {other} cannot be matched")))
 }
