@@ -8,6 +8,9 @@ use super::is_word;
 /// The words between two queries.
 const BETWEEN: [&str; 3] = ["union", "intersect", "except"];
 
+/// Functions that take a table by its name, `TUMBLE(TABLE t, ..)`.
+const WINDOWS: [&str; 3] = ["tumble", "hop", "session"];
+
 /// The tokens with `SELECT * FROM` in the place of such a word. Cost O(tokens).
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "table")) {
@@ -51,7 +54,8 @@ impl Words<'_> {
         let Some(before) = at.checked_sub(1) else { return true };
         match self.tokens[before] {
             // A subquery; behind the queries of WITH, and the columns of INSERT.
-            Token::LParen | Token::RParen => true,
+            Token::LParen => !before.checked_sub(1).is_some_and(|at| WINDOWS.iter().any(|name| self.is(at, name))),
+            Token::RParen => true,
             _ if self.is_between(before) => true,
             _ if self.is(before, "all") || self.is(before, "distinct") => before.checked_sub(1).is_some_and(|at| self.is_between(at)),
             // Anywhere else it is the name of a column behind this word.
@@ -123,6 +127,9 @@ mod tests {
             "drop table if exists t",
             "comment on table t is 'x'",
             "select \"table\" from t",
+            "select a from tumble(table s.t, descriptor(at), interval '1 hour')",
+            "select a from session(table t partition by b, descriptor(at), interval '1 hour')",
+            "select a from table(hop(table t, descriptor(at), interval '1 hour', interval '2 hours'))",
         ] {
             assert_eq!(spelled_out(sql), sql);
         }
