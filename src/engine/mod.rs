@@ -26,6 +26,7 @@
 mod acts;
 mod advisory;
 pub mod alter;
+mod branches;
 pub mod checkpoint;
 mod comment;
 pub mod constraints;

@@ -15,7 +15,6 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{FunctionRegistry, RecordBatchStream, SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit};
-use datafusion::physical_plan::execute_stream;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::{Stream, StreamExt};
 use sqlparser::ast;
@@ -23,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
+use super::branches::Branches;
 use super::session::{Column, Session};
 use crate::catalog::{Function, Name, Relation, Scope};
 use crate::data::PgType;
@@ -465,8 +465,8 @@ async fn run(
         // Other tasks of this thread go on elsewhere meanwhile. Dropping the rows stops this before the next rule that it comes to.
         tokio::task::block_in_place(|| Handle::current().block_on(state.create_physical_plan(&plan)))?
     };
-    let mut stream = execute_stream(physical, state.task_ctx())?;
-    while let Some(batch) = stream.next().await {
+    let mut rows = Branches::of(physical, &state.task_ctx())?;
+    while let Some(batch) = rows.next().await {
         if send.send(batch.and_then(|batch| conform(batch, wanted))).await.is_err() {
             return Ok(());
         }

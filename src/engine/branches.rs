@@ -1,0 +1,178 @@
+//! The rows of a plan that runs in several partitions, in the order of those as long as they are few.
+//!
+//! The branches of a UNION ALL, and the parts of a table, are partitions that run at once. DataFusion hands on whatever comes first, so the same
+//! query gave its rows in another order each time; PostgreSQL reads one branch after the other, and who compares the outputs of scripts
+//! relies on that. Here the rows of the first partition come first, then those of the next one.
+//!
+//! No partition waits for another nevertheless: what is ready before its turn is kept, up to [`WAITING_MAX`] batches of each partition, and one
+//! that has as many is handed on out of turn. So large results come as they are made, in whatever order; they have none without ORDER BY.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::Result as DfResult;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::union::InterleaveExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use futures::StreamExt;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+/// Batches of a partition that wait for their turn.
+const WAITING_MAX: usize = 4;
+
+/// The rows of a plan; dropping them stops it.
+pub(super) enum Branches {
+    One(SendableRecordBatchStream),
+    Several(Several),
+}
+
+impl Branches {
+    /// Runs a plan on the runtime of the caller.
+    pub fn of(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> DfResult<Branches> {
+        let mut streams = Vec::new();
+        for part in parts(plan) {
+            for partition in 0..part.output_partitioning().partition_count() {
+                streams.push(part.execute(partition, Arc::clone(context))?);
+            }
+        }
+        Ok(match streams.pop() {
+            Some(only) if streams.is_empty() => Branches::One(only),
+            last => Branches::Several(Several::of(streams.into_iter().chain(last))),
+        })
+    }
+
+    /// The next rows, or the error that the plan ends with.
+    pub async fn next(&mut self) -> Option<DfResult<RecordBatch>> {
+        match self {
+            Branches::One(stream) => stream.next().await,
+            Branches::Several(several) => several.next().await,
+        }
+    }
+}
+
+/// The plans whose rows, one after the other, are those of a plan: what makes one partition of several, or lays the partitions of its inputs together,
+/// takes rows as they come.
+fn parts(plan: Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
+    let is_gathering = plan.downcast_ref::<CoalescePartitionsExec>().is_some_and(|one| one.fetch().is_none());
+    if is_gathering || plan.is::<InterleaveExec>() {
+        return plan.children().into_iter().map(Arc::clone).collect();
+    }
+    vec![plan]
+}
+
+/// Several partitions, each with what is ready of it.
+pub(super) struct Several {
+    ready: VecDeque<mpsc::Receiver<DfResult<RecordBatch>>>,
+    /// Told when as much is ready of a partition as may wait.
+    filled: Arc<Notify>,
+    tasks: JoinSet<()>,
+}
+
+impl Several {
+    fn of(streams: impl Iterator<Item = SendableRecordBatchStream>) -> Several {
+        let mut several = Several { ready: VecDeque::new(), filled: Arc::default(), tasks: JoinSet::new() };
+        for mut stream in streams {
+            let (send, receive) = mpsc::channel(WAITING_MAX);
+            let filled = Arc::clone(&several.filled);
+            several.tasks.spawn(async move {
+                while let Some(batch) = stream.next().await {
+                    if send.send(batch).await.is_err() {
+                        return;
+                    }
+                    if send.capacity() == 0 {
+                        filled.notify_one();
+                    }
+                }
+            });
+            several.ready.push_back(receive);
+        }
+        several
+    }
+
+    async fn next(&mut self) -> Option<DfResult<RecordBatch>> {
+        loop {
+            let Some(first) = self.ready.front_mut() else { return self.end().await };
+            match first.try_recv() {
+                Ok(batch) => return Some(batch),
+                Err(TryRecvError::Disconnected) => {
+                    self.ready.pop_front();
+                    continue;
+                }
+                Err(TryRecvError::Empty) => {}
+            }
+            let mut full = self.ready.iter_mut().skip(1).filter(|later| later.len() >= WAITING_MAX);
+            if let Some(Ok(batch)) = full.next().map(mpsc::Receiver::try_recv) {
+                return Some(batch);
+            }
+            let Some(first) = self.ready.front_mut() else { continue };
+            tokio::select! {
+                batch = first.recv() => match batch {
+                    Some(batch) => return Some(batch),
+                    None => _ = self.ready.pop_front(),
+                },
+                () = self.filled.notified() => {}
+            }
+        }
+    }
+
+    /// Nothing, unless a partition ended before its rows did.
+    async fn end(&mut self) -> Option<DfResult<RecordBatch>> {
+        while let Some(done) = self.tasks.join_next().await {
+            if done.is_err_and(|e| e.is_panic()) {
+                return Some(Err(DataFusionError::Internal("the query panicked".into())));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+    /// A partition of so many batches, each of one row with its number, the first of which comes after a while.
+    fn partition(number: i64, batches: usize, after: Duration) -> SendableRecordBatchStream {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![number]))]).unwrap();
+        let rows = futures::stream::once(tokio::time::sleep(after)).flat_map(move |()| {
+            let batches: Vec<DfResult<RecordBatch>> = (0..batches).map(|_| Ok(batch.clone())).collect();
+            futures::stream::iter(batches)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+
+    async fn numbers(streams: Vec<SendableRecordBatchStream>) -> Vec<i64> {
+        let mut several = Several::of(streams.into_iter());
+        let mut numbers = vec![];
+        while let Some(batch) = several.next().await {
+            numbers.extend(batch.unwrap().column(0).as_primitive::<Int64Type>().values());
+        }
+        numbers
+    }
+
+    #[tokio::test]
+    async fn few_rows_come_partition_by_partition() {
+        let (now, later) = (Duration::ZERO, Duration::from_millis(50));
+        let streams = vec![partition(0, 2, later), partition(1, 0, now), partition(2, WAITING_MAX - 1, now), partition(3, 1, later / 2)];
+        assert_eq!(numbers(streams).await, [0, 0, 2, 2, 2, 3]);
+        assert!(numbers(vec![]).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn many_rows_do_not_wait_for_their_turn() {
+        let streams = vec![partition(0, 1, Duration::from_millis(200)), partition(1, 10 * WAITING_MAX, Duration::ZERO)];
+        let numbers = numbers(streams).await;
+        assert_eq!(numbers.len(), 10 * WAITING_MAX + 1);
+        assert!(numbers[..9 * WAITING_MAX].iter().all(|n| *n == 1), "{numbers:?}");
+    }
+}
