@@ -50,7 +50,9 @@ impl Lowering<'_> {
     }
 
     pub(super) fn union(&mut self, union: &Union) -> Result<Lowered> {
-        let schema = union.schema.inner().clone();
+        // A subquery that has become a join may give NULL where the plan still says that it cannot.
+        let nullable = union.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+        let schema: SchemaRef = Arc::new(Schema::new(nullable.collect::<Vec<_>>()));
         let mut flows = Vec::with_capacity(union.inputs.len());
         let mut append_only = true;
         for input in &union.inputs {
