@@ -105,6 +105,7 @@ scripts!("":
     ordered_inputs,
     ordered_sets,
     outer_aggregates,
+    outer_names,
     own_writes,
     parameters,
     patterns,

@@ -27,6 +27,7 @@ mod numbers;
 mod ordered_input;
 mod outer_aggregates;
 mod outer_grouping;
+mod outer_names;
 mod partitions;
 mod present;
 mod quantified;
@@ -266,6 +267,8 @@ impl VisitorMut for Rewriter<'_> {
         series::expanded(select);
         grouping::having_alone(select);
         queries::labels(select, Columns { ctes: &self.ctes, context: self.context });
+        let around = self.around.len().saturating_sub(1);
+        outer_names::told_apart(select, &self.around[..around], Columns { ctes: &self.ctes, context: self.context });
         ControlFlow::Continue(())
     }
     fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<Error> {
