@@ -276,7 +276,7 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
-        if let Err(error) = tables::of_database(factor, self.context) {
+        if let Err(error) = tables::of_database(factor, self.context).and_then(|()| tables::whole(factor)) {
             return ControlFlow::Break(error);
         }
         table_function(factor);

@@ -26,6 +26,17 @@ pub fn named_once(select: &Select) -> Result<()> {
     Ok(())
 }
 
+/// Errors: 0A000 for TABLESAMPLE.
+pub fn whole(factor: &TableFactor) -> Result<()> {
+    match factor {
+        TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
+            let error = Error::unsupported("TABLESAMPLE is not supported");
+            Err(error.hint("Filter by random(), or by a hash of the key, which gives the same rows each time."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Errors: 0A000 for a table of another database.
 pub fn of_database(factor: &TableFactor, context: &SystemContext) -> Result<()> {
     let TableFactor::Table { name, .. } = factor else { return Ok(()) };
