@@ -7,8 +7,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
-    UnaryOperator, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor,
+    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::super::facts::{self, SET_FUNCTIONS};
@@ -17,6 +17,7 @@ use super::build::{arguments, bare, call, each_expression, last_name, take};
 use super::queries::DUPLICATE;
 use super::standard::in_places;
 use super::vectors;
+use crate::sql::ROWS_FROM;
 
 /// Each function and its columns; one without is named as its alias is.
 const SETS: &[(&str, &[&str])] = &[
@@ -95,31 +96,16 @@ pub fn is_set(function: &str) -> bool {
     function == "unnest" || columns_of(function).is_some()
 }
 
-/// A function in FROM as UNNEST of its array, its columns named.
+/// A function in FROM as UNNEST of its array, its columns named; several of ROWS FROM as one of all their arrays.
 pub fn in_from(factor: &mut TableFactor) {
     let Some(set) = Set::of(factor) else { return };
-    let Some(columns) = set.columns() else { return };
-    let mut arrays = set.arrays;
-    // Vectors count from 0, arrays from 1.
-    let numbers = vectors::subscripts(&set.function, &mut arrays.iter_mut().collect::<Vec<_>>());
-    arrays.iter_mut().for_each(vectors::as_array);
-    if let Some(numbers) = numbers {
-        arrays = vec![numbers];
-    } else if set.function != "unnest" {
-        arrays = column_wise(&set.function, &arrays).unwrap_or_else(|| {
-            let value = call(&set.function, arrays);
-            vec![if columns_of(&set.function).is_some() { value } else { call("make_array", vec![value]) }]
-        });
-    }
-    apart::arrays(&mut arrays);
     let name = set.alias.as_ref().map_or_else(|| Ident::new(&set.function), |a| a.name.clone());
-    let mut names: Vec<Ident> = match (columns, arrays.len()) {
-        ([], 1) => vec![name.clone()],
-        ([], n) => {
-            (0..n).map(|i| Ident::with_quote('"', if i == 0 { UNNEST.to_string() } else { format!("{UNNEST}{DUPLICATE}{i}") })).collect()
-        }
-        (columns, _) => columns.iter().copied().map(Ident::new).collect(),
+    let expanded = match set.function.as_str() {
+        ROWS_FROM => side_by_side(&set.arrays),
+        function => set.columns().map(|_| arrays_of(function, set.arrays.clone(), &name)),
     };
+    let Some((mut arrays, mut names)) = expanded else { return };
+    apart::arrays(&mut arrays);
     if set.ordinality {
         arrays.push(call("array_ordinals", arrays.clone()));
         names.push(Ident::new("ordinality"));
@@ -128,6 +114,50 @@ pub fn in_from(factor: &mut TableFactor) {
     let mut columns = set.alias.map_or(vec![], |a| a.columns);
     columns.extend(names.into_iter().skip(columns.len()).map(|name| TableAliasColumnDef { name, data_type: None }));
     *factor = expanded_arrays(name, columns, arrays);
+}
+
+/// The arrays that a function's rows are made of, and what their columns are called; one that has no name of its own is called `name`.
+fn arrays_of(function: &str, mut arrays: Vec<Expr>, name: &Ident) -> (Vec<Expr>, Vec<Ident>) {
+    // Vectors count from 0, arrays from 1.
+    let numbers = vectors::subscripts(function, &mut arrays.iter_mut().collect::<Vec<_>>());
+    arrays.iter_mut().for_each(vectors::as_array);
+    if let Some(numbers) = numbers {
+        arrays = vec![numbers];
+    } else if function != UNNEST {
+        arrays = column_wise(function, &arrays).unwrap_or_else(|| {
+            let value = call(function, arrays);
+            vec![if columns_of(function).is_some() { value } else { call("make_array", vec![value]) }]
+        });
+    }
+    let columns = if function == UNNEST { &[] } else { columns_of(function).unwrap_or(&[]) };
+    let names = match (columns, arrays.len()) {
+        ([], 1) => vec![name.clone()],
+        ([], n) => (0..n).map(|i| repeated(UNNEST, i)).collect(),
+        (columns, _) => columns.iter().copied().map(Ident::new).collect(),
+    };
+    (arrays, names)
+}
+
+/// The name of a column that so many before it have too.
+fn repeated(name: &str, before: usize) -> Ident {
+    Ident::with_quote('"', if before == 0 { name.to_string() } else { format!("{name}{DUPLICATE}{before}") })
+}
+
+/// The arrays and columns of all calls; `None` for what is no call.
+fn side_by_side(calls: &[Expr]) -> Option<(Vec<Expr>, Vec<Ident>)> {
+    let (mut arrays, mut names) = (Vec::new(), Vec::<Ident>::new());
+    for expr in calls {
+        let Expr::Function(f) = expr else { return None };
+        let FunctionArguments::List(list) = &f.args else { return None };
+        let function = last_name(&f.name);
+        let (of_call, columns) = arrays_of(&function, plain(&f.name, &list.args)?, &Ident::new(&function));
+        arrays.extend(of_call);
+        for column in columns {
+            let before = names.iter().filter(|name| name.value.split(DUPLICATE).next() == Some(column.value.as_str())).count();
+            names.push(if before == 0 { column } else { repeated(&column.value, before) });
+        }
+    }
+    Some((arrays, names))
 }
 
 /// Arrays side by side as a table of that name, a column for each.
