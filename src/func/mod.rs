@@ -39,6 +39,7 @@ mod first_names;
 pub mod frame_offsets;
 mod frames;
 mod grouped;
+mod grouped_apart;
 mod held_filters;
 mod in_order;
 mod instead;
@@ -182,7 +183,8 @@ pub fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// The analyzer rules in the order they must run, DataFusion's own (grouping functions, type coercion) among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(json_operators::JsonOperators), Arc::new(lateral::Laterals), Arc::new(subquery::Subqueries)];
+        vec![Arc::new(json_operators::JsonOperators), Arc::new(grouped_apart::GroupedApart), Arc::new(lateral::Laterals)];
+    rules.push(Arc::new(subquery::Subqueries));
     rules.push(Arc::new(rewrite::Meaning));
     rules.push(Arc::new(subquery::OuterTypes));
     rules.push(Arc::new(keys::Keys));
