@@ -6,7 +6,8 @@
 //!    The join vanishes, and what is left is linear.
 //! 2. A SELECT list that names columns of the left side is computed above the join: [`Inliner::raised`].
 //! 3. Columns called as others by which the subquery depends on the left side get other names within: [`told_apart`].
-//! 4. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
+//! 4. What is asked of the left side alone is asked before the join, as in PostgreSQL: nothing is computed for other rows ([`asked_before`]).
+//! 5. `ORDER BY .. LIMIT n` inside becomes `row_number() <= n` for each set of correlated values: [`first_rows`]. Then DataFusion joins it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprFunctionExt, FetchType, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr,
+    BinaryExpr, Expr, ExprFunctionExt, FetchType, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr,
     Subquery, SubqueryAlias, WindowFunctionDefinition, lit, when,
 };
 use datafusion::optimizer::AnalyzerRule;
@@ -40,14 +41,45 @@ impl AnalyzerRule for Laterals {
             LogicalPlan::Join(join) => rewrite(seen(join)?, &names),
             other => Ok(Transformed::no(other)),
         };
-        Ok(plan.transform_up_with_subqueries(rewrite)?.data)
+        let before = |node: LogicalPlan| match node {
+            LogicalPlan::Filter(filter) => asked_before(filter),
+            other => Ok(Transformed::no(other)),
+        };
+        Ok(plan.transform_down_with_subqueries(before)?.data.transform_up_with_subqueries(rewrite)?.data)
     }
+}
+
+/// The condition above a lateral join with what it asks of the left side alone below that.
+fn asked_before(filter: Filter) -> DfResult<Transformed<LogicalPlan>> {
+    let join = match filter.input.as_ref() {
+        LogicalPlan::Join(join) if matches!(join.join_type, JoinType::Inner | JoinType::Left) && depends_on_left(join)? => join,
+        _ => return Ok(Transformed::no(LogicalPlan::Filter(filter))),
+    };
+    let left = join.left.schema();
+    let is_of_left = |part: &&Expr| {
+        let columns = part.column_refs();
+        let alone = !has_subquery(part) && !part.is_volatile() && !part.contains_outer();
+        alone && !columns.is_empty() && columns.into_iter().all(|column| left.has_column(column))
+    };
+    let (of_left, others): (Vec<&Expr>, Vec<&Expr>) = split_conjunction(&filter.predicate).into_iter().partition(is_of_left);
+    let Some(condition) = conjunction(of_left.into_iter().cloned()) else { return Ok(Transformed::no(LogicalPlan::Filter(filter))) };
+    let left = LogicalPlanBuilder::from(join.left.as_ref().clone()).filter(condition)?.build()?;
+    let joined = LogicalPlanBuilder::from(LogicalPlan::Join(Join { left: Arc::new(left), ..join.clone() }));
+    Ok(Transformed::yes(match conjunction(others.into_iter().cloned()) {
+        Some(others) => joined.filter(others)?.build()?,
+        None => joined.build()?,
+    }))
+}
+
+/// True for a join whose right side names columns of its left one.
+fn depends_on_left(join: &Join) -> DfResult<bool> {
+    Ok(lateral(&join.right).is_some() || outer_columns(&join.right)?.iter().any(|column| join.left.schema().has_column(column)))
 }
 
 /// The join with a lateral subquery on its right that DataFusion takes for none, since only subqueries within it name the left side.
 fn seen(mut join: Join) -> DfResult<Join> {
     let lateral = matches!(join.join_type, JoinType::Inner | JoinType::Left) && lateral(&join.right).is_none();
-    if lateral && outer_columns(&join.right)?.iter().any(|column| join.left.schema().has_column(column)) {
+    if lateral && depends_on_left(&join)? {
         join.right = Arc::new(LogicalPlan::Subquery(subquery(join.right)));
     }
     Ok(join)
