@@ -235,6 +235,9 @@ impl Engine {
 
     /// Takes a last checkpoint, ends the threads and closes the log with its clean mark.
     pub fn shutdown(&self) {
+        // A checkpoint knows nothing of a first step, and is to find a thread.
+        let starting = self.runner.progress().into_iter().filter(|(_, progress)| !progress.started);
+        starting.filter_map(|(id, _)| self.runner.node(id)).for_each(|node| node.stop().ask());
         if self.log.head() > 0 {
             // Without a checkpoint the next start folds more; that is no reason not to stop.
             let _ = self.query_handle.block_on(async {

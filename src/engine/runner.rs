@@ -296,8 +296,8 @@ impl Runner {
             Failure::new(&node.relation, cause, from..to, position)
         });
         if done.is_err() {
-            // Where the server ends the checkpoint names files of the node's, and the next server folds on from there.
-            if self.shared.lock().stopping {
+            // It was stopped because the server ends: the checkpoint names files of the node's, and the next server folds on from there.
+            if node.stop().is_asked() && !node.is_retired() {
                 return;
             }
             node.release();
