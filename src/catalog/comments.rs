@@ -29,6 +29,7 @@ pub enum Numbered {
     Index(u32),
     Constraint(u32),
     Role(u32),
+    Policy(u32),
 }
 
 /// The comments on a relation and its columns.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::grants::known_sequence;
+use super::policies::policy_of;
 use super::session::Session;
 use super::triggers::known_trigger;
 use crate::catalog::{Catalog, Change, Name, Numbered, Relation, RelationKind, SYSTEM_NAMESPACES, Scope, Subject, TypeKind};
@@ -40,6 +41,12 @@ impl Session {
                 self.must_own(relation)?;
                 known_trigger(relation, name)?;
                 Subject::Trigger(relation.id, name.clone())
+            }
+            CommentOn::Policy { name, table } => {
+                let relation = scope.known(table)?;
+                self.must_own(relation)?;
+                self.refuse_of_temporary(relation)?;
+                Subject::Numbered(Numbered::Policy(policy_of(relation, name)?.id))
             }
             CommentOn::Index(name) => {
                 let (oid, relation) = index(&scope, name)?;
@@ -112,7 +119,7 @@ impl Session {
         if !self.is_temporary(relation.id) {
             return Ok(());
         }
-        Err(Error::unsupported("indexes and constraints of temporary tables have no comments").hint("Comment on the table."))
+        Err(Error::unsupported("indexes, constraints and policies of temporary tables have no comments").hint("Comment on the table."))
     }
 }
 

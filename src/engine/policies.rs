@@ -324,7 +324,7 @@ fn no_condition(e: Error) -> Error {
 }
 
 /// The policy of that name. Errors: 42704.
-fn policy_of<'a>(relation: &'a Relation, name: &str) -> Result<&'a Policy> {
+pub(super) fn policy_of<'a>(relation: &'a Relation, name: &str) -> Result<&'a Policy> {
     let missing = || Error::new(code::UNDEFINED_OBJECT, format!("policy \"{name}\" for table \"{}\" does not exist", relation.name));
     relation.security.policy(name).ok_or_else(missing)
 }

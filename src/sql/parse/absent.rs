@@ -53,6 +53,18 @@ impl Reader<'_> {
         Ok(Statement::Told { tag: "COMMENT".into(), notice, of: vec![] })
     }
 
+    /// COMMENT ON [PROCEDURAL] LANGUAGE name IS .. Errors: 42704 for one that there is not.
+    pub(super) fn comment_on_language(&mut self) -> Result<Statement> {
+        self.skip(1);
+        let name = self.name()?;
+        self.skip_all();
+        if !["sql", "plpgsql"].contains(&name.as_str()) {
+            return Err(Error::new(code::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist")));
+        }
+        let notice = Error::new(code::DUPLICATE_OBJECT, format!("language \"{name}\" is built in, and has its comment, skipping"));
+        Ok(Statement::Told { tag: "COMMENT".into(), notice, of: vec![] })
+    }
+
     /// CREATE EXTENSION [IF NOT EXISTS] name. Errors: 0A000 for one that is not built in.
     pub(super) fn create_extension(&mut self) -> Result<Statement> {
         self.skip(2);

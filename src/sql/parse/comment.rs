@@ -26,11 +26,12 @@ impl Reader<'_> {
                 CommentOn::Type(self.relation_name()?)
             }
             "function" | "procedure" | "routine" => CommentOn::Function(self.routine_word()?, self.signature()?),
-            "trigger" => {
+            "trigger" | "policy" => {
                 self.skip(1);
                 let name = self.name()?;
                 self.expect("on")?;
-                CommentOn::Trigger { name, table: self.relation_name()? }
+                let table = self.relation_name()?;
+                if kind == "policy" { CommentOn::Policy { name, table } } else { CommentOn::Trigger { name, table } }
             }
             "schema" => {
                 self.skip(1);
@@ -60,11 +61,12 @@ impl Reader<'_> {
                 CommentOn::Constraint { name, of: self.relation_name()?, domain }
             }
             "extension" => return self.comment_on_extension(),
+            "language" => return self.comment_on_language(),
             "" => return Err(self.unexpected()),
             other => {
                 let error = Error::unsupported(format!("COMMENT ON {} is not supported", other.to_uppercase()));
                 return Err(error.hint(
-                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, INDEX, SEQUENCE, CONSTRAINT, TRIGGER, TYPE, DOMAIN, FUNCTION, \
+                    "Comment on a TABLE, STREAM, VIEW, MATERIALIZED VIEW, COLUMN, INDEX, SEQUENCE, CONSTRAINT, TRIGGER, POLICY, TYPE, DOMAIN, FUNCTION, \
                      PROCEDURE, SCHEMA, DATABASE or ROLE.",
                 ));
             }

@@ -19,6 +19,10 @@ pub enum CommentOn {
         name: String,
         table: Name,
     },
+    Policy {
+        name: String,
+        table: Name,
+    },
     Index(Name),
     Sequence(Name),
     /// A constraint, by its name, of a relation or a domain.

@@ -16,6 +16,7 @@ const PG_DATABASE: u32 = 1262;
 const PG_CONSTRAINT: u32 = 2606;
 const PG_NAMESPACE: u32 = 2615;
 const PG_TRIGGER: u32 = 2620;
+const PG_POLICY: u32 = 3256;
 
 /// A comment: the object, its catalog, the column's number or 0, the text.
 pub struct Description<'a> {
@@ -44,7 +45,7 @@ pub fn all(context: &SystemContext) -> impl Iterator<Item = Description<'_>> {
     schemas.chain(types).chain(functions).chain(triggers).chain(relations).chain(numbered(context))
 }
 
-/// Those on what is there of sequences, indexes and constraints.
+/// Those on what is there of sequences, indexes, constraints and policies.
 fn numbered(context: &SystemContext) -> Vec<Description<'_>> {
     let comments = context.scope.numbered_comments();
     if comments.is_empty() {
@@ -58,8 +59,9 @@ fn numbered(context: &SystemContext) -> Vec<Description<'_>> {
         _ => vec![],
     });
     let constraints = of_tables.chain(of_domains).map(|oid| (Numbered::Constraint(oid), oid, PG_CONSTRAINT));
+    let policies = context.scope.relations().flat_map(|r| &r.security.policies).map(|p| (Numbered::Policy(p.id), p.id, PG_POLICY));
     let told = |(what, object, class)| Some(Description { object, class, column: 0, text: comments.get(&what)? });
-    sequences.chain(indexes).chain(constraints).filter_map(told).collect()
+    sequences.chain(indexes).chain(constraints).chain(policies).filter_map(told).collect()
 }
 
 /// The comment on a role.
