@@ -64,6 +64,9 @@ impl Place {
 pub(super) async fn grant(session: &mut Session, wanted: &Wanted, on: &Target, to: &[RoleName], option: bool) -> Result<()> {
     let roles = session.authority.roles.clone();
     let grantees = to.iter().map(|name| grantee(session, name)).collect::<Result<Vec<_>>>()?;
+    if of_everybody(session, on, wanted, true)? {
+        return Ok(());
+    }
     let mut changes = Vec::new();
     for place in places(session, on, wanted)? {
         let (grantor, may) = grantor(session, &roles, &place)?;
@@ -93,6 +96,13 @@ pub(super) async fn revoke(
 ) -> Result<()> {
     let roles = session.authority.roles.clone();
     let grantees = from.iter().map(|name| grantee(session, name)).collect::<Result<Vec<_>>>()?;
+    if of_everybody(session, on, wanted, false)? {
+        return match grantees.contains(&PUBLIC) {
+            true => Err(Error::unsupported("privileges on types and languages are everybody's")
+                .hint("They let nobody see or change rows: REVOKE those on relations and schemas.")),
+            false => Ok(()),
+        };
+    }
     let mut changes = Vec::new();
     let mut places = places(session, on, wanted)?;
     with_columns(&roles, &mut places);
@@ -116,6 +126,45 @@ pub(super) async fn revoke(
         }
     }
     session.change_roles(changes)
+}
+
+/// True for types and languages, which everybody may use: what is granted on them is held already, and nobody but everybody has what could be
+/// taken back. Errors: 42704 for one that there is not, 0LP01 for what it cannot have.
+fn of_everybody(session: &mut Session, on: &Target, wanted: &Wanted, grants: bool) -> Result<bool> {
+    let kind = match on {
+        Target::Types(_) => "type",
+        Target::Languages(_) => "language",
+        _ => return Ok(false),
+    };
+    if !wanted.columns.is_empty() {
+        return Err(of_relations_only());
+    }
+    let foreign = wanted.whole.unwrap_or_default().without(Privileges::USAGE);
+    if !foreign.is_none() {
+        return Err(invalid(foreign, kind));
+    }
+    let scope = session.scope();
+    let mut places = Vec::new();
+    if let Target::Types(names) = on {
+        for name in names {
+            let ty = scope.get_type(name)?;
+            places.push((ty.owner, ty.name.clone()));
+        }
+    }
+    if let Target::Languages(names) = on {
+        for name in names {
+            if !["sql", "plpgsql"].contains(&name.as_str()) {
+                return Err(Error::new(code::UNDEFINED_OBJECT, format!("language \"{name}\" does not exist")));
+            }
+            places.push((BOOTSTRAP, name.clone()));
+        }
+    }
+    for (owner, name) in places.iter().filter(|(owner, _)| !session.authority.has_role(*owner)).cloned().collect::<Vec<_>>() {
+        let (object, all, asked) = (Object::Database, Privileges::USAGE, Privileges::USAGE);
+        let place = Place { object, owner, all, asked, says_all: false, relation: None, kind, name };
+        warn_of_missing(session, &place, Privileges::NONE, grants);
+    }
+    Ok(true)
 }
 
 /// What is taken back on a relation is taken back on its columns too.
@@ -225,6 +274,7 @@ fn places(session: &mut Session, on: &Target, wanted: &Wanted) -> Result<Vec<Pla
                 places.push(of_schema(&scope, name, wanted.whole)?);
             }
         }
+        Target::Types(_) | Target::Languages(_) => {}
         Target::Databases(names) => {
             for name in names {
                 places.push(of_database(session, name, wanted.whole)?);

@@ -135,6 +135,9 @@ pub enum Target {
     AllRoutinesIn(RoutineWord, Vec<String>),
     Schemas(Vec<String>),
     Databases(Vec<String>),
+    /// Domains too.
+    Types(Vec<Name>),
+    Languages(Vec<String>),
 }
 
 /// Options of CREATE and ALTER ROLE; `None` where nothing is said.

@@ -329,11 +329,19 @@ impl Reader<'_> {
                 let word = self.routine_word()?;
                 return Ok(Target::Routines(word, self.listed(|r| r.signature())?));
             }
-            "all" | "type" | "domain" | "language" | "foreign" | "large" | "tablespace" | "parameter"
+            "type" | "domain" if is_named(self) => {
+                self.skip(1);
+                return Ok(Target::Types(self.listed(|r| r.relation_name())?));
+            }
+            "language" if is_named(self) => {
+                self.skip(1);
+                return Ok(Target::Languages(self.listed(|r| r.name())?));
+            }
+            "all" | "foreign" | "large" | "tablespace" | "parameter"
                 if !matches!(self.parser.peek_nth_token_ref(1).token, Token::Comma) && self.word(1) != "to" && self.word(1) != "from" =>
             {
                 return Err(Error::unsupported(format!("privileges on {} are not supported", kind.to_uppercase())).hint(
-                    "Grant on relations, sequences, routines, ALL TABLES, SEQUENCES or ROUTINES IN SCHEMA name, SCHEMA and DATABASE.",
+                    "Grant on relations, sequences, routines, ALL TABLES, SEQUENCES or ROUTINES IN SCHEMA name, TYPE, SCHEMA and DATABASE.",
                 ));
             }
             "table" | "stream" | "view" => self.skip(1),
