@@ -17,6 +17,7 @@ mod roles;
 mod sequence;
 mod trigger;
 mod user_types;
+mod view_options;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -49,6 +50,7 @@ pub use sequence::{Beginning, Sequence, Sequences};
 pub use trigger::{Timing, Trigger, TriggerEvent};
 use user_types::UserTypes;
 pub use user_types::{Domain, DomainCheck, TypeId, TypeKind, UserType};
+pub use view_options::ViewOptions;
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;
@@ -232,6 +234,9 @@ pub struct Relation {
     /// Where a statement names a partition of it: that.
     #[serde(skip)]
     pub entry: Option<Arc<Entry>>,
+    /// Of a plain view: how it is read.
+    #[serde(default, skip_serializing_if = "ViewOptions::is_none")]
+    pub view_options: ViewOptions,
     /// Made when first asked for: every INSERT needs them.
     #[serde(skip)]
     pub schemas: Schemas,
@@ -298,6 +303,7 @@ impl Relation {
             partitioning: None,
             bound: None,
             entry: None,
+            view_options: ViewOptions::default(),
             schemas,
         }
     }

@@ -29,6 +29,7 @@ use super::time::tells_time;
 use super::transaction::Definition;
 use crate::catalog::{
     CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, NUMBERS_LOG, Name, NamespaceId, Relation, RelationId, RelationKind,
+    ViewOptions,
 };
 use crate::data::{OFFSET, POSITION, PgType, TIME};
 use crate::error::{Error, Result, code};
@@ -430,7 +431,9 @@ impl Session {
         }
         let PlannedView { columns, sql, depends_on, calls, dataflow } = planned;
         let owner = replaced.as_ref().map_or(self.role(), |old| old.owner);
-        let relation = Relation { namespace, depends_on, calls, owner, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
+        let view_options = view.options;
+        let relation =
+            Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -465,9 +468,9 @@ impl Session {
             return Ok(());
         }
         let PlannedView { columns, sql, depends_on, calls, .. } = self.plan_view(&view).await?;
-        let owner = self.role();
+        let (owner, view_options, id) = (self.role(), view.options, self.engine.new_id());
         let relation =
-            Relation { namespace, depends_on, calls, owner, ..Relation::new(self.engine.new_id(), name, RelationKind::View, columns, sql) };
+            Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(id, name, RelationKind::View, columns, sql) };
         let Some(old) = replaced else { return self.create_temporary(relation, OnCommit::PreserveRows) };
         if relation.depends_on.contains(&old.id) {
             let message = format!("infinite recursion detected in rules for relation \"{}\"", old.name);
@@ -646,6 +649,7 @@ pub struct NewView {
     pub sql: String,
     pub if_not_exists: bool,
     pub or_replace: bool,
+    pub options: ViewOptions,
 }
 
 /// The columns of a view: those of its query, renamed if a list is given.

@@ -369,10 +369,10 @@ impl Session {
             Statement::CreateTableAs { new, columns, query, data } => {
                 self.create_table_as(prepared, parameters, new, columns, query, *data).await?
             }
-            Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, data } => {
+            Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, options, data } => {
                 let (name, columns, query, sql) = (name.clone(), columns.clone(), query.clone(), sql.clone());
                 let (materialized, if_not_exists, or_replace) = (*materialized, *if_not_exists, *or_replace);
-                let view = NewView { materialized, name, columns, query, sql, if_not_exists, or_replace };
+                let view = NewView { materialized, name, columns, query, sql, if_not_exists, or_replace, options: *options };
                 match temporary {
                     true => self.create_temporary_view(view).await?,
                     false => self.create_view(view).await?,

@@ -23,6 +23,7 @@ use crate::plan::policies::Reader;
 use crate::plan::reads::Reads;
 use crate::plan::size;
 use crate::serve::provider::{RelationProvider, SystemProvider};
+use crate::serve::secured::SecuredProvider;
 use crate::serve::system::facts::SET_FUNCTIONS;
 use crate::serve::system::rewrite::rewrite;
 use crate::serve::system::{RELATIONS, SystemContext};
@@ -150,7 +151,12 @@ impl Names {
     async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
         self.reads.lock().name(relation, self.as_owner);
         if relation.is_expanded() || self.expand.contains(&relation.id) {
-            return Ok(Arc::new(self.view(relation).await?));
+            let view = self.view(relation).await?;
+            if relation.view_options.barrier && self.reader.is_some() {
+                let plan = view.logical_plan().clone();
+                return Ok(Arc::new(SecuredProvider { relation: relation.clone(), schema: plan.schema().inner().clone(), plan }));
+            }
+            return Ok(Arc::new(view));
         }
         let rows = Arc::new(RelationProvider { relation: relation.clone(), schema: seen_schema(relation, self.hidden) });
         let locks = self.as_owner.is_none() && self.locked.contains(&relation.id);
@@ -167,9 +173,11 @@ impl Names {
         // It means what it meant to whoever made it.
         names.scope.path = Path::kept();
         names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
-        // A partition is a part of its table, and not read by way of its owner.
-        let whole = relation.parent().and_then(|parent| self.scope.by_id(parent));
-        names.as_owner = Some(whole.map_or(relation.owner, |table| table.owner));
+        if !relation.view_options.invoker {
+            // A partition is a part of its table, and not read by way of its owner.
+            let whole = relation.parent().and_then(|parent| self.scope.by_id(parent));
+            names.as_owner = Some(whole.map_or(relation.owner, |table| table.owner));
+        }
         if relation.kind == RelationKind::MaterializedView {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
             names.reads = Default::default();

@@ -35,7 +35,7 @@ use super::traversal;
 use super::unicode;
 use super::whole_tables;
 use super::windows;
-use crate::catalog::{Name, RelationKind, TEMPORARY_NAME};
+use crate::catalog::{Name, RelationKind, TEMPORARY_NAME, ViewOptions};
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -420,9 +420,7 @@ impl Reader<'_> {
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
         let columns = self.names_in_parentheses()?;
-        if !materialized && self.eat("with") {
-            self.view_options()?;
-        }
+        let options = if !materialized && self.eat("with") { self.view_options()? } else { ViewOptions::default() };
         self.expect("as")?;
         let mut sql = self.rest();
         let query = self.query()?;
@@ -435,27 +433,7 @@ impl Reader<'_> {
             return Err(Error::unsupported("WITH CHECK OPTION is not supported").hint("Nothing is inserted into a view."));
         }
         let temporary = temporary || !materialized && name.schema.as_deref() == Some(TEMPORARY_NAME);
-        Ok(Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, data })
-    }
-
-    /// `(security_invoker [= value], ..)` of a view, which say what is so anyway. Errors: 0A000 for one that says otherwise.
-    fn view_options(&mut self) -> Result<()> {
-        if !self.parser.consume_token(&Token::LParen) {
-            return Err(self.unexpected());
-        }
-        loop {
-            let name = self.name()?;
-            let value = if self.parser.consume_token(&Token::Eq) { self.copy_value()? } else { None };
-            let is_off = value.is_some_and(|value| matches!(value.to_lowercase().as_str(), "false" | "off" | "no" | "0"));
-            if !is_off {
-                return Err(Error::unsupported(format!("{name} of a view is not supported"))
-                    .hint("A view is read with its owner's rights: GRANT its owner what it reads, and the view to who shall read it."));
-            }
-            if !self.parser.consume_token(&Token::Comma) {
-                break;
-            }
-        }
-        self.close()
+        Ok(Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, options, data })
     }
 
     fn drop(&mut self) -> Result<Statement> {
@@ -623,6 +601,7 @@ mod tests;
 mod triggers;
 mod types;
 mod upkeep;
+mod views;
 
 pub use functions::routine_body;
 pub use policies::check_conditions;

@@ -19,7 +19,7 @@ use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 pub use super::routines::{Call, RoutineChange, RoutineWord, RowCalls, RowItem, Signature};
 pub use super::type_changes::{DomainChange, TypeChange};
-use crate::catalog::{Action, Column, Index, Name, RelationKind};
+use crate::catalog::{Action, Column, Index, Name, RelationKind, ViewOptions};
 use crate::data::PgType;
 use crate::error::Error;
 
@@ -196,6 +196,7 @@ pub enum Statement {
         sql: String,
         if_not_exists: bool,
         or_replace: bool,
+        options: ViewOptions,
         data: bool,
     },
     /// `DROP kind name, .. [CASCADE]`

@@ -76,6 +76,7 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("relforcerowsecurity", relation.security.forced.into()),
         ("relispopulated", true.into()),
         ("relreplident", if view { "n" } else { "d" }.into()),
+        ("reloptions", options(&relation.view_options.shown())),
     ])
 }
 

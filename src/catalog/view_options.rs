@@ -1,0 +1,27 @@
+//! What CREATE VIEW .. WITH (..) says of a plain view.
+
+use serde::{Deserialize, Serialize};
+
+/// How a view is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewOptions {
+    /// What its query reads is read with the rights of who asks, and not of its owner: `security_invoker`.
+    #[serde(default)]
+    pub invoker: bool,
+    /// Nothing that a query says is computed of rows before the view's own conditions have let them through: `security_barrier`.
+    #[serde(default)]
+    pub barrier: bool,
+}
+
+impl ViewOptions {
+    /// True if nothing is said.
+    pub fn is_none(&self) -> bool {
+        *self == ViewOptions::default()
+    }
+
+    /// The options that are on, by their names, as the catalog shows them.
+    pub fn shown(self) -> Vec<(String, String)> {
+        let all = [("security_barrier", self.barrier), ("security_invoker", self.invoker)];
+        all.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_string(), "true".to_string())).collect()
+    }
+}

@@ -1,0 +1,42 @@
+//! The options of CREATE VIEW.
+
+use sqlparser::tokenizer::Token;
+
+use super::Reader;
+use crate::catalog::ViewOptions;
+use crate::error::{Error, Result, code};
+
+impl Reader<'_> {
+    /// `(security_invoker [= value], ..)`. Errors: 22023 for an option that there is not, and for a value that is no boolean; 0A000.
+    pub(super) fn view_options(&mut self) -> Result<ViewOptions> {
+        if !self.parser.consume_token(&Token::LParen) {
+            return Err(self.unexpected());
+        }
+        let mut options = ViewOptions::default();
+        loop {
+            let name = self.name()?;
+            let value = if self.parser.consume_token(&Token::Eq) { self.copy_value()? } else { None };
+            let on = || match value.as_deref().unwrap_or("true").to_lowercase().as_str() {
+                "true" | "on" | "yes" | "1" => Ok(true),
+                "false" | "off" | "no" | "0" => Ok(false),
+                other => {
+                    let message = format!("invalid value for boolean option \"{name}\": {other}");
+                    Err(Error::new(code::INVALID_PARAMETER_VALUE, message))
+                }
+            };
+            match name.as_str() {
+                "security_invoker" => options.invoker = on()?,
+                "security_barrier" => options.barrier = on()?,
+                "check_option" => {
+                    return Err(Error::unsupported("check_option of a view is not supported").hint("Nothing is inserted into a view."));
+                }
+                other => return Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("unrecognized parameter \"{other}\""))),
+            }
+            if !self.parser.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.close()?;
+        Ok(options)
+    }
+}
