@@ -11,7 +11,7 @@ use super::{fold_name, is_word};
 use crate::catalog::Name;
 use crate::error::{Error, Result};
 
-/// The tokens with PostgreSQL's weaker locks spelled as those that the parser knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
+/// The tokens with locks where the parser takes them ([`behind_limits`]), PostgreSQL's weaker ones spelled as those that it knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
 /// differ in what they let pass that a SELECT of Everfold's does not tell apart.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
@@ -22,7 +22,54 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
         }
     }
+    behind_limits(&mut tokens);
     tokens
+}
+
+/// Moves locks behind LIMIT, OFFSET and FETCH, before which PostgreSQL takes them too.
+fn behind_limits(tokens: &mut [TokenWithSpan]) {
+    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let one_of = |tokens: &[TokenWithSpan], at: usize, wanted: &[&str]| {
+        words.get(at).is_some_and(|i| wanted.iter().any(|word| is_word(&tokens[*i].token, word)))
+    };
+    for at in 0..words.len() {
+        if !one_of(tokens, at, &["for"]) || !one_of(tokens, at + 1, &["update", "share"]) {
+            continue;
+        }
+        let mut end = at + 2;
+        if one_of(tokens, end, &["of"]) {
+            let name = |i: usize| matches!(tokens[i].token, Token::Word(_) | Token::Comma | Token::Period);
+            let ends = ["nowait", "skip", "limit", "offset", "fetch", "for"];
+            while words.get(end).is_some_and(|i| name(*i)) && !one_of(tokens, end, &ends) {
+                end += 1;
+            }
+        }
+        end += match () {
+            () if one_of(tokens, end, &["nowait"]) => 1,
+            () if one_of(tokens, end, &["skip"]) && one_of(tokens, end + 1, &["locked"]) => 2,
+            () => 0,
+        };
+        if one_of(tokens, end, &["limit", "offset", "fetch"]) {
+            let (first, behind) = (words[at], words[end]);
+            let last = end_of_query(tokens, behind);
+            tokens[first..last].rotate_left(behind - first);
+        }
+    }
+}
+
+/// Where the query ends that goes on at a token: before the parenthesis around it, a semicolon, or at the end.
+fn end_of_query(tokens: &[TokenWithSpan], from: usize) -> usize {
+    let mut open = 0_usize;
+    for (i, token) in tokens.iter().enumerate().skip(from) {
+        match token.token {
+            Token::LParen => open += 1,
+            Token::RParen if open == 0 => return i,
+            Token::RParen => open -= 1,
+            Token::SemiColon => return i,
+            _ => {}
+        }
+    }
+    tokens.len()
 }
 
 /// Takes the locks of rows out of the subqueries of an UPDATE or DELETE that read nothing but the table that it changes: it has that locked

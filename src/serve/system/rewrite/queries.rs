@@ -403,10 +403,12 @@ pub fn columns_of_parts(query: &mut Query) {
 fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
+            // Without FROM a column is one of the row around, which the planner would call otherwise.
+            let outer = select.from.is_empty();
             let names: Vec<String> = select.projection.iter().filter_map(name_of_item).collect();
             for item in &mut select.projection {
                 if let SelectItem::UnnamedExpr(expr) = item
-                    && is_computed(expr)
+                    && (is_computed(expr) || outer && !contains_set(expr))
                     && names.iter().filter(|name| **name == label(expr)).count() == 1
                 {
                     let alias = Ident::with_quote('"', label(expr));

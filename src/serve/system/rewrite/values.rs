@@ -14,14 +14,15 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    CastKind, Expr, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, UnaryOperator, Value,
-    visit_expressions,
+    CastKind, Expr, FunctionArguments, Ident, Parens, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias,
+    UnaryOperator, Value, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::super::SystemContext;
-use super::build::{all_of, bare, call, literal, query_of, take};
+use super::KEYWORDS;
+use super::build::{all_of, bare, call, last_name, literal, query_of, take};
 use super::written_types::{self as types, Written};
 use crate::data::PgType;
 use crate::error::Result;
@@ -144,10 +145,13 @@ fn as_number(value: &mut Expr) -> bool {
     true
 }
 
-/// The type of a cast that stands in the metadata of its field.
+/// The type that stands in the metadata of the field of a cast, or of `current_user` and its kin.
 fn noted(expr: &Expr) -> Option<PgType> {
     match expr {
         Expr::Nested(inner) => noted(inner),
+        Expr::Function(f) if matches!(f.args, FunctionArguments::None) && KEYWORDS.contains(&last_name(&f.name).as_str()) => {
+            Some(PgType::Name)
+        }
         Expr::Cast { data_type, .. } => pg_type(data_type).ok().filter(|ty| !ty.field("", true).metadata().is_empty()),
         _ => None,
     }
@@ -166,7 +170,7 @@ fn same_length(rows: &[Parens<Vec<Expr>>]) -> bool {
 fn is_subquery(expr: &Expr) -> ControlFlow<()> {
     let is = matches!(expr, Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. })
         || matches!(expr, Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } if matches!(right.as_ref(), Expr::Subquery(_)))
-        || matches!(expr, Expr::Function(f) if matches!(f.args, sqlparser::ast::FunctionArguments::Subquery(_)));
+        || matches!(expr, Expr::Function(f) if matches!(f.args, FunctionArguments::Subquery(_)));
     if is { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
