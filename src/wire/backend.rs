@@ -88,6 +88,10 @@ pub trait Backend: Send + 'static {
         std::future::ready(Ok(false))
     }
     fn prepare(&mut self, sql: &str, types: &[Option<PgType>]) -> impl Future<Output = Result<Arc<Self::Prepared>>> + Send;
+    /// Whether a statement can be bound to these values.
+    fn check_parameters(&self, _prepared: &Self::Prepared, _parameters: &Parameters) -> Result<()> {
+        Ok(())
+    }
     fn execute(
         &mut self,
         statement: &Arc<Self::Prepared>,
@@ -219,6 +223,9 @@ impl Backend for Session {
     }
     async fn finish_copy(&mut self, copy: Box<CopyIn>) -> Result<String> {
         Session::finish_copy(self, copy).await
+    }
+    fn check_parameters(&self, prepared: &Prepared, parameters: &Parameters) -> Result<()> {
+        Session::check_parameters(self, prepared, parameters)
     }
     fn begin_implicit(&mut self) {
         Session::begin_implicit(self);

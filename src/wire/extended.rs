@@ -98,6 +98,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         if !portal.is_empty() && self.portals.contains_key(portal) {
             return Err(Error::new(code::DUPLICATE_CURSOR, format!("cursor \"{portal}\" already exists")));
         }
+        self.session.check_parameters(&prepared, &parameters)?;
         self.room_for_portal(&parameters)?;
         self.portals.insert(portal.to_string(), Portal::new(prepared, formats, parameters));
         write::bare(&mut self.socket.out, b'2');

@@ -12,12 +12,27 @@ use crate::data::datetime::Reading;
 use crate::data::decode::{ColumnBuilder, invalid_utf8};
 use crate::data::encode::Style;
 use crate::data::numeric;
-use crate::engine::session::{Parameters, Prepared, Session};
+use crate::engine::session::{Parameters, Prepared, Session, TransactionStatus};
 use crate::error::{Error, Result, code};
 use crate::func::types::pg_type;
 use crate::sql::Statement;
 
 impl Session {
+    /// Whether the values are such of their types as a statement is bound to. What takes long to read, as json and arrays, is read when the statement
+    /// runs. Errors: as that would say, 22P02, 22003, 22007 and their kin.
+    pub fn check_parameters(&self, prepared: &Prepared, parameters: &Parameters) -> Result<()> {
+        if self.status() == TransactionStatus::Failed {
+            return Ok(());
+        }
+        let zone = self.settings.zone();
+        for (i, ty) in prepared.parameters.iter().enumerate().filter(|(_, ty)| is_soon_read(ty)) {
+            if parameters.values.get(i).is_some_and(Option::is_some) {
+                put_parameter(&mut ColumnBuilder::new(ty, 1).in_zone(zone), i, ty, ty, parameters)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Types of the parameters of an INSERT .. VALUES whose values are all literals or parameters, as far as these tell them.
     pub(in crate::engine) fn insert_parameters(
         &self,
@@ -117,6 +132,13 @@ fn is_name(value: &Expr) -> bool {
 fn is_float(value: &Expr) -> bool {
     let Expr::Cast { data_type, .. } = value else { return false };
     matches!(pg_type(data_type), Ok(PgType::Float4 | PgType::Float8))
+}
+
+fn is_soon_read(ty: &PgType) -> bool {
+    use PgType as T;
+    let number = matches!(ty, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric(None) | T::Oid);
+    let time = matches!(ty, T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval);
+    number || time || matches!(ty, T::Bool | T::Uuid)
 }
 
 /// The declared types of a statement's parameters.
