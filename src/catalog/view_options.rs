@@ -1,4 +1,4 @@
-//! What CREATE VIEW .. WITH (..) says of a plain view.
+//! What CREATE VIEW .. WITH (..) and ALTER VIEW .. SET (..) say of a plain view.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,22 @@ pub struct ViewOptions {
     pub barrier: bool,
 }
 
+/// What is said of them; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SaidOfView {
+    pub invoker: Option<bool>,
+    pub barrier: Option<bool>,
+}
+
 impl ViewOptions {
     /// True if nothing is said.
     pub fn is_none(&self) -> bool {
         *self == ViewOptions::default()
+    }
+
+    /// The options after that was said.
+    pub fn with(self, said: SaidOfView) -> ViewOptions {
+        ViewOptions { invoker: said.invoker.unwrap_or(self.invoker), barrier: said.barrier.unwrap_or(self.barrier) }
     }
 
     /// The options that are on, by their names, as the catalog shows them.

@@ -98,6 +98,10 @@ impl Session {
             of_partition if relation.is_partition() => return Box::pin(self.alter_partition(relation, of_partition)).await,
             _ => {}
         }
+        if let Alteration::OfView(said) = change {
+            let view_options = relation.view_options.with(*said);
+            return self.stage(Change::Alter(Relation { view_options, ..relation.as_ref().clone() }), vec![]);
+        }
         if !relation.has_log() {
             let message = format!("ALTER action cannot be performed on relation \"{}\"", relation.name);
             return Err(Error::new(code::WRONG_OBJECT_TYPE, message)
@@ -164,9 +168,12 @@ impl Session {
                 altered.constraints.iter_mut().find(|c| c.name == *from).ok_or_else(missing)?.name = to.clone();
                 self.stage(Change::Alter(altered), vec![])
             }
-            Alteration::Resume { .. } | Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::Nothing | Alteration::Storage(_) => {
-                Err(Error::internal("done before"))
-            }
+            Alteration::Resume { .. }
+            | Alteration::Rename(_)
+            | Alteration::SetSchema(_)
+            | Alteration::Nothing
+            | Alteration::Storage(_)
+            | Alteration::OfView(_) => Err(Error::internal("done before")),
         }
     }
 

@@ -88,8 +88,9 @@ impl Session {
         let catalog = self.engine.catalog();
         let alike = |now: &Relation, known: &Relation| {
             let nullable = |relation: &Relation, i: usize| relation.columns[i].nullable;
-            // Of another owner, somebody else may read it, or others by way of it.
+            // Of another owner, somebody else may read it, or others by way of it; a view says with whose rights it is read.
             now.owner == known.owner
+                && now.view_options == known.view_options
                 && now.columns.len() == known.columns.len()
                 && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
         };

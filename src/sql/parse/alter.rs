@@ -4,7 +4,7 @@ use sqlparser::ast::{self, AlterColumnOperation, AlterTableOperation, GeneratedA
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use super::table::{Defined, defined, identity_options, rule, without_precision};
+use super::table::{Defined, defined, identity_options, rule, unnested, without_precision};
 use crate::catalog::{Identity, RelationKind};
 use crate::data::PgType;
 use crate::error::{Error, Result};
@@ -66,6 +66,11 @@ impl Reader<'_> {
             self.skip(2);
             return Ok(Alteration::Storage(self.parameters_of_storage("Leave the statement out.")?));
         }
+        if kind == RelationKind::View && matches!(self.word(0).as_str(), "set" | "reset") {
+            let resets = self.word(0) == "reset";
+            self.skip(1);
+            return Ok(Alteration::OfView(self.said_of_view(resets)?));
+        }
         let rest = self.rest();
         if let RelationKind::View | RelationKind::MaterializedView = kind {
             let hint = if kind == RelationKind::View {
@@ -78,8 +83,30 @@ impl Reader<'_> {
         if let Some(change) = self.alter_generated()? {
             return Ok(change);
         }
+        if let Some(change) = self.laid_out()? {
+            return Ok(change);
+        }
         let operation = self.parser.parse_alter_table_operation().map_err(|e| self.refused(e))?;
         alteration(operation, name)
+    }
+
+    /// ALTER COLUMN c SET STATISTICS, SET STORAGE and SET COMPRESSION, which are about how PostgreSQL lays out and plans.
+    fn laid_out(&mut self) -> Result<Option<Alteration>> {
+        let at = if self.word(0) != "alter" { return Ok(None) } else { 1 + usize::from(self.word(1) == "column") };
+        let what = self.word(at + 2);
+        if self.word(at + 1) != "set" || !["statistics", "storage", "compression"].contains(&what.as_str()) {
+            return Ok(None);
+        }
+        self.skip(at);
+        let column = self.name()?;
+        self.skip(2);
+        // -1 is PostgreSQL's word for its own target.
+        let _ = self.parser.consume_token(&Token::Minus);
+        if self.ended() {
+            return Err(self.unexpected());
+        }
+        self.skip(1);
+        Ok(Some(Alteration::Storage(vec![format!("SET {} of column \"{column}\" has no effect", what.to_uppercase())])))
     }
 
     /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, DROP EXPRESSION.
@@ -159,7 +186,7 @@ fn alter_column(column: String, op: AlterColumnOperation) -> Result<Alteration> 
     Ok(match op {
         Op::SetNotNull => Alteration::SetNotNull { column, not_null: true },
         Op::DropNotNull => Alteration::SetNotNull { column, not_null: false },
-        Op::SetDefault { value } => Alteration::SetDefault { column, default: Some(value.to_string()) },
+        Op::SetDefault { value } => Alteration::SetDefault { column, default: Some(unnested(&value).to_string()) },
         Op::DropDefault => Alteration::SetDefault { column, default: None },
         Op::SetDataType { data_type, using, .. } => {
             let (plain, precision) = without_precision(&data_type);

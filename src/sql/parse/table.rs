@@ -343,7 +343,7 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
             ColumnOption::Null => {}
             ColumnOption::NotNull => column.nullable = false,
             ColumnOption::PrimaryKey(_) => (key, key_named) = (true, rule_name()),
-            ColumnOption::Default(expr) => column.default = Some(expr.to_string()),
+            ColumnOption::Default(expr) => column.default = Some(unnested(expr).to_string()),
             ColumnOption::Unique(_) => rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) }),
             ColumnOption::Check(check) => {
                 let what = What::Check { sql: check.expr.to_string() };
@@ -509,6 +509,16 @@ fn references(foreign: &ast::ForeignKeyConstraint, columns: Vec<String>) -> Resu
 /// The error of a table that has two primary keys.
 pub fn several_keys(table: &str) -> Error {
     Error::new(code::INVALID_TABLE_DEFINITION, format!("multiple primary keys for table \"{table}\" are not allowed"))
+}
+
+/// A call or a constant without the parentheses around it, in which migrations write defaults: `DEFAULT (gen_random_uuid())`.
+pub(super) fn unnested(expr: &ast::Expr) -> &ast::Expr {
+    match expr {
+        ast::Expr::Nested(inner) if matches!(inner.as_ref(), ast::Expr::Function(_) | ast::Expr::Value(_) | ast::Expr::Nested(_)) => {
+            unnested(inner)
+        }
+        other => other,
+    }
 }
 
 /// The places of the columns that a primary key names. Errors: 42703.

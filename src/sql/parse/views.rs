@@ -1,21 +1,31 @@
-//! The options of CREATE VIEW.
+//! The options of views.
 
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::ViewOptions;
+use crate::catalog::{SaidOfView, ViewOptions};
 use crate::error::{Error, Result, code};
 
 impl Reader<'_> {
-    /// `(security_invoker [= value], ..)`. Errors: 22023 for an option that there is not, and for a value that is no boolean; 0A000.
+    /// `(security_invoker [= value], ..)` of CREATE VIEW. Errors: as [`Reader::said_of_view`].
     pub(super) fn view_options(&mut self) -> Result<ViewOptions> {
+        self.said_of_view(false).map(|said| ViewOptions::default().with(said))
+    }
+
+    /// The same behind SET, or the names alone behind RESET. Errors: 22023 for an option that there is not, and for a value that is no boolean;
+    /// 0A000.
+    pub(super) fn said_of_view(&mut self, resets: bool) -> Result<SaidOfView> {
         if !self.parser.consume_token(&Token::LParen) {
             return Err(self.unexpected());
         }
-        let mut options = ViewOptions::default();
+        let mut said = SaidOfView::default();
         loop {
             let name = self.name()?;
-            let value = if self.parser.consume_token(&Token::Eq) { self.copy_value()? } else { None };
+            let value = match () {
+                () if resets => Some("false".to_string()),
+                () if self.parser.consume_token(&Token::Eq) => self.copy_value()?,
+                () => None,
+            };
             let on = || match value.as_deref().unwrap_or("true").to_lowercase().as_str() {
                 "true" | "on" | "yes" | "1" => Ok(true),
                 "false" | "off" | "no" | "0" => Ok(false),
@@ -25,8 +35,8 @@ impl Reader<'_> {
                 }
             };
             match name.as_str() {
-                "security_invoker" => options.invoker = on()?,
-                "security_barrier" => options.barrier = on()?,
+                "security_invoker" => said.invoker = Some(on()?),
+                "security_barrier" => said.barrier = Some(on()?),
                 "check_option" => {
                     return Err(Error::unsupported("check_option of a view is not supported").hint("Nothing is inserted into a view."));
                 }
@@ -37,6 +47,6 @@ impl Reader<'_> {
             }
         }
         self.close()?;
-        Ok(options)
+        Ok(said)
     }
 }

@@ -1,7 +1,7 @@
 //! What ALTER of a relation changes.
 
 use super::{NamedType, NewRule, SecurityChange, SequenceOptions, SqlType};
-use crate::catalog::{Bound, Column, Identity, Name};
+use crate::catalog::{Bound, Column, Identity, Name, SaidOfView};
 
 /// One change that ALTER asks for.
 #[derive(Clone, Debug)]
@@ -86,4 +86,6 @@ pub enum Alteration {
     Nothing,
     /// SET and RESET of storage parameters: notices that they have no effect.
     Storage(Vec<String>),
+    /// SET and RESET of a view.
+    OfView(SaidOfView),
 }
