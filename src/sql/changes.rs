@@ -121,7 +121,7 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
         None => written_query("VALUES (DEFAULT)")?,
     };
     prepend(&mut source, with);
-    Ok(Statement::Insert { table, alias, columns, source, conflict, returning })
+    Ok(Statement::Insert { table, alias, columns, overriding: None, source, conflict, returning })
 }
 
 /// Puts the CTEs of a statement before those of its query, which sees both.

@@ -47,6 +47,7 @@ mod nested_joins;
 pub mod nesting;
 mod only;
 mod operators;
+mod overriding;
 pub mod parse;
 pub mod plpgsql;
 pub mod refused;

@@ -23,6 +23,7 @@ use super::misspelt;
 use super::nested_joins;
 use super::only;
 use super::operators;
+use super::overriding;
 use super::refused;
 use super::reserved::{self, refuse_reserved};
 use super::rows_from;
@@ -112,7 +113,7 @@ pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     super::nesting::check(&tokens)?;
     let tokens = local::spelled(continued::spelled(whole_tables::spelled(unicode::spelled(sql, tokens)?)));
     let tokens = group_by::spelled(frame_offsets::spelled(exclusions::spelled(tokens)));
-    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(tokens)))));
+    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(overriding::spelled(tokens))))));
     let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(tokens))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
@@ -559,8 +560,8 @@ impl Reader<'_> {
         intervals::expand(self.sql, &mut statement)?;
         windows::expand(self.sql, &mut statement)?;
         match statement {
-            ast::Statement::Query(query) => query_statement(query),
-            ast::Statement::Insert(insert) => insert_statement(insert, None),
+            ast::Statement::Query(query) => overriding::noted(self.sql, query_statement(query)?),
+            ast::Statement::Insert(insert) => overriding::noted(self.sql, insert_statement(insert, None)?),
             ast::Statement::Update(update) => update_statement(update, None),
             ast::Statement::Delete(delete) => delete_statement(delete, None),
             ast::Statement::Commit { chain, .. } => Ok(Statement::Commit { chain }),

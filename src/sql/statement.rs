@@ -218,6 +218,7 @@ pub enum Statement {
         table: Name,
         alias: Option<String>,
         columns: Vec<String>,
+        overriding: Option<Overriding>,
         /// WITH before the statement is part of it.
         source: Box<ast::Query>,
         conflict: Option<Box<Conflict>>,
@@ -427,6 +428,15 @@ pub enum OnCommit {
     PreserveRows,
     DeleteRows,
     Drop,
+}
+
+/// Whose values identity columns get, where an INSERT says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overriding {
+    /// Those that are given, also in columns that are GENERATED ALWAYS.
+    System,
+    /// Those of the sequences, whatever is given.
+    User,
 }
 
 /// FOR UPDATE and its kin behind a SELECT.

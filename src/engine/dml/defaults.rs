@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::concat;
+use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{at_precision, cast_columns, not_null, target_columns};
@@ -17,6 +18,7 @@ use crate::engine::session::Session;
 use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result};
 use crate::sql::Statement;
+use crate::sql::statement::Overriding;
 
 impl Session {
     /// Puts the columns' defaults where VALUES says DEFAULT. Errors: 428C9 for another value of a column that is always generated.
@@ -25,24 +27,34 @@ impl Session {
             changes.iter_mut().try_for_each(|change| self.fill_defaults(&mut change.statement))?;
             return self.fill_defaults(then);
         }
-        let Statement::Insert { table, columns, source, .. } = statement else { return Ok(()) };
+        let Statement::Insert { table, columns, overriding, source, .. } = statement else { return Ok(()) };
         let Ok(relation) = self.writable(table) else { return Ok(()) };
+        let overriding = *overriding;
+        let refuses =
+            |column: &Column| takes_default_only(column) && (column.generated.is_some() || overriding != Some(Overriding::System));
+        let replaces = |column: &Column| overriding == Some(Overriding::User) && column.identity.is_some();
         let SetExpr::Values(values) = source.body.as_mut() else {
             let targets = target_columns(&relation, columns)?;
             // A query without a list of columns may give fewer than there are.
             let given = targets.iter().filter(|_| !columns.is_empty());
-            return given.map(|t| &relation.columns[*t]).find(|c| takes_default_only(c)).map_or(Ok(()), |c| Err(generated_always(c)));
+            let mut given = given.map(|t| &relation.columns[*t]);
+            if given.clone().any(replaces) {
+                return Err(Error::unsupported("OVERRIDING USER VALUE is not supported for the rows of a query")
+                    .hint("Leave the identity column out."));
+            }
+            return given.find(|c| refuses(c)).map_or(Ok(()), |c| Err(generated_always(c)));
         };
-        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) && !relation.columns.iter().any(takes_default_only) {
+        let plain = |column: &Column| !refuses(column) && !replaces(column);
+        if !values.rows.iter().any(|row| row.content.iter().any(is_default)) && relation.columns.iter().all(plain) {
             return Ok(());
         }
         let targets = target_columns(&relation, columns)?;
         for row in &mut values.rows {
             for (value, target) in row.content.iter_mut().zip(&targets) {
                 let column = &relation.columns[*target];
-                match is_default(value) {
+                match is_default(value) || replaces(column) {
                     true => *value = self.default_expression(&relation, column)?,
-                    false if takes_default_only(column) => return Err(generated_always(column)),
+                    false if refuses(column) => return Err(generated_always(column)),
                     false => {}
                 }
             }
@@ -148,12 +160,8 @@ impl Session {
         }
         let catalog = self.catalog();
         let Some(default) = catalog.default_of(column) else { return Ok(None) };
-        let query = parsed_query(&format!("SELECT {default}"))?;
-        // A literal needs no planning.
-        if let SetExpr::Select(select) = query.body.as_ref()
-            && let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice()
-            && let Some(Some(text)) = crate::sql::convert::literal(value)
-            && let Ok(value) = parse_text_as(&column.ty, &text, self.settings.reading())
+        if !self.knows_default(relation, column)
+            && let Some(value) = self.literal_default(column, default)?
         {
             return at_precision(column, value.to_array_of_size(rows)?).map(Some);
         }
@@ -170,6 +178,15 @@ impl Session {
             return Err(Error::internal("a default has one value for each row"));
         }
         Ok(if rows == 0 { None } else { Some(concat(&parts)?) })
+    }
+
+    /// The value of a default that is a literal, which needs no planning.
+    fn literal_default(&self, column: &Column, default: &str) -> Result<Option<ScalarValue>> {
+        let query = parsed_query(&format!("SELECT {default}"))?;
+        let SetExpr::Select(select) = query.body.as_ref() else { return Ok(None) };
+        let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice() else { return Ok(None) };
+        let text = crate::sql::convert::literal(value).flatten();
+        Ok(text.and_then(|text| parse_text_as(&column.ty, &text, self.settings.reading()).ok()))
     }
 
     /// Makes a DEFAULT what the catalog keeps of it. It must be an expression of the column's type over nothing. It is not evaluated: it may

@@ -51,6 +51,12 @@ impl Session {
         });
     }
 
+    /// True if a column's default is an expression that is planned already.
+    pub(super) fn knows_default(&self, relation: &Relation, column: &Column) -> bool {
+        let key = (relation.id, column.name.clone());
+        self.known(|known| known.defaults.get(&key).is_some_and(Option::is_some)).unwrap_or(false)
+    }
+
     /// What `rows` rows get in a column by its default, an expression; `None` if that has to be run as a query. Errors: those of the default.
     pub(super) async fn known_default(&self, relation: &Relation, column: &Column, default: &str, rows: usize) -> Result<Option<ArrayRef>> {
         let key = (relation.id, column.name.clone());

@@ -1,0 +1,49 @@
+//! `INSERT INTO t (..) OVERRIDING SYSTEM VALUE VALUES ..`: whether values that are given for identity columns count (manual, INSERT).
+//!
+//! sqlparser does not take the clause, so it is blanked out before it reads the statement, and found again in the text.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+
+use super::dialect::Postgres;
+use super::is_word;
+use super::statement::{Overriding, Statement};
+use crate::error::{Error, Result};
+
+/// The tokens without the clause.
+pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    for (places, _) in clauses(&tokens) {
+        places.into_iter().for_each(|at| tokens[at].token = Token::Whitespace(Whitespace::Space));
+    }
+    tokens
+}
+
+/// The statement of a text with what the text says of that. Errors: 0A000 where it is not the statement's own.
+pub(super) fn noted(sql: &str, mut statement: Statement) -> Result<Statement> {
+    const WORD: &[u8] = b"overriding";
+    if !sql.as_bytes().windows(WORD.len()).any(|part| part.eq_ignore_ascii_case(WORD)) {
+        return Ok(statement);
+    }
+    let tokens = Tokenizer::new(&Postgres, sql).tokenize_with_location().unwrap_or_default();
+    match (clauses(&tokens).as_slice(), &mut statement) {
+        ([], _) => Ok(statement),
+        ([(_, said)], Statement::Insert { overriding, .. }) => {
+            *overriding = Some(*said);
+            Ok(statement)
+        }
+        _ => Err(Error::unsupported("OVERRIDING is not supported in a statement within another").hint("Write the INSERT by itself.")),
+    }
+}
+
+/// The places of the words of each such clause, and what it says. MERGE has it too, without INTO before it, and reads it itself.
+fn clauses(tokens: &[TokenWithSpan]) -> Vec<([usize; 3], Overriding)> {
+    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let is = |at: usize, word: &str| words.get(at).is_some_and(|i| is_word(&tokens[*i].token, word));
+    let of_insert = |at: usize| (0..at).rev().find(|before| is(*before, "insert")).is_some_and(|insert| is(insert + 1, "into"));
+    let found = (0..words.len()).filter(|at| is(*at, "overriding") && is(at + 2, "value") && of_insert(*at));
+    let said = |at: usize| match () {
+        () if is(at + 1, "system") => Some(Overriding::System),
+        () if is(at + 1, "user") => Some(Overriding::User),
+        () => None,
+    };
+    found.filter_map(|at| Some(([words[at], words[at + 1], words[at + 2]], said(at)?))).collect()
+}
