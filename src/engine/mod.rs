@@ -8,16 +8,18 @@
 //!    which [`plan_cache`] has the plan.
 //! 5. INSERT, UPDATE, DELETE and COPY become batches of events ([`dml`], [`copy`]); outside BEGIN they are appended at once, inside
 //!    at COMMIT, all of them at neighbouring positions ([`transaction`]). Until then only the session itself reads them ([`own`]); [`numbers`] says what their `xmin` is.
-//!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), and columns are
-//!    computed of others ([`generated`]).
+//!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), columns are
+//!    computed of others ([`generated`]), and [`triggers`] run before and after.
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
 //! 7. DDL ([`ddl`], [`likes`], [`alter`], [`indexes`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
-//!    What a statement may do, [`privileges`] says when it runs; [`roles`], [`grants`] and [`default_privileges`] change it.
+//!    What a statement may do, [`privileges`] says when it runs; [`roles`], [`grants`], [`default_privileges`] and [`drop_owned`] change it.
+//!    Which rows it sees, [`policies`] define and [`crate::plan::policies`] applies.
 //!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]). A READ ONLY transaction may read all at one position ([`pinned`]).
-//! 10. Temporary tables ([`temporary`]) are their session's alone, and so are functions ([`plpgsql`]).
+//! 10. Functions, procedures and triggers with bodies run in [`plpgsql`], their statements as those of a client do. Temporary tables ([`temporary`])
+//!     are their session's alone, and so are functions in `pg_temp`.
 //! 11. How far long work is, [`progress`] counts and tells.
 //! 12. A view that cannot fold an event fails, and only it; [`failure`] says where and why, and mends it.
 //!
