@@ -229,67 +229,65 @@ fn classify(e: &DataFusionError) -> &'static str {
     }
 }
 
+/// The hint to a call whose arguments no function of the name takes.
+const NO_SIGNATURE: &str = "No function matches the given name and argument types. You might need to add explicit type casts.";
+
 /// Functions that are called with OVER only.
 const WINDOW_FUNCTIONS: [&str; 8] = ["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead"];
 
 /// Mistakes that are made often, in PostgreSQL's words instead of DataFusion's.
 fn reworded(text: &str) -> Option<Error> {
-    if let Some((_, code, message)) = WORDINGS.iter().find(|(theirs, ..)| text.contains(theirs)) {
-        return Some(Error::new(code, *message));
-    }
-    let between = |start: &str, end: &str| text.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(found, _)| found);
-    if let Some(name) = between("Invalid function '", "'") {
-        if WINDOW_FUNCTIONS.contains(&name) {
-            return Some(Error::new(code::WRONG_OBJECT_TYPE, format!("window function {name} requires an OVER clause")));
-        }
-        if let Some(refused) = absent::refused(name) {
-            return Some(refused);
-        }
-        let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
-        let near = between("Did you mean '", "'").and_then(|near| nearest(name, std::iter::once(near)));
-        return Some(match near {
-            Some(near) => error.hint(format!("Perhaps you meant the function {near}.")),
-            None => error.hint("No function of that name is known."),
-        });
+    let plain = WORDINGS.iter().find(|(theirs, ..)| text.contains(theirs)).map(|(_, code, message)| Error::new(code, *message));
+    plain.or_else(|| unknown(text)).or_else(|| wordings::reworded(text)).or_else(|| misused(text)).or_else(|| calls::reworded(text))
+}
+
+/// What stands in a text between two others.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(found, _)| found)
+}
+
+/// Functions that there are not, and lists of columns that do not fit.
+fn unknown(text: &str) -> Option<Error> {
+    if let Some(name) = between(text, "Invalid function '", "'") {
+        return Some(unknown_function(name, between(text, "Did you mean '", "'")));
     }
     if let Some((before, _)) = text.split_once(" queries have different number of columns") {
         let operator = before.rsplit(' ').next().unwrap_or(before);
         return Some(Error::syntax(format!("each {operator} query must have the same number of columns")));
     }
-    if let Some(name) = between("Function '", "' failed to match any signature") {
-        return Some(
-            Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist for arguments of these types"))
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
-        );
+    if let Some(name) = between(text, "Function '", "' failed to match any signature") {
+        let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist for arguments of these types"));
+        return Some(error.hint(NO_SIGNATURE));
     }
-    if let Some(column) = between("While expanding wildcard, column \"", "\" must appear") {
-        let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
-        return Some(Error::new(code::GROUPING_ERROR, message));
+    let column = between(text, "While expanding wildcard, column \"", "\" must appear")?;
+    let message = format!("column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function");
+    Some(Error::new(code::GROUPING_ERROR, message))
+}
+
+/// The error of a call of what is no function, perhaps of one of that name.
+fn unknown_function(name: &str, near: Option<&str>) -> Error {
+    if WINDOW_FUNCTIONS.contains(&name) {
+        return Error::new(code::WRONG_OBJECT_TYPE, format!("window function {name} requires an OVER clause"));
     }
-    if let Some(error) = wordings::reworded(text) {
-        return Some(error);
+    if let Some(refused) = absent::refused(name) {
+        return refused;
     }
+    let error = Error::new(code::UNDEFINED_FUNCTION, format!("function {name} does not exist"));
+    match near.and_then(|near| nearest(name, std::iter::once(near))) {
+        Some(near) => error.hint(format!("Perhaps you meant the function {near}.")),
+        None => error.hint("No function of that name is known."),
+    }
+}
+
+/// Names, operators, aggregates and subqueries where they cannot be.
+fn misused(text: &str) -> Option<Error> {
     if let Some(name) = text.split_once("Invalid qualifier ").map(|(_, name)| name.trim_end()) {
         return Some(Error::new(code::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\"")));
     }
     if text.contains("user-defined coercion failed with")
-        && let Some(call) = between("External error: operator does not exist: ", ". No function")
+        && let Some(error) = not_coerced(text)
     {
-        return Some(Error::no_operator(call));
-    }
-    if text.contains("user-defined coercion failed with")
-        && let Some(misuse) = between("External error: function ", ". No function").filter(|m| m.contains(" takes a column of type "))
-    {
-        let hint = "Cast the column in a subquery: (SELECT *, column::timestamp AS at FROM ..).";
-        return Some(Error::new(code::DATATYPE_MISMATCH, format!("function {misuse}")).hint(hint));
-    }
-    if text.contains("user-defined coercion failed with")
-        && let Some(call) = between("External error: function ", " does not exist")
-    {
-        return Some(
-            Error::new(code::UNDEFINED_FUNCTION, format!("function {call} does not exist"))
-                .hint("No function matches the given name and argument types. You might need to add explicit type casts."),
-        );
+        return Some(error);
     }
     if text.contains("does not support logical expression AggregateFunction") {
         return Some(Error::new(code::GROUPING_ERROR, "aggregate functions are not allowed here").hint("Compute it in a subquery."));
@@ -310,11 +308,24 @@ fn reworded(text: &str) -> Option<Error> {
     if CORRELATED.iter().any(|theirs| text.contains(theirs)) {
         return Some(Error::unsupported("this form of a subquery that depends on the row is not supported").hint("Write it as a join."));
     }
-    if text.contains("Unsupported logical plan: CreateMemoryTable") {
+    text.contains("Unsupported logical plan: CreateMemoryTable").then(|| {
         let hint = "Write CREATE MATERIALIZED VIEW name AS query, or CREATE TABLE and INSERT INTO .. SELECT.";
-        return Some(Error::unsupported("SELECT INTO is not supported").hint(hint));
+        Error::unsupported("SELECT INTO is not supported").hint(hint)
+    })
+}
+
+/// Arguments that one of our functions or operators does not take.
+fn not_coerced(text: &str) -> Option<Error> {
+    if let Some(call) = between(text, "External error: operator does not exist: ", ". No function") {
+        return Some(Error::no_operator(call));
     }
-    calls::reworded(text)
+    let misuse = between(text, "External error: function ", ". No function");
+    if let Some(misuse) = misuse.filter(|misuse| misuse.contains(" takes a column of type ")) {
+        let hint = "Cast the column in a subquery: (SELECT *, column::timestamp AS at FROM ..).";
+        return Some(Error::new(code::DATATYPE_MISMATCH, format!("function {misuse}")).hint(hint));
+    }
+    let call = between(text, "External error: function ", " does not exist")?;
+    Some(Error::new(code::UNDEFINED_FUNCTION, format!("function {call} does not exist")).hint(NO_SIGNATURE))
 }
 
 /// DataFusion prefixes its messages with the stage that raised them; clients need the sentence only.
