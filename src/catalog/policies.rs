@@ -167,12 +167,13 @@ impl Catalog {
         secured.copied().or_else(|| sources.into_iter().find_map(|source| self.secured_below(source, seen)))
     }
 
-    /// True if a query of the relation depends on who asks.
+    /// True if a query of the relation depends on who asks, or did when this was what the catalog said of it: a plan may be older than the
+    /// catalog, and have policies in it that hold no more, or none of those that hold now.
     pub fn is_guarded(&self, relation: &Relation) -> bool {
-        if !self.has_security() {
-            return false;
+        if relation.security.enabled || !self.has_security() {
+            return relation.security.enabled;
         }
-        // A plan may be older than the catalog: its relation had another owner then, or no policies.
+        // It may have had another owner then.
         let now = self.by_id(relation.id).map_or(relation, |now| now.as_ref());
         now.security.enabled || self.unsecured_source(now).is_some()
     }
