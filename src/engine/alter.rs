@@ -184,6 +184,7 @@ impl Session {
         if relation.columns.iter().any(|c| c.name == to) {
             return Err(column_exists(to, relation));
         }
+        [from, to].into_iter().try_for_each(|name| self.refuse_naming_in_policies(relation, name))?;
         let mut altered = relation.as_ref().clone();
         altered.columns[at].name = to.to_string();
         altered.security = self.security_renamed(relation, from, to)?;
@@ -225,6 +226,7 @@ impl Session {
             self.notice("NOTICE", Error::new(code::DUPLICATE_COLUMN, format!("{}, skipping", exists.message())));
             return Ok(());
         }
+        self.refuse_naming_in_policies(relation, &column.name)?;
         self.keep_default(&mut column).await?;
         let mut altered = Relation { schemas: Default::default(), ..relation.as_ref().clone() };
         altered.columns.push(column.clone());
@@ -280,6 +282,7 @@ impl Session {
         }
         let at = relation.column(name)?;
         refuse_key_column(catalog, relation, name, "drop")?;
+        self.refuse_naming_in_policies(relation, name)?;
         if let Some((catalog, relation)) = self.drop_generated_from(relation, name, cascade).await? {
             return Box::pin(self.drop_column(&catalog, &relation, name, if_exists, cascade)).await;
         }

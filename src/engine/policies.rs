@@ -3,6 +3,7 @@
 //! A condition is kept as the catalog keeps a query: its names are read along [`Path::kept`](crate::catalog::Path::kept), and functions of users are
 //! expanded in it. It may name other relations. What it names follows RENAME and SET SCHEMA; a column that it names is not dropped without
 //! CASCADE, which drops the policy. Where a condition means nothing any more the relation cannot be read: that is an error, and never more rows.
+//! A subquery resolves its names anew each time, so a relation that it reads gets and loses no column of a name that stands in the condition.
 //!
 //! How conditions are applied: [`crate::plan::policies`], and [`super::dml`] for rows that are written.
 
@@ -260,6 +261,23 @@ impl Session {
         self.tell_cascade(&named.iter().map(|p| format!("drop cascades to policy {p} on table {}", relation.name)).collect::<Vec<_>>());
         security.policies.retain(|policy| !named.contains(&policy.name));
         Ok(security)
+    }
+
+    /// Errors: 0A000 for a name that a column gets or loses where a policy that reads the relation in a subquery may mean something by it: it
+    /// could mean a column of another relation then, and let other rows through.
+    pub(super) fn refuse_naming_in_policies(&self, relation: &Relation, column: &str) -> Result<()> {
+        let catalog = self.catalog();
+        let scope = Scope::kept(catalog.clone());
+        let reads = |text: &str| relations_named(&scope, text).iter().any(|named| named.id == relation.id);
+        let may_mean = |policy: &Policy| policy.texts().any(|text| names_column(text, column) && reads(text));
+        // Of a column that it has itself, what becomes of its own policies is settled elsewhere.
+        let has_it = relation.columns.iter().any(|c| c.name == column);
+        let mut others = catalog.policies().filter(|(secured, _)| !has_it || secured.id != relation.id);
+        let Some((secured, policy)) = others.find(|(_, policy)| may_mean(policy)) else { return Ok(()) };
+        let (name, of) = (&policy.name, &secured.name);
+        let message =
+            format!("policy \"{name}\" for table \"{of}\" reads \"{}\", and would mean something else by \"{column}\"", relation.name);
+        Err(Error::unsupported(message).hint("Drop the policy first, and create it again."))
     }
 
     /// Errors: 0A000 for a column that policies name.
