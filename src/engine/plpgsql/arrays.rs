@@ -56,10 +56,14 @@ impl Run<'_> {
             return Err(Error::new(code::DATATYPE_MISMATCH, format!("FOREACH expression must yield an array, not type {}", cell.ty)));
         };
         let text = cell.text.ok_or_else(|| Error::new(code::NULL_VALUE_NOT_ALLOWED, "FOREACH expression must not be null"))?;
-        if slice == 0 {
-            return self.items(text, *item).await;
-        }
         let most = dimensions(&text);
+        if slice == 0 {
+            let mut items = Vec::new();
+            for row in if most > 1 { nested(&text, most) } else { vec![text] } {
+                items.extend(self.items(row, (*item).clone()).await?);
+            }
+            return Ok(items);
+        }
         if slice > most {
             let message = format!("slice dimension ({slice}) is out of the valid range 0..{most}");
             return Err(Error::new(code::ARRAY_SUBSCRIPT_ERROR, message));

@@ -60,6 +60,14 @@ impl Run<'_> {
         Ok(Holds::Value { cell: self.value(value).await?, domain: None })
     }
 
+    /// The value of an expression that is nothing but a variable, if SQL would give it as it is: the text of times and floats depends on
+    /// settings.
+    pub(super) fn variable_value(&self, value: &Expression) -> Option<Cell> {
+        let place = self.frame.find(&path_of(&value.text))?;
+        let is_row = place.field.is_none() && matches!(self.frame.variable(place).holds, Holds::Row { .. });
+        self.frame.cell(place).ok().filter(|cell| !is_row && is_shown_alike(&cell.ty))
+    }
+
     /// The first row that there is of those that COALESCE names, NULL if there is none; `None` for any other expression.
     fn first_row(&self, value: &Expression) -> Option<Holds> {
         let SetExpr::Select(select) = value.query.body.as_ref() else { return None };
@@ -159,6 +167,17 @@ impl Run<'_> {
 /// The row of a relation.
 fn row_of(relation: &Relation) -> Holds {
     Holds::row(relation.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect())
+}
+
+/// True for types whose text is the same whatever is set.
+fn is_shown_alike(ty: &PgType) -> bool {
+    match ty {
+        PgType::Bool | PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Text | PgType::Varchar(_) | PgType::Uuid | PgType::Jsonb => {
+            true
+        }
+        PgType::Array(item) => is_shown_alike(item),
+        other => other.is_numeric(),
+    }
 }
 
 /// The name that a text is, if it is nothing else.

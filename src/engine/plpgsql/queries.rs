@@ -136,6 +136,9 @@ impl Run<'_> {
 
     /// The value of an expression. Errors: 42601 for several columns, 21000 for several rows.
     pub(super) async fn value(&mut self, expression: &Expression) -> Result<Cell> {
+        if let Some(cell) = self.variable_value(expression) {
+            return Ok(cell);
+        }
         let sql = Sql::Query(expression.query.clone());
         let (prepared, values) = self.prepare(expression.id, &expression.text, &sql).await?;
         let Outcome::Rows(mut answer) = self.execute(&prepared, values).await? else {
