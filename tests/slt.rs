@@ -106,6 +106,7 @@ scripts!("":
     ordered_sets,
     outer_aggregates,
     outer_names,
+    overloads,
     own_writes,
     parameters,
     patterns,

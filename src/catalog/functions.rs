@@ -30,6 +30,9 @@ pub struct Function {
     pub owner: RoleId,
     /// What a call gives, in order; one without a name has an empty one. Defaults are texts as of columns.
     pub inputs: Vec<Column>,
+    /// True if the last of them is an array of what a call gives from there on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub variadic: bool,
     /// The columns of its answer.
     pub outputs: Vec<Column>,
     /// How the answer was declared.

@@ -191,7 +191,7 @@ impl Session {
     /// Plans a query over the given names, [aside](super::planning). Calls of functions of users are expanded.
     pub(super) async fn plan_with(&self, mut names: Names, query: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
         let (mut query, types) = (query.clone(), types.to_vec());
-        let called = inline::expand(&mut query, &names.scope)?;
+        let called = inline::expand(&mut query, &names.scope, &types)?;
         let functions: Vec<Arc<Function>> = called.into_iter().filter_map(|id| names.scope.function(id).cloned()).collect();
         if names.reader.is_some() {
             functions.iter().try_for_each(|function| self.may_call(function))?;

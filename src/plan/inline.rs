@@ -21,6 +21,7 @@ use sqlparser::ast::{
     TableAliasColumnDef, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::overloads::{Candidate, Typing, pick};
 use crate::catalog::{Answers, Column, Function, FunctionId, RoutineKind, Scope, listed};
 use crate::data::PgType;
 use crate::data::quoting::ident;
@@ -41,12 +42,13 @@ const ROWS: &str = "rows of a function";
 const REPEATED_BYTES_MAX: usize = 2_000;
 
 /// Expands the calls of functions of users in a part of a statement. Answers the functions, those that they call included. Errors: 42883 for a
-/// name that only such functions have, called with what none of them takes; 0A000, 42809 for what cannot be called in its place.
-pub fn expand<T: VisitMut>(part: &mut T, scope: &Scope) -> Result<Vec<FunctionId>> {
+/// name that only such functions have, called with what none of them takes; 0A000, 42809 for what cannot be called in its place. `types[i]` is
+/// the declared type of parameter i+1.
+pub fn expand<T: VisitMut>(part: &mut T, scope: &Scope, types: &[Option<PgType>]) -> Result<Vec<FunctionId>> {
     if scope.functions().next().is_none() {
         return Ok(vec![]);
     }
-    let mut expander = Expander { scope, called: BTreeSet::new(), bytes: 0 };
+    let mut expander = Expander { scope, typing: Typing::new(scope, types), called: BTreeSet::new(), bytes: 0 };
     match VisitMut::visit(part, &mut expander) {
         ControlFlow::Break(e) => Err(e),
         ControlFlow::Continue(()) => Ok(expander.called.into_iter().collect()),
@@ -75,47 +77,65 @@ pub fn cast(value: Expr, ty: &PgType) -> Result<Expr> {
 /// they do not fit.
 pub fn given(inputs: &[(Option<&str>, Option<Expr>)], arguments: &[FunctionArg]) -> Option<(Vec<Expr>, usize)> {
     let mut given: Vec<Option<Expr>> = vec![None; inputs.len()];
-    for (i, argument) in arguments.iter().enumerate() {
-        let (at, value) = match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (Some(i), value),
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. }
-            | FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
-                (inputs.iter().position(|(of, _)| *of == Some(fold_name(name).as_str())), value)
-            }
-            _ => return None,
-        };
-        match at.and_then(|at| given.get_mut(at)) {
-            Some(place) if place.is_none() => *place = Some(value.clone()),
-            _ => return None,
-        }
+    for (at, argument) in places(inputs, arguments)?.into_iter().zip(arguments) {
+        given[at] = argument_value(argument).cloned();
     }
     let defaults = given.iter().filter(|given| given.is_none()).count();
     let all: Option<Vec<Expr>> = given.into_iter().zip(inputs).map(|(given, (_, default))| given.or_else(|| default.clone())).collect();
     all.map(|all| (all, defaults))
 }
 
+/// The number, from 0, of the input that each argument is for; `None` if they do not fit.
+pub fn places(inputs: &[(Option<&str>, Option<Expr>)], arguments: &[FunctionArg]) -> Option<Vec<usize>> {
+    let mut places = Vec::with_capacity(arguments.len());
+    for (i, argument) in arguments.iter().enumerate() {
+        argument_value(argument)?;
+        let at = match argument {
+            FunctionArg::Named { name, .. } | FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => {
+                inputs.iter().position(|(of, _)| *of == Some(fold_name(name).as_str()))?
+            }
+            FunctionArg::Unnamed(_) if i < inputs.len() => i,
+            _ => return None,
+        };
+        if places.contains(&at) {
+            return None;
+        }
+        places.push(at);
+    }
+    Some(places)
+}
+
+/// The value that an argument is.
+pub fn argument_value(argument: &FunctionArg) -> Option<&Expr> {
+    let (FunctionArg::Unnamed(value) | FunctionArg::Named { arg: value, .. } | FunctionArg::ExprNamed { arg: value, .. }) = argument;
+    match value {
+        FunctionArgExpr::Expr(value) => Some(value),
+        _ => None,
+    }
+}
+
 /// The function of users that a call means, and its arguments in the order of its parameters. One of PostgreSQL's comes first where it takes
-/// as many. Errors: 42883 for a name that only functions of users have, called with what none of them takes.
-pub fn called(scope: &Scope, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
+/// as many. Errors: 42883 for a name that only functions of users have, called with what none of them takes; those of [`pick`].
+pub fn called(typing: &Typing, scope: &Scope, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
     let Ok(name) = relation_name(name) else { return Ok(None) };
     let is_built_in = |count: Option<usize>| {
         let fits = |p: &crate::serve::system::facts::Proc| count.is_none_or(|count| p.types().len() == count);
         name.schema.is_none() && PROCS.iter().any(|p| p.name == name.name && fits(p))
     };
-    let mut found: Option<(Arc<Function>, Vec<Expr>, usize)> = None;
+    let mut candidates: Vec<Candidate> = Vec::new();
     let mut known = false;
     for function in scope.functions_named(&name) {
         known = true;
-        if found.as_ref().is_some_and(|(first, ..)| first.namespace != function.namespace) {
+        if candidates.first().is_some_and(|first| first.function.namespace != function.namespace) {
             break;
         }
-        let Some((arguments, defaults)) = given(&inputs_of(function)?, arguments) else { continue };
-        if found.as_ref().is_none_or(|(_, _, fewest)| defaults < *fewest) {
-            found = Some((function.clone(), arguments, defaults));
-        }
+        candidates.extend(Candidate::of(function, &function.inputs.iter().collect::<Vec<_>>(), arguments)?);
     }
-    match found.filter(|_| !is_built_in(Some(arguments.len()))) {
-        Some((function, arguments, _)) => Ok(Some((function, arguments))),
+    if is_built_in(Some(arguments.len())) {
+        candidates.clear();
+    }
+    match pick(typing, &name.to_string(), arguments, candidates)? {
+        Some(found) => Ok(Some((found.function, found.arguments))),
         None if !known || is_built_in(None) => Ok(None),
         None => {
             let unknown = vec!["unknown"; arguments.len()].join(", ");
@@ -396,6 +416,7 @@ pub fn check_plain(call: &ast::Function, name: &str) -> Result<()> {
 
 struct Expander<'a> {
     scope: &'a Scope,
+    typing: Typing<'a>,
     called: BTreeSet<FunctionId>,
     /// What the statement has grown by so far.
     bytes: usize,
@@ -404,7 +425,7 @@ struct Expander<'a> {
 impl Expander<'_> {
     /// The function that a call means, and its arguments, if it is one of users. Errors: 42883, 54000; 0A000, 42809 for what has to run.
     fn find(&mut self, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
-        let Some((function, arguments)) = called(self.scope, name, arguments)? else { return Ok(None) };
+        let Some((function, arguments)) = called(&self.typing, self.scope, name, arguments)? else { return Ok(None) };
         if function.routine.is_some() {
             check_callable(&function)?;
             return Err(Error::unsupported(format!("a call of {} here is not supported", function.name)).hint(ROUTINES_RUN));
@@ -467,6 +488,16 @@ impl Expander<'_> {
 impl VisitorMut for Expander<'_> {
     type Break = Error;
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        self.typing.enter(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<Error> {
+        self.typing.leave();
+        ControlFlow::Continue(())
+    }
+
     /// What a call was called is told now: afterwards it is there no more.
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         for item in &mut select.projection {
@@ -492,11 +523,6 @@ impl VisitorMut for Expander<'_> {
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         self.value(expr).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
-}
-
-/// What a call of a function gives: names, and defaults where there are some.
-fn inputs_of(function: &Function) -> Result<Vec<(Option<&str>, Option<Expr>)>> {
-    named_defaults(&function.inputs)
 }
 
 /// The names of parameters, and their defaults where there are some.

@@ -1,6 +1,6 @@
 //! From statements to plans.
 //!
-//! 1. [`inline`] puts what functions of users mean in the place of their calls. [`names`] answers DataFusion's planner for every
+//! 1. [`inline`] puts what functions of users mean in the place of their calls, and [`overloads`] tells which a call means. [`names`] answers DataFusion's planner for every
 //!    relation that a query names: relations without rows, behind the policies that apply to who asks ([`policies`]), system relations, plain views expanded.
 //! 2. DataFusion makes a logical plan, of a size that is bounded ([`size`]), and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
 //!    [`result_types`] tells those of its columns, [`origin`] which columns of relations they show, and [`reads`] all those that it reads. One of rows that the key of a
@@ -20,6 +20,7 @@ pub mod lower;
 pub mod names;
 pub mod of_nothing;
 pub mod origin;
+pub mod overloads;
 pub mod parameters;
 pub mod per_row;
 pub mod policies;

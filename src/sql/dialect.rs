@@ -18,7 +18,7 @@ use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
-use super::statement::CURRENT_OF;
+use super::statement::{CURRENT_OF, VARIADIC};
 use crate::limits;
 
 /// Words that other dialects have behind a table.
@@ -143,6 +143,17 @@ fn current_of(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     Some(parser.parse_identifier().map(|cursor| Expr::Prefixed { prefix, value: Box::new(Expr::Identifier(cursor)) }))
 }
 
+/// `VARIADIC array`, which is the last argument of a call.
+fn variadic(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let is_name = matches!(parser.peek_nth_token_ref(1).token, Token::Comma | Token::RParen | Token::Period | Token::EOF);
+    if keyword(parser, 0) != Keyword::VARIADIC || is_name {
+        return None;
+    }
+    parser.advance_token();
+    let prefix = Ident::new(VARIADIC);
+    Some(parser.parse_expr().map(|array| Expr::Prefixed { prefix, value: Box::new(array) }))
+}
+
 /// `(VALUES (1))` and `x = ANY (VALUES (1), (2))`, which the parser takes for a call.
 fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     let is_values = keyword(parser, 0) == Keyword::VALUES && parser.peek_nth_token_ref(1).token == Token::LParen;
@@ -177,7 +188,8 @@ impl Dialect for Postgres {
         true
     }
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        let own = trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser));
+        let own =
+            trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser)).or_else(|| variadic(parser));
         if let Some(read) = own.or_else(|| values(parser)) {
             return Some(read);
         }

@@ -157,6 +157,7 @@ fn by_code<'a>(code: &'static str, message: &'a str) -> Option<Subject<'a>> {
         code::DATATYPE_MISMATCH if message.starts_with("function ") => named(message).map(Subject::Name),
         code::WRONG_OBJECT_TYPE => called(message).map(Subject::Name),
         code::INVALID_COLUMN_REFERENCE if message.starts_with("WITH query ") => named(message).map(Subject::Name),
+        code::AMBIGUOUS_FUNCTION if message.starts_with("function ") && message.contains('(') => named(message).map(Subject::Name),
         code::FEATURE_NOT_SUPPORTED if message.starts_with("function ") => named(message).map(Subject::Name),
         code::INVALID_RECURSION if message.starts_with("recursive query ") => named(message).map(Subject::Name),
         _ if NAMING.contains(&code) => named(message).map(Subject::Name),

@@ -41,6 +41,9 @@ pub enum RoutineChange {
     Own(RoleName),
 }
 
+/// What the dialect has before an argument where it reads `VARIADIC array`.
+pub const VARIADIC: &str = "variadic";
+
 /// How a statement names a function: its name, and of its parameters' types what stands there.
 pub type Signature = (Name, Option<Vec<ast::DataType>>);
 

@@ -375,7 +375,7 @@ fn honest() {
         "CREATE VIEW x AS SELECT a FROM s WITH CHECK OPTION",
         "TRUNCATE s",
         "CREATE TYPE x AS (a int)",
-        "DO $$ BEGIN IF true THEN COMMIT; END IF; END $$",
+        "DO $$ BEGIN IF true THEN SAVEPOINT a; END IF; END $$",
         "CREATE STREAM x (a int UNIQUE)",
         "CREATE UNIQUE INDEX i ON s (a)",
         "ALTER TABLE t DROP CONSTRAINT t_pkey",
@@ -383,7 +383,7 @@ fn honest() {
         "DELETE FROM s",
         "WITH d AS (DELETE FROM t RETURNING k) MERGE INTO t USING d ON t.k = d.k WHEN MATCHED THEN DELETE",
         "COPY s FROM '/etc/passwd'",
-        "CREATE FUNCTION f(VARIADIC a int[]) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
+        "CREATE FUNCTION f(a anyelement) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
         "CREATE CONSTRAINT TRIGGER x AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
         "SELECT a.v FROM t a, t b FOR UPDATE SKIP LOCKED",
     ] {

@@ -26,6 +26,7 @@ use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
 use crate::error::{Error, Result, code};
 use crate::plan::inline;
+use crate::plan::overloads::{Candidate, Typing, pick};
 use crate::sql::convert::relation_name;
 use crate::sql::parse;
 use crate::sql::plpgsql::{Function, TypeName};
@@ -38,7 +39,8 @@ static ANSWERS: AtomicU64 = AtomicU64::new(0);
 
 impl Session {
     /// The statement, with its calls of functions that run taken out. Errors: 42883, 42809, 0A000 for a call where it would run for each row.
-    pub(in crate::engine) fn with_calls(&self, mut statement: Statement) -> Result<Statement> {
+    /// `types[i]` is the declared type of parameter i+1.
+    pub(in crate::engine) fn with_calls(&self, mut statement: Statement, types: &[Option<PgType>]) -> Result<Statement> {
         let is_call = matches!(statement, Statement::CallProcedure { .. });
         if !is_call
             && self.functions().is_empty()
@@ -46,8 +48,10 @@ impl Session {
         {
             return Ok(statement);
         }
+        let scope = self.scope();
+        let typing = Typing::new(&scope, types);
         let mut taker =
-            Taker { session: self, scope: self.scope(), calls: vec![], sources: vec![], given: vec![], perhaps: vec![], within: 0 };
+            Taker { session: self, scope: &scope, typing, calls: vec![], sources: vec![], given: vec![], perhaps: vec![], within: 0 };
         if let Statement::CallProcedure { name, arguments } = statement {
             return taker.procedure(&name, arguments);
         }
@@ -179,23 +183,29 @@ impl Session {
         }
     }
 
-    /// The procedure that CALL means, and its arguments in the order of its parameters, those that are OUT included. Errors: 42883, 42809.
-    pub(super) fn procedure(&self, name: &Name, arguments: &[FunctionArg]) -> Result<(Arc<Record>, Vec<Expr>)> {
-        let scope = self.scope();
-        let shown = || format!("{name}({})", vec!["unknown"; arguments.len()].join(", "));
-        for record in scope.functions_named(name) {
-            let parameters = record.parameters();
-            let columns = parameters.iter().map(|(_, column)| *column);
-            let Some((arguments, _)) = inline::given(&inline::named_defaults(columns)?, arguments) else { continue };
-            if record.kind() != RoutineKind::Procedure {
-                let types = listed(&record.types(), ", ");
-                return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("{name}({types}) is not a procedure"))
-                    .hint("To call a function, use SELECT."));
+    /// The procedure that CALL means, and its arguments in the order of its parameters, those that are OUT included. Errors: 42883, 42809,
+    /// 42725.
+    pub(super) fn procedure(&self, typing: &Typing, name: &Name, arguments: &[FunctionArg]) -> Result<(Arc<Record>, Vec<Expr>)> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for record in self.scope().functions_named(name) {
+            if candidates.first().is_some_and(|first| first.function.namespace != record.namespace) {
+                break;
             }
-            return Ok((record.clone(), arguments));
+            let parameters: Vec<_> = record.parameters().into_iter().map(|(_, column)| column).collect();
+            candidates.extend(Candidate::of(record, &parameters, arguments)?);
         }
-        Err(Error::new(code::UNDEFINED_FUNCTION, format!("procedure {} does not exist", shown()))
-            .hint("No procedure matches the given name and argument types. You might need to add explicit type casts."))
+        let Some(Candidate { function, arguments, .. }) = pick(typing, &name.to_string(), arguments, candidates)? else {
+            let unknown = vec!["unknown"; arguments.len()].join(", ");
+            return Err(Error::new(code::UNDEFINED_FUNCTION, format!("procedure {name}({unknown}) does not exist"))
+                .hint("No procedure matches the given name and argument types. You might need to add explicit type casts."));
+        };
+        if function.kind() != RoutineKind::Procedure {
+            let types = listed(&function.types(), ", ");
+            return Err(
+                Error::new(code::WRONG_OBJECT_TYPE, format!("{name}({types}) is not a procedure")).hint("To call a function, use SELECT.")
+            );
+        }
+        Ok((function, arguments))
     }
 
     /// The arguments of a call as a query of one row, each of its parameter's type.
@@ -252,7 +262,8 @@ struct Made {
 /// Takes calls out of a statement.
 pub(super) struct Taker<'a> {
     pub session: &'a Session,
-    scope: Scope,
+    scope: &'a Scope,
+    pub typing: Typing<'a>,
     calls: Vec<Call>,
     /// Of each query that is open: how many relations it has in FROM.
     sources: Vec<usize>,
@@ -270,7 +281,7 @@ impl Taker<'_> {
         if bare.schema.as_deref() == Some(TEMPORARY_NAME) {
             return self.call_of_session(&bare, arguments).map(Some);
         }
-        let Some((record, arguments)) = inline::called(&self.scope, name, arguments)? else { return Ok(None) };
+        let Some((record, arguments)) = inline::called(&self.typing, self.scope, name, arguments)? else { return Ok(None) };
         if record.routine.is_none() {
             return Ok(None);
         }
@@ -297,7 +308,7 @@ impl Taker<'_> {
 
     /// CALL: what a procedure answers is read as the rows of a relation are.
     fn procedure(mut self, name: &Name, arguments: Vec<FunctionArg>) -> Result<Statement> {
-        let (record, arguments) = self.session.procedure(name, &arguments)?;
+        let (record, arguments) = self.session.procedure(&self.typing, name, &arguments)?;
         let modes = record.parameters().into_iter().map(|(mode, _)| mode);
         let mut inputs: Vec<Expr> =
             arguments.into_iter().zip(modes).filter(|(_, mode)| *mode != Mode::Out).map(|(value, _)| value).collect();
@@ -317,6 +328,9 @@ impl Taker<'_> {
     /// UPDATE and DELETE: what they compute, they compute for each row.
     fn change(&mut self, change: &mut Change) -> ControlFlow<Error> {
         self.sources.push(1 + change.from.len());
+        if let Some(relation) = self.scope.find(&change.table) {
+            self.typing.enter_change(relation, change.alias.as_ref().unwrap_or(&change.table.name));
+        }
         VisitMut::visit(&mut change.with, self)?;
         VisitMut::visit(&mut change.from, self)?;
         change.assignments.iter_mut().try_for_each(|(_, value)| value.visit(self))?;
@@ -424,11 +438,13 @@ impl VisitorMut for Taker<'_> {
             ast::SetExpr::Select(select) => select.from.iter().map(|from| 1 + from.joins.len()).sum(),
             _ => 0,
         });
+        self.typing.enter(query);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<Error> {
         self.sources.pop();
+        self.typing.leave();
         ControlFlow::Continue(())
     }
 

@@ -11,13 +11,14 @@ use super::frame::{Frame, Holds, Place, Variable};
 use super::queries::{Answer, Outcome};
 use super::run::Run;
 use super::{Cell, Functions, deep, unsupported};
-use crate::catalog::{Name, TEMPORARY_NAME};
+use crate::catalog::{Function as Record, Name, TEMPORARY_NAME};
 use crate::data::PgType;
 use crate::data::datetime::Reading;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::limits;
+use crate::plan::overloads::Typing;
 use crate::sql::convert::sql_type;
 use crate::sql::fold_name;
 use crate::sql::plpgsql::{Body, Conflict, Embedded, Expression, Function, Mode, Rows, TypeName};
@@ -48,9 +49,10 @@ impl Session {
         if function.name.schema.as_deref() != Some(TEMPORARY_NAME) {
             return self.create_lasting(function, replace).await;
         }
-        if function.procedure || function.definer || !function.settings.is_empty() || matches!(function.returns.ty, Some(TypeName::Trigger))
-        {
-            let what = "a procedure, a trigger function, SECURITY DEFINER and SET in a session's functions are not supported";
+        let varies = function.parameters.iter().any(|p| p.variadic);
+        let fires = matches!(function.returns.ty, Some(TypeName::Trigger));
+        if function.procedure || function.definer || !function.settings.is_empty() || varies || fires {
+            let what = "a procedure, a trigger function, VARIADIC, SECURITY DEFINER and SET in a session's functions are not supported";
             return Err(unsupported(what, "Make it in another schema than pg_temp."));
         }
         self.outputs(function)?;
@@ -301,9 +303,16 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The procedure that CALL in a body means, and its arguments: variables have their types.
+    fn procedure(&self, name: &Name, arguments: &[FunctionArg]) -> Result<(Arc<Record>, Vec<Expr>)> {
+        let scope = self.session.scope();
+        let of_variable = |path: &[String]| self.frame.find(path).and_then(|place| self.frame.cell(place).ok()).map(|cell| cell.ty);
+        self.session.procedure(&Typing::new(&scope, &[]).with_variables(&of_variable), name, arguments)
+    }
+
     /// CALL in a body: what the procedure answers goes to the variables that stand for its OUT parameters. Errors: 42601 for what is none.
     pub(super) async fn call_procedure(&mut self, sql: &Embedded, name: &Name, arguments: &[FunctionArg]) -> Result<()> {
-        let (procedure, arguments) = self.session.procedure(name, arguments)?;
+        let (procedure, arguments) = self.procedure(name, arguments)?;
         let mut targets = Vec::new();
         for ((_, parameter), argument) in procedure.parameters().into_iter().zip(&arguments).filter(|((mode, _), _)| *mode != Mode::In) {
             let path = match argument {

@@ -49,14 +49,11 @@ impl Session {
         let namespace = self.scope().place_of(&written.name)?.id;
         self.may_create_in(namespace)?;
         let types: Vec<PgType> = self.input_types(written)?.into_iter().map(without_length).collect();
-        let old = catalog.functions_in(namespace, &written.name.name).find(|f| f.inputs.len() == types.len()).cloned();
+        if written.inputs().any(|p| p.variadic) && !matches!(types.last(), Some(PgType::Array(_))) {
+            return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "VARIADIC parameter must be an array"));
+        }
+        let old = catalog.functions_in(namespace, &written.name.name).find(|f| f.types() == types).cloned();
         if let Some(old) = &old {
-            if old.types() != types {
-                return Err(unsupported(
-                    &format!("another function {} of as many parameters is not supported", written.name),
-                    "Give it another name.",
-                ));
-            }
             if !replace {
                 let word = old.kind().word();
                 let message = format!("{word} \"{}\" already exists with same argument types", written.name.name);
@@ -112,8 +109,8 @@ impl Session {
         let scope = self.scope();
         let own = own_names(&query);
         bind::query(&mut query, &mut Parameters { name: &written.name.name, inputs: &inputs, scope: &scope, own })?;
-        let calls = inline::expand(query.as_mut(), &scope)?;
         let types: Vec<Option<PgType>> = inputs.iter().map(|input| Some(input.ty.clone())).collect();
+        let calls = inline::expand(query.as_mut(), &scope, &types)?;
         let text = self.spelled_out(self.whole_query(&query.to_string())?, &types).await?;
         let query = parsed_query(&text)?;
         let planned = self.plan_with(self.names_kept(), &query, &types).await?;
@@ -239,7 +236,7 @@ impl Session {
             return Ok((sql.to_string(), vec![]));
         }
         let mut query = parsed_query(sql)?;
-        let calls = inline::expand(query.as_mut(), &scope)?;
+        let calls = inline::expand(query.as_mut(), &scope, &[])?;
         Ok(if calls.is_empty() { (sql.to_string(), calls) } else { (query.to_string(), calls) })
     }
 
@@ -250,7 +247,7 @@ impl Session {
             return Ok(None);
         }
         let mut value = inline::only_value(*inline::parsed(&format!("SELECT {sql}"))?)?;
-        let calls = inline::expand(&mut value, &scope)?;
+        let calls = inline::expand(&mut value, &scope, &[])?;
         Ok((!calls.is_empty()).then(|| value.to_string()))
     }
 }

@@ -91,7 +91,7 @@ impl Session {
             }
             RoutineChange::Own(owner) => return self.own_function(function, owner),
         };
-        if catalog.functions_in(changed.namespace, &changed.name).any(|f| f.inputs.len() == changed.inputs.len()) {
+        if catalog.functions_in(changed.namespace, &changed.name).any(|f| f.types() == changed.types()) {
             let (name, types) = (&changed.name, listed(&changed.types(), ", "));
             let message = format!(
                 "{} {name}({types}) already exists in schema \"{}\"",

@@ -83,6 +83,7 @@ impl Session {
             namespace,
             owner: self.role(),
             inputs,
+            variadic: written.inputs().any(|parameter| parameter.variadic),
             outputs,
             answers,
             set: written.returns.set,
@@ -208,10 +209,12 @@ pub(super) fn query_of(written: &Written) -> Option<&ast::Query> {
 fn written(catalog: &Catalog, kept: &Function) -> Result<Written> {
     let routine = kept.routine.as_ref().ok_or_else(|| Error::internal("a query is expanded, and does not run"))?;
     let mut parameters = Vec::new();
+    let last = kept.inputs.last().filter(|_| kept.variadic);
     for (mode, column) in kept.parameters() {
         let default = column.default.as_deref().filter(|_| mode != Mode::Out).map(written_expression).transpose()?;
         let name = Some(column.name.clone()).filter(|name| !name.is_empty());
-        parameters.push(Parameter { mode, name, ty: type_of(catalog, column), default });
+        let variadic = last.is_some_and(|last| std::ptr::eq(last, column));
+        parameters.push(Parameter { mode, name, ty: type_of(catalog, column), default, variadic });
     }
     let ty = match (&kept.answers, kept.outputs.first()) {
         _ if routine.kind == RoutineKind::Trigger => Some(TypeName::Trigger),

@@ -29,6 +29,13 @@ use crate::sql::statement::{Call, RowCalls, RowItem};
 impl Taker<'_> {
     /// The query as one that calls functions for each row, if it is that and has to be.
     pub(super) fn row_calls(&mut self, query: &ast::Query) -> Result<Option<RowCalls>> {
+        self.typing.enter(query);
+        let calls = self.calls_of_items(query);
+        self.typing.leave();
+        calls
+    }
+
+    fn calls_of_items(&mut self, query: &ast::Query) -> Result<Option<RowCalls>> {
         let ast::SetExpr::Select(select) = query.body.as_ref() else { return Ok(None) };
         if select.from.is_empty() || select.distinct.is_some() {
             return Ok(None);

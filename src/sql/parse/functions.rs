@@ -242,10 +242,9 @@ impl Reader<'_> {
         Ok(parameters)
     }
 
-    /// `[mode] [name] type [DEFAULT expression]`
+    /// `[mode | VARIADIC] [name] type [DEFAULT expression]`
     fn parameter(&mut self) -> Result<Parameter> {
         let mode = match self.word(0).as_str() {
-            "variadic" => return Err(Error::unsupported("VARIADIC is not supported").hint("Take an array.")),
             "inout" => Mode::InOut,
             "out" => Mode::Out,
             "in" if self.word(1) == "out" => {
@@ -254,6 +253,7 @@ impl Reader<'_> {
             }
             _ => Mode::In,
         };
+        let variadic = self.eat("variadic");
         if mode != Mode::In || self.word(0) == "in" {
             self.skip(1);
         }
@@ -261,7 +261,7 @@ impl Reader<'_> {
         let ty = self.type_name()?;
         let has_default = self.eat("default") || self.parser.consume_token(&Token::Eq);
         let default = if has_default { Some(self.parser.parse_expr().map_err(|e| self.refused(e))?) } else { None };
-        Ok(Parameter { mode, name, ty, default })
+        Ok(Parameter { mode, name, ty, default, variadic })
     }
 
     /// True if a name and then a type stand here, and not a type alone.
@@ -276,6 +276,10 @@ impl Reader<'_> {
     fn type_name(&mut self) -> Result<TypeName> {
         if let Some(ty) = plpgsql::own_type(&mut self.parser) {
             return Ok(ty);
+        }
+        if POLYMORPHIC.contains(&self.word(0).as_str()) {
+            return Err(Error::unsupported(format!("the polymorphic type {} is not supported", self.word(0)))
+                .hint("Make a function for each type that it is called with: they may have one name."));
         }
         let ty = self.parser.parse_data_type().map_err(|e| self.refused(e))?;
         crate::sql::convert::sql_type(&ty).map(TypeName::Named)
@@ -347,7 +351,7 @@ impl Reader<'_> {
         let mut types = Vec::new();
         while !matches!(self.parser.peek_token_ref().token, Token::RParen) {
             let out = self.eat("out");
-            let _ = out || self.eat("in") || self.eat("inout");
+            let _ = out || self.eat("in") || self.eat("inout") || self.eat("variadic");
             if self.is_named() {
                 self.name()?;
             }
@@ -364,6 +368,20 @@ impl Reader<'_> {
     }
 }
 
+/// Types that stand for whatever a call gives.
+const POLYMORPHIC: [&str; 11] = [
+    "anyelement",
+    "anyarray",
+    "anynonarray",
+    "anyenum",
+    "anyrange",
+    "anymultirange",
+    "anycompatible",
+    "anycompatiblearray",
+    "anycompatiblenonarray",
+    "anycompatiblerange",
+    "anycompatiblemultirange",
+];
 /// What may be said of a procedure besides its name and parameters, by first words.
 const OF_PROCEDURES: [&str; 8] = ["language", "as", "security", "external", "set", "transform", "begin", "return"];
 /// What may be said of functions only.

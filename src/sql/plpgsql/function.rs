@@ -54,6 +54,8 @@ pub struct Parameter {
     pub name: Option<String>,
     pub ty: TypeName,
     pub default: Option<ast::Expr>,
+    /// It is an array of what a call gives from there on.
+    pub variadic: bool,
 }
 
 impl Function {
@@ -101,6 +103,10 @@ impl Function {
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return invalid(format!("parameter name \"{}\" used more than once", twice[0]));
+        }
+        let inputs = self.inputs().count();
+        if self.inputs().take(inputs.saturating_sub(1)).any(|p| p.variadic) {
+            return invalid("VARIADIC parameter must be the last input parameter".into());
         }
         let given: Vec<bool> = self.inputs().map(|p| p.default.is_some()).collect();
         if given.windows(2).any(|pair| pair[0] && !pair[1]) {

@@ -76,6 +76,7 @@ fn named(column: &Column) -> String {
 fn arguments_of(context: &SystemContext, function: &Function, defaults: bool) -> String {
     let told = |(mode, column): (Mode, &Column)| {
         let way = match mode {
+            Mode::In if function.variadic && function.inputs.last().is_some_and(|last| std::ptr::eq(last, column)) => "VARIADIC ",
             Mode::In if function.kind() == RoutineKind::Procedure => "IN ",
             Mode::In => "",
             Mode::InOut => "INOUT ",

@@ -5,7 +5,8 @@ use super::super::acl::function_acl;
 use super::super::facts::{self, PROCS};
 use super::super::names::{self, OWNER};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{Answers, Function, Language, Mode, RelationKind, RoutineKind};
+use crate::catalog::{Answers, Column, Function, Language, Mode, RelationKind, RoutineKind};
+use crate::data::PgType;
 use crate::error::Result;
 
 const PG_CATALOG: u32 = 11;
@@ -40,13 +41,16 @@ fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()>
     let types = f.types();
     let all = f.parameters();
     let list = |cells: Vec<Cell>, there: bool| if there { Cell::List(cells) } else { Cell::Null };
-    let letter = |mode: Mode| match mode {
+    let gathers = |column: &Column| f.variadic && f.inputs.last().is_some_and(|last| std::ptr::eq(last, column));
+    let letter = |mode: Mode, column: &Column| match mode {
+        Mode::In if gathers(column) => "v",
         Mode::In => "i",
         Mode::InOut => "b",
         Mode::Out if f.answers == Answers::Table => "t",
         Mode::Out => "o",
     };
-    let (answers, named) = (all.iter().any(|(mode, _)| *mode != Mode::In), all.iter().any(|(_, c)| !c.name.is_empty()));
+    let (moded, named) =
+        (all.iter().any(|(mode, column)| *mode != Mode::In || gathers(column)), all.iter().any(|(_, c)| !c.name.is_empty()));
     let settings = f.routine.iter().flat_map(|r| &r.settings).filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
     let settings: Vec<Cell> = settings.map(Cell::from).collect();
     let has_settings = !settings.is_empty();
@@ -63,6 +67,7 @@ fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()>
         ("prolang", language.into()),
         ("procost", Cell::Float(100.0)),
         ("prorows", Cell::Float(if f.set { 1000.0 } else { 0.0 })),
+        ("provariadic", item_of_rest(f).into()),
         ("prokind", if f.kind() == RoutineKind::Procedure { "p" } else { "f" }.into()),
         ("prosecdef", f.routine.as_ref().is_some_and(|r| r.definer).into()),
         ("proisstrict", f.strict.into()),
@@ -73,12 +78,20 @@ fn of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()>
         ("pronargdefaults", f.inputs.iter().filter(|input| input.default.is_some()).count().into()),
         ("prorettype", names::result_oid(context, f).into()),
         ("proargtypes", types.iter().map(|ty| ty.oid().to_string()).collect::<Vec<_>>().join(" ").into()),
-        ("proallargtypes", list(all.iter().map(|(_, c)| c.ty.oid().into()).collect(), answers)),
-        ("proargmodes", list(all.iter().map(|(mode, _)| letter(*mode).into()).collect(), answers)),
+        ("proallargtypes", list(all.iter().map(|(_, c)| c.ty.oid().into()).collect(), moded)),
+        ("proargmodes", list(all.iter().map(|(mode, column)| letter(*mode, column).into()).collect(), moded)),
         ("proargnames", list(all.iter().map(|(_, c)| (&c.name).into()).collect(), named)),
         ("proconfig", list(settings, has_settings)),
         ("prosrc", if f.standard { "".into() } else { (&f.source).into() }),
     ])
+}
+
+/// The oid of the type of each argument that the last parameter gathers, 0 if it is as any other.
+fn item_of_rest(function: &Function) -> u32 {
+    match function.inputs.last().filter(|_| function.variadic).map(|last| &last.ty) {
+        Some(PgType::Array(item)) => item.oid(),
+        _ => 0,
+    }
 }
 
 pub fn pg_operator(_: &SystemContext, rows: &mut Rows) -> Result<()> {
