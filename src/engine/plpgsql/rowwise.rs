@@ -179,11 +179,13 @@ impl Session {
     /// What the calls answer: a column of n values for each, of n rows whose columns from `own` on are their arguments.
     async fn answers_for_rows(&mut self, rows: &RowCalls, whole: &RecordBatch, arguments: &[Column], own: usize) -> Result<Vec<ArrayRef>> {
         let calls: Vec<&Call> = calls_of(&rows.items).collect();
+        // As they are when the statement begins, whatever the functions do to one another.
+        let functions = calls.iter().map(|call| self.current(call)).collect::<Result<Vec<_>>>()?;
         let mut answers: Vec<Vec<ArrayRef>> = vec![vec![]; calls.len()];
         let mut bytes = 0;
         for row in 0..whole.num_rows() {
             let mut at = 0;
-            for (call, answers) in calls.iter().zip(&mut answers) {
+            for ((call, function), answers) in calls.iter().zip(&functions).zip(&mut answers) {
                 let mut inputs = Vec::with_capacity(call.arguments.len());
                 for (i, Column { ty, .. }) in arguments.iter().enumerate().skip(at).take(call.arguments.len()) {
                     let (array, mut text) = (whole.column(own + i), Vec::new());
@@ -191,8 +193,7 @@ impl Session {
                     inputs.push(Cell { ty: ty.clone(), text: shown(array, row, text) });
                 }
                 at += call.arguments.len();
-                let function = self.current(call)?;
-                let answer = Box::pin(self.call(&function, inputs)).await?.column(0).clone();
+                let answer = Box::pin(self.call(function, inputs)).await?.column(0).clone();
                 bytes += answer.get_array_memory_size();
                 answers.push(answer);
             }
