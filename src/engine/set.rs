@@ -126,6 +126,7 @@ impl Session {
         }
         self.settle_zone();
         self.show_application();
+        self.context.forget();
     }
 
     /// Brings back what a transaction that has ended had set, the newest first.

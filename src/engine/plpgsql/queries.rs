@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use sqlparser::ast::Expr;
 
 use super::Cell;
 use super::cursors::of_open_cursor;
@@ -19,6 +20,7 @@ use crate::data::encode::cell_text;
 use crate::engine::session::{Column, Parameters, Prepared, Response};
 use crate::error::{Error, Result, code};
 use crate::func::styled;
+use crate::plan::inline;
 use crate::sql::parse;
 use crate::sql::plpgsql::bind::{self, Variables, WholeRow};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
@@ -117,6 +119,15 @@ impl Variables for Binder<'_> {
         let there = self.at(place.of_presence());
         let fields = columns.iter().enumerate().map(|(i, (column, _))| (column.clone(), self.at(place.of_field(i)))).collect();
         Ok(Some(WholeRow { there, fields }))
+    }
+
+    /// A name of something in the catalog is read as one: a parameter would be read as a number.
+    fn value(&self, n: usize) -> Result<Expr> {
+        let ty = self.places.get(n.wrapping_sub(1)).and_then(|place| self.frame.cell(*place).ok()).map(|cell| cell.ty);
+        match ty.filter(PgType::is_reg) {
+            Some(ty) => inline::cast(bind::parameter(n), &ty),
+            None => Ok(bind::parameter(n)),
+        }
     }
 
     fn counts_from_zero(&self, name: &str) -> bool {
@@ -304,6 +315,8 @@ impl Run<'_> {
     }
 
     async fn execute(&mut self, prepared: &Arc<Prepared>, values: Vec<Cell>) -> Result<Outcome> {
+        // What set_config() has set before is read from here on.
+        self.session.adopt_settings(true);
         // A statement may have fewer parameters than a text was given values.
         let values: Vec<Option<Bytes>> =
             values.into_iter().take(prepared.parameters.len().max(1)).map(|cell| cell.text.map(Bytes::from)).collect();
@@ -324,8 +337,9 @@ impl Run<'_> {
     }
 }
 
+/// The types of values as parameters: those of names in the catalog are texts there.
 fn types_of(values: &[Cell]) -> Vec<PgType> {
-    values.iter().map(|cell| cell.ty.clone()).collect()
+    values.iter().map(|cell| if cell.ty.is_reg() { PgType::Text } else { cell.ty.clone() }).collect()
 }
 
 /// The text of a value, unless that is NULL.

@@ -134,6 +134,7 @@ impl<'s> Run<'s> {
     /// A block with handlers: what it has done is undone where one of them takes its error.
     async fn guarded(&mut self, block: &Block) -> Result<Flow> {
         let depth = self.frame.depth();
+        self.session.adopt_settings(true);
         self.session.keep_point(BEGINNING)?;
         let error = match self.all(&block.body).await {
             Ok(flow) => {
@@ -146,6 +147,7 @@ impl<'s> Run<'s> {
             self.session.forget_point(BEGINNING)?;
             return Err(error);
         };
+        self.session.adopt_settings(true);
         self.session.back_to(BEGINNING).await?;
         self.session.forget_point(BEGINNING)?;
         self.frame.close(depth);

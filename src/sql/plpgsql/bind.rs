@@ -19,6 +19,10 @@ pub trait Variables {
     fn parameter(&mut self, path: &[String], seen: &[Name]) -> Result<Option<usize>>;
     /// The same for `$n` in the body.
     fn positional(&mut self, n: usize) -> Result<usize>;
+    /// What stands in the place of a variable: its parameter, or what makes its value of that.
+    fn value(&self, n: usize) -> Result<Expr> {
+        Ok(parameter(n))
+    }
     /// The parameters that stand for the whole row that a name means, if it is a variable that holds one.
     fn row(&mut self, _path: &[String], _seen: &[Name]) -> Result<Option<WholeRow>> {
         Ok(None)
@@ -50,7 +54,8 @@ impl WholeRow {
     }
 }
 
-fn parameter(n: usize) -> Expr {
+/// `$n`
+pub fn parameter(n: usize) -> Expr {
     Expr::Value(Value::Placeholder(format!("${n}")).into())
 }
 
@@ -170,7 +175,7 @@ fn replacement(expr: &Expr, seen: &[Name], aliases: &[ast::Ident], variables: &m
         },
         _ => None,
     };
-    Ok(found.map(parameter))
+    found.map(|n| variables.value(n)).transpose()
 }
 
 /// Spreads `row.*` of variables that hold rows where columns or values are listed, and makes it the row itself where it is an argument.
