@@ -121,6 +121,7 @@ scripts!("":
     repeatable_read,
     repeated_statements,
     role_rights,
+    routine_facts,
     row_delimiters,
     row_security,
     row_subqueries,

@@ -1,7 +1,8 @@
 //! From statements to plans.
 //!
-//! 1. [`inline`] puts what functions of users mean in the place of their calls, and [`overloads`] tells which a call means. [`names`] answers DataFusion's planner for every
-//!    relation that a query names: relations without rows, behind the policies that apply to who asks ([`policies`]), system relations, plain views expanded.
+//! 1. [`inline`] puts what functions of users mean in the place of their calls, and [`overloads`] tells which a call means. [`names`]
+//!    answers DataFusion's planner for every relation that a query names: relations without rows, behind the policies that apply to who
+//!    asks ([`policies`]), system relations, plain views expanded.
 //! 2. DataFusion makes a logical plan, of a size that is bounded ([`size`]), and [`parameters`] tells the types of its parameters. A query is then run by DataFusion as it is.
 //!    [`result_types`] tells those of its columns, [`origin`] which columns of relations they show, and [`reads`] all those that it reads. One of rows that the key of a
 //!    table tells is computed without DataFusion's optimizer ([`by_key`]), and so is what is about each row by itself ([`per_row`])

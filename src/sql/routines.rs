@@ -39,6 +39,21 @@ pub enum RoutineChange {
     Rename(String),
     SetSchema(String),
     Own(RoleName),
+    Attributes(RoutineAttributes),
+}
+
+/// What CREATE and ALTER say of how a routine is called and run; `None` for what they do not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoutineAttributes {
+    pub volatility: Option<Volatility>,
+    pub strict: Option<bool>,
+    pub definer: Option<bool>,
+    /// RESET ALL: what was set before is forgotten.
+    pub resets: bool,
+    /// What settings are while it runs, `None` for their defaults.
+    pub settings: Vec<(String, Option<String>)>,
+    /// RESET: settings that are to be what they are around it.
+    pub unset: Vec<String>,
 }
 
 /// What the dialect has before an argument where it reads `VARIADIC array`.

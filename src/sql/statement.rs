@@ -17,7 +17,7 @@ use sqlparser::ast;
 
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
-pub use super::routines::{Call, RoutineChange, RoutineWord, RowCalls, RowItem, Signature, VARIADIC};
+pub use super::routines::{Call, RoutineAttributes, RoutineChange, RoutineWord, RowCalls, RowItem, Signature, VARIADIC};
 pub use super::type_changes::{DomainChange, TypeChange};
 use crate::catalog::{Action, Column, Index, Name, RelationKind, ViewOptions};
 use crate::data::PgType;

@@ -12,7 +12,7 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::sql_type;
 use crate::sql::roles::RoleName;
-use crate::sql::statement::{RoutineChange, RoutineWord, Signature};
+use crate::sql::statement::{RoutineAttributes, RoutineChange, RoutineWord, Signature};
 
 impl Session {
     /// The types of parameters where a statement tells them.
@@ -90,6 +90,7 @@ impl Session {
                 Function { namespace, ..function.clone() }
             }
             RoutineChange::Own(owner) => return self.own_function(function, owner),
+            RoutineChange::Attributes(attributes) => return self.alter_attributes(function, attributes).await,
         };
         if catalog.functions_in(changed.namespace, &changed.name).any(|f| f.types() == changed.types()) {
             let (name, types) = (&changed.name, listed(&changed.types(), ", "));
@@ -101,6 +102,31 @@ impl Session {
             return Err(Error::new("42723", message));
         }
         self.stage(Change::PutFunction(changed), vec![])
+    }
+
+    /// Changes how a routine is called and run. Errors: 0A000 for one that is expanded where it is called, those of settings.
+    async fn alter_attributes(&mut self, mut function: Function, attributes: &RoutineAttributes) -> Result<()> {
+        let RoutineAttributes { volatility, strict, definer, resets, settings, unset } = attributes;
+        function.volatility = volatility.unwrap_or(function.volatility);
+        let runs_otherwise = strict.is_some() || *definer == Some(true) || !settings.is_empty();
+        match &mut function.routine {
+            None if runs_otherwise => {
+                return Err(Error::unsupported(format!("this ALTER of {} is not supported: its calls are expanded", function.name))
+                    .hint("CREATE OR REPLACE FUNCTION gives it anew."));
+            }
+            None => {}
+            Some(routine) => {
+                function.strict = strict.unwrap_or(function.strict);
+                routine.definer = definer.unwrap_or(routine.definer);
+                let goes = |name: &String| *resets || unset.contains(name) || settings.iter().any(|(set, _)| set == name);
+                routine.settings.retain(|(name, _)| !goes(name));
+                routine.settings.extend(settings.iter().cloned());
+                // What SET says is tried.
+                let written = self.routine(&Arc::new(function.clone()))?;
+                self.under(&written, async |_| Ok(())).await?;
+            }
+        }
+        self.stage(Change::PutFunction(function), vec![])
     }
 
     fn own_function(&mut self, function: Function, owner: &RoleName) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, code};
 use crate::sql::parse;
 use crate::sql::plpgsql::{self, Body, Embedded, Function, Mode, Parameter, Returns, TypeName};
 use crate::sql::split::{char_position, split};
-use crate::sql::statement::{RoutineChange, RoutineWord, Signature, Statement};
+use crate::sql::statement::{RoutineAttributes, RoutineChange, RoutineWord, Signature, Statement};
 
 impl Reader<'_> {
     /// `DO [LANGUAGE plpgsql] 'body'`
@@ -112,51 +112,16 @@ impl Reader<'_> {
             source: String::new(),
             standard: false,
         };
-        let (mut language, mut body) = (None, None);
+        let (mut language, mut body, mut attributes) = (None, None, RoutineAttributes::default());
         let mut standard = 0;
         while !self.ended() {
             if !function.standard {
                 standard = self.before();
             }
             match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
-                [word, _] if procedure && !OF_PROCEDURES.contains(&word) => {
-                    let error =
-                        Error::new(code::INVALID_FUNCTION_DEFINITION, "invalid attribute in procedure definition").at(self.before() + 1);
-                    return Err(if FOR_FUNCTIONS.contains(&word) { error } else { self.unexpected() });
-                }
-                ["returns", "null"] => {
-                    self.skip(1);
-                    self.null_on_null()?;
-                    function.strict = true;
-                }
+                [word, _] if procedure && !OF_PROCEDURES.contains(&word) => return Err(self.not_of_procedures()),
+                _ if self.attribute(&mut attributes)? => {}
                 ["returns", _] => self.returns(&mut function)?,
-                ["strict", _] => {
-                    self.skip(1);
-                    function.strict = true;
-                }
-                ["called", _] => {
-                    self.skip(1);
-                    self.expect("on")?;
-                    self.expect("null")?;
-                    self.expect("input")?;
-                }
-                // What a function promises of itself is taken and shown, and not needed: what it does is known.
-                ["immutable", _] => function.volatility = self.promised(Volatility::Immutable),
-                ["stable", _] => function.volatility = self.promised(Volatility::Stable),
-                ["volatile", _] => function.volatility = self.promised(Volatility::Volatile),
-                ["leakproof", _] => self.skip(1),
-                ["not", "leakproof"] => self.skip(2),
-                ["parallel" | "cost" | "rows", _] => self.skip(2),
-                ["external", "security"] => self.skip(1),
-                ["security", "invoker"] => self.skip(2),
-                ["security", "definer"] => {
-                    self.skip(2);
-                    function.definer = true;
-                }
-                ["set", _] => {
-                    self.skip(1);
-                    function.settings.push(self.kept_setting()?);
-                }
                 ["language", _] => language = self.language()?,
                 ["as", _] => {
                     self.skip(1);
@@ -174,6 +139,10 @@ impl Reader<'_> {
         let Some((text, at)) = body else {
             return Err(Error::new(code::INVALID_FUNCTION_DEFINITION, "no function body specified"));
         };
+        function.volatility = attributes.volatility.unwrap_or_default();
+        function.strict = attributes.strict.unwrap_or_default();
+        function.definer = attributes.definer.unwrap_or_default();
+        function.settings = attributes.settings;
         function.source = match function.standard {
             true => self.sql.chars().skip(standard).collect::<String>().trim_end().trim_end_matches(';').trim_end().to_string(),
             false => text.clone(),
@@ -206,13 +175,74 @@ impl Reader<'_> {
         }
     }
 
-    fn promised(&mut self, volatility: Volatility) -> Volatility {
+    /// Reads what CREATE and ALTER may say of how a routine is called and run, if one of these stands next.
+    fn attribute(&mut self, attributes: &mut RoutineAttributes) -> Result<bool> {
+        match [self.word(0), self.word(1)].each_ref().map(String::as_str) {
+            ["returns", "null"] => {
+                self.skip(1);
+                ["null", "on", "null", "input"].iter().try_for_each(|word| self.expect(word))?;
+                attributes.strict = Some(true);
+                return Ok(true);
+            }
+            ["called", _] => {
+                self.skip(1);
+                ["on", "null", "input"].iter().try_for_each(|word| self.expect(word))?;
+                attributes.strict = Some(false);
+                return Ok(true);
+            }
+            ["set", _] => {
+                self.skip(1);
+                attributes.settings.push(self.kept_setting()?);
+                return Ok(true);
+            }
+            ["strict", _] => attributes.strict = Some(true),
+            // What a function promises of itself is taken and shown, and not needed: what it does is known.
+            ["immutable", _] => attributes.volatility = Some(Volatility::Immutable),
+            ["stable", _] => attributes.volatility = Some(Volatility::Stable),
+            ["volatile", _] => attributes.volatility = Some(Volatility::Volatile),
+            ["leakproof", _] => {}
+            ["not", "leakproof"] | ["parallel" | "cost" | "rows", _] => self.skip(1),
+            ["external", "security"] => {
+                self.skip(1);
+                return self.attribute(attributes);
+            }
+            ["security", who @ ("invoker" | "definer")] => {
+                attributes.definer = Some(who == "definer");
+                self.skip(1);
+            }
+            _ => return Ok(false),
+        }
         self.skip(1);
-        volatility
+        Ok(true)
     }
 
-    fn null_on_null(&mut self) -> Result<()> {
-        ["null", "on", "null", "input"].iter().try_for_each(|word| self.expect(word))
+    /// The error of what stands next, which no procedure has.
+    fn not_of_procedures(&self) -> Error {
+        match FOR_FUNCTIONS.contains(&self.word(0).as_str()) {
+            true => Error::new(code::INVALID_FUNCTION_DEFINITION, "invalid attribute in procedure definition").at(self.before() + 1),
+            false => self.unexpected(),
+        }
+    }
+
+    /// What ALTER says besides names and owners: attributes, and settings that go.
+    fn altered_attributes(&mut self, word: RoutineWord) -> Result<RoutineAttributes> {
+        let mut attributes = RoutineAttributes::default();
+        while !self.ended() && !self.eat("restrict") {
+            let first = self.word(0);
+            if word == RoutineWord::Procedure && first != "reset" && !OF_PROCEDURES.contains(&first.as_str()) {
+                return Err(self.not_of_procedures());
+            }
+            if self.eat("reset") {
+                if self.eat("all") {
+                    attributes.resets = true;
+                } else {
+                    attributes.unset.push(self.name()?);
+                }
+            } else if !self.attribute(&mut attributes)? {
+                return Err(self.unexpected());
+            }
+        }
+        Ok(attributes)
     }
 
     /// RETURNS of a function: a type, SETOF a type, or TABLE with columns.
@@ -297,7 +327,7 @@ impl Reader<'_> {
         Ok(word)
     }
 
-    /// `ALTER FUNCTION name [(types)] {RENAME TO .. | SET SCHEMA .. | OWNER TO ..}`
+    /// `ALTER FUNCTION name [(types)] {RENAME TO .. | SET SCHEMA .. | OWNER TO .. | attribute ..}`
     pub(super) fn alter_function(&mut self) -> Result<Statement> {
         self.skip(1);
         let word = self.routine_word()?;
@@ -308,10 +338,12 @@ impl Reader<'_> {
             RoutineChange::SetSchema(self.name()?)
         } else if self.eat_words(&["owner", "to"]) {
             RoutineChange::Own(self.role_name()?)
-        } else {
+        } else if matches!(self.word(0).as_str(), "depends" | "no") {
             let clause = self.rest();
             return Err(Error::unsupported(format!("ALTER {} .. {clause} is not supported", word.word().to_uppercase()))
-                .hint("It takes RENAME TO, SET SCHEMA and OWNER TO; CREATE OR REPLACE gives anything else anew."));
+                .hint("There are no extensions that it could depend on."));
+        } else {
+            RoutineChange::Attributes(self.altered_attributes(word)?)
         };
         Ok(Statement::AlterFunction { word, signature, change })
     }

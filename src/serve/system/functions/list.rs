@@ -277,7 +277,7 @@ fn definitions() -> Vec<Line> {
         ("oidvectortypes", Text, 1, 1, d::vector_types),
         ("pg_relation_is_updatable", Int4, 2, 2, d::updatable),
         ("pg_column_is_updatable", Bool, 3, 3, d::column_updatable),
-        ("pg_get_function_arg_default", Text, 2, 2, null),
+        ("pg_get_function_arg_default", Text, 2, 2, routines::argument_default),
         ("pg_get_ruledef", Text, 1, 2, null),
         ("pg_get_triggerdef", Text, 1, 2, d::trigger_definition),
         ("pg_get_partkeydef", Text, 1, 1, null),

@@ -34,6 +34,14 @@ pub fn identity_arguments(context: &SystemContext, row: Row) -> Result<Cell> {
     told(context, row, |f| arguments_of(context, f, false))
 }
 
+/// The default of the parameter of that number, from 1.
+pub fn argument_default(context: &SystemContext, row: Row) -> Result<Cell> {
+    let number = row[1].and_then(|n| n.parse::<usize>().ok());
+    let parameters = of_user(context, row).map(Function::parameters).unwrap_or_default();
+    let parameter = number.and_then(|n| parameters.get(n.checked_sub(1)?)).filter(|(mode, _)| *mode != Mode::Out);
+    Ok(parameter.and_then(|(_, column)| column.default.as_ref()).map(|default| names::shown_bare(context, default)).into())
+}
+
 /// The parameters of a function: as `of_user` tells them, or the types of one of PostgreSQL's.
 fn told(context: &SystemContext, row: Row, of_user: impl Fn(&Function) -> String) -> Result<Cell> {
     let known = self::of_user(context, row).map(of_user);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::SystemContext;
 use super::super::rows::{Cell, Rows};
+use super::routines::named;
 use crate::catalog::{Granted, NamespaceId, Object, PUBLIC, Privileges, RoleId};
 use crate::error::Result;
 
@@ -129,6 +130,27 @@ fn on_sequences(context: &SystemContext, rows: &mut Rows, everybodys: bool) -> R
             ];
             let cells = who(context, grantor, grantee).into_iter().chain(object);
             rows.add(cells.chain(what("USAGE", granted.options.has(Privileges::USAGE))))?;
+        }
+    }
+    Ok(())
+}
+
+pub fn routine_privileges(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    on_routines(context, rows, true)
+}
+
+pub fn role_routine_grants(context: &SystemContext, rows: &mut Rows) -> Result<()> {
+    on_routines(context, rows, false)
+}
+
+/// EXECUTE of functions and procedures of users.
+fn on_routines(context: &SystemContext, rows: &mut Rows, everybodys: bool) -> Result<()> {
+    let shown = Shown::new(context, everybodys);
+    for f in context.scope.functions() {
+        let all = with_owner(context, &Object::Function(f.id), f.owner, Privileges::EXECUTE);
+        for (grantee, grantor, granted) in all.into_iter().filter(|(to, from, _)| shown.has(*to, *from)) {
+            let cells = who(context, grantor, grantee).into_iter().chain(named(context, f));
+            rows.add(cells.chain(what("EXECUTE", granted.options.has(Privileges::EXECUTE))))?;
         }
     }
     Ok(())

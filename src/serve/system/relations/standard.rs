@@ -3,16 +3,16 @@
 
 use super::super::SystemContext;
 use super::super::deparse::Style;
-use super::super::facts::{PROCS, SHAPES};
+use super::super::facts::SHAPES;
 use super::super::keys::columns_in;
-use super::super::names::{result_oid, shown_expression, shown_generation, type_name};
+use super::super::names::{shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Answers, Column, Function, Identity, Language, Privileges, Relation, RelationKind, TypeKind, Volatility};
+use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
-fn yes_no(yes: bool) -> Cell {
+pub(super) fn yes_no(yes: bool) -> Cell {
     if yes { "YES" } else { "NO" }.into()
 }
 
@@ -60,6 +60,28 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     Ok(())
 }
 
+/// How the standard's relations name a type.
+pub(super) struct TypeTold<'a> {
+    pub data_type: String,
+    pub udt_schema: &'a str,
+    pub udt_name: String,
+}
+
+pub(super) fn type_told<'a>(context: &'a SystemContext, ty: &PgType) -> TypeTold<'a> {
+    let user = ty.enumeration().and_then(|of| context.scope.user_type(of.id()));
+    let data_type = match (ty, user) {
+        (PgType::Array(_), _) => "ARRAY".to_string(),
+        (_, Some(_)) => "USER-DEFINED".to_string(),
+        _ => ty.base().to_string(),
+    };
+    let (udt_schema, udt_name) = match (ty, user) {
+        (PgType::Array(_), Some(user)) => (context.scope.namespace_name(user.namespace), format!("_{}", user.name)),
+        (_, Some(user)) => (context.scope.namespace_name(user.namespace), user.name.clone()),
+        _ => ("pg_catalog", ty.typname()),
+    };
+    TypeTold { data_type, udt_schema, udt_name }
+}
+
 fn column(
     context: &SystemContext,
     rows: &mut Rows,
@@ -72,17 +94,7 @@ fn column(
     let generation = of.and_then(|(relation, c)| shown_generation(context, relation, c, Style::Whole));
     let of = of.map(|(_, c)| c);
     let domain = of.and_then(|c| context.scope.user_type(c.domain?));
-    let user = ty.enumeration().and_then(|of| context.scope.user_type(of.id()));
-    let data_type = match (ty, user) {
-        (PgType::Array(_), _) => "ARRAY".to_string(),
-        (_, Some(_)) => "USER-DEFINED".to_string(),
-        _ => ty.base().to_string(),
-    };
-    let (udt_schema, udt_name) = match (ty, user) {
-        (PgType::Array(_), Some(user)) => (context.scope.namespace_name(user.namespace), format!("_{}", user.name)),
-        (_, Some(user)) => (context.scope.namespace_name(user.namespace), user.name.clone()),
-        _ => ("pg_catalog", ty.typname()),
-    };
+    let TypeTold { data_type, udt_schema, udt_name } = type_told(context, ty);
     let database = || Cell::from(&context.database);
     let [precision, radix, scale] = numeric(ty);
     let identity = of.and_then(|c| c.identity).map(|i| if i == Identity::Always { "ALWAYS" } else { "BY DEFAULT" });
@@ -282,57 +294,4 @@ pub fn character_sets(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn catalog_name(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     rows.add([("catalog_name", (&context.database).into())])
-}
-
-/// The functions of pg_proc.
-pub fn routines(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for p in PROCS.iter().filter(|p| p.kind == "f") {
-        rows.add([
-            ("specific_catalog", (&context.database).into()),
-            ("specific_schema", "pg_catalog".into()),
-            ("specific_name", format!("{}_{}", p.name, p.oid).into()),
-            ("routine_catalog", (&context.database).into()),
-            ("routine_schema", "pg_catalog".into()),
-            ("routine_name", p.name.into()),
-            ("routine_type", "FUNCTION".into()),
-            ("data_type", type_name(context, p.returns, None).into()),
-            ("routine_body", "EXTERNAL".into()),
-            ("external_language", "INTERNAL".into()),
-            ("is_deterministic", yes_no(p.volatility == "i")),
-            ("security_type", "INVOKER".into()),
-        ])?;
-    }
-    context.scope.functions().try_for_each(|f| routine_of_user(context, f, rows))
-}
-
-fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
-    let (database, schema) = (&context.database, context.scope.namespace_name(f.namespace));
-    let returns = result_oid(context, f);
-    let data_type = match f.answers {
-        Answers::Row(_) => Some("USER-DEFINED".to_string()),
-        _ => type_name(context, returns, None),
-    };
-    let known = PgType::from_oid(returns);
-    rows.add([
-        ("specific_catalog", database.into()),
-        ("specific_schema", schema.into()),
-        ("specific_name", format!("{}_{}", f.name, f.id).into()),
-        ("routine_catalog", database.into()),
-        ("routine_schema", schema.into()),
-        ("routine_name", (&f.name).into()),
-        ("routine_type", f.kind().word().to_uppercase().into()),
-        ("data_type", data_type.into()),
-        ("type_udt_catalog", database.into()),
-        ("type_udt_schema", known.is_some().then_some("pg_catalog").into()),
-        ("type_udt_name", known.map(|ty| ty.typname()).into()),
-        ("routine_body", if f.language() == Language::Sql { "SQL" } else { "EXTERNAL" }.into()),
-        ("routine_definition", (!f.standard).then_some(&f.source).into()),
-        ("external_language", f.language().name().to_uppercase().into()),
-        ("parameter_style", "GENERAL".into()),
-        ("is_deterministic", yes_no(f.volatility == Volatility::Immutable)),
-        ("sql_data_access", "MODIFIES".into()),
-        ("is_null_call", yes_no(f.strict)),
-        ("schema_level_routine", "YES".into()),
-        ("security_type", if f.routine.as_ref().is_some_and(|r| r.definer) { "DEFINER" } else { "INVOKER" }.into()),
-    ])
 }
