@@ -44,6 +44,7 @@ scripts!("":
     client_queries,
     column_privileges,
     comments,
+    composite_types,
     constraints,
     copy,
     correlated_unnest,

@@ -244,7 +244,7 @@ impl Catalog {
             Arc::make_mut(&mut self.roles).grant_call(Object::Function(function.id), function.owner);
         }
         let mut function = function.clone();
-        for column in function.inputs.iter_mut().chain(&mut function.outputs).filter(|c| c.ty.is_of_enum()) {
+        for column in function.inputs.iter_mut().chain(&mut function.outputs).filter(|c| c.ty.is_of_user()) {
             column.ty = self.enums().complete(column.ty.clone());
         }
         self.functions.insert(function.id, Arc::new(function));

@@ -141,9 +141,9 @@ impl Column {
         Column { name, ty, precision: None, nullable: true, default: None, identity: None, generated: None, domain: None }
     }
 
-    /// True if it is of that type of a user, or of an array of it.
+    /// True if it is of that type of a user, of an array of it, or of rows with attributes of it.
     pub fn is_of(&self, id: TypeId) -> bool {
-        self.domain == Some(id) || self.ty.enumeration().is_some_and(|of| of.id() == id)
+        self.domain == Some(id) || self.ty.uses(id)
     }
 }
 
@@ -602,7 +602,7 @@ impl Catalog {
         self.next = self.next.max(namespace.id + 1);
         let old = self.namespaces.put(namespace.clone()).filter(|old| old.name != namespace.name);
         if let Some(old) = old {
-            self.rename_enums_in(namespace.id);
+            self.rename_types_in(namespace.id);
             self.move_grants(Object::Schema(old.name.clone()), Some(Object::Schema(namespace.name.clone())));
             if let Some(text) = self.comments.remove(&old.name) {
                 self.comments.insert(namespace.name.clone(), text);

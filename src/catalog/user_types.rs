@@ -1,6 +1,6 @@
-//! Types of users: enumerations and domains.
+//! Types of users: enumerations, composite types and domains.
 //!
-//! A column of an enumeration has that for its type; one of a domain has the type that the domain is over, and names the domain
+//! A column of an enumeration or a composite type has that for its type; one of a domain has the type that the domain is over, and names the domain
 //! ([`Column::domain`](super::Column)), so that queries never meet one.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Column, Function, Indexed, Name, NamespaceId, PUBLIC_NAMESPACE, Relation, RoleId, Scope};
+use crate::data::composites::{id_kept_as, short_name};
 use crate::data::enums::Label;
-use crate::data::{EnumType, Enums, PgType};
+use crate::data::{Attribute, CompositeType, EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
 
 /// Number of a type of a user; its pg_type oid too. From the same numbers as those of relations.
@@ -38,6 +39,8 @@ pub enum TypeKind {
     /// Labels, by rank.
     Enum(Vec<Label>),
     Domain(Domain),
+    /// The attributes of a row.
+    Composite(Vec<Column>),
 }
 
 /// A type whose values are those of another that satisfy conditions.
@@ -78,14 +81,22 @@ impl UserType {
     pub fn labels(&self) -> Option<&[Label]> {
         match &self.what {
             TypeKind::Enum(labels) => Some(labels),
-            TypeKind::Domain(_) => None,
+            TypeKind::Domain(_) | TypeKind::Composite(_) => None,
+        }
+    }
+
+    /// The attributes of a composite type.
+    pub fn attributes(&self) -> Option<&[Column]> {
+        match &self.what {
+            TypeKind::Composite(attributes) => Some(attributes),
+            TypeKind::Enum(_) | TypeKind::Domain(_) => None,
         }
     }
 
     /// The conditions of a domain.
     pub fn checks(&self) -> &[DomainCheck] {
         match &self.what {
-            TypeKind::Enum(_) => &[],
+            TypeKind::Enum(_) | TypeKind::Composite(_) => &[],
             TypeKind::Domain(domain) => &domain.checks,
         }
     }
@@ -95,7 +106,19 @@ impl UserType {
         match &self.what {
             TypeKind::Enum(_) => EnumType::bare(self.id).kept_name(),
             TypeKind::Domain(_) => format!("{DOMAIN}{}", self.id),
+            TypeKind::Composite(_) => short_name(self.id),
         }
+    }
+
+    /// The name by which a query that is planned names the type: it tells all that the planner, which has no catalog, needs.
+    pub fn planned_name(&self) -> String {
+        self.composite().map_or_else(|| self.kept_name(), |ty| ty.kept_name())
+    }
+
+    /// The type of its values, if it is composite.
+    pub fn composite(&self) -> Option<CompositeType> {
+        let attribute = |column: &Column| Attribute { name: column.name.clone(), ty: column.ty.clone() };
+        Some(CompositeType::new(self.id, self.attributes()?.iter().map(attribute)))
     }
 }
 
@@ -111,7 +134,7 @@ impl Catalog {
     pub fn default_of<'a>(&'a self, column: &'a Column) -> Option<&'a str> {
         let domain = || match &self.user_type(column.domain?)?.what {
             TypeKind::Domain(domain) => domain.default.as_deref(),
-            TypeKind::Enum(_) => None,
+            TypeKind::Enum(_) | TypeKind::Composite(_) => None,
         };
         column.default.as_deref().or_else(domain)
     }
@@ -125,7 +148,7 @@ impl Catalog {
     pub fn domains(&self) -> impl Iterator<Item = (&Arc<UserType>, &Domain)> {
         self.user_types().filter_map(|ty| match &ty.what {
             TypeKind::Domain(domain) => Some((ty, domain)),
-            TypeKind::Enum(_) => None,
+            TypeKind::Enum(_) | TypeKind::Composite(_) => None,
         })
     }
 
@@ -142,10 +165,10 @@ impl Catalog {
     /// The user's type that [`UserType::kept_name`] names.
     pub fn type_kept_as(&self, name: &str) -> Option<&Arc<UserType>> {
         let domain = || name.strip_prefix(DOMAIN)?.parse().ok();
-        self.user_type(EnumType::of_kept_name(name).map(|ty| ty.id()).or_else(domain)?)
+        self.user_type(EnumType::of_kept_name(name).map(|ty| ty.id()).or_else(|| id_kept_as(name)).or_else(domain)?)
     }
 
-    /// All enumerations.
+    /// The labels of all enumerations, and the names of all composite types.
     pub fn enums(&self) -> &Enums {
         &self.user_types.enums
     }
@@ -155,6 +178,7 @@ impl Catalog {
         let of_user = |id: u32| match &self.user_type(id)?.what {
             TypeKind::Enum(_) => self.enums().get(id).cloned().map(PgType::Enum),
             TypeKind::Domain(domain) => Some(self.enums().complete(domain.base.clone())),
+            TypeKind::Composite(_) => Some(self.enums().complete(PgType::Composite(self.user_type(id)?.composite()?))),
         };
         let array = || of_user(oid.checked_sub(crate::data::enums::ARRAY_OF)?).map(|item| PgType::Array(Box::new(item)));
         PgType::from_oid(oid).or_else(|| of_user(oid)).or_else(array)
@@ -173,7 +197,7 @@ impl Catalog {
     pub(super) fn put_user_type(&mut self, ty: &UserType) {
         self.next = self.next.max(ty.id + 1);
         self.user_types.by_id.insert(ty.id, Arc::new(ty.clone()));
-        self.name_enum(ty.id);
+        self.name_values(ty.id);
     }
 
     pub(super) fn take_user_type(&mut self, id: TypeId) -> Result<()> {
@@ -184,24 +208,29 @@ impl Catalog {
     }
 
     /// The types of a schema that was renamed are called otherwise now.
-    pub(super) fn rename_enums_in(&mut self, namespace: NamespaceId) {
+    pub(super) fn rename_types_in(&mut self, namespace: NamespaceId) {
         let inside: Vec<TypeId> = self.user_types().filter(|t| t.namespace == namespace).map(|t| t.id).collect();
-        inside.into_iter().for_each(|id| self.name_enum(id));
+        inside.into_iter().for_each(|id| self.name_values(id));
     }
 
-    /// Gives an enumeration the name and the labels that it has now, and so to the columns of it.
-    fn name_enum(&mut self, id: TypeId) {
+    /// Gives an enumeration the name and the labels that it has now, a composite type its name, and so to the columns of it.
+    fn name_values(&mut self, id: TypeId) {
         let Some(ty) = self.user_type(id).cloned() else { return };
         if let TypeKind::Domain(domain) = &ty.what {
             self.next = domain.checks.iter().map(|c| c.id + 1).fold(self.next, u32::max);
         }
-        let Some(labels) = ty.labels() else { return };
-        self.next = labels.iter().map(|l| l.id + 1).fold(self.next, u32::max);
         let told = match ty.namespace {
             PUBLIC_NAMESPACE => Name::bare(&ty.name),
             _ => self.name_of_type(&ty),
         };
-        self.user_types.enums.put(EnumType::new(id, told.to_string(), labels.to_vec()));
+        match &ty.what {
+            TypeKind::Domain(_) => return,
+            TypeKind::Composite(_) => self.user_types.enums.name_composite(id, told.to_string()),
+            TypeKind::Enum(labels) => {
+                self.next = labels.iter().map(|l| l.id + 1).fold(self.next, u32::max);
+                self.user_types.enums.put(EnumType::new(id, told.to_string(), labels.to_vec()));
+            }
+        }
         let with_it: Vec<Arc<Relation>> = self.columns_of_type(id).map(|(r, _)| r.clone()).collect();
         for relation in with_it {
             self.create(relation.as_ref().clone());
@@ -211,14 +240,14 @@ impl Catalog {
         functions.iter().for_each(|function| self.put_function(function));
     }
 
-    /// Columns of enumerations know their labels.
+    /// Columns of enumerations know their labels, those of composite types the names of these.
     pub(super) fn complete(&self, relation: &mut Relation) {
-        for column in relation.columns.iter_mut().filter(|c| c.ty.is_of_enum()) {
+        for column in relation.columns.iter_mut().filter(|c| c.ty.is_of_user()) {
             column.ty = self.enums().complete(column.ty.clone());
         }
         for key in relation.indexes.iter_mut().flat_map(|index| &mut index.keys) {
             if let Indexed::Expression { ty, .. } = &mut key.of
-                && ty.is_of_enum()
+                && ty.is_of_user()
             {
                 *ty = self.enums().complete(ty.clone());
             }

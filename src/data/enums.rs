@@ -23,6 +23,7 @@ use arrow::datatypes::{DataType, TimeUnit, TimestampSecondType};
 use serde::{Deserialize, Serialize};
 
 use super::PgType;
+use super::composites::short_name;
 use crate::error::{Error, Result, code};
 
 /// What stands before the id in the zone, and in the name of the type as the catalog keeps it.
@@ -149,50 +150,70 @@ impl EnumType {
     }
 }
 
-/// All enumerations, by id.
+/// What a value's Arrow type does not tell of its type: the names and labels of all enumerations, and the names of all composite types.
 #[derive(Clone, Debug, Default)]
-pub struct Enums(Arc<BTreeMap<u32, EnumType>>);
+pub struct Enums {
+    by_id: Arc<BTreeMap<u32, EnumType>>,
+    composites: Arc<BTreeMap<u32, String>>,
+}
 
 impl Enums {
     /// True if these are the very ones of another catalog.
     pub fn is(&self, other: &Enums) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.by_id, &other.by_id) && Arc::ptr_eq(&self.composites, &other.composites)
     }
 
     /// True if there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_id.is_empty() && self.composites.is_empty()
     }
 
     /// The type of that id.
     pub fn get(&self, id: u32) -> Option<&EnumType> {
-        self.0.get(&id)
+        self.by_id.get(&id)
     }
 
     /// Puts a type in, or in the place of the one of its id.
     pub fn put(&mut self, ty: EnumType) {
-        Arc::make_mut(&mut self.0).insert(ty.id, ty);
+        Arc::make_mut(&mut self.by_id).insert(ty.id, ty);
+    }
+
+    /// Names a composite type.
+    pub fn name_composite(&mut self, id: u32, name: String) {
+        Arc::make_mut(&mut self.composites).insert(id, name);
     }
 
     /// Takes a type away.
     pub fn take(&mut self, id: u32) {
-        Arc::make_mut(&mut self.0).remove(&id);
+        Arc::make_mut(&mut self.by_id).remove(&id);
+        Arc::make_mut(&mut self.composites).remove(&id);
     }
 
     /// A message in which types are called by their names: DataFusion knows their Arrow types only.
     pub fn worded(&self, message: &str) -> String {
         let mut worded = message.to_string();
-        for ty in self.0.values().filter(|_| message.contains(PREFIX)) {
+        for ty in self.by_id.values().filter(|_| message.contains(PREFIX)) {
             let kept = ty.kept_name();
             worded = worded.replace(&format!("Timestamp(s, \"{kept}\")"), &ty.name()).replace(&kept, &ty.name());
+        }
+        // The longest number first: one may begin with another.
+        for (id, name) in self.composites.iter().rev() {
+            worded = worded.replace(&short_name(*id), name);
         }
         worded
     }
 
-    /// The type with the name and the labels that it has here, if it is an enumeration or an array of one.
+    /// The type with the name and the labels that it has here, if it is a user's or an array of one.
     pub fn complete(&self, ty: PgType) -> PgType {
         match ty {
             PgType::Enum(bare) => PgType::Enum(self.get(bare.id).cloned().unwrap_or(bare)),
+            PgType::Composite(bare) => {
+                let known = bare.with_types(|ty| self.complete(ty));
+                PgType::Composite(match self.composites.get(&bare.id()) {
+                    Some(name) => known.named(name),
+                    None => known,
+                })
+            }
             PgType::Array(item) => PgType::Array(Box::new(self.complete(*item))),
             other => other,
         }

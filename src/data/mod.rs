@@ -1,6 +1,7 @@
 //! What flows through the server: values of PostgreSQL's types in Arrow batches, and deltas of them.
 
 pub mod charset;
+pub mod composites;
 pub mod copy;
 pub mod datetime;
 pub mod decode;
@@ -21,6 +22,7 @@ pub mod tid;
 pub mod types;
 pub mod verifier;
 
+pub use composites::{Attribute, CompositeType};
 pub use delta::Delta;
 pub use enums::{EnumType, Enums};
 pub use row_file::{OpenRowFile, RowBatches, RowFile};

@@ -14,6 +14,7 @@
 //! | uuid | FixedSizeBinary(16) |
 //! | oid and the reg* types | UInt32 |
 //! | an enumeration | Timestamp(s, "enum id"), see [`super::enums`] |
+//! | a composite type | Struct, see [`super::composites`] |
 //! | T[] | List(T) |
 //!
 //! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb, a declared
@@ -26,7 +27,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
 
+use super::composites::{self, CompositeType};
 use super::enums::{ARRAY_OF, EnumType};
+use super::quoting;
 use crate::error::{Error, Result, code};
 
 /// Key in an Arrow field's metadata that names the exact PostgreSQL type, as [`PgType::kept_name`] has it.
@@ -84,6 +87,8 @@ pub enum PgType {
     Opaque(&'static str),
     /// A type that a user has made of labels.
     Enum(EnumType),
+    /// A type of rows that a user has made.
+    Composite(CompositeType),
     Array(Box<PgType>),
     /// A row constructor's type; sent as text.
     Record,
@@ -194,8 +199,10 @@ impl PgType {
     pub fn oid(&self) -> u32 {
         match self {
             PgType::Enum(ty) => ty.id(),
+            PgType::Composite(ty) => ty.id(),
             PgType::Array(item) => match item.as_ref() {
                 PgType::Enum(ty) => ty.id() + ARRAY_OF,
+                PgType::Composite(ty) => ty.id() + ARRAY_OF,
                 item => item.fact().2,
             },
             scalar => scalar.fact().1,
@@ -212,6 +219,7 @@ impl PgType {
     pub fn typname(&self) -> String {
         match self {
             PgType::Enum(ty) => ty.name(),
+            PgType::Composite(ty) => ty.name(),
             PgType::Array(item) => format!("_{}", item.typname()),
             scalar => scalar.fact().3.to_string(),
         }
@@ -220,7 +228,7 @@ impl PgType {
     /// Length in bytes as pg_type has it: -1 for variable.
     pub fn typlen(&self) -> i16 {
         match self {
-            PgType::Array(_) => -1,
+            PgType::Array(_) | PgType::Composite(_) => -1,
             PgType::Enum(_) => 4,
             scalar => scalar.fact().5,
         }
@@ -269,6 +277,7 @@ impl PgType {
             PgType::Uuid => DataType::FixedSizeBinary(16),
             PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => DataType::UInt32,
             PgType::Enum(ty) => ty.arrow(),
+            PgType::Composite(ty) => ty.arrow(),
             PgType::Array(item) => DataType::List(Arc::new(Field::new_list_field(item.arrow(), true))),
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => DataType::Utf8View,
             PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) => DataType::Utf8View,
@@ -325,7 +334,7 @@ impl PgType {
             },
             DataType::Dictionary(_, value) => PgType::of_arrow(value),
             DataType::RunEndEncoded(_, value) => PgType::of(value),
-            DataType::Struct(_) => PgType::Record,
+            DataType::Struct(fields) => CompositeType::of_fields(fields).map_or(PgType::Record, PgType::Composite),
             DataType::Map(..) | DataType::Union(..) => PgType::Jsonb,
             DataType::Null | DataType::Utf8 | DataType::Utf8View => PgType::Text,
         }
@@ -333,6 +342,9 @@ impl PgType {
 
     /// Reads a type's name as [`fmt::Display`] prints it, or as pg_type has it. Errors: 42704.
     pub fn parse(name: &str) -> Result<PgType> {
+        if composites::is_kept_name(name) {
+            return PgType::parse_kept(name);
+        }
         let name = name.trim().to_ascii_lowercase();
         if let Some(item) = name.strip_suffix("[]") {
             return Ok(PgType::Array(Box::new(PgType::parse(item)?)));
@@ -386,6 +398,7 @@ impl PgType {
     pub fn kept_name(&self) -> String {
         match self {
             PgType::Enum(ty) => ty.kept_name(),
+            PgType::Composite(ty) => ty.kept_name(),
             PgType::Array(item) => format!("{}[]", item.kept_name()),
             PgType::Exact(p, s) => format!("exact({p},{s})"),
             PgType::Quotient(s) => format!("quotient({s})"),
@@ -398,6 +411,10 @@ impl PgType {
     pub fn parse_kept(name: &str) -> Result<PgType> {
         if let Some(item) = name.strip_suffix("[]") {
             return Ok(PgType::Array(Box::new(PgType::parse_kept(item)?)));
+        }
+        if composites::is_kept_name(name) {
+            let unknown = || Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"));
+            return CompositeType::of_kept_name(name).map(PgType::Composite).ok_or_else(unknown);
         }
         let held = name.strip_suffix(')').and_then(|name| name.split_once('(')).and_then(|(way, numbers)| {
             let numbers: Vec<u8> = numbers.split(',').filter_map(|n| n.parse().ok()).collect();
@@ -415,6 +432,7 @@ impl PgType {
     pub fn in_sql(&self) -> String {
         match self {
             PgType::Enum(ty) => format!("\"{}\"", ty.kept_name()),
+            PgType::Composite(ty) => quoting::ident(&ty.kept_name()),
             PgType::Array(item) => format!("{}[]", item.in_sql()),
             other => other.to_string(),
         }
@@ -431,6 +449,35 @@ impl PgType {
             PgType::Enum(ty) => Some(ty),
             PgType::Array(item) => item.enumeration(),
             _ => None,
+        }
+    }
+
+    /// True for a composite type and for an array of one.
+    pub fn is_of_rows(&self) -> bool {
+        self.composite().is_some()
+    }
+
+    /// The composite type that it is, or is an array of.
+    pub fn composite(&self) -> Option<&CompositeType> {
+        match self {
+            PgType::Composite(ty) => Some(ty),
+            PgType::Array(item) => item.composite(),
+            _ => None,
+        }
+    }
+
+    /// True for a type of a user and for an array of one.
+    pub fn is_of_user(&self) -> bool {
+        self.is_of_enum() || self.is_of_rows()
+    }
+
+    /// True if it is that type of a user, an array of it, or has attributes of it.
+    pub fn uses(&self, id: u32) -> bool {
+        match self {
+            PgType::Enum(ty) => ty.id() == id,
+            PgType::Composite(ty) => ty.id() == id || ty.attributes().iter().any(|a| a.ty.uses(id)),
+            PgType::Array(item) => item.uses(id),
+            _ => false,
         }
     }
 
@@ -482,6 +529,7 @@ impl fmt::Display for PgType {
             PgType::Bpchar(n) if *n > 0 => write!(f, "character({n})"),
             PgType::Array(item) => write!(f, "{item}[]"),
             PgType::Enum(ty) => f.write_str(&ty.name()),
+            PgType::Composite(ty) => f.write_str(&ty.name()),
             scalar => f.write_str(scalar.fact().4),
         }
     }

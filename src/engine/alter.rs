@@ -331,7 +331,7 @@ impl Session {
         self.refuse_retyping_secured(relation, column)?;
         let old = &relation.columns[at].ty;
         let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
-        if using.is_none() && (ty.is_of_enum() && old != ty || is_read_from_text) {
+        if using.is_none() && (ty.is_of_user() && old != ty || is_read_from_text) {
             return Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{column}\" cannot be cast automatically to type {ty}"))
                 .hint(format!("You might need to specify \"USING {}::{ty}\".", ident(column))));
         }

@@ -248,7 +248,7 @@ impl Session {
     fn with_labels(&self, prepared: &Arc<Prepared>) -> Arc<Prepared> {
         let catalog = self.catalog();
         let (enums, columns) = (catalog.enums(), prepared.columns.iter().flatten().map(|c| &c.ty));
-        if prepared.enums.is(enums) || !prepared.parameters.iter().chain(columns).any(PgType::is_of_enum) {
+        if prepared.enums.is(enums) || !prepared.parameters.iter().chain(columns).any(PgType::is_of_user) {
             return prepared.clone();
         }
         let parameters = prepared.parameters.iter().map(|ty| enums.complete(ty.clone())).collect();
@@ -392,6 +392,10 @@ impl Session {
             }
             Statement::CreateEnum { name, labels } => {
                 self.create_enum(name, labels).await?;
+                "CREATE TYPE".into()
+            }
+            Statement::CreateComposite { name, attributes } => {
+                self.create_composite(name, attributes).await?;
                 "CREATE TYPE".into()
             }
             Statement::CreateDomain { name, column, named, rules } => {

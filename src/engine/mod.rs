@@ -31,6 +31,7 @@ pub mod alter;
 mod branches;
 pub mod checkpoint;
 mod comment;
+mod composites;
 pub mod constraints;
 pub mod context;
 pub mod copy;

@@ -42,7 +42,7 @@ use crate::serve::cut::ReadCut;
 use crate::serve::provider::RelationProvider;
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::functions::Caller;
-use crate::serve::system::rewrite::{DUPLICATE, rewrite, with_declared_types};
+use crate::serve::system::rewrite::{DUPLICATE, expand_row_stars, rewrite, with_declared_types};
 use crate::sql::convert::relation_name;
 use crate::sql::{fold_name, hidden};
 
@@ -251,13 +251,15 @@ pub(super) fn wanted_by(state: &mut SessionState) -> Arc<()> {
 /// Plans a query over the given names. `types[i]` is the declared type of parameter i+1.
 pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<PgType>]) -> Result<Planned> {
     size::check_names(written)?;
-    let labels = output_names(written);
     let mut query = Box::new(written.clone());
+    let context = names.system_context();
+    expand_row_stars(&mut query, &context)?;
+    let labels = output_names(&query);
     cast_declared(&mut query, types)?;
     names.hidden = names.hidden | hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
     let mut statement = ast::Statement::Query(query);
     with_declared_types(&mut statement, types)?;
-    rewrite(&mut statement, &names.system_context())?;
+    rewrite(&mut statement, &context)?;
     let (state, reads) = (names.state(), names.reads.clone());
     let planned = state.statement_to_plan(DfStatement::Statement(Box::new(statement))).await;
     let plan = planned.map_err(|e| missing_relation(&names.scope, written, e))?;

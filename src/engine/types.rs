@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::ddl::view_node_with;
 use super::dml::parsed_query;
+use super::plpgsql::answers_rows_of;
 use super::schemas::users_schema;
 use super::session::Session;
 use crate::catalog::{
@@ -54,8 +55,8 @@ impl Session {
         let ty = scope.get_type(&named.name)?;
         let values = scope.type_of_oid(ty.id).ok_or_else(|| Error::internal("a type of a user is one"))?;
         match (&ty.what, named.array) {
-            (TypeKind::Enum(_), true) => Ok((PgType::Array(Box::new(values)), None)),
-            (TypeKind::Enum(_), false) => Ok((values, None)),
+            (TypeKind::Enum(_) | TypeKind::Composite(_), true) => Ok((PgType::Array(Box::new(values)), None)),
+            (TypeKind::Enum(_) | TypeKind::Composite(_), false) => Ok((values, None)),
             (TypeKind::Domain(_), false) => Ok((values, Some(ty.clone()))),
             (TypeKind::Domain(_), true) => {
                 Err(Error::unsupported("arrays of domains are not supported").hint("Use an array of the type that the domain is over."))
@@ -95,6 +96,12 @@ impl Session {
         let changed = match change {
             TypeChange::AddValue { label, if_not_exists, place } => return self.add_label(ty, label, *if_not_exists, place).await,
             TypeChange::RenameValue { from, to } => return self.rename_label(ty, from, to).await,
+            TypeChange::Rename(_) | TypeChange::SetSchema(_)
+                if let Some(f) = catalog.functions().find(|f| answers_rows_of(&catalog, f, &ty)) =>
+            {
+                let message = format!("cannot rename type {} because function {} returns it", ty.name, catalog.signature(f));
+                return Err(Error::unsupported(message).hint("DROP the function, and create it again afterwards."));
+            }
             TypeChange::Rename(to) => {
                 check_free(&catalog, ty.namespace, to)?;
                 UserType { name: to.clone(), ..ty }
@@ -112,6 +119,7 @@ impl Session {
                 UserType { namespace: to, ..ty }
             }
             TypeChange::Own(owner) => return self.own_type(ty, owner),
+            TypeChange::Attributes(changes) => self.with_attributes(ty, changes)?,
         };
         self.stage(Change::PutUserType(changed), vec![])
     }
@@ -337,7 +345,7 @@ impl Session {
 }
 
 /// The views that have to do with a type, those below first: over relations with columns of it, or with a query that names it.
-fn views_over(catalog: &Catalog, id: TypeId) -> Vec<Arc<Relation>> {
+pub(super) fn views_over(catalog: &Catalog, id: TypeId) -> Vec<Arc<Relation>> {
     let direct = catalog.columns_of_type(id).map(|(r, _)| r.id);
     let named = catalog.relations().filter(|r| !r.has_log() && names(catalog, &r.sql, id)).map(|r| r.id);
     let all: BTreeSet<RelationId> = direct.chain(named).flat_map(|id| catalog.with_dependents(id)).collect();
@@ -345,14 +353,15 @@ fn views_over(catalog: &Catalog, id: TypeId) -> Vec<Arc<Relation>> {
     above_first.iter().rev().filter_map(|id| catalog.by_id(*id)).filter(|r| !r.has_log()).cloned().collect()
 }
 
-/// True if a text that the catalog keeps names a type.
+/// True if a text that the catalog keeps names a type, by its short name or with its attributes.
 fn names(catalog: &Catalog, text: &str, id: TypeId) -> bool {
-    catalog.user_type(id).is_some_and(|ty| text.contains(&format!("\"{}\"", ty.kept_name())))
+    let Some(kept) = catalog.user_type(id).map(|ty| ty.kept_name()) else { return false };
+    text.contains(&format!("\"{kept}\"")) || text.contains(&format!("\"{kept} ("))
 }
 
-/// The domains over an enumeration.
+/// The domains over a type of a user.
 fn domains_over(catalog: &Catalog, id: TypeId) -> impl Iterator<Item = (&Arc<UserType>, &Domain)> {
-    catalog.domains().filter(move |(_, domain)| domain.base.enumeration().is_some_and(|of| of.id() == id))
+    catalog.domains().filter(move |(_, domain)| domain.base.uses(id))
 }
 
 /// The policies and the triggers of a relation of which `is_meant` says that a condition is meant.
@@ -364,9 +373,11 @@ fn whose_conditions(catalog: &Catalog, relation: &Relation, is_meant: impl Fn(&s
     policies.chain(triggers).map(|what| format!("{what} on {}", told(catalog, relation))).collect()
 }
 
-/// Domains over a type; defaults of columns of other types, CHECK constraints, indexes and functions, that name it.
-fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
+/// Composite types with attributes of a type, and domains over it; defaults of columns of other types, CHECK constraints, indexes and functions, that name it.
+pub(super) fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
     let mut all: Vec<String> = domains_over(catalog, id).map(|(ty, _)| format!("type {}", shown(catalog, ty))).collect();
+    let with_it = |ty: &&Arc<UserType>| ty.id != id && ty.attributes().is_some_and(|all| all.iter().any(|a| a.is_of(id)));
+    all.extend(catalog.user_types().filter(with_it).map(|ty| format!("type {}", shown(catalog, ty))));
     for relation in catalog.relations() {
         let defaults = relation.columns.iter().filter(|c| !c.is_of(id) && c.default.as_deref().is_some_and(|d| names(catalog, d, id)));
         all.extend(defaults.map(|c| format!("default value for column {} of {}", c.name, told(catalog, relation))));
@@ -378,7 +389,8 @@ fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
         let indexes = relation.indexes.iter().filter(|i| i.texts().any(|sql| names(catalog, sql, id)));
         all.extend(indexes.map(|i| format!("index {}", i.name)));
     }
-    let uses = |f: &&Arc<Function>| f.inputs.iter().chain(&f.outputs).any(|c| c.is_of(id)) || names(catalog, &f.query, id);
+    let answers = |f: &Function| catalog.user_type(id).is_some_and(|ty| answers_rows_of(catalog, f, ty));
+    let uses = |f: &&Arc<Function>| answers(f) || f.inputs.iter().chain(&f.outputs).any(|c| c.is_of(id)) || names(catalog, &f.query, id);
     all.extend(catalog.functions().filter(uses).map(|f| format!("function {}", catalog.signature(f))));
     all
 }

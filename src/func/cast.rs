@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 
 use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::out_of_range;
+use super::composites;
 use super::scalar::jsonpath;
 use super::text_io;
 use crate::data::datetime::style::{depends_on_order, spread_sign};
@@ -108,7 +109,7 @@ impl ScalarUDFImpl for PgCast {
             check_dimensions(array.data_type(), &self.target.arrow())?;
         }
         let source = self.source.clone().unwrap_or_else(|| PgType::of(field));
-        let result = if self.assigned { read_back(&array, &source, &self.target) } else { cast_array(&array, &source, &self.target) }?;
+        let result = if self.assigned { assigned(&array, &source, &self.target) } else { cast_array(&array, &source, &self.target) }?;
         match value {
             ColumnarValue::Array(_) => Ok(ColumnarValue::Array(result)),
             ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?)),
@@ -148,6 +149,11 @@ fn called(expr: Expr, cast: PgCast) -> Expr {
 /// The cast of an expression of type `source`, which its field may not tell.
 pub fn between(expr: Expr, source: PgType, target: PgType) -> Expr {
     called(expr, PgCast::between(source, target))
+}
+
+/// What becomes of a value of type `source`, which its field may not tell, that is put into a column.
+pub fn assignment_from(expr: Expr, source: PgType, target: PgType) -> Expr {
+    called(expr, PgCast { assigned: true, ..PgCast::between(source, target) })
 }
 
 /// What becomes of a value that is put into a column of varchar(n) or char(n), or of an array of them.
@@ -221,7 +227,7 @@ pub fn implicit(expr: Expr, from: &DataType, to: &DataType) -> DfResult<Expr> {
     Ok(call(expr, PgType::of_arrow(to)))
 }
 
-fn is_text(ty: &PgType) -> bool {
+pub fn is_text(ty: &PgType) -> bool {
     matches!(ty, PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Unknown | PgType::Char | PgType::Opaque(_))
 }
 
@@ -293,9 +299,10 @@ fn is_array_of_text(ty: &PgType) -> bool {
 }
 
 /// True if PostgreSQL has the cast (explicit, assignment or through text).
-fn exists(source: &PgType, target: &PgType) -> bool {
+pub fn exists(source: &PgType, target: &PgType) -> bool {
     let number = |t: &PgType| is_int(t) || is_float(t) || t.is_numeric();
     match (source, target) {
+        (s, t) if s.is_of_rows() || t.is_of_rows() => composites::castable(s, t),
         (s, t) if is_text(s) || is_text(t) => true,
         (s, t) if number(s) && number(t) => true,
         (PgType::Json | PgType::Jsonb, PgType::Json | PgType::Jsonb) => true,
@@ -320,8 +327,14 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
     }
     match (source, target) {
         (PgType::Enum(of), t) if is_text(t) => Ok(texts(&(Arc::new(of.texts(array)?) as ArrayRef), t)),
-        (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t),
-        (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => cast_items(array, s, t),
+        (PgType::Array(s), PgType::Array(t)) if s.is_of_enum() || t.is_of_enum() => cast_items(array, s, t, cast_array),
+        (PgType::Array(s), PgType::Array(t)) if t.is_of_rows() => cast_items(array, s, t, cast_array),
+        (PgType::Record | PgType::Composite(_), PgType::Composite(to)) if array.as_struct_opt().is_some() => {
+            composites::of_type(array.as_struct(), to, cast_array)
+        }
+        (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => {
+            cast_items(array, s, t, cast_array)
+        }
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, PgType::Opaque("tid")) if is_text(s) && !matches!(s, PgType::Opaque(_)) => {
             let shown = |text: Option<&str>| text.map(tid::shown).transpose();
@@ -402,9 +415,12 @@ fn time(array: &ArrayRef, target: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(us.unary::<_, Date32Type>(day)))
 }
 
-fn cast_items(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+/// A conversion of values of one type to those of another.
+type Convert = fn(&ArrayRef, &PgType, &PgType) -> Result<ArrayRef>;
+
+fn cast_items(array: &ArrayRef, source: &PgType, target: &PgType, convert: Convert) -> Result<ArrayRef> {
     let (_, offsets, items, nulls) = array.as_list::<i32>().clone().into_parts();
-    let items = cast_array(&items, source, target)?;
+    let items = convert(&items, source, target)?;
     Ok(Arc::new(ListArray::try_new(Arc::new(Field::new_list_field(target.arrow(), true)), offsets, items, nulls)?))
 }
 
@@ -420,6 +436,16 @@ fn normal(array: &ArrayRef) -> Result<ArrayRef> {
 /// Every value as PostgreSQL prints it.
 pub fn printed(array: &ArrayRef, source: &PgType) -> Result<StringViewArray> {
     (0..array.len()).map(|row| text_io::print(array.as_ref(), row, source)).collect()
+}
+
+/// The values as a column of the type takes them. Errors: 22001 for a text that is too long, and those of [`cast_array`].
+pub fn assigned(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<ArrayRef> {
+    match (source, target) {
+        (_, PgType::Composite(to)) if array.as_struct_opt().is_some() => composites::of_type(array.as_struct(), to, assigned),
+        (PgType::Array(s), PgType::Array(t)) if s.is_of_rows() && t.is_of_rows() => cast_items(array, s, t, assigned),
+        (_, target) if target.has_length() => read_back(array, source, target),
+        (_, target) => cast_array(array, source, target),
+    }
 }
 
 /// The values as what their texts would be, given for a column of the type. Errors: 22001.

@@ -27,6 +27,7 @@ mod array_text;
 pub mod caller;
 mod carried;
 pub mod cast;
+mod composites;
 mod distinct;
 pub mod domains;
 pub mod enums;
@@ -164,6 +165,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     all.extend(enums::functions());
     all.extend(enums::lenient());
     all.push(random::random_bytes());
+    all.extend(composites::functions());
     all.push(domains::function());
     all.extend(excluding::markers());
     all.extend(frame_offsets::markers());

@@ -53,6 +53,7 @@ impl Kind {
             PgType::Bytea => Kind::Bytea,
             PgType::Jsonb => Kind::Json,
             PgType::Record if matches!(field.data_type(), DataType::Struct(_)) => Kind::Record,
+            PgType::Composite(_) => Kind::Record,
             PgType::Array(_) => Kind::Array,
             _ => return None,
         })

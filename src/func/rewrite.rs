@@ -8,7 +8,7 @@
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
 //!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these; what cannot be compared, and conditions that are
 //!    none, are refused ([`operands`]);
-//! 5. values of enumerations are given the labels beside them ([`enums`]);
+//! 5. values of enumerations are given the labels beside them ([`enums`]), rows of composite types their types ([`composites`]);
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
 //! 8. calls of window functions are checked as PostgreSQL checks them ([`super::window`]);
@@ -36,6 +36,7 @@ use super::arith;
 use super::arith::decimal::pow10;
 use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
 use super::cast;
+use super::composites;
 use super::enums;
 use super::filtered;
 use super::frames;
@@ -147,6 +148,7 @@ pub fn literal(value: &ScalarValue) -> Option<ScalarValue> {
 }
 
 fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) -> DfResult<Transformed<Expr>> {
+    let expr = if enums.is_empty() { expr } else { composites::settle(expr, schema, enums)? };
     let expr = enums::settle(expr, schema, enums)?.data;
     operands::check(&expr, schema)?;
     match expr {

@@ -57,6 +57,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Bytea => ScalarValue::Binary(Some(decode::bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
         PgType::Array(_) => super::array_text::parse(ty, text)?,
+        PgType::Composite(_) => decode::parse_text(ty, text)?,
         PgType::Opaque("tid") => ScalarValue::Utf8View(Some(tid::shown(text)?)),
         PgType::Opaque("jsonpath") => ScalarValue::Utf8View(Some(jsonpath::shown(text)?)),
         _ => ScalarValue::Utf8View(Some(text.to_string())),
@@ -242,7 +243,8 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
         DataType::FixedSizeBinary(16) => uuid_text(array.as_fixed_size_binary().value(row)),
         DataType::List(_) => super::array_text::print(&array.as_list::<i32>().value(row), ty)?,
         DataType::Struct(_) => {
-            cell_text(array, row, &PgType::Record, &Style::default(), &mut line)?;
+            let ty = if matches!(ty, PgType::Composite(_)) { ty } else { &PgType::Record };
+            cell_text(array, row, ty, &Style::default(), &mut line)?;
             String::from_utf8_lossy(&line).into_owned()
         }
         other => {

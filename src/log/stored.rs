@@ -22,6 +22,7 @@ fn parts() -> Fields {
 pub fn is_changed(data_type: &DataType) -> bool {
     match data_type {
         DataType::List(item) => is_changed(item.data_type()),
+        DataType::Struct(fields) => fields.iter().any(|field| is_changed(field.data_type())),
         other => *other == INTERVAL,
     }
 }
@@ -33,7 +34,9 @@ pub(super) fn stored_schema(schema: &Schema) -> Schema {
 
 /// The schema of the log whose segment's file has this schema.
 pub(super) fn logged_schema(schema: &Schema) -> Schema {
-    let is_interval = |fields: &Fields| fields.iter().zip(&parts()).all(|(f, p)| f.name() == p.name() && f.data_type() == p.data_type());
+    // The attributes of a composite type may be called and typed so; they have metadata.
+    let same = |f: &Field, p: &Field| f.name() == p.name() && f.data_type() == p.data_type() && f.metadata().is_empty();
+    let is_interval = |fields: &Fields| fields.iter().zip(&parts()).all(|(f, p)| same(f, p));
     mapped_schema(schema, &|t| match t {
         DataType::Struct(fields) if fields.len() == 3 && is_interval(fields) => INTERVAL,
         other => other.clone(),
@@ -45,9 +48,12 @@ fn mapped_schema(schema: &Schema, map: &dyn Fn(&DataType) -> DataType) -> Schema
 }
 
 fn mapped_field(field: &Field, map: &dyn Fn(&DataType) -> DataType) -> Field {
-    let data_type = match field.data_type() {
-        DataType::List(item) => DataType::List(Arc::new(mapped_field(item, map))),
-        other => map(other),
+    let data_type = match (field.data_type(), map(field.data_type())) {
+        (DataType::List(item), _) => DataType::List(Arc::new(mapped_field(item, map))),
+        (DataType::Struct(fields), mapped) if mapped == *field.data_type() => {
+            DataType::Struct(fields.iter().map(|field| mapped_field(field, map)).collect())
+        }
+        (_, mapped) => mapped,
     };
     field.clone().with_data_type(data_type)
 }
@@ -70,7 +76,7 @@ fn store(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         ];
         return Ok(Arc::new(StructArray::try_new(parts(), columns, intervals.nulls().cloned())?));
     }
-    in_lists(array, to, store)
+    in_nested(array, to, store)
 }
 
 /// A column of a segment as the log has it, of type `to`.
@@ -85,14 +91,23 @@ pub(super) fn load(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         let values: ScalarBuffer<_> = (0..stored.len()).map(value).collect();
         return Ok(Arc::new(IntervalMonthDayNanoArray::try_new(values, stored.nulls().cloned())?));
     }
-    in_lists(array, to, load)
+    in_nested(array, to, load)
 }
 
-fn in_lists(array: &ArrayRef, to: &DataType, map: fn(&ArrayRef, &DataType) -> Result<ArrayRef>) -> Result<ArrayRef> {
-    match (to, array.as_list_opt::<i32>()) {
-        (DataType::List(item), Some(lists)) if array.data_type() != to => {
+/// The items of lists and the attributes of rows.
+fn in_nested(array: &ArrayRef, to: &DataType, map: fn(&ArrayRef, &DataType) -> Result<ArrayRef>) -> Result<ArrayRef> {
+    if array.data_type() == to {
+        return Ok(array.clone());
+    }
+    match (to, array.as_list_opt::<i32>(), array.as_struct_opt()) {
+        (DataType::List(item), Some(lists), _) => {
             let values = map(lists.values(), item.data_type())?;
             Ok(Arc::new(ListArray::try_new(item.clone(), lists.offsets().clone(), values, lists.nulls().cloned())?))
+        }
+        (DataType::Struct(fields), _, Some(rows)) => {
+            let columns = rows.columns().iter().zip(fields).map(|(column, field)| map(column, field.data_type()));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            Ok(Arc::new(StructArray::try_new_with_length(fields.clone(), columns, rows.nulls().cloned(), rows.len())?))
         }
         _ => Ok(array.clone()),
     }
@@ -104,7 +119,7 @@ mod tests {
     use arrow::array::Int32Builder;
 
     #[test]
-    fn intervals_come_back_as_they_were_alone_and_in_lists() {
+    fn intervals_come_back_as_they_were_alone_in_lists_and_in_rows() {
         let values = vec![Some(IntervalMonthDayNano::new(-1, 2, 3_000)), None, Some(IntervalMonthDayNano::new(0, 0, i64::MIN))];
         let intervals: ArrayRef = Arc::new(IntervalMonthDayNanoArray::from(values));
         let item = Arc::new(Field::new_list_field(INTERVAL, true));

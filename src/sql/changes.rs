@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
 
-use super::convert::{last_name, relation_name};
+use super::convert::{call, last_name, relation_name};
 use super::fold_name;
 use super::inference;
 use super::locking::locking;
@@ -105,12 +105,14 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
     let table = relation_name(name)?;
     let alias = insert.table_alias.as_ref().map(|a| fold_name(&a.alias));
     let qualified = qualified(name, alias.as_deref());
-    let columns = insert.columns.iter().map(last_name).collect::<Result<Vec<_>>>()?;
+    let columns = insert.columns.iter().map(|name| target_column(name, &table)).collect::<Result<Vec<_>>>()?;
     let mut returning = insert.returning;
     unqualify_items(&mut returning, &qualified);
     let conflict = match insert.on {
         None => None,
-        Some(ast::OnInsert::OnConflict(conflict)) => Some(Box::new(conflict_clause(conflict, &qualified)?)),
+        Some(ast::OnInsert::OnConflict(conflict)) => {
+            Some(Box::new(conflict_clause(conflict, alias.as_deref().unwrap_or(&table.name), &qualified)?))
+        }
         Some(_) => return Err(Error::syntax("ON DUPLICATE KEY is not SQL's").hint("Write ON CONFLICT (columns) DO UPDATE SET ..")),
     };
     let mut source = match insert.source {
@@ -122,6 +124,17 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
     };
     prepend(&mut source, with);
     Ok(Statement::Insert { table, alias, columns, overriding: None, source, conflict, returning })
+}
+
+/// Errors: 0A000 for a field of a column.
+fn target_column(name: &ast::ObjectName, table: &Name) -> Result<String> {
+    match name.0.first().and_then(|part| part.as_ident()).map(fold_name) {
+        Some(first) if name.0.len() == 2 && first != table.name => {
+            Err(Error::unsupported(format!("INSERT into a field is not supported: {name}"))
+                .hint("Name the column, and give it a row: ROW(value, ..)."))
+        }
+        _ => last_name(name),
+    }
 }
 
 /// Puts the CTEs of a statement before those of its query, which sees both.
@@ -136,7 +149,7 @@ fn prepend(query: &mut ast::Query, with: Option<ast::With>) {
     };
 }
 
-fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Conflict> {
+fn conflict_clause(conflict: ast::OnConflict, row: &str, tables: &[String]) -> Result<Conflict> {
     let target = match conflict.conflict_target {
         None => None,
         Some(ast::ConflictTarget::Columns(names)) => Some(inference::target(&names)?),
@@ -146,7 +159,7 @@ fn conflict_clause(conflict: ast::OnConflict, tables: &[String]) -> Result<Confl
         ast::OnConflictAction::DoNothing => None,
         ast::OnConflictAction::DoUpdate(mut update) => {
             unqualify(&mut update.selection, tables);
-            Some(ConflictUpdate { assignments: assignments(update.assignments, tables)?, selection: update.selection })
+            Some(ConflictUpdate { assignments: assignments(update.assignments, row, tables)?, selection: update.selection })
         }
     };
     if update.is_some() && target.is_none() {
@@ -171,7 +184,7 @@ pub(super) fn update_statement(mut update: ast::Update, mut with: Option<ast::Wi
     let (mut selection, mut returning) = (update.selection, update.returning);
     unqualify(&mut selection, &tables);
     unqualify_items(&mut returning, &tables);
-    let assignments = assignments(update.assignments, &tables)?;
+    let assignments = assignments(update.assignments, alias.as_deref().unwrap_or(&table.name), &tables)?;
     Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
 }
 
@@ -255,17 +268,17 @@ fn unqualify_items(items: &mut Option<Vec<ast::SelectItem>>, tables: &[String]) 
 
 // SET --------------------------------------------------------------------------------------------------------------------------
 
-/// What SET assigns, one column each.
-pub(super) fn assignments(assignments: Vec<ast::Assignment>, tables: &[String]) -> Result<Vec<(String, Expr)>> {
+/// What SET assigns, one column each; `row` is the name by which the row is known that is changed.
+pub(super) fn assignments(assignments: Vec<ast::Assignment>, row: &str, tables: &[String]) -> Result<Vec<(String, Expr)>> {
     let mut single = Vec::with_capacity(assignments.len());
     for mut assignment in assignments {
         unqualify(&mut assignment.value, tables);
         match assignment.target {
-            ast::AssignmentTarget::ColumnName(target) => single.push((column_name(&target)?, assignment.value)),
+            ast::AssignmentTarget::ColumnName(target) => assign(&mut single, row, &target, assignment.value)?,
             ast::AssignmentTarget::Tuple(targets) => {
                 let values = values_of_row(assignment.value, targets.len())?;
                 for (target, value) in targets.iter().zip(values) {
-                    single.push((column_name(target)?, value));
+                    assign(&mut single, row, target, value)?;
                 }
             }
         }
@@ -273,11 +286,44 @@ pub(super) fn assignments(assignments: Vec<ast::Assignment>, tables: &[String]) 
     Ok(single)
 }
 
-fn column_name(name: &ast::ObjectName) -> Result<String> {
-    match name.0.as_slice() {
-        [part] => part.as_ident().map(fold_name).ok_or_else(|| Error::syntax("SET takes a column")),
-        _ => Err(Error::new("42703", format!("column \"{name}\" does not exist")).hint("SET takes columns without their relation.")),
+/// A column with its new value. One of a composite type may be told field by field, and gets its old row with all of these.
+fn assign(all: &mut Vec<(String, Expr)>, row: &str, target: &ast::ObjectName, value: Expr) -> Result<()> {
+    let named = |part: &ast::ObjectNamePart| part.as_ident().map(fold_name).ok_or_else(|| Error::syntax("SET takes a column"));
+    let (column, field) = match target.0.as_slice() {
+        [column] => {
+            all.push((named(column)?, value));
+            return Ok(());
+        }
+        [column, field] => (named(column)?, named(field)?),
+        _ => {
+            return Err(Error::unsupported(format!("SET of a field of a field is not supported: {target}"))
+                .hint("Give the field a row: ROW(value, ..)."));
+        }
+    };
+    let text = |text: String| Expr::Value(ast::Value::SingleQuotedString(text).into());
+    let earlier = all.iter_mut().find(|(name, value)| *name == column && is_with_fields(value));
+    if let Some((_, Expr::Function(with_fields))) = earlier
+        && let ast::FunctionArguments::List(list) = &mut with_fields.args
+    {
+        list.args.extend([argument(text(field)), argument(value)]);
+        return Ok(());
     }
+    let quoted = |name: &str| ast::Ident::with_quote('"', name);
+    let old = Expr::CompoundIdentifier(vec![quoted(row), quoted(&column)]);
+    let with_field = call(WITH_FIELDS, vec![old, text(column.clone()), text(field), value]);
+    all.push((column, with_field));
+    Ok(())
+}
+
+/// The function that gives a row other values in some of its fields.
+const WITH_FIELDS: &str = "pg_with_fields";
+
+fn is_with_fields(value: &Expr) -> bool {
+    matches!(value, Expr::Function(call) if call.name.to_string() == WITH_FIELDS)
+}
+
+fn argument(value: Expr) -> ast::FunctionArg {
+    ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value))
 }
 
 /// The values of `ROW(..)`, `(a, b)` or a subquery of `width` columns.

@@ -54,6 +54,21 @@ pub(super) fn checked_name(name: String) -> Result<String> {
     Ok(name)
 }
 
+/// `name(arguments)`.
+pub fn call(name: &str, arguments: Vec<ast::Expr>) -> ast::Expr {
+    let args = arguments.into_iter().map(|e| ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(e))).collect();
+    ast::Expr::Function(ast::Function {
+        name: ast::ObjectName::from(vec![ast::Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: vec![],
+    })
+}
+
 /// The type that a type name of SQL stands for: one of PostgreSQL's, or by its name one of a user's. Errors: 42704.
 pub fn sql_type(name: &ast::DataType) -> Result<SqlType> {
     match (known_type(name), name) {

@@ -9,7 +9,7 @@
 //!    keeps them.
 //!    `inference` reads what ON CONFLICT names.
 //!    `nested_joins` puts in parentheses that sqlparser needs, `keyword_names` quotes names that it would take for keywords, `only` leaves out
-//!    ONLY before tables, `star_rows` makes rows of wildcards, `signs` takes signs from operators, `operators` spells operators before ANY, `exclusions` reads
+//!    ONLY before tables, `star_rows` makes rows of wildcards, `row_stars` makes calls of those behind rows, `signs` takes signs from operators, `operators` spells operators before ANY, `exclusions` reads
 //!    what frames leave out, `continued` puts
 //!    literals of several lines together, `unicode` decodes literals with Unicode escapes, and `misspelt` hints at keywords in errors,
 //!    `habits` at what stands for what other databases write.
@@ -55,6 +55,7 @@ pub mod reserved;
 pub mod respell;
 pub mod roles;
 mod routines;
+pub mod row_stars;
 mod rows_from;
 mod secrets;
 mod signs;

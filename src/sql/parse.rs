@@ -26,6 +26,7 @@ use super::operators;
 use super::overriding;
 use super::refused;
 use super::reserved::{self, refuse_reserved};
+use super::row_stars;
 use super::rows_from;
 use super::signs;
 use super::similar;
@@ -114,7 +115,7 @@ pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens = local::spelled(continued::spelled(whole_tables::spelled(unicode::spelled(sql, tokens)?)));
     let tokens = group_by::spelled(frame_offsets::spelled(exclusions::spelled(tokens)));
     let tokens = keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(overriding::spelled(tokens))))));
-    let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(tokens))));
+    let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(row_stars::spelled(tokens)))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }

@@ -18,7 +18,7 @@ use sqlparser::ast;
 use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 pub use super::routines::{Call, RoutineAttributes, RoutineChange, RoutineWord, RowCalls, RowItem, Signature, VARIADIC};
-pub use super::type_changes::{DomainChange, TypeChange};
+pub use super::type_changes::{AttributeChange, DomainChange, NewAttribute, TypeChange};
 use crate::catalog::{Action, Column, Index, Name, RelationKind, ViewOptions};
 use crate::data::PgType;
 use crate::error::Error;
@@ -59,6 +59,11 @@ pub enum Statement {
     CreateEnum {
         name: Name,
         labels: Vec<String>,
+    },
+    /// CREATE TYPE .. AS (attributes)
+    CreateComposite {
+        name: Name,
+        attributes: Vec<NewAttribute>,
     },
     /// CREATE DOMAIN: `column` is what its definition would make of a column.
     CreateDomain {
@@ -361,7 +366,7 @@ impl Statement {
             S::CreateSequence { .. } | S::AlterSequence { .. } | S::DropSequence { .. } => true,
             S::CreateIndex { .. } | S::RenameIndex { .. } | S::DropIndex { .. } | S::Trigger(_) => true,
             S::CreateDomain { .. } | S::AlterDomain { .. } => true,
-            S::CreateEnum { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
+            S::CreateEnum { .. } | S::CreateComposite { .. } | S::AlterType { .. } | S::DropTypes { .. } => true,
             S::Do(_) | S::CreateFunction { .. } | S::DropFunctions { .. } | S::Calling { .. } => true,
             S::AlterFunction { .. } | S::CallProcedure { .. } | S::CallingRows(_) => true,
             S::CreateSchema { .. } | S::AlterSchema { .. } | S::DropSchema { .. } => true,

@@ -10,7 +10,7 @@ use crate::data::{PgType, opaque};
 use crate::error::{Error, Result, code};
 
 /// 22P03 in PostgreSQL's words.
-fn wrong(ty: &PgType) -> Error {
+pub(super) fn wrong(ty: &PgType) -> Error {
     Error::new(code::INVALID_BINARY_REPRESENTATION, format!("incorrect binary data format for type {ty}"))
 }
 
@@ -59,6 +59,7 @@ impl ColumnBuilder {
             Values::Interval(b) => b.append_value(interval(fixed(ty, bytes)?)?),
             Values::Text(_) | Values::Json(_) | Values::Enum(..) => return self.append_binary_text(bytes),
             Values::List(list) => return list.append_binary(bytes),
+            Values::Row(row) => return row.append_binary(bytes),
         }
         Ok(())
     }
@@ -99,8 +100,8 @@ fn interval(bytes: [u8; 16]) -> Result<IntervalMonthDayNano> {
     Ok(IntervalMonthDayNano::new(word(12), word(8), ns))
 }
 
-/// Reads words and items off the front of a binary array.
-struct Cursor<'a>(&'a [u8]);
+/// Reads words and items off the front of a binary array or row.
+pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn take(&mut self, n: usize) -> Option<&'a [u8]> {
@@ -108,11 +109,11 @@ impl<'a> Cursor<'a> {
         self.0 = tail;
         Some(head)
     }
-    fn word(&mut self) -> Option<i32> {
+    pub(super) fn word(&mut self) -> Option<i32> {
         self.take(4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]))
     }
     /// An item with its length before it; the inner `None` is NULL.
-    fn item(&mut self) -> Option<Option<&'a [u8]>> {
+    pub(super) fn item(&mut self) -> Option<Option<&'a [u8]>> {
         match self.word()? {
             -1 => Some(None),
             n => self.take(usize::try_from(n).ok()?).map(Some),

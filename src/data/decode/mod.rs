@@ -2,11 +2,12 @@
 //!
 //! A [`ColumnBuilder`] gathers the values of one column: [`ColumnBuilder::append_text`] in the type's input syntax,
 //! [`ColumnBuilder::append_binary`] in the form of its *recv function, [`ColumnBuilder::append_scalar`] from DataFusion.
-//! [`scalar`] reads single scalars, [`mod@array`] cuts array literals, [`binary`] reads the binary forms.
+//! [`scalar`] reads single scalars, [`mod@array`] cuts array literals, [`rows`] reads rows, [`binary`] reads the binary forms.
 //! A value that is refused leaves the builder as it was. Integers, timestamps and text are read without allocating.
 
 mod array;
 mod binary;
+mod rows;
 mod scalar;
 mod values;
 
@@ -17,10 +18,13 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 
+use rows::Members;
+
 use super::datetime::{self, Reading};
 use super::{EnumType, PgType, json, numeric};
 use crate::error::{Error, Result, code};
 pub use array::split as split_array;
+pub use rows::split as split_row;
 pub(crate) use scalar::{bytea, bytea_escaped, bytea_hex, invalid_utf8};
 
 /// Builds the array of one column, of the Arrow type that [`PgType::arrow`] names.
@@ -51,6 +55,7 @@ enum Values {
     Interval(IntervalMonthDayNanoBuilder),
     Enum(TimestampSecondBuilder, EnumType),
     List(Box<Items>),
+    Row(Box<Members>),
 }
 
 /// The items of a list column and where each list ends in them.
@@ -68,11 +73,17 @@ impl ColumnBuilder {
 
     /// The same builder, reading what text leaves open about dates and times in that way.
     pub fn reading(mut self, reading: Reading) -> ColumnBuilder {
-        self.reading = reading;
-        if let Values::List(list) = &mut self.values {
-            list.items.reading = reading;
-        }
+        self.set_reading(reading);
         self
+    }
+
+    fn set_reading(&mut self, reading: Reading) {
+        self.reading = reading;
+        match &mut self.values {
+            Values::List(list) => list.items.set_reading(reading),
+            Values::Row(row) => row.set_reading(reading),
+            _ => {}
+        }
     }
 
     /// The type of its values.
@@ -114,6 +125,7 @@ impl ColumnBuilder {
             Values::Interval(b) => b.append_value(datetime::style::read_interval(text, self.reading.leading_sign)?),
             Values::Enum(b, ty) => b.append_value(ty.rank(text)?),
             Values::List(list) => return list.append_text(text),
+            Values::Row(row) => return row.append_text(text),
         }
         Ok(())
     }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use arrow::array::*;
 use datafusion::common::ScalarValue;
 
+use super::rows::Members;
 use super::{ColumnBuilder, Items, Values};
 use crate::data::encode::{Style, cell_text};
 use crate::data::types::UNCONSTRAINED_SCALE;
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
-/// Runs one expression for every builder but that of lists.
+/// Runs one expression for every builder but those of lists and rows.
 macro_rules! each {
-    ($values:expr, $b:ident => $body:expr, list $list:ident => $on_list:expr) => {
+    ($values:expr, $b:ident => $body:expr, list $list:ident => $on_list:expr, row $row:ident => $on_row:expr) => {
         match $values {
             Values::Bool($b) => $body,
             Values::Int2($b) => $body,
@@ -34,6 +35,7 @@ macro_rules! each {
             Values::Interval($b) => $body,
             Values::Enum($b, _) => $body,
             Values::List($list) => $on_list,
+            Values::Row($row) => $on_row,
         }
     };
 }
@@ -71,6 +73,7 @@ impl Values {
                 let items = ColumnBuilder::new(item, n);
                 Values::List(Box::new(Items { items, offsets: vec![0], nulls: NullBufferBuilder::new(n) }))
             }
+            PgType::Composite(of) => Values::Row(Box::new(Members::new(of, n))),
             PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_) | PgType::Name | PgType::Char => text_builder(n),
             PgType::Int2Vector | PgType::OidVector | PgType::Record | PgType::Unknown | PgType::Opaque(_) | PgType::Void => text_builder(n),
         }
@@ -80,7 +83,7 @@ impl Values {
         each!(self, b => Arc::new(b.finish()), list l => match ty {
             PgType::Array(item) => l.finish(item),
             other => l.finish(other),
-        })
+        }, row r => r.finish())
     }
 }
 
@@ -94,12 +97,12 @@ impl ColumnBuilder {
         each!(&mut self.values, b => b.append_null(), list l => {
             l.offsets.push(l.offsets.last().copied().unwrap_or(0));
             l.nulls.append_null();
-        })
+        }, row r => r.append_null())
     }
 
     /// Number of values appended since it was made or finished.
     pub fn len(&self) -> usize {
-        each!(&self.values, b => b.len(), list l => l.offsets.len() - 1)
+        each!(&self.values, b => b.len(), list l => l.offsets.len() - 1, row r => r.len())
     }
 
     /// True if nothing was appended.
@@ -147,6 +150,7 @@ impl ColumnBuilder {
             (Values::Json(b), ScalarValue::LargeUtf8(v)) => b.append_option(v.as_deref()),
             (Values::Bytes(b), ScalarValue::Binary(v)) => b.append_option(v.as_deref()),
             (Values::Uuid(b), ScalarValue::FixedSizeBinary(16, Some(v))) => b.append_value(v)?,
+            (Values::Row(row), ScalarValue::Struct(values)) if row.has_type(values.data_type()) => return row.append_row(values),
             (_, ScalarValue::Utf8View(Some(v)) | ScalarValue::Utf8(Some(v)) | ScalarValue::LargeUtf8(Some(v))) => {
                 return self.append_text(v);
             }

@@ -105,7 +105,10 @@ impl Column {
         let packed = ty.is_reg() && *array.data_type() == DataType::Utf8View;
         let textual = packed || matches!(ty.arrow(), DataType::Utf8View | DataType::LargeUtf8);
         let strings = matches!(array.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        let shaped = matches!((array.data_type(), ty), (DataType::List(_), PgType::Array(_)) | (DataType::Struct(_), PgType::Record));
+        let shaped = matches!(
+            (array.data_type(), ty),
+            (DataType::List(_), PgType::Array(_)) | (DataType::Struct(_), PgType::Record | PgType::Composite(_))
+        );
         let (array, as_text) = if (textual && strings) || shaped || natural.oid() == ty.oid() || *array.data_type() == DataType::Null {
             (array, false)
         } else if textual {
@@ -235,7 +238,7 @@ impl Values {
             DataType::Timestamp(_, Some(_)) => Values::Timestamptz(array.as_primitive().clone()),
             DataType::Interval(_) => Values::Interval(array.as_primitive().clone()),
             DataType::List(_) => Values::List(Box::new(List::new(array.as_list().clone(), ty)?)),
-            DataType::Struct(_) => Values::Row(Box::new(Row::new(array.as_struct())?)),
+            DataType::Struct(_) => Values::Row(Box::new(Row::new(array.as_struct(), ty)?)),
             DataType::Map(..) => Values::Map(Box::new(Map::new(array.as_map())?)),
             other => return Err(Error::internal(format!("no encoding for the Arrow type {other}"))),
         })

@@ -102,9 +102,14 @@ impl List {
 }
 
 impl Row {
-    pub(super) fn new(array: &StructArray) -> Result<Row> {
-        let columns = array.fields().iter().zip(array.columns()).map(|(field, values)| {
-            let ty = PgType::of(field);
+    /// Looks at the rows of a type, which may say more of the columns than their fields do.
+    pub(super) fn new(array: &StructArray, ty: &PgType) -> Result<Row> {
+        let attributes = match ty {
+            PgType::Composite(of) if of.attributes().len() == array.num_columns() => of.attributes(),
+            _ => &[],
+        };
+        let columns = array.fields().iter().zip(array.columns()).enumerate().map(|(i, (field, values))| {
+            let ty = attributes.get(i).map_or_else(|| PgType::of(field), |attribute| attribute.ty.clone());
             Ok((ty.oid(), Column::new(values, &ty)?))
         });
         Ok(Row { columns: columns.collect::<Result<_>>()? })

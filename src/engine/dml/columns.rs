@@ -76,6 +76,11 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
             Some(to) if is_json_for_jsonb(&planned.columns[i].ty, &to.ty) => {
                 cast::between(column, planned.columns[i].ty.clone(), to.ty.clone())
             }
+            Some(to) if to.ty.is_of_rows() && to.ty.arrow() != *schema.field(i).data_type() => {
+                let unknown = result_types::is_unknown(&planned.plan, i);
+                check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
+                cast::assignment_from(column, types[i].clone(), to.ty.clone())
+            }
             Some(to) if to.ty.arrow() != *schema.field(i).data_type() || to.ty.has_length() && planned.columns[i].ty != to.ty => {
                 if matches!(to.ty, PgType::Array(_)) {
                     check_dimensions(planned.schema.field(i).data_type(), &to.ty.arrow())?;
@@ -123,8 +128,11 @@ pub fn check_assignable(from: &PgType, to: &Column) -> Result<()> {
         other => other,
     };
     let (a, b) = (family(from_item), family(to_item));
-    // Text becomes a label only where it is asked to; a literal is of no type.
-    let asked = to_item.is_of_enum() && a == 0 && *from_item != PgType::Unknown;
+    if *from_item == PgType::Record && matches!(to_item, PgType::Composite(_)) {
+        return Ok(());
+    }
+    // Text becomes a label or a row only where it is asked to; a literal is of no type.
+    let asked = to_item.is_of_user() && a == 0 && *from_item != PgType::Unknown;
     if !asked && (a == b || a == 0 || b == 0) {
         return Ok(());
     }

@@ -24,10 +24,10 @@ impl Session {
         if self.status() == TransactionStatus::Failed {
             return Ok(());
         }
-        let zone = self.settings.zone();
+        let reading = self.settings.reading();
         for (i, ty) in prepared.parameters.iter().enumerate().filter(|(_, ty)| is_soon_read(ty)) {
             if parameters.values.get(i).is_some_and(Option::is_some) {
-                put_parameter(&mut ColumnBuilder::new(ty, 1).in_zone(zone), i, ty, ty, parameters)?;
+                put_parameter(&mut ColumnBuilder::new(ty, 1).reading(reading), i, ty, ty, parameters)?;
             }
         }
         Ok(())
@@ -85,9 +85,10 @@ impl Session {
 }
 
 /// The source of an INSERT with the text literals of a VALUES list typed by the columns they are for: `(ARRAY['a']), ('{}')` are rows of one
-/// type then. Modifiers are left to the assignment, which checks them.
+/// type then, and so are rows of a composite type. Modifiers are left to the assignment, which checks them.
 pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, targets: &[usize]) -> Cow<'a, ast::Query> {
-    if !matches!(source.body.as_ref(), SetExpr::Values(values) if values.rows.len() > 1) {
+    let of_rows = targets.iter().any(|target| relation.columns[*target].ty.is_of_rows());
+    if !matches!(source.body.as_ref(), SetExpr::Values(values) if values.rows.len() > 1 || of_rows) {
         return Cow::Borrowed(source);
     }
     let mut typed = source.clone();
@@ -95,12 +96,15 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
     for row in &mut values.rows {
         for (value, target) in row.content.iter_mut().zip(targets) {
             let ty = &relation.columns[*target].ty;
+            if ty.is_of_rows() {
+                if !is_default(value) && placeholder(value).is_none() {
+                    cast_to(value, of_any_length(ty).kept_name());
+                }
+                continue;
+            }
             // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes.
             if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() {
-                let name = ast::ObjectName::from(vec![ast::Ident::new(ty.base().to_string())]);
-                let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
-                let data_type = ast::DataType::Custom(name, vec![]);
-                *value = Expr::Cast { kind: ast::CastKind::DoubleColon, expr: untyped, data_type, format: None, array: false };
+                cast_to(value, ty.base().to_string());
             } else if is_name(value) && matches!(ty.base(), PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_)) {
                 // A cast would stay a name to DataFusion, which wants the values of a column to be noted alike.
                 let name = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
@@ -110,6 +114,24 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
         }
     }
     Cow::Owned(typed)
+}
+
+/// A type of rows with texts of any length in the place of those of a length, which the assignment checks and a cast would cut.
+fn of_any_length(ty: &PgType) -> PgType {
+    match ty {
+        PgType::Composite(of) => PgType::Composite(of.with_types(|ty| of_any_length(&ty))),
+        PgType::Array(item) => PgType::Array(Box::new(of_any_length(item))),
+        PgType::Varchar(Some(_)) | PgType::Bpchar(_) => PgType::Text,
+        other => other.clone(),
+    }
+}
+
+/// A value as one of the type of that name.
+fn cast_to(value: &mut Expr, name: String) {
+    let name = ast::ObjectName::from(vec![ast::Ident::new(name)]);
+    let untyped = Box::new(std::mem::replace(value, Expr::Value(ast::Value::Null.into())));
+    let data_type = ast::DataType::Custom(name, vec![]);
+    *value = Expr::Cast { kind: ast::CastKind::DoubleColon, expr: untyped, data_type, format: None, array: false };
 }
 
 fn is_text(value: &Expr) -> bool {

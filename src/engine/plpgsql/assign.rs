@@ -3,9 +3,10 @@
 use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, SelectItem, SetExpr};
 
 use super::Cell;
+use super::composites::{fields_of, is_row};
 use super::frame::{Frame, Holds, Place};
 use super::run::Run;
-use crate::catalog::{Name, Relation};
+use crate::catalog::{Name, Relation, TypeKind};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -39,6 +40,7 @@ impl Run<'_> {
                     self.assign_cells(place, columns.into_iter().map(|(name, _)| name).collect(), cells).await
                 }
                 Holds::Value { cell: Cell { text: None, .. }, .. } => self.assign_cells(place, vec![], None).await,
+                Holds::Value { cell, .. } if is_row(&cell) => self.assign(place, cell).await,
                 Holds::Value { .. } => Err(Error::new(code::DATATYPE_MISMATCH, "cannot assign non-composite value to a row variable")
                     .hint("SELECT .. INTO fills a row from several columns.")),
             };
@@ -93,6 +95,10 @@ impl Run<'_> {
         let (ty, domain) = match (&self.frame.variable(place).holds, place.field) {
             (Holds::Value { cell, domain }, _) => (cell.ty.clone(), domain.clone()),
             (Holds::Row { columns, .. }, Some(field)) => (columns[field].1.clone(), None),
+            (Holds::Row { columns, record: false, .. }, None) if is_row(&cell) => {
+                let cells = fields_of(cell, columns)?;
+                return self.assign_cells(place, vec![], cells).await;
+            }
             (Holds::Row { .. }, None) => return self.assign_cells(place, vec!["?column?".into()], Some(vec![cell])).await,
         };
         let converted = self.converted(cell, &ty, domain.as_ref()).await?;
@@ -193,13 +199,14 @@ pub(super) fn held(session: &Session, frame: &Frame, ty: &TypeName) -> Result<Ho
         TypeName::Void => Ok(Holds::null(PgType::Void)),
         TypeName::Trigger => Err(Error::unsupported("trigger functions can only be called as triggers")),
         TypeName::Record => Ok(Holds::Row { columns: vec![], values: None, record: true }),
+        ty if let Some(row) = session.composite_row(ty) => Ok(row),
         TypeName::Row(name) => session.scope().get(name).map(|relation| row_of(relation)),
         TypeName::Like(path) => held_like(session, frame, path),
         TypeName::Named(SqlType::Named(named)) if !named.array => {
             let scope = session.scope();
             match (session.type_named(&SqlType::Named(named.clone())), scope.find(&named.name)) {
                 (Ok(ty), _) => {
-                    let of_domain = scope.get_type(&named.name).is_ok_and(|ty| ty.labels().is_none());
+                    let of_domain = scope.get_type(&named.name).is_ok_and(|ty| matches!(ty.what, TypeKind::Domain(_)));
                     let domain = of_domain.then(|| named.name.clone());
                     Ok(Holds::Value { cell: Cell { ty, text: None }, domain })
                 }

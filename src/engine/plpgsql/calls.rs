@@ -213,7 +213,7 @@ impl Session {
         let types = self.input_types(&call.function)?;
         let casts = call.arguments.iter().zip(types).map(|(argument, ty)| match ty.is_of_enum() {
             true => argument.to_string(),
-            false => format!("CAST({argument} AS {ty})"),
+            false => format!("CAST({argument} AS {})", ty.in_sql()),
         });
         let casts: Vec<String> = casts.collect();
         let list = if casts.is_empty() { "NULL".to_string() } else { casts.join(", ") };

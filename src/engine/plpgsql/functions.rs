@@ -7,6 +7,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use sqlparser::ast::{Expr, FunctionArg};
 
+use super::composites::{fields_of, is_row};
 use super::frame::{Frame, Holds, Place, Variable};
 use super::queries::{Answer, Outcome};
 use super::run::Run;
@@ -123,8 +124,11 @@ impl Session {
         function.inputs().map(|parameter| self.value_type(&parameter.ty)).collect()
     }
 
-    /// Errors: 0A000 for the type of a row.
+    /// Errors: 0A000 for the type of a relation's row.
     fn value_type(&self, ty: &TypeName) -> Result<PgType> {
+        if let Some(ty) = self.composite_value(ty) {
+            return Ok(ty);
+        }
         match self.holds(ty)? {
             Holds::Value { cell, .. } => Ok(cell.ty),
             Holds::Row { .. } => Err(unsupported("a parameter that is a row is not supported", "Give its fields one by one.")),
@@ -223,6 +227,7 @@ impl Run<'_> {
     async fn fitted(&mut self, returned: Holds) -> Result<Vec<Holds>> {
         let cells: Vec<Cell> = match returned {
             Holds::Value { cell, .. } if self.outputs.len() > 1 && cell.text.is_none() => vec![],
+            Holds::Value { cell, .. } if is_row(&cell) && self.outputs.len() > 1 => self.fields_of_answer(cell)?,
             Holds::Value { cell, .. } => vec![cell],
             Holds::Row { columns, values, .. } => {
                 let values = values.unwrap_or_else(|| vec![None; columns.len()]);
@@ -237,6 +242,16 @@ impl Run<'_> {
             )));
         }
         self.as_outputs(cells).await
+    }
+
+    /// The fields of a row that is answered.
+    fn fields_of_answer(&self, cell: Cell) -> Result<Vec<Cell>> {
+        let column = |output: &Holds| match output {
+            Holds::Value { cell, .. } => (String::new(), cell.ty.clone()),
+            Holds::Row { .. } => (String::new(), PgType::Record),
+        };
+        let columns: Vec<(String, PgType)> = self.outputs.iter().map(column).collect();
+        fields_of(cell, &columns).map(Option::unwrap_or_default)
     }
 
     async fn as_outputs(&mut self, cells: Vec<Cell>) -> Result<Vec<Holds>> {

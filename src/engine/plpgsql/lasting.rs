@@ -170,6 +170,7 @@ impl Session {
                     Answers::Out
                 }
             }
+            Some(ty) if let Some(name) = self.composite_answer(ty) => Answers::Row(name),
             Some(ty) if matches!(self.holds(ty)?, Holds::Row { .. }) => Answers::Row(row_name(ty)),
             _ => Answers::Value,
         };

@@ -19,6 +19,7 @@
 mod arrays;
 mod assign;
 pub mod calls;
+mod composites;
 mod cursors;
 mod frame;
 mod functions;
@@ -41,6 +42,7 @@ use crate::error::{Error, Result, code};
 use crate::sql::plpgsql::{Block, Function};
 
 use super::session::Session;
+pub(super) use composites::answers_rows_of;
 use run::Run;
 pub use trigger::{Made, RowTexts, TriggerCall};
 

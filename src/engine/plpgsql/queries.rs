@@ -266,7 +266,7 @@ impl Run<'_> {
             cell_text(&array, 0, to, &self.session.settings.carried(), &mut text)?;
             return Ok(Cell { ty: to.clone(), text: shown(&array, 0, text) });
         }
-        let name = domain.map_or_else(|| to.to_string(), Name::in_sql);
+        let name = domain.map_or_else(|| to.in_sql(), Name::in_sql);
         let mut answer = self.asked(&format!("SELECT CAST($1 AS {name})"), vec![cell]).await?;
         let row = self.next(&mut answer).await?;
         let cell = row.and_then(|row| row.into_iter().next()).ok_or_else(|| Error::internal("a cast has a value"))?;

@@ -101,6 +101,12 @@ impl Session {
 
     /// The columns of the answer, and how they were declared. A trigger function has none, and a procedure those of its parameters.
     fn routine_answer(&self, written: &Written) -> Result<(Vec<Column>, Answers)> {
+        if written.outputs().any(|p| self.composite_named(&p.ty).is_some()) {
+            return Err(unsupported(
+                "an OUT parameter of a composite type is not supported",
+                "Return the type, or give its fields one by one.",
+            ));
+        }
         let of_parameters = written.outputs().map(|p| self.kept_column(p.name.as_deref().unwrap_or_default(), &p.ty));
         let of_parameters = of_parameters.collect::<Result<Vec<_>>>()?;
         match (&written.returns.ty, written.kind()) {
@@ -111,10 +117,9 @@ impl Session {
             (_, RoutineKind::Procedure | RoutineKind::Trigger) | (None, _) => Ok((vec![], Answers::Value)),
             (Some(ty), RoutineKind::Function) => match self.holds(ty)? {
                 Holds::Row { columns, .. } => {
-                    let relation = self
-                        .row_relation(ty)
-                        .ok_or_else(|| unsupported("a function that returns any row is not supported", "Name its columns."))?;
-                    let name = whole_name(&self.catalog(), &relation).in_sql();
+                    let of_relation = || self.row_relation(ty).map(|relation| whole_name(&self.catalog(), &relation).in_sql());
+                    let name = self.composite_answer(ty).or_else(of_relation);
+                    let name = name.ok_or_else(|| unsupported("a function that returns any row is not supported", "Name its columns."))?;
                     Ok((columns.into_iter().map(|(name, ty)| Column::new(name, ty)).collect(), Answers::Row(name)))
                 }
                 Holds::Value { .. } => Ok((vec![self.kept_column("", ty)?], Answers::Value)),
@@ -132,8 +137,11 @@ impl Session {
         self.scope().find(name).filter(|_| matches!(self.holds(ty), Ok(Holds::Row { .. }))).cloned()
     }
 
-    /// A parameter or an answer as the catalog keeps it. Errors: 0A000 for the type of a row.
+    /// A parameter or an answer as the catalog keeps it. Errors: 0A000 for the type of a relation's row.
     fn kept_column(&self, name: &str, ty: &TypeName) -> Result<Column> {
+        if let Some(ty) = self.composite_value(ty) {
+            return Ok(Column::new(name.to_string(), ty));
+        }
         match self.holds(ty)? {
             Holds::Value { cell, domain: None } => Ok(Column::new(name.to_string(), super::lasting::without_length(cell.ty))),
             Holds::Value { cell, domain: Some(domain) } => {

@@ -143,6 +143,14 @@ const PRINTING: &[&str] = &[
     "to_jsonb",
 ];
 
+/// The type of an expression, if it has one by itself.
+pub fn type_of(expr: &Expr, schema: &DFSchema, enums: &Enums) -> Option<PgType> {
+    match expr {
+        Expr::Literal(value, None) if is_untyped(value) => None,
+        expr => expr.to_field(schema).ok().map(|(_, field)| enums.complete(PgType::of(&field))),
+    }
+}
+
 /// The expression with PostgreSQL's meaning where values of enumerations are in it. Its parts have theirs already. Errors: 22P02 for
 /// a literal that is no label, 42883, 42804, 42846 for what there is not.
 pub fn settle(expr: Expr, schema: &DFSchema, enums: &Enums) -> DfResult<Transformed<Expr>> {
@@ -160,10 +168,7 @@ struct Settling<'a> {
 impl Settling<'_> {
     /// The type of an expression, if it has one by itself.
     fn type_of(&self, expr: &Expr) -> Option<PgType> {
-        match expr {
-            Expr::Literal(value, None) if is_untyped(value) => None,
-            expr => expr.to_field(self.schema).ok().map(|(_, field)| self.enums.complete(PgType::of(&field))),
-        }
+        type_of(expr, self.schema, self.enums)
     }
 
     /// The type among those of the expressions that is an enumeration or an array of one.

@@ -14,7 +14,7 @@ use super::concatenation::{self, is_plain};
 use super::{jsonpath, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
-use crate::func::{cast as casts, enums, json_operators, operands, type_of, unions};
+use crate::func::{cast as casts, composites, enums, json_operators, operands, type_of, unions};
 
 /// The planner of such syntax.
 #[derive(Debug)]
@@ -75,7 +75,8 @@ impl ExprPlanner for Syntax {
         Ok(PlannerResult::Planned(super::jsonb::subscript().call(vec![access.expr, key])))
     }
 
-    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
+        (expr.left, expr.right) = composites::operands(expr.left, &expr.op, expr.right, schema)?;
         let mut expr = match expr.op {
             BinaryOperator::StringConcat => match concatenation::longer(expr, schema)? {
                 Ok(chain) => return Ok(PlannerResult::Planned(chain)),

@@ -2,7 +2,8 @@
 //!
 //! A relation's oid is its number in the catalog. What PostgreSQL keeps beside a relation gets its oid by adding a constant
 //! to the relation's, so that an oid never changes: the row type, its array, the index and the constraint of the primary key;
-//! other indexes and constraints have numbers of their own, to which the same is added.
+//! other indexes and constraints have numbers of their own, to which the same is added. The other way round with a composite type, whose
+//! number is its own: the relation that pg_class has for it gets its oid by adding.
 
 use sqlparser::ast::Expr;
 
@@ -24,7 +25,7 @@ use super::keys::indexes;
 pub const INDEX: u32 = 1 << 30;
 /// Added to a relation's oid: the constraint of its primary key.
 pub const CONSTRAINT: u32 = (1 << 30) + (1 << 28);
-/// Added to a relation's oid: its row type.
+/// Added to a relation's oid: its row type. Added to a composite type's: its relation.
 pub const ROW_TYPE: u32 = 1 << 29;
 /// Added to a relation's oid: the array of its row type.
 pub const ROW_ARRAY: u32 = ARRAY_OF;
@@ -200,7 +201,8 @@ pub fn result_oid(context: &SystemContext, function: &Function) -> u32 {
         (Answers::Row(name), _) => {
             let known = function.routine.as_ref().and_then(|routine| context.scope.by_id(routine.row?));
             let relation = known.or_else(|| respell::read_name(name).and_then(|name| context.scope.find(&name)));
-            relation.map(|r| r.id + ROW_TYPE).unwrap_or_else(|| PgType::Record.oid())
+            let composite = || respell::read_name(name).and_then(|name| context.scope.find_type(&name)).map(|ty| ty.id);
+            relation.map(|r| r.id + ROW_TYPE).or_else(composite).unwrap_or_else(|| PgType::Record.oid())
         }
         (_, [one]) => one.ty.oid(),
         _ => PgType::Record.oid(),
@@ -226,7 +228,8 @@ pub fn class_oid(context: &SystemContext, schema: Option<&str>, name: &str) -> O
         let relation = scope.find_in(namespace, name).map(|r| r.id);
         let sequence = || scope.find_sequence_in(namespace, name).map(|s| s.id);
         let index = || indexes(scope).into_iter().find(|i| i.relation.namespace == namespace && i.index.name == name).map(|i| i.oid);
-        relation.or_else(sequence).or_else(index).or_else(|| system(scope.namespace_name(namespace)))
+        let composite = || scope.find_type_in(namespace, name).filter(|ty| ty.attributes().is_some()).map(|ty| ty.id + ROW_TYPE);
+        relation.or_else(sequence).or_else(index).or_else(composite).or_else(|| system(scope.namespace_name(namespace)))
     };
     match schema {
         None => system("pg_catalog").or_else(|| scope.path.namespaces().iter().find_map(|namespace| within(*namespace))),
@@ -248,12 +251,19 @@ fn class_place(context: &SystemContext, oid: u32) -> Option<(NamespaceId, String
     let relation = scope.by_id(oid).map(|r| (r.namespace, r.name.clone()));
     let sequence = || scope.sequences.get(oid).map(|s| (s.namespace, s.name.clone()));
     let index = || indexes(scope).into_iter().find(|i| i.oid == oid).map(|i| (i.relation.namespace, i.index.name.clone()));
-    relation.or_else(sequence).or_else(index)
+    let composite = || composite_of_class(context, oid).map(|ty| (ty.namespace, ty.name.clone()));
+    relation.or_else(sequence).or_else(index).or_else(composite)
+}
+
+/// The composite type whose relation has that oid.
+fn composite_of_class(context: &SystemContext, oid: u32) -> Option<&UserType> {
+    context.scope.user_type(oid.checked_sub(ROW_TYPE)?).map(AsRef::as_ref).filter(|ty| ty.attributes().is_some())
 }
 
 /// True if a relation, sequence or index is found by its name without a schema; `None` for an oid that nothing has.
 pub fn is_visible(context: &SystemContext, oid: u32) -> Option<bool> {
     match class_place(context, oid) {
+        Some((_, _)) if let Some(ty) = composite_of_class(context, oid) => Some(context.scope.shown_type(ty).schema.is_none()),
         Some((namespace, name)) => Some(context.scope.is_visible(namespace, &name)),
         None => SHAPES.iter().find(|s| s.oid == oid).map(|s| {
             let listed = || context.scope.path.namespaces().iter().any(|id| context.scope.namespace_name(*id) == s.schema);

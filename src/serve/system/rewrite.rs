@@ -35,6 +35,7 @@ mod queries;
 mod recordsets;
 mod recursion;
 mod recursive_form;
+mod row_stars;
 mod row_wise;
 mod sequences;
 mod series;
@@ -68,6 +69,7 @@ use columns::Columns;
 
 pub use queries::DUPLICATE;
 pub use recursion::with_declared_types;
+pub use row_stars::expand_row_stars;
 
 type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
@@ -482,13 +484,15 @@ fn bounds_of_slices(subscripts: &mut [AccessExpr]) -> Result<Option<Vec<Expr>>> 
     Ok(Some(bounds.collect()))
 }
 
-/// `(composite).field` is get_field(composite, 'field'): pgjdbc's `(result.keys).x`.
+/// `(row).field` is get_field(row, 'field'), and so on along `(row).field.of_field`.
 fn struct_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
-    let [AccessExpr::Dot(Expr::Identifier(field))] = access_chain.as_slice() else { return Ok(()) };
-    if matches!(**root, Expr::Nested(_)) {
-        let field = literal(Value::SingleQuotedString(field.value.clone()));
-        *expr = call("get_field", vec![std::mem::replace(root, literal(Value::Null)), field]);
+    let fields = access_chain.iter().map(|access| match access {
+        AccessExpr::Dot(Expr::Identifier(field)) => Some(literal(Value::SingleQuotedString(fold_name(field)))),
+        _ => None,
+    });
+    if let (Expr::Nested(_), Some(fields)) = (root.as_ref(), fields.collect::<Option<Vec<_>>>()) {
+        *expr = fields.into_iter().fold(take(root), |row, field| call("get_field", vec![row, field]));
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ impl Reader<'_> {
             () if matched && self.eat("update") => {
                 self.expect("set")?;
                 let set = self.parser.parse_comma_separated(Parser::parse_assignment).map_err(|e| self.refused(e))?;
-                MergeAction::Update(assignments(set, tables)?)
+                MergeAction::Update(assignments(set, target, tables)?)
             }
             () if !matched && self.eat("insert") => self.insert_of_merge()?,
             () => return Err(self.unexpected()),

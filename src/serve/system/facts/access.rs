@@ -63,7 +63,7 @@ pub fn default_opclass(method: &AccessMethod, ty: &PgType) -> Option<OpClass> {
     const OID: u32 = 26;
     const TEXT: u32 = 25;
     let oid = match ty {
-        PgType::Array(_) => ARRAY,
+        PgType::Array(item) if !item.is_of_rows() => ARRAY,
         ty if ty.is_of_enum() => ENUM,
         ty if ty.is_reg() => OID,
         PgType::Varchar(_) | PgType::Unknown => TEXT,

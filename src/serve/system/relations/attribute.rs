@@ -5,7 +5,7 @@ use super::super::acl::column_acl;
 use super::super::deparse::Style;
 use super::super::facts::{self, SHAPES};
 use super::super::keys::indexes;
-use super::super::names::{shown_expression, shown_generation};
+use super::super::names::{ROW_TYPE, shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
 use crate::catalog::{Identity, Relation};
 use crate::data::PgType;
@@ -72,6 +72,11 @@ pub fn pg_attribute(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             attribute(&storages, rows, sequence.id, i + 1, name, ty, Traits { not_null: true, ..Traits::default() })?;
         }
     }
+    for ty in context.scope.user_types() {
+        for (i, column) in ty.attributes().unwrap_or_default().iter().enumerate() {
+            attribute(&storages, rows, ty.id + ROW_TYPE, i + 1, &column.name, &column.ty, Traits::default())?;
+        }
+    }
     Ok(())
 }
 
@@ -97,7 +102,7 @@ fn attribute(
         ("attcacheoff", Cell::Int(-1)),
         ("atttypmod", precision.map_or_else(|| ty.typmod(), i32::from).into()),
         ("attbyval", scalar.map_or(is_enum, |s| s.by_value).into()),
-        ("attalign", scalar.map_or("i", |s| s.align).into()),
+        ("attalign", scalar.map_or(if ty.is_of_rows() { "d" } else { "i" }, |s| s.align).into()),
         ("attstorage", scalar.map_or(if is_enum { "p" } else { "x" }, |s| s.storage).into()),
         ("attcompression", "".into()),
         ("attnotnull", not_null.into()),

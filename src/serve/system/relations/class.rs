@@ -1,4 +1,4 @@
-//! pg_class: every relation, index and sequence.
+//! pg_class: every relation, index and sequence, and composite types.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, ROW_TYPE, relkind};
 use super::super::rows::{Cell, Rows};
 use super::super::{RelationStatus, SystemContext};
-use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence};
+use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence, UserType};
 use crate::error::Result;
 
 /// The access method of tables, as in pg_am.
@@ -30,7 +30,8 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         let status = context.relations.iter().find(|s| s.id == entry.relation.id);
         index(&entry, status, rows)?;
     }
-    context.scope.sequences.iter().try_for_each(|s| sequence(context, s, rows))
+    context.scope.sequences.iter().try_for_each(|s| sequence(context, s, rows))?;
+    context.scope.user_types().try_for_each(|ty| ty.attributes().map_or(Ok(()), |attributes| composite(ty, attributes.len(), rows)))
 }
 
 fn system(context: &SystemContext, shape: &Shape, rows: &mut Rows) -> Result<()> {
@@ -101,6 +102,23 @@ fn sequence(context: &SystemContext, sequence: &Sequence, rows: &mut Rows) -> Re
         ("relpersistence", "p".into()),
         ("relkind", "S".into()),
         ("relnatts", 3usize.into()),
+        ("relispopulated", true.into()),
+        ("relreplident", "n".into()),
+    ])
+}
+
+/// A composite type, as a relation without rows.
+fn composite(ty: &UserType, attributes: usize, rows: &mut Rows) -> Result<()> {
+    rows.add([
+        ("oid", (ty.id + ROW_TYPE).into()),
+        ("relname", (&ty.name).into()),
+        ("relnamespace", ty.namespace.into()),
+        ("reltype", ty.id.into()),
+        ("relowner", ty.owner.into()),
+        ("reltuples", Cell::Float(0.0)),
+        ("relpersistence", "p".into()),
+        ("relkind", "c".into()),
+        ("relnatts", attributes.into()),
         ("relispopulated", true.into()),
         ("relreplident", "n".into()),
     ])

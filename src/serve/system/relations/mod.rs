@@ -6,6 +6,7 @@
 mod activity;
 mod attribute;
 mod class;
+mod composites;
 mod constraints;
 mod control;
 mod descriptions;
@@ -188,7 +189,7 @@ relations! {
     "pg_catalog" "pg_views" listing::pg_views;
     "information_schema" "administrable_role_authorizations" nothing;
     "information_schema" "applicable_roles" nothing;
-    "information_schema" "attributes" nothing;
+    "information_schema" "attributes" composites::attributes;
     "information_schema" "character_sets" standard::character_sets;
     "information_schema" "check_constraint_routine_usage" nothing;
     "information_schema" "check_constraints" constraints::check_constraints;
@@ -243,7 +244,7 @@ relations! {
     "information_schema" "triggers" triggers::triggers;
     "information_schema" "udt_privileges" nothing;
     "information_schema" "usage_privileges" privileges::usage_privileges;
-    "information_schema" "user_defined_types" nothing;
+    "information_schema" "user_defined_types" composites::user_defined_types;
     "information_schema" "user_mapping_options" nothing;
     "information_schema" "user_mappings" nothing;
     "information_schema" "view_column_usage" nothing;

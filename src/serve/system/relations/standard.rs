@@ -68,7 +68,8 @@ pub(super) struct TypeTold<'a> {
 }
 
 pub(super) fn type_told<'a>(context: &'a SystemContext, ty: &PgType) -> TypeTold<'a> {
-    let user = ty.enumeration().and_then(|of| context.scope.user_type(of.id()));
+    let id = ty.enumeration().map(|of| of.id()).or_else(|| ty.composite().map(|of| of.id()));
+    let user = id.and_then(|id| context.scope.user_type(id));
     let data_type = match (ty, user) {
         (PgType::Array(_), _) => "ARRAY".to_string(),
         (_, Some(_)) => "USER-DEFINED".to_string(),
@@ -197,7 +198,7 @@ pub fn domain_constraints(context: &SystemContext, rows: &mut Rows) -> Result<()
 }
 
 /// Precision, radix and scale of a number type.
-fn numeric(ty: &PgType) -> [Cell; 3] {
+pub(super) fn numeric(ty: &PgType) -> [Cell; 3] {
     let binary = |bits: i64, scale: Cell| [Cell::Int(bits), Cell::Int(2), scale];
     match ty {
         PgType::Int2 => binary(16, Cell::Int(0)),
@@ -211,7 +212,7 @@ fn numeric(ty: &PgType) -> [Cell; 3] {
     }
 }
 
-fn length(ty: &PgType) -> Option<u32> {
+pub(super) fn length(ty: &PgType) -> Option<u32> {
     match ty {
         PgType::Varchar(n) => *n,
         PgType::Bpchar(n) => Some((*n).max(1)),
@@ -220,14 +221,14 @@ fn length(ty: &PgType) -> Option<u32> {
 }
 
 /// A character of UTF-8 takes four bytes at most; text may be 1 GiB long.
-fn octets(ty: &PgType) -> Option<i64> {
+pub(super) fn octets(ty: &PgType) -> Option<i64> {
     match ty {
         PgType::Text | PgType::Varchar(None) => Some(1 << 30),
         other => length(other).map(|n| i64::from(n) * 4),
     }
 }
 
-fn datetime_precision(ty: &PgType) -> Option<i64> {
+pub(super) fn datetime_precision(ty: &PgType) -> Option<i64> {
     match ty {
         PgType::Date => Some(0),
         PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval => Some(6),

@@ -4,7 +4,7 @@ use super::super::SystemContext;
 use super::super::facts;
 use super::super::names::{OWNER, ROW_ARRAY, ROW_TYPE, shown_expression};
 use super::super::rows::{Cell, Rows};
-use crate::catalog::{Domain, Relation, TypeKind, UserType};
+use crate::catalog::{Domain, TypeKind, UserType};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -48,12 +48,15 @@ pub fn pg_type(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         match &ty.what {
             TypeKind::Enum(_) => enumeration(ty, rows)?,
             TypeKind::Domain(of) => domain(context, ty, of, rows)?,
+            TypeKind::Composite(_) => row_type(&RowType::of(ty), rows)?,
         }
-        array_of(ty.id + ROW_ARRAY, &format!("_{}", ty.name), ty.namespace, ty.id.into(), "i", 0, rows)?;
+        let align = if ty.attributes().is_some() { "d" } else { "i" };
+        array_of(ty.id + ROW_ARRAY, &format!("_{}", ty.name), ty.namespace, ty.id.into(), align, 0, rows)?;
     }
     for relation in context.scope.relations() {
         let (row, array) = (relation.id + ROW_TYPE, relation.id + ROW_ARRAY);
-        row_type(row, array, relation, rows)?;
+        let (name, schema) = (&relation.name, relation.namespace);
+        row_type(&RowType { oid: row, array, name, schema, owner: OWNER, relation: relation.id }, rows)?;
         array_of(array, &format!("_{}", relation.name), relation.namespace, row.into(), "d", 0, rows)?;
     }
     Ok(())
@@ -205,19 +208,36 @@ fn array_of(oid: u32, name: &str, schema: u32, element: i64, align: &'static str
     ])
 }
 
-fn row_type(oid: u32, array: u32, relation: &Relation, rows: &mut Rows) -> Result<()> {
+/// The type of the rows of a relation, or of a composite type, which has an entry in pg_class too.
+struct RowType<'a> {
+    oid: u32,
+    array: u32,
+    name: &'a str,
+    schema: u32,
+    owner: u32,
+    relation: u32,
+}
+
+impl RowType<'_> {
+    fn of(ty: &UserType) -> RowType<'_> {
+        let (array, relation) = (ty.id + ROW_ARRAY, ty.id + ROW_TYPE);
+        RowType { oid: ty.id, array, name: &ty.name, schema: ty.namespace, owner: ty.owner, relation }
+    }
+}
+
+fn row_type(ty: &RowType<'_>, rows: &mut Rows) -> Result<()> {
     rows.add([
-        ("oid", oid.into()),
-        ("typname", (&relation.name).into()),
-        ("typnamespace", relation.namespace.into()),
-        ("typowner", OWNER.into()),
+        ("oid", ty.oid.into()),
+        ("typname", ty.name.into()),
+        ("typnamespace", ty.schema.into()),
+        ("typowner", ty.owner.into()),
         ("typlen", Cell::Int(-1)),
         ("typtype", "c".into()),
         ("typcategory", "C".into()),
         ("typisdefined", true.into()),
         ("typdelim", ",".into()),
-        ("typrelid", relation.id.into()),
-        ("typarray", array.into()),
+        ("typrelid", ty.relation.into()),
+        ("typarray", ty.array.into()),
         ("typinput", RECORD[0].into()),
         ("typoutput", RECORD[1].into()),
         ("typreceive", RECORD[2].into()),

@@ -84,7 +84,7 @@ pub fn bit_string(expr: &mut Expr, _: &SystemContext) -> Result<()> {
 
 /// A type as it is written.
 pub(super) fn written(ty: &PgType) -> Result<DataType> {
-    if ty.is_of_enum() {
+    if ty.is_of_user() {
         return Ok(DataType::Custom(ObjectName::from(vec![Ident::with_quote('"', ty.kept_name())]), vec![]));
     }
     type_named(&ty.to_string())
@@ -278,7 +278,7 @@ pub fn cast(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// A type of a user is named as the catalog keeps it, which [`PgType::parse`] reads.
+/// A type of a user is named as the catalog keeps it, with all that [`PgType::parse`] needs.
 pub fn to_users_type(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     if let Expr::Cast { data_type, .. } = expr {
         kept_name(data_type, context);
@@ -287,7 +287,7 @@ pub fn to_users_type(expr: &mut Expr, context: &SystemContext) -> Result<()> {
 }
 
 /// The user's type that a name means, as it is called or as the catalog keeps it.
-fn users_type<'a>(written: &ObjectName, context: &'a SystemContext) -> Option<&'a UserType> {
+pub(super) fn users_type<'a>(written: &ObjectName, context: &'a SystemContext) -> Option<&'a UserType> {
     let name = relation_name(written).ok()?;
     // pg_catalog comes before the path.
     if name.schema.is_none() && PgType::parse(&name.name).is_ok_and(|ty| !ty.is_of_enum()) {
@@ -318,7 +318,7 @@ fn kept_name(data_type: &mut DataType, context: &SystemContext) {
         DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => kept_name(item, context),
         DataType::Custom(written, modifiers) if modifiers.is_empty() => {
             if let Some(ty) = users_type(written, context) {
-                *written = ObjectName::from(vec![Ident::with_quote('"', ty.kept_name())]);
+                *written = ObjectName::from(vec![Ident::with_quote('"', ty.planned_name())]);
             }
         }
         _ => {}

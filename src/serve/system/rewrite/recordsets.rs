@@ -44,7 +44,12 @@ pub fn as_value(expr: &mut Expr, context: &SystemContext) -> Result<()> {
         let field = call(of, vec![text(&function), json.clone(), text(&name)]);
         members.extend([text(&name), cast(field, ty)]);
     }
-    *expr = when(Expr::IsNotNull(Box::new(json.clone())), call("named_struct", members));
+    let row = call("named_struct", members);
+    let row = match bare(base) {
+        Expr::Cast { data_type, .. } if is_composite(data_type, context) => cast(row, data_type.clone()),
+        _ => row,
+    };
+    *expr = when(Expr::IsNotNull(Box::new(json.clone())), row);
     Ok(())
 }
 
@@ -120,9 +125,20 @@ fn of_relation(base: &Expr, context: &SystemContext) -> Result<Vec<(String, Data
     if !matches!(bare(expr), Expr::Value(v) if v.value == Value::Null) {
         return Err(refused());
     }
-    let unknown = || Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist")).hint("Name a table, stream or view.");
-    let relation = context.scope.find(&relation_name(name)?).ok_or_else(unknown)?;
-    relation.columns.iter().map(|c| Ok((c.name.clone(), casts::written(&c.ty)?))).collect()
+    let unknown = || {
+        let error = Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"));
+        error.hint("Name a composite type, or a table, stream or view.")
+    };
+    let columns = match casts::users_type(name, context).and_then(|ty| ty.attributes()) {
+        Some(attributes) => attributes,
+        None => &context.scope.find(&relation_name(name)?).ok_or_else(unknown)?.columns,
+    };
+    columns.iter().map(|c| Ok((c.name.clone(), casts::written(&c.ty)?))).collect()
+}
+
+fn is_composite(data_type: &DataType, context: &SystemContext) -> bool {
+    let DataType::Custom(name, _) = data_type else { return false };
+    casts::users_type(name, context).is_some_and(|ty| ty.attributes().is_some())
 }
 
 /// The array of one column. Errors: 0A000 for a column of arrays.
