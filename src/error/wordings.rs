@@ -5,7 +5,8 @@ use super::{Error, code};
 
 /// The error that PostgreSQL has for it.
 pub fn reworded(text: &str) -> Option<Error> {
-    condition(text).or_else(|| operator(text)).or_else(|| position(text)).or_else(|| nesting(text)).or_else(|| places(text))
+    let others = || position(text).or_else(|| nesting(text)).or_else(|| places(text)).or_else(|| field(text));
+    condition(text).or_else(|| operator(text)).or_else(others)
 }
 
 /// What stands in a text between two others.
@@ -56,6 +57,12 @@ fn operator(text: &str) -> Option<Error> {
     ];
     let (left, sign, right) = SIGNS.iter().find_map(|(theirs, sign)| operation.split_once(theirs).map(|(l, r)| (l, sign, r)))?;
     Some(Error::no_operator(&format!("{} {sign} {}", sql_name(left)?, sql_name(right)?)))
+}
+
+/// A field that a row has not.
+fn field(text: &str) -> Option<Error> {
+    let name = between(text, "Field ", " not found in struct")?;
+    Some(Error::new(code::UNDEFINED_COLUMN, format!("could not identify column \"{name}\" in record data type")))
 }
 
 fn not_boolean(clause: &str, arrow: &str) -> Error {

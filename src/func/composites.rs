@@ -1,7 +1,7 @@
 //! Composite types in expressions (manual, chapters 8.16 and 9.24), a part of [`super::rewrite::Meaning`].
 //!
-//! To DataFusion a row is a struct: it compares, sorts and groups rows as they are, and finds their fields. What it cannot know is settled
-//! here, before it coerces types: casts to and from composite types, literals and rows without a type beside a value of one, and that a row
+//! To DataFusion a row is a struct: it groups rows as they are, and finds their fields. What it cannot know is settled here, before it coerces
+//! types: casts to and from composite types, literals and rows without a type beside a value of one, in which order rows are, and that a row
 //! IS NULL if all that it has is.
 
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use sqlparser::ast::BinaryOperator;
 
 use super::cast;
 use super::enums::type_of;
+use super::scalar::arrays;
 use super::scalar::define::Function;
 use crate::data::{Attribute, CompositeType, Enums, PgType};
 use crate::error::{Error, Result, code};
@@ -62,6 +63,7 @@ pub fn settle(expr: Expr, schema: &DFSchema, enums: &Enums) -> DfResult<Expr> {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match sign_of(op) {
             Some(sign) => {
                 let (left, right) = settling.compared(*left, sign, *right)?;
+                let (left, right) = (settling.key(left), settling.key(right));
                 Ok(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right))))
             }
             None => Ok(Expr::BinaryExpr(BinaryExpr { left, op, right })),
@@ -73,7 +75,8 @@ pub fn settle(expr: Expr, schema: &DFSchema, enums: &Enums) -> DfResult<Expr> {
                 value = left;
                 settled.push(right);
             }
-            Ok(Expr::InList(InList::new(Box::new(value), settled, negated)))
+            let list = settled.into_iter().map(|item| settling.key(item)).collect();
+            Ok(Expr::InList(InList::new(Box::new(settling.key(value)), list, negated)))
         }
         Expr::IsNull(row) if settling.is_row(&row) => Ok(all_null().call(vec![*row])),
         Expr::IsNotNull(row) if settling.is_row(&row) => Ok(none_null().call(vec![*row])),
@@ -102,6 +105,11 @@ struct Settling<'a> {
 impl Settling<'_> {
     fn type_of(&self, expr: &Expr) -> Option<PgType> {
         type_of(expr, self.schema, self.enums)
+    }
+
+    /// By what a row of a composite type is compared: arrow takes a NULL within one for the smallest value.
+    fn key(&self, expr: Expr) -> Expr {
+        if self.is_row(&expr) { arrays::key().call(vec![expr]) } else { expr }
     }
 
     fn is_row(&self, expr: &Expr) -> bool {
@@ -155,6 +163,8 @@ pub fn castable(source: &PgType, target: &PgType) -> bool {
     match (source, target) {
         (PgType::Array(source), PgType::Array(target)) => castable(source, target),
         (PgType::Record, PgType::Composite(_)) => true,
+        // One of them may be as an assignment wants it, with texts of any length.
+        (PgType::Composite(s), PgType::Composite(t)) => s.id() == t.id(),
         (s, t) => s == t || cast::is_text(s) || cast::is_text(t),
     }
 }

@@ -14,8 +14,8 @@
 //!   last of its values in the order of texts; PostgreSQL shows the one that it met first. What array_agg collects of distinct values is put in
 //!   order behind it.
 //! - *tids* are ordered by their numbers.
-//! - *Arrays* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to PostgreSQL it
-//!   is larger than any other element, whatever NULLS FIRST says.
+//! - *Arrays* and *rows* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to
+//!   PostgreSQL it is larger than any other element, whatever NULLS FIRST says.
 //!
 //! min() and max() of intervals become the first of them by their length.
 
@@ -85,7 +85,7 @@ fn order(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     match expr.get_type(schema) {
         Ok(DataType::Float32 | DataType::Float64) if !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
         Ok(DataType::Interval(IntervalUnit::MonthDayNano) | DataType::LargeUtf8) => identity(expr, schema),
-        Ok(DataType::List(_)) => Some(arrays::key().call(vec![expr.clone()])),
+        Ok(DataType::List(_) | DataType::Struct(_)) => Some(arrays::key().call(vec![expr.clone()])),
         Ok(DataType::Utf8View) if system_columns::is_tid(expr, schema) => Some(system_columns::key().call(vec![expr.clone()])),
         _ => None,
     }

@@ -125,14 +125,18 @@ mod tests {
         let item = Arc::new(Field::new_list_field(INTERVAL, true));
         let offsets = arrow::buffer::OffsetBuffer::from_lengths([2, 0, 1]);
         let lists: ArrayRef = Arc::new(ListArray::try_new(item.clone(), offsets, intervals.clone(), None).unwrap());
+        let attribute = Field::new("i", INTERVAL, true).with_metadata([("note".to_string(), "of a row".to_string())].into());
+        let rows = StructArray::try_new(vec![attribute].into(), vec![intervals.clone()], None).unwrap();
         let mut numbers = Int32Builder::new();
         numbers.append_slice(&[1, 2, 3]);
         let schema = Schema::new(vec![
             Field::new("i", INTERVAL, true),
             Field::new("l", DataType::List(item), true),
             Field::new("n", DataType::Int32, true),
+            Field::new("r", rows.data_type().clone(), true),
         ]);
-        let batch = RecordBatch::try_new(Arc::new(schema.clone()), vec![intervals, lists, Arc::new(numbers.finish())]).unwrap();
+        let batch =
+            RecordBatch::try_new(Arc::new(schema.clone()), vec![intervals, lists, Arc::new(numbers.finish()), Arc::new(rows)]).unwrap();
         let file = Arc::new(stored_schema(&schema));
         assert_eq!(logged_schema(&file), schema);
         assert!(is_changed(schema.field(1).data_type()) && !is_changed(schema.field(2).data_type()));

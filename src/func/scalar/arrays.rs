@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListArray, make_comparator, new_empty_array,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int32Array, Int64Array, ListArray, StructArray, make_comparator, new_empty_array,
     new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, Field, Int64Type, IntervalUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, IntervalUnit};
 use arrow::row::{RowConverter, SortField};
 use datafusion::logical_expr::ScalarUDF;
 use hashbrown::HashSet;
@@ -151,9 +151,9 @@ fn replace(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     Ok(Arc::new(ListArray::try_new(item.clone(), OffsetBuffer::from_lengths(lengths), values, lists.nulls().cloned())?))
 }
 
-/// Bytes in the order of arrays: by the first items that differ, a NULL being the largest, then by length. Equal arrays have the same.
+/// Bytes in the order of arrays, or of rows: by the first items that differ, a NULL being the largest, then by length. Equal ones have the same.
 pub fn key() -> Arc<ScalarUDF> {
-    let rule: Rule = |types| matches!(types, [DataType::List(_)]).then(|| (types.to_vec(), DataType::Binary));
+    let rule: Rule = |types| matches!(types, [DataType::List(_) | DataType::Struct(_)]).then(|| (types.to_vec(), DataType::Binary));
     Function::udf("pg_array_key", rule, |args, _| {
         let lists = comparable(&args[0])?;
         let options = SortOptions { descending: false, nulls_first: false };
@@ -174,6 +174,13 @@ pub fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
             let items = comparable(lists.values())?;
             let item = Arc::new(Field::new_list_field(items.data_type().clone(), true));
             Arc::new(ListArray::try_new(item, lists.offsets().clone(), items, lists.nulls().cloned())?)
+        }
+        DataType::Struct(fields) => {
+            let rows = values.as_struct();
+            let columns = rows.columns().iter().map(comparable).collect::<Result<Vec<_>>>()?;
+            let field = |(field, column): (&FieldRef, &ArrayRef)| Field::new(field.name(), column.data_type().clone(), true);
+            let fields = fields.iter().zip(&columns).map(field).collect();
+            Arc::new(StructArray::try_new_with_length(fields, columns, rows.nulls().cloned(), rows.len())?)
         }
         _ => Arc::clone(values),
     })
