@@ -57,7 +57,7 @@ impl Session {
             if relation.kind != kind && kind != RelationKind::Table {
                 return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is not a {}", kind.word())));
             }
-            if relation.ksql.is_some() && !matches!(change, Alteration::Nothing | Alteration::Storage(_)) {
+            if relation.ksql.is_some() && !matches!(change, Alteration::Nothing | Alteration::Storage { .. }) {
                 return Err(Error::unsupported(format!("\"{name}\" was made in ksqlDB's dialect"))
                     .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
             }
@@ -90,11 +90,15 @@ impl Session {
         if let Alteration::SetSchema(schema) = change {
             return self.set_schema(catalog, relation, schema).await;
         }
-        if let Alteration::Storage(told) = change {
+        if let Alteration::Storage { column, told } = change {
+            if let Some(missing) = column.as_ref().filter(|name| !relation.columns.iter().any(|c| c.name == **name)) {
+                let message = format!("column \"{missing}\" of relation \"{}\" does not exist", relation.name);
+                return Err(Error::new(code::UNDEFINED_COLUMN, message));
+            }
             told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
         }
         match change {
-            Alteration::Nothing | Alteration::Storage(_) => return Ok(()),
+            Alteration::Nothing | Alteration::Storage { .. } => return Ok(()),
             of_partition if relation.is_partition() => return Box::pin(self.alter_partition(relation, of_partition)).await,
             _ => {}
         }
@@ -172,7 +176,7 @@ impl Session {
             | Alteration::Rename(_)
             | Alteration::SetSchema(_)
             | Alteration::Nothing
-            | Alteration::Storage(_)
+            | Alteration::Storage { .. }
             | Alteration::OfView(_) => Err(Error::internal("done before")),
         }
     }

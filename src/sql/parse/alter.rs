@@ -64,7 +64,12 @@ impl Reader<'_> {
             && self.parser.peek_nth_token_ref(1).token == Token::LParen
         {
             self.skip(2);
-            return Ok(Alteration::Storage(self.parameters_of_storage("Leave the statement out.")?));
+            return Ok(Alteration::Storage { column: None, told: self.parameters_of_storage("Leave the statement out.")? });
+        }
+        if kind == RelationKind::Table
+            && let Some(change) = self.laid_out()?
+        {
+            return Ok(change);
         }
         if kind == RelationKind::View && matches!(self.word(0).as_str(), "set" | "reset") {
             let resets = self.word(0) == "reset";
@@ -83,30 +88,38 @@ impl Reader<'_> {
         if let Some(change) = self.alter_generated()? {
             return Ok(change);
         }
-        if let Some(change) = self.laid_out()? {
-            return Ok(change);
-        }
         let operation = self.parser.parse_alter_table_operation().map_err(|e| self.refused(e))?;
         alteration(operation, name)
     }
 
-    /// ALTER COLUMN c SET STATISTICS, SET STORAGE and SET COMPRESSION, which are about how PostgreSQL lays out and plans.
+    /// How PostgreSQL is to lay rows out and to gather statistics, if that is what stands here: `CLUSTER ON index`, `SET WITHOUT CLUSTER`,
+    /// and `ALTER [COLUMN] c SET STATISTICS n | STORAGE kind | COMPRESSION method`. No answer depends on it.
     fn laid_out(&mut self) -> Result<Option<Alteration>> {
+        let told = |what: &str, column: Option<String>| Some(Alteration::Storage { column, told: vec![format!("{what} has no effect")] });
+        if self.word(0) == "cluster" && self.word(1) == "on" {
+            self.skip(2);
+            self.name()?;
+            return Ok(told("CLUSTER ON", None));
+        }
+        if self.eat_words(&["set", "without"]) {
+            return match self.eat("cluster") || self.eat("oids") {
+                true => Ok(Some(Alteration::Nothing)),
+                false => Err(self.unexpected()),
+            };
+        }
         let at = if self.word(0) != "alter" { return Ok(None) } else { 1 + usize::from(self.word(1) == "column") };
         let what = self.word(at + 2);
-        if self.word(at + 1) != "set" || !["statistics", "storage", "compression"].contains(&what.as_str()) {
+        if self.word(at + 1) != "set" || !matches!(what.as_str(), "statistics" | "storage" | "compression") {
             return Ok(None);
         }
         self.skip(at);
         let column = self.name()?;
         self.skip(2);
-        // -1 is PostgreSQL's word for its own target.
-        let _ = self.parser.consume_token(&Token::Minus);
-        if self.ended() {
-            return Err(self.unexpected());
+        if what == "statistics" {
+            let _ = self.parser.consume_token(&Token::Minus);
         }
         self.skip(1);
-        Ok(Some(Alteration::Storage(vec![format!("SET {} of column \"{column}\" has no effect", what.to_uppercase())])))
+        Ok(told(&format!("SET {}", what.to_uppercase()), Some(column)))
     }
 
     /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, DROP EXPRESSION.

@@ -22,7 +22,7 @@ impl Reader<'_> {
         {
             return Err(Error::unsupported(format!("clause not supported: {option}")).hint("Leave it out."));
         }
-        let method = index.using.as_ref().map_or("btree".into(), |using| using.to_string().to_lowercase());
+        let method = index.using.as_ref().map_or("btree".into(), |using| using.to_string().trim_matches('"').to_lowercase());
         let keys = index.columns.iter().map(key).collect::<Result<Vec<_>>>()?;
         let defined = Index {
             id: 0,

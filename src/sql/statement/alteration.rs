@@ -84,8 +84,11 @@ pub enum Alteration {
     },
     /// VALIDATE CONSTRAINT and the like: what is so already.
     Nothing,
-    /// SET and RESET of storage parameters: notices that they have no effect.
-    Storage(Vec<String>),
+    /// SET and RESET of how the table, or a column of it, is laid out in PostgreSQL's files: notices that they have no effect.
+    Storage {
+        column: Option<String>,
+        told: Vec<String>,
+    },
     /// SET and RESET of a view.
     OfView(SaidOfView),
 }
