@@ -141,6 +141,10 @@ impl Charset {
 
     /// The encoding that [`Charset::name`] has named; UTF-8 for anything else.
     pub fn of(name: &str) -> Charset {
+        // Every statement asks, and few clients have another.
+        if name == "UTF8" {
+            return Charset::Utf8;
+        }
         Charset::named(name).ok().flatten().unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 //! Settings of a session: SET, SHOW, RESET.
 //!
 //! One list, [`list::SETTINGS`]. A client may set what has no effect here only where PostgreSQL clients do so by habit and the
-//! default is what they ask for or harmless; values that would change an answer are refused. Any name with a dot in it, other than
+//! default is what they ask for or harmless; values that would change an answer, and do not, are refused. Any name with a dot in it, other than
 //! ours, is the client's own: kept and shown.
 //!
 //! A value is, in this order: what SET says, what the startup message said, the default. `set_config()` runs on a query's thread, so
@@ -33,6 +33,8 @@ enum Kind {
     /// Anything; kept and shown.
     Text,
     Bool,
+    /// A boolean that has effect in its default only, so that the other value is refused.
+    Only,
     Integer,
     /// A time, in milliseconds unless a unit is given.
     Milliseconds,
@@ -316,6 +318,15 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             Some(on) => Ok(if on { "on" } else { "off" }.to_string()),
             None => refuse("Use on or off.".into()),
         },
+        Kind::Only => match boolean(&lower).map(|on| if on { "on" } else { "off" }) {
+            Some(shown) if shown == *default => Ok(shown.to_string()),
+            Some(_) => Err(Error::unsupported(format!("{name} = {value} is not supported")).hint(format!("Leave it {default}."))),
+            None => Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("parameter \"{name}\" requires a Boolean value"))),
+        },
+        Kind::OneOf(_) if name == "session_replication_role" && matches!(lower.as_str(), "replica" | "local") => {
+            Err(Error::unsupported(format!("{name} = {lower} is not supported"))
+                .hint("Constraints hold always; ALTER TABLE .. DISABLE TRIGGER USER switches triggers off."))
+        }
         Kind::Integer if lower.parse::<f64>().is_err() => refuse("Use a number.".into()),
         Kind::Integer if name == "extra_float_digits" && !lower.parse::<f64>().is_ok_and(|digits| (-15.0..=3.0).contains(&digits)) => {
             let message = format!("{value} is outside the valid range for parameter \"{name}\" (-15 .. 3)");
