@@ -225,6 +225,11 @@ impl Relation {
         self.kind == RelationKind::Partition
     }
 
+    /// True for what PostgreSQL calls a table, and not a view.
+    pub fn is_table(&self) -> bool {
+        self.has_log() || self.is_partition()
+    }
+
     /// The parent of a partition.
     pub fn parent(&self) -> Option<RelationId> {
         self.depends_on.first().copied().filter(|_| self.is_partition())
@@ -297,6 +302,22 @@ impl Catalog {
             }
             let deeper = partitions.iter().zip(&conditions).filter(|(p, _)| p.partitioning.is_some());
             open.extend(deeper.map(|(p, condition)| ((*p).clone(), Some(and(condition)))));
+        }
+        found
+    }
+
+    /// The partitions of a relation that are not partitioned themselves, with the condition of their rows among those of the relation.
+    pub fn leaves(&self, relation: &Arc<Relation>) -> Vec<(RelationId, String)> {
+        let (mut found, mut open) = (Vec::new(), vec![(relation.clone(), None::<String>)]);
+        while let Some((of, within)) = open.pop() {
+            for partition in self.partitions(of.id) {
+                let Some(own) = self.condition_of(partition) else { continue };
+                let condition = within.as_ref().map_or(own.clone(), |within| format!("{within} AND {own}"));
+                match partition.partitioning {
+                    Some(_) => open.push((partition.clone(), Some(condition))),
+                    None => found.push((partition.id, condition)),
+                }
+            }
         }
         found
     }

@@ -18,7 +18,7 @@ impl Session {
         let relations = catalog.relations().filter(|r| gone.contains(&r.owner) && !self.is_temporary(r.id)).map(|r| r.id).collect();
         let sequences: Vec<Arc<Sequence>> =
             catalog.sequences.iter().filter(|s| s.owner.is_none() && gone.contains(&s.role)).cloned().collect();
-        self.drop_all(&catalog, &relations, cascade)?;
+        self.drop_all(&catalog, &relations, cascade).await?;
         for sequence in sequences {
             self.drop_sequence(&sequence, cascade)?;
         }
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// Drops relations, and with `cascade` what depends on them.
-    fn drop_all(&mut self, catalog: &Catalog, relations: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
+    async fn drop_all(&mut self, catalog: &Catalog, relations: &BTreeSet<RelationId>, cascade: bool) -> Result<()> {
         let all: BTreeSet<RelationId> = relations.iter().flat_map(|id| catalog.with_dependents(*id)).collect();
         let others: Vec<&Arc<Relation>> = all.difference(relations).filter_map(|id| catalog.by_id(*id)).collect();
         if let Some(ksql) = all.iter().filter_map(|id| catalog.by_id(*id)).find(|r| r.ksql.is_some()) {
@@ -58,9 +58,14 @@ impl Session {
                 .hint("Use DROP ... CASCADE to drop the dependent objects too."));
         }
         self.tell_cascade(&others.iter().map(|r| format!("drop cascades to {}", told(catalog, r))).collect::<Vec<_>>());
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.empty_dropped(catalog, &all).await?;
         self.drop_references(catalog, &all, cascade)?;
         self.drop_policies_naming(&all, cascade)?;
-        if all.is_empty() { Ok(()) } else { self.stage(Change::Drop(catalog.dependents_first(&all)), vec![]) }
+        self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])?;
+        self.defaults_have_changed(catalog, &all).await
     }
 
     /// Takes back what roles were granted and have granted.

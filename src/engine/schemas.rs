@@ -176,12 +176,14 @@ impl Session {
         gone.extend(users.into_iter().filter(|user| !schemas.iter().any(|schema| user.contains(&format!(" {}.", schema.name)))));
         gone.dedup();
         self.tell_cascade(&gone);
+        self.empty_dropped(catalog, &all).await?;
         self.drop_references(catalog, &all, true)?;
         self.drop_policies_naming(&all, true)?;
         for sequence in &sequences {
             self.drop_sequence(sequence, true)?;
         }
         self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])?;
+        self.defaults_have_changed(catalog, &all).await?;
         self.drop_users(&self.catalog(), &types).await?;
         self.drop_functions_in(&schemas.iter().map(|schema| schema.id).collect::<Vec<_>>())?;
         types.iter().try_for_each(|ty| self.stage(Change::DropUserType(ty.id), vec![]))

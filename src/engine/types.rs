@@ -232,6 +232,10 @@ impl Session {
         if let Some(other) = catalog.relations().find_map(naming) {
             return Err(depended_on(other));
         }
+        let of_bound = |r: &&Arc<Relation>| r.is_partition() && names(&catalog, &r.sql, id) && r.sql.contains(&old);
+        if let Some(partition) = catalog.relations().find(of_bound) {
+            return Err(depended_on(format!("bound of partition {}", partition.name)));
+        }
         let with_it: Vec<Arc<Relation>> = catalog.columns_of_type(id).map(|(r, _)| r.clone()).collect();
         for relation in with_it {
             let mut altered = relation.as_ref().clone();
@@ -350,7 +354,7 @@ pub(super) fn views_over(catalog: &Catalog, id: TypeId) -> Vec<Arc<Relation>> {
     let named = catalog.relations().filter(|r| !r.has_log() && names(catalog, &r.sql, id)).map(|r| r.id);
     let all: BTreeSet<RelationId> = direct.chain(named).flat_map(|id| catalog.with_dependents(id)).collect();
     let above_first = catalog.dependents_first(&all);
-    above_first.iter().rev().filter_map(|id| catalog.by_id(*id)).filter(|r| !r.has_log()).cloned().collect()
+    above_first.iter().rev().filter_map(|id| catalog.by_id(*id)).filter(|r| !r.is_table()).cloned().collect()
 }
 
 /// True if a text that the catalog keeps names a type, by its short name or with its attributes.

@@ -1,4 +1,4 @@
-//! `\d name`: relations described, by the queries that psql asks as far as there is something to find: there are no partitions, rules,
+//! `\d name`: relations described, by the queries that psql asks as far as there is something to find: there are no rules,
 //! publications or statistics objects here.
 
 use std::io::Write;
@@ -40,6 +40,7 @@ impl Found {
     fn title(&self) -> String {
         let kind = match self.kind.as_str() {
             "r" => "Table",
+            "p" => "Partitioned table",
             "v" => "View",
             "m" => "Materialized view",
             "i" => "Index",
@@ -94,7 +95,7 @@ fn shown(found: &Found, verbose: bool) -> Vec<Shown> {
     } else {
         shown.extend(NULLABLE);
     }
-    let more = [(STORAGE, "rvmi"), (COMPRESSION, "rm"), (TARGET, "rmi"), (DESCRIPTION, "rvm")];
+    let more = [(STORAGE, "rpvmi"), (COMPRESSION, "rpm"), (TARGET, "rpmi"), (DESCRIPTION, "rpvm")];
     shown.extend(more.into_iter().filter(|(_, kinds)| verbose && found.is(kinds)).map(|(column, _)| column));
     shown
 }
@@ -204,7 +205,8 @@ fn below(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
         );
         return vec![("", sql)];
     }
-    if found.is("rm") {
+    all.extend(if found.is("rp") { partition_of(found, verbose) } else { vec![] });
+    if found.is("rpm") {
         let sql = format!(
             "SELECT '    \"' || c2.relname || '\"' || CASE WHEN i.indisprimary THEN ' PRIMARY KEY,' \
              WHEN con.contype = 'u' THEN ' UNIQUE CONSTRAINT,' WHEN i.indisunique THEN ' UNIQUE,' ELSE '' END || \
@@ -216,7 +218,7 @@ fn below(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
         );
         all.push(("Indexes:", sql));
     }
-    if found.is("r") {
+    if found.is("rp") {
         all.push(("Check constraints:", constraints("", &format!("r.contype = 'c' AND r.conrelid = {oid}"))));
     }
     if found.has_triggers {
@@ -224,15 +226,59 @@ fn below(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
         let referring = "TABLE \"' || r.conrelid::pg_catalog.regclass::pg_catalog.text || '\" CONSTRAINT ";
         all.push(("Referenced by:", constraints(referring, &format!("r.contype = 'f' AND r.confrelid = {oid}"))));
     }
-    all.extend(if found.is("r") { policies(found) } else { vec![] });
+    all.extend(if found.is("rp") { policies(found) } else { vec![] });
     if found.has_triggers {
         all.push(("Triggers:", triggers(oid, 'O')));
         all.push(("Disabled user triggers:", triggers(oid, 'D')));
+    }
+    if found.is("p") {
+        all.push(("", partitions(oid, verbose)));
     }
     if verbose && found.is("vm") {
         all.push(("View definition:", format!("SELECT pg_catalog.pg_get_viewdef({oid}::pg_catalog.oid, true)")));
     }
     all
+}
+
+/// Asks what a table is a partition of, and how it is partitioned.
+fn partition_of(found: &Found, verbose: bool) -> Vec<(&'static str, String)> {
+    let oid = &found.oid;
+    let mut all = vec![(
+        "",
+        format!(
+            "SELECT 'Partition of: ' || i.inhparent::pg_catalog.regclass::pg_catalog.text || ' ' || \
+             pg_catalog.pg_get_expr(c.relpartbound, c.oid) \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON c.oid = i.inhrelid WHERE c.oid = {oid}"
+        ),
+    )];
+    if verbose {
+        let sql = format!(
+            "SELECT 'Partition constraint: ' || pg_catalog.pg_get_partition_constraintdef(c.oid) \
+             FROM pg_catalog.pg_class c WHERE c.oid = {oid} AND c.relispartition"
+        );
+        all.push(("", sql));
+    }
+    if found.is("p") {
+        all.push(("", format!("SELECT 'Partition key: ' || pg_catalog.pg_get_partkeydef({oid}::pg_catalog.oid)")));
+    }
+    all
+}
+
+/// Asks for the partitions of a table, or for their number.
+fn partitions(oid: &str, verbose: bool) -> String {
+    let number = "'Number of partitions: ' || count(*) || CASE WHEN count(*) > 0 THEN ' (Use \\d+ to list them.)' ELSE '' END";
+    if !verbose {
+        return format!("SELECT {number} FROM pg_catalog.pg_inherits i WHERE i.inhparent = {oid}");
+    }
+    format!(
+        "SELECT CASE WHEN p.n = 1 THEN 'Partitions: ' ELSE '            ' END || p.line || CASE WHEN p.n = p.total THEN '' ELSE ',' END, p.n \
+         FROM (SELECT c.oid::pg_catalog.regclass::pg_catalog.text || ' ' || pg_catalog.pg_get_expr(c.relpartbound, c.oid) || \
+         CASE WHEN c.relkind = 'p' THEN ', PARTITIONED' ELSE '' END AS line, count(*) OVER () AS total, row_number() OVER (\
+         ORDER BY pg_catalog.pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', c.oid::pg_catalog.regclass::pg_catalog.text) AS n \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON c.oid = i.inhrelid WHERE i.inhparent = {oid}) p \
+         UNION ALL SELECT 'Number of partitions: 0', 0 \
+         WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhparent = {oid}) ORDER BY 2"
+    )
 }
 
 /// Asks for the lines of triggers that are enabled so.

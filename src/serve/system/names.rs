@@ -35,8 +35,9 @@ pub const OWNER: u32 = 10;
 pub const DATABASE: u32 = 5;
 
 /// pg_class.relkind of a user relation.
-pub fn relkind(kind: RelationKind) -> &'static str {
-    match kind {
+pub fn relkind(relation: &Relation) -> &'static str {
+    match relation.kind {
+        _ if relation.partitioning.is_some() => "p",
         RelationKind::Stream | RelationKind::Table | RelationKind::Partition => "r",
         RelationKind::MaterializedView => "m",
         RelationKind::View => "v",

@@ -286,7 +286,7 @@ impl VisitorMut for Rewriter<'_> {
         if let Err(error) = sequences::as_relation(factor, &self.ctes, self.context) {
             return ControlFlow::Break(error);
         }
-        if let Err(error) = partitions::tree(factor) {
+        if let Err(error) = partitions::in_from(factor) {
             return ControlFlow::Break(error);
         }
         if let Err(error) = recordsets::in_from(factor, self.context) {

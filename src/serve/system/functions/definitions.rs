@@ -15,7 +15,7 @@ use crate::serve::system::rows::Cell;
 use crate::serve::system::{LockStatus, RelationStatus, SystemContext};
 
 /// An argument that is an oid, or the name of a relation: functions of a regclass take both.
-fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
+pub(super) fn class(context: &SystemContext, row: Row) -> Result<Option<u32>> {
     row[0].map(|text| Reg::Class.read(context, text)).transpose()
 }
 
@@ -133,7 +133,7 @@ pub fn type_is_visible(context: &SystemContext, row: Row) -> Result<Cell> {
 
 pub fn view_definition(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
-    Ok(relation.filter(|r| !r.has_log()).map(|r| relations::definition(context, r)).into())
+    Ok(relation.filter(|r| !r.is_table()).map(|r| relations::definition(context, r)).into())
 }
 
 /// The statement that makes the index, or the name of its n-th column.
@@ -326,7 +326,7 @@ pub fn lsn_number(_: &SystemContext, row: Row) -> Result<Cell> {
 pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
     let kind = class(context, row)?.and_then(|oid| context.scope.by_id(oid)).map(|r| r.kind);
     Ok(match kind {
-        Some(RelationKind::Table) => Cell::Int(28),
+        Some(RelationKind::Table | RelationKind::Partition) => Cell::Int(28),
         Some(RelationKind::Stream) => Cell::Int(8),
         _ => Cell::Int(0),
     })
@@ -334,7 +334,7 @@ pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
 
 pub fn column_updatable(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
-    Ok(relation.is_some_and(|r| r.kind == RelationKind::Table).into())
+    Ok(relation.is_some_and(|r| matches!(r.kind, RelationKind::Table | RelationKind::Partition)).into())
 }
 
 pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {

@@ -2,6 +2,7 @@
 
 use super::columns;
 use super::definitions as d;
+use super::partitions;
 use super::privileges as p;
 use super::routines;
 use super::{Body, Entry, Row};
@@ -227,7 +228,12 @@ fn definitions() -> Vec<Line> {
         ("reg_oid", Oid, 2, 2, d::reg_oid),
         ("reg_name", Text, 2, 2, d::reg_name),
         ("reg_shown", Text, 2, 2, d::reg_shown),
-        ("pg_partition_ancestors", Array(Box::new(Regclass)), 1, 1, |_, _| Ok(Cell::List(vec![]))),
+        ("pg_partition_ancestors", Array(Box::new(Regclass)), 1, 1, partitions::ancestors),
+        ("pg_partition_root", Regclass, 1, 1, partitions::root),
+        ("pg_partition_tree_relations", Array(Box::new(Oid)), 1, 1, partitions::tree_relations),
+        ("pg_partition_tree_parents", Array(Box::new(Oid)), 1, 1, partitions::tree_parents),
+        ("pg_partition_tree_leaves", Array(Box::new(Bool)), 1, 1, partitions::tree_leaves),
+        ("pg_partition_tree_levels", Array(Box::new(Int4)), 1, 1, partitions::tree_levels),
         ("to_regclass", Regclass, 1, 1, |c, r| d::to_reg("regclass", c, r)),
         ("to_regtype", Regtype, 1, 1, |c, r| d::to_reg("regtype", c, r)),
         ("to_regprocedure", Id("regprocedure"), 1, 1, |c, r| d::to_reg("regprocedure", c, r)),
@@ -280,8 +286,8 @@ fn definitions() -> Vec<Line> {
         ("pg_get_function_arg_default", Text, 2, 2, routines::argument_default),
         ("pg_get_ruledef", Text, 1, 2, null),
         ("pg_get_triggerdef", Text, 1, 2, d::trigger_definition),
-        ("pg_get_partkeydef", Text, 1, 1, null),
-        ("pg_get_partition_constraintdef", Text, 1, 1, null),
+        ("pg_get_partkeydef", Text, 1, 1, partitions::key_definition),
+        ("pg_get_partition_constraintdef", Text, 1, 1, partitions::constraint_definition),
         ("pg_get_serial_sequence", Text, 2, 2, d::serial_sequence),
         ("pg_get_statisticsobjdef", Text, 1, 1, null),
         ("pg_get_statisticsobjdef_columns", Text, 1, 1, null),

@@ -11,6 +11,7 @@ mod arrays;
 mod columns;
 mod definitions;
 mod list;
+mod partitions;
 mod privileges;
 mod routines;
 

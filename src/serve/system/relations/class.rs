@@ -56,6 +56,10 @@ fn system(context: &SystemContext, shape: &Shape, rows: &mut Rows) -> Result<()>
 fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationStatus>, has_triggers: bool, rows: &mut Rows) -> Result<()> {
     let view = relation.kind == RelationKind::View;
     let derived = view || relation.kind == RelationKind::MaterializedView;
+    // What is partitioned has rows in its partitions only, as PostgreSQL sees it.
+    let stored = !view && relation.partitioning.is_none();
+    let parent = relation.parent().and_then(|parent| context.scope.by_id(parent));
+    let bound = parent.and_then(|parent| Some(relation.bound.as_ref()?.shown(parent.partitioning.as_deref()?, &parent.columns)));
     rows.add([
         ("oid", relation.id.into()),
         ("relname", (&relation.name).into()),
@@ -63,19 +67,22 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("reltype", (relation.id + ROW_TYPE).into()),
         ("relowner", relation.owner.into()),
         ("relacl", relation_acl(context, relation)),
-        ("relam", relation.kind.access_method().map_or(0, |(oid, _)| oid).into()),
-        ("relfilenode", if view { 0 } else { relation.id }.into()),
+        ("relam", relation.kind.access_method().filter(|_| stored).map_or(0, |(oid, _)| oid).into()),
+        ("relfilenode", if stored { relation.id } else { 0 }.into()),
         ("reltuples", tuples(status)),
         ("relhasindex", (!relation.key.is_empty() || !relation.indexes.is_empty() || !relation.constraints.is_empty()).into()),
         ("relchecks", relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Check(_))).count().into()),
         ("relpersistence", "p".into()),
-        ("relkind", relkind(relation.kind).into()),
+        ("relkind", relkind(relation).into()),
         ("relnatts", relation.columns.len().into()),
         ("relhasrules", derived.into()),
         ("relhastriggers", has_triggers.into()),
         ("relrowsecurity", relation.security.enabled.into()),
         ("relforcerowsecurity", relation.security.forced.into()),
         ("relispopulated", true.into()),
+        ("relhassubclass", (relation.partitioning.is_some() && context.scope.partitions(relation.id).next().is_some()).into()),
+        ("relispartition", relation.is_partition().into()),
+        ("relpartbound", bound.into()),
         ("relreplident", if view { "n" } else { "d" }.into()),
         ("reloptions", options(&relation.view_options.shown())),
     ])

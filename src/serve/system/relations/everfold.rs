@@ -55,7 +55,7 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for r in context.scope.relations().filter(|r| !r.has_log()) {
+    for r in context.scope.relations().filter(|r| !r.is_table()) {
         let text = definition(context, r);
         if r.kind == RelationKind::View {
             // A plain view keeps nothing, so it is neither behind nor of any size.

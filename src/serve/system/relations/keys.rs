@@ -11,7 +11,7 @@ use crate::data::PgType;
 use crate::error::Result;
 
 /// An int2vector or oidvector: numbers apart by blanks.
-fn vector(values: impl Iterator<Item = i64>) -> Cell {
+pub(super) fn vector(values: impl Iterator<Item = i64>) -> Cell {
     values.map(|v| v.to_string()).collect::<Vec<_>>().join(" ").into()
 }
 

@@ -39,7 +39,7 @@ pub fn pg_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in SHAPES.iter().filter(|s| s.kind == "r") {
         rows.add([("schemaname", s.schema.into()), ("tablename", s.name.into()), ("tableowner", context.role_name(BOOTSTRAP).into())])?;
     }
-    for r in context.scope.relations().filter(|r| r.has_log()) {
+    for r in context.scope.relations().filter(|r| r.is_table()) {
         rows.add([
             ("schemaname", context.scope.namespace_name(r.namespace).into()),
             ("tablename", (&r.name).into()),
@@ -83,9 +83,12 @@ pub fn pg_matviews(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 
 pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.scope.relations() {
-        if !r.has_log() {
+        if !r.is_table() {
             depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, r.id], 0, "i")?;
             r.depends_on.iter().try_for_each(|on| depend(rows, [PG_REWRITE, r.id + RULE, PG_CLASS, *on], 0, "n"))?;
+        }
+        if let Some(parent) = r.parent() {
+            depend(rows, [PG_CLASS, r.id, PG_CLASS, parent], 0, "a")?;
         }
         if !r.key.is_empty() {
             depend(rows, [PG_CONSTRAINT, r.id + CONSTRAINT, PG_CLASS, r.id], 0, "a")?;

@@ -14,6 +14,7 @@ mod everfold;
 mod functions;
 mod keys;
 mod listing;
+mod partitions;
 mod places;
 mod policies;
 mod privileges;
@@ -87,7 +88,7 @@ relations! {
     "pg_catalog" "pg_ident_file_mappings" nothing;
     "pg_catalog" "pg_index" keys::pg_index;
     "pg_catalog" "pg_indexes" keys::pg_indexes;
-    "pg_catalog" "pg_inherits" nothing;
+    "pg_catalog" "pg_inherits" partitions::pg_inherits;
     "pg_catalog" "pg_init_privs" nothing;
     "pg_catalog" "pg_language" functions::pg_language;
     "pg_catalog" "pg_largeobject" nothing;
@@ -99,7 +100,7 @@ relations! {
     "pg_catalog" "pg_operator" functions::pg_operator;
     "pg_catalog" "pg_opfamily" functions::pg_opfamily;
     "pg_catalog" "pg_parameter_acl" nothing;
-    "pg_catalog" "pg_partitioned_table" nothing;
+    "pg_catalog" "pg_partitioned_table" partitions::pg_partitioned_table;
     "pg_catalog" "pg_policies" policies::pg_policies;
     "pg_catalog" "pg_policy" policies::pg_policy;
     "pg_catalog" "pg_prepared_statements" activity::pg_prepared_statements;
@@ -252,7 +253,6 @@ relations! {
     "information_schema" "view_table_usage" standard::view_table_usage;
     "information_schema" "views" standard::views;
     "pg_set_functions" "pg_get_keywords" functions::pg_get_keywords;
-    "pg_set_functions" "pg_partition_ancestors" nothing;
     "pg_set_functions" "ts_token_type" nothing;
     "pg_set_functions" "pg_sequence_state" sequences::pg_sequence_state;
     "pg_set_functions" "pg_show_all_settings" settings::pg_settings;

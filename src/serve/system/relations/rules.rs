@@ -26,7 +26,7 @@ struct Source<'a> {
 
 pub fn pg_rewrite(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let scope = Scope::kept(context.scope.catalog.clone());
-    for r in context.scope.relations().filter(|r| !r.has_log()) {
+    for r in context.scope.relations().filter(|r| !r.is_table()) {
         rows.add([
             ("oid", (r.id + RULE).into()),
             ("rulename", "_RETURN".into()),

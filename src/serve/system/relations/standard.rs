@@ -32,7 +32,7 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         table(s.schema, s.name, s.kind == "r", false)?;
     }
     let mut seen = context.scope.relations().filter(|r| context.may_touch(r, Privileges::OF_RELATIONS));
-    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.has_log(), r.has_log()))
+    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.is_table(), r.is_table()))
 }
 
 pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -52,7 +52,7 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
                 [schema, &r.name, &c.name],
                 i + 1,
                 &c.ty,
-                [nullable, r.kind == RelationKind::Table],
+                [nullable, matches!(r.kind, RelationKind::Table | RelationKind::Partition)],
                 Some((r.as_ref(), c)),
             )?;
         }
@@ -248,7 +248,7 @@ pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let derived = context.scope.relations().filter(|r| !r.has_log());
+    let derived = context.scope.relations().filter(|r| !r.is_table());
     for r in derived.filter(|r| context.may_touch(r, Privileges::OF_RELATIONS)) {
         rows.add([
             ("table_catalog", (&context.database).into()),
@@ -267,7 +267,7 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn view_table_usage(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for view in context.scope.relations().filter(|r| !r.has_log()) {
+    for view in context.scope.relations().filter(|r| !r.is_table()) {
         for table in view.depends_on.iter().filter_map(|id| context.scope.by_id(*id)).filter(|table| context.is_owner(table.owner)) {
             rows.add([
                 ("view_catalog", (&context.database).into()),

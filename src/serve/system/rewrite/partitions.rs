@@ -1,21 +1,38 @@
-//! `pg_partition_tree(t)` in FROM (manual, chapter 9.27.7). Nothing is partitioned here: the tree of a table is the table (psql's `\dP+`).
+//! `pg_partition_tree(t)` and `pg_partition_ancestors(t)` in FROM (manual, chapter 9.27.7): derived tables of what functions give as arrays.
 
-use sqlparser::ast::{FunctionArg, FunctionArgExpr, Ident, TableAlias, TableFactor};
+use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, Ident, TableAlias, TableFactor};
 
 use super::build::{derived, last_name};
 use crate::error::Result;
 
 const TREE: &str = "pg_partition_tree";
+const ANCESTORS: &str = "pg_partition_ancestors";
 
-/// The tree as a derived table of one row.
-pub fn tree(factor: &mut TableFactor) -> Result<()> {
-    let TableFactor::Table { name, alias, args: Some(args), with_ordinality: false, .. } = factor else { return Ok(()) };
-    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(root))] = args.args.as_slice() else { return Ok(()) };
-    if last_name(name) != TREE {
-        return Ok(());
-    }
-    let sql = format!("SELECT ({root})::regclass AS relid, NULL::regclass AS parentrelid, true AS isleaf, 0 AS level");
-    let alias = alias.take().unwrap_or_else(|| TableAlias { explicit: true, name: Ident::new(TREE), columns: vec![], at: None });
+/// Puts in what such a function stands for.
+pub fn in_from(factor: &mut TableFactor) -> Result<()> {
+    let TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } = factor else { return Ok(()) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(of))] = args.args.as_slice() else { return Ok(()) };
+    let function = last_name(name);
+    let sql = match (function.as_str(), *with_ordinality) {
+        (TREE, false) => tree(of),
+        (ANCESTORS, false) => {
+            format!("SELECT ancestor.relid::regclass AS relid FROM unnest(pg_partition_ancestors({of})) AS ancestor (relid)")
+        }
+        (ANCESTORS, true) => format!(
+            "SELECT ancestor.relid::regclass AS relid, ancestor.ordinality \
+             FROM unnest(pg_partition_ancestors({of})) WITH ORDINALITY AS ancestor (relid, ordinality)"
+        ),
+        _ => return Ok(()),
+    };
+    let alias = alias.take().unwrap_or_else(|| TableAlias { explicit: true, name: Ident::new(&function), columns: vec![], at: None });
     *factor = derived(&sql, true, alias)?;
     Ok(())
+}
+
+fn tree(of: &Expr) -> String {
+    format!(
+        "SELECT part.relid::regclass AS relid, part.parentrelid::regclass AS parentrelid, part.isleaf, part.level \
+         FROM unnest(pg_partition_tree_relations({of}), pg_partition_tree_parents({of}), pg_partition_tree_leaves({of}), \
+         pg_partition_tree_levels({of})) AS part (relid, parentrelid, isleaf, level)"
+    )
 }

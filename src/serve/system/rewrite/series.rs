@@ -25,7 +25,7 @@ const SETS: &[(&str, &[&str])] = &[
     ("generate_subscripts", &[]),
     ("string_to_table", &[]),
     ("pg_listening_channels", &[]),
-    (ANCESTORS, &[]),
+    ("pg_partition_ancestors", &[]),
     ("regexp_matches", &[]),
     ("regexp_split_to_table", &[]),
     ("jsonb_array_elements", &["value"]),
@@ -66,8 +66,6 @@ const UNNEST: &str = "unnest";
 /// The entries of an access control list; in SELECT each is a row of four fields.
 const ACLS: &str = "aclexplode";
 
-/// The tables that a table is a partition of. Whatever it is asked of, it finds none.
-const ANCESTORS: &str = "pg_partition_ancestors";
 /// What a parser of text search makes, of which there is none.
 const TOKENS: &str = "ts_token_type";
 
@@ -83,7 +81,7 @@ fn columns_of(function: &str) -> Option<&'static [&'static str]> {
 pub fn as_relation(factor: &mut TableFactor) {
     let TableFactor::Table { name, args: args @ Some(_), with_ordinality, .. } = factor else { return };
     let function = last_name(name);
-    let same = args.as_ref().is_some_and(|a| a.args.is_empty() || [ANCESTORS, TOKENS].contains(&function.as_str()));
+    let same = args.as_ref().is_some_and(|a| a.args.is_empty() || function == TOKENS);
     if same && facts::find(SET_FUNCTIONS, &function).is_some() {
         *name = ObjectName::from(vec![Ident::new(SET_FUNCTIONS), Ident::new(function)]);
         *args = None;

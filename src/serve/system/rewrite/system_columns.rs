@@ -1,15 +1,17 @@
 //! System columns (manual, chapter 5.5), which clients ask of catalogs and of tables.
 //!
-//! `tableoid` is the number of what FROM names, so it is written down. `xmin` of a row of a catalog is the position of the log as of the
+//! `tableoid` is the number of what FROM names, so it is written down; for a partitioned table, that of the partition whose bound the row satisfies. `xmin` of a row of a catalog is the position of the log as of the
 //! statement: whoever looks for what changed since (`age(xmin) <= ..`) finds everything, and misses nothing.
 //!
 //! `xmin` and `ctid` of a row of a table are made of the position of the event that it is as of, of one of a stream of its own: so they
 //! tell whether a row was changed since it was read, and which rows were changed last. `xmin` of the rows of a transaction that was asked for its number is
 //! that number, before it ends and after; its `ctid` is provisional until it ends. Rows of views have none, and are refused with what to use instead.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use sqlparser::ast::{Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{self, CaseWhen, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, VisitMut};
 
 use super::super::facts;
 use super::super::{STAND_IN, STANDS_FOR, SystemContext};
@@ -23,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::hidden::SYSTEM;
+use crate::sql::parse::written_expression;
 
 /// The system column that everything has.
 const TABLEOID: &str = "tableoid";
@@ -31,6 +34,8 @@ const TABLEOID: &str = "tableoid";
 struct Named {
     alias: String,
     oid: u32,
+    /// Of a partitioned table: its partitions, and what their rows satisfy.
+    partitions: Vec<(u32, Expr)>,
     catalog: bool,
     /// The hidden columns that say since when its rows are as they are, and which row one is.
     place: Option<[&'static str; 2]>,
@@ -109,7 +114,9 @@ fn named_by(factor: &TableFactor, outer: bool, ctes: &Ctes, context: &SystemCont
     }
     let present = outer.then_some(telling);
     let written = stands_in.is_some() && relation.name.starts_with(STAND_IN);
-    Some(Named { alias, oid, catalog, place, written, own, present })
+    let leaves = found.filter(|relation| relation.partitioning.is_some()).map(|relation| context.scope.leaves(relation));
+    let partitions = leaves.into_iter().flatten().filter_map(|(id, condition)| Some((id, of_alias(&condition, &alias)?))).collect();
+    Some(Named { alias, oid, partitions, catalog, place, written, own, present })
 }
 
 /// The relation that something stands in for in this statement, the target of UPDATE or DELETE, and the rows of RETURNING; and its columns.
@@ -168,7 +175,7 @@ fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Result<Expr>> {
     let (table, column) = system_column(expr)?;
     let named = source(tables, table, column, only)?;
     let value = match (column.value.as_str(), named.place) {
-        (TABLEOID, _) => oid_literal(named.oid),
+        (TABLEOID, _) => table_of(named),
         // Without a row there is no place, and so no number.
         ("xmin", Some([position, _])) => return Some(Ok(call("row_xmin", vec![column_of(&named.alias, position)]))),
         ("ctid", Some([_, row])) => return Some(Ok(call("row_ctid", vec![column_of(&named.alias, row)]))),
@@ -181,6 +188,33 @@ fn value(tables: &[Named], expr: &Expr, only: bool) -> Option<Result<Expr>> {
     let Some(present) = &named.present else { return Some(Ok(value)) };
     let present = present.as_ref()?;
     Some(Ok(when(Expr::IsNotNull(Box::new(column_of(&named.alias, present))), value)))
+}
+
+/// The table that a row is in: of those of a partitioned one, the partition.
+fn table_of(named: &Named) -> Expr {
+    if named.partitions.is_empty() {
+        return oid_literal(named.oid);
+    }
+    let each = named.partitions.iter().map(|(id, condition)| CaseWhen { condition: condition.clone(), result: oid_literal(*id) });
+    Expr::Case {
+        case_token: AttachedToken::empty(),
+        end_token: AttachedToken::empty(),
+        operand: None,
+        conditions: each.collect(),
+        else_result: None,
+    }
+}
+
+/// A condition over columns, with what they are of before them.
+fn of_alias(condition: &str, alias: &str) -> Option<Expr> {
+    let mut condition = written_expression(condition).ok()?;
+    let _ = ast::visit_expressions_mut(&mut condition, |expr| {
+        if let Expr::Identifier(column) = expr {
+            *expr = Expr::CompoundIdentifier(vec![Ident::with_quote('"', alias), column.clone()]);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    Some(Expr::Nested(Box::new(condition)))
 }
 
 /// In PostgreSQL it tells rows that ON CONFLICT has updated from those that were inserted.
