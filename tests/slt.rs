@@ -110,6 +110,7 @@ scripts!("":
     overloads,
     own_writes,
     parameters,
+    partitions,
     patterns,
     phrases,
     plan_sizes,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, Column, Indexed, Name, PUBLIC_NAMESPACE, Relation, RelationId, RelationKind, Security};
+use super::{Catalog, Column, Indexed, Name, PUBLIC_NAMESPACE, Relation, RelationId, RelationKind, Security, name_after};
 use crate::data::PgType;
 use crate::data::quoting::{self, ident};
 
@@ -345,6 +345,8 @@ impl Catalog {
             if old.sql != sql || old.columns != parent.columns {
                 let mut settled = Relation { sql, columns: parent.columns.clone(), schemas: Default::default(), ..old.as_ref().clone() };
                 settled.comments.follow(&old.columns, &settled.columns);
+                let now = |name: &str| name_after(name, &old.columns, &parent.columns).map(str::to_string);
+                settled.indexes.retain_mut(|index| index.columns_mut().all(|name| now(name).map(|now| *name = now).is_some()));
                 self.relations.insert(old.id, Arc::new(settled));
             }
             self.settle_partitions(old.id);

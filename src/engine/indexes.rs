@@ -46,6 +46,9 @@ impl Session {
             *text = self.kept_expression(&unqualified(&relation, text)?)?;
         }
         self.settle_index(&relation, &mut index).await?;
+        let mut altered = relation.as_ref().clone();
+        altered.indexes.push(index.clone());
+        check_keys(&catalog, &relation, &altered)?;
         if relation.is_partition() {
             check_rests_on_table(&catalog, &relation, &index)?;
         } else if index.unique && !self.is_unique_anyway(&relation, &index) {
@@ -55,9 +58,6 @@ impl Session {
             let unique = self.unique_of(&relation, &index).await?;
             self.check_unique_present(&relation, &unique).await?;
         }
-        let mut altered = relation.as_ref().clone();
-        altered.indexes.push(index);
-        check_keys(&catalog, &relation, &altered)?;
         self.stage(Change::Alter(altered), vec![])
     }
 

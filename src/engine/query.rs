@@ -15,6 +15,8 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{FunctionRegistry, RecordBatchStream, SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit};
+use datafusion::optimizer::optimize_projections::OptimizeProjections;
+use datafusion::optimizer::{OptimizerContext, OptimizerRule};
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::{Stream, StreamExt};
 use sqlparser::ast;
@@ -66,10 +68,17 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// True if the other plan computes the same of the same columns, under the same names.
+    /// True if the other plan computes the same of the same columns, under the same names. Columns that nothing reads make no difference: a
+    /// partition has all those of its table.
     pub(super) fn says_the_same(&self, other: &Planned) -> bool {
         let told = |of: &Planned| of.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect::<Vec<_>>();
-        told(self) == told(other) && self.plan.display_indent().to_string() == other.plan.display_indent().to_string()
+        let text = |plan: &LogicalPlan| plan.display_indent().to_string();
+        let read = |plan: &LogicalPlan| OptimizeProjections::new().rewrite(plan.clone(), &OptimizerContext::new()).ok();
+        let same_read = || match (read(&self.plan), read(&other.plan)) {
+            (Some(own), Some(theirs)) => text(&own.data) == text(&theirs.data),
+            _ => false,
+        };
+        told(self) == told(other) && (text(&self.plan) == text(&other.plan) || same_read())
     }
 }
 

@@ -1,12 +1,12 @@
 //! `FROM ONLY t`, `FROM ONLY (t)`, `UPDATE ONLY t`: the table without those that inherit from it (manual, SELECT). No table here inherits
-//! from another, so the word says nothing; sqlparser does not read it everywhere.
+//! from another, and that `CREATE INDEX .. ON ONLY t` leaves partitions out says nothing of what is held, so the word is left out; sqlparser does not read it everywhere.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
 
 /// The words that a table may follow.
-const BEFORE: [&str; 5] = ["from", "join", "using", "update", "into"];
+const BEFORE: [&str; 6] = ["from", "join", "using", "update", "into", "on"];
 
 /// The tokens without the word, and without parentheses around the one name behind it. Cost O(tokens).
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
@@ -50,6 +50,7 @@ mod tests {
             "SELECT * FROM ONLY (s.t) AS x, ONLY \"u\" JOIN ONLY v ON true",
             "UPDATE ONLY t SET a = 1",
             "DELETE FROM ONLY t",
+            "CREATE INDEX i ON ONLY t USING btree (a)",
             "SELECT * FROM only",
             "SELECT a FROM t FETCH FIRST 1 ROW ONLY",
             "SET TRANSACTION READ ONLY, DEFERRABLE",

@@ -176,8 +176,7 @@ impl Session {
                 self.keep_default(&mut asked).await?;
                 if asked.default == own.default { Ok(()) } else { Err(of_table("another default of", partition, parent)) }
             }
-            Alteration::AddColumn { .. } => Err(Error::new(code::WRONG_OBJECT_TYPE, "cannot add column to a partition")
-                .hint(format!("ALTER TABLE {} adds it to all of them.", parent.name))),
+            Alteration::AddColumn { .. } => Err(Error::new(code::WRONG_OBJECT_TYPE, "cannot add column to a partition")),
             Alteration::DropColumn { name, .. } => {
                 partition.column(name)?;
                 Err(Error::new(code::INVALID_TABLE_DEFINITION, format!("cannot drop inherited column \"{name}\"")))

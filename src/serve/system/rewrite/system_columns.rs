@@ -57,7 +57,7 @@ pub fn of_select(select: &mut Select, ctes: &Ctes, context: &SystemContext) -> R
     }
     for item in &mut select.projection {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        if let Some(name) = system_column(expr).map(|(_, column)| column.clone()) {
+        if let Some(name) = system_column(within_casts(expr)).map(|(_, column)| column.clone()) {
             *item = SelectItem::ExprWithAlias { expr: take(expr), alias: name };
         }
     }
@@ -144,6 +144,14 @@ fn catalog(name: &Name) -> Option<&'static facts::Shape> {
 
 fn is_system(name: &str) -> bool {
     name == TABLEOID || SYSTEM.contains(&name)
+}
+
+/// What is cast, by which a column is called.
+fn within_casts(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast { expr, .. } => within_casts(expr),
+        other => other,
+    }
 }
 
 /// The table, if one is named, and the name of a column that is called as one of these is.
