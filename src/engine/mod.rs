@@ -11,7 +11,7 @@
 //!    What breaks a constraint of a table is refused there ([`constraints`]); numbers come from sequences ([`sequence`]), columns are
 //!    computed of others ([`generated`]), and [`triggers`] run before and after.
 //! 6. The log calls the runner, which steps the nodes that read what was appended.
-//! 7. DDL ([`ddl`], [`likes`], [`alter`], [`indexes`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
+//! 7. DDL ([`ddl`], [`likes`], [`alter`], [`indexes`], [`partitions`]) is an event of the log `_catalog`; opening a database ([`recovery`]) folds it, builds every node again, and loads
 //!    the last [`checkpoint`].
 //! 8. Where a view depends on `now()`, time is an event too ([`time`]).
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].

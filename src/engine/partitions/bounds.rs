@@ -158,7 +158,7 @@ impl Session {
         if rows.is_empty() {
             return Ok(None);
         }
-        let query = parsed_query(&format!("SELECT min(at) FROM (VALUES {}) AS told (at, holds) WHERE holds", rows.join(", ")))?;
+        let query = parsed_query(&format!("SELECT min(place) FROM (VALUES {}) AS told (place, holds) WHERE holds", rows.join(", ")))?;
         let planned = self.plan_query(&query, &[]).await?;
         let batches = self.collect(&planned, vec![]).await?;
         let first = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0).clone());
