@@ -279,9 +279,11 @@ impl Candidate {
             PgType::Array(item) if gathers && at == fixed => item.as_ref().clone(),
             other => other.clone(),
         };
-        let more = arguments.len().saturating_sub(places.len());
         let mut types: Vec<PgType> = places.iter().map(|at| of_parameter(*at)).collect();
-        types.extend(std::iter::repeat_n(of_parameter(fixed.min(parameters.len().saturating_sub(1))), if gathers { more } else { 0 }));
+        if gathers {
+            // The last parameter stands for all that it gathers.
+            types.extend(std::iter::repeat_n(of_parameter(fixed), arguments.len().saturating_sub(places.len())));
+        }
         Ok(Some(Candidate { function: function.clone(), arguments: given, defaults, types }))
     }
 }
