@@ -44,7 +44,8 @@ impl Session {
         // Where a cursor stands is asked when the statement runs.
         let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
         let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
-        let mut plan = self.plan_change(&relation, target(&relation), elsewhere.as_ref().unwrap_or(change), &types).await?;
+        let target = self.of_partition(&relation, target(&relation)).await?;
+        let mut plan = self.plan_change(&relation, target, elsewhere.as_ref().unwrap_or(change), &types).await?;
         let Some(items) = &change.returning else { return Ok(((plan.planned.parameters.clone(), None), plan)) };
         let types = told(&plan.planned, &types)?;
         let mut parts = plan.empty_parts(&relation, change);
