@@ -73,8 +73,10 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
 /// what a date and a number make is another thing than what a number and a number make, and a function of arrays takes no text. Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
+    let has_dates = types.contains(&Some(PgType::Date));
+    let matters = |ty: &PgType| is_looked_at(ty) || has_dates && matches!(ty, PgType::Int2 | PgType::Int4);
     let cast = |expr: &mut ast::Expr| {
-        let Some(ty) = inline::number(expr).and_then(|n| types.get(n.checked_sub(1)?)?.as_ref()).filter(|ty| is_looked_at(ty)) else {
+        let Some(ty) = inline::number(expr).and_then(|n| types.get(n.checked_sub(1)?)?.as_ref()).filter(|ty| matters(ty)) else {
             return Ok(());
         };
         let parameter = std::mem::replace(expr, ast::Expr::Value(ast::Value::Null.into()));
