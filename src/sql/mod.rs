@@ -80,9 +80,9 @@ pub use split::split;
 pub use statement::{CommentOn, CopyOptions, CopySource, CursorOptions, Discard, Explain, Modes, Move, Statement};
 pub use table_modes::TableMode;
 
-/// The name as the catalog has it: unless it was quoted its ASCII letters are folded to lower case, and no others, as PostgreSQL does in UTF-8.
+/// The name as the catalog has it: folded to lower case unless it was quoted.
 pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() }
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// True for an unquoted word, in whatever case.
