@@ -24,7 +24,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let is = |i: usize, word: &str| token(i).is_some_and(|t| is_word(t, word));
     let is_key = |i: usize| match token(i) {
         Some(Token::Word(word)) => word.quote_style.is_some() || !["having", "window", "order", "limit"].iter().any(|end| is(i, end)),
-        Some(token) => *token == Token::LParen,
+        Some(token) => matches!(token, Token::LParen | Token::Number(..)),
         None => false,
     };
     let groups = (2..solid.len()).filter(|i| is(i - 2, "group") && is(i - 1, "by") && is_key(i + 1));
@@ -58,6 +58,7 @@ mod tests {
     fn what_stands_before_the_keys_is_told_by_a_function() {
         assert_eq!(spelled_out("group by distinct rollup (a)"), "group by distinct_sets(), rollup (a)");
         assert_eq!(spelled_out("group  by /* all */ distinct (a, b)"), "group  by /* all */ distinct_sets(), (a, b)");
+        assert_eq!(spelled_out("group by distinct 1, rollup (2)"), "group by distinct_sets(), 1, rollup (2)");
         assert_eq!(spelled_out("group by all a"), "group by   a");
         for sql in [
             "group by \"distinct\"",
