@@ -45,6 +45,7 @@ scripts!("":
     column_privileges,
     comments,
     composite_types,
+    composite_values,
     constraints,
     copy,
     correlated_unnest,

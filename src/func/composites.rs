@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StructArray};
 use arrow::compute::nullif;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, Result as DfResult};
-use datafusion::logical_expr::expr::{BinaryExpr, InList};
+use datafusion::logical_expr::expr::{Between, BinaryExpr, InList};
 use datafusion::logical_expr::{
     Cast, ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -77,6 +77,12 @@ pub fn settle(expr: Expr, schema: &DFSchema, enums: &Enums) -> DfResult<Expr> {
             }
             let list = settled.into_iter().map(|item| settling.key(item)).collect();
             Ok(Expr::InList(InList::new(Box::new(settling.key(value)), list, negated)))
+        }
+        Expr::Between(Between { expr, negated, low, high }) => {
+            let (value, low) = settling.compared(*expr, ">=", *low)?;
+            let (value, high) = settling.compared(value, "<=", *high)?;
+            let [value, low, high] = [value, low, high].map(|part| Box::new(settling.key(part)));
+            Ok(Expr::Between(Between::new(value, negated, low, high)))
         }
         Expr::IsNull(row) if settling.is_row(&row) => Ok(all_null().call(vec![*row])),
         Expr::IsNotNull(row) if settling.is_row(&row) => Ok(none_null().call(vec![*row])),

@@ -46,7 +46,7 @@ use super::operands;
 use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
-use super::scalar::{arrays, bytes, growing, jsonb_order, math, overloads, system_columns};
+use super::scalar::{arrays, bytes, greatest, growing, jsonb_order, math, overloads, system_columns};
 use super::setops;
 use super::subquery::{Place, from_outside, outer_columns};
 use super::subscripts;
@@ -270,7 +270,7 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
         "coalesce" | "greatest" | "least" => {
             call.args = alternatives_alike(call.args, schema)?;
             refuse_mixed(call.name(), &call.args, schema)?;
-            Ok(Transformed::yes(Expr::ScalarFunction(call)))
+            Ok(Transformed::yes(Expr::ScalarFunction(greatest::settle(call, schema))))
         }
         APART => Ok(Transformed::yes(call.args.into_iter().next().unwrap_or_default())),
         "make_array" => {

@@ -154,13 +154,16 @@ fn replace(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
 /// Bytes in the order of arrays, or of rows: by the first items that differ, a NULL being the largest, then by length. Equal ones have the same.
 pub fn key() -> Arc<ScalarUDF> {
     let rule: Rule = |types| matches!(types, [DataType::List(_) | DataType::Struct(_)]).then(|| (types.to_vec(), DataType::Binary));
-    Function::udf("pg_array_key", rule, |args, _| {
-        let lists = comparable(&args[0])?;
-        let options = SortOptions { descending: false, nulls_first: false };
-        let converter = RowConverter::new(vec![SortField::new_with_options(lists.data_type().clone(), options)])?;
-        let (offsets, bytes, _) = converter.convert_columns(&[lists])?.try_into_binary()?.into_parts();
-        Ok(Arc::new(BinaryArray::try_new(offsets, bytes, args[0].logical_nulls())?))
-    })
+    Function::udf("pg_array_key", rule, |args, _| keys(&args[0]))
+}
+
+/// The keys of a column of arrays or of rows.
+pub fn keys(values: &ArrayRef) -> Result<ArrayRef> {
+    let lists = comparable(values)?;
+    let options = SortOptions { descending: false, nulls_first: false };
+    let converter = RowConverter::new(vec![SortField::new_with_options(lists.data_type().clone(), options)])?;
+    let (offsets, bytes, _) = converter.convert_columns(&[lists])?.try_into_binary()?.into_parts();
+    Ok(Arc::new(BinaryArray::try_new(offsets, bytes, values.logical_nulls())?))
 }
 
 /// Values in whose place arrow can compare these: floats of which equal ones have the same bits, intervals by their length, jsonb by its keys.

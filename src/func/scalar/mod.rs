@@ -11,6 +11,7 @@ pub mod define;
 mod digests;
 pub mod exact;
 mod format;
+pub mod greatest;
 pub mod growing;
 mod hashing;
 pub mod in_turn;

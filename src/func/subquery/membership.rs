@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DataFusionError, ExprSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{Column, DFSchema, DataFusionError, ExprSchema, Result as DfResult, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, not, when};
 
+use super::super::scalar::arrays;
 use super::{Scope, has_subquery, moved, renamed, subquery, unordered};
 
 /// The function whose calls are the two sides of a test of rows.
@@ -35,6 +36,8 @@ pub(super) struct Membership {
     negated: bool,
     /// Whether a value and a column may be NULL.
     nullable: (bool, bool),
+    /// What is NULL where the one value is, and where the one column is.
+    sources: (Option<Expr>, Option<Expr>),
     ordered: bool,
 }
 
@@ -94,7 +97,9 @@ impl Membership {
         let named: Vec<Expr> = columns.into_iter().map(|column| column.alias(scope.names.next())).collect();
         let rows = LogicalPlanBuilder::from(plan).project(named)?.build()?;
         let fields = rows.schema().fields();
+        let columns: Vec<Expr> = rows.schema().columns().into_iter().map(Expr::Column).collect();
         Ok(Some(Membership {
+            sources: (single(&values, scope.schema), single(&columns, rows.schema())),
             nullable: (
                 values.iter().any(|value| value.nullable(scope.schema).unwrap_or(true)),
                 fields.iter().any(|field| field.is_nullable()),
@@ -107,7 +112,7 @@ impl Membership {
             outer: values.iter().map(|value| of_outer_query(value, scope)).collect::<DfResult<Vec<_>>>()?,
             values,
             op,
-            columns: rows.schema().columns().into_iter().map(Expr::Column).collect(),
+            columns,
             rows,
             negated,
         }))
@@ -129,7 +134,7 @@ impl Membership {
         }
         let matched = self.matched()?;
         let mut all = if self.compares_extremes() { matched.is_not_true() } else { not(matched) };
-        let ([value], [column]) = (self.values.as_slice(), self.columns.as_slice()) else {
+        let (Some(value), Some(column)) = &self.sources else {
             return Ok(match self.unknown()? {
                 Some(unknown) => all.and(not(unknown)),
                 None => all,
@@ -147,7 +152,7 @@ impl Membership {
     /// The condition under which a test without a match is NULL; `None` if it never is.
     fn unknown(&self) -> DfResult<Option<Expr>> {
         let (value, row) = self.nullable;
-        let ([single], [column]) = (self.values.as_slice(), self.columns.as_slice()) else {
+        let (Some(single), Some(column)) = &self.sources else {
             let unknown = || self.exists(Some(compared(&self.outer, self.op, &self.columns).is_null()));
             return (value || row).then(unknown).transpose();
         };
@@ -189,6 +194,13 @@ impl Membership {
         let asked: Subquery = subquery(Arc::new(plan.build()?));
         Ok(Expr::Exists(Exists { subquery: asked, negated: false }))
     }
+}
+
+/// What is NULL where the only one of values is: IS NULL asks of a row whether all that it has is, and a row of NULLs is compared as any other.
+fn single(values: &[Expr], schema: &DFSchema) -> Option<Expr> {
+    let [value] = values else { return None };
+    let is_row = matches!(value.get_type(schema), Ok(DataType::Struct(_)));
+    Some(if is_row { arrays::key().call(vec![value.clone()]) } else { value.clone() })
 }
 
 /// A value as a subquery sees it.
