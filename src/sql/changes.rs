@@ -129,7 +129,7 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
 /// Errors: 0A000 for a field of a column.
 fn target_column(name: &ast::ObjectName, table: &Name) -> Result<String> {
     match name.0.first().and_then(|part| part.as_ident()).map(fold_name) {
-        Some(first) if name.0.len() == 2 && first != table.name => {
+        Some(first) if name.0.len() > 2 || name.0.len() == 2 && first != table.name => {
             Err(Error::unsupported(format!("INSERT into a field is not supported: {name}"))
                 .hint("Name the column, and give it a row: ROW(value, ..)."))
         }
@@ -320,6 +320,32 @@ const WITH_FIELDS: &str = "pg_with_fields";
 
 fn is_with_fields(value: &Expr) -> bool {
     matches!(value, Expr::Function(call) if call.name.to_string() == WITH_FIELDS)
+}
+
+/// The fields that a value of SET gives to a column of a composite type, each with its value; nothing for any other value.
+pub fn fields_set(value: &Expr) -> Vec<(String, &Expr)> {
+    let Expr::Function(ast::Function { args: ast::FunctionArguments::List(list), .. }) = value else { return vec![] };
+    if !is_with_fields(value) {
+        return vec![];
+    }
+    let told: Vec<&Expr> = list.args.iter().filter_map(unnamed).collect();
+    // Behind the row and the name of the column.
+    let pairs = told.get(2..).unwrap_or_default().chunks_exact(2);
+    pairs.filter_map(|pair| Some((string(pair[0])?, pair[1]))).collect()
+}
+
+fn unnamed(argument: &ast::FunctionArg) -> Option<&Expr> {
+    match argument {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(value)) => Some(value),
+        _ => None,
+    }
+}
+
+fn string(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(text), .. }) => Some(text.clone()),
+        _ => None,
+    }
 }
 
 fn argument(value: Expr) -> ast::FunctionArg {

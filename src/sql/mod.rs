@@ -71,6 +71,7 @@ mod unicode;
 mod whole_tables;
 mod windows;
 
+pub use changes::fields_set;
 pub use condition::{value_as, with_value};
 pub use locate::located;
 pub use parse::parse;

@@ -44,6 +44,7 @@ use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::STANDS_FOR;
+use crate::sql::fields_set;
 use crate::sql::statement::Change;
 
 /// The name under which the query of a change knows the table, which has an alias always.
@@ -374,12 +375,25 @@ pub(super) fn target(relation: &Arc<Relation>) -> Arc<dyn TableProvider> {
     Arc::new(RelationProvider { relation: relation.clone(), schema: folded_schema(relation) })
 }
 
-/// The types of the parameters that stand alone where a value of a column does, besides those declared.
+/// The types of the parameters that stand alone where a value of a column, or of a field of one, does, besides those declared.
 pub(super) fn assigned_types(relation: &Relation, assignments: &[(String, Expr)], types: &mut Vec<Option<PgType>>) -> Result<()> {
-    for (name, value) in assignments {
+    let mut note = |value: &Expr, ty: &PgType| {
         if let Some(n) = placeholder(value) {
             types.resize(types.len().max(n), None);
-            types[n - 1].get_or_insert(relation.columns[relation.column(name)?].ty.clone());
+            types[n - 1].get_or_insert_with(|| ty.clone());
+        }
+    };
+    for (name, value) in assignments {
+        let fields = fields_set(value);
+        if fields.is_empty() && placeholder(value).is_none() {
+            continue;
+        }
+        let ty = &relation.columns[relation.column(name)?].ty;
+        note(value, ty);
+        let PgType::Composite(of) = ty else { continue };
+        for (field, value) in fields {
+            let attribute = of.attributes().iter().find(|attribute| attribute.name == field);
+            attribute.into_iter().for_each(|attribute| note(value, &attribute.ty));
         }
     }
     Ok(())
