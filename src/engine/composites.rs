@@ -98,7 +98,7 @@ impl Session {
 /// Errors: 0A000 for a type that something is of or names.
 fn check_unused(catalog: &Catalog, ty: &UserType) -> Result<()> {
     let column = catalog.columns_of_type(ty.id).next().map(|(r, c)| format!("column \"{}.{}\"", r.name, c.name));
-    let named = || named_in(catalog, ty.id).into_iter().next();
+    let named = || named_in(catalog, ty.id, &[]).into_iter().next();
     let view = || views_over(catalog, ty.id).first().map(|view| format!("view \"{}\"", view.name));
     match column.or_else(named).or_else(view) {
         Some(user) => Err(Error::unsupported(format!("cannot alter type \"{}\" because {user} uses it", ty.name))

@@ -27,6 +27,7 @@ use super::session::{Response, Session};
 use super::temporary::temporary_place;
 use super::time::tells_time;
 use super::transaction::Definition;
+use super::types::check_free_of_types;
 use crate::catalog::{
     CATALOG_LOG, CLOCK_LOG, Catalog, Change, Column, FunctionId, NUMBERS_LOG, Name, NamespaceId, Relation, RelationId, RelationKind,
     ViewOptions,
@@ -296,9 +297,10 @@ impl Engine {
 }
 
 impl Session {
-    /// True if the relation is there already and that is all right; 42P07 if it is not.
+    /// True if the relation is there already and that is all right; 42P07 if it is not, 42710 for the name of a type.
     pub(super) fn exists(&mut self, namespace: NamespaceId, name: &str, if_not_exists: bool) -> Result<bool> {
         if !is_taken(&self.catalog(), namespace, name) {
+            check_free_of_types(&self.catalog(), namespace, name)?;
             return Ok(false);
         }
         let exists = Error::new(code::DUPLICATE_TABLE, format!("relation \"{name}\" already exists"));

@@ -10,6 +10,7 @@ use super::constraints::is_taken;
 use super::dml::{parsed_query, quoted};
 use super::schemas::users_schema;
 use super::session::Session;
+use super::types::check_free_of_types;
 use crate::catalog::{
     Catalog, Change, Domain, Name, Namespace, NamespaceId, PUBLIC_NAMESPACE, Relation, RelationId, Scope, Sequence, TypeKind, UserType,
 };
@@ -59,11 +60,12 @@ impl Session {
         }
     }
 
-    /// RENAME TO. Errors: 42P07, 2BP01.
+    /// RENAME TO. Errors: 42P07, 42710, 2BP01.
     pub(super) async fn rename(&mut self, catalog: &Arc<Catalog>, relation: &Arc<Relation>, to: &str) -> Result<()> {
         if is_taken(catalog, relation.namespace, to) {
             return Err(Error::new(code::DUPLICATE_TABLE, format!("relation \"{to}\" already exists")));
         }
+        check_free_of_types(catalog, relation.namespace, to)?;
         self.refuse_ksql_dependents(catalog, relation, "rename")?;
         // The primary key keeps its name, as other constraints and indexes do.
         let key_named = (!relation.key.is_empty()).then(|| relation.key_name());

@@ -172,9 +172,10 @@ impl Session {
         let gone = gone.chain(types.iter().map(|t| format!("type {}", shown(t.namespace, &t.name))));
         let gone = gone.chain(functions.iter().map(|f| format!("function {}", catalog.signature(f))));
         let mut gone: Vec<String> = gone.map(|what| format!("drop cascades to {what}")).collect();
-        let users = self.users_of(catalog, &types, true)?;
-        gone.extend(users.into_iter().filter(|user| !schemas.iter().any(|schema| user.contains(&format!(" {}.", schema.name)))));
-        gone.dedup();
+        // What stays when all this has gone, and is of one of the types.
+        let mut dropped = functions.iter().map(|f| Change::DropFunction(f.id)).chain([Change::Drop(catalog.dependents_first(&all))]);
+        let rest = dropped.try_fold(catalog.clone(), |rest, change| rest.apply(&change))?;
+        gone.extend(self.users_of(&rest, &types, true)?);
         self.tell_cascade(&gone);
         self.empty_dropped(catalog, &all).await?;
         self.drop_references(catalog, &all, true)?;
@@ -184,8 +185,8 @@ impl Session {
         }
         self.stage(Change::Drop(catalog.dependents_first(&all)), vec![])?;
         self.defaults_have_changed(catalog, &all).await?;
-        self.drop_users(&self.catalog(), &types).await?;
         self.drop_functions_in(&schemas.iter().map(|schema| schema.id).collect::<Vec<_>>())?;
+        self.drop_users(&self.catalog(), &types).await?;
         types.iter().try_for_each(|ty| self.stage(Change::DropUserType(ty.id), vec![]))
     }
 

@@ -301,7 +301,12 @@ impl Session {
             users.extend(views_over(catalog, ty.id).iter().map(|v| on(told(catalog, v))));
             let naming = catalog.relations().flat_map(|r| whose_conditions(catalog, r, |text| names(catalog, text, ty.id)));
             users.extend(naming.map(on));
-            named.extend(named_in(catalog, ty.id).into_iter().map(on));
+            named.extend(named_in(catalog, ty.id, types).into_iter().map(on));
+        }
+        // What is of two of the types goes once.
+        for all in [&mut users, &mut named] {
+            let mut told = BTreeSet::new();
+            all.retain(|(what, _)| told.insert(what.clone()));
         }
         if named.is_empty() && (cascade || users.is_empty()) {
             return Ok(users.into_iter().map(|(what, _)| format!("drop cascades to {what}")).collect());
@@ -334,15 +339,16 @@ impl Session {
                 self.stage(Change::Alter(altered), vec![])?;
             }
         }
-        for ty in types {
-            let columns: Vec<(Arc<Relation>, String)> =
-                catalog.columns_of_type(ty.id).filter(|(r, _)| r.has_log()).map(|(r, c)| (r.clone(), c.name.clone())).collect();
-            for (relation, column) in columns {
-                // It may have lost another column already, and so have another number.
-                let catalog = self.catalog();
-                let Some(now) = catalog.find_in(relation.namespace, &relation.name).cloned() else { continue };
-                self.drop_column(&catalog, &now, &column, false, true).await?;
-            }
+        let columns: Vec<(Arc<Relation>, String)> = (types.iter().flat_map(|ty| catalog.columns_of_type(ty.id)))
+            .filter(|(r, _)| r.has_log())
+            .map(|(r, c)| (r.clone(), c.name.clone()))
+            .collect();
+        for (relation, column) in columns {
+            // It may have lost another column already, and so have another number, or this one, which is of two of the types.
+            let catalog = self.catalog();
+            let now = catalog.find_in(relation.namespace, &relation.name).filter(|now| now.columns.iter().any(|c| c.name == column));
+            let Some(now) = now.cloned() else { continue };
+            self.drop_column(&catalog, &now, &column, false, true).await?;
         }
         Ok(())
     }
@@ -377,10 +383,13 @@ fn whose_conditions(catalog: &Catalog, relation: &Relation, is_meant: impl Fn(&s
     policies.chain(triggers).map(|what| format!("{what} on {}", told(catalog, relation))).collect()
 }
 
-/// Composite types with attributes of a type, and domains over it; defaults of columns of other types, CHECK constraints, indexes and functions, that name it.
-pub(super) fn named_in(catalog: &Catalog, id: TypeId) -> Vec<String> {
-    let mut all: Vec<String> = domains_over(catalog, id).map(|(ty, _)| format!("type {}", shown(catalog, ty))).collect();
-    let with_it = |ty: &&Arc<UserType>| ty.id != id && ty.attributes().is_some_and(|all| all.iter().any(|a| a.is_of(id)));
+/// Composite types with attributes of a type, and domains over it, but those that go with it; defaults of columns of other types, CHECK constraints,
+/// indexes and functions, that name it.
+pub(super) fn named_in(catalog: &Catalog, id: TypeId, gone: &[Arc<UserType>]) -> Vec<String> {
+    let stays = |ty: &Arc<UserType>| ty.id != id && !gone.iter().any(|other| other.id == ty.id);
+    let domains = domains_over(catalog, id).filter(|(ty, _)| stays(ty));
+    let mut all: Vec<String> = domains.map(|(ty, _)| format!("type {}", shown(catalog, ty))).collect();
+    let with_it = |ty: &&Arc<UserType>| stays(ty) && ty.attributes().is_some_and(|all| all.iter().any(|a| a.is_of(id)));
     all.extend(catalog.user_types().filter(with_it).map(|ty| format!("type {}", shown(catalog, ty))));
     for relation in catalog.relations() {
         let defaults = relation.columns.iter().filter(|c| !c.is_of(id) && c.default.as_deref().is_some_and(|d| names(catalog, d, id)));
@@ -422,6 +431,16 @@ fn shown(catalog: &Catalog, ty: &UserType) -> String {
 /// Relations have row types of their names.
 fn is_taken(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
     catalog.find_type_in(namespace, name).is_some() || catalog.find_in(namespace, name).is_some()
+}
+
+/// Errors: 42710 for a relation of the name of a type.
+pub(super) fn check_free_of_types(catalog: &Catalog, namespace: NamespaceId, name: &str) -> Result<()> {
+    match catalog.find_type_in(namespace, name) {
+        Some(_) => Err(Error::new(code::DUPLICATE_OBJECT, format!("type \"{name}\" already exists")).hint(
+            "A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type.",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Errors: 42710 if there is a type of that name.

@@ -116,7 +116,8 @@ pub fn index_in<'a>(catalog: &'a Catalog, namespace: NamespaceId, name: &str) ->
 /// True if a schema has a relation, a sequence or an index of that name.
 pub fn is_taken(catalog: &Catalog, namespace: NamespaceId, name: &str) -> bool {
     let relation = || catalog.find_in(namespace, name).is_some();
-    relation() || catalog.find_sequence_in(namespace, name).is_some() || index_in(catalog, namespace, name).is_some()
+    let composite = || catalog.find_type_in(namespace, name).is_some_and(|ty| ty.attributes().is_some());
+    relation() || composite() || catalog.find_sequence_in(namespace, name).is_some() || index_in(catalog, namespace, name).is_some()
 }
 
 /// The name, or the first of it with a number behind it that is not taken.
