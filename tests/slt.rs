@@ -37,6 +37,7 @@ scripts!("":
     arrival_order,
     blocks,
     body_cursors,
+    body_operators,
     bytea,
     catalog,
     changes_by_key,

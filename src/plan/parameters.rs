@@ -71,20 +71,46 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 }
 
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
-/// what a date and a number make is another thing than what a number and a number make, and a function of arrays takes no text. Cost O(query).
+/// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, and `||` puts an
+/// item to an array, and joins two texts otherwise than two of jsonb. Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
     let has_dates = types.contains(&Some(PgType::Date));
     let matters = |ty: &PgType| is_looked_at(ty) || has_dates && matches!(ty, PgType::Int2 | PgType::Int4);
-    let cast = |expr: &mut ast::Expr| {
-        let Some(ty) = inline::number(expr).and_then(|n| types.get(n.checked_sub(1)?)?.as_ref()).filter(|ty| matters(ty)) else {
-            return Ok(());
-        };
+    let cast_where = |expr: &mut ast::Expr, matters: &dyn Fn(&PgType) -> bool| {
+        let Some(ty) = type_of(expr, types).filter(|ty| matters(ty)) else { return Ok(()) };
         let parameter = std::mem::replace(expr, ast::Expr::Value(ast::Value::Null.into()));
         *expr = inline::cast(parameter, ty)?;
         Ok(())
     };
+    let cast = |expr: &mut ast::Expr| match expr {
+        ast::Expr::BinaryOp { left, op, right } if means_several(op, type_of(left, types)) => {
+            cast_where(left, &is_joined)?;
+            cast_where(right, &is_joined)
+        }
+        expr => cast_where(expr, &matters),
+    };
     let done = ast::visit_expressions_mut(query, |expr| cast(expr).map_or_else(ControlFlow::Break, ControlFlow::Continue));
     done.break_value().map_or(Ok(()), Err)
+}
+
+/// The type that is declared of a parameter.
+fn type_of<'a>(expr: &ast::Expr, types: &'a [Option<PgType>]) -> Option<&'a PgType> {
+    types.get(inline::number(expr)?.checked_sub(1)?)?.as_ref()
+}
+
+/// True for an operator that is one thing for texts and numbers, and others for jsonb, bytea and arrays. `left`: what is declared of its left side.
+fn means_several(op: &ast::BinaryOperator, left: Option<&PgType>) -> bool {
+    use ast::BinaryOperator as B;
+    match op {
+        B::StringConcat | B::AtArrow | B::ArrowAt | B::Question | B::QuestionPipe | B::QuestionAnd | B::HashMinus => true,
+        B::Minus => left == Some(&PgType::Jsonb),
+        _ => false,
+    }
+}
+
+/// True for the types of what such operators take, which are not looked at anyway.
+fn is_joined(ty: &PgType) -> bool {
+    width(ty).is_some() || matches!(ty, PgType::Bool | PgType::Text | PgType::Varchar(_) | PgType::Uuid | PgType::Jsonb | PgType::Bytea)
 }
 
 /// True for the types of times, and of arrays that a cast can name.
