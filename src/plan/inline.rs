@@ -88,13 +88,16 @@ pub fn given(inputs: &[(Option<&str>, Option<Expr>)], arguments: &[FunctionArg])
 /// The number, from 0, of the input that each argument is for; `None` if they do not fit.
 pub fn places(inputs: &[(Option<&str>, Option<Expr>)], arguments: &[FunctionArg]) -> Option<Vec<usize>> {
     let mut places = Vec::with_capacity(arguments.len());
+    let mut named = false;
     for (i, argument) in arguments.iter().enumerate() {
         argument_value(argument)?;
         let at = match argument {
             FunctionArg::Named { name, .. } | FunctionArg::ExprNamed { name: Expr::Identifier(name), .. } => {
+                named = true;
                 inputs.iter().position(|(of, _)| *of == Some(fold_name(name).as_str()))?
             }
-            FunctionArg::Unnamed(_) if i < inputs.len() => i,
+            // Where a name has gone before, nothing tells which one it would be for.
+            FunctionArg::Unnamed(_) if !named && i < inputs.len() => i,
             _ => return None,
         };
         if places.contains(&at) {

@@ -84,7 +84,24 @@ impl<'a> Typing<'a> {
             Expr::Value(value) => self.of_literal(&value.value),
             Expr::Nested(value) => self.of(value),
             Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => self.of(expr),
-            Expr::UnaryOp { op: UnaryOperator::Not, .. } | Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::Exists { .. } => Some(PgType::Bool),
+            Expr::UnaryOp { op: UnaryOperator::Not, .. }
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::Between { .. }
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::Exists { .. } => Some(PgType::Bool),
+            Expr::Interval(_) => Some(PgType::Interval),
+            Expr::Extract { .. } => Some(PgType::Numeric(None)),
+            Expr::Case { conditions, else_result, .. } => {
+                self.of_alike(conditions.iter().map(|when| &when.result).chain(else_result.as_deref()))
+            }
             Expr::Cast { data_type, .. } => known_type(data_type).ok(),
             Expr::TypedString(typed) => known_type(&typed.data_type).ok(),
             Expr::Array(array) => {
@@ -101,22 +118,34 @@ impl<'a> Typing<'a> {
         }
     }
 
-    /// What numbers are computed to, what comparisons tell, and what texts are put together to.
+    /// The type that values have of which one is chosen: the one that they have in common, of numbers the widest, text where none has any.
+    fn of_alike<'e>(&self, values: impl Iterator<Item = &'e Expr>) -> Option<PgType> {
+        let mut together = PgType::Unknown;
+        for value in values {
+            together = match (together, self.of(value)?) {
+                (PgType::Unknown, ty) | (ty, PgType::Unknown) => ty,
+                (one, other) if is_same(&one, &other) => one,
+                (one, other) => wider(one, other)?,
+            };
+        }
+        Some(if together == PgType::Unknown { PgType::Text } else { together })
+    }
+
+    /// What numbers and dates are computed to, what comparisons tell, what texts are put together to, and what parts of JSON are.
     fn of_operation(&self, op: &BinaryOperator, left: &Expr, right: &Expr) -> Option<PgType> {
         use BinaryOperator as B;
         match op {
+            B::LongArrow | B::HashLongArrow => Some(PgType::Text),
+            B::Arrow | B::HashArrow => self.of(left).filter(|ty| matches!(ty, PgType::Json | PgType::Jsonb)),
             B::And | B::Or | B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq => Some(PgType::Bool),
             B::StringConcat => {
                 let (left, right) = (self.of(left)?, self.of(right)?);
                 [left, right].iter().all(|ty| *ty == PgType::Unknown || category(ty) == "S").then_some(PgType::Text)
             }
-            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => {
-                let width = |ty: &PgType| NUMBERS.iter().position(|number| is_same(number, ty));
-                match (self.of(left)?, self.of(right)?) {
-                    (PgType::Unknown, number) | (number, PgType::Unknown) => width(&number).map(|_| number),
-                    (left, right) => Some(if width(&left)? < width(&right)? { right } else { left }),
-                }
-            }
+            B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo => match (self.of(left)?, self.of(right)?) {
+                (PgType::Unknown, number) | (number, PgType::Unknown) => width(&number).map(|_| number),
+                (left, right) => of_dates(op, &left, &right).or_else(|| wider(left, right)),
+            },
             _ => None,
         }
     }
@@ -159,8 +188,14 @@ impl<'a> Typing<'a> {
 
     /// The type of a call's result, if all functions of that name and of as many arguments have the same.
     fn of_call(&self, call: &ast::Function) -> Option<PgType> {
-        let FunctionArguments::List(list) = &call.args else { return None };
         let name = relation_name(&call.name).ok()?;
+        let FunctionArguments::List(list) = &call.args else { return of_keyword(&name.name) };
+        let mut values = list.args.iter().filter_map(inline::argument_value);
+        match name.name.as_str() {
+            "coalesce" | "greatest" | "least" => return self.of_alike(values),
+            "nullif" => return self.of_alike(values.next().into_iter()),
+            _ => {}
+        }
         let mut results: Vec<PgType> = Vec::new();
         for function in self.scope.functions_named(&name).filter(|f| f.inputs.len() >= list.args.len() && f.gives_value()) {
             results.extend(function.outputs.first().map(|output| output.ty.clone()));
@@ -170,6 +205,41 @@ impl<'a> Typing<'a> {
         let first = results.first()?.clone();
         results.iter().all(|ty| *ty == first).then_some(first)
     }
+}
+
+/// The type of what stands for the time, or for who asks, without parentheses.
+fn of_keyword(name: &str) -> Option<PgType> {
+    Some(match name {
+        "current_date" => PgType::Date,
+        "current_timestamp" => PgType::Timestamptz,
+        "localtimestamp" => PgType::Timestamp,
+        "current_user" | "session_user" | "user" | "current_role" | "current_catalog" | "current_schema" => PgType::Name,
+        _ => return None,
+    })
+}
+
+/// What becomes of a date or a time to which something is added, or from which something is taken.
+fn of_dates(op: &BinaryOperator, left: &PgType, right: &PgType) -> Option<PgType> {
+    use PgType as T;
+    Some(match (op, left, right) {
+        (BinaryOperator::Plus | BinaryOperator::Minus, T::Date, T::Int2 | T::Int4) => T::Date,
+        (BinaryOperator::Plus | BinaryOperator::Minus, T::Date | T::Timestamp, T::Interval) => T::Timestamp,
+        (BinaryOperator::Plus | BinaryOperator::Minus, T::Timestamptz, T::Interval) => T::Timestamptz,
+        (BinaryOperator::Plus | BinaryOperator::Minus, T::Interval, T::Interval) => T::Interval,
+        (BinaryOperator::Minus, T::Date, T::Date) => T::Int4,
+        (BinaryOperator::Minus, T::Timestamp, T::Timestamp) | (BinaryOperator::Minus, T::Timestamptz, T::Timestamptz) => T::Interval,
+        _ => return None,
+    })
+}
+
+/// The place of a type of numbers among [`NUMBERS`].
+fn width(ty: &PgType) -> Option<usize> {
+    NUMBERS.iter().position(|number| is_same(number, ty))
+}
+
+/// The type of numbers that two are computed with.
+fn wider(one: PgType, other: PgType) -> Option<PgType> {
+    Some(if width(&one)? < width(&other)? { other } else { one })
 }
 
 fn columns_of(relation: &Relation) -> Vec<(String, PgType)> {
@@ -258,6 +328,10 @@ impl Candidate {
     pub fn of(function: &Arc<Function>, parameters: &[&Column], arguments: &[FunctionArg]) -> Result<Option<Candidate>> {
         let as_array = arguments.last().and_then(inline::argument_value).and_then(of_variadic);
         let gathers = function.variadic && as_array.is_none();
+        // What is gathered has no names, so that no argument may have one.
+        if gathers && arguments.iter().any(|argument| !matches!(argument, FunctionArg::Unnamed(_))) {
+            return Ok(None);
+        }
         let mut written = arguments.to_vec();
         if let (Some(array), Some(last)) = (as_array, written.last_mut()) {
             if !function.variadic {
@@ -325,23 +399,23 @@ fn keep_best(left: &mut Vec<usize>, score: impl Fn(usize) -> usize) {
 }
 
 /// For arguments that may become any type: strings if a candidate takes one, else what all of them take; the preferred type of that if a
-/// candidate takes it.
+/// candidate takes it. It tells nothing unless it tells of all such arguments together.
 fn by_category(left: &mut Vec<usize>, given: &[Option<PgType>], candidates: &[Vec<PgType>]) {
+    let mut fitting = left.clone();
     for (at, _) in given.iter().enumerate().filter(|(_, ty)| **ty == Some(PgType::Unknown)) {
-        if left.len() < 2 {
-            return;
-        }
         let of = |i: &usize| candidates[*i].get(at);
         let categories: BTreeSet<&str> = left.iter().filter_map(of).map(category).collect();
         let chosen = match categories.contains("S") {
             true => "S",
             false if categories.len() == 1 => categories.first().copied().unwrap_or_default(),
-            false => continue,
+            false => return,
         };
-        left.retain(|i| of(i).is_some_and(|ty| category(ty) == chosen));
-        if left.iter().filter_map(of).any(is_preferred) {
-            left.retain(|i| of(i).is_some_and(is_preferred));
-        }
+        let is_chosen = |ty: &PgType| category(ty) == chosen;
+        let prefers = left.iter().filter_map(of).any(|ty| is_chosen(ty) && is_preferred(ty));
+        fitting.retain(|i| of(i).is_some_and(|ty| is_chosen(ty) && (!prefers || is_preferred(ty))));
+    }
+    if left.len() > 1 && !fitting.is_empty() {
+        *left = fitting;
     }
 }
 
@@ -382,6 +456,13 @@ mod tests {
         assert_eq!(choose("f", &[Some(PgType::Int4)], &candidates).map_err(|e| e.code()), Ok(1));
         let candidates = [vec![PgType::Int4, PgType::Int8], vec![PgType::Int8, PgType::Int4]];
         let given = [Some(PgType::Int4), Some(PgType::Int4)];
+        assert_eq!(choose("f", &given, &candidates).map_err(|e| e.code()), Err(code::AMBIGUOUS_FUNCTION));
+    }
+
+    #[test]
+    fn literals_decide_only_together() {
+        let candidates = [vec![PgType::Text, PgType::Int4], vec![PgType::Int4, PgType::Text]];
+        let given = [Some(PgType::Unknown), Some(PgType::Unknown)];
         assert_eq!(choose("f", &given, &candidates).map_err(|e| e.code()), Err(code::AMBIGUOUS_FUNCTION));
     }
 }

@@ -108,6 +108,11 @@ impl Function {
         if self.inputs().take(inputs.saturating_sub(1)).any(|p| p.variadic) {
             return invalid("VARIADIC parameter must be the last input parameter".into());
         }
+        // Arguments of CALL stand for OUT parameters too.
+        let last = self.parameters.len().saturating_sub(1);
+        if self.procedure && self.parameters.iter().take(last).any(|p| p.variadic) {
+            return invalid("VARIADIC parameter must be the last parameter".into());
+        }
         let given: Vec<bool> = self.inputs().map(|p| p.default.is_some()).collect();
         if given.windows(2).any(|pair| pair[0] && !pair[1]) {
             return invalid("input parameters after one with a default value must also have defaults".into());
