@@ -38,6 +38,7 @@ scripts!("":
     blocks,
     body_cursors,
     body_operators,
+    body_transactions,
     bytea,
     catalog,
     changes_by_key,

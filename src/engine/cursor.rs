@@ -40,6 +40,8 @@ pub struct Cursor {
     at: u64,
     /// The transaction that opened it has not ended: its ROLLBACK closes it.
     fresh: bool,
+    /// A loop of a body goes over it: it stays open where that body ends its transaction, and ends with the statement that runs the body.
+    pinned: bool,
 }
 
 impl Session {
@@ -52,7 +54,7 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        if !how.hold && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
+        if !how.hold && self.inside == 0 && !self.transaction.as_ref().is_some_and(|t| t.explicit) {
             return Err(Error::new(code::NO_ACTIVE_SQL_TRANSACTION, "DECLARE CURSOR can only be used in transaction blocks")
                 .hint("BEGIN first, or DECLARE .. CURSOR WITH HOLD."));
         }
@@ -116,6 +118,7 @@ impl Session {
             ended: false,
             at: 0,
             fresh: self.transaction.is_some(),
+            pinned: false,
         };
         self.cursors.insert(name.to_string(), cursor);
         self.list_cursors();
@@ -170,12 +173,21 @@ impl Session {
         Response::Done("CLOSE CURSOR".into())
     }
 
-    /// A transaction ends: only cursors WITH HOLD survive it, and of these not those that it opened and rolls back.
+    /// A loop goes over a cursor until it is closed.
+    pub(super) fn pin_cursor(&mut self, name: &str) {
+        if let Some(cursor) = self.cursors.get_mut(name) {
+            cursor.pinned = true;
+        }
+    }
+
+    /// A transaction ends: only cursors WITH HOLD survive it, and of these not those that it opened and rolls back. Those of loops do where
+    /// a body ends it.
     pub(super) fn retain_cursors(&mut self, committed: bool) {
         if self.cursors.is_empty() {
             return;
         }
-        self.cursors.retain(|_, cursor| cursor.how.hold && (committed || !cursor.fresh));
+        let in_body = self.inside > 0;
+        self.cursors.retain(|_, cursor| cursor.pinned && in_body || cursor.how.hold && (committed || !cursor.fresh));
         self.cursors.values_mut().for_each(|cursor| cursor.fresh = false);
         self.list_cursors();
     }

@@ -178,7 +178,7 @@ pub struct Session {
     pub(super) settings: Settings,
     pub(super) transaction: Option<Transaction>,
     /// When the transaction began, or the statement that is one by itself; microseconds since 1970.
-    began_us: i64,
+    pub(super) began_us: i64,
     /// The rows of the answer at hand are to be sent in binary form.
     pub(super) binary: bool,
     pub(super) notices: Vec<(&'static str, Error)>,
@@ -269,6 +269,10 @@ impl Cancel {
         self.committing.store(true, Ordering::SeqCst);
         let done = commit.await;
         self.committing.store(false, Ordering::SeqCst);
+        // Who was asked to stop meanwhile is told again: a body that commits in a loop would never hear of it.
+        if self.asked.load(Ordering::SeqCst) {
+            self.notify.notify_waiters();
+        }
         done
     }
 }
@@ -484,6 +488,8 @@ impl Session {
     /// Notes that a statement failed: inside BEGIN the transaction is failed from now on.
     pub fn fail(&mut self) {
         self.adopt_settings(false);
+        // A statement that was stopped half way has left the count as it was.
+        self.inside = 0;
         match &mut self.transaction {
             // A statement that was stopped did not end it.
             Some(transaction) if transaction.alone => {
@@ -491,6 +497,7 @@ impl Session {
                 self.transaction = None;
                 // What could be set before can be set again: what the settings of a function that did not end were.
                 drop(self.restore_settings(settings, false));
+                self.retain_cursors(false);
                 self.show_catalog();
                 self.acts.rolled_back();
             }

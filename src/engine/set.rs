@@ -50,6 +50,8 @@ impl Session {
         self.settings.set(name, value)?;
         self.settle_zone();
         self.show_application();
+        // What runs after it in a body sees it.
+        self.context.forget();
         Ok(())
     }
 

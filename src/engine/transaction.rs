@@ -384,6 +384,7 @@ impl Session {
             self.rollback().await?;
         }
         self.begin_alone();
+        self.began_us = self.engine.clock.now_us();
         if chain { self.begin_in(&modes) } else { Ok(()) }
     }
 

@@ -220,7 +220,8 @@ impl Session {
     // Deferred rules ---------------------------------------------------------------------------------------------------------
 
     pub(super) fn is_deferred(&self, foreign: &ForeignKey, name: &str) -> bool {
-        let Some(transaction) = self.transaction.as_ref().filter(|t| t.explicit) else { return false };
+        // What a body does is checked at the end of the statement that runs it, if that is a transaction of its own.
+        let Some(transaction) = self.transaction.as_ref().filter(|t| t.explicit || self.inside > 0) else { return false };
         let all = transaction.constraints_deferred.get("").copied();
         foreign.deferrable && transaction.constraints_deferred.get(name).copied().or(all).unwrap_or(foreign.deferred)
     }
@@ -261,7 +262,8 @@ impl Session {
 
     /// SET CONSTRAINTS: from now on in this transaction; what is no longer deferred is checked at once.
     pub(in crate::engine) async fn set_constraints(&mut self, names: &[String], deferred: bool) -> Result<()> {
-        let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit) else {
+        let in_body = self.inside > 0;
+        let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit || in_body) else {
             let text = "SET CONSTRAINTS can only be used in transaction blocks";
             self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
             return Ok(());

@@ -182,7 +182,8 @@ fn is_shown_alike(ty: &PgType) -> bool {
             true
         }
         PgType::Array(item) => is_shown_alike(item),
-        other => other.is_numeric(),
+        // One of a relation that is gone by now has its name still.
+        other => other.is_numeric() || other.is_reg(),
     }
 }
 

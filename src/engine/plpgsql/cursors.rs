@@ -33,7 +33,7 @@ impl Run<'_> {
     pub(super) async fn open_cursor(&mut self, cursor: &str, scroll: bool, rows: &Rows) -> Result<()> {
         let how = CursorOptions { scroll, ..CursorOptions::default() };
         match rows {
-            Rows::Cursor { arguments, .. } => self.open_bound(cursor, arguments, false).await.map(drop),
+            Rows::Cursor { arguments, .. } => self.open_bound(cursor, arguments).await.map(drop),
             rows => {
                 let place = self.cursor_variable(cursor)?;
                 if self.frame.bound_cursor(place).is_some() {
@@ -51,9 +51,8 @@ impl Run<'_> {
         }
     }
 
-    /// Opens a cursor with its own query. Answers the name that it has. `hold`: it outlives a COMMIT. Errors: 42601 for arguments that do not
-    /// fit its parameters.
-    async fn open_bound(&mut self, cursor: &str, arguments: &[Argument], hold: bool) -> Result<String> {
+    /// Opens a cursor with its own query. Answers the name that it has. Errors: 42601 for arguments that do not fit its parameters.
+    async fn open_bound(&mut self, cursor: &str, arguments: &[Argument]) -> Result<String> {
         let place = self.cursor_variable(cursor)?;
         let bound = self.frame.bound_cursor(place).ok_or_else(|| Error::syntax(format!("cursor \"{cursor}\" is not bound to a query")))?;
         let name = self.frame.cell(place)?.text.unwrap_or_else(|| cursor.to_string());
@@ -67,7 +66,7 @@ impl Run<'_> {
         let answer = self.bound_rows(&bound, values).await;
         self.frame.close(depth);
         let answer = answer?;
-        let how = CursorOptions { hold, scroll: bound.scroll, ..CursorOptions::default() };
+        let how = CursorOptions { scroll: bound.scroll, ..CursorOptions::default() };
         self.session.keep_cursor(&name, how, answer.columns, answer.stream, &bound.query.text)?;
         Ok(name)
     }
@@ -120,7 +119,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// FOR over a cursor, which is open as long as the loop runs, also where that commits.
+    /// FOR over a cursor, which is open as long as the loop runs, also where that commits or rolls back.
     pub(super) async fn over_cursor(
         &mut self,
         label: Option<&String>,
@@ -128,7 +127,8 @@ impl Run<'_> {
         (cursor, arguments): (&str, &[Argument]),
         body: &[Statement],
     ) -> Result<Flow> {
-        let name = self.open_bound(cursor, arguments, true).await?;
+        let name = self.open_bound(cursor, arguments).await?;
+        self.session.pin_cursor(&name);
         // The loop has a variable of its own.
         if let [[variable]] = targets.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] {
             let holds = Holds::Row { columns: vec![], values: None, record: true };

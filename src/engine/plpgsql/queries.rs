@@ -21,10 +21,10 @@ use crate::engine::session::{Column, Parameters, Prepared, Response};
 use crate::error::{Error, Result, code};
 use crate::func::styled;
 use crate::plan::inline;
-use crate::sql::parse;
 use crate::sql::plpgsql::bind::{self, Variables, WholeRow};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
 use crate::sql::statement::Statement as Sql;
+use crate::sql::{parse, split};
 
 /// What a statement that was planned before is known by.
 #[derive(PartialEq, Eq, Hash)]
@@ -185,12 +185,24 @@ impl Run<'_> {
         for value in &dynamic.using {
             values.push(self.value(value).await?);
         }
-        let statement = parse(&text)?;
+        let mut outcome = Outcome::Done(None);
+        for part in split(&text)? {
+            if let Outcome::Rows(mut answer) = outcome {
+                while self.next(&mut answer).await?.is_some() {}
+            }
+            outcome = self.dynamic_part(&text[part], values.clone()).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// One statement of the text that EXECUTE runs. What it does, the next one sees.
+    async fn dynamic_part(&mut self, text: &str, values: Vec<Cell>) -> Result<Outcome> {
+        let statement = parse(text)?;
         if statement.controls_transaction() {
             return Err(super::unsupported("EXECUTE of transaction commands is not implemented", "Use a block with an EXCEPTION clause."));
         }
         let types: Vec<Option<PgType>> = values.iter().map(|cell| Some(cell.ty.clone())).collect();
-        let prepared = Arc::new(Box::pin(self.session.plan_parsed(&text, statement, &types)).await?);
+        let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &types)).await?);
         self.execute(&prepared, values).await
     }
 
