@@ -160,12 +160,18 @@ impl<'a> Domain<'a> {
         let inner = |e: &Expr| self.inner(e.clone(), &keys);
         let groups = aggregate.group_expr.iter().map(inner).collect::<DfResult<Vec<_>>>()?;
         let calls = aggregate.aggr_expr.iter().map(inner).collect::<DfResult<Vec<_>>>()?;
-        let n = groups.len();
-        let all = groups.into_iter().chain(keys.iter().map(|k| Expr::Column(k.clone())));
-        let plan = LogicalPlanBuilder::from(input).aggregate(all, calls)?.build()?;
-        let mut values: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-        values.drain(n..n + keys.len());
-        if n > 0 {
+        // A column of the row around is a key already.
+        let of_domain = as_exprs(&keys);
+        let own: Vec<Expr> = groups.iter().filter(|group| !of_domain.contains(group)).cloned().collect();
+        let n = own.len();
+        let plan = LogicalPlanBuilder::from(input).aggregate(own.into_iter().chain(of_domain.iter().cloned()), calls)?.build()?;
+        let mut own: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let of_calls = own.split_off(n + keys.len());
+        own.truncate(n);
+        let mut own = own.into_iter();
+        let of_groups = groups.into_iter().filter_map(|group| if of_domain.contains(&group) { Some(group) } else { own.next() });
+        let values: Vec<Expr> = of_groups.chain(of_calls).collect();
+        if !aggregate.group_expr.is_empty() {
             return self.project(Dependent { plan, keys }, &values, as_of);
         }
         let all = self.copy()?;

@@ -170,11 +170,17 @@ fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool, names
     Domain::new(columns, outer, names).map(Some)
 }
 
-/// True if the plan names the outer row below something that a condition must not be lifted past, or in a LIMIT.
+/// True if the plan names the outer row below something that a condition must not be lifted past, in a LIMIT or in GROUP BY.
 fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
     // EXISTS does without its LIMIT, though that may be 0.
     if let LogicalPlan::Limit(limit) = plan
         && [&limit.skip, &limit.fetch].into_iter().flatten().any(|bound| bound.contains_outer())
+    {
+        return Ok(true);
+    }
+    // Of a key of GROUP BY, DataFusion makes a column that nothing below has.
+    if let LogicalPlan::Aggregate(aggregate) = plan
+        && aggregate.group_expr.iter().any(Expr::contains_outer)
     {
         return Ok(true);
     }
