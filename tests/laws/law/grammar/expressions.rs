@@ -113,7 +113,8 @@ impl Grammar<'_> {
             .pick(&[
                 PgType::Int4,
                 PgType::Int8,
-                PgType::Numeric(Some((12, 3))),
+                // Wide enough for the seconds of a timestamp.
+                PgType::Numeric(Some((20, 3))),
                 PgType::Text,
                 PgType::Bool,
                 PgType::Date,
