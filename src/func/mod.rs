@@ -11,7 +11,7 @@
 //!    run ([`recursive::several`]). No rule of either kind is asked when nobody waits for the plan any more ([`wanted`]).
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
 //!    forgets what is constant below an outer join, [`recursive::InTurn`] keeps the rows of recursive queries in their order,
-//!    [`limited_distinct`] takes limits from aggregates that cannot keep them,
+//!    [`lost_orders`] sorts again what has lost its order, [`limited_distinct`] takes limits from aggregates that cannot keep them,
 //!    [`nested_bounds`] bounds of keys from joins by arrays, and [`waiting_joins`] filters from joins that would wait for ever.
 //! 5. The functions of [`scalar_functions`] and [`aggregate_functions`] replace or complete DataFusion's.
 //!
@@ -51,6 +51,7 @@ pub mod ksql;
 pub mod lateral;
 pub mod length;
 mod limited_distinct;
+mod lost_orders;
 mod measured;
 pub mod moments;
 pub mod names;
@@ -236,6 +237,8 @@ fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
     // Before it is settled where a query makes way for others.
     let yielding = rules.iter().position(|rule| rule.name() == "EnsureCooperative").unwrap_or(rules.len());
     rules.insert(yielding, Arc::new(recursive::InTurn));
+    let checked = rules.iter().position(|rule| rule.name() == "SanityCheckPlan").unwrap_or(rules.len());
+    rules.insert(checked, Arc::new(lost_orders::Restored));
     rules.push(Arc::new(limited_distinct::Limits));
     rules.push(Arc::new(waiting_joins::Waits));
     rules
