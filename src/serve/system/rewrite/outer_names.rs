@@ -1,5 +1,5 @@
 //! `FROM c AS score WHERE EXISTS (SELECT .. FROM c WHERE id = score.boss)`: the name before a dot is that of a table, wherever around it stands
-//! (manual, chapter 4.2.1). The planner takes it for a column of the innermost FROM, if there is one of that name, and looks for a field of it.
+//! (manual, chapter 4.2.1). The planner takes it for a column of a FROM further in, if there is one of that name, and looks for a field of it.
 //! So it gets a schema before it, by which it is no column; tables without one in FROM are found by any.
 
 use sqlparser::ast::{Expr, Ident, Select};
@@ -26,7 +26,8 @@ pub fn told_apart(select: &mut Select, around: &[Scope], columns: Columns<'_>) {
         return;
     }
     let own = Scope::of(select, columns);
-    names.retain(|name| !own.has(Some(name), "") && own.has(None, name));
+    let hides = |scope: &Scope, name: &str| !scope.has(Some(name), "") && scope.has(None, name);
+    names.retain(|name| !own.has(Some(name), "") && (hides(&own, name) || around.iter().any(|scope| hides(scope, name))));
     each_expression(select, |expr, queries| {
         let is_outer = queries == 0 && table(expr).is_some_and(|table| names.contains(&table));
         if let Expr::CompoundIdentifier(parts) = expr
