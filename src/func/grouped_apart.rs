@@ -42,7 +42,8 @@ impl AnalyzerRule for GroupedApart {
 fn depends(aggregate: &Aggregate) -> DfResult<bool> {
     let keys = grouping_set_to_exprlist(&aggregate.group_expr)?;
     let asks = aggregate.aggr_expr.iter().filter_map(grouping).flatten().all(|argument| keys.contains(&argument));
-    Ok(asks && (!outer_columns(&aggregate.input)?.is_empty() || aggregate.aggr_expr.iter().any(Expr::contains_outer)))
+    let names_outer = aggregate.aggr_expr.iter().any(Expr::contains_outer) || keys.iter().any(|key| key.contains_outer());
+    Ok(asks && (names_outer || !outer_columns(&aggregate.input)?.is_empty()))
 }
 
 /// The grouping sets of a grouping that has some, each key once.

@@ -154,12 +154,7 @@ fn joined(exprs: &[Expr], input: &LogicalPlan, names: &Names) -> DfResult<Option
 /// The values around a subquery; `None` if it names none of `outer`, or could take one for another. `by_value`: whether DataFusion would
 /// join the subquery's values, so that it minds that an aggregate at the top has one of no rows.
 fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool, names: &'a Names<'a>) -> DfResult<Option<Domain<'a>>> {
-    let wrong = || {
-        let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
-        let read_wrong = loses_row(subquery, by_value)? || compares_twins(subquery)? || has_lists_of_labels(subquery)?;
-        Ok::<_, DataFusionError>(other_rows || read_wrong)
-    };
-    if names.wrong_only && !wrong()? {
+    if names.wrong_only && !is_wrong(subquery, outer, by_value)? {
         return Ok(None);
     }
     let mut columns = outer_columns(subquery)?;
@@ -168,6 +163,58 @@ fn domain<'a>(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool, names
         return Ok(None);
     }
     Domain::new(columns, outer, names).map(Some)
+}
+
+/// True for a subquery that DataFusion would join wrongly.
+fn is_wrong(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool) -> DfResult<bool> {
+    let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
+    let read_wrong =
+        || Ok::<_, DataFusionError>(loses_row(subquery, by_value)? || compares_twins(subquery)? || has_lists_of_labels(subquery)?);
+    Ok(other_rows || read_wrong()? || becomes_wrong(subquery)?)
+}
+
+/// True if rows of the plan that depend on the outer row are asked about in a subquery of its own that is not left to DataFusion: these rows
+/// are then on both sides of a join, past which no condition on the outer row must be lifted.
+fn becomes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        let asked = asked(node);
+        if asked.is_empty() {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        let rows = node.inputs()[0];
+        let mut depends = !outer_columns(rows)?.is_empty();
+        node.apply_expressions(|e| {
+            depends |= e.contains_outer();
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        for (subquery, by_value) in asked {
+            let names_rows = depends && outer_columns(&subquery)?.iter().any(|c| rows.schema().has_column(c));
+            found |= names_rows && is_wrong(&subquery, rows, by_value)?;
+        }
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
+/// The subqueries in the conditions and values of a node, with whether it is their value that is asked for.
+fn asked(node: &LogicalPlan) -> Vec<(Arc<LogicalPlan>, bool)> {
+    let mut asked = Vec::new();
+    if !matches!(node, LogicalPlan::Filter(_) | LogicalPlan::Projection(_)) {
+        return asked;
+    }
+    for expr in node.expressions() {
+        let _ = expr.apply(|e| {
+            match e {
+                Expr::ScalarSubquery(s) => asked.push((Arc::clone(&s.subquery), true)),
+                Expr::Exists(x) => asked.push((Arc::clone(&x.subquery.subquery), false)),
+                Expr::InSubquery(x) => asked.push((Arc::clone(&x.subquery.subquery), false)),
+                _ => {}
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    asked
 }
 
 /// True if the plan names the outer row below something that a condition must not be lifted past, in a LIMIT or in GROUP BY.
