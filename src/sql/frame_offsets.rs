@@ -12,9 +12,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     }
     let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
     let at = |i: usize| solid.get(i).map(|i| &tokens[*i].token);
-    // The first and the last token of each such offset.
-    let offsets = (1..solid.len()).filter(|i| matches!(at(*i), Some(Token::SingleQuotedString(_))) && begins(&at, *i));
-    let offsets: Vec<(usize, usize)> = offsets.filter_map(|i| Some((solid[i], solid[end(&at, i)? - 1]))).collect();
+    let offsets: Vec<(usize, usize)> = offsets(&at, solid.len()).into_iter().map(|(first, last)| (solid[first], solid[last])).collect();
     if offsets.is_empty() {
         return tokens;
     }
@@ -47,19 +45,29 @@ fn begins<'a>(at: &impl Fn(usize) -> Option<&'a Token>, i: usize) -> bool {
     is(1, &UNITS) || is(1, &["between"]) && is(2, &UNITS) || is(1, &["and"]) && (is(2, &ENDS) || is(3, &["current"]) && is(2, &["row"]))
 }
 
-/// The number of the word that the offset at `i` ends before, if it is one.
-fn end<'a>(at: &impl Fn(usize) -> Option<&'a Token>, i: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    for n in i + 1.. {
-        match at(n)? {
-            Token::LParen => depth += 1,
-            Token::RParen => depth = depth.checked_sub(1)?,
-            Token::SemiColon => return None,
-            token if depth == 0 && ENDS.iter().any(|word| is_word(token, word)) => return Some(n),
+/// The first and the last token of each such offset.
+fn offsets<'a>(at: &impl Fn(usize) -> Option<&'a Token>, count: usize) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    // For each parenthesis that is open, where an offset began that has not ended.
+    let mut open: Vec<Option<usize>> = vec![None];
+    for i in 1..count {
+        match at(i) {
+            Some(Token::LParen) => open.push(None),
+            Some(Token::RParen) if open.len() > 1 => _ = open.pop(),
+            Some(Token::RParen | Token::SemiColon) => open = vec![None],
+            Some(Token::SingleQuotedString(_)) if begins(at, i) => {
+                if let Some(begun) = open.last_mut() {
+                    *begun = Some(i);
+                }
+            }
+            Some(token) if ENDS.iter().any(|word| is_word(token, word)) => {
+                found.extend(open.last_mut().and_then(Option::take).map(|first| (first, i - 1)));
+            }
             _ => {}
         }
     }
-    None
+    found.sort_unstable();
+    found
 }
 
 #[cfg(test)]

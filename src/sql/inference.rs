@@ -14,19 +14,28 @@ use crate::error::{Error, Result};
 
 const BRACKET: char = '[';
 
-/// The tokens with each such part, unless it is a list of columns, as one name in parentheses.
-pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let mut at = 0;
-    while let Some(found) = tokens[at..].iter().position(|t| is_word(&t.token, "conflict")) {
-        at += found + 1;
-        let Some((open, end)) = inference(&tokens, at) else { continue };
+/// The tokens with each such part, unless it is a list of columns, as one name in parentheses. Cost O(tokens).
+pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    if !tokens.iter().any(|t| is_word(&t.token, "conflict")) {
+        return tokens;
+    }
+    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let clauses = solid.windows(2).filter(|at| is_word(&tokens[at[0]].token, "on") && is_word(&tokens[at[1]].token, "conflict"));
+    let parts: Vec<(usize, usize)> = clauses.filter_map(|at| inference(&tokens, at[1] + 1)).collect();
+    if parts.is_empty() {
+        return tokens;
+    }
+    let (mut out, mut at) = (Vec::with_capacity(tokens.len()), 0);
+    for (open, end) in parts {
+        out.extend_from_slice(&tokens[at..open]);
         let text: String = tokens[open..end].iter().map(|t| t.token.to_string()).collect();
         let name = Word { value: text, quote_style: Some(BRACKET), keyword: Keyword::NoKeyword };
         let span = tokens[open].span;
-        let put = [Token::LParen, Token::Word(name), Token::RParen].map(|token| TokenWithSpan { token, span });
-        tokens.splice(open..end, put);
+        out.extend([Token::LParen, Token::Word(name), Token::RParen].map(|token| TokenWithSpan { token, span }));
+        at = end;
     }
-    tokens
+    out.extend_from_slice(&tokens[at..]);
+    out
 }
 
 /// Where the part behind ON CONFLICT begins and ends, DO being behind it; `None` if it is a list of columns, or nothing of the kind.
@@ -35,6 +44,7 @@ fn inference(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, usize)> {
     let words = |from: usize| (from..tokens.len()).filter(move |i| !is_blank(i));
     let open = words(at).next().filter(|i| tokens[*i].token == Token::LParen)?;
     let (mut depth, mut plain) = (0usize, true);
+    let mut before: Option<&Token> = None;
     for i in words(open) {
         match &tokens[i].token {
             Token::LParen => {
@@ -44,10 +54,13 @@ fn inference(tokens: &[TokenWithSpan], at: usize) -> Option<(usize, usize)> {
             Token::RParen => depth = depth.checked_sub(1)?,
             Token::Comma => {}
             Token::SemiColon | Token::EOF => return None,
+            // Of another INSERT: so no part is walked over for those before it.
+            token if is_word(token, "conflict") && before.is_some_and(|b| is_word(b, "on")) => return None,
             token if depth == 0 && is_word(token, "do") => return (!plain).then_some((open, i)),
             Token::Word(_) => plain &= depth == 1,
             _ => plain = false,
         }
+        before = Some(&tokens[i].token);
     }
     None
 }

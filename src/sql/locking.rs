@@ -22,54 +22,89 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
         }
     }
-    behind_limits(&mut tokens);
-    tokens
+    behind_limits(tokens)
 }
 
-/// Moves locks behind LIMIT, OFFSET and FETCH, before which PostgreSQL takes them too.
-fn behind_limits(tokens: &mut [TokenWithSpan]) {
+/// A clause that is to stand elsewhere: its first token, the first behind it, and the token before which it is to be.
+type Moved = (usize, usize, usize);
+
+/// Moves locks behind LIMIT, OFFSET and FETCH, before which PostgreSQL takes them too. Cost O(tokens).
+fn behind_limits(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let early = before_limits(&tokens);
+    if early.is_empty() {
+        return tokens;
+    }
+    let mut moved: Vec<Moved> = ends_of_queries(&tokens, &early);
+    let mut kept = early.into_iter().peekable();
+    moved.sort_by_key(|(_, _, end)| *end);
+    let mut moved = moved.into_iter().peekable();
+    let mut out = Vec::with_capacity(tokens.len());
+    for at in 0..=tokens.len() {
+        while let Some((first, behind, _)) = moved.next_if(|(_, _, end)| *end == at) {
+            out.extend_from_slice(&tokens[first..behind]);
+        }
+        while kept.next_if(|(_, behind)| *behind <= at).is_some() {}
+        let is_moved = kept.peek().is_some_and(|(first, _)| *first <= at);
+        out.extend(tokens.get(at).filter(|_| !is_moved).cloned());
+    }
+    out
+}
+
+/// Where locks begin and end that stand before LIMIT, OFFSET or FETCH.
+fn before_limits(tokens: &[TokenWithSpan]) -> Vec<(usize, usize)> {
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
-    let one_of = |tokens: &[TokenWithSpan], at: usize, wanted: &[&str]| {
-        words.get(at).is_some_and(|i| wanted.iter().any(|word| is_word(&tokens[*i].token, word)))
-    };
+    let one_of = |at: usize, wanted: &[&str]| words.get(at).is_some_and(|i| wanted.iter().any(|word| is_word(&tokens[*i].token, word)));
+    let mut early = Vec::new();
     for at in 0..words.len() {
-        if !one_of(tokens, at, &["for"]) || !one_of(tokens, at + 1, &["update", "share"]) {
+        if !one_of(at, &["for"]) || !one_of(at + 1, &["update", "share"]) {
             continue;
         }
         let mut end = at + 2;
-        if one_of(tokens, end, &["of"]) {
+        if one_of(end, &["of"]) {
             let name = |i: usize| matches!(tokens[i].token, Token::Word(_) | Token::Comma | Token::Period);
             let ends = ["nowait", "skip", "limit", "offset", "fetch", "for"];
-            while words.get(end).is_some_and(|i| name(*i)) && !one_of(tokens, end, &ends) {
+            while words.get(end).is_some_and(|i| name(*i)) && !one_of(end, &ends) {
                 end += 1;
             }
         }
         end += match () {
-            () if one_of(tokens, end, &["nowait"]) => 1,
-            () if one_of(tokens, end, &["skip"]) && one_of(tokens, end + 1, &["locked"]) => 2,
+            () if one_of(end, &["nowait"]) => 1,
+            () if one_of(end, &["skip"]) && one_of(end + 1, &["locked"]) => 2,
             () => 0,
         };
-        if one_of(tokens, end, &["limit", "offset", "fetch"]) {
-            let (first, behind) = (words[at], words[end]);
-            let last = end_of_query(tokens, behind);
-            tokens[first..last].rotate_left(behind - first);
+        if one_of(end, &["limit", "offset", "fetch"]) {
+            early.push((words[at], words[end]));
         }
     }
+    early
 }
 
-/// Where the query ends that goes on at a token: before the parenthesis around it, a semicolon, or at the end.
-fn end_of_query(tokens: &[TokenWithSpan], from: usize) -> usize {
-    let mut open = 0_usize;
-    for (i, token) in tokens.iter().enumerate().skip(from) {
-        match token.token {
-            Token::LParen => open += 1,
-            Token::RParen if open == 0 => return i,
-            Token::RParen => open -= 1,
-            Token::SemiColon => return i,
-            _ => {}
+/// The same with where the query of each ends: before the parenthesis around it, a semicolon, or at the end.
+fn ends_of_queries(tokens: &[TokenWithSpan], early: &[(usize, usize)]) -> Vec<Moved> {
+    let mut ended = Vec::with_capacity(early.len());
+    // For each parenthesis that is open, the locks in it.
+    let mut open: Vec<Vec<(usize, usize)>> = vec![Vec::new()];
+    let mut early = early.iter().copied().peekable();
+    for (at, token) in tokens.iter().enumerate() {
+        if let Some(level) = open.last_mut() {
+            level.extend(early.next_if(|(first, _)| *first == at));
+        }
+        let closed = match token.token {
+            Token::LParen => {
+                open.push(Vec::new());
+                continue;
+            }
+            Token::RParen => open.pop().unwrap_or_default(),
+            Token::SemiColon => std::mem::take(&mut open).concat(),
+            _ => continue,
+        };
+        ended.extend(closed.into_iter().map(|(first, behind)| (first, behind, at)));
+        if open.is_empty() {
+            open.push(Vec::new());
         }
     }
-    tokens.len()
+    ended.extend(open.concat().into_iter().map(|(first, behind)| (first, behind, tokens.len())));
+    ended
 }
 
 /// Takes the locks of rows out of the subqueries of an UPDATE or DELETE that read nothing but the table that it changes: it has that locked

@@ -34,16 +34,27 @@ pub(super) fn noted(sql: &str, mut statement: Statement) -> Result<Statement> {
     }
 }
 
-/// The places of the words of each such clause, and what it says. MERGE has it too, without INTO before it, and reads it itself.
+/// The places of the words of each such clause, and what it says. MERGE has it too, without INTO before it, and reads it itself. Cost O(tokens).
 fn clauses(tokens: &[TokenWithSpan]) -> Vec<([usize; 3], Overriding)> {
+    if !tokens.iter().any(|t| is_word(&t.token, "overriding")) {
+        return Vec::new();
+    }
     let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
     let is = |at: usize, word: &str| words.get(at).is_some_and(|i| is_word(&tokens[*i].token, word));
-    let of_insert = |at: usize| (0..at).rev().find(|before| is(*before, "insert")).is_some_and(|insert| is(insert + 1, "into"));
-    let found = (0..words.len()).filter(|at| is(*at, "overriding") && is(at + 2, "value") && of_insert(*at));
-    let said = |at: usize| match () {
-        () if is(at + 1, "system") => Some(Overriding::System),
-        () if is(at + 1, "user") => Some(Overriding::User),
-        () => None,
-    };
-    found.filter_map(|at| Some(([words[at], words[at + 1], words[at + 2]], said(at)?))).collect()
+    let (mut found, mut of_insert) = (Vec::new(), false);
+    for at in 0..words.len() {
+        if is(at, "insert") {
+            of_insert = is(at + 1, "into");
+        }
+        if !of_insert || !is(at, "overriding") || !is(at + 2, "value") {
+            continue;
+        }
+        let said = match () {
+            () if is(at + 1, "system") => Overriding::System,
+            () if is(at + 1, "user") => Overriding::User,
+            () => continue,
+        };
+        found.push(([words[at], words[at + 1], words[at + 2]], said));
+    }
+    found
 }

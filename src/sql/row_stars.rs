@@ -1,6 +1,8 @@
 //! `(expression).*`, the columns of a row (manual, chapter 8.16.3), in a SELECT list: sqlparser reads it after names only. It is spelled
 //! `pg_row_star(expression)`, for which its columns are put when the query is planned: their names are those of its type.
 
+use std::collections::HashSet;
+
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
@@ -15,7 +17,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at]);
     let is = |i: usize, wanted: &Token| token(i).is_some_and(|t| t.token == *wanted);
-    let (mut open, mut calls, mut stars) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut open, mut calls, mut stars) = (Vec::new(), HashSet::new(), HashSet::new());
     for i in 0..solid.len() {
         if is(i, &Token::LParen) {
             open.push(i);
@@ -27,7 +29,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             let before = first.checked_sub(1).and_then(token);
             let begins = before.is_some_and(|t| t.token == Token::Comma || BEFORE_ITEMS.iter().any(|word| is_word(&t.token, word)));
             if begins {
-                calls.push(solid[first]);
+                calls.insert(solid[first]);
                 stars.extend([solid[i + 1], solid[i + 2]]);
             }
         }

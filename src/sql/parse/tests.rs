@@ -55,3 +55,19 @@ fn a_view_keeps_the_text_of_its_query() {
     assert!(materialized);
     assert_eq!(sql, "SELECT 'ü', a FROM t");
 }
+
+/// What takes time that grows with the square of the length would keep this test for hours.
+#[test]
+fn long_statements_are_read_in_time() {
+    for (begin, again) in [
+        ("SELECT (a).*", ", (a).*"),
+        ("SELECT 1 ", "FOR UPDATE LIMIT 1 "),
+        ("INSERT INTO t VALUES (1) ", "ON CONFLICT () "),
+        ("SELECT preceding ", "ROWS '1' "),
+        ("OVERRIDING ", "OVERRIDING x VALUE "),
+        ("INSERT INTO t ", "TABLE "),
+        ("CREATE (", " AS TABLE x"),
+    ] {
+        let _ = parse(&(begin.to_string() + &again.repeat((1 << 20) / again.len())));
+    }
+}
