@@ -22,9 +22,10 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at].token);
     let is = |i: usize, word: &str| token(i).is_some_and(|t| is_word(t, word));
+    // Both words are reserved, so that no key is called so.
     let is_key = |i: usize| match token(i) {
         Some(Token::Word(word)) => word.quote_style.is_some() || !["having", "window", "order", "limit"].iter().any(|end| is(i, end)),
-        Some(token) => matches!(token, Token::LParen | Token::Number(..)),
+        Some(token) => !matches!(token, Token::Comma | Token::RParen | Token::SemiColon | Token::EOF),
         None => false,
     };
     let groups = (2..solid.len()).filter(|i| is(i - 2, "group") && is(i - 1, "by") && is_key(i + 1));

@@ -48,6 +48,11 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
+/// True for a word that names no relation unless it is quoted.
+pub(super) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word.to_lowercase().as_str())
+}
+
 /// Words that begin no item of a list; sqlparser takes some of them for columns, and stops further on.
 const NEVER_FIRST: &[&str] = &[
     "and",
@@ -91,7 +96,7 @@ pub(super) fn earliest(sql: &str, error: Error) -> Error {
 pub(super) fn refuse_reserved(sql: &str, query: &ast::Query) -> Result<()> {
     let refused = ast::visit_relations(query, |name| match name.0.as_slice() {
         [part] => match part.as_ident() {
-            Some(ident) if ident.quote_style.is_none() && RESERVED.contains(&ident.value.to_lowercase().as_str()) => {
+            Some(ident) if ident.quote_style.is_none() && is_reserved(&ident.value) => {
                 let error = Error::syntax(format!("syntax error at or near \"{}\"", ident.value));
                 ControlFlow::Break(error.at(char_position(sql, ident.span.start)))
             }

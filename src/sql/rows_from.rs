@@ -10,6 +10,8 @@ use super::is_word;
 pub const ROWS_FROM: &str = "pg_rows_from";
 /// The words that it may follow.
 const BEFORE: [&str; 3] = ["from", "join", "lateral"];
+/// The words that a list of FROM ends before.
+const ENDS: [&str; 8] = ["select", "where", "group", "having", "window", "order", "returning", "set"];
 
 /// The tokens with the function in the place of the words. Cost O(tokens).
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
@@ -17,16 +19,36 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         return tokens;
     }
     let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
-    for at in 1..solid.len().saturating_sub(2) {
-        let token = |i: usize| &tokens[solid[i]].token;
-        let begins = *token(at - 1) == Token::Comma || BEFORE.iter().any(|word| is_word(token(at - 1), word));
-        if begins && is_word(token(at), "rows") && is_word(token(at + 1), "from") && *token(at + 2) == Token::LParen {
-            let name = Word { value: ROWS_FROM.to_string(), quote_style: None, keyword: Keyword::NoKeyword };
-            tokens[solid[at]].token = Token::Word(name);
-            tokens[solid[at + 1]].token = Token::Whitespace(Whitespace::Space);
+    // For each parenthesis that is open, whether a list of FROM is what stands there.
+    let mut in_from = vec![false];
+    for at in 0..solid.len() {
+        let token = |i: usize| solid.get(i).map(|i| &tokens[*i].token);
+        let is = |i: usize, word: &str| token(i).is_some_and(|t| is_word(t, word));
+        let Some((before, here)) = at.checked_sub(1).and_then(token).zip(token(at)) else { continue };
+        match here {
+            Token::LParen => in_from.push(false),
+            Token::RParen if in_from.len() > 1 => _ = in_from.pop(),
+            // The comma of `SELECT a, rows FROM (..)` is before a column.
+            _ if is(at, "rows") && is(at + 1, "from") && token(at + 2) == Some(&Token::LParen) => {
+                let listed = *before == Token::Comma && in_from.last() == Some(&true);
+                if listed || BEFORE.iter().any(|word| is_word(before, word)) {
+                    let name = Word { value: ROWS_FROM.to_string(), quote_style: None, keyword: Keyword::NoKeyword };
+                    tokens[solid[at]].token = Token::Word(name);
+                    tokens[solid[at + 1]].token = Token::Whitespace(Whitespace::Space);
+                }
+            }
+            here if is_word(here, "from") && !is_word(before, "distinct") || is_word(here, "using") => set_last(&mut in_from, true),
+            here if ENDS.iter().any(|word| is_word(here, word)) => set_last(&mut in_from, false),
+            _ => {}
         }
     }
     tokens
+}
+
+fn set_last(open: &mut [bool], value: bool) {
+    if let Some(last) = open.last_mut() {
+        *last = value;
+    }
 }
 
 #[cfg(test)]
@@ -38,7 +60,9 @@ mod tests {
         for sql in [
             "SELECT * FROM ROWS FROM (generate_series(1, 3), unnest(a)) WITH ORDINALITY AS t (n, a, i)",
             "SELECT * FROM t, LATERAL ROWS FROM (f(t.a)) JOIN ROWS FROM (g(1)) ON true",
+            "SELECT * FROM (SELECT 1) AS t, ROWS FROM (f(1)), ROWS FROM (g(1))",
             "SELECT rows FROM (SELECT 1 AS rows) AS t",
+            "SELECT a IS DISTINCT FROM b, rows FROM (VALUES (1, 2, 3)) AS t (a, b, rows)",
         ] {
             assert!(parse(sql).is_ok(), "{sql}: {:?}", parse(sql).err());
         }

@@ -4,9 +4,13 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::is_word;
+use super::reserved::is_reserved;
 
 /// The words between two queries.
 const BETWEEN: [&str; 3] = ["union", "intersect", "except"];
+
+/// The words of EXPLAIN before what is explained.
+const EXPLAINING: [&str; 5] = ["explain", "analyze", "verbose", "plan", "dataflow"];
 
 /// Functions that take a table by its name, `TUMBLE(TABLE t, ..)`.
 const WINDOWS: [&str; 3] = ["tumble", "hop", "session"];
@@ -17,7 +21,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         return tokens;
     }
     let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
-    let words = Words { tokens: solid.iter().map(|at| &tokens[*at].token).collect() };
+    let words = Words::of(solid.iter().map(|at| &tokens[*at].token).collect());
     let tables: Vec<usize> = (0..solid.len()).filter(|at| words.begins_query(*at)).map(|at| solid[at]).collect();
     let mut tables = tables.into_iter().peekable();
     let mut out = Vec::with_capacity(tokens.len() + 2 * tables.len());
@@ -35,9 +39,32 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// The tokens of a statement without what is blank.
 struct Words<'a> {
     tokens: Vec<&'a Token>,
+    /// For each, whether it stands behind INSERT INTO and before what it inserts.
+    inserting: Vec<bool>,
+    /// Where the first AS stands that is in no parentheses.
+    outer_as: Option<usize>,
 }
 
-impl Words<'_> {
+impl<'a> Words<'a> {
+    fn of(tokens: Vec<&'a Token>) -> Words<'a> {
+        let mut inserting = Vec::with_capacity(tokens.len());
+        for (at, token) in tokens.iter().enumerate() {
+            let begins = is_word(token, "into") && at.checked_sub(1).is_some_and(|before| is_word(tokens[before], "insert"));
+            let goes_on = inserting.last() == Some(&true) && !is_word(token, "select");
+            inserting.push(begins || goes_on);
+        }
+        let mut depth = 0;
+        let outer_as = tokens.iter().position(|token| {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            depth == 0 && is_word(token, "as")
+        });
+        Words { tokens, inserting, outer_as }
+    }
+
     fn is(&self, at: usize, word: &str) -> bool {
         self.tokens.get(at).is_some_and(|token| is_word(token, word))
     }
@@ -48,7 +75,7 @@ impl Words<'_> {
 
     /// True for the word TABLE with a name behind it, where a query begins.
     fn begins_query(&self, at: usize) -> bool {
-        if !self.is(at, "table") || !matches!(self.tokens.get(at + 1), Some(Token::Word(_))) {
+        if !self.is(at, "table") || !self.is_named(at + 1) {
             return false;
         }
         let Some(before) = at.checked_sub(1) else { return true };
@@ -60,23 +87,21 @@ impl Words<'_> {
             _ if self.is(before, "all") || self.is(before, "distinct") => before.checked_sub(1).is_some_and(|at| self.is_between(at)),
             // Anywhere else it is the name of a column behind this word.
             _ if self.is(before, "as") => self.is_defining(before),
-            Token::Word(_) => self.is(0, "insert") && !self.tokens[..at].iter().any(|token| is_word(token, "select")),
+            _ if self.is(before, "for") => self.is(0, "declare"),
+            _ if EXPLAINING.iter().any(|word| self.is(before, word)) => self.is(0, "explain") && at <= EXPLAINING.len(),
+            Token::Word(_) => self.inserting[at],
             _ => false,
         }
     }
 
+    /// True for what may be the name of a relation: `SELECT count(*) table FROM t` names a column so.
+    fn is_named(&self, at: usize) -> bool {
+        matches!(self.tokens.get(at), Some(Token::Word(word)) if word.quote_style.is_some() || !is_reserved(&word.value))
+    }
+
     /// True for the AS of `CREATE .. AS` and `PREPARE .. AS`: the first that is in no parentheses.
     fn is_defining(&self, at: usize) -> bool {
-        let mut depth = 0;
-        let first = (0..at).all(|i| {
-            match self.tokens[i] {
-                Token::LParen => depth += 1,
-                Token::RParen => depth -= 1,
-                _ => {}
-            }
-            depth > 0 || !self.is(i, "as")
-        });
-        first && depth == 0 && (self.is(0, "create") || self.is(0, "prepare"))
+        self.outer_as == Some(at) && (self.is(0, "create") || self.is(0, "prepare"))
     }
 }
 
@@ -104,6 +129,9 @@ mod tests {
             "prepare p(int) as table t",
             "insert into t table u",
             "insert into s.t (a, b) table u",
+            "with w as (select 1) insert into t table w",
+            "explain analyze table t",
+            "declare c cursor for table t",
             "copy (table t) to stdout",
         ] {
             let spelled = spelled_out(sql);
@@ -119,6 +147,9 @@ mod tests {
             "create function f(a int) returns table (b int) language sql as 'select a'",
             "create view v as select a as table from t",
             "select a as table from t",
+            "select count(*) table from t",
+            "select (a) table where true",
+            "grant select, insert on table t to u",
             "insert into t select a as table from u",
             "alter table t add a int",
             "lock table t, u",
