@@ -4,7 +4,7 @@
 //! ends. One that was left by a server which was killed is taken over, once nobody answers there; one that answers is not touched.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
@@ -74,11 +74,10 @@ impl Listener {
 impl SocketFile {
     async fn open(directory: &Path, port: u16) -> Result<SocketFile> {
         let path = socket_path(directory, port);
-        if UnixStream::connect(&path).await.is_ok() {
+        if is_served(&path).await {
             return Err(in_use(path.display().to_string(), "choose another directory with --unix-socket-directory"));
         }
-        let bound = std::fs::remove_file(&path)
-            .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+        let bound = remove_socket(&path)
             .and_then(|()| UnixListener::bind(&path))
             .and_then(|listener| std::fs::set_permissions(&path, PermissionsExt::from_mode(SOCKET_MODE)).map(|()| listener));
         match bound {
@@ -92,6 +91,23 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         // Whoever has removed it already has done no harm.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// True if a server is behind a socket. One that has too much to do to answer, or answers others only, is.
+async fn is_served(path: &Path) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    UnixStream::connect(path)
+        .await
+        .err()
+        .is_none_or(|e| std::fs::metadata(path).is_ok() && !matches!(e.kind(), ConnectionRefused | NotFound))
+}
+
+/// Removes a socket, if there is one. Whatever else has its name stays, and is in the way.
+fn remove_socket(path: &Path) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(file) if file.file_type().is_socket() => std::fs::remove_file(path),
+        _ => Ok(()),
     }
 }
 
@@ -139,6 +155,9 @@ mod tests {
         assert_eq!(second.code(), code::OBJECT_IN_USE);
         drop(first);
         assert!(!path.exists());
+        std::fs::write(&path, "no socket").unwrap();
+        assert_eq!(SocketFile::open(directory.path(), 1).await.err().unwrap().code(), code::IO_ERROR);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "no socket");
         let missing = SocketFile::open(&directory.path().join("none"), 1).await.err().unwrap();
         assert_eq!(missing.code(), code::IO_ERROR);
     }
