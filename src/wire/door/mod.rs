@@ -8,7 +8,7 @@
 //! 4. Whether the role exists and may log in, the session says.
 //!
 //! Invariants: nobody from elsewhere is ever let in for nothing ([`rules::Rules::parse`] refuses such a rule); while no role has a password,
-//! everybody on this machine is. Files that cannot be read when the server starts stop it; later, what was in force stays so.
+//! everybody on this machine is, unless a rule says otherwise than by a password. Files that cannot be read when the server starts stop it; later, what was in force stays so.
 
 pub(crate) mod certificate;
 pub(crate) mod rules;
@@ -124,10 +124,22 @@ pub(crate) async fn authenticate<H: Host, S: AsyncRead + AsyncWrite + Unpin>(
     peer: &Peer,
 ) -> Step {
     let candidate = host.candidate(&asked.user);
-    if candidate.open && peer.origin.is_this_machine() {
-        return Ok(());
+    let open = candidate.open && peer.origin.is_this_machine();
+    match door.rules.load().decide(asked, peer, &candidate.groups) {
+        Ok(Method::Scram) | Err(_) if open => Ok(()),
+        decided => show(decided.map_err(Failure::Fatal)?, socket, asked, candidate, peer).await,
     }
-    match door.rules.load().decide(asked, peer, &candidate.groups).map_err(Failure::Fatal)? {
+}
+
+/// Has it do so by one method.
+async fn show<S: AsyncRead + AsyncWrite + Unpin>(
+    method: Method,
+    socket: &mut Socket<S>,
+    asked: &Startup,
+    candidate: Candidate,
+    peer: &Peer,
+) -> Step {
+    match method {
         Method::Trust => Ok(()),
         Method::Scram => scram(socket, asked, candidate, peer).await,
         Method::Certificate => certificate(asked, peer).map_err(Failure::Fatal),
