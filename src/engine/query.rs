@@ -116,9 +116,9 @@ impl Session {
         let scope = self.scope();
         let expand = self.expanded(&scope);
         let (context, base) = (self.context_source(), self.zoned_state().clone());
-        let (as_owner, reader, stand_ins) = (None, Some(self.reader()), self.results.clone());
+        let (as_owner, kept_by, reader, stand_ins) = (None, None, Some(self.reader()), self.results.clone());
         let (locked, securing, reads) = Default::default();
-        Names { scope, context, hidden: Default::default(), stand_ins, expand, base, as_owner, reader, locked, securing, reads }
+        Names { scope, context, hidden: Default::default(), stand_ins, expand, base, as_owner, kept_by, reader, locked, securing, reads }
     }
 
     /// The names that a text of the catalog may use.

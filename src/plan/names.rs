@@ -53,6 +53,8 @@ pub struct Names {
     pub base: SessionState,
     /// The owner of the view whose query is being planned.
     pub as_owner: Option<RoleId>,
+    /// The owner of the materialized view around it: with whose rights what takes the reader's is read, as it was when the view was made.
+    pub kept_by: Option<RoleId>,
     /// Who asks; `None` for the server itself, which sees all rows.
     pub reader: Option<Reader>,
     /// Relations whose rows the statement locks, as who changes them does.
@@ -116,6 +118,7 @@ impl Names {
             expand: Arc::default(),
             base,
             as_owner: None,
+            kept_by: None,
             reader: None,
             locked: BTreeSet::new(),
             securing: vec![],
@@ -173,7 +176,10 @@ impl Names {
         // It means what it meant to whoever made it.
         names.scope.path = Path::kept();
         names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
-        if !relation.view_options.invoker {
+        if relation.view_options.invoker {
+            // However many views are around it.
+            names.as_owner = self.kept_by;
+        } else {
             // A partition is a part of its table, and not read by way of its owner.
             let whole = relation.parent().and_then(|parent| self.scope.by_id(parent));
             names.as_owner = Some(whole.map_or(relation.owner, |table| table.owner));
@@ -181,6 +187,7 @@ impl Names {
         if relation.kind == RelationKind::MaterializedView {
             // Its grant is for what it holds: what its query reads was asked about when it was made.
             names.reads = Default::default();
+            names.kept_by = names.as_owner;
         }
         names.stand_ins = vec![];
         if relation.kind == RelationKind::MaterializedView {
