@@ -6,7 +6,7 @@ use super::grants::known_sequence;
 use super::policies::policy_of;
 use super::session::Session;
 use super::triggers::known_trigger;
-use crate::catalog::{Catalog, Change, Name, Numbered, Relation, RelationKind, SYSTEM_NAMESPACES, Scope, Subject, TypeKind};
+use crate::catalog::{BOOTSTRAP, Catalog, Change, Name, Numbered, Relation, RelationKind, SYSTEM_NAMESPACES, Scope, Subject, TypeKind};
 use crate::error::{Error, Result, code};
 use crate::serve::system::keys::{constraints, indexes};
 use crate::sql::CommentOn;
@@ -98,7 +98,12 @@ impl Session {
                 self.must_own_schema(catalog.get_namespace(name)?)?;
                 Subject::Schema(name.clone())
             }
-            CommentOn::Database(name) if *name == database => Subject::Database,
+            CommentOn::Database(name) if *name == database => {
+                if !self.authority.has_role(BOOTSTRAP) {
+                    return Err(Error::new(code::INSUFFICIENT_PRIVILEGE, format!("must be owner of database {name}")));
+                }
+                Subject::Database
+            }
             CommentOn::Database(name) => {
                 let error = Error::new(code::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"));
                 return Err(error.hint(format!("The database is called \"{database}\" here.")));

@@ -32,7 +32,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::catalog::{
-    BOOTSTRAP, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, SYSTEM_NAMESPACES, Scope, Sequence,
+    BOOTSTRAP, Function, Granted, Namespace, NamespaceId, Object, Privileges, Relation, RoleId, SYSTEM_NAMESPACES, Scope, Sequence,
     TEMPORARY_NAMESPACE,
 };
 use crate::data::{PgType, Position};
@@ -152,6 +152,13 @@ impl SystemContext {
     pub fn may_touch_column(&self, relation: &Relation, column: &str, by: Privileges) -> bool {
         let held = self.scope.roles().on_column(self.role, relation, column).privileges;
         self.is_owner(relation.owner) || !held.within(by).is_none()
+    }
+
+    /// True if the current role owns a routine or may call it.
+    pub fn may_call(&self, function: &Function) -> bool {
+        let object = Object::Function(function.id);
+        let held = || self.scope.roles().on(self.role, &object, function.owner, object.privileges(None)).privileges;
+        self.is_owner(function.owner) || held().has(Privileges::EXECUTE)
     }
 
     /// Errors: 42501 unless the current role may use a user's schema.

@@ -1,4 +1,7 @@
-//! information_schema: functions and procedures, and their parameters.
+//! information_schema: functions and procedures, and their parameters. Each shows what the current role owns or may call; what a routine
+//! does is shown to its owner.
+
+use std::sync::Arc;
 
 use super::super::SystemContext;
 use super::super::facts::PROCS;
@@ -27,7 +30,12 @@ pub fn routines(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("security_type", "INVOKER".into()),
         ])?;
     }
-    context.scope.functions().try_for_each(|f| routine_of_user(context, f, rows))
+    shown(context).try_for_each(|f| routine_of_user(context, f, rows))
+}
+
+/// The routines of users that the current role may know of.
+fn shown(context: &SystemContext) -> impl Iterator<Item = &Arc<Function>> {
+    context.scope.functions().filter(|f| context.may_call(f))
 }
 
 fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
@@ -47,7 +55,7 @@ fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Re
         ("type_udt_schema", udt_name.is_some().then_some("pg_catalog").into()),
         ("type_udt_name", udt_name.into()),
         ("routine_body", if f.language() == Language::Sql { "SQL" } else { "EXTERNAL" }.into()),
-        ("routine_definition", (!f.standard).then_some(&f.source).into()),
+        ("routine_definition", (!f.standard && context.is_owner(f.owner)).then_some(&f.source).into()),
         ("external_language", f.language().name().to_uppercase().into()),
         ("parameter_style", "GENERAL".into()),
         ("is_deterministic", yes_no(f.volatility == Volatility::Immutable)),
@@ -75,7 +83,7 @@ pub(super) fn named<'a>(context: &'a SystemContext, f: &Function) -> [(&'static 
 
 /// Parameters of routines of users, the columns of RETURNS TABLE among them.
 pub fn parameters(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for f in context.scope.functions() {
+    for f in shown(context) {
         for (i, (mode, column)) in f.parameters().into_iter().enumerate() {
             let TypeTold { data_type, udt_schema, udt_name } = type_told(context, &column.ty);
             let [catalog, schema, name, ..] = named(context, f);
