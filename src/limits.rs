@@ -145,3 +145,5 @@ pub const ARRAY_ITEMS_MAX: usize = 1_000_000;
 pub const ROLES_MAX: usize = 10_000;
 /// Grants: one for each object, grantee and grantor.
 pub const GRANTS_MAX: usize = 100_000;
+/// The most composite types within one another. What the catalog keeps of one doubles with each.
+pub const COMPOSITE_DEPTH_MAX: usize = 8;

@@ -6,11 +6,13 @@
 use super::session::Session;
 use super::types::{check_free, named_in, views_over};
 use crate::catalog::{Catalog, Change, Column, Name, TypeKind, UserType};
+use crate::data::PgType;
 use crate::error::{Error, Result, code};
+use crate::limits;
 use crate::sql::statement::{AttributeChange, NewAttribute};
 
 impl Session {
-    /// CREATE TYPE .. AS (..). Errors: 42710, 42701, 42704, 3F000, 42501; 0A000 for attributes of types that a row cannot have.
+    /// CREATE TYPE .. AS (..). Errors: 42710, 42701, 42704, 3F000, 42501, 54000; 0A000 for attributes of types that a row cannot have.
     pub(super) async fn create_composite(&mut self, name: &Name, attributes: &[NewAttribute]) -> Result<()> {
         let catalog = self.define().await?;
         let namespace = self.scope().place_of(name)?.id;
@@ -24,6 +26,7 @@ impl Session {
             }
             columns.push(column);
         }
+        check_size(&name.name, &columns)?;
         let (id, name, owner, what) = (self.engine.new_id(), name.name.clone(), self.role(), TypeKind::Composite(columns));
         self.stage(Change::PutUserType(UserType { id, name, namespace, owner, what, comment: None }), vec![])
     }
@@ -43,7 +46,7 @@ impl Session {
             .hint("Use the type beneath, or text, and a CHECK on the table's column."))
     }
 
-    /// A type with its attributes changed. Errors: 42809 for one that has none, 0A000 while something uses it, 42703, 42701.
+    /// A type with its attributes changed. Errors: 42809 for one that has none, 0A000 while something uses it, 42703, 42701, 54000.
     pub(super) fn with_attributes(&mut self, ty: UserType, changes: &[AttributeChange]) -> Result<UserType> {
         let none = || Error::new(code::WRONG_OBJECT_TYPE, format!("\"{}\" is not a composite type", ty.name));
         let mut attributes = ty.attributes().ok_or_else(none)?.to_vec();
@@ -54,6 +57,7 @@ impl Session {
         if attributes.is_empty() {
             return Err(Error::unsupported("a composite type without attributes is not supported").hint("DROP TYPE drops all of it."));
         }
+        check_size(&ty.name, &attributes)?;
         Ok(UserType { what: TypeKind::Composite(attributes), ..ty })
     }
 
@@ -92,6 +96,32 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// The type of a column holds all that there is in it, down to what is no row, and is kept with each of them. Errors: 54000 for too much of that.
+fn check_size(name: &str, attributes: &[Column]) -> Result<()> {
+    let (count, depth) = attributes.iter().map(|a| extent(&a.ty)).fold((0, 0), |all, one| (all.0 + one.0, all.1.max(one.1)));
+    if count <= limits::COLUMNS_MAX && depth < limits::COMPOSITE_DEPTH_MAX {
+        return Ok(());
+    }
+    let (attributes, deep) = (limits::COLUMNS_MAX, limits::COMPOSITE_DEPTH_MAX);
+    let message = format!("composite type \"{name}\" is too large");
+    Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message)
+        .detail(format!("With what is in its attributes it may have {attributes} of them, nested {deep} deep."))
+        .hint("Keep what is further in as jsonb."))
+}
+
+/// How many attributes a type comes to, itself if it has none, and how many composite types are within one another.
+fn extent(ty: &PgType) -> (usize, usize) {
+    match ty {
+        PgType::Array(item) => extent(item),
+        PgType::Composite(of) => {
+            let parts = of.attributes().iter().map(|attribute| extent(&attribute.ty));
+            let (count, depth) = parts.fold((0, 0), |all, one| (all.0 + one.0, all.1.max(one.1)));
+            (count, depth + 1)
+        }
+        _ => (1, 0),
     }
 }
 
