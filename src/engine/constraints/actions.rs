@@ -1,9 +1,10 @@
 //! ON DELETE and ON UPDATE: what a foreign key does to rows that refer to rows which go, or get another key.
 //!
-//! It is a change of the child like any other, made by its owner and checked as one: a rule on the child may act in its turn. Rows whose
-//! parent is gone are known from what the parent had before ([`Session::act`]). ON UPDATE CASCADE has to know besides what became of
-//! each key: an UPDATE and a MERGE of columns that are followed so keep their rows as they were, one for one ([`Session::note_moved`]),
-//! until the statement is checked ([`Session::follow`]). All rows follow at once, so that keys may be handed on from row to row.
+//! It is a change of the child like any other, made by its owner and checked as one: a rule on the child may act in its turn, in the next
+//! round ([`super::rounds`]). Rows whose parent is gone are known from what the parent had before ([`Session::act`]). Where keys change, a rule has to
+//! know besides what became of each: a statement that sets columns which rules look at keeps its rows as they were, one for one
+//! ([`Session::note_moved`]), until it is checked. ON UPDATE CASCADE takes them all at once ([`Session::follow`]), so that keys may be handed on
+//! from row to row.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use arrow::datatypes::{Field, Schema};
 
 use super::references::{Link, Orphans};
 use super::referring;
-use crate::catalog::{Action, Column, Relation, RelationId};
+use super::rounds::Agenda;
+use crate::catalog::{Action, Column, ForeignKey, Relation, RelationId};
 use crate::engine::dml::change::{Located, whole};
 use crate::engine::dml::conflict::columns_at;
 use crate::engine::dml::returning::in_memory;
@@ -31,16 +33,17 @@ use crate::sql::{Statement, parse};
 /// Rows of a table as a statement has found them, and as it leaves them, one for one. Both have the table's columns first.
 pub(in crate::engine) struct Moved {
     pub relation: RelationId,
-    old: RecordBatch,
+    pub(super) old: RecordBatch,
     new: RecordBatch,
 }
 
 impl Session {
-    /// True if rows of others follow an UPDATE that sets these columns of a table.
+    /// True if it matters to rows of others what becomes of each row in an UPDATE that sets these columns of a table: rules act on them, or
+    /// act on those of rows that are deleted, which these are not.
     pub(in crate::engine) fn is_followed(&self, relation: &Relation, is_set: impl Fn(&Column) -> bool) -> bool {
         let set = |name: &String| relation.column(name).is_ok_and(|at| is_set(&relation.columns[at]));
-        referring(&self.catalog(), relation.id)
-            .any(|(_, _, foreign)| foreign.on_update == Action::Cascade && foreign.parent_columns.iter().any(set))
+        let acts = |foreign: &ForeignKey| foreign.on_update != Action::NoAction || foreign.on_delete != Action::NoAction;
+        referring(&self.catalog(), relation.id).any(|(_, _, foreign)| acts(foreign) && foreign.parent_columns.iter().any(set))
     }
 
     /// Keeps what an UPDATE makes of rows, for those that follow them.
@@ -52,7 +55,7 @@ impl Session {
 
     /// ON UPDATE CASCADE: rows of the child that refer to what a row of the parent was refer to what it is. The caller holds the child's
     /// locks. Errors: 22003 for a key that does not fit the child's columns, and those of the child's own rules.
-    pub(super) async fn follow(&mut self, link: &Link<'_>, moved: &[Moved]) -> Result<()> {
+    pub(super) async fn follow(&mut self, link: &Link<'_>, moved: &[Moved], agenda: &mut Agenda) -> Result<()> {
         for Moved { old, new, .. } in moved {
             let other = rekeyed(&link.to, old, new)?;
             let (old, new) = (filter_record_batch(old, &other)?, filter_record_batch(new, &other)?);
@@ -69,14 +72,21 @@ impl Session {
                 let set = link.foreign.columns.iter().zip(&names).map(|(c, name)| format!("{} = {}", quoted(c), quoted(name)));
                 let set = set.collect::<Vec<_>>().join(", ");
                 let text = format!("UPDATE {} SET {set}", whole_name(&self.catalog(), link.child));
-                self.run_action(link, &text, Some(rows)).await?;
+                self.run_action(link, &text, Some(rows), agenda).await?;
             }
         }
         Ok(())
     }
 
+    /// The rows of the child that refer to what rows of the parent were before they got other keys; `None` if only SQL can compare them.
+    pub(super) async fn left_by(&self, link: &Link<'_>, Moved { old, new, .. }: &Moved) -> Result<Option<RecordBatch>> {
+        let old = filter_record_batch(old, &rekeyed(&link.to, old, new)?)?;
+        let Some(keys) = link.as_child(&old)? else { return Ok(None) };
+        self.stored_rows_of_keys(link.child, &RowKeys::Columns(link.from.clone()), &keys).await.map(Some)
+    }
+
     /// Does to the orphans what the rule says. The caller holds the child's locks.
-    pub(super) async fn act(&mut self, link: &Link<'_>, action: Action, orphans: Orphans) -> Result<()> {
+    pub(super) async fn act(&mut self, link: &Link<'_>, action: Action, orphans: Orphans, agenda: &mut Agenda) -> Result<()> {
         let name = whole_name(&self.catalog(), link.child);
         let (condition, rows) = match orphans {
             Orphans::Rows(rows) if rows.num_rows() == 0 => return Ok(()),
@@ -89,27 +99,25 @@ impl Session {
             Action::Cascade => format!("DELETE FROM {name}{condition}"),
             _ => format!("UPDATE {name} SET {set}{condition}"),
         };
-        self.run_action(link, &text, rows).await
+        self.run_action(link, &text, rows, agenda).await
     }
 
-    /// Runs the change that a rule makes, of these rows of the child or of all, and checks that in its turn.
-    async fn run_action(&mut self, link: &Link<'_>, text: &str, rows: Option<RecordBatch>) -> Result<()> {
+    /// Runs the change that a rule makes, of these rows of the child or of all. The next round looks at what it has done.
+    async fn run_action(&mut self, link: &Link<'_>, text: &str, rows: Option<RecordBatch>, agenda: &mut Agenda) -> Result<()> {
         let (what, change) = match parse(text)? {
             Statement::Delete(change) => ("DELETE", change),
             Statement::Update(change) => ("UPDATE", change),
             _ => return Err(Error::internal("an action is a change")),
         };
         let happening = if what == "DELETE" { Happening::delete(link.child) } else { Happening::update(link.child, &change.assignments) };
-        let (mark, written) = self.act_as_owner(link, &happening, (what, &change), rows).await?;
+        let written = self.act_as_owner(link, &happening, (what, &change), rows).await?;
+        agenda.acted |= written.count > 0;
         self.append(written.events).await?;
         self.note_statement(&happening);
-        let gave = std::mem::replace(&mut self.gives_rows, false);
-        let checked = Box::pin(self.check(mark)).await;
-        self.gives_rows = gave;
-        checked
+        Ok(())
     }
 
-    /// The change that a rule makes, and where its events begin. The owner of the table makes it, whose BEFORE triggers run so, and whom
+    /// The change that a rule makes. The owner of the table makes it, whose BEFORE triggers run so, and whom
     /// policies keep from nothing here.
     async fn act_as_owner(
         &mut self,
@@ -117,13 +125,12 @@ impl Session {
         happening: &Happening,
         (what, change): (&str, &crate::sql::statement::Change),
         rows: Option<RecordBatch>,
-    ) -> Result<(usize, Written)> {
+    ) -> Result<Written> {
         let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
         let plan = self.plan_change(link.child, target, change, &[]).await?;
         let checking = self.authority.role;
         let (caller, whole) = (self.become_owner(link.child.owner), std::mem::replace(&mut self.reads_whole, true));
         let begun = self.before_statement(happening).await;
-        let mark = self.gathered();
         let located = Located { plan: &plan, bound: None };
         let done = match begun {
             Ok(()) => self.changed(link.child, what, change, located, &[], &Parameters::default()).await,
@@ -132,7 +139,7 @@ impl Session {
         self.reads_whole = whole;
         self.go_back(caller);
         self.authority = Authority::of(&self.authority.roles, checking);
-        Ok((mark, done?))
+        done
     }
 }
 

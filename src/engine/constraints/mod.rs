@@ -3,7 +3,7 @@
 //! The life of a change of a constrained table: the statement runs in a transaction, its own if there is none ([`Session::constrained`]),
 //! and its events are gathered there. When it has gathered all of them, [`Session::check`] looks at the rows that it has put and at those that
 //! it has taken away, with the transaction's rows over those committed, and refuses what breaks a rule; the failed statement undoes
-//! its transaction, or the part since the last savepoint. A rule that is deferred is checked by COMMIT, for all that the transaction has changed.
+//! its transaction, or the part since the last savepoint. What rules do to rows of others is looked at in its turn, in [`rounds`]. A rule that is deferred is checked by COMMIT, for all that the transaction has changed.
 //!
 //! Locks make that exact among transactions: whoever changes a table with UNIQUE has all of it to change; whoever puts rows that refer to a
 //! table keeps its rows there, so that none is deleted before the transaction ends.
@@ -18,6 +18,7 @@
 mod actions;
 mod define;
 mod references;
+mod rounds;
 mod told;
 pub mod unique;
 
@@ -34,7 +35,7 @@ use super::dml::parsed_query;
 use super::rename::whole_name;
 use super::session::Session;
 use super::table_locks::Mode;
-use crate::catalog::{Catalog, Constraint, Name, Relation, RelationId, RelationKind, Rule};
+use crate::catalog::{Constraint, Name, Relation, RelationId, Rule};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{OP, PgType};
 use crate::error::{Error, Result, code};
@@ -87,59 +88,10 @@ impl Session {
         self.transaction.as_ref().map_or(0, |t| t.batches.len())
     }
 
-    /// Checks what a statement has gathered since `mark`. Errors: 23505, 23514, 23503.
-    pub(super) async fn check(&mut self, mark: usize) -> Result<()> {
-        let catalog = self.catalog();
-        let Some(transaction) = &self.transaction else { return Ok(()) };
-        let gathered = transaction.batches.iter().skip(mark).map(|(log, _)| *log);
-        let touched: BTreeSet<RelationId> = gathered.chain(transaction.settled.iter().copied()).collect();
-        for relation in touched.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.ksql.is_none()) {
-            let (rows, gone) = put_and_gone(relation, &self.events_since(relation.id, mark))?;
-            let (moved, others) = std::mem::take(&mut self.moved).into_iter().partition::<Vec<_>, _>(|moved| moved.relation == relation.id);
-            self.moved = others;
-            let referring: Vec<_> = referring(&catalog, relation.id).filter(|_| relation.kind == RelationKind::Table).collect();
-            // Before anything else is read: what the transaction makes of a table is folded forward.
-            let before = if referring.is_empty() { None } else { self.rows_before(relation, mark).await? };
-            self.check_placed(relation, &rows).await?;
-            self.check_domains(&catalog, relation, &rows).await?;
-            if rows.num_rows() > 0 {
-                for unique in self.uniques(relation).await?.iter() {
-                    self.check_unique(relation, unique, &rows).await?;
-                }
-                for constraint in &relation.constraints {
-                    self.check_rows(&catalog, relation, constraint, &rows).await?;
-                }
-            }
-            for (child, constraint, foreign) in referring {
-                let link = Link::new(child, constraint, foreign, relation)?;
-                // A row whose key has changed is one gone and one put. An upsert may change what is no key and is referred to as well.
-                if gone || before.is_none() || foreign.parent_columns != key_names(relation) {
-                    self.check_referring(&link, before.as_ref(), rows.num_rows() == 0, &moved).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// What the transaction has gathered for a log since `mark`.
     pub(super) fn events_since(&self, log: RelationId, mark: usize) -> Vec<RecordBatch> {
         let batches = self.transaction.iter().flat_map(|t| t.batches.iter().skip(mark));
         batches.filter(|(of, _)| *of == log).map(|(_, batch)| batch.clone()).collect()
-    }
-
-    async fn check_rows(&mut self, catalog: &Catalog, relation: &Arc<Relation>, constraint: &Constraint, rows: &RecordBatch) -> Result<()> {
-        match &constraint.rule {
-            Rule::Unique(_) => Ok(()),
-            Rule::Check(condition) => self.check_condition(relation, constraint, condition, rows).await,
-            Rule::ForeignKey(foreign) if self.is_deferred(foreign, &constraint.name) => {
-                self.defer(relation.id, &constraint.name);
-                Ok(())
-            }
-            Rule::ForeignKey(foreign) => match catalog.by_id(foreign.parent) {
-                Some(parent) => self.check_referred(&Link::new(relation, constraint, foreign, parent)?, Some(rows)).await,
-                None => Ok(()),
-            },
-        }
     }
 
     /// Errors: 23514 for a row for which the condition is false.

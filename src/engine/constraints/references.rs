@@ -10,10 +10,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{cast, concat_batches, filter_record_batch, not};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch, not, or};
 
 use super::actions::Moved;
+use super::rounds::{Agenda, Touched};
 use super::{about, key_of, places};
 use crate::catalog::{Action, Catalog, Change, Constraint, ForeignKey, Relation, RelationId, Rule};
 use crate::engine::dml::conflict::{columns_at, found, rows_among};
@@ -120,39 +121,127 @@ impl Session {
         }
     }
 
-    /// Rows of the parent are gone, or have changed, since it had those `before`: what becomes of the rows that referred to them.
-    /// `moved`: those of which it is known what became of each.
-    pub(super) async fn check_referring(
-        &mut self,
-        link: &Link<'_>,
-        before: Option<&RecordBatch>,
-        gone: bool,
-        moved: &[Moved],
-    ) -> Result<()> {
-        let action = if gone { link.foreign.on_delete } else { link.foreign.on_update };
-        if action == Action::NoAction && self.is_deferred(link.foreign, &link.constraint.name) {
-            self.defer(link.child.id, &link.constraint.name);
-            return Ok(());
+    /// Rows of the parent are gone, or have changed: what becomes of the rows that referred to them.
+    pub(super) async fn check_referring(&mut self, link: &Link<'_>, of: &Touched, agenda: &mut Agenda) -> Result<()> {
+        let before = match &of.before {
+            Some(before) if of.gone && of.put.num_rows() > 0 => before,
+            before if of.put.num_rows() == 0 => return self.on_delete(link, before.clone(), agenda).await,
+            before => return self.on_update(link, before.clone(), &of.moved, agenda).await,
+        };
+        // Some may have been deleted and others changed.
+        let deleted = self.are_deleted(of, before).await?;
+        let (deleted, changed) = (filter_record_batch(before, &deleted)?, filter_record_batch(before, &not(&deleted)?)?);
+        if deleted.num_rows() > 0 {
+            self.on_delete(link, Some(deleted), agenda).await?;
         }
-        let acts = !matches!(action, Action::NoAction | Action::Restrict);
-        if acts {
-            self.lock_constrained(link.child, !gone || action != Action::Cascade).await?;
-            self.lock_table(link.child.id, Mode::Remove).await?;
+        if changed.num_rows() > 0 { self.on_update(link, Some(changed), &of.moved, agenda).await } else { Ok(()) }
+    }
+
+    /// For each of these rows of a table as they were, whether it is gone: it is not there, nor has got another key.
+    async fn are_deleted(&self, of: &Touched, before: &RecordBatch) -> Result<BooleanArray> {
+        let relation = &of.relation;
+        let identity = if relation.key.is_empty() { vec![relation.columns.len()] } else { relation.key.clone() };
+        let keys = columns_at(before, &identity);
+        let there = self.stored_rows_of_keys(relation, &RowKeys::Columns(identity.clone()), &keys).await?;
+        let mut stays = found(&columns_at(&there, &identity), &keys)?;
+        // A row without a key is the same row whatever becomes of it.
+        for moved in of.moved.iter().filter(|_| !relation.key.is_empty()) {
+            stays = or(&stays, &found(&columns_at(&moved.old, &identity), &keys)?)?;
         }
-        let follows = !gone && action == Action::Cascade;
-        if follows {
-            self.follow(link, moved).await?;
+        Ok(not(&stays)?)
+    }
+
+    async fn on_delete(&mut self, link: &Link<'_>, before: Option<RecordBatch>, agenda: &mut Agenda) -> Result<()> {
+        let action = link.foreign.on_delete;
+        match action {
+            Action::NoAction => self.later(link, before, agenda),
+            Action::Restrict => self.refuse_orphans(link, before.as_ref()).await,
+            Action::Cascade | Action::SetNull | Action::SetDefault => {
+                self.lock_child(link, action != Action::Cascade).await?;
+                let orphans = self.orphans(link, before.as_ref()).await?;
+                self.act(link, action, orphans, agenda).await?;
+                self.refuse_kept(link, action, before.as_ref()).await
+            }
         }
+    }
+
+    /// `moved`: the rows of which it is known what became of each.
+    async fn on_update(&mut self, link: &Link<'_>, before: Option<RecordBatch>, moved: &[Moved], agenda: &mut Agenda) -> Result<()> {
+        let action = link.foreign.on_update;
+        match action {
+            Action::NoAction => self.later(link, before, agenda),
+            Action::Restrict => {
+                for moved in moved {
+                    let rows = self.left_by(link, moved).await?.filter(|rows| rows.num_rows() > 0);
+                    self.refuse_referring(link, rows)?;
+                }
+                self.refuse_orphans(link, before.as_ref()).await
+            }
+            Action::Cascade => {
+                self.lock_child(link, true).await?;
+                self.follow(link, moved, agenda).await?;
+                self.note_referred(link, before, true, agenda);
+                Ok(())
+            }
+            Action::SetNull | Action::SetDefault => {
+                self.lock_child(link, true).await?;
+                // Also where another row has got the key.
+                for moved in moved {
+                    if let Some(rows) = self.left_by(link, moved).await? {
+                        self.act(link, action, Orphans::Rows(rows), agenda).await?;
+                    }
+                }
+                let orphans = self.orphans(link, before.as_ref()).await?;
+                self.act(link, action, orphans, agenda).await?;
+                self.refuse_kept(link, action, before.as_ref()).await
+            }
+        }
+    }
+
+    /// NO ACTION: asked when no rule has anything left to do, or by COMMIT.
+    fn later(&mut self, link: &Link<'_>, before: Option<RecordBatch>, agenda: &mut Agenda) -> Result<()> {
+        match self.is_deferred(link.foreign, &link.constraint.name) {
+            true => self.defer(link.child.id, &link.constraint.name),
+            false => self.note_referred(link, before, false, agenda),
+        }
+        Ok(())
+    }
+
+    /// Locks the child, whose rows a rule is about to change. `puts`: it does not only delete them.
+    async fn lock_child(&mut self, link: &Link<'_>, puts: bool) -> Result<()> {
+        self.lock_constrained(link.child, puts).await?;
+        self.lock_table(link.child.id, Mode::Remove).await?;
+        Ok(())
+    }
+
+    /// Errors: 23503 where a default refers to what is gone.
+    async fn refuse_kept(&self, link: &Link<'_>, action: Action, before: Option<&RecordBatch>) -> Result<()> {
+        if action == Action::SetDefault { self.refuse_orphans(link, before).await } else { Ok(()) }
+    }
+
+    /// Errors: 23503 for a row of the child that refers to what the parent had before, and has no more.
+    pub(super) async fn refuse_orphans(&self, link: &Link<'_>, before: Option<&RecordBatch>) -> Result<()> {
         let orphans = self.orphans(link, before).await?;
-        if acts && !follows {
-            return self.act(link, action, orphans).await;
+        let rows = self.present(link, orphans).await?;
+        self.refuse_referring(link, rows)
+    }
+
+    /// Errors: 0A000 for the same, where ON UPDATE CASCADE should have changed it.
+    pub(super) async fn refuse_left(&self, link: &Link<'_>, before: Option<&RecordBatch>) -> Result<()> {
+        let orphans = self.orphans(link, before).await?;
+        match self.present(link, orphans).await? {
+            Some(_) => Err(Error::unsupported("ON UPDATE CASCADE is not supported where it is not known which key a row had before")
+                .hint("Change the keys with an UPDATE, of columns that have the types of those that refer to them.")),
+            None => Ok(()),
         }
-        let Some(rows) = self.present(link, orphans).await? else { return Ok(()) };
-        if follows {
-            return Err(Error::unsupported("ON UPDATE CASCADE is not supported where it is not known which key a row had before")
-                .hint("Change the keys with an UPDATE, of columns that have the types of those that refer to them."));
+    }
+
+    /// Errors: 23503 for the first of these rows of the child.
+    fn refuse_referring(&self, link: &Link<'_>, rows: Option<RecordBatch>) -> Result<()> {
+        match rows {
+            Some(rows) => Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?),
+            None => Ok(()),
         }
-        Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?)
     }
 
     /// The rows of the child that refer to what the parent had before, and has no more.
@@ -253,11 +342,7 @@ impl Session {
         let begun = self.transaction.as_ref().map_or(0, |t| t.begun);
         let before = self.rows_before(link.parent, begun).await?;
         self.check_referred(link, Some(&self.own_rows(link.child)?)).await?;
-        let orphans = self.orphans(link, before.as_ref()).await?;
-        match self.present(link, orphans).await? {
-            Some(rows) => Err(link.still_referred(&rows, self.may_tell(link.parent, &link.to))?),
-            None => Ok(()),
-        }
+        self.refuse_orphans(link, before.as_ref()).await
     }
 
     /// SET CONSTRAINTS: from now on in this transaction; what is no longer deferred is checked at once.

@@ -70,7 +70,7 @@ pub(in crate::engine) struct ChangePlan {
     /// The other relations and how many columns each has, where RETURNING may want them.
     others: Vec<(String, Vec<Field>)>,
     identity: Identity,
-    /// True if rows of others follow those that it changes: it has them as they were.
+    /// True if it matters to rows of others what becomes of those that it changes: it has them as they were.
     follows: bool,
     /// The form of it that tells the keys of the rows, if it has that; `None` for one that changes the key.
     by_key: Option<ByKey>,
@@ -318,10 +318,10 @@ impl Session {
         Ok(plan.planned)
     }
 
-    /// True if rows of others follow those of an UPDATE: triggers may set any column.
-    fn follows(&self, relation: &Relation, change: &Change) -> bool {
-        let triggers = !relation.triggers.is_empty();
-        !change.assignments.is_empty() && self.is_followed(relation, |column| triggers || is_set_by(column, &change.assignments))
+    /// True if it matters to rows of others what becomes of those of an UPDATE. BEFORE triggers may set any column.
+    fn follows(&self, relation: &Arc<Relation>, change: &Change) -> bool {
+        let any = Happening::update(relation, &change.assignments).may_set_any();
+        !change.assignments.is_empty() && self.is_followed(relation, |column| any || is_set_by(column, &change.assignments))
     }
 
     /// Plans the query of a change of the rows of `target`.

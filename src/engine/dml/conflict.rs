@@ -186,8 +186,11 @@ impl Session {
             check_same_key(relation, &batch)?;
             self.check_new(relation, &batch, Command::Update, true).await?;
             let width = relation.columns.len();
-            if update.fires_for_rows() {
-                self.note_rows(&update, Some(met.there_of(&batch)?), Some(without_hidden(relation, &batch)?));
+            let follows = self.is_followed(relation, |_| true);
+            if follows || update.fires_for_rows() {
+                let (old, new) = (met.there_of(&batch)?, without_hidden(relation, &batch)?);
+                self.note_moved(relation, &old, &new);
+                self.note_rows(&update, Some(old), Some(new));
             }
             let columns = batch.columns()[..width].iter().chain(batch.columns().last()).cloned().collect();
             batches.push(RecordBatch::try_new(proposed.schema(), columns)?);

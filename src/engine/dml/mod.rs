@@ -54,7 +54,7 @@ pub use values::{declared, placeholder, scalars};
 /// What a statement is about to write.
 pub(in crate::engine) struct Written {
     /// Rows that it has inserted, changed or deleted.
-    count: usize,
+    pub(in crate::engine) count: usize,
     pub events: Vec<(LogId, RecordBatch)>,
     returned: Option<Returned>,
     /// What RETURNING is about where it can be answered only after the events are appended, the last of which are of these rows.

@@ -76,7 +76,12 @@ impl Happening {
 
     /// True if triggers ask for its rows.
     pub fn fires_for_rows(&self) -> bool {
-        self.triggers(Timing::Before, true).next().is_some() || self.keeps_rows()
+        self.may_set_any() || self.keeps_rows()
+    }
+
+    /// True if triggers may change any column of its rows.
+    pub fn may_set_any(&self) -> bool {
+        self.triggers(Timing::Before, true).next().is_some()
     }
 
     /// True if AFTER triggers ask for its rows, one after the other or as a table.
