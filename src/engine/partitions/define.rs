@@ -49,7 +49,7 @@ impl Session {
         {
             let ty = Partitioning::type_of(key, &relation.columns);
             return Err(Error::unsupported(format!("a hash partition key of type {ty} is not supported"))
-                .hint("Numbers without decimals, text, boolean, dates and timestamps are hashed."));
+                .hint("Numbers without decimals, text, boolean, uuid, dates and timestamps are hashed."));
         }
         Ok(by)
     }

@@ -24,7 +24,7 @@ const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// True for a type whose values have PostgreSQL's hash here.
 pub fn is_hashed(ty: &PgType) -> bool {
     use PgType::*;
-    matches!(ty.base(), Bool | Int2 | Int4 | Int8 | Text | Varchar(_) | Date | Timestamp | Timestamptz)
+    matches!(ty.base(), Bool | Int2 | Int4 | Int8 | Text | Varchar(_) | Date | Timestamp | Timestamptz | Uuid)
 }
 
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
@@ -73,6 +73,7 @@ fn hashes_of(values: &ArrayRef) -> Result<Vec<Option<u64>>> {
         DataType::Int64 => large(0),
         DataType::Timestamp(..) => large(EPOCH_MICROS),
         DataType::Utf8View => Ok(values.as_string_view().iter().map(|v| v.map(|v| hash_extended(v.as_bytes(), SEED))).collect()),
+        DataType::FixedSizeBinary(_) => Ok(values.as_fixed_size_binary().iter().map(|v| v.map(|v| hash_extended(v, SEED))).collect()),
         other => Err(Error::internal(format!("no hash of {other}"))),
     }
 }
