@@ -211,6 +211,8 @@ pub struct Session {
     pub(super) gives_rows: bool,
     /// What AFTER triggers are to run for when the statement at hand is done.
     pub(super) fired: Vec<Fired>,
+    /// What the changes in WITH write when the statement that they stand in is done.
+    pub(super) unwritten: Vec<(crate::log::LogId, RecordBatch)>,
     /// What the statement has made of rows that those of others follow, until it is checked.
     pub(super) moved: Vec<Moved>,
     /// A table is being defined otherwise by its owner, who reads all of it though policies be forced.
@@ -313,6 +315,7 @@ impl Session {
             checks: false,
             gives_rows: false,
             fired: vec![],
+            unwritten: vec![],
             moved: vec![],
             reads_whole: false,
             inside: 0,

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{and, concat_batches, filter_record_batch, not};
+use arrow::compute::{and, concat_batches, filter_record_batch, not, or};
 use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::TableProvider;
 use sqlparser::ast::{self, Expr, Ident, SelectItem};
@@ -256,7 +256,7 @@ impl Session {
         })
     }
 
-    /// Errors: 23505 where rows get a key that another row has, after `old` are gone.
+    /// Errors: 23505 where rows get a key that another row has, after `old` are gone and what changes before this one in WITH do is done.
     pub(super) async fn keys_free(&self, relation: &Arc<Relation>, rows: &RecordBatch, old: &RecordBatch) -> Result<()> {
         let keys = columns_at(rows, &relation.key);
         let first = firsts(&keys, rows.num_rows())?;
@@ -265,8 +265,18 @@ impl Session {
         }
         let there = self.rows_of_keys(relation, &RowKeys::Columns(relation.key.clone()), &keys).await?;
         let gone = found(&columns_at(old, &relation.key), &columns_at(&there, &relation.key))?;
-        match (0..there.num_rows()).find(|i| !gone.value(*i)) {
-            Some(i) => Err(self.duplicate_key(relation, &there, i)?),
+        let unwritten = self.unwritten_keys(relation)?;
+        let gone = match &unwritten {
+            Some((_, free)) => or(&gone, &found(free, &columns_at(&there, &relation.key))?)?,
+            None => gone,
+        };
+        if let Some(i) = (0..there.num_rows()).find(|i| !gone.value(*i)) {
+            return Err(self.duplicate_key(relation, &there, i)?);
+        }
+        let Some((taken, _)) = unwritten else { return Ok(()) };
+        let taken = found(&taken, &keys)?;
+        match (0..rows.num_rows()).find(|i| taken.value(*i)) {
+            Some(i) => Err(self.duplicate_key(relation, rows, i)?),
             None => Ok(()),
         }
     }

@@ -3,19 +3,21 @@
 //! Each is computed in turn, and all of them see what was there before: what they write is appended as one at the end. The rows that
 //! one returns are a relation of its name for those behind it ([`Session::names`](crate::engine::session::Session)).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch, not};
+use arrow::datatypes::{Field, Int8Type, Schema, SchemaRef};
 use sqlparser::ast::SelectItem;
 
 use super::Written;
+use super::change::numbers;
+use super::conflict::columns_at;
 use super::returning::{Returned, in_memory, names_hidden};
 use super::values::{declared, scalars};
 use crate::catalog::Relation;
-use crate::data::PgType;
+use crate::data::{OP, PgType};
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
 use crate::engine::table_locks::TableLock;
@@ -33,9 +35,10 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Response> {
         self.begin_alone();
-        let mark = self.results.len();
+        let (mark, written) = (self.results.len(), self.unwritten.len());
         let done = self.changes_then(changes, then, prepared, parameters).await;
         self.results.truncate(mark);
+        self.unwritten.truncate(written);
         self.end_alone(done).await
     }
 
@@ -46,10 +49,10 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let (mut events, mut held) = (Vec::new(), Vec::new());
+        let (begun, mut held) = (self.unwritten.len(), Vec::new());
         for change in changes {
             let written = self.written(&change.statement, prepared, parameters, &mut held).await?;
-            events.extend(written.events);
+            self.unwritten.extend(written.events);
             if let Some(returned) = written.returned {
                 let schema = named_schema(&change.columns, &returned.columns, &returned.schema)?;
                 let rows = concat_batches(&returned.schema, &returned.rows)?;
@@ -68,6 +71,7 @@ impl Session {
             }
             other => self.written(other, prepared, parameters, &mut held).await?,
         };
+        let mut events = self.unwritten.split_off(begun);
         events.extend(last.events);
         events.retain(|(_, batch)| batch.num_rows() > 0);
         if !events.is_empty() {
@@ -77,6 +81,29 @@ impl Session {
             Some(returned) => returned.answer(word(then)),
             None => Ok(Response::Done(format!("{} {}", word(then), last.count))),
         }
+    }
+
+    /// The primary keys of a table that the changes before this one in WITH take, and those that they leave free; `None` for no changes.
+    pub(super) fn unwritten_keys(&self, relation: &Relation) -> Result<Option<(Vec<ArrayRef>, Vec<ArrayRef>)>> {
+        let schema = Arc::new(relation.schema().project(&relation.key)?);
+        let (mut keys, mut puts) = (Vec::new(), Vec::new());
+        for (_, batch) in self.unwritten.iter().filter(|(log, _)| *log == relation.id) {
+            keys.push(RecordBatch::try_new(schema.clone(), columns_at(batch, &relation.key))?);
+            match batch.column_by_name(OP).and_then(|ops| ops.as_primitive_opt::<Int8Type>()) {
+                Some(ops) => puts.extend(ops.values().iter().map(|op| *op > 0)),
+                None => puts.resize(puts.len() + batch.num_rows(), true),
+            }
+        }
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let keys = concat_batches(&schema, &keys)?;
+        let numbers = numbers(keys.columns(), keys.num_rows())?;
+        // The last change of a key tells.
+        let last: HashMap<u32, bool> = numbers.iter().copied().zip(puts).collect();
+        let taken: BooleanArray = numbers.iter().map(|number| last.get(number).copied()).collect();
+        let of = |mask: &BooleanArray| filter_record_batch(&keys, mask).map(|keys| keys.columns().to_vec());
+        Ok(Some((of(&taken)?, of(&not(&taken)?)?)))
     }
 
     /// What an INSERT, UPDATE or DELETE writes, with the locks that it needs among those `held`.
