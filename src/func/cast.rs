@@ -272,7 +272,7 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
         (s, PgType::Oid) if is_int(s) => true,
         (PgType::Array(s), PgType::Array(t)) => match from {
             DataType::List(item) if is_number(s) && is_number(t) && !item.data_type().is_nested() => arrow_is_right(item.data_type(), s, t),
-            _ => !is_array_of_text(source),
+            _ => !is_array_of_text(source) && !target.has_length(),
         },
         (s, t) if is_id(s) && is_id(t) => true,
         _ => false,
@@ -334,6 +334,12 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         }
         (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => {
             cast_items(array, s, t, cast_array)
+        }
+        // Each item is cut to the length.
+        (PgType::Array(s), PgType::Array(t)) if t.has_length() && has_plain_items(array) => cast_items(array, s, t, cast_array),
+        (s, PgType::Array(t)) if is_text(s) && t.has_length() => {
+            let texts = PgType::Array(Box::new(PgType::Text));
+            cast_array(&through_text(array, s, &texts)?, &texts, target)
         }
         (PgType::Bpchar(_), t) if is_text(t) && !matches!(t, PgType::Bpchar(_)) => Ok(texts(&trimmed(array), t)),
         (s, PgType::Opaque("tid")) if is_text(s) && !matches!(s, PgType::Opaque(_)) => {

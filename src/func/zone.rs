@@ -27,9 +27,9 @@ use super::excluding;
 use super::scalar::define::{Function, text};
 use super::scalar::{jsonpath, series, times, to_char};
 use super::styled;
-use crate::data::EnumType;
 use crate::data::datetime::{Zone, is_infinite};
 use crate::data::encode::Style;
+use crate::data::{EnumType, PgType};
 use crate::error::{Error, Result};
 
 const TEXT: DataType = DataType::Utf8View;
@@ -140,6 +140,14 @@ fn is_text(ty: &DataType) -> bool {
     matches!(ty, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8)
 }
 
+/// The type of the items of an array, also of one of several dimensions; any other type as it is.
+fn item_of(ty: &DataType) -> &DataType {
+    match ty {
+        DataType::List(item) | DataType::LargeList(item) => item_of(item.data_type()),
+        ty => ty,
+    }
+}
+
 fn call(function: Arc<ScalarUDF>, args: Vec<Expr>) -> Expr {
     Expr::ScalarFunction(ScalarFunction { func: function, args })
 }
@@ -234,11 +242,16 @@ impl InZone {
     fn cast(&self, arg: Expr, from: &DataType, to: &DataType, again: impl Fn(Expr) -> Expr) -> DfResult<Transformed<Expr>> {
         let utc = self.zone.is_utc();
         let yes = |expr: Expr| Ok(Transformed::yes(expr));
-        if is_text(to) && styled::shows(from, &self.style) {
+        if is_text(item_of(to)) && styled::shows(from, &self.style) {
             return yes(again(call(styled::text_function(), vec![self.spelled(), arg])));
         }
-        if is_text(from) && styled::reads(to, &self.style) {
-            let arg = if *from == TEXT { arg } else { Expr::Cast(Cast::new(Box::new(arg), TEXT)) };
+        if is_text(item_of(from)) && styled::reads(to, &self.style) {
+            let arg = match from {
+                from if *from == TEXT => arg,
+                from if is_text(from) => Expr::Cast(Cast::new(Box::new(arg), TEXT)),
+                // An array is read of its text.
+                _ => cast::call(arg, PgType::Text),
+            };
             let of = Expr::Literal(ScalarValue::try_from(to)?, None);
             return yes(call(styled::read_function(), vec![self.spelled(), arg, of]));
         }
