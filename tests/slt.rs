@@ -89,6 +89,7 @@ scripts!("":
     json_rows,
     jsonb,
     jsonpath,
+    kept_dates,
     key_changes,
     key_names,
     keys,

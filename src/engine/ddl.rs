@@ -505,7 +505,7 @@ impl Session {
         }
         let columns = view_columns(&planned, view)?;
         let (sql, calls) = self.without_calls(&view.sql)?;
-        let sql = self.spelled_out(self.kept_query(&sql)?, &[]).await?;
+        let sql = self.settled_query(self.spelled_out(self.kept_query(&sql)?, &[]).await?, &planned.plan)?;
         // What a plain view reads is read by that, with the rights of its owner.
         let direct: BTreeSet<RelationId> = planned.reads.iter().filter(|r| r.as_owner.is_none()).map(|r| r.relation.id).collect();
         let depends_on = direct.into_iter().collect();

@@ -56,7 +56,8 @@ impl Session {
         if !planned.relations.is_empty() {
             return Err(Error::unsupported("cannot use subquery in check constraint"));
         }
-        domain.checks.push(DomainCheck { id: self.engine.new_id(), name, sql: self.kept_expression(sql)? });
+        let sql = self.settled_expression(&self.kept_expression(sql)?, &planned.plan)?;
+        domain.checks.push(DomainCheck { id: self.engine.new_id(), name, sql });
         Ok(())
     }
 

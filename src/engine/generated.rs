@@ -130,7 +130,9 @@ impl Session {
     /// what is no column of the row, 42804 for a value that is not assigned to the column.
     pub(super) async fn keep_generated(&self, relation: &mut Relation, at: usize) -> Result<()> {
         let Some(written) = relation.columns[at].generated.clone() else { return Ok(()) };
-        relation.columns[at].generated = Some(self.kept_expression(&unqualified(relation, &written)?)?);
+        let kept = self.kept_expression(&unqualified(relation, &written)?)?;
+        let rows = Arc::new(Relation { schemas: Default::default(), ..relation.clone() });
+        relation.columns[at].generated = Some(self.settled_over_rows(&rows, kept).await?);
         self.check_generated(&Arc::new(Relation { schemas: Default::default(), ..relation.clone() }), at).await
     }
 

@@ -43,7 +43,8 @@ impl Session {
         let name = name.map_or_else(|| free_name(&default_name(&relation, asked), &taken), str::to_string);
         let mut index = Index { id: self.engine.new_id(), name, ..asked.clone() };
         for text in index.texts_mut() {
-            *text = self.kept_expression(&unqualified(&relation, text)?)?;
+            let kept = self.kept_expression(&unqualified(&relation, text)?)?;
+            *text = self.settled_over_rows(&relation, kept).await?;
         }
         self.settle_index(&relation, &mut index).await?;
         let mut altered = relation.as_ref().clone();

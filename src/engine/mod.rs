@@ -17,7 +17,7 @@
 //! 9. What functions do to their session is in [`acts`]; who is told what by LISTEN in [`notify`], who holds which advisory lock in [`advisory`].
 //!    What a statement may do, [`privileges`] says when it runs; [`roles`], [`grants`], [`default_privileges`] and [`drop_owned`] change it.
 //!    Which rows it sees, [`policies`] define and [`crate::plan::policies`] applies.
-//!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]). A READ ONLY transaction may read all at one position ([`pinned`]).
+//!    Names are looked up along search_path ([`path`]), in schemas ([`schemas`]); texts that are kept have their dates in a form that every session reads alike ([`readings`]). A READ ONLY transaction may read all at one position ([`pinned`]).
 //! 10. Functions, procedures and triggers with bodies run in [`plpgsql`], their statements as those of a client do. Temporary tables ([`temporary`])
 //!     are their session's alone, and so are functions in `pg_temp`.
 //! 11. How far long work is, [`progress`] counts and tells.
@@ -72,6 +72,7 @@ mod policies;
 pub mod privileges;
 pub mod progress;
 pub mod query;
+mod readings;
 pub mod recovery;
 mod rename;
 mod role_settings;

@@ -166,7 +166,7 @@ impl Session {
             Err(e) => return Err(e),
         };
         match planned.parameters.is_empty() {
-            true => Ok(kept),
+            true => self.settled_expression(&kept, &planned.plan),
             false => Err(Error::new(code::UNDEFINED_PARAMETER, "there is no parameter $1")),
         }
     }

@@ -26,7 +26,7 @@ use crate::error::Result;
 /// Functions that take the name of a sequence.
 const OF_SEQUENCES: [&str; 3] = ["nextval", "currval", "setval"];
 /// What makes a query of an expression.
-const SELECT: &str = "SELECT ";
+pub const SELECT: &str = "SELECT ";
 
 /// The schema to be put before an unqualified name, if any.
 pub type SchemaOf<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -58,6 +58,14 @@ pub fn literals(sql: &str, renamed: Renamed<'_>) -> Result<String> {
 /// The same for an expression.
 pub fn literals_of_expression(sql: &str, renamed: Renamed<'_>) -> Result<String> {
     literals(&format!("{SELECT}{sql}"), renamed).map(|text| text[SELECT.len()..].to_string())
+}
+
+/// A query with other texts in the place of those of its literals for which there is one. Errors: 42601.
+pub fn texts(sql: &str, instead: &mut dyn FnMut(&str) -> Option<String>) -> Result<String> {
+    let query = written_query(sql)?;
+    let mut texts = Texts { sql, instead, edits: vec![] };
+    let _ = Visit::visit(query.as_ref(), &mut texts);
+    Ok(replaced(sql, texts.edits))
 }
 
 /// The name that a text such as `schema."Name"` is.
@@ -242,6 +250,26 @@ impl Visitor for Finder<'_> {
     }
 }
 
+struct Texts<'a> {
+    sql: &'a str,
+    instead: &'a mut dyn FnMut(&str) -> Option<String>,
+    edits: Vec<(usize, usize, String)>,
+}
+
+impl Visitor for Texts<'_> {
+    type Break = ();
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<()> {
+        if let Value::SingleQuotedString(text) = &value.value
+            && let Some(new) = (self.instead)(text)
+        {
+            let place = |at: Location| char_position(self.sql, at) - 1;
+            self.edits.push((place(value.span.start), place(value.span.end), format!("'{}'", new.replace('\'', "''"))));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 fn last_of(name: &ObjectName) -> String {
     name.0.last().and_then(|part| part.as_ident()).map(fold_name).unwrap_or_default()
 }
@@ -304,6 +332,15 @@ mod tests {
         let kept = |sql: &str| expression(sql, &|_| None, &|name| (name.name == "Mood").then(|| "\"enum 7\"".to_string())).unwrap();
         assert_eq!(kept("'é'::\"Mood\" = CAST(x AS s.\"Mood\"[])"), "'é'::\"enum 7\" = CAST(x AS \"enum 7\"[])");
         assert_eq!(kept("'é'::Mood::text"), "'é'::Mood::text");
+    }
+
+    #[test]
+    fn literals_get_other_texts_wherever_they_stand() {
+        let spelt = |sql: &str| texts(sql, &mut |text| (text == "a").then(|| "it's".to_string())).unwrap();
+        assert_eq!(
+            spelt("SELECT 'é', date 'a' FROM t WHERE x IN ('a', 'b', E'a')"),
+            "SELECT 'é', date 'it''s' FROM t WHERE x IN ('it''s', 'b', E'a')"
+        );
     }
 
     #[test]

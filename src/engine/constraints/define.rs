@@ -10,6 +10,7 @@ use crate::catalog::{
 };
 use crate::engine::dml::{parsed_query, quoted};
 use crate::engine::indexes::check_key_types;
+use crate::engine::query::Planned;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::serve::system::keys::columns_in;
@@ -27,12 +28,12 @@ impl Session {
                 (Rule::Unique(columns.clone()), format!("{}_key", columns.join("_")))
             }
             What::Check { sql } => {
-                self.check_is_condition(relation, sql).await?;
+                let planned = self.checked_condition(relation, sql).await?;
                 let of_one = match columns_in(relation, sql).as_slice() {
                     [only] => format!("{}_", relation.columns[*only].name),
                     _ => String::new(),
                 };
-                (Rule::Check(self.kept_expression(sql)?), format!("{of_one}check"))
+                (Rule::Check(self.settled_expression(&self.kept_expression(sql)?, &planned.plan)?), format!("{of_one}check"))
             }
             What::References { columns, parent, parent_columns, on_delete, on_update, deferrable, deferred } => {
                 // One that is being created is not found yet.
@@ -74,7 +75,8 @@ impl Session {
         Ok(Constraint { id: self.engine.new_id(), name, rule })
     }
 
-    async fn check_is_condition(&self, relation: &Relation, sql: &str) -> Result<()> {
+    /// The plan of a query with a condition over a relation's rows. Errors: what is wrong with it, 0A000 for a subquery.
+    async fn checked_condition(&self, relation: &Relation, sql: &str) -> Result<Planned> {
         let mut names = self.names();
         let table = MemTable::try_new(relation.schema(), vec![vec![]])?;
         names.stand_ins.push((relation.name.clone(), Arc::new(table)));
@@ -83,7 +85,7 @@ impl Session {
         if !planned.relations.is_empty() {
             return Err(Error::unsupported("cannot use subquery in check constraint"));
         }
-        Ok(())
+        Ok(planned)
     }
 }
 

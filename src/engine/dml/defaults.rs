@@ -195,13 +195,23 @@ impl Session {
         let Some(default) = column.default.clone() else { return Ok(()) };
         let query = parsed_query(&format!("SELECT {default}"))?;
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &[&*column])?;
-        column.default = Some(self.kept_expression(&default)?);
+        let kept = self.kept_expression(&default)?;
+        column.default = Some(match is_literal(&query) {
+            true => self.settled_literal(&kept, &column.ty)?,
+            false => self.settled_expression(&kept, &planned.plan)?,
+        });
         // A constant that is no value of the type is found now, and not by the first INSERT.
         if !default.contains('(') {
             self.collect(&planned, vec![]).await?;
         }
         Ok(())
     }
+}
+
+/// True for a query of one literal.
+fn is_literal(query: &ast::Query) -> bool {
+    let SetExpr::Select(select) = query.body.as_ref() else { return false };
+    matches!(select.projection.as_slice(), [ast::SelectItem::UnnamedExpr(ast::Expr::Value(_))])
 }
 
 /// True for a column that takes no value but DEFAULT.

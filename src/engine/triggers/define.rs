@@ -113,7 +113,7 @@ impl Session {
         }
         let planned = self.plan_with(names, &query, &[]).await?;
         match planned.columns.first().map(|column| &column.ty) {
-            Some(PgType::Bool) => Ok(kept),
+            Some(PgType::Bool) => self.settled_expression(&kept, &planned.plan),
             Some(other) => Err(Error::new(code::DATATYPE_MISMATCH, format!("argument of WHEN must be type boolean, not type {other}"))),
             None => Err(Error::internal("a condition is a column")),
         }
