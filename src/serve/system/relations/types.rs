@@ -146,6 +146,8 @@ fn domain(context: &SystemContext, ty: &UserType, domain: &Domain, rows: &mut Ro
         ("typbasetype", domain.base.oid().into()),
         ("typtypmod", domain.base.typmod().into()),
         ("typcollation", number(13, 0).into()),
+        // pg_dump quotes a default that has no expression.
+        ("typdefaultbin", domain.default.as_ref().map(|default| shown_expression(context, default)).into()),
         ("typdefault", domain.default.as_ref().map(|default| shown_expression(context, default)).into()),
     ])
 }
