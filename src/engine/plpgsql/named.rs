@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlparser::ast;
 
 use super::lasting::without_length;
-use crate::catalog::{Change, Function, RoutineKind, listed};
+use crate::catalog::{Change, Function, Object, RoutineKind, listed};
 use crate::data::PgType;
 use crate::engine::schemas::users_schema;
 use crate::engine::session::Session;
@@ -131,11 +131,14 @@ impl Session {
 
     fn own_function(&mut self, function: Function, owner: &RoleName) -> Result<()> {
         let owner = self.role_id(owner)?;
-        if owner != function.owner {
-            self.may_stand_in_for(owner)?;
-            self.may_create_in(function.namespace)?;
+        let (id, old) = (function.id, function.owner);
+        if owner == old {
+            return Ok(());
         }
-        self.stage(Change::PutFunction(Function { owner, ..function }), vec![])
+        self.may_stand_in_for(owner)?;
+        self.may_create_in(function.namespace)?;
+        self.stage_rights(Change::PutFunction(Function { owner, ..function }))?;
+        self.regrant(&Object::Function(id), old, owner)
     }
 }
 
