@@ -65,6 +65,8 @@ struct Values {
     undo: Vec<OldSetting>,
     /// Changes that the client is to be told.
     reports: Vec<(String, String)>,
+    /// How values are shown, once somebody has asked; `None` again when anything is set.
+    style: Option<Style>,
 }
 
 /// The modes of a transaction, and what each is when one begins.
@@ -83,6 +85,18 @@ impl Values {
         // Outside of a transaction its modes are those that the next one begins with.
         let next = || MODES.iter().find(|(mode, _)| *mode == name).and_then(|(_, default)| own(default));
         own(name).or_else(next).or_else(|| BY_NAME.get(name).map(|setting| setting.1))
+    }
+
+    fn style(&self) -> Style {
+        let of = |name| self.get(name).unwrap_or_default();
+        Style {
+            timezone: Zone::parse(of("timezone")).unwrap_or(Zone::Utc),
+            dates: DateStyle::of(of("datestyle")),
+            interval: IntervalStyle::of(of("intervalstyle")),
+            bytea_escape: of("bytea_output") == "escape",
+            charset: Charset::of(of("client_encoding")),
+            extra_float_digits: of("extra_float_digits").parse().unwrap_or(1),
+        }
     }
 }
 
@@ -111,6 +125,7 @@ impl Settings {
             return Err(Error::new(code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")));
         }
         let mut values = self.0.lock();
+        values.style = None;
         match value {
             None if known.is_none() && !values.set.contains_key(&name) && !values.start.contains_key(&name) => return Err(unknown(&name)),
             None => {
@@ -136,6 +151,7 @@ impl Settings {
     pub fn start_with(&self, name: &str, value: &str) -> Result<()> {
         self.set(name, Some(value))?;
         let mut values = self.0.lock();
+        values.style = None;
         if let Some(value) = values.set.remove(&name.to_lowercase()) {
             values.start.insert(name.to_lowercase(), value);
         }
@@ -145,6 +161,7 @@ impl Settings {
     /// Sets what a client cannot: who the session is.
     pub fn put(&self, name: &str, value: String) {
         let mut values = self.0.lock();
+        values.style = None;
         values.start.insert(name.to_string(), value);
         values.report(name);
     }
@@ -160,6 +177,7 @@ impl Settings {
     /// RESET ALL, but for what belongs to the transaction.
     pub fn reset_all(&self) {
         let mut values = self.0.lock();
+        values.style = None;
         let names: Vec<String> =
             values.set.keys().filter(|name| !name.starts_with("transaction_") || *name == "transaction_timeout").cloned().collect();
         for name in names {
@@ -228,7 +246,7 @@ impl Settings {
 
     /// The session's time zone.
     pub fn zone(&self) -> Zone {
-        self.read("timezone", |name| Zone::parse(name).ok()).flatten().unwrap_or(Zone::Utc)
+        self.style().timezone
     }
 
     /// The names in search_path.
@@ -238,14 +256,14 @@ impl Settings {
 
     /// How values are shown.
     pub fn style(&self) -> Style {
-        Style {
-            timezone: self.zone(),
-            dates: self.read("datestyle", DateStyle::of).unwrap_or_default(),
-            interval: self.read("intervalstyle", IntervalStyle::of).unwrap_or_default(),
-            bytea_escape: self.read("bytea_output", |value| value == "escape") == Some(true),
-            charset: self.read("client_encoding", Charset::of).unwrap_or_default(),
-            extra_float_digits: self.read("extra_float_digits", |digits| digits.parse().ok()).flatten().unwrap_or(1),
+        // Every statement asks several times.
+        let mut values = self.0.lock();
+        if let Some(known) = values.style {
+            return known;
         }
+        let style = values.style();
+        values.style = Some(style);
+        style
     }
 
     /// How a value is shown that is carried as text from one place to another, and read again there: nothing of it is lost.
