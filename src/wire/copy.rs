@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::backend::Backend;
 use super::connection::Connection;
 use super::interrupt::{Failure, Step};
-use super::read::{Message, Reader, protocol};
+use super::read::{Message, protocol};
 use super::write;
 use crate::engine::CopyOut;
 use crate::error::{Error, code};
@@ -34,7 +34,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
                     return self.interrupt.call(&mut self.socket, finished).await;
                 }
                 b'f' => {
-                    let reason = Reader::new(&body).text()?.to_string();
+                    let reason = self.socket.charset().read(body.strip_suffix(b"\0").unwrap_or(&body))?;
                     return Err(Error::new(code::QUERY_CANCELED, format!("COPY from stdin failed: {reason}")).into());
                 }
                 // Clients that do not wait for CopyInResponse have sent these already.

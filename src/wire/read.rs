@@ -93,7 +93,7 @@ pub(crate) fn protocol(message: impl Into<String>) -> Error {
 fn not_utf8(bytes: &[u8]) -> Error {
     let shown: Vec<String> = bytes.iter().take(4).map(|b| format!("0x{b:02x}")).collect();
     let message = format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" "));
-    Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, message).hint("Everfold speaks UTF-8 only: send text in client_encoding UTF8.")
+    Error::new(code::CHARACTER_NOT_IN_REPERTOIRE, message).hint("Set client_encoding to the encoding that the client's text is in.")
 }
 
 #[cfg(test)]
