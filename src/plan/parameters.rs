@@ -72,9 +72,11 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
 /// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, and `||` puts an
-/// item to an array, and joins two texts otherwise than two of jsonb. Cost O(query).
+/// item to an array, and joins two texts otherwise than two of jsonb. Whole numbers of two widths are computed with in the wider one.
+/// Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
     let has_dates = types.contains(&Some(PgType::Date));
+    let is_mixed = [PgType::Int2, PgType::Int4, PgType::Int8].into_iter().filter(|ty| types.contains(&Some(ty.clone()))).count() > 1;
     let matters = |ty: &PgType| is_looked_at(ty) || has_dates && matches!(ty, PgType::Int2 | PgType::Int4);
     let cast_where = |expr: &mut ast::Expr, matters: &dyn Fn(&PgType) -> bool| {
         let Some(ty) = type_of(expr, types).filter(|ty| matters(ty)) else { return Ok(()) };
@@ -86,6 +88,10 @@ pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result
         ast::Expr::BinaryOp { left, op, right } if means_several(op, type_of(left, types)) => {
             cast_where(left, &is_joined)?;
             cast_where(right, &is_joined)
+        }
+        ast::Expr::BinaryOp { left, op, right } if is_mixed && is_arithmetic(op) => {
+            cast_where(left, &is_whole)?;
+            cast_where(right, &is_whole)
         }
         expr => cast_where(expr, &matters),
     };
@@ -106,6 +112,15 @@ fn means_several(op: &ast::BinaryOperator, left: Option<&PgType>) -> bool {
         B::Minus => left == Some(&PgType::Jsonb),
         _ => false,
     }
+}
+
+fn is_arithmetic(op: &ast::BinaryOperator) -> bool {
+    use ast::BinaryOperator as B;
+    matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo)
+}
+
+fn is_whole(ty: &PgType) -> bool {
+    matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
 }
 
 /// True for the types of what such operators take, which are not looked at anyway.
