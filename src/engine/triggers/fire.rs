@@ -158,10 +158,12 @@ impl Session {
             after.push(made.flatten().or_else(|| new.clone()).unwrap_or_default());
             before.push(new.unwrap_or_default());
         }
-        if !self.own_rows_shape(happening).starts_with(&own) || self.has_changed(happening, rows.old, mark)? {
+        let kept = BooleanArray::from(kept);
+        // What becomes of a row that is left alone is up to its trigger.
+        let due = rows.old.map(|old| filter_record_batch(old, &kept)).transpose()?;
+        if !self.own_rows_shape(happening).starts_with(&own) || self.has_changed(happening, due.as_ref(), mark)? {
             return Err(changed_meanwhile(happening.event));
         }
-        let kept = BooleanArray::from(kept);
         let columns = match rows.new {
             Some(rows) => self.columns_of_texts(relation, rows.columns(), &before, &after)?,
             None => vec![],
