@@ -93,15 +93,23 @@ impl Taker<'_> {
     }
 }
 
-/// True for ORDER BY a number, or the name of an item that is a call: it is not there yet when the rows are ordered.
+/// True for ORDER BY the number of an item behind a call, or the name or the number of one that is a call: it is not there yet, or elsewhere,
+/// when the rows are ordered.
 fn orders_by_items(query: &ast::Query, items: &[RowItem]) -> bool {
     let Some(order) = &query.order_by else { return false };
     let ast::OrderByKind::Expressions(by) = &order.kind else { return true };
     by.iter().any(|by| match &by.expr {
-        Expr::Value(_) => true,
+        Expr::Value(value) => !keeps_number(&value.value, items),
         Expr::Identifier(name) => items.iter().any(|item| matches!(item, RowItem::Call(_, of) if *of == fold_name(name))),
         _ => false,
     })
+}
+
+/// True for the number of an item before which, and at which, there are columns only.
+fn keeps_number(number: &ast::Value, items: &[RowItem]) -> bool {
+    let ast::Value::Number(digits, _) = number else { return false };
+    let before = digits.parse().ok().and_then(|n: usize| items.get(..n));
+    before.is_some_and(|items| items.iter().all(|item| matches!(item, RowItem::Column)))
 }
 
 /// The calls among items.
