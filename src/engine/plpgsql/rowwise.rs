@@ -67,7 +67,7 @@ impl Taker<'_> {
             items.push(RowItem::Call(call, name));
         }
         let wildcards = items.iter().filter(|item| matches!(item, RowItem::Wildcard)).count();
-        if !has_to || wildcards > 1 || orders_by_items(query, &items) {
+        if !has_to || wildcards > 1 || arranges_by_calls(query, select, &items) {
             return Ok(None);
         }
         let mut query = Box::new(query.clone());
@@ -93,16 +93,24 @@ impl Taker<'_> {
     }
 }
 
-/// True for ORDER BY the number of an item behind a call, or the name or the number of one that is a call: it is not there yet, or elsewhere,
-/// when the rows are ordered.
-fn orders_by_items(query: &ast::Query, items: &[RowItem]) -> bool {
-    let Some(order) = &query.order_by else { return false };
+/// True for ORDER BY and GROUP BY what [`means_call`]: it is not there yet, or elsewhere, when the rows are ordered or grouped.
+fn arranges_by_calls(query: &ast::Query, select: &ast::Select, items: &[RowItem]) -> bool {
+    let grouped = match &select.group_by {
+        ast::GroupByExpr::All(_) => true,
+        ast::GroupByExpr::Expressions(by, _) => by.iter().any(|by| means_call(by, items)),
+    };
+    let Some(order) = &query.order_by else { return grouped };
     let ast::OrderByKind::Expressions(by) = &order.kind else { return true };
-    by.iter().any(|by| match &by.expr {
+    grouped || by.iter().any(|by| means_call(&by.expr, items))
+}
+
+/// True for the name or the number of an item that is a call, and for the number of one behind a call.
+fn means_call(expr: &Expr, items: &[RowItem]) -> bool {
+    match expr {
         Expr::Value(value) => !keeps_number(&value.value, items),
         Expr::Identifier(name) => items.iter().any(|item| matches!(item, RowItem::Call(_, of) if *of == fold_name(name))),
         _ => false,
-    })
+    }
 }
 
 /// True for the number of an item before which, and at which, there are columns only.
