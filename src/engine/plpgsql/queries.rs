@@ -257,7 +257,8 @@ impl Run<'_> {
     /// The text of a value as the session shows it; it is carried in a form in which nothing is lost.
     pub(super) fn presented(&self, cell: &Cell) -> Result<Option<String>> {
         let style = self.session.settings.style();
-        let Some(text) = cell.text.as_deref().filter(|_| styled::shows(&cell.ty.arrow(), &style)) else { return Ok(cell.text.clone()) };
+        let is_shown = matches!(cell.ty, PgType::Bpchar(_)) || styled::shows(&cell.ty.arrow(), &style);
+        let Some(text) = cell.text.as_deref().filter(|_| is_shown) else { return Ok(cell.text.clone()) };
         let mut builder = ColumnBuilder::new(&cell.ty, 1).reading(style.timezone.into());
         builder.append_text(text)?;
         let (array, mut text) = (builder.finish(), Vec::new());
