@@ -104,7 +104,8 @@ fn type_of<'a>(expr: &ast::Expr, types: &'a [Option<PgType>]) -> Option<&'a PgTy
     types.get(inline::number(expr)?.checked_sub(1)?)?.as_ref()
 }
 
-/// True for an operator that is one thing for texts and numbers, and others for jsonb, bytea and arrays. `left`: what is declared of its left side.
+/// True for an operator that is one thing for texts and numbers, and others for jsonb, bytea and arrays. `left`: what is declared of its left
+/// side.
 fn means_several(op: &ast::BinaryOperator, left: Option<&PgType>) -> bool {
     use ast::BinaryOperator as B;
     match op {
@@ -123,9 +124,12 @@ fn is_whole(ty: &PgType) -> bool {
     matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8)
 }
 
-/// True for the types of what such operators take, which are not looked at anyway.
+/// True for the types of what such operators take, which are not looked at anyway. A cast to numeric would lose the decimals that a result of
+/// arithmetic shows.
 fn is_joined(ty: &PgType) -> bool {
-    width(ty).is_some() || matches!(ty, PgType::Bool | PgType::Text | PgType::Varchar(_) | PgType::Uuid | PgType::Jsonb | PgType::Bytea)
+    use PgType as T;
+    let is_number = is_whole(ty) || matches!(ty, T::Float4 | T::Float8 | T::Numeric(_));
+    is_number || matches!(ty, T::Bool | T::Text | T::Varchar(_) | T::Uuid | T::Jsonb | T::Bytea)
 }
 
 /// True for the types of times, and of arrays that a cast can name.
