@@ -92,7 +92,7 @@ pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<
 
 impl Session {
     /// True if the relations of a plan have the columns that they had when it was made, and those are NULL where they were; if its
-    /// functions mean what they did; and if it is the same whoever asks.
+    /// functions mean what they did, and who asks may call them; and if it is the same whoever asks.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
         let catalog = self.engine.catalog();
         let alike = |now: &Relation, known: &Relation| {
@@ -107,7 +107,7 @@ impl Session {
         let means_the_same = |known: &Arc<Function>| catalog.function(known.id).is_some_and(|now| Arc::ptr_eq(now, known));
         planned.relations.iter().all(|relation| same(relation))
             && planned.reads.iter().all(|read| same(&read.relation))
-            && planned.functions.iter().all(means_the_same)
+            && planned.functions.iter().all(|function| means_the_same(function) && self.may_call(function).is_ok())
             && !planned.reads.iter().any(|read| catalog.is_guarded(&read.relation))
     }
 

@@ -72,11 +72,12 @@ impl Session {
     }
 
     /// True if these plans are what would be made of their statement now: the catalog is the same, no view that they read rests on what the
-    /// transaction has done, and who asks makes no difference.
+    /// transaction has done, and who asks makes no difference and may call the functions.
     pub(super) fn still_means<'a>(&self, made: &Made, mut planned: impl Iterator<Item = &'a Planned>) -> bool {
         let differs = |planned: &Planned| {
             let views = self.has_own() && planned.relations.iter().any(|r| r.kind == RelationKind::MaterializedView);
-            views || planned.reads.iter().any(|read| made.catalog.is_guarded(&read.relation))
+            let barred = planned.functions.iter().any(|function| self.may_call(function).is_err());
+            views || barred || planned.reads.iter().any(|read| made.catalog.is_guarded(&read.relation))
         };
         Arc::ptr_eq(&made.catalog, &self.catalog()) && made.zone == self.zone_name() && !planned.any(differs)
     }
