@@ -50,9 +50,10 @@ pub struct Acts {
     transaction: Mutex<OwnTransaction>,
 }
 
-/// The transaction that is open, if one is.
+/// The transaction that is open, which may be that of a statement by itself.
 #[derive(Default)]
 struct OwnTransaction {
+    /// True for one that gathers what it writes.
     open: bool,
     /// The number that it has taken.
     number: Option<Taken>,
@@ -160,6 +161,12 @@ impl Acts {
     /// A transaction has begun.
     pub(super) fn begun(&self) {
         self.transaction.lock().open = true;
+    }
+
+    /// The number of the transaction, which is taken if need be, but of a statement by itself. Errors: the log's.
+    pub(super) fn block_number(&self) -> Result<Option<Position>> {
+        let open = self.transaction.lock().open;
+        if open { self.transaction_number(true) } else { Ok(None) }
     }
 
     /// A trigger function begins to run.
@@ -374,8 +381,7 @@ impl SessionActs for Acts {
 
     fn transaction_number(&self, take: bool) -> Result<Option<Position>> {
         let mut transaction = self.transaction.lock();
-        if transaction.open
-            && transaction.number.is_none()
+        if transaction.number.is_none()
             && take
             && let Some(engine) = self.engine.upgrade()
         {

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 
 use super::acts::Acts;
 use super::database::Engine;
+use super::numbers::Seen;
 use super::path::path_of;
 use super::privileges::{Authority, Identity};
 use super::sequence::SharedDrawn;
@@ -24,6 +25,8 @@ pub struct Source {
     settings: Settings,
     acts: Arc<Acts>,
     current: Mutex<Option<Arc<SystemContext>>>,
+    /// Which transactions had ended when the statement began, or what it reads at was chosen.
+    seen: Mutex<Option<Seen>>,
     /// What sequences have given to the session.
     pub(super) drawn: SharedDrawn,
     /// The catalog of a transaction that has changed it.
@@ -34,8 +37,8 @@ impl Source {
     pub(super) fn new(engine: &Arc<Engine>, who: &Identity, database: &str, settings: &Settings, acts: &Arc<Acts>, process: i32) -> Self {
         let (engine, settings, acts) = (Arc::downgrade(engine), settings.clone(), acts.clone());
         let (who, database) = (Mutex::new(who.clone()), database.into());
-        let (current, drawn, catalog) = (Mutex::default(), SharedDrawn::default(), Mutex::default());
-        Source { engine, process, who, database, settings, acts, current, drawn, catalog }
+        let (current, seen, drawn, catalog) = (Mutex::default(), Mutex::default(), SharedDrawn::default(), Mutex::default());
+        Source { engine, process, who, database, settings, acts, current, seen, drawn, catalog }
     }
 
     /// The session is somebody else from now on.
@@ -57,6 +60,11 @@ impl Source {
     /// The next statement gathers anew.
     pub(super) fn forget(&self) {
         *self.current.lock() = None;
+    }
+
+    /// A statement begins that reads what is committed now or later.
+    pub(super) fn see(&self) {
+        *self.seen.lock() = self.engine.upgrade().map(|engine| engine.numbers.seen(&engine.log));
     }
 
     /// Shows another catalog from now on; `None` for the one that is current.
@@ -95,6 +103,7 @@ impl Source {
         let (relations, operators) = progress(&engine, &scope);
         let roles = scope.roles().clone();
         let authority = Authority::of(&roles, who.current);
+        let seen = self.seen.lock().clone().unwrap_or_else(|| engine.numbers.seen(&engine.log));
         SystemContext {
             stand_ins: vec![],
             user: who.name(&roles, who.current),
@@ -105,9 +114,8 @@ impl Source {
             database: self.database.clone(),
             process_id: self.process,
             settings: settings(&engine, &self.settings, &authority),
-            // First, since a number that is taken in between is not below it.
-            head: engine.log.head(),
-            running: engine.numbers.running(),
+            head: seen.head,
+            running: seen.running,
             started_us: engine.started_us,
             identity: engine.identity,
             directory: Directory(authority.has_role(MONITOR).then(|| engine.store.clone())),

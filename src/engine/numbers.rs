@@ -10,7 +10,13 @@
 //! 3. COMMIT appends one more event of `_numbers` right behind the transaction's own ([`bearing`]), which says how many before it bear the number.
 //!    The log shows it to [`Numbers::note`] before anybody sees the rows, so no reader and no view ever takes one for another.
 //!
-//! A transaction that nobody asks costs nothing of this, and its rows have their own positions. `_numbers` is read when the database is opened.
+//! A statement by itself is a transaction in this too: what it writes bears the number that it has asked for, as a default may have done.
+//! One that nobody asks costs nothing of this, and its rows have their own positions.
+//!
+//! What a snapshot says of transactions is read when a statement begins ([`Numbers::seen`]), before it reads anything: of all transactions
+//! that it counts as ended it sees the rows, so that a reader who goes on from `pg_snapshot_xmin` misses none.
+//!
+//! `_numbers` is read when the database is opened.
 //! The last [`limits::NUMBERED_TRANSACTIONS_MAX`] transactions are kept: rows of one before these have the positions of their events
 //! again, so that whoever has kept the number so long finds the row changed, and never a changed one unchanged.
 
@@ -31,7 +37,6 @@ use crate::data::{POSITION, PgType, Position};
 use crate::error::Result;
 use crate::limits;
 use crate::log::{Append, Log, LogId};
-use crate::serve::system::functions::SessionActs;
 
 /// The numbers of all transactions that have taken one.
 #[derive(Default)]
@@ -55,6 +60,15 @@ struct Bearers {
 struct Open {
     next: u64,
     numbers: BTreeMap<u64, Position>,
+}
+
+/// The transactions that have not ended, as of one moment.
+#[derive(Clone)]
+pub(super) struct Seen {
+    /// The log's head.
+    pub head: Position,
+    /// The numbers of those that have taken one, in order.
+    pub running: Vec<Position>,
 }
 
 /// A number that a transaction has taken; it is open until this is dropped.
@@ -135,11 +149,15 @@ impl Numbers {
         Ok(taken)
     }
 
-    /// The numbers of the transactions that have not ended, in order.
-    pub(super) fn running(&self) -> Vec<Position> {
-        let mut running: Vec<Position> = self.open.lock().numbers.values().copied().collect();
+    /// Which transactions have ended: a transaction whose number is below the head and not among those that run has its events below the
+    /// head too.
+    pub(super) fn seen(&self, log: &Log) -> Seen {
+        let open = self.open.lock();
+        let head = log.head();
+        let mut running: Vec<Position> = open.numbers.values().copied().collect();
+        drop(open);
         running.sort_unstable();
-        running
+        Seen { head, running }
     }
 
     /// The function `row_xmin`: the number of a transaction, from the position of an event that it has appended. In a session with
@@ -177,7 +195,7 @@ impl RowNumber {
     fn of(&self, positions: &Int64Array) -> Result<UInt32Array> {
         let own = positions.iter().flatten().any(|position| position < 0);
         let own = match self.acts.upgrade().filter(|_| own) {
-            Some(acts) => acts.transaction_number(true)?,
+            Some(acts) => acts.block_number()?,
             None => None,
         };
         let borne = self.numbers.borne.read();

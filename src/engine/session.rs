@@ -21,6 +21,7 @@ use super::cursor::Cursor;
 use super::database::Engine;
 use super::dml::{ChangePlan, InsertPlan, Known};
 use super::lookup::Lookup;
+use super::numbers::bearing;
 use super::plan_cache::PlanCache;
 use super::plpgsql::Routines;
 use super::privileges::{Authority, Identity};
@@ -595,6 +596,9 @@ impl Session {
         self.adopt_settings(true);
         self.binary = false;
         self.context.forget();
+        if !self.transaction.as_ref().is_some_and(|t| t.pinned.initialized()) {
+            self.context.see();
+        }
         self.results.clear();
         (self.inside, self.calls, self.may_end) = (0, 0, false);
         // One that was stopped half way may have left it.
@@ -637,6 +641,10 @@ impl Session {
             self.transaction = Some(transaction);
             return self.commit().await.map(|()| None);
         }
+        let batches = match self.acts.transaction_number(false)? {
+            Some(number) => bearing(batches, number)?,
+            None => batches,
+        };
         let sync = self.settings.synchronous_commit();
         let committed = self.cancel.shield(self.engine.log.append(crate::log::Append { batches, sync })).await?;
         Ok(Some(committed.first))

@@ -32,7 +32,8 @@ pub trait SessionActs: fmt::Debug + Send + Sync {
     fn notify(&self, channel: &str, payload: &str, caller: &Caller) -> Result<()>;
     /// How many trigger functions run, each fired by what the one before does.
     fn trigger_depth(&self) -> i32;
-    /// The number of the transaction that is open, which is taken if need be and `take` says so; `None` without one. Errors: the log's.
+    /// The number of the transaction, or of the statement where none is open, which is taken if need be and `take` says so; `None` without
+    /// one. Errors: the log's.
     fn transaction_number(&self, take: bool) -> Result<Option<Position>>;
     /// When the statement at hand came, in microseconds since 1970.
     fn statement_us(&self) -> i64;

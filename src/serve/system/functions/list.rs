@@ -44,7 +44,7 @@ fn snapshot(context: &SystemContext) -> String {
     format!("{least}:{}:{}", context.head, running.join(","))
 }
 
-/// The number of the transaction that is open. A statement by itself, whose number nobody comes to see, has that of the head. Errors: the log's.
+/// The number of the transaction. Errors: the log's.
 fn transaction_number(context: &SystemContext) -> Result<Position> {
     let own = context.session.as_ref().map_or(Ok(None), |session| session.transaction_number(true))?;
     Ok(own.unwrap_or(context.head))
@@ -66,7 +66,7 @@ fn transaction_status(context: &SystemContext, row: Row) -> Result<Cell> {
     let wrong = || Error::new(code::INVALID_PARAMETER_VALUE, format!("transaction ID {text} is in the future"));
     let number: u64 = text.parse().map_err(|_| wrong())?;
     match number {
-        number if context.running.contains(&number) => Ok("in progress".into()),
+        number if context.running.contains(&number) || number_taken(context)? == Some(number) => Ok("in progress".into()),
         number if number < context.head => Ok("committed".into()),
         number if number == context.head => Ok("in progress".into()),
         _ => Err(wrong()),
