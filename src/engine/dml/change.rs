@@ -104,7 +104,7 @@ impl Session {
         let types = declared(prepared);
         let mut written = self.changed_alone(what, change, known, &types, parameters, &mut held).await?;
         let (Some(mut parts), Some(items)) = (written.unanswered.take(), &change.returning) else {
-            return self.finish(what, written).await;
+            return self.finish(what, written, prepared).await;
         };
         let events: usize = written.events.iter().map(|(_, batch)| batch.num_rows()).sum();
         let first = if written.count > 0 { self.append(written.events).await?.unwrap_or_default() } else { 0 };

@@ -42,7 +42,7 @@ impl Session {
         }
         let mut held = Vec::new();
         let written = self.inserted(statement, prepared, parameters, &mut held).await?;
-        self.finish("INSERT 0", written).await
+        self.finish("INSERT 0", written, prepared).await
     }
 
     /// What an INSERT writes, with the lock that it needs among those `held`.

@@ -64,7 +64,7 @@ impl Session {
                 break self.merged(&relation, merge, &planned, &types, parameters).await?;
             }
         };
-        self.finish("MERGE", written).await
+        self.finish("MERGE", written, prepared).await
     }
 
     /// The types of its parameters.

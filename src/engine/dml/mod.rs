@@ -37,7 +37,7 @@ use arrow::array::RecordBatch;
 use sqlparser::ast;
 
 use super::ksql::insert::{check_appendable, shares_topic};
-use super::session::{Response, Session};
+use super::session::{Prepared, Response, Session};
 use crate::catalog::{Name, Relation, RelationKind};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
@@ -62,8 +62,12 @@ pub(in crate::engine) struct Written {
 }
 
 impl Session {
-    /// Appends what a statement writes, and answers its tag, which begins with `word`, or the rows of RETURNING.
-    async fn finish(&mut self, word: &str, written: Written) -> Result<Response> {
+    /// Appends what a statement writes, and answers its tag, which begins with `word`, or the rows of RETURNING. Errors: 0A000 where these
+    /// have other columns than when it was prepared.
+    async fn finish(&mut self, word: &str, written: Written, prepared: &Prepared) -> Result<Response> {
+        if let (Some(returned), Some(told)) = (&written.returned, &prepared.columns) {
+            returned.is_as_told(told)?;
+        }
         if written.count > 0 {
             self.append(written.events).await?;
         }

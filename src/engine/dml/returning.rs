@@ -53,6 +53,16 @@ pub(super) struct Returned {
 }
 
 impl Returned {
+    /// Errors: 0A000 for other columns than the client was told: the table was defined otherwise since, and what it reads as an integer may
+    /// be a text by now. What has no type of its own may get one when it runs.
+    pub fn is_as_told(&self, told: &[Column]) -> Result<()> {
+        let alike = |(told, now): (&Column, &Column)| told.ty == now.ty || told.origin.is_none() && told.ty == PgType::Text;
+        if told.len() != self.columns.len() || !told.iter().zip(&self.columns).all(alike) {
+            return Err(Error::unsupported("cached plan must not change result type").hint("Prepare the statement again."));
+        }
+        Ok(())
+    }
+
     /// The rows as the answer of a statement with this tag.
     pub fn answer(self, word: &str) -> Result<Response> {
         let stream = Box::pin(MemoryStream::try_new(self.rows, self.schema, None)?);
