@@ -48,6 +48,7 @@ scripts!("":
     comments,
     composite_types,
     composite_values,
+    conflicts,
     constraints,
     copy,
     correlated_unnest,

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, Ident, TrimWhereField, UnaryOperator, visit_expressions};
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
-use sqlparser::keywords::{Keyword, RESERVED_FOR_TABLE_ALIAS};
+use sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
@@ -176,6 +176,10 @@ impl Dialect for Postgres {
     }
     fn is_table_alias(&self, word: &Keyword, _: &mut Parser) -> bool {
         FREE.contains(word) || !RESERVED_FOR_TABLE_ALIAS.contains(word)
+    }
+    /// ON is no name without AS: `INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING`.
+    fn is_column_alias(&self, word: &Keyword, _: &mut Parser) -> bool {
+        *word != Keyword::ON && !RESERVED_FOR_COLUMN_ALIAS.contains(word)
     }
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         false

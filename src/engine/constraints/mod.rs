@@ -88,6 +88,21 @@ impl Session {
         self.transaction.as_ref().map_or(0, |t| t.batches.len())
     }
 
+    /// Errors: 23502, 23514 for rows that no row of the relation may be, whatever else is there: those that an INSERT proposes are refused
+    /// also where they would give way to others.
+    pub(super) async fn check_by_themselves(&self, relation: &Arc<Relation>, rows: &RecordBatch) -> Result<()> {
+        if rows.num_rows() == 0 || relation.ksql.is_some() {
+            return Ok(());
+        }
+        self.check_domains(&self.catalog(), relation, rows).await?;
+        for constraint in &relation.constraints {
+            if let Rule::Check(condition) = &constraint.rule {
+                self.check_condition(relation, constraint, condition, rows).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the transaction has gathered for a log since `mark`.
     pub(super) fn events_since(&self, log: RelationId, mark: usize) -> Vec<RecordBatch> {
         let batches = self.transaction.iter().flat_map(|t| t.batches.iter().skip(mark));

@@ -146,6 +146,7 @@ impl Session {
             self.as_begun(relation)?;
         }
         let proposed = concat_batches(&relation.schema(), &rows)?;
+        self.check_by_themselves(relation, &proposed).await?;
         let alias = alias.as_deref().unwrap_or(&table.name);
         let known = self.insert_plan(prepared).and_then(|plan| plan.update.as_ref());
         let merge = conflict.update.as_ref().map(|update| Merge { alias, update, known });
