@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::rewrite::literal;
@@ -52,8 +53,9 @@ fn untold() -> Arc<ScalarUDF> {
 
 /// VALUES of these rows. DataFusion wants what a column has to note the same types: where they differ, as between a parameter of a column's
 /// type and a literal, none is noted.
-pub fn values(mut rows: Vec<Vec<Expr>>) -> DfResult<LogicalPlan> {
+pub fn values(rows: Vec<Vec<Expr>>) -> DfResult<LogicalPlan> {
     let nothing = DFSchema::empty();
+    let mut rows = rows.into_iter().map(|row| row.into_iter().map(widened).collect()).collect::<DfResult<Vec<Vec<Expr>>>>()?;
     let width = rows.iter().map(Vec::len).min().unwrap_or(0);
     for column in 0..width {
         let notes = rows.iter().map(|row| row[column].metadata(&nothing)).collect::<DfResult<Vec<_>>>()?;
@@ -66,6 +68,27 @@ pub fn values(mut rows: Vec<Vec<Expr>>) -> DfResult<LogicalPlan> {
         }
     }
     LogicalPlanBuilder::values(rows)?.build()
+}
+
+/// CASE of integers of several widths as one of the widest. DataFusion takes the type of the first result for that of all until the plan is
+/// analyzed, and what VALUES says of its columns stays as it was before.
+fn widened(expr: Expr) -> DfResult<Expr> {
+    let nothing = DFSchema::empty();
+    let widened = expr.transform_up(|e| {
+        let Expr::Case(mut case) = e else { return Ok(Transformed::no(e)) };
+        let results = case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
+        let types = results.map(|result| result.get_type(&nothing)).collect::<DfResult<Vec<_>>>().unwrap_or_default();
+        let whole = types.iter().all(|ty| ty.is_signed_integer() || ty.is_null());
+        let widest = [DataType::Int64, DataType::Int32, DataType::Int16].into_iter().find(|ty| types.contains(ty));
+        let Some(widest) = widest.filter(|_| whole) else { return Ok(Transformed::no(Expr::Case(case))) };
+        let results = case.when_then_expr.iter_mut().map(|(_, then)| then).chain(&mut case.else_expr);
+        for (result, _) in results.zip(&types).filter(|(_, ty)| !ty.is_null() && **ty != widest) {
+            let narrow = std::mem::take(result.as_mut());
+            **result = Expr::Cast(Cast::new(Box::new(narrow), widest.clone()));
+        }
+        Ok(Transformed::yes(Expr::Case(case)))
+    })?;
+    Ok(widened.data)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

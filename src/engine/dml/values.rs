@@ -102,8 +102,10 @@ pub(in crate::engine) fn typed<'a>(source: &'a ast::Query, relation: &Relation, 
                 }
                 continue;
             }
-            // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes.
-            if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() {
+            // Beside a float the other numbers of the list would be floats too, and lose digits that the column takes; and beside a numeric a
+            // float would be a numeric, of fewer digits than it has.
+            let of_floats = matches!(ty.base(), PgType::Float4 | PgType::Float8) && !is_default(value) && placeholder(value).is_none();
+            if is_text(value) && !ty.is_of_enum() || is_float(value) && ty.is_numeric() || of_floats {
                 cast_to(value, ty.base().to_string());
             } else if is_name(value) && matches!(ty.base(), PgType::Text | PgType::Varchar(_) | PgType::Bpchar(_)) {
                 // A cast would stay a name to DataFusion, which wants the values of a column to be noted alike.
