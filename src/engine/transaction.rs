@@ -358,6 +358,7 @@ impl Session {
             "ROLLBACK"
         };
         if chain {
+            self.began_us = self.acts.statement_us();
             self.transaction = Some(self.begun().explicit());
             self.begin_in(&modes)?;
         }
@@ -383,6 +384,7 @@ impl Session {
         } else {
             self.rollback().await?;
         }
+        self.began_us = self.engine.clock.now_us();
         self.begin_alone();
         self.began_us = self.engine.clock.now_us();
         if chain { self.begin_in(&modes) } else { Ok(()) }
