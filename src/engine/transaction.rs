@@ -385,6 +385,8 @@ impl Session {
             self.rollback().await?;
         }
         self.began_us = self.engine.clock.now_us();
+        self.context.forget();
+        self.context.see();
         self.begin_alone();
         self.began_us = self.engine.clock.now_us();
         if chain { self.begin_in(&modes) } else { Ok(()) }
