@@ -1,7 +1,9 @@
 //! `'foo'` and `'bar'` with nothing but white space and a new line between them are one literal, `'foobar'` (manual, chapter 4.1.2.1).
 //! sqlparser would take the second for an alias of the first.
 
-use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+
+use super::dialect::Postgres;
 
 /// The tokens with such literals as one. Cost O(tokens).
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
@@ -16,10 +18,10 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             }
             Token::SingleQuotedString(more) if new_line => {
                 let before = joined.len() - blanks;
-                if let Some(Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text)) =
-                    before.checked_sub(1).map(|at| &mut joined[at].token)
-                {
-                    text.push_str(more);
+                let literal = before.checked_sub(1).map(|at| &mut joined[at].token);
+                let more = if matches!(literal, Some(Token::EscapedStringLiteral(_))) { decoded(more) } else { more.clone() };
+                if let Some(Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text)) = literal {
+                    text.push_str(&more);
                     joined.truncate(before);
                     (blanks, new_line) = (0, false);
                     continue;
@@ -31,6 +33,15 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         joined.push(token);
     }
     joined
+}
+
+/// A text that goes on behind `E'..'`, where a backslash escapes what is behind it; as it is if it escapes nothing.
+fn decoded(text: &str) -> String {
+    let literal = format!("E'{}'", text.replace('\'', "''"));
+    match Tokenizer::new(&Postgres, &literal).tokenize().as_deref() {
+        Ok([Token::EscapedStringLiteral(decoded)]) => decoded.clone(),
+        _ => text.to_string(),
+    }
 }
 
 #[cfg(test)]
