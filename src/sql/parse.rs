@@ -114,7 +114,8 @@ pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     super::nesting::check(&tokens)?;
     let tokens = local::spelled(continued::spelled(whole_tables::spelled(unicode::spelled(sql, tokens)?)));
     let tokens = group_by::spelled(frame_offsets::spelled(exclusions::spelled(tokens)));
-    let tokens = keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(overriding::spelled(tokens))))));
+    let tokens =
+        keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(overriding::spelled(tokens))))));
     let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(row_stars::spelled(tokens)))));
     let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
@@ -451,14 +452,8 @@ impl Reader<'_> {
         };
         self.expect(if kind == RelationKind::MaterializedView { "view" } else { kind.word() })?;
         let if_exists = self.eat_words(&["if", "exists"]);
-        let mut names = vec![self.relation_name()?];
-        while self.parser.consume_token(&Token::Comma) {
-            names.push(self.relation_name()?);
-        }
-        let cascade = self.eat("cascade");
-        if !cascade {
-            self.eat("restrict");
-        }
+        let names = self.listed(|r| r.relation_name())?;
+        let cascade = self.cascade();
         Ok(Statement::Drop { kind, names, if_exists, cascade })
     }
 

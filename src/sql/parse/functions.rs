@@ -369,8 +369,7 @@ impl Reader<'_> {
         let word = self.routine_word()?;
         let if_exists = self.eat_words(&["if", "exists"]);
         let names = self.listed(|r| r.signature())?;
-        let cascade = self.eat("cascade");
-        let _ = cascade || self.eat("restrict");
+        let cascade = self.cascade();
         Ok(Statement::DropFunctions { word, names, if_exists, cascade })
     }
 

@@ -18,10 +18,7 @@ impl Reader<'_> {
         if !restart_identity {
             self.eat_words(&["continue", "identity"]);
         }
-        let cascade = self.eat("cascade");
-        if !cascade {
-            self.eat("restrict");
-        }
+        let cascade = self.cascade();
         Ok(Statement::Truncate(Truncate { tables, restart_identity, cascade }))
     }
 

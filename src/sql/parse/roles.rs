@@ -436,7 +436,8 @@ impl Reader<'_> {
         Ok(RoleStatement::DropOwned { roles, cascade: self.cascade() })
     }
 
-    fn cascade(&mut self) -> bool {
+    /// `[CASCADE | RESTRICT]`, whether it is the former.
+    pub(super) fn cascade(&mut self) -> bool {
         let cascade = self.eat("cascade");
         if !cascade {
             self.eat("restrict");

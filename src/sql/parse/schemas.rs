@@ -65,10 +65,7 @@ impl Reader<'_> {
         self.skip(2);
         let if_exists = self.eat_words(&["if", "exists"]);
         let names = self.listed(|r| r.name())?;
-        let cascade = self.eat("cascade");
-        if !cascade {
-            self.eat("restrict");
-        }
+        let cascade = self.cascade();
         Ok(Statement::DropSchema { names, if_exists, cascade })
     }
 }

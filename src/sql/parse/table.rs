@@ -309,14 +309,8 @@ impl Reader<'_> {
             self.eat("concurrently");
         }
         let if_exists = self.eat_words(&["if", "exists"]);
-        let mut names = vec![self.relation_name()?];
-        while self.parser.consume_token(&Token::Comma) {
-            names.push(self.relation_name()?);
-        }
-        let cascade = self.eat("cascade");
-        if !cascade {
-            self.eat("restrict");
-        }
+        let names = self.listed(|r| r.relation_name())?;
+        let cascade = self.cascade();
         Ok(if sequence {
             Statement::DropSequence { names, if_exists, cascade }
         } else {

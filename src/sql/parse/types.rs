@@ -162,10 +162,7 @@ impl Reader<'_> {
         self.skip(1);
         let if_exists = self.eat_words(&["if", "exists"]);
         let names = self.listed(|r| r.relation_name())?;
-        let cascade = self.eat("cascade");
-        if !cascade {
-            self.eat("restrict");
-        }
+        let cascade = self.cascade();
         Ok(Statement::DropTypes { names, domains, if_exists, cascade })
     }
 }
