@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use sqlparser::ast;
 
-use super::dml::{placeholder, scalars};
+use super::dml::scalars;
 use super::session::{Parameters, Prepared, Session, Way, stoppable};
 use super::shape::{Kind, Shape};
 use crate::catalog::{Catalog, Path};
@@ -18,7 +18,7 @@ use crate::data::PgType;
 use crate::error::{Result, code};
 use crate::limits;
 use crate::sql::convert::literal;
-use crate::sql::{self, Statement};
+use crate::sql::{self, Statement, placeholder};
 
 /// The last few plans, the youngest first.
 #[derive(Default)]

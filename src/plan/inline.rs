@@ -31,7 +31,7 @@ use crate::limits;
 use crate::serve::system::facts::PROCS;
 use crate::sql::convert::relation_name;
 use crate::sql::parse::written_expression;
-use crate::sql::{Statement, fold_name, parse};
+use crate::sql::{Statement, fold_name, parse, placeholder};
 
 /// Where a function can be called that runs.
 const ROUTINES_RUN: &str = "It runs when it is called, which it can be in FROM, as an item of a SELECT list, in VALUES of INSERT, and in PL/pgSQL. \
@@ -218,22 +218,11 @@ pub fn queries_in<T: Visit>(part: &T) -> usize {
 /// Puts in the place of each `$n` what that number gives.
 fn substitute<T: VisitMut>(part: &mut T, with: impl Fn(usize) -> Option<Expr>) {
     let _ = ast::visit_expressions_mut(part, |expr| {
-        if let Some(new) = number(expr).and_then(&with) {
+        if let Some(new) = placeholder(expr).and_then(&with) {
             *expr = new;
         }
         ControlFlow::<()>::Continue(())
     });
-}
-
-/// The number of the parameter that an expression is.
-pub fn number(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(place) => place.strip_prefix('$')?.parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// The argument of that number, from 1.
@@ -245,7 +234,7 @@ fn argument(arguments: &[Expr], n: usize) -> Option<Expr> {
 fn uses<T: Visit>(part: &T, n: usize) -> usize {
     let mut count = 0;
     let _ = ast::visit_expressions(part, |expr| {
-        count += usize::from(number(expr) == Some(n));
+        count += usize::from(placeholder(expr) == Some(n));
         ControlFlow::<()>::Continue(())
     });
     count

@@ -24,6 +24,7 @@ use crate::data::PgType;
 use crate::error::Result;
 use crate::func::frame_offsets;
 use crate::func::type_of;
+use crate::sql::placeholder;
 
 /// Functions whose arguments have one type.
 const ALIKE: &[&str] = &["coalesce", "greatest", "least", "nullif", "array_concat", "array_contains_all", "pg_array_overlap"];
@@ -101,7 +102,7 @@ pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result
 
 /// The type that is declared of a parameter.
 fn type_of<'a>(expr: &ast::Expr, types: &'a [Option<PgType>]) -> Option<&'a PgType> {
-    types.get(inline::number(expr)?.checked_sub(1)?)?.as_ref()
+    types.get(placeholder(expr)?.checked_sub(1)?)?.as_ref()
 }
 
 /// True for an operator that is one thing for texts and numbers, and others for jsonb, bytea and arrays. `left`: what is declared of its left

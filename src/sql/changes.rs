@@ -6,12 +6,12 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
 
 use super::convert::{call, last_name, relation_name};
-use super::fold_name;
 use super::inference;
 use super::locking::locking;
 use super::locking::without_own_locks;
 use super::parse::written_query;
 use super::statement::{Change, ChangingCte, Conflict, ConflictTarget, ConflictUpdate, NewTable, OnCommit, Statement};
+use super::{fold_name, placeholder};
 use crate::catalog::Name;
 use crate::error::{Error, Result};
 
@@ -51,11 +51,7 @@ fn changes_in(with: &mut Option<ast::With>) -> Result<Vec<ChangingCte>> {
 fn placeholders(query: &ast::Query) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let _ = ast::visit_expressions(query, |expr| {
-        if let Expr::Value(value) = expr
-            && let ast::Value::Placeholder(name) = &value.value
-        {
-            found.extend(name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()));
-        }
+        found.extend(placeholder(expr));
         ControlFlow::<()>::Continue(())
     });
     found

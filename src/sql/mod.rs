@@ -90,3 +90,10 @@ pub fn fold_name(ident: &sqlparser::ast::Ident) -> String {
 fn is_word(token: &sqlparser::tokenizer::Token, word: &str) -> bool {
     matches!(token, sqlparser::tokenizer::Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
+
+/// The number of the parameter that an expression is, from 1.
+pub fn placeholder(expr: &sqlparser::ast::Expr) -> Option<usize> {
+    let sqlparser::ast::Expr::Value(value) = expr else { return None };
+    let sqlparser::ast::Value::Placeholder(name) = &value.value else { return None };
+    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=65_535).contains(number))
+}

@@ -24,7 +24,7 @@ use super::kept::{Computed, Made};
 use super::locks::rows_of;
 use super::privileges::looks;
 use super::returning::{Part, Returning, names_hidden, with_positions, without_positions};
-use super::values::{declared, is_default, placeholder, scalars};
+use super::values::{declared, is_default, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Relation};
 use crate::data::encode::{Style, cell_text};
@@ -44,7 +44,7 @@ use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::STANDS_FOR;
-use crate::sql::fields_set;
+use crate::sql::{fields_set, placeholder};
 use crate::sql::statement::Change;
 
 /// The name under which the query of a change knows the table, which has an alias always.

@@ -20,7 +20,7 @@ use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
 use super::parsed_query;
 use super::policies::Checked;
-use super::values::{declared, is_default, placeholder, scalars};
+use super::values::{declared, is_default, scalars};
 use crate::catalog::{Column, Command, Relation};
 use crate::data::{PgType, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes, events_of_rows};
@@ -31,6 +31,7 @@ use crate::engine::table_locks::Mode;
 use crate::engine::triggers::{Happening, Rows};
 use crate::error::{Error, Result, code};
 use crate::sql::convert::literal;
+use crate::sql::placeholder;
 use crate::sql::statement::{Merge, MergeAction};
 
 /// What a MERGE does to rows, by kind.

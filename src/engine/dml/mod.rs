@@ -49,7 +49,7 @@ pub(super) use defaults::refuse_volatile;
 pub(super) use kept::InsertPlan;
 pub(super) use known::Known;
 use returning::{Part, Returned};
-pub use values::{declared, placeholder, scalars};
+pub use values::{declared, scalars};
 
 /// What a statement is about to write.
 pub(in crate::engine) struct Written {

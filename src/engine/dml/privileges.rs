@@ -12,7 +12,7 @@ use sqlparser::ast::{self, Expr, SelectItem};
 
 use super::change::{ChangePlan, alias_of, named_items, select_of};
 use super::columns::target_columns;
-use super::values::{is_default, placeholder};
+use super::values::is_default;
 use super::{parsed_query, quoted};
 use crate::catalog::{Privileges, Relation};
 use crate::data::PgType;
@@ -22,8 +22,8 @@ use crate::engine::session::Session;
 use crate::error::{Error, Result};
 use crate::plan::inline::queries_in;
 use crate::plan::reads::Read;
-use crate::sql::Statement;
 use crate::sql::statement::{Change, Conflict, ConflictTarget, Merge, MergeAction};
+use crate::sql::{Statement, placeholder};
 
 /// Types of parameters as far as they are declared.
 type Types<'a> = &'a [Option<PgType>];

@@ -15,7 +15,7 @@ use crate::data::numeric;
 use crate::engine::session::{Parameters, Prepared, Session, TransactionStatus};
 use crate::error::{Error, Result, code};
 use crate::func::types::pg_type;
-use crate::sql::Statement;
+use crate::sql::{Statement, placeholder};
 
 impl Session {
     /// Whether the values are such of their types as a statement is bound to. What takes long to read, as json and arrays, is read when the statement
@@ -260,13 +260,6 @@ pub fn check_literal(value: &Expr, column: &Column) -> Result<()> {
 /// True for the word DEFAULT in place of a value.
 pub fn is_default(value: &Expr) -> bool {
     matches!(value, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
-}
-
-/// The number of a parameter, from 1.
-pub fn placeholder(value: &Expr) -> Option<usize> {
-    let Expr::Value(v) = value else { return None };
-    let ast::Value::Placeholder(name) = &v.value else { return None };
-    name.strip_prefix('$')?.parse().ok().filter(|n| (1..=65_535).contains(n))
 }
 
 /// The rows of `VALUES (..), ..` if each value is a literal or a parameter.

@@ -21,16 +21,16 @@ use crate::data::PgType;
 use crate::data::encode::cell_text;
 use crate::data::quoting::ident;
 use crate::engine::dml::returning::in_memory;
-use crate::engine::dml::values::{placeholder, scalars};
+use crate::engine::dml::values::scalars;
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
 use crate::error::{Error, Result, code};
 use crate::plan::inline;
 use crate::plan::overloads::{Candidate, Typing, pick};
 use crate::sql::convert::relation_name;
-use crate::sql::parse;
 use crate::sql::plpgsql::{Function, TypeName};
 use crate::sql::statement::{Call, Change, Statement};
+use crate::sql::{parse, placeholder};
 
 /// The tag of CALL.
 const CALL: &str = "CALL";

@@ -15,7 +15,7 @@ use super::recursive_form::reads;
 use crate::data::PgType;
 use crate::error::{Error, Result};
 use crate::func::APART;
-use crate::sql::fold_name;
+use crate::sql::{fold_name, placeholder};
 
 /// Casts the literals in the first parts of the recursive queries of WITH, and in the others, from which they may be read, and marks the casts
 /// that are written in the second parts, where the planner adds its own.
@@ -204,11 +204,9 @@ impl Declared<'_> {
     }
 }
 
-/// The number of a parameter, from 1.
+/// The number of a parameter, in parentheses or not.
 fn number_of(expr: &Expr) -> Option<usize> {
-    let Expr::Value(value) = bare(expr) else { return None };
-    let Value::Placeholder(name) = &value.value else { return None };
-    name.strip_prefix('$')?.parse().ok().filter(|number| *number > 0)
+    placeholder(bare(expr))
 }
 
 /// Changes what a part of a set operation selects.
