@@ -5,7 +5,7 @@
 use sqlparser::ast::Expr;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::is_word;
+use super::{is_word, solid};
 use crate::func::excluding::{Exclusion, is_marker};
 
 /// What may stand behind EXCLUDE, and what it leaves out.
@@ -32,7 +32,7 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "exclude")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let at = |i: usize| solid.get(i).map(|i| &tokens[*i].token);
     let is = |i: usize, word: &str| at(i).is_some_and(|t| is_word(t, word));
     let (mut blank, mut open) = (Vec::new(), Vec::new());

@@ -3,14 +3,14 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The tokens with parentheses around offsets that begin with a quoted text. Cost O(tokens).
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| ENDS.iter().any(|end| is_word(&t.token, end))) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let at = |i: usize| solid.get(i).map(|i| &tokens[*i].token);
     let offsets: Vec<(usize, usize)> = offsets(&at, solid.len()).into_iter().map(|(first, last)| (solid[first], solid[last])).collect();
     if offsets.is_empty() {

@@ -5,7 +5,7 @@
 use sqlparser::ast::Expr;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::is_word;
+use super::{is_word, solid};
 
 const MARKER: &str = "distinct_sets";
 
@@ -19,7 +19,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "group")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at].token);
     let is = |i: usize, word: &str| token(i).is_some_and(|t| is_word(t, word));
     // Both words are reserved, so that no key is called so.

@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::parse::written_inference;
 use super::statement::ConflictTarget;
-use super::{fold_name, is_word};
+use super::{fold_name, is_word, solid};
 use crate::error::{Error, Result};
 
 const BRACKET: char = '[';
@@ -19,7 +19,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "conflict")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let clauses = solid.windows(2).filter(|at| is_word(&tokens[at[0]].token, "on") && is_word(&tokens[at[1]].token, "conflict"));
     let parts: Vec<(usize, usize)> = clauses.filter_map(|at| inference(&tokens, at[1] + 1)).collect();
     if parts.is_empty() {

@@ -3,7 +3,7 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The tokens without the word. Cost O(tokens).
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
@@ -11,7 +11,7 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is(&t.token, ["local", "global"])) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let blank = solid.windows(3).find(|at| {
         let [into, word, temporary] = [0, 1, 2].map(|i| &tokens[at[i]].token);
         is_word(into, "into") && is(word, ["local", "global"]) && is(temporary, ["temp", "temporary"])

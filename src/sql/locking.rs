@@ -7,14 +7,14 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use super::convert::relation_name;
 use super::statement::{RowLock, Statement, Wait};
-use super::{fold_name, is_word};
+use super::{fold_name, is_word, solid};
 use crate::catalog::Name;
 use crate::error::{Error, Result};
 
 /// The tokens with locks where the parser takes them ([`behind_limits`]), PostgreSQL's weaker ones spelled as those that it knows: FOR NO KEY UPDATE and FOR KEY SHARE, which
 /// differ in what they let pass that a SELECT of Everfold's does not tell apart.
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let words = solid(&tokens);
     for (locks, dropped) in [(&["for", "no", "key", "update"][..], 1..3), (&["for", "key", "share"][..], 1..2)] {
         for i in 0..words.len().saturating_sub(locks.len() - 1) {
             if locks.iter().enumerate().all(|(j, word)| is_word(&tokens[words[i + j]].token, word)) {
@@ -52,7 +52,7 @@ fn behind_limits(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 
 /// Where locks begin and end that stand before LIMIT, OFFSET or FETCH.
 fn before_limits(tokens: &[TokenWithSpan]) -> Vec<(usize, usize)> {
-    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let words = solid(tokens);
     let one_of = |at: usize, wanted: &[&str]| words.get(at).is_some_and(|i| wanted.iter().any(|word| is_word(&tokens[*i].token, word)));
     let mut early = Vec::new();
     for at in 0..words.len() {

@@ -91,6 +91,11 @@ fn is_word(token: &sqlparser::tokenizer::Token, word: &str) -> bool {
     matches!(token, sqlparser::tokenizer::Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
+/// The places of the tokens that are no white space and no comments.
+fn solid(tokens: &[sqlparser::tokenizer::TokenWithSpan]) -> Vec<usize> {
+    (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, sqlparser::tokenizer::Token::Whitespace(_))).collect()
+}
+
 /// The number of the parameter that an expression is, from 1.
 pub fn placeholder(expr: &sqlparser::ast::Expr) -> Option<usize> {
     let sqlparser::ast::Expr::Value(value) = expr else { return None };

@@ -3,7 +3,7 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The words that a table may follow.
 const BEFORE: [&str; 6] = ["from", "join", "using", "update", "into", "on"];
@@ -13,7 +13,7 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "only")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let mut blank = Vec::new();
     for at in 1..solid.len() {
         let token = |i: usize| solid.get(i).map(|i| &tokens[*i].token);

@@ -3,14 +3,14 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The tokens with such operators spelled as themselves before ANY, SOME and ALL. Cost O(tokens).
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "operator")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let mut blank = Vec::new();
     for window in solid.windows(7) {
         let [word, open, schema, point, _, close, quantifier] = std::array::from_fn(|i| &tokens[window[i]].token);

@@ -5,8 +5,8 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
 use super::dialect::Postgres;
-use super::is_word;
 use super::statement::{Overriding, Statement};
+use super::{is_word, solid};
 use crate::error::{Error, Result};
 
 /// The tokens without the clause.
@@ -39,7 +39,7 @@ fn clauses(tokens: &[TokenWithSpan]) -> Vec<([usize; 3], Overriding)> {
     if !tokens.iter().any(|t| is_word(&t.token, "overriding")) {
         return Vec::new();
     }
-    let words: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let words = solid(tokens);
     let is = |at: usize, word: &str| words.get(at).is_some_and(|i| is_word(&tokens[*i].token, word));
     let (mut found, mut of_insert) = (Vec::new(), false);
     for at in 0..words.len() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The function that stands for the columns of a row.
 pub const ROW_STAR: &str = "pg_row_star";
@@ -14,7 +14,7 @@ const BEFORE_ITEMS: [&str; 4] = ["select", "distinct", "all", "returning"];
 
 /// The tokens with such stars as calls. Cost O(tokens).
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at]);
     let is = |i: usize, wanted: &Token| token(i).is_some_and(|t| t.token == *wanted);
     let (mut open, mut calls, mut stars) = (Vec::new(), HashSet::new(), HashSet::new());

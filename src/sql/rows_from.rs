@@ -4,7 +4,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The function that the words become.
 pub const ROWS_FROM: &str = "pg_rows_from";
@@ -18,7 +18,7 @@ pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "rows")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     // For each parenthesis that is open, whether a list of FROM is what stands there.
     let mut in_from = vec![false];
     for at in 0..solid.len() {

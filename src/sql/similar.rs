@@ -3,14 +3,14 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The tokens with such calls spelled so. Cost O(tokens).
 pub(super) fn spelled(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "similar")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let is = |i: usize, word: &str| solid.get(i).is_some_and(|i| is_word(&tokens[*i].token, word));
     // For each open parenthesis, whether it is that of a call of substring, and where its SIMILAR stands.
     let mut open: Vec<(bool, Option<usize>)> = Vec::new();

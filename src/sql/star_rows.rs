@@ -3,14 +3,14 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, solid};
 
 /// The tokens with such wildcards in `row()`. Cost O(tokens).
 pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.windows(2).any(|pair| pair[0].token == Token::Period && pair[1].token == Token::Mul) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at].token);
     let is = |i: usize, word: &str| token(i).is_some_and(|t| is_word(t, word));
     let mut rows: Vec<(usize, usize)> = Vec::new();

@@ -3,8 +3,8 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
 use super::reserved::is_reserved;
+use super::{is_word, solid};
 
 /// The words between two queries.
 const BETWEEN: [&str; 3] = ["union", "intersect", "except"];
@@ -20,7 +20,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     if !tokens.iter().any(|t| is_word(&t.token, "table")) {
         return tokens;
     }
-    let solid: Vec<usize> = (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let solid = solid(&tokens);
     let words = Words::of(solid.iter().map(|at| &tokens[*at].token).collect());
     let tables: Vec<usize> = (0..solid.len()).filter(|at| words.begins_query(*at)).map(|at| solid[at]).collect();
     let mut tables = tables.into_iter().peekable();
