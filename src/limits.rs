@@ -147,3 +147,5 @@ pub const ROLES_MAX: usize = 10_000;
 pub const GRANTS_MAX: usize = 100_000;
 /// The most composite types within one another. What the catalog keeps of one doubles with each.
 pub const COMPOSITE_DEPTH_MAX: usize = 8;
+/// Rows, and arrays of rows, within one another in a value that is shown: each doubles the quotes of what is in it.
+pub const QUOTINGS_MAX: usize = 20;

@@ -10,6 +10,7 @@ use super::{Format, Style, put_cell};
 use crate::data::PgType;
 use crate::data::json::put_string;
 use crate::error::{Error, Result, code};
+use crate::limits;
 
 /// A list column: offsets into its items. A list of lists is an array of more dimensions.
 pub(super) struct List {
@@ -103,7 +104,12 @@ impl List {
 
 impl Row {
     /// Looks at the rows of a type, which may say more of the columns than their fields do.
+    /// Errors: 54000 for rows within one another whose text would have no end: the quotes of one within are doubled.
     pub(super) fn new(array: &StructArray, ty: &PgType) -> Result<Row> {
+        if quotings(array.data_type()) > limits::QUOTINGS_MAX {
+            let message = format!("a value is more than {} rows and arrays deep", limits::QUOTINGS_MAX);
+            return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, message).hint("Show it as json: to_json(..)."));
+        }
         let attributes = match ty {
             PgType::Composite(of) if of.attributes().len() == array.num_columns() => of.attributes(),
             _ => &[],
@@ -187,6 +193,18 @@ impl Map {
         }
         out.push('}');
         out
+    }
+}
+
+/// How often the text of a value's innermost part is put into quotes: once for each row, and for each array of rows, that it is in.
+fn quotings(ty: &DataType) -> usize {
+    match ty {
+        DataType::Struct(fields) => 1 + fields.iter().map(|field| quotings(field.data_type())).max().unwrap_or(0),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => match quotings(item.data_type()) {
+            0 => 0,
+            rows => rows + usize::from(matches!(item.data_type(), DataType::Struct(_))),
+        },
+        _ => 0,
     }
 }
 
