@@ -61,6 +61,8 @@ struct Met {
     there_numbers: Vec<u32>,
     /// True for rows whose key is there.
     known: BooleanArray,
+    /// True if that is so of one that a change before this one in WITH has put.
+    again: bool,
 }
 
 impl Met {
@@ -164,7 +166,7 @@ impl Session {
                 .hint("Give the table a PRIMARY KEY, or write UPDATE and INSERT .. WHERE NOT EXISTS in one transaction."));
         }
         let mut seen = HashSet::new();
-        if met.numbers.iter().flatten().any(|number| !seen.insert(*number)) {
+        if met.again || met.numbers.iter().flatten().any(|number| !seen.insert(*number)) {
             let message = "ON CONFLICT DO UPDATE command cannot affect row a second time";
             return Err(Error::new(code::CARDINALITY_VIOLATION, message)
                 .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values."));
@@ -248,12 +250,23 @@ impl Session {
         let mut index = KeyIndex::new(&arbiter.by.types(&relation.schema())?, Equality::Sql)?;
         let mut of_keys = Vec::new();
         index.intern(&keys, rows.len(), &mut of_keys, &mut Vec::new())?;
-        let there_numbers = index.find(&arbiter.by.of(&there)?.keys, there.num_rows())?;
+        let mut there_numbers = index.find(&arbiter.by.of(&there)?.keys, there.num_rows())?;
         let mut numbers = vec![None; proposed.num_rows()];
         rows.iter().zip(of_keys).for_each(|(row, number)| numbers[*row as usize] = Some(number));
-        let taken: HashSet<u32> = there_numbers.iter().copied().collect();
+        let (mut there, mut taken) = (there, HashSet::new());
+        let is_key = !relation.key.is_empty() && arbiter.by == RowKeys::Columns(relation.key.clone());
+        if let Some((put, free)) = if is_key { self.unwritten_keys(relation)? } else { None } {
+            let among = |keys: &[ArrayRef]| index.find(keys, keys.first().map_or(0, |key| key.len()));
+            taken.extend(among(&put)?.into_iter().filter(|number| *number != NONE));
+            let free: HashSet<u32> = among(&free)?.into_iter().collect();
+            let stays: BooleanArray = there_numbers.iter().map(|number| Some(!free.contains(number))).collect();
+            there = filter_record_batch(&there, &stays)?;
+            there_numbers.retain(|number| !free.contains(number));
+        }
+        let again = !taken.is_empty();
+        taken.extend(there_numbers.iter().copied());
         let known = numbers.iter().map(|number| Some(number.is_some_and(|n| taken.contains(&n)))).collect();
-        Ok(Met { numbers, there, there_numbers, known })
+        Ok(Met { numbers, there, there_numbers, known, again })
     }
 
     /// Plans DO UPDATE: the rows that become of those that are `there`, each with the number of the row `proposed` that it has too.
