@@ -81,6 +81,7 @@ scripts!("":
     functions_that_last,
     functions_in_from,
     generated_columns,
+    grouped_joins,
     grouping_sets,
     habits,
     indexes,

@@ -91,6 +91,7 @@ mod unions;
 mod waiting_joins;
 mod wanted;
 mod window;
+mod wrong_keys;
 pub mod zone;
 
 use std::collections::HashSet;
@@ -222,6 +223,9 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     instead::put(&mut rules, null_joins::JOINING, null_joins::joined_apart);
     instead::put(&mut rules, null_joins::EXTRACTING, null_joins::extracted);
     instead::put(&mut rules, repeated_calls::SHARING, repeated_calls::once);
+    for believing in wrong_keys::BELIEVING {
+        instead::put(&mut rules, believing, wrong_keys::forgetting);
+    }
     wanted::optimizing(rules)
 }
 
