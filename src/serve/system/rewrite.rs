@@ -223,6 +223,7 @@ impl VisitorMut for Rewriter<'_> {
         if let Err(error) = outer_grouping::of_query(query, self.around.len(), columns) {
             return ControlFlow::Break(error);
         }
+        outer_names::of_order(query, &self.around, Columns { ctes: &self.ctes, context: self.context });
         apart::told_apart(query);
         match grouping::distinct_by_position(query)
             .and_then(|()| ties::ranked(query))
