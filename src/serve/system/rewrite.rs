@@ -485,16 +485,29 @@ fn bounds_of_slices(subscripts: &mut [AccessExpr]) -> Result<Option<Vec<Expr>>> 
     Ok(Some(bounds.collect()))
 }
 
-/// `(row).field` is get_field(row, 'field'), and so on along `(row).field.of_field`.
+/// `(row).field` is get_field(row, 'field'), and so on along `(row).field.of_field` and `(row).array[1].field`.
 fn struct_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
-    let fields = access_chain.iter().map(|access| match access {
-        AccessExpr::Dot(Expr::Identifier(field)) => Some(literal(Value::SingleQuotedString(fold_name(field)))),
-        _ => None,
-    });
-    if let (Expr::Nested(_), Some(fields)) = (root.as_ref(), fields.collect::<Option<Vec<_>>>()) {
-        *expr = fields.into_iter().fold(take(root), |row, field| call("get_field", vec![row, field]));
+    let is_field = |access: &AccessExpr| matches!(access, AccessExpr::Dot(Expr::Identifier(_)));
+    let is_element = |access: &AccessExpr| matches!(access, AccessExpr::Subscript(Subscript::Index { .. }));
+    let begins = matches!(root.as_ref(), Expr::Nested(_)) && access_chain.first().is_some_and(is_field);
+    if !begins || !access_chain.iter().all(|access| is_field(access) || is_element(access)) {
+        return Ok(());
     }
+    let mut value = take(root);
+    for access in std::mem::take(access_chain) {
+        value = match (access, value) {
+            (AccessExpr::Dot(Expr::Identifier(field)), row) => {
+                call("get_field", vec![row, literal(Value::SingleQuotedString(fold_name(&field)))])
+            }
+            (element, Expr::CompoundFieldAccess { root, mut access_chain }) => {
+                access_chain.push(element);
+                Expr::CompoundFieldAccess { root, access_chain }
+            }
+            (element, array) => Expr::CompoundFieldAccess { root: Box::new(array), access_chain: vec![element] },
+        };
+    }
+    *expr = value;
     Ok(())
 }
 

@@ -517,10 +517,13 @@ fn named(expr: &Expr) -> Option<String> {
         Expr::Function(f) => Some(last_name(&f.name)),
         Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => named(inner),
         Expr::Cast { expr, .. } => named(expr),
-        Expr::CompoundFieldAccess { root, access_chain } => match access_chain.last() {
-            Some(sqlparser::ast::AccessExpr::Dot(Expr::Identifier(i))) => Some(i.value.clone()),
-            _ => named(root),
-        },
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                sqlparser::ast::AccessExpr::Dot(Expr::Identifier(field)) => Some(field.value.clone()),
+                _ => None,
+            });
+            field.or_else(|| named(root))
+        }
         Expr::Subquery(query) => match query.body.as_ref() {
             SetExpr::Select(s) => match s.projection.as_slice() {
                 [SelectItem::UnnamedExpr(e)] => named(e),
