@@ -61,8 +61,9 @@ impl Session {
         self.stage(Change::Replace(attached.id, partition), vec![])?;
         let mark = self.gathered();
         self.put_rows(&table, rows).await?;
-        self.check(mark).await?;
         self.settle_dependents(&attached, id, "attach", &[]).await?;
+        // Its own partitions are those of the partition by now.
+        self.check(mark).await?;
         self.default_has_changed(parent.id).await
     }
 
