@@ -38,6 +38,7 @@ impl Session {
 
     pub(super) async fn plan_parsed(&mut self, text: &str, statement: Statement, types: &[Option<PgType>]) -> Result<Prepared> {
         self.refuse_in_failed(&statement)?;
+        self.refuse_only(text)?;
         let mut statement = self.with_calls(statement, types)?;
         self.fill_defaults(&mut statement)?;
         let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();

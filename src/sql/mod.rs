@@ -45,7 +45,7 @@ mod locking;
 mod misspelt;
 mod nested_joins;
 pub mod nesting;
-mod only;
+pub mod only;
 mod operators;
 mod overriding;
 pub mod parse;

@@ -9,13 +9,14 @@ use arrow::array::{Array, RecordBatch};
 use datafusion::catalog::TableProvider;
 use parking_lot::Mutex;
 
-use crate::catalog::{Condition, Partitioning, Relation, RelationId};
+use crate::catalog::{Condition, Name, Partitioning, Relation, RelationId};
 use crate::data::encode::{Style, cell_text};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::fold::Expr;
 use crate::fold::eval::{evaluate_all, mask};
 use crate::serve::system::deparse;
+use crate::sql::only;
 
 /// Conditions over the rows of tables, planned, by their texts.
 pub(in crate::engine) type KnownConditions = Mutex<HashMap<RelationId, BTreeMap<String, Expr>>>;
@@ -32,6 +33,22 @@ impl Session {
     ) -> Result<Arc<dyn TableProvider>> {
         let Some(entry) = &relation.entry else { return Ok(rows) };
         self.names().restricted(relation, rows, &[Condition { policy: None, sql: entry.condition.clone() }]).await
+    }
+
+    /// Errors: 0A000 for a statement that means the rows of a partitioned table without those of its partitions.
+    pub(in crate::engine) fn refuse_only(&self, text: &str) -> Result<()> {
+        for parts in only::named(text) {
+            let name = match parts.as_slice() {
+                [schema, name] => Name::qualified(schema, name),
+                [name] => Name::bare(name),
+                _ => continue,
+            };
+            if self.scope().find(&name).is_some_and(|relation| relation.partitioning.is_some()) {
+                return Err(Error::unsupported(format!("ONLY before the partitioned table \"{}\" is not supported", name.name))
+                    .hint("It has no rows but those of its partitions: leave ONLY out, or name a partition."));
+            }
+        }
+        Ok(())
     }
 
     /// Errors: 23514 for a row of the table, of those that a statement has put, that no partition takes.
