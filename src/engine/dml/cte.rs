@@ -34,12 +34,14 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
+        // Where constraints are to be checked it is in a transaction already, which does not end before they are.
+        let own = self.transaction.is_none();
         self.begin_alone();
         let (mark, written) = (self.results.len(), self.unwritten.len());
         let done = self.changes_then(changes, then, prepared, parameters).await;
         self.results.truncate(mark);
         self.unwritten.truncate(written);
-        self.end_alone(done).await
+        if own { self.end_alone(done).await } else { done }
     }
 
     async fn changes_then(
