@@ -364,6 +364,12 @@ pub fn order_by_hidden(query: &mut Query) {
 pub fn labels(select: &mut Select, columns: Columns<'_>) {
     let wild = wildcards(select);
     let mut seen = if wild.is_empty() || wild.len() == select.projection.len() { HashSet::new() } else { covered(select, &wild, columns) };
+    // Beside a set the columns that it is made of and the items are of one plan, where both would have the name.
+    let is_set = |e: &Expr| contains_set(e) || super::vectors::is_expanded(e);
+    let beside_set = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } if is_set(e)));
     for (i, item) in select.projection.iter_mut().enumerate() {
         match item {
             SelectItem::ExprWithAlias { alias, .. } if !seen.insert(alias.value.clone()) => {
@@ -373,7 +379,8 @@ pub fn labels(select: &mut Select, columns: Columns<'_>) {
                 let name = label(expr);
                 let twice = !seen.insert(name.clone());
                 let covered = wild.iter().any(|of| covers(of.as_deref(), expr));
-                if twice || covered {
+                let hides = beside_set && matches!(expr, Expr::CompoundFieldAccess { .. }) && !is_set(expr);
+                if twice || covered || hides {
                     let alias = Ident::with_quote('"', format!("{name}{DUPLICATE}{i}"));
                     *item = SelectItem::ExprWithAlias { expr: take(expr), alias };
                 } else if changes(expr) {

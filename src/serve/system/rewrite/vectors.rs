@@ -55,6 +55,12 @@ pub fn vector_argument(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
+/// True for a field of what `_pg_expandarray` returns, which is a set.
+pub fn is_expanded(expr: &Expr) -> bool {
+    let Expr::CompoundFieldAccess { root, .. } = expr else { return false };
+    matches!(bare(root), Expr::Function(f) if last_name(&f.name) == "_pg_expandarray")
+}
+
 /// `(information_schema._pg_expandarray(indkey)).n` numbers the elements, `.x` gives them (pgjdbc, Metabase).
 pub fn expanded_field(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let Expr::CompoundFieldAccess { root, access_chain } = expr else { return Ok(()) };
