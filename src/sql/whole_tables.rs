@@ -147,7 +147,7 @@ mod tests {
             "create function f(a int) returns table (b int) language sql as 'select a'",
             "create view v as select a as table from t",
             "select a as table from t",
-            "select count(*) table from t",
+            "select max(a) table from t",
             "select (a) table where true",
             "grant select, insert on table t to u",
             "insert into t select a as table from u",

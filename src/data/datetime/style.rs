@@ -216,8 +216,8 @@ mod tests {
 
     #[test]
     fn only_dates_of_short_numbers_depend_on_the_order() {
-        assert!(["01/02/2024", "1.2.2024 10:00", "13-02-24"].iter().all(|text| depends_on_order(text)));
-        assert!(["2024-01-02", "Jan 8 1999", "05/05/2024 1:00", "today", "x"].iter().all(|text| !depends_on_order(text)));
+        assert!(["01/02/2024", "1.2.2024 10:00", "13-02-24", "05/05/2024 1:00"].iter().all(|text| depends_on_order(text)));
+        assert!(["2024-01-02", "Jan 8 1999", "today", "x"].iter().all(|text| !depends_on_order(text)));
     }
 
     #[test]

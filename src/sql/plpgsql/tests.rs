@@ -50,7 +50,6 @@ fn what_is_wrong_is_told_at_its_place() {
         ("DECLARE x int BEGIN NULL; END", code::SYNTAX_ERROR, "syntax error at or near \"int\"", ""),
         ("BEGIN RAISE NOTICE '%'; END", code::SYNTAX_ERROR, "too few parameters specified for RAISE", ""),
         ("BEGIN RAISE NOTICE '%%', 1; END", code::SYNTAX_ERROR, "too many parameters specified for RAISE", ""),
-        ("BEGIN OPEN c; END", code::FEATURE_NOT_SUPPORTED, "OPEN is not supported in PL/pgSQL", "OPEN"),
         ("BEGIN SELECT 1; END", code::SYNTAX_ERROR, "query has no destination for result data", "SELECT 1"),
     ] {
         let error = body(text).unwrap_err();

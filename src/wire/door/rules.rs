@@ -333,7 +333,7 @@ local   shop     ann                                   peer
             ("host all all all trust", "trust would let other machines in without a password"),
             ("host all all 0.0.0.0/0 trust", "trust would let other machines in without a password"),
             ("host all all all peer", "peer authentication is only supported on local sockets"),
-            ("local all all all peer", "invalid authentication method \"all\""),
+            ("local all all all peer", "authentication option \"peer\" is not supported"),
             ("local all all", "end-of-line before authentication method"),
             ("host all all", "end-of-line before IP address specification"),
             ("host all all example.org scram-sha-256", "\"example.org\" is not an IP address; host names are not supported"),
