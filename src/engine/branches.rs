@@ -134,21 +134,33 @@ impl Several {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use tokio::sync::oneshot;
 
-    /// A partition of so many batches, each of one row with its number, the first of which comes after a while.
-    fn partition(number: i64, batches: usize, after: Duration) -> SendableRecordBatchStream {
+    /// A partition of so many batches, each of one row with its number. It begins when the other end of `after` is dropped, and drops `ends`
+    /// when it has given all of them.
+    fn partition(
+        number: i64,
+        batches: usize,
+        after: Option<oneshot::Receiver<()>>,
+        ends: Option<oneshot::Sender<()>>,
+    ) -> SendableRecordBatchStream {
         let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![number]))]).unwrap();
-        let rows = futures::stream::once(tokio::time::sleep(after)).flat_map(move |()| {
+        let begin = async move {
+            if let Some(after) = after {
+                let _ = after.await;
+            }
+        };
+        let rows = futures::stream::once(begin).flat_map(move |()| {
             let batches: Vec<DfResult<RecordBatch>> = (0..batches).map(|_| Ok(batch.clone())).collect();
             futures::stream::iter(batches)
         });
-        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+        let end = futures::stream::once(async move { drop(ends) }).filter_map(|()| async { None });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows.chain(end)))
     }
 
     async fn numbers(streams: Vec<SendableRecordBatchStream>) -> Vec<i64> {
@@ -162,15 +174,17 @@ mod tests {
 
     #[tokio::test]
     async fn few_rows_come_partition_by_partition() {
-        let (now, later) = (Duration::ZERO, Duration::from_millis(50));
-        let streams = vec![partition(0, 2, later), partition(1, 0, now), partition(2, WAITING_MAX - 1, now), partition(3, 1, later / 2)];
+        let (ends, after) = oneshot::channel();
+        let others = [partition(1, 0, None, None), partition(2, WAITING_MAX - 1, None, None), partition(3, 1, None, Some(ends))];
+        let streams = std::iter::once(partition(0, 2, Some(after), None)).chain(others).collect();
         assert_eq!(numbers(streams).await, [0, 0, 2, 2, 2, 3]);
         assert!(numbers(vec![]).await.is_empty());
     }
 
     #[tokio::test]
     async fn many_rows_do_not_wait_for_their_turn() {
-        let streams = vec![partition(0, 1, Duration::from_millis(200)), partition(1, 10 * WAITING_MAX, Duration::ZERO)];
+        let (ends, after) = oneshot::channel();
+        let streams = vec![partition(0, 1, Some(after), None), partition(1, 10 * WAITING_MAX, None, Some(ends))];
         let numbers = numbers(streams).await;
         assert_eq!(numbers.len(), 10 * WAITING_MAX + 1);
         assert!(numbers[..9 * WAITING_MAX].iter().all(|n| *n == 1), "{numbers:?}");

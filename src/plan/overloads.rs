@@ -22,6 +22,9 @@ use crate::sql::statement::VARIADIC;
 /// What tells the types of names that are no columns, as variables are.
 pub type Variables<'a> = &'a dyn Fn(&[String]) -> Option<PgType>;
 
+/// The name of a relation of FROM, with its columns where they are known.
+type SourceTyped = (String, Option<Vec<(String, PgType)>>);
+
 /// Tells the types of arguments.
 pub struct Typing<'a> {
     scope: &'a Scope,
@@ -29,7 +32,7 @@ pub struct Typing<'a> {
     parameters: &'a [Option<PgType>],
     variables: Option<Variables<'a>>,
     /// Of each query that is open: the names of its relations, with their columns where they are known.
-    sources: Vec<Vec<(String, Option<Vec<(String, PgType)>>)>>,
+    sources: Vec<Vec<SourceTyped>>,
 }
 
 impl<'a> Typing<'a> {

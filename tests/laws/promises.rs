@@ -374,7 +374,7 @@ fn honest() {
         "CREATE STREAM x AS SELECT a FROM s EMIT FINAL",
         "CREATE VIEW x AS SELECT a FROM s WITH CHECK OPTION",
         "TRUNCATE s",
-        "CREATE TYPE x AS (a int)",
+        "CREATE TYPE x AS RANGE (SUBTYPE = integer)",
         "DO $$ BEGIN IF true THEN SAVEPOINT a; END IF; END $$",
         "CREATE STREAM x (a int UNIQUE)",
         "CREATE UNIQUE INDEX i ON s (a)",

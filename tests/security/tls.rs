@@ -182,7 +182,7 @@ fn a_client_shows_who_it_is_by_its_certificate() {
     let authority = Authority::new();
     let root = authority.path("ca.pem").display().to_string();
     let rules = authority.path("hba.conf");
-    std::fs::write(&rules, "hostssl all robot all cert\nhostnossl all all all reject\nhost all all all scram-sha-256\n").unwrap();
+    std::fs::write(&rules, "hostssl all robot all cert\nhostnossl all admin all reject\nhost all all all scram-sha-256\n").unwrap();
     let server = serve(&authority, 2090, &["--tls-client-ca", &root, "--hba-file", &rules.display().to_string()]);
     let (pem, key) = authority.sign("robot", "robot", 2090);
     let shown = format!("sslmode=verify-full sslrootcert={root} sslcert={} sslkey={}", pem.display(), key.display());

@@ -202,7 +202,7 @@ fn check_moduli(modulus: u32, others: &[(&Arc<Relation>, u32, u32)]) -> Result<(
     let told =
         |detail: String| Err(misfit("every hash partition modulus must be a factor of the next larger modulus".into()).detail(detail));
     if let Some((other, theirs, _)) = others.iter().filter(|of| of.1 <= modulus).max_by_key(|of| of.1)
-        && modulus % theirs != 0
+        && !modulus.is_multiple_of(*theirs)
     {
         return told(format!(
             "The new modulus {modulus} is not divisible by {theirs}, the modulus of existing partition \"{}\".",

@@ -68,7 +68,7 @@ fn routine_of_user(context: &SystemContext, f: &Function, rows: &mut Rows) -> Re
 }
 
 /// What the standard names a routine of a user by: two may have one name, and each has another specific name.
-pub(super) fn named<'a>(context: &'a SystemContext, f: &Function) -> [(&'static str, Cell); 6] {
+pub(super) fn named(context: &SystemContext, f: &Function) -> [(&'static str, Cell); 6] {
     let schema = || Cell::from(context.scope.namespace_name(f.namespace));
     let database = || Cell::from(&context.database);
     [
