@@ -44,8 +44,8 @@ use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::STANDS_FOR;
-use crate::sql::{fields_set, placeholder};
 use crate::sql::statement::Change;
+use crate::sql::{fields_set, placeholder};
 
 /// The name under which the query of a change knows the table, which has an alias always.
 pub(super) const TARGET: &str = "everfold target";
