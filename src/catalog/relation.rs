@@ -127,7 +127,7 @@ pub struct Relation {
     /// What the primary key is called, if not as the table with `_pkey` behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_named: Option<String>,
-    /// The query of a view, whose names are read along [`Path::kept`]; for streams and tables the statement that made it.
+    /// The query of a view, whose names are read along [`super::Path::kept`]; for streams and tables the statement that made it.
     pub sql: String,
     /// The relations that the query names directly.
     pub depends_on: Vec<RelationId>,

@@ -53,7 +53,7 @@ impl Reader<'_> {
         Ok(Statement::Told { tag: "COMMENT".into(), notice, of: vec![] })
     }
 
-    /// COMMENT ON [PROCEDURAL] LANGUAGE name IS .. Errors: 42704 for one that there is not.
+    /// `COMMENT ON [PROCEDURAL] LANGUAGE name IS ..` Errors: 42704 for one that there is not.
     pub(super) fn comment_on_language(&mut self) -> Result<Statement> {
         self.skip(1);
         let name = self.name()?;
