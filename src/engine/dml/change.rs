@@ -129,7 +129,7 @@ impl Session {
             let plan = match known.filter(|plan| {
                 self.still_means(&plan.made, plan.all_planned())
                     && !plan.made.catalog.is_guarded(&relation)
-                    && plan.follows == self.follows(&relation, change)
+                    && (Arc::ptr_eq(&plan.made.catalog, &self.catalog()) || plan.follows == self.follows(&relation, change))
             }) {
                 Some(plan) => plan.clone(),
                 None => {
