@@ -68,6 +68,9 @@ enum Coding {
     Rows(RowConverter),
 }
 
+/// Dead bytes that an arena may keep, whatever their share.
+const DEAD_BYTES: usize = 65_536;
+
 /// Byte strings by number.
 #[derive(Default)]
 struct Arena {
@@ -83,25 +86,32 @@ impl Arena {
     }
 
     fn set(&mut self, slot: u32, key: &[u8]) {
-        let span = (self.bytes.len() as u64, key.len() as u32);
-        self.bytes.extend_from_slice(key);
+        let span = put(&mut self.bytes, key);
         if slot as usize == self.spans.len() { self.spans.push(span) } else { self.spans[slot as usize] = span }
     }
 
     fn release(&mut self, slot: u32) {
         self.dead += self.spans[slot as usize].1 as usize;
         self.spans[slot as usize] = (0, 0);
-        if self.dead > 65_536 && self.dead * 2 > self.bytes.len() {
+        if self.dead == self.bytes.len() && self.bytes.capacity() <= DEAD_BYTES {
+            self.bytes.clear();
+            self.dead = 0;
+        } else if self.dead > DEAD_BYTES && self.dead * 2 > self.bytes.len() {
             let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead);
             for span in &mut self.spans {
-                let start = bytes.len() as u64;
-                bytes.extend_from_slice(&self.bytes[span.0 as usize..span.0 as usize + span.1 as usize]);
-                span.0 = start;
+                *span = put(&mut bytes, &self.bytes[span.0 as usize..span.0 as usize + span.1 as usize]);
             }
             self.bytes = bytes;
             self.dead = 0;
         }
     }
+}
+
+/// Puts a key behind the others; answers where it stands. One without bytes stands at the start, which is there whatever goes.
+fn put(bytes: &mut Vec<u8>, key: &[u8]) -> (u64, u32) {
+    let start = if key.is_empty() { 0 } else { bytes.len() as u64 };
+    bytes.extend_from_slice(key);
+    (start, key.len() as u32)
 }
 
 /// Spreads an integer over 64 bits: a folded multiplication, whose high and low halves both depend on all bits.
@@ -595,5 +605,26 @@ mod tests {
             check(columns, 5, &[0, 1, 2, 1, 0]);
         }
         check(Vec::new(), 3, &[0, 0, 0]);
+    }
+
+    #[test]
+    fn keys_that_come_and_go_take_no_more_bytes() {
+        let mut index = KeyIndex::new(&[DataType::Utf8View], Equality::Sql).unwrap();
+        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
+        let keys = |at: usize| -> Vec<ArrayRef> {
+            vec![Arc::new(StringViewArray::from(vec![Some(format!("key {at}")), Some(String::new()), None]))]
+        };
+        let bytes: Vec<usize> = (0..50)
+            .map(|at| {
+                index.intern(&keys(at), 3, &mut numbers, &mut fresh).unwrap();
+                assert_eq!(&index.keys(&numbers).unwrap(), &keys(at));
+                // The empty key and NULL outlast those whose bytes go.
+                let gone = if at % 5 == 0 { &numbers[..] } else { &numbers[..1] };
+                gone.iter().for_each(|number| index.release(*number));
+                assert_eq!(index.find(&keys(at), 3).unwrap()[0], NONE);
+                index.bytes()
+            })
+            .collect();
+        assert_eq!(bytes[49], bytes[4], "{bytes:?}");
     }
 }
