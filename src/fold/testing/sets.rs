@@ -48,6 +48,9 @@ impl Operator for Chain {
         let between = self.below.step(inputs)?;
         self.above.step(vec![between])
     }
+    fn state_bytes(&self) -> usize {
+        self.below.state_bytes() + self.above.state_bytes()
+    }
     fn save(&self, out: &mut StateWriter) -> Result<()> {
         self.below.save(out)?;
         self.above.save(out)
