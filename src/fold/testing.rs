@@ -426,7 +426,18 @@ proptest! {
     }
 
     #[test]
-    fn filters_and_projections(events in events(1, true)) {
+    fn projections(events in events(1, true), computed: bool) {
+        check(&|| make_project(computed), 1, None, &events, true, &|inputs| projected(computed, &inputs[0]));
+    }
+
+    #[test]
+    fn rows_that_are_alike_together(events in events(1, true)) {
+        let expected = |inputs: &[Bag<Row>]| inputs[0].iter().map(|(r, w)| (row_cells(r), *w)).collect();
+        check(&|| Box::new(Consolidate::new(schema())), 1, None, &events, true, &expected);
+    }
+
+    #[test]
+    fn filters(events in events(1, true)) {
         let make = || -> Box<dyn Operator> { Box::new(Filter::new(binary(col("v", &schema()).unwrap(), Op::Gt, lit(0i64), &schema()).unwrap(), schema())) };
         let expected = |inputs: &[Bag<Row>]| inputs[0].iter().filter(|(r, _)| r.1 > Some(0)).map(|(r, w)| (row_cells(r), *w)).collect();
         check(&make, 1, None, &events, true, &expected);
@@ -456,6 +467,36 @@ proptest! {
     fn the_last_event_of_a_key_wins(events in prop::collection::vec((0i64..6, -3i64..3, any::<bool>(), any::<bool>()), 0..80), by_row: bool) {
         check_upsert(&events, by_row);
     }
+}
+
+// Projections --------------------------------------------------------------------------------------------------------------------
+
+/// The text and the key, or the key and the value plus one.
+fn make_project(computed: bool) -> Box<dyn Operator> {
+    let column = |name| col(name, &schema()).unwrap();
+    let more = || binary(column("v"), Op::Plus, lit(1i64), &schema()).unwrap();
+    let exprs = if computed { vec![column("k"), more()] } else { vec![column("t"), column("k")] };
+    let first = if computed { DataType::Int64 } else { DataType::Utf8View };
+    let fields = vec![Field::new("one", first, true), Field::new("two", DataType::Int64, true)];
+    Box::new(Project::new(exprs, Arc::new(Schema::new(fields))))
+}
+
+fn projected(computed: bool, input: &Bag<Row>) -> Bag<Cells> {
+    let mut out = Bag::new();
+    for (row, weight) in input {
+        let [k, _, t]: [String; 3] = row_cells(row).try_into().unwrap();
+        add(&mut out, if computed { vec![k, cell(row.1.map(|v| v + 1))] } else { vec![t, k] }, *weight);
+    }
+    out
+}
+
+#[test]
+fn rows_that_are_alike_become_one() {
+    let (row, other) = ((Some(1), Some(2), 1), (Some(1), Some(3), 1));
+    let inputs = vec![vec![delta(&[(row, 1), (other, 1), (row, 1)]), delta(&[(other, -1), (row, 1)])]];
+    let out = Consolidate::new(schema()).step(inputs).unwrap();
+    assert_eq!(out.iter().map(Delta::num_rows).sum::<usize>(), 1);
+    assert_eq!(out[0].weight(0), 3);
 }
 
 // Top rows ------------------------------------------------------------------------------------------------------------------------
