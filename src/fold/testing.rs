@@ -6,6 +6,7 @@
 //! new one (5); at the end everything is retracted, and no row may be left; in some cases all rows then come and go many times, and no more
 //! state may be held than after the first of them (3).
 
+mod aggregates;
 mod recursion;
 mod sets;
 
