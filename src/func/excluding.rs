@@ -129,6 +129,12 @@ pub(super) fn call(mut call: WindowFunction, exclusion: Option<Exclusion>, measu
     call
 }
 
+/// A function with frames that leave rows out.
+#[cfg(test)]
+pub(crate) fn without(exclusion: Exclusion, function: WindowFunctionDefinition) -> WindowFunctionDefinition {
+    call(WindowFunction::new(function, vec![]), Some(exclusion), None).fun
+}
+
 fn all_rows() -> WindowFrame {
     let unbounded = || ScalarValue::UInt64(None);
     let (first, last) = (WindowFrameBound::Preceding(unbounded()), WindowFrameBound::Following(unbounded()));
