@@ -551,6 +551,26 @@ fn check_top(events: &[Event], top: &Top, retracting: bool, tree: bool) {
     check(&make, 1, None, events, retracting, &|inputs| top_rows_of(top, &inputs[0]));
 }
 
+#[test]
+fn only_ranks_that_are_touched_are_given_again() {
+    let top = Top { partitioned: true, numbered: true, keys: 1, limit: Some(10), offset: 0 };
+    let mut operator = make_top(&top, false, true);
+    let mut ranks = |rows: &[(Row, i64)]| -> Vec<(i64, i64)> {
+        let out = operator.step(vec![vec![delta(rows)]]).unwrap();
+        let column = |delta: &Delta, i: usize| delta.batch.column(i).as_primitive::<Int64Type>().values().to_vec();
+        let mut ranks: Vec<(i64, i64)> = out.iter().flat_map(|d| column(d, 0).into_iter().zip(column(d, 3))).collect();
+        ranks.sort_unstable();
+        ranks
+    };
+    let row = |k, v| ((Some(k), Some(v), 0), 1);
+    let all: Vec<(Row, i64)> = (0..100).flat_map(|k| (0..50).map(move |v| row(k, 2 * v))).collect();
+    assert_eq!(ranks(&all).len(), 1_000);
+    assert!(ranks(&[row(7, 1)]).is_empty());
+    // Between the eighth, 84, and the ninth, 82.
+    assert_eq!(ranks(&[row(7, 83)]), vec![(7, 9), (7, 9), (7, 10), (7, 10)]);
+    assert_eq!(ranks(&[row(8, 79), row(9, 81)]), vec![(9, 10), (9, 10)]);
+}
+
 // Tables -------------------------------------------------------------------------------------------------------------------------
 
 /// Events of a table: (key, value, upsert, step ends). By row, the key is used as a row id if such a row was inserted.

@@ -187,3 +187,19 @@ proptest! {
         check_window(&events, false, (partitioned, true, ties), shape);
     }
 }
+
+#[test]
+fn only_partitions_that_are_touched_are_given_again() {
+    let mut window = make(true, true, false, (WindowFrameUnits::Rows, -3, 3));
+    let row = |k, v, weight| ((Some(k), Some(v), 1), weight);
+    let all: Vec<(Row, i64)> = (0..1_000).flat_map(|k| (0..4).map(move |v| row(k, v, 1))).collect();
+    let out = window.step(vec![vec![delta(&all)]]).unwrap();
+    assert_eq!(out.iter().map(Delta::num_rows).sum::<usize>(), 4_000);
+    let out = window.step(vec![vec![delta(&[row(7, 1, -1), row(7, 9, 1), row(500, 2, 1)])]]).unwrap();
+    let key = |d: &Delta, i: usize| ScalarValue::try_from_array(d.batch.column(0), i).unwrap().to_string();
+    let keys: Vec<String> = out.iter().flat_map(|d| (0..d.num_rows()).map(|i| key(d, i)).collect::<Vec<_>>()).collect();
+    assert!(keys.iter().all(|k| k == "7" || k == "500"), "{keys:?}");
+    // Each of their rows goes and comes once at most.
+    let of = |key: &str| keys.iter().filter(|k| *k == key).count();
+    assert!(of("7") <= 8 && of("500") <= 9, "{keys:?}");
+}
