@@ -46,6 +46,7 @@ scripts!("":
     client_queries,
     column_privileges,
     comments,
+    common_tables,
     composite_types,
     composite_values,
     conflicts,
