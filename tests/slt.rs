@@ -1,6 +1,7 @@
 //! Scripts with recorded answers, one test each; see [`crate::support::script`].
 
 use crate::support::script::check_script;
+use crate::support::server::Server;
 
 /// Scripts of a directory below `tests/slt`.
 macro_rules! scripts {
@@ -197,4 +198,47 @@ mod ksql {
         table_joins,
         windows,
     );
+}
+
+/// Aggregate functions that pg_proc does not tell of, and the median, which PostgreSQL has not got.
+const MORE_AGGREGATES: [&str; 7] =
+    ["cume_dist", "json_object_agg", "jsonb_object_agg", "median", "mode", "percent_rank", "percentile_disc"];
+
+/// Those that no materialized view may have.
+const REFUSED_AGGREGATES: &[&str] = &[];
+
+/// All that makes a materialized view in a script, in lower case.
+fn materialized_views() -> Vec<String> {
+    let made = |block: &str| {
+        let (statement, answer) = block.split_once("\n----\n")?;
+        let at = statement.find("create materialized view ")?;
+        answer.starts_with("create materialized view").then(|| statement[at..].to_string())
+    };
+    let mut views = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/slt")).expect("the directory of scripts") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).expect("a script").to_lowercase();
+            views.extend(text.split("\n\n").filter_map(made));
+        }
+    }
+    views
+}
+
+fn calls(sql: &str, function: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    sql.match_indices(function).any(|(at, _)| !sql[..at].ends_with(is_name) && sql[at + function.len()..].starts_with('('))
+}
+
+#[test]
+fn every_aggregate_function_is_in_a_view_of_some_script() {
+    let all = "SELECT DISTINCT proname FROM pg_proc WHERE prokind = 'a' AND pronamespace = 'pg_catalog'::regnamespace ORDER BY 1";
+    let mut functions = Server::start().connect().rows(all);
+    assert!(functions.len() > 30, "{functions:?}");
+    functions.extend(MORE_AGGREGATES.map(String::from));
+    let views = materialized_views();
+    for function in functions {
+        let refused = REFUSED_AGGREGATES.contains(&function.as_str());
+        assert_ne!(views.iter().any(|view| calls(view, &function)), refused, "a view of {function}");
+    }
 }
