@@ -6,11 +6,12 @@ use super::{Grammar, Scope};
 use crate::laws::law::values::{Class, Taste, class, has_equality, has_order, literal};
 
 /// Aggregates that views have seldom, and the class of what they are over.
-const RARE_AGGREGATES: [(&str, Class); 20] = [
+const RARE_AGGREGATES: [(&str, Class); 28] = [
     ("avg(DISTINCT $x)", Class::Int),
     ("sum(DISTINCT $x)", Class::Numeric),
     ("bit_and($x)", Class::Int),
     ("bit_or($x)", Class::Int),
+    ("bit_xor($x)", Class::Int),
     ("every($x)", Class::Bool),
     ("count(DISTINCT $x)", Class::Text),
     ("regr_count($x, $y)", Class::Float),
@@ -19,7 +20,14 @@ const RARE_AGGREGATES: [(&str, Class); 20] = [
     ("stddev($x)", Class::Numeric),
     ("stddev_pop($x)", Class::Int),
     ("stddev_samp(DISTINCT $x)", Class::Float),
+    ("var_samp($x)", Class::Int),
     ("covar_samp($x, $y)", Class::Float),
+    ("covar_pop($x, $y)", Class::Float),
+    ("regr_avgx($x, $y)", Class::Float),
+    ("regr_avgy($x, $y)", Class::Float),
+    ("regr_sxx($x, $y)", Class::Float),
+    ("regr_syy($x, $y)", Class::Float),
+    ("regr_sxy($x, $y)", Class::Float),
     ("corr($x, $y)", Class::Float),
     ("regr_slope($x, $y)", Class::Float),
     ("regr_intercept($x, $y)", Class::Float),
