@@ -228,7 +228,14 @@ impl Grammar<'_> {
             (2, Class::Numeric) => {}
             (2, _) => return Some(format!("array_agg(DISTINCT {column})")),
             (3, Class::Text) => return Some(format!("string_agg(DISTINCT {column}, ',')")),
-            (4, Class::Int | Class::Text | Class::Bool) => return Some(format!("jsonb_agg({column} ORDER BY {order})")),
+            (4, Class::Int | Class::Text | Class::Bool) => {
+                return Some(format!("{}({column} ORDER BY {order})", self.random.pick(&["json_agg", "jsonb_agg"])));
+            }
+            // A key that comes twice has the value that it had.
+            (5, Class::Int | Class::Text | Class::Bool) => {
+                let function = *self.random.pick(&["json_object_agg", "jsonb_object_agg"]);
+                return Some(format!("{function}(coalesce({column}::text, '-'), {column} ORDER BY {order})"));
+            }
             _ => {}
         }
         Some(match (self.random.below(3), class(&ty)) {
