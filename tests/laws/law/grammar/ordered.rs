@@ -236,6 +236,10 @@ impl Grammar<'_> {
                 let function = *self.random.pick(&["json_object_agg", "jsonb_object_agg"]);
                 return Some(format!("{function}(coalesce({column}::text, '-'), {column} ORDER BY {order})"));
             }
+            (6, Class::Int | Class::Text | Class::Date | Class::Timestamp) => {
+                let function = *self.random.pick(&["rank", "dense_rank", "percent_rank", "cume_dist"]);
+                return Some(format!("{function}({}) WITHIN GROUP (ORDER BY {order})", self.leaf_of(&ty)));
+            }
             _ => {}
         }
         Some(match (self.random.below(3), class(&ty)) {
