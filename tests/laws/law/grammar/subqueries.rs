@@ -123,7 +123,7 @@ impl Grammar<'_> {
         Ok(format!("SELECT {} FROM {joined}{}", self.items(&scope, true), self.filter(&scope)))
     }
 
-    /// Two relations joined on what is no equality.
+    /// Two relations joined on what is no equality, or on nothing.
     pub(super) fn unequal(&mut self, depth: usize) -> Result<String> {
         let (left, mut scope) = self.relation(depth.saturating_sub(1))?;
         let (right, inside) = self.relation(depth.saturating_sub(1))?;
@@ -134,9 +134,14 @@ impl Grammar<'_> {
         let Some((l, r)) = pair else { return self.joined(depth) };
         let operator = *self.random.pick(&["<", ">=", "<>"]);
         // PostgreSQL makes full joins of mergeable or hashable conditions only.
-        let kinds: &[&str] = &["JOIN", "LEFT JOIN", "RIGHT JOIN"];
+        let kinds: &[&str] = &["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"];
+        let kinds = if self.taste.portable { &kinds[..3] } else { kinds };
         let kind = *self.random.pick(kinds);
         scope.extend(inside);
-        Ok(format!("SELECT {} FROM {left} {kind} {right} ON {l} {operator} {r}{}", self.items(&scope, true), self.filter(&scope)))
+        let joined = match self.random.chance(10) {
+            true => format!("{left} CROSS JOIN {right}"),
+            false => format!("{left} {kind} {right} ON {l} {operator} {r}"),
+        };
+        Ok(format!("SELECT {} FROM {joined}{}", self.items(&scope, true), self.filter(&scope)))
     }
 }
