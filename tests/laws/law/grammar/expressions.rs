@@ -59,9 +59,15 @@ impl Grammar<'_> {
     }
 
     pub(super) fn key(&mut self, scope: &Scope) -> String {
+        let times: Vec<&String> = scope.iter().filter(|(_, ty)| *ty == PgType::Timestamp).map(|(name, _)| name).collect();
+        if !times.is_empty() && self.random.chance(15) {
+            let window = *self.random.pick(&["date_trunc('day', $)", "date_trunc('month', $)", "date_bin('2 hours', $, '2024-01-01')"]);
+            let time = *self.random.pick(&times);
+            return window.replace('$', time);
+        }
         let column = if self.random.chance(75) { self.column(scope, true) } else { None };
         column.unwrap_or_else(|| {
-            let class = *self.random.pick(&[Class::Int, Class::Text, Class::Bool, Class::Date]);
+            let class = *self.random.pick(&[Class::Int, Class::Text, Class::Bool, Class::Date, Class::Timestamp]);
             self.expr(scope, class, 1)
         })
     }
