@@ -67,7 +67,10 @@ impl Grammar<'_> {
                 Ok(format!("SELECT {} FROM {from} WHERE ({test} OR {other})", self.items(&scope, true)))
             }
             3 => {
-                let (key, call, scalar) = (self.key(&scope), self.aggregate(&scope), self.scalar(&Vec::new())?);
+                let (key, call) = (self.key(&scope), self.aggregate(&scope));
+                // The row outside is the group, of which the subquery may ask what it is grouped by.
+                let group: Scope = scope.iter().filter(|(name, _)| *name == key).cloned().collect();
+                let scalar = self.scalar(&group)?;
                 let operator = *self.random.pick(&["<=", ">", "<>"]);
                 Ok(format!("SELECT {key} AS c0, {call} AS c1 FROM {from} GROUP BY 1 HAVING count(*) {operator} {scalar}"))
             }
