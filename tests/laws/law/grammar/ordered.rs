@@ -191,7 +191,7 @@ impl Grammar<'_> {
         ))
     }
 
-    /// ORDER BY .. LIMIT .. OFFSET.
+    /// ORDER BY .. LIMIT .. OFFSET, or FETCH FIRST .. WITH TIES.
     pub(super) fn first_rows(&mut self, depth: usize) -> Result<String> {
         let (from, scope) = self.from(depth, 1)?;
         let base = self.base(&scope);
@@ -203,12 +203,18 @@ impl Grammar<'_> {
             items.push(self.expr(&base, Class::Int, 1));
         }
         let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
+        let (filter, order) = (self.filter(&scope), self.some_order(&base));
+        if self.random.chance(12) {
+            // All that tie come, so that any order will do.
+            let (column, rows) = (self.random.pick(&base).0.clone(), self.random.between(1, 5));
+            let order = self.order_term(&column);
+            return Ok(format!("SELECT {} FROM {from}{filter} ORDER BY {order} FETCH FIRST {rows} ROWS WITH TIES", items.join(", ")));
+        }
         let limit = match self.random.below(4) {
             0 => format!(" OFFSET {}", self.random.below(4)),
             1 => format!(" LIMIT {} OFFSET {}", self.random.below(6), self.random.below(4)),
             _ => format!(" LIMIT {}", self.random.below(8)),
         };
-        let (filter, order) = (self.filter(&scope), self.some_order(&base));
         Ok(format!("SELECT {} FROM {from}{filter} ORDER BY {order}{limit}", items.join(", ")))
     }
 
