@@ -57,6 +57,9 @@ impl Grammar<'_> {
 
     /// Window functions beside the columns that they are over.
     pub(super) fn windows(&mut self, depth: usize) -> Result<String> {
+        if self.random.chance(8) {
+            return self.windows_over_groups(depth);
+        }
         let tables = if self.random.chance(25) { 2 } else { 1 };
         let (from, scope) = self.from(depth, tables)?;
         let base = self.base(&scope);
@@ -76,6 +79,37 @@ impl Grammar<'_> {
         let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
         let sql = format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(&scope));
         Ok(if ranked { self.first_ranks(&sql, base.len()) } else { sql })
+    }
+
+    /// Window functions over groups: where they count groups, the order is by all that these are grouped by.
+    fn windows_over_groups(&mut self, depth: usize) -> Result<String> {
+        let (from, scope) = self.from(depth, 1)?;
+        let base = self.base(&scope);
+        if base.is_empty() {
+            return self.selection(depth);
+        }
+        let (partition, order) = (self.partition(&base), self.total_order(&base));
+        let call = match self.random.chance(50) {
+            true => "count(*)".to_string(),
+            false => format!("sum({})", self.expr(&scope, Class::Int, 0)),
+        };
+        let mut items: Vec<String> = base.iter().map(|(name, _)| name.clone()).chain([call.clone()]).collect();
+        for _ in 0..1 + self.random.below(2) {
+            items.push(match self.random.below(5) {
+                0 => format!("sum({call}) OVER ({})", partition.trim_end()),
+                1 => format!("{}({call}) OVER ({partition}ORDER BY {order})", self.random.pick(&["sum", "max", "lag", "lead"])),
+                2 => format!(
+                    "{}({call}) OVER ({partition}ORDER BY {order}{})",
+                    self.random.pick(&["sum", "min", "first_value"]),
+                    self.frame()
+                ),
+                3 => format!("row_number() OVER ({partition}ORDER BY {order})"),
+                _ => format!("{}() OVER ({partition}ORDER BY {call} DESC)", self.random.pick(&["rank", "dense_rank", "cume_dist"])),
+            });
+        }
+        let items: Vec<String> = items.iter().enumerate().map(|(i, e)| format!("{e} AS c{i}")).collect();
+        let places = (1..=base.len()).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        Ok(format!("SELECT {} FROM {from}{} GROUP BY {places}", items.join(", "), self.filter(&scope)))
     }
 
     fn partition(&mut self, base: &Scope) -> String {
