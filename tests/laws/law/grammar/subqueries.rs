@@ -82,6 +82,9 @@ impl Grammar<'_> {
     pub(super) fn lateral(&mut self, depth: usize) -> Result<String> {
         let (from, mut scope) = self.from(depth.saturating_sub(1), 1)?;
         let array = scope.iter().find(|(_, ty)| matches!(ty, PgType::Array(_))).cloned();
+        if self.random.chance(12) {
+            return Ok(self.sets_in_list(&from, &scope, array));
+        }
         let kind = *self.random.pick(&["CROSS JOIN", "LEFT JOIN"]);
         let on = if kind == "LEFT JOIN" { " ON true" } else { "" };
         let joined = match (self.random.below(4), array) {
@@ -124,6 +127,17 @@ impl Grammar<'_> {
             }
         };
         Ok(format!("SELECT {} FROM {joined}{}", self.items(&scope, true), self.filter(&scope)))
+    }
+
+    /// Sets in the select list, of which the shorter goes on with NULL.
+    fn sets_in_list(&mut self, from: &str, scope: &Scope, array: Option<(String, PgType)>) -> String {
+        let mut items = vec![self.items(scope, true)];
+        let unnested = array.filter(|_| self.random.chance(80)).map(|(array, _)| format!("unnest({array}) AS e"));
+        if unnested.is_none() || self.random.chance(40) {
+            items.push(format!("generate_series(1, {} % 4) AS n", self.expr(scope, Class::Int, 0)));
+        }
+        items.extend(unnested);
+        format!("SELECT {} FROM {from}{}", items.join(", "), self.filter(scope))
     }
 
     /// Two relations joined on what is no equality, or on nothing.
