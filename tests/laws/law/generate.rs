@@ -167,6 +167,9 @@ impl Case {
 
     fn update_or_delete(&mut self, base: &Base) -> String {
         let name = &base.relation.name;
+        if base.relation.key > 0 && self.random.chance(8) {
+            return self.another_key(base);
+        }
         let test = self.test(base);
         if self.random.chance(45) || base.types.len() == base.relation.key {
             return format!("DELETE FROM {name} WHERE {test}");
@@ -179,6 +182,15 @@ impl Case {
             _ => literal(&mut self.random, ty, self.taste),
         };
         format!("UPDATE {name} SET x{column} = {value} WHERE {test}")
+    }
+
+    /// A row takes another key, if no other row has it.
+    fn another_key(&mut self, base: &Base) -> String {
+        let tame = Taste { wild: false, ..self.taste };
+        let types = &base.types[..base.relation.key];
+        let new = literal(&mut self.random, &types[0], tame);
+        let old: Vec<String> = types.iter().enumerate().map(|(i, ty)| format!("x{i} = {}", literal(&mut self.random, ty, tame))).collect();
+        format!("UPDATE {} SET x0 = {new} WHERE {}", base.relation.name, old.join(" AND "))
     }
 
     fn test(&mut self, base: &Base) -> String {
