@@ -3,7 +3,7 @@
 use everfold::data::PgType;
 
 use super::grammar::{Grammar, Source};
-use super::steps::{Relation, Step, Verdict, World};
+use super::steps::{Relation, Step, Verdict, World, tuple};
 use super::values::{Class, DOMAINS, MOOD, Taste, class, column_type, key_type, literal, value};
 use crate::laws::database::Row;
 use crate::support::random::Random;
@@ -170,6 +170,9 @@ impl Case {
         if base.relation.key > 0 && self.random.chance(8) {
             return self.another_key(base);
         }
+        if base.relation.key > 0 && self.random.chance(12) {
+            return self.on_conflict(base);
+        }
         let test = self.test(base);
         if self.random.chance(45) || base.types.len() == base.relation.key {
             return format!("DELETE FROM {name} WHERE {test}");
@@ -191,6 +194,21 @@ impl Case {
         let new = literal(&mut self.random, &types[0], tame);
         let old: Vec<String> = types.iter().enumerate().map(|(i, ty)| format!("x{i} = {}", literal(&mut self.random, ty, tame))).collect();
         format!("UPDATE {} SET x0 = {new} WHERE {}", base.relation.name, old.join(" AND "))
+    }
+
+    /// A row that comes, or else changes the one that has its key.
+    fn on_conflict(&mut self, base: &Base) -> String {
+        let (name, keys, columns) = (&base.relation.name, base.relation.key, base.types.len());
+        let row = tuple(&self.row(base));
+        let key: Vec<String> = (0..keys).map(|i| format!("x{i}")).collect();
+        let action = if columns == keys || self.random.chance(30) {
+            "NOTHING".to_string()
+        } else {
+            let column = keys + self.random.below(columns - keys);
+            let test = *self.random.pick(&["", " WHERE $ IS NULL", " WHERE $ IS NOT NULL"]);
+            format!("UPDATE SET x{column} = excluded.x{column}{}", test.replace('$', &format!("{name}.x{column}")))
+        };
+        format!("INSERT INTO {name} VALUES {row} ON CONFLICT ({}) DO {action}", key.join(", "))
     }
 
     fn test(&mut self, base: &Base) -> String {
