@@ -173,6 +173,9 @@ impl Case {
         if base.relation.key > 0 && self.random.chance(12) {
             return self.on_conflict(base);
         }
+        if self.random.chance(3) {
+            return format!("TRUNCATE {name}");
+        }
         let test = self.test(base);
         if self.random.chance(45) || base.types.len() == base.relation.key {
             return format!("DELETE FROM {name} WHERE {test}");
