@@ -155,6 +155,13 @@ impl Case {
     /// One change; `touched` are the relations that this transaction has changed already, which it cannot read.
     fn change(&mut self, touched: &mut Vec<String>) -> Step {
         let base = self.random.pick(&self.bases).clone();
+        if base.relation.key == 0
+            && self.random.chance(6)
+            && let Some(sql) = self.copied(&base, touched)
+        {
+            touched.push(base.relation.name);
+            return Step::Change(sql);
+        }
         let first = !touched.contains(&base.relation.name);
         touched.push(base.relation.name.clone());
         if first && !base.relation.stream && self.random.chance(40) {
@@ -163,6 +170,29 @@ impl Case {
         let rows = if self.random.chance(85) { 1 + self.random.below(8) } else { self.random.below(60) };
         let rows = (0..rows).map(|_| self.row(&base)).collect();
         Step::Insert { relation: base.relation, rows, copy: self.random.chance(30) }
+    }
+
+    /// Rows of a relation that this transaction has not changed, as rows of one without a key.
+    fn copied(&mut self, base: &Base, touched: &[String]) -> Option<String> {
+        let from = self.random.pick(&self.bases).clone();
+        if touched.contains(&from.relation.name) {
+            return None;
+        }
+        let mut values = Vec::new();
+        for ty in &base.types {
+            let fitting: Vec<usize> = (0..from.types.len()).filter(|i| from.types[*i] == *ty).collect();
+            values.push(match fitting.is_empty() {
+                true => literal(&mut self.random, ty, self.taste),
+                false => format!("x{}", self.random.pick(&fitting)),
+            });
+        }
+        Some(format!(
+            "INSERT INTO {} SELECT {} FROM {} WHERE {}",
+            base.relation.name,
+            values.join(", "),
+            from.relation.name,
+            self.test(&from)
+        ))
     }
 
     fn update_or_delete(&mut self, base: &Base) -> String {
