@@ -258,7 +258,11 @@ impl Case {
 
     fn transaction(&mut self) -> Step {
         let mut touched = Vec::new();
-        let steps = (0..1 + self.random.below(4)).map(|_| self.change(&mut touched)).collect();
+        let mut steps: Vec<Step> = (0..1 + self.random.below(4)).map(|_| self.change(&mut touched)).collect();
+        if self.random.chance(20) {
+            let undone = (0..1 + self.random.below(2)).map(|_| self.change(&mut touched)).collect();
+            steps.insert(self.random.below(steps.len() + 1), Step::Undone(undone));
+        }
         Step::Transaction { steps, commit: self.random.chance(80) }
     }
 }

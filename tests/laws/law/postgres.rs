@@ -105,7 +105,7 @@ fn translated(step: &Step) -> Option<String> {
         Step::Change(sql) => format!("{sql};"),
         Step::Transaction { steps, .. } => steps.iter().filter_map(translated).collect(),
         Step::Drop(name) => format!("DROP VIEW IF EXISTS {name} CASCADE"),
-        Step::View { .. } | Step::Checkpoint | Step::Restart | Step::Kill | Step::Pass(_) | Step::Check => return None,
+        Step::View { .. } | Step::Undone(_) | Step::Checkpoint | Step::Restart | Step::Kill | Step::Pass(_) | Step::Check => return None,
     })
 }
 

@@ -33,6 +33,8 @@ pub enum Step {
         steps: Vec<Step>,
         commit: bool,
     },
+    /// Steps of a transaction between SAVEPOINT and ROLLBACK TO.
+    Undone(Vec<Step>),
     Checkpoint,
     Restart,
     Kill,
@@ -96,6 +98,11 @@ impl std::fmt::Display for Step {
                 writeln!(f, "BEGIN;")?;
                 steps.iter().try_for_each(|s| writeln!(f, "{s}"))?;
                 write!(f, "{};", if *commit { "COMMIT" } else { "ROLLBACK" })
+            }
+            Step::Undone(steps) => {
+                writeln!(f, "SAVEPOINT undone;")?;
+                steps.iter().try_for_each(|s| writeln!(f, "{s}"))?;
+                write!(f, "ROLLBACK TO SAVEPOINT undone;")
             }
             Step::Checkpoint => write!(f, "CHECKPOINT;"),
             Step::Restart => write!(f, "-- the server stops and starts"),
@@ -215,15 +222,12 @@ impl World {
                 self.statement("BEGIN")?;
                 let mut all = true;
                 for step in steps {
-                    all &= match step {
-                        Step::Insert { relation, rows, .. } if !rows.is_empty() => self.statement(&insert(relation, rows))?,
-                        Step::Change(sql) => self.statement(sql)?,
-                        _ => true,
-                    };
+                    all &= self.perform_within(step)?;
                 }
                 self.statement(if *commit { "COMMIT" } else { "ROLLBACK" })?;
                 all && *commit
             }
+            Step::Undone(_) => return Ok(()),
             Step::Checkpoint => self.statement("CHECKPOINT")?,
             Step::Restart => return self.reopen(|d| d.restart()),
             Step::Kill => return self.reopen(|d| d.kill()),
@@ -236,6 +240,22 @@ impl World {
         match &mut self.mirror {
             Some(mirror) if done => mirror.perform(step),
             _ => Ok(()),
+        }
+    }
+
+    /// Performs a step between BEGIN and COMMIT. What fails in steps that are undone is undone too.
+    fn perform_within(&mut self, step: &Step) -> std::result::Result<bool, String> {
+        match step {
+            Step::Insert { relation, rows, .. } if !rows.is_empty() => self.statement(&insert(relation, rows)),
+            Step::Change(sql) => self.statement(sql),
+            Step::Undone(steps) => {
+                let begun = self.statement("SAVEPOINT undone")?;
+                for step in steps {
+                    self.perform_within(step)?;
+                }
+                Ok(self.statement("ROLLBACK TO SAVEPOINT undone")? && begun)
+            }
+            _ => Ok(true),
         }
     }
 
