@@ -24,6 +24,7 @@ pub struct Case {
     bases: Vec<Base>,
     sources: Vec<Source>,
     views: usize,
+    plain_views: usize,
 }
 
 impl Case {
@@ -31,7 +32,7 @@ impl Case {
     pub fn new(seed: u64, taste: Taste, world: World) -> Case {
         let mut random = Random::new(seed);
         let taste = Taste { wild: taste.wild && random.chance(30), ..taste };
-        Case { random, taste, world, steps: vec![], bases: vec![], sources: vec![], views: 0 }
+        Case { random, taste, world, steps: vec![], bases: vec![], sources: vec![], views: 0, plain_views: 0 }
     }
 
     /// Draws and performs all of it. Errors: what is wrong, if the law is broken; `steps` then are the case.
@@ -52,6 +53,9 @@ impl Case {
             for _ in 0..1 + self.random.below(3) {
                 let step = if self.random.chance(20) { self.transaction() } else { self.change(&mut vec![]) };
                 self.then(step)?;
+            }
+            if self.random.chance(10) {
+                self.plain_view()?;
             }
             if self.random.chance(50) && self.views < 8 {
                 self.view()?;
@@ -83,7 +87,8 @@ impl Case {
             _ => return Ok(()),
         };
         self.then(step)?;
-        self.sources.retain(|s| s.stream || !s.name.starts_with('v') || self.world.views.iter().any(|(name, _)| *name == s.name));
+        let catalog = self.world.database().engine.catalog();
+        self.sources.retain(|s| catalog.relations().any(|r| r.name == s.name));
         self.then(Step::Check)
     }
 
@@ -125,20 +130,42 @@ impl Case {
         domain.map_or_else(|| ty.to_string(), |(name, ..)| name.to_string())
     }
 
-    fn view(&mut self) -> Verdict {
-        let (random, taste) = (&mut self.random, self.taste);
+    fn grammar(&mut self) -> Grammar<'_> {
         let database = self.world.database.as_mut().expect("the database is open");
-        let Ok(query) = Grammar::new(random, database, taste, &self.sources).query(1) else { return Ok(()) };
+        Grammar::new(&mut self.random, database, self.taste, &self.sources)
+    }
+
+    fn view(&mut self) -> Verdict {
+        let Ok(query) = self.grammar().query(1) else { return Ok(()) };
         let name = format!("v{}", self.views);
         self.views += 1;
         self.then(Step::View { name: name.clone(), query })?;
-        if self.world.views.iter().any(|(n, _)| *n == name)
-            && let Ok(columns) = self.world.database().describe(&format!("SELECT * FROM {name}"))
-        {
+        if self.world.views.iter().any(|(n, _)| *n == name) {
+            self.source(name);
+        }
+        Ok(())
+    }
+
+    /// A view that is kept nowhere, for others to read.
+    fn plain_view(&mut self) -> Verdict {
+        let Ok(query) = self.grammar().query(1) else { return Ok(()) };
+        // A query would have another time than the views that it is compared with.
+        if query.contains("now()") {
+            return Ok(());
+        }
+        let name = format!("p{}", self.plain_views);
+        self.plain_views += 1;
+        self.then(Step::Plain { name: name.clone(), query })?;
+        self.source(name);
+        Ok(())
+    }
+
+    /// Lets queries read a view, if it is there.
+    fn source(&mut self, name: String) {
+        if let Ok(columns) = self.world.database().describe(&format!("SELECT * FROM {name}")) {
             let columns = columns.into_iter().map(|c| (c.name, c.ty)).collect();
             self.sources.push(Source { name, columns, stream: false });
         }
-        Ok(())
     }
 
     // Changes ------------------------------------------------------------------------------------------------------------------

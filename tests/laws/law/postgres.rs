@@ -1,4 +1,4 @@
-//! The same case in PostgreSQL: streams and tables as tables, materialized views as views.
+//! The same case in PostgreSQL: streams and tables as tables, views of both kinds as views.
 
 use everfold::data::PgType;
 
@@ -22,7 +22,7 @@ impl Mirror {
 
     /// Does what the step does. Errors: PostgreSQL refuses what Everfold took.
     pub fn perform(&mut self, step: &Step) -> Verdict {
-        if let Step::View { name, query } = step {
+        if let Step::View { name, query } | Step::Plain { name, query } = step {
             // What PostgreSQL does not take is not compared.
             match self.postgres.execute(&format!("CREATE VIEW {name} AS {query}")) {
                 Ok(()) => self.views.push(name.clone()),
@@ -105,7 +105,14 @@ fn translated(step: &Step) -> Option<String> {
         Step::Change(sql) => format!("{sql};"),
         Step::Transaction { steps, .. } => steps.iter().filter_map(translated).collect(),
         Step::Drop(name) => format!("DROP VIEW IF EXISTS {name} CASCADE"),
-        Step::View { .. } | Step::Undone(_) | Step::Checkpoint | Step::Restart | Step::Kill | Step::Pass(_) | Step::Check => return None,
+        Step::View { .. }
+        | Step::Plain { .. }
+        | Step::Undone(_)
+        | Step::Checkpoint
+        | Step::Restart
+        | Step::Kill
+        | Step::Pass(_)
+        | Step::Check => return None,
     })
 }
 

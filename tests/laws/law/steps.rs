@@ -19,6 +19,11 @@ pub enum Step {
         name: String,
         query: String,
     },
+    /// CREATE VIEW name AS query.
+    Plain {
+        name: String,
+        query: String,
+    },
     /// DROP MATERIALIZED VIEW .. CASCADE
     Drop(String),
     Insert {
@@ -26,7 +31,7 @@ pub enum Step {
         rows: Vec<Row>,
         copy: bool,
     },
-    /// UPDATE, DELETE, INSERT .. SELECT.
+    /// UPDATE, DELETE, TRUNCATE, INSERT .. SELECT, INSERT .. ON CONFLICT.
     Change(String),
     /// Several of them between BEGIN and COMMIT or ROLLBACK.
     Transaction {
@@ -91,6 +96,7 @@ impl std::fmt::Display for Step {
         match self {
             Step::Relation(relation) => write!(f, "{};", relation.create(relation.word())),
             Step::View { name, query } => write!(f, "CREATE MATERIALIZED VIEW {name} AS {query};"),
+            Step::Plain { name, query } => write!(f, "CREATE VIEW {name} AS {query};"),
             Step::Drop(name) => write!(f, "DROP MATERIALIZED VIEW {name} CASCADE;"),
             Step::Insert { relation, rows, copy } => write!(f, "{};{}", insert(relation, rows), if *copy { " -- by COPY" } else { "" }),
             Step::Change(sql) => write!(f, "{sql};"),
@@ -202,6 +208,7 @@ impl World {
         let done = match step {
             Step::Relation(relation) => self.statement(&relation.create(relation.word()))?,
             Step::View { name, query } => return self.view(name, query),
+            Step::Plain { name, query } => self.statement(&format!("CREATE VIEW {name} AS {query}"))?,
             Step::Drop(name) => {
                 self.views.retain(|(n, _)| n != name);
                 let done = self.statement(&format!("DROP MATERIALIZED VIEW {name} CASCADE"))?;
