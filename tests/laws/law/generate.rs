@@ -136,11 +136,14 @@ impl Case {
     }
 
     fn view(&mut self) -> Verdict {
-        let Ok(query) = self.grammar().query(1) else { return Ok(()) };
+        let overflowing = if self.random.chance(4) { self.grammar().overflowing() } else { None };
+        // What has failed is read by no other view, which might not ask for what fails.
+        let is_read = overflowing.is_none();
+        let Ok(query) = overflowing.map_or_else(|| self.grammar().query(1), Ok) else { return Ok(()) };
         let name = format!("v{}", self.views);
         self.views += 1;
         self.then(Step::View { name: name.clone(), query })?;
-        if self.world.views.iter().any(|(n, _)| *n == name) {
+        if is_read && self.world.views.iter().any(|(n, _)| *n == name) {
             self.source(name);
         }
         Ok(())

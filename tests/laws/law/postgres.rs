@@ -37,6 +37,15 @@ impl Mirror {
         self.postgres.execute(&sql).map_err(|e| format!("PostgreSQL refuses what Everfold takes: {e:?}\n  {sql}"))
     }
 
+    /// Errors: PostgreSQL answers where the view has failed.
+    pub fn fails_too(&self, name: &str, query: &str) -> Verdict {
+        let compared = self.views.iter().any(|v| v == name);
+        match compared.then(|| self.postgres.rows(&format!("SELECT * FROM {name}"))) {
+            Some(Ok(_)) => Err(format!("PostgreSQL answers where view {name} has failed\n  {query}")),
+            _ => Ok(()),
+        }
+    }
+
     /// Compares a view's rows with PostgreSQL's; 1 if they were compared.
     pub fn compare(&mut self, name: &str, query: &str, held: &Answer) -> Result<usize, String> {
         if !self.views.iter().any(|v| v == name) {

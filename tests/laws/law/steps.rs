@@ -334,6 +334,9 @@ impl World {
                 (Err(e), Ok(_)) => return Err(format!("view {name} fails where its query does not: {e:?}\n  {query}")),
                 (Ok(_), Err(e)) => return Err(format!("view {name} answers where its query fails: {e:?}\n  {query}")),
                 (Err(_), Err(_)) => {
+                    if let Some(mirror) = &self.mirror {
+                        mirror.fails_too(&name, &query)?;
+                    }
                     self.counts.failed += 1;
                     self.perform(&Step::Drop(name))?;
                 }

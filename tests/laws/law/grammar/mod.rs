@@ -67,6 +67,23 @@ impl<'a> Grammar<'a> {
         }
     }
 
+    /// A query over a stream, whose rows stay, of numbers that may be too large for their types; `None` if no stream has numbers.
+    pub fn overflowing(&mut self) -> Option<String> {
+        let computed =
+            ["($ * 4000000000000000000)", "($ + 9223372036854775800)", "(2147483640 + $)", "($ * 6000)::smallint", "($ * 2)::numeric(2,1)"];
+        let computed = *self.random.pick(&computed);
+        let whole = |source: &&Source| source.columns.iter().filter(|c| class(&c.1) == Class::Int).map(|c| c.0.clone()).collect::<Vec<_>>();
+        let streams: Vec<&Source> = self.sources.iter().filter(|s| s.stream && !whole(s).is_empty()).collect();
+        if streams.is_empty() {
+            return None;
+        }
+        let source = *self.random.pick(&streams);
+        let column = format!("a1.{}", self.random.pick(&whole(&source)));
+        let scope: Scope = source.columns.iter().map(|(name, ty)| (format!("a1.{name}"), ty.clone())).collect();
+        let filter = if self.random.chance(40) { format!(" WHERE {}", self.test(&scope, 1)) } else { String::new() };
+        Some(format!("SELECT {column} AS c0, {} AS c1 FROM {} AS a1{filter}", computed.replace('$', &column), source.name))
+    }
+
     // Forms ----------------------------------------------------------------------------------------------------------------
 
     fn selection(&mut self, depth: usize) -> Result<String> {
