@@ -319,15 +319,15 @@ impl World {
             }
             self.counts.comparisons += 1;
             let held = self.database().run(&format!("SELECT * FROM {name}"));
-            let wanted = self.as_of_now(&query);
-            let wanted = self.database().run(&wanted);
+            let now = self.as_of_now(&query);
+            let wanted = self.database().run(&now);
             match (held, wanted) {
                 (Ok(held), Ok(wanted)) => {
                     if let Some(difference) = difference(&held.bag(), &wanted.bag()) {
                         return Err(format!("view {name} differs from its query\n  {query}\n{difference}"));
                     }
                     if let Some(mirror) = &mut self.mirror {
-                        self.counts.mirrored += mirror.compare(&name, &query, &held)?;
+                        self.counts.mirrored += mirror.compare(&name, &now, &held)?;
                     }
                 }
                 (Err(e), _) | (_, Err(e)) if is_bug(&e) => return Err(format!("{e:?}\n  by view {name}: {query}")),
@@ -335,7 +335,7 @@ impl World {
                 (Ok(_), Err(e)) => return Err(format!("view {name} answers where its query fails: {e:?}\n  {query}")),
                 (Err(_), Err(_)) => {
                     if let Some(mirror) = &self.mirror {
-                        mirror.fails_too(&name, &query)?;
+                        mirror.fails_too(&name, &now)?;
                     }
                     self.counts.failed += 1;
                     self.perform(&Step::Drop(name))?;

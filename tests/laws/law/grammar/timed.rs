@@ -1,4 +1,4 @@
-//! Windows of time, which PostgreSQL has not got, and filters by the time that it is, which it is not there.
+//! Windows of time, which PostgreSQL has not got, and filters by the time that it is.
 
 use everfold::data::PgType;
 use everfold::error::Result;
