@@ -113,12 +113,13 @@ impl Session {
     }
 
     /// What a relation over a topic that is there already begins with: over a query's topic it is written by what that gives; over
-    /// another's events it answers the relation from which they are to be copied.
+    /// another's events it answers the relation from which they are to be copied. Errors: 42501 for the topic of another role's relation.
     fn topic_source(&self, catalog: &Catalog, name: &str, ksql: &mut Ksql, depends_on: &mut Vec<u32>) -> Result<Option<Arc<Relation>>> {
         if !ksql.writers.is_empty() {
             return Ok(None);
         }
         let over: Vec<_> = catalog.ksql_relations().filter(|(_, k)| k.topic == ksql.topic).collect();
+        over.iter().try_for_each(|(relation, of)| self.may_share_topic(relation, &of.topic))?;
         if let Some((source, of)) = over.iter().find(|(_, k)| !k.writers.is_empty()) {
             let sql = topic_query(source, of, ksql)?;
             let reads = writer(query_id("TOPIC", Some(name), 0), sql, Default::default());

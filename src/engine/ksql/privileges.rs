@@ -2,7 +2,7 @@
 //!
 //! They know no users, so the rules are those of PostgreSQL's counterparts: a query needs SELECT on the columns that it names, INSERT and
 //! DELETE are what they are called, CREATE needs CREATE on the schema, and ALTER, DROP, TERMINATE and their kin the relation's owner. What PRINT and
-//! TERMINATE name is found where they run, and asked about there.
+//! TERMINATE name, and whose topic a new relation is to share, is found where they run, and asked about there.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -72,6 +72,13 @@ impl Session {
             self.may(privilege, relation)?;
             self.refuse_secured(relation)
         })
+    }
+
+    /// Errors: 42501 unless the current role owns a relation whose topic another one is to share: that would have its events, and give it others.
+    pub(super) fn may_share_topic(&self, relation: &Relation, topic: &str) -> Result<()> {
+        let elsewhere = || format!("The events of topic \"{topic}\" are its own. Give the new relation another topic.");
+        self.must_own(relation).map_err(|e| e.hint(elsewhere()))?;
+        self.refuse_secured(relation)
     }
 
     /// Errors: 42501 unless the columns that the query names of its sources may be read.
