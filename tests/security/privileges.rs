@@ -4,12 +4,13 @@ use super::{FIRST, refusal, run};
 use crate::support::server::Server;
 use crate::support::wire::Wire;
 
-const ROLES: [&str; 7] = ["nobody", "appender", "reader", "writer", "noinherit", "owner", "admin"];
+const ROLES: [&str; 8] = ["nobody", "appender", "reader", "writer", "noinherit", "maker", "owner", "admin"];
 
 fn prepared() -> (Server, Wire) {
     let server = Server::start();
     let mut wire = server.connect();
-    run(&mut wire, &["CREATE ROLE admin SUPERUSER", "CREATE ROLE nobody", "CREATE ROLE owner", "GRANT CREATE ON SCHEMA public TO owner"]);
+    run(&mut wire, &["CREATE ROLE admin SUPERUSER", "CREATE ROLE nobody", "CREATE ROLE maker", "CREATE ROLE owner"]);
+    run(&mut wire, &["GRANT CREATE ON SCHEMA public TO maker, owner"]);
     run(&mut wire, &["CREATE SCHEMA sales AUTHORIZATION owner"]);
     run(
         &mut wire,
@@ -44,6 +45,41 @@ fn prepared() -> (Server, Wire) {
     (server, wire)
 }
 
+/// What the matrix drops, alters and calls, all of it the owner's; what is dropped is there once for each role.
+fn doomed(wire: &mut Wire) {
+    run(wire, &["SET ROLE owner", "CREATE TABLE kept (a int)", "CREATE TYPE kept_enum AS ENUM ('a')", "CREATE DOMAIN kept_domain AS int"]);
+    run(wire, &["CREATE FUNCTION told() RETURNS int LANGUAGE sql AS 'SELECT 1'", "REVOKE EXECUTE ON FUNCTION told() FROM PUBLIC"]);
+    run(wire, &["CREATE PROCEDURE done() LANGUAGE plpgsql AS 'BEGIN NULL; END'", "REVOKE EXECUTE ON PROCEDURE done() FROM PUBLIC"]);
+    run(wire, &["GRANT EXECUTE ON FUNCTION told() TO writer", "GRANT EXECUTE ON PROCEDURE done() TO writer"]);
+    run(wire, &["CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"]);
+    run(wire, &["CREATE TABLE parted (a text) PARTITION BY LIST (a)"]);
+    for (relation, topic) in [("STREAM K_KEPT (A INT)", "k_kept"), ("STREAM K_SINK (ID INT KEY, N INT)", "k_sink")] {
+        run(wire, &[&format!("CREATE {relation} WITH (kafka_topic='{topic}', value_format='JSON', partitions=1)")]);
+    }
+    run(wire, &["CREATE TABLE K_STATE (ID INT PRIMARY KEY, N INT) WITH (kafka_topic='k_state', value_format='JSON', partitions=1)"]);
+    run(wire, &["INSERT INTO K_STATE (ID, N) VALUES (1, 1)", "CREATE STREAM K_FED AS SELECT * FROM K_ORDERS EMIT CHANGES"]);
+    for role in ROLES {
+        for statement in [
+            "CREATE MATERIALIZED VIEW gone_mv_{role} AS SELECT count(*) AS n FROM orders",
+            "CREATE VIEW gone_view_{role} AS SELECT 1 AS a",
+            "CREATE STREAM gone_stream_{role} (a int)",
+            "CREATE SEQUENCE gone_sequence_{role}",
+            "CREATE INDEX gone_index_{role} ON stock (n)",
+            "CREATE INDEX renamed_index_{role} ON stock (n)",
+            "CREATE TABLE renamed_{role} (a int)",
+            "CREATE TYPE gone_enum_{role} AS ENUM ('a')",
+            "CREATE DOMAIN gone_domain_{role} AS int",
+            "CREATE FUNCTION gone_function_{role}() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE TRIGGER gone_trigger_{role} AFTER INSERT ON kept FOR EACH ROW EXECUTE FUNCTION quiet()",
+            "CREATE TABLE moved_{role} PARTITION OF parted FOR VALUES IN ('moved {role}')",
+            "INSERT INTO K_SINK WITH (QUERY_ID = 'Q_{role}') SELECT * FROM K_ORDERS EMIT CHANGES",
+        ] {
+            run(wire, &[&statement.replace("{role}", role)]);
+        }
+    }
+    run(wire, &["RESET ROLE"]);
+}
+
 /// A line of the matrix: the statement, and `+`, `-`, `!` (another error than 42501) or `*` (a warning) for each role.
 fn matrix() -> Vec<(String, Vec<String>)> {
     let text = include_str!("privileges.txt");
@@ -58,6 +94,7 @@ fn matrix() -> Vec<(String, Vec<String>)> {
 #[test]
 fn each_role_may_what_the_matrix_says() {
     let (_server, mut wire) = prepared();
+    doomed(&mut wire);
     let mut wrong = Vec::new();
     for (statement, cells) in matrix() {
         assert_eq!(cells.len(), ROLES.len(), "{statement}");
@@ -223,6 +260,24 @@ fn grants_on_columns_and_sequences_survive_a_crash_and_follow_columns() {
     // The last one goes with the table.
     run(&mut wire, &["RESET ROLE", "REVOKE ALL ON stock, big_orders, k_orders FROM writer", "DROP TABLE staff", "DROP SEQUENCE numbers"]);
     run(&mut wire, &["REVOKE ALL ON SCHEMA sales FROM writer", "REVOKE ALL ON sales.bills FROM writer", "DROP ROLE writer"]);
+}
+
+#[test]
+fn a_role_becomes_those_only_of_which_it_is_a_member() {
+    let (server, mut wire) = prepared();
+    run(&mut wire, &["CREATE ROLE app LOGIN IN ROLE reader"]);
+    let mut app = Wire::connect_with(server.address, &[("user", "app"), ("database", "everfold")]).expect("it is let in");
+    run(&mut app, &["SET ROLE reader", "SELECT * FROM orders", "SET ROLE none", "SET SESSION AUTHORIZATION app"]);
+    for before in ["SET ROLE reader", "RESET ROLE"] {
+        run(&mut app, &[before]);
+        for (become_owner, message) in [
+            ("SET ROLE owner", "permission denied to set role \"owner\""),
+            ("SET SESSION AUTHORIZATION owner", "permission denied to set session authorization"),
+        ] {
+            let told = refusal(&mut app, become_owner);
+            assert_eq!((told.code.as_str(), told.message.as_str()), ("42501", message), "after {before}");
+        }
+    }
 }
 
 #[test]
