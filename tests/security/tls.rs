@@ -61,7 +61,7 @@ fn serve(authority: &Authority, year: i32, more: &[&str]) -> Server {
     let (pem, key) = authority.sign("server", "localhost", year);
     let (pem, key) = (pem.display().to_string(), key.display().to_string());
     let server = Server::start_with(&[&["--tls-cert", &pem, "--tls-key", &key], more].concat());
-    run(&mut server.connect(), &[FIRST]);
+    run(&mut server.connect(), &[FIRST, "CREATE ROLE guest LOGIN"]);
     server
 }
 
@@ -195,4 +195,31 @@ fn a_client_shows_who_it_is_by_its_certificate() {
     assert!(well, "{text}");
     let (well, text) = psql(&server, "admin", "sslmode=disable");
     assert!(!well && text.contains("pg_hba.conf rejects connection"), "{text}");
+}
+
+#[test]
+fn a_certificate_that_is_no_good_lets_nobody_in() {
+    if !available("psql", &["--version"], "the test of certificates that are no good with psql") {
+        return;
+    }
+    let (authority, other) = (Authority::new(), Authority::new());
+    let root = authority.path("ca.pem").display().to_string();
+    let rules = authority.path("hba.conf");
+    std::fs::write(&rules, "hostssl all guest all cert\nhost all all all scram-sha-256\n").unwrap();
+    let server = serve(&authority, 2090, &["--tls-client-ca", &root, "--hba-file", &rules.display().to_string()]);
+    let shown = |by: &Authority, file: &str, common_name: &str, year: i32| {
+        let (pem, key) = by.sign(file, common_name, year);
+        format!("sslmode=verify-full sslrootcert={root} sslcert={} sslkey={}", pem.display(), key.display())
+    };
+    assert_eq!(psql(&server, "guest", &shown(&authority, "good", "guest", 2090)), (true, "1\n".to_string()));
+    for (what, options) in [
+        ("has expired", shown(&authority, "late", "guest", 2001)),
+        ("is of an authority that the server does not know", shown(&other, "foreign", "guest", 2090)),
+    ] {
+        // The handshake fails, before there is a user to speak of.
+        let (well, text) = psql(&server, "guest", &options);
+        assert!(!well && !text.contains("guest\""), "one that {what}: {text}");
+    }
+    let (well, text) = psql(&server, "guest", &shown(&authority, "admin", "admin", 2090));
+    assert!(!well && text.contains("certificate authentication failed for user \"guest\""), "{text}");
 }
