@@ -1,7 +1,7 @@
 //! What drivers see of types of users: object ids in the descriptions of parameters and columns, and values in both formats.
 
 use crate::support::server::Server;
-use crate::support::wire::Wire;
+use crate::support::wire::{Wire, report};
 
 /// The bodies of the messages of these kinds that answer a statement with one parameter, in binary format both ways.
 fn asked(wire: &mut Wire, sql: &str, declared: &[u32], parameter: &[u8]) -> Vec<(u8, Vec<u8>)> {
@@ -44,6 +44,33 @@ fn types(mut row: &[u8]) -> Vec<u32> {
     (0..count).map(one).collect()
 }
 
+/// Appends a value with its length before it, as it stands in rows and messages; `None` is NULL.
+fn put(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
+    let length = value.map_or(-1, |value| value.len() as i32);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(value.unwrap_or_default());
+}
+
+/// A row as record_send writes it: its attributes, each with its type.
+fn record(attributes: &[(u32, Option<&[u8]>)]) -> Vec<u8> {
+    let mut bytes = (attributes.len() as u32).to_be_bytes().to_vec();
+    for (oid, value) in attributes {
+        bytes.extend_from_slice(&oid.to_be_bytes());
+        put(&mut bytes, *value);
+    }
+    bytes
+}
+
+/// An array as array_send writes it, of one dimension, or of none where it is empty.
+fn array(oid: u32, items: &[Option<&[u8]>]) -> Vec<u8> {
+    let nulls = u32::from(items.contains(&None));
+    let head = [u32::from(!items.is_empty()), nulls, oid, items.len() as u32, 1];
+    let words = if items.is_empty() { &head[..3] } else { &head[..] };
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    items.iter().for_each(|item| put(&mut bytes, *item));
+    bytes
+}
+
 #[test]
 fn values_of_an_enum_bear_its_oid_and_are_sent_as_labels() {
     let server = Server::start();
@@ -69,4 +96,55 @@ fn values_of_an_enum_bear_its_oid_and_are_sent_as_labels() {
     let inserted = asked(&mut wire, "INSERT INTO t (k, m) VALUES (2, $1)", &[], b"glum");
     assert_eq!(word(&body(&inserted, b't')[2..]), mood);
     assert_eq!(wire.rows("SELECT m FROM t WHERE m > 'happy'"), ["glum"]);
+}
+
+#[test]
+fn rows_and_arrays_of_them_are_binary_both_ways() {
+    const INT: u32 = 23;
+    const TEXT: u32 = 25;
+    let server = Server::start();
+    let mut wire = server.connect();
+    wire.ok("CREATE TYPE pair AS (n int, t text)");
+    wire.ok("CREATE TYPE segment AS (label text, ends pair[], middle pair)");
+    wire.ok("CREATE TABLE kept (k int PRIMARY KEY, p pair, ps pair[], s segment)");
+    let mut oid = |column: &str, name: &str| wire.value(&format!("SELECT {column} FROM pg_type WHERE typname = '{name}'")).parse::<u32>();
+    let (pair, pairs) = (oid("oid", "pair").expect("an oid"), oid("typarray", "pair").expect("an oid"));
+    let segment = oid("oid", "segment").expect("an oid");
+    let seven = 7u32.to_be_bytes();
+    let full = record(&[(INT, Some(&seven)), (TEXT, Some(b"a \"b\", (c)"))]);
+    let half = record(&[(INT, None), (TEXT, Some(b""))]);
+    let many = array(pair, &[Some(&full), None, Some(&half)]);
+    let whole = record(&[(TEXT, Some(b"x")), (pairs, Some(&many)), (pair, Some(&half))]);
+    let bare = record(&[(TEXT, None), (pairs, Some(&array(pair, &[]))), (pair, None)]);
+    for (ty, oid, column, sent) in [
+        ("pair", pair, "p", &full),
+        ("pair", pair, "p", &half),
+        ("pair[]", pairs, "ps", &many),
+        ("pair[]", pairs, "ps", &array(pair, &[])),
+        ("segment", segment, "s", &whole),
+        ("segment", segment, "s", &bare),
+    ] {
+        let mut row = b"\0\x01".to_vec();
+        put(&mut row, Some(sent));
+        for declared in [&[][..], &[oid]] {
+            let answer = asked(&mut wire, &format!("SELECT $1::{ty}"), declared, sent);
+            assert_eq!(word(&body(&answer, b't')[2..]), oid, "{ty}");
+            assert_eq!(types(body(&answer, b'T')), [oid], "{ty}");
+            assert_eq!(body(&answer, b'D'), row, "{ty}");
+            // A column is of the type, so the parameter is.
+            let inserted = asked(&mut wire, &format!("INSERT INTO kept (k, {column}) VALUES (1, $1)"), declared, sent);
+            assert_eq!(word(&body(&inserted, b't')[2..]), oid, "{ty}");
+            assert_eq!(body(&inserted, b'C'), b"INSERT 0 1\0", "{ty}");
+            let found = asked(&mut wire, &format!("SELECT {column} FROM kept WHERE k = $1"), &[], &1u32.to_be_bytes());
+            assert_eq!(body(&found, b'D'), row, "{ty}");
+        }
+    }
+    for (state, sent) in [
+        ("42804", record(&[(TEXT, Some(b"7")), (TEXT, None)])),
+        ("42804", record(&[(INT, Some(&seven))])),
+        ("22P03", [&full[..], b"?"].concat()),
+    ] {
+        let refused = asked(&mut wire, "SELECT $1::pair", &[], &sent);
+        assert_eq!(report(body(&refused, b'E')).code, state, "{sent:?}");
+    }
 }
