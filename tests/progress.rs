@@ -79,6 +79,43 @@ fn who_reads_a_view_that_is_being_filled_is_told_how_far_that_is() {
 }
 
 #[test]
+fn what_a_view_folds_after_a_restart_is_told_as_recovery() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.ok("CREATE STREAM s (n int NOT NULL)");
+    client.ok("INSERT INTO s SELECT * FROM generate_series(1, 20000)");
+    client.ok("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s a JOIN s b ON a.n + b.n < 0");
+    let server = server.kill_and_restart();
+    let (mut client, mut other) = (eager(&server), server.connect());
+    client.send(&[(b'Q', b"SELECT n FROM v\0")]);
+    let notice = next_notice(&mut client).expect("it is not that quick");
+    assert!(notice.starts_with("recovery of \"v\": "), "{notice}");
+    let shown = other.rows("SELECT kind, relation, process_id, total FROM everfold.progress");
+    assert_eq!(shown, ["recovery|v||40000"]);
+}
+
+#[test]
+fn an_alter_that_writes_a_table_anew_is_told_as_rewrite() {
+    let server = Server::start();
+    let (mut client, mut other) = (eager(&server), server.connect());
+    client.ok("CREATE TABLE t (n int NOT NULL)");
+    client.ok("INSERT INTO t SELECT * FROM generate_series(1, 100000)");
+    let process = client.value("SELECT pg_backend_pid()");
+    // An expression that takes far longer than it takes to ask.
+    let slow = r"length(regexp_replace(repeat('ab', 100) || n, '(a)(b)', '\2\1', 'g'))";
+    client.send(&[(b'Q', format!("ALTER TABLE t ALTER COLUMN n TYPE int USING {slow}\0").as_bytes())]);
+    let notice = next_notice(&mut client).expect("it is not that quick");
+    assert!(notice.starts_with("rewrite of \"t\": reading, "), "{notice}");
+    server.until(|| other.rows("SELECT 1 FROM everfold.progress WHERE total IS NOT NULL") == ["1"]);
+    let shown = other.rows("SELECT kind, relation, process_id, phase, total FROM everfold.progress");
+    assert_eq!(shown, [format!("rewrite|t|{process}|reading|100000")]);
+    client.cancel();
+    assert_eq!(client.outcomes().pop().expect("there is an answer").expect_err("it was stopped").code, "57014");
+    assert_eq!(other.rows("SELECT kind FROM everfold.progress"), [""; 0]);
+    assert_eq!(other.value("SELECT sum(n) FROM t"), "5000050000");
+}
+
+#[test]
 fn the_settings_have_defaults() {
     let server = Server::start();
     let mut client = server.connect();

@@ -44,9 +44,10 @@ impl Session {
         let wanted: Vec<&Column> = altered.columns.iter().collect();
         let planned = cast_columns(self.plan_query(&query, &[]).await?, &wanted)?;
         let work = self.engine.begin_work(Kind::Rewrite, Some(relation), self.process, "reading");
-        work.enter("reading", self.engine.rows_of(relation));
         let mut rows = Vec::new();
         let mut read = self.run_query(&planned, vec![]).await?;
+        // How many there are is known once the table has been folded up to what is read.
+        work.enter("reading", self.engine.rows_of(relation));
         while let Some(batch) = read.next().await {
             let batch = batch?;
             work.gauge.add(batch.num_rows());
