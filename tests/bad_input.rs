@@ -244,11 +244,11 @@ fn deep_nesting_is_answered_or_refused() {
             deep("(SELECT ", "1", ")", n),
             deep("CASE WHEN true THEN ", "1", " END", n),
             deep("ARRAY[", "1", "]", n),
-            deep("", "1", "::int", n.min(50)),
-            deep("1 + ", "1", "", n.min(50)),
+            deep("", "1", "::int", n.min(100)),
+            deep("1 + ", "1", "", n),
             deep("1 + (", "1", ")", n),
-            deep("'a' || ", "'b'", "", n.min(50)),
-            deep("true AND ", "true", "", n.min(50)),
+            deep("'a' || ", "'b'", "", n),
+            deep("true AND ", "true", "", n.min(100)),
             deep("1 UNION ALL SELECT ", "1", "", n.min(50)),
             format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(n), ") x".repeat(n)),
             format!("SELECT 1 FROM t {}", "JOIN t USING (k) ".repeat(n.min(1_000))),
@@ -371,6 +371,22 @@ fn parameters_must_fit_their_statement() {
         let context = error.context.unwrap_or_default();
         assert!(context.starts_with("unnamed portal parameter $") && context.ends_with(" = '...'"), "{sql}: {context}");
     }
+    check(&server, &mut other);
+}
+
+#[test]
+fn a_session_that_idles_too_long_is_ended_and_leaves_nothing_behind() {
+    let (server, mut other) = unharmed();
+    let mut idle = server.connect();
+    idle.ok("SET idle_session_timeout = '1ms'");
+    assert_eq!(last_error(&mut idle), "57P05");
+    let mut open = server.connect();
+    open.ok("SET idle_in_transaction_session_timeout = '1ms'");
+    open.ok("BEGIN; UPDATE t SET v = 'gone'");
+    assert_eq!(last_error(&mut open), "25P03");
+    wait_for_sessions(&mut other, 1);
+    // Its locks went with it.
+    other.ok("UPDATE t SET v = 'one'");
     check(&server, &mut other);
 }
 

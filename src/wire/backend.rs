@@ -16,6 +16,9 @@ use crate::engine::signal::Reach;
 use crate::engine::{Candidate, Column, CopyIn, CopyOut, Engine, OnPortals, Parameters, Prepared, Response, Session, TransactionStatus};
 use crate::error::{Error, Result};
 
+/// How long a client may take for its startup (PostgreSQL's authentication_timeout).
+pub(super) const STARTUP_TIME: Duration = Duration::from_secs(60);
+
 /// Where sessions come from.
 pub trait Host: Send + Sync + 'static {
     /// Its sessions.
@@ -29,6 +32,10 @@ pub trait Host: Send + Sync + 'static {
     /// What is known of a user who wants in.
     fn candidate(&self, _user: &str) -> Candidate {
         Candidate::default()
+    }
+    /// How long each step of a client's startup may take.
+    fn startup_time(&self) -> Duration {
+        STARTUP_TIME
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::backend::{Backend, Host};
+use super::backend::{Backend, Host, STARTUP_TIME};
 use super::connection::Connection;
 use super::door::{self, Door, Origin, Peer};
 use super::interrupt::{Failure, Step, shutting_down};
@@ -22,8 +22,6 @@ use crate::engine::signal::Reach;
 use crate::error::{Error, Result, code};
 use crate::limits::CONNECTIONS_MAX;
 
-/// How long a client may take for its startup (PostgreSQL's authentication_timeout).
-const STARTUP_TIME: Duration = Duration::from_secs(60);
 /// How long sessions may take to end when the server shuts down; then they are dropped.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 /// How long to wait after the operating system refused to accept (out of file descriptors, say).
@@ -82,7 +80,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut socket = Socket::new(stream);
-    let begun = in_time(startup::negotiate(&mut socket, &registry, false)).await;
+    let begun = in_time(host.startup_time(), startup::negotiate(&mut socket, &registry, false)).await;
     match begun {
         Ok(Opening::Startup(asked)) => {
             let session = host.owner_session(&asked.user, &asked.database, &asked.settings).map(Box::new);
@@ -104,7 +102,7 @@ async fn receive<H: Host>(host: Arc<H>, registry: Arc<Registry>, door: Arc<Door>
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
     let peer = Peer { origin: Origin::Network { address: peer.ip(), local: local.ip() }, tls: None };
     let Some(tls) = door.tls() else { return enter(host, &registry, &door, Socket::new(stream), peer).await };
-    let begun = in_time(async {
+    let begun = in_time(host.startup_time(), async {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE {
             return Ok(Begun::Tls(stream, true));
@@ -122,7 +120,7 @@ async fn receive<H: Host>(host: Arc<H>, registry: Arc<Registry>, door: Arc<Door>
     match begun.await {
         Ok(Begun::Tls(stream, direct)) => {
             // A handshake that fails has told the client why, as far as TLS has words for it.
-            if let Ok((stream, facts)) = in_time(async { Ok(tls.accept(stream, direct).await?) }).await {
+            if let Ok((stream, facts)) = in_time(host.startup_time(), async { Ok(tls.accept(stream, direct).await?) }).await {
                 let peer = Peer { tls: Some(facts), ..peer };
                 enter(host, &registry, &door, Socket::new(stream), peer).await;
             }
@@ -147,7 +145,7 @@ where
     H: Host,
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let opening = in_time(startup::negotiate(&mut socket, registry, false)).await;
+    let opening = in_time(host.startup_time(), startup::negotiate(&mut socket, registry, false)).await;
     go_on(host, registry, door, socket, peer, opening).await;
 }
 
@@ -158,7 +156,7 @@ where
 {
     let admitted = match opening {
         Ok(Opening::Startup(asked)) => {
-            in_time(door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|()| Some(asked))
+            in_time(host.startup_time(), door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|()| Some(asked))
         }
         Ok(_) => Ok(None),
         Err(failure) => Err(failure),
@@ -208,8 +206,8 @@ impl Drop for Leave<'_> {
 }
 
 /// A step before the client is let in, which must not take for ever.
-async fn in_time<T>(step: impl Future<Output = Step<T>>) -> Step<T> {
-    tokio::time::timeout(STARTUP_TIME, step).await.unwrap_or(Err(Failure::Gone))
+async fn in_time<T>(most: Duration, step: impl Future<Output = Step<T>>) -> Step<T> {
+    tokio::time::timeout(most, step).await.unwrap_or(Err(Failure::Gone))
 }
 
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, e: &Error) {
@@ -219,7 +217,7 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, e: &Er
 
 async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(registry: &Registry, stream: S) {
     let mut socket = Socket::new(stream);
-    if let Ok(Opening::Startup(_)) = in_time(startup::negotiate(&mut socket, registry, false)).await {
+    if let Ok(Opening::Startup(_)) = in_time(STARTUP_TIME, startup::negotiate(&mut socket, registry, false)).await {
         let e = Error::new(code::TOO_MANY_CONNECTIONS, "sorry, too many clients already")
             .detail(format!("At most {CONNECTIONS_MAX} connections are served at one time."));
         refuse(socket, &e).await;

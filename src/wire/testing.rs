@@ -24,7 +24,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use tokio::sync::Notify;
 
-use super::backend::{Backend, Host, Reply, Timeout};
+use super::backend::{Backend, Host, Reply, STARTUP_TIME, Timeout};
 use crate::data::PgType;
 use crate::engine::notify::{Hub, Mailbox};
 use crate::engine::{Column, CopyOut, Parameters, TransactionStatus};
@@ -42,6 +42,8 @@ pub(crate) struct FakeHost {
     /// Rows taken out of `rows` streams.
     pub pulled: Arc<AtomicU64>,
     pub timeout: Option<(Timeout, Duration)>,
+    /// What a startup may take, if not the usual.
+    pub startup_time: Option<Duration>,
     /// Who listens: `listen x` does.
     pub hub: Hub,
 }
@@ -69,6 +71,9 @@ impl Host for FakeHost {
             statements: HashMap::new(),
             mailbox: Arc::default(),
         })
+    }
+    fn startup_time(&self) -> Duration {
+        self.startup_time.unwrap_or(STARTUP_TIME)
     }
 }
 

@@ -285,6 +285,22 @@ async fn a_client_that_pauses_too_long_is_sent_away() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_finishes_its_startup_is_cut_off() {
+    let host = Arc::new(FakeHost { startup_time: Some(Duration::ZERO), ..FakeHost::default() });
+    // Nothing, half a length, half a startup, and a request for TLS with nothing behind it.
+    for sent in [&b""[..], b"\0\0", b"\0\0\0\x12\0\x03\0\0user", b"\0\0\0\x08\x04\xd2\x16\x2f"] {
+        let (mut stream, theirs) = duplex(PIPE);
+        stream.write_all(sent).await.unwrap();
+        let conversation = tokio::spawn(converse(host.clone(), Registry::new(), theirs));
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.is_empty() || answer == b"N", "{answer:?}");
+        conversation.await.unwrap();
+    }
+    assert_eq!(host.last.load(Ordering::SeqCst), 0, "there was no session");
+}
+
+#[tokio::test]
 async fn notifications_reach_the_idle_and_wait_for_the_end_of_a_transaction() {
     let host = FakeHost::new();
     let mut raw = Raw::new(&host, &Registry::new()).await;
