@@ -11,6 +11,7 @@
 
 mod anew;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -23,9 +24,11 @@ use super::indexes::check_key_types;
 use super::partitions::{check_keys, refuse_key_column};
 use super::rename::whole_name;
 use super::session::Session;
+use super::table_locks::Mode;
 use super::triggers::rename_column_in_triggers;
 use crate::catalog::{
-    Catalog, Change, Column, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule, Sequence,
+    Catalog, Change, Column, Constraint, ForeignKey, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind,
+    Rule, Sequence,
 };
 use crate::data::PgType;
 use crate::data::quoting::ident;
@@ -196,22 +199,27 @@ impl Session {
         }
         rename_column_in_triggers(&mut altered, from, to)?;
         self.rename_in_partitioning(relation, &mut altered, from, to, rename_in_text)?;
-        self.rewrite(relation, altered, relation.columns.iter().map(|c| quoted(&c.name)).collect(), "rename a column of").await?;
-        for (child, mut foreign) in self.references_to(relation.id) {
-            if let Some(constraint) = foreign.constraints.iter_mut().find(|c| c.name == child)
-                && let Rule::ForeignKey(rule) = &mut constraint.rule
-            {
-                rule.parent_columns.iter_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
-            }
-            self.stage(Change::Alter(foreign), vec![])?;
-        }
-        Ok(())
+        let items = relation.columns.iter().map(|c| quoted(&c.name)).collect();
+        let renamed = self.rewrite(relation, altered, items, "rename a column of").await?;
+        self.alter_references(renamed.id, |rule| {
+            rule.parent_columns.iter_mut().filter(|c| *c == from).for_each(|c| *c = to.to_string());
+        })
     }
 
-    /// The tables that refer to a relation that is being written anew: the rule's name, and the table.
-    fn references_to(&self, parent: RelationId) -> Vec<(String, Relation)> {
+    /// Changes all foreign keys that refer to a relation.
+    fn alter_references(&mut self, parent: RelationId, change: impl Fn(&mut ForeignKey)) -> Result<()> {
         let catalog = self.catalog();
-        referring(&catalog, parent).map(|(r, c, _)| (c.name.clone(), r.as_ref().clone())).collect()
+        // A table that refers to it several times is altered once.
+        let children: BTreeMap<RelationId, &Arc<Relation>> = referring(&catalog, parent).map(|(child, ..)| (child.id, child)).collect();
+        for child in children.into_values() {
+            let mut child = child.as_ref().clone();
+            child.constraints.iter_mut().for_each(|c| match &mut c.rule {
+                Rule::ForeignKey(foreign) if foreign.parent == parent => change(foreign),
+                _ => {}
+            });
+            self.stage(Change::Alter(child), vec![])?;
+        }
+        Ok(())
     }
 
     async fn add_column(&mut self, relation: &Arc<Relation>, added: Added<'_>, only: bool) -> Result<()> {
@@ -284,16 +292,12 @@ impl Session {
         if let Some((catalog, relation)) = self.drop_generated_from(relation, name, cascade).await? {
             return Box::pin(self.drop_column(&catalog, &relation, name, if_exists, cascade)).await;
         }
-        let used = referring(catalog, relation.id).find(|(_, _, f)| f.parent_columns.iter().any(|c| c == name));
-        if let (Some((child, constraint, _)), false) = (&used, cascade) {
-            let message = format!("cannot drop column {name} of table {} because other objects depend on it", relation.name);
-            return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
-                .detail(format!(
-                    "constraint {} on table {} depends on column {name} of table {}",
-                    constraint.name, child.name, relation.name
-                ))
-                .hint("Use DROP ... CASCADE to drop the dependent objects too."));
-        }
+        let on = format!("column {name} of table {}", relation.name);
+        self.drop_foreign_keys(
+            &on,
+            referring(catalog, relation.id).filter(|(_, _, f)| f.parent_columns.iter().any(|c| c == name)),
+            cascade,
+        )?;
         if relation.columns.len() == 1 {
             return Err(Error::unsupported("a relation has one column at least").hint("DROP the relation."));
         }
@@ -305,11 +309,6 @@ impl Session {
         altered.constraints.retain(|c| !names_column(&c.rule, name));
         altered.indexes.retain(|index| !index_names_column(index, name));
         self.drop_triggers_on(&mut altered, name, cascade)?;
-        if let (Some((child, constraint, _)), true) = (used, cascade) {
-            let mut child = child.as_ref().clone();
-            child.constraints.retain(|c| c.name != constraint.name);
-            self.stage(Change::Alter(child), vec![])?;
-        }
         for sequence in catalog.sequences.owned_by(relation.id).filter(|s| s.owner.as_ref().is_some_and(|(_, c)| c == name)) {
             self.stage(Change::DropSequence(sequence.id), vec![])?;
         }
@@ -347,7 +346,29 @@ impl Session {
             Some(expression) => format!("({expression})::{}", ty.in_sql()),
             None => format!("{}::{}", quoted(column), ty.in_sql()),
         };
-        self.rewrite(relation, altered, items, "change a column of").await.map(|_| ())
+        let retyped = self.rewrite(relation, altered, items, "change a column of").await?;
+        self.check_rules_of(&retyped, column).await
+    }
+
+    /// Checks the rules that a column has a part in, of other tables too, after its type and its values have become others. What is unique has
+    /// been looked at. Errors: those of ADD CONSTRAINT.
+    async fn check_rules_of(&mut self, relation: &Arc<Relation>, column: &str) -> Result<()> {
+        let catalog = self.catalog();
+        let own = relation.constraints.iter().filter(|c| names_column(&c.rule, column)).map(|c| (relation, c));
+        let refers = referring(&catalog, relation.id).filter(|(_, _, f)| f.parent_columns.iter().any(|c| c == column));
+        for (table, constraint) in own.chain(refers.map(|(child, c, _)| (child, c))) {
+            self.check_rule_fits(table, constraint).await?;
+            self.check_rows(table, constraint).await?;
+        }
+        Ok(())
+    }
+
+    /// Errors: those of a constraint that rows break. It takes no right to see the rows, of which one may refer to another table's.
+    async fn check_rows(&mut self, relation: &Arc<Relation>, constraint: &Constraint) -> Result<()> {
+        self.set_unasked(true);
+        let checked = self.check_present(relation, constraint).await;
+        self.set_unasked(false);
+        checked
     }
 
     async fn check_no_nulls(&mut self, relation: &Relation, column: &str) -> Result<()> {
@@ -429,11 +450,12 @@ impl Session {
             // Nobody puts rows meanwhile that are not checked yet.
             self.lock_definition(relation.id).await?;
         }
-        // It takes no right to see the rows, of which one may refer to another table's.
-        self.set_unasked(true);
-        let checked = self.check_present(relation, &constraint).await;
-        self.set_unasked(false);
-        checked?;
+        let _referred = match &constraint.rule {
+            // Nor does anybody take away rows that these refer to.
+            Rule::ForeignKey(foreign) if foreign.parent != relation.id => self.lock_table(foreign.parent, Mode::Refer).await?,
+            _ => None,
+        };
+        self.check_rows(relation, &constraint).await?;
         self.stage(Change::Alter(altered.clone()), vec![])?;
         Ok(Arc::new(altered))
     }
@@ -468,7 +490,7 @@ impl Session {
         };
         let gone = altered.constraints.remove(at);
         if let Rule::Unique(columns) = &gone.rule
-            && let Some((child, constraint, _)) = referring(catalog, altered.id).find(|(_, _, f)| f.parent_columns == *columns)
+            && let Some((child, constraint, _)) = referring(catalog, altered.id).find(|(_, _, f)| is_same_set(&f.parent_columns, columns))
         {
             let message = format!("cannot drop constraint {name} on table {} because other objects depend on it", altered.name);
             return Err(Error::new(code::DEPENDENT_OBJECTS_STILL_EXIST, message)
@@ -510,13 +532,20 @@ fn index_names_column(index: &Index, name: &str) -> bool {
     columns.into_iter().any(|c| c == name) || index.texts().any(|text| columns_in(text).iter().any(|c| c == name))
 }
 
-/// The names in an expression.
+/// True for the same columns in any order.
+fn is_same_set(a: &[String], b: &[String]) -> bool {
+    a.len() == b.len() && a.iter().all(|column| b.contains(column))
+}
+
+/// The names of columns in an expression, those with a table before them too.
 pub(super) fn columns_in(sql: &str) -> Vec<String> {
     let mut names = Vec::new();
     if let Ok(query) = parsed_query(&format!("SELECT {sql}")) {
         let _ = ast::visit_expressions(query.as_ref(), |e| {
-            if let ast::Expr::Identifier(ident) = e {
-                names.push(fold_name(ident));
+            match e {
+                ast::Expr::Identifier(ident) => names.push(fold_name(ident)),
+                ast::Expr::CompoundIdentifier(parts) => names.extend(parts.last().map(fold_name)),
+                _ => {}
             }
             ControlFlow::<()>::Continue(())
         });
@@ -541,9 +570,12 @@ fn rename_in_text(sql: &mut String, from: &str, to: &str) -> Result<()> {
     }
     let mut query = parsed_query(&format!("SELECT {sql}"))?;
     let _ = ast::visit_expressions_mut(query.as_mut(), |e| {
-        if let ast::Expr::Identifier(ident) = e
-            && fold_name(ident) == from
-        {
+        let named = match e {
+            ast::Expr::Identifier(ident) => Some(ident),
+            ast::Expr::CompoundIdentifier(parts) => parts.last_mut(),
+            _ => None,
+        };
+        if let Some(ident) = named.filter(|ident| fold_name(ident) == from) {
             *ident = ast::Ident::with_quote('"', to);
         }
         ControlFlow::<()>::Continue(())

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use futures::StreamExt;
 
 use super::depended_on;
-use crate::catalog::{Change, Column, Relation, RelationId, RelationKind, Rule, Sequence, name_after};
+use crate::catalog::{Change, Column, Relation, RelationId, RelationKind, Sequence, name_after};
 use crate::data::{PgType, TIME};
 use crate::engine::ddl::{table_node, view_node_with};
 use crate::engine::dml::{all_not_null, cast_columns, parsed_query};
@@ -70,13 +70,7 @@ impl Session {
             self.append(vec![(id, event_of(&altered, &batch)?)]).await?;
             work.gauge.add(batch.num_rows());
         }
-        for (_, mut child) in self.references_to(relation.id) {
-            child.constraints.iter_mut().for_each(|c| match &mut c.rule {
-                Rule::ForeignKey(foreign) if foreign.parent == relation.id => foreign.parent = id,
-                _ => {}
-            });
-            self.stage(Change::Alter(child), vec![])?;
-        }
+        self.alter_references(relation.id, |rule| rule.parent = id)?;
         self.settle_dependents(relation, id, what, &said).await?;
         let catalog = self.catalog();
         catalog.by_id(id).cloned().ok_or_else(|| Error::internal("a relation was lost"))

@@ -75,6 +75,18 @@ impl Session {
         Ok(Constraint { id: self.engine.new_id(), name, rule })
     }
 
+    /// Errors: 42804 and others for a rule over columns of which one has become of another type, those of a new one.
+    pub(in crate::engine) async fn check_rule_fits(&self, relation: &Relation, constraint: &Constraint) -> Result<()> {
+        match &constraint.rule {
+            Rule::Unique(_) => Ok(()),
+            Rule::Check(sql) => self.checked_condition(relation, sql).await.map(|_| ()),
+            Rule::ForeignKey(foreign) => match self.catalog().by_id(foreign.parent) {
+                Some(parent) => check_referable(relation, &foreign.columns, parent, &foreign.parent_columns),
+                None => Ok(()),
+            },
+        }
+    }
+
     /// The plan of a query with a condition over a relation's rows. Errors: what is wrong with it, 0A000 for a subquery.
     async fn checked_condition(&self, relation: &Relation, sql: &str) -> Result<Planned> {
         let mut names = self.names();
