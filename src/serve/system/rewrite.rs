@@ -17,6 +17,7 @@ mod distinct_from;
 mod expanding;
 mod frame_offsets;
 mod grouping;
+mod hidden_names;
 mod hiding_ctes;
 mod hypothetical;
 mod keys;
@@ -75,6 +76,7 @@ type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 
 /// Rules for the way down.
 const BEFORE: &[Rule] = &[
+    hidden_names::of_expression,
     values::as_select,
     frame_offsets::in_partition,
     casts::called,
@@ -155,7 +157,7 @@ const AFTER: &[Rule] = &[
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
     if let Statement::Query(query) = statement {
         queries::without_parentheses(query);
-        queries::order_by_hidden(query);
+        hidden_names::of_query(query);
     }
     let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default(), around: vec![] });
     let _ = VisitMut::visit(statement, &mut array_of::Constructors);

@@ -3,7 +3,7 @@
 use hashbrown::HashSet;
 use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, LimitClause, ObjectName,
-    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, TrimWhereField, Value,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, TrimWhereField, Value,
 };
 
 use super::super::SystemContext;
@@ -11,6 +11,7 @@ use super::super::facts;
 use super::super::relations::is_empty;
 use super::build::{binary, call, column_name, last_name, literal, take, when, with_optional};
 use super::columns::Columns;
+use super::hidden_names;
 use super::series::is_set;
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -313,52 +314,6 @@ pub fn no_locks(query: &Query) -> Result<()> {
     Err(Error::unsupported("SELECT .. FOR UPDATE and FOR SHARE are not supported").hint(hint))
 }
 
-/// `SELECT f(c.oid) AS oid .. ORDER BY g(oid)`: DataFusion takes the column and the output column of the same name for one another. To
-/// PostgreSQL a name means an output column only where it stands alone. The output column gets a mark behind its name, as [`labels`] does
-/// it. Only for the outermost query, whose names nobody refers to.
-pub fn order_by_hidden(query: &mut Query) {
-    let Some(OrderByKind::Expressions(by)) = query.order_by.as_mut().map(|o| &mut o.kind) else { return };
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let mut hidden = HashSet::new();
-    for one in by.iter().filter(|one| !matches!(one.expr, Expr::Identifier(_))) {
-        let _ = sqlparser::ast::visit_expressions(&one.expr, |e| {
-            match e {
-                Expr::CompoundIdentifier(parts) => hidden.extend(parts.last().map(|p| p.value.clone())),
-                Expr::Identifier(column) => hidden.extend([column.value.clone()]),
-                _ => {}
-            }
-            std::ops::ControlFlow::<()>::Continue(())
-        });
-    }
-    for (i, item) in select.projection.iter_mut().enumerate() {
-        let (expr, name) = match item {
-            SelectItem::UnnamedExpr(e) => {
-                let name = label(e);
-                (take(e), name)
-            }
-            SelectItem::ExprWithAlias { expr, alias } => (take(expr), alias.value.clone()),
-            _ => continue,
-        };
-        let itself = match &expr {
-            Expr::Identifier(column) => column.value == name,
-            Expr::CompoundIdentifier(parts) => parts.last().is_some_and(|p| p.value == name),
-            _ => false,
-        };
-        if itself || !hidden.contains(&name) {
-            match item {
-                SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => *e = expr,
-                _ => {}
-            }
-            continue;
-        }
-        let alias = Ident::with_quote('"', format!("{name}{DUPLICATE}{i}"));
-        for one in by.iter_mut().filter(|one| matches!(&one.expr, Expr::Identifier(n) if n.value == name)) {
-            one.expr = Expr::Identifier(alias.clone());
-        }
-        *item = SelectItem::ExprWithAlias { expr, alias };
-    }
-}
-
 /// Names output columns before other rules change them: by PostgreSQL's label where a rule will change the expression, and with
 /// [`DUPLICATE`] where a name or a text comes twice (`SELECT NULL, NULL`, DBeaver's `c.oid, c.*`, `SELECT *, at::date AS at`).
 pub fn labels(select: &mut Select, columns: Columns<'_>) {
@@ -396,12 +351,14 @@ pub fn labels(select: &mut Select, columns: Columns<'_>) {
 pub fn columns_of_parts(query: &mut Query) {
     for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
         name_columns(&mut cte.query.body);
+        hidden_names::of_part(&mut cte.query, &mut cte.alias);
     }
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     for table in &mut select.from {
         for factor in std::iter::once(&mut table.relation).chain(table.joins.iter_mut().map(|j| &mut j.relation)) {
-            if let TableFactor::Derived { subquery, .. } = factor {
+            if let TableFactor::Derived { subquery, alias, .. } = factor {
                 name_columns(&mut subquery.body);
+                alias.iter_mut().for_each(|alias| hidden_names::of_part(subquery, alias));
             }
         }
     }
