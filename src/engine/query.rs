@@ -33,6 +33,7 @@ use crate::func::enums;
 use crate::func::names::output_names;
 use crate::plan::by_key::ByKey;
 use crate::plan::inline;
+use crate::plan::lower::tells_partition;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::origin::origin;
 use crate::plan::parameters::{cast_declared, declared, wider};
@@ -65,6 +66,8 @@ pub struct Planned {
     pub parameters: Vec<PgType>,
     /// The functions of users that were expanded in it.
     pub functions: Vec<Arc<Function>>,
+    /// True if it tells which of a table's partitions rows are of, of those that there were when it was made.
+    pub tells_partition: bool,
 }
 
 impl Planned {
@@ -92,20 +95,23 @@ pub(super) fn filled(plan: LogicalPlan, parameters: Vec<ScalarValue>) -> Result<
 
 impl Session {
     /// True if the relations of a plan have the columns that they had when it was made, and those are NULL where they were; if its
-    /// functions mean what they did, and who asks may call them; and if it is the same whoever asks.
+    /// functions mean what they did, and who asks may call them; if it is the same whoever asks; and if partitions have no part in it.
     pub(super) fn is_as_planned(&self, planned: &Planned) -> bool {
         let catalog = self.engine.catalog();
         let alike = |now: &Relation, known: &Relation| {
             let nullable = |relation: &Relation, i: usize| relation.columns[i].nullable;
-            // Of another owner, somebody else may read it, or others by way of it; a view says with whose rights it is read.
+            // Of another owner, somebody else may read it, or others by way of it; a view says with whose rights it is read. What the default
+            // partition is changes with the others.
             now.owner == known.owner
+                && now.sql == known.sql
                 && now.view_options == known.view_options
                 && now.columns.len() == known.columns.len()
                 && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
         };
         let same = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| alike(now, known));
         let means_the_same = |known: &Arc<Function>| catalog.function(known.id).is_some_and(|now| Arc::ptr_eq(now, known));
-        planned.relations.iter().all(|relation| same(relation))
+        !planned.tells_partition
+            && planned.relations.iter().all(|relation| same(relation))
             && planned.reads.iter().all(|read| same(&read.relation))
             && planned.functions.iter().all(|function| means_the_same(function) && self.may_call(function).is_ok())
             && !planned.reads.iter().any(|read| catalog.is_guarded(&read.relation))
@@ -293,7 +299,8 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
         column.precision = origin.and_then(|of| names.scope.by_id(of.relation)?.columns.get(of.number as usize - 1)?.precision);
     }
     let reads = reads.lock().take();
-    Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![] })
+    let tells_partition = reads.iter().any(|read| read.relation.partitioning.is_some()) && tells_partition(&plan);
+    Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![], tells_partition })
 }
 
 /// The plan with object ids that are shown by their names as `reg_shown` gives them, its schema and the types of its columns once it

@@ -117,6 +117,7 @@ pub use scalar::math::one_zeros;
 pub use scalar::partition_hash::is_hashed;
 pub use scalar::series::{ORDINALS, array_ordinals};
 pub use scalar::slices::SLICES;
+pub use scalar::system_columns::PARTITION_OID;
 pub use scalar::trunc::{round_all, rounded};
 pub use scalar::windows::{HOP_STARTS, TUMBLE_START};
 

@@ -73,6 +73,12 @@ impl Function {
         Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, exactly, signature }))
     }
 
+    /// A function whose value the catalog, or the session, has a part in.
+    pub fn stable(name: &'static str, rule: Rule, kernel: Kernel) -> Arc<ScalarUDF> {
+        let signature = Signature::user_defined(Volatility::Stable);
+        Arc::new(ScalarUDF::new_from_impl(Function { name, rule, kernel, refine: None, misfit: None, exactly: None, signature }))
+    }
+
     /// The same function with its type settled, for a call of a refined one whose argument is no literal: if it became one when
     /// constants are folded, the type of the column would change under the plan. `None` if there is nothing to settle.
     pub fn settled(call: &ScalarFunction) -> Option<Arc<ScalarUDF>> {

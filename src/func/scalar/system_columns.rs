@@ -3,6 +3,8 @@
 //! those). `row_xmax` and `row_cid` are always 0, since nobody sees a row that is deleted, and no row has a number among the commands of its
 //! transaction.
 //!
+//! `partition_oid` marks the number of the partition that a row is of, which is made of the partitions that there are when a query is planned.
+//!
 //! A tid is carried as text, whose order is not its own: where tids are compared and sorted, rewrite rules put [`key`] in their places.
 
 use std::sync::Arc;
@@ -22,9 +24,14 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::typed("row_xmax", number, PgType::Id("xid"), |args, _| zeros(args)),
         Function::typed("row_cid", number, PgType::Id("cid"), |args, _| zeros(args)),
         Function::typed("row_ctid", |types| fixed(types, &[DataType::Int64], 0, TEXT), PgType::Opaque("tid"), places),
+        // It depends on what is in the catalog: no plan of it is kept, nor folded.
+        Function::stable(PARTITION_OID, |types| fixed(types, &[DataType::UInt32], 0, DataType::UInt32), |args, _| Ok(args[0].clone())),
         key(),
     ]
 }
+
+/// The function that marks the number of a row's partition.
+pub const PARTITION_OID: &str = "partition_oid";
 
 /// A number that has the order of the tid.
 pub fn key() -> Arc<ScalarUDF> {

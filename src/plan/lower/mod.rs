@@ -38,8 +38,8 @@ use crate::catalog::Relation;
 use crate::data::types::check_dimensions;
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
-use crate::func::STABLE;
 use crate::func::recursive::several::SeveralReads;
+use crate::func::{PARTITION_OID, STABLE};
 
 /// A view's operators and what they read.
 pub struct Dataflow {
@@ -136,6 +136,10 @@ fn unsupported(what: impl Into<String>, hint: &str) -> Error {
 /// What tells the time is left to [`lower`], which takes it in filters. Errors: 0A000.
 pub fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
     let Some(function) = unstable(plan, |name| !STABLE.contains(&name))? else { return Ok(()) };
+    if function.name() == PARTITION_OID {
+        let what = "tableoid of a partitioned table: its value does not come from the events";
+        return Err(unsupported(what, "Name the columns of the partition key instead, or ask for tableoid when reading the table."));
+    }
     let hint = match function.signature().volatility {
         Volatility::Stable => "Call it in the query that reads the view.",
         _ => "Use the column _time for the time of an event; filter by the time of day when reading the view.",
@@ -146,6 +150,11 @@ pub fn refuse_unstable(plan: &LogicalPlan) -> Result<()> {
         name => format!("{name}()"),
     };
     Err(unsupported(format!("{what}: its value does not come from the events"), hint))
+}
+
+/// True if a plan tells which of the partitions of a table rows are of, of those that there were when it was made. Cost O(plan).
+pub fn tells_partition(plan: &LogicalPlan) -> bool {
+    unstable(plan, |name| name == PARTITION_OID).is_ok_and(|found| found.is_some())
 }
 
 /// The first function of a plan whose value does not come from its arguments alone, among those of the names that are sought.

@@ -22,6 +22,7 @@ use super::queries::name_of_item;
 use crate::catalog::{Name, Relation, RelationKind};
 use crate::data::{OFFSET, POSITION};
 use crate::error::{Error, Result};
+use crate::func::PARTITION_OID;
 use crate::sql::convert::relation_name;
 use crate::sql::fold_name;
 use crate::sql::hidden::SYSTEM;
@@ -204,13 +205,14 @@ fn table_of(named: &Named) -> Expr {
         return oid_literal(named.oid);
     }
     let each = named.partitions.iter().map(|(id, condition)| CaseWhen { condition: condition.clone(), result: oid_literal(*id) });
-    Expr::Case {
+    let partition = Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
         conditions: each.collect(),
         else_result: None,
-    }
+    };
+    call(PARTITION_OID, vec![partition])
 }
 
 /// A condition over columns, with what they are of before them.
