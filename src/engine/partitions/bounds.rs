@@ -1,5 +1,7 @@
 //! Bounds of partitions: what a statement says of one, as the catalog keeps it, and whether it fits beside the others.
 
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
@@ -39,13 +41,13 @@ impl Session {
 
     /// The values of a list, each once.
     async fn listed(&self, by: &Partitioning, columns: &[Column], asked: &[Option<String>]) -> Result<Vec<Option<String>>> {
-        let mut values = Vec::with_capacity(asked.len());
+        let (mut values, mut seen) = (Vec::with_capacity(asked.len()), HashSet::new());
         for value in asked {
             let value = match value {
                 Some(sql) => self.constant(sql, &by.keys[0], columns).await?,
                 None => None,
             };
-            if !values.contains(&value) {
+            if seen.insert(value.clone()) {
                 values.push(value);
             }
         }
@@ -83,6 +85,9 @@ impl Session {
             Indexed::Expression { .. } => None,
         };
         let column = column.unwrap_or_else(|| Column::new("value".into(), Partitioning::type_of(key, columns)));
+        if let Some(text) = literal_as_kept(sql, &column) {
+            return Ok(Some(text));
+        }
         let planned = self.plan_query(parsed_query(&format!("SELECT ({sql})::{}", column.ty.in_sql()))?.as_ref(), &[]).await?;
         if planned.columns.len() != 1 || !planned.relations.is_empty() {
             return Err(Error::unsupported("cannot use subquery in partition bound").hint("Write a constant expression."));
@@ -123,18 +128,11 @@ impl Session {
                 hashed.iter().find(same).map_or(Ok(()), |(other, ..)| overlaps(other))
             }
             Bound::List(values) => {
-                let told = |value: &Option<String>| value.as_ref().map(|text| typed_literal(text, &types[0]));
-                let given: Vec<String> = values.iter().filter_map(told).collect();
-                let shares = others.iter().map(|(_, other)| match other {
-                    Bound::List(theirs) if theirs.contains(&None) && values.contains(&None) => "true".to_string(),
-                    Bound::List(theirs) => {
-                        let each = theirs.iter().filter_map(told).map(|value| format!("{value} IN ({})", given.join(", ")));
-                        let each: Vec<String> = if given.is_empty() { vec![] } else { each.collect() };
-                        if each.is_empty() { "false".into() } else { each.join(" OR ") }
-                    }
-                    _ => "false".into(),
+                let listed = others.iter().enumerate().filter_map(|(at, (_, other))| match other {
+                    Bound::List(theirs) => Some((at, theirs)),
+                    _ => None,
                 });
-                let at = self.first_true(shares.collect()).await?;
+                let at = self.first_shared(values, &listed.collect::<Vec<_>>(), &types[0]).await?;
                 at.map_or(Ok(()), |at| overlaps(others[at].0))
             }
             Bound::Range { from, to } => {
@@ -151,6 +149,26 @@ impl Session {
         }
     }
 
+    /// The number of the first of these lists, with their numbers, that has one of the values. Cost: one query over all of them.
+    async fn first_shared(&self, values: &[Option<String>], lists: &[(usize, &Vec<Option<String>>)], ty: &PgType) -> Result<Option<usize>> {
+        let same: HashSet<&Option<String>> = values.iter().collect();
+        let shared = lists.iter().find(|(_, theirs)| theirs.iter().any(|value| same.contains(value))).map(|(at, _)| *at);
+        if is_told_by_text(ty) {
+            return Ok(shared);
+        }
+        // NULL is in no other form; other values may be equal that are written otherwise.
+        let before = lists.iter().filter(|(at, _)| shared.is_none_or(|shared| *at < shared));
+        let theirs = before.flat_map(|(at, theirs)| theirs.iter().flatten().map(move |text| (*at, text)));
+        let theirs: Vec<String> = theirs.map(|(at, text)| format!("({at}::bigint, {})", typed_literal(text, ty))).collect();
+        let ours: Vec<String> = values.iter().flatten().map(|text| typed_literal(text, ty)).collect();
+        if theirs.is_empty() || ours.is_empty() {
+            return Ok(shared);
+        }
+        let (theirs, ours) = (theirs.join(", "), ours.join(", "));
+        let query = format!("SELECT min(place) FROM (VALUES {theirs}) AS listed (place, value) WHERE value IN ({ours})");
+        Ok(self.first_place(&query).await?.or(shared))
+    }
+
     /// Which of these constant conditions is the first that is true.
     async fn first_true(&self, conditions: Vec<String>) -> Result<Option<usize>> {
         let rows = conditions.iter().enumerate().filter(|(_, condition)| *condition != "false");
@@ -158,12 +176,41 @@ impl Session {
         if rows.is_empty() {
             return Ok(None);
         }
-        let query = parsed_query(&format!("SELECT min(place) FROM (VALUES {}) AS told (place, holds) WHERE holds", rows.join(", ")))?;
-        let planned = self.plan_query(&query, &[]).await?;
+        self.first_place(&format!("SELECT min(place) FROM (VALUES {}) AS told (place, holds) WHERE holds", rows.join(", "))).await
+    }
+
+    /// The number that a query gives, if it gives one.
+    async fn first_place(&self, query: &str) -> Result<Option<usize>> {
+        let planned = self.plan_query(parsed_query(query)?.as_ref(), &[]).await?;
         let batches = self.collect(&planned, vec![]).await?;
         let first = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| batch.column(0).clone());
         let first = first.and_then(|column| column.as_primitive_opt::<arrow::datatypes::Int64Type>().cloned());
         Ok(first.filter(|first| first.is_valid(0)).map(|first| first.value(0) as usize))
+    }
+}
+
+/// True for types whose equal values the catalog writes alike.
+fn is_told_by_text(ty: &PgType) -> bool {
+    use PgType::{Bool, Date, Int2, Int4, Int8, Name, Oid, Text, Uuid, Varchar};
+    matches!(ty, Bool | Int2 | Int4 | Int8 | Oid | Text | Varchar(_) | Name | Date | Uuid)
+}
+
+/// The text that the catalog keeps of an expression, where that is seen without computing it: a number or a text as most lists have.
+fn literal_as_kept(sql: &str, column: &Column) -> Option<String> {
+    let number = |range: RangeInclusive<i64>| {
+        let digits = sql.strip_prefix('-').unwrap_or(sql);
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        sql.parse().ok().filter(|number: &i64| plain && range.contains(number)).map(|number| number.to_string())
+    };
+    match column.ty {
+        PgType::Int2 => number(i16::MIN.into()..=i16::MAX.into()),
+        PgType::Int4 => number(i32::MIN.into()..=i32::MAX.into()),
+        PgType::Int8 => number(i64::MIN..=i64::MAX),
+        PgType::Text => {
+            let text = sql.strip_prefix('\'')?.strip_suffix('\'')?;
+            (!text.contains('\'')).then(|| text.to_string())
+        }
+        _ => None,
     }
 }
 

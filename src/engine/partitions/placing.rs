@@ -3,13 +3,13 @@
 //! Conditions are planned once each and kept with the table ([`KnownConditions`]), so that a statement costs their evaluation.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arrow::array::{Array, RecordBatch};
 use datafusion::catalog::TableProvider;
 use parking_lot::Mutex;
 
-use crate::catalog::{Condition, Name, Partitioning, Relation, RelationId};
+use crate::catalog::{Catalog, Condition, Name, Partitioning, Relation, RelationId};
 use crate::data::encode::{Style, cell_text};
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -18,8 +18,19 @@ use crate::fold::eval::{evaluate_all, mask};
 use crate::serve::system::deparse;
 use crate::sql::only;
 
-/// Conditions over the rows of tables, planned, by their texts.
-pub(in crate::engine) type KnownConditions = Mutex<HashMap<RelationId, BTreeMap<String, Expr>>>;
+/// Conditions over the rows of tables.
+pub(in crate::engine) type KnownConditions = Mutex<HashMap<RelationId, Conditions>>;
+
+/// Conditions over the rows of one table, planned.
+#[derive(Default)]
+pub(in crate::engine) struct Conditions {
+    by_text: BTreeMap<String, Expr>,
+    /// Those of the rows that no partition takes, and the catalog that says so.
+    unplaced: Option<(Weak<Catalog>, Unplaced)>,
+}
+
+/// Partitioned relations from a table down, each with the condition of rows that are in it and in none of its partitions.
+type Unplaced = Arc<Vec<(Arc<Relation>, Expr)>>;
 
 /// Conditions that are kept of one table: when there are more, partitions have come and gone, and they are planned anew.
 const CONDITIONS_MAX: usize = 4_096;
@@ -56,13 +67,31 @@ impl Session {
         if relation.partitioning.is_none() || rows.num_rows() == 0 {
             return Ok(());
         }
-        for (of, condition) in self.catalog().unplaced(relation) {
-            let unplaced = mask(&self.known_condition(relation, condition).await?, rows)?;
+        for (of, condition) in self.unplaced(relation).await?.iter() {
+            let unplaced = mask(condition, rows)?;
             if let Some(at) = (0..rows.num_rows()).find(|at| unplaced.value(*at)) {
-                return Err(self.no_partition(relation, &of, &rows.slice(at, 1)).await?);
+                return Err(self.no_partition(relation, of, &rows.slice(at, 1)).await?);
             }
         }
         Ok(())
+    }
+
+    /// The rows of a table that no partition takes. Cost: that of writing down all bounds, while the catalog is another one than before.
+    async fn unplaced(&self, table: &Arc<Relation>) -> Result<Unplaced> {
+        let catalog = self.catalog();
+        let known = self.engine.partition_conditions.lock().get(&table.id).and_then(|of| of.unplaced.clone());
+        if let Some((of, known)) = known
+            && of.as_ptr() == Arc::as_ptr(&catalog)
+        {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        for (of, condition) in catalog.unplaced(table) {
+            found.push((of, self.known_condition(table, condition).await?));
+        }
+        let found = Arc::new(found);
+        self.engine.partition_conditions.lock().entry(table.id).or_default().unplaced = Some((Arc::downgrade(&catalog), found.clone()));
+        Ok(found)
     }
 
     /// Errors: 23514 for a row that is put into a partition and is not of it. The relation's columns come first.
@@ -78,13 +107,13 @@ impl Session {
 
     /// A condition over the rows of a table. Cost: a plan, the first time that it is met.
     async fn known_condition(&self, table: &Arc<Relation>, condition: String) -> Result<Expr> {
-        let known = self.engine.partition_conditions.lock().get(&table.id).and_then(|of| of.get(&condition).cloned());
+        let known = self.engine.partition_conditions.lock().get(&table.id).and_then(|of| of.by_text.get(&condition).cloned());
         if let Some(known) = known {
             return Ok(known);
         }
         let planned = self.condition_over_rows(table, &condition).await?;
         let mut all = self.engine.partition_conditions.lock();
-        let of_table = all.entry(table.id).or_default();
+        let of_table = &mut all.entry(table.id).or_default().by_text;
         if of_table.len() >= CONDITIONS_MAX {
             of_table.clear();
         }
