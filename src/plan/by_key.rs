@@ -17,6 +17,7 @@ use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::per_row::{Given, PerRow, Step, Under, is_plain, taken_apart};
+use super::soon::Effort;
 use crate::catalog::{Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
@@ -44,8 +45,10 @@ impl ByKey {
         let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}).ok()?;
         let mut per_row = filtered(&analyzed, relation)?;
         let all = per_row.conditions.len();
-        per_row.conditions.retain(is_plain);
-        let plain = |steps: &Vec<Step>| steps.iter().flat_map(|step| &step.expressions).all(is_plain);
+        // They are computed where the statement arrives, and others wait.
+        let is_soon = |e: &Expr| is_plain(e) && Effort::of([e]).is_short();
+        per_row.conditions.retain(is_soon);
+        let plain = |steps: &Vec<Step>| steps.iter().flat_map(|step| &step.expressions).all(is_soon);
         per_row.steps = per_row.steps.filter(|steps| per_row.conditions.len() == all && plain(steps));
         Some(ByKey { relation: relation.clone(), per_row })
     }

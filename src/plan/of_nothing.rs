@@ -16,6 +16,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
 use super::per_row::{Given, PerRow, Under, reads_no_rows, taken_apart};
+use super::soon::Effort;
 use crate::error::{Error, Result};
 
 /// Functions that give another value each time and do nothing else.
@@ -30,8 +31,7 @@ pub struct OfNothing {
     /// The rows of VALUES and their schema; `None` for a row without columns.
     values: Option<(DFSchemaRef, Vec<Vec<Expr>>)>,
     steps: PerRow,
-    /// True if it may wait for a sequence, which it must not where others wait for the thread.
-    pub draws: bool,
+    effort: Effort,
 }
 
 impl OfNothing {
@@ -48,8 +48,8 @@ impl OfNothing {
         };
         let of_values = values.iter().flat_map(|(_, rows)| rows.iter().flatten());
         let mut expressions = of_values.chain(steps.steps.as_ref()?.iter().flat_map(|step| &step.expressions)).chain(&steps.conditions);
-        let draws = expressions.clone().any(|e| calls(e, &|name| DRAWING.contains(&name)));
-        expressions.all(is_computed).then_some(OfNothing { values, steps, draws })
+        let effort = Effort::of(expressions.clone());
+        expressions.all(is_computed).then_some(OfNothing { values, steps, effort })
     }
 
     /// True for a plan that [`OfNothing::of`] may say something of. Cost O(depth).
@@ -59,6 +59,11 @@ impl OfNothing {
             LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
             _ => false,
         }
+    }
+
+    /// True if it makes that many rows in no time to speak of, and waits for nobody.
+    pub fn is_soon(&self, parameters: &[ScalarValue], count: usize) -> bool {
+        self.effort.is_little(parameters, count)
     }
 
     /// Its rows, with the columns of `schema`: those of VALUES, else `count` rows. Errors: those of its expressions.
@@ -107,7 +112,7 @@ fn without_columns(rows: usize) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options)?)
 }
 
-/// True for what is computed soon, of nothing but constants and parameters, and does nothing beside.
+/// True for what is computed of nothing but constants and parameters, and does nothing beside.
 fn is_computed(expression: &Expr) -> bool {
     let acts = |e: &Expr| match e {
         Expr::ScalarFunction(call) => {
@@ -116,11 +121,6 @@ fn is_computed(expression: &Expr) -> bool {
         _ => false,
     };
     reads_no_rows(expression) && !any(expression, &acts)
-}
-
-/// True if the expression calls a function of such a name.
-fn calls(expression: &Expr, is_meant: &dyn Fn(&str) -> bool) -> bool {
-    any(expression, &|e| matches!(e, Expr::ScalarFunction(call) if is_meant(call.name())))
 }
 
 fn any(expression: &Expr, holds: &dyn Fn(&Expr) -> bool) -> bool {

@@ -23,6 +23,7 @@ use datafusion::logical_expr::{Expr, JoinType, LogicalPlan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::create_physical_expr;
 
+use super::soon::Effort;
 use crate::error::{Error, Result};
 use crate::limits;
 
@@ -34,6 +35,8 @@ pub struct PerRow {
     pub(super) conditions: Vec<Expr>,
     /// What is computed of those rows, if the query is about nothing else.
     pub(super) steps: Option<Vec<Step>>,
+    /// What that takes, where [`PerRow::of`] has found it.
+    effort: Effort,
 }
 
 /// A projection, over rows of these columns.
@@ -63,8 +66,14 @@ impl PerRow {
     pub fn of(state: &SessionState, plan: &LogicalPlan) -> Option<PerRow> {
         let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}).ok()?;
         let found = taken_apart(&analyzed, &side_by_side)?;
-        let plain = found.steps.as_ref()?.iter().flat_map(|step| &step.expressions).chain(&found.conditions).all(is_plain);
-        plain.then_some(found)
+        let mut expressions = found.steps.as_ref()?.iter().flat_map(|step| &step.expressions).chain(&found.conditions);
+        let effort = Effort::of(expressions.clone());
+        expressions.all(is_plain).then_some(PerRow { effort, ..found })
+    }
+
+    /// True if that is computed of these rows in no time to speak of.
+    pub fn is_soon(&self, parameters: &[ScalarValue], rows: &RecordBatch) -> bool {
+        self.effort.is_little_of(parameters, rows)
     }
 
     /// What it gives of these rows, with the columns of `schema`: n rows become at most n. Errors: those of its expressions.
@@ -159,7 +168,12 @@ fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
 
 /// The plan taken apart: what is done with the rows of its `input`.
 pub(super) fn taken_apart(plan: &LogicalPlan, input: &dyn Fn(&LogicalPlan) -> bool) -> Option<PerRow> {
-    let of = |plan: &LogicalPlan, conditions| PerRow { columns: plan.schema().clone(), conditions, steps: Some(vec![]) };
+    let of = |plan: &LogicalPlan, conditions| PerRow {
+        columns: plan.schema().clone(),
+        conditions,
+        steps: Some(vec![]),
+        effort: Effort::default(),
+    };
     match plan {
         whole if input(whole) => Some(of(whole, vec![])),
         LogicalPlan::Projection(projection) => {
@@ -193,12 +207,12 @@ fn side_by_side(plan: &LogicalPlan) -> bool {
     }
 }
 
-/// True for what can be computed from a row, with the same result each time, and soon.
+/// True for what can be computed from a row, with the same result each time.
 pub(super) fn is_plain(expression: &Expr) -> bool {
     reads_no_rows(expression) && !expression.is_volatile()
 }
 
-/// True for what can be computed from a row, and soon.
+/// True for what can be computed from a row, in not too many parts.
 pub(super) fn reads_no_rows(expression: &Expr) -> bool {
     let mut parts = 0;
     let walked = expression.apply(|e| {
@@ -212,5 +226,5 @@ pub(super) fn reads_no_rows(expression: &Expr) -> bool {
     walked.is_ok_and(|walked| walked != TreeNodeRecursion::Stop)
 }
 
-/// Parts of an expression that is computed at once; a longer one is left to the threads of queries.
+/// Parts of an expression that is computed without the planner; a longer one is left to it.
 const PARTS_MAX: usize = 2 * limits::STATEMENT_KEYS_MAX;

@@ -216,7 +216,7 @@ impl Session {
         let there = with_numbers(&met.there, NUMBER, places.clone())?;
         if let Some(known) = merge.known {
             let excluded = take_record_batch(proposed, &Int64Array::from(places))?;
-            if let Some(merged) = self.compute(known, beside(&there, &excluded)?, parameters)? {
+            if let Some(merged) = self.compute(known, beside(&there, &excluded)?, parameters).await? {
                 return Ok(vec![merged]);
             }
         }

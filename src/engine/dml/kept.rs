@@ -2,6 +2,7 @@
 //! over names and stand-ins, not rows, so they can be run again as long as the names mean the same ([`Made`]). Where such a plan is about one row
 //! at a time, as nearly all are, it is computed of the rows without DataFusion's planner ([`Computed`]).
 
+use std::future::ready;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,7 +13,7 @@ use crate::catalog::{Catalog, RelationKind};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::session::{Parameters, Prepared, Session, Way};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plan::of_nothing::OfNothing;
 use crate::plan::per_row::PerRow;
 
@@ -28,7 +29,7 @@ pub(in crate::engine) struct Made {
 pub(in crate::engine) struct Computed {
     pub planned: Planned,
     /// What it computes of each row, if it does that only.
-    per_row: Option<PerRow>,
+    per_row: Option<Arc<PerRow>>,
 }
 
 /// A plan over nothing, whose rows are computed without DataFusion's planner.
@@ -96,7 +97,7 @@ impl Session {
             return Ok(Computed { planned, per_row: None });
         }
         let (planned, per_row) = self.of_told(planned, PerRow::of).await?;
-        Ok(Computed { planned, per_row })
+        Ok(Computed { planned, per_row: per_row.map(Arc::new) })
     }
 
     /// The plan with what makes its rows taken out of it; `None` if it reads anything.
@@ -108,22 +109,26 @@ impl Session {
         Ok(rows.map(|rows| Source { planned, rows: Arc::new(rows) }))
     }
 
-    /// The rows of a source; `count` of them where it is one row. What may wait for a sequence does so on a thread of queries, as in any query.
+    /// The rows of a source; `count` of them where it is one row. Where that may take long it is done aside, as any query is.
     pub(super) async fn made_of(&self, source: &Source, parameters: &Parameters, count: usize) -> Result<RecordBatch> {
         let values = scalars(&source.planned.parameters, parameters, self.settings.reading())?;
         let under = self.computing();
-        if !source.rows.draws {
+        if source.rows.is_soon(&values, count) {
             return source.rows.rows(&under, &values, count, &source.planned.schema);
         }
         let (rows, schema) = (source.rows.clone(), source.planned.schema.clone());
-        let task = self.engine.query_runtime().spawn(async move { rows.rows(&under, &values, count, &schema) });
-        task.await.unwrap_or_else(|_| Err(Error::internal("the query panicked")))
+        self.aside(move || ready(rows.rows(&under, &values, count, &schema))).await
     }
 
-    /// What a plan gives of these rows; `None` if it is about more than one row at a time.
-    pub(super) fn compute(&self, plan: &Computed, rows: RecordBatch, parameters: &Parameters) -> Result<Option<RecordBatch>> {
+    /// What a plan gives of these rows; `None` if it is about more than one row at a time. Where that may take long it is done aside.
+    pub(super) async fn compute(&self, plan: &Computed, rows: RecordBatch, parameters: &Parameters) -> Result<Option<RecordBatch>> {
         let Some(per_row) = &plan.per_row else { return Ok(None) };
         let values = scalars(&plan.planned.parameters, parameters, self.settings.reading())?;
-        per_row.rows(&self.computing(), &values, rows, &plan.planned.schema).map(Some)
+        let under = self.computing();
+        if per_row.is_soon(&values, &rows) {
+            return per_row.rows(&under, &values, rows, &plan.planned.schema).map(Some);
+        }
+        let (per_row, schema) = (per_row.clone(), plan.planned.schema.clone());
+        self.aside(move || ready(per_row.rows(&under, &values, rows, &schema))).await.map(Some)
     }
 }

@@ -101,7 +101,7 @@ impl Session {
             }
         };
         if let Some(computed) = computed
-            && let Some(holds) = self.compute(&computed, rows.clone(), &Parameters::default())?
+            && let Some(holds) = self.compute(&computed, rows.clone(), &Parameters::default()).await?
             && let Some(holds) = holds.column(0).as_boolean_opt()
         {
             let first = (0..holds.len()).find(|i| holds.is_valid(*i) && holds.value(*i));

@@ -83,7 +83,7 @@ impl Session {
         parameters: &Parameters,
     ) -> Result<Returned> {
         if let (Some(known), [only]) = (known, parts)
-            && let Some(rows) = self.compute(known, only.rows.clone(), parameters)?
+            && let Some(rows) = self.compute(known, only.rows.clone(), parameters).await?
         {
             return Ok(Returned { columns: known.planned.columns.clone(), schema: rows.schema(), rows: vec![rows] });
         }
