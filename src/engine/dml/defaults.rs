@@ -160,9 +160,7 @@ impl Session {
         }
         let catalog = self.catalog();
         let Some(default) = catalog.default_of(column) else { return Ok(None) };
-        if !self.knows_default(relation, column)
-            && let Some(value) = self.literal_default(column, default)?
-        {
+        if let Some(value) = self.known_literal(relation, column, default)? {
             return at_precision(column, value.to_array_of_size(rows)?).map(Some);
         }
         if rows > 0
@@ -181,7 +179,7 @@ impl Session {
     }
 
     /// The value of a default that is a literal, which needs no planning.
-    fn literal_default(&self, column: &Column, default: &str) -> Result<Option<ScalarValue>> {
+    pub(super) fn literal_default(&self, column: &Column, default: &str) -> Result<Option<ScalarValue>> {
         let query = parsed_query(&format!("SELECT {default}"))?;
         let SetExpr::Select(select) = query.body.as_ref() else { return Ok(None) };
         let [ast::SelectItem::UnnamedExpr(value)] = select.projection.as_slice() else { return Ok(None) };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use datafusion::common::ScalarValue;
 
 use super::columns::cast_columns;
 use super::kept::{Computed, Made, Source};
@@ -23,6 +24,8 @@ pub(in crate::engine) struct Known {
     made: Option<(Made, Path)>,
     /// By the relation and the column.
     defaults: HashMap<(RelationId, String), Option<Arc<Source>>>,
+    /// The values of defaults that are literals, by the relation and the column; `None` for others.
+    literals: HashMap<(RelationId, String), Option<ScalarValue>>,
     /// By the relation and the text.
     conditions: HashMap<(RelationId, String), Option<Arc<Computed>>>,
 }
@@ -35,7 +38,7 @@ impl Session {
         }
         let mut known = self.known.lock();
         let holds = |(made, path): &(Made, Path)| *path == self.path() && self.still_means(made, std::iter::empty::<&Planned>());
-        let many = known.defaults.len() + known.conditions.len() > limits::KNOWN_EXPRESSIONS_MAX;
+        let many = known.defaults.len() + known.literals.len() + known.conditions.len() > limits::KNOWN_EXPRESSIONS_MAX;
         if many || !known.made.as_ref().is_some_and(holds) {
             *known = Known { made: Some((self.made(), self.path())), ..Known::default() };
         }
@@ -51,10 +54,15 @@ impl Session {
         });
     }
 
-    /// True if a column's default is an expression that is planned already.
-    pub(super) fn knows_default(&self, relation: &Relation, column: &Column) -> bool {
+    /// The value of a column's default, if that is a literal: the catalog keeps it as every session reads it.
+    pub(super) fn known_literal(&self, relation: &Relation, column: &Column, default: &str) -> Result<Option<ScalarValue>> {
         let key = (relation.id, column.name.clone());
-        self.known(|known| known.defaults.get(&key).is_some_and(Option::is_some)).unwrap_or(false)
+        if let Some(known) = self.known(|known| known.literals.get(&key).cloned()).flatten() {
+            return Ok(known);
+        }
+        let (made, value) = (self.made(), self.literal_default(column, default)?);
+        self.keep_known(&made, |known| drop(known.literals.insert(key, value.clone())));
+        Ok(value)
     }
 
     /// What `rows` rows get in a column by its default, an expression; `None` if that has to be run as a query. Errors: those of the default.
