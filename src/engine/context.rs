@@ -1,4 +1,4 @@
-//! What system relations and functions show, gathered when they are asked for, once a statement.
+//! What system relations and functions show, gathered when they are asked for, once a statement; what takes long to gather, each by itself.
 
 use std::sync::{Arc, Weak};
 
@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::catalog::{BOOTSTRAP, Catalog, MONITOR, READ_ALL_SETTINGS, RelationKind, Scope};
 use crate::fold::Output;
 use crate::log::segment::hex;
-use crate::serve::system::{Directory, OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
+use crate::serve::system::{Directory, Later, OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
 
 /// One session's view of the database.
 pub struct Source {
@@ -97,10 +97,18 @@ impl Source {
         Arc::new(move || source.get())
     }
 
+    /// What the engine is asked when somebody asks for it.
+    fn later<T: Default + 'static>(&self, ask: impl FnOnce(&Engine) -> T + Send + 'static) -> Later<T> {
+        let engine = self.engine.clone();
+        Later::new(move || engine.upgrade().map_or_else(T::default, |engine| ask(&engine)))
+    }
+
     fn gather(&self) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
         let (scope, who) = (self.scope(&engine), self.who.lock().clone());
-        let (relations, operators) = progress(&engine, &scope);
+        let (of_relations, of_operators) = (scope.clone(), scope.clone());
+        let relations = self.later(move |engine| progress(engine, &of_relations).0);
+        let operators = self.later(move |engine| progress(engine, &of_operators).1);
         let roles = scope.roles().clone();
         let authority = Authority::of(&roles, who.current);
         let seen = self.seen.lock().clone().unwrap_or_else(|| engine.numbers.seen(&engine.log));
@@ -121,10 +129,10 @@ impl Source {
             directory: Directory(authority.has_role(MONITOR).then(|| engine.store.clone())),
             relations,
             operators,
-            segments: segments(&engine),
-            sessions: engine.sessions.lock().values().cloned().collect(),
-            locks: engine.advisory.list(),
-            works: engine.works(),
+            segments: self.later(segments),
+            sessions: self.later(|engine| engine.sessions.lock().values().cloned().collect()),
+            locks: self.later(|engine| engine.advisory.list()),
+            works: self.later(|engine| engine.works()),
             session: Some(self.acts.clone()),
         }
     }

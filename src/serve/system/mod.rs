@@ -26,7 +26,8 @@ mod rows;
 
 pub use relations::{RELATIONS, preset, setting};
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -57,6 +58,37 @@ impl std::fmt::Debug for Directory {
     }
 }
 
+/// What is gathered when it is first asked for: most statements, though they ask who they are, ask nothing of what the whole server does.
+#[derive(Clone)]
+pub struct Later<T>(Arc<LazyLock<T, Box<dyn FnOnce() -> T + Send>>>);
+
+impl<T> Later<T> {
+    /// What `gather` gives.
+    pub fn new(gather: impl FnOnce() -> T + Send + 'static) -> Later<T> {
+        Later(Arc::new(LazyLock::new(Box::new(gather))))
+    }
+}
+
+impl<T: Default + 'static> Default for Later<T> {
+    fn default() -> Later<T> {
+        Later::new(T::default)
+    }
+}
+
+impl<T> Deref for Later<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> std::fmt::Debug for Later<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Later")
+    }
+}
+
 /// What system relations and system functions may know, as of one statement.
 #[derive(Clone, Debug, Default)]
 pub struct SystemContext {
@@ -84,14 +116,14 @@ pub struct SystemContext {
     pub head: Position,
     /// The numbers of the transactions that have not ended, in order.
     pub running: Vec<Position>,
-    pub relations: Vec<RelationStatus>,
-    pub operators: Vec<OperatorStatus>,
-    pub segments: Vec<SegmentStatus>,
-    pub sessions: Vec<SessionStatus>,
+    pub relations: Later<Vec<RelationStatus>>,
+    pub operators: Later<Vec<OperatorStatus>>,
+    pub segments: Later<Vec<SegmentStatus>>,
+    pub sessions: Later<Vec<SessionStatus>>,
     /// Advisory locks, held and waited for.
-    pub locks: Vec<LockStatus>,
+    pub locks: Later<Vec<LockStatus>>,
     /// Long work under way.
-    pub works: Vec<WorkStatus>,
+    pub works: Later<Vec<WorkStatus>>,
     /// What only the session itself knows; `None` where there is no session.
     pub session: Option<Arc<dyn functions::SessionActs>>,
 }

@@ -9,7 +9,7 @@ use super::super::{LockKey, SystemContext};
 use crate::error::Result;
 
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for s in &context.sessions {
+    for s in context.sessions.iter() {
         rows.add([
             ("datid", DATABASE.into()),
             ("datname", (&s.database).into()),
@@ -84,7 +84,7 @@ pub fn pg_stat_database(context: &SystemContext, rows: &mut Rows) -> Result<()> 
 
 /// Advisory locks; a table is locked only while statements change it. A number takes two columns, its upper and its lower half.
 pub fn pg_locks(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    for lock in &context.locks {
+    for lock in context.locks.iter() {
         let (classid, objid, objsubid) = match lock.key {
             LockKey::One(n) => ((n as u64 >> 32) as u32, n as u32, 1),
             LockKey::Two(a, b) => (a as u32, b as u32, 2),
