@@ -68,6 +68,7 @@ struct Savepoint {
     name: String,
     batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
+    settled: BTreeMap<LogId, usize>,
     definitions: Option<Definitions>,
     temporary: Vec<TemporaryTable>,
     functions: Functions,
@@ -94,8 +95,8 @@ pub struct Transaction {
     pub begun: usize,
     /// What it makes of the tables that it has touched.
     pub(super) overlays: Overlays,
-    /// Tables without a key of whose rows some that it has inserted were changed since [`Session::check`] last looked.
-    pub settled: BTreeSet<LogId>,
+    /// Tables without a key of whose rows some that it has inserted were changed, and how many batches there were when that last happened.
+    settled: BTreeMap<LogId, usize>,
     pub definitions: Option<Definitions>,
     /// Temporary tables; their events are among the batches.
     pub temporary: Vec<TemporaryTable>,
@@ -139,7 +140,7 @@ impl Transaction {
 
     /// Adds a batch of events. Errors: 54000 when the transaction grows past its limit.
     pub fn push(&mut self, log: LogId, batch: RecordBatch) -> Result<()> {
-        let Some(batch) = self.settle(log, batch)? else { return Ok(()) };
+        let batch = self.settle(log, batch)?;
         self.bytes += batch.get_array_memory_size();
         if self.bytes > limits::TRANSACTION_BYTES_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the transaction is too large")
@@ -152,16 +153,17 @@ impl Transaction {
 
     /// Changes of rows that the transaction itself has inserted into a table without a key. Such a row has no identity before it
     /// is committed; its events bear its number (-1 for the first) in place of one, see [`super::own`]. The row is taken
-    /// out of what was gathered, and what it has become is inserted in its place. Answers what remains to be added.
-    fn settle(&mut self, log: LogId, batch: RecordBatch) -> Result<Option<RecordBatch>> {
-        let Some(at) = batch.schema().index_of(ROW).ok() else { return Ok(Some(batch)) };
+    /// out of what was gathered, and what it has become is inserted in its place. Answers what remains to be added, which may be nothing: it tells then that there
+    /// was a change.
+    fn settle(&mut self, log: LogId, batch: RecordBatch) -> Result<RecordBatch> {
+        let Some(at) = batch.schema().index_of(ROW).ok() else { return Ok(batch) };
         let rows = batch.column(at).as_primitive::<Int64Type>();
         let own: HashSet<i64> = rows.iter().flatten().filter(|row| *row < 0).collect();
         if own.is_empty() {
-            return Ok(Some(batch));
+            return Ok(batch);
         }
         self.overlays.clear();
-        self.settled.insert(log);
+        self.settled.insert(log, self.batches.len());
         let mut number = 0;
         for (_, gathered) in self.batches.iter_mut().filter(|(of, _)| *of == log) {
             let keep: BooleanArray = (0..gathered.num_rows())
@@ -181,8 +183,13 @@ impl Transaction {
         let mut columns = inserts.columns().to_vec();
         columns[at] = new_null_array(&DataType::Int64, inserts.num_rows());
         let inserts = RecordBatch::try_new(batch.schema(), columns)?;
-        let rest = arrow::compute::concat_batches(&batch.schema(), [&others, &inserts])?;
-        Ok((rest.num_rows() > 0).then_some(rest))
+        Ok(arrow::compute::concat_batches(&batch.schema(), [&others, &inserts])?)
+    }
+
+    /// True if rows that it has inserted into a table without a key were changed since there were so many batches: what they were is not
+    /// known any more.
+    pub fn has_settled(&self, log: LogId, since: usize) -> bool {
+        self.settled.get(&log).is_some_and(|at| *at >= since)
     }
 
     /// A statement has failed. Nothing becomes of what was done after the last savepoint, and others may have what was locked for it.
@@ -208,7 +215,10 @@ impl Transaction {
 
     /// Takes back all that it has appended to a log.
     pub fn forget(&mut self, log: LogId) {
-        self.begun -= self.batches[..self.begun].iter().filter(|(of, _)| *of == log).count();
+        let gone = |until: usize| self.batches[..until].iter().filter(|(of, _)| *of == log).count();
+        self.begun -= gone(self.begun);
+        self.settled.remove(&log);
+        self.settled.values_mut().for_each(|at| *at -= gone(*at));
         self.batches.retain(|(of, _)| *of != log);
         self.overlays.clear();
     }
@@ -462,6 +472,7 @@ impl Session {
             name: name.to_string(),
             batches: transaction.batches.clone(),
             bytes: transaction.bytes,
+            settled: transaction.settled.clone(),
             definitions: transaction.definitions.clone(),
             temporary: transaction.temporary.clone(),
             functions: transaction.functions.clone(),
@@ -506,6 +517,7 @@ impl Session {
         transaction.overlays.clear();
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
+        transaction.settled = saved.settled.clone();
         transaction.definitions = saved.definitions.clone();
         transaction.temporary = saved.temporary.clone();
         transaction.functions = saved.functions.clone();

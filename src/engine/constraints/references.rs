@@ -272,7 +272,7 @@ impl Session {
     /// The rows of a table that the events since `mark` have touched, which are locked, as they were before those. `None` if that is not
     /// known any more.
     pub(super) async fn rows_before(&self, relation: &Arc<Relation>, mark: usize) -> Result<Option<RecordBatch>> {
-        if self.transaction.as_ref().is_some_and(|t| t.settled.contains(&relation.id)) {
+        if self.transaction.as_ref().is_some_and(|t| t.has_settled(relation.id, mark)) {
             return Ok(None);
         }
         let events = self.events_since(relation.id, mark);

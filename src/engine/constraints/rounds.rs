@@ -114,8 +114,7 @@ impl Session {
     /// makes of a table is folded forward.
     async fn touched(&mut self, catalog: &Catalog, mark: usize, by_rules: bool) -> Result<Vec<Touched>> {
         let Some(transaction) = &self.transaction else { return Ok(vec![]) };
-        let gathered = transaction.batches.iter().skip(mark).map(|(log, _)| *log);
-        let ids: BTreeSet<RelationId> = gathered.chain(transaction.settled.iter().copied()).collect();
+        let ids: BTreeSet<RelationId> = transaction.batches.iter().skip(mark).map(|(log, _)| *log).collect();
         let mut all_moved = std::mem::take(&mut self.moved);
         let mut touched = Vec::with_capacity(ids.len());
         for relation in ids.iter().filter_map(|id| catalog.by_id(*id)).filter(|r| r.ksql.is_none()) {
@@ -192,8 +191,8 @@ impl Session {
 
     /// Rows that have been put, as rules have left them since. One that has got another key is among what has been put after it.
     async fn as_left(&self, relation: &Arc<Relation>, rows: RecordBatch, since: usize) -> Result<RecordBatch> {
-        let is_settled = self.transaction.as_ref().is_some_and(|t| t.settled.contains(&relation.id));
-        if !is_settled && self.events_since(relation.id, since).is_empty() {
+        // Any change adds a batch.
+        if self.events_since(relation.id, since).is_empty() {
             return Ok(rows);
         }
         if relation.key.is_empty() {
