@@ -58,6 +58,7 @@ scripts!("":
     date_styles,
     deep_laterals,
     default_privileges,
+    deferred_rules,
     dependent_subqueries,
     digests,
     distinct_on,

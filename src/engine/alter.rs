@@ -59,6 +59,10 @@ impl Session {
                     .hint("ALTER STREAM name ADD COLUMN column TYPE of that dialect adds columns; for the rest DROP and CREATE it."));
             }
             self.must_own(&relation)?;
+            // Names are all that these change.
+            if !matches!(change, Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::RenameRule { .. }) {
+                self.refuse_due(&relation)?;
+            }
             self.alter_one(&catalog, &relation, change, changes.len() == 1).await?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, Int8Type, Int64Type};
 use tokio::sync::{OnceCell, OwnedMutexGuard};
 
 use super::acts::Told;
-use super::constraints::Deferred;
+use super::constraints::{Deferred, Deferring};
 use super::events::DELETE;
 use super::node::Node;
 use super::numbers::bearing;
@@ -69,6 +69,8 @@ struct Savepoint {
     batches: Vec<(LogId, RecordBatch)>,
     bytes: usize,
     settled: BTreeMap<LogId, usize>,
+    deferred: Deferred,
+    deferring: Deferring,
     definitions: Option<Definitions>,
     temporary: Vec<TemporaryTable>,
     functions: Functions,
@@ -112,10 +114,10 @@ pub struct Transaction {
     pub locks: BTreeMap<RelationId, TableLock>,
     /// Rules that COMMIT checks.
     pub deferred: Deferred,
+    /// What SET CONSTRAINTS has said.
+    pub deferring: Deferring,
     /// Tables that it has created or truncated, and how many savepoints there were then.
     renewed: BTreeSet<(RelationId, usize)>,
-    /// What SET CONSTRAINTS said: deferred or not, by name; of all under the empty name.
-    pub constraints_deferred: BTreeMap<String, bool>,
     /// What all its queries read, once one has.
     pub pinned: OnceCell<Pinned>,
     savepoints: Vec<Savepoint>,
@@ -473,6 +475,8 @@ impl Session {
             batches: transaction.batches.clone(),
             bytes: transaction.bytes,
             settled: transaction.settled.clone(),
+            deferred: transaction.deferred.clone(),
+            deferring: transaction.deferring.clone(),
             definitions: transaction.definitions.clone(),
             temporary: transaction.temporary.clone(),
             functions: transaction.functions.clone(),
@@ -518,6 +522,7 @@ impl Session {
         let saved = &transaction.savepoints[at];
         (transaction.batches, transaction.bytes) = (saved.batches.clone(), saved.bytes);
         transaction.settled = saved.settled.clone();
+        (transaction.deferred, transaction.deferring) = (saved.deferred.clone(), saved.deferring.clone());
         transaction.definitions = saved.definitions.clone();
         transaction.temporary = saved.temporary.clone();
         transaction.functions = saved.functions.clone();

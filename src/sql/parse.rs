@@ -462,9 +462,9 @@ impl Reader<'_> {
         self.skip(2);
         let mut names = Vec::new();
         if !self.eat("all") {
-            names.push(self.relation_name()?.name);
+            names.push(self.relation_name()?);
             while self.parser.consume_token(&Token::Comma) {
-                names.push(self.relation_name()?.name);
+                names.push(self.relation_name()?);
             }
         }
         let deferred = self.eat("deferred");

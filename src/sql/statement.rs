@@ -267,7 +267,7 @@ pub enum Statement {
     },
     /// SET CONSTRAINTS; no names for ALL.
     SetConstraints {
-        names: Vec<String>,
+        names: Vec<Name>,
         deferred: bool,
     },
     /// `COMMIT [AND CHAIN]`

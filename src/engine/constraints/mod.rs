@@ -12,17 +12,17 @@
 //! the keys of what is unique and by the columns of REFERENCES once a rule has asked for them ([`crate::fold::Output::index_by`]). A CHECK
 //! is computed of the statement's rows.
 //!
-//! [`unique`] has the rules within a table, [`references`] those between tables, [`actions`] what they do to rows that refer to others, [`define`] how rules come to be, [`told`] what errors tell
+//! [`unique`] has the rules within a table, [`references`] those between tables, [`actions`] what they do to rows that refer to others, [`deferred`] those that COMMIT checks, [`define`] how rules come to be, [`told`] what errors tell
 //! of rows.
 
 mod actions;
+mod deferred;
 mod define;
 mod references;
 mod rounds;
 mod told;
 pub mod unique;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -41,13 +41,11 @@ use crate::data::{OP, PgType};
 use crate::error::{Error, Result, code};
 
 pub(super) use actions::Moved;
+pub use deferred::{Deferred, Deferring};
 pub use define::{free_name, index_in, index_names, is_taken};
 pub use references::referring;
 use references::{Link, foreign_key};
 pub use unique::{Unique, Uniques, has_unique, is_wanted};
-
-/// A rule that COMMIT checks: of which table, and its name.
-pub type Deferred = BTreeSet<(RelationId, String)>;
 
 impl Session {
     /// True if changes of the relation need a transaction: they are to be checked, or fire triggers.

@@ -158,7 +158,7 @@ impl Session {
             Action::Restrict => self.refuse_orphans(link, before.as_ref()).await,
             Action::Cascade | Action::SetNull | Action::SetDefault => {
                 self.lock_child(link, action != Action::Cascade).await?;
-                let orphans = self.orphans(link, before.as_ref()).await?;
+                let orphans = self.orphans_to_change(link, before.as_ref()).await?;
                 self.act(link, action, orphans, agenda).await?;
                 self.refuse_kept(link, action, before.as_ref()).await
             }
@@ -191,7 +191,7 @@ impl Session {
                         self.act(link, action, Orphans::Rows(rows), agenda).await?;
                     }
                 }
-                let orphans = self.orphans(link, before.as_ref()).await?;
+                let orphans = self.orphans_to_change(link, before.as_ref()).await?;
                 self.act(link, action, orphans, agenda).await?;
                 self.refuse_kept(link, action, before.as_ref()).await
             }
@@ -200,8 +200,8 @@ impl Session {
 
     /// NO ACTION: asked when no rule has anything left to do, or by COMMIT.
     fn later(&mut self, link: &Link<'_>, before: Option<RecordBatch>, agenda: &mut Agenda) -> Result<()> {
-        match self.is_deferred(link.foreign, &link.constraint.name) {
-            true => self.defer(link.child.id, &link.constraint.name),
+        match self.is_deferred(link.foreign, link.constraint.id) {
+            true => self.defer(link.constraint.id, link.parent.id),
             false => self.note_referred(link, before, false, agenda),
         }
         Ok(())
@@ -257,6 +257,20 @@ impl Session {
         }
     }
 
+    /// The same for a rule that changes them. Errors: 0A000 where it cannot be told which those are, and others refer to nothing until COMMIT.
+    async fn orphans_to_change(&self, link: &Link<'_>, before: Option<&RecordBatch>) -> Result<Orphans> {
+        let orphans = self.orphans(link, before).await?;
+        if matches!(orphans, Orphans::Rows(_)) || !self.is_due(link.constraint.id) {
+            return Ok(orphans);
+        }
+        let (child, parent) = (&link.child.name, &link.parent.name);
+        Err(Error::unsupported(format!(
+            "it is not known which rows of \"{child}\" refer to rows of \"{parent}\" that this transaction has put"
+        ))
+        .detail(format!("\"{}\" is deferred, and rows may refer to nothing yet.", link.constraint.name))
+        .hint("SET CONSTRAINTS ALL IMMEDIATE before, or give the table a primary key."))
+    }
+
     /// One of the orphans at least, if there are any.
     async fn present(&self, link: &Link<'_>, orphans: Orphans) -> Result<Option<RecordBatch>> {
         match orphans {
@@ -304,61 +318,6 @@ impl Session {
             self.stage(Change::Alter(altered), vec![])?;
         }
         Ok(())
-    }
-
-    // Deferred rules ---------------------------------------------------------------------------------------------------------
-
-    pub(super) fn is_deferred(&self, foreign: &ForeignKey, name: &str) -> bool {
-        // What a body does is checked at the end of the statement that runs it, if that is a transaction of its own.
-        let Some(transaction) = self.transaction.as_ref().filter(|t| t.explicit || self.inside > 0) else { return false };
-        let all = transaction.constraints_deferred.get("").copied();
-        foreign.deferrable && transaction.constraints_deferred.get(name).copied().or(all).unwrap_or(foreign.deferred)
-    }
-
-    pub(super) fn defer(&mut self, relation: RelationId, name: &str) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.deferred.insert((relation, name.to_string()));
-        }
-    }
-
-    /// Checks the rules that were deferred, for all that the transaction has changed. Errors: 23503.
-    pub(in crate::engine) async fn check_deferred(&mut self) -> Result<()> {
-        let due = self.transaction.as_mut().map(|t| std::mem::take(&mut t.deferred)).unwrap_or_default();
-        let catalog = self.catalog();
-        for (id, name) in due {
-            let Some(child) = catalog.by_id(id) else { continue };
-            let Some(constraint) = child.constraints.iter().find(|c| c.name == name) else { continue };
-            if let Rule::ForeignKey(foreign) = &constraint.rule
-                && let Some(parent) = catalog.by_id(foreign.parent)
-            {
-                self.check_link(&Link::new(child, constraint, foreign, parent)?).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks both sides of a rule for all that the transaction has changed.
-    async fn check_link(&self, link: &Link<'_>) -> Result<()> {
-        let begun = self.transaction.as_ref().map_or(0, |t| t.begun);
-        let before = self.rows_before(link.parent, begun).await?;
-        self.check_referred(link, Some(&self.own_rows(link.child)?)).await?;
-        self.refuse_orphans(link, before.as_ref()).await
-    }
-
-    /// SET CONSTRAINTS: from now on in this transaction; what is no longer deferred is checked at once.
-    pub(in crate::engine) async fn set_constraints(&mut self, names: &[String], deferred: bool) -> Result<()> {
-        let in_body = self.inside > 0;
-        let Some(transaction) = self.transaction.as_mut().filter(|t| t.explicit || in_body) else {
-            let text = "SET CONSTRAINTS can only be used in transaction blocks";
-            self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
-            return Ok(());
-        };
-        if names.is_empty() {
-            transaction.constraints_deferred.clear();
-            transaction.constraints_deferred.insert(String::new(), deferred);
-        }
-        transaction.constraints_deferred.extend(names.iter().map(|name| (name.clone(), deferred)));
-        if deferred { Ok(()) } else { self.check_deferred().await }
     }
 }
 

@@ -153,7 +153,7 @@ impl Session {
     fn note_referring(&mut self, of: &Touched, agenda: &mut Agenda) {
         for constraint in &of.relation.constraints {
             match foreign_key(constraint) {
-                Some(foreign) if self.is_deferred(foreign, &constraint.name) => self.defer(of.relation.id, &constraint.name),
+                Some(foreign) if self.is_deferred(foreign, constraint.id) => self.defer(constraint.id, of.relation.id),
                 Some(_) => {
                     let side = Side::Child(of.put.clone(), of.since);
                     agenda.late.push(Late { child: of.relation.id, constraint: constraint.id, side, given: self.gives_rows });
