@@ -41,6 +41,8 @@ pub const ORDERED_STEP_EVENTS_MAX: u64 = 1 << 16;
 pub const CHUNK_ROWS_MAX: usize = 65_536;
 /// Savepoints of one transaction at one time.
 pub const SAVEPOINTS_MAX: usize = 1_000;
+/// How often ON UPDATE CASCADE makes rows follow keys, by one rule after the other, in one statement.
+pub const FOLLOWED_KEYS_MAX: usize = 500;
 /// How deep blocks of PL/pgSQL may nest, and calls of functions by functions.
 pub const PROCEDURE_DEPTH_MAX: usize = 40;
 /// What a function that lasts means, as text, in bytes.

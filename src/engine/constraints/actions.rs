@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::kernels::cmp::not_distinct;
-use arrow::compute::{and, filter_record_batch, is_not_null, not, or, take};
+use arrow::compute::{and, concat, filter_record_batch, is_not_null, not, or, take};
 use arrow::datatypes::{Field, Schema};
 
 use super::references::{Link, Orphans};
@@ -56,6 +56,7 @@ impl Session {
     /// ON UPDATE CASCADE: rows of the child that refer to what a row of the parent was refer to what it is. The caller holds the child's
     /// locks. Errors: 22003 for a key that does not fit the child's columns, and those of the child's own rules.
     pub(super) async fn follow(&mut self, link: &Link<'_>, moved: &[Moved], agenda: &mut Agenda) -> Result<()> {
+        let mut all = Vec::with_capacity(moved.len());
         for Moved { old, new, .. } in moved {
             let other = rekeyed(&link.to, old, new)?;
             let (old, new) = (filter_record_batch(old, &other)?, filter_record_batch(new, &other)?);
@@ -65,17 +66,33 @@ impl Session {
             if nulls(&values) > nulls(&columns_at(&new, &link.to)) {
                 return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"));
             }
-            let rows = self.stored_rows_of_keys(link.child, &RowKeys::Columns(link.from.clone()), &keys).await?;
-            if rows.num_rows() > 0 {
-                let places = places_of(&keys, old.num_rows(), &columns_at(&rows, &link.from), rows.num_rows())?;
-                let (rows, names) = with_values(&rows, &values, &places)?;
-                let set = link.foreign.columns.iter().zip(&names).map(|(c, name)| format!("{} = {}", quoted(c), quoted(name)));
-                let set = set.collect::<Vec<_>>().join(", ");
-                let text = format!("UPDATE {} SET {set}", whole_name(&self.catalog(), link.child));
-                self.run_action(link, &text, Some(rows), agenda).await?;
-            }
+            all.push((keys, values));
+        }
+        // A statement changes a row once, with however many of its parts; rules may hand one on from one to the other.
+        if agenda.is_of_statement() && all.len() > 1 {
+            let (keys, values): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+            all = vec![(one_below_the_other(&keys)?, one_below_the_other(&values)?)];
+        }
+        for (keys, values) in all {
+            self.follow_keys(link, &keys, &values, agenda).await?;
         }
         Ok(())
+    }
+
+    /// Gives the rows of the child that have one of these keys the values at its place. Errors: 54000 where that has no end.
+    async fn follow_keys(&mut self, link: &Link<'_>, keys: &[ArrayRef], values: &[ArrayRef], agenda: &mut Agenda) -> Result<()> {
+        let rows = self.stored_rows_of_keys(link.child, &RowKeys::Columns(link.from.clone()), keys).await?;
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        agenda.count_followed()?;
+        let count = keys.first().map_or(0, |key| key.len());
+        let places = places_of(keys, count, &columns_at(&rows, &link.from), rows.num_rows())?;
+        let (rows, names) = with_values(&rows, values, &places)?;
+        let set = link.foreign.columns.iter().zip(&names).map(|(c, name)| format!("{} = {}", quoted(c), quoted(name)));
+        let set = set.collect::<Vec<_>>().join(", ");
+        let text = format!("UPDATE {} SET {set}", whole_name(&self.catalog(), link.child));
+        self.run_action(link, &text, Some(rows), agenda).await
     }
 
     /// The rows of the child that refer to what rows of the parent were before they got other keys; `None` if only SQL can compare them.
@@ -153,6 +170,13 @@ fn rekeyed(columns: &[usize], old: &RecordBatch, new: &RecordBatch) -> Result<Bo
         other = and(&other, &is_not_null(old.column(*c))?)?;
     }
     Ok(other)
+}
+
+/// Columns of several sets of rows, as those of one.
+fn one_below_the_other(parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>> {
+    let width = parts.first().map_or(0, Vec::len);
+    let column = |at: usize| -> Result<ArrayRef> { Ok(concat(&parts.iter().map(|part| part[at].as_ref()).collect::<Vec<_>>())?) };
+    (0..width).map(column).collect()
 }
 
 /// For each of `wanted` the place that its key has among `keys`, which are all different. Every one of them is there.

@@ -14,8 +14,9 @@ use super::{Moved, key_names, put_and_gone, referring};
 use crate::catalog::{Catalog, Relation, RelationId, RelationKind, Rule};
 use crate::engine::dml::conflict::columns_at;
 use crate::engine::session::Session;
-use crate::error::Result;
+use crate::error::{Error, Result, code};
 use crate::fold::RowKeys;
+use crate::limits;
 
 /// What a round has to look at of a relation.
 pub(super) struct Touched {
@@ -39,7 +40,27 @@ pub(super) struct Agenda {
     pub acted: bool,
     /// How many are done.
     rounds: usize,
+    /// How often rows have followed a key.
+    followed: usize,
     late: Vec<Late>,
+}
+
+impl Agenda {
+    /// True in the round that looks at what the statement itself has done.
+    pub(super) fn is_of_statement(&self) -> bool {
+        self.rounds == 0
+    }
+
+    /// Counts that rows follow a key. Rows that are gone come to an end; keys that tables hand to each other may go round for ever. Errors: 54000.
+    pub(super) fn count_followed(&mut self) -> Result<()> {
+        self.followed += 1;
+        if self.followed <= limits::FOLLOWED_KEYS_MAX {
+            return Ok(());
+        }
+        Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "ON UPDATE CASCADE has no end")
+            .detail(format!("Rows follow keys at most {} times in one statement.", limits::FOLLOWED_KEYS_MAX))
+            .hint("Tables whose keys refer to each other hand them on: change such keys by ways of values that no row has."))
+    }
 }
 
 /// What is asked of a foreign key when no rule has anything left to do.
