@@ -264,14 +264,15 @@ impl Session {
         let numbered: Vec<(usize, Arc<Sequence>)> = numbered.collect();
         numbered.iter().try_for_each(|(i, sequence)| self.may_number(sequence, &relation.columns[*i]))?;
         let strict = self.refuses_taken_keys(&relation);
-        let gathers = strict || Happening::insert(&relation).fires_for_rows();
+        let looks = strict || self.may_replace(&relation).is_err();
+        let gathers = looks || Happening::insert(&relation).fires_for_rows();
         let generators = if gathers { None } else { self.generators(&relation).await? };
         let condition = match condition {
             Some(text) => Some(self.condition_over_rows(&relation, text).await?),
             None => None,
         };
         let free = relation.kind == crate::catalog::RelationKind::Stream && relation.ksql.is_none();
-        let lock = if free { None } else { self.lock_table(relation.id, if strict { Mode::Change } else { Mode::Put }).await? };
+        let lock = if free { None } else { self.lock_table(relation.id, if looks { Mode::Change } else { Mode::Put }).await? };
         if !free {
             self.as_begun(&relation)?;
         }
@@ -370,7 +371,7 @@ impl Session {
     }
 
     /// The events of rows that have passed their triggers, and how many those are. Errors: those of triggers; 23505 for keys that are
-    /// there, where the session refuses those.
+    /// there, where the session refuses those; 42501 where the role may not replace them.
     async fn passed_events(&mut self, relation: &Arc<Relation>, proposed: Vec<RecordBatch>) -> Result<(Vec<(LogId, RecordBatch)>, u64)> {
         let mut passed = Vec::with_capacity(proposed.len());
         for rows in proposed {
@@ -378,6 +379,8 @@ impl Session {
         }
         if self.refuses_taken_keys(relation) {
             self.no_key_taken(relation, &passed).await?;
+        } else if self.may_replace(relation).is_err() {
+            self.check_replaced(relation, &passed).await?;
         }
         let (mut events, mut count) = (Vec::new(), 0);
         for rows in passed {

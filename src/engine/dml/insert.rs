@@ -250,13 +250,15 @@ impl Session {
     }
 
     /// Locks the rows that a plain INSERT is about to put, if others may change them. Errors: 23505 for keys that are there, where the
-    /// session refuses those; what policies say of the rows that are replaced.
+    /// session refuses those; 42501 for rows that the role may not replace.
     async fn room_for(&mut self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<Option<TableLock>> {
         if appends_freely(relation) {
             return Ok(None);
         }
         let strict = self.refuses_taken_keys(relation);
-        let lock = self.lock_rows(relation, if strict { Mode::Change } else { Mode::Put }, rows).await?;
+        // Where it must not replace rows, none may be put meanwhile.
+        let looks = strict || self.may_replace(relation).is_err();
+        let lock = self.lock_rows(relation, if looks { Mode::Change } else { Mode::Put }, rows).await?;
         self.as_begun(relation)?;
         if strict {
             self.no_key_taken(relation, rows).await?;

@@ -15,7 +15,7 @@ use super::conflict::{columns_at, found};
 use super::parsed_query;
 use super::privileges::looks;
 use super::returning::in_memory;
-use crate::catalog::{Command, Condition, Relation, RelationId};
+use crate::catalog::{Command, Condition, Privileges, Relation, RelationId};
 use crate::engine::privileges::denied_text;
 use crate::engine::session::Session;
 use crate::error::Result;
@@ -144,14 +144,32 @@ impl Session {
         self.check_by_policies(relation, rows, &conditions, which).await
     }
 
-    /// The same where a plain INSERT replaces rows of its keys: it is an UPDATE of those.
-    pub(super) async fn check_replaced(&self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<()> {
-        if relation.key.is_empty() || !self.secures(relation)? {
+    /// Errors: 42501 unless the current role may replace rows of a table: that changes all of them but the key. INSERT is how rows of
+    /// ksqlDB's tables are changed.
+    pub(in crate::engine) fn may_replace(&self, relation: &Relation) -> Result<()> {
+        if relation.key.is_empty() || relation.ksql.is_some() {
+            return Ok(());
+        }
+        let others = (0..relation.columns.len()).filter(|at| !relation.key.contains(at));
+        self.may_on(Privileges::UPDATE, relation, others)
+    }
+
+    /// The same where a plain INSERT replaces rows of its keys: it is an UPDATE of those, which the role needs the right to.
+    pub(in crate::engine) async fn check_replaced(&self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<()> {
+        let may = self.may_replace(relation);
+        if relation.key.is_empty() || may.is_ok() && !self.secures(relation)? {
             return Ok(());
         }
         let rows = concat_batches(&relation.schema(), rows)?;
         let keys = columns_at(&rows, &relation.key);
         let there = self.rows_of_keys(relation, &RowKeys::Columns(relation.key.clone()), &keys).await?;
+        if there.num_rows() == 0 {
+            return Ok(());
+        }
+        may?;
+        if !self.secures(relation)? {
+            return Ok(());
+        }
         self.check_there(relation, &there, &[Command::Update, Command::Select], Checked::InTheWay).await?;
         let replaces = found(&columns_at(&there, &relation.key), &keys)?;
         self.check_new(relation, &filter_record_batch(&rows, &replaces)?, Command::Update, true).await
