@@ -61,7 +61,7 @@ impl Session {
             self.must_own(&relation)?;
             // Names are all that these change.
             if !matches!(change, Alteration::Rename(_) | Alteration::SetSchema(_) | Alteration::RenameRule { .. }) {
-                self.refuse_due(&relation)?;
+                self.refuse_due(&self.scope().written(&relation))?;
             }
             self.alter_one(&catalog, &relation, change, changes.len() == 1).await?;
         }
@@ -97,6 +97,9 @@ impl Session {
                 return Err(Error::new(code::UNDEFINED_COLUMN, message));
             }
             told.iter().for_each(|text| self.notice("NOTICE", Error::new(code::SUCCESS, text.clone())));
+        }
+        if let Alteration::Validate(name) = change {
+            return validated(&self.scope().written(relation), name);
         }
         match change {
             Alteration::Nothing | Alteration::Storage { .. } => return Ok(()),
@@ -176,6 +179,7 @@ impl Session {
             Alteration::Resume { .. }
             | Alteration::Rename(_)
             | Alteration::SetSchema(_)
+            | Alteration::Validate(_)
             | Alteration::Nothing
             | Alteration::Storage { .. }
             | Alteration::OfView(_) => Err(Error::internal("done before")),
@@ -595,6 +599,18 @@ pub(super) fn depended_on(relation: &Relation, what: &str, other: &Relation) -> 
 
 fn column_exists(name: &str, relation: &Relation) -> Error {
     Error::new(code::DUPLICATE_COLUMN, format!("column \"{name}\" of relation \"{}\" already exists", relation.name))
+}
+
+/// Errors: 42704, 42809 for a constraint that cannot be asked to be validated.
+fn validated(relation: &Relation, name: &str) -> Result<()> {
+    match relation.constraints.iter().find(|c| c.name == name).map(|c| &c.rule) {
+        Some(Rule::Check(_) | Rule::ForeignKey(_)) => Ok(()),
+        None if relation.key.is_empty() || relation.key_name() != name => Err(no_constraint(name, &relation.name)),
+        _ => {
+            let message = format!("constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint", relation.name);
+            Err(Error::new(code::WRONG_OBJECT_TYPE, message))
+        }
+    }
 }
 
 fn no_constraint(name: &str, relation: &str) -> Error {

@@ -392,7 +392,13 @@ impl Reader<'_> {
             Some((_, found)) => format!("syntax error at or near \"{found}\""),
             None => what.to_string(),
         };
-        let error = Error::syntax(message).at(char_position(self.sql, location));
+        let at = char_position(self.sql, location);
+        if message.ends_with("\"(\"") && table::is_action_before(self.sql, at) {
+            return Error::unsupported("ON DELETE SET NULL and SET DEFAULT of some of the columns are not supported")
+                .at(at)
+                .hint("Leave the list out: all columns of the foreign key are set.");
+        }
+        let error = Error::syntax(message).at(at);
         match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found")) {
             Some((expected, _)) => error.detail(format!("Expected {expected}.")),
             None => error,

@@ -43,6 +43,7 @@ impl Session {
                 let itself = relation.name == parent.name && (temporary || first == Some(relation.namespace));
                 let to = if itself { Arc::new(relation.clone()) } else { catalog.known(parent)?.clone() };
                 let parent_columns = if parent_columns.is_empty() { key_names(&to) } else { parent_columns.clone() };
+                check_lasting(relation, &to)?;
                 check_referable(relation, columns, &to, &parent_columns)?;
                 check_actions(relation, columns, *on_delete, *on_update)?;
                 if !itself {
@@ -99,6 +100,17 @@ impl Session {
         }
         Ok(planned)
     }
+}
+
+/// Errors: 42P16 for a table that refers to one which lasts shorter or longer than itself.
+fn check_lasting(relation: &Relation, parent: &Relation) -> Result<()> {
+    let temporary = relation.namespace == TEMPORARY_NAMESPACE;
+    if temporary == (parent.namespace == TEMPORARY_NAMESPACE) {
+        return Ok(());
+    }
+    let kind = if temporary { "temporary" } else { "permanent" };
+    let message = format!("constraints on {kind} tables may reference only {kind} tables");
+    Err(Error::new(code::INVALID_TABLE_DEFINITION, message))
 }
 
 /// Errors: 42601 for what would set a generated column.

@@ -176,7 +176,7 @@ fn alteration(operation: AlterTableOperation, table: &str) -> Result<Alteration>
         }
         // NOT VALID spares the check of the rows that are there; it is made all the same, as VALIDATE CONSTRAINT would.
         Op::AddConstraint { constraint, .. } => Alteration::AddRule(rule(&constraint)?),
-        Op::ValidateConstraint { .. } => Alteration::Nothing,
+        Op::ValidateConstraint { name } => Alteration::Validate(fold_name(&name)),
         Op::DropConstraint { name, if_exists, .. } => Alteration::DropRule { name: fold_name(&name), if_exists },
         Op::AlterColumn { column_name, op } => alter_column(fold_name(&column_name), op)?,
         Op::EnableRowLevelSecurity => Alteration::Security(SecurityChange::Enable),

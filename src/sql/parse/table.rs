@@ -336,9 +336,15 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
         match &option.option {
             ColumnOption::Null => {}
             ColumnOption::NotNull => column.nullable = false,
-            ColumnOption::PrimaryKey(_) => (key, key_named) = (true, rule_name()),
+            ColumnOption::PrimaryKey(asked) => {
+                refuse_deferrable("PRIMARY KEY", asked.characteristics.as_ref())?;
+                (key, key_named) = (true, rule_name());
+            }
             ColumnOption::Default(expr) => column.default = Some(unnested(expr).to_string()),
-            ColumnOption::Unique(_) => rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) }),
+            ColumnOption::Unique(asked) => {
+                refuse_deferrable("UNIQUE", asked.characteristics.as_ref())?;
+                rules.push(NewRule { name: rule_name(), what: What::Unique(vec![name.clone()]) });
+            }
             ColumnOption::Check(check) => {
                 let what = What::Check { sql: check.expr.to_string() };
                 rules.push(NewRule { name: rule_name(), what });
@@ -435,6 +441,7 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
     let name = |name: &Option<ast::Ident>| name.as_ref().map(fold_name);
     Ok(match constraint {
         TableConstraint::PrimaryKey(key) => {
+            refuse_deferrable("PRIMARY KEY", key.characteristics.as_ref())?;
             NewRule { name: name(&key.name), what: What::PrimaryKey(columns_of(&key.columns, "a primary key")?) }
         }
         TableConstraint::Unique(unique) => {
@@ -442,6 +449,7 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
                 return Err(Error::unsupported("UNIQUE NULLS NOT DISTINCT is not supported as a constraint")
                     .hint("Write CREATE UNIQUE INDEX ON table (columns) NULLS NOT DISTINCT."));
             }
+            refuse_deferrable("UNIQUE", unique.characteristics.as_ref())?;
             let what = What::Unique(columns_of(&unique.columns, "a unique constraint")?);
             NewRule { name: name(&unique.name), what }
         }
@@ -456,9 +464,7 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
             );
         }
         TableConstraint::UniqueUsingIndex(using) => {
-            if let Some(traits) = using.characteristics.as_ref().filter(|c| c.deferrable == Some(true) || c.initially.is_some()) {
-                return Err(Error::unsupported(format!("UNIQUE .. {traits} is not supported")).hint("Leave it out."));
-            }
+            refuse_deferrable("UNIQUE", using.characteristics.as_ref())?;
             NewRule { name: name(&using.name), what: What::UniqueUsingIndex(fold_name(&using.index_name)) }
         }
         other => {
@@ -466,6 +472,17 @@ pub(super) fn rule(constraint: &TableConstraint) -> Result<NewRule> {
                 .hint("Tables take PRIMARY KEY, UNIQUE, CHECK and FOREIGN KEY."));
         }
     })
+}
+
+/// Errors: 0A000 for a key that is to be compared with others later than at the end of a statement.
+fn refuse_deferrable(what: &str, traits: Option<&ast::ConstraintCharacteristics>) -> Result<()> {
+    let waits =
+        |c: &&ast::ConstraintCharacteristics| c.deferrable == Some(true) || matches!(c.initially, Some(ast::DeferrableInitial::Deferred));
+    match traits.filter(waits) {
+        Some(traits) => Err(Error::unsupported(format!("{what} .. {traits} is not supported"))
+            .hint("Leave it out: keys are compared when a statement has changed all its rows.")),
+        None => Ok(()),
+    }
 }
 
 fn columns_of(columns: &[ast::IndexColumn], what: &str) -> Result<Vec<String>> {
@@ -498,6 +515,14 @@ fn references(foreign: &ast::ForeignKeyConstraint, columns: Vec<String>) -> Resu
         deferrable: deferred || traits.is_some_and(|c| c.deferrable == Some(true)),
         deferred,
     })
+}
+
+/// True if what ends before that character is a foreign key with `ON DELETE SET NULL` or `SET DEFAULT`.
+pub(super) fn is_action_before(sql: &str, at: usize) -> bool {
+    let before: String = sql.chars().take(at.saturating_sub(1)).collect();
+    let words: Vec<String> = before.split_whitespace().rev().take(4).map(str::to_lowercase).collect();
+    let words: Vec<&str> = words.iter().rev().map(String::as_str).collect();
+    matches!(words.as_slice(), ["on", "delete", "set", "null" | "default"])
 }
 
 /// The error of a table that has two primary keys.

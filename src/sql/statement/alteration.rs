@@ -82,7 +82,9 @@ pub enum Alteration {
     Detach {
         partition: Name,
     },
-    /// VALIDATE CONSTRAINT and the like: what is so already.
+    /// VALIDATE CONSTRAINT, which any that is there has passed.
+    Validate(String),
+    /// What is so already.
     Nothing,
     /// SET and RESET of how the table, or a column of it, is laid out in PostgreSQL's files: notices that they have no effect.
     Storage {
