@@ -523,7 +523,7 @@ fn any_of_literal(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let list = match build::bare(right) {
         Expr::Array(array) if !array.elem.is_empty() => array.elem.clone(),
         Expr::Value(v) => match &v.value {
-            Value::SingleQuotedString(text) => strings(text),
+            Value::SingleQuotedString(text) => strings(text)?,
             _ => return Ok(()),
         },
         _ => return Ok(()),

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
+use crate::data::decode::split_array;
 use crate::error::{Error, Result};
 pub use crate::sql::convert::call;
 
@@ -199,22 +200,7 @@ pub fn column_name(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The elements of an array's text, `{a,"b c"}`, as string literals; none if it is not an array's text.
-pub fn strings(array: &str) -> Vec<Expr> {
-    let Some(inner) = array.trim().strip_prefix('{').and_then(|a| a.strip_suffix('}')) else { return vec![] };
-    if inner.is_empty() {
-        return vec![];
-    }
-    let (mut items, mut item, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => quoted = !quoted,
-            '\\' => item.extend(chars.next()),
-            ',' if !quoted => items.push(std::mem::take(&mut item)),
-            c => item.push(c),
-        }
-    }
-    items.push(item);
-    items.iter().map(|i| text(i)).collect()
+/// The elements of an array's text, `{a, "b c", NULL}`, as literals. Errors: 22P02; 0A000 for more than one dimension or a lower bound.
+pub fn strings(array: &str) -> Result<Vec<Expr>> {
+    Ok(split_array(array)?.into_iter().map(|item| item.map_or_else(|| literal(Value::Null), |item| text(&item))).collect())
 }

@@ -147,7 +147,7 @@ pub fn of_array(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     if let Value::SingleQuotedString(text) = &v.value
         && text.trim().starts_with('{')
     {
-        let elements = strings(text).into_iter().map(|element| as_oid(kind, &name, element, context));
+        let elements = strings(text)?.into_iter().map(|element| as_oid(kind, &name, element, context));
         *expr = call("make_array", elements.collect::<Result<_>>()?);
     }
     Ok(())

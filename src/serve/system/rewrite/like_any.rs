@@ -16,9 +16,9 @@ pub fn spelled_out(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     let (all, patterns) = match pattern.as_mut() {
         Expr::Function(f) if !*any && is_quantifier(f) => {
             let all = last_name(&f.name) == "all";
-            (all, arguments(f).into_iter().next().and_then(|array| elements(array)))
+            (all, arguments(f).into_iter().next().map_or(Ok(None), |array| elements(array))?)
         }
-        array if *any => (false, elements(array)),
+        array if *any => (false, elements(array)?),
         _ => return Ok(()),
     };
     let Some(patterns) = patterns else { return Ok(()) };
@@ -43,17 +43,17 @@ fn is_quantifier(f: &Function) -> bool {
         && matches!(&f.args, FunctionArguments::List(list) if list.args.len() == 1)
 }
 
-/// The elements of an array that is written down.
-fn elements(array: &Expr) -> Option<Vec<Expr>> {
+/// The elements of an array that is written down. Errors: 22P02.
+fn elements(array: &Expr) -> Result<Option<Vec<Expr>>> {
     match bare(array) {
-        Expr::Array(array) => Some(array.elem.clone()),
-        Expr::Tuple(items) => Some(items.clone()),
+        Expr::Array(array) => Ok(Some(array.elem.clone())),
+        Expr::Tuple(items) => Ok(Some(items.clone())),
         Expr::Cast { expr, .. } => elements(expr),
         Expr::Value(v) => match &v.value {
-            Value::SingleQuotedString(text) if text.trim().starts_with('{') => Some(strings(text)),
-            _ => None,
+            Value::SingleQuotedString(text) => strings(text).map(Some),
+            _ => Ok(None),
         },
-        _ => None,
+        _ => Ok(None),
     }
 }
 

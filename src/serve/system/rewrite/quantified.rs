@@ -30,7 +30,7 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         Expr::AllOp { left, compare_op: op @ (Eq | Lt | LtEq | Gt | GtEq), right } => (left, op.clone(), right, true),
         _ => return Ok(()),
     };
-    if let Some(elements) = elements(right).filter(|elements| elements.len() <= ELEMENTS_MAX) {
+    if let Some(elements) = elements(right)?.filter(|elements| elements.len() <= ELEMENTS_MAX) {
         let left = take(left);
         let by = if all { BinaryOperator::And } else { BinaryOperator::Or };
         let each = elements.into_iter().map(|element| binary(left.clone(), op.clone(), element));
@@ -70,18 +70,14 @@ pub fn sought(expr: &mut Expr, _: &SystemContext) -> Result<()> {
     Ok(())
 }
 
-/// The elements of an array that is written down, in their types or in none.
-fn elements(array: &Expr) -> Option<Vec<Expr>> {
+/// The elements of an array that is written down, in their types or in none. Errors: 22P02.
+fn elements(array: &Expr) -> Result<Option<Vec<Expr>>> {
     match bare(array) {
-        Expr::Array(array) => Some(array.elem.clone()).filter(|elements| !elements.iter().any(|e| matches!(e, Expr::Array(_)))),
+        Expr::Array(array) => Ok(Some(array.elem.clone()).filter(|elements| !elements.iter().any(|e| matches!(e, Expr::Array(_))))),
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) if text.trim().starts_with('{') && !text.contains(['"', '\\']) => {
-                let is_null = |e: &Expr| e.to_string().eq_ignore_ascii_case("'null'");
-                let all = strings(text).into_iter().map(|e| if is_null(&e) { literal(Value::Null) } else { e });
-                Some(all.collect())
-            }
-            _ => None,
+            Value::SingleQuotedString(text) => strings(text).map(Some),
+            _ => Ok(None),
         },
-        _ => None,
+        _ => Ok(None),
     }
 }
