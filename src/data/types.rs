@@ -153,6 +153,21 @@ const FACTS: &[Fact] = &[
     (PgType::Opaque("xid8"), 5069, 271, "xid8", "xid8", 8),
 ];
 
+/// The most dimensions in the name of a type: each is a type around another.
+const DIMENSIONS_MAX: usize = 6;
+
+/// The name of the item in the name of an array, and the array's dimensions; `None` if it is no array's. Errors: 42704 for too many.
+fn item_of_array(name: &str) -> Result<Option<(&str, usize)>> {
+    let (mut item, mut dimensions) = (name.trim(), 0);
+    while let Some(inner) = item.strip_suffix("[]") {
+        (item, dimensions) = (inner.trim_end(), dimensions + 1);
+    }
+    if dimensions > DIMENSIONS_MAX {
+        return Err(Error::new(code::UNDEFINED_OBJECT, format!("type \"{item}\" has no arrays of {dimensions} dimensions")));
+    }
+    Ok(Some((item, dimensions)).filter(|_| dimensions > 0))
+}
+
 impl PgType {
     /// All scalar types, each once, modifiers absent.
     pub fn scalars() -> impl Iterator<Item = PgType> {
@@ -345,10 +360,10 @@ impl PgType {
         if composites::is_kept_name(name) {
             return PgType::parse_kept(name);
         }
-        let name = name.trim().to_ascii_lowercase();
-        if let Some(item) = name.strip_suffix("[]") {
-            return Ok(PgType::Array(Box::new(PgType::parse(item)?)));
+        if let Some((item, dimensions)) = item_of_array(name)? {
+            return Ok(PgType::parse(item)?.in_arrays(dimensions));
         }
+        let name = name.trim().to_ascii_lowercase();
         if let Some(ty) = EnumType::of_kept_name(&name) {
             return Ok(PgType::Enum(ty));
         }
@@ -409,8 +424,8 @@ impl PgType {
 
     /// Reads what [`PgType::kept_name`] gives. The ways to hold a numeric have names here only: nobody can declare one. Errors: 42704.
     pub fn parse_kept(name: &str) -> Result<PgType> {
-        if let Some(item) = name.strip_suffix("[]") {
-            return Ok(PgType::Array(Box::new(PgType::parse_kept(item)?)));
+        if let Some((item, dimensions)) = item_of_array(name)? {
+            return Ok(PgType::parse_kept(item)?.in_arrays(dimensions));
         }
         if composites::is_kept_name(name) {
             let unknown = || Error::new(code::UNDEFINED_OBJECT, format!("type \"{name}\" does not exist"));
@@ -426,6 +441,11 @@ impl PgType {
             }
         });
         held.map_or_else(|| PgType::parse(name), Ok)
+    }
+
+    /// Arrays of it, one within another.
+    fn in_arrays(self, dimensions: usize) -> PgType {
+        (0..dimensions).fold(self, |item, _| PgType::Array(Box::new(item)))
     }
 
     /// Its name in a text of SQL of our own making, which is read along no path.

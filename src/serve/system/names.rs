@@ -288,7 +288,12 @@ fn class_name(context: &SystemContext, oid: u32) -> Option<String> {
 
 /// The oid of a type by its name in SQL or in pg_type; relations' row types included.
 pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
-    let bare = text.trim();
+    let mut text = text.trim();
+    // Arrays of all dimensions are of one type.
+    while text.ends_with("[][]") {
+        text = &text[..text.len() - "[]".len()];
+    }
+    let bare = text;
     let bare = ["pg_catalog.", "\"pg_catalog\"."].iter().find_map(|s| bare.strip_prefix(s)).unwrap_or(bare);
     let quoted = bare.strip_prefix('"').and_then(|b| b.strip_suffix('"')).filter(|b| *b != "char" && !b.contains('"'));
     let bare = quoted.unwrap_or(bare);
@@ -312,7 +317,7 @@ pub fn type_oid(context: &SystemContext, text: &str) -> Option<u32> {
         PgType::parse(bare)
     };
     let known = known.ok().filter(|t| !matches!(t, PgType::Array(item) if matches!(**item, PgType::Array(_)))).map(|t| t.oid());
-    known.or_else(|| of_users(context, text.trim()))
+    known.or_else(|| of_users(context, text))
 }
 
 /// The oid of a type of a user, or of a relation's row type, or of an array of one.
