@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::parse::written_inference;
 use super::statement::ConflictTarget;
-use super::{fold_name, is_word, solid};
+use super::{fold_name, is_word, solid, written};
 use crate::error::{Error, Result};
 
 const BRACKET: char = '[';
@@ -28,7 +28,7 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let (mut out, mut at) = (Vec::with_capacity(tokens.len()), 0);
     for (open, end) in parts {
         out.extend_from_slice(&tokens[at..open]);
-        let text: String = tokens[open..end].iter().map(|t| t.token.to_string()).collect();
+        let text: String = tokens[open..end].iter().map(|t| written(&t.token)).collect();
         let name = Word { value: text, quote_style: Some(BRACKET), keyword: Keyword::NoKeyword };
         let span = tokens[open].span;
         out.extend([Token::LParen, Token::Word(name), Token::RParen].map(|token| TokenWithSpan { token, span }));
@@ -118,6 +118,8 @@ mod tests {
         assert_eq!(target("on conflict(lower(a), b)"), (text(&["b"]), text(&["lower(a)"]), None));
         assert_eq!(target("ON CONFLICT ((a + 1))"), (vec![], text(&["a + 1"]), None));
         assert_eq!(target("ON CONFLICT (a) WHERE b > 0 AND (c)"), (text(&["a"]), vec![], Some("b > 0 AND (c)".into())));
+        let quoted = r#"ON CONFLICT ("A""b") WHERE a <> 'it''s' AND b <> E'it\'s\\'"#;
+        assert_eq!(target(quoted), (text(&["A\"b"]), vec![], Some(r"a <> 'it''s' AND b <> E'it\'s\\'".into())));
         assert!(parse("INSERT INTO t VALUES (1) ON CONFLICT (a b) DO NOTHING").is_err());
         assert!(parse("INSERT INTO t VALUES (1) ON CONFLICT (a + ) DO NOTHING").is_err());
         assert!(parse("SELECT * FROM a JOIN b ON conflict(a) WHERE b.x > (1 + 2)").is_ok());

@@ -91,6 +91,18 @@ fn is_word(token: &sqlparser::tokenizer::Token, word: &str) -> bool {
     matches!(token, sqlparser::tokenizer::Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
 }
 
+/// A token as it can be read again. Of one with quotes sqlparser prints what is between them as it means it.
+fn written(token: &sqlparser::tokenizer::Token) -> String {
+    use sqlparser::tokenizer::Token;
+    match token {
+        Token::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
+        Token::EscapedStringLiteral(text) => format!("E'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
+        Token::NationalStringLiteral(text) => format!("N'{}'", text.replace('\'', "''")),
+        Token::Word(word) if word.quote_style == Some('"') => format!("\"{}\"", word.value.replace('"', "\"\"")),
+        other => other.to_string(),
+    }
+}
+
 /// The places of the tokens that are no white space and no comments.
 fn solid(tokens: &[sqlparser::tokenizer::TokenWithSpan]) -> Vec<usize> {
     (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, sqlparser::tokenizer::Token::Whitespace(_))).collect()

@@ -12,12 +12,12 @@ use sqlparser::ast::{
     ValueWithSpan, Visit, Visitor,
 };
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::tokenizer::{Location, Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::convert::{name_parts, relation_name};
 use super::edits::replaced;
 use super::parse::written_query;
-use super::split::char_position;
+use super::split::{LineIndex, char_position};
 use super::{fold_name, windows};
 use crate::catalog::{Catalog, Name, PUBLIC_NAMESPACE, Sequence};
 use crate::data::quoting::ident;
@@ -77,17 +77,18 @@ pub fn read_name(text: &str) -> Option<Name> {
 
 /// An expression with the types that it casts to in lower case, as PostgreSQL prints them; what is no SQL stays as it is.
 pub fn with_plain_types(sql: &str) -> String {
-    let Ok(mut tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return sql.to_string() };
-    let mut cast = false;
-    for token in &mut tokens {
-        if let (true, Token::Word(word)) = (cast, &mut *token)
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() else { return sql.to_string() };
+    let (mut text, mut index, mut cast) = (sql.to_string(), LineIndex::new(sql), false);
+    for TokenWithSpan { token, span } in &tokens {
+        if let (true, Token::Word(word)) = (cast, token)
             && word.quote_style.is_none()
         {
-            word.value.make_ascii_lowercase();
+            let at = index.byte(span.start);
+            text.get_mut(at..at + word.value.len()).into_iter().for_each(str::make_ascii_lowercase);
         }
         cast = *token == Token::DoubleColon;
     }
-    tokens.iter().map(ToString::to_string).collect()
+    text
 }
 
 /// The sequence that a default takes its numbers from, if it is `nextval('..')` and nothing else; of a text that the catalog keeps.
@@ -289,6 +290,13 @@ mod tests {
     /// Everything called `t` or `S` is in schema `a`.
     fn respelt(sql: &str) -> String {
         query(sql, &|name| ["t", "S"].contains(&name).then(|| "a".to_string()), &|_| None).unwrap()
+    }
+
+    #[test]
+    fn types_of_casts_are_in_lower_case_and_literals_stay_as_they_are() {
+        let sql = "a <> 'it''s::TEXT'::TEXT AND \"é\"\"A\" <> E'a\\\\b'::VARCHAR\n AND b::\"T\" = B::Int";
+        let shown = "a <> 'it''s::TEXT'::text AND \"é\"\"A\" <> E'a\\\\b'::varchar\n AND b::\"T\" = B::int";
+        assert_eq!(with_plain_types(sql), shown);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sqlparser::ast::{Expr, Ident};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::is_word;
+use super::{is_word, written};
 use crate::error::{Error, Result};
 
 /// SEARCH: the order in which a recursive query finds its rows.
@@ -60,14 +60,6 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         at += 1;
     }
     out
-}
-
-/// A token as it can be read again.
-fn written(token: &Token) -> String {
-    match token {
-        Token::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
-        other => other.to_string(),
-    }
 }
 
 /// Where the clauses that begin at `at` end, if there are any.
