@@ -25,7 +25,7 @@ use crate::plan::size;
 use crate::serve::provider::{RelationProvider, SystemProvider};
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::facts::SET_FUNCTIONS;
-use crate::serve::system::rewrite::rewrite;
+use crate::serve::system::rewrite::{expand_row_stars, rewrite};
 use crate::serve::system::{RELATIONS, SystemContext};
 use crate::sql::hidden::{self, Mentioned};
 use crate::sql::{Statement, parse};
@@ -175,6 +175,7 @@ impl Names {
         let mut names = self.clone();
         // It means what it meant to whoever made it.
         names.scope.path = Path::kept();
+        expand_row_stars(&mut query, &names.system_context())?;
         names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
         if relation.view_options.invoker {
             // However many views are around it.
