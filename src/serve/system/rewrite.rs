@@ -12,6 +12,7 @@ mod build;
 mod calls;
 mod casts;
 mod columns;
+mod copies;
 mod cte_names;
 mod distinct_from;
 mod expanding;
@@ -67,6 +68,7 @@ use crate::func::SLICES;
 use crate::sql::fold_name;
 use build::{call, last_name, literal, strings, take};
 use columns::Columns;
+use copies::Copies;
 
 pub use queries::DUPLICATE;
 pub use recursion::with_declared_types;
@@ -153,13 +155,14 @@ const AFTER: &[Rule] = &[
     present::precision,
 ];
 
-/// Rewrites the statement in place. Errors: 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
+/// Rewrites the statement in place. Errors: 54001 where the rules would copy too much ([`copies`]); 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
     if let Statement::Query(query) = statement {
         queries::without_parentheses(query);
         hidden_names::of_query(query);
     }
-    let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default(), around: vec![] });
+    let copies = Copies::of(statement);
+    let rewritten = VisitMut::visit(statement, &mut Rewriter { context, ctes: Ctes::default(), around: vec![], copies });
     let _ = VisitMut::visit(statement, &mut array_of::Constructors);
     rewritten.break_value().map_or(Ok(()), Err)
 }
@@ -169,6 +172,7 @@ struct Rewriter<'a> {
     ctes: Ctes,
     /// The SELECTs around a place.
     around: Vec<outer_aggregates::Scope>,
+    copies: Copies,
 }
 
 /// The WITH queries of each query around a place, by name.
@@ -186,10 +190,12 @@ impl Ctes {
     }
 }
 
-fn apply(rules: &[Rule], expr: &mut Expr, context: &SystemContext) -> ControlFlow<Error> {
-    match rules.iter().try_for_each(|rule| rule(expr, context)) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
+impl Rewriter<'_> {
+    fn apply(&mut self, rules: &[Rule], expr: &mut Expr) -> ControlFlow<Error> {
+        match self.copies.counted(expr, |expr| rules.iter().try_for_each(|rule| rule(expr, self.context))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 }
 
@@ -303,10 +309,10 @@ impl VisitorMut for Rewriter<'_> {
         ControlFlow::Continue(())
     }
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        apply(BEFORE, expr, self.context)
+        self.apply(BEFORE, expr)
     }
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        apply(AFTER, expr, self.context)
+        self.apply(AFTER, expr)
     }
 }
 

@@ -7,6 +7,7 @@ use sqlparser::parser::Parser;
 use super::super::SystemContext;
 use super::super::names::Reg;
 use super::build::{arguments, bare, call, last_name, literal, strings, take, text};
+use super::copies;
 use crate::catalog::{TypeKind, UserType};
 use crate::data::PgType;
 use crate::error::calls::bit_strings;
@@ -303,6 +304,7 @@ pub fn to_domain(expr: &mut Expr, context: &SystemContext) -> Result<()> {
     let Some(ty) = users_type(written, context) else { return Ok(()) };
     let TypeKind::Domain(domain) = &ty.what else { return Ok(()) };
     *written = ObjectName::from(vec![Ident::with_quote('"', domain.base.kept_name())]);
+    copies::check(expr, domain.checks.len() + 1)?;
     let value = expr.clone();
     let mut holds = |condition: Expr, constraint: &str| {
         *expr = call(domains::NAME, vec![take(expr), condition, text(&ty.name), text(constraint)]);

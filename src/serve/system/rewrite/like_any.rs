@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArguments, UnaryOpe
 
 use super::super::SystemContext;
 use super::build::{arguments, bare, joined, last_name, literal, strings, take};
+use super::copies;
 use crate::error::Result;
 
 pub fn spelled_out(expr: &mut Expr, _: &SystemContext) -> Result<()> {
@@ -22,6 +23,7 @@ pub fn spelled_out(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         _ => return Ok(()),
     };
     let Some(patterns) = patterns else { return Ok(()) };
+    copies::check(value, patterns.len())?;
     let (negated, value) = (*negated, take(value));
     let insensitive = matches!(expr, Expr::ILike { .. });
     let one = |pattern: Expr| {

@@ -5,6 +5,7 @@ use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Va
 
 use super::super::SystemContext;
 use super::build::{bare, binary, call, joined, literal, strings, take, text, when};
+use super::copies;
 use crate::error::Result;
 
 /// As many elements become comparisons of their own.
@@ -31,6 +32,7 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         _ => return Ok(()),
     };
     if let Some(elements) = elements(right)?.filter(|elements| elements.len() <= ELEMENTS_MAX) {
+        copies::check(left, elements.len())?;
         let left = take(left);
         let by = if all { BinaryOperator::And } else { BinaryOperator::Or };
         let each = elements.into_iter().map(|element| binary(left.clone(), op.clone(), element));

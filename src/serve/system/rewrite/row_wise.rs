@@ -14,6 +14,7 @@ use sqlparser::ast::{
 
 use super::super::SystemContext;
 use super::build::{bare, binary, call, each_expression, last_name, over};
+use super::copies;
 use super::outer_aggregates::is_aggregate;
 use crate::error::{Error, Result};
 use crate::func::subquery::ROW;
@@ -33,7 +34,8 @@ pub fn compared(expr: &mut Expr, _: &SystemContext) -> Result<()> {
         }),
         Expr::IsNull(row) => columns(row).map(|columns| joined(columns.into_iter().map(|column| is_null(column, true)), And)),
         Expr::IsNotNull(row) => columns(row).map(|columns| joined(columns.into_iter().map(|column| is_null(column, false)), And)),
-        Expr::InList { expr: row, list, negated } => {
+        Expr::InList { expr: row, list, negated } if columns(row).is_some() => {
+            copies::check(row, list.len())?;
             let all = list.iter().map(|item| pairs(row, item)).collect::<Result<Option<Vec<_>>>>()?;
             all.filter(|all| !all.is_empty()).map(|all| {
                 let any = joined(all.into_iter().map(equal), Or);
