@@ -101,6 +101,9 @@ pub fn known_type(name: &ast::DataType) -> Result<PgType> {
         ))
         .hint("Leave the precision out here; a cast to such a type rounds."));
     }
+    if is_of_user(name) {
+        return Err(Error::new(code::UNDEFINED_OBJECT, format!("type {name} does not exist")));
+    }
     let text = name.to_string().to_lowercase();
     let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
     let text = match text.as_str() {
@@ -112,6 +115,18 @@ pub fn known_type(name: &ast::DataType) -> Result<PgType> {
             Err(Error::new(code::UNDEFINED_OBJECT, format!("type \"{text}\" cannot be a column's")))
         }
         ty => Ok(ty),
+    }
+}
+
+/// True for a name in quotes with capitals: none of PostgreSQL's types is called so.
+fn is_of_user(name: &ast::DataType) -> bool {
+    match name {
+        ast::DataType::Custom(name, _) => {
+            let last = name.0.last().and_then(|part| part.as_ident());
+            last.is_some_and(|last| last.quote_style.is_some() && last.value.contains(char::is_uppercase))
+        }
+        ast::DataType::Array(ast::ArrayElemTypeDef::SquareBracket(item, _)) => is_of_user(item),
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::names::Reg;
 use super::build::{arguments, bare, call, last_name, literal, strings, take, text};
 use super::copies;
 use crate::catalog::{TypeKind, UserType};
-use crate::data::PgType;
+use crate::data::{PgType, composites};
 use crate::error::calls::bit_strings;
 use crate::error::{Error, Result};
 use crate::func::domains;
@@ -290,8 +290,9 @@ pub fn to_users_type(expr: &mut Expr, context: &SystemContext) -> Result<()> {
 /// The user's type that a name means, as it is called or as the catalog keeps it.
 pub(super) fn users_type<'a>(written: &ObjectName, context: &'a SystemContext) -> Option<&'a UserType> {
     let name = relation_name(written).ok()?;
-    // pg_catalog comes before the path.
-    if name.schema.is_none() && PgType::parse(&name.name).is_ok_and(|ty| !ty.is_of_enum()) {
+    let capitals = !composites::is_kept_name(&name.name) && name.name.contains(char::is_uppercase);
+    // pg_catalog comes before the path, and has no names with capitals.
+    if name.schema.is_none() && !capitals && PgType::parse(&name.name).is_ok_and(|ty| !ty.is_of_enum()) {
         return None;
     }
     let kept = || context.scope.type_kept_as(&name.name).filter(|_| name.schema.is_none());
