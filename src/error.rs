@@ -183,8 +183,14 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// No longer word is compared with names: it is no slip of the pen.
+const NEAREST_BYTES_MAX: usize = 256;
+
 /// The candidate nearest to `name` by edit distance, if near enough to be a likely slip. Cost O(candidates x length^2).
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > NEAREST_BYTES_MAX {
+        return None;
+    }
     let limit = (name.chars().count() / 3).max(1);
     let scored = candidates.map(|c| (edit_distance(&name.to_lowercase(), &c.to_lowercase()), c));
     scored.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, c)| c)

@@ -6,15 +6,23 @@ pub fn replaced(sql: &str, mut edits: Vec<(usize, usize, String)>) -> String {
     edits.sort_unstable();
     edits.dedup();
     let (mut text, mut done) = (String::with_capacity(sql.len() + 16 * edits.len()), 0);
-    let byte = |character: usize| sql.char_indices().nth(character).map_or(sql.len(), |(i, _)| i);
+    // How many characters have been passed over, and the byte behind them.
+    let mut passed = (0, 0);
+    let mut byte = |character: usize| {
+        let rest = &sql[passed.1..];
+        let length = rest.char_indices().nth(character.saturating_sub(passed.0)).map_or(rest.len(), |(i, _)| i);
+        passed = (character.max(passed.0), passed.1 + length);
+        passed.1
+    };
+    let mut free = 0;
     for (from, to, new) in edits {
-        let (from, to) = (byte(from), byte(to));
-        if from < done {
+        if from < free {
             continue;
         }
-        text.push_str(&sql[done..from]);
+        free = to;
+        text.push_str(&sql[done..byte(from)]);
         text.push_str(&new);
-        done = to;
+        done = byte(to);
     }
     text.push_str(&sql[done..]);
     text

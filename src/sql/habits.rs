@@ -6,7 +6,7 @@
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::split::char_position;
+use super::split::{char_position, location};
 use crate::error::{Error, code, nearest};
 
 /// A table of names and the hint to them.
@@ -279,8 +279,8 @@ fn is_name(token: &TokenWithSpan) -> bool {
 
 /// The number of the token that an error points at.
 fn at(sql: &str, tokens: &[TokenWithSpan], error: &Error) -> Option<usize> {
-    let position = error.fields().position?;
-    Some(tokens.iter().take_while(|t| char_position(sql, t.span.start) < position).count())
+    let place = location(sql, error.fields().position?);
+    Some(tokens.partition_point(|t| t.span.start < place))
 }
 
 fn solid(sql: &str) -> Vec<TokenWithSpan> {

@@ -5,7 +5,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::is_word;
-use super::split::char_position;
+use super::split::{char_position, location};
 use crate::error::{Error, nearest};
 
 /// How statements begin.
@@ -70,8 +70,8 @@ pub(super) fn hinted(sql: &str, error: Error) -> Error {
     let Some(position) = error.fields().position.filter(|_| error.fields().hint.is_none()) else { return error };
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() else { return error };
     let solid: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
-    let place = |t: &&&TokenWithSpan| char_position(sql, t.span.start) < position;
-    let at = solid.iter().take_while(place).count();
+    let place = location(sql, position);
+    let at = solid.partition_point(|t| t.span.start < place);
     // A word before what does not fit was taken for a name, and is the likelier slip.
     for i in [at.checked_sub(1), Some(at)].into_iter().flatten() {
         let Some(word) = solid.get(i).and_then(|t| plain_word(&t.token)) else { continue };

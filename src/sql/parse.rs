@@ -257,6 +257,14 @@ impl Reader<'_> {
         }
     }
 
+    /// The tokens from here on that are no white space, and then the end for ever.
+    fn ahead(&self) -> impl Iterator<Item = &TokenWithSpan> {
+        let next = self.parser.peek_token_ref();
+        let tokens = (self.parser.get_current_index()..).map(move |i| self.parser.token_at(i));
+        let from_next = tokens.skip_while(move |t| !std::ptr::eq(*t, next) && t.token != Token::EOF);
+        from_next.filter(|t| !matches!(t.token, Token::Whitespace(_)))
+    }
+
     fn skip(&mut self, n: usize) {
         for _ in 0..n {
             self.parser.next_token();

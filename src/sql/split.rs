@@ -87,6 +87,19 @@ pub fn char_position(sql: &str, location: Location) -> usize {
     before + (location.column as usize).max(1)
 }
 
+/// The 1-based (line, column) of a 1-based character position, as the tokenizer counts them. Cost O(text).
+pub fn location(sql: &str, position: usize) -> Location {
+    let (mut line, mut column) = (1, position);
+    for text in sql.split_inclusive('\n') {
+        let length = text.chars().count();
+        if column <= length {
+            break;
+        }
+        (line, column) = (line + 1, column - length);
+    }
+    Location { line, column: column as u64 }
+}
+
 /// Byte offsets by (line, column), asked for in rising order.
 pub(super) struct LineIndex<'a> {
     sql: &'a str,
@@ -119,6 +132,14 @@ mod tests {
         let sql = "SELECT ';' AS \"a;b\"; -- c;\n/* d; */ SELECT $$;$$\n; ;\nSELECT 'ä;', 1;";
         let parts: Vec<&str> = split(sql).unwrap().into_iter().map(|r| sql[r].trim()).collect();
         assert_eq!(parts, ["SELECT ';' AS \"a;b\"", "-- c;\n/* d; */ SELECT $$;$$", "SELECT 'ä;', 1"]);
+    }
+
+    #[test]
+    fn places_are_counted_both_ways() {
+        let sql = "SELECT 'ä',\n\n  1;\n";
+        for position in 1..=sql.chars().count() {
+            assert_eq!(char_position(sql, location(sql, position)), position);
+        }
     }
 
     #[test]

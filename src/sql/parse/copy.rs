@@ -1,6 +1,6 @@
 //! COPY: from a client's data, of a relation or a query to the client.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{Reader, parse};
 use crate::error::{Error, Result};
@@ -89,18 +89,22 @@ impl Reader<'_> {
     /// The text up to the parenthesis that closes the one before it, and its number of tokens.
     fn until_closed(&self) -> (String, usize) {
         let (mut depth, mut tokens) = (0usize, 0);
-        loop {
-            match self.parser.peek_nth_token_ref(tokens).token {
+        let mut end = None;
+        for token in self.ahead() {
+            match token.token {
                 Token::LParen => depth += 1,
-                Token::RParen if depth == 0 => break,
-                Token::RParen => depth -= 1,
-                Token::EOF => break,
+                Token::RParen if depth > 0 => depth -= 1,
+                Token::RParen | Token::EOF => {
+                    end = Some(token);
+                    break;
+                }
                 _ => {}
             }
             tokens += 1;
         }
-        let place = |n: usize| char_position(self.sql, self.parser.peek_nth_token_ref(n).span.start) - 1;
-        let text = self.sql.chars().skip(place(0)).take(place(tokens).saturating_sub(place(0))).collect();
+        let place = |token: &TokenWithSpan| char_position(self.sql, token.span.start) - 1;
+        let start = place(self.parser.peek_token_ref());
+        let text = self.sql.chars().skip(start).take(end.map_or(0, place).saturating_sub(start)).collect();
         (text, tokens)
     }
 

@@ -11,8 +11,8 @@ impl Reader<'_> {
     /// True if `AS` follows, or a list in parentheses and then `AS`; so it does where a table is made of a query, and nowhere else.
     pub(super) fn query_follows(&self) -> bool {
         let mut depth = 0_usize;
-        for n in 0.. {
-            match &self.parser.peek_nth_token_ref(n).token {
+        for (n, token) in self.ahead().enumerate() {
+            match &token.token {
                 Token::EOF => return false,
                 Token::LParen => depth += 1,
                 Token::RParen => depth = depth.saturating_sub(1),

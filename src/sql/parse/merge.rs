@@ -13,7 +13,10 @@ use crate::sql::changes::{aliased, assignments, qualified, unqualify};
 use crate::sql::convert::relation_name;
 use crate::sql::split::char_position;
 use crate::sql::statement::{Merge, MergeAction, MergeWhen, Statement};
-use crate::sql::{fold_name, intervals, windows};
+use crate::sql::{fold_name, intervals, is_word, windows};
+
+/// What other statements than MERGE begin with behind WITH.
+const OTHERS: [&str; 6] = ["select", "insert", "update", "delete", "values", "table"];
 
 impl Reader<'_> {
     /// True if the statement that WITH stands before is MERGE.
@@ -23,17 +26,16 @@ impl Reader<'_> {
             return false;
         }
         let mut depth = 0_usize;
-        for n in 0.. {
-            match &self.parser.peek_nth_token_ref(n).token {
+        let mut ahead = self.ahead().map(|t| &t.token);
+        while let Some(token) = ahead.next() {
+            match token {
                 Token::EOF | Token::SemiColon => return false,
                 Token::LParen => depth += 1,
                 Token::RParen => depth = depth.saturating_sub(1),
                 _ if depth > 0 => {}
-                _ => match self.word(n).as_str() {
-                    "merge" => return self.word(n + 1) == "into",
-                    "select" | "insert" | "update" | "delete" | "values" | "table" => return false,
-                    _ => {}
-                },
+                token if is_word(token, "merge") => return ahead.next().is_some_and(|next| is_word(next, "into")),
+                token if OTHERS.iter().any(|word| is_word(token, word)) => return false,
+                _ => {}
             }
         }
         false

@@ -71,3 +71,12 @@ fn long_statements_are_read_in_time() {
         let _ = parse(&(begin.to_string() + &again.repeat((1 << 18) / again.len())));
     }
 }
+
+#[test]
+fn a_slip_at_the_end_of_a_long_text_is_found_at_once() {
+    let rows = "(100, 100),\n".repeat(20_000);
+    let sql = format!("INSERT INTO t VALUES\n{rows}oops oops");
+    assert_eq!(error(&sql).code(), code::SYNTAX_ERROR);
+    let copied = |rows: usize| format!("COPY (SELECT 1 IN (1{})) TO STDOUT", ", 1".repeat(rows));
+    assert!(matches!(parse(&copied(100)), Ok(Statement::CopyOut { .. })));
+}
