@@ -74,10 +74,11 @@ fn result_type(context: &SystemContext, proc: &Proc) -> String {
 }
 
 /// `name type`
-fn named(column: &Column) -> String {
+fn named(context: &SystemContext, column: &Column) -> String {
+    let ty = names::type_name(context, column.ty.oid(), None).unwrap_or_else(|| column.ty.to_string());
     match column.name.as_str() {
-        "" => column.ty.to_string(),
-        name => format!("{} {}", ident(name), column.ty),
+        "" => ty,
+        name => format!("{} {ty}", ident(name)),
     }
 }
 
@@ -92,7 +93,7 @@ fn arguments_of(context: &SystemContext, function: &Function, defaults: bool) ->
         };
         let default = column.default.as_ref().filter(|_| defaults);
         let default = default.map_or(String::new(), |default| format!(" DEFAULT {}", names::shown_bare(context, default)));
-        format!("{way}{}{default}", named(column))
+        format!("{way}{}{default}", named(context, column))
     };
     let is_told = |(mode, _): &(Mode, &Column)| *mode != Mode::Out || function.answers != Answers::Table;
     function.parameters().into_iter().filter(is_told).map(told).collect::<Vec<_>>().join(", ")
@@ -100,7 +101,8 @@ fn arguments_of(context: &SystemContext, function: &Function, defaults: bool) ->
 
 fn result_of(context: &SystemContext, function: &Function) -> String {
     if function.answers == Answers::Table {
-        return format!("TABLE({})", function.outputs.iter().map(named).collect::<Vec<_>>().join(", "));
+        let columns = function.outputs.iter().map(|column| named(context, column));
+        return format!("TABLE({})", columns.collect::<Vec<_>>().join(", "));
     }
     let name = names::type_name(context, names::result_oid(context, function), None).unwrap_or_else(|| "record".into());
     if function.set { format!("SETOF {name}") } else { name }

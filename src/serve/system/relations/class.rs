@@ -10,7 +10,7 @@ use super::super::keys::{IndexEntry, indexes};
 use super::super::names::{OWNER, ROW_TYPE, relkind};
 use super::super::rows::{Cell, Rows};
 use super::super::{RelationStatus, SystemContext};
-use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence, UserType};
+use crate::catalog::{Relation, RelationId, RelationKind, Rule, Sequence, TEMPORARY_NAMESPACE, UserType};
 use crate::error::Result;
 
 /// The access method of tables, as in pg_am.
@@ -72,7 +72,7 @@ fn user(context: &SystemContext, relation: &Relation, status: Option<&RelationSt
         ("reltuples", tuples(status)),
         ("relhasindex", (!relation.key.is_empty() || !relation.indexes.is_empty() || !relation.constraints.is_empty()).into()),
         ("relchecks", relation.constraints.iter().filter(|c| matches!(c.rule, Rule::Check(_))).count().into()),
-        ("relpersistence", "p".into()),
+        ("relpersistence", if relation.namespace == TEMPORARY_NAMESPACE { "t" } else { "p" }.into()),
         ("relkind", relkind(relation).into()),
         ("relnatts", relation.columns.len().into()),
         ("relhasrules", derived.into()),

@@ -1,13 +1,16 @@
 //! Relations by kind and what they are made from: pg_tables, pg_views, pg_matviews, pg_depend.
 
+use std::collections::BTreeSet;
+
 use super::super::SystemContext;
 use super::super::facts::SHAPES;
-use super::super::names::{CONSTRAINT, INDEX, OWNER, schema_kept_as, type_kept_as};
+use super::super::names::{CONSTRAINT, INDEX, OWNER, ROW_TYPE, result_oid, schema_kept_as, type_kept_as, users_type};
 use super::super::rows::Rows;
 use super::attribute::defaults;
 use super::functions::PLPGSQL;
 use super::rules::RULE;
-use crate::catalog::{BOOTSTRAP, Path, Relation, RelationKind};
+use crate::catalog::{BOOTSTRAP, Column, Function, Path, Relation, RelationKind, TypeKind, UserType};
+use crate::data::PgType;
 use crate::error::Result;
 use crate::sql::respell::{self, sequence_of_default};
 
@@ -16,6 +19,7 @@ const PG_CLASS: u32 = 1259;
 const PG_REWRITE: u32 = 2618;
 const PG_CONSTRAINT: u32 = 2606;
 const PG_TYPE: u32 = 1247;
+const PG_PROC: u32 = 1255;
 const PG_ATTRDEF: u32 = 2604;
 const PG_NAMESPACE: u32 = 2615;
 const PG_LANGUAGE: u32 = 2612;
@@ -96,17 +100,10 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     for (i, r, c) in context.scope.relations().flat_map(|r| r.columns.iter().enumerate().map(move |(i, c)| (i, r, c))) {
-        if let Some(of) = c.domain.or(c.ty.enumeration().map(|of| of.id())) {
-            rows.add([
-                ("classid", PG_CLASS.into()),
-                ("objid", r.id.into()),
-                ("objsubid", (i + 1).into()),
-                ("refclassid", PG_TYPE.into()),
-                ("refobjid", of.into()),
-                ("deptype", "n".into()),
-            ])?;
-        }
+        column_of_type(rows, r.id, i, c)?;
     }
+    context.scope.user_types().try_for_each(|ty| of_type(ty, rows))?;
+    context.scope.functions().try_for_each(|f| of_function(context, f, rows))?;
     // A column's own sequence goes with it.
     for sequence in context.scope.sequences.iter() {
         let Some((relation, column)) = sequence.owner.as_ref().and_then(|(id, name)| Some((context.scope.by_id(*id)?, name))) else {
@@ -124,6 +121,43 @@ pub fn pg_depend(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         }
     }
     of_extensions(context, rows)
+}
+
+/// The type of a user that a type is or has for items.
+fn of_user(ty: &PgType) -> Option<u32> {
+    ty.enumeration().map(|of| of.id()).or_else(|| ty.composite().map(|of| of.id()))
+}
+
+/// A column needs its type.
+fn column_of_type(rows: &mut Rows, relation: u32, i: usize, column: &Column) -> Result<()> {
+    let Some(of) = column.domain.or_else(|| of_user(&column.ty)) else { return Ok(()) };
+    rows.add([
+        ("classid", PG_CLASS.into()),
+        ("objid", relation.into()),
+        ("objsubid", (i + 1).into()),
+        ("refclassid", PG_TYPE.into()),
+        ("refobjid", of.into()),
+        ("deptype", "n".into()),
+    ])
+}
+
+/// The relation that a composite type has goes with it, and needs the types of the attributes; a domain needs the type that it is over.
+fn of_type(ty: &UserType, rows: &mut Rows) -> Result<()> {
+    match &ty.what {
+        TypeKind::Enum(_) => Ok(()),
+        TypeKind::Domain(domain) => of_user(&domain.base).map_or(Ok(()), |base| depend(rows, [PG_TYPE, ty.id, PG_TYPE, base], 0, "n")),
+        TypeKind::Composite(attributes) => {
+            depend(rows, [PG_CLASS, ty.id + ROW_TYPE, PG_TYPE, ty.id], 0, "i")?;
+            attributes.iter().enumerate().try_for_each(|(i, attribute)| column_of_type(rows, ty.id + ROW_TYPE, i, attribute))
+        }
+    }
+}
+
+/// A function needs the types of its parameters and of what it answers.
+fn of_function(context: &SystemContext, f: &Function, rows: &mut Rows) -> Result<()> {
+    let answer = users_type(context, result_oid(context, f)).map(|(ty, _)| ty.id);
+    let types: BTreeSet<u32> = f.inputs.iter().chain(&f.outputs).filter_map(|column| of_user(&column.ty)).chain(answer).collect();
+    types.into_iter().try_for_each(|ty| depend(rows, [PG_PROC, f.id, PG_TYPE, ty], 0, "n"))
 }
 
 /// What goes with Everfold itself goes with an extension, so that a dump leaves it out.

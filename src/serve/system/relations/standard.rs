@@ -8,7 +8,7 @@ use super::super::keys::columns_in;
 use super::super::names::{shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TypeKind};
+use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TEMPORARY_NAMESPACE, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -18,21 +18,26 @@ pub(super) fn yes_no(yes: bool) -> Cell {
 
 /// The standard knows base tables and views; a materialized view is listed as a view, so that tools which read only this find it.
 pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    let mut table = |schema: &str, name: &str, base: bool, insertable: bool| {
+    let mut table = |schema: &str, name: &str, table_type: &str, insertable: bool| {
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", schema.into()),
             ("table_name", name.into()),
-            ("table_type", if base { "BASE TABLE" } else { "VIEW" }.into()),
+            ("table_type", table_type.into()),
             ("is_insertable_into", yes_no(insertable)),
             ("is_typed", "NO".into()),
         ])
     };
     for s in SHAPES.iter() {
-        table(s.schema, s.name, s.kind == "r", false)?;
+        table(s.schema, s.name, if s.kind == "r" { "BASE TABLE" } else { "VIEW" }, false)?;
     }
     let mut seen = context.scope.relations().filter(|r| context.may_touch(r, Privileges::OF_RELATIONS));
-    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, r.is_table(), r.is_table()))
+    let kind = |r: &Relation| match r.is_table() {
+        _ if r.namespace == TEMPORARY_NAMESPACE => "LOCAL TEMPORARY",
+        true => "BASE TABLE",
+        false => "VIEW",
+    };
+    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, kind(r), r.is_table()))
 }
 
 pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
