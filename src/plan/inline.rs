@@ -118,13 +118,11 @@ pub fn argument_value(argument: &FunctionArg) -> Option<&Expr> {
 }
 
 /// The function of users that a call means, and its arguments in the order of its parameters. One of PostgreSQL's comes first where it takes
-/// as many. Errors: 42883 for a name that only functions of users have, called with what none of them takes; those of [`pick`].
+/// such arguments. Errors: 42883 for a name that only functions of users have, called with what none of them takes; those of [`pick`].
 pub fn called(typing: &Typing, scope: &Scope, name: &ObjectName, arguments: &[FunctionArg]) -> Result<Option<(Arc<Function>, Vec<Expr>)>> {
     let Ok(name) = relation_name(name) else { return Ok(None) };
-    let is_built_in = |count: Option<usize>| {
-        let fits = |p: &crate::serve::system::facts::Proc| count.is_none_or(|count| p.types().len() == count);
-        name.schema.is_none() && PROCS.iter().any(|p| p.name == name.name && fits(p))
-    };
+    let is_built_in =
+        |fits: &dyn Fn(&[u32]) -> bool| name.schema.is_none() && PROCS.iter().any(|p| p.name == name.name && fits(&p.types()));
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut known = false;
     for function in scope.functions_named(&name) {
@@ -134,13 +132,16 @@ pub fn called(typing: &Typing, scope: &Scope, name: &ObjectName, arguments: &[Fu
         }
         candidates.extend(Candidate::of(function, &function.inputs.iter().collect::<Vec<_>>(), arguments)?);
     }
-    if is_built_in(Some(arguments.len())) {
+    if !candidates.is_empty() && is_built_in(&|types| typing.fit(arguments, types)) {
         candidates.clear();
     }
-    match pick(typing, &name.to_string(), arguments, candidates)? {
-        Some(found) => Ok(Some((found.function, found.arguments))),
-        None if !known || is_built_in(None) => Ok(None),
-        None => {
+    match pick(typing, &name.to_string(), arguments, candidates) {
+        // The planner knows more of what PostgreSQL's functions take.
+        Err(e) if e.code() == code::UNDEFINED_FUNCTION && is_built_in(&|types| types.len() == arguments.len()) => Ok(None),
+        Err(e) => Err(e),
+        Ok(Some(found)) => Ok(Some((found.function, found.arguments))),
+        Ok(None) if !known || is_built_in(&|_| true) => Ok(None),
+        Ok(None) => {
             let unknown = vec!["unknown"; arguments.len()].join(", ");
             Err(Error::new(code::UNDEFINED_FUNCTION, format!("function {name}({unknown}) does not exist"))
                 .hint("No function matches the given name and argument types. You might need to add explicit type casts."))

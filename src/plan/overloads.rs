@@ -167,6 +167,17 @@ impl<'a> Typing<'a> {
         }
     }
 
+    /// True if arguments may be given for parameters of these types, by number, as far as their own are told.
+    pub fn fit(&self, arguments: &[FunctionArg], asked: &[u32]) -> bool {
+        let fits = |(argument, asked): (&FunctionArg, &u32)| match (argument, PgType::from_oid(*asked)) {
+            (FunctionArg::Unnamed(FunctionArgExpr::Expr(value)), Some(asked)) if asked != PgType::Record => {
+                takes(self.of(value).as_ref(), &asked)
+            }
+            _ => true,
+        };
+        arguments.len() == asked.len() && arguments.iter().zip(asked).all(fits)
+    }
+
     fn of_name(&self, path: &[String]) -> Option<PgType> {
         let (column, of) = path.split_last()?;
         for sources in self.sources.iter().rev() {
