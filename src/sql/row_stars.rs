@@ -18,17 +18,23 @@ pub(super) fn spelled(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let token = |i: usize| solid.get(i).map(|at| &tokens[*at]);
     let is = |i: usize, wanted: &Token| token(i).is_some_and(|t| t.token == *wanted);
     let (mut open, mut calls, mut stars) = (Vec::new(), HashSet::new(), HashSet::new());
+    // What DISTINCT ON has in parentheses ends there, and the items begin.
+    let mut behind_distinct = None;
     for i in 0..solid.len() {
         if is(i, &Token::LParen) {
             open.push(i);
         } else if is(i, &Token::RParen)
             && let Some(first) = open.pop()
-            && is(i + 1, &Token::Period)
-            && is(i + 2, &Token::Mul)
         {
-            let before = first.checked_sub(1).and_then(token);
-            let begins = before.is_some_and(|t| t.token == Token::Comma || BEFORE_ITEMS.iter().any(|word| is_word(&t.token, word)));
-            if begins {
+            let before = |n: usize| first.checked_sub(n).and_then(token);
+            let is_before = |n: usize, word: &str| before(n).is_some_and(|t| is_word(&t.token, word));
+            if is_before(1, "on") && is_before(2, "distinct") {
+                behind_distinct = Some(i + 1);
+            }
+            let begins = behind_distinct == Some(first)
+                || before(1).is_some_and(|t| t.token == Token::Comma)
+                || BEFORE_ITEMS.iter().any(|word| is_before(1, word));
+            if begins && is(i + 1, &Token::Period) && is(i + 2, &Token::Mul) {
                 calls.insert(solid[first]);
                 stars.extend([solid[i + 1], solid[i + 2]]);
             }
