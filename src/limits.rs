@@ -55,6 +55,8 @@ pub const LOCK_WAIT_MS_MAX: u64 = 10_000;
 pub const TICK_AGE_US_MAX: i64 = 10_000;
 /// Windows of HOP that one row may fall into.
 pub const HOP_WINDOWS_MAX: i64 = 1_000;
+/// Parameters of one statement: a Bind message counts them in 16 bits.
+pub const PARAMETERS_MAX: usize = 65_535;
 /// Prepared statements and portals of one session.
 pub const PREPARED_MAX: usize = 10_000;
 /// Text of the prepared statements of one session, in bytes.

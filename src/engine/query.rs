@@ -31,6 +31,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
+use crate::limits;
 use crate::plan::by_key::ByKey;
 use crate::plan::inline;
 use crate::plan::lower::tells_partition;
@@ -419,6 +420,10 @@ fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Ve
     })?;
     let told = crate::plan::parameters::types(plan)?;
     let number = |name: &String| name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
+    // Each number up to the highest gets a type, so that one is not to be had for nothing.
+    if let Some(name) = inferred.keys().find(|name| is_beyond(name)) {
+        return Err(Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter {name}")));
+    }
     let count = inferred.keys().map(number).max().unwrap_or(0).max(declared.len());
     let mut types = Vec::with_capacity(count);
     for i in 1..=count {
@@ -427,6 +432,12 @@ fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Ve
         types.push(known.or_else(from_use).or_else(|| told.get(&i).cloned()).unwrap_or(PgType::Text));
     }
     Ok(types)
+}
+
+/// True for the name of a parameter with a number that no client can give a value for.
+fn is_beyond(name: &str) -> bool {
+    let number = name.trim_start_matches('$');
+    number.bytes().all(|digit| digit.is_ascii_digit()) && number.parse().ok().is_none_or(|n: usize| n > limits::PARAMETERS_MAX)
 }
 
 fn columns_of(schema: &SchemaRef, types: Vec<PgType>, labels: Option<&[Option<String>]>) -> Vec<Column> {

@@ -112,5 +112,5 @@ fn solid(tokens: &[sqlparser::tokenizer::TokenWithSpan]) -> Vec<usize> {
 pub fn placeholder(expr: &sqlparser::ast::Expr) -> Option<usize> {
     let sqlparser::ast::Expr::Value(value) = expr else { return None };
     let sqlparser::ast::Value::Placeholder(name) = &value.value else { return None };
-    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=65_535).contains(number))
+    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=crate::limits::PARAMETERS_MAX).contains(number))
 }
