@@ -426,6 +426,9 @@ impl Session {
             );
             return Err(Error::new(code::PROTOCOL_VIOLATION, message));
         }
+        // A look-up does not begin as other statements do, but what the one before asked for holds for it too.
+        self.binary = false;
+        self.adopt_settings(true);
         self.refresh();
         if let Way::Lookup(lookup) = &prepared.way
             && !self.has_own()
