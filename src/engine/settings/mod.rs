@@ -362,6 +362,8 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             let words: Vec<&str> = words.iter().copied().filter(|w| !w.is_empty()).collect();
             refuse(format!("Available values: {}.", words.join("; ")))
         }
+        // Whoever looks at the value compares with the word.
+        Kind::OneOf(_) => Ok(lower),
         Kind::TimeZone => Zone::canonical(value),
         Kind::Path if path::names(value).is_none() => refuse("It is a list of names apart by commas.".into()),
         _ => Ok(value.to_string()),
