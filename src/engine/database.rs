@@ -219,7 +219,13 @@ impl Engine {
     /// A new session of a role; of the first superuser while no role has a password and there is none of that name. `settings` are the
     /// startup message's parameters. Errors: 28000 if it may not log in, 42501 if it may not connect, 53300.
     pub fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
-        let identity = self.admitted(user, database)?;
+        let identity = self.admitted(user, database, false)?;
+        self.session_of(identity, database, settings)
+    }
+
+    /// A new session of a role, which the client has shown to be. Errors: those of [`Engine::session`], 28000 also where there is no such role.
+    pub fn shown_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        let identity = self.admitted(user, database, true)?;
         self.session_of(identity, database, settings)
     }
 

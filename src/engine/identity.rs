@@ -46,13 +46,14 @@ impl Engine {
         self.catalog().roles().is_closed()
     }
 
-    /// Who a user is that has shown to be the one. Errors: 28000, 42501, 53300.
-    pub(super) fn admitted(&self, user: &str, database: &str) -> Result<Identity> {
+    /// Who a user is that has been let in, because it has `shown` to be the one or because nobody has to. Errors: 28000, 42501, 53300.
+    pub(super) fn admitted(&self, user: &str, database: &str, shown: bool) -> Result<Identity> {
         let catalog = self.catalog();
         let roles = catalog.roles();
         let refused = |message: String| Err(Error::new(code::INVALID_AUTHORIZATION, message));
         let Some(role) = roles.find(user) else {
-            if !roles.is_closed() {
+            // Who was asked is somebody, and not the first superuser under whatever name.
+            if !roles.is_closed() && !shown {
                 return Ok(Identity::bootstrap(user));
             }
             return refused(format!("role \"{user}\" does not exist"));

@@ -25,6 +25,10 @@ pub trait Host: Send + Sync + 'static {
     type Session: Backend;
     /// A new session; `settings` are the startup message's parameters. Errors: those a client is told before it is let in.
     fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session>;
+    /// The same for one who had to show to be that user, and so is nobody else. Errors: also 28000 where there is no such role.
+    fn shown_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session> {
+        self.session(user, database, settings)
+    }
     /// A new session for somebody in this process, who is asked for nothing.
     fn owner_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Self::Session> {
         self.session(user, database, settings)
@@ -169,6 +173,9 @@ impl Host for Engine {
     type Session = Session;
     fn session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
         Engine::session(self, user, database, settings)
+    }
+    fn shown_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
+        Engine::shown_session(self, user, database, settings)
     }
     fn owner_session(self: &Arc<Self>, user: &str, database: &str, settings: &[(String, String)]) -> Result<Session> {
         Engine::owner_session(self, user, database, settings)

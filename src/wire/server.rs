@@ -156,14 +156,15 @@ where
 {
     let admitted = match opening {
         Ok(Opening::Startup(asked)) => {
-            in_time(host.startup_time(), door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|()| Some(asked))
+            in_time(host.startup_time(), door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|shown| Some((asked, shown)))
         }
         Ok(_) => Ok(None),
         Err(failure) => Err(failure),
     };
     match admitted {
-        Ok(Some(asked)) => {
-            let session = host.session(&asked.user, &asked.database, &asked.settings).map(Box::new);
+        Ok(Some((asked, shown))) => {
+            let begin = if shown { H::shown_session } else { H::session };
+            let session = begin(&host, &asked.user, &asked.database, &asked.settings).map(Box::new);
             talk(session, registry, socket, &asked).await;
         }
         Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,

@@ -52,6 +52,8 @@ async fn clients_of_this_machine_may_come_in_by_a_socket() {
     let server = Server::start_with(&["--unix-socket-directory", directory, "--hba-file", rules.to_str().unwrap()]);
     let client = log_in_by(directory, &server, "anybody", "").await.unwrap();
     assert_eq!(log_in_by(directory, &server, "mallory", "").await.err().unwrap().0, "28000", "rules hold before there is a password");
+    let nobody = ("28000".to_string(), format!("role \"{me}\" does not exist"));
+    assert_eq!(log_in_by(directory, &server, &me, "").await.err().unwrap(), nobody, "who is known is not let in as anybody");
     assert!(client.query_one("SELECT inet_client_addr() IS NULL", &[]).await.unwrap().get::<_, bool>(0));
     for statement in [FIRST, &format!("CREATE ROLE \"{me}\" LOGIN"), "CREATE ROLE mallory LOGIN"] {
         client.batch_execute(statement).await.unwrap();

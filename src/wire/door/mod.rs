@@ -115,19 +115,22 @@ impl Door {
     }
 }
 
-/// Has the client show that it is the user it says it is. Errors: fatal, 28000 where no rule lets it in, 28P01 for a wrong password.
+/// Has the client show that it is the user it says it is; true if it had to. Errors: fatal, 28000 where no rule lets it in, 28P01 for a wrong password.
 pub(crate) async fn authenticate<H: Host, S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut Socket<S>,
     host: &H,
     door: &Door,
     asked: &Startup,
     peer: &Peer,
-) -> Step {
+) -> Step<bool> {
     let candidate = host.candidate(&asked.user);
     let open = candidate.open && peer.origin.is_this_machine();
     match door.rules.load().decide(asked, peer, &candidate.groups) {
-        Ok(Method::Scram) | Err(_) if open => Ok(()),
-        decided => show(decided.map_err(Failure::Fatal)?, socket, asked, candidate, peer).await,
+        Ok(Method::Scram) | Err(_) if open => Ok(false),
+        decided => {
+            let method = decided.map_err(Failure::Fatal)?;
+            show(method, socket, asked, candidate, peer).await.map(|()| method != Method::Trust)
+        }
     }
 }
 
