@@ -119,6 +119,8 @@ pub const CACHED_STATEMENTS_MAX: usize = 32;
 pub const SHAPE_VALUES_MAX: usize = 64;
 /// Longer statements are not remembered, in bytes.
 pub const CACHED_STATEMENT_BYTES_MAX: usize = 4_096;
+/// Statements of one message that are kept as they are parsed before the first of them runs; further ones are parsed again in their turn.
+pub const AHEAD_STATEMENTS_MAX: usize = 1_000;
 /// Longer statements are not parsed on a socket's thread, in bytes.
 pub const SHORT_STATEMENT_BYTES_MAX: usize = 4_096;
 /// What all running queries may put on disk because it does not fit into their memory, in bytes.

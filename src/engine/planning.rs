@@ -59,7 +59,10 @@ impl Session {
         }
         match self.parsed_plainly(text).await {
             Ok(statement) => {
-                self.ahead.lock().insert(text.to_string(), statement);
+                let mut ahead = self.ahead.lock();
+                if ahead.len() < limits::AHEAD_STATEMENTS_MAX {
+                    ahead.insert(text.to_string(), statement);
+                }
                 Ok(true)
             }
             Err(e) if e.code() == code::SYNTAX_ERROR => Err(e),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::split::char_position;
+use super::split::LineIndex;
 
 /// What stands in the place of a password.
 const MASK: &str = "'********'";
@@ -25,17 +25,14 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     };
     let tokens: Vec<TokenWithSpan> = tokens.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_) | Token::EOF)).collect();
     let about_roles = is_about_roles(&tokens) || has_body(&tokens) && text.to_ascii_lowercase().contains("password");
-    let offset = |location| {
-        let characters = char_position(text, location) - 1;
-        text.char_indices().nth(characters).map_or(text.len(), |(i, _)| i)
-    };
+    let mut lines = LineIndex::new(text);
     let (mut shown, mut copied) = (String::with_capacity(text.len()), 0);
     for (i, token) in tokens.iter().enumerate() {
         let after_password = i > 0 && word(&tokens[i - 1]) == "password";
         if is_literal(&token.token) && (about_roles || after_password) {
-            shown.push_str(&text[copied..offset(token.span.start)]);
+            shown.push_str(&text[copied..lines.byte(token.span.start)]);
             shown.push_str(MASK);
-            copied = offset(token.span.end);
+            copied = lines.byte(token.span.end);
         }
     }
     if copied == 0 {

@@ -105,11 +105,14 @@ pub(super) struct LineIndex<'a> {
     sql: &'a str,
     line: u64,
     start: usize,
+    /// The last answer, and its column: the next one is counted from there, so that a long line is read once.
+    at: usize,
+    column: u64,
 }
 
 impl<'a> LineIndex<'a> {
     pub(super) fn new(sql: &'a str) -> Self {
-        LineIndex { sql, line: 1, start: 0 }
+        LineIndex { sql, line: 1, start: 0, at: 0, column: 1 }
     }
 
     pub(super) fn byte(&mut self, at: Location) -> usize {
@@ -117,9 +120,12 @@ impl<'a> LineIndex<'a> {
             let rest = &self.sql[self.start..];
             self.start += rest.find('\n').map_or(rest.len(), |i| i + 1);
             self.line += 1;
+            (self.at, self.column) = (self.start, 1);
         }
-        let rest = &self.sql[self.start..];
-        self.start + rest.char_indices().nth((at.column as usize).saturating_sub(1)).map_or(rest.len(), |(i, _)| i)
+        let rest = &self.sql[self.at..];
+        self.at += rest.char_indices().nth(at.column.saturating_sub(self.column) as usize).map_or(rest.len(), |(i, _)| i);
+        self.column = self.column.max(at.column);
+        self.at
     }
 }
 
@@ -140,6 +146,13 @@ mod tests {
         for position in 1..=sql.chars().count() {
             assert_eq!(char_position(sql, location(sql, position)), position);
         }
+    }
+
+    #[test]
+    fn a_long_line_is_read_once() {
+        let sql = "SELECT 'ä';".repeat(50_000);
+        let parts = split(&sql).unwrap();
+        assert!(parts.len() == 50_000 && parts.into_iter().all(|r| &sql[r] == "SELECT 'ä'"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::data::encode::Format;
 use crate::error::{Error, code};
 use crate::limits;
 
+/// Statements of one message that are parsed before other connections have their turn.
+const PARSED_AT_ONCE: usize = 64;
+
 /// How a statement ended well: its tag is written only once its transaction has ended well too.
 pub(super) enum Done {
     Tag(String),
@@ -68,13 +71,25 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
 
     /// Has several statements parsed, since none of them runs if one of them cannot be read.
     async fn parse_ahead(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step {
-        for range in ranges.iter().filter(|_| ranges.len() > 1) {
-            self.begin_statement()?;
+        if ranges.len() < 2 {
+            return Ok(());
+        }
+        self.begin_statement()?;
+        let parsed = self.parse_each(sql, ranges).await;
+        self.interrupt.end();
+        parsed
+    }
+
+    async fn parse_each(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step {
+        for (i, range) in ranges.iter().enumerate() {
             let parsed = self.session.parse_ahead(piece(sql, range)?);
             let parsed = self.interrupt.call(&mut self.socket, parsed).await;
-            self.interrupt.end();
             if !parsed.map_err(|failure| shifted(failure, sql, range.start))? {
                 break;
+            }
+            // A short one is parsed without waiting for anything, and so nobody else of this thread would have his turn.
+            if i % PARSED_AT_ONCE == PARSED_AT_ONCE - 1 {
+                self.interrupt.pull(&mut self.socket, tokio::task::yield_now()).await?;
             }
         }
         Ok(())
