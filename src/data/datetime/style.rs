@@ -4,7 +4,7 @@ use std::fmt;
 
 use arrow::datatypes::IntervalMonthDayNano;
 
-use super::{Zone, parse_date, parse_timestamp};
+use super::{Zone, parse_date, parse_timestamp, parse_timestamptz};
 use crate::error::Result;
 
 /// How dates and timestamps are written.
@@ -169,6 +169,12 @@ pub fn depends_on_order(text: &str) -> bool {
     !alike(&date) || !alike(&timestamp)
 }
 
+/// True if a text is another moment to a session in another time zone.
+pub fn depends_on_zone(text: &str) -> bool {
+    let [here, there] = [Zone::Utc, Zone::Fixed(3_600)].map(|zone| parse_timestamptz(text, &zone.into()).ok());
+    here != there
+}
+
 /// The text of an interval with the sign before it at each of its parts, where it bears no other: what the SQL standard takes it for.
 /// `None` where it means the same anyway.
 pub fn spread_sign(text: &str) -> Option<String> {
@@ -218,6 +224,12 @@ mod tests {
     fn only_dates_of_short_numbers_depend_on_the_order() {
         assert!(["01/02/2024", "1.2.2024 10:00", "13-02-24", "05/05/2024 1:00"].iter().all(|text| depends_on_order(text)));
         assert!(["2024-01-02", "Jan 8 1999", "today", "x"].iter().all(|text| !depends_on_order(text)));
+    }
+
+    #[test]
+    fn a_moment_without_an_offset_depends_on_the_zone() {
+        assert!(["2024-01-02", "2024-01-02 10:00", "Jan 8 1999"].iter().all(|text| depends_on_zone(text)));
+        assert!(["2024-01-02 10:00+01", "2024-01-02 10:00:00Z", "epoch", "infinity", "10 days", "x"].iter().all(|text| !depends_on_zone(text)));
     }
 
     #[test]
