@@ -33,7 +33,7 @@ impl Session {
         }
         self.refresh();
         let tag = match statement {
-            RoleStatement::Create { name, options, in_roles, members, admins, .. } => {
+            RoleStatement::Create { name, options, in_roles, members, admins } => {
                 self.create_role(name, options, in_roles, members, admins).await?;
                 "CREATE ROLE"
             }
@@ -205,7 +205,13 @@ impl Session {
             changes.push(join(group, id, false));
         }
         for (member, admin) in members.iter().map(|m| (m, false)).chain(admins.iter().map(|m| (m, true))) {
-            changes.push(join(id, self.role_id(member)?, admin));
+            let member = self.role_id(member)?;
+            let groups = in_roles.iter().map(|group| self.role_id(group)).collect::<Result<Vec<_>>>()?;
+            if groups.into_iter().any(|group| roles.member_of(group).contains(&member)) {
+                let message = format!("role \"{name}\" is a member of role \"{}\"", roles.name(member));
+                return Err(Error::new(code::INVALID_GRANT_OPERATION, message));
+            }
+            changes.push(join(id, member, admin));
         }
         self.change_roles(changes)
     }

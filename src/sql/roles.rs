@@ -8,15 +8,8 @@ use super::statement::{RoutineWord, Signature};
 /// One of them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RoleStatement {
-    /// `CREATE ROLE|USER|GROUP name [WITH] option ..`; `word` is the one of the three.
-    Create {
-        word: &'static str,
-        name: String,
-        options: RoleOptions,
-        in_roles: Vec<RoleName>,
-        members: Vec<RoleName>,
-        admins: Vec<RoleName>,
-    },
+    /// `CREATE ROLE|USER|GROUP name [WITH] option ..`; a USER is one that may log in if the options do not say.
+    Create { name: String, options: RoleOptions, in_roles: Vec<RoleName>, members: Vec<RoleName>, admins: Vec<RoleName> },
     /// `ALTER ROLE|USER name [WITH] option ..`
     Alter { role: RoleName, options: RoleOptions },
     /// `ALTER ROLE|USER|GROUP name RENAME TO name`

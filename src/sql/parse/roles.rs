@@ -86,11 +86,7 @@ impl Reader<'_> {
 
     fn create_role(&mut self) -> Result<RoleStatement> {
         self.skip(1);
-        let word = match self.word(0).as_str() {
-            "role" => "ROLE",
-            "user" => "USER",
-            _ => "GROUP",
-        };
+        let is_user = self.word(0) == "user";
         self.skip(1);
         let name = self.role_id()?;
         self.eat("with");
@@ -113,7 +109,8 @@ impl Reader<'_> {
                 _ => self.role_option(&mut options)?,
             }
         }
-        Ok(RoleStatement::Create { word, name, options, in_roles, members, admins })
+        options.login = options.login.or(is_user.then_some(true));
+        Ok(RoleStatement::Create { name, options, in_roles, members, admins })
     }
 
     fn alter_role(&mut self) -> Result<RoleStatement> {
