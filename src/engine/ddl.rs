@@ -24,7 +24,6 @@ use super::partitions::check_keys;
 use super::query::Planned;
 use super::recovery::catalog_events;
 use super::session::{Response, Session};
-use super::temporary::temporary_place;
 use super::time::tells_time;
 use super::transaction::Definition;
 use super::types::check_free_of_types;
@@ -334,7 +333,7 @@ impl Session {
 
     async fn made_relation(&mut self, text: &str, mut new: NewRelation) -> Result<()> {
         let namespace = match new.temporary {
-            Some(_) => temporary_place(&new.name)?,
+            Some(_) => self.temporary_place(&new.name)?,
             None => {
                 self.define().await?;
                 let namespace = self.scope().place_of(&new.name)?.id;
@@ -462,7 +461,7 @@ impl Session {
 
     /// CREATE TEMPORARY VIEW, in the transaction that is open. Errors: 42P16, 42P07, 42P17 for one that reads itself, 2BP01.
     pub(super) async fn create_temporary_view(&mut self, view: NewView) -> Result<()> {
-        let namespace = temporary_place(&view.name)?;
+        let namespace = self.temporary_place(&view.name)?;
         let name = view.name.name.clone();
         let old = self.temporary_tables().iter().find(|t| t.relation.name == name).map(|t| t.relation.clone());
         let replaced = old.filter(|old| view.or_replace && old.kind == RelationKind::View);

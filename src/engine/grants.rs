@@ -110,7 +110,7 @@ pub(super) async fn revoke(
         let (grantor, may) = grantor(session, &roles, &place)?;
         warn_of_missing(session, &place, may, false);
         for grantee in &grantees {
-            if *grantee == place.owner && matches!(place.object, Object::Relation(_) | Object::Sequence(_)) {
+            if *grantee == place.owner && !matches!(place.object, Object::Database | Object::Column(..)) {
                 let name = roles.name(*grantee);
                 return Err(Error::unsupported(format!(
                     "cannot revoke privileges of \"{name}\" on {} {}: it is the owner",

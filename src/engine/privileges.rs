@@ -130,7 +130,12 @@ impl Authority {
 
     /// True if it may create schemas.
     pub fn may_create_schemas(&self) -> bool {
-        self.superuser || self.on(&Object::Database, Object::Database.privileges(None)).privileges.has(Privileges::CREATE)
+        self.may_in_database(Privileges::CREATE)
+    }
+
+    /// True if it may do that in the database.
+    pub fn may_in_database(&self, privilege: Privileges) -> bool {
+        self.superuser || self.on(&Object::Database, Object::Database.privileges(None)).privileges.has(privilege)
     }
 
     /// True if it may do that in a schema.

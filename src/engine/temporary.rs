@@ -16,9 +16,12 @@ use arrow::array::RecordBatch;
 
 use super::events::upserts;
 use super::plpgsql::Functions;
+use super::privileges::denied_text;
 use super::session::Session;
 use super::transaction::Transaction;
-use crate::catalog::{Catalog, Change, Name, NamespaceId, Relation, RelationId, RelationKind, TEMPORARY_NAME, TEMPORARY_NAMESPACE};
+use crate::catalog::{
+    Catalog, Change, Name, NamespaceId, Privileges, Relation, RelationId, RelationKind, TEMPORARY_NAME, TEMPORARY_NAMESPACE,
+};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::serve::table::TableRows;
@@ -208,13 +211,18 @@ fn folded(relation: &Arc<Relation>, transaction: &Transaction) -> Result<Vec<Rec
         .collect()
 }
 
-/// Where a temporary table is made. Errors: 42P16 for one with the name of another schema.
-pub(super) fn temporary_place(name: &Name) -> Result<NamespaceId> {
-    match &name.schema {
-        Some(schema) if schema != TEMPORARY_NAME => {
+impl Session {
+    /// Where a temporary relation is made. Errors: 42P16 for one with the name of another schema, 42501 for a role that may make none.
+    pub(super) fn temporary_place(&self, name: &Name) -> Result<NamespaceId> {
+        if name.schema.as_ref().is_some_and(|schema| schema != TEMPORARY_NAME) {
             let message = "cannot create temporary relation in non-temporary schema";
-            Err(Error::new(code::INVALID_TABLE_DEFINITION, message).hint("Leave the schema out."))
+            return Err(Error::new(code::INVALID_TABLE_DEFINITION, message).hint("Leave the schema out."));
         }
-        _ => Ok(TEMPORARY_NAMESPACE),
+        if !self.authority.may_in_database(Privileges::TEMPORARY) {
+            let (database, role) = (self.context.database(), self.identity.name(&self.authority.roles, self.role()));
+            return Err(denied_text(&format!("permission denied to create temporary tables in database \"{database}\""))
+                .hint(format!("A superuser can let it: GRANT {} ON DATABASE {database} TO {role};", Privileges::TEMPORARY)));
+        }
+        Ok(TEMPORARY_NAMESPACE)
     }
 }

@@ -229,7 +229,9 @@ mod tests {
     #[test]
     fn a_moment_without_an_offset_depends_on_the_zone() {
         assert!(["2024-01-02", "2024-01-02 10:00", "Jan 8 1999"].iter().all(|text| depends_on_zone(text)));
-        assert!(["2024-01-02 10:00+01", "2024-01-02 10:00:00Z", "epoch", "infinity", "10 days", "x"].iter().all(|text| !depends_on_zone(text)));
+        assert!(
+            ["2024-01-02 10:00+01", "2024-01-02 10:00:00Z", "epoch", "infinity", "10 days", "x"].iter().all(|text| !depends_on_zone(text))
+        );
     }
 
     #[test]

@@ -9,7 +9,6 @@ use super::{declared, scalars};
 use crate::catalog::{Change, Column, Relation, RelationKind, TEMPORARY_NAMESPACE};
 use crate::engine::ddl::table_node;
 use crate::engine::session::{Parameters, Prepared, Session};
-use crate::engine::temporary::temporary_place;
 use crate::error::{Error, Result, code};
 use crate::sql::convert::check_columns;
 use crate::sql::statement::NewTable;
@@ -30,7 +29,7 @@ impl Session {
         let name = &new.name.name;
         let exists = match new.temporary {
             Some(_) => {
-                temporary_place(&new.name)?;
+                self.temporary_place(&new.name)?;
                 self.exists_temporary(name, new.if_not_exists)
             }
             None => {
