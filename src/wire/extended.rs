@@ -27,7 +27,8 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             b'D' => self.describe(body).map_err(Failure::from),
             b'E' => self.execute(body).await,
             b'C' => self.close_named(body).map_err(Failure::from),
-            _ => Ok(self.socket.flush().await?),
+            // Flush: whoever waits, for a message or for a statement, writes the answers, and can be interrupted.
+            _ => Reader::new(body).end().map_err(Failure::from),
         };
         match outcome {
             Err(Failure::Statement(e)) => {
@@ -87,7 +88,11 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
         let mut r = Reader::new(body);
         let (portal, statement) = (r.text()?, r.text()?);
         let prepared = self.session.statement(statement).ok_or_else(|| no_statement(statement))?;
-        let parameters = Parameters { portal: Some(portal.to_string()), ..parameters::<B>(&mut r, &prepared, statement)? };
+        let mut parameters = Parameters { portal: Some(portal.to_string()), ..parameters::<B>(&mut r, &prepared, statement)? };
+        if !portal.is_empty() {
+            // It may last, and its values hold no more than what they are counted as.
+            parameters.values.iter_mut().flatten().for_each(|value| *value = Bytes::copy_from_slice(value));
+        }
         let n = r.count()?;
         let codes = (0..n).map(|_| format(r.i16()?)).collect::<Result<Vec<_>>>()?;
         r.end()?;

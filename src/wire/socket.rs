@@ -88,6 +88,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             return Ok(None);
         }
         let mut frame = self.input.split_to(length + 1);
+        if length > PENDING_BYTES {
+            // What came behind a long message is not to hold all of it in memory.
+            self.input = BytesMut::from(&self.input[..]);
+        }
         frame.advance(5);
         Ok(Some(Message { tag, body: frame.freeze() }))
     }
@@ -279,6 +283,15 @@ mod tests {
         assert!(socket.next_is(b'S'));
         assert_eq!(socket.message().unwrap().unwrap().body.len(), 0);
         assert!(socket.message().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_long_message_shares_no_memory_with_what_follows() {
+        let length = PENDING_BYTES + 1;
+        let body = vec![b'x'; length - 4];
+        let mut socket = holding(&[b"Q", &(length as u32).to_be_bytes()[..], &body, b"S\0\0\0\x04"].concat());
+        let first = socket.message().unwrap().unwrap();
+        assert!(first.body.is_unique() && socket.next_is(b'S'));
     }
 
     #[test]

@@ -197,6 +197,21 @@ async fn flush_answers_without_sync() {
     let mut raw = Raw::new(&FakeHost::new(), &Registry::new()).await;
     raw.send(&[PARSE_ROWS, (b'H', b"")]).await;
     assert_eq!(raw.until(b'1').await, "1");
+    assert_eq!(raw.talk(&[(b'H', b"x"), SYNC]).await, "E[08P01]Zi");
+}
+
+#[tokio::test]
+async fn a_flush_that_nobody_reads_can_be_ended() {
+    let (host, registry) = (FakeHost::new(), Registry::new());
+    let mut raw = Raw::new(&host, &registry).await;
+    // Either answer has room among those that wait, but both together have none in the pipe.
+    let parse: Message<'_> = (b'P', b"\0rows 2000\0\0\0");
+    raw.send(&[parse, BIND, EXECUTE, (b'H', b""), BIND, EXECUTE, (b'H', b"")]).await;
+    while host.pulled.load(Ordering::SeqCst) < 4_000 {
+        tokio::task::yield_now().await;
+    }
+    registry.shut_down();
+    tokio::time::timeout(Duration::from_secs(20), &mut raw.task).await.expect("the session ends").unwrap();
 }
 
 #[tokio::test]
