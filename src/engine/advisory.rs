@@ -34,8 +34,10 @@ pub struct Advisory(Mutex<State>);
 #[derive(Default)]
 struct State {
     locks: BTreeMap<LockKey, Lock>,
-    /// Locks that each session holds, each counted once.
-    held: HashMap<i32, usize>,
+    /// Locks that each session holds, and whether shared.
+    held: HashMap<i32, BTreeSet<(LockKey, bool)>>,
+    /// Those among them, and maybe some that it has given back, that it has taken until the end of its transaction: each statement asks.
+    until_end: HashMap<i32, BTreeSet<LockKey>>,
     /// Locks in whose queues each session has stood since it was last dismissed.
     awaited: HashMap<i32, BTreeSet<LockKey>>,
     next_ticket: u64,
@@ -90,10 +92,13 @@ impl State {
     fn grant(&mut self, request: &Request) {
         let lock = self.locks.entry(request.key).or_default();
         let i = lock.holders.iter().position(|h| h.session == request.session && h.shared == request.shared).unwrap_or_else(|| {
-            *self.held.entry(request.session).or_default() += 1;
+            self.held.entry(request.session).or_default().insert((request.key, request.shared));
             lock.holders.push(Holder { session: request.session, shared: request.shared, until_unlocked: 0, until_end: 0 });
             lock.holders.len() - 1
         });
+        if request.transaction {
+            self.until_end.entry(request.session).or_default().insert(request.key);
+        }
         let holder = &mut lock.holders[i];
         *(if request.transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) += 1;
     }
@@ -104,12 +109,14 @@ impl State {
         let held = &mut self.held;
         lock.holders.retain(|h| {
             let kept = h.until_unlocked + h.until_end > 0;
-            if !kept && let Some(n) = held.get_mut(&h.session) {
-                *n -= 1;
+            if !kept && let Some(locks) = held.get_mut(&h.session) {
+                locks.remove(&(key, h.shared));
+                if locks.is_empty() {
+                    held.remove(&h.session);
+                }
             }
             kept
         });
-        self.held.retain(|_, n| *n > 0);
         while let Some(lock) = self.locks.get_mut(&key) {
             let free = lock.queue.iter().position(|w| lock.blockers(&w.request, w.ticket).is_empty());
             let Some(i) = free else { break };
@@ -121,6 +128,15 @@ impl State {
         }
         if self.locks.get(&key).is_some_and(|lock| lock.holders.is_empty() && lock.queue.is_empty()) {
             self.locks.remove(&key);
+        }
+    }
+
+    /// Has `change` take from what a session holds of these keys.
+    fn lessen(&mut self, session: i32, keys: BTreeSet<LockKey>, change: impl Fn(LockKey, &mut Holder)) {
+        for key in keys {
+            let holders = self.locks.get_mut(&key).into_iter().flat_map(|lock| &mut lock.holders);
+            holders.filter(|h| h.session == session).for_each(|holder| change(key, holder));
+            self.settle(key);
         }
     }
 
@@ -152,7 +168,7 @@ impl Advisory {
         if request.caller.has_gone() {
             return Err(Error::canceled());
         }
-        if state.held.get(&request.session).is_some_and(|n| *n >= limits::ADVISORY_LOCKS_MAX) {
+        if state.held.get(&request.session).is_some_and(|locks| locks.len() >= limits::ADVISORY_LOCKS_MAX) {
             return Err(Error::new(code::CONFIGURATION_LIMIT_EXCEEDED, "too many advisory locks in one session")
                 .hint(format!("A session holds at most {}; unlock those that are no longer needed.", limits::ADVISORY_LOCKS_MAX)));
         }
@@ -238,41 +254,35 @@ impl Advisory {
         state.settle(request.key);
     }
 
-    /// Gives back all of a session's locks that are held until unlocked, with `transaction` those held until its end instead.
+    /// Gives back all of a session's locks that are held until unlocked, with `transaction` those held until its end instead. Cost O(those).
     pub fn unlock_all(&self, session: i32, transaction: bool) {
-        self.lessen(session, |_, holder| *(if transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) = 0);
-    }
-
-    /// Has `change` take from what a session holds of each key.
-    fn lessen(&self, session: i32, change: impl Fn(LockKey, &mut Holder)) {
         let mut state = self.0.lock();
-        if !state.held.contains_key(&session) {
-            return;
-        }
-        let mut touched = Vec::new();
-        for (key, lock) in &mut state.locks {
-            for holder in lock.holders.iter_mut().filter(|h| h.session == session) {
-                change(*key, holder);
-                touched.push(*key);
-            }
-        }
-        touched.into_iter().for_each(|key| state.settle(key));
+        let keys = match transaction {
+            true => state.until_end.remove(&session),
+            false => state.held.get(&session).map(|locks| locks.iter().map(|(key, _)| *key).collect()),
+        };
+        let Some(keys) = keys else { return };
+        state.lessen(session, keys, |_, holder| *(if transaction { &mut holder.until_end } else { &mut holder.until_unlocked }) = 0);
     }
 
     /// What a session holds until the end of its transaction.
     pub fn until_end(&self, session: i32) -> UntilEnd {
         let state = self.0.lock();
-        if !state.held.contains_key(&session) {
-            return UntilEnd::new();
-        }
-        let holders = state.locks.iter().flat_map(|(key, lock)| lock.holders.iter().map(move |holder| (*key, holder)));
+        let keys = state.until_end.get(&session).into_iter().flatten();
+        let holders =
+            keys.filter_map(|key| Some((*key, state.locks.get(key)?))).flat_map(|(key, lock)| lock.holders.iter().map(move |h| (key, h)));
         let own = holders.filter(|(_, holder)| holder.session == session && holder.until_end > 0);
         own.map(|(key, holder)| ((key, holder.shared), holder.until_end)).collect()
     }
 
     /// Gives back what a session has taken until the end of its transaction since it held `before`.
     pub fn unlock_since(&self, session: i32, before: &UntilEnd) {
-        self.lessen(session, |key, holder| {
+        let mut state = self.0.lock();
+        let Some(keys) = state.until_end.remove(&session) else { return };
+        if !before.is_empty() {
+            state.until_end.insert(session, before.keys().map(|(key, _)| *key).collect());
+        }
+        state.lessen(session, keys, |key, holder| {
             let kept = before.get(&(key, holder.shared)).copied().unwrap_or(0);
             holder.until_end = holder.until_end.min(kept);
         });
@@ -344,6 +354,21 @@ mod tests {
         locks.unlock_since(1, &before);
         assert_eq!(locks.until_end(1), before);
         assert_eq!(locks.list().iter().map(|l| l.key).collect::<Vec<_>>(), [A, LockKey::One(3)]);
+    }
+
+    #[test]
+    fn a_session_that_gives_back_leaves_nothing_behind() {
+        let locks = Advisory::default();
+        let until_end = |key| Request { transaction: true, ..ask(1, key) };
+        assert!(locks.take(&until_end(A)).unwrap() && locks.take(&Request { shared: true, ..until_end(A) }).unwrap());
+        assert!(locks.take(&ask(1, B)).unwrap() && locks.take(&until_end(B)).unwrap());
+        locks.give_back(&until_end(A));
+        locks.unlock_all(1, true);
+        assert_eq!(locks.list().iter().map(|l| l.key).collect::<Vec<_>>(), [B], "which is held until unlocked, too");
+        assert!(locks.until_end(1).is_empty());
+        locks.unlock_all(1, false);
+        let state = locks.0.lock();
+        assert!(state.locks.is_empty() && state.held.is_empty() && state.until_end.is_empty());
     }
 
     #[test]
