@@ -214,9 +214,8 @@ impl Interrupt {
                 }
                 stop = stop(calls, *deadline, *transaction), if stopped.is_none() => {
                     stopped = Some(stop);
-                    if stop != Stop::Cancel {
-                        (line.canceller)();
-                    }
+                    // A cancel has asked it before, but maybe before its statement began, which forgets that.
+                    (line.canceller)();
                 }
                 notice = news.next() => write::notice(&mut socket.out, "NOTICE", &notice),
             }
