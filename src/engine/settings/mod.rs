@@ -67,6 +67,8 @@ struct Values {
     reports: Vec<(String, String)>,
     /// How values are shown, once somebody has asked; `None` again when anything is set.
     style: Option<Style>,
+    /// Times that have been asked for since.
+    times: Vec<(&'static str, Option<Duration>)>,
 }
 
 /// The modes of a transaction, and what each is when one begins.
@@ -80,6 +82,12 @@ pub(super) const MODES: [(&str, &str); 3] = [
 static BY_NAME: LazyLock<HashMap<&str, &Setting>> = LazyLock::new(|| SETTINGS.iter().map(|setting| (setting.0, setting)).collect());
 
 impl Values {
+    /// Something is set: what has been made of the values is to be made anew.
+    fn changed(&mut self) {
+        self.style = None;
+        self.times.clear();
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         let own = |name: &str| self.set.get(name).or_else(|| self.start.get(name)).map(String::as_str);
         // Outside of a transaction its modes are those that the next one begins with.
@@ -125,7 +133,7 @@ impl Settings {
             return Err(Error::new(code::CANT_CHANGE_RUNTIME_PARAM, format!("parameter \"{name}\" cannot be changed")));
         }
         let mut values = self.0.lock();
-        values.style = None;
+        values.changed();
         match value {
             None if known.is_none() && !values.set.contains_key(&name) && !values.start.contains_key(&name) => return Err(unknown(&name)),
             None => {
@@ -151,7 +159,7 @@ impl Settings {
     pub fn start_with(&self, name: &str, value: &str) -> Result<()> {
         self.set(name, Some(value))?;
         let mut values = self.0.lock();
-        values.style = None;
+        values.changed();
         if let Some(value) = values.set.remove(&name.to_lowercase()) {
             values.start.insert(name.to_lowercase(), value);
         }
@@ -161,7 +169,7 @@ impl Settings {
     /// Sets what a client cannot: who the session is.
     pub fn put(&self, name: &str, value: String) {
         let mut values = self.0.lock();
-        values.style = None;
+        values.changed();
         values.start.insert(name.to_string(), value);
         values.report(name);
     }
@@ -177,7 +185,7 @@ impl Settings {
     /// RESET ALL, but for what belongs to the transaction.
     pub fn reset_all(&self) {
         let mut values = self.0.lock();
-        values.style = None;
+        values.changed();
         let names: Vec<String> =
             values.set.keys().filter(|name| !name.starts_with("transaction_") || *name == "transaction_timeout").cloned().collect();
         for name in names {
@@ -215,8 +223,15 @@ impl Settings {
     }
 
     /// A time; `None` for none.
-    pub fn time(&self, name: &str) -> Option<Duration> {
-        self.read(name, milliseconds).flatten().filter(|ms| *ms > 0).map(Duration::from_millis)
+    pub fn time(&self, name: &'static str) -> Option<Duration> {
+        // Every statement asks for several.
+        let mut values = self.0.lock();
+        if let Some((_, known)) = values.times.iter().find(|(of, _)| *of == name) {
+            return *known;
+        }
+        let time = values.get(name).and_then(milliseconds).filter(|ms| *ms > 0).map(Duration::from_millis);
+        values.times.push((name, time));
+        time
     }
 
     /// True if a boolean is on.
