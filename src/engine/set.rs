@@ -25,7 +25,7 @@ use crate::sql::{Discard, Statement, parse};
 impl Session {
     /// SET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.
     pub(super) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<Response> {
-        let before = self.settings.get(name).ok();
+        let before = self.before(name, local);
         if local && self.transaction.is_none() {
             let text = "SET LOCAL can only be used in transaction blocks";
             self.notice("WARNING", Error::new(code::NO_ACTIVE_SQL_TRANSACTION, text));
@@ -33,9 +33,16 @@ impl Session {
         }
         self.apply_setting(name, value)?;
         if let Some(transaction) = &mut self.transaction {
-            transaction.settings.push(OldSetting { name: name.to_string(), value: before, local });
+            transaction.settings.extend(before);
         }
         Ok(Response::Done("SET".into()))
+    }
+
+    /// What a setting is, to be brought back. With who the session is its role changes, too, and comes back behind it.
+    fn before(&self, name: &str, local: bool) -> Vec<OldSetting> {
+        let with_role = (name == "session_authorization").then_some("role");
+        let old = |name: &str| OldSetting { name: name.to_string(), value: self.settings.get(name).ok(), local };
+        with_role.into_iter().chain([name]).map(old).collect()
     }
 
     pub(super) fn reset(&mut self, name: &str) -> Result<Response> {
@@ -112,10 +119,10 @@ impl Session {
     pub(super) fn adopt_settings(&mut self, succeeded: bool) {
         let mut undo = self.settings.take_undo();
         for AskedRole { setting, role, local } in self.acts.take_roles() {
-            let before = self.settings.get(setting).ok();
+            let before = self.before(setting, local);
             // It was permitted when it was asked for.
             if self.become_role(setting, role.as_deref()).is_ok() {
-                undo.push(OldSetting { name: setting.to_string(), value: before, local });
+                undo.extend(before);
             }
         }
         if undo.is_empty() {
