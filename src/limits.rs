@@ -8,6 +8,8 @@ pub const STATEMENT_BYTES_MAX: usize = 64 << 20;
 pub const CONNECTIONS_MAX: usize = 1_000;
 /// Columns of one relation (PostgreSQL: 1600).
 pub const COLUMNS_MAX: usize = 1_600;
+/// Items that one SELECT lists, as in PostgreSQL.
+pub const TARGETS_MAX: usize = 1_664;
 /// Longest identifier, in bytes (PostgreSQL: 63).
 pub const IDENTIFIER_BYTES_MAX: usize = 63;
 /// Rows that one transaction may hold back before COMMIT, in bytes of Arrow memory.

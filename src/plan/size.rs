@@ -8,19 +8,19 @@ use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
-use sqlparser::ast::{self, ObjectName, ObjectNamePart, Query, Visit};
+use sqlparser::ast::{self, ObjectName, ObjectNamePart, Query, Select, Visit};
 
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::sql::fold_name;
 
-/// Errors: 54001 for a query that names more relations than may be in a plan, those counted again that stand behind each name of WITH.
-/// Cost: one walk over the query.
+/// Errors: 54001 for a query that names more relations than may be in a plan, those counted again that stand behind each name of WITH; 54011
+/// for a SELECT of more items than PostgreSQL takes, whose planning takes longer than their number. Cost: one walk over the query.
 pub fn check_names(query: &Query) -> Result<()> {
     let mut relations = Relations::default();
     match query.visit(&mut relations) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(too_large()),
+        ControlFlow::Break(error) => Err(error),
     }
 }
 
@@ -67,15 +67,22 @@ impl Relations {
 }
 
 impl ast::Visitor for Relations {
-    type Break = ();
+    type Break = Error;
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Error> {
         let names = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| fold_name(&cte.alias.name)).collect();
         self.open.push(Open { names, ..Open::default() });
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Error> {
+        if select.projection.len() <= limits::TARGETS_MAX {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(Error::new("54011", format!("target lists can have at most {} entries", limits::TARGETS_MAX)))
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<Error> {
         let behind = match relation.0.as_slice() {
             [ObjectNamePart::Identifier(name)] => self.behind(&fold_name(name)),
             _ => 1,
@@ -86,10 +93,10 @@ impl ast::Visitor for Relations {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Error> {
         let Some(done) = self.open.pop() else { return ControlFlow::Continue(()) };
         if done.relations > limits::PLAN_RELATIONS_MAX {
-            return ControlFlow::Break(());
+            return ControlFlow::Break(too_large());
         }
         if let Some(around) = self.open.last_mut() {
             match around.names.get(around.known.len()).cloned() {
@@ -126,6 +133,14 @@ mod tests {
         assert!(check_names(&chain(500, 1)).is_ok());
         assert_eq!(check_names(&chain(20, 2)).unwrap_err().code(), "54001");
         assert_eq!(check_names(&chain(500, 9)).unwrap_err().code(), "54001");
+    }
+
+    #[test]
+    fn a_select_lists_so_many_items_at_most() {
+        let of = |items: usize| query(&format!("SELECT * FROM (SELECT {}) AS s", vec!["1"; items].join(", ")));
+        assert!(check_names(&of(limits::TARGETS_MAX)).is_ok());
+        let error = check_names(&of(limits::TARGETS_MAX + 1)).unwrap_err();
+        assert_eq!((error.code(), error.message()), ("54011", "target lists can have at most 1664 entries"));
     }
 
     #[test]
