@@ -155,9 +155,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let admitted = match opening {
-        Ok(Opening::Startup(asked)) => {
-            in_time(host.startup_time(), door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer)).await.map(|shown| Some((asked, shown)))
-        }
+        Ok(Opening::Startup(asked)) => in_time(host.startup_time(), door::authenticate(&mut socket, host.as_ref(), door, &asked, &peer))
+            .await
+            .map(|shown| Some((asked, shown))),
         Ok(_) => Ok(None),
         Err(failure) => Err(failure),
     };

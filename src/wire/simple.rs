@@ -17,8 +17,8 @@ use crate::data::encode::Format;
 use crate::error::{Error, code};
 use crate::limits;
 
-/// Statements of one message that are parsed before other connections have their turn.
-const PARSED_AT_ONCE: usize = 64;
+/// Statements of one message that are parsed, or run, before other connections have their turn.
+const AT_ONCE: usize = 64;
 
 /// How a statement ended well: its tag is written only once its transaction has ended well too.
 pub(super) enum Done {
@@ -88,7 +88,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
                 break;
             }
             // A short one is parsed without waiting for anything, and so nobody else of this thread would have his turn.
-            if i % PARSED_AT_ONCE == PARSED_AT_ONCE - 1 {
+            if i % AT_ONCE == AT_ONCE - 1 {
                 self.interrupt.pull(&mut self.socket, tokio::task::yield_now()).await?;
             }
         }
@@ -98,8 +98,12 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
     /// Runs the statements; answers how the last one ended, which is not told yet.
     async fn each(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step<Option<Done>> {
         let mut last = None;
-        for range in ranges {
+        for (i, range) in ranges.iter().enumerate() {
             self.complete(last.take());
+            // One that waits for nothing would not let others have theirs.
+            if i % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             // What stands behind a COMMIT is a transaction of its own.
             if self.implicit {
                 self.session.begin_implicit();
