@@ -1,5 +1,6 @@
 //! Bounds of partitions: what a statement says of one, as the catalog keeps it, and whether it fits beside the others.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -140,7 +141,7 @@ impl Session {
                     return Err(empty_range(bound, by, parent, name));
                 }
                 let shares = others.iter().map(|(_, other)| match other {
-                    Bound::Range { from: first, to: last } => format!("{} AND {}", below(from, last, &types), below(first, to, &types)),
+                    Bound::Range { from: first, to: last } => both(below(from, last, &types), below(first, to, &types)),
                     _ => "false".into(),
                 });
                 let at = self.first_true(shares.collect()).await?;
@@ -171,12 +172,15 @@ impl Session {
 
     /// Which of these constant conditions is the first that is true.
     async fn first_true(&self, conditions: Vec<String>) -> Result<Option<usize>> {
-        let rows = conditions.iter().enumerate().filter(|(_, condition)| *condition != "false");
+        let known = conditions.iter().position(|condition| condition == "true");
+        let open = &conditions[..known.unwrap_or(conditions.len())];
+        let rows = open.iter().enumerate().filter(|(_, condition)| *condition != "false");
         let rows: Vec<String> = rows.map(|(at, condition)| format!("({at}::bigint, {condition})")).collect();
         if rows.is_empty() {
-            return Ok(None);
+            return Ok(known);
         }
-        self.first_place(&format!("SELECT min(place) FROM (VALUES {}) AS told (place, holds) WHERE holds", rows.join(", "))).await
+        let query = format!("SELECT min(place) FROM (VALUES {}) AS told (place, holds) WHERE holds", rows.join(", "));
+        Ok(self.first_place(&query).await?.or(known))
     }
 
     /// The number that a query gives, if it gives one.
@@ -222,10 +226,38 @@ fn below(a: &[Datum], b: &[Datum], types: &[PgType]) -> String {
     match (x, y) {
         (Datum::Min, Datum::Min) | (Datum::Max, _) | (_, Datum::Min) => "false".into(),
         (Datum::Min, _) | (_, Datum::Max) => "true".into(),
-        (Datum::Value(x), Datum::Value(y)) => {
-            let (x, y) = (typed_literal(x, ty), typed_literal(y, ty));
-            format!("({x} < {y} OR ({x} = {y} AND {}))", below(a, b, types))
-        }
+        (Datum::Value(x), Datum::Value(y)) => match told_order(x, y, ty) {
+            Some(Ordering::Less) => "true".into(),
+            Some(Ordering::Greater) => "false".into(),
+            Some(Ordering::Equal) => below(a, b, types),
+            None => {
+                let (x, y) = (typed_literal(x, ty), typed_literal(y, ty));
+                format!("({x} < {y} OR ({x} = {y} AND {}))", below(a, b, types))
+            }
+        },
+    }
+}
+
+fn both(a: String, b: String) -> String {
+    match (a.as_str(), b.as_str()) {
+        ("false", _) | (_, "true") => a,
+        ("true", _) | (_, "false") => b,
+        _ => format!("{a} AND {b}"),
+    }
+}
+
+/// The order of two values, where the texts that the catalog keeps of them tell it.
+fn told_order(x: &str, y: &str, ty: &PgType) -> Option<Ordering> {
+    // Of years of four digits, after Christ, in UTC.
+    let moment = |text: &str| {
+        let text = text.strip_suffix("+00").unwrap_or(text).to_string();
+        let plain = text.len() >= 10 && text.char_indices().all(|(i, c)| c.is_ascii_digit() || (i >= 4 && "-: .".contains(c)));
+        (plain && text.as_bytes()[4] == b'-').then_some(text)
+    };
+    match ty {
+        PgType::Int2 | PgType::Int4 | PgType::Int8 => Some(x.parse::<i64>().ok()?.cmp(&y.parse().ok()?)),
+        PgType::Date | PgType::Timestamp | PgType::Timestamptz => Some(moment(x)?.cmp(&moment(y)?)),
+        _ => None,
     }
 }
 
@@ -277,4 +309,35 @@ fn invalid(message: &str) -> Error {
 
 fn misfit(message: String) -> Error {
     Error::new(code::INVALID_OBJECT_DEFINITION, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_values_is_told_by_their_texts_where_that_is_theirs() {
+        let of = |x, y, ty: &PgType| told_order(x, y, ty);
+        assert_eq!(of("9", "10", &PgType::Int4), Some(Ordering::Less));
+        assert_eq!(of("-9", "-10", &PgType::Int8), Some(Ordering::Greater));
+        assert_eq!(of("2024-01-01", "2024-02-01", &PgType::Date), Some(Ordering::Less));
+        assert_eq!(of("2024-01-01 00:00:00.5+00", "2024-01-01 00:00:00+00", &PgType::Timestamptz), Some(Ordering::Greater));
+        for text in ["infinity", "10024-01-01", "0044-03-15 BC", "2024-01-01 00:00:00+02"] {
+            assert_eq!(of(text, "2024-01-01", &PgType::Timestamptz), None, "{text}");
+        }
+        assert_eq!(of("9", "10", &PgType::Text), None);
+    }
+
+    #[test]
+    fn what_a_literal_is_kept_as_is_what_computing_it_gives() {
+        let of = |sql, ty| literal_as_kept(sql, &Column::new("a".into(), ty));
+        assert_eq!(of("007", PgType::Int4).as_deref(), Some("7"));
+        assert_eq!(of("-1", PgType::Int2).as_deref(), Some("-1"));
+        assert_eq!(of("'it is'", PgType::Text).as_deref(), Some("it is"));
+        for (sql, ty) in
+            [("1", PgType::Text), ("1.5", PgType::Int4), ("40000", PgType::Int2), ("'it''s'", PgType::Text), ("'1'", PgType::Int4)]
+        {
+            assert_eq!(of(sql, ty), None, "{sql}");
+        }
+    }
 }
