@@ -9,6 +9,7 @@
 //! the generated column along.
 
 use std::collections::{BTreeSet, HashMap};
+use std::future::ready;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -20,8 +21,8 @@ use sqlparser::ast;
 
 use super::alter::columns_in;
 use super::constraints::unique::{OneRow, is_changing, physical};
+use super::dml::cast_columns;
 use super::dml::columns::mismatched;
-use super::dml::{all_not_null, cast_columns};
 use super::indexes::unqualified;
 use super::session::Session;
 use crate::catalog::{Catalog, Change, Column, Relation, RelationId};
@@ -29,6 +30,7 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::Expr;
 use crate::fold::eval::{batch_of, evaluate_all};
+use crate::plan::soon::Effort;
 
 /// How generated columns are computed, as of these definitions of their relations.
 pub(super) type KnownGenerators = Mutex<HashMap<RelationId, (Arc<Relation>, Arc<Generators>)>>;
@@ -39,6 +41,8 @@ pub(super) struct Generators {
     columns: Vec<usize>,
     /// Expressions over the rows, then what assignment makes of their values: each stage is over what the one before it gives.
     stages: Vec<Stage>,
+    /// What that takes.
+    effort: Effort,
 }
 
 struct Stage {
@@ -60,13 +64,6 @@ impl Generators {
             columns[*at] = values.column(i).clone();
         }
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
-    }
-
-    /// The same for rows of the relation's columns alone. Errors: 23502 for a null where the relation takes none.
-    pub fn complete(&self, relation: &Relation, rows: &RecordBatch) -> Result<RecordBatch> {
-        let rows = self.fill(rows)?;
-        all_not_null(relation, &rows)?;
-        Ok(RecordBatch::try_new(relation.schema(), rows.columns().to_vec())?)
     }
 
     /// The places of the columns that its expressions read.
@@ -94,10 +91,18 @@ impl Session {
 
     /// Rows that begin with the relation's columns, with those that are generated computed.
     pub(super) async fn with_generated(&self, relation: &Arc<Relation>, rows: RecordBatch) -> Result<RecordBatch> {
-        match self.generators(relation).await? {
-            Some(generators) => generators.fill(&rows),
-            None => Ok(rows),
+        let generators = self.generators(relation).await?;
+        self.filled(generators.as_ref(), rows).await
+    }
+
+    /// The same with what computes them, if anything does. Where that may take long it is done aside.
+    pub(super) async fn filled(&self, generators: Option<&Arc<Generators>>, rows: RecordBatch) -> Result<RecordBatch> {
+        let Some(generators) = generators else { return Ok(rows) };
+        if generators.effort.is_little_of(&[], &rows) {
+            return generators.fill(&rows);
         }
+        let generators = generators.clone();
+        self.aside(move || ready(generators.fill(&rows))).await
     }
 
     /// Plans the expressions of some generated columns, with the casts of assignment around them. Answers the analyzed plan too. Errors: those
@@ -109,8 +114,9 @@ impl Session {
         let planned = cast_columns(self.plan_over_rows(relation, &texts).await?, &wanted)?;
         let plan = self.analyzed(planned.plan)?;
         let state = self.knowing(self.state());
-        let (mut stages, mut node) = (Vec::new(), &plan);
+        let (mut stages, mut node, mut all) = (Vec::new(), &plan, Vec::new());
         while let LogicalPlan::Projection(projection) = node {
+            all.extend(&projection.expr);
             let input = projection.input.schema();
             // Of what is NULL in a column that may not be, the error tells later.
             let fields = projection.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
@@ -122,7 +128,8 @@ impl Session {
         stages.reverse();
         let last = stages.last_mut().ok_or_else(|| Error::internal("generated columns are computed by a projection"))?;
         last.schema = Arc::new(Schema::new(wanted.iter().map(|c| c.ty.field(&c.name, true)).collect::<Vec<Field>>()));
-        Ok((Generators { columns, stages }, plan))
+        let effort = Effort::of(all);
+        Ok((Generators { columns, stages, effort }, plan))
     }
 
     /// Makes the expression of a column, if it is generated, what the catalog keeps of it. The relation need not be in the catalog yet. Errors:

@@ -28,4 +28,4 @@ pub mod policies;
 pub mod reads;
 pub mod result_types;
 pub mod size;
-mod soon;
+pub mod soon;

@@ -122,7 +122,7 @@ const BYTES_MAX: usize = 16 << 10;
 
 /// What computing expressions takes.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Effort {
+pub struct Effort {
     /// Parts for each row; what is only a column, a constant or a parameter is none.
     parts: usize,
     /// Bytes of their constants.
@@ -133,6 +133,7 @@ pub(super) struct Effort {
 }
 
 impl Effort {
+    /// What these take.
     pub fn of<'a>(expressions: impl IntoIterator<Item = &'a Expr>) -> Effort {
         let mut effort = Effort::default();
         for expression in expressions {

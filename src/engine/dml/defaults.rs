@@ -7,7 +7,7 @@ use arrow::compute::concat;
 use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
-use super::columns::{at_precision, cast_columns, not_null, target_columns};
+use super::columns::{all_not_null, at_precision, cast_columns, not_null, target_columns};
 use super::parsed_query;
 use super::values::is_default;
 use crate::catalog::{Catalog, Column, Identity, Relation};
@@ -126,7 +126,12 @@ impl Session {
     /// Rows of all columns with those that are generated computed.
     async fn with_computed(&self, relation: &Arc<Relation>, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
         match self.generators(relation).await? {
-            Some(generators) => generators.complete(relation, &RecordBatch::try_new(relation.nullable().schema(), columns)?),
+            Some(generators) => {
+                let rows = RecordBatch::try_new(relation.nullable().schema(), columns)?;
+                let rows = self.filled(Some(&generators), rows).await?;
+                all_not_null(relation, &rows)?;
+                Ok(RecordBatch::try_new(relation.schema(), rows.columns().to_vec())?)
+            }
             None => {
                 columns.iter().enumerate().try_for_each(|(i, values)| not_null(relation, i, values))?;
                 Ok(RecordBatch::try_new(relation.schema(), columns)?)

@@ -100,7 +100,7 @@ impl Session {
             None => RecordBatch::new_empty(planned.schema.clone()),
         };
         let generators = self.generators(relation).await?;
-        let effects = self.effects(relation, merge, &rows, generators.as_deref()).await?;
+        let effects = self.effects(relation, merge, &rows, generators.as_ref()).await?;
         effects.check_once(relation)?;
         self.check_merged(relation, &effects).await?;
         let schema = stored(relation);
@@ -136,17 +136,13 @@ impl Session {
         relation: &Arc<Relation>,
         merge: &Merge,
         rows: &RecordBatch,
-        generators: Option<&Generators>,
+        generators: Option<&Arc<Generators>>,
     ) -> Result<Effects> {
         let width = relation.columns.len();
         let puts = merge.whens.iter().filter(|when| matches!(when.then, MergeAction::Update(_) | MergeAction::Insert { .. })).count();
         let old = 1 + puts * width;
         let which = rows.column(0).as_any().downcast_ref::<Int32Array>().ok_or_else(|| Error::internal("the number of a WHEN is one"))?;
         let schema = stored(relation);
-        let filled = |rows: RecordBatch| match generators {
-            Some(generators) => generators.fill(&rows),
-            None => Ok(rows),
-        };
         let mut effects = Effects::default();
         let mut at = 1;
         for (i, when) in merge.whens.iter().enumerate() {
@@ -174,7 +170,7 @@ impl Session {
                         before = filter_record_batch(&before, &passed.kept)?;
                         after = passed.rows(&after)?;
                     }
-                    let after = filled(after)?;
+                    let after = self.filled(generators, after).await?;
                     all_not_null(relation, &after)?;
                     self.note_rows(&update, Some(before.clone()), Some(after.clone()));
                     self.note_moved(relation, &before, &after);
@@ -197,7 +193,7 @@ impl Session {
                     if let Some(passed) = self.before_rows(&insert, Rows { old: None, new: Some(&added) }).await? {
                         added = passed.rows(&added)?;
                     }
-                    let added = filled(added)?;
+                    let added = self.filled(generators, added).await?;
                     all_not_null(relation, &added)?;
                     let added = RecordBatch::try_new(relation.schema(), added.columns().to_vec())?;
                     self.note_rows(&insert, None, Some(added.clone()));
