@@ -155,7 +155,7 @@ const AFTER: &[Rule] = &[
     present::precision,
 ];
 
-/// Rewrites the statement in place. Errors: 54001 where the rules would copy too much ([`copies`]); 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
+/// Rewrites the statement in place. Errors: 54001 where the rules would copy too much (`copies`); 42P01, 42704, 42883 for a literal such as `'nothing'::regclass` that names nothing.
 pub fn rewrite(statement: &mut Statement, context: &SystemContext) -> Result<()> {
     if let Statement::Query(query) = statement {
         queries::without_parentheses(query);

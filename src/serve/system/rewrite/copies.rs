@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, DataType, Expr, Statement, visit_expressions};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Statement, Value, visit_expressions};
 
 use super::build::bare;
 use crate::error::{Error, Result, code};
@@ -12,8 +12,12 @@ use crate::error::{Error, Result, code};
 const AT_ONCE_MAX: usize = 100_000;
 /// As many expressions may be copied whatever the statement is,
 const ALWAYS: usize = 5_000;
-/// and as many for each that was written.
+/// and as many for each that was written,
 const FOR_EACH: usize = 50;
+/// but no more than these.
+const IN_ALL_MAX: usize = 2_000_000;
+/// So many bytes of a literal, which may be an array, count as one expression.
+const LITERAL_BYTES: usize = 8;
 
 /// What the rules have copied of a statement.
 pub struct Copies {
@@ -25,11 +29,16 @@ impl Copies {
     /// Those of a statement as it was written. Cost O(its expressions).
     pub fn of(written: &Statement) -> Copies {
         let mut expressions = 0usize;
-        let _ = visit_expressions(written, |_| {
+        let _ = visit_expressions(written, |expr| {
             expressions += 1;
+            if let Expr::Value(value) = expr
+                && let Value::SingleQuotedString(text) = &value.value
+            {
+                expressions += text.len() / LITERAL_BYTES;
+            }
             ControlFlow::<()>::Continue(())
         });
-        Copies { made: 0, most: expressions.saturating_mul(FOR_EACH).saturating_add(ALWAYS) }
+        Copies { made: 0, most: expressions.saturating_mul(FOR_EACH).saturating_add(ALWAYS).min(IN_ALL_MAX) }
     }
 
     /// Applies rules to an expression. Errors: theirs; 54001 where they have copied too much.
@@ -52,6 +61,8 @@ fn may_be_copied(expr: &Expr) -> bool {
         Expr::BinaryOp { left: row, op: Eq | NotEq | Lt | LtEq | Gt | GtEq | Overlaps, .. } | Expr::InList { expr: row, .. } => {
             matches!(bare(row), Expr::Tuple(_) | Expr::Function(_))
         }
+        // These are lists, whose left side stands there once.
+        Expr::AnyOp { compare_op: Eq, .. } | Expr::AllOp { compare_op: NotEq, .. } => false,
         _ => matches!(expr, Expr::AnyOp { .. } | Expr::AllOp { .. } | Expr::Like { .. } | Expr::ILike { .. }),
     }
 }
@@ -74,4 +85,26 @@ fn size(expr: &Expr) -> usize {
 fn too_complex() -> Error {
     Error::new(code::STATEMENT_TOO_COMPLEX, "an expression is too complex")
         .hint("Casts to domains, comparisons of rows and ANY are written out: compute what is within them in a subquery of FROM.")
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::dialect::PostgreSqlDialect;
+    use sqlparser::parser::Parser;
+
+    use super::super::{SystemContext, rewrite};
+
+    #[test]
+    fn long_lists_are_no_copies() {
+        let list: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+        let list = list.join(",");
+        let casts = "(1::varchar, 2),".repeat(2_000);
+        for sql in [
+            format!("SELECT x = ANY ('{{{list}}}'), x <> ALL ('{{{list}}}'), lower(y) LIKE ANY ('{{{list}}}')"),
+            format!("INSERT INTO t VALUES {casts} (1, 2)"),
+        ] {
+            let mut statements = Parser::parse_sql(&PostgreSqlDialect {}, &sql).unwrap();
+            assert!(rewrite(&mut statements[0], &SystemContext::default()).is_ok());
+        }
+    }
 }
