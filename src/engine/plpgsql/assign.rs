@@ -4,7 +4,7 @@ use sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Sele
 
 use super::Cell;
 use super::composites::{fields_of, is_row};
-use super::frame::{Frame, Holds, Place};
+use super::frame::{Frame, Holds, Place, column_at};
 use super::run::Run;
 use crate::catalog::{Name, Relation, TypeKind};
 use crate::data::PgType;
@@ -92,9 +92,10 @@ impl Run<'_> {
 
     /// Assigns a value, as one of the target's type. Errors: 22004 for NULL where that is not to be, and those of the conversion.
     pub(super) async fn assign(&mut self, place: Place, cell: Cell) -> Result<()> {
-        let (ty, domain) = match (&self.frame.variable(place).holds, place.field) {
+        let variable = self.frame.variable(place);
+        let (ty, domain) = match (&variable.holds, place.field) {
             (Holds::Value { cell, domain }, _) => (cell.ty.clone(), domain.clone()),
-            (Holds::Row { columns, .. }, Some(field)) => (columns[field].1.clone(), None),
+            (Holds::Row { columns, .. }, Some(field)) => (column_at(&variable.name, columns, field)?.clone(), None),
             (Holds::Row { columns, record: false, .. }, None) if is_row(&cell) => {
                 let cells = fields_of(cell, columns)?;
                 return self.assign_cells(place, vec![], cells).await;
@@ -161,6 +162,10 @@ impl Run<'_> {
             && matches!(self.frame.variable(place).holds, Holds::Row { .. })
         {
             return self.assign_cells(place, names, row).await;
+        }
+        let is_row = |place: &Place| place.field.is_none() && matches!(self.frame.variable(*place).holds, Holds::Row { .. });
+        if places.iter().any(is_row) {
+            return Err(Error::syntax("record variable cannot be part of multiple-item INTO list"));
         }
         let mut cells = row.unwrap_or_default().into_iter();
         for place in places {

@@ -17,6 +17,9 @@ pub struct Variable {
     pub not_null: bool,
 }
 
+/// The columns of a row: names and types.
+pub type Columns = Vec<(String, PgType)>;
+
 /// What a variable holds.
 #[derive(Clone, Debug)]
 pub enum Holds {
@@ -27,7 +30,7 @@ pub enum Holds {
     },
     /// A row: names of columns, and values unless it is NULL.
     Row {
-        columns: Vec<(String, PgType)>,
+        columns: Columns,
         values: Option<Vec<Option<String>>>,
         /// It takes the columns of what is assigned.
         record: bool,
@@ -41,7 +44,7 @@ impl Holds {
     }
 
     /// A row that is NULL, of some columns.
-    pub fn row(columns: Vec<(String, PgType)>) -> Holds {
+    pub fn row(columns: Columns) -> Holds {
         Holds::Row { columns, values: None, record: false }
     }
 }
@@ -61,6 +64,11 @@ impl Place {
     /// The place of a field of the row that is here.
     pub fn of_field(self, field: usize) -> Place {
         Place { field: Some(field), ..self }
+    }
+
+    /// The place of the whole row that a field is of.
+    pub fn of_row(self) -> Place {
+        Place { field: None, ..self }
     }
 
     /// The place that tells whether there is a row here.
@@ -208,7 +216,16 @@ impl Frame {
         &mut self.scopes[place.scope].variables[place.variable]
     }
 
-    /// The value at a place. Errors: 0A000 for a whole row, 55000 for a record that nothing was assigned to.
+    /// The columns of the record that a place is of, which change as it is assigned to.
+    pub fn record(&self, place: Place) -> Option<&Columns> {
+        match &self.variable(place).holds {
+            Holds::Row { columns, record: true, .. } => Some(columns),
+            _ => None,
+        }
+    }
+
+    /// The value at a place. Errors: 0A000 for a whole row, 55000 for a record that nothing was assigned to, 42703 for a field that it has
+    /// no more.
     pub fn cell(&self, place: Place) -> Result<Cell> {
         let variable = self.variable(place);
         match (&variable.holds, place.field) {
@@ -217,8 +234,8 @@ impl Frame {
                 Ok(Cell { ty: PgType::Bool, text: Some(if values.is_some() { "t" } else { "f" }.into()) })
             }
             (Holds::Row { columns, values, .. }, Some(field)) => {
-                let text = values.as_ref().and_then(|values| values[field].clone());
-                Ok(Cell { ty: columns[field].1.clone(), text })
+                let ty = column_at(&variable.name, columns, field)?.clone();
+                Ok(Cell { ty, text: values.as_ref().and_then(|values| values.get(field)?.clone()) })
             }
             (Holds::Row { columns, record: true, .. }, None) if columns.is_empty() => Err(unassigned(&variable.name)),
             (Holds::Row { .. }, None) => Err(super::unsupported(
@@ -232,6 +249,15 @@ impl Frame {
     pub fn set_found(&mut self, found: bool) {
         let text = Some(if found { "t" } else { "f" }.to_string());
         self.scopes[0].variables[0].holds = Holds::Value { cell: Cell { ty: PgType::Bool, text }, domain: None };
+    }
+}
+
+/// The type of a column of a row. Errors: 55000, 42703 for one that it does not have.
+pub fn column_at<'a>(name: &str, columns: &'a Columns, at: usize) -> Result<&'a PgType> {
+    match columns.get(at) {
+        Some((_, ty)) => Ok(ty),
+        None if columns.is_empty() => Err(unassigned(name)),
+        None => Err(Error::new(code::UNDEFINED_COLUMN, format!("record \"{name}\" has no field number {}", at + 1))),
     }
 }
 

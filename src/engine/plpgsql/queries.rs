@@ -11,7 +11,7 @@ use sqlparser::ast::Expr;
 
 use super::Cell;
 use super::cursors::of_open_cursor;
-use super::frame::{Frame, Holds, Place};
+use super::frame::{Columns, Frame, Holds, Place};
 use super::run::Run;
 use crate::catalog::{Catalog, Name, Scope};
 use crate::data::PgType;
@@ -41,7 +41,16 @@ pub(super) struct Site {
     /// What its parameters are.
     places: Vec<Place>,
     types: Vec<PgType>,
+    /// The columns that its records had: a place counts them, so that other ones make another place of the same name.
+    records: Vec<(Place, Columns)>,
     catalog: Arc<Catalog>,
+}
+
+impl Site {
+    /// True as long as names mean the places that they were found at.
+    fn fits(&self, frame: &Frame) -> bool {
+        self.records.iter().all(|(place, columns)| frame.record(*place) == Some(columns))
+    }
 }
 
 /// Rows that a statement answers, one after the other.
@@ -289,7 +298,7 @@ impl Run<'_> {
     /// A statement of the body with parameters in the places of variables, planned, and their values.
     async fn prepare(&mut self, id: usize, text: &str, statement: &Sql) -> Result<(Arc<Prepared>, Vec<Cell>)> {
         let key = SiteKey::Numbered(id);
-        if let Some(site) = self.site(&key) {
+        if let Some(site) = self.site(&key).filter(|site| site.fits(&self.frame)) {
             let values = self.cells(&site.places)?;
             if types_of(&values) == site.types {
                 return Ok((site.prepared.clone(), values));
@@ -317,9 +326,17 @@ impl Run<'_> {
     /// Plans a statement, and keeps the plan.
     async fn plan(&mut self, key: SiteKey, text: &str, statement: Sql, places: Vec<Place>, types: Vec<PgType>) -> Result<Arc<Prepared>> {
         let catalog = self.session.catalog();
+        let mut records: Vec<(Place, Columns)> = Vec::new();
+        for place in places.iter().map(|place| place.of_row()) {
+            if let Some(columns) = self.frame.record(place)
+                && !records.iter().any(|(known, _)| *known == place)
+            {
+                records.push((place, columns.clone()));
+            }
+        }
         let declared: Vec<Option<PgType>> = types.iter().cloned().map(Some).collect();
         let prepared = Arc::new(Box::pin(self.session.plan_parsed(text, statement, &declared)).await?);
-        self.sites.insert(key, Site { prepared: prepared.clone(), places, types, catalog });
+        self.sites.insert(key, Site { prepared: prepared.clone(), places, types, records, catalog });
         Ok(prepared)
     }
 

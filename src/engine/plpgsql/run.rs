@@ -421,9 +421,12 @@ impl<'s> Run<'s> {
     }
 
     async fn over_items(&mut self, label: Option<&String>, target: &[String], items: Vec<Cell>, body: &[Statement]) -> Result<Flow> {
-        let place = self.target(target)?;
         let found = !items.is_empty();
+        // Also where there is nothing to go over.
+        self.target(target)?;
         for cell in items {
+            // What the body has done to a record may have moved its field.
+            let place = self.target(target)?;
             self.assign(place, cell).await?;
             if let Some(flow) = self.turn(label, body).await? {
                 self.frame.set_found(true);
