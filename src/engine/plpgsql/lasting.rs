@@ -11,13 +11,13 @@
 //! not note it: they keep what the function did, which CREATE OR REPLACE tells.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::logical_expr::LogicalPlan;
 use sqlparser::ast::{self, Expr, LimitClause, SelectItem, SetExpr};
 
 use super::frame::Holds;
+use super::queries::is_column;
 use super::{Function as Written, unsupported};
 use crate::catalog::{Answers, Catalog, Change, Column, Function, FunctionId, Name, NamespaceId, Relation, RelationId, Scope, told};
 use crate::data::PgType;
@@ -32,10 +32,8 @@ use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::inline;
 use crate::plan::result_types;
-use crate::serve::system::{RELATIONS, SystemRelation};
-use crate::sql::fold_name;
 use crate::sql::plpgsql::TypeName;
-use crate::sql::plpgsql::bind::{self, Variables};
+use crate::sql::plpgsql::bind::{self, Seen, Variables};
 use crate::sql::statement::SqlType;
 
 /// SQLSTATE of a function that there is already.
@@ -107,8 +105,7 @@ impl Session {
         let inputs = self.inputs(written).await?;
         let (outputs, answers) = self.answered(written)?;
         let scope = self.scope();
-        let own = own_names(&query);
-        bind::query(&mut query, &mut Parameters { name: &written.name.name, inputs: &inputs, scope: &scope, own })?;
+        bind::query(&mut query, &mut Parameters { name: &written.name.name, inputs: &inputs, scope: &scope })?;
         let types: Vec<Option<PgType>> = inputs.iter().map(|input| Some(input.ty.clone())).collect();
         let calls = inline::expand(query.as_mut(), &scope, &types)?;
         let text = self.spelled_out(self.whole_query(&query.to_string())?, &types).await?;
@@ -398,28 +395,17 @@ struct Parameters<'a> {
     name: &'a str,
     inputs: &'a [Column],
     scope: &'a Scope,
-    /// The names that parts of the body give to columns of theirs.
-    own: Vec<String>,
 }
 
 impl Variables for Parameters<'_> {
-    fn parameter(&mut self, path: &[String], seen: &[Name]) -> Result<Option<usize>> {
+    fn parameter(&mut self, path: &[String], seen: &Seen) -> Result<Option<usize>> {
         let name = match path {
             [name] => name,
             [function, name] if function == self.name => name,
             _ => return Ok(None),
         };
         let Some(at) = self.inputs.iter().position(|input| input.name == *name) else { return Ok(None) };
-        let system = |of: &Name| {
-            let fits = |r: &&SystemRelation| r.name == of.name && of.schema.as_deref().is_none_or(|s| s == r.schema);
-            RELATIONS.iter().find(fits).is_some_and(|r| (r.columns)().column_with_name(name).is_some())
-        };
-        let of_column = |of: &Name| match self.scope.find(of) {
-            Some(relation) => relation.columns.iter().any(|column| column.name == *name),
-            None => system(of),
-        };
-        let is_column = path.len() == 1 && (self.own.contains(name) || seen.iter().any(of_column));
-        Ok((!is_column).then_some(at + 1))
+        Ok((!is_column(path, seen, self.scope)).then_some(at + 1))
     }
 
     fn positional(&mut self, n: usize) -> Result<usize> {
@@ -428,48 +414,4 @@ impl Variables for Parameters<'_> {
             n => Err(Error::new(code::UNDEFINED_PARAMETER, format!("there is no parameter ${n}"))),
         }
     }
-}
-
-/// The names of columns that subqueries of a query and aliases in its FROM give.
-fn own_names(query: &ast::Query) -> Vec<String> {
-    struct Names {
-        depth: usize,
-        found: Vec<String>,
-    }
-    impl ast::Visitor for Names {
-        type Break = ();
-        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
-            let named = query.with.iter().flat_map(|with| &with.cte_tables).flat_map(|cte| &cte.alias.columns);
-            self.found.extend(named.map(|column| fold_name(&column.name)));
-            self.depth += 1;
-            ControlFlow::Continue(())
-        }
-        fn post_visit_query(&mut self, _: &ast::Query) -> ControlFlow<()> {
-            self.depth -= 1;
-            ControlFlow::Continue(())
-        }
-        fn pre_visit_select(&mut self, select: &ast::Select) -> ControlFlow<()> {
-            // What the whole answers is a column to nothing in it.
-            let items = select.projection.iter().filter(|_| self.depth > 1);
-            self.found.extend(items.filter_map(|item| match item {
-                SelectItem::ExprWithAlias { alias, .. } => Some(fold_name(alias)),
-                _ => None,
-            }));
-            ControlFlow::Continue(())
-        }
-        fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> ControlFlow<()> {
-            if let ast::TableFactor::Derived { alias: Some(alias), .. }
-            | ast::TableFactor::Table { alias: Some(alias), .. }
-            | ast::TableFactor::Function { alias: Some(alias), .. } = factor
-            {
-                self.found.extend(alias.columns.iter().map(|column| fold_name(&column.name)));
-                // A function in FROM gives its alias to its column.
-                self.found.extend((!matches!(factor, ast::TableFactor::Derived { .. })).then(|| fold_name(&alias.name)));
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut names = Names { depth: 0, found: vec![] };
-    let _ = ast::Visit::visit(query, &mut names);
-    names.found
 }

@@ -21,7 +21,8 @@ use crate::engine::session::{Column, Parameters, Prepared, Response};
 use crate::error::{Error, Result, code};
 use crate::func::styled;
 use crate::plan::inline;
-use crate::sql::plpgsql::bind::{self, Variables, WholeRow};
+use crate::serve::system::{RELATIONS, SystemRelation};
+use crate::sql::plpgsql::bind::{self, Seen, Variables, WholeRow};
 use crate::sql::plpgsql::{Conflict, Dynamic, Embedded, Expression, Rows};
 use crate::sql::statement::Statement as Sql;
 use crate::sql::{parse, split};
@@ -98,16 +99,15 @@ impl Binder<'_> {
 }
 
 impl Variables for Binder<'_> {
-    fn parameter(&mut self, path: &[String], seen: &[Name]) -> Result<Option<usize>> {
+    fn parameter(&mut self, path: &[String], seen: &Seen) -> Result<Option<usize>> {
         let Some(place) = self.frame.find(path) else { return self.frame.refuse_field(path).map(|()| None) };
-        let of_column = |name: &Name| self.scope.find(name).is_some_and(|r| path.len() == 1 && r.columns.iter().any(|c| c.name == path[0]));
         match self.conflict {
-            Conflict::Error if seen.iter().any(of_column) => {
+            Conflict::Error if is_column(path, seen, &self.scope) => {
                 Err(Error::new(code::AMBIGUOUS_COLUMN, format!("column reference \"{}\" is ambiguous", path[0]))
                     .detail("It could refer to either a PL/pgSQL variable or a table column.")
                     .hint("Call the variable otherwise, or qualify the column with its table."))
             }
-            Conflict::Column if seen.iter().any(of_column) => Ok(None),
+            Conflict::Column if is_column(path, seen, &self.scope) => Ok(None),
             _ => Ok(Some(self.at(place))),
         }
     }
@@ -117,12 +117,12 @@ impl Variables for Binder<'_> {
         Ok(self.at(place))
     }
 
-    fn row(&mut self, path: &[String], seen: &[Name]) -> Result<Option<WholeRow>> {
+    fn row(&mut self, path: &[String], seen: &Seen) -> Result<Option<WholeRow>> {
         let (frame, [name]) = (self.frame, path) else { return Ok(None) };
         let Some(place) = frame.find(path) else { return Ok(None) };
         let Holds::Row { columns, .. } = &frame.variable(place).holds else { return Ok(None) };
-        let other = |of: &Name| of.name == *name || self.scope.find(of).is_some_and(|r| r.columns.iter().any(|c| c.name == *name));
-        if columns.is_empty() || seen.iter().any(other) {
+        let is_other = seen.relations.iter().any(|of| of.name == *name) || is_column(path, seen, &self.scope);
+        if columns.is_empty() || is_other {
             return Ok(None);
         }
         let there = self.at(place.of_presence());
@@ -365,6 +365,21 @@ impl Run<'_> {
             }
         })
     }
+}
+
+/// True for a name that is one of a column, too.
+pub(super) fn is_column(path: &[String], seen: &Seen, scope: &Scope) -> bool {
+    let [name] = path else { return false };
+    let of_system = |of: &Name| {
+        // A bare name may be one of WITH, which information_schema is not in the way of.
+        let fits = |r: &&SystemRelation| r.name == of.name && r.schema == of.schema.as_deref().unwrap_or("pg_catalog");
+        RELATIONS.iter().find(fits).is_some_and(|r| (r.columns)().column_with_name(name).is_some())
+    };
+    let has = |of: &Name| match scope.find(of) {
+        Some(relation) => relation.columns.iter().any(|column| column.name == *name),
+        None => of_system(of),
+    };
+    seen.made || seen.relations.iter().any(has)
 }
 
 /// The types of values as parameters: those of names in the catalog are texts there.

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Expr, Value, Visit, VisitMut};
 
+use super::columns::{Found, Made, find, returned};
 use crate::catalog::Name;
 use crate::data::quoting::literal;
 use crate::error::{Error, Result};
@@ -12,11 +13,26 @@ use crate::sql::fold_name;
 use crate::sql::parse::written_expression;
 use crate::sql::statement::{Change, Merge, Statement};
 
+/// What columns a name may be of, where it stands.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The relations of the statement.
+    pub relations: &'a [Name],
+    /// The statement itself makes a column of that name.
+    pub made: bool,
+}
+
+/// What a part of a statement may name that stands around it.
+#[derive(Clone, Default)]
+struct Around {
+    relations: Vec<Name>,
+    made: Made,
+}
+
 /// What the names of a body mean.
 pub trait Variables {
-    /// The number from 1 of the parameter that stands for a name, if it is a variable's. `seen` are the relations whose columns the name
-    /// may be of.
-    fn parameter(&mut self, path: &[String], seen: &[Name]) -> Result<Option<usize>>;
+    /// The number from 1 of the parameter that stands for a name, if it is a variable's. `seen` is what the name may be a column of.
+    fn parameter(&mut self, path: &[String], seen: &Seen) -> Result<Option<usize>>;
     /// The same for `$n` in the body.
     fn positional(&mut self, n: usize) -> Result<usize>;
     /// What stands in the place of a variable: its parameter, or what makes its value of that.
@@ -24,7 +40,7 @@ pub trait Variables {
         Ok(parameter(n))
     }
     /// The parameters that stand for the whole row that a name means, if it is a variable that holds one.
-    fn row(&mut self, _path: &[String], _seen: &[Name]) -> Result<Option<WholeRow>> {
+    fn row(&mut self, _path: &[String], _seen: &Seen) -> Result<Option<WholeRow>> {
         Ok(None)
     }
     /// True for the name of an array whose first item is number 0.
@@ -61,68 +77,106 @@ pub fn parameter(n: usize) -> Expr {
 
 /// Puts parameters in the places of variables of a statement. Errors: those of `variables`.
 pub fn statement(statement: &mut Statement, variables: &mut dyn Variables) -> Result<()> {
-    match statement {
-        Statement::Query(query) | Statement::Locking { query, .. } | Statement::CreateTableAs { query, .. } => part(query, &[], variables),
-        Statement::Insert { table, source, conflict, returning, .. } => {
-            part(source, &[], variables)?;
-            let seen = [table.clone()];
-            if let Some(update) = conflict.as_mut().and_then(|c| c.update.as_mut()) {
-                update.assignments.iter_mut().try_for_each(|(_, value)| part(value, &seen, variables))?;
-                part(&mut update.selection, &seen, variables)?;
-            }
-            part(returning, &seen, variables)
-        }
-        Statement::Update(update) => change(update, variables),
-        Statement::Delete(delete) => change(delete, variables),
-        Statement::Merge(merge) => self::merge(merge, variables),
-        Statement::WithChanges { changes, then } => {
-            changes.iter_mut().try_for_each(|c| self::statement(&mut c.statement, variables))?;
-            self::statement(then, variables)
-        }
-        Statement::Execute { arguments, .. } => part(arguments, &[], variables),
-        Statement::CallProcedure { arguments, .. } => part(arguments, &[], variables),
-        Statement::Explain { statement, .. } => self::statement(statement, variables),
-        _ => Ok(()),
-    }
+    within(statement, &Around::default(), variables)
 }
 
 /// The same for a query.
 pub fn query(query: &mut ast::Query, variables: &mut dyn Variables) -> Result<()> {
-    part(query, &[], variables)
+    part(query, &Around::default(), variables)
 }
 
-fn change(change: &mut Change, variables: &mut dyn Variables) -> Result<()> {
-    let mut seen = relations(&change.from);
-    seen.push(change.table.clone());
-    part(&mut change.with, &[], variables)?;
-    part(&mut change.from, &seen, variables)?;
-    change.assignments.iter_mut().try_for_each(|(_, value)| part(value, &seen, variables))?;
-    if change.cursor().is_none() {
-        part(&mut change.selection, &seen, variables)?;
+/// The same for a statement that others stand around.
+fn within(statement: &mut Statement, around: &Around, variables: &mut dyn Variables) -> Result<()> {
+    match statement {
+        Statement::Query(query) | Statement::Locking { query, .. } | Statement::CreateTableAs { query, .. } => {
+            part(query, around, variables)
+        }
+        Statement::Insert { table, source, conflict, returning, .. } => {
+            part(source, around, variables)?;
+            let mut around = around.clone();
+            around.relations.push(table.clone());
+            if let Some(update) = conflict.as_mut().and_then(|c| c.update.as_mut()) {
+                update.assignments.iter_mut().try_for_each(|(_, value)| part(value, &around, variables))?;
+                part(&mut update.selection, &around, variables)?;
+            }
+            part(returning, &around, variables)
+        }
+        Statement::Update(update) => change(update, around, variables),
+        Statement::Delete(delete) => change(delete, around, variables),
+        Statement::Merge(merge) => self::merge(merge, around, variables),
+        Statement::WithChanges { changes, then } => {
+            let mut around = around.clone();
+            for change in changes {
+                // Before its names become parameters.
+                let mut made = around.made.clone();
+                made.add_change(change);
+                within(&mut change.statement, &around, variables)?;
+                around.made = made;
+                // RETURNING * answers the columns of the table.
+                let is_star =
+                    |item: &ast::SelectItem| matches!(item, ast::SelectItem::Wildcard(_) | ast::SelectItem::QualifiedWildcard(..));
+                if returned(&change.statement).is_some_and(|items| items.iter().any(is_star)) {
+                    around.relations.extend(changed(&change.statement));
+                }
+            }
+            within(then, &around, variables)
+        }
+        Statement::Execute { arguments, .. } => part(arguments, around, variables),
+        Statement::CallProcedure { arguments, .. } => part(arguments, around, variables),
+        Statement::Explain { statement, .. } => within(statement, around, variables),
+        _ => Ok(()),
     }
-    part(&mut change.returning, &seen, variables)
 }
 
-fn merge(merge: &mut Merge, variables: &mut dyn Variables) -> Result<()> {
-    let mut seen = relations(&merge.source);
-    seen.push(merge.table.clone());
-    part(&mut merge.with, &[], variables)?;
-    part(&mut merge.source, &seen, variables)?;
-    part(&mut merge.on, &seen, variables)?;
+/// The relation whose rows a statement changes.
+fn changed(statement: &Statement) -> Option<Name> {
+    match statement {
+        Statement::Insert { table, .. } => Some(table.clone()),
+        Statement::Update(change) | Statement::Delete(change) => Some(change.table.clone()),
+        _ => None,
+    }
+}
+
+fn change(change: &mut Change, around: &Around, variables: &mut dyn Variables) -> Result<()> {
+    let mut made = around.made.clone();
+    made.add_with(change.with.as_ref());
+    made.add_from(&change.from);
+    part(&mut change.with, around, variables)?;
+    let mut around = Around { made, ..around.clone() };
+    around.relations.extend(relations(&change.from));
+    around.relations.push(change.table.clone());
+    part(&mut change.from, &around, variables)?;
+    change.assignments.iter_mut().try_for_each(|(_, value)| part(value, &around, variables))?;
+    if change.cursor().is_none() {
+        part(&mut change.selection, &around, variables)?;
+    }
+    part(&mut change.returning, &around, variables)
+}
+
+fn merge(merge: &mut Merge, around: &Around, variables: &mut dyn Variables) -> Result<()> {
+    let mut made = around.made.clone();
+    made.add_with(merge.with.as_ref());
+    made.add_from(std::slice::from_ref(&merge.source));
+    part(&mut merge.with, around, variables)?;
+    let mut around = Around { made, ..around.clone() };
+    around.relations.extend(relations(&merge.source));
+    around.relations.push(merge.table.clone());
+    part(&mut merge.source, &around, variables)?;
+    part(&mut merge.on, &around, variables)?;
     for when in &mut merge.whens {
-        part(&mut when.condition, &seen, variables)?;
-        when.then.values_mut().into_iter().try_for_each(|value| part(value, &seen, variables))?;
+        part(&mut when.condition, &around, variables)?;
+        when.then.values_mut().into_iter().try_for_each(|value| part(value, &around, variables))?;
     }
     Ok(())
 }
 
-/// A part of a statement: names in it may be columns of the relations `outer` and of those that it names itself.
-fn part<T: Visit + VisitMut>(part: &mut T, outer: &[Name], variables: &mut dyn Variables) -> Result<()> {
+/// A part of a statement: names in it may be columns of what is around it and of what it names itself.
+fn part<T: Visit + VisitMut>(part: &mut T, around: &Around, variables: &mut dyn Variables) -> Result<()> {
     let mut seen = relations(part);
-    seen.extend(outer.iter().cloned());
-    let aliases = ordering_aliases(part);
+    seen.extend(around.relations.iter().cloned());
+    let found = find(part, &around.made);
     finished(ast::visit_expressions_mut(part, |expr| finish(counted_from_one(expr, variables))))?;
-    finished(ast::visit_expressions_mut(part, |expr| match replacement(expr, &seen, &aliases, variables) {
+    finished(ast::visit_expressions_mut(part, |expr| match replacement(expr, &seen, &found, variables) {
         Ok(Some(value)) => {
             *expr = value;
             ControlFlow::Continue(())
@@ -157,16 +211,18 @@ fn counted_from_one(expr: &mut Expr, variables: &dyn Variables) -> Result<()> {
     Ok(())
 }
 
-fn replacement(expr: &Expr, seen: &[Name], aliases: &[ast::Ident], variables: &mut dyn Variables) -> Result<Option<Expr>> {
-    let found = match expr {
-        Expr::Identifier(name) if !aliases.iter().any(|alias| alias.span == name.span && alias == name) => {
-            let path = [fold_name(name)];
-            if let Some(row) = variables.row(&path, seen)? {
+fn replacement(expr: &Expr, relations: &[Name], found: &Found, variables: &mut dyn Variables) -> Result<Option<Expr>> {
+    let number = match expr {
+        Expr::Identifier(name) if !found.is_alias(name) => {
+            let (path, seen) = ([fold_name(name)], Seen { relations, made: found.is_column(name) });
+            if let Some(row) = variables.row(&path, &seen)? {
                 return row.value().map(Some);
             }
-            variables.parameter(&path, seen)?
+            variables.parameter(&path, &seen)?
         }
-        Expr::CompoundIdentifier(names) => variables.parameter(&names.iter().map(fold_name).collect::<Vec<_>>(), seen)?,
+        Expr::CompoundIdentifier(names) => {
+            variables.parameter(&names.iter().map(fold_name).collect::<Vec<_>>(), &Seen { relations, made: false })?
+        }
         Expr::Value(value) => match &value.value {
             Value::Placeholder(place) => {
                 place.strip_prefix('$').and_then(|n| n.parse().ok()).map(|n| variables.positional(n)).transpose()?
@@ -175,7 +231,7 @@ fn replacement(expr: &Expr, seen: &[Name], aliases: &[ast::Ident], variables: &m
         },
         _ => None,
     };
-    found.map(|n| variables.value(n)).transpose()
+    number.map(|n| variables.value(n)).transpose()
 }
 
 /// Spreads `row.*` of variables that hold rows where columns or values are listed, and makes it the row itself where it is an argument.
@@ -187,7 +243,7 @@ struct Spreading<'a> {
 impl Spreading<'_> {
     fn row(&mut self, name: &ast::ObjectName) -> Result<Option<WholeRow>> {
         match relation_name(name) {
-            Ok(Name { schema: None, name }) => self.variables.row(&[name], self.seen),
+            Ok(Name { schema: None, name }) => self.variables.row(&[name], &Seen { relations: self.seen, made: false }),
             _ => Ok(None),
         }
     }
@@ -269,33 +325,4 @@ fn relations<T: Visit>(part: &T) -> Vec<Name> {
         ControlFlow::<()>::Continue(())
     });
     found
-}
-
-/// What ORDER BY names that is an alias of its SELECT: an alias goes before a variable there.
-fn ordering_aliases<T: Visit>(part: &T) -> Vec<ast::Ident> {
-    struct Aliases(Vec<ast::Ident>);
-    impl ast::Visitor for Aliases {
-        type Break = ();
-        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
-            let (Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(by), .. }), ast::SetExpr::Select(select)) =
-                (&query.order_by, query.body.as_ref())
-            else {
-                return ControlFlow::Continue(());
-            };
-            let is_alias = |name: &ast::Ident| {
-                select
-                    .projection
-                    .iter()
-                    .any(|item| matches!(item, ast::SelectItem::ExprWithAlias { alias, .. } if fold_name(alias) == fold_name(name)))
-            };
-            self.0.extend(by.iter().filter_map(|by| match &by.expr {
-                Expr::Identifier(name) if is_alias(name) => Some(name.clone()),
-                _ => None,
-            }));
-            ControlFlow::Continue(())
-        }
-    }
-    let mut aliases = Aliases(vec![]);
-    let _ = part.visit(&mut aliases);
-    aliases.0
 }

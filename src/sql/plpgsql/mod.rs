@@ -10,6 +10,7 @@
 
 pub mod bind;
 mod block;
+mod columns;
 mod cursor;
 mod declare;
 mod function;
