@@ -22,6 +22,7 @@ use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
 use crate::error::{Error, Result, code};
 use crate::limits;
 use crate::plan::inline;
+use crate::serve::system::rewrite::{expand_row_stars, is_row_star};
 use crate::sql::fold_name;
 use crate::sql::plpgsql::Function;
 use crate::sql::statement::{Call, RowCalls, RowItem};
@@ -29,6 +30,17 @@ use crate::sql::statement::{Call, RowCalls, RowItem};
 impl Taker<'_> {
     /// The query as one that calls functions for each row, if it is that and has to be.
     pub(super) fn row_calls(&mut self, query: &ast::Query) -> Result<Option<RowCalls>> {
+        let Some(calls) = self.calls_within(query)? else { return Ok(None) };
+        if !calls.query.body.as_select().is_some_and(|select| select.projection.iter().any(is_row_star)) {
+            return Ok(Some(calls));
+        }
+        // An item is to be one column.
+        let mut spread = query.clone();
+        expand_row_stars(&mut spread, &self.session.names().system_context())?;
+        self.calls_within(&spread)
+    }
+
+    fn calls_within(&mut self, query: &ast::Query) -> Result<Option<RowCalls>> {
         self.typing.enter(query);
         let calls = self.calls_of_items(query);
         self.typing.leave();

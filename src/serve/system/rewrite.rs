@@ -72,7 +72,7 @@ use copies::Copies;
 
 pub use queries::DUPLICATE;
 pub use recursion::with_declared_types;
-pub use row_stars::expand_row_stars;
+pub use row_stars::{expand_row_stars, is_row_star};
 
 type Rule = fn(&mut Expr, &SystemContext) -> Result<()>;
 

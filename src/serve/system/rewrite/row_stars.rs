@@ -37,6 +37,11 @@ pub fn expand_row_stars(query: &mut Query, context: &SystemContext) -> Result<()
     spelled.break_value().map_or(Ok(()), Err)
 }
 
+/// True for such an item that no columns were put for yet.
+pub fn is_row_star(item: &SelectItem) -> bool {
+    matches!(item, SelectItem::UnnamedExpr(expr) if is_star(expr))
+}
+
 fn is_star(expr: &Expr) -> bool {
     matches!(expr, Expr::Function(f) if last_name(&f.name) == ROW_STAR)
 }
