@@ -96,6 +96,13 @@ impl Run<'_> {
         let (ty, domain) = match (&variable.holds, place.field) {
             (Holds::Value { cell, domain }, _) => (cell.ty.clone(), domain.clone()),
             (Holds::Row { columns, .. }, Some(field)) => (column_at(&variable.name, columns, field)?.clone(), None),
+            (Holds::Row { record: true, .. }, None) if let PgType::Composite(of) = &cell.ty => {
+                // A record has the columns of what it is given.
+                let columns = of.attributes().iter().map(|a| (a.name.clone(), a.ty.clone())).collect::<Vec<_>>();
+                let names = columns.iter().map(|(name, _)| name.clone()).collect();
+                let cells = fields_of(cell, &columns)?;
+                return self.assign_cells(place, names, cells).await;
+            }
             (Holds::Row { columns, record: false, .. }, None) if is_row(&cell) => {
                 let cells = fields_of(cell, columns)?;
                 return self.assign_cells(place, vec![], cells).await;

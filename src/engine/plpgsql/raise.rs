@@ -24,7 +24,16 @@ impl Run<'_> {
         if let Some((format, arguments)) = &raise.format {
             error.fields_mut().message = self.formatted(format, arguments).await?;
         }
-        for (option, value) in &raise.options {
+        for (i, (option, value)) in raise.options.iter().enumerate() {
+            let again = raise.options[..i].iter().any(|(before, _)| before == option);
+            let told = match option.as_str() {
+                "message" => raise.format.is_some(),
+                "errcode" => raise.condition.is_some(),
+                _ => false,
+            };
+            if again || told {
+                return Err(Error::syntax(format!("RAISE option already specified: {}", option.to_uppercase())));
+            }
             let null = || Error::new(code::NULL_VALUE_NOT_ALLOWED, "RAISE statement option cannot be null");
             let text = self.shown(value).await?.ok_or_else(null)?;
             let fields = error.fields_mut();

@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::scan::Reader;
+use super::scan::{Open, Reader};
 use super::{Block, Condition, Conflict, Handler};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -79,6 +79,7 @@ impl Reader<'_> {
             return Err(Error::new(code::STATEMENT_TOO_COMPLEX, "blocks are nested too deeply")
                 .hint(format!("At most {} levels are taken.", limits::PROCEDURE_DEPTH_MAX)));
         }
+        self.open.push(Open { label: label.clone(), is_loop: false });
         let mut declarations = Vec::new();
         while self.eat("declare") {
             while !matches!(self.word(0).as_str(), "begin" | "declare") {
@@ -96,6 +97,7 @@ impl Reader<'_> {
                 return Err(self.unexpected());
             }
         }
+        self.open.pop();
         self.expect("end")?;
         self.end_label(label.as_ref())?;
         Ok(Block { label, declarations, body, handlers, conflict: Conflict::default() })

@@ -39,6 +39,14 @@ pub(super) struct Reader<'a> {
     at: usize,
     /// How many statements and expressions of SQL there are so far.
     embedded: usize,
+    /// The blocks and loops that are open, the innermost last.
+    pub open: Vec<Open>,
+}
+
+/// What EXIT may leave.
+pub(super) struct Open {
+    pub label: Option<String>,
+    pub is_loop: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -57,7 +65,7 @@ impl<'a> Reader<'a> {
             let line = body.lines().count().max(1);
             pieces.push(Piece { token: Token::EOF, range: body.len()..body.len(), line });
         }
-        Ok(Reader { body, pieces, at: 0, embedded: 0 })
+        Ok(Reader { body, pieces, at: 0, embedded: 0, open: vec![] })
     }
 
     /// The n-th piece ahead; the end of the body stands for all behind it.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sqlparser::tokenizer::Token;
 
-use super::scan::{Piece, Reader};
+use super::scan::{Open, Piece, Reader};
 use super::{Dynamic, Embedded, Expression, Into, OPERAND, Rows, Statement, Turns, What};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -266,7 +266,9 @@ impl Reader<'_> {
             "foreach" => self.items()?,
             _ => self.turns()?,
         };
+        self.open.push(Open { label: label.clone(), is_loop: true });
         let body = self.statements(&["end"], depth)?;
+        self.open.pop();
         self.expect("end")?;
         self.expect("loop")?;
         self.end_label(label.as_ref())?;
@@ -332,10 +334,27 @@ impl Reader<'_> {
         Ok(Turns::Numbers { variable, reverse, from, to, step })
     }
 
-    /// `EXIT [label] [WHEN condition];`
+    /// `EXIT [label] [WHEN condition];` Errors: 42601 where there is nothing around it that it could leave.
     fn leave(&mut self, again: bool) -> Result<What> {
+        let whole = self.piece(0).range.start;
         self.skip(1);
+        let at = self.piece(0).range.start;
         let label = if self.is(&Token::SemiColon) || self.word(0) == "when" { None } else { Some(self.name()?) };
+        let left = |open: &&Open| if label.is_some() { open.label == label } else { open.is_loop };
+        let refused = match (self.open.iter().rev().find(left), &label) {
+            (Some(Open { is_loop: false, .. }), Some(label)) if again => {
+                Some((format!("block label \"{label}\" cannot be used in CONTINUE"), at))
+            }
+            (Some(_), _) => None,
+            (None, Some(label)) => {
+                Some((format!("there is no label \"{label}\" attached to any block or loop enclosing this statement"), at))
+            }
+            (None, None) if again => Some(("CONTINUE cannot be used outside a loop".into(), whole)),
+            (None, None) => Some(("EXIT cannot be used outside a loop, unless it has a label".into(), whole)),
+        };
+        if let Some((message, at)) = refused {
+            return Err(Error::syntax(message).at(self.characters_before(at) + 1));
+        }
         let when = if self.eat("when") { Some(self.expression(|_| false)?) } else { None };
         self.end_statement()?;
         Ok(What::Leave { again, label, when })
