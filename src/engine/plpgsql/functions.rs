@@ -172,6 +172,7 @@ impl Session {
         match &function.body {
             Body::Plpgsql(block) => {
                 run.outputs = outputs.iter().map(|output| output.holds.clone()).collect();
+                run.answers_row = function.returns.ty.as_ref().is_some_and(|ty| matches!(run.held(ty), Ok(Holds::Row { .. })));
                 run.places.clone_from(&places);
                 run.block(block).await?;
                 run.answer(function, &places).await
@@ -225,9 +226,10 @@ impl Run<'_> {
 
     /// What RETURN gives, as the columns of the answer.
     async fn fitted(&mut self, returned: Holds) -> Result<Vec<Holds>> {
+        let splits = self.outputs.len() > 1 || self.answers_row && self.outputs.len() == 1;
         let cells: Vec<Cell> = match returned {
-            Holds::Value { cell, .. } if self.outputs.len() > 1 && cell.text.is_none() => vec![],
-            Holds::Value { cell, .. } if is_row(&cell) && self.outputs.len() > 1 => self.fields_of_answer(cell)?,
+            Holds::Value { cell, .. } if splits && cell.text.is_none() => vec![],
+            Holds::Value { cell, .. } if is_row(&cell) && splits => self.fields_of_answer(cell)?,
             Holds::Value { cell, .. } => vec![cell],
             Holds::Row { columns, values, .. } => {
                 let values = values.unwrap_or_else(|| vec![None; columns.len()]);

@@ -111,6 +111,14 @@ impl Session {
         let text = self.spelled_out(self.whole_query(&query.to_string())?, &types).await?;
         let query = parsed_query(&text)?;
         let planned = self.plan_with(self.names_kept(), &query, &types).await?;
+        let (query, planned) = match spread(&query, &planned, &outputs).filter(|_| matches!(answers, Answers::Row(_))) {
+            Some(text) => {
+                let query = parsed_query(&text)?;
+                let planned = self.plan_with(self.names_kept(), &query, &types).await?;
+                (query, planned)
+            }
+            None => (query, planned),
+        };
         if let Some(read) = planned.reads.iter().find(|read| self.is_temporary(read.relation.id)) {
             let message = format!("{} reads the temporary table {}", written.name, read.relation.name);
             return Err(unsupported(&message, "CREATE FUNCTION pg_temp.name makes a function for the session."));
@@ -321,6 +329,19 @@ fn check_answer(planned: &Planned, outputs: &[Column], rows: bool, declared: &st
         }
     }
     Ok(())
+}
+
+/// A query of one column, a row of what the function answers, as one of the columns of that row.
+fn spread(query: &ast::Query, planned: &Planned, outputs: &[Column]) -> Option<String> {
+    let [column] = planned.columns.as_slice() else { return None };
+    let PgType::Composite(of) = &column.ty else { return None };
+    let attributes = of.attributes();
+    let mut both = attributes.iter().zip(outputs);
+    if attributes.len() != outputs.len() || !both.all(|(a, output)| a.name == output.name && without_length(a.ty.clone()) == output.ty) {
+        return None;
+    }
+    let items: Vec<String> = outputs.iter().map(|output| format!("(\"answer\".\"row\").{0} AS {0}", ident(&output.name))).collect();
+    Some(format!("SELECT {} FROM ({query}) AS \"answer\" (\"row\")", items.join(", ")))
 }
 
 /// True for a plan that computes one row of nothing.

@@ -55,6 +55,8 @@ pub(super) struct Run<'s> {
     pub rows_bytes: usize,
     /// Of a function: what the columns of its answer hold where they are NULL, and its OUT parameters.
     pub outputs: Vec<Holds>,
+    /// Of a function: those columns are the ones of a row.
+    pub answers_row: bool,
     pub places: Vec<Place>,
 }
 
@@ -80,6 +82,7 @@ impl<'s> Run<'s> {
             rows: vec![],
             rows_bytes: 0,
             outputs: vec![],
+            answers_row: false,
             places: vec![],
         })
     }

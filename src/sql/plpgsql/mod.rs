@@ -4,7 +4,7 @@
 //! 2. `block`, `statement`, `raise` and `declare` read what is the language's own. The SQL in it, statements and expressions, is cut out
 //!    and read by [`crate::sql::parse()`] at once, so that what is no SQL is refused before anything runs, at its place in the body.
 //! 3. [`bind`] puts parameters in the places of variables. It goes over parsed expressions: names of columns that INSERT lists, aliases and
-//!    the like are none.
+//!    the like are none. `columns` tells which names the statement itself gives to columns.
 //!
 //! What runs them is the engine's. Decision: an expression is a query, as in PostgreSQL; there is no second evaluator with rules of its own.
 
