@@ -29,6 +29,7 @@ pub mod arrangement;
 pub mod basic;
 pub mod chains;
 pub mod distinct;
+mod encoded;
 pub mod eval;
 pub mod expand;
 pub mod first_rows;

@@ -14,6 +14,7 @@ use arrow::compute;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 
+use super::encoded::Encoded;
 use super::eval::{Expr, batch_of, evaluate};
 use super::key_index::integers;
 use super::state::damaged;
@@ -142,8 +143,8 @@ impl Temporal {
         if held.true_count() > 0 {
             let (rows, values) = (delta.filter(&held)?, compute::filter(&value, &held)?);
             let values = integers(&values).ok_or_else(|| Error::internal("a time is no time"))?;
-            let bytes = self.converter.convert_columns(rows.batch.columns())?;
-            (0..rows.num_rows()).for_each(|i| self.hold((values[i], bytes.row(i).data().into()), rows.weight(i)));
+            let bytes = Encoded::new(&self.converter, rows.batch.columns())?;
+            (0..rows.num_rows()).for_each(|i| self.hold((values[i], bytes.row(i as u32).into()), rows.weight(i)));
         }
         delta.filter(&pass)
     }

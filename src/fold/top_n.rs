@@ -16,6 +16,7 @@ use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::expressions::PhysicalSortExpr;
 
 use super::basic::{list, only};
+use super::encoded::Encoded;
 use super::eval::{Expr, batch_of, evaluate, evaluate_all};
 use super::first_rows::{self, FirstRows};
 use super::key_index::{Equality, KeyIndex};
@@ -123,12 +124,12 @@ impl TopN {
         let order = self.spec.order_by.iter().map(|o| Ok(one_zeros(&evaluate(&o.expr, &delta.batch)?)));
         let mut columns = order.collect::<Result<Vec<ArrayRef>>>()?;
         columns.extend_from_slice(delta.batch.columns());
-        let rows = self.converter.convert_columns(&columns)?;
+        let rows = Encoded::new(&self.converter, &columns)?;
         for (i, &number) in numbers.iter().enumerate() {
             if self.marks.first(number) {
                 before.push((number, self.window(number)));
             }
-            self.put(number, rows.row(i).data(), delta.weight(i));
+            self.put(number, rows.row(i as u32), delta.weight(i));
         }
         Ok(())
     }

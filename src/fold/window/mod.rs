@@ -16,12 +16,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalSortExpr;
 
 use self::evaluate::{Partition, Sorted};
 pub use self::evaluate::{WindowCall, WindowFunction};
 use super::basic::{list, only};
+use super::encoded::Encoded;
 use super::eval::{Expr, batch_of, concat_deltas, evaluate, evaluate_all, replace, same_rows, take_all};
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
@@ -86,19 +87,6 @@ struct Survivors {
     /// Places of stored rows that went.
     gone: Vec<u32>,
     partitions: Vec<Partition>,
-}
-
-/// Rows as bytes that compare as the rows do; empty ones for rows of no columns.
-struct Encoded(Option<Rows>);
-
-impl Encoded {
-    fn new(converter: &RowConverter, columns: &[ArrayRef]) -> Result<Self> {
-        Ok(Encoded(if columns.is_empty() { None } else { Some(converter.convert_columns(columns)?) }))
-    }
-
-    fn row(&self, i: u32) -> &[u8] {
-        self.0.as_ref().map_or(&[], |rows| rows.row(i as usize).data())
-    }
 }
 
 impl Window {
