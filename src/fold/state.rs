@@ -14,7 +14,7 @@ use crate::data::{OpenRowFile, RowFile};
 use crate::error::{Error, Result, code};
 
 /// Version of every format inside a checkpoint; raised with each change of any of them (arrow-row bytes included).
-const VERSION: u8 = 10;
+const VERSION: u8 = 11;
 
 /// Writes a checkpoint.
 pub struct StateWriter {

@@ -3,10 +3,13 @@
 //! Time is an input like any other: ticks, events that bear the time. `now()` is the time of the latest tick; before the first one no row
 //! passes. The row's side of the comparison does not depend on time, the other side, the bound, on nothing else, and it never
 //! falls; so a row passes from some tick on, or until some tick. [`Temporal`] orders the rows that are still to change by their
-//! side, and a tick moves the bound over them. Rows that never pass again are not held. Cost: O(log n) per row that is held, and
+//! side, and a tick moves the bound over them. Rows that never change again are not held. Cost: O(log n) per row that is held, and
 //! per tick only the rows that it changes.
+//!
+//! A bound with months in it falls a little at times, by less than its slack: rows are held until it is that far past them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
@@ -38,8 +41,10 @@ pub struct TemporalSpec {
     /// The row's side of the comparison: a date or a timestamp in microseconds. Rows where it is NULL never pass.
     pub value: Expr,
     pub passes: Passes,
-    /// The other side, of `value`'s type, over the only column of `clock`. It never falls as time rises.
+    /// The other side, of `value`'s type, over the only column of `clock`.
     pub bound: Expr,
+    /// As time rises the bound falls by less than this, or, if it is 0, never.
+    pub slack: i64,
     /// The ticks: their time, in microseconds with a time zone.
     pub clock: SchemaRef,
 }
@@ -54,7 +59,7 @@ pub struct Temporal {
     /// The time of the latest tick, and what the bound is then; `None` before the first.
     now: Option<i64>,
     bound: Option<i64>,
-    /// Rows that are to enter, or to leave, with their weights.
+    /// Rows that are to enter, or to leave, or may do so again, with their weights.
     held: BTreeMap<Row, i64>,
     bytes: usize,
 }
@@ -90,56 +95,66 @@ impl Temporal {
         }
     }
 
-    /// Takes the held rows off that the bound has passed: those that enter, or those that leave.
-    fn take_passed(&mut self) -> BTreeMap<Row, i64> {
-        let Some(bound) = self.bound else { return BTreeMap::new() };
+    /// The least value that a bound is not past.
+    fn ahead_of(&self, bound: i64) -> i128 {
         let with_bound = matches!(self.spec.passes, Passes::Below { equal: true } | Passes::Above { equal: false });
-        let rest = match if with_bound { bound.checked_add(1) } else { Some(bound) } {
-            Some(first) => self.held.split_off(&(first, Arc::from([].as_slice()))),
-            None => BTreeMap::new(),
-        };
-        let passed = std::mem::replace(&mut self.held, rest);
-        self.bytes -= passed.keys().map(|r| r.1.len() + ROW_BYTES).sum::<usize>();
-        passed
+        i128::from(bound) + i128::from(with_bound)
+    }
+
+    /// True if no bound to come is on the other side of the value.
+    fn is_settled(&self, value: i64) -> bool {
+        self.bound.is_some_and(|bound| i128::from(value) < self.ahead_of(bound) - i128::from(self.spec.slack))
+    }
+
+    /// Lets go of the held rows that are settled.
+    fn let_go(&mut self) {
+        let settled: Vec<Row> = self.held.keys().take_while(|row| self.is_settled(row.0)).cloned().collect();
+        for row in settled {
+            self.held.remove(&row);
+            self.bytes -= row.1.len() + ROW_BYTES;
+        }
     }
 
     /// Moves on to the latest of the ticks; gives the rows that enter or leave by that.
     fn tick(&mut self, ticks: &[Delta]) -> Result<Option<Delta>> {
         let latest = ticks.iter().filter_map(|d| compute::max(d.batch.column(0).as_primitive::<TimestampMicrosecondType>())).max();
         let Some(now) = latest.filter(|now| self.now.is_none_or(|before| before < *now)) else { return Ok(None) };
-        let first = self.now.is_none();
+        let before = self.bound;
         (self.now, self.bound) = (Some(now), self.bound_at(now)?);
-        let passed = self.take_passed();
-        match self.spec.passes {
-            Passes::Below { .. } => self.emit(&passed, 1),
-            // Rows that came before the first tick were not given yet.
-            Passes::Above { .. } if first => self.emit(&self.held, 1),
-            Passes::Above { .. } => self.emit(&passed, -1),
-        }
+        let Some(bound) = self.bound else { return Ok(None) };
+        let (from, to, below) = (before.map(|b| self.ahead_of(b)), self.ahead_of(bound), matches!(self.spec.passes, Passes::Below { .. }));
+        // Before the first tick no row was given.
+        let change = match from {
+            None if below => self.emit(i128::MIN..to, 1),
+            None => self.emit(to..i128::MAX, 1),
+            Some(from) if from <= to => self.emit(from..to, if below { 1 } else { -1 }),
+            Some(from) => self.emit(to..from, if below { -1 } else { 1 }),
+        };
+        self.let_go();
+        change
     }
 
-    fn emit(&self, rows: &BTreeMap<Row, i64>, sign: i64) -> Result<Option<Delta>> {
+    /// The held rows with values in a range.
+    fn emit(&self, values: Range<i128>, sign: i64) -> Result<Option<Delta>> {
+        let least: Row = (values.start.clamp(i64::MIN.into(), i64::MAX.into()) as i64, Arc::from([].as_slice()));
+        let rows = self.held.range(least..).skip_while(|(row, _)| i128::from(row.0) < values.start);
+        let rows: Vec<(&Row, &i64)> = rows.take_while(|(row, _)| i128::from(row.0) < values.end).collect();
         if rows.is_empty() {
             return Ok(None);
         }
         let parser = self.converter.parser();
-        let columns = self.converter.convert_rows(rows.keys().map(|row| parser.parse(&row.1)))?;
+        let columns = self.converter.convert_rows(rows.iter().map(|(row, _)| parser.parse(&row.1)))?;
         let batch = batch_of(&self.spec.input, columns, rows.len())?;
-        let weights: Vec<i64> = rows.values().map(|w| sign * w).collect();
+        let weights: Vec<i64> = rows.iter().map(|(_, weight)| sign * **weight).collect();
         Ok(Some(Delta::of(batch, weights)))
     }
 
-    /// Gives the rows that pass now, and holds those that will change.
+    /// Gives the rows that pass now, and holds those that may change.
     fn fold(&mut self, delta: &Delta) -> Result<Delta> {
         let value = evaluate(&self.spec.value, &delta.batch)?;
         let values = integers(&value).ok_or_else(|| Error::internal("a time is no time"))?;
         let pass: BooleanArray = (0..delta.num_rows()).map(|i| Some(value.is_valid(i) && self.passes(values[i]))).collect();
-        let enters = matches!(self.spec.passes, Passes::Below { .. });
-        let held: BooleanArray = match self.bound {
-            None => (0..delta.num_rows()).map(|i| Some(value.is_valid(i))).collect(),
-            Some(_) if enters => (0..delta.num_rows()).map(|i| Some(value.is_valid(i) && !pass.value(i))).collect(),
-            Some(_) => pass.clone(),
-        };
+        let held: BooleanArray = (0..delta.num_rows()).map(|i| Some(value.is_valid(i) && !self.is_settled(values[i]))).collect();
         if held.true_count() > 0 {
             let (rows, values) = (delta.filter(&held)?, compute::filter(&value, &held)?);
             let values = integers(&values).ok_or_else(|| Error::internal("a time is no time"))?;

@@ -35,10 +35,14 @@ struct Test {
 
 impl Test {
     fn new() -> Test {
+        Test::at(START_S)
+    }
+
+    fn at(now_s: i64) -> Test {
         let clock = Arc::new(ManualClock::default());
-        clock.set_us(START_S * 1_000_000);
+        clock.set_us(now_s * 1_000_000);
         let database = Database::at_time(directory(), clock.clone()).expect("an empty database");
-        let mut test = Test { database, clock, now_s: START_S };
+        let mut test = Test { database, clock, now_s };
         test.run("CREATE STREAM s (id int, at timestamptz, until timestamptz)");
         test.run("CREATE TABLE t (k int PRIMARY KEY, at timestamptz)");
         test
@@ -49,7 +53,11 @@ impl Test {
     }
 
     fn create(&mut self) {
-        for (name, query) in VIEWS {
+        self.create_all(&VIEWS);
+    }
+
+    fn create_all(&mut self, views: &[(&str, &str)]) {
+        for (name, query) in views {
             self.run(&format!("CREATE MATERIALIZED VIEW {name} AS {query}"));
         }
     }
@@ -69,8 +77,12 @@ impl Test {
     }
 
     fn check(&mut self, why: &str) {
+        self.check_all(&VIEWS, why);
+    }
+
+    fn check_all(&mut self, views: &[(&str, &str)], why: &str) {
         let now = literal(self.now_s);
-        for (name, query) in VIEWS {
+        for (name, query) in views {
             let query = query.replace("now()", &now).replace("current_timestamp", &now).replace("current_date", &format!("({now})::date"));
             // The view that stands in the query of another is as of now too.
             assert_eq!(self.run(&format!("SELECT * FROM {name}")), self.run(&query), "{why}: {name}");
@@ -156,4 +168,35 @@ fn a_transaction_reads_at_the_time_of_its_statements() {
     test.pass(3_600);
     test.check("later in it");
     test.run("COMMIT");
+}
+
+#[test]
+fn a_month_ago_falls_at_midnight_behind_a_shorter_month() {
+    const MONTHS: [(&str, &str); 6] = [
+        ("since", "SELECT k, at FROM t WHERE at > now() - INTERVAL '1 month'"),
+        ("until", "SELECT k FROM t WHERE at <= now() - INTERVAL '1 month 3 hours'"),
+        ("ahead", "SELECT count(*) AS n, max(at) AS last FROM t WHERE now() + INTERVAL '11 months' <= at + INTERVAL '1 year'"),
+        (
+            "dated",
+            "SELECT k FROM t WHERE at >= date_trunc('day', now() - INTERVAL '1 month') AND at::date < (now() - INTERVAL '1 month')::date + 1",
+        ),
+        ("hours", "SELECT k FROM t WHERE at > date_trunc('hour', now() - INTERVAL '1 month')"),
+        ("last", "SELECT id FROM s WHERE at < now() - INTERVAL '1 month' ORDER BY at DESC LIMIT 3"),
+    ];
+    // 2023-03-30 11:00 UTC: of that day and of the next one a month before is February 28.
+    let mut test = Test::at(1_680_174_000);
+    test.create_all(&MONTHS);
+    test.run("INSERT INTO t SELECT k, '2023-02-27 00:30+00'::timestamptz + k * INTERVAL '1 hour' FROM generate_series(0, 79) k");
+    test.run("INSERT INTO s SELECT k, at, at FROM t");
+    for round in 0..28 {
+        test.check_all(&MONTHS, &format!("round {round}"));
+        test.run(&format!("DELETE FROM t WHERE k = {}", round * 3));
+        test.run(&format!("INSERT INTO t VALUES ({}, '2023-02-28 03:10+00'::timestamptz + INTERVAL '{round} hours')", 100 + round));
+        if round % 8 == 5 {
+            test.run("CHECKPOINT");
+            test.database = test.database.kill().expect("it opens");
+        }
+        test.pass(2 * 3_600 + round);
+    }
+    test.check_all(&MONTHS, "at last");
 }

@@ -56,7 +56,7 @@ fn clock() -> SchemaRef {
 
 fn make_temporal(passes: Passes) -> Temporal {
     let value = cast(col("v", &schema()).unwrap(), &schema(), clock().field(0).data_type().clone()).unwrap();
-    Temporal::new(TemporalSpec { input: schema(), value, passes, bound: col("at", &clock()).unwrap(), clock: clock() }).unwrap()
+    Temporal::new(TemporalSpec { input: schema(), value, passes, bound: col("at", &clock()).unwrap(), slack: 0, clock: clock() }).unwrap()
 }
 
 fn tick(at: i64) -> Delta {

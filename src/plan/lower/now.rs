@@ -33,6 +33,18 @@ pub(super) fn refused() -> Error {
     )
 }
 
+/// The refusal of a bound that may fall, or of which that is not known.
+fn refused_course(bound: &Expr) -> Error {
+    let of_months = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(by)), _) if by.months != 0);
+    match bound.exists(|e| Ok(of_months(e))) {
+        Ok(true) => unsupported(
+            "now() in this place",
+            "Take months off last, or say days, as in INTERVAL '30 days': a time less a month goes back at times.",
+        ),
+        _ => refused(),
+    }
+}
+
 /// True if the expression depends on the time of day.
 pub(super) fn tells_time(expr: &Expr) -> bool {
     expr.exists(|e| Ok(matches!(e, Expr::Placeholder(p) if p.id == NOW))).unwrap_or(false)
@@ -64,6 +76,8 @@ pub(super) struct Comparison {
     value: Expr,
     passes: Passes,
     bound: Expr,
+    /// How far the bound may fall.
+    slack: i64,
 }
 
 /// Parts a filter into comparisons with the time and the rest. Errors: 0A000 for other uses of the time.
@@ -105,10 +119,11 @@ fn comparison(expr: Expr, schema: &DFSchema) -> Result<Comparison> {
         _ => return Err(refused()),
     };
     let ty = value.get_type(schema)?;
-    if !rises(&bound) || !is_time(&ty) || bound.get_type(&DFSchema::empty())? != ty {
+    let course = course(&bound).ok_or_else(|| refused_course(&bound))?;
+    if !is_time(&ty) || bound.get_type(&DFSchema::empty())? != ty {
         return Err(refused());
     }
-    Ok(Comparison { value, passes, bound })
+    Ok(Comparison { value, passes, bound, slack: course.slack() })
 }
 
 /// `length > now() - at` as `at > now() - length`, and `length > at - now()` as `at < now() + length`.
@@ -137,27 +152,86 @@ fn difference(length: Expr, op: Operator, difference: Expr) -> Result<(Expr, Ope
     }
 }
 
-/// True if the expression is a time that never falls as `now()` rises.
-fn rises(expr: &Expr) -> bool {
-    let constant = |e: &Expr| matches!(e, Expr::Literal(value, _) if !value.is_null());
+/// How a time goes on as `now()` rises; what comes later promises less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Course {
+    /// It never falls.
+    Rises,
+    /// Its date never falls, its time of day may: noon of March 30 less a month is later than midnight of March 31 less a month, both of
+    /// February 28.
+    RisesByDate,
+    /// It falls by less than a day.
+    Falls,
+}
+
+impl Course {
+    /// How far it may fall, in microseconds.
+    fn slack(self) -> i64 {
+        if self == Course::Rises { 0 } else { 86_400_000_000 }
+    }
+
+    /// That of the time cast to a type.
+    fn cast(self, to: &DataType) -> Option<Course> {
+        match (to, self) {
+            (to, _) if !is_time(to) => None,
+            (DataType::Date32, Course::Falls) => None,
+            (DataType::Date32, _) => Some(Course::Rises),
+            _ => Some(self),
+        }
+    }
+
+    /// That of the time moved by a constant: first by months, to the last day of a shorter one, then by days and by the time.
+    fn moved(self, by: &Expr) -> Option<Course> {
+        match constant(by)? {
+            ScalarValue::IntervalYearMonth(_) => None,
+            ScalarValue::IntervalMonthDayNano(Some(by)) => match self {
+                Course::Falls if by.months != 0 => None,
+                Course::Rises if by.months == 0 => Some(Course::Rises),
+                _ if by.nanoseconds == 0 => Some(self.max(Course::RisesByDate)),
+                _ => Some(Course::Falls),
+            },
+            _ => Some(self),
+        }
+    }
+
+    /// That of the time cut off to a unit.
+    fn truncated(self, unit: &Expr) -> Option<Course> {
+        let unit = constant(unit)?.try_as_str().flatten()?.to_ascii_lowercase();
+        let of_dates = ["day", "week", "month", "quarter", "year", "decade", "century", "millennium"].contains(&unit.as_str());
+        match self {
+            Course::Falls => None,
+            Course::RisesByDate if of_dates => Some(Course::Rises),
+            _ => Some(self),
+        }
+    }
+}
+
+fn constant(expr: &Expr) -> Option<&ScalarValue> {
+    if let Expr::Literal(value, _) = expr { Some(value).filter(|v| !v.is_null()) } else { None }
+}
+
+/// The course of the expression; `None` if it is no time of which it is known.
+fn course(expr: &Expr) -> Option<Course> {
+    let rising = |e: &Expr| course(e).filter(|c| *c == Course::Rises);
     match expr {
-        Expr::Placeholder(_) => true,
-        Expr::Alias(alias) => rises(&alias.expr),
-        Expr::Cast(cast) => is_time(cast.field.data_type()) && rises(&cast.expr),
+        Expr::Placeholder(_) => Some(Course::Rises),
+        Expr::Alias(alias) => course(&alias.expr),
+        Expr::Cast(cast) => course(&cast.expr)?.cast(cast.field.data_type()),
         Expr::ScalarFunction(f) => match (f.func.name(), f.args.as_slice()) {
-            ("pg_cast", [e]) => expr.get_type(&DFSchema::empty()).is_ok_and(|t| is_time(&t)) && rises(e),
-            ("pg_add", [a, b]) => rises(a) && constant(b) || constant(a) && rises(b),
-            ("pg_subtract", [a, b]) => rises(a) && constant(b),
-            ("date_trunc", [unit, e]) | ("date_trunc", [unit, e, _]) => constant(unit) && rises(e),
-            ("date_bin", [a, e, b]) => constant(a) && rises(e) && constant(b),
+            ("pg_cast", [e]) => course(e)?.cast(&expr.get_type(&DFSchema::empty()).ok()?),
+            ("pg_add", [a, b]) if constant(a).is_some() => course(b)?.moved(a),
+            ("pg_add" | "pg_subtract", [a, b]) => course(a)?.moved(b),
+            ("date_trunc", [unit, e]) => course(e)?.truncated(unit),
+            ("date_trunc", [unit, e, _]) => constant(unit).and_then(|_| rising(e)),
+            ("date_bin", [a, e, b]) => constant(a).and(constant(b)).and_then(|_| rising(e)),
             // A clock of another zone goes back an hour in autumn.
             ("timezone", [zone, e]) => {
-                let utc = |zone: &Expr| matches!(zone, Expr::Literal(v, _) if v.try_as_str().flatten().is_some_and(|z| z.eq_ignore_ascii_case("utc")));
-                utc(zone) && rises(e)
+                let utc = constant(zone)?.try_as_str().flatten()?.eq_ignore_ascii_case("utc");
+                course(e).filter(|_| utc)
             }
-            _ => false,
+            _ => None,
         },
-        _ => false,
+        _ => None,
     }
 }
 
@@ -175,9 +249,10 @@ impl Lowering<'_> {
             value,
             passes: comparison.passes,
             bound: self.state.create_physical_expr(bound, &DFSchema::try_from(clock.as_ref().clone())?)?,
+            slack: comparison.slack,
             clock: clock.clone(),
         };
-        let append_only = input.append_only && matches!(comparison.passes, Passes::Below { .. });
+        let append_only = input.append_only && comparison.slack == 0 && matches!(comparison.passes, Passes::Below { .. });
         let ticks = Flow::source(self.clock_input(), clock);
         Ok(Lowered { flow: Flow::node(Box::new(Temporal::new(spec)?), vec![input.flow, ticks]), append_only, key: input.key })
     }
