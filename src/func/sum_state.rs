@@ -24,6 +24,9 @@ use crate::data::PgType;
 use crate::data::types::{NUMERIC_PRECISION_MAX, QUOTIENT_SCALE};
 use crate::error::{Error, Result, code};
 
+/// Digits of decimals of which no sum is wider than 128 bits.
+pub const NARROW_DIGITS_MAX: u8 = 20;
+
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum What {
@@ -145,10 +148,38 @@ impl WideSum {
         self.low = difference;
     }
 
+    /// Adds a value so many times, or takes it out. Cost O(log times).
+    pub fn add_times(&mut self, value: i256, times: i64) {
+        match times {
+            1 => self.add(value),
+            -1 => self.sub(value),
+            _ => {
+                let (mut term, mut left) = (WideSum { low: value, carry: 0 }, times.unsigned_abs());
+                while left > 0 {
+                    match (left & 1 == 1, times > 0) {
+                        (true, true) => self.merge(&term),
+                        (true, false) => self.take_out(&term),
+                        _ => {}
+                    }
+                    left >>= 1;
+                    if left > 0 {
+                        term.merge(&term.clone());
+                    }
+                }
+            }
+        }
+    }
+
     /// Adds another sum.
     pub fn merge(&mut self, other: &WideSum) {
         self.add(other.low);
         self.carry += other.carry;
+    }
+
+    /// Takes another sum out.
+    fn take_out(&mut self, other: &WideSum) {
+        self.sub(other.low);
+        self.carry -= other.carry;
     }
 
     /// The sum. Errors: 22003 if it does not fit.
@@ -273,7 +304,7 @@ impl Spec {
         match (self.what, &self.input) {
             (What::Pair(_), _) => Kept::Pairs,
             (What::Variance(_) | What::Deviation(_), _) => Kept::Moments,
-            (_, DataType::Decimal128(p, _)) if *p <= 20 => Kept::Narrow,
+            (_, DataType::Decimal128(p, _)) if *p <= NARROW_DIGITS_MAX => Kept::Narrow,
             (_, ty) if ty.is_integer() => Kept::Narrow,
             _ => Kept::Wide,
         }
@@ -363,6 +394,18 @@ mod tests {
         assert!(sum.value().is_err());
         sum.add(i256::MIN);
         assert_eq!(sum, WideSum::default());
+    }
+
+    #[test]
+    fn a_value_counts_as_many_times_as_it_is_there() {
+        for (value, times) in [(i256::MAX, 5), (i256::MIN, 6), (i256::from_i128(-7), 3), (i256::MAX, 1), (i256::ONE, 0)] {
+            let (mut at_once, mut one_by_one) = (WideSum::default(), WideSum::default());
+            at_once.add_times(value, times);
+            (0..times).for_each(|_| one_by_one.add(value));
+            assert_eq!(at_once, one_by_one);
+            at_once.add_times(value, -times);
+            assert_eq!(at_once, WideSum::default());
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ use super::{Operator, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 use crate::func::sum::SumLike;
-use crate::func::sum_state::{Spec, What};
+use crate::func::sum_state::{NARROW_DIGITS_MAX, Spec, What};
 
 /// What an aggregate call computes.
 #[derive(Clone, Debug)]
@@ -296,8 +296,8 @@ fn sums(want: Want, arg: &DataType, result: DataType) -> Result<Box<dyn State>> 
     use DataType::*;
     Ok(match arg {
         Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Box::new(ExactSums::<i128>::new(want, 0, result)),
-        Decimal128(_, s) => Box::new(ExactSums::<i128>::new(want, *s, result)),
-        Decimal256(_, s) => Box::new(ExactSums::<i256>::new(want, *s, result)),
+        Decimal128(p, s) if *p <= NARROW_DIGITS_MAX => Box::new(ExactSums::<i128>::new(want, *s, result)),
+        Decimal128(_, s) | Decimal256(_, s) => Box::new(ExactSums::<WideSum>::new(want, *s, result)),
         Float32 | Float64 => Box::new(FloatSums::new(want, result)),
         Interval(IntervalUnit::MonthDayNano) if want == Want::Sum => Box::<IntervalSums>::default(),
         other => {

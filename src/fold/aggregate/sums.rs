@@ -14,6 +14,7 @@ use super::super::state::{StateReader, StateWriter, damaged};
 use super::state::{Rows, State, sized};
 use crate::error::{Error, Result, code};
 use crate::func::exact_float::ExactSum;
+use crate::func::sum_state::WideSum;
 
 fn out_of_range(message: &str) -> Error {
     Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, message)
@@ -95,7 +96,7 @@ pub(super) enum Want {
     Avg,
 }
 
-/// sum and avg of integers and decimals: exact, in 128 bits, or in 256 for wide decimals.
+/// sum and avg of integers and decimals: exact, in 128 bits where no sum of them can be wider, in [`WideSum`]s else.
 pub(super) struct ExactSums<N> {
     want: Want,
     /// Scale of the arguments.
@@ -110,26 +111,37 @@ impl<N> ExactSums<N> {
     }
 }
 
-/// An integer wide enough for sums.
-pub(super) trait Wide: Copy + Default + Send {
+/// What sums are kept in.
+pub(super) trait Exact: Copy + Default + Send {
+    /// Of an argument.
+    type Value;
     /// self + value x weight, or `None` past the range.
-    fn plus(self, value: Self, weight: i64) -> Option<Self>;
-    fn to_i256(self) -> i256;
-    fn from_i256(value: i256) -> Option<Self>;
+    fn plus(self, value: Self::Value, weight: i64) -> Option<Self>;
+    /// The sum. Errors: 22003 if it does not fit.
+    fn value(&self) -> Result<i256>;
+    /// As many bytes for each, little endian.
+    fn to_bytes(self) -> Vec<u8>;
+    /// Reads [`Exact::to_bytes`]. Errors: XX001.
+    fn from_bytes(bytes: &[u8]) -> Result<Self>;
     /// Calls `f(group, value, weight)` for each row whose argument is not null.
-    fn each(rows: &Rows<'_>, f: impl FnMut(usize, Self, i64)) -> Result<()>;
+    fn each(rows: &Rows<'_>, f: impl FnMut(usize, Self::Value, i64)) -> Result<()>;
 }
 
-impl Wide for i128 {
+impl Exact for i128 {
+    type Value = i128;
+
     #[inline]
     fn plus(self, value: i128, weight: i64) -> Option<i128> {
         if weight == 1 { self.checked_add(value) } else { self.checked_add(value.checked_mul(i128::from(weight))?) }
     }
-    fn to_i256(self) -> i256 {
-        i256::from_i128(self)
+    fn value(&self) -> Result<i256> {
+        Ok(i256::from_i128(*self))
     }
-    fn from_i256(value: i256) -> Option<i128> {
-        value.to_i128()
+    fn to_bytes(self) -> Vec<u8> {
+        self.to_le_bytes().into()
+    }
+    fn from_bytes(bytes: &[u8]) -> Result<i128> {
+        Ok(i128::from_le_bytes(bytes.try_into().map_err(|_| damaged("sums"))?))
     }
     fn each(rows: &Rows<'_>, mut f: impl FnMut(usize, i128, i64)) -> Result<()> {
         let array = &rows.args[0];
@@ -151,17 +163,28 @@ impl Wide for i128 {
     }
 }
 
-impl Wide for i256 {
-    fn plus(self, value: i256, weight: i64) -> Option<i256> {
-        self.checked_add(value.checked_mul(i256::from_i128(i128::from(weight)))?)
+impl Exact for WideSum {
+    type Value = i256;
+
+    fn plus(mut self, value: i256, weight: i64) -> Option<WideSum> {
+        self.add_times(value, weight);
+        Some(self)
     }
-    fn to_i256(self) -> i256 {
-        self
+    fn value(&self) -> Result<i256> {
+        WideSum::value(self)
     }
-    fn from_i256(value: i256) -> Option<i256> {
-        Some(value)
+    fn to_bytes(self) -> Vec<u8> {
+        WideSum::to_bytes(&self)
+    }
+    fn from_bytes(bytes: &[u8]) -> Result<WideSum> {
+        WideSum::from_bytes(bytes)
     }
     fn each(rows: &Rows<'_>, mut f: impl FnMut(usize, i256, i64)) -> Result<()> {
+        if let Some(narrow) = rows.args[0].as_primitive_opt::<Decimal128Type>() {
+            let values = narrow.values();
+            rows.each(|i, g, w| f(g, i256::from_i128(values[i]), w));
+            return Ok(());
+        }
         let values = rows.args[0].as_primitive_opt::<Decimal256Type>();
         let values = values.ok_or_else(|| Error::internal("a sum's argument changed its type"))?.values();
         rows.each(|i, g, w| f(g, values[i], w));
@@ -169,7 +192,7 @@ impl Wide for i256 {
     }
 }
 
-impl<N: Wide> State for ExactSums<N> {
+impl<N: Exact> State for ExactSums<N> {
     fn resize(&mut self, groups: usize) {
         self.groups.resize(groups, (N::default(), 0));
     }
@@ -191,7 +214,8 @@ impl<N: Wide> State for ExactSums<N> {
     }
 
     fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
-        let values = groups.iter().map(|g| self.groups[*g as usize]).map(|(sum, count)| (count != 0).then(|| (sum.to_i256(), count)));
+        let one = |(sum, count): (N, i64)| (count != 0).then(|| Ok((sum.value()?, count))).transpose();
+        let values = groups.iter().map(|g| one(self.groups[*g as usize])).collect::<Result<Vec<Option<(i256, i64)>>>>()?.into_iter();
         if let DataType::Float64 | DataType::Float32 = self.result {
             let unit = 10f64.powi(i32::from(self.scale));
             let divide = |(sum, count): (i256, i64)| {
@@ -219,25 +243,18 @@ impl<N: Wide> State for ExactSums<N> {
         self.groups.capacity() * size_of::<(N, i64)>()
     }
     fn save(&self, out: &mut StateWriter) -> Result<()> {
-        let words = |sum: i256| sum.to_le_bytes();
-        out.bytes(&self.groups.iter().flat_map(|g| words(g.0.to_i256())).collect::<Vec<u8>>());
+        out.bytes(&self.groups.iter().flat_map(|g| g.0.to_bytes()).collect::<Vec<u8>>());
         out.i64s(&self.groups.iter().map(|g| g.1).collect::<Vec<_>>());
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
         let sums = input.bytes()?;
         let counts = sized(input.i64s()?, groups)?;
-        if sums.len() != groups * 32 {
+        let width = N::default().to_bytes().len();
+        if sums.len() != groups * width {
             return Err(damaged("sums"));
         }
-        let sum = |chunk: &[u8]| {
-            let mut bytes = [0; 32];
-            bytes.copy_from_slice(chunk);
-            i256::from_le_bytes(bytes)
-        };
-        let values: Vec<i256> = sums.chunks_exact(32).map(sum).collect();
-        self.groups =
-            values.into_iter().zip(counts).map(|(s, c)| Ok((N::from_i256(s).ok_or_else(|| damaged("sums"))?, c))).collect::<Result<_>>()?;
+        self.groups = sums.chunks_exact(width).zip(counts).map(|(sum, count)| Ok((N::from_bytes(sum)?, count))).collect::<Result<_>>()?;
         Ok(())
     }
 }
