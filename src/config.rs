@@ -31,6 +31,8 @@ pub struct Config {
     pub view_state_bytes_max: usize,
     /// Memory for the rows of one view that only grows, in bytes; more stand in a file.
     pub view_rows_bytes_max: usize,
+    /// Rows that a view folds at once where it folds more in slices; tests have fewer.
+    pub step_rows_max: usize,
     /// The server's certificate and those it is signed by, in PEM format; with it TLS is spoken.
     pub tls_cert: Option<PathBuf>,
     /// The certificate's key, in PEM format.
@@ -52,6 +54,7 @@ impl Default for Config {
             clock_interval_ms: 1_000,
             view_state_bytes_max: limits::VIEW_STATE_BYTES_MAX,
             view_rows_bytes_max: limits::VIEW_ROWS_BYTES_MAX,
+            step_rows_max: limits::STEP_ROWS_MAX,
             tls_cert: None,
             tls_key: None,
             tls_client_ca: None,

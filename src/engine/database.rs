@@ -31,7 +31,7 @@ use super::sequence::Counters;
 use super::session::Session;
 use super::signal::Reach;
 use super::table_locks::TableLocks;
-use super::{checkpoint, failure, recovery, time};
+use super::{checkpoint, ddl, failure, recovery, time};
 use crate::catalog::{Catalog, Relation, RelationId};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -162,7 +162,7 @@ impl Engine {
             partition_conditions: Mutex::default(),
             locks: Arc::default(),
             next_process: AtomicI32::new(1),
-            view_bounds: Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max),
+            view_bounds: Bounds { step_rows: config.step_rows_max, ..Bounds::new(config.view_state_bytes_max, config.view_rows_bytes_max) },
             threads: Mutex::default(),
             head: tokio::sync::watch::Sender::new(log.head()),
             identity: identity(store.as_ref(), clock.as_ref())?,
@@ -180,6 +180,12 @@ impl Engine {
             // The view may be about to be created: then it is in no catalog yet.
             drop(engine.ddl.blocking_lock());
             failure::find_fault(&engine, id, range).ok().flatten()
+        }));
+        let builder = Arc::downgrade(&engine);
+        engine.runner.hooks.on_fold_again(Box::new(move |id| {
+            let engine = builder.upgrade()?;
+            drop(engine.ddl.blocking_lock());
+            ddl::node(&engine, engine.catalog().by_id(id)?).ok()
         }));
         *engine.threads.lock() = engine.runner.spawn(cores.max(2))?;
         engine.tell_of_changes();

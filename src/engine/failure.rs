@@ -158,7 +158,10 @@ impl Replica {
         let ids = ddl::nodes_all_below(&catalog, id);
         let build = |id: &RelationId| ddl::node(engine, catalog.by_id(*id).ok_or_else(|| Error::internal("a relation is gone"))?);
         let replica = Replica(ids.iter().map(build).collect::<Result<Vec<_>>>()?);
-        replica.0.iter().for_each(|node| node.stop_by(stop));
+        for node in &replica.0 {
+            node.stop_by(stop);
+            node.fold_whole();
+        }
         Ok(replica)
     }
 

@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 /// One input of a node: which rows, and which of their columns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub source: Source,
     /// Indices of the columns in the source's schema as it was when the node was made: a node's is as long as its readers are there.
@@ -54,12 +54,14 @@ pub struct Bounds {
     pub state: usize,
     /// Of rows of an output that only grows: with more they go to a file.
     pub rows: usize,
+    /// Rows, not bytes: what only grows is folded in slices of so many.
+    pub step_rows: usize,
 }
 
 impl Bounds {
     /// Rows go to a file long before there are too many for memory.
     pub fn new(state: usize, rows: usize) -> Bounds {
-        Bounds { state, rows: rows.min(state / (2 * CROWDED)) }
+        Bounds { state, rows: rows.min(state / (2 * CROWDED)), step_rows: limits::STEP_ROWS_MAX }
     }
 }
 
@@ -70,6 +72,7 @@ impl Default for Bounds {
 }
 
 /// What a node has for one that reads it.
+#[derive(Clone)]
 pub(super) enum Changes {
     /// What it has changed.
     Deltas(Vec<Delta>),
@@ -125,6 +128,10 @@ pub struct Node {
     stop: Stop,
     /// True if its operators merge their inputs by position: each range of positions is then folded for all of them together.
     ordered: bool,
+    /// True once it has folded a part of a range in a slice of its own.
+    sliced: AtomicBool,
+    /// True if each range is folded in one step: slices of one have erred.
+    whole: AtomicBool,
     /// How much it may hold.
     bounds: Bounds,
     /// Rows folded since it was put in, and how many there were to fold then.
@@ -171,6 +178,8 @@ impl Node {
             retired: AtomicBool::new(false),
             stop,
             ordered: false,
+            sliced: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
             bounds,
             gauge: Gauge::default(),
             recovering: AtomicBool::new(false),
@@ -278,6 +287,50 @@ impl Node {
         f(&self.flow.lock())
     }
 
+    /// Has the node fold each range in one step from now on.
+    pub(super) fn fold_whole(&self) {
+        self.whole.store(true, Ordering::Release);
+    }
+
+    /// As [`Node::step`]; but where slices of what it starts with err, all of that is folded once more, in one step, by the operators of a
+    /// node made anew: between slices one input is there without another, so that expressions see rows and groups that no position has.
+    pub(super) fn step_or_fold_whole(
+        &self,
+        log: &Log,
+        range: Range<Position>,
+        changes: Vec<Changes>,
+        files: Files<'_>,
+        anew: impl FnOnce() -> Option<Arc<Node>>,
+    ) -> Result<Option<Delta>> {
+        let again = (range.start == 0).then(|| changes.clone());
+        match (self.step(log, range.clone(), changes, Some(files)), again) {
+            (Err(cause), Some(changes)) if cause.is_of_data() && self.sliced.load(Ordering::Acquire) && !self.stop.is_asked() => {
+                if !anew().is_some_and(|node| self.begin_anew(node)) {
+                    return Err(cause);
+                }
+                self.fold_whole();
+                self.step(log, range, changes, Some(files))
+            }
+            (done, _) => done,
+        }
+    }
+
+    /// Takes the operators of a node with nothing folded in the place of its own; false if that reads something else.
+    fn begin_anew(&self, node: Arc<Node>) -> bool {
+        let Some(Node { inputs, flow, output, .. }) = Arc::into_inner(node) else { return false };
+        let Some(fresh) = Arc::into_inner(output).map(RwLock::into_inner) else { return false };
+        let mut output = self.output.write();
+        if inputs != self.inputs || fresh.schema() != output.schema() {
+            return false;
+        }
+        output.doom_files();
+        *output = fresh;
+        drop(output);
+        *self.flow.lock() = flow.into_inner();
+        self.stop_by(&self.stop);
+        true
+    }
+
     /// Folds the events of `range` and the given changes of other nodes, publishes the result at once, and answers the net
     /// change of the output. The position is left to the runner. Where rows become many they go to `files`.
     ///
@@ -337,12 +390,19 @@ impl Node {
                 },
             }
         }
+        let whole = self.whole.load(Ordering::Acquire);
+        let mut read_bytes = 0;
         for (i, batches) in grown {
             for batch in batches {
                 let batch = batch?;
                 rows += batch.num_rows();
+                if whole {
+                    read_bytes += batch.get_array_memory_size();
+                    self.check_size(read_bytes)?;
+                }
                 pending[i].push(Delta::insert(batch));
-                if rows >= limits::STEP_ROWS_MAX {
+                if rows >= self.bounds.step_rows && !whole {
+                    self.sliced.store(true, Ordering::Release);
                     fold(&mut flow, &mut pending)?;
                     rows = 0;
                 }

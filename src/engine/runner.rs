@@ -286,7 +286,7 @@ impl Runner {
         }
         let done = if step {
             let files = Files { store: &self.store, now_us: self.clock.now_us() };
-            catch_unwind(AssertUnwindSafe(|| node.step(&self.log, from..to, changes, Some(files))))
+            catch_unwind(AssertUnwindSafe(|| node.step_or_fold_whole(&self.log, from..to, changes, files, || self.hooks.anew(id))))
                 .unwrap_or_else(|_| Err(Error::internal("the dataflow panicked")))
         } else {
             Ok(None)

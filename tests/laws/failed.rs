@@ -287,3 +287,29 @@ fn endless_views_that_are_dropped_let_others_go_on() {
     run(&mut database, "DROP MATERIALIZED VIEW two, three");
     assert_eq!(run(&mut database, "SELECT n FROM one"), ["'200000'"]);
 }
+
+#[test]
+fn a_history_that_is_folded_in_slices_fails_no_view_that_its_query_does_not() {
+    let sliced = Config { step_rows_max: 2, ..Config::default() };
+    let mut database = Database::open_with(directory(), Arc::new(SystemClock), sliced).expect("an empty database");
+    run(&mut database, "CREATE STREAM a (g int)");
+    run(&mut database, "CREATE STREAM b (g int)");
+    for _ in 0..3 {
+        run(&mut database, "INSERT INTO a VALUES (0), (1), (0)");
+        run(&mut database, "INSERT INTO b VALUES (0), (1), (1)");
+    }
+    let queries = [
+        "SELECT a.g, 100 / count(b.g) AS p FROM a LEFT JOIN b ON b.g = a.g GROUP BY a.g",
+        "SELECT b.g, 100 / count(a.g) AS p FROM b LEFT JOIN a ON b.g = a.g GROUP BY b.g",
+    ];
+    for (i, query) in queries.iter().enumerate() {
+        run(&mut database, &format!("CREATE MATERIALIZED VIEW v{i} AS {query}"));
+        assert_eq!(run(&mut database, &format!("SELECT * FROM v{i}")), run(&mut database, query));
+    }
+    run(&mut database, "INSERT INTO a VALUES (1), (1), (0)");
+    for (i, query) in queries.iter().enumerate() {
+        assert_eq!(run(&mut database, &format!("SELECT * FROM v{i}")), run(&mut database, query));
+    }
+    run(&mut database, "CREATE MATERIALIZED VIEW fails AS SELECT 100 / (count(*) - 12) AS p FROM a");
+    assert_eq!(refused(&mut database, "SELECT * FROM fails").code(), code::OBJECT_NOT_IN_PREREQUISITE_STATE);
+}
