@@ -68,6 +68,7 @@ scripts!("":
     duplicate_keys,
     enum_nulls,
     enums,
+    equal_nested,
     equal_rows,
     equal_values,
     error_positions,

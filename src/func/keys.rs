@@ -14,7 +14,8 @@
 //!   last of its values in the order of texts; PostgreSQL shows the one that it met first. What array_agg collects of distinct values is put in
 //!   order behind it.
 //! - *tids* are ordered by their numbers.
-//! - *Arrays* and *rows* are ordered by [`arrays::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to
+//! - *Arrays* and *rows* are ordered by [`arrays::key`]; those of intervals and of jsonb, and rows of floats, are grouped and joined by it too,
+//!   and a group shows the one that is last by [`exact::key`]. arrow puts a NULL among the elements where it puts a NULL instead of the array; to
 //!   PostgreSQL it is larger than any other element, whatever NULLS FIRST says.
 //!
 //! min() and max() of intervals become the first of them by their length.
@@ -37,8 +38,8 @@ use datafusion::optimizer::AnalyzerRule;
 use hashbrown::HashSet;
 
 use super::length;
-use super::scalar::{arrays, jsonb_order, math, system_columns};
-use super::setops::is_set_operation;
+use super::scalar::{arrays, exact, jsonb_order, math, system_columns};
+use super::setops::{is_set_operation, shown_first};
 use super::subquery::outer_columns;
 
 /// The rule; see the head of this module.
@@ -61,7 +62,8 @@ impl AnalyzerRule for Keys {
 fn identity(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
     match expr.get_type(schema) {
         Ok(DataType::Interval(IntervalUnit::MonthDayNano)) => Some(length::of(expr.clone())),
-        Ok(ty @ DataType::List(_)) if math::has_twins(&ty) && !is_one(expr) => Some(math::one_zero().call(vec![expr.clone()])),
+        Ok(ty @ DataType::List(_)) if math::has_twins(&ty) => (!is_one(expr)).then(|| math::one_zero().call(vec![expr.clone()])),
+        Ok(ty @ (DataType::List(_) | DataType::Struct(_))) if exact::may_differ(&ty) => Some(arrays::key().call(vec![expr.clone()])),
         Ok(DataType::LargeUtf8) if jsonb_order::is_jsonb(expr, schema) => Some(jsonb_order::key().call(vec![expr.clone()])),
         _ => None,
     }
@@ -195,6 +197,11 @@ fn has_members(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(found)
 }
 
+/// True unless these are arrays or rows whose [`arrays::key`]s are not to be compared.
+fn keys_alike(one: &DataType, other: &DataType) -> bool {
+    !one.is_nested() || math::has_twins(one) || arrays::have_keys_alike(one, other)
+}
+
 /// `x IN (subquery)`: a join, later.
 fn member(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
@@ -202,7 +209,8 @@ fn member(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let is_jsonb = columns.first().is_some_and(|c| jsonb_order::is_jsonb(&Expr::Column(c.clone()), subquery.subquery.schema()));
     let expr = if is_jsonb { Box::new(jsonb_order::read(*expr)?) } else { expr };
     let found = columns.first().and_then(|column| identity(&Expr::Column(column.clone()), subquery.subquery.schema()));
-    let (Some(key), Some(found)) = (identity(&expr, schema), found) else {
+    let are_alike = columns.is_empty() || keys_alike(&expr.get_type(schema)?, subquery.subquery.schema().field(0).data_type());
+    let (Some(key), Some(found), true) = (identity(&expr, schema), found, are_alike) else {
         return Ok(Transformed::no(Expr::InSubquery(InSubquery { expr, subquery, negated })));
     };
     let plan = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone()).project([found])?.build()?;
@@ -292,8 +300,13 @@ fn called(expr: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
         ("min" | "max", Some(key)) => {
             let is_min = call.func.name() == "min";
             // Of arrays that are equal and differ, as of floats, it is the least in the order that tells -0 from 0.
-            let is_least = is_min && matches!(params.args[0].get_type(schema)?, DataType::List(_));
-            let by = vec![key.sort(is_min, false), params.args[0].clone().sort(is_least, false)];
+            let value = params.args[0].clone();
+            let shown = match value.get_type(schema)? {
+                ty if math::has_twins(&ty) => value.sort(is_min, false),
+                ty if ty.is_nested() => shown_first(value, &ty),
+                _ => value.sort(false, false),
+            };
+            let by = vec![key.sort(is_min, false), shown];
             let first = AggregateFunction::new_udf(first_value_udaf(), params.args.clone(), false, params.filter.clone(), by, None);
             return Ok(Transformed::yes(Expr::AggregateFunction(first)));
         }
@@ -407,8 +420,12 @@ fn grouped(mut aggregate: Aggregate) -> DfResult<LogicalPlan> {
     // What is the one of its equals is shown itself.
     let is_shown = |i: usize| keyed.get(i).and_then(Option::as_ref).is_some_and(|key| !is_one(key));
     for (i, key) in keys.iter().enumerate().filter(|(i, _)| is_shown(*i)) {
-        let by = vec![key.clone().unalias().sort(false, false)];
-        let first = AggregateFunction::new_udf(first_value_udaf(), vec![key.clone().unalias()], false, None, by, None);
+        let value = key.clone().unalias();
+        let by = match value.get_type(from.as_ref())? {
+            ty if ty.is_nested() => shown_first(value.clone(), &ty),
+            _ => value.clone().sort(false, false),
+        };
+        let first = AggregateFunction::new_udf(first_value_udaf(), vec![value], false, None, vec![by], None);
         aggr_expr.push(Expr::AggregateFunction(first).alias(shown(i)));
     }
     let plan = LogicalPlan::Aggregate(Aggregate::try_new(aggregate.input, aggregate.group_expr, aggr_expr)?);

@@ -110,7 +110,7 @@ use datafusion::prelude::SessionConfig;
 
 pub use names::output_names;
 pub use scalar::apart::APART;
-pub use scalar::exact::{key as exact_key, key_type as exact_key_type};
+pub use scalar::exact::{may_differ as may_equals_differ, ordered as exact_order};
 pub use scalar::in_turn::{IN_TURN, TURN, in_turn};
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;

@@ -46,7 +46,7 @@ use super::operands;
 use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
-use super::scalar::{arrays, bytes, greatest, growing, jsonb_order, math, overloads, system_columns};
+use super::scalar::{arrays, bytes, exact, greatest, growing, jsonb_order, math, overloads, system_columns};
 use super::setops;
 use super::subquery::{Place, from_outside, outer_columns};
 use super::subscripts;
@@ -572,7 +572,7 @@ fn by_order(op: Operator, [left, right]: [Expr; 2], schema: &DFSchema) -> DfResu
 }
 
 /// What is compared: literals of no type as what stands beside them, numbers of one type, intervals and times of day beside them by
-/// their length, jsonb and tids by their keys, arrays of these and of floats by their keys.
+/// their length, jsonb and tids by their keys, arrays and rows of these and of floats by their keys.
 fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
@@ -598,11 +598,11 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
         let as_interval = |operand, ty| if is_interval(ty) { operand } else { cast::call(operand, PgType::Interval) };
         return Ok(operands.into_iter().zip(&types).map(|(operand, ty)| length::of(as_interval(operand, ty))).collect());
     }
-    let is_keyed =
-        |ty: &DataType| matches!(ty, DataType::List(item) if matches!(item.data_type(), DataType::Interval(_) | DataType::LargeUtf8));
+    let is_keyed = |ty: &DataType| ty.is_nested() && exact::may_differ(ty);
+    let are_keyed = types.iter().all(is_keyed) && types.windows(2).all(|two| arrays::have_keys_alike(&two[0], &two[1]));
     let floats = types.first().and_then(floats_of);
     let are_floats = floats.is_some() && types.iter().all(|ty| floats_of(ty) == floats);
-    if types.iter().all(is_keyed) || are_floats {
+    if are_keyed || are_floats {
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
     numbers_alike(times_alike(operands, schema), schema)

@@ -8,9 +8,9 @@
 //!
 //! Without ALL the left side is made distinct first: one copy of each row, of which one or none is left by the same rule.
 //!
-//! Equal values may differ: `1 day` and `24:00:00`, 0 and -0, jsonb `1.0` and `1.00`. Rows with columns of such types are counted by what is the same
-//! for equal ones, in views too, and all copies show the values of one row of the left side: the last by [`exact::key`]. PostgreSQL
-//! shows those of the row that it met first.
+//! Equal values may differ: `1 day` and `24:00:00`, 0 and -0, jsonb `1.0` and `1.00`, and arrays and rows of these. Rows with columns of such
+//! types are counted by what is the same for equal ones, in views too, and all copies show the values of one row of the left side: the last by
+//! [`exact::key`]. PostgreSQL shows those of the row that it met first.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ use datafusion::optimizer::{AnalyzerRule, ApplyOrder, OptimizerConfig, Optimizer
 
 use super::arith::rules::INTERVAL;
 use super::length;
-use super::scalar::{arrays, exact, jsonb_order, math};
+use super::scalar::exact::{self, may_differ};
+use super::scalar::{arrays, jsonb_order, math};
 use super::unions;
 
 /// Names of the hidden columns that say which side a row is from, or how often it is from there, and that repeat it.
@@ -153,25 +154,19 @@ fn mend(plan: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> {
     }
 }
 
-/// True for types of which equal values may differ.
-fn may_differ(ty: &DataType) -> bool {
-    *ty == DataType::LargeUtf8 || *ty == INTERVAL || math::has_twins(ty)
-}
-
 /// What is the same for all equal values of a type of which these may differ.
 fn one_of_equals(value: Expr, ty: &DataType) -> Expr {
     match ty {
         DataType::LargeUtf8 => jsonb_order::key().call(vec![value]),
         ty if *ty == INTERVAL => length::of(value),
+        ty if ty.is_nested() && !math::has_twins(ty) => arrays::key().call(vec![value]),
         _ => math::one_zero().call(vec![value]),
     }
 }
 
 /// The order in which the first of equal values is the one that is shown.
-fn shown_first(value: Expr, ty: &DataType) -> SortExpr {
-    let key = exact::key(value);
-    let key = if ty.is_list() { arrays::key().call(vec![key]) } else { key };
-    key.sort(false, false)
+pub(super) fn shown_first(value: Expr, ty: &DataType) -> SortExpr {
+    exact::ordered(value, ty).sort(false, false)
 }
 
 /// Both sides with columns of common types.

@@ -157,6 +157,18 @@ pub fn key() -> Arc<ScalarUDF> {
     Function::udf("pg_array_key", rule, |args, _| keys(&args[0]))
 }
 
+/// True for types of which equal values have equal keys: they differ in names, and in whether there may be a NULL.
+pub fn have_keys_alike(one: &DataType, other: &DataType) -> bool {
+    match (one, other) {
+        (DataType::List(one), DataType::List(other)) => have_keys_alike(one.data_type(), other.data_type()),
+        (DataType::Struct(one), DataType::Struct(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|(one, other)| have_keys_alike(one.data_type(), other.data_type()))
+        }
+        (one, other) => one == other,
+    }
+}
+
 /// The keys of a column of arrays or of rows.
 pub fn keys(values: &ArrayRef) -> Result<ArrayRef> {
     let lists = comparable(values)?;

@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, ListArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, ListArray, StructArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow::datatypes::{
+    DataType, FieldRef, Float32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+};
 use datafusion::logical_expr::Expr;
 
+use super::arrays;
 use super::define::{Function, TEXT};
 use crate::error::Result;
 use crate::func::arith::rules::INTERVAL;
@@ -35,9 +38,25 @@ pub fn value(key: Expr) -> Expr {
     function.call(vec![key])
 }
 
+/// The same as what a sort knows the order of: of arrays and of rows, their bytes.
+pub fn ordered(value: Expr, ty: &DataType) -> Expr {
+    let key = key(value);
+    if ty.is_nested() { arrays::key().call(vec![key]) } else { key }
+}
+
+/// True for types of which equal values may differ.
+pub fn may_differ(ty: &DataType) -> bool {
+    key_type(ty) != *ty
+}
+
 /// True for types of which DataFusion or a view takes equal values for one, though their bytes differ: floats, arrays of them, and jsonb.
+/// Intervals and rows, and arrays of these, are told apart as they are.
 pub fn has_value(ty: &DataType) -> bool {
-    *ty != INTERVAL && key_type(ty) != *ty
+    match ty {
+        DataType::List(item) => has_value(item.data_type()),
+        DataType::Struct(_) => false,
+        ty => *ty != INTERVAL && may_differ(ty),
+    }
 }
 
 /// The type of the keys of values of this type.
@@ -49,6 +68,10 @@ pub fn key_type(ty: &DataType) -> DataType {
         DataType::List(item) => {
             let of_item = key_type(item.data_type());
             DataType::List(Arc::new(item.as_ref().clone().with_data_type(of_item)))
+        }
+        DataType::Struct(fields) => {
+            let of_field = |field: &FieldRef| field.as_ref().clone().with_data_type(key_type(field.data_type()));
+            DataType::Struct(fields.iter().map(of_field).collect())
         }
         ty if *ty == INTERVAL => DataType::Binary,
         other => other.clone(),
@@ -80,6 +103,11 @@ fn keys(values: &ArrayRef) -> Result<ArrayRef> {
             Arc::new(parts.iter().map(|v| v.map(bytes)).collect::<BinaryArray>())
         }
         ty @ DataType::List(_) => of_items(values, &key_type(ty), keys)?,
+        ty @ DataType::Struct(_) => {
+            let (rows, DataType::Struct(fields)) = (values.as_struct(), key_type(ty)) else { return Ok(Arc::clone(values)) };
+            let columns = rows.columns().iter().map(keys).collect::<Result<Vec<_>>>()?;
+            Arc::new(StructArray::try_new_with_length(fields, columns, rows.nulls().cloned(), rows.len())?)
+        }
         ty => cast(values, &key_type(ty))?,
     })
 }

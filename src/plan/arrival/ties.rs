@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 
 use super::reads;
 use super::rows::{Rows, add, arranged, bare};
-use crate::func::{exact_key, exact_key_type};
+use crate::func::{exact_order, may_equals_differ};
 
 /// The rows of a plan in an order in which only such tie as are the same; `None` for what is taken as it comes.
 pub fn settled(plan: &LogicalPlan) -> DfResult<Option<Rows>> {
@@ -35,8 +35,8 @@ pub fn settled(plan: &LogicalPlan) -> DfResult<Option<Rows>> {
         add(&mut rows.order, by_value(&column, schema).as_slice());
         // Equal values may look otherwise: 0 and -0, a day and 24 hours.
         let ty = schema.field(at).data_type();
-        if exact_key_type(ty) != *ty && *ty != DataType::LargeUtf8 {
-            add(&mut rows.order, &[exact_key(column).sort(true, false)]);
+        if may_equals_differ(ty) && *ty != DataType::LargeUtf8 {
+            add(&mut rows.order, &[exact_order(column, ty).sort(true, false)]);
         }
     }
     Ok(Some(rows))
@@ -121,11 +121,11 @@ pub fn tells_rows(plan: &LogicalPlan, by: impl Fn(&Expr) -> bool) -> bool {
     plan.schema().iter().all(is_told)
 }
 
-/// What tells arrays apart that are equal and look otherwise, `{0}` and `{-0}`; `None` for values that need no more than their order, since
+/// What tells arrays or rows apart that are equal and look otherwise, `{0}` and `{-0}`; `None` for values that need no more than their order, since
 /// those that tie in it are told apart where they are gathered.
 pub fn apart(value: &Expr, schema: &DFSchema) -> Option<SortExpr> {
     match value.get_type(schema) {
-        Ok(ty @ DataType::List(_)) if exact_key_type(&ty) != ty => Some(exact_key(value.clone()).sort(true, false)),
+        Ok(ty) if ty.is_nested() && may_equals_differ(&ty) => Some(exact_order(value.clone(), &ty).sort(true, false)),
         _ => None,
     }
 }
