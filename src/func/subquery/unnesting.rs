@@ -16,7 +16,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DataFusionError, JoinType, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
-use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, lit};
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SkipType, lit};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::dependent::{Domain, as_exprs, column, null_safe, outer_columns};
@@ -222,6 +222,13 @@ fn goes_wrong(plan: &LogicalPlan) -> DfResult<bool> {
     // EXISTS does without its LIMIT, though that may be 0.
     if let LogicalPlan::Limit(limit) = plan
         && [&limit.skip, &limit.fetch].into_iter().flatten().any(|bound| bound.contains_outer())
+    {
+        return Ok(true);
+    }
+    // And without its OFFSET; below NOT IN, a row that is skipped counts as one.
+    if let LogicalPlan::Limit(limit) = plan
+        && !matches!(limit.get_skip_type()?, SkipType::Literal(0))
+        && !outer_columns(&limit.input)?.is_empty()
     {
         return Ok(true);
     }
