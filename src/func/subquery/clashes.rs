@@ -24,6 +24,30 @@ pub(super) fn renamed_all(plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
     if added.is_empty() { Ok(None) } else { rename(plan, &added, true) }
 }
 
+/// True if such a list stands where [`renamed`] does not come: in FROM of the subquery, `(SELECT m.a + 1 AS a FROM m WHERE m.a <> p.x) z`.
+pub(super) fn is_within(plan: &LogicalPlan) -> DfResult<bool> {
+    match plan {
+        LogicalPlan::Projection(projection) => is_within(&projection.input),
+        LogicalPlan::Sort(sort) => is_within(&sort.input),
+        LogicalPlan::Limit(limit) => is_within(&limit.input),
+        LogicalPlan::Filter(filter) => is_within(&filter.input),
+        LogicalPlan::Distinct(Distinct::All(input)) => is_within(input),
+        other => other.exists(|node| match node {
+            LogicalPlan::Projection(projection) => clashes(projection),
+            _ => Ok(false),
+        }),
+    }
+}
+
+fn clashes(projection: &Projection) -> DfResult<bool> {
+    let added = added(&projection.input)?;
+    let clashes = |(expr, column): (&Expr, Column)| {
+        let itself = matches!(expr, Expr::Column(column) if added.contains(column));
+        !itself && added.iter().any(|other| other.name == column.name)
+    };
+    Ok(!added.is_empty() && projection.expr.iter().zip(projection.schema.columns()).any(clashes))
+}
+
 /// The columns that decorrelation adds to the lists: those beside the outer row's in conditions.
 fn added(plan: &LogicalPlan) -> DfResult<Vec<Column>> {
     let mut added: Vec<Column> = Vec::new();

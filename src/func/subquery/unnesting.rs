@@ -20,7 +20,7 @@ use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuild
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::dependent::{Domain, as_exprs, column, null_safe, outer_columns};
-use super::has_subquery;
+use super::{clashes, has_subquery};
 use crate::error::Error;
 use crate::func::enums::is_list_of_labels;
 use crate::func::lateral::lateral;
@@ -170,7 +170,7 @@ fn is_wrong(subquery: &LogicalPlan, outer: &LogicalPlan, by_value: bool) -> DfRe
     let other_rows = goes_wrong(subquery)? || begins_outside(subquery, outer)? || reaches_through(subquery, outer)?;
     let read_wrong =
         || Ok::<_, DataFusionError>(loses_row(subquery, by_value)? || compares_twins(subquery)? || has_lists_of_labels(subquery)?);
-    Ok(other_rows || read_wrong()? || becomes_wrong(subquery)?)
+    Ok(other_rows || read_wrong()? || becomes_wrong(subquery)? || clashes::is_within(subquery)?)
 }
 
 /// True if rows of the plan that depend on the outer row are asked about in a subquery of its own that is not left to DataFusion: these rows
