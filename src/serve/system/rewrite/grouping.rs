@@ -2,7 +2,7 @@
 //!
 //! `ROLLUP ((a, b), c)` and `CUBE ((a, b), c)`, whose parentheses make one key of several expressions (manual, chapter 7.2.4):
 //! DataFusion takes single expressions there, each of them once, so they are written as the GROUPING SETS that they stand for; so are those within
-//! GROUPING SETS, and `ROLLUP (a, a)`. GROUP BY DISTINCT, which the planner does not know, is written as the sets that its keys make together.
+//! GROUPING SETS, and `ROLLUP (a, a)`; `GROUP BY (a, b)` is by both. GROUP BY DISTINCT, which the planner does not know, is written as the sets that its keys make together.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -45,6 +45,7 @@ pub fn expand(select: &mut Select) -> Result<()> {
             exprs.push(Expr::GroupingSets(vec![vec![]]));
         }
     }
+    *exprs = std::mem::take(exprs).into_iter().flat_map(alone).collect();
     for expr in exprs.iter_mut() {
         if let Expr::GroupingSets(members) = expr {
             let mut flat: Vec<Vec<Expr>> = Vec::with_capacity(members.len());
@@ -69,6 +70,15 @@ pub fn expand(select: &mut Select) -> Result<()> {
     if is_distinct { each_once(exprs, projection) } else { Ok(()) }
 }
 
+/// The keys that one of GROUP BY is of: `(a, b)` is two.
+fn alone(key: Expr) -> Vec<Expr> {
+    match key {
+        Expr::Tuple(keys) => keys.into_iter().flat_map(alone).collect(),
+        Expr::Nested(key) if matches!(bare(&key), Expr::Tuple(_)) => alone(*key),
+        key => vec![key],
+    }
+}
+
 /// The sets that keys make together, each of them once, and each key once in it. Keys of which none makes several stay. Errors: 42P10, 42601, 54001.
 fn each_once(exprs: &mut Vec<Expr>, items: &mut [SelectItem]) -> Result<()> {
     if !exprs.iter().any(|expr| matches!(expr, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_))) {
@@ -80,7 +90,6 @@ fn each_once(exprs: &mut Vec<Expr>, items: &mut [SelectItem]) -> Result<()> {
             Expr::GroupingSets(sets) => sets.clone(),
             Expr::Rollup(keys) => rollup(keys),
             Expr::Cube(keys) => cube(keys),
-            Expr::Tuple(keys) => vec![keys.clone()],
             key => {
                 by_ordinal(key, items)?;
                 vec![vec![key.clone()]]
@@ -299,7 +308,8 @@ pub fn by_primary_key(query: &mut Query, scope: &Scope) {
     }
     let tables = tables(&select.from, scope);
     let mut grouped: HashSet<(usize, usize)> = HashSet::new();
-    for key in keys {
+    for key in keys.iter().cloned().flat_map(alone) {
+        let key = &key;
         let key = position(key).and_then(|i| select.projection.get(i)).and_then(expr_of).unwrap_or(key);
         grouped.extend(column(key, &tables));
     }
