@@ -266,8 +266,20 @@ pub fn limit_literals(query: &mut Query) -> Result<()> {
                 .map_err(|_| Error::new(code::INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type bigint: \"{text}\"")))?;
             *expr = literal(Value::Number(rows.to_string(), false));
         }
+        if let Expr::Value(value) = expr
+            && let Value::Number(number, _) = &mut value.value
+            && let Some(rows) = rounded(&number.to_string())
+        {
+            *number = rows.to_string();
+        }
     }
     Ok(())
+}
+
+/// A number with decimals as the bigint that it is cast to, unless it is out of all measure.
+fn rounded(number: &str) -> Option<i64> {
+    let value: f64 = number.parse().ok().filter(|_| number.contains(['.', 'e', 'E']))?;
+    (value < 1e15).then(|| value.round() as i64)
 }
 
 /// True for a SELECT list and nothing else, which is one row.
