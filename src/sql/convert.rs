@@ -166,6 +166,8 @@ pub fn literal(expr: &Expr) -> Option<Option<String>> {
         },
         Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
             Expr::Value(v) => match &v.value {
+                // Numbers have no -0, only texts that a float is read from have.
+                Value::Number(n, _) if is_zero(&n.to_string()) => Some(Some(n.to_string())),
                 Value::Number(n, _) => Some(Some(format!("-{n}"))),
                 _ => None,
             },
@@ -173,6 +175,10 @@ pub fn literal(expr: &Expr) -> Option<Option<String>> {
         },
         _ => None,
     }
+}
+
+fn is_zero(number: &str) -> bool {
+    number.bytes().take_while(|b| !b.eq_ignore_ascii_case(&b'e')).all(|b| matches!(b, b'0' | b'.' | b'_'))
 }
 
 /// "C", "POSIX" and the default collation are what text is compared by.
