@@ -306,6 +306,11 @@ impl Reader<'_> {
         let token = self.parser.peek_token();
         match token.token {
             Token::EOF => self.at_end(),
+            Token::LParen if table::is_action_before(self.sql, char_position(self.sql, token.span.start)) => {
+                Error::unsupported("ON DELETE SET NULL and SET DEFAULT of some of the columns are not supported")
+                    .at(char_position(self.sql, token.span.start))
+                    .hint("Leave the list out: all columns of the foreign key are set.")
+            }
             other => Error::syntax(format!("syntax error at or near \"{other}\"")).at(char_position(self.sql, token.span.start)),
         }
     }
@@ -401,11 +406,6 @@ impl Reader<'_> {
             None => what.to_string(),
         };
         let at = char_position(self.sql, location);
-        if message.ends_with("\"(\"") && table::is_action_before(self.sql, at) {
-            return Error::unsupported("ON DELETE SET NULL and SET DEFAULT of some of the columns are not supported")
-                .at(at)
-                .hint("Leave the list out: all columns of the foreign key are set.");
-        }
         let error = Error::syntax(message).at(at);
         match what.strip_prefix("Expected: ").and_then(|w| w.split_once(", found")) {
             Some((expected, _)) => error.detail(format!("Expected {expected}.")),

@@ -40,9 +40,9 @@ impl Session {
         }
     }
 
-    /// True if rows may break the rule until COMMIT checks it.
-    pub(super) fn is_due(&self, rule: RelationId) -> bool {
-        self.transaction.as_ref().is_some_and(|t| t.deferred.range((rule, 0)..).next().is_some_and(|(due, _)| *due == rule))
+    /// True if rows that the transaction has put into the child may refer to nothing until COMMIT checks the rule.
+    pub(super) fn may_refer_to_nothing(&self, rule: RelationId, child: RelationId) -> bool {
+        self.transaction.as_ref().is_some_and(|t| t.deferred.contains(&(rule, child)))
     }
 
     /// Errors: 55006 for a table of whose rows a change is still to be checked: it cannot be made another one before.

@@ -260,7 +260,7 @@ impl Session {
     /// The same for a rule that changes them. Errors: 0A000 where it cannot be told which those are, and others refer to nothing until COMMIT.
     async fn orphans_to_change(&self, link: &Link<'_>, before: Option<&RecordBatch>) -> Result<Orphans> {
         let orphans = self.orphans(link, before).await?;
-        if matches!(orphans, Orphans::Rows(_)) || !self.is_due(link.constraint.id) {
+        if matches!(orphans, Orphans::Rows(_)) || !self.may_refer_to_nothing(link.constraint.id, link.child.id) {
             return Ok(orphans);
         }
         let (child, parent) = (&link.child.name, &link.parent.name);
