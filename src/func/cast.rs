@@ -4,6 +4,7 @@
 //! What differs in arrow: it truncates a float or a numeric on the way to an integer where PostgreSQL rounds (floats half to
 //! even, numerics half away from zero); it prints and reads text in its own forms; it knows no varchar(n), json, uuid text.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -16,14 +17,15 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    Cast, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::arith::decimal::{div_round, mantissas, pow10};
-use super::arith::out_of_range;
+use super::arith::{named, out_of_range, shown};
 use super::composites;
 use super::scalar::jsonpath;
 use super::text_io;
+use super::type_of;
 use crate::data::datetime::style::{depends_on_order, spread_sign};
 use crate::data::datetime::{US_PER_DAY, is_infinite};
 use crate::data::decode::{self, ColumnBuilder};
@@ -71,6 +73,33 @@ impl PgCast {
     pub fn target(&self) -> &PgType {
         &self.target
     }
+
+    /// The cast of `value` as a name of it is written: also that of casts of casts in time that grows with their number. `hides`: the name
+    /// does not show DataFusion's casts.
+    fn written(&self, mut value: &Expr, name: fn(&Expr, &mut String), hides: bool) -> String {
+        // The types from the last to the first.
+        let mut targets = vec![&self.target];
+        loop {
+            let cast = match value {
+                Expr::ScalarFunction(call) => call.func.inner().downcast_ref::<PgCast>().zip(call.args.first()),
+                _ => None,
+            };
+            match (cast, value) {
+                (Some((cast, operand)), _) => {
+                    targets.push(&cast.target);
+                    value = operand;
+                }
+                (None, Expr::Cast(cast)) if hides => value = &cast.expr,
+                _ => break,
+            }
+        }
+        let mut all = String::new();
+        name(value, &mut all);
+        for target in targets.into_iter().rev() {
+            let _ = write!(all, "::{target}");
+        }
+        all
+    }
 }
 
 impl ScalarUDFImpl for PgCast {
@@ -79,11 +108,11 @@ impl ScalarUDFImpl for PgCast {
     }
 
     fn display_name(&self, args: &[Expr]) -> DfResult<String> {
-        Ok(args.first().map_or_else(String::new, |a| format!("{a}::{}", self.target)))
+        Ok(args.first().map_or_else(String::new, |value| self.written(value, shown, false)))
     }
 
     fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
-        Ok(args.first().map_or_else(String::new, |a| format!("{}::{}", a.schema_name(), self.target)))
+        Ok(args.first().map_or_else(String::new, |value| self.written(value, named, true)))
     }
 
     fn signature(&self) -> &Signature {
@@ -120,7 +149,7 @@ impl ScalarUDFImpl for PgCast {
 /// The expression of `expr::field`: DataFusion's cast where it is right, else ours. Errors: 42846 if there is no such cast, 0A000
 /// if an array would lose dimensions.
 pub fn plan(expr: Expr, field: FieldRef, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
-    let Ok((_, from)) = expr.to_field(schema) else {
+    let Some(from) = type_of::field(&expr, schema) else {
         return Ok(Transformed::no(Expr::Cast(Cast::new_from_field(Box::new(expr), field))));
     };
     let (source, target) = (PgType::of(&from), PgType::of(&field));

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{
-    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
 
+use super::cast;
 use super::rewrite::literal;
 use super::scalar::define::Function;
 use crate::data::PgType;
@@ -44,6 +46,40 @@ pub fn of(expr: &Expr, schema: &DFSchema) -> Option<PgType> {
     }
     let (_, field) = expr.to_field(schema).ok()?;
     (!field.data_type().is_null()).then(|| PgType::of(&field))
+}
+
+/// The field of an expression, without its name: what tells its type; `None` if it has none. DataFusion writes the names of all that an
+/// expression is made of to tell its field, so a rule that asks at each member of a long chain of AND, OR or casts would take time that grows
+/// with the cube of its length; of these the field is told without. That it may be NULL is not said.
+pub fn field(expr: &Expr, schema: &DFSchema) -> Option<FieldRef> {
+    let Expr::Cast(cast) = expr else { return outermost(expr, schema) };
+    // A cast that notes nothing of its type keeps what its operand notes, as DataFusion has it.
+    let mut telling = expr;
+    while let Expr::Cast(Cast { expr, field }) = telling
+        && field.name().is_empty()
+        && field.is_nullable()
+        && field.metadata().is_empty()
+    {
+        telling = expr;
+    }
+    let notes = match telling {
+        Expr::Cast(cast) => cast.field.metadata().clone(),
+        operand => outermost(operand, schema)?.metadata().clone(),
+    };
+    Some(Arc::new(Field::new("", cast.field.data_type().clone(), true).with_metadata(notes)))
+}
+
+/// The field of an expression that is no cast of DataFusion's.
+fn outermost(expr: &Expr, schema: &DFSchema) -> Option<FieldRef> {
+    match expr {
+        // Operands that are no conditions were refused.
+        Expr::BinaryExpr(BinaryExpr { op: Operator::And | Operator::Or, .. }) => Some(Arc::new(Field::new("", DataType::Boolean, true))),
+        Expr::ScalarFunction(call) => match call.func.inner().downcast_ref::<cast::PgCast>() {
+            Some(cast) => Some(Arc::new(cast.target().field("", true))),
+            None => expr.to_field(schema).ok().map(|(_, field)| field),
+        },
+        other => other.to_field(schema).ok().map(|(_, field)| field),
+    }
 }
 
 fn untold() -> Arc<ScalarUDF> {
@@ -120,5 +156,54 @@ impl ScalarUDFImpl for TypeOf {
             _ => PgType::of(field),
         });
         Ok(ColumnarValue::Scalar(ScalarValue::UInt32(Some(ty.oid()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+    use datafusion::logical_expr::col;
+
+    use super::*;
+
+    fn schema() -> DFSchema {
+        let fields = vec![PgType::Varchar(Some(3)).field("name", true), PgType::Int4.field("id", true), PgType::Bool.field("is", true)];
+        DFSchema::try_from(Schema::new(fields)).unwrap()
+    }
+
+    /// `value::to::to ..`, by DataFusion's casts that note the type or do not, and by our own.
+    fn casts(value: &str, to: &[PgType]) -> Vec<Expr> {
+        let noted = |value, ty: &PgType| Expr::Cast(Cast::new_from_field(Box::new(value), Arc::new(ty.field("", true))));
+        let plain = |value, ty: &PgType| Expr::Cast(Cast::new(Box::new(value), ty.arrow()));
+        let own = |value, ty: &PgType| cast::call(value, ty.clone());
+        let all: [&dyn Fn(Expr, &PgType) -> Expr; 3] = [&noted, &plain, &own];
+        all.iter().flat_map(|first| all.iter().map(move |then| (first, then))).fold(Vec::new(), |mut found, (first, then)| {
+            let inner = to[..1].iter().fold(col(value), |value, ty| first(value, ty));
+            found.push(to[1..].iter().fold(inner, |value, ty| then(value, ty)));
+            found
+        })
+    }
+
+    #[test]
+    fn the_field_of_a_chain_tells_the_type_that_datafusion_finds() {
+        let schema = schema();
+        let is = || col("is").and(col("is")).or(col("is"));
+        let mut all = vec![col("id"), col("name"), is(), is().and(is())];
+        for to in [[PgType::Text, PgType::Varchar(Some(2)), PgType::Text], [PgType::Varchar(Some(2)), PgType::Text, PgType::Int4]] {
+            all.extend(casts("name", &to));
+            all.extend(casts("id", &to));
+        }
+        for expr in all {
+            let told = expr.to_field(&schema).unwrap().1;
+            let found = field(&expr, &schema).unwrap();
+            assert_eq!((found.data_type(), PgType::of(&found)), (told.data_type(), PgType::of(&told)), "{expr}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_casts_is_named_by_all_of_its_types() {
+        let long = (0..300).fold(col("id"), |value, _| cast::call(value, PgType::Int4));
+        assert_eq!(long.schema_name().to_string(), format!("id{}", "::integer".repeat(300)));
+        assert_eq!(long.to_string(), format!("id{}", "::integer".repeat(300)));
     }
 }

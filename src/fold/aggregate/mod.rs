@@ -36,7 +36,7 @@ use super::{Operator, StateReader, StateWriter};
 use crate::data::Delta;
 use crate::error::{Error, Result};
 use crate::func::sum::SumLike;
-use crate::func::sum_state::{NARROW_DIGITS_MAX, Spec, What};
+use crate::func::sum_state::{NARROW_DIGITS_MAX, Spec, What, WideSum};
 
 /// What an aggregate call computes.
 #[derive(Clone, Debug)]

@@ -149,12 +149,12 @@ fn spelled<'a>(first: &Expr, sides: impl ExactSizeIterator<Item = (Op, &'a Expr)
 }
 
 /// Appends an expression as EXPLAIN shows it.
-pub(super) fn shown(expr: &Expr, to: &mut String) {
+pub(in crate::func) fn shown(expr: &Expr, to: &mut String) {
     let _ = write!(to, "{expr}");
 }
 
 /// Appends the name that an expression has as a column.
-pub(super) fn named(expr: &Expr, to: &mut String) {
+pub(in crate::func) fn named(expr: &Expr, to: &mut String) {
     let _ = write!(to, "{}", expr.schema_name());
 }
 

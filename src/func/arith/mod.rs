@@ -13,6 +13,8 @@ pub mod kernel;
 pub mod rules;
 pub mod time;
 
+pub(super) use chain::{named, shown};
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Datum, new_null_array};

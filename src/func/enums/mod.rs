@@ -35,7 +35,7 @@ use super::scalar::slices::SLICES;
 use super::setops;
 use super::subquery::SINGLE_ROW;
 use super::text_io;
-use super::type_of::UNTOLD;
+use super::type_of::{UNTOLD, field};
 use super::unions;
 use crate::data::enums::Label;
 use crate::data::{EnumType, Enums, PgType};
@@ -147,7 +147,7 @@ const PRINTING: &[&str] = &[
 pub fn type_of(expr: &Expr, schema: &DFSchema, enums: &Enums) -> Option<PgType> {
     match expr {
         Expr::Literal(value, None) if is_untyped(value) => None,
-        expr => expr.to_field(schema).ok().map(|(_, field)| enums.complete(PgType::of(&field))),
+        expr => field(expr, schema).map(|field| enums.complete(PgType::of(&field))),
     }
 }
 
