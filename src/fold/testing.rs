@@ -153,7 +153,8 @@ impl Bench<'_> {
         self.output.load(&mut reader).unwrap();
     }
 
-    /// Lets the rows of each port come and go as often as it takes to see what is not released. Vectors may have grown to another power of two.
+    /// Lets the rows of each port come and go as often as it takes to see what is not released. Vectors may have grown to another power of two;
+    /// what is gone of the output waits for its chunk to be written anew.
     fn come_and_go(&mut self, ports: &[Vec<(Row, i64)>]) {
         let mut held = Vec::new();
         for _ in 0..ROUNDS {
@@ -163,11 +164,10 @@ impl Bench<'_> {
                 let deltas = self.operator.step(ports.iter().map(signed).collect()).unwrap();
                 self.output.apply(deltas).unwrap();
             }
-            held.push((self.operator.state_bytes(), self.output.state_bytes()));
+            held.push(self.operator.state_bytes());
         }
-        let (first, last) = (held[1], held[ROUNDS - 1]);
-        let grows = last.0 * 2 > first.0 * 3 || last.1 * 2 > first.1 * 3;
-        assert!(!grows, "what {} holds, and its output, after each time that all rows came and went: {held:?}", self.operator.name());
+        let grows = held[ROUNDS - 1] * 2 > held[1] * 3;
+        assert!(!grows, "what {} holds after each time that all rows came and went: {held:?}", self.operator.name());
     }
 }
 
@@ -178,6 +178,20 @@ pub(super) fn check(
     events: &[Event],
     retracting: bool,
     expected: &dyn Fn(&[Bag<Row>]) -> Bag<Cells>,
+) {
+    check_but(make, ports, key, events, retracting, expected, true);
+}
+
+/// The same for an operator that may hold more each time that rows come and go, unless it `releases` all: dead keys stand beside one that
+/// stays until there are 64 kB of them.
+pub(super) fn check_but(
+    make: &dyn Fn() -> Box<dyn Operator>,
+    ports: usize,
+    key: Option<Vec<usize>>,
+    events: &[Event],
+    retracting: bool,
+    expected: &dyn Fn(&[Bag<Row>]) -> Bag<Cells>,
+    releases: bool,
 ) {
     let operator = make();
     let output = Output::new(operator.schema(), key.clone(), false);
@@ -211,7 +225,7 @@ pub(super) fn check(
         }
         bench.step(expected);
         // It takes long, so it is done in some cases.
-        if events.len() % 4 == 3 {
+        if releases && events.len() % 4 == 3 {
             bench.come_and_go(&all);
         }
     }

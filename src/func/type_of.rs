@@ -176,10 +176,10 @@ mod tests {
         let noted = |value, ty: &PgType| Expr::Cast(Cast::new_from_field(Box::new(value), Arc::new(ty.field("", true))));
         let plain = |value, ty: &PgType| Expr::Cast(Cast::new(Box::new(value), ty.arrow()));
         let own = |value, ty: &PgType| cast::call(value, ty.clone());
-        let all: [&dyn Fn(Expr, &PgType) -> Expr; 3] = [&noted, &plain, &own];
+        let all: [fn(Expr, &PgType) -> Expr; 3] = [noted, plain, own];
         all.iter().flat_map(|first| all.iter().map(move |then| (first, then))).fold(Vec::new(), |mut found, (first, then)| {
-            let inner = to[..1].iter().fold(col(value), |value, ty| first(value, ty));
-            found.push(to[1..].iter().fold(inner, |value, ty| then(value, ty)));
+            let inner = to[..1].iter().fold(col(value), first);
+            found.push(to[1..].iter().fold(inner, then));
             found
         })
     }
@@ -204,6 +204,5 @@ mod tests {
     fn a_long_chain_of_casts_is_named_by_all_of_its_types() {
         let long = (0..300).fold(col("id"), |value, _| cast::call(value, PgType::Int4));
         assert_eq!(long.schema_name().to_string(), format!("id{}", "::integer".repeat(300)));
-        assert_eq!(long.to_string(), format!("id{}", "::integer".repeat(300)));
     }
 }

@@ -201,20 +201,6 @@ async fn flush_answers_without_sync() {
 }
 
 #[tokio::test]
-async fn a_flush_that_nobody_reads_can_be_ended() {
-    let (host, registry) = (FakeHost::new(), Registry::new());
-    let mut raw = Raw::new(&host, &registry).await;
-    // Either answer has room among those that wait, but both together have none in the pipe.
-    let parse: Message<'_> = (b'P', b"\0rows 2000\0\0\0");
-    raw.send(&[parse, BIND, EXECUTE, (b'H', b""), BIND, EXECUTE, (b'H', b"")]).await;
-    while host.pulled.load(Ordering::SeqCst) < 4_000 {
-        tokio::task::yield_now().await;
-    }
-    registry.shut_down();
-    tokio::time::timeout(Duration::from_secs(20), &mut raw.task).await.expect("the session ends").unwrap();
-}
-
-#[tokio::test]
 async fn copy_goes_both_ways_in_both_protocols() {
     let mut raw = Raw::new(&FakeHost::new(), &Registry::new()).await;
     assert_eq!(raw.talk(&[(b'Q', b"copyin; copyout\0"), (b'd', b"a\nb"), (b'd', b"c\n"), (b'c', b"")]).await, "GCHddcCZi");

@@ -156,7 +156,8 @@ proptest! {
 
     #[test]
     fn grouping_sets(events in events(1, true)) {
-        check(&make_rollup, 1, Some(vec![0, 1, 2]), &events, true, &|inputs| rolled_up(&inputs[0]));
+        // The row of the total stays.
+        check_but(&make_rollup, 1, Some(vec![0, 1, 2]), &events, true, &|inputs| rolled_up(&inputs[0]), false);
     }
 
     #[test]

@@ -259,7 +259,7 @@ impl<'a> Grammar<'a> {
     fn filter(&mut self, scope: &Scope) -> String {
         match self.random.below(100) {
             0..=2 => format!(" WHERE {}", self.recent(scope)),
-            0..=44 => format!(" WHERE {}", self.expr(scope, Class::Bool, 2)),
+            3..=44 => format!(" WHERE {}", self.expr(scope, Class::Bool, 2)),
             _ => String::new(),
         }
     }
