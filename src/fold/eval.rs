@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array, make_comparator,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, GenericByteViewArray, Int64Array, RecordBatch, RecordBatchOptions,
+    UInt32Array, make_comparator,
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{self, SortOptions};
-use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::datatypes::{ByteViewType, DataType, FieldRef, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::key_index::{Equality, KeyIndex};
@@ -164,11 +165,28 @@ pub fn same_pairs(columns: &[ArrayRef], a: &[u32], b: &[u32]) -> Result<Vec<u32>
         if alike.is_empty() {
             break;
         }
+        let pairs = || alike.iter().map(|&i| (a[i as usize] as usize, b[i as usize] as usize));
         let side = |rows: &[u32]| compute::take(column, &alike.iter().map(|&i| rows[i as usize]).collect::<UInt32Array>(), None);
-        let same = same_column(&side(a)?, &side(b)?)?;
+        let same = match column.data_type() {
+            DataType::Utf8View => same_views(column.as_string_view(), pairs()),
+            DataType::BinaryView => same_views(column.as_binary_view(), pairs()),
+            _ => same_column(&side(a)?, &side(b)?)?,
+        };
         alike = alike.into_iter().zip(&same).filter_map(|(i, same)| same.then_some(i)).collect();
     }
     Ok(alike)
+}
+
+/// For each pair of places whether the values there are alike. A copy of a row has its text where the row has it, and is not read.
+fn same_views<T: ByteViewType>(values: &GenericByteViewArray<T>, pairs: impl Iterator<Item = (usize, usize)>) -> BooleanBuffer {
+    let same = |(x, y)| match (values.is_null(x), values.is_null(y)) {
+        (false, false) => {
+            let (one, other): (&[u8], &[u8]) = (values.value(x).as_ref(), values.value(y).as_ref());
+            std::ptr::eq(one, other) || one == other
+        }
+        (one, other) => one == other,
+    };
+    pairs.map(same).collect()
 }
 
 fn same_column(x: &ArrayRef, y: &ArrayRef) -> Result<BooleanBuffer> {

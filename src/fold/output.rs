@@ -9,8 +9,10 @@
 //! Three ways, picked when it is built: append-only without a key keeps no index at all; with a key, the index has the key only, and the
 //! retraction and insertion of a key is an update in place of its entry; else the index has whole rows, and equal rows are one row with a count.
 //!
-//! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key it needs no
-//! comparison of whole rows as long as each key comes at most once with each sign, as from an aggregate; otherwise it consolidates.
+//! [`Output::apply`] takes one step's deltas and answers the net change, for the views over this one. With a key, whole rows are not encoded
+//! for that ([`Output::pair`]): a key that comes at most once with each sign, as from an aggregate, is changed once, and where a row comes and
+//! goes again within the step, as while a top-n is filled, the two are compared and left out. Only what is left then with several changes of a
+//! key is consolidated.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -95,6 +97,39 @@ struct KeyChange {
     number: u32,
     insert: u32,
     retract: u32,
+}
+
+/// Rows of a delta that seem to be inserted and then retracted.
+#[derive(Default)]
+struct Passing {
+    /// Where the change of its key stands.
+    places: Vec<u32>,
+    inserts: Vec<u32>,
+    retracts: Vec<u32>,
+}
+
+impl Passing {
+    fn add(&mut self, place: u32, insert: u32, retract: u32) {
+        self.places.push(place);
+        self.inserts.push(insert);
+        self.retracts.push(retract);
+    }
+
+    /// Leaves the two out where they are one row, and else has them be the change of their key; false if that has another already.
+    fn settle(&self, columns: &[ArrayRef], changes: &mut [KeyChange]) -> Result<bool> {
+        let mut alike = same_pairs(columns, &self.inserts, &self.retracts)?.into_iter().peekable();
+        for (i, &place) in self.places.iter().enumerate() {
+            if alike.next_if_eq(&(i as u32)).is_some() {
+                continue;
+            }
+            let change = &mut changes[place as usize];
+            if change.insert != NONE || change.retract != NONE {
+                return Ok(false);
+            }
+            (change.insert, change.retract) = (self.inserts[i], self.retracts[i]);
+        }
+        Ok(true)
+    }
 }
 
 impl Output {
@@ -229,7 +264,8 @@ impl Output {
         self.update(&delta, changes)
     }
 
-    /// What `delta` does to each key, in order of first appearance; `None` if some key comes more than once with one sign.
+    /// What `delta` does to each key, in order of first appearance, without the rows that come and go again in it; `None` if some key is left
+    /// with more than one row of one sign.
     fn pair(&mut self, key: &[usize], delta: &Delta) -> Result<Option<Vec<KeyChange>>> {
         let columns: Vec<ArrayRef> = key.iter().map(|&k| delta.batch.column(k).clone()).collect();
         let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
@@ -237,26 +273,27 @@ impl Output {
         let slots = self.index()?.slots();
         self.marks.begin(slots);
         self.places.resize(slots, 0);
-        let mut changes: Vec<KeyChange> = Vec::with_capacity(numbers.len());
+        let mut changes: Vec<KeyChange> = Vec::new();
+        let mut passing = Passing::default();
         let mut once = true;
         for (i, &number) in numbers.iter().enumerate() {
             if self.marks.first(number) {
                 self.places[number as usize] = changes.len() as u32;
                 changes.push(KeyChange { number, insert: NONE, retract: NONE });
             }
-            let change = &mut changes[self.places[number as usize] as usize];
-            let side = match delta.weight(i) {
-                1 => &mut change.insert,
-                -1 => &mut change.retract,
+            let place = self.places[number as usize];
+            let change = &mut changes[place as usize];
+            match delta.weight(i) {
+                1 if change.insert == NONE => change.insert = i as u32,
+                -1 if change.insert != NONE => passing.add(place, std::mem::replace(&mut change.insert, NONE), i as u32),
+                -1 if change.retract == NONE => change.retract = i as u32,
                 _ => {
                     once = false;
                     break;
                 }
-            };
-            once &= *side == NONE;
-            *side = i as u32;
+            }
         }
-        if once {
+        if once && passing.settle(delta.batch.columns(), &mut changes)? {
             return Ok(Some(changes));
         }
         // Keys that are not stored must not stay in the index if this delta comes to nothing.
