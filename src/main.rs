@@ -14,9 +14,10 @@ unsafe extern "C" {
 
 /// Number of `mi_option_purge_delay` in mimalloc.h.
 const PURGE_DELAY: c_int = 15;
-/// Milliseconds that freed memory is kept before it is given back. COPY frees and takes hundreds of megabytes a second; given back at
-/// once (mimalloc keeps it 10 ms), the kernel would zero them again each time, a fifth of COPY's cost.
-const PURGE_DELAY_MS: c_long = 1_000;
+/// Milliseconds that freed memory is kept before it is given back. COPY frees and takes hundreds of megabytes a second, and what grows takes
+/// twice what it has and frees the half of it, a few seconds apart; given back meanwhile (mimalloc keeps it one second), the kernel would zero
+/// it again each time: a fifth of COPY's cost, and with a table of ten million keys up to two fifths of a backfill's.
+const PURGE_DELAY_MS: c_long = 10_000;
 
 fn main() -> ExitCode {
     // SAFETY: it stores a number, and no other thread runs yet.
