@@ -5,7 +5,7 @@
 //! 1. While its text is planned, [`types::Types`] reads type names and [`arith::Operators`] turns arithmetic into our functions.
 //! 2. [`analyzer_rules`]: [`json_operators`] refuses what json and jsonb have not; [`rewrite::Meaning`] types literals, casts and
 //!    comparisons before DataFusion coerces types; [`lateral::Laterals`] and [`subquery::Subqueries`] mend LATERAL and subqueries,
-//!    [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`keys::Keys`] puts what arrow compares well in the place of what it does not,
+//!    [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`distinct_sums::DistinctSums`] sums of distinct intervals, [`keys::Keys`] puts what arrow compares well in the place of what it does not,
 //!    [`orders::Orders`] mends orders that DataFusion does not follow.
 //! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them, and in the end what it cannot
 //!    run ([`recursive::several`]). No rule of either kind is asked when nobody waits for the plan any more ([`wanted`]).
@@ -29,6 +29,7 @@ mod carried;
 pub mod cast;
 mod composites;
 mod distinct;
+mod distinct_sums;
 pub mod domains;
 pub mod enums;
 pub mod exact_float;
@@ -162,6 +163,7 @@ pub fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
     let mut all = arith::functions();
     all.extend(scalar::functions());
     all.extend(length::functions());
+    all.extend(distinct_sums::functions());
     all.extend(type_of::functions());
     all.extend(sizes::functions());
     all.extend(sleep::functions());
@@ -192,6 +194,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(subquery::Subqueries));
     rules.push(Arc::new(rewrite::Meaning));
     rules.push(Arc::new(subquery::OuterTypes));
+    rules.push(Arc::new(distinct_sums::DistinctSums));
     rules.push(Arc::new(keys::Keys));
     rules.push(Arc::new(orders::Orders));
     rules.extend(Analyzer::new().rules);

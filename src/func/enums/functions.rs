@@ -14,7 +14,10 @@ use crate::error::{Error, code};
 
 /// Functions of DataFusion's that are planned before a literal beside a value of another type is read as one of that.
 pub fn lenient() -> Vec<Arc<ScalarUDF>> {
-    vec![planned_early(datafusion::functions::core::coalesce()), make_array()]
+    use datafusion::functions::core::{coalesce, greatest, least, nullif};
+    let mut all: Vec<_> = [coalesce(), greatest(), least(), nullif()].into_iter().map(planned_early).collect();
+    all.push(make_array());
+    all
 }
 
 /// What `ARRAY[..]` is that names columns, or has values of an enumeration in it; any other is DataFusion's own, whose optimizer knows it.
