@@ -38,6 +38,8 @@ enum Kind {
     Integer,
     /// A time, in milliseconds unless a unit is given.
     Milliseconds,
+    /// An amount of memory, in units of so many kB unless one is given.
+    Size(u64),
     /// One of these words.
     OneOf(&'static [&'static str]),
     TimeZone,
@@ -369,6 +371,11 @@ fn checked(name: &str, known: Option<&Setting>, value: &str) -> Result<String> {
             Some(ms) => Ok(shown_time(ms)),
             None => refuse("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".".into()),
         },
+        // Words count with their capitals here.
+        Kind::Size(unit) => match kilobytes(value, *unit) {
+            Some(kb) => Ok(shown_size(kb)),
+            None => refuse("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".".into()),
+        },
         Kind::Encoding => match Charset::named(value)? {
             Some(charset) => Ok(charset.name().to_string()),
             None => Err(Error::new(code::INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": \"{value}\""))),
@@ -453,9 +460,54 @@ fn shown_time(ms: u64) -> String {
     }
 }
 
+/// `64`, `512B`, `64kB`, `4MB`, `1GB`, `1TB` in kB, where a number without a unit counts so many of them.
+fn kilobytes(text: &str, unit: u64) -> Option<u64> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let value: f64 = number.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0)?;
+    let factor = match text[number.len()..].trim() {
+        "" => unit as f64,
+        "B" => 1.0 / 1024.0,
+        "kB" => 1.0,
+        "MB" => 1024.0,
+        "GB" => 1024.0 * 1024.0,
+        "TB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let kb = (value * factor).round();
+    (kb <= f64::from(i32::MAX) * unit as f64).then_some(kb as u64)
+}
+
+/// An amount of memory in the largest unit that it is a whole number of, as SHOW tells it.
+fn shown_size(kb: u64) -> String {
+    let units = [(1 << 30, "TB"), (1 << 20, "GB"), (1 << 10, "MB")];
+    match units.iter().find(|(unit, _)| kb > 0 && kb.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{}{name}", kb / unit),
+        None if kb == 0 => "0".into(),
+        None => format!("{kb}kB"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_and_shown_with_units() {
+        let settings = Settings::default();
+        for (name, text, shown) in [
+            ("work_mem", "65536", "64MB"),
+            ("work_mem", "0.5 GB", "512MB"),
+            ("work_mem", "100kB", "100kB"),
+            ("temp_buffers", "100", "800kB"),
+            ("min_parallel_table_scan_size", "0", "0"),
+        ] {
+            settings.set(name, Some(text)).unwrap();
+            assert_eq!(settings.get(name).unwrap(), shown, "{name} = {text}");
+        }
+        for text in ["banana", "1mb", "-1", "99999999TB"] {
+            assert_eq!(settings.set("work_mem", Some(text)).unwrap_err().code(), code::INVALID_PARAMETER_VALUE, "{text}");
+        }
+    }
 
     #[test]
     fn unknown_and_wrong_settings_are_refused_with_a_hint() {

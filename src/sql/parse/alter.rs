@@ -71,6 +71,9 @@ impl Reader<'_> {
         {
             return Ok(change);
         }
+        if self.word(0) == "add" {
+            self.refuse_exclusion(1)?;
+        }
         if kind == RelationKind::View && matches!(self.word(0).as_str(), "set" | "reset") {
             let resets = self.word(0) == "reset";
             self.skip(1);

@@ -128,6 +128,7 @@ impl Reader<'_> {
             return Ok(elements);
         }
         loop {
+            self.refuse_exclusion(0)?;
             if self.word(0) == "like" {
                 let like = self.like(elements.definitions.len())?;
                 elements.likes.push(like);
@@ -143,6 +144,17 @@ impl Reader<'_> {
                 return Ok(elements);
             }
         }
+    }
+
+    /// Errors: 0A000 for `[CONSTRAINT name] EXCLUDE ..` at the nth token from here.
+    pub(super) fn refuse_exclusion(&self, n: usize) -> Result<()> {
+        let n = if self.word(n) == "constraint" { n + 2 } else { n };
+        let opens = self.word(n + 1) == "using" || self.parser.peek_nth_token_ref(n + 1).token == Token::LParen;
+        if self.word(n) != "exclude" || !opens {
+            return Ok(());
+        }
+        Err(Error::unsupported("EXCLUDE constraints are not supported")
+            .hint("Take UNIQUE for rows that may not be equal, and a trigger for others."))
     }
 
     /// `LIKE relation [{INCLUDING | EXCLUDING} what ..]`, where so many columns stand before it.
