@@ -14,7 +14,7 @@ use super::settings::Settings;
 use crate::catalog::{BOOTSTRAP, Catalog, MONITOR, READ_ALL_SETTINGS, RelationKind, Scope};
 use crate::fold::Output;
 use crate::log::segment::hex;
-use crate::serve::system::{Directory, Later, OperatorStatus, RelationStatus, SegmentStatus, SystemContext};
+use crate::serve::system::{Directory, Later, OperatorStatus, Progress, RelationStatus, SegmentStatus, SystemContext};
 
 /// One session's view of the database.
 pub struct Source {
@@ -106,9 +106,8 @@ impl Source {
     fn gather(&self) -> SystemContext {
         let Some(engine) = self.engine.upgrade() else { return SystemContext::default() };
         let (scope, who) = (self.scope(&engine), self.who.lock().clone());
-        let (of_relations, of_operators) = (scope.clone(), scope.clone());
-        let relations = self.later(move |engine| progress(engine, &of_relations).0);
-        let operators = self.later(move |engine| progress(engine, &of_operators).1);
+        let catalog = scope.clone();
+        let progress = self.later(move |engine| progress(engine, &catalog));
         let roles = scope.roles().clone();
         let authority = Authority::of(&roles, who.current);
         let seen = self.seen.lock().clone().unwrap_or_else(|| engine.numbers.seen(&engine.log));
@@ -127,8 +126,7 @@ impl Source {
             started_us: engine.started_us,
             identity: engine.identity,
             directory: Directory(authority.has_role(MONITOR).then(|| engine.store.clone())),
-            relations,
-            operators,
+            progress,
             segments: self.later(segments),
             sessions: self.later(|engine| engine.sessions.lock().values().cloned().collect()),
             locks: self.later(|engine| engine.advisory.list()),
@@ -150,10 +148,10 @@ fn settings(engine: &Engine, of_session: &Settings, authority: &Authority) -> Ve
     all
 }
 
-fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<OperatorStatus>) {
+fn progress(engine: &Engine, catalog: &Catalog) -> Progress {
     let head = engine.log.head();
     let nodes = engine.runner.progress();
-    let (mut relations, mut operators) = (Vec::new(), Vec::new());
+    let Progress { mut relations, mut operators } = Progress::default();
     for relation in catalog.relations() {
         let mut status = RelationStatus { id: relation.id, state: "ready".into(), progress: 1.0, ..RelationStatus::default() };
         if relation.has_log() {
@@ -199,7 +197,7 @@ fn progress(engine: &Engine, catalog: &Catalog) -> (Vec<RelationStatus>, Vec<Ope
         }
         relations.push(status);
     }
-    (relations, operators)
+    Progress { relations, operators }
 }
 
 fn segments(engine: &Engine) -> Vec<SegmentStatus> {

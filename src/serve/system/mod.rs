@@ -116,8 +116,7 @@ pub struct SystemContext {
     pub head: Position,
     /// The numbers of the transactions that have not ended, in order.
     pub running: Vec<Position>,
-    pub relations: Later<Vec<RelationStatus>>,
-    pub operators: Later<Vec<OperatorStatus>>,
+    pub progress: Later<Progress>,
     pub segments: Later<Vec<SegmentStatus>>,
     pub sessions: Later<Vec<SessionStatus>>,
     /// Advisory locks, held and waited for.
@@ -228,6 +227,13 @@ pub struct RelationStatus {
     pub failed_position: Option<Position>,
     /// Rows left out because an expression errs for them.
     pub left_out: i64,
+}
+
+/// How far everything is: relations in the order of the catalog, and the operators of those that are folded.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    pub relations: Vec<RelationStatus>,
+    pub operators: Vec<OperatorStatus>,
 }
 
 /// One operator of a dataflow.

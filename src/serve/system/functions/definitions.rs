@@ -345,7 +345,7 @@ pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {
 /// A number out of a relation's status; 0 while there is none.
 pub fn status(context: &SystemContext, row: Row, of: fn(&RelationStatus) -> u64) -> Result<Cell> {
     let Some(oid) = class(context, row)? else { return Ok(Cell::Null) };
-    Ok(context.relations.iter().find(|s| s.id == oid).map_or(0, of).into())
+    Ok(context.progress.relations.iter().find(|s| s.id == oid).map_or(0, of).into())
 }
 
 /// Bytes on disk of a stream or table, of memory of a materialized view.

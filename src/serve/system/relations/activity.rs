@@ -34,7 +34,7 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
 /// Streams and tables count their events as inserted rows: that is what an append is.
 pub fn pg_stat_user_tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.scope.relations().filter(|r| !r.is_expanded()) {
-        let Some(s) = context.relations.iter().find(|s| s.id == r.id) else { continue };
+        let Some(s) = context.progress.relations.iter().find(|s| s.id == r.id) else { continue };
         rows.add([
             ("relid", r.id.into()),
             ("schemaname", context.scope.namespace_name(r.namespace).into()),

@@ -22,12 +22,12 @@ pub fn pg_class(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     }
     let with_triggers = in_foreign_keys(context);
     for relation in context.scope.relations() {
-        let status = context.relations.iter().find(|s| s.id == relation.id);
+        let status = context.progress.relations.iter().find(|s| s.id == relation.id);
         let has_triggers = !relation.triggers.is_empty() || with_triggers.contains(&relation.id);
         user(context, relation, status, has_triggers, rows)?;
     }
     for entry in indexes(&context.scope) {
-        let status = context.relations.iter().find(|s| s.id == entry.relation.id);
+        let status = context.progress.relations.iter().find(|s| s.id == entry.relation.id);
         index(&entry, status, rows)?;
     }
     context.scope.sequences.iter().try_for_each(|s| sequence(context, s, rows))?;

@@ -10,7 +10,7 @@ use crate::catalog::{Relation, RelationKind};
 use crate::error::Result;
 
 fn status(context: &SystemContext, relation: &Relation) -> RelationStatus {
-    context.relations.iter().find(|s| s.id == relation.id).cloned().unwrap_or_default()
+    context.progress.relations.iter().find(|s| s.id == relation.id).cloned().unwrap_or_default()
 }
 
 /// The name of a relation, with its schema where that is not on the path.
@@ -107,7 +107,7 @@ pub fn segments(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 }
 
 pub fn dataflows(context: &SystemContext, rows: &mut Rows) -> Result<()> {
-    context.operators.iter().try_for_each(|o| {
+    context.progress.operators.iter().try_for_each(|o| {
         rows.add([
             ("view", name(context, o.relation).into()),
             ("view_oid", o.relation.into()),

@@ -11,7 +11,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::super::functions::functions;
-use super::super::{Later, RELATIONS, RelationStatus, SystemContext};
+use super::super::{Later, Progress, RELATIONS, RelationStatus, SystemContext};
 use super::rewrite;
 use crate::catalog::{Catalog, Change, Column, Relation, RelationKind, Scope};
 use crate::data::PgType;
@@ -58,7 +58,7 @@ fn context() -> Arc<SystemContext> {
         role,
         database,
         process_id: 7,
-        relations: Later::new(|| vec![status]),
+        progress: Later::new(|| Progress { relations: vec![status], ..Progress::default() }),
         ..Default::default()
     })
 }
