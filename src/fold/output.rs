@@ -532,3 +532,66 @@ fn in_order(indexed: &RowKeys, by: &RowKeys, keys: &[ArrayRef]) -> Vec<ArrayRef>
 fn no_key() -> Error {
     Error::unsupported("a look-up by key in a result without a key").hint("Give the view a GROUP BY, or select with WHERE.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use proptest::prelude::*;
+
+    use super::super::testing::{Bag, delta, schema, snapshot_bag, sum_up};
+    use super::*;
+
+    /// The row of a key; equal values have equal texts, which stand inside of their views or apart.
+    fn row(key: i64, value: i64) -> (Option<i64>, Option<i64>, u8) {
+        (Some(key), Some(value), (value % 3) as u8)
+    }
+
+    proptest! {
+        /// A step sets and removes keys one after the other. In how many parts and in what order it says so does not matter.
+        #[test]
+        fn changes_of_a_key_come_in_any_order(
+            steps in prop::collection::vec(prop::collection::vec((0i64..4, prop::option::of(0i64..4)), 1..10), 1..6),
+            seed: u64,
+            in_order: bool,
+            part in 1usize..5,
+        ) {
+            let mut output = Output::new(schema(), Some(vec![0]), false);
+            let mut table: BTreeMap<i64, i64> = BTreeMap::new();
+            for step in steps {
+                let before = table.clone();
+                let mut rows = Vec::new();
+                for (key, value) in step {
+                    rows.extend(table.remove(&key).map(|old| (row(key, old), -1)));
+                    if let Some(value) = value {
+                        table.insert(key, value);
+                        rows.push((row(key, value), 1));
+                    }
+                }
+                if !in_order {
+                    let mut at = seed;
+                    rows.sort_by_cached_key(|_| {
+                        at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        at >> 33
+                    });
+                }
+                let change = output.apply(rows.chunks(part).map(delta).collect()).unwrap();
+                let (mut told, mut expected) = (Bag::new(), Bag::new());
+                sum_up(&mut told, change.as_slice());
+                let weighted = |table: &BTreeMap<i64, i64>, weight: i64| table.iter().map(|(k, v)| (row(*k, *v), weight)).collect::<Vec<_>>();
+                sum_up(&mut expected, &[delta(&weighted(&before, -1)), delta(&weighted(&table, 1))]);
+                prop_assert_eq!(&told, &expected);
+                prop_assert_eq!(change.map_or(0, |change| change.num_rows()), expected.len(), "nothing is told that is nothing");
+                let mut rows = Bag::new();
+                sum_up(&mut rows, &[delta(&weighted(&table, 1))]);
+                prop_assert_eq!(snapshot_bag(&output), rows);
+                for key in 0..4 {
+                    let found = output.lookup(&[ScalarValue::Int64(Some(key))]).unwrap();
+                    prop_assert_eq!(found.map(|b| b.column(1).as_primitive::<Int64Type>().value(0)), table.get(&key).copied());
+                }
+            }
+        }
+    }
+}

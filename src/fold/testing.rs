@@ -79,7 +79,7 @@ pub(super) fn delta(rows: &[(Row, i64)]) -> Delta {
     }
 }
 
-fn cells(batch: &RecordBatch, i: usize) -> Cells {
+pub(super) fn cells(batch: &RecordBatch, i: usize) -> Cells {
     batch.columns().iter().map(|c| ScalarValue::try_from_array(c, i).unwrap().to_string()).collect()
 }
 
@@ -99,13 +99,13 @@ pub(super) fn add<R: Ord>(bag: &mut Bag<R>, row: R, weight: i64) {
     }
 }
 
-fn sum_up(bag: &mut Bag<Cells>, deltas: &[Delta]) {
+pub(super) fn sum_up(bag: &mut Bag<Cells>, deltas: &[Delta]) {
     for delta in deltas {
         (0..delta.num_rows()).for_each(|i| add(bag, cells(&delta.batch, i), delta.weight(i)));
     }
 }
 
-fn snapshot_bag(output: &Output) -> Bag<Cells> {
+pub(super) fn snapshot_bag(output: &Output) -> Bag<Cells> {
     let mut bag = Bag::new();
     let snapshot = output.snapshot();
     for batch in snapshot.batches(None) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
@@ -84,8 +85,11 @@ impl ScalarUDFImpl for Other {
         if let Some(of) = types.iter().find(|t| EnumType::of_arrow(t).is_some()) {
             return Ok(typed(of));
         }
+        let fields: Vec<FieldRef> = types.iter().map(|t| Field::new("", t.clone(), true).into()).collect();
+        let coerced = fields_with_udf(&fields, self.inner.as_ref());
+        let coerced = coerced.map(|fields| fields.iter().map(|field| field.data_type().clone()).collect());
         // Whether what is text is a literal, which is read as a value of the type beside it, is seen later.
-        self.inner.coerce_types(types).or_else(|e| match types.iter().find(|t| !t.is_string() && !t.is_null()) {
+        coerced.or_else(|e| match types.iter().find(|t| !t.is_string() && !t.is_null()) {
             // DataFusion casts no text to a uuid.
             Some(DataType::FixedSizeBinary(_)) => Ok(types.to_vec()),
             Some(of) => Ok(typed(of)),
