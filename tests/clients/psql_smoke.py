@@ -188,7 +188,8 @@ def watches():
 def tells_of_the_connection():
     has(psql("\\conninfo"), f'user "{USER}"' if VERSION < 18 else USER, DATABASE)
     same(value("\\encoding"), "UTF8")
-    has(psql("\\encoding LATIN1\n", check=False)[1], "LATIN1: invalid encoding name")
+    has(psql("\\encoding NOWHERE\n", check=False)[1], "NOWHERE: invalid encoding name")
+    same(value("\\encoding LATIN1\n\\encoding"), "LATIN1")
     has(psql("\\c\nSELECT 1;"), "You are now connected")
     same(value("\\echo :SERVER_VERSION_NUM :DBNAME :USER :ENCODING").split()[1:], [DATABASE, USER, "UTF8"])
     assert int(value("\\echo :SERVER_VERSION_NUM")) >= 140000
