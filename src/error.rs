@@ -171,8 +171,13 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// One of ours that went through [`std::io::Error::other`] comes out as it was.
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
+        let e = match e.downcast::<Error>() {
+            Ok(ours) => return ours,
+            Err(e) => e,
+        };
         match e.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Error::new(code::DISK_FULL, format!("could not write: {e}")).hint("Free disk space; reads go on meanwhile.")

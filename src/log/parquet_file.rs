@@ -22,7 +22,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 
-use super::store::{Store, Writable};
+use super::store::Store;
 use super::stored;
 use crate::data::{OFFSET, POSITION, Position, TIME};
 use crate::error::{Error, Result};
@@ -176,16 +176,12 @@ pub(super) fn parquet_error(e: ParquetError, damaged: impl FnOnce(String) -> Err
         ParquetError::External(inner) => match inner.downcast::<Error>() {
             Ok(ours) => *ours,
             Err(inner) => match inner.downcast::<io::Error>() {
-                Ok(e) => from_io(*e),
+                Ok(e) => Error::from(*e),
                 Err(inner) => damaged(inner.to_string()),
             },
         },
         other => damaged(other.to_string()),
     }
-}
-
-pub(super) fn from_io(e: io::Error) -> Error {
-    e.downcast::<Error>().unwrap_or_else(Error::from)
 }
 
 /// What a file is to cost.
@@ -239,22 +235,4 @@ fn is_plain(data_type: &DataType) -> bool {
     data_type.is_integer()
         || data_type.is_floating()
         || matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Time64(_))
-}
-
-/// Writes to a file from its beginning on.
-pub(super) struct Appending {
-    pub file: Arc<dyn Writable>,
-    pub written: u64,
-}
-
-impl io::Write for Appending {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.written, bytes).map_err(io::Error::other)?;
-        self.written += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

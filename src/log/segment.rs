@@ -23,9 +23,9 @@ use sha2::{Digest, Sha256};
 use super::LogId;
 use super::batch::{Definition, offsets, positions};
 use super::frame::u32_at;
-use super::parquet_file::{Appending, Effort, ParquetFile, from_io, parquet_error};
+use super::parquet_file::{Effort, ParquetFile, parquet_error};
 use super::projection::Projection;
-use super::store::{Blob, Store, TEMPORARY, parent};
+use super::store::{Blob, NewFile, Store};
 use super::{parquet_file, stored};
 use crate::data::{Position, RowBatches};
 use crate::error::{Error, Result, code};
@@ -175,7 +175,7 @@ fn properties(definition: &Definition, row_group_rows: usize) -> WriterPropertie
 
 /// Writes through to a file, keeping the hash of what passed and the bytes since the last row group.
 struct Tee {
-    to: Appending,
+    to: NewFile,
     hasher: Sha256,
     footer: Option<(u64, Vec<u8>)>,
 }
@@ -208,8 +208,7 @@ pub(super) fn file_name(log: LogId, first: Position, end: Position) -> String {
     format!("{DIRECTORY}/{log:010}/{first:020}-{end:020}.parquet")
 }
 
-/// Writes the events of one log, in order, as its next segment, durably. Errors: the store's; then the file may be there under
-/// a temporary name only.
+/// Writes the events of one log, in order, as its next segment, durably. Errors: the store's; then there is no file.
 pub(super) fn write(
     store: &Arc<dyn Store>,
     definition: &Definition,
@@ -221,7 +220,6 @@ pub(super) fn write(
     let (from, to) = (positions(first).value(0) as u64, positions(last).value(last.num_rows() - 1) as u64 + 1);
     let rows: usize = batches.iter().map(|b| b.num_rows()).sum();
     let name = file_name(definition.id, from, to);
-    let temporary = format!("{name}{TEMPORARY}");
     let pairs = [
         ("everfold.log", definition.id.to_string()),
         ("everfold.first_position", from.to_string()),
@@ -231,7 +229,7 @@ pub(super) fn write(
         ("everfold.previous", hex(previous)),
         (HASH_KEY, "0".repeat(HASH_DIGITS)),
     ];
-    let tee = Tee { to: Appending { file: store.create(&temporary)?, written: 0 }, hasher: Sha256::new(), footer: None };
+    let tee = Tee { to: NewFile::create(store, &name)?, hasher: Sha256::new(), footer: None };
     let schema = Arc::new(stored::stored_schema(&definition.schema));
     let failed = |e| parquet_error(e, |detail| damaged(&name, detail));
     let properties = properties(definition, row_group_rows.min(limits::ROW_GROUP_ROWS_MAX));
@@ -240,26 +238,24 @@ pub(super) fn write(
         writer.write(&stored::stored_batch(batch, &schema)?).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
-    writer.sync().map_err(from_io)?;
-    let at = writer.inner().to.written;
+    writer.sync().map_err(Error::from)?;
+    let at = writer.inner().to.written();
     writer.inner_mut().footer = Some((at, Vec::new()));
     for (key, value) in pairs {
         writer.append_key_value_metadata(KeyValue::new(key.to_string(), value));
     }
     writer.finish().map_err(failed)?;
-    writer.sync().map_err(from_io)?;
-    finish(store, writer.inner_mut(), &name, &temporary)
+    writer.sync().map_err(Error::from)?;
+    finish(store, writer.inner_mut(), &name)
 }
 
 /// Puts the hash into the footer and gives the file its name.
-fn finish(store: &Arc<dyn Store>, tee: &mut Tee, name: &str, temporary: &str) -> Result<Segment> {
+fn finish(store: &Arc<dyn Store>, tee: &mut Tee, name: &str) -> Result<Segment> {
     let (start, footer) = tee.footer.take().unwrap_or_default();
     let at = digits_at(&footer).ok_or_else(|| Error::internal("a Parquet footer without the hash's place"))?;
     let hash: Hash = tee.hasher.finalize_reset().into();
-    tee.to.file.write_at(start + at as u64, hex(&hash).as_bytes())?;
-    tee.to.file.sync_data()?;
-    store.rename(temporary, name)?;
-    store.sync_dir(parent(name))?;
+    tee.to.overwrite(start + at as u64, hex(&hash).as_bytes())?;
+    tee.to.finish()?;
     Segment::open(store, name)
 }
 

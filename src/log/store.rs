@@ -1,7 +1,8 @@
 //! The one door to files: the log, and the engine's checkpoints, reach a disk only through a [`Store`].
 //!
 //! Names are relative, with `/` between parts. A file becomes visible under its final name by `rename` after its bytes were
-//! synced, and `sync_dir` makes the name itself durable: [`Store::write_atomic`] does all of it for a small file.
+//! synced, and `sync_dir` makes the name itself durable: [`Store::write_atomic`] does all of it for a small file, [`NewFile`] for one that is
+//! written piece by piece.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -70,6 +71,70 @@ pub trait Writable: Send + Sync {
     fn sync_data(&self) -> Result<()>;
     /// Cuts the file, or extends it with zeros.
     fn set_len(&self, length: u64) -> Result<()>;
+}
+
+/// A file that is written from its beginning on, and gets its name when it is finished. Of one that is not finished nothing is left.
+pub struct NewFile {
+    store: Arc<dyn Store>,
+    name: String,
+    file: Arc<dyn Writable>,
+    written: u64,
+    hasher: crc32fast::Hasher,
+    finished: bool,
+}
+
+impl NewFile {
+    /// Begins a file. Errors: the store's.
+    pub fn create(store: &Arc<dyn Store>, name: &str) -> Result<NewFile> {
+        let file = store.create(&format!("{name}{TEMPORARY}"))?;
+        let hasher = crc32fast::Hasher::new();
+        Ok(NewFile { store: store.clone(), name: name.to_string(), file, written: 0, hasher, finished: false })
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// CRC-32 of what was written so far.
+    pub fn checksum(&self) -> u32 {
+        self.hasher.clone().finalize()
+    }
+
+    /// Puts other bytes in the place of some that were written, and does not count them to the checksum.
+    pub fn overwrite(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+
+    /// Makes it durable under its name, as one step, in the place of a file that had it.
+    pub fn finish(&mut self) -> Result<()> {
+        self.file.sync_data()?;
+        self.store.rename(&format!("{}{TEMPORARY}", self.name), &self.name)?;
+        self.finished = true;
+        self.store.sync_dir(parent(&self.name))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(self.written, bytes).map_err(io::Error::other)?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // If it stays the next opening removes it.
+            let _ = self.store.remove(&format!("{}{TEMPORARY}", self.name));
+        }
+    }
 }
 
 /// The directory part of a name.

@@ -1,6 +1,5 @@
 //! The file of rows of a view that only grows. It has no hash and no chain: the log has all that it takes to make it again.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +10,9 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 
 use super::ipc::is_storable;
-use super::parquet_file::{Appending, Effort, ParquetFile, from_io, parquet_error, properties};
+use super::parquet_file::{Effort, ParquetFile, parquet_error, properties};
 use super::segment::Segment;
-use super::store::{Blob, Store, TEMPORARY, parent};
+use super::store::{Blob, NewFile, Store};
 use super::stored;
 use crate::data::{Position, RowBatches, RowFile};
 use crate::error::{Error, Result, code};
@@ -65,13 +64,10 @@ impl RowsOfView {
         batches: impl IntoIterator<Item = Result<RecordBatch>>,
         segment: Option<&str>,
     ) -> Result<RowsOfView> {
-        let temporary = format!("{name}{TEMPORARY}");
-        let _unfinished = Unfinished { store: store.as_ref(), temporary: &temporary };
-        let to = Checked { to: Appending { file: store.create(&temporary)?, written: 0 }, hasher: crc32fast::Hasher::new() };
         let written = Arc::new(stored::stored_schema(schema));
         let properties = properties(schema, ROW_GROUP_ROWS, Effort::Quick).build();
         let failed = |e| parquet_error(e, |detail| damaged(name, detail));
-        let mut writer = ArrowWriter::try_new(to, written.clone(), Some(properties)).map_err(failed)?;
+        let mut writer = ArrowWriter::try_new(NewFile::create(store, name)?, written.clone(), Some(properties)).map_err(failed)?;
         for batch in batches {
             writer.write(&stored::stored_batch(&batch?, &written)?).map_err(failed)?;
         }
@@ -79,12 +75,10 @@ impl RowsOfView {
             writer.append_key_value_metadata(KeyValue::new(SEGMENT_KEY.to_string(), segment.to_string()));
         }
         writer.finish().map_err(failed)?;
-        writer.sync().map_err(from_io)?;
-        let Checked { to, hasher } = writer.inner();
-        to.file.sync_data()?;
-        let checksum = hasher.clone().finalize();
-        store.rename(&temporary, name)?;
-        store.sync_dir(parent(name))?;
+        writer.sync().map_err(Error::from)?;
+        let file = writer.inner_mut();
+        let checksum = file.checksum();
+        file.finish()?;
         RowsOfView::opened(store, name, checksum).inspect_err(|_| drop(store.remove(name)))
     }
 
@@ -115,37 +109,6 @@ impl RowsOfView {
     /// True if rows of this schema can stand in a file.
     pub fn can_have(schema: &SchemaRef) -> bool {
         !schema.fields().is_empty() && schema.fields().iter().all(|field| is_storable(field.data_type()))
-    }
-}
-
-/// Writes on, and keeps the checksum of what was written: the file need not be read for it.
-struct Checked {
-    to: Appending,
-    hasher: crc32fast::Hasher,
-}
-
-impl io::Write for Checked {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
-/// Takes a file away that was not finished: one that was has another name by then.
-struct Unfinished<'a> {
-    store: &'a dyn Store,
-    temporary: &'a str,
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        // There is none, or if it stays the next opening removes it.
-        let _ = self.store.remove(self.temporary);
     }
 }
 
