@@ -97,8 +97,10 @@ pub const LOCKED_KEYS_MAX: usize = 100_000;
 // Relations between limits that the code relies upon.
 const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= STEP_ROWS_MAX);
 const _: () = assert!(WAL_FRAME_BYTES_MAX < u32::MAX as usize && STATEMENT_BYTES_MAX <= MESSAGE_BYTES_MAX);
-/// Seconds between looks whether a checkpoint is due.
+/// Seconds between looks whether a checkpoint is due, at least.
 pub const CHECKPOINT_INTERVAL_S: u64 = 15;
+/// As many times as long as it took to write a checkpoint, at least, until the next: a large state costs a twentieth of a core then.
+pub const CHECKPOINT_PAUSES: u32 = 20;
 /// Events since the last checkpoint that make the next one due.
 pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;
 /// Rows of a view that only grows go to a file with a checkpoint if they take so many bytes of memory; fewer stand in it.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -34,12 +35,13 @@ struct State {
     missing: HashSet<RelationId>,
     snapshots: HashMap<RelationId, Snapshot>,
     error: Option<Error>,
+    spent: Duration,
 }
 
 impl Cut {
     /// A cut at `position` for which `nodes` are still to arrive.
     pub fn new(position: Position, purpose: Purpose, nodes: impl IntoIterator<Item = RelationId>) -> Arc<Self> {
-        let state = State { missing: nodes.into_iter().collect(), snapshots: HashMap::new(), error: None };
+        let state = State { missing: nodes.into_iter().collect(), snapshots: HashMap::new(), error: None, spent: Duration::ZERO };
         Arc::new(Cut { position, purpose, state: Mutex::new(state), arrived: Notify::new() })
     }
 
@@ -58,6 +60,16 @@ impl Cut {
         if state.missing.is_empty() {
             self.arrived.notify_waiters();
         }
+    }
+
+    /// It took a node's thread so long to serve the cut.
+    pub fn spend(&self, time: Duration) {
+        self.state.lock().spent += time;
+    }
+
+    /// How long it took all nodes' threads, without the time that they had to wait.
+    pub fn spent(&self) -> Duration {
+        self.state.lock().spent
     }
 
     /// The cut cannot be completed.

@@ -351,7 +351,7 @@ impl Engine {
         let log = self.log.clone();
         let sealed = self.query_handle.spawn_blocking(move || log.seal());
         sealed.await.map_err(|e| Error::internal(e.to_string()))??;
-        checkpoint::take(&self.runner, self.store.as_ref()).await
+        Ok(checkpoint::take(&self.runner, self.store.as_ref()).await?.position)
     }
 
     /// Moves rows of views that only grow to files when they are many, off the threads that fold.
@@ -382,15 +382,17 @@ impl Engine {
     fn checkpoint_now_and_then(self: &Arc<Self>) {
         let engine = Arc::downgrade(self);
         self.query_handle.spawn(async move {
-            let mut last = 0;
+            let least = std::time::Duration::from_secs(limits::CHECKPOINT_INTERVAL_S);
+            let (mut last, mut pause) = (0, least);
             loop {
-                tokio::time::sleep(std::time::Duration::from_secs(limits::CHECKPOINT_INTERVAL_S)).await;
+                tokio::time::sleep(pause).await;
                 let Some(engine) = engine.upgrade() else { return };
                 let head = engine.log.head();
                 if head >= last + limits::CHECKPOINT_EVENTS_MIN
-                    && let Ok(position) = checkpoint::take(&engine.runner, engine.store.as_ref()).await
+                    && let Ok(taken) = checkpoint::take(&engine.runner, engine.store.as_ref()).await
                 {
-                    last = position;
+                    last = taken.position;
+                    pause = least.max(taken.spent * limits::CHECKPOINT_PAUSES);
                 }
             }
         });

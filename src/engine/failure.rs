@@ -199,7 +199,12 @@ impl Replica {
     }
 
     fn save(&self) -> Result<Vec<Vec<u8>>> {
-        self.0.iter().map(|n| n.save()).collect()
+        let saved = |node: &Arc<Node>| {
+            let mut bytes = Vec::new();
+            node.save(&mut bytes)?;
+            Ok(bytes)
+        };
+        self.0.iter().map(saved).collect()
     }
 
     fn load(&self, saved: &[Vec<u8>]) -> Result<()> {

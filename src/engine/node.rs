@@ -1,6 +1,7 @@
 //! One table or materialized view as it is folded: its inputs, its operators, its output.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -566,12 +567,12 @@ impl Node {
         }
     }
 
-    /// The node's whole state as bytes; see [`super::checkpoint`].
-    pub(super) fn save(&self) -> Result<Vec<u8>> {
-        let mut writer = StateWriter::new();
+    /// Writes the node's whole state; see [`super::checkpoint`].
+    pub(super) fn save(&self, out: &mut dyn Write) -> Result<()> {
+        let mut writer = StateWriter::new(out);
         self.flow.lock().save(&mut writer)?;
         self.output.read().save(&mut writer)?;
-        Ok(writer.finish())
+        writer.finish()
     }
 
     /// Rows of it that a checkpoint names. Errors: they are not there, or are damaged.

@@ -277,13 +277,7 @@ impl Runner {
     fn perform(&self, task: Task) {
         let Task { node, from, to, step, changes, saves } = task;
         let id = node.relation.id;
-        for cut in saves {
-            match catch_unwind(AssertUnwindSafe(|| checkpoint::save_node(&self.store, &node, cut.position, self.clock.now_us()))) {
-                Ok(Ok(())) => cut.arrive(id, None),
-                Ok(Err(e)) => cut.fail(e),
-                Err(_) => cut.fail(Error::internal("writing a checkpoint panicked")),
-            }
-        }
+        saves.iter().for_each(|cut| checkpoint::serve(cut, &self.store, &node, self.clock.now_us()));
         let done = if step {
             let files = Files { store: &self.store, now_us: self.clock.now_us() };
             catch_unwind(AssertUnwindSafe(|| node.step_or_fold_whole(&self.log, from..to, changes, files, || self.hooks.anew(id))))

@@ -203,7 +203,7 @@ impl Arrangement {
     }
 
     /// Writes everything.
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.keys.save(out)?;
         out.i64s(&self.totals);
         if let Some(rows) = &self.rows {

@@ -75,7 +75,7 @@ impl Chains {
     }
 
     /// Writes all chains.
-    pub fn save(&self, out: &mut StateWriter) {
+    pub fn save(&self, out: &mut StateWriter<'_>) {
         [&self.heads, &self.next, &self.previous, &self.key_of].into_iter().for_each(|links| out.u32s(links));
     }
 

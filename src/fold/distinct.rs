@@ -68,7 +68,7 @@ impl Operator for Distinct {
     fn state_bytes(&self) -> usize {
         self.index.bytes() + self.weights.capacity() * 8
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         out.i64s(&self.weights);
         Ok(())

@@ -99,11 +99,17 @@ pub fn concat_deltas(schema: &SchemaRef, deltas: Vec<Delta>) -> Result<Option<De
     if deltas.len() <= 1 {
         return Ok(deltas.pop());
     }
-    let weights: Option<Int64Array> = deltas
-        .iter()
-        .any(|d| d.weights.is_some())
-        .then(|| Int64Array::from(deltas.iter().flat_map(|d| (0..d.num_rows()).map(|i| d.weight(i))).collect::<Vec<_>>()));
     let rows = deltas.iter().map(Delta::num_rows).sum();
+    let weights = deltas.iter().any(|d| d.weights.is_some()).then(|| {
+        let mut all: Vec<i64> = Vec::with_capacity(rows);
+        for delta in &deltas {
+            match &delta.weights {
+                Some(weights) => all.extend_from_slice(weights.values()),
+                None => all.resize(all.len() + delta.num_rows(), 1),
+            }
+        }
+        Int64Array::from(all)
+    });
     let columns = (0..schema.fields().len()).map(|c| {
         let parts: Vec<&dyn Array> = deltas.iter().map(|d| d.batch.column(c).as_ref()).collect();
         Ok(compute::concat(&parts)?)

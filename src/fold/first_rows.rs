@@ -378,21 +378,26 @@ impl Operator for FirstRows {
         let entries = self.entries.capacity() * size_of::<Entry>() + self.free.capacity() * 4;
         self.index.bytes() + self.rows.bytes() + partitions + entries
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         self.rows.save(out)?;
-        out.u32s(&self.partitions.iter().flat_map(|p| [p.last, u32::from(p.length)]).collect::<Vec<_>>());
-        out.i64s(&self.entries.iter().flat_map(|e| [e.head.0 as i64, e.head.1 as i64, i64::from(e.better)]).collect::<Vec<_>>());
+        out.u32s(self.partitions.iter().map(|p| p.last));
+        out.u32s(self.partitions.iter().map(|p| u32::from(p.length)));
+        out.i64s(self.entries.iter().map(|e| e.head.0 as i64));
+        out.i64s(self.entries.iter().map(|e| e.head.1 as i64));
+        out.u32s(self.entries.iter().map(|e| e.better));
         out.u32s(&self.free);
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
         self.index.load(input)?;
         self.rows.load(input, NONE as usize)?;
-        let partition = |p: &[u32]| Partition { last: p[0], length: p[1] as u8, touched: false };
-        self.partitions = input.u32s()?.chunks_exact(2).map(partition).collect();
-        let entry = |e: &[i64]| Entry { head: (e[0] as u64, e[1] as u64), better: e[2] as u32, source: NONE };
-        self.entries = input.i64s()?.chunks_exact(3).map(entry).collect();
+        let (lasts, lengths) = (input.u32s()?, input.u32s()?);
+        let partition = |(last, length): (u32, u32)| Partition { last, length: length as u8, touched: false };
+        self.partitions = lasts.into_iter().zip(lengths).map(partition).collect();
+        let (first, second, better) = (input.i64s()?, input.i64s()?, input.u32s()?);
+        let entry = |((first, second), better): ((i64, i64), u32)| Entry { head: (first as u64, second as u64), better, source: NONE };
+        self.entries = first.into_iter().zip(second).zip(better).map(entry).collect();
         self.free = input.u32s()?;
         let count = self.entries.len();
         let links = self.partitions.iter().map(|p| p.last).chain(self.entries.iter().map(|e| e.better));

@@ -305,7 +305,7 @@ impl Flow {
     }
 
     /// Writes the state of all operators, inputs first.
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         match &self.node {
             Node::Source { .. } | Node::Shared { .. } | Node::Working { .. } => Ok(()),
             Node::Recursive { first, term, recursion } => {

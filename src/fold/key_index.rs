@@ -4,8 +4,9 @@
 //! any other (that is grouping; joins leave NULLs out beforehand). Numbers that were released are given out again.
 //!
 //! Four codings, picked by the key's types: one fixed-width column of up to 64 bits is hashed as an integer, and the table holds
-//! the integer itself, so that a probe touches one cache line; two of them likewise ([`super::key_pairs`]); one string or binary column is hashed and kept as its bytes;
-//! everything else is arrow-row bytes. Bytes stand in one arena, which is rewritten when half of it is dead.
+//! the integer itself; two of them likewise ([`super::key_pairs`]); one string or binary column is hashed and kept as its bytes;
+//! everything else is arrow-row bytes. Bytes stand in one arena, which is rewritten when half of it is dead. The table is [`NumberTable`]'s,
+//! which is asked for [`TOGETHER`] keys at a time.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -19,17 +20,14 @@ use arrow::compute;
 use arrow::datatypes::*;
 use arrow::row::{RowConverter, SortField};
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::key_pairs::Pairs;
+pub use super::number_table::NONE;
+use super::number_table::{NumberTable, SlotKey, TOGETHER};
 use super::state::{StateReader, StateWriter, damaged};
 use crate::data::json;
 use crate::error::{Error, Result, code};
 use crate::func::one_zeros;
-
-/// No number: the key is not in the index.
-pub const NONE: u32 = u32::MAX;
 
 /// When two keys are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +52,30 @@ pub struct KeyIndex {
 }
 
 enum Keys {
-    Fixed { table: HashTable<(i64, u32)>, values: Vec<i64> },
+    Fixed { table: NumberTable<Integer>, values: Vec<i64> },
     Pairs(Pairs),
-    Bytes { table: HashTable<(u64, u32)>, arena: Arena, coding: Coding },
+    Bytes { table: NumberTable<Hash>, arena: Arena, coding: Coding },
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Integer(i64);
+
+impl SlotKey for Integer {
+    #[inline]
+    fn hash(&self) -> u64 {
+        mix(self.0)
+    }
+}
+
+/// The hash of a key whose bytes stand in the arena.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Hash(u64);
+
+impl SlotKey for Hash {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.0
+    }
 }
 
 enum Coding {
@@ -88,6 +107,13 @@ impl Arena {
     fn set(&mut self, slot: u32, key: &[u8]) {
         let span = put(&mut self.bytes, key);
         if slot as usize == self.spans.len() { self.spans.push(span) } else { self.spans[slot as usize] = span }
+    }
+
+    /// Keeps a key under the next number.
+    fn add(&mut self, key: &[u8], give: &mut Numbers<'_>) -> u32 {
+        let number = give.next();
+        self.set(number, key);
+        number
     }
 
     fn release(&mut self, slot: u32) {
@@ -220,15 +246,15 @@ impl KeyIndex {
     /// An empty index of keys with these column types. Errors: 0A000 for a type that has no order.
     pub fn new(types: &[DataType], equality: Equality) -> Result<Self> {
         let keys = match types {
-            [only] if is_integer_like(only) => Keys::Fixed { table: HashTable::new(), values: Vec::new() },
+            [only] if is_integer_like(only) => Keys::Fixed { table: NumberTable::default(), values: Vec::new() },
             [first, second] if is_integer_like(first) && is_integer_like(second) => Keys::Pairs(Pairs::default()),
-            [only] if is_raw(only) => Keys::Bytes { table: HashTable::new(), arena: Arena::default(), coding: Coding::Raw },
-            [] => Keys::Bytes { table: HashTable::new(), arena: Arena::default(), coding: Coding::Unit },
+            [only] if is_raw(only) => Keys::Bytes { table: NumberTable::default(), arena: Arena::default(), coding: Coding::Raw },
+            [] => Keys::Bytes { table: NumberTable::default(), arena: Arena::default(), coding: Coding::Unit },
             _ => {
                 let converter = RowConverter::new(types.iter().cloned().map(SortField::new).collect()).map_err(|e| {
                     Error::unsupported("values of this type cannot be compared").detail(e.to_string()).hint("Cast them to text.")
                 })?;
-                Keys::Bytes { table: HashTable::new(), arena: Arena::default(), coding: Coding::Rows(converter) }
+                Keys::Bytes { table: NumberTable::default(), arena: Arena::default(), coding: Coding::Rows(converter) }
             }
         };
         Ok(KeyIndex { types: types.to_vec(), equality, keys, free: Vec::new(), slots: 0, null: NONE })
@@ -257,9 +283,9 @@ impl KeyIndex {
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
         let keys = match &self.keys {
-            Keys::Fixed { table, values } => table.allocation_size() + values.capacity() * 8,
+            Keys::Fixed { table, values } => table.bytes() + values.capacity() * 8,
             Keys::Pairs(pairs) => pairs.bytes(),
-            Keys::Bytes { table, arena, .. } => table.allocation_size() + arena.bytes.capacity() + arena.spans.capacity() * 16,
+            Keys::Bytes { table, arena, .. } => table.bytes() + arena.bytes.capacity() + arena.spans.capacity() * 16,
         };
         keys + self.free.capacity() * 4
     }
@@ -285,20 +311,15 @@ impl KeyIndex {
             Keys::Fixed { table, values } => {
                 let keys = integers(&columns[0]).ok_or_else(|| Error::internal("a key changed its type"))?;
                 let nulls = columns[0].nulls();
-                for (i, &key) in keys.iter().enumerate() {
-                    if nulls.is_some_and(|n| n.is_null(i)) {
-                        numbers.push(null_number(&mut self.null, |n| set(values, n, 0), &mut give));
-                        continue;
+                for (start, together) in (0..).step_by(TOGETHER).zip(keys.chunks(TOGETHER)) {
+                    table.warm(together.iter().map(|key| Integer(*key)));
+                    for (i, &key) in (start..).zip(together) {
+                        numbers.push(if nulls.is_some_and(|n| n.is_null(i)) {
+                            null_number(&mut self.null, || give.next_for(values, 0))
+                        } else {
+                            table.find_or_add(Integer(key), |_| true, || give.next_for(values, key))
+                        });
                     }
-                    numbers.push(match table.entry(mix(key), |e| e.0 == key, |e| mix(e.0)) {
-                        Entry::Occupied(found) => found.get().1,
-                        Entry::Vacant(empty) => {
-                            let number = give.next();
-                            set(values, number, key);
-                            empty.insert((key, number));
-                            number
-                        }
-                    });
                 }
                 Ok(())
             }
@@ -324,11 +345,17 @@ impl KeyIndex {
     pub fn find(&self, columns: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         let columns = self.columns(columns);
         match &self.keys {
-            Keys::Fixed { .. } => {
+            Keys::Fixed { table, .. } => {
                 let keys = integers(&columns[0]).ok_or_else(|| Error::internal("a key changed its type"))?;
                 let nulls = columns[0].nulls();
-                let one = |(i, &key): (usize, &i64)| if nulls.is_some_and(|n| n.is_null(i)) { self.null } else { self.find_i64(key) };
-                Ok(keys.iter().enumerate().map(one).collect())
+                let mut numbers = Vec::with_capacity(rows);
+                for (start, together) in (0..).step_by(TOGETHER).zip(keys.chunks(TOGETHER)) {
+                    table.warm(together.iter().map(|key| Integer(*key)));
+                    let is_null = |i| nulls.is_some_and(|n| n.is_null(i));
+                    let one = |(i, &key)| if is_null(i) { self.null } else { table.find(&Integer(key), |_| true) };
+                    numbers.extend((start..).zip(together).map(one));
+                }
+                Ok(numbers)
             }
             Keys::Pairs(pairs) => pairs.find(&columns),
             Keys::Bytes { table, arena, coding } => match coding {
@@ -346,7 +373,7 @@ impl KeyIndex {
     #[inline]
     pub fn find_i64(&self, key: i64) -> u32 {
         match &self.keys {
-            Keys::Fixed { table, .. } => table.find(mix(key), |e| e.0 == key).map_or(NONE, |e| e.1),
+            Keys::Fixed { table, .. } => table.find(&Integer(key), |_| true),
             Keys::Pairs(_) | Keys::Bytes { .. } => NONE,
         }
     }
@@ -359,21 +386,10 @@ impl KeyIndex {
             self.null = NONE;
         }
         match &mut self.keys {
-            Keys::Fixed { table, values } if !is_null => {
-                let key = values[number as usize];
-                if let Ok(found) = table.find_entry(mix(key), |e| e.0 == key) {
-                    found.remove();
-                }
-                if table.len() * 8 < table.capacity() {
-                    table.shrink_to(table.len() * 2, |e| mix(e.0));
-                }
-            }
+            Keys::Fixed { table, values } if !is_null => table.remove(&Integer(values[number as usize]), number),
             Keys::Bytes { table, arena, .. } => {
-                if !is_null && let Ok(found) = table.find_entry(hash_bytes(arena.get(number)), |e| e.1 == number) {
-                    found.remove();
-                }
-                if table.len() * 8 < table.capacity() {
-                    table.shrink_to(table.len() * 2, |e| e.0);
+                if !is_null {
+                    table.remove(&Hash(hash_bytes(arena.get(number))), number);
                 }
                 arena.release(number);
             }
@@ -405,7 +421,7 @@ impl KeyIndex {
     }
 
     /// Writes all keys with their numbers. Cost O(keys).
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.u64(self.slots as u64);
         out.u64(u64::from(self.null));
         out.u32s(&self.free);
@@ -413,10 +429,9 @@ impl KeyIndex {
             Keys::Fixed { values, .. } => out.i64s(values),
             Keys::Pairs(pairs) => pairs.save(out),
             Keys::Bytes { arena, .. } => {
-                let lengths: Vec<u32> = arena.spans.iter().map(|s| s.1).collect();
-                out.u32s(&lengths);
-                let all: Vec<u8> = (0..arena.spans.len() as u32).flat_map(|n| arena.get(n)).copied().collect();
-                out.bytes(&all);
+                out.u32s(arena.spans.iter().map(|s| s.1));
+                let length = arena.spans.iter().map(|s| s.1 as usize).sum();
+                out.parts(length, (0..arena.spans.len() as u32).map(|n| arena.get(n)));
             }
         }
         Ok(())
@@ -442,10 +457,7 @@ impl KeyIndex {
                 if values.len() != self.slots {
                     return Err(damaged("key values"));
                 }
-                numbers.for_each(|n| {
-                    let key = values[n as usize];
-                    table.insert_unique(mix(key), (key, n), |e| mix(e.0));
-                });
+                numbers.for_each(|n| table.add(Integer(values[n as usize]), n));
             }
             Keys::Pairs(pairs) => pairs.load(input, self.slots, numbers)?,
             Keys::Bytes { table, arena, .. } => {
@@ -458,10 +470,7 @@ impl KeyIndex {
                     arena.set(n as u32, &bytes[start..start + length as usize]);
                     start += length as usize;
                 }
-                numbers.for_each(|n| {
-                    let hash = hash_bytes(arena.get(n));
-                    table.insert_unique(hash, (hash, n), |e| e.0);
-                });
+                numbers.for_each(|n| table.add(Hash(hash_bytes(arena.get(n))), n));
             }
         }
         Ok(())
@@ -484,22 +493,34 @@ impl Numbers<'_> {
         self.fresh.push(number);
         number
     }
+
+    /// The next one, by which `key` stands in `keys` from now on.
+    pub(super) fn next_for<K>(&mut self, keys: &mut Vec<K>, key: K) -> u32 {
+        let number = self.next();
+        if number as usize == keys.len() {
+            keys.push(key)
+        } else {
+            keys[number as usize] = key
+        }
+        number
+    }
 }
 
-fn set(values: &mut Vec<i64>, number: u32, key: i64) {
-    if number as usize == values.len() { values.push(key) } else { values[number as usize] = key }
-}
-
-fn null_number(null: &mut u32, keep: impl FnOnce(u32), give: &mut Numbers<'_>) -> u32 {
+fn null_number(null: &mut u32, give: impl FnOnce() -> u32) -> u32 {
     if *null == NONE {
-        *null = give.next();
-        keep(*null);
+        *null = give();
     }
     *null
 }
 
+/// The keys of [`TOGETHER`] rows at a time: which row is the first, and the hash of each row's bytes, which `get` gives; `None` for NULL.
+fn hashed<'a>(rows: usize, get: impl Fn(usize) -> Option<&'a [u8]>) -> impl Iterator<Item = (usize, Vec<Option<Hash>>)> {
+    let hash = move |i| get(i).map(|key| Hash(hash_bytes(key)));
+    (0..rows).step_by(TOGETHER).map(move |start| (start, (start..rows.min(start + TOGETHER)).map(&hash).collect()))
+}
+
 fn intern_bytes<'a>(
-    table: &mut HashTable<(u64, u32)>,
+    table: &mut NumberTable<Hash>,
     arena: &mut Arena,
     null: &mut u32,
     rows: usize,
@@ -507,39 +528,31 @@ fn intern_bytes<'a>(
     numbers: &mut Vec<u32>,
     give: &mut Numbers<'_>,
 ) {
-    for i in 0..rows {
-        let Some(key) = get(i) else {
-            numbers.push(null_number(null, |n| arena.set(n, &[]), give));
-            continue;
-        };
-        let hash = hash_bytes(key);
-        numbers.push(match table.entry(hash, |e| e.0 == hash && arena.get(e.1) == key, |e| e.0) {
-            Entry::Occupied(found) => found.get().1,
-            Entry::Vacant(empty) => {
-                let number = give.next();
-                arena.set(number, key);
-                empty.insert((hash, number));
-                number
-            }
-        });
+    for (start, hashes) in hashed(rows, &get) {
+        table.warm(hashes.iter().flatten().copied());
+        for (i, hash) in (start..).zip(hashes) {
+            let key = get(i).unwrap_or_default();
+            numbers.push(match hash {
+                None => null_number(null, || arena.add(key, give)),
+                Some(hash) => {
+                    let number = table.find(&hash, |n| arena.get(n) == key);
+                    if number == NONE { table.find_or_add(hash, |_| false, || arena.add(key, give)) } else { number }
+                }
+            });
+        }
     }
 }
 
-fn find_bytes<'a>(
-    table: &HashTable<(u64, u32)>,
-    arena: &Arena,
-    null: u32,
-    rows: usize,
-    get: impl Fn(usize) -> Option<&'a [u8]>,
-) -> Vec<u32> {
-    let one = |i| match get(i) {
-        None => null,
-        Some(key) => {
-            let hash = hash_bytes(key);
-            table.find(hash, |e| e.0 == hash && arena.get(e.1) == key).map_or(NONE, |e| e.1)
-        }
-    };
-    (0..rows).map(one).collect()
+fn find_bytes<'a>(table: &NumberTable<Hash>, arena: &Arena, null: u32, rows: usize, get: impl Fn(usize) -> Option<&'a [u8]>) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(rows);
+    for (start, hashes) in hashed(rows, &get) {
+        table.warm(hashes.iter().flatten().copied());
+        let one = |(i, hash): (usize, Option<Hash>)| {
+            hash.map_or(null, |hash| table.find(&hash, |n| get(i).is_some_and(|key| arena.get(n) == key)))
+        };
+        numbers.extend((start..).zip(hashes).map(one));
+    }
+    numbers
 }
 
 /// A string or binary column from its bytes. Errors: bytes that are not UTF-8, which only damaged state has.
@@ -569,6 +582,7 @@ pub(crate) fn raw_column<'a>(data_type: &DataType, values: impl Iterator<Item = 
 mod tests {
     use arrow::array::{Float64Array, Int32Array, Int64Array, StringViewArray};
 
+    use super::super::state::saved;
     use super::*;
 
     fn check(columns: Vec<ArrayRef>, rows: usize, expected: &[u32]) {
@@ -580,10 +594,8 @@ mod tests {
         assert_eq!(index.find(&columns, rows).unwrap(), expected);
         let keys = index.keys(&numbers).unwrap();
         assert_eq!(keys.iter().map(|k| k.len()).collect::<Vec<_>>(), vec![rows; keys.len()]);
-        let mut writer = StateWriter::new();
         index.release(fresh[0]);
-        index.save(&mut writer).unwrap();
-        let bytes = writer.finish();
+        let bytes = saved(|out| index.save(out));
         let mut loaded = KeyIndex::new(&types, Equality::Sql).unwrap();
         loaded.load(&mut StateReader::new(&bytes).unwrap()).unwrap();
         assert_eq!(loaded.find(&columns, rows).unwrap(), index.find(&columns, rows).unwrap());

@@ -1,14 +1,11 @@
-//! Keys of two integer columns to dense numbers: a coding of [`KeyIndex`](super::KeyIndex).
-//!
-//! The table holds the two integers themselves, so that a probe touches one cache line, where coded bytes would take three.
+//! Keys of two integer columns to dense numbers: a coding of [`KeyIndex`](super::KeyIndex), whose table holds the two integers themselves.
 
 use arrow::array::{Array, ArrayRef};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
-use super::key_index::{NONE, Numbers, from_integers, integers, mix};
+use super::key_index::{Numbers, from_integers, integers, mix};
+use super::number_table::{NumberTable, SlotKey, TOGETHER};
 use super::state::{StateReader, StateWriter, damaged};
 use crate::error::{Error, Result};
 
@@ -19,7 +16,7 @@ struct Pair {
     nulls: u32,
 }
 
-impl Pair {
+impl SlotKey for Pair {
     #[inline]
     fn hash(&self) -> u64 {
         mix(self.values[0] ^ mix(self.values[1].wrapping_add(i64::from(self.nulls) << 32)).rotate_left(32) as i64)
@@ -29,7 +26,7 @@ impl Pair {
 /// Pairs with their numbers.
 #[derive(Default)]
 pub(super) struct Pairs {
-    table: HashTable<(Pair, u32)>,
+    table: NumberTable<Pair>,
     by_number: Vec<Pair>,
 }
 
@@ -51,39 +48,28 @@ fn pairs(columns: &[ArrayRef]) -> Result<Vec<Pair>> {
 impl Pairs {
     /// The number of each row's key, new ones from `give`.
     pub fn intern(&mut self, columns: &[ArrayRef], numbers: &mut Vec<u32>, give: &mut Numbers<'_>) -> Result<()> {
-        for pair in pairs(columns)? {
-            numbers.push(match self.table.entry(pair.hash(), |e| e.0 == pair, |e| e.0.hash()) {
-                Entry::Occupied(found) => found.get().1,
-                Entry::Vacant(empty) => {
-                    let number = give.next();
-                    if number as usize == self.by_number.len() {
-                        self.by_number.push(pair);
-                    } else {
-                        self.by_number[number as usize] = pair;
-                    }
-                    empty.insert((pair, number));
-                    number
-                }
-            });
+        for together in pairs(columns)?.chunks(TOGETHER) {
+            self.table.warm(together.iter().copied());
+            for &pair in together {
+                let add = || give.next_for(&mut self.by_number, pair);
+                numbers.push(self.table.find_or_add(pair, |_| true, add));
+            }
         }
         Ok(())
     }
 
     /// The number of each row's key, or [`NONE`].
     pub fn find(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
-        let one = |pair: Pair| self.table.find(pair.hash(), |e| e.0 == pair).map_or(NONE, |e| e.1);
-        Ok(pairs(columns)?.into_iter().map(one).collect())
+        let together = |pairs: &[Pair]| {
+            self.table.warm(pairs.iter().copied());
+            pairs.iter().map(|pair| self.table.find(pair, |_| true)).collect::<Vec<_>>()
+        };
+        Ok(pairs(columns)?.chunks(TOGETHER).flat_map(together).collect())
     }
 
     /// Removes a key.
     pub fn release(&mut self, number: u32) {
-        let pair = self.by_number[number as usize];
-        if let Ok(found) = self.table.find_entry(pair.hash(), |e| e.0 == pair) {
-            found.remove();
-        }
-        if self.table.len() * 8 < self.table.capacity() {
-            self.table.shrink_to(self.table.len() * 2, |e| e.0.hash());
-        }
+        self.table.remove(&self.by_number[number as usize], number);
     }
 
     /// The key columns of `numbers`.
@@ -99,15 +85,15 @@ impl Pairs {
 
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
-        self.table.allocation_size() + self.by_number.capacity() * size_of::<Pair>()
+        self.table.bytes() + self.by_number.capacity() * size_of::<Pair>()
     }
 
     /// Writes all keys by number.
-    pub fn save(&self, out: &mut StateWriter) {
+    pub fn save(&self, out: &mut StateWriter<'_>) {
         for at in 0..2 {
-            out.i64s(&self.by_number.iter().map(|p| p.values[at]).collect::<Vec<_>>());
+            out.i64s(self.by_number.iter().map(|p| p.values[at]));
         }
-        out.u32s(&self.by_number.iter().map(|p| p.nulls).collect::<Vec<_>>());
+        out.u32s(self.by_number.iter().map(|p| p.nulls));
     }
 
     /// Reads what `save` wrote; `live` are the numbers in use of `slots`.
@@ -119,8 +105,7 @@ impl Pairs {
         let values = first.into_iter().zip(second).zip(nulls);
         self.by_number = values.map(|((a, b), nulls)| Pair { values: [a, b], nulls }).collect();
         for number in live {
-            let pair = self.by_number[number as usize];
-            self.table.insert_unique(pair.hash(), (pair, number), |e| e.0.hash());
+            self.table.add(self.by_number[number as usize], number);
         }
         Ok(())
     }

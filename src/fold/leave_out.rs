@@ -100,7 +100,7 @@ impl Operator for LeaveOut {
     fn left_out(&self) -> i64 {
         self.left_out
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.i64(self.left_out);
         Ok(())
     }

@@ -40,6 +40,7 @@ mod key_pairs;
 pub mod ksql;
 pub mod leave_out;
 pub mod marks;
+mod number_table;
 pub mod output;
 pub mod overlay;
 pub mod recursion;
@@ -118,7 +119,7 @@ pub trait Operator: Send {
         Vec::new()
     }
     /// Writes its state; a stateless operator writes nothing.
-    fn save(&self, _out: &mut StateWriter) -> Result<()> {
+    fn save(&self, _out: &mut StateWriter<'_>) -> Result<()> {
         Ok(())
     }
     /// Reads what `save` wrote, into an operator built alike. Errors: XX001 for damaged bytes.

@@ -24,6 +24,7 @@ use datafusion::common::ScalarValue;
 use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, take_all};
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
+use super::number_table::TOGETHER;
 use super::row_keys::RowKeys;
 use super::value_index::ValueIndex;
 use super::{Chunk, RowStore, StateReader, StateWriter};
@@ -87,8 +88,7 @@ pub struct Output {
     /// Rows, each as often as it counts.
     total: usize,
     /// The keys that the step at hand has touched, and where each stands among its changes.
-    marks: Marks,
-    places: Vec<u32>,
+    marks: Marks<u32>,
 }
 
 /// What a step does to one key: the rows of the delta that insert and retract it.
@@ -148,7 +148,6 @@ impl Output {
             counts: Vec::new(),
             total: 0,
             marks: Marks::default(),
-            places: Vec::new(),
         }
     }
 
@@ -272,16 +271,14 @@ impl Output {
         self.index()?.intern(&columns, delta.num_rows(), &mut numbers, &mut fresh)?;
         let slots = self.index()?.slots();
         self.marks.begin(slots);
-        self.places.resize(slots, 0);
         let mut changes: Vec<KeyChange> = Vec::new();
         let mut passing = Passing::default();
         let mut once = true;
         for (i, &number) in numbers.iter().enumerate() {
-            if self.marks.first(number) {
-                self.places[number as usize] = changes.len() as u32;
+            let place = self.marks.mark(number, changes.len() as u32).unwrap_or_else(|| {
                 changes.push(KeyChange { number, insert: NONE, retract: NONE });
-            }
-            let place = self.places[number as usize];
+                changes.len() as u32 - 1
+            });
             let change = &mut changes[place as usize];
             match delta.weight(i) {
                 1 if change.insert == NONE => change.insert = i as u32,
@@ -314,7 +311,10 @@ impl Output {
             (change.insert, change.retract) = (NONE, NONE);
         }
         let (mut removed, mut added, mut owners) = (Vec::new(), Vec::new(), Vec::new());
-        for change in &changes {
+        for (at, change) in changes.iter().enumerate() {
+            if at % TOGETHER == 0 {
+                self.rows.warm(changes[at..].iter().take(TOGETHER).map(|change| change.number));
+            }
             let there = self.rows.contains(change.number);
             match (there, change.retract != NONE, change.insert != NONE) {
                 (true, false, true) => return Err(Error::internal("two rows of a result have one key")),
@@ -487,7 +487,7 @@ impl Output {
     }
 
     /// Writes the rows in memory, and the names of files. Cost O(rows in memory).
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.section("Output", |out| {
             out.u64(self.total as u64);
             out.i64s(&self.counts);

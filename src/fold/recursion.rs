@@ -251,7 +251,7 @@ impl Recursion {
     }
 
     /// Writes its state, that of the terms left out.
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.derivations.as_ref().map_or(Ok(()), |d| d.save(out))
     }
 
@@ -385,7 +385,7 @@ impl Derivations {
         self.index.bytes() + self.of.capacity() * 4 + self.chains.bytes() + self.counts.capacity() * 12
     }
 
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         out.u32s(&self.of);
         out.u32s(&self.iterations);

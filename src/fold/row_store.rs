@@ -6,6 +6,7 @@
 //! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ByteView, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
@@ -191,6 +192,11 @@ impl RowStore {
     #[inline]
     pub fn contains(&self, number: u32) -> bool {
         self.places.get(number as usize).is_some_and(|p| *p != ABSENT)
+    }
+
+    /// Reads where the rows of these numbers stand, of which no read waits for another: for what asks for one after the other next.
+    pub fn warm(&self, numbers: impl Iterator<Item = u32>) {
+        black_box(numbers.filter_map(|number| self.places.get(number as usize)).fold(0, |sum: u64, place| sum.wrapping_add(*place)));
     }
 
     /// Stores row i of `columns` under `numbers[i]`, none of which is stored yet. No copy of the rows, except of strings that
@@ -383,13 +389,13 @@ impl RowStore {
     }
 
     /// Writes all live rows with their numbers. Cost O(rows).
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         let live = self.by_age();
         out.u64(live.len() as u64);
         for stored in live {
             let rows = stored.chunk.live_rows();
             out.batch(&compact_views(&stored.chunk.rows_once()?)?)?;
-            out.u32s(&stored.owners_live());
+            out.u32s(stored.owners_live());
             let copies: Vec<i64> = rows.iter().filter_map(|&r| stored.chunk.copies.as_ref().map(|c| c[r as usize])).collect();
             out.i64s(&copies);
         }

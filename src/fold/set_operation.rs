@@ -99,7 +99,7 @@ impl Operator for SetOperation {
     fn state_bytes(&self) -> usize {
         self.index.bytes() + self.counts.capacity() * 16
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         out.i64s(self.counts.as_flattened());
         Ok(())

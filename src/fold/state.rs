@@ -1,9 +1,14 @@
 //! Bytes of a checkpoint: what an operator writes to be read back by an operator of the same plan.
 //!
-//! A checkpoint is a cache of the log, so it is never migrated: another version byte, a checksum that does not hold or a
-//! section of another name is an error (XX001), and the view is folded again. Checksums are checked before anything inside a
-//! section is interpreted, so damaged bytes give an error and never a panic.
+//! A checkpoint is a cache of the log, so it is never migrated: another version byte, a section of another name, or one that is not used up is
+//! an error (XX001), and the view is folded again. Whoever keeps the bytes keeps a checksum of them and checks it first; yet bytes that are no
+//! state give errors and no panics.
+//!
+//! Decision: bytes go out as they are made, through a buffer of [`BUFFER_BYTES`], and nothing before them depends on what follows. A state of ten
+//! million groups takes a gigabyte, which written to memory first would be pages to be had of the kernel and zeroed, several times.
 
+use std::borrow::Borrow;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,38 +19,50 @@ use crate::data::{OpenRowFile, RowFile};
 use crate::error::{Error, Result, code};
 
 /// Version of every format inside a checkpoint; raised with each change of any of them (arrow-row bytes included).
-const VERSION: u8 = 11;
+const VERSION: u8 = 12;
+/// Bytes that are written at a time.
+const BUFFER_BYTES: usize = 1 << 18;
+/// What stands behind a section.
+const SECTION_END: u64 = 0x454E_4453_4543_5449;
 
 /// Writes a checkpoint.
-pub struct StateWriter {
-    bytes: Vec<u8>,
+pub struct StateWriter<'a> {
+    out: BufWriter<&'a mut dyn Write>,
+    /// The first error of `out`; nothing is written after it.
+    failed: Option<io::Error>,
 }
 
-impl Default for StateWriter {
-    fn default() -> Self {
-        StateWriter::new()
-    }
-}
-
-impl StateWriter {
-    /// An empty checkpoint of the present version.
-    pub fn new() -> Self {
-        StateWriter { bytes: vec![VERSION] }
+impl<'a> StateWriter<'a> {
+    /// Begins a checkpoint of the present version.
+    pub fn new(out: &'a mut dyn Write) -> Self {
+        let mut writer = StateWriter { out: BufWriter::with_capacity(BUFFER_BYTES, out), failed: None };
+        writer.put(&[VERSION]);
+        writer
     }
 
-    /// The finished checkpoint.
-    pub fn finish(self) -> Vec<u8> {
-        self.bytes
+    /// Writes what is left in the buffer. Errors: the first one of all writes.
+    pub fn finish(mut self) -> Result<()> {
+        self.failed.map_or(Ok(()), Err)?;
+        Ok(self.out.flush()?)
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if self.failed.is_none()
+            && let Err(e) = self.out.write_all(bytes)
+        {
+            self.failed = Some(e);
+        }
     }
 
     /// An unsigned number.
     pub fn u64(&mut self, value: u64) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self.put(&value.to_le_bytes());
     }
 
     /// A signed number.
     pub fn i64(&mut self, value: i64) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+        self.put(&value.to_le_bytes());
     }
 
     /// A truth value.
@@ -56,7 +73,13 @@ impl StateWriter {
     /// Bytes with their length.
     pub fn bytes(&mut self, value: &[u8]) {
         self.u64(value.len() as u64);
-        self.bytes.extend_from_slice(value);
+        self.put(value);
+    }
+
+    /// Bytes with their length, which come in parts.
+    pub fn parts<P: AsRef<[u8]>>(&mut self, length: usize, parts: impl IntoIterator<Item = P>) {
+        self.u64(length as u64);
+        parts.into_iter().for_each(|part| self.put(part.as_ref()));
     }
 
     /// That rows stand in a file.
@@ -71,44 +94,54 @@ impl StateWriter {
     }
 
     /// Numbers with their count.
-    pub fn u32s(&mut self, values: &[u32]) {
-        self.u64(values.len() as u64);
-        values.iter().for_each(|v| self.bytes.extend_from_slice(&v.to_le_bytes()));
+    pub fn u32s<V: Borrow<u32>>(&mut self, values: impl IntoIterator<Item = V, IntoIter: ExactSizeIterator>) {
+        self.numbers(values, |v| v.borrow().to_le_bytes());
     }
 
     /// Numbers with their count.
-    pub fn i64s(&mut self, values: &[i64]) {
-        self.u64(values.len() as u64);
-        values.iter().for_each(|v| self.bytes.extend_from_slice(&v.to_le_bytes()));
+    pub fn i64s<V: Borrow<i64>>(&mut self, values: impl IntoIterator<Item = V, IntoIter: ExactSizeIterator>) {
+        self.numbers(values, |v| v.borrow().to_le_bytes());
     }
 
     /// Numbers with their count.
-    pub fn i128s(&mut self, values: &[i128]) {
+    pub fn i128s<V: Borrow<i128>>(&mut self, values: impl IntoIterator<Item = V, IntoIter: ExactSizeIterator>) {
+        self.numbers(values, |v| v.borrow().to_le_bytes());
+    }
+
+    fn numbers<V, const N: usize>(
+        &mut self,
+        values: impl IntoIterator<Item = V, IntoIter: ExactSizeIterator>,
+        bytes: impl Fn(V) -> [u8; N],
+    ) {
+        let values = values.into_iter();
         self.u64(values.len() as u64);
-        values.iter().for_each(|v| self.bytes.extend_from_slice(&v.to_le_bytes()));
+        values.for_each(|value| self.put(&bytes(value)));
     }
 
     /// A record batch as an Arrow IPC stream. Errors: types that IPC cannot carry.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
+        let mut writer = StreamWriter::try_new(&mut self.out, &batch.schema())?;
         writer.write(batch)?;
-        self.bytes(&writer.into_inner()?);
-        Ok(())
+        Ok(writer.finish()?)
     }
 
-    /// A named part with length and checksum; `fill` writes its content.
-    pub fn section(&mut self, name: &str, fill: impl FnOnce(&mut StateWriter) -> Result<()>) -> Result<()> {
+    /// A named part; `fill` writes its content.
+    pub fn section(&mut self, name: &str, fill: impl FnOnce(&mut StateWriter<'a>) -> Result<()>) -> Result<()> {
         self.str(name);
-        let head = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 12]);
         fill(self)?;
-        let body = head + 12;
-        let length = (self.bytes.len() - body) as u64;
-        let checksum = crc32fast::hash(&self.bytes[body..]);
-        self.bytes[head..head + 8].copy_from_slice(&length.to_le_bytes());
-        self.bytes[head + 8..body].copy_from_slice(&checksum.to_le_bytes());
+        self.u64(SECTION_END);
         Ok(())
     }
+}
+
+/// The bytes that `save` writes.
+#[cfg(test)]
+pub fn saved(save: impl FnOnce(&mut StateWriter<'_>) -> Result<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = StateWriter::new(&mut bytes);
+    save(&mut writer).unwrap();
+    writer.finish().unwrap();
+    bytes
 }
 
 /// Reads what a [`StateWriter`] wrote, in the same order.
@@ -220,28 +253,23 @@ impl<'a> StateReader<'a> {
 
     /// A record batch.
     pub fn batch(&mut self) -> Result<RecordBatch> {
-        let mut reader = StreamReader::try_new(self.bytes()?, None)?;
-        Ok(reader.next().ok_or_else(|| damaged("a batch is missing"))??)
+        let mut reader = StreamReader::try_new(&mut self.rest, None)?;
+        let batch = reader.next().ok_or_else(|| damaged("a batch is missing"))??;
+        // Reads the end of the stream as well, where the next thing begins.
+        if reader.next().is_none() { Ok(batch) } else { Err(damaged("a batch is followed by another")) }
     }
 
-    /// The part called `name`; `read` must use all of it. Errors: another name, a checksum that does not hold, bytes left over.
+    /// The part called `name`; `read` must use all of it. Errors: another name, bytes left over.
     pub fn section<T>(&mut self, name: &str, read: impl FnOnce(&mut StateReader<'a>) -> Result<T>) -> Result<T> {
         let found = self.str()?;
         if found != name {
             return Err(damaged(&format!("section \"{found}\" where \"{name}\" was expected")));
         }
-        let length = usize::try_from(self.u64()?).map_err(|_| damaged("a section is too long"))?;
-        let checksum = u32::from_le_bytes(self.fixed()?);
-        let body = self.take(length)?;
-        if crc32fast::hash(body) != checksum {
-            return Err(damaged(&format!("the checksum of section \"{name}\" does not hold")));
+        let value = read(self)?;
+        match self.u64()? {
+            SECTION_END => Ok(value),
+            _ => Err(damaged(&format!("section \"{name}\" does not end where it should"))),
         }
-        let mut inner = StateReader { rest: body, open: self.open };
-        let value = read(&mut inner)?;
-        if !inner.rest.is_empty() {
-            return Err(damaged(&format!("section \"{name}\" has bytes left over")));
-        }
-        Ok(value)
     }
 }
 
@@ -250,25 +278,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_damaged_byte_is_noticed() {
-        let mut writer = StateWriter::new();
-        writer
-            .section("part", |w| {
-                w.i64s(&[1, -2, 3]);
-                w.str("text");
+    fn what_is_written_is_read_and_a_part_of_it_is_an_error() {
+        let good = saved(|w| {
+            w.section("part", |w| {
+                w.i64s([1, -2, 3]);
+                w.parts(3, ["te", "x"]);
                 Ok(())
             })
-            .unwrap();
-        let good = writer.finish();
-        let read = |bytes: &[u8]| -> Result<(Vec<i64>, String)> {
-            StateReader::new(bytes)?.section("part", |r| Ok((r.i64s()?, r.str()?.to_string())))
+        });
+        let read = |bytes: &[u8]| -> Result<(Vec<i64>, Vec<u8>)> {
+            StateReader::new(bytes)?.section("part", |r| Ok((r.i64s()?, r.bytes()?.to_vec())))
         };
-        assert_eq!(read(&good).unwrap(), (vec![1, -2, 3], "text".to_string()));
-        for i in 0..good.len() {
-            let mut bad = good.clone();
-            bad[i] ^= 0x41;
-            assert!(read(&bad).is_err(), "byte {i}");
-            assert!(read(&good[..i]).is_err(), "cut at {i}");
+        assert_eq!(read(&good).unwrap(), (vec![1, -2, 3], b"tex".to_vec()));
+        (0..good.len()).for_each(|i| assert!(read(&good[..i]).is_err(), "cut at {i}"));
+        let some = StateReader::new(&good).unwrap().section("part", |r| r.i64s());
+        assert!(some.unwrap_err().message().contains("does not end"));
+    }
+
+    #[test]
+    fn the_first_error_of_many_writes_is_told() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::other(Error::new(code::DISK_FULL, "no room")))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
         }
+        let mut full = Full;
+        let mut writer = StateWriter::new(&mut full);
+        (0..BUFFER_BYTES as u64).for_each(|n| writer.u64(n));
+        assert_eq!(writer.finish().unwrap_err().code(), code::DISK_FULL);
     }
 }

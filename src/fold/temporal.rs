@@ -215,7 +215,7 @@ impl Operator for Temporal {
     fn state_bytes(&self) -> usize {
         self.bytes
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.bool(self.now.is_some());
         out.i64(self.now.unwrap_or_default());
         out.u64(self.held.len() as u64);

@@ -21,6 +21,7 @@ use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::{binary, col, lit};
 use proptest::prelude::*;
 
+use super::state::saved;
 use super::*;
 use crate::data::Delta;
 use crate::error::Result;
@@ -142,10 +143,10 @@ impl Bench<'_> {
     }
 
     fn reload(&mut self, key: &Option<Vec<usize>>) {
-        let mut writer = StateWriter::new();
-        self.operator.save(&mut writer).unwrap();
-        self.output.save(&mut writer).unwrap();
-        let bytes = writer.finish();
+        let bytes = saved(|out| {
+            self.operator.save(out)?;
+            self.output.save(out)
+        });
         self.operator = (self.make)();
         self.output = Output::new(self.operator.schema(), key.clone(), false);
         let mut reader = StateReader::new(&bytes).unwrap();
@@ -634,9 +635,7 @@ fn check_upsert(events: &[(i64, i64, bool, bool)], by_row: bool) {
             assert_eq!(found, table.get(&key).copied());
             assert_eq!(output.lookup_i64(key).unwrap().is_some(), found.is_some());
         }
-        let mut writer = StateWriter::new();
-        upsert.save(&mut writer).unwrap();
-        let bytes = writer.finish();
+        let bytes = saved(|out| upsert.save(out));
         upsert = make();
         upsert.load(&mut StateReader::new(&bytes).unwrap()).unwrap();
     }

@@ -224,7 +224,7 @@ impl Operator for TopN {
     fn state_bytes(&self) -> usize {
         self.index.bytes() + self.bytes + self.partitions.capacity() * size_of::<Partition>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         for partition in &self.partitions {
             out.u64(partition.len() as u64);

@@ -136,7 +136,7 @@ impl Operator for Upsert {
     fn state_bytes(&self) -> usize {
         self.index.bytes() + self.rows.bytes()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         self.rows.save(out)
     }

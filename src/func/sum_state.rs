@@ -187,7 +187,10 @@ impl WideSum {
         if self.carry == 0 { Ok(self.low) } else { Err(overflow()) }
     }
 
-    /// 40 bytes: low and carry, little endian.
+    /// As many [`WideSum::to_bytes`] makes.
+    pub const BYTES: usize = 32 + 8;
+
+    /// [`WideSum::BYTES`] bytes: low and carry, little endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         [self.low.to_le_bytes().as_slice(), &self.carry.to_le_bytes()].concat()
     }

@@ -48,7 +48,7 @@ where
     fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Option<T::Native>>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         let values: PrimitiveArray<T> = self.groups.iter().copied().collect();
         let schema = Schema::new(vec![Field::new("best", self.data_type.clone(), true)]);
         out.batch(&RecordBatch::try_new(Arc::new(schema), vec![Arc::new(values.with_data_type(self.data_type.clone()))])?)
@@ -69,7 +69,7 @@ pub(super) trait Keys: Send {
     /// The argument of each key.
     fn decode(&self, keys: Vec<Option<&Self::Key>>) -> Result<ArrayRef>;
     fn bytes(key: &Self::Key) -> usize;
-    fn save(key: &Self::Key, out: &mut StateWriter);
+    fn save(key: &Self::Key, out: &mut StateWriter<'_>);
     fn load(input: &mut StateReader<'_>) -> Result<Self::Key>;
 }
 
@@ -88,7 +88,7 @@ impl Keys for IntegerKeys {
     fn bytes(_: &i64) -> usize {
         16
     }
-    fn save(key: &i64, out: &mut StateWriter) {
+    fn save(key: &i64, out: &mut StateWriter<'_>) {
         out.i64(*key);
     }
     fn load(input: &mut StateReader<'_>) -> Result<i64> {
@@ -143,7 +143,7 @@ impl Keys for ByteKeys {
     fn bytes(key: &Box<[u8]>) -> usize {
         key.len() + 24
     }
-    fn save(key: &Box<[u8]>, out: &mut StateWriter) {
+    fn save(key: &Box<[u8]>, out: &mut StateWriter<'_>) {
         out.bytes(key);
     }
     fn load(input: &mut StateReader<'_>) -> Result<Box<[u8]>> {
@@ -221,7 +221,7 @@ impl<K: Keys> State for Extreme<K> {
     fn bytes(&self) -> usize {
         self.bytes + self.groups.capacity() * size_of::<BTreeMap<K::Key, i64>>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         for group in &self.groups {
             out.u64(group.len() as u64);
             group.iter().for_each(|(key, weight)| {

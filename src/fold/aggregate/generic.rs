@@ -112,7 +112,7 @@ impl State for Generic {
     fn bytes(&self) -> usize {
         self.bytes + self.groups.capacity() * (24 + size_of::<Option<ScalarValue>>())
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         for group in &self.groups {
             out.u64(group.len() as u64);
             group.iter().for_each(|(key, weight)| {

@@ -363,7 +363,7 @@ impl Operator for Aggregate {
     fn state_bytes(&self) -> usize {
         self.index.bytes() + self.rows.capacity() * 8 + self.states.iter().map(|s| s.bytes()).sum::<usize>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.bool(self.started);
         self.index.save(out)?;
         out.i64s(&self.rows);

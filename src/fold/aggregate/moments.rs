@@ -77,10 +77,10 @@ impl<A: Arguments, S: Sums<A::Value>> State for Moments<A, S> {
     fn bytes(&self) -> usize {
         self.heap_bytes + self.groups.capacity() * size_of::<(S, i64)>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         let sums = S::export(self.groups.iter().map(|(sums, _)| sums.clone()).collect());
         sums.as_binary::<i32>().iter().for_each(|sums| out.bytes(sums.unwrap_or_default()));
-        out.i64s(&self.groups.iter().map(|(_, count)| *count).collect::<Vec<_>>());
+        out.i64s(self.groups.iter().map(|(_, count)| *count));
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {

@@ -56,7 +56,7 @@ pub(super) trait State: Send {
     fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef>;
     /// Bytes of memory held.
     fn bytes(&self) -> usize;
-    fn save(&self, out: &mut StateWriter) -> Result<()>;
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()>;
     /// Reads what `save` wrote for `groups` groups.
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()>;
 }
@@ -128,7 +128,7 @@ impl State for DistinctState {
     fn bytes(&self) -> usize {
         self.index.bytes() + self.weights.capacity() * 8 + self.inner.bytes()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         out.i64s(&self.weights);
         self.inner.save(out)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int64Array,
-    IntervalMonthDayNanoArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, IntervalMonthDayNanoArray, PrimitiveArray,
+    PrimitiveBuilder,
 };
 use arrow::compute;
 use arrow::datatypes::*;
@@ -36,12 +36,12 @@ impl State for Count {
         Ok(())
     }
     fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
-        Ok(Arc::new(groups.iter().map(|g| self.0[*g as usize]).collect::<Int64Array>()))
+        Ok(Arc::new(Int64Array::from_iter_values(groups.iter().map(|g| self.0[*g as usize]))))
     }
     fn bytes(&self) -> usize {
         self.0.capacity() * 8
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.i64s(&self.0);
         Ok(())
     }
@@ -79,8 +79,8 @@ impl State for Bools {
     fn bytes(&self) -> usize {
         self.counts.capacity() * 16
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
-        out.i64s(&self.counts.iter().flatten().copied().collect::<Vec<_>>());
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
+        out.i64s(self.counts.as_flattened());
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
@@ -115,12 +115,14 @@ impl<N> ExactSums<N> {
 pub(super) trait Exact: Copy + Default + Send {
     /// Of an argument.
     type Value;
+    /// Bytes of [`Exact::to_bytes`].
+    const WIDTH: usize;
     /// self + value x weight, or `None` past the range.
     fn plus(self, value: Self::Value, weight: i64) -> Option<Self>;
     /// The sum. Errors: 22003 if it does not fit.
     fn value(&self) -> Result<i256>;
-    /// As many bytes for each, little endian.
-    fn to_bytes(self) -> Vec<u8>;
+    /// Its bytes, little endian.
+    fn to_bytes(&self) -> impl AsRef<[u8]>;
     /// Reads [`Exact::to_bytes`]. Errors: XX001.
     fn from_bytes(bytes: &[u8]) -> Result<Self>;
     /// Calls `f(group, value, weight)` for each row whose argument is not null.
@@ -129,6 +131,7 @@ pub(super) trait Exact: Copy + Default + Send {
 
 impl Exact for i128 {
     type Value = i128;
+    const WIDTH: usize = 16;
 
     #[inline]
     fn plus(self, value: i128, weight: i64) -> Option<i128> {
@@ -137,8 +140,8 @@ impl Exact for i128 {
     fn value(&self) -> Result<i256> {
         Ok(i256::from_i128(*self))
     }
-    fn to_bytes(self) -> Vec<u8> {
-        self.to_le_bytes().into()
+    fn to_bytes(&self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
     }
     fn from_bytes(bytes: &[u8]) -> Result<i128> {
         Ok(i128::from_le_bytes(bytes.try_into().map_err(|_| damaged("sums"))?))
@@ -165,6 +168,7 @@ impl Exact for i128 {
 
 impl Exact for WideSum {
     type Value = i256;
+    const WIDTH: usize = WideSum::BYTES;
 
     fn plus(mut self, value: i256, weight: i64) -> Option<WideSum> {
         self.add_times(value, weight);
@@ -173,8 +177,8 @@ impl Exact for WideSum {
     fn value(&self) -> Result<i256> {
         WideSum::value(self)
     }
-    fn to_bytes(self) -> Vec<u8> {
-        WideSum::to_bytes(&self)
+    fn to_bytes(&self) -> impl AsRef<[u8]> {
+        WideSum::to_bytes(self)
     }
     fn from_bytes(bytes: &[u8]) -> Result<WideSum> {
         WideSum::from_bytes(bytes)
@@ -214,15 +218,16 @@ impl<N: Exact> State for ExactSums<N> {
     }
 
     fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
-        let one = |(sum, count): (N, i64)| (count != 0).then(|| Ok((sum.value()?, count))).transpose();
-        let values = groups.iter().map(|g| one(self.groups[*g as usize])).collect::<Result<Vec<Option<(i256, i64)>>>>()?.into_iter();
+        let one = |(sum, count): (N, i64)| (count != 0).then(|| sum.value().map(|sum| (sum, count))).transpose();
+        let values = groups.iter().map(|g| one(self.groups[*g as usize]));
         if let DataType::Float64 | DataType::Float32 = self.result {
             let unit = 10f64.powi(i32::from(self.scale));
             let divide = |(sum, count): (i256, i64)| {
                 let sum = to_f64(sum) / unit;
                 if self.want == Want::Avg { sum / count as f64 } else { sum }
             };
-            return Ok(compute::cast(&values.map(|v| v.map(divide)).collect::<Float64Array>(), &self.result)?);
+            let quotients = column::<Float64Type>(values.map(|v| Ok(v?.map(divide))))?;
+            return Ok(compute::cast(&quotients, &self.result)?);
         }
         let target = match self.result {
             DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => s,
@@ -230,31 +235,34 @@ impl<N: Exact> State for ExactSums<N> {
         };
         let up = power(target.saturating_sub(self.scale).max(0))?;
         let down = power(self.scale.saturating_sub(target).max(0))?;
+        let as_it_is = self.want == Want::Sum && self.scale == target;
         let scaled = |(sum, count): (i256, i64)| -> Result<i256> {
+            if as_it_is {
+                return Ok(sum);
+            }
             let by = if self.want == Want::Avg { i256::from_i128(i128::from(count)) } else { i256::ONE };
             let result = sum.checked_mul(up).zip(down.checked_mul(by)).and_then(|(n, d)| divide_rounded(n, d));
             result.ok_or_else(|| out_of_range("value overflows numeric format"))
         };
-        let exact = values.map(|v| v.map(scaled).transpose()).collect::<Result<Vec<_>>>()?;
-        from_wide(exact, &self.result)
+        from_wide(values.map(|v| v?.map(scaled).transpose()), &self.result)
     }
 
     fn bytes(&self) -> usize {
         self.groups.capacity() * size_of::<(N, i64)>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
-        out.bytes(&self.groups.iter().flat_map(|g| g.0.to_bytes()).collect::<Vec<u8>>());
-        out.i64s(&self.groups.iter().map(|g| g.1).collect::<Vec<_>>());
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
+        out.parts(self.groups.len() * N::WIDTH, self.groups.iter().map(|g| g.0.to_bytes()));
+        out.i64s(self.groups.iter().map(|g| g.1));
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {
         let sums = input.bytes()?;
         let counts = sized(input.i64s()?, groups)?;
-        let width = N::default().to_bytes().len();
-        if sums.len() != groups * width {
+        if sums.len() != groups * N::WIDTH {
             return Err(damaged("sums"));
         }
-        self.groups = sums.chunks_exact(width).zip(counts).map(|(sum, count)| Ok((N::from_bytes(sum)?, count))).collect::<Result<_>>()?;
+        self.groups =
+            sums.chunks_exact(N::WIDTH).zip(counts).map(|(sum, count)| Ok((N::from_bytes(sum)?, count))).collect::<Result<_>>()?;
         Ok(())
     }
 }
@@ -282,29 +290,42 @@ fn divide_rounded(numerator: i256, denominator: i256) -> Option<i256> {
     if numerator < i256::ZERO { quotient.checked_sub(i256::ONE) } else { quotient.checked_add(i256::ONE) }
 }
 
+/// A column of these values. Errors: the first one of them.
+fn column<T: ArrowPrimitiveType>(values: impl Iterator<Item = Result<Option<T::Native>>>) -> Result<PrimitiveArray<T>> {
+    let mut column = PrimitiveBuilder::<T>::with_capacity(values.size_hint().0);
+    for value in values {
+        column.append_option(value?);
+    }
+    Ok(column.finish())
+}
+
 /// A column of `result` from integers, those of decimals already scaled. Errors: 22003 past the range of the type.
-fn from_wide(values: Vec<Option<i256>>, result: &DataType) -> Result<ArrayRef> {
-    let fits = |value: i256, digits: u8| -> Result<i256> {
+fn from_wide(values: impl Iterator<Item = Result<Option<i256>>>, result: &DataType) -> Result<ArrayRef> {
+    let fits = |digits: u8| {
         let limit = power(digits as i8)?;
-        let within = value < limit && value > limit.wrapping_neg();
-        if within { Ok(value) } else { Err(out_of_range("numeric field overflow")) }
+        Ok::<_, Error>(move |value: i256| -> Result<i256> {
+            let within = value < limit && value > limit.wrapping_neg();
+            if within { Ok(value) } else { Err(out_of_range("numeric field overflow")) }
+        })
     };
     match result {
         DataType::Decimal128(p, s) => {
-            let narrow = |v: i256| fits(v, *p).map(i256::as_i128);
-            let values = values.into_iter().map(|v| v.map(narrow).transpose()).collect::<Result<Vec<_>>>()?;
-            Ok(Arc::new(Decimal128Array::from(values).with_precision_and_scale(*p, *s)?))
+            let fits = fits(*p)?;
+            let narrow = |v: i256| fits(v).map(i256::as_i128);
+            let column = column::<Decimal128Type>(values.map(|v| v?.map(narrow).transpose()))?;
+            Ok(Arc::new(column.with_precision_and_scale(*p, *s)?))
         }
         DataType::Decimal256(p, s) => {
-            let values = values.into_iter().map(|v| v.map(|v| fits(v, *p)).transpose()).collect::<Result<Vec<_>>>()?;
-            Ok(Arc::new(Decimal256Array::from(values).with_precision_and_scale(*p, *s)?))
+            let fits = fits(*p)?;
+            let column = column::<Decimal256Type>(values.map(|v| v?.map(&fits).transpose()))?;
+            Ok(Arc::new(column.with_precision_and_scale(*p, *s)?))
         }
         DataType::Int64 => {
             let narrow = |v: i256| v.to_i128().and_then(|v| i64::try_from(v).ok()).ok_or_else(|| out_of_range("bigint out of range"));
-            Ok(Arc::new(values.into_iter().map(|v| v.map(narrow).transpose()).collect::<Result<Int64Array>>()?))
+            Ok(Arc::new(column::<Int64Type>(values.map(|v| v?.map(narrow).transpose()))?))
         }
         other => {
-            let exact = from_wide(values, &DataType::Decimal128(38, 0))?;
+            let exact = from_wide(Box::new(values) as Box<dyn Iterator<Item = _>>, &DataType::Decimal128(38, 0))?;
             let options = compute::CastOptions { safe: false, ..Default::default() };
             Ok(compute::cast_with_options(&exact, other, &options)?)
         }
@@ -379,7 +400,7 @@ impl State for FloatSums {
     fn bytes(&self) -> usize {
         self.groups.iter().map(|g| g.0.heap_bytes()).sum::<usize>() + self.groups.capacity() * size_of::<(ExactSum, i64)>()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.groups.iter().for_each(|(sum, count)| {
             out.bytes(&sum.to_bytes());
             out.i64(*count);
@@ -430,8 +451,8 @@ impl State for IntervalSums {
     fn bytes(&self) -> usize {
         self.0.capacity() * 64
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
-        out.i128s(&self.0.iter().flatten().copied().collect::<Vec<_>>());
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
+        out.i128s(self.0.as_flattened());
         Ok(())
     }
     fn load(&mut self, input: &mut StateReader<'_>, groups: usize) -> Result<()> {

@@ -359,7 +359,7 @@ impl Operator for Join {
     fn state_bytes(&self) -> usize {
         self.sides.iter().map(Arrangement::bytes).sum::<usize>() + self.null_aware.as_ref().map_or(0, NullAware::bytes)
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.sides.iter().try_for_each(|s| s.save(out))?;
         self.null_aware.as_ref().map_or(Ok(()), |n| n.save(out))
     }

@@ -53,7 +53,7 @@ impl NullAware {
     pub fn bytes(&self) -> usize {
         self.left.bytes()
     }
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.i64(self.rows);
         out.i64(self.nulls);
         self.left.save(out)

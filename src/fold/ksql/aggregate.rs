@@ -215,7 +215,7 @@ pub(crate) struct States {
 
 impl States {
     /// Writes the states.
-    pub fn save(&self, out: &mut StateWriter) {
+    pub fn save(&self, out: &mut StateWriter<'_>) {
         save_row(&self.states, out);
     }
 }
@@ -316,7 +316,7 @@ impl Operator for Aggregate {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         out.u64(self.groups.len() as u64);
         let mut groups: Vec<_> = self.groups.iter().collect();

@@ -40,7 +40,7 @@ pub struct Counts {
 
 impl Counts {
     /// Writes the counts into a checkpoint.
-    pub fn save(&self, out: &mut StateWriter) {
+    pub fn save(&self, out: &mut StateWriter<'_>) {
         [self.late, self.errors, self.unkeyed].into_iter().for_each(|n| out.u64(n));
     }
 
@@ -69,7 +69,7 @@ pub trait Operator: Send {
         Counts::default()
     }
     /// Writes its state and its counts.
-    fn save(&self, out: &mut StateWriter) -> Result<()>;
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()>;
     /// Reads what `save` wrote, into an operator built alike. Errors: XX001 for damaged bytes.
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()>;
 }

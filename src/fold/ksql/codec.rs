@@ -8,7 +8,7 @@ use crate::func::ksql::Value;
 pub use crate::func::ksql::codec::{KeyBytes, decode_row, encode_row, key_bytes, row_bytes, shallow_bytes};
 
 /// Writes a row into a checkpoint.
-pub fn save_row(row: &[Value], out: &mut StateWriter) {
+pub fn save_row(row: &[Value], out: &mut StateWriter<'_>) {
     out.bytes(&encode_row(row));
 }
 

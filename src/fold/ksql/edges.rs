@@ -31,7 +31,7 @@ impl Operator for WithKey {
         };
         Ok(only_input(inputs)?.into_iter().map(add).collect())
     }
-    fn save(&self, _: &mut StateWriter) -> Result<()> {
+    fn save(&self, _: &mut StateWriter<'_>) -> Result<()> {
         Ok(())
     }
     fn load(&mut self, _: &mut StateReader<'_>) -> Result<()> {
@@ -91,7 +91,7 @@ impl Operator for Stamp {
     fn state_bytes(&self) -> usize {
         self.bytes
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.i64(self.offset);
         let times = self.times.iter().flatten();
         out.u64(self.times.as_ref().map_or(0, HashMap::len) as u64);
@@ -138,7 +138,7 @@ impl Operator for Since {
         changes.retain(|change| change.position >= self.from);
         Ok(changes)
     }
-    fn save(&self, _: &mut StateWriter) -> Result<()> {
+    fn save(&self, _: &mut StateWriter<'_>) -> Result<()> {
         Ok(())
     }
     fn load(&mut self, _: &mut StateReader<'_>) -> Result<()> {
@@ -185,7 +185,7 @@ impl Operator for Versions {
         let errors = self.filters.iter().filter_map(|(_, f)| f.as_ref()).map(|f| f.counts().errors).sum();
         Counts { errors, ..Counts::default() }
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.filters.iter().filter_map(|(_, f)| f.as_ref()).try_for_each(|f| f.save(out))
     }
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
@@ -241,7 +241,7 @@ impl Operator for Restamp {
     fn counts(&self) -> Counts {
         self.dropped
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.dropped.save(out);
         Ok(())
     }

@@ -119,7 +119,7 @@ impl Operator for ForeignKeyJoin {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         self.left.save(out);
         self.right.save(out);

@@ -165,7 +165,7 @@ impl Pipeline {
     }
 
     /// Writes the state of all operators.
-    pub fn save(&self, out: &mut StateWriter) -> Result<()> {
+    pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         let mut nodes = Vec::new();
         self.root.nodes(0, &mut nodes);
         for (_, node) in nodes {

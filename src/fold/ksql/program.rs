@@ -212,7 +212,7 @@ impl Operator for Program {
         self.pipeline.state_bytes() + rows
     }
 
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         match &self.sink {
             Sink::Stream { offset } => out.i64(*offset),
             Sink::Table { rows } => rows.save(out),

@@ -212,7 +212,7 @@ impl Operator for Sessions {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         out.i64(self.now);
         out.i64(self.done);

@@ -16,7 +16,7 @@ macro_rules! counted {
         fn counts(&self) -> Counts {
             self.counts
         }
-        fn save(&self, out: &mut StateWriter) -> Result<()> {
+        fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
             self.counts.save(out);
             Ok(())
         }
@@ -211,7 +211,7 @@ impl Operator for Merge {
     fn step(&mut self, inputs: Vec<Vec<Change>>) -> Result<Vec<Change>> {
         Ok(in_order(inputs).into_iter().map(|(_, change)| change).collect())
     }
-    fn save(&self, _out: &mut StateWriter) -> Result<()> {
+    fn save(&self, _out: &mut StateWriter<'_>) -> Result<()> {
         Ok(())
     }
     fn load(&mut self, _input: &mut StateReader<'_>) -> Result<()> {
@@ -244,7 +244,7 @@ impl Operator for ToStream {
         changes.iter_mut().for_each(|change| change.old = None);
         Ok(changes)
     }
-    fn save(&self, _out: &mut StateWriter) -> Result<()> {
+    fn save(&self, _out: &mut StateWriter<'_>) -> Result<()> {
         Ok(())
     }
     fn load(&mut self, _input: &mut StateReader<'_>) -> Result<()> {

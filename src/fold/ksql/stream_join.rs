@@ -282,7 +282,7 @@ impl Operator for StreamJoin {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         out.i64(self.now);
         out.u64(self.next);

@@ -68,7 +68,7 @@ impl Rows {
     }
 
     /// Writes the rows.
-    pub fn save(&self, out: &mut StateWriter) {
+    pub fn save(&self, out: &mut StateWriter<'_>) {
         out.u64(self.rows.len() as u64);
         for (_, stored) in self.sorted() {
             save_row(&stored.key, out);
@@ -131,7 +131,7 @@ impl Operator for Upsert {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         self.rows.save(out);
         Ok(())

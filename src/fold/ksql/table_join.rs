@@ -68,7 +68,7 @@ impl Operator for StreamTableJoin {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         self.table.save(out);
         Ok(())
@@ -143,7 +143,7 @@ impl Operator for TableTableJoin {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         self.tables.iter().for_each(|table| table.save(out));
         Ok(())

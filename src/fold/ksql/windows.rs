@@ -185,7 +185,7 @@ impl Operator for Windows {
     fn counts(&self) -> Counts {
         self.counts
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.counts.save(out);
         [self.now, self.newest, self.done].into_iter().for_each(|time| out.i64(time));
         out.u64(self.windows.values().map(|groups| groups.len() as u64).sum());

@@ -25,7 +25,7 @@ impl Operator for Tree {
     fn state_bytes(&self) -> usize {
         self.flow.state_bytes()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.flow.save(out)
     }
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {

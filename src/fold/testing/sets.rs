@@ -51,7 +51,7 @@ impl Operator for Chain {
     fn state_bytes(&self) -> usize {
         self.below.state_bytes() + self.above.state_bytes()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.below.save(out)?;
         self.above.save(out)
     }

@@ -90,10 +90,9 @@ fn check_temporal(events: &[(Event, Option<i64>)], passes: Passes) {
         if event.step {
             sum_up(&mut sum, &operator.step(vec![std::mem::take(&mut rows), std::mem::take(&mut ticks)]).unwrap());
             assert_eq!(sum, passing(passes, now, &input));
-            let mut writer = StateWriter::new();
-            operator.save(&mut writer).unwrap();
+            let bytes = saved(|out| operator.save(out));
             operator = make_temporal(passes);
-            operator.load(&mut StateReader::new(&writer.finish()).unwrap()).unwrap();
+            operator.load(&mut StateReader::new(&bytes).unwrap()).unwrap();
         }
     }
     let all: Vec<(Row, i64)> = input.into_iter().map(|(row, weight)| (row, -weight)).collect();

@@ -264,7 +264,7 @@ impl Operator for Window {
         let lists = self.partitions.capacity() * size_of::<Vec<u32>>() + self.rows.len() * 4 + self.free.capacity() * 4;
         self.index.bytes() + self.rows.bytes() + lists + self.marks.bytes()
     }
-    fn save(&self, out: &mut StateWriter) -> Result<()> {
+    fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         self.index.save(out)?;
         self.rows.save(out)?;
         out.u64(u64::from(self.slots));

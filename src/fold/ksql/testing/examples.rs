@@ -9,7 +9,7 @@ use crate::fold::ksql::pipeline::{Input, Pipeline};
 use crate::fold::ksql::stateless::{Explode, Filter, Merge, Project, Rekey, TableFunction, ToStream, column, predicate};
 use crate::fold::ksql::stream_join::{JoinKind, StreamJoin, StreamJoinSpec};
 use crate::fold::ksql::table::Upsert;
-use crate::fold::state::{StateReader, StateWriter};
+use crate::fold::state::{StateReader, saved};
 use crate::func::ksql::Value;
 
 /// WINDOWSTART, WINDOWEND and COUNT of what is emitted for records of one key at those times.
@@ -121,9 +121,8 @@ fn errors_are_nulls_and_counted() {
     let out = pipeline.step(vec![vec![record(0, 0, &[int(1), int(2)])]]).unwrap();
     assert_eq!((out.len(), &out[0].key), (1, &row(&[Value::Null, int(1)])));
     assert_eq!(pipeline.reports().iter().map(|r| r.errors).collect::<Vec<_>>(), [0, 1, 1, 1]);
-    let mut saved = StateWriter::new();
-    pipeline.save(&mut saved).unwrap();
-    pipeline.load(&mut StateReader::new(&saved.finish()).unwrap()).unwrap();
+    let saved = saved(|out| pipeline.save(out));
+    pipeline.load(&mut StateReader::new(&saved).unwrap()).unwrap();
     assert_eq!(pipeline.reports().iter().map(|r| r.errors).sum::<u64>(), 3);
 }
 

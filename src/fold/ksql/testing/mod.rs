@@ -13,7 +13,7 @@ use crate::error::{Error, Result, code};
 use crate::fold::ksql::aggregate::{AggregateSpec, Aggregation, WindowKind};
 use crate::fold::ksql::change::{Change, Operator};
 use crate::fold::ksql::stateless::column;
-use crate::fold::state::{StateReader, StateWriter};
+use crate::fold::state::{StateReader, saved as saved_as};
 use crate::func::ksql::{AggregateOverload, Row, Type, Value};
 
 pub fn int(n: i64) -> Value {
@@ -102,9 +102,7 @@ pub fn shown(values: &[i64]) -> Vec<Value> {
 }
 
 pub fn saved(operator: &dyn Operator) -> Vec<u8> {
-    let mut out = StateWriter::new();
-    out.section("state", |out| operator.save(out)).unwrap();
-    out.finish()
+    saved_as(|out| out.section("state", |out| operator.save(out)))
 }
 
 /// A step that is not the last ends behind each event whose bit is set, if a position ends there; then the state moves to a fresh
@@ -174,9 +172,7 @@ impl Table {
 
 /// Bytes that are not a state give errors and no panics.
 pub fn survives_damage(make: &dyn Fn() -> Box<dyn Operator>, operator: &dyn Operator) {
-    let mut out = StateWriter::new();
-    operator.save(&mut out).unwrap();
-    let good = out.finish();
+    let good = saved_as(|out| operator.save(out));
     for i in 1..good.len() {
         let mut bad = good.clone();
         bad[i] ^= 0x91;
