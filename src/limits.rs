@@ -99,7 +99,9 @@ const _: () = assert!(CHUNK_ROWS_MAX <= u32::MAX as usize && BATCH_ROWS_MAX <= S
 const _: () = assert!(WAL_FRAME_BYTES_MAX < u32::MAX as usize && STATEMENT_BYTES_MAX <= MESSAGE_BYTES_MAX);
 /// Seconds between looks whether a checkpoint is due, at least.
 pub const CHECKPOINT_INTERVAL_S: u64 = 15;
-/// As many times as long as it took to write a checkpoint, at least, until the next: a large state costs a twentieth of a core then.
+/// Seconds between them at most: what is folded again after a crash.
+pub const CHECKPOINT_INTERVAL_MAX_S: u64 = 300;
+/// As many times as long as it took to write a checkpoint, until the next: a large state costs a twentieth of a core then.
 pub const CHECKPOINT_PAUSES: u32 = 20;
 /// Events since the last checkpoint that make the next one due.
 pub const CHECKPOINT_EVENTS_MIN: u64 = 500_000;

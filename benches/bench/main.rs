@@ -7,7 +7,7 @@
 //! ```text
 //! cargo bench -- --events 10000000          # everything, over ten million events
 //! EVERFOLD_BINARY=other/everfold cargo bench  # another build of the server
-//! cargo bench -- --only copy,insert         # some of it: copy insert lookup connections visible backfill flat scans restart nexmark ksql pushed
+//! cargo bench -- --only copy,insert         # some of it: copy insert lookup connections visible backfill flat groups scans restart nexmark ksql pushed
 //! ```
 //!
 //! Rates are per second of wall time; where cores are shared with other work, compare those per second of the server's processor time.
@@ -15,6 +15,7 @@
 mod connections;
 #[path = "../../tests/support/nexmark.rs"]
 mod events;
+mod groups;
 mod history;
 mod ksql;
 mod load;
@@ -45,7 +46,7 @@ struct Options {
     /// Seconds for each rate
     #[arg(long, default_value_t = 4)]
     seconds: u64,
-    /// Only these measures, by comma: copy insert lookup connections visible backfill flat scans restart nexmark ksql pushed
+    /// Only these measures, by comma: copy insert lookup connections visible backfill flat groups scans restart nexmark ksql pushed
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Leave PostgreSQL out
@@ -92,6 +93,9 @@ async fn run(options: &Options) -> Result<()> {
     if options.wants("visible") {
         let server = Everfold::start()?;
         rates::visible(options, &server, &mut table).await?;
+    }
+    if options.wants("groups") {
+        groups::costs(options, &mut table).await?;
     }
     if options.wants("flat") {
         history::flat(options, &mut table).await?;

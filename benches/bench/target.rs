@@ -44,10 +44,14 @@ pub async fn copy(client: &Client, relation: &str, csv: &Bytes) -> Result<u64> {
     Ok(sink.finish().await?)
 }
 
-/// The fields of /proc/PID/stat behind the program's name: the first is the state.
-fn stat(pid: u32) -> Vec<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+/// The fields of a process's or thread's stat file behind the program's name: the first is the state.
+fn stat(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
     text.rsplit_once(')').map_or(Vec::new(), |(_, rest)| rest.split_whitespace().map(str::to_string).collect())
+}
+
+fn of_process(pid: u32) -> PathBuf {
+    format!("/proc/{pid}/stat").into()
 }
 
 /// The sum of some of these fields, which are ticks, in seconds.
@@ -79,6 +83,14 @@ impl Everfold {
         self.child.wait()?;
         (self.child, self.out, self.port) = spawn(self.directory.path())?;
         Ok(())
+    }
+
+    /// Seconds of processor time that its threads of such names have taken.
+    pub fn cpu_of(&self, threads: &str) -> f64 {
+        let directory = format!("/proc/{}/task", self.child.id());
+        let tasks = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|task| task.path());
+        let named = |task: &PathBuf| std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with(threads));
+        tasks.filter(named).map(|task| seconds(&stat(&task.join("stat")), 11..13)).sum()
     }
 
     /// Its resident set, in bytes.
@@ -133,7 +145,7 @@ impl Target for Everfold {
         "everfold"
     }
     fn cpu(&self) -> f64 {
-        seconds(&stat(self.child.id()), 11..13)
+        seconds(&stat(&of_process(self.child.id())), 11..13)
     }
 }
 
@@ -208,10 +220,10 @@ impl Target for Postgres {
     }
     /// Of the postmaster, its children, and those that have ended.
     fn cpu(&self) -> f64 {
-        let mut total = seconds(&stat(self.postmaster), 11..15);
+        let mut total = seconds(&stat(&of_process(self.postmaster)), 11..15);
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-            let stat = stat(pid);
+            let stat = stat(&of_process(pid));
             if stat.get(1).is_some_and(|parent| *parent == self.postmaster.to_string()) {
                 total += seconds(&stat, 11..13);
             }

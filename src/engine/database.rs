@@ -382,18 +382,23 @@ impl Engine {
     fn checkpoint_now_and_then(self: &Arc<Self>) {
         let engine = Arc::downgrade(self);
         self.query_handle.spawn(async move {
-            let least = std::time::Duration::from_secs(limits::CHECKPOINT_INTERVAL_S);
+            let [least, most] = [limits::CHECKPOINT_INTERVAL_S, limits::CHECKPOINT_INTERVAL_MAX_S].map(std::time::Duration::from_secs);
             let (mut last, mut pause) = (0, least);
             loop {
                 tokio::time::sleep(pause).await;
                 let Some(engine) = engine.upgrade() else { return };
-                let head = engine.log.head();
-                if head >= last + limits::CHECKPOINT_EVENTS_MIN
-                    && let Ok(taken) = checkpoint::take(&engine.runner, engine.store.as_ref()).await
-                {
-                    last = taken.position;
-                    pause = least.max(taken.spent * limits::CHECKPOINT_PAUSES);
+                if engine.log.head() < last + limits::CHECKPOINT_EVENTS_MIN {
+                    continue;
                 }
+                let wanted = match checkpoint::take(&engine.runner, engine.store.as_ref()).await {
+                    Ok(taken) => {
+                        last = taken.position;
+                        taken.spent * limits::CHECKPOINT_PAUSES
+                    }
+                    // Where there is no room it is soon no better.
+                    Err(_) => pause * 2,
+                };
+                pause = wanted.clamp(least, most);
             }
         });
     }

@@ -567,7 +567,7 @@ impl Node {
         }
     }
 
-    /// Writes the node's whole state; see [`super::checkpoint`].
+    /// Writes the node's whole state, of which readers of the rows as they are now may wait for the end; see [`super::checkpoint`].
     pub(super) fn save(&self, out: &mut dyn Write) -> Result<()> {
         let mut writer = StateWriter::new(out);
         self.flow.lock().save(&mut writer)?;

@@ -393,9 +393,11 @@ impl Operator for FirstRows {
         self.index.load(input)?;
         self.rows.load(input, NONE as usize)?;
         let (lasts, lengths) = (input.u32s()?, input.u32s()?);
+        let even = lasts.len() == lengths.len();
         let partition = |(last, length): (u32, u32)| Partition { last, length: length as u8, touched: false };
         self.partitions = lasts.into_iter().zip(lengths).map(partition).collect();
         let (first, second, better) = (input.i64s()?, input.i64s()?, input.u32s()?);
+        let even = even && [second.len(), better.len()] == [first.len(); 2];
         let entry = |((first, second), better): ((i64, i64), u32)| Entry { head: (first as u64, second as u64), better, source: NONE };
         self.entries = first.into_iter().zip(second).zip(better).map(entry).collect();
         self.free = input.u32s()?;
@@ -403,6 +405,6 @@ impl Operator for FirstRows {
         let links = self.partitions.iter().map(|p| p.last).chain(self.entries.iter().map(|e| e.better));
         let linked = links.chain(self.free.iter().copied()).all(|e| e == NONE || (e as usize) < count);
         let stored = self.partitions.iter().all(|p| p.last == NONE || self.rows.contains(p.last));
-        if linked && stored && self.partitions.len() == self.index.slots() { Ok(()) } else { Err(damaged("first rows")) }
+        if even && linked && stored && self.partitions.len() == self.index.slots() { Ok(()) } else { Err(damaged("first rows")) }
     }
 }

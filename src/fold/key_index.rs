@@ -23,8 +23,9 @@ use foldhash::fast::FixedState;
 
 use super::key_pairs::Pairs;
 pub use super::number_table::NONE;
-use super::number_table::{NumberTable, SlotKey, TOGETHER};
+use super::number_table::{NumberTable, SlotKey};
 use super::state::{StateReader, StateWriter, damaged};
+use super::warm::TOGETHER;
 use crate::data::json;
 use crate::error::{Error, Result, code};
 use crate::func::one_zeros;
@@ -534,10 +535,14 @@ fn intern_bytes<'a>(
             let key = get(i).unwrap_or_default();
             numbers.push(match hash {
                 None => null_number(null, || arena.add(key, give)),
-                Some(hash) => {
-                    let number = table.find(&hash, |n| arena.get(n) == key);
-                    if number == NONE { table.find_or_add(hash, |_| false, || arena.add(key, give)) } else { number }
-                }
+                Some(hash) => match table.find(&hash, |n| arena.get(n) == key) {
+                    NONE => {
+                        let number = arena.add(key, give);
+                        table.add(hash, number);
+                        number
+                    }
+                    number => number,
+                },
             });
         }
     }

@@ -5,8 +5,9 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
 use super::key_index::{Numbers, from_integers, integers, mix};
-use super::number_table::{NumberTable, SlotKey, TOGETHER};
+use super::number_table::{NumberTable, SlotKey};
 use super::state::{StateReader, StateWriter, damaged};
+use super::warm::TOGETHER;
 use crate::error::{Error, Result};
 
 /// Two values, and a bit for each that is NULL; such a value is 0.

@@ -1,5 +1,7 @@
 //! A set of dense numbers that is emptied in no time: what a step has touched.
 
+use super::warm::warm;
+
 /// Numbers below some bound, each with a value of the caller's. Beginning anew costs nothing, so a step costs by what it touches and not by what
 /// is stored; the value stands beside the mark, so that both are one cache miss.
 #[derive(Default)]
@@ -36,6 +38,11 @@ impl<T: Copy + Default> Marks<T> {
         }
         (*round, *marked) = (self.round, value);
         None
+    }
+
+    /// Reads ahead how these numbers are marked.
+    pub fn warm(&self, numbers: &[u32]) {
+        warm(numbers.iter().map(|number| self.rounds[*number as usize].0));
     }
 
     /// Bytes held.

@@ -57,6 +57,7 @@ pub mod top_n;
 pub mod unnest;
 pub mod upsert;
 pub mod value_index;
+mod warm;
 pub mod window;
 
 use arrow::datatypes::SchemaRef;

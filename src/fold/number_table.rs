@@ -1,19 +1,16 @@
 //! A hash table from keys to dense numbers: what a [`KeyIndex`](super::KeyIndex) finds its keys by.
 //!
 //! Open addressing with linear probing in slots of a key and its number, at most three quarters full, where a key that goes lets those behind
-//! it move up. So a probe reads one cache line and one page, where a table with its control bytes apart (as hashbrown's) reads two of each: with
-//! ten million keys both are misses. [`NumberTable::warm`] reads the slots of many keys ahead, so that those misses overlap.
+//! it move up. So a probe reads neighbouring lines of one page, mostly one, where a table with its control bytes apart (as hashbrown's) reads two
+//! places: with ten million keys both are misses. What that costs is memory where a table has just doubled, which one that may be seven eighths
+//! full puts off. [`NumberTable::warm`] reads the slots of many keys ahead, so that misses overlap.
 
-use std::hint::black_box;
+use super::warm::warm;
 
 /// Slots of a table without keys.
 const SLOTS_MIN: usize = 8;
 /// A table of fewer slots is near anyway.
 const WARM_SLOTS_MIN: usize = 1 << 14;
-/// Keys to be looked up together, after they were [warmed](NumberTable::warm): enough for misses to overlap, and few enough that what was read
-/// first is still there.
-pub(super) const TOGETHER: usize = 64;
-
 /// No number: the key is not in the table.
 pub const NONE: u32 = u32::MAX;
 
@@ -48,10 +45,10 @@ impl<K: SlotKey> NumberTable<K> {
         (slot + 1) & (self.slots.len() - 1)
     }
 
-    /// Reads the slots of these keys, of which no read waits for another.
+    /// Reads the slots of these keys ahead.
     pub fn warm(&self, keys: impl Iterator<Item = K>) {
         if self.slots.len() >= WARM_SLOTS_MIN {
-            black_box(keys.fold(0, |sum: u32, key| sum.wrapping_add(self.slots[self.home(&key)].1)));
+            warm(keys.map(|key| self.slots[self.home(&key)].1));
         }
     }
 

@@ -6,7 +6,6 @@
 //! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out.
 
 use std::collections::VecDeque;
-use std::hint::black_box;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ByteView, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
@@ -16,6 +15,7 @@ use arrow::datatypes::{ByteViewType, DataType, SchemaRef};
 
 use super::eval::{batch_of, take_all};
 use super::state::{StateReader, StateWriter, damaged};
+use super::warm::warm;
 use crate::data::RowBatches;
 use crate::data::delta::take_rows;
 use crate::error::Result;
@@ -194,9 +194,9 @@ impl RowStore {
         self.places.get(number as usize).is_some_and(|p| *p != ABSENT)
     }
 
-    /// Reads where the rows of these numbers stand, of which no read waits for another: for what asks for one after the other next.
+    /// Reads ahead where the rows of these numbers stand.
     pub fn warm(&self, numbers: impl Iterator<Item = u32>) {
-        black_box(numbers.filter_map(|number| self.places.get(number as usize)).fold(0, |sum: u64, place| sum.wrapping_add(*place)));
+        warm(numbers.filter_map(|number| self.places.get(number as usize)).map(|place| *place as u32));
     }
 
     /// Stores row i of `columns` under `numbers[i]`, none of which is stored yet. No copy of the rows, except of strings that

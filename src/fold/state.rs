@@ -1,8 +1,8 @@
 //! Bytes of a checkpoint: what an operator writes to be read back by an operator of the same plan.
 //!
 //! A checkpoint is a cache of the log, so it is never migrated: another version byte, a section of another name, or one that is not used up is
-//! an error (XX001), and the view is folded again. Whoever keeps the bytes keeps a checksum of them and checks it first; yet bytes that are no
-//! state give errors and no panics.
+//! an error (XX001), and the view is folded again. Whoever keeps the bytes keeps a checksum of them and checks it first, as the engine does; what
+//! they say is then checked only as far as it is cheap.
 //!
 //! Decision: bytes go out as they are made, through a buffer of [`BUFFER_BYTES`], and nothing before them depends on what follows. A state of ten
 //! million groups takes a gigabyte, which written to memory first would be pages to be had of the kernel and zeroed, several times.
@@ -79,7 +79,12 @@ impl<'a> StateWriter<'a> {
     /// Bytes with their length, which come in parts.
     pub fn parts<P: AsRef<[u8]>>(&mut self, length: usize, parts: impl IntoIterator<Item = P>) {
         self.u64(length as u64);
-        parts.into_iter().for_each(|part| self.put(part.as_ref()));
+        let mut written = 0;
+        for part in parts {
+            written += part.as_ref().len();
+            self.put(part.as_ref());
+        }
+        debug_assert_eq!(written, length, "the parts are as long as they were said to be");
     }
 
     /// That rows stand in a file.
@@ -120,6 +125,7 @@ impl<'a> StateWriter<'a> {
 
     /// A record batch as an Arrow IPC stream. Errors: types that IPC cannot carry.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.failed.take().map_or(Ok(()), Err)?;
         let mut writer = StreamWriter::try_new(&mut self.out, &batch.schema())?;
         writer.write(batch)?;
         Ok(writer.finish()?)

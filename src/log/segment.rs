@@ -208,7 +208,8 @@ pub(super) fn file_name(log: LogId, first: Position, end: Position) -> String {
     format!("{DIRECTORY}/{log:010}/{first:020}-{end:020}.parquet")
 }
 
-/// Writes the events of one log, in order, as its next segment, durably. Errors: the store's; then there is no file.
+/// Writes the events of one log, in order, as its next segment, durably. Errors: the store's; then there is no file, or one that
+/// the next attempt replaces.
 pub(super) fn write(
     store: &Arc<dyn Store>,
     definition: &Definition,
@@ -238,14 +239,14 @@ pub(super) fn write(
         writer.write(&stored::stored_batch(batch, &schema)?).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
-    writer.sync().map_err(Error::from)?;
+    writer.sync()?;
     let at = writer.inner().to.written();
     writer.inner_mut().footer = Some((at, Vec::new()));
     for (key, value) in pairs {
         writer.append_key_value_metadata(KeyValue::new(key.to_string(), value));
     }
     writer.finish().map_err(failed)?;
-    writer.sync().map_err(Error::from)?;
+    writer.sync()?;
     finish(store, writer.inner_mut(), &name)
 }
 

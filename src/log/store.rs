@@ -77,6 +77,7 @@ pub trait Writable: Send + Sync {
 pub struct NewFile {
     store: Arc<dyn Store>,
     name: String,
+    temporary: String,
     file: Arc<dyn Writable>,
     written: u64,
     hasher: crc32fast::Hasher,
@@ -86,9 +87,10 @@ pub struct NewFile {
 impl NewFile {
     /// Begins a file. Errors: the store's.
     pub fn create(store: &Arc<dyn Store>, name: &str) -> Result<NewFile> {
-        let file = store.create(&format!("{name}{TEMPORARY}"))?;
+        let temporary = format!("{name}{TEMPORARY}");
+        let file = store.create(&temporary)?;
         let hasher = crc32fast::Hasher::new();
-        Ok(NewFile { store: store.clone(), name: name.to_string(), file, written: 0, hasher, finished: false })
+        Ok(NewFile { store: store.clone(), name: name.to_string(), temporary, file, written: 0, hasher, finished: false })
     }
 
     /// Bytes written so far.
@@ -109,7 +111,7 @@ impl NewFile {
     /// Makes it durable under its name, as one step, in the place of a file that had it.
     pub fn finish(&mut self) -> Result<()> {
         self.file.sync_data()?;
-        self.store.rename(&format!("{}{TEMPORARY}", self.name), &self.name)?;
+        self.store.rename(&self.temporary, &self.name)?;
         self.finished = true;
         self.store.sync_dir(parent(&self.name))
     }
@@ -132,7 +134,7 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
             // If it stays the next opening removes it.
-            let _ = self.store.remove(&format!("{}{TEMPORARY}", self.name));
+            let _ = self.store.remove(&self.temporary);
         }
     }
 }

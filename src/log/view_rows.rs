@@ -75,7 +75,7 @@ impl RowsOfView {
             writer.append_key_value_metadata(KeyValue::new(SEGMENT_KEY.to_string(), segment.to_string()));
         }
         writer.finish().map_err(failed)?;
-        writer.sync().map_err(Error::from)?;
+        writer.sync()?;
         let file = writer.inner_mut();
         let checksum = file.checksum();
         file.finish()?;

@@ -11,6 +11,7 @@ use arrow::datatypes::*;
 
 use super::super::key_index::integers;
 use super::super::state::{StateReader, StateWriter, damaged};
+use super::super::warm::gathered;
 use super::state::{Rows, State, sized};
 use crate::error::{Error, Result, code};
 use crate::func::exact_float::ExactSum;
@@ -219,14 +220,14 @@ impl<N: Exact> State for ExactSums<N> {
 
     fn finish(&mut self, groups: &[u32]) -> Result<ArrayRef> {
         let one = |(sum, count): (N, i64)| (count != 0).then(|| sum.value().map(|sum| (sum, count))).transpose();
-        let values = groups.iter().map(|g| one(self.groups[*g as usize]));
+        let values = gathered(&self.groups, groups).map(one);
         if let DataType::Float64 | DataType::Float32 = self.result {
             let unit = 10f64.powi(i32::from(self.scale));
             let divide = |(sum, count): (i256, i64)| {
                 let sum = to_f64(sum) / unit;
                 if self.want == Want::Avg { sum / count as f64 } else { sum }
             };
-            let quotients = column::<Float64Type>(values.map(|v| Ok(v?.map(divide))))?;
+            let quotients = column::<Float64Type>(groups.len(), values.map(|v| Ok(v?.map(divide))))?;
             return Ok(compute::cast(&quotients, &self.result)?);
         }
         let target = match self.result {
@@ -244,7 +245,7 @@ impl<N: Exact> State for ExactSums<N> {
             let result = sum.checked_mul(up).zip(down.checked_mul(by)).and_then(|(n, d)| divide_rounded(n, d));
             result.ok_or_else(|| out_of_range("value overflows numeric format"))
         };
-        from_wide(values.map(|v| v?.map(scaled).transpose()), &self.result)
+        from_wide(groups.len(), values.map(|v| v?.map(scaled).transpose()), &self.result)
     }
 
     fn bytes(&self) -> usize {
@@ -290,17 +291,17 @@ fn divide_rounded(numerator: i256, denominator: i256) -> Option<i256> {
     if numerator < i256::ZERO { quotient.checked_sub(i256::ONE) } else { quotient.checked_add(i256::ONE) }
 }
 
-/// A column of these values. Errors: the first one of them.
-fn column<T: ArrowPrimitiveType>(values: impl Iterator<Item = Result<Option<T::Native>>>) -> Result<PrimitiveArray<T>> {
-    let mut column = PrimitiveBuilder::<T>::with_capacity(values.size_hint().0);
+/// A column of these values, so many. Errors: the first one of them.
+fn column<T: ArrowPrimitiveType>(rows: usize, values: impl Iterator<Item = Result<Option<T::Native>>>) -> Result<PrimitiveArray<T>> {
+    let mut column = PrimitiveBuilder::<T>::with_capacity(rows);
     for value in values {
         column.append_option(value?);
     }
     Ok(column.finish())
 }
 
-/// A column of `result` from integers, those of decimals already scaled. Errors: 22003 past the range of the type.
-fn from_wide(values: impl Iterator<Item = Result<Option<i256>>>, result: &DataType) -> Result<ArrayRef> {
+/// A column of `result` from so many integers, those of decimals already scaled. Errors: 22003 past the range of the type.
+fn from_wide(rows: usize, values: impl Iterator<Item = Result<Option<i256>>>, result: &DataType) -> Result<ArrayRef> {
     let fits = |digits: u8| {
         let limit = power(digits as i8)?;
         Ok::<_, Error>(move |value: i256| -> Result<i256> {
@@ -312,20 +313,20 @@ fn from_wide(values: impl Iterator<Item = Result<Option<i256>>>, result: &DataTy
         DataType::Decimal128(p, s) => {
             let fits = fits(*p)?;
             let narrow = |v: i256| fits(v).map(i256::as_i128);
-            let column = column::<Decimal128Type>(values.map(|v| v?.map(narrow).transpose()))?;
+            let column = column::<Decimal128Type>(rows, values.map(|v| v?.map(narrow).transpose()))?;
             Ok(Arc::new(column.with_precision_and_scale(*p, *s)?))
         }
         DataType::Decimal256(p, s) => {
             let fits = fits(*p)?;
-            let column = column::<Decimal256Type>(values.map(|v| v?.map(&fits).transpose()))?;
+            let column = column::<Decimal256Type>(rows, values.map(|v| v?.map(&fits).transpose()))?;
             Ok(Arc::new(column.with_precision_and_scale(*p, *s)?))
         }
         DataType::Int64 => {
             let narrow = |v: i256| v.to_i128().and_then(|v| i64::try_from(v).ok()).ok_or_else(|| out_of_range("bigint out of range"));
-            Ok(Arc::new(column::<Int64Type>(values.map(|v| v?.map(narrow).transpose()))?))
+            Ok(Arc::new(column::<Int64Type>(rows, values.map(|v| v?.map(narrow).transpose()))?))
         }
         other => {
-            let exact = from_wide(Box::new(values) as Box<dyn Iterator<Item = _>>, &DataType::Decimal128(38, 0))?;
+            let exact = from_wide(rows, Box::new(values) as Box<dyn Iterator<Item = _>>, &DataType::Decimal128(38, 0))?;
             let options = compute::CastOptions { safe: false, ..Default::default() };
             Ok(compute::cast_with_options(&exact, other, &options)?)
         }
