@@ -135,6 +135,39 @@ fn a_bad_line_is_named_and_nothing_of_its_copy_is_appended() {
 }
 
 #[test]
+fn a_client_that_asks_for_answers_and_does_not_read_them_can_be_ended() {
+    let (server, mut other) = unharmed();
+    for last in [b'H', b'S'] {
+        let mut wire = server.connect();
+        let process = wire.value("SELECT pg_backend_pid()");
+        wire.ok("BEGIN; UPDATE t SET v = 'gone'");
+        let rows: &[u8] = b"\0SELECT repeat('x', 1000) FROM generate_series(1, 1000000)\0\0\0";
+        wire.send(&[(b'P', rows), (b'B', b"\0\0\0\0\0\0\0\0"), (b'E', b"\0\0\0\0\0"), (last, b"")]);
+        // Answers have begun to come; there are far more of them than the sockets take.
+        while wire.read().expect("a message").0 != b'D' {}
+        assert_eq!(other.value(&format!("SELECT pg_terminate_backend({process})")), "t");
+        wait_for_sessions(&mut other, 1);
+        // Nobody holds the row any more.
+        other.ok("UPDATE t SET v = 'one'");
+    }
+    check(&server, &mut other);
+}
+
+#[test]
+fn inserts_that_wait_for_a_draw_of_a_sequence_hold_up_nobody() {
+    let (server, mut other) = unharmed();
+    other.ok("CREATE SEQUENCE q; CREATE TABLE drawn (n bigint, last bigint)");
+    let mut clients: Vec<Wire> = (0..6).map(|_| server.connect()).collect();
+    let insert: &[u8] = b"INSERT INTO drawn VALUES (nextval('q'), pg_sequence_last_value('q'::regclass))\0";
+    for _ in 0..10 {
+        clients.iter_mut().for_each(|client| client.send(&[(b'Q', insert)]));
+        clients.iter_mut().for_each(|client| assert!(client.outcomes().iter().all(Outcome::is_ok)));
+    }
+    assert_eq!(other.value("SELECT count(DISTINCT n) FROM drawn WHERE last <= (SELECT max(n) FROM drawn)"), "60");
+    check(&server, &mut other);
+}
+
+#[test]
 fn a_client_that_vanishes_in_a_statement_leaves_nothing_behind() {
     let (server, mut other) = unharmed();
     // In the midst of a message, of a statement, of reading rows, of a COPY, of a transaction.
