@@ -76,23 +76,23 @@ pub fn latest(store: &dyn Store, head: Position) -> Result<Option<Position>> {
     Ok(best)
 }
 
-/// Writes the state of a node that has reached the cut.
+/// Writes the state of a node that has reached the cut, its many rows to a file before.
 pub fn serve(cut: &Cut, store: &Arc<dyn Store>, node: &Node, now_us: i64) {
-    let started = Instant::now();
-    let saved = catch_unwind(AssertUnwindSafe(|| save_node(store, node, cut.position, now_us)));
-    cut.spend(started.elapsed());
+    // If there is no file to be had these rows stand in the checkpoint.
+    let move_rows = || drop(node.move_rows(Files { store, now_us }, limits::CHECKPOINT_ROWS_BYTES_MIN));
+    let saved = catch_unwind(AssertUnwindSafe(|| {
+        move_rows();
+        // What went into files of its own is not written again: it does not count.
+        let started = Instant::now();
+        let saved = write(store, &file(cut.position, node), cut.position, &fingerprint(node), |out| node.save(out));
+        cut.spend(started.elapsed());
+        saved
+    }));
     match saved {
         Ok(Ok(())) => cut.arrive(node.relation.id, None),
         Ok(Err(e)) => cut.fail(e),
         Err(_) => cut.fail(Error::internal("writing a checkpoint panicked")),
     }
-}
-
-/// Writes one node's state, its many rows to a file before.
-fn save_node(store: &Arc<dyn Store>, node: &Node, position: Position, now_us: i64) -> Result<()> {
-    // If there is no file to be had they stand in the checkpoint.
-    let _ = node.move_rows(Files { store, now_us }, limits::CHECKPOINT_ROWS_BYTES_MIN);
-    write(store, &file(position, node), position, &fingerprint(node), |out| node.save(out))
 }
 
 /// Writes a file of the form above, whose state is what `save` writes.

@@ -23,7 +23,7 @@ use foldhash::fast::FixedState;
 
 use super::key_pairs::Pairs;
 pub use super::number_table::NONE;
-use super::number_table::{NumberTable, SlotKey};
+use super::number_table::{NumberTable, SlotKey, joined, marked};
 use super::state::{StateReader, StateWriter, damaged};
 use super::warm::TOGETHER;
 use crate::data::json;
@@ -58,24 +58,42 @@ enum Keys {
     Bytes { table: NumberTable<Hash>, arena: Arena, coding: Coding },
 }
 
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Integer(i64);
 
 impl SlotKey for Integer {
+    type Slot = [u32; 3];
     #[inline]
     fn hash(&self) -> u64 {
         mix(self.0)
     }
+    #[inline]
+    fn marked(self, mark: u32) -> [u32; 3] {
+        marked(self.0 as u64, mark)
+    }
+    #[inline]
+    fn read([low, high, mark]: &[u32; 3]) -> (Self, u32) {
+        (Integer(joined(*low, *high) as i64), *mark)
+    }
 }
 
 /// The hash of a key whose bytes stand in the arena.
-#[derive(Clone, Copy, Default, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 struct Hash(u64);
 
 impl SlotKey for Hash {
+    type Slot = [u32; 3];
     #[inline]
     fn hash(&self) -> u64 {
         self.0
+    }
+    #[inline]
+    fn marked(self, mark: u32) -> [u32; 3] {
+        marked(self.0, mark)
+    }
+    #[inline]
+    fn read([low, high, mark]: &[u32; 3]) -> (Self, u32) {
+        (Hash(joined(*low, *high)), *mark)
     }
 }
 

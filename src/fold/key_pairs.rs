@@ -5,7 +5,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 
 use super::key_index::{Numbers, from_integers, integers, mix};
-use super::number_table::{NumberTable, SlotKey};
+use super::number_table::{NumberTable, SlotKey, joined, marked};
 use super::state::{StateReader, StateWriter, damaged};
 use super::warm::TOGETHER;
 use crate::error::{Error, Result};
@@ -18,9 +18,20 @@ struct Pair {
 }
 
 impl SlotKey for Pair {
+    type Slot = [u32; 6];
     #[inline]
     fn hash(&self) -> u64 {
         mix(self.values[0] ^ mix(self.values[1].wrapping_add(i64::from(self.nulls) << 32)).rotate_left(32) as i64)
+    }
+    #[inline]
+    fn marked(self, mark: u32) -> [u32; 6] {
+        let [a, b, nulls] = marked(self.values[0] as u64, self.nulls);
+        let [c, d, mark] = marked(self.values[1] as u64, mark);
+        [a, b, c, d, nulls, mark]
+    }
+    #[inline]
+    fn read([a, b, c, d, nulls, mark]: &[u32; 6]) -> (Self, u32) {
+        (Pair { values: [joined(*a, *b) as i64, joined(*c, *d) as i64], nulls: *nulls }, *mark)
     }
 }
 
