@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use tokio_postgres::Client;
 
-use super::table::{Table, short};
+use super::table::{Table, median, short};
 use super::target::{Everfold, Target, copy};
 use super::{Options, Result};
 
@@ -24,13 +24,9 @@ struct Cost {
 }
 
 impl Cost {
-    fn median(mut costs: Vec<Cost>) -> Cost {
-        let middle = costs.len() / 2;
-        let mut pick = |f: fn(&Cost) -> f64| {
-            costs.sort_by(|a, b| f(a).total_cmp(&f(b)));
-            f(&costs[middle])
-        };
-        Cost { all: pick(|c| c.all), folding: pick(|c| c.folding) }
+    fn middle(costs: &[Cost]) -> Cost {
+        let of = |f: fn(&Cost) -> f64| median(costs.iter().map(f));
+        Cost { all: of(|c| c.all), folding: of(|c| c.folding) }
     }
 }
 
@@ -79,7 +75,7 @@ pub async fn costs(options: &Options, table: &mut Table) -> Result<()> {
         for run in 0..RUNS {
             changes.push(load(&server, &client, &events(any_of(groups, run))).await?);
         }
-        let costs = [Cost::median(new), Cost::median(changes)];
+        let costs = [Cost::middle(&new), Cost::middle(&changes)];
         for (what, at) in [("a new group", 0), ("a change of a random group", 1)] {
             let times =
                 |f: fn(&Cost) -> f64| firsts.map_or(String::new(), |firsts| format!(" ({:.2} times)", f(&costs[at]) / f(&firsts[at])));

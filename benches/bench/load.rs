@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::table::{Rate, Table};
+use super::table::{Rate, Table, median};
 use super::target::{Everfold, Postgres, Target, copy};
 use super::{EVENTS, Options, Result, SCHEMA};
 
@@ -41,13 +41,9 @@ pub async fn timed<T: Target>(target: &T, work: impl Future<Output = Result<u64>
     Ok(Rate { per_second: rows / wall, per_cpu_second: rows / cpu.max(0.01) })
 }
 
-fn median(mut rates: Vec<Rate>) -> Rate {
-    let middle = rates.len() / 2;
-    let mut pick = |f: fn(&Rate) -> f64| {
-        rates.sort_by(|a, b| f(a).total_cmp(&f(b)));
-        f(&rates[middle])
-    };
-    Rate { per_second: pick(|r| r.per_second), per_cpu_second: pick(|r| r.per_cpu_second) }
+fn middle(rates: &[Rate]) -> Rate {
+    let of = |f: fn(&Rate) -> f64| median(rates.iter().map(f));
+    Rate { per_second: of(|r| r.per_second), per_cpu_second: of(|r| r.per_cpu_second) }
 }
 
 /// COPY of bids until the last of `views` shows them.
@@ -70,7 +66,7 @@ async fn ours(csv: &Bytes, auctions: &Bytes, views: &[&str], names: &[&str]) -> 
         };
         rates.push(timed(&server, work).await?);
     }
-    Ok(median(rates))
+    Ok(middle(&rates))
 }
 
 async fn theirs(postgres: Option<&Postgres>, csv: &Bytes, set_up: &str) -> Result<Option<Rate>> {
@@ -83,7 +79,7 @@ async fn theirs(postgres: Option<&Postgres>, csv: &Bytes, set_up: &str) -> Resul
         rates.push(timed(postgres, copy(&client, "bid", csv)).await?);
     }
     client.batch_execute(CLEAR).await?;
-    Ok(Some(median(rates)))
+    Ok(Some(middle(&rates)))
 }
 
 /// COPY of the bids among a million events (or fewer, if fewer are asked for).

@@ -10,6 +10,13 @@ pub fn short(value: f64) -> String {
     }
 }
 
+/// The middle one of some values in their order.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// A rate: by wall time and by the server's processor time.
 #[derive(Clone, Copy)]
 pub struct Rate {
