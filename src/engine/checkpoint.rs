@@ -124,7 +124,7 @@ pub fn load_node(store: &Arc<dyn Store>, log: &Log, node: &Node, position: Posit
     node.load(state, &|name| node.open_rows(log, store, name))
 }
 
-/// The state in a file that [`write`] wrote. Errors: what is wrong with it.
+/// The state in a file that [`write()`] wrote. Errors: what is wrong with it.
 fn state_in<'a>(bytes: &'a [u8], position: Position, fingerprint: &str) -> std::result::Result<&'a [u8], &'static str> {
     const CUT_OFF: &str = "cut off";
     let rest = bytes.strip_prefix(MAGIC).ok_or("not a checkpoint")?;

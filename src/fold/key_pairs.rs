@@ -70,7 +70,7 @@ impl Pairs {
         Ok(())
     }
 
-    /// The number of each row's key, or [`NONE`].
+    /// The number of each row's key, or [`NONE`](super::key_index::NONE).
     pub fn find(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
         let together = |pairs: &[Pair]| {
             self.table.warm(pairs.iter().copied());
