@@ -78,10 +78,9 @@ pub fn latest(store: &dyn Store, head: Position) -> Result<Option<Position>> {
 
 /// Writes the state of a node that has reached the cut, its many rows to a file before.
 pub fn serve(cut: &Cut, store: &Arc<dyn Store>, node: &Node, now_us: i64) {
-    // If there is no file to be had these rows stand in the checkpoint.
-    let move_rows = || drop(node.move_rows(Files { store, now_us }, limits::CHECKPOINT_ROWS_BYTES_MIN));
     let saved = catch_unwind(AssertUnwindSafe(|| {
-        move_rows();
+        // If there is no file to be had these rows stand in the checkpoint.
+        let _ = node.move_rows(Files { store, now_us }, limits::CHECKPOINT_ROWS_BYTES_MIN);
         // What went into files of its own is not written again: it does not count.
         let started = Instant::now();
         let saved = write(store, &file(cut.position, node), cut.position, &fingerprint(node), |out| node.save(out));

@@ -72,11 +72,13 @@ impl Pairs {
 
     /// The number of each row's key, or [`NONE`](super::key_index::NONE).
     pub fn find(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
-        let together = |pairs: &[Pair]| {
-            self.table.warm(pairs.iter().copied());
-            pairs.iter().map(|pair| self.table.find(pair, |_| true)).collect::<Vec<_>>()
-        };
-        Ok(pairs(columns)?.chunks(TOGETHER).flat_map(together).collect())
+        let pairs = pairs(columns)?;
+        let mut numbers = Vec::with_capacity(pairs.len());
+        for together in pairs.chunks(TOGETHER) {
+            self.table.warm(together.iter().copied());
+            numbers.extend(together.iter().map(|pair| self.table.find(pair, |_| true)));
+        }
+        Ok(numbers)
     }
 
     /// Removes a key.
