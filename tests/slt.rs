@@ -131,6 +131,7 @@ scripts!("":
     recursive_laterals,
     recursive_views,
     repeatable_read,
+    recursive_equals,
     repeated_statements,
     role_rights,
     routine_facts,

@@ -439,6 +439,14 @@ impl KeyIndex {
         }
     }
 
+    /// A live key as it is kept where keys are kept as bytes, which are in the order of arrow's rows; none where they are kept as integers.
+    pub fn bytes_of(&self, number: u32) -> &[u8] {
+        match &self.keys {
+            Keys::Bytes { arena, .. } => arena.get(number),
+            Keys::Fixed { .. } | Keys::Pairs(_) => &[],
+        }
+    }
+
     /// Writes all keys with their numbers. Cost O(keys).
     pub fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
         out.u64(self.slots as u64);

@@ -34,6 +34,7 @@ pub mod eval;
 pub mod expand;
 pub mod first_rows;
 pub mod flow;
+mod forms;
 pub mod join;
 pub mod key_index;
 mod key_pairs;

@@ -15,7 +15,8 @@
 //! rows that it has led to lead to it, as on a circle whose entry is gone: each is held by such of iterations before its own.
 //!
 //! With UNION a row is counted for each iteration that derives it ([`Derivations`]). Which is the least of them may change in both
-//! directions; the row then moves, and what the term made of it moves along.
+//! directions; the row then moves, and what the term made of it moves along. Of rows that are equal and differ, the last form ([`Forms`]) that the
+//! least iteration derives is there; so it is in batch ([`crate::func::recursive`]).
 //!
 //! The first pass joins what is new in the inputs with iterations that the step has yet to change. What it gives too much is taken back by
 //! later passes; only an expression that errs for such a pair is not.
@@ -30,6 +31,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use super::chains::Chains;
 use super::eval::{batch_of, concat_deltas, consolidate, replace};
 use super::flow::{Flow, Given, timed};
+use super::forms::Forms;
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::state::damaged;
@@ -69,7 +71,7 @@ struct Waiting {
     rows: Vec<Delta>,
     /// Rows that may be of it now, by number.
     check: Vec<u32>,
-    /// Rows that are not of it any more, by number.
+    /// What rows have shown of it that are not of it any more.
     leave: Vec<u32>,
 }
 
@@ -265,24 +267,31 @@ impl Recursion {
 /// of a count: one probe, and a look at each iteration that derives the row.
 struct Derivations {
     index: KeyIndex,
+    /// Where equal rows may differ. A row shows one of its forms, by number; otherwise itself.
+    forms: Option<Forms>,
     /// The iteration that each row is of, or [`NONE`].
     of: Vec<u32>,
     /// The entries of each row.
     chains: Chains,
-    /// Of each entry: an iteration, and how often it derives the row; 0 for an entry that can be given out again.
+    /// Of each entry: an iteration, and how often it derives the row, in one form; 0 for an entry that can be given out again.
     iterations: Vec<u32>,
     counts: Vec<i64>,
     free: Vec<u32>,
-    /// Rows that the step at hand has touched, and whether they were there before, in order of first touch.
-    touched: Vec<(u32, bool)>,
+    /// Rows that the step at hand has touched, and what they showed before, in order of first touch.
+    touched: Vec<(u32, u32)>,
     marks: Marks,
 }
 
 impl Derivations {
     fn new(schema: &SchemaRef) -> Result<Self> {
-        let types: Vec<_> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
+        let forms = Forms::new(schema)?;
+        let types = match &forms {
+            Some(forms) => forms.key_types()?,
+            None => schema.fields().iter().map(|f| f.data_type().clone()).collect(),
+        };
         Ok(Derivations {
             index: KeyIndex::new(&types, Equality::Sql)?,
+            forms,
             of: Vec::new(),
             chains: Chains::default(),
             iterations: Vec::new(),
@@ -301,46 +310,81 @@ impl Derivations {
     /// settled. Answers its change.
     fn settle(&mut self, iteration: u32, waiting: Waiting, agenda: &mut Agenda, schema: &SchemaRef) -> Result<Option<Delta>> {
         let Waiting { rows, mut check, leave: mut gone } = waiting;
-        let mut numbers = Vec::new();
+        let (mut numbers, mut forms) = (Vec::new(), Vec::new());
         for delta in rows {
-            self.index.intern(delta.batch.columns(), delta.num_rows(), &mut numbers, &mut Vec::new())?;
-            self.of.resize(self.index.slots(), NONE);
-            self.chains.grow(self.index.slots(), 0);
-            self.marks.grow(self.index.slots());
+            self.intern(&delta, &mut numbers, &mut forms)?;
             for (i, &row) in numbers.iter().enumerate() {
                 if self.marks.first(row) {
-                    self.touched.push((row, self.of[row as usize] != NONE));
+                    self.touched.push((row, self.shown(row)));
                 }
-                self.count(row, iteration, delta.weight(i));
+                self.count(row, iteration, forms.get(i).copied(), delta.weight(i));
             }
             check.append(&mut numbers);
         }
         let mut come = Vec::new();
         for row in check {
-            let (of, least) = (self.of[row as usize], self.least(row));
-            if of == least {
+            let (of, shown) = (self.of[row as usize], self.shown(row));
+            let (least, shall) = self.least(row);
+            if of == least && shown == shall {
                 continue;
             }
             if of == iteration {
-                gone.push(row);
+                gone.push(shown);
                 self.of[row as usize] = NONE;
             }
             if least == iteration {
-                if of != NONE {
-                    agenda.entry(of).or_default().leave.push(row);
+                if of != NONE && of != iteration {
+                    agenda.entry(of).or_default().leave.push(shown);
                 }
-                come.push(row);
+                come.push(shall);
                 self.of[row as usize] = iteration;
+                if let Some(forms) = &mut self.forms {
+                    forms.show(row, shall);
+                }
             } else if least != NONE && self.of[row as usize] == NONE {
                 // Its turn is to come: what derives it there may go in this step.
                 agenda.entry(least).or_default().check.push(row);
             }
         }
-        replace(schema, (self.index.keys(&gone)?, gone.len()), (self.index.keys(&come)?, come.len()))
+        replace(schema, (self.columns(&gone)?, gone.len()), (self.columns(&come)?, come.len()))
     }
 
-    fn count(&mut self, row: u32, iteration: u32, weight: i64) {
-        let found = self.chains.entries(row).find(|e| self.iterations[*e as usize] == iteration);
+    /// The number of each row, and those of their forms where equal rows may differ.
+    fn intern(&mut self, delta: &Delta, numbers: &mut Vec<u32>, forms: &mut Vec<u32>) -> Result<()> {
+        let keys = match &mut self.forms {
+            Some(all) => {
+                all.intern(&delta.batch, forms)?;
+                &Forms::keys(&delta.batch)?
+            }
+            None => delta.batch.columns(),
+        };
+        self.index.intern(keys, delta.num_rows(), numbers, &mut Vec::new())?;
+        self.of.resize(self.index.slots(), NONE);
+        self.chains.grow(self.index.slots(), 0);
+        self.marks.grow(self.index.slots());
+        if let Some(forms) = &mut self.forms {
+            forms.grow(self.index.slots(), 0);
+        }
+        Ok(())
+    }
+
+    /// What a row shows, or [`NONE`].
+    fn shown(&self, row: u32) -> u32 {
+        match &self.forms {
+            _ if self.of[row as usize] == NONE => NONE,
+            Some(forms) => forms.shown(row),
+            None => row,
+        }
+    }
+
+    /// The columns of what rows show.
+    fn columns(&self, shown: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.forms.as_ref().map_or_else(|| self.index.keys(shown), |forms| forms.columns(shown))
+    }
+
+    fn count(&mut self, row: u32, iteration: u32, form: Option<u32>, weight: i64) {
+        let is_form = |entry: u32| self.forms.as_ref().map(|forms| forms.of_use(entry)) == form;
+        let found = self.chains.entries(row).find(|e| self.iterations[*e as usize] == iteration && is_form(*e));
         let entry = found.unwrap_or_else(|| {
             let entry = self.free.pop().unwrap_or(self.counts.len() as u32);
             if entry as usize == self.counts.len() {
@@ -350,6 +394,10 @@ impl Derivations {
             }
             self.iterations[entry as usize] = iteration;
             self.chains.link(entry, row);
+            if let (Some(forms), Some(form)) = (&mut self.forms, form) {
+                forms.grow(0, self.counts.len());
+                forms.take(entry, form);
+            }
             entry
         });
         let count = &mut self.counts[entry as usize];
@@ -357,32 +405,49 @@ impl Derivations {
         if *count == 0 {
             self.chains.unlink(entry);
             self.free.push(entry);
+            if let Some(forms) = &mut self.forms {
+                forms.leave(entry);
+            }
         }
     }
 
-    /// The least iteration that derives a row, or [`NONE`]; those after the one at hand as before the step.
-    fn least(&self, row: u32) -> u32 {
-        let derives = |e: &u32| self.counts[*e as usize] > 0;
-        self.chains.entries(row).filter(derives).map(|e| self.iterations[e as usize]).min().unwrap_or(NONE)
+    /// The least iteration that derives a row, and what the row shows by that; [`NONE`] twice if none does. Iterations after the one at hand
+    /// are as before the step.
+    fn least(&self, row: u32) -> (u32, u32) {
+        let (mut least, mut shown) = (NONE, NONE);
+        for entry in self.chains.entries(row).filter(|e| self.counts[*e as usize] > 0) {
+            let (iteration, form) = (self.iterations[entry as usize], self.forms.as_ref().map_or(row, |forms| forms.of_use(entry)));
+            if iteration < least {
+                (least, shown) = (iteration, form);
+            } else if iteration == least {
+                shown = self.forms.as_ref().map_or(row, |forms| forms.last(shown, form));
+            }
+        }
+        (least, shown)
     }
 
-    /// The rows that have come and gone in the step.
+    /// What rows have come to show in the step, and show no longer.
     fn finish(&mut self, schema: &SchemaRef) -> Result<Option<Delta>> {
         let touched = std::mem::take(&mut self.touched);
-        let is = |row: u32| self.of[row as usize] != NONE;
-        let gone: Vec<u32> = touched.iter().filter(|(row, was)| *was && !is(*row)).map(|t| t.0).collect();
-        let come: Vec<u32> = touched.iter().filter(|(row, was)| !*was && is(*row)).map(|t| t.0).collect();
-        let change = replace(schema, (self.index.keys(&gone)?, gone.len()), (self.index.keys(&come)?, come.len()))?;
+        let changed = touched.iter().map(|(row, was)| (*was, self.shown(*row))).filter(|(was, is)| was != is);
+        let (gone, come): (Vec<u32>, Vec<u32>) = changed.unzip();
+        let there = |shown: Vec<u32>| shown.into_iter().filter(|shown| *shown != NONE).collect::<Vec<_>>();
+        let (gone, come) = (there(gone), there(come));
+        let change = replace(schema, (self.columns(&gone)?, gone.len()), (self.columns(&come)?, come.len()))?;
         for (row, _) in touched {
             if self.of[row as usize] == NONE && self.chains.first(row) == NONE {
                 self.index.release(row);
             }
         }
+        if let Some(forms) = &mut self.forms {
+            forms.sweep();
+        }
         Ok(change)
     }
 
     fn bytes(&self) -> usize {
-        self.index.bytes() + self.of.capacity() * 4 + self.chains.bytes() + self.counts.capacity() * 12
+        let forms = self.forms.as_ref().map_or(0, Forms::bytes);
+        self.index.bytes() + forms + self.of.capacity() * 4 + self.chains.bytes() + self.counts.capacity() * 12
     }
 
     fn save(&self, out: &mut StateWriter<'_>) -> Result<()> {
@@ -392,7 +457,7 @@ impl Derivations {
         out.i64s(&self.counts);
         out.u32s(&self.free);
         self.chains.save(out);
-        Ok(())
+        self.forms.as_ref().map_or(Ok(()), |forms| forms.save(out))
     }
 
     fn load(&mut self, input: &mut StateReader<'_>) -> Result<()> {
@@ -401,10 +466,13 @@ impl Derivations {
         self.iterations = input.u32s()?;
         self.counts = input.i64s()?;
         self.free = input.u32s()?;
-        let entries = self.counts.len();
-        self.chains.load(input, self.index.slots(), entries)?;
-        let sized = self.of.len() == self.index.slots() && self.iterations.len() == entries;
+        let (rows, entries) = (self.index.slots(), self.counts.len());
+        self.chains.load(input, rows, entries)?;
+        let sized = self.of.len() == rows && self.iterations.len() == entries;
         let numbered = self.free.iter().all(|e| (*e as usize) < entries);
-        if sized && numbered { Ok(()) } else { Err(damaged("derivations")) }
+        if !(sized && numbered) {
+            return Err(damaged("derivations"));
+        }
+        self.forms.as_mut().map_or(Ok(()), |forms| forms.load(input, rows, entries))
     }
 }

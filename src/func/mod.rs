@@ -8,7 +8,7 @@
 //!    [`setops::Multisets`] EXCEPT ALL and INTERSECT ALL, [`distinct_sums::DistinctSums`] sums of distinct intervals, [`keys::Keys`] puts what arrow compares well in the place of what it does not,
 //!    [`orders::Orders`] mends orders that DataFusion does not follow.
 //! 3. [`optimizer_rules`], where what DataFusion's go wrong about is settled before them or kept from them, and in the end what it cannot
-//!    run ([`recursive::several`]). No rule of either kind is asked when nobody waits for the plan any more ([`wanted`]).
+//!    run ([`recursive::node`]). No rule of either kind is asked when nobody waits for the plan any more ([`wanted`]).
 //! 4. [`physical_optimizer_rules`]: [`offset_fence`] keeps orders above the OFFSET that they are asked for above, [`outer_constants`]
 //!    forgets what is constant below an outer join, [`recursive::InTurn`] keeps the rows of recursive queries in their order,
 //!    [`lost_orders`] sorts again what has lost its order, [`limited_distinct`] takes limits from aggregates that cannot keep them,
@@ -113,6 +113,7 @@ pub use names::output_names;
 pub use scalar::apart::APART;
 pub use scalar::exact::{may_differ as may_equals_differ, ordered as exact_order};
 pub use scalar::in_turn::{IN_TURN, TURN, in_turn};
+pub use scalar::arrays::{comparable, comparable_type};
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
 pub use scalar::partition_hash::is_hashed;
@@ -215,7 +216,7 @@ pub fn optimizer_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules.insert(last, Arc::new(subquery::Columnless));
     rules.push(Arc::new(orders::SimplifiedOrders));
     rules.push(Arc::new(recursive::Nullable));
-    rules.push(Arc::new(recursive::several::SeveralReads));
+    rules.push(Arc::new(recursive::node::OwnRun));
     rules.insert(0, Arc::new(setops::Counted));
     for doubted in repeated::DOUBTED {
         instead::put(&mut rules, doubted, repeated::doubting);
@@ -269,7 +270,7 @@ pub fn register(builder: SessionStateBuilder) -> SessionStateBuilder {
     builder.aggregate_functions().get_or_insert_default().extend(ksql::udf::aggregates(&|name| names.contains(name)));
     builder.window_functions().get_or_insert_default().extend(session::functions());
     let builder = builder.with_analyzer_rules(analyzer_rules()).with_optimizer_rules(optimizer_rules());
-    let builder = builder.with_query_planner(Arc::new(recursive::several::Planner));
+    let builder = builder.with_query_planner(Arc::new(recursive::node::Planner));
     builder.with_physical_optimizer_rules(physical_optimizer_rules()).with_type_planner(Arc::new(types::Types))
 }
 

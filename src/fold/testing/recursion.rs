@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use datafusion::physical_expr::expressions::CastExpr;
+
 use super::*;
 
 /// A tree of operators as one.
@@ -139,6 +141,43 @@ fn steps(inputs: &[Bag<Row>]) -> Bag<Cells> {
     out
 }
 
+fn float(expr: Expr) -> Expr {
+    Arc::new(CastExpr::new(expr, DataType::Float64, None))
+}
+
+/// `start(0.0 * v, v) UNION SELECT w.zero * (edge.k - 1.5), edge.v FROM w JOIN edge ON edge.k = w.b`: of equal rows one may show 0 and the
+/// other -0, and so may what the term makes of them.
+fn make_signed() -> Box<dyn Operator> {
+    let fields = vec![Field::new("zero", DataType::Float64, true), Field::new("b", DataType::Int64, true)];
+    let columns = Arc::new(Schema::new(fields));
+    let recursion = Recursion::new("w".into(), columns.clone(), true).unwrap();
+    let joined = followed(&recursion, Flow::source(1, schema()));
+    let from = joined.schema();
+    let less = binary(float(at(&from, 3)), Op::Minus, lit(1.5), &from).unwrap();
+    let next = binary(at(&from, 0), Op::Multiply, less, &from).unwrap();
+    let term = projected(joined, vec![next, at(&from, 4), at(&from, 2)], recursion.working());
+    let zero = binary(lit(0.0), Op::Multiply, float(at(&schema(), 1)), &schema()).unwrap();
+    Box::new(Tree { flow: Flow::recursive(start(columns, vec![zero, at(&schema(), 1)]), term, recursion) })
+}
+
+/// Of equal rows of a step the one that shows 0 is there.
+fn signed(inputs: &[Bag<Row>]) -> Bag<Cells> {
+    let mut level: Vec<(Option<f64>, Option<i64>)> = inputs[0].keys().map(|r| (r.1.map(|v| 0.0 * v as f64), r.1)).collect();
+    let mut all: BTreeMap<(bool, Option<i64>), Option<f64>> = BTreeMap::new();
+    while !level.is_empty() {
+        level.sort_by_key(|(zero, b)| (*b, zero.is_none(), zero.is_some_and(f64::is_sign_negative)));
+        level.dedup_by_key(|(zero, b)| (*b, zero.is_none()));
+        level.retain(|(zero, b)| !all.contains_key(&(zero.is_none(), *b)));
+        all.extend(level.iter().map(|(zero, b)| ((zero.is_none(), *b), *zero)));
+        let follow = |(zero, b): &(Option<f64>, Option<i64>)| {
+            let edges = inputs[1].keys().filter(|r| b.is_some() && r.0 == *b);
+            edges.map(|r| (zero.zip(r.0).map(|(zero, k)| zero * (k as f64 - 1.5)), r.1)).collect::<Vec<_>>()
+        };
+        level = level.iter().flat_map(follow).collect();
+    }
+    all.into_iter().map(|((_, b), zero)| (vec![cell(zero), cell(b)], 1)).collect()
+}
+
 /// Two recursive queries, the second of which begins with the first one's rows and follows them too.
 fn make_nested() -> Box<dyn Operator> {
     let inner = || {
@@ -193,6 +232,11 @@ proptest! {
     #[test]
     fn walks_of_so_many_steps(events in events(2, true)) {
         check(&make_steps, 2, None, &events, true, &steps);
+    }
+
+    #[test]
+    fn rows_that_are_equal_and_differ(events in events(2, true)) {
+        check(&make_signed, 2, Some(vec![0, 1]), &events, true, &signed);
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! A recursive query while it runs: the rows of the first term, and then step for step those that the second makes of the rows of the step
 //! before, which stand in a [`Step`] for all who read them.
+//!
+//! With UNION a row is there once. Of rows that are equal and differ, such as '1 month' and '30 days', that is the last one of the step that
+//! finds the first of them, in the order of arrow's rows; so a step's rows are looked at together then. PostgreSQL keeps the one that it meets
+//! first.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::SchemaRef;
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::row::{RowConverter, SortField};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -26,6 +31,9 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 use parking_lot::Mutex;
+
+use crate::func::scalar::arrays::{comparable, comparable_type};
+use crate::func::scalar::exact;
 
 /// The rows of the step before. Clones are one and the same.
 #[derive(Clone, Debug, Default)]
@@ -193,13 +201,13 @@ impl ExecutionPlan for RecursionExec {
         })?;
         let bytes = |what: &str| MemoryConsumer::new(what).register(context.memory_pool());
         let run = Run {
-            rows: first.execute(partition, Arc::clone(&context))?,
+            rows: Some(first.execute(partition, Arc::clone(&context))?),
             next: next.data,
             step,
             found: vec![],
             found_bytes: bytes("RecursionFound"),
             _step_bytes: bytes("RecursionStep"),
-            known: self.is_distinct.then(|| Known::new(self.schema(), bytes("RecursionKnown"))).transpose()?,
+            known: self.is_distinct.then(|| Known::new(&self.schema(), bytes("RecursionKnown"))).transpose()?,
             schema: self.schema(),
             context,
         };
@@ -214,8 +222,8 @@ struct Run {
     schema: SchemaRef,
     next: Arc<dyn ExecutionPlan>,
     step: Step,
-    /// What a term gives in the step at hand, and what it has given so far.
-    rows: SendableRecordBatchStream,
+    /// What a term gives in the step at hand, unless all of it was read at once, and what it has given so far.
+    rows: Option<SendableRecordBatchStream>,
     found: Vec<RecordBatch>,
     found_bytes: MemoryReservation,
     /// Held for the rows in `step`.
@@ -228,7 +236,7 @@ impl Run {
     /// The next rows; `None` after a step that has found none.
     async fn batch(&mut self) -> DfResult<Option<RecordBatch>> {
         loop {
-            while let Some(batch) = self.rows.try_next().await? {
+            while let Some(batch) = self.of_term().await? {
                 let batch = self.of_query(batch)?;
                 if batch.num_rows() > 0 {
                     self.found_bytes.try_grow(batch.get_array_memory_size())?;
@@ -241,8 +249,26 @@ impl Run {
             }
             *self.step.0.lock() = std::mem::take(&mut self.found);
             self._step_bytes = self.found_bytes.take();
-            self.rows = reset_plan_states(Arc::clone(&self.next))?.execute(0, Arc::clone(&self.context))?;
+            self.rows = Some(reset_plan_states(Arc::clone(&self.next))?.execute(0, Arc::clone(&self.context))?);
         }
+    }
+
+    /// The next rows that the term gives: all of the step's where some may be equal and differ.
+    async fn of_term(&mut self) -> DfResult<Option<RecordBatch>> {
+        if self.known.as_ref().is_none_or(|known| known.forms.is_none()) {
+            return match &mut self.rows {
+                Some(rows) => rows.try_next().await,
+                None => Ok(None),
+            };
+        }
+        let Some(mut rows) = self.rows.take() else { return Ok(None) };
+        let bytes = MemoryConsumer::new("RecursionTerm").register(self.context.memory_pool());
+        let mut batches = vec![];
+        while let Some(batch) = rows.try_next().await? {
+            bytes.try_grow(batch.get_array_memory_size())?;
+            batches.push(batch);
+        }
+        Ok(Some(concat_batches(&rows.schema(), &batches)?))
     }
 
     /// Rows of a term as the query has them.
@@ -259,28 +285,64 @@ impl Run {
 
 /// The rows that a query with UNION has found.
 struct Known {
+    /// What is the same for equal rows.
     rows: Box<dyn GroupValues>,
+    /// What orders rows that are equal and differ, where there may be such.
+    forms: Option<RowConverter>,
     bytes: MemoryReservation,
     numbers: Vec<usize>,
 }
 
+/// True for rows of which equal ones may differ.
+pub(super) fn may_differ(schema: &Schema) -> bool {
+    schema.fields().iter().any(|field| exact::may_differ(field.data_type()))
+}
+
 impl Known {
-    fn new(schema: SchemaRef, bytes: MemoryReservation) -> DfResult<Self> {
-        Ok(Known { rows: new_group_values(schema, &GroupOrdering::None)?, bytes, numbers: Vec::new() })
+    fn new(schema: &SchemaRef, bytes: MemoryReservation) -> DfResult<Self> {
+        let (keys, forms) = if may_differ(schema) {
+            let key = |field: &FieldRef| Ok(field.as_ref().clone().with_data_type(comparable_type(field.data_type())?));
+            let keys = schema.fields().iter().map(key).collect::<DfResult<Vec<_>>>()?;
+            let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
+            (Arc::new(Schema::new(keys)), Some(RowConverter::new(fields)?))
+        } else {
+            (Arc::clone(schema), None)
+        };
+        Ok(Known { rows: new_group_values(keys, &GroupOrdering::None)?, forms, bytes, numbers: Vec::new() })
     }
 
-    /// The rows that were not there before, once each.
+    /// The rows of which none was there before, once each.
     fn new_rows(&mut self, batch: &RecordBatch) -> DfResult<RecordBatch> {
-        // Numbers are given in turn, so a new row has the least that is not given yet.
-        let mut given = self.rows.len();
-        self.rows.intern(batch.columns(), &mut self.numbers)?;
-        let is_new = |number: usize| {
-            let is_new = number == given;
-            given += usize::from(is_new);
-            Some(is_new)
+        let before = self.rows.len();
+        let picked: BooleanArray = match &self.forms {
+            None => {
+                self.rows.intern(batch.columns(), &mut self.numbers)?;
+                // Numbers are given in turn, so a new row has the least that is not given yet.
+                let mut given = before;
+                let is_new = |number: usize| {
+                    let is_new = number == given;
+                    given += usize::from(is_new);
+                    Some(is_new)
+                };
+                self.numbers.drain(..).map(is_new).collect()
+            }
+            Some(forms) => {
+                let keys = batch.columns().iter().map(comparable).collect::<Result<Vec<_>, _>>()?;
+                self.rows.intern(&keys, &mut self.numbers)?;
+                let forms = forms.convert_columns(batch.columns())?;
+                let mut last: Vec<Option<usize>> = vec![None; self.rows.len() - before];
+                for (row, number) in self.numbers.drain(..).enumerate().filter(|(_, number)| *number >= before) {
+                    let last = &mut last[number - before];
+                    if last.is_none_or(|at| forms.row(at) < forms.row(row)) {
+                        *last = Some(row);
+                    }
+                }
+                let mut picked = vec![false; batch.num_rows()];
+                last.into_iter().flatten().for_each(|row| picked[row] = true);
+                picked.into()
+            }
         };
-        let new: BooleanArray = self.numbers.drain(..).map(is_new).collect();
         self.bytes.try_resize(self.rows.size())?;
-        Ok(filter_record_batch(batch, &new)?)
+        Ok(filter_record_batch(batch, &picked)?)
     }
 }

@@ -201,6 +201,11 @@ pub fn comparable(values: &ArrayRef) -> Result<ArrayRef> {
     })
 }
 
+/// The type of what [`comparable`] gives for values of this one.
+pub fn comparable_type(ty: &DataType) -> Result<DataType> {
+    Ok(comparable(&new_empty_array(ty))?.data_type().clone())
+}
+
 /// `item = ANY (list)` of the list, the item, and whether it is there: unknown where it is not, but may be what a NULL stands for.
 /// Of a list and a literal alone it stands in a plan until the literal is read as one of the list's items.
 pub fn any() -> Arc<ScalarUDF> {

@@ -38,7 +38,7 @@ use crate::catalog::Relation;
 use crate::data::types::check_dimensions;
 use crate::error::{Error, Result};
 use crate::fold::{self, Flow};
-use crate::func::recursive::several::SeveralReads;
+use crate::func::recursive::node::OwnRun;
 use crate::func::{PARTITION_OID, STABLE};
 
 /// A view's operators and what they read.
@@ -63,7 +63,7 @@ pub struct DataflowInput {
 }
 
 /// Rules of the optimizer that are left out: what they make is worse to maintain than what they take.
-const LEFT_OUT: [&str; 3] = ["single_distinct_aggregation_to_group_by", "counted_multisets", SeveralReads::NAME];
+const LEFT_OUT: [&str; 3] = ["single_distinct_aggregation_to_group_by", "counted_multisets", OwnRun::NAME];
 /// Left out too where a view filters by the time: the bounds of two filters are not to be computed as a column of the rows.
 const LEFT_OUT_CLOCKED: &str = "common_sub_expression_eliminate";
 

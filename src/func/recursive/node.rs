@@ -1,8 +1,11 @@
-//! Recursive queries whose second term reads the rows of the step before in several places. A query may name them once, but what it joins them
-//! with by LATERAL is found for all of their values at once, and so these are read again: as for `LATERAL (.. LIMIT 1)`.
+//! Recursive queries that DataFusion cannot run, as nodes of a plan that we run ourselves:
 //!
-//! DataFusion hands the rows of a step to one reader and takes them from it. [`SeveralReads`], an optimizer rule that runs last, makes of such
-//! a query a [`Recursion`], which [`Planner`] plans as one of [`super::run`]. Views have no need of it.
+//! - those whose second term reads the rows of the step before in several places. A query may name them once, but what it joins them with by
+//!   LATERAL is found for all of their values at once, and so these are read again: as for `LATERAL (.. LIMIT 1)`;
+//! - those with UNION over rows that may be equal and differ, such as '1 month' and '30 days'.
+//!
+//! DataFusion hands the rows of a step to one reader and takes them from it, and tells rows apart by their bytes. [`OwnRun`], an optimizer
+//! rule that runs last, makes of such a query a [`Recursion`], which [`Planner`] plans as one of [`super::run`]. Views have no need of it.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -23,7 +26,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::run::{RecursionExec, Step, StepTable};
+use super::run::{RecursionExec, Step, StepTable, may_differ};
 use super::scan_of;
 
 /// A recursive query whose second term may read the rows of the step before wherever it likes.
@@ -68,14 +71,14 @@ impl UserDefinedLogicalNodeCore for Recursion {
 
 /// The optimizer rule; see the head of this module.
 #[derive(Debug)]
-pub struct SeveralReads;
+pub struct OwnRun;
 
-impl SeveralReads {
+impl OwnRun {
     /// Its name.
-    pub const NAME: &str = "recursive_queries_of_several_reads";
+    pub const NAME: &str = "recursive_queries_of_own_run";
 }
 
-impl OptimizerRule for SeveralReads {
+impl OptimizerRule for OwnRun {
     fn name(&self) -> &str {
         Self::NAME
     }
@@ -90,10 +93,14 @@ impl OptimizerRule for SeveralReads {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
         match plan {
-            LogicalPlan::RecursiveQuery(query) if reads(&query.recursive_term, &query.name) > 1 => Ok(Transformed::yes(of_own(query)?)),
+            LogicalPlan::RecursiveQuery(query) if is_needed(&query) => Ok(Transformed::yes(of_own(query)?)),
             other => Ok(Transformed::no(other)),
         }
     }
+}
+
+fn is_needed(query: &RecursiveQuery) -> bool {
+    query.is_distinct && may_differ(query.schema.as_arrow()) || reads(&query.recursive_term, &query.name) > 1
 }
 
 fn of_own(query: RecursiveQuery) -> DfResult<LogicalPlan> {
