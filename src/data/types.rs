@@ -156,10 +156,13 @@ const FACTS: &[Fact] = &[
 /// The most dimensions in the name of a type: each is a type around another.
 const DIMENSIONS_MAX: usize = 6;
 
-/// The name of the item in the name of an array, and the array's dimensions; `None` if it is no array's. Errors: 42704 for too many.
+/// The name of the item in the name of an array, and the array's dimensions; `None` if it is no array's. A length that is written has no
+/// effect, as in PostgreSQL. Errors: 42704 for too many.
 fn item_of_array(name: &str) -> Result<Option<(&str, usize)>> {
     let (mut item, mut dimensions) = (name.trim(), 0);
-    while let Some(inner) = item.strip_suffix("[]") {
+    while let Some((inner, length)) = item.strip_suffix(']').and_then(|open| open.rsplit_once('['))
+        && length.bytes().all(|b| b.is_ascii_digit())
+    {
         (item, dimensions) = (inner.trim_end(), dimensions + 1);
     }
     if dimensions > DIMENSIONS_MAX {
@@ -218,6 +221,7 @@ impl PgType {
             PgType::Array(item) => match item.as_ref() {
                 PgType::Enum(ty) => ty.id() + ARRAY_OF,
                 PgType::Composite(ty) => ty.id() + ARRAY_OF,
+                inner @ PgType::Array(_) => inner.oid(),
                 item => item.fact().2,
             },
             scalar => scalar.fact().1,
@@ -235,7 +239,10 @@ impl PgType {
         match self {
             PgType::Enum(ty) => ty.name(),
             PgType::Composite(ty) => ty.name(),
-            PgType::Array(item) => format!("_{}", item.typname()),
+            PgType::Array(item) => match item.as_ref() {
+                inner @ PgType::Array(_) => inner.typname(),
+                item => format!("_{}", item.typname()),
+            },
             scalar => scalar.fact().3.to_string(),
         }
     }
@@ -360,8 +367,9 @@ impl PgType {
         if composites::is_kept_name(name) {
             return PgType::parse_kept(name);
         }
-        if let Some((item, dimensions)) = item_of_array(name)? {
-            return Ok(PgType::parse(item)?.in_arrays(dimensions));
+        // To PostgreSQL, arrays of however many dimensions are of one type.
+        if let Some((item, _)) = item_of_array(name)? {
+            return Ok(PgType::parse(item)?.in_arrays(1));
         }
         let name = name.trim().to_ascii_lowercase();
         if let Some(ty) = EnumType::of_kept_name(&name) {
@@ -547,7 +555,10 @@ impl fmt::Display for PgType {
             PgType::Numeric(Some((p, s))) => write!(f, "numeric({p},{s})"),
             PgType::Varchar(Some(n)) => write!(f, "character varying({n})"),
             PgType::Bpchar(n) if *n > 0 => write!(f, "character({n})"),
-            PgType::Array(item) => write!(f, "{item}[]"),
+            PgType::Array(item) => match item.as_ref() {
+                inner @ PgType::Array(_) => inner.fmt(f),
+                item => write!(f, "{item}[]"),
+            },
             PgType::Enum(ty) => f.write_str(&ty.name()),
             PgType::Composite(ty) => f.write_str(&ty.name()),
             scalar => f.write_str(scalar.fact().4),

@@ -8,14 +8,28 @@ use crate::data::encode::Format;
 use crate::engine::{Column, Notification, TransactionStatus};
 use crate::error::Error;
 
-/// Writes one message: type byte, length, and the body that `fill` writes.
+/// Writes one message: type byte, length, and the body that `fill` writes. If that panics, nothing is written, so that an error can follow.
 pub(crate) fn framed(out: &mut BytesMut, tag: u8, fill: impl FnOnce(&mut BytesMut)) {
-    out.put_u8(tag);
-    let start = out.len();
-    out.put_i32(0);
-    fill(out);
-    let length = u32::try_from(out.len() - start).expect("a message other than DataRow and CopyData is small");
-    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    let mut message = Message { begin: out.len(), out };
+    message.out.put_u8(tag);
+    message.out.put_i32(0);
+    fill(message.out);
+    let start = message.begin + 1;
+    let length = u32::try_from(message.out.len() - start).expect("a message other than DataRow and CopyData is small");
+    message.out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    message.begin = message.out.len();
+}
+
+/// A message in the making: what stands behind `begin` goes with it.
+struct Message<'a> {
+    out: &'a mut BytesMut,
+    begin: usize,
+}
+
+impl Drop for Message<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.begin);
+    }
 }
 
 /// A string and its zero byte; zero bytes inside, which the protocol cannot carry, are left out.
