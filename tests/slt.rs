@@ -108,6 +108,7 @@ scripts!("":
     long_chains,
     measured_frames,
     modifiers,
+    members,
     nested_subqueries,
     notify,
     now,
@@ -180,6 +181,7 @@ scripts!("":
 );
 
 /// Scripts in ksqlDB's dialect.
+    words_of_time,
 mod ksql {
     use crate::support::script::check_script;
 

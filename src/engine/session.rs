@@ -592,7 +592,13 @@ impl Session {
 
     pub(super) fn begin_statement(&mut self, text: &str) {
         if self.transaction.is_none() {
-            self.began_us = self.engine.clock.now_us();
+            self.begin_at(self.engine.clock.now_us());
+    /// Has now() tell this time from here on.
+    pub(super) fn begin_at(&mut self, us: i64) {
+        self.began_us = us;
+        self.settings.set_now(us);
+    }
+
         }
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();

@@ -370,7 +370,7 @@ impl Session {
             "ROLLBACK"
         };
         if chain {
-            self.began_us = self.acts.statement_us();
+            self.begin_at(self.acts.statement_us());
             self.transaction = Some(self.begun().explicit());
             self.begin_in(&modes)?;
         }
@@ -396,11 +396,11 @@ impl Session {
         } else {
             self.rollback().await?;
         }
-        self.began_us = self.engine.clock.now_us();
+        self.begin_at(self.engine.clock.now_us());
         self.context.forget();
         self.context.see();
         self.begin_alone();
-        self.began_us = self.engine.clock.now_us();
+        self.begin_at(self.engine.clock.now_us());
         if chain { self.begin_in(&modes) } else { Ok(()) }
     }
 

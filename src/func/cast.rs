@@ -23,6 +23,7 @@ use datafusion::logical_expr::{
 use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::{named, out_of_range, shown};
 use super::composites;
+use super::present;
 use super::scalar::jsonpath;
 use super::text_io;
 use super::type_of;
@@ -172,6 +173,9 @@ pub fn call(expr: Expr, target: PgType) -> Expr {
 }
 
 fn called(expr: Expr, cast: PgCast) -> Expr {
+    if let Some(present) = present::of(&expr, &cast.target) {
+        return present;
+    }
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::new_from_impl(cast)), vec![expr]))
 }
 
@@ -196,6 +200,7 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
     let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return Ok(None) };
     Ok(match ty {
         ty if PgType::of_arrow(ty).is_of_enum() => None,
+        ty if present::is_meant(text, &PgType::of_arrow(ty)) => Some(call(literal.clone(), PgType::of_arrow(ty))),
         // The session's settings have a say, which is put around the cast.
         ty if is_read_by_settings(text, ty) => Some(call(literal.clone(), PgType::of_arrow(ty))),
         DataType::Boolean

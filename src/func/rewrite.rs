@@ -6,8 +6,8 @@
 //! 2. casts that arrow does otherwise become [`super::cast::PgCast`];
 //! 3. unary minus is checked;
 //! 4. comparisons of mixed numeric types take place in a type that holds both sides exactly, those of intervals by their length, those of
-//!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these; what cannot be compared, and conditions that are
-//!    none, are refused ([`operands`]);
+//!    jsonb by its keys ([`jsonb_order`]), those of dates with times in the type of these, those with subqueries likewise ([`members`]); what
+//!    cannot be compared, and conditions that are none, are refused ([`operands`]);
 //! 5. values of enumerations are given the labels beside them ([`enums`]), rows of composite types their types ([`composites`]);
 //! 6. arguments of aggregates are computed behind their FILTER ([`filtered`]);
 //! 7. functions whose type depends on a literal argument that is none here are settled ([`Function::settled`]);
@@ -42,7 +42,9 @@ use super::filtered;
 use super::frames;
 use super::grouped;
 use super::length;
+use super::members;
 use super::operands;
+use super::present;
 use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
@@ -175,6 +177,11 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             aggregated_bytes(call.fun.name(), &mut call.params.args, schema)?;
             Ok(Transformed::yes(super::window::settle(*call, schema)?))
         }
+        #[expect(deprecated, reason = "the planner makes one of `t.*` wherever it stands")]
+        Expr::Wildcard { qualifier: Some(relation), .. } => {
+            let error = Error::unsupported(format!("{relation}.* is not supported here"));
+            Err(error.hint(format!("Name its columns, or write ROW({relation}.*) for a row of them.")).into())
+        }
         // DataFusion takes the pattern for a regular expression, unanchored: a wrong answer is worse than none.
         Expr::SimilarTo(_) => {
             Err(Error::unsupported("SIMILAR TO is not supported").hint("Use LIKE, or ~ with a regular expression.").into())
@@ -202,6 +209,8 @@ fn rewrite_expr(expr: Expr, schema: &DFSchema, literals: bool, enums: &Enums) ->
             let Some(expr) = all.next() else { return datafusion::common::internal_err!("IN without an operand") };
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), all.collect(), negated))))
         }
+        Expr::InSubquery(test) => Ok(Transformed::yes(Expr::InSubquery(members::in_subquery(test, schema)?))),
+        Expr::SetComparison(test) => Ok(Transformed::yes(Expr::SetComparison(members::set_comparison(test, schema)?))),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_match(op) => {
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(Box::new(filled(*left, schema)), op, right))))
         }
@@ -417,9 +426,10 @@ fn case_literals(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
     }
     for (when, _) in &mut case.when_then_expr {
         if let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = when.as_ref() {
-            **when = match cast::is_read_by_settings(text, &ty) {
-                true => cast::call(when.as_ref().clone(), PgType::of_arrow(&ty)),
-                false => Expr::Literal(text_io::parse(&PgType::of_arrow(&ty), text)?, None),
+            let of = PgType::of_arrow(&ty);
+            **when = match present::is_meant(text, &of) || cast::is_read_by_settings(text, &ty) {
+                true => cast::call(when.as_ref().clone(), of),
+                false => Expr::Literal(text_io::parse(&of, text)?, None),
             };
         }
     }

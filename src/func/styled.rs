@@ -189,7 +189,7 @@ fn iso(shown: &str) -> String {
 
 /// How a session with that style reads text.
 pub fn reading(style: &Style) -> Reading {
-    Reading { zone: style.timezone, order: style.dates.order, leading_sign: style.interval == IntervalStyle::SqlStandard }
+    Reading { zone: style.timezone, order: style.dates.order, leading_sign: style.interval == IntervalStyle::SqlStandard, now: None }
 }
 
 fn read(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {

@@ -15,8 +15,7 @@ use datafusion::common::ScalarValue;
 use super::arith::decimal::{overflow, pow10, rescale};
 use super::scalar::jsonpath;
 use crate::data::datetime::{
-    DateOrder, Reading, Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp,
-    put_timestamptz,
+    Reading, Zone, parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz, put_date, put_timestamp, put_timestamptz,
 };
 use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
@@ -47,9 +46,9 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
             ScalarValue::Float32(Some(value as f32))
         }
         ty if ty.is_numeric() => numeric(ty, text)?,
-        PgType::Date => ScalarValue::Date32(Some(parse_date(text, DateOrder::default())?)),
-        PgType::Time => ScalarValue::Time64Microsecond(Some(parse_time(text)?)),
-        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text, DateOrder::default())?), None),
+        PgType::Date => ScalarValue::Date32(Some(parse_date(text, &Reading::default())?)),
+        PgType::Time => ScalarValue::Time64Microsecond(Some(parse_time(text, &Reading::default())?)),
+        PgType::Timestamp => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text, &Reading::default())?), None),
         PgType::Timestamptz => ScalarValue::TimestampMicrosecond(Some(parse_timestamptz(text, &Reading::default())?), Some("UTC".into())),
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),

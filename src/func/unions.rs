@@ -122,7 +122,7 @@ pub fn common_time(types: &[&DataType]) -> Option<DataType> {
 }
 
 /// The plan with its column `i`, which is of one type, as one of another, under the same name.
-fn cast_column(plan: &LogicalPlan, i: usize, from: &DataType, to: &DataType) -> DfResult<LogicalPlan> {
+pub(super) fn cast_column(plan: &LogicalPlan, i: usize, from: &DataType, to: &DataType) -> DfResult<LogicalPlan> {
     replaced(plan, i, |plain| {
         Ok(match literal(plan, i) {
             Some(literal) => cast::read_as(&literal, to)?.unwrap_or(plain),

@@ -48,6 +48,7 @@ const INSTANTS: &[&str] = &[
     "greatest",
     "least",
     "isfinite",
+    "time_precision",
     "pg_subtract",
     "date_bin",
     "array_length",
@@ -395,7 +396,7 @@ fn text_of(expr: &Expr) -> Option<String> {
     }
 }
 
-fn now_function() -> Arc<ScalarUDF> {
+pub(super) fn now_function() -> Arc<ScalarUDF> {
     // By DataFusion's own settings it has no time zone, and would be taken for a local time.
     datafusion::functions::datetime::now(super::config().options())
 }

@@ -103,7 +103,7 @@ fn unit_of(word: &str) -> Option<Unit> {
         "y" | "yr" | "yrs" | "year" | "years" => Unit::Months(12),
         "dec" | "decs" | "decade" | "decades" => Unit::Months(120),
         "c" | "cent" | "century" | "centuries" => Unit::Months(1_200),
-        "mil" | "mils" | "millennium" | "millennia" => Unit::Months(12_000),
+        "mil" | "mils" | "millennium" | "millenniums" | "millennia" => Unit::Months(12_000),
         _ => return None,
     })
 }

@@ -4,19 +4,19 @@
 
 use super::style::{DateOrder, Reading};
 use super::zone::parse_offset;
-use super::{US_PER_DAY, US_PER_SECOND, Zone, days_from_civil, days_in_month, field_out_of_range, malformed};
+use super::{US_PER_DAY, US_PER_SECOND, Zone, civil_from_days, days_from_civil, days_in_month, field_out_of_range, malformed};
 use crate::error::{Error, Result, code};
 
 const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
-/// Days since 1970-01-01 of a date's text, its numbers read in that order. Errors: 22007, 22008.
-pub fn parse_date(text: &str, order: DateOrder) -> Result<i32> {
+/// Days since 1970-01-01 of a date's text. Errors: 22007, 22008, 0A000 for `now` and its kin where nobody knows the time.
+pub fn parse_date(text: &str, reading: &Reading) -> Result<i32> {
     if let Some(days) = fixed_date(text.as_bytes()) {
         return Ok(days as i32);
     }
-    let fields = Fields::read("date", text, order)?;
+    let fields = Fields::read("date", text, reading)?;
     if let Some(positive) = fields.infinite {
         return Ok(if positive { i32::MAX } else { i32::MIN });
     }
@@ -27,28 +27,30 @@ pub fn parse_date(text: &str, order: DateOrder) -> Result<i32> {
     i32::try_from(days).ok().filter(|d| range.contains(d)).ok_or_else(out)
 }
 
-/// Microseconds since midnight of a time's text. Errors: 22007, 22008.
-pub fn parse_time(text: &str) -> Result<i64> {
-    let fields = Fields::read("time", text, DateOrder::default())?;
-    fields.time.ok_or_else(|| malformed("time", text))
+/// Microseconds since midnight of a time's text. Errors: those of [`parse_date`].
+pub fn parse_time(text: &str, reading: &Reading) -> Result<i64> {
+    let fields = Fields::read("time", text, reading)?;
+    // A zone whose clocks are put forward has no offset without a date.
+    let has_offset = !matches!(fields.zone, Some(Zone::Named(_))) || fields.date.is_some();
+    fields.time.filter(|_| has_offset).ok_or_else(|| malformed("time", text))
 }
 
-/// Microseconds since 1970-01-01 of a timestamp's text; a time zone in it is ignored, as in PostgreSQL. Errors: 22007, 22008.
-pub fn parse_timestamp(text: &str, order: DateOrder) -> Result<i64> {
+/// Microseconds since 1970-01-01 of a timestamp's text; a time zone in it is ignored, as in PostgreSQL. Errors: those of [`parse_date`].
+pub fn parse_timestamp(text: &str, reading: &Reading) -> Result<i64> {
     if let Some(us) = fixed_timestamp(text.as_bytes()) {
         return Ok(us);
     }
-    local_timestamp("timestamp", text, order).map(|(us, _)| us)
+    local_timestamp("timestamp", text, reading).map(|(us, _)| us)
 }
 
-/// Microseconds since 1970-01-01 UTC; text without a time zone is taken in that of `reading`. Errors: 22007, 22008.
+/// Microseconds since 1970-01-01 UTC; text without a time zone is taken in that of `reading`. Errors: those of [`parse_date`].
 pub fn parse_timestamptz(text: &str, reading: &Reading) -> Result<i64> {
     let bytes = text.as_bytes();
     let utc = bytes.strip_suffix(b"+00").or_else(|| bytes.strip_suffix(b"Z"));
     if let Some(us) = utc.and_then(fixed_timestamp) {
         return Ok(us);
     }
-    let (local, written) = local_timestamp("timestamp with time zone", text, reading.order)?;
+    let (local, written) = local_timestamp("timestamp with time zone", text, reading)?;
     let out = || timestamp_out_of_range(text);
     written.as_ref().unwrap_or(&reading.zone).to_utc(local).ok_or_else(out)
 }
@@ -57,8 +59,8 @@ fn timestamp_out_of_range(text: &str) -> Error {
     Error::new(code::DATETIME_FIELD_OVERFLOW, format!("timestamp out of range: \"{text}\""))
 }
 
-fn local_timestamp(ty: &'static str, text: &str, order: DateOrder) -> Result<(i64, Option<Zone>)> {
-    let fields = Fields::read(ty, text, order)?;
+fn local_timestamp(ty: &'static str, text: &str, reading: &Reading) -> Result<(i64, Option<Zone>)> {
+    let fields = Fields::read(ty, text, reading)?;
     if fields.epoch {
         return Ok((0, Some(Zone::Utc)));
     }
@@ -140,12 +142,14 @@ struct Fields {
     /// A month by name, and the bare numbers around it.
     month: Option<u32>,
     numbers: Vec<(i64, usize)>,
-    order: DateOrder,
+    /// What stands before a year of two digits: 1900 or 2000, but nothing before Christ.
+    century: i64,
+    reading: Reading,
 }
 
 impl Fields {
-    fn read(ty: &'static str, text: &str, order: DateOrder) -> Result<Fields> {
-        let mut fields = Fields { order, ..Fields::default() };
+    fn read(ty: &'static str, text: &str, reading: &Reading) -> Result<Fields> {
+        let mut fields = Fields { reading: *reading, ..Fields::default() };
         let mut rest = text.trim();
         if rest.is_empty() {
             return Err(malformed(ty, text));
@@ -187,7 +191,7 @@ impl Fields {
         let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let end = match rest.as_bytes().get(letters) {
             Some(b'+' | b'0'..=b'9') if is_keyword(&rest[..letters]) => letters,
-            Some(b'+' | b'-' | b'/' | b'.' | b'0'..=b'9') if self.has_date() || ty == "time" => punctuated_end(rest),
+            Some(b'+' | b'-' | b'/' | b'.' | b'0'..=b'9') if self.has_date() || self.time.is_some() || ty == "time" => punctuated_end(rest),
             Some(b'-' | b'/' | b'.') if month_of(&rest[..letters]).is_some() => {
                 let end = punctuated_end(rest);
                 self.parts(ty, text, &rest[..end])?;
@@ -278,19 +282,29 @@ impl Fields {
         if a.len() > 2 {
             return self.set_date(ty, text, (number(a)?, small(number(b)?), small(number(c)?)));
         }
-        let (year, month, day) = match self.order {
+        let (year, month, day) = match self.reading.order {
             DateOrder::Mdy => (c, a, b),
             DateOrder::Dmy => (c, b, a),
             DateOrder::Ymd => (a, b, c),
         };
-        self.set_date(ty, text, (full_year(number(year)?, year.len()), small(number(month)?), small(number(day)?)))
+        let year = self.full_year(number(year)?, year.len());
+        self.set_date(ty, text, (year, small(number(month)?), small(number(day)?)))
     }
 
     /// The year and the day of the two numbers beside a month's name, each with its digits: more than two of them make a year.
-    fn year_and_day(&self, first: (i64, usize), second: (i64, usize)) -> (i64, i64) {
-        let year_first = first.1 > 2 || (self.order == DateOrder::Ymd && second.1 <= 2);
+    fn year_and_day(&mut self, first: (i64, usize), second: (i64, usize)) -> (i64, i64) {
+        let year_first = first.1 > 2 || (self.reading.order == DateOrder::Ymd && second.1 <= 2);
         let (year, day) = if year_first { (first, second) } else { (second, first) };
-        (full_year(year.0, year.1), day.0)
+        (self.full_year(year.0, year.1), day.0)
+    }
+
+    fn full_year(&mut self, year: i64, digits: usize) -> i64 {
+        self.century = match (digits, year) {
+            (1 | 2, 0..70) => 2000,
+            (1 | 2, _) => 1900,
+            _ => 0,
+        };
+        year + self.century
     }
 
     fn name(&mut self, ty: &'static str, text: &str, word: &str) -> Result<()> {
@@ -305,9 +319,7 @@ impl Fields {
             "am" | "pm" if self.time.is_some() => self.meridiem = Some(lower == "pm"),
             "allballs" => self.time = Some(0),
             "infinity" => self.infinite = Some(true),
-            "now" | "today" | "tomorrow" | "yesterday" => {
-                return Err(refused(ty, word).hint("Write now() or current_date in the statement instead."));
-            }
+            "now" | "today" | "tomorrow" | "yesterday" => self.present(ty, text, &lower)?,
             _ if is_weekday(&lower) => {}
             _ => match month_of(&lower) {
                 Some(month) if self.date.is_none() && self.month.is_none() => self.month = Some(month),
@@ -322,6 +334,24 @@ impl Fields {
         Ok(())
     }
 
+    /// What a word says that names a day, or the moment, by where it is from now.
+    fn present(&mut self, ty: &'static str, text: &str, word: &str) -> Result<()> {
+        let unknown = || refused(ty, word).hint("Write now() or current_date in the statement instead.");
+        let now = self.reading.now.ok_or_else(unknown)?;
+        let local = self.reading.zone.local(now).ok_or_else(|| timestamp_out_of_range(text))?;
+        let days = match word {
+            "tomorrow" => 1,
+            "yesterday" => -1,
+            _ => 0,
+        };
+        let (year, month, day) = civil_from_days(local.div_euclid(US_PER_DAY) + days);
+        if word == "now" {
+            self.time = Some(local.rem_euclid(US_PER_DAY));
+            self.set_zone(ty, text, Zone::fixed(self.reading.zone.offset_at(now)))?;
+        }
+        self.set_date(ty, text, (year, month, day))
+    }
+
     fn set_date(&mut self, ty: &'static str, text: &str, date: (i64, u32, u32)) -> Result<()> {
         if self.date.is_some() {
             return Err(malformed(ty, text));
@@ -333,8 +363,8 @@ impl Fields {
     /// Puts together what several words said: a named month with its day and year, BC, AM and PM.
     fn settle(&mut self, ty: &'static str, text: &str) -> Result<()> {
         if let Some(month) = self.month {
-            let [first, second] = self.numbers.as_slice() else { return Err(malformed(ty, text)) };
-            let (year, day) = self.year_and_day(*first, *second);
+            let [first, second] = *self.numbers.as_slice() else { return Err(malformed(ty, text)) };
+            let (year, day) = self.year_and_day(first, second);
             self.date = Some((year, month, small(day)));
         } else if !self.numbers.is_empty() {
             return Err(malformed(ty, text));
@@ -352,6 +382,7 @@ impl Fields {
 
     fn days(&self, ty: &str, text: &str) -> Result<i64> {
         let (year, month, day) = self.date.ok_or_else(|| malformed(ty, text))?;
+        let year = if self.bc { year - self.century } else { year };
         if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return Err(field_out_of_range(text).hint("Perhaps you need a different \"datestyle\" setting."));
         }
@@ -386,14 +417,6 @@ fn small(n: i64) -> u32 {
 }
 
 /// A year of two digits is one of 1970 to 2069.
-fn full_year(year: i64, digits: usize) -> i64 {
-    match (digits, year) {
-        (1 | 2, 0..70) => year + 2000,
-        (1 | 2, _) => year + 1900,
-        _ => year,
-    }
-}
-
 fn month_of(word: &str) -> Option<u32> {
     let lower = word.to_ascii_lowercase();
     let found =

@@ -59,6 +59,8 @@ pub struct Reading {
     pub order: DateOrder,
     /// In an interval a sign before all parts is one of all of them.
     pub leading_sign: bool,
+    /// What `'now'` tells, in microseconds since 1970 UTC; `None` where nobody knows, as in a definition.
+    pub now: Option<i64>,
 }
 
 impl DateStyle {
@@ -164,8 +166,9 @@ pub fn depends_on_order(text: &str) -> bool {
         let [first, second, third] = orders.map(read);
         first == second && second == third
     };
-    let date = |order| parse_date(text, order).ok().map(i64::from);
-    let timestamp = |order| parse_timestamp(text, order).ok();
+    let reading = |order| Reading { order, ..Reading::default() };
+    let date = |order| parse_date(text, &reading(order)).ok().map(i64::from);
+    let timestamp = |order| parse_timestamp(text, &reading(order)).ok();
     !alike(&date) || !alike(&timestamp)
 }
 

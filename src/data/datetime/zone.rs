@@ -109,6 +109,11 @@ impl Zone {
         }
     }
 
+    /// What a clock of this zone shows at an instant, both in microseconds. `None` on overflow.
+    pub fn local(&self, utc_us: i64) -> Option<i64> {
+        utc_us.checked_add(i64::from(self.offset_at(utc_us)) * US_PER_SECOND)
+    }
+
     /// What the zone is called at an instant, such as CEST; its offset, such as -03, where that has no name.
     pub fn abbreviation(&self, utc_us: i64) -> String {
         let name = match self {
@@ -299,7 +304,7 @@ mod tests {
     #[test]
     fn gaps_and_repeated_hours_are_read_as_postgres_does() {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
-        let local = |text: &str| super::super::parse_timestamp(text, Default::default()).unwrap();
+        let local = |text: &str| super::super::parse_timestamp(text, &Default::default()).unwrap();
         assert_eq!(berlin.to_utc(local("2015-03-29 02:30:00")), Some(local("2015-03-29 01:30:00")));
         assert_eq!(berlin.to_utc(local("2015-10-25 02:30:00")), Some(local("2015-10-25 01:30:00")));
     }

@@ -102,7 +102,7 @@ impl ColumnBuilder {
             Values::Int8(b) => b.append_value(scalar::integer(ty, text, i64::MIN, i64::MAX)?),
             Values::Int4(b) => b.append_value(scalar::integer(ty, text, i32::MIN.into(), i32::MAX.into())? as i32),
             Values::Int2(b) => b.append_value(scalar::integer(ty, text, i16::MIN.into(), i16::MAX.into())? as i16),
-            Values::Timestamp(b) if *ty == PgType::Timestamp => b.append_value(datetime::parse_timestamp(text, self.reading.order)?),
+            Values::Timestamp(b) if *ty == PgType::Timestamp => b.append_value(datetime::parse_timestamp(text, &self.reading)?),
             Values::Timestamp(b) => b.append_value(datetime::parse_timestamptz(text, &self.reading)?),
             Values::Decimal128(b, precision, scale) => b.append_value(match numeric::short_decimal(text, *precision, *scale) {
                 Some(value) => value,
@@ -120,8 +120,8 @@ impl ColumnBuilder {
             }
             Values::Bytes(b) => b.append_value(scalar::bytea(text)?),
             Values::Uuid(b) => b.append_value(scalar::uuid(text)?)?,
-            Values::Date(b) => b.append_value(datetime::parse_date(text, self.reading.order)?),
-            Values::Time(b) => b.append_value(datetime::parse_time(text)?),
+            Values::Date(b) => b.append_value(datetime::parse_date(text, &self.reading)?),
+            Values::Time(b) => b.append_value(datetime::parse_time(text, &self.reading)?),
             Values::Interval(b) => b.append_value(datetime::style::read_interval(text, self.reading.leading_sign)?),
             Values::Enum(b, ty) => b.append_value(ty.rank(text)?),
             Values::List(list) => return list.append_text(text),

@@ -7,7 +7,7 @@ use crate::data::PgType;
 use crate::data::types::check_dimensions;
 use crate::engine::query::Planned;
 use crate::error::{Error, Result, code};
-use crate::func::{cast, round_all, rounded};
+use crate::func::{cast, present, round_all, rounded};
 use crate::plan::result_types;
 
 pub fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<usize>> {
@@ -87,9 +87,10 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
                 }
                 let unknown = result_types::is_unknown(&planned.plan, i);
                 check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
-                match to.ty.has_length() {
-                    true => cast::assignment(column, to.ty.clone()),
-                    false => datafusion::logical_expr::cast(column, to.ty.arrow()),
+                match present::of_column(&planned.plan, i, &to.ty) {
+                    Some(present) => present,
+                    None if to.ty.has_length() => cast::assignment(column, to.ty.clone()),
+                    None => datafusion::logical_expr::cast(column, to.ty.arrow()),
                 }
             }
             _ => column,

@@ -69,6 +69,8 @@ struct Values {
     reports: Vec<(String, String)>,
     /// How values are shown, once somebody has asked; `None` again when anything is set.
     style: Option<Style>,
+    /// What now() tells, in microseconds since 1970.
+    now_us: Option<i64>,
     /// Times that have been asked for since.
     times: Vec<(&'static str, Option<Duration>)>,
 }
@@ -290,7 +292,13 @@ impl Settings {
 
     /// How text is read.
     pub fn reading(&self) -> Reading {
-        crate::func::styled::reading(&self.style())
+        let style = self.style();
+        Reading { now: self.0.lock().now_us, ..crate::func::styled::reading(&style) }
+    }
+
+    /// Notes what now() tells from here on.
+    pub fn set_now(&self, us: i64) {
+        self.0.lock().now_us = Some(us);
     }
 
     /// True if a notice of that severity is sent to the client.

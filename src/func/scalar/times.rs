@@ -62,6 +62,8 @@ fn part_rule(types: &[DataType], output: DataType) -> Option<(Vec<DataType>, Dat
         DataType::Null | DataType::Utf8View => TIMESTAMP,
         other => other,
     };
+    // A date has no parts of a second.
+    let output = if value == DataType::Date32 && output == EXTRACTED { DataType::Decimal128(38, 0) } else { output };
     // A literal stays as it is, so that its text can be looked at.
     let unit = if part.is_string() { part.clone() } else { TEXT };
     (accepts(part, &TEXT) && value.is_temporal()).then(|| (vec![unit, value], output))
@@ -82,7 +84,7 @@ fn parts(args: &[ArrayRef]) -> Result<Vec<Option<i128>>> {
     let value = &args[1];
     let ty = value.data_type();
     let units = cast(&args[0], &TEXT)?;
-    let unit = |row: usize| units.as_string_view().value(row).to_ascii_lowercase();
+    let unit = |row: usize| unit_name(units.as_string_view().value(row));
     match ty {
         DataType::Date32 => {
             let days = value.as_primitive::<Date32Type>();
@@ -128,6 +130,29 @@ fn parts(args: &[ArrayRef]) -> Result<Vec<Option<i128>>> {
 
 const ONE: i128 = 1_000_000;
 
+/// The name of a unit in small letters, one of PostgreSQL's abbreviations in full.
+pub(super) fn unit_name(text: &str) -> String {
+    let word = text.to_ascii_lowercase();
+    let full = match word.as_str() {
+        "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecon" => "microsecond",
+        "ms" | "msec" | "msecs" | "msecond" | "mseconds" | "millisecon" => "millisecond",
+        "s" | "sec" | "secs" => "second",
+        "m" | "min" | "mins" => "minute",
+        "h" | "hr" | "hrs" => "hour",
+        "d" => "day",
+        "w" => "week",
+        "mon" | "mons" => "month",
+        "qtr" => "quarter",
+        "y" | "yr" | "yrs" => "year",
+        "dec" | "decs" => "decade",
+        "c" | "cent" => "century",
+        "mil" | "mils" => "millennium",
+        "j" | "jd" => "julian",
+        _ => return word,
+    };
+    full.to_string()
+}
+
 fn flat(parts: Vec<Option<Option<i128>>>) -> Vec<Option<i128>> {
     parts.into_iter().map(Option::flatten).collect()
 }
@@ -166,6 +191,7 @@ fn date_unit(unit: &str, us: i64) -> Option<i128> {
         "isodow" => at.iso().2,
         "doy" => at.yearday(),
         "week" | "weeks" => at.iso().1,
+        "isoyear" if at.iso().0 <= 0 => at.iso().0 - 1,
         "isoyear" => at.iso().0,
         "quarter" => (at.month - 1) / 3 + 1,
         "decade" | "decades" => at.year.div_euclid(10),
@@ -200,7 +226,7 @@ fn interval_unit(unit: &str, v: Interval) -> Option<i128> {
 
 /// Parts that are whole numbers are shown without decimals, milliseconds with three.
 fn extracted_scale(ty: DataType, unit: &ScalarValue) -> DataType {
-    let scale = match unit.try_as_str().flatten().map(str::to_ascii_lowercase).as_deref() {
+    let scale = match unit.try_as_str().flatten().map(unit_name).as_deref() {
         None | Some("second" | "seconds" | "epoch" | "julian") => return ty,
         Some("millisecond" | "milliseconds") => 3,
         Some(_) => 0,

@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 
 use super::define::{Function, TEXT, accepts, each, fixed, text};
 use super::pattern::Fields;
+use super::times::unit_name;
 use crate::data::PgType;
 use crate::data::datetime::{PG_EPOCH_US, Zone, is_infinite};
 use crate::error::{Error, Result, code};
@@ -69,7 +70,7 @@ fn date_trunc(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             None => args[1].as_primitive::<IntervalMonthDayNanoType>().value(row),
         };
         let rows = each(args, |row| {
-            let unit = units.value(row).to_ascii_lowercase();
+            let unit = unit_name(units.value(row));
             trunc_interval(&unit, length(row)).ok_or_else(|| unknown(&unit))
         })?;
         return Ok(Arc::new(rows.into_iter().collect::<IntervalMonthDayNanoArray>()));
@@ -85,7 +86,7 @@ fn date_trunc(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
             continue;
         }
         if last.as_ref().is_none_or(|(given, _)| *given != units.value(row)) {
-            last = Some((units.value(row), units.value(row).to_ascii_lowercase()));
+            last = Some((units.value(row), unit_name(units.value(row))));
         }
         let unit = last.as_ref().map_or("", |(_, unit)| unit.as_str());
         if let Some(names) = args.get(2).map(|_| text(args, 2))
