@@ -88,6 +88,7 @@ scripts!("":
     grouped_joins,
     grouping_sets,
     habits,
+    identity_columns,
     indexes,
     introspection,
     join_subqueries,

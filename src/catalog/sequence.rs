@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NamespaceId, RelationId, RoleId};
+use super::{NamespaceId, RelationId, RoleId, TEMPORARY_NAMESPACE};
 
 /// A sequence. The numbers it has given are not part of it: see [`Sequences::reserved`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,11 @@ pub struct Beginning {
 }
 
 impl Sequence {
+    /// True for one of a temporary table: its numbers are forgotten with it.
+    pub fn is_temporary(&self) -> bool {
+        self.namespace == TEMPORARY_NAMESPACE
+    }
+
     /// The id that its numbers are counted by.
     pub fn counter(&self) -> RelationId {
         self.begun.as_ref().map_or(self.id, |begun| begun.counter)

@@ -10,6 +10,7 @@
 //! change each of them must still give the columns that it gave, or the change is refused ([`Session::settle_dependents`]).
 
 mod anew;
+mod identity;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use sqlparser::ast;
 
+use self::identity::is_identity;
 use super::constraints::{is_taken, referring};
 use super::dml::{parsed_query, quoted};
 use super::generated::is_text;
@@ -27,8 +29,7 @@ use super::session::Session;
 use super::table_locks::Mode;
 use super::triggers::rename_column_in_triggers;
 use crate::catalog::{
-    Catalog, Change, Column, Constraint, ForeignKey, Identity, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind,
-    Rule, Sequence,
+    Catalog, Change, Column, Constraint, ForeignKey, Index, IndexKey, Name, NamespaceId, Relation, RelationId, RelationKind, Rule,
 };
 use crate::data::PgType;
 use crate::data::quoting::ident;
@@ -138,6 +139,11 @@ impl Session {
                     let hint = "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.";
                     return Err(if default.is_none() { error.hint(hint) } else { error });
                 }
+                if relation.columns[at].identity.is_some() {
+                    let hint = "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.";
+                    let error = is_identity(relation, column);
+                    return Err(if default.is_none() { error.hint(hint) } else { error });
+                }
                 altered.columns[at].default = default.clone();
                 self.keep_default(&mut altered.columns[at]).await?;
                 self.stage(Change::Alter(altered), vec![])
@@ -146,6 +152,9 @@ impl Session {
                 let at = relation.column(column)?;
                 if !not_null && relation.key.contains(&at) {
                     return Err(Error::new(code::INVALID_TABLE_DEFINITION, format!("column \"{column}\" is in a primary key")));
+                }
+                if !not_null && relation.columns[at].identity.is_some() {
+                    return Err(is_identity(relation, column));
                 }
                 altered.columns[at].nullable = !not_null;
                 if *not_null {
@@ -159,7 +168,9 @@ impl Session {
             }
             Alteration::Attach { partition, bound } => Box::pin(self.attach(relation, partition, bound)).await,
             Alteration::Detach { partition } => Box::pin(self.detach(relation, partition)).await,
-            Alteration::SetIdentity { column, identity } => self.set_identity(catalog, altered, column, identity.as_ref()).await,
+            Alteration::AddIdentity { column, kind, options } => self.add_identity(altered, column, *kind, options),
+            Alteration::AlterIdentity { column, kind, options } => self.alter_identity(altered, column, *kind, options),
+            Alteration::DropIdentity { column, if_exists } => self.drop_identity(altered, column, *if_exists),
             Alteration::DropExpression { column, if_exists } => self.drop_expression(relation, column, *if_exists),
             Alteration::SwitchTriggers { name, enabled } => self.switch_triggers(relation, name.as_deref(), *enabled),
             Alteration::AddRule(NewRule { what: What::PrimaryKey(columns), name }) => self.add_key(relation, name.clone(), columns).await,
@@ -335,6 +346,9 @@ impl Session {
         refuse_key_column(&self.catalog(), relation, column, "alter")?;
         self.refuse_retyping_secured(relation, column)?;
         let old = &relation.columns[at].ty;
+        if relation.columns[at].identity.is_some() && !matches!(ty, PgType::Int2 | PgType::Int4 | PgType::Int8) {
+            return Err(Error::new(code::INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint"));
+        }
         let is_read_from_text = is_text(old) && !is_text(ty) && relation.columns[at].generated.is_none();
         if using.is_none() && (ty.is_of_user() && old != ty || is_read_from_text) {
             return Err(Error::new(code::DATATYPE_MISMATCH, format!("column \"{column}\" cannot be cast automatically to type {ty}"))
@@ -388,36 +402,6 @@ impl Session {
             return Err(Error::new(code::NOT_NULL_VIOLATION, message));
         }
         Ok(())
-    }
-
-    async fn set_identity(
-        &mut self,
-        catalog: &Catalog,
-        mut altered: Relation,
-        column: &str,
-        identity: Option<&(Identity, SequenceOptions)>,
-    ) -> Result<()> {
-        let at = altered.column(column)?;
-        let Some((kind, options)) = identity else {
-            altered.columns[at].identity = None;
-            let owned = |s: &&Arc<Sequence>| s.owner.as_ref().is_some_and(|(_, c)| c == column);
-            let gone: Vec<RelationId> = catalog.sequences.owned_by(altered.id).filter(owned).map(|s| s.id).collect();
-            self.stage(Change::Alter(altered), vec![])?;
-            return gone.into_iter().try_for_each(|id| self.stage(Change::DropSequence(id), vec![]));
-        };
-        if altered.columns[at].nullable {
-            let message =
-                format!("column \"{column}\" of relation \"{}\" must be declared NOT NULL before identity can be added", altered.name);
-            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
-        }
-        if altered.columns[at].generated.is_some() {
-            let message = format!("column \"{column}\" of relation \"{}\" already has a default value", altered.name);
-            return Err(Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, message));
-        }
-        altered.columns[at].identity = Some(*kind);
-        let sequence = self.number_column(&mut altered, at, options)?;
-        self.stage(sequence, vec![])?;
-        self.stage(Change::Alter(altered), vec![])
     }
 
     // Constraints -----------------------------------------------------------------------------------------------------------------------

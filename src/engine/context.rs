@@ -47,6 +47,11 @@ impl Source {
         self.forget();
     }
 
+    /// Forgets what sequences have given to the session: currval() and lastval() are not defined then.
+    pub(super) fn forget_drawn(&self) {
+        *self.drawn.lock() = Default::default();
+    }
+
     /// The name that the client gave the database.
     pub(super) fn database(&self) -> &str {
         &self.database

@@ -363,11 +363,6 @@ impl Session {
         if !relation.key.is_empty() && temporary.is_none() {
             self.name_key(&mut relation)?;
         }
-        if temporary.is_some() && !numbered.is_empty() {
-            return Err(
-                Error::unsupported("a temporary table has no serial or identity columns").hint("Name a sequence: DEFAULT nextval('name').")
-            );
-        }
         for (column, options) in &numbered {
             let sequence = self.number_column(&mut relation, *column, options)?;
             self.stage(sequence, vec![])?;

@@ -91,9 +91,9 @@ impl Session {
 
     /// The plan of a query with its arguments.
     async fn explain_plan(&mut self, planned: Planned, arguments: &Parameters, analyze: bool) -> Result<Vec<String>> {
-        let cut = self.engine.read_cut(&planned.relations, self.settings.read_latest()).await?;
+        let cut = self.read(&planned.relations).await?;
         let (position, caller) = (cut.position, Arc::new(()));
-        let state = self.running(self.state(), cut, &caller);
+        let state = self.running(self.zoned_state(), cut, &caller);
         let values = scalars(&planned.parameters, arguments, self.settings.reading())?;
         let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;

@@ -27,7 +27,7 @@ use super::rename::numbers_of;
 use super::session::Session;
 use crate::catalog::{
     Beginning, CATALOG_LOG, Catalog, Change, Column, Domain, Name, NamespaceId, Privileges, Relation, RelationId, RoleId, Scope, Sequence,
-    TypeKind, UserType,
+    TEMPORARY_NAME, TypeKind, UserType,
 };
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
@@ -84,7 +84,7 @@ impl Engine {
             if !is_reserved(sequence, counter, next) {
                 let wanted = RESERVED.max((count - given.len()) as i64) - 1;
                 let far = next.saturating_add(sequence.increment.saturating_mul(wanted)).clamp(sequence.min, sequence.max);
-                self.reserve(sequence.counter(), far).await?;
+                self.reserve(sequence, far).await?;
                 counter.reserved = Some(far);
             }
             counter.last = Some(next);
@@ -113,19 +113,33 @@ impl Engine {
     /// Sets a sequence: `last` is as if it had just been given.
     async fn set_sequence(&self, sequence: &Sequence, last: i64) -> Result<()> {
         let mut counters = self.counters.lock().await;
-        self.reserve(sequence.counter(), last).await?;
+        self.reserve(sequence, last).await?;
         counters.insert(sequence.counter(), Counter { last: Some(last), reserved: Some(last) });
         Ok(())
     }
 
-    async fn reserve(&self, counter: RelationId, last: i64) -> Result<()> {
-        let batches = vec![(CATALOG_LOG, catalog_event(&Change::Reserve(counter, last))?)];
+    /// Forgets counters that nobody asks any more.
+    pub(super) fn forget_counters(self: &Arc<Self>, gone: Vec<RelationId>) {
+        if !gone.is_empty() {
+            let engine = self.clone();
+            self.query_runtime().spawn(async move {
+                let mut counters = engine.counters.lock().await;
+                counters.retain(|id, _| !gone.contains(id));
+            });
+        }
+    }
+
+    async fn reserve(&self, sequence: &Sequence, last: i64) -> Result<()> {
+        if sequence.is_temporary() {
+            return Ok(());
+        }
+        let batches = vec![(CATALOG_LOG, catalog_event(&Change::Reserve(sequence.counter(), last))?)];
         self.log.append(Append { batches, sync: true }).await.map(|_| ())
     }
 }
 
 /// A sequence of the given options, with the others as they were, or PostgreSQL's defaults. Errors: 22023.
-fn with_options(base: Sequence, is_new: bool, options: &SequenceOptions) -> Result<Sequence> {
+pub(super) fn with_options(base: Sequence, is_new: bool, options: &SequenceOptions) -> Result<Sequence> {
     let refuse = |text: String| Err(Error::new(code::INVALID_PARAMETER_VALUE, text));
     let mut sequence = base;
     if let Some(ty) = &options.ty {
@@ -169,10 +183,15 @@ fn with_options(base: Sequence, is_new: bool, options: &SequenceOptions) -> Resu
 impl Session {
     /// CREATE SEQUENCE.
     pub(super) async fn create_sequence(&mut self, name: &Name, options: &SequenceOptions, if_not_exists: bool) -> Result<()> {
-        self.define().await?;
+        let namespace = if name.schema.as_deref() == Some(TEMPORARY_NAME) {
+            self.temporary_place(name)?
+        } else {
+            self.define().await?;
+            let namespace = self.scope().place_of(name)?.id;
+            self.may_create_in(namespace)?;
+            namespace
+        };
         let scope = self.scope();
-        let namespace = scope.place_of(name)?.id;
-        self.may_create_in(namespace)?;
         if self.exists(namespace, &name.name, if_not_exists)? {
             return Ok(());
         }
@@ -235,11 +254,25 @@ impl Session {
         self.must_own_sequence(&sequence)?;
         let role = scope.sequence_owner(&sequence);
         let mut altered = Sequence { role, ..with_options(sequence.as_ref().clone(), false, options)? };
+        let owner = sequence.owner.as_ref().filter(|_| options.owner.is_some());
+        let is_identity = |(table, name): &(RelationId, String)| {
+            let column = scope.by_id(*table).and_then(|table| table.columns.iter().find(|column| column.name == *name));
+            column.is_some_and(|column| column.identity.is_some())
+        };
+        if owner.is_some_and(is_identity) {
+            let error = Error::unsupported("cannot change ownership of identity sequence");
+            return Err(error.hint("ALTER TABLE .. ALTER COLUMN .. DROP IDENTITY drops it."));
+        }
         match &options.owner {
             Some(Some(column)) => altered.owner = Some(owned_by(&scope, (sequence.namespace, role), column)?),
             Some(None) => altered.owner = None,
             None => {}
         }
+        self.alter_sequence_of(&sequence, altered, options)
+    }
+
+    /// Puts a sequence with its options changed in the place of what it was.
+    pub(super) fn alter_sequence_of(&mut self, sequence: &Sequence, mut altered: Sequence, options: &SequenceOptions) -> Result<()> {
         if let Some(first) = options.restart {
             return self.begin_sequence(altered, first);
         }

@@ -33,7 +33,7 @@ use super::signal::Reach;
 use super::temporary::Temporary;
 use super::transaction::Transaction;
 use super::triggers::Fired;
-use crate::catalog::{Path, RoleId};
+use crate::catalog::{Path, RelationId, RoleId};
 use crate::data::{Enums, PgType, Position};
 use crate::error::{Error, Result, code};
 use crate::plan::names::ContextSource;
@@ -180,6 +180,8 @@ pub struct Session {
     pub(super) transaction: Option<Transaction>,
     /// When the transaction began, or the statement that is one by itself; microseconds since 1970.
     pub(super) began_us: i64,
+    /// The counters of the sequences of temporary tables, those that are no more among them.
+    pub(super) temporary_counters: Vec<RelationId>,
     /// The rows of the answer at hand are to be sent in binary form.
     pub(super) binary: bool,
     pub(super) notices: Vec<(&'static str, Error)>,
@@ -299,6 +301,7 @@ impl Session {
             settings: own,
             transaction: None,
             began_us: engine.clock.now_us(),
+            temporary_counters: vec![],
             binary: false,
             notices: Vec::new(),
             acts,
@@ -590,15 +593,15 @@ impl Session {
         DateTime::from_timestamp_micros(self.began_us).unwrap_or_default()
     }
 
-    pub(super) fn begin_statement(&mut self, text: &str) {
-        if self.transaction.is_none() {
-            self.begin_at(self.engine.clock.now_us());
     /// Has now() tell this time from here on.
     pub(super) fn begin_at(&mut self, us: i64) {
         self.began_us = us;
         self.settings.set_now(us);
     }
 
+    pub(super) fn begin_statement(&mut self, text: &str) {
+        if self.transaction.is_none() {
+            self.begin_at(self.engine.clock.now_us());
         }
         self.cancel.asked.store(false, Ordering::SeqCst);
         self.acts.next_statement();
@@ -667,6 +670,7 @@ impl Drop for Session {
         self.acts.ended();
         self.engine.sessions.lock().remove(&self.process);
         self.engine.reaches.lock().remove(&self.process);
+        self.engine.forget_counters(std::mem::take(&mut self.temporary_counters));
         if let Some(transaction) = self.transaction.take()
             && !transaction.created.is_empty()
         {

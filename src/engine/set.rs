@@ -168,14 +168,17 @@ impl Session {
                 self.acts.listen(false, None)?;
                 self.acts.unlock_all();
                 self.plans = Default::default();
+                self.context.forget_drawn();
                 "DISCARD ALL"
             }
             Discard::Plans => {
                 self.plans = Default::default();
                 "DISCARD PLANS"
             }
-            // Numbers of sequences are given out by the server, none is kept here.
-            Discard::Sequences => "DISCARD SEQUENCES",
+            Discard::Sequences => {
+                self.context.forget_drawn();
+                "DISCARD SEQUENCES"
+            }
             Discard::Temp => {
                 self.discard_temporary()?;
                 "DISCARD TEMP"

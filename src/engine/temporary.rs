@@ -20,11 +20,13 @@ use super::privileges::denied_text;
 use super::session::Session;
 use super::transaction::Transaction;
 use crate::catalog::{
-    Catalog, Change, Name, NamespaceId, Privileges, Relation, RelationId, RelationKind, TEMPORARY_NAME, TEMPORARY_NAMESPACE,
+    Catalog, Change, Column, Name, NamespaceId, Privileges, Relation, RelationId, RelationKind, Sequence, TEMPORARY_NAME,
+    TEMPORARY_NAMESPACE,
 };
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::serve::table::TableRows;
+use crate::sql::respell::sequence_of_default;
 use crate::sql::statement::OnCommit;
 
 /// Batches of events of one table that are kept before they are folded.
@@ -41,6 +43,8 @@ pub struct TemporaryTable {
 #[derive(Clone, Default)]
 pub struct Temporary {
     pub tables: Vec<TemporaryTable>,
+    /// Sequences of their columns.
+    pub sequences: Vec<Arc<Sequence>>,
     /// What CREATE FUNCTION has made.
     pub functions: Functions,
     pub batches: Vec<(LogId, RecordBatch)>,
@@ -63,14 +67,21 @@ impl Session {
         if tables.is_empty() {
             return catalog;
         }
-        let laid = tables.iter().try_fold(catalog.as_ref().clone(), |c, t| c.apply(&Change::Create(t.relation.as_ref().clone())));
+        let tables = tables.iter().map(|t| Change::Create(t.relation.as_ref().clone()));
+        let sequences = self.temporary_sequences().iter().map(|s| Change::PutSequence(s.as_ref().clone()));
+        let laid = tables.chain(sequences).try_fold(catalog.as_ref().clone(), |catalog, change| catalog.apply(&change));
         laid.map_or(catalog, Arc::new)
+    }
+
+    fn temporary_sequences(&self) -> &[Arc<Sequence>] {
+        self.transaction.as_ref().map_or(&self.temporary.sequences, |t| &t.sequences)
     }
 
     /// A transaction that begins now.
     pub(super) fn open(&self) -> Transaction {
-        let Temporary { tables, functions, batches } = self.temporary.clone();
+        let Temporary { tables, sequences, functions, batches } = self.temporary.clone();
         let mut transaction = Transaction::over(tables, batches);
+        transaction.sequences = sequences;
         transaction.functions = functions;
         transaction
     }
@@ -96,7 +107,41 @@ impl Session {
         exists
     }
 
-    /// Puts another definition in the place of that of a temporary view, or of a comment on a temporary table.
+    /// What a change makes of a temporary table whose columns stay as they are, and where they are: nobody else needs to be told.
+    pub(super) fn altered_temporary(&self, change: &Change) -> Option<Relation> {
+        let Change::Alter(altered) = change else { return None };
+        let table = self.temporary_tables().iter().find(|t| t.relation.id == altered.id)?;
+        let columns = |r: &Relation| r.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect::<Vec<_>>();
+        let stays = altered.namespace == table.relation.namespace && columns(&table.relation) == columns(altered);
+        stays.then(|| altered.clone())
+    }
+
+    /// Does what a change of the catalog asks for that is about a sequence of a temporary table; false for any other.
+    pub(super) fn changed_temporary_sequence(&mut self, change: &Change) -> Result<bool> {
+        let id = match change {
+            Change::PutSequence(sequence) if sequence.is_temporary() => sequence.id,
+            Change::DropSequence(id) if self.temporary_sequences().iter().any(|s| s.id == *id) => *id,
+            _ => return Ok(false),
+        };
+        let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
+        open.sequences.retain(|s| s.id != id);
+        if let Change::PutSequence(sequence) = change {
+            open.sequences.push(Arc::new(sequence.clone()));
+            self.temporary_counters.push(sequence.counter());
+        }
+        self.show_catalog();
+        Ok(true)
+    }
+
+    /// Forgets how far sequences have come that are no more, of those of temporary tables.
+    pub(super) fn forget_temporary_counters(&mut self) {
+        let kept: BTreeSet<RelationId> = self.temporary.sequences.iter().map(|s| s.counter()).collect();
+        let (stay, gone) = std::mem::take(&mut self.temporary_counters).into_iter().partition(|id| kept.contains(id));
+        self.temporary_counters = stay;
+        self.engine.forget_counters(gone);
+    }
+
+    /// Puts another definition in the place of that of a temporary view, or of a table whose columns stay as they are.
     pub(super) fn replace_temporary(&mut self, old: RelationId, relation: Relation) -> Result<()> {
         let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
         if let Some(table) = open.temporary.iter_mut().find(|t| t.relation.id == old) {
@@ -130,6 +175,7 @@ impl Session {
     pub(super) fn forget_temporary(&mut self, gone: &BTreeSet<RelationId>) -> Result<()> {
         let open = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
         open.temporary.retain(|t| !gone.contains(&t.relation.id));
+        open.sequences.retain(|s| s.owner.as_ref().is_none_or(|(table, _)| !gone.contains(table)));
         gone.iter().for_each(|id| open.forget(*id));
         self.show_catalog();
         Ok(())
@@ -142,13 +188,20 @@ impl Session {
                 .hint("Drop the tables with DROP TABLE."));
         }
         self.temporary = Temporary::default();
+        self.forget_temporary_counters();
         self.show_catalog();
         Ok(())
     }
 
     /// Errors: 0A000 for a change of the shared catalog that names a temporary table.
     pub(super) fn refuse_temporary(&self, change: &Change) -> Result<()> {
-        let names = |r: &Relation| self.is_temporary(r.id) || r.depends_on.iter().any(|id| self.is_temporary(*id));
+        let catalog = self.catalog();
+        let takes = |c: &Column| {
+            let sequence = c.default.as_deref().and_then(|default| sequence_of_default(&catalog, default));
+            sequence.is_some_and(|sequence| sequence.is_temporary())
+        };
+        let names =
+            |r: &Relation| self.is_temporary(r.id) || r.depends_on.iter().any(|id| self.is_temporary(*id)) || r.columns.iter().any(takes);
         let refused = match change {
             Change::Create(relation) | Change::Alter(relation) => names(relation),
             Change::Replace(id, relation) => self.is_temporary(*id) || names(relation),
@@ -169,7 +222,8 @@ impl Session {
         let (ours, shared) = std::mem::take(&mut transaction.batches).into_iter().partition(|(log, _)| is_ours(log));
         transaction.batches = shared;
         let folding = Transaction::over(vec![], ours);
-        let mut kept = Temporary { functions: std::mem::take(&mut transaction.functions), ..Temporary::default() };
+        let (functions, sequences) = (std::mem::take(&mut transaction.functions), std::mem::take(&mut transaction.sequences));
+        let mut kept = Temporary { functions, sequences, ..Temporary::default() };
         for table in tables.into_iter().filter(|t| t.on_commit != OnCommit::Drop) {
             let id = table.relation.id;
             if table.on_commit == OnCommit::PreserveRows {
@@ -177,12 +231,15 @@ impl Session {
             }
             kept.tables.push(table);
         }
+        let is_kept = |id: &RelationId| kept.tables.iter().any(|t| t.relation.id == *id);
+        kept.sequences.retain(|s| s.owner.as_ref().is_none_or(|(table, _)| is_kept(table)));
         Ok(kept)
     }
 
     /// Puts back what [`Session::take_temporary`] answered: the transaction is committed.
     pub(super) fn keep_temporary(&mut self, kept: Temporary) {
         self.temporary = kept;
+        self.forget_temporary_counters();
         self.show_catalog();
     }
 

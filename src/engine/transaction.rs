@@ -29,7 +29,7 @@ use super::plpgsql::Functions;
 use super::session::{Response, Session};
 use super::table_locks::TableLock;
 use super::temporary::TemporaryTable;
-use crate::catalog::{Catalog, Change, Relation, RelationId};
+use crate::catalog::{Catalog, Change, Relation, RelationId, Sequence};
 use crate::data::{OP, ROW};
 use crate::error::{Error, Result, code};
 use crate::limits;
@@ -73,6 +73,7 @@ struct Savepoint {
     deferring: Deferring,
     definitions: Option<Definitions>,
     temporary: Vec<TemporaryTable>,
+    sequences: Vec<Arc<Sequence>>,
     functions: Functions,
     /// Of the lists that only grow, their lengths then.
     created: usize,
@@ -102,6 +103,8 @@ pub struct Transaction {
     pub definitions: Option<Definitions>,
     /// Temporary tables; their events are among the batches.
     pub temporary: Vec<TemporaryTable>,
+    /// Their sequences.
+    pub sequences: Vec<Arc<Sequence>>,
     /// Functions of the session.
     pub functions: Functions,
     /// Held from the first change of the catalog on.
@@ -319,6 +322,12 @@ impl Session {
 
     /// Adds a change of the catalog to the transaction, with the nodes that it puts in place. The caller has called [`Session::define`].
     pub(super) fn stage(&mut self, change: Change, nodes: Vec<Arc<Node>>) -> Result<()> {
+        if let Some(altered) = self.altered_temporary(&change).filter(|_| nodes.is_empty()) {
+            return self.replace_temporary(altered.id, altered);
+        }
+        if self.changed_temporary_sequence(&change)? {
+            return Ok(());
+        }
         self.refuse_temporary(&change)?;
         let catalog = Arc::new(self.shared_catalog().apply(&change)?);
         let transaction = self.transaction.as_mut().ok_or_else(|| Error::internal("a definition needs a transaction"))?;
@@ -479,6 +488,7 @@ impl Session {
             deferring: transaction.deferring.clone(),
             definitions: transaction.definitions.clone(),
             temporary: transaction.temporary.clone(),
+            sequences: transaction.sequences.clone(),
             functions: transaction.functions.clone(),
             created: transaction.created.len(),
             settings: transaction.settings.len(),
@@ -525,6 +535,7 @@ impl Session {
         (transaction.deferred, transaction.deferring) = (saved.deferred.clone(), saved.deferring.clone());
         transaction.definitions = saved.definitions.clone();
         transaction.temporary = saved.temporary.clone();
+        transaction.sequences = saved.sequences.clone();
         transaction.functions = saved.functions.clone();
         transaction.failed = false;
         let created = transaction.created.split_off(saved.created);

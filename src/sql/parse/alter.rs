@@ -125,25 +125,31 @@ impl Reader<'_> {
         Ok(told(&format!("SET {}", what.to_uppercase()), Some(column)))
     }
 
-    /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], DROP IDENTITY, DROP EXPRESSION.
+    /// ALTER COLUMN c ADD GENERATED .. AS IDENTITY [(options)], SET GENERATED .., SET option, RESTART, DROP IDENTITY, DROP EXPRESSION.
     fn alter_generated(&mut self) -> Result<Option<Alteration>> {
         let at = if self.word(0) != "alter" { return Ok(None) } else { 1 + usize::from(self.word(1) == "column") };
         let (verb, object) = (self.word(at + 1), self.word(at + 2));
-        if !matches!((verb.as_str(), object.as_str()), ("add", "generated") | ("drop", "identity" | "expression")) {
+        let alters = match verb.as_str() {
+            "set" => matches!(object.as_str(), "generated" | "increment" | "start" | "minvalue" | "maxvalue" | "cycle" | "cache" | "no"),
+            verb => verb == "restart",
+        };
+        if !alters && !matches!((verb.as_str(), object.as_str()), ("add", "generated") | ("drop", "identity" | "expression")) {
             return Ok(None);
         }
         self.skip(at);
         let column = self.name()?;
+        if alters {
+            return self.alter_identity(column).map(Some);
+        }
         self.skip(2);
         if verb == "drop" {
             let if_exists = self.eat_words(&["if", "exists"]);
             return Ok(Some(match object.as_str() {
                 "expression" => Alteration::DropExpression { column, if_exists },
-                _ => Alteration::SetIdentity { column, identity: None },
+                _ => Alteration::DropIdentity { column, if_exists },
             }));
         }
-        let kind = if self.eat("always") { Identity::Always } else { Identity::ByDefault };
-        self.eat_words(&["by", "default"]);
+        let kind = self.identity_kind()?;
         if !self.eat_words(&["as", "identity"]) {
             return Err(self.unexpected());
         }
@@ -152,7 +158,30 @@ impl Reader<'_> {
             options = self.sequence_options()?;
             self.close()?;
         }
-        Ok(Some(Alteration::SetIdentity { column, identity: Some((kind, options)) }))
+        Ok(Some(Alteration::AddIdentity { column, kind, options }))
+    }
+
+    /// ALWAYS or BY DEFAULT.
+    fn identity_kind(&mut self) -> Result<Identity> {
+        match () {
+            () if self.eat("always") => Ok(Identity::Always),
+            () if self.eat_words(&["by", "default"]) => Ok(Identity::ByDefault),
+            () => Err(self.unexpected()),
+        }
+    }
+
+    /// `SET GENERATED ALWAYS SET INCREMENT BY 2 RESTART`, behind the column.
+    fn alter_identity(&mut self, column: String) -> Result<Alteration> {
+        let (mut kind, mut options) = (None, Default::default());
+        loop {
+            if self.eat_words(&["set", "generated"]) {
+                kind = Some(self.identity_kind()?);
+            } else if self.eat("set") || self.word(0) == "restart" {
+                self.sequence_option(&mut options)?;
+            } else {
+                return Ok(Alteration::AlterIdentity { column, kind, options });
+            }
+        }
     }
 }
 
@@ -211,7 +240,7 @@ fn alter_column(column: String, op: AlterColumnOperation) -> Result<Alteration> 
         Op::AddGenerated { generated_as, sequence_options } => {
             let kind = if matches!(generated_as, Some(GeneratedAs::Always)) { Identity::Always } else { Identity::ByDefault };
             let options = identity_options(&PgType::Int8, sequence_options.as_deref().unwrap_or_default())?;
-            Alteration::SetIdentity { column, identity: Some((kind, options)) }
+            Alteration::AddIdentity { column, kind, options }
         }
     })
 }

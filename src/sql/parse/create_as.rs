@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::Reader;
-use crate::catalog::RelationKind;
+use crate::catalog::{RelationKind, TEMPORARY_NAME};
 use crate::error::{Error, Result, code};
 use crate::sql::statement::{NewTable, OnCommit, Statement};
 
@@ -70,7 +70,7 @@ impl Reader<'_> {
     /// `CREATE [LOCAL | GLOBAL] TEMP[ORARY] TABLE | VIEW ..`
     pub(super) fn create_temporary(&mut self) -> Result<Statement> {
         let behind = if matches!(self.word(1).as_str(), "local" | "global") { 3 } else { 2 };
-        if self.word(behind) == "view" {
+        if self.word(behind) == "view" || self.word(behind) == "recursive" {
             return self.create_view();
         }
         if matches!(self.word(1).as_str(), "local" | "global") {
@@ -81,9 +81,16 @@ impl Reader<'_> {
             return Err(self.unexpected());
         }
         self.skip(1);
+        if self.word(1) == "sequence" {
+            let mut statement = self.create_sequence()?;
+            if let Statement::CreateSequence { name, .. } = &mut statement {
+                name.schema.get_or_insert(TEMPORARY_NAME.to_string());
+            }
+            return Ok(statement);
+        }
         if self.word(1) != "table" {
             return Err(Error::unsupported(format!("CREATE TEMPORARY {} is not supported", self.word(1).to_uppercase()))
-                .hint("Use CREATE TEMPORARY TABLE or VIEW."));
+                .hint("Use CREATE TEMPORARY TABLE, VIEW or SEQUENCE."));
         }
         let mut statement = self.create_relation(RelationKind::Table)?;
         match &mut statement {

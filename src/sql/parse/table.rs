@@ -258,45 +258,51 @@ impl Reader<'_> {
     pub(super) fn sequence_options(&mut self) -> Result<SequenceOptions> {
         let mut options = SequenceOptions::default();
         while !self.ended() && self.parser.peek_token_ref().token != Token::RParen {
-            let word = self.word(0);
-            self.skip(1);
-            match word.as_str() {
-                "as" => options.ty = Some(known_type(&self.parser.parse_data_type().map_err(|e| self.refused(e))?)?),
-                "increment" => {
-                    self.eat("by");
-                    options.increment = Some(self.whole()?);
-                }
-                "start" => {
-                    self.eat("with");
-                    options.start = Some(self.whole()?);
-                }
-                "restart" => {
-                    let with =
-                        self.eat("with") || !matches!(self.parser.peek_token_ref().token, Token::EOF | Token::SemiColon | Token::Word(_));
-                    options.restart = Some(if with { Some(self.whole()?) } else { None });
-                }
-                "minvalue" => options.min = Some(self.whole()?),
-                "maxvalue" => options.max = Some(self.whole()?),
-                "cycle" => options.cycle = Some(true),
-                // Numbers are given out a few at a time anyway.
-                "cache" => drop(self.whole()?),
-                "no" if self.eat("cycle") => options.cycle = Some(false),
-                "no" if self.eat("minvalue") || self.eat("maxvalue") => {}
-                "sequence" if self.eat("name") => options.name = Some(self.relation_name()?),
-                "owned" if self.eat("by") => {
-                    let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
-                    let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
-                    options.owner = Some(match parts.as_slice() {
-                        [none] if none == "none" => None,
-                        [table, column] => Some((Name::bare(table), column.clone())),
-                        [.., schema, table, column] => Some((Name::qualified(schema, table), column.clone())),
-                        _ => return Err(Error::syntax("OWNED BY takes table.column or NONE")),
-                    });
-                }
-                _ => return Err(self.unexpected()),
-            }
+            self.sequence_option(&mut options)?;
         }
         Ok(options)
+    }
+
+    /// One of them.
+    pub(super) fn sequence_option(&mut self, options: &mut SequenceOptions) -> Result<()> {
+        let word = self.word(0);
+        self.skip(1);
+        match word.as_str() {
+            "as" => options.ty = Some(known_type(&self.parser.parse_data_type().map_err(|e| self.refused(e))?)?),
+            "increment" => {
+                self.eat("by");
+                options.increment = Some(self.whole()?);
+            }
+            "start" => {
+                self.eat("with");
+                options.start = Some(self.whole()?);
+            }
+            "restart" => {
+                let with = self.eat("with")
+                    || !matches!(self.parser.peek_token_ref().token, Token::EOF | Token::SemiColon | Token::Comma | Token::Word(_));
+                options.restart = Some(if with { Some(self.whole()?) } else { None });
+            }
+            "minvalue" => options.min = Some(self.whole()?),
+            "maxvalue" => options.max = Some(self.whole()?),
+            "cycle" => options.cycle = Some(true),
+            // Numbers are given out a few at a time anyway.
+            "cache" => drop(self.whole()?),
+            "no" if self.eat("cycle") => options.cycle = Some(false),
+            "no" if self.eat("minvalue") || self.eat("maxvalue") => {}
+            "sequence" if self.eat("name") => options.name = Some(self.relation_name()?),
+            "owned" if self.eat("by") => {
+                let name = self.parser.parse_object_name(false).map_err(|e| self.refused(e))?;
+                let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
+                options.owner = Some(match parts.as_slice() {
+                    [none] if none == "none" => None,
+                    [table, column] => Some((Name::bare(table), column.clone())),
+                    [.., schema, table, column] => Some((Name::qualified(schema, table), column.clone())),
+                    _ => return Err(Error::syntax("OWNED BY takes table.column or NONE")),
+                });
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
     }
 
     /// A whole number with an optional sign.
@@ -331,6 +337,10 @@ impl Reader<'_> {
     }
 }
 
+fn both_specified(column: &str, table: &str) -> Error {
+    Error::syntax(format!("both default and identity specified for column \"{column}\" of table \"{table}\""))
+}
+
 /// The column that a definition asks for, of the table of that name. Errors: 0A000 for what columns do not have, 42601.
 pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Defined> {
     let name = checked_name(fold_name(&definition.name))?;
@@ -352,6 +362,7 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
                 refuse_deferrable("PRIMARY KEY", asked.characteristics.as_ref())?;
                 (key, key_named) = (true, rule_name());
             }
+            ColumnOption::Default(_) if column.identity.is_some() => return Err(both_specified(&name, table)),
             ColumnOption::Default(expr) => column.default = Some(unnested(expr).to_string()),
             ColumnOption::Unique(asked) => {
                 refuse_deferrable("UNIQUE", asked.characteristics.as_ref())?;
@@ -363,6 +374,12 @@ pub(super) fn defined(definition: &ast::ColumnDef, table: &str) -> Result<Define
             }
             ColumnOption::ForeignKey(foreign) => {
                 rules.push(NewRule { name: rule_name(), what: references(foreign, vec![name.clone()])? });
+            }
+            ColumnOption::Generated { generation_expr: None, .. } if column.identity.is_some() => {
+                return Err(Error::syntax(format!("multiple identity specifications for column \"{name}\" of table \"{table}\"")));
+            }
+            ColumnOption::Generated { generation_expr: None, .. } if column.default.is_some() || numbered.is_some() => {
+                return Err(both_specified(&name, table));
             }
             ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
                 column.identity = Some(match generated_as {

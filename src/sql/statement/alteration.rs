@@ -45,10 +45,21 @@ pub enum Alteration {
         column: String,
         not_null: bool,
     },
-    /// ADD GENERATED and DROP IDENTITY (`None`).
-    SetIdentity {
+    /// ADD GENERATED .. AS IDENTITY.
+    AddIdentity {
         column: String,
-        identity: Option<(Identity, SequenceOptions)>,
+        kind: Identity,
+        options: SequenceOptions,
+    },
+    /// SET GENERATED, and options of the identity column's sequence.
+    AlterIdentity {
+        column: String,
+        kind: Option<Identity>,
+        options: SequenceOptions,
+    },
+    DropIdentity {
+        column: String,
+        if_exists: bool,
     },
     /// DROP EXPRESSION of a generated column.
     DropExpression {
