@@ -157,6 +157,7 @@ scripts!("":
     tables,
     temporary,
     texts,
+    subscripted,
     ties,
     time_windows,
     time_zone,

@@ -113,9 +113,10 @@ use datafusion::prelude::SessionConfig;
 
 pub use names::output_names;
 pub use scalar::apart::APART;
+pub use scalar::arrays::{comparable, comparable_type};
+pub use scalar::assigned::ASSIGNED;
 pub use scalar::exact::{may_differ as may_equals_differ, ordered as exact_order};
 pub use scalar::in_turn::{IN_TURN, TURN, in_turn};
-pub use scalar::arrays::{comparable, comparable_type};
 pub use scalar::jsonpath;
 pub use scalar::math::one_zeros;
 pub use scalar::partition_hash::is_hashed;

@@ -64,6 +64,7 @@ pub mod split;
 mod star_rows;
 pub mod stars;
 pub mod statement;
+pub mod subscripted;
 mod table_modes;
 pub mod traversal;
 mod type_changes;

@@ -33,6 +33,7 @@ use super::similar;
 use super::split::char_position;
 use super::star_rows;
 use super::statement::{Explain, Statement};
+use super::subscripted;
 use super::traversal;
 use super::unicode;
 use super::whole_tables;
@@ -117,7 +118,8 @@ pub(super) fn parser_of(sql: &str) -> Result<Parser<'static>> {
     let tokens =
         keyword_names::spelled(inference::spelled(operators::spelled(rows_from::spelled(only::spelled(overriding::spelled(tokens))))));
     let tokens = traversal::spelled(similar::spelled(signs::spelled(star_rows::spelled(row_stars::spelled(tokens)))));
-    let tokens = nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(tokens)))));
+    let tokens =
+        nested_joins::spelled(locking::spelled(windows::spelled(identity::spelled(array_types::spelled(subscripted::spelled(tokens))))));
     Ok(Parser::new(&Postgres).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(tokens))
 }
 

@@ -45,6 +45,7 @@ use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::STANDS_FOR;
 use crate::sql::statement::Change;
+use crate::sql::subscripted::old_value;
 use crate::sql::{fields_set, placeholder};
 
 /// The name under which the query of a change knows the table, which has an alias always.
@@ -313,7 +314,17 @@ impl Session {
             // It is computed of the others when those are known.
             _ if column.generated.is_some() => Ok(column_of(alias, &column.name)),
             Some((_, expr)) if is_default(expr) => self.default_expression(relation, column),
-            Some((_, expr)) => Ok(expr.clone()),
+            Some((_, expr)) => {
+                let mut expr = expr.clone();
+                if let Some(old) = old_value(&mut expr) {
+                    if !matches!(column.ty, PgType::Array(_) | PgType::Jsonb) {
+                        let message = format!("cannot subscript type {} because it does not support subscripting", column.ty.base());
+                        return Err(Error::new(code::DATATYPE_MISMATCH, message));
+                    }
+                    *old = column_of(alias, &column.name);
+                }
+                Ok(expr)
+            }
             None => Ok(column_of(alias, &column.name)),
         };
         relation.columns.iter().map(value).collect()

@@ -31,6 +31,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("asind", float_rule, |a, _| degrees(a, |x| round_trip(x.asin().to_degrees()), true)),
         Function::udf("acosd", float_rule, |a, _| degrees(a, |x| round_trip(x.acos().to_degrees()), true)),
         Function::udf("atand", float_rule, |a, _| degrees(a, |x| round_trip(x.atan().to_degrees()), false)),
+        Function::udf("acosh", float_rule, |a, _| within(a, f64::acosh, |x| x < 1.0)),
+        Function::udf("atanh", float_rule, |a, _| within(a, f64::atanh, |x| x.abs() > 1.0)),
         Function::udf("atan2d", |t| fixed(t, &[FLOAT, FLOAT], 0, FLOAT), atan2d),
     ]
 }
@@ -144,10 +146,15 @@ fn counted(args: &[ArrayRef], counts: fn(&ArrayRef, usize) -> bool) -> Result<Ar
 }
 
 fn degrees(args: &[ArrayRef], f: fn(f64) -> f64, bounded: bool) -> Result<ArrayRef> {
+    within(args, f, move |x| x.is_infinite() || bounded && x.abs() > 1.0)
+}
+
+/// Errors: 22003 for what is outside of a function's domain.
+fn within(args: &[ArrayRef], f: fn(f64) -> f64, is_outside: impl Fn(f64) -> bool) -> Result<ArrayRef> {
     let values = args[0].as_primitive::<Float64Type>();
     let rows = each(args, |row| {
         let x = values.value(row);
-        if x.is_infinite() || bounded && x.abs() > 1.0 {
+        if is_outside(x) {
             return Err(Error::new(code::NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range"));
         }
         Ok(f(x))

@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod arrays;
+pub mod assigned;
 mod buckets;
 mod byte_parts;
 pub mod bytes;
@@ -9,6 +10,7 @@ mod collected;
 mod concatenation;
 pub mod define;
 mod digests;
+mod divisors;
 pub mod exact;
 mod format;
 pub mod greatest;
@@ -56,6 +58,8 @@ pub use planner::Syntax;
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     [
         math::functions(),
+        divisors::functions(),
+        assigned::functions(),
         powers::functions(),
         times::functions(),
         to_char::functions(),

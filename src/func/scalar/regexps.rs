@@ -3,13 +3,14 @@
 //! far as [`super::regex_text`] can say them to the crate regex.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion::logical_expr::ScalarUDF;
-use regex::{Captures, Regex, RegexBuilder};
+use regex::{Captures, Match, Regex, RegexBuilder};
 
 use super::define::{Function, TEXT, each, fixed, text, text_array, texts, texts_type};
 use super::regex_text::{Options, translated};
@@ -150,13 +151,34 @@ fn each_mut<T>(args: &[ArrayRef], f: impl FnMut(usize) -> Result<T>) -> Result<V
     each(args, |row| f.borrow_mut()(row))
 }
 
+/// What `find` finds from a byte on, and then from the end of each: an empty match may stand right behind another, as the crate's own iterators
+/// do not have it. The first is where the search begins; `^` is the start of the text all the same.
+fn every<M>(value: &str, begin: usize, find: impl Fn(usize) -> Option<M>, range: impl Fn(&M) -> Range<usize>) -> impl Iterator<Item = M> {
+    let mut next = Some(begin);
+    std::iter::from_fn(move || {
+        let found = find(next?)?;
+        let range = range(&found);
+        let behind = || value[range.end..].chars().next().map(|c| range.end + c.len_utf8());
+        next = if range.is_empty() { behind() } else { Some(range.end) };
+        Some(found)
+    })
+}
+
+fn matches<'v>(regex: &Regex, value: &'v str, begin: usize) -> impl Iterator<Item = Match<'v>> {
+    every(value, begin, |at| regex.find_at(value, at), Match::range)
+}
+
+fn captures<'v>(regex: &Regex, value: &'v str, begin: usize) -> impl Iterator<Item = Captures<'v>> {
+    every(value, begin, |at| regex.captures_at(value, at), |captures| captures.get(0).map_or(0..0, |whole| whole.range()))
+}
+
 fn all_matches(args: &[ArrayRef], output: &DataType) -> Result<ArrayRef> {
     let mut patterns = Patterns::default();
     let rows = each_mut(args, |row| {
         let flags = flags(args, 2, row);
         let regex = patterns.get(text(args, 1).value(row), flags)?;
         let all = if flags.contains('g') { usize::MAX } else { 1 };
-        Ok(regex.captures_iter(text(args, 0).value(row)).take(all).map(|c| Some(groups(&c))).collect::<Vec<_>>())
+        Ok(captures(&regex, text(args, 0).value(row), 0).take(all).map(|c| Some(groups(&c))).collect::<Vec<_>>())
     })?;
     let DataType::List(field) = output else { return Err(Error::internal("regexp_matches gives an array")) };
     let offsets = OffsetBuffer::from_lengths(rows.iter().map(|r| r.as_ref().map_or(0, Vec::len)));
@@ -171,11 +193,14 @@ fn split(args: &[ArrayRef], function: &str) -> Result<ArrayRef> {
         refuse_global(flags(args, 2, row), function)?;
         let regex = patterns.get(text(args, 1).value(row), flags(args, 2, row))?;
         let value = text(args, 0).value(row);
-        let (mut parts, mut from) = (Vec::new(), 0);
-        // An empty match splits between characters, but not before the first and after the last.
-        for found in regex.find_iter(value).filter(|m| !m.is_empty() || m.start() > 0 && m.end() < value.len()) {
-            parts.push(Some(value[from..found.start()].to_string()));
-            from = found.end();
+        let (mut parts, mut from, mut before) = (Vec::new(), 0, 0);
+        // An empty match splits between characters, but not before the first, behind another match, and after the last.
+        for found in matches(&regex, value, 0) {
+            if found.start() < value.len() && found.end() > before {
+                parts.push(Some(value[from..found.start()].to_string()));
+                from = found.end();
+            }
+            before = found.end();
         }
         parts.push(Some(value[from..].to_string()));
         Ok(parts)
@@ -251,14 +276,14 @@ fn offset(value: &str, start: usize) -> usize {
 fn replaced(regex: &Regex, value: &str, replacement: &str, start: usize, n: usize) -> Result<String> {
     let begin = offset(value, start);
     let (mut out, mut from) = (value[..begin].to_string(), begin);
-    for (i, captures) in regex.captures_iter(&value[begin..]).enumerate() {
+    for (i, captures) in captures(regex, value, begin).enumerate() {
         let Some(whole) = captures.get(0) else { continue };
         if n > 0 && i + 1 != n {
             continue;
         }
-        out.push_str(&value[from..begin + whole.start()]);
+        out.push_str(&value[from..whole.start()]);
         expand(replacement, &captures, &mut out);
-        from = begin + whole.end();
+        from = whole.end();
         if out.len() > limits::VALUE_BYTES_MAX {
             return Err(Error::new(code::PROGRAM_LIMIT_EXCEEDED, "the result of regexp_replace() is too long").hint("Replace less."));
         }
@@ -295,7 +320,7 @@ fn count(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {
         let regex = patterns.get(text(args, 1).value(row), flags(args, 3, row))?;
         let value = text(args, 0).value(row);
         let begin = offset(value, number(args, 2, row, "start", 1, 1)?);
-        Ok(regex.find_iter(&value[begin..]).count() as i32)
+        Ok(matches(&regex, value, begin).count() as i32)
     })?;
     Ok(Arc::new(rows.into_iter().collect::<Int32Array>()))
 }
@@ -309,8 +334,7 @@ fn located(args: &[ArrayRef], patterns: &mut Patterns, row: usize, flags_at: usi
     let begin = offset(value, number(args, 2, row, "start", 1, 1)?);
     let n = number(args, 3, row, "n", 1, 1)?;
     let group = number(args, flags_at + 1, row, "subexpr", 0, 0)?;
-    let found = regex.captures_iter(&value[begin..]).nth(n - 1).and_then(|c| c.get(group).map(|m| (m.start(), m.end())));
-    Ok(found.map(|(from, to)| (begin + from, begin + to)))
+    Ok(captures(&regex, value, begin).nth(n - 1).and_then(|c| c.get(group).map(|m| (m.start(), m.end()))))
 }
 
 fn substr(args: &[ArrayRef], _: &DataType) -> Result<ArrayRef> {

@@ -8,7 +8,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::define::{Function, Rule, TEXT, each, fixed, text};
 use super::series::list_of;
-use crate::data::json::{Json, parse, parse_written};
+use crate::data::json::{Json, parse, parse_written, take_apart};
 use crate::error::{Error, Result, code};
 
 pub(super) const JSON: DataType = DataType::LargeUtf8;
@@ -20,9 +20,9 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("string_to_table", text_rule, split_by_string),
         Function::udf("jsonb_array_elements", json, |a, _| jsons(a, parse, items)),
         Function::udf("jsonb_array_elements_text", text, |a, _| texts(a, parse, items)),
-        Function::udf("json_array_elements", json, |a, _| jsons(a, parse_written, |json| written_items(json, "json_array_elements"))),
+        Function::udf("json_array_elements", json, |a, _| jsons(a, take_apart, |json| written_items(json, "json_array_elements"))),
         Function::udf("json_array_elements_text", text, |a, _| {
-            texts(a, parse_written, |json| written_items(json, "json_array_elements_text"))
+            texts(a, take_apart, |json| written_items(json, "json_array_elements_text"))
         }),
         Function::udf("jsonb_object_keys", text, |a, _| texts(a, parse, |json| names(json, "jsonb_object_keys"))),
         Function::udf("json_object_keys", text, |a, _| texts(a, parse_written, |json| names(json, "json_object_keys"))),
@@ -32,8 +32,8 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("pg_json_each_keys", text, |a, _| texts(a, parse_written, |json| keys(written_members(json)))),
         Function::udf("jsonb_each", json, |a, _| jsons(a, parse, |json| values(members(json, "jsonb_each")))),
         Function::udf("jsonb_each_text", text, |a, _| texts(a, parse, |json| values(members(json, "jsonb_each_text")))),
-        Function::udf("json_each", json, |a, _| jsons(a, parse_written, |json| values(written_members(json)))),
-        Function::udf("json_each_text", text, |a, _| texts(a, parse_written, |json| values(written_members(json)))),
+        Function::udf("json_each", json, |a, _| jsons(a, take_apart, |json| values(written_members(json)))),
+        Function::udf("json_each_text", text, |a, _| texts(a, take_apart, |json| values(written_members(json)))),
     ]
 }
 

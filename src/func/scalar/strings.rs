@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, StringViewBuilder};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringViewBuilder};
+use arrow::datatypes::{DataType, Int32Type};
 use datafusion::logical_expr::ScalarUDF;
 use unicode_normalization::UnicodeNormalization;
 
@@ -33,7 +33,24 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
         Function::udf("quote_ident", one_text, |args, _| map(args, ident)),
         Function::udf("quote_literal", one_value, |args, _| Ok(text_array(each(args, |row| Ok(literal(&printed(args, row)?)))?))),
         Function::udf("quote_nullable", one_value, quote_nullable),
+        Function::udf(
+            "chr",
+            |t| fixed(t, &[DataType::Int32], 0, TEXT),
+            |args, _| Ok(text_array(each(args, |row| character(args[0].as_primitive::<Int32Type>().value(row)))?)),
+        ),
     ]
+}
+
+/// Errors: 22023 and 54000 for what is the number of no character.
+fn character(number: i32) -> Result<String> {
+    let limit = |message: String| Error::new(code::PROGRAM_LIMIT_EXCEEDED, message);
+    let found = match u32::try_from(number) {
+        Err(_) => return Err(Error::new(code::INVALID_PARAMETER_VALUE, "character number must be positive")),
+        Ok(0) => return Err(limit("null character not permitted".to_string())),
+        Ok(n @ 0x11_0000..) => return Err(limit(format!("requested character too large for encoding: {n}"))),
+        Ok(n) => char::from_u32(n).ok_or_else(|| limit(format!("requested character not valid for encoding: {n}"))),
+    };
+    found.map(String::from)
 }
 
 /// The form that the second argument names, NFC where it is left out.

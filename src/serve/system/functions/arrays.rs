@@ -1,7 +1,7 @@
 //! Functions of arrays that clients use on the catalogs' array and vector columns.
 //!
 //! The vectors of PostgreSQL's catalogs (int2vector, oidvector) are text here, numbers apart by blanks; `pg_vector` makes
-//! an array of one. It, `pg_subscripts`, `pg_expandarray`, `pg_array_any` and `pg_acl_zip` are not PostgreSQL's own: the rewrite rules of
+//! an array of one. It, `pg_subscripts`, `pg_expandarray`, `pg_array_any`, `pg_acl_zip` and `pg_each_zip` are not PostgreSQL's own: the rewrite rules of
 //! [`super::super::rewrite`] introduce them.
 
 use std::sync::Arc;
@@ -37,7 +37,8 @@ const LIST: &[(&str, usize, Returns, Run)] = &[
     ("pg_subscripts", 2, |_| Ok(list_of(DataType::Int32)), subscripts),
     ("pg_expandarray", 1, |_| Ok(list_of(DataType::Struct(pair()))), |a, _| expand(&a[0])),
     ("pg_array_any", 2, |_| Ok(DataType::Boolean), any),
-    ("pg_acl_zip", 4, |_| Ok(list_of(DataType::Struct(acl_line()))), acl_lines),
+    ("pg_acl_zip", 4, |_| Ok(list_of(DataType::Struct(acl_line()))), |a, _| lines(a, acl_line())),
+    ("pg_each_zip", 2, |types| Ok(list_of(DataType::Struct(member(types)?))), |a, _| lines(a, member(&types_of(a))?)),
 ];
 
 impl ArrayFunction {
@@ -82,10 +83,21 @@ fn acl_line() -> Fields {
     vec![grantor, grantee, PgType::Text.field("privilege_type", true), PgType::Bool.field("is_grantable", true)].into()
 }
 
-/// The columns of aclexplode() as its lines.
-fn acl_lines(args: &[ArrayRef], _: usize) -> DfResult<ArrayRef> {
+/// The fields of what json_each() and its kin return.
+fn member(types: &[DataType]) -> DfResult<Fields> {
+    match types {
+        [_, DataType::List(value)] => Ok(vec![PgType::Text.field("key", true), value.as_ref().clone().with_name("value")].into()),
+        _ => plan_err!("function pg_each_zip takes two arrays"),
+    }
+}
+
+fn types_of(arrays: &[ArrayRef]) -> Vec<DataType> {
+    arrays.iter().map(|array| array.data_type().clone()).collect()
+}
+
+/// Arrays side by side as one of rows.
+fn lines(args: &[ArrayRef], fields: Fields) -> DfResult<ArrayRef> {
     let lists = args.iter().map(as_list).collect::<DfResult<Vec<_>>>()?;
-    let fields = acl_line();
     let values = lists.iter().zip(&fields).map(|(list, field)| cast(list.values(), field.data_type()));
     let lines = StructArray::try_new(fields.clone(), values.collect::<Result<Vec<_>, _>>()?, None)?;
     let field = Arc::new(Field::new_list_field(DataType::Struct(fields), true));
