@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut};
+use sqlparser::ast::{self, Expr, SetExpr, TableFactor, Visit, VisitMut, VisitorMut};
 
 use super::convert::{call, last_name, relation_name};
 use super::inference;
@@ -102,9 +102,13 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
     let alias = insert.table_alias.as_ref().map(|a| fold_name(&a.alias));
     let qualified = qualified(name, alias.as_deref());
     let columns = insert.columns.iter().map(|name| target_column(name, &table)).collect::<Result<Vec<_>>>()?;
-    let mut returning = insert.returning;
+    let (mut on, mut returning) = (insert.on, insert.returning);
+    if let Some(with) = &with {
+        let _ = VisitMut::visit(&mut on, &mut Known { with, depth: 0 });
+        let _ = VisitMut::visit(&mut returning, &mut Known { with, depth: 0 });
+    }
     unqualify_items(&mut returning, &qualified);
-    let conflict = match insert.on {
+    let conflict = match on {
         None => None,
         Some(ast::OnInsert::OnConflict(conflict)) => {
             Some(Box::new(conflict_clause(conflict, alias.as_deref().unwrap_or(&table.name), &qualified)?))
@@ -130,6 +134,29 @@ fn target_column(name: &ast::ObjectName, table: &Name) -> Result<String> {
                 .hint("Name the column, and give it a row: ROW(value, ..)."))
         }
         _ => last_name(name),
+    }
+}
+
+/// Puts the CTEs of an INSERT before the subqueries of its clauses, which know them too.
+struct Known<'a> {
+    with: &'a ast::With,
+    depth: usize,
+}
+
+impl VisitorMut for Known<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<()> {
+        if self.depth == 0 {
+            prepend(query, Some(self.with.clone()));
+        }
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
     }
 }
 

@@ -160,6 +160,27 @@ fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     is_values.then(|| parser.parse_query().map(Expr::Subquery))
 }
 
+/// `x::text COLLATE "C"`: the parser reads a collation behind what begins an operand only.
+fn collated(parser: &mut Parser, expr: &Expr) -> Option<Result<Expr, ParserError>> {
+    let collate = parser.parse_keyword(Keyword::COLLATE);
+    collate.then(|| parser.parse_object_name(false).map(|collation| Expr::Collate { expr: Box::new(expr.clone()), collation }))
+}
+
+/// PostgreSQL's own word for IS NULL, behind its operand; the parser takes it for a name that is given to that.
+const ISNULL: &str = "isnull";
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
+}
+
+fn is_null(parser: &mut Parser, expr: &Expr) -> Option<Result<Expr, ParserError>> {
+    let is_meant = is_word(&parser.peek_token_ref().token, ISNULL);
+    is_meant.then(|| {
+        parser.advance_token();
+        Ok(Expr::IsNull(Box::new(expr.clone())))
+    })
+}
+
 /// Answers of yes or no that are PostgreSqlDialect's.
 macro_rules! as_base {
     ($($name:ident),* $(,)?) => {
@@ -211,7 +232,7 @@ impl Dialect for Postgres {
         Some(parser.parse_subexpr(binds).map(|operand| Expr::UnaryOp { op, expr: Box::new(operand) }))
     }
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
-        between_in_some_order(parser, expr)
+        between_in_some_order(parser, expr).or_else(|| collated(parser, expr)).or_else(|| is_null(parser, expr))
     }
     fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
         BASE.identifier_quote_style(identifier)
@@ -232,6 +253,9 @@ impl Dialect for Postgres {
         BASE.is_reserved_for_identifier(word)
     }
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        if is_word(&parser.peek_token_ref().token, ISNULL) {
+            return Some(Ok(self.prec_value(Precedence::Is)));
+        }
         BASE.get_next_precedence(parser)
     }
     fn prec_value(&self, precedence: Precedence) -> u8 {

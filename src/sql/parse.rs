@@ -39,6 +39,7 @@ use super::unicode;
 use super::whole_tables;
 use super::windows;
 use crate::catalog::{Name, RelationKind, TEMPORARY_NAME, ViewOptions};
+use crate::data::quoting::ident;
 use crate::error::{Error, Result, code};
 use crate::limits;
 
@@ -152,7 +153,7 @@ impl Reader<'_> {
             ["create", "trigger", _] | ["create", "constraint", "trigger"] => self.create_trigger(),
             ["alter", "trigger", _] => self.alter_trigger(),
             ["drop", "trigger", _] => self.drop_trigger(),
-            ["create", "materialized" | "view" | "or", _] => self.create_view(),
+            ["create", "materialized" | "view" | "recursive" | "or", _] => self.create_view(),
             ["create", "sequence", _] => self.create_sequence(),
             ["create", "type", _] => self.create_type(),
             ["do", ..] => self.do_block(),
@@ -417,7 +418,7 @@ impl Reader<'_> {
 
     // CREATE and DROP ------------------------------------------------------------------------------------------------
 
-    /// `CREATE [OR REPLACE] [TEMP[ORARY] | MATERIALIZED] VIEW ..`
+    /// `CREATE [OR REPLACE] [TEMP[ORARY] | MATERIALIZED] [RECURSIVE] VIEW ..`
     fn create_view(&mut self) -> Result<Statement> {
         self.skip(1);
         let or_replace = self.eat_words(&["or", "replace"]);
@@ -427,6 +428,7 @@ impl Reader<'_> {
             return Err(self.unexpected());
         }
         let materialized = !temporary && self.eat("materialized");
+        let recursive = !materialized && self.word(1) == "view" && self.eat("recursive");
         if !temporary && !materialized && self.word(0) != "view" {
             let what = self.word(0);
             return Err(match refused::refused("create", &what) {
@@ -442,7 +444,7 @@ impl Reader<'_> {
         let options = if !materialized && self.eat("with") { self.view_options()? } else { ViewOptions::default() };
         self.expect("as")?;
         let mut sql = self.rest();
-        let query = self.query()?;
+        let mut query = self.query()?;
         let clause = self.rest();
         let data = !self.eat_words(&["with", "no", "data"]);
         if !data || self.eat_words(&["with", "data"]) {
@@ -450,6 +452,15 @@ impl Reader<'_> {
         }
         if self.word(0) == "with" {
             return Err(Error::unsupported("WITH CHECK OPTION is not supported").hint("Nothing is inserted into a view."));
+        }
+        if recursive {
+            // `CREATE RECURSIVE VIEW v (a) AS q` is `CREATE VIEW v AS WITH RECURSIVE v (a) AS (q) SELECT a FROM v`.
+            if columns.is_empty() {
+                return Err(Error::syntax("CREATE RECURSIVE VIEW needs the names of its columns"));
+            }
+            let (called, listed) = (ident(&name.name), columns.iter().map(|column| ident(column)).collect::<Vec<_>>().join(", "));
+            sql = format!("WITH RECURSIVE {called} ({listed}) AS ({sql}) SELECT {listed} FROM {called}");
+            query = written_query(&sql)?;
         }
         let temporary = temporary || !materialized && name.schema.as_deref() == Some(TEMPORARY_NAME);
         Ok(Statement::CreateView { materialized, temporary, name, columns, query, sql, if_not_exists, or_replace, options, data })

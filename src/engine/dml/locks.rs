@@ -14,7 +14,7 @@ use sqlparser::ast::{self, TableFactor};
 
 use super::conflict::columns_at;
 use super::values::{declared, scalars};
-use crate::catalog::{Name, Relation, RelationId, RelationKind, Scope};
+use crate::catalog::{Change, Name, Relation, RelationId, RelationKind, Scope};
 use crate::engine::constraints::has_unique;
 use crate::engine::ddl::base_logs;
 use crate::engine::session::{Parameters, Prepared, Response, Session};
@@ -37,8 +37,8 @@ pub(in crate::engine) fn is_redefined(error: &Error) -> bool {
 }
 
 impl Session {
-    /// Errors: 40001 for a table that is defined otherwise than when the statement was begun, or whose changes are to be checked now. The
-    /// caller holds the table's lock, without which nobody makes it so.
+    /// Errors: 40001 for a table that is defined otherwise than when the statement was begun, or whose changes are to be checked now; 55006 where
+    /// it is the statement itself that has defined it so, and would again. The caller holds the table's lock, without which nobody makes it so.
     pub(in crate::engine) fn as_begun(&self, relation: &Relation) -> Result<()> {
         let catalog = self.catalog();
         let is_now = |known: &Relation| catalog.by_id(known.id).is_some_and(|now| std::ptr::eq(now.as_ref(), known));
@@ -51,7 +51,24 @@ impl Session {
         if self.is_temporary(relation.id) || same && checked {
             return Ok(());
         }
+        if !same && self.redefines(relation.id) {
+            let message = format!("cannot change the definition of \"{}\" because it is being used by an active statement", relation.name);
+            return Err(Error::new(code::OBJECT_IN_USE, message).detail("A function or a trigger of the statement changes it."));
+        }
         Err(Error::new(code::SERIALIZATION_FAILURE, REDEFINED).hint("Retry the transaction."))
+    }
+
+    /// True if the transaction itself has another definition of a relation.
+    fn redefines(&self, id: RelationId) -> bool {
+        let changes = self.transaction.as_ref().and_then(|t| t.definitions.as_ref()).map_or(&[][..], |d| &d.changes);
+        changes.iter().any(|definition| match &definition.change {
+            Change::Alter(relation) => relation.id == id,
+            Change::Replace(old, _) => *old == id,
+            Change::Drop(ids) => ids.contains(&id),
+            Change::Own(owned) => owned.iter().any(|(owned, _)| *owned == id),
+            Change::Comment(..) => true,
+            _ => false,
+        })
     }
 
     /// Waits for the lock of `what`. Errors: 55P03 after `lock_timeout`, 40P01 if it is not given in time.

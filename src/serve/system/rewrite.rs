@@ -204,7 +204,9 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         queries::without_parentheses(query);
-        if let Err(error) = recursive_form::checked(query).and_then(|()| traversal::written_out(query)) {
+        if let Err(error) =
+            recursive_form::checked(query).and_then(|()| recursive_form::arranged(query)).and_then(|()| traversal::written_out(query))
+        {
             return ControlFlow::Break(error);
         }
         let known = |name: &str| self.ctes.0.iter().flatten().any(|cte| fold_name(&cte.alias.name) == name);
@@ -233,7 +235,8 @@ impl VisitorMut for Rewriter<'_> {
         }
         outer_names::of_order(query, &self.around, Columns { ctes: &self.ctes, context: self.context });
         apart::told_apart(query);
-        match grouping::distinct_by_position(query)
+        match series::ordered(query)
+            .and_then(|()| grouping::distinct_by_position(query))
             .and_then(|()| ties::ranked(query))
             .and_then(|()| queries::fetch_first(query))
             .and_then(|()| queries::limit_literals(query))

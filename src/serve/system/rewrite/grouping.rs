@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Distinct, Expr, GroupByExpr, Ident, OrderByKind, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
+    BinaryOperator, CastKind, DataType, Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins, Value, visit_expressions,
 };
 
 use super::build::{arguments, bare, binary, call, each_expression, factors, last_name, literal, take};
@@ -301,7 +301,22 @@ fn cube(keys: &[Vec<Expr>]) -> Vec<Vec<Expr>> {
 /// They become keys of the grouping too.
 pub fn by_primary_key(query: &mut Query, scope: &Scope) {
     let Query { body, order_by, .. } = query;
-    let SetExpr::Select(select) = body.as_mut() else { return };
+    match body.as_mut() {
+        SetExpr::Select(select) => keyed_select(select, order_by.as_ref(), scope),
+        body => keyed_parts(body, scope),
+    }
+}
+
+/// The same for what UNION and its kin put together.
+fn keyed_parts(body: &mut SetExpr, scope: &Scope) {
+    match body {
+        SetExpr::Select(select) => keyed_select(select, None, scope),
+        SetExpr::SetOperation { left, right, .. } => [left, right].into_iter().for_each(|side| keyed_parts(side, scope)),
+        _ => {}
+    }
+}
+
+fn keyed_select(select: &mut Select, order_by: Option<&OrderBy>, scope: &Scope) {
     let GroupByExpr::Expressions(keys, _) = &select.group_by else { return };
     if keys.is_empty() || keys.iter().any(|k| matches!(k, Expr::GroupingSets(_) | Expr::Rollup(_) | Expr::Cube(_))) {
         return;
@@ -311,7 +326,7 @@ pub fn by_primary_key(query: &mut Query, scope: &Scope) {
     for key in keys.iter().cloned().flat_map(alone) {
         let key = &key;
         let key = position(key).and_then(|i| select.projection.get(i)).and_then(expr_of).unwrap_or(key);
-        grouped.extend(column(key, &tables));
+        grouped.extend(column(key, &tables).or_else(|| shared(key, &select.from, &tables)));
     }
     let is_whole = |(i, (_, relation)): (usize, &(String, Arc<Relation>))| {
         (!relation.key.is_empty() && relation.key.iter().all(|k| grouped.contains(&(i, *k)))).then_some(i)
@@ -332,7 +347,9 @@ pub fn by_primary_key(query: &mut Query, scope: &Scope) {
     };
     let _ = visit_expressions(&select.projection, &mut mentions);
     let _ = visit_expressions(&select.having, &mut mentions);
-    let _ = visit_expressions(order_by, &mut mentions);
+    if let Some(order_by) = order_by {
+        let _ = visit_expressions(order_by, &mut mentions);
+    }
     for item in &select.projection {
         let all = match item {
             SelectItem::Wildcard(_) => whole.clone(),
@@ -377,6 +394,25 @@ fn tables(from: &[TableWithJoins], scope: &Scope) -> Vec<(String, Arc<Relation>)
         _ => None,
     };
     factors(from).filter_map(table).collect()
+}
+
+/// The left one of the columns that USING or NATURAL makes one of: in joins that leave none of its rows out it is what the name means.
+fn shared(expr: &Expr, from: &[TableWithJoins], tables: &[(String, Arc<Relation>)]) -> Option<(usize, usize)> {
+    let Expr::Identifier(name) = bare(expr) else { return None };
+    let name = fold_name(name);
+    let shares = |constraint: &JoinConstraint| match constraint {
+        JoinConstraint::Using(columns) => columns.iter().any(|column| last_name(column) == name),
+        JoinConstraint::Natural => true,
+        _ => false,
+    };
+    let mut joins = from.iter().flat_map(|table| &table.joins);
+    let keeps = joins.all(|join| match &join.join_operator {
+        JoinOperator::Join(by) | JoinOperator::Inner(by) | JoinOperator::Left(by) | JoinOperator::LeftOuter(by) => shares(by),
+        _ => false,
+    });
+    let mut found =
+        tables.iter().enumerate().filter_map(|(i, (_, relation))| Some((i, relation.columns.iter().position(|c| c.name == name)?)));
+    found.next().filter(|_| keeps && from.len() == 1)
 }
 
 /// Which column of which table a name means, if one only can be meant.

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Cte, Expr, JoinOperator, LimitClause, ObjectName, Query, Select, SetExpr, SetOperator, TableFactor, TableWithJoins, Visit, Visitor,
+    With,
 };
 
-use super::build::{each_expression, last_name};
+use super::build::{each_expression, last_name, parsed};
 use super::outer_aggregates::is_aggregate;
 use crate::error::{Error, Result, code};
 use crate::sql::fold_name;
@@ -25,6 +26,52 @@ pub fn checked(query: &Query) -> Result<()> {
             of_form(&cte.query, &name)?;
         }
     }
+    Ok(())
+}
+
+/// Puts the queries of WITH RECURSIVE in an order in which each stands behind those that it reads, and the WITH of one of them to where
+/// DataFusion looks for it: it takes every UNION for one of two terms, and their WITH for nothing.
+pub fn arranged(query: &mut Query) -> Result<()> {
+    let Some(with) = query.with.as_mut().filter(|with| with.recursive) else { return Ok(()) };
+    let mut waiting = std::mem::take(&mut with.cte_tables);
+    while !waiting.is_empty() {
+        let name = |i: usize| fold_name(&waiting[i].alias.name);
+        let is_ready = |i: &usize| (0..waiting.len()).all(|other| other == *i || reads(&waiting[*i].query, &name(other)) == 0);
+        let next = (0..waiting.len()).find(is_ready).unwrap_or(0);
+        with.cte_tables.push(waiting.remove(next));
+    }
+    for cte in &mut with.cte_tables {
+        let (name, inner) = (fold_name(&cte.alias.name), cte.query.as_mut());
+        if inner.with.is_none() || !matches!(inner.body.as_ref(), SetExpr::SetOperation { .. }) {
+            continue;
+        }
+        if reads(inner, &name) == 0 {
+            *inner = apart(inner.clone())?;
+        } else if let SetExpr::SetOperation { left, right, .. } = inner.body.as_mut() {
+            let with = inner.with.take();
+            [left, right].into_iter().try_for_each(|term| within(term, with.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+/// `SELECT * FROM (query)`.
+fn apart(query: Query) -> Result<Query> {
+    let mut outer = parsed("SELECT * FROM (SELECT 1) AS of_with")?;
+    if let SetExpr::Select(select) = outer.body.as_mut()
+        && let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation)
+    {
+        **subquery = query;
+    }
+    Ok(*outer)
+}
+
+/// A term with WITH before it.
+fn within(term: &mut SetExpr, with: Option<With>) -> Result<()> {
+    let mut query = parsed("SELECT 1")?;
+    std::mem::swap(query.body.as_mut(), term);
+    query.with = with;
+    *term = SetExpr::Query(query);
     Ok(())
 }
 

@@ -7,16 +7,17 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Select, TableAlias, TableAliasColumnDef, TableFactor,
-    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
+    TableAliasColumnDef, TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::super::facts::{self, SET_FUNCTIONS};
 use super::apart;
 use super::build::{arguments, bare, call, each_expression, last_name, take};
-use super::queries::DUPLICATE;
+use super::queries::{DUPLICATE, label};
 use super::standard::in_places;
 use super::vectors;
+use crate::error::{Error, Result};
 use crate::sql::ROWS_FROM;
 
 /// Each function and its columns; one without is named as its alias is.
@@ -63,8 +64,14 @@ fn column_wise(function: &str, arguments: &[Expr]) -> Option<Vec<Expr>> {
 /// What all columns of several arrays side by side are called.
 const UNNEST: &str = "unnest";
 
-/// The entries of an access control list; in SELECT each is a row of four fields.
-const ACLS: &str = "aclexplode";
+/// Functions whose rows are one value each in SELECT, and what makes it of their columns.
+const ROWS: &[(&str, &str)] = &[
+    ("aclexplode", "pg_acl_zip"),
+    ("jsonb_each", "pg_each_zip"),
+    ("jsonb_each_text", "pg_each_zip"),
+    ("json_each", "pg_each_zip"),
+    ("json_each_text", "pg_each_zip"),
+];
 
 /// What a parser of text search makes, of which there is none.
 const TOKENS: &str = "ts_token_type";
@@ -255,12 +262,46 @@ pub fn expanded(select: &mut Select) {
         }
         if subqueries == 0
             && let Expr::Function(f) = expr
-            && last_name(&f.name) == ACLS
+            && let Some((function, zip)) = ROWS.iter().find(|(function, _)| *function == last_name(&f.name))
         {
             let given: Vec<Expr> = arguments(f).into_iter().map(take).collect();
-            *expr = call("unnest", vec![call("pg_acl_zip", column_wise(ACLS, &given).unwrap_or_default())]);
+            *expr = call("unnest", vec![call(zip, column_wise(function, &given).unwrap_or_default())]);
         }
     });
+}
+
+/// `SELECT generate_series(1, n) .. ORDER BY generate_series(1, n)`: by the column of that. Errors: 0A000 for one that is not selected, by whose
+/// rows there would be more of them.
+pub fn ordered(query: &mut Query) -> Result<()> {
+    let Query { body, order_by: Some(order), .. } = query else { return Ok(()) };
+    let (SetExpr::Select(select), OrderByKind::Expressions(by)) = (body.as_mut(), &mut order.kind) else { return Ok(()) };
+    for by in by {
+        let mut expands = false;
+        each_expression(&mut by.expr, |expr, subqueries| {
+            expands |= subqueries == 0 && matches!(expr, Expr::Function(f) if f.over.is_none() && is_set(&last_name(&f.name)));
+        });
+        if !expands {
+            continue;
+        }
+        let is_it = |item: &SelectItem| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == by.expr,
+            _ => false,
+        };
+        let Some(place) = select.projection.iter().position(is_it) else {
+            let error = Error::unsupported(format!("{} in ORDER BY, but not in SELECT, is not supported", by.expr));
+            return Err(error.hint("Select it, or put it into FROM, and order by its column."));
+        };
+        let alias = match &mut select.projection[place] {
+            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+            item => {
+                let alias = Ident::with_quote('"', format!("{}{DUPLICATE}{place}", label(&by.expr)));
+                *item = SelectItem::ExprWithAlias { expr: by.expr.clone(), alias: alias.clone() };
+                alias
+            }
+        };
+        by.expr = Expr::Identifier(alias);
+    }
+    Ok(())
 }
 
 /// `FROM jsonb_array_elements(j) AS e`: the column is `value`, and `e` alone means it too.

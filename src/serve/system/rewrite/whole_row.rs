@@ -1,4 +1,4 @@
-//! A whole row as a value: `SELECT t`, `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t::text`, `t IS NOT NULL`, where `t` is a table of FROM and no column
+//! A whole row as a value: `SELECT t`, `row_to_json(t)`, `json_agg(t)`, `count(t)`, `t::text`, `(t.*)::text`, `t IS NOT NULL`, where `t` is a table of FROM and no column
 //! of one (manual, chapter 8.16.5). It becomes a struct of the table's columns; a row that an outer join left out is NULL. `(t).a` is `t.a`.
 //!
 //! Where the columns of a table are not known ([`Columns`]), the name stays, and is refused when it is planned.
@@ -12,7 +12,7 @@ use sqlparser::ast::{
 
 use super::super::SystemContext;
 use super::Ctes;
-use super::build::{binary, call, column_of, each_expression, last_name, take, text, when, with_optional};
+use super::build::{bare, binary, call, column_of, each_expression, last_name, take, text, when, with_optional};
 use super::columns::Columns;
 use super::queries::{only_item, plain_select, table_name};
 use crate::sql::fold_name;
@@ -73,6 +73,7 @@ fn names_a_table(select: &Select) -> bool {
         let query = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(_))));
         let names = match expr {
             Expr::Identifier(name) => is_table(&fold_name(name)),
+            Expr::QualifiedWildcard(name, _) => is_table(&last_name(name)),
             Expr::Function(f) => matches!(&f.args, FunctionArguments::List(list) if list.args.iter().any(|a| wild(a) || query(a))),
             _ => false,
         };
@@ -100,6 +101,18 @@ struct Rows<'a> {
 fn named<'a>(tables: &'a [Table], name: &Ident) -> Option<&'a Table> {
     let is_column = tables.iter().any(|t| t.columns.contains(&name.value));
     tables.iter().find(|t| !is_column && t.name == fold_name(name) && !t.columns.is_empty())
+}
+
+/// What `t`, or `(t.*)`, names.
+fn row_name(expr: &Expr) -> Option<&Ident> {
+    match bare(expr) {
+        Expr::Identifier(name) => Some(name),
+        Expr::QualifiedWildcard(name, _) => match name.0.as_slice() {
+            [name] => name.as_ident(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl Table {
@@ -173,7 +186,7 @@ impl Rows<'_> {
                 }
             }
             Expr::Cast { expr: operand, .. } => {
-                if let Expr::Identifier(name) = operand.as_ref()
+                if let Some(name) = row_name(operand)
                     && let Some(table) = named(&self.tables, name).filter(|table| !table.of_function || table.columns.len() > 1)
                 {
                     **operand = table.row();
@@ -181,8 +194,7 @@ impl Rows<'_> {
             }
             // A row is NULL if all of its members are, and not NULL if none of them is.
             Expr::IsNull(operand) | Expr::IsNotNull(operand) => {
-                let Expr::Identifier(name) = operand.as_ref() else { return };
-                let Some(table) = named(&self.tables, name) else { return };
+                let Some(table) = row_name(operand).and_then(|name| named(&self.tables, name)) else { return };
                 let columns: Vec<Expr> = table.columns.iter().map(|column| column_of(&table.name, column)).collect();
                 let null = matches!(take(expr), Expr::IsNull(_));
                 let each = columns.into_iter().map(|c| if null { Expr::IsNull(Box::new(c)) } else { Expr::IsNotNull(Box::new(c)) });
