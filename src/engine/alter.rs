@@ -284,8 +284,8 @@ impl Session {
             altered.key = vec![at];
             altered.columns[at].nullable = false;
         }
-        let altered = self.rewrite(relation, altered, items, "add a column to").await?;
-        let mut altered = altered;
+        let mut altered = self.rewrite(relation, altered, items, "add a column to").await?;
+        self.check_domain_of(&altered, &column).await?;
         for rule in rules {
             altered = self.add_rule(&altered, rule).await?;
         }

@@ -107,6 +107,13 @@ impl Session {
         self.stage(Change::PutUserType(changed), vec![])
     }
 
+    /// Errors: 23502, 23514 for values that a column has which are none of its domain.
+    pub(super) async fn check_domain_of(&self, relation: &Arc<Relation>, column: &Column) -> Result<()> {
+        let catalog = self.catalog();
+        let Some(domain) = column.domain.and_then(|id| catalog.user_type(id)) else { return Ok(()) };
+        self.broken(relation, column, domain, None).await?.map_or(Ok(()), Err)
+    }
+
     /// Errors: 23502, 23514 for values of the rows that are none of a column's domain.
     pub(super) async fn check_domains(&self, catalog: &Catalog, relation: &Arc<Relation>, rows: &RecordBatch) -> Result<()> {
         if rows.num_rows() == 0 {

@@ -550,7 +550,7 @@ fn change_query(relation: &Relation, change: &Change, identity: Identity, mut va
     Ok(query)
 }
 
-fn alias_of_factor(factor: &ast::TableFactor) -> Option<&Ident> {
+pub(super) fn alias_of_factor(factor: &ast::TableFactor) -> Option<&Ident> {
     use ast::TableFactor as F;
     match factor {
         F::Table { alias, .. } | F::Derived { alias, .. } | F::Function { alias, .. } | F::UNNEST { alias, .. } => {

@@ -18,7 +18,7 @@ use super::Written;
 use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
-use super::parsed_query;
+use super::not_matched::of_source;
 use super::policies::Checked;
 use super::values::{declared, is_default, scalars};
 use crate::catalog::{Column, Command, Relation};
@@ -232,7 +232,7 @@ impl Session {
             }
         }
         self.check_source(merge, &types).await?;
-        let (query, puts) = self.merge_query(relation, merge)?;
+        let (query, puts) = self.merge_query(relation, &of_source(merge, relation))?;
         let mut names = self.names();
         names.stand_ins.push((TARGET.into(), self.target(relation, &[Command::Select]).await?));
         let planned = self.plan_with(names, &query, &types).await?;
@@ -294,22 +294,6 @@ impl Session {
             }
         };
         relation.columns.iter().enumerate().map(value).collect()
-    }
-
-    /// Errors: 42703 and others for WHEN NOT MATCHED that names what the source has not.
-    async fn check_source(&self, merge: &Merge, types: &[Option<PgType>]) -> Result<()> {
-        let adding = merge.whens.iter().filter(|when| !when.matched);
-        let named: Vec<Expr> =
-            adding.flat_map(|when| when.then.values().into_iter().chain(&when.condition)).filter(|e| !is_plain(e)).cloned().collect();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let mut query = parsed_query("SELECT 1")?;
-        query.with = merge.with.clone();
-        let select = select_of(&mut query)?;
-        select.projection = named_items(named);
-        select.from.push(merge.source.clone());
-        self.plan_query(&query, types).await.map(|_| ())
     }
 }
 
@@ -376,7 +360,7 @@ fn only_for(which: &Expr, i: usize, value: Expr) -> Result<Expr> {
 }
 
 /// True for a literal, a parameter and DEFAULT.
-fn is_plain(value: &Expr) -> bool {
+pub(super) fn is_plain(value: &Expr) -> bool {
     literal(value).is_some() || placeholder(value).is_some() || is_default(value)
 }
 

@@ -24,6 +24,7 @@ mod kept;
 mod known;
 pub mod locks;
 mod merge;
+mod not_matched;
 mod policies;
 mod privileges;
 pub mod returning;

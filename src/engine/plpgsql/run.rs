@@ -126,9 +126,13 @@ impl<'s> Run<'s> {
     async fn declare_variable(&mut self, declaration: &Declaration) -> Result<()> {
         let Declared::Variable { constant, ty, not_null, default } = &declaration.what else { return Ok(()) };
         let holds = self.held(ty)?;
+        // A domain may refuse the NULL that the variable holds at first.
+        let of_domain = matches!(holds, Holds::Value { domain: Some(_), .. });
         let place = self.frame.declare(Variable { name: declaration.name.clone(), holds, constant: false, not_null: *not_null })?;
-        if let Some(value) = default {
-            self.assign_value(place, value).await?;
+        match default {
+            Some(value) => self.assign_value(place, value).await?,
+            None if of_domain => self.assign(place, self.frame.cell(place)?).await?,
+            None => {}
         }
         self.frame.variable_mut(place).constant = *constant;
         Ok(())
