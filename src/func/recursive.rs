@@ -6,8 +6,8 @@
 //!   term reads are of the first one's types.
 //! - [`Nullable`], an optimizer rule that runs last: what can be NULL is not the same before and after a term is optimized, and DataFusion
 //!   refuses to run a query whose second term may be NULL where its columns were said not to be. So all of them may be.
-//! - [`node`], an optimizer rule and a planner: a second term may read the rows of a step in several places, and rows that are equal and differ
-//!   are one to UNION.
+//! - [`node`], an optimizer rule and a planner: a second term may read the rows of a step in several places, and UNION keeps one of the rows
+//!   that are equal, and each that is not.
 //! - [`InTurn`], a physical rule: rows come in the order in which they are found, as they do in PostgreSQL. DataFusion would deal them out
 //!   among the processors, which gains nothing, as each step waits for the one before.
 

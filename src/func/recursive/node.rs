@@ -2,10 +2,12 @@
 //!
 //! - those whose second term reads the rows of the step before in several places. A query may name them once, but what it joins them with by
 //!   LATERAL is found for all of their values at once, and so these are read again: as for `LATERAL (.. LIMIT 1)`;
-//! - those with UNION over rows that may be equal and differ, such as '1 month' and '30 days'.
+//! - those with UNION.
 //!
-//! DataFusion hands the rows of a step to one reader and takes them from it, and tells rows apart by their bytes. [`OwnRun`], an optimizer
-//! rule that runs last, makes of such a query a [`Recursion`], which [`Planner`] plans as one of [`super::run`]. Views have no need of it.
+//! DataFusion (55.2) hands the rows of a step to one reader and takes them from it. With UNION it tells rows apart by their bytes, though some
+//! are equal and differ, such as '1 month' and '30 days'; and it drops new rows that follow one whose hash another row of their batch has, as
+//! (NULL, NULL, 5) and (NULL, 5, NULL) have the same. [`OwnRun`], an optimizer rule that runs last, makes of such a query a [`Recursion`],
+//! which [`Planner`] plans as one of [`super::run`]. Views have no need of it.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -26,7 +28,7 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
-use super::run::{RecursionExec, Step, StepTable, may_differ};
+use super::run::{RecursionExec, Step, StepTable};
 use super::scan_of;
 
 /// A recursive query whose second term may read the rows of the step before wherever it likes.
@@ -100,7 +102,7 @@ impl OptimizerRule for OwnRun {
 }
 
 fn is_needed(query: &RecursiveQuery) -> bool {
-    query.is_distinct && may_differ(query.schema.as_arrow()) || reads(&query.recursive_term, &query.name) > 1
+    query.is_distinct || reads(&query.recursive_term, &query.name) > 1
 }
 
 fn of_own(query: RecursiveQuery) -> DfResult<LogicalPlan> {

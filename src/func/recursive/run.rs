@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
@@ -294,7 +294,7 @@ struct Known {
 }
 
 /// True for rows of which equal ones may differ.
-pub(super) fn may_differ(schema: &Schema) -> bool {
+fn may_differ(schema: &Schema) -> bool {
     schema.fields().iter().any(|field| exact::may_differ(field.data_type()))
 }
 
@@ -311,38 +311,29 @@ impl Known {
         Ok(Known { rows: new_group_values(keys, &GroupOrdering::None)?, forms, bytes, numbers: Vec::new() })
     }
 
-    /// The rows of which none was there before, once each.
+    /// The rows of which none was there before, once each. Numbers do not grow from row to row: a row whose hash another one has gets its
+    /// number after the rest of its batch.
     fn new_rows(&mut self, batch: &RecordBatch) -> DfResult<RecordBatch> {
         let before = self.rows.len();
-        let picked: BooleanArray = match &self.forms {
-            None => {
-                self.rows.intern(batch.columns(), &mut self.numbers)?;
-                // Numbers are given in turn, so a new row has the least that is not given yet.
-                let mut given = before;
-                let is_new = |number: usize| {
-                    let is_new = number == given;
-                    given += usize::from(is_new);
-                    Some(is_new)
-                };
-                self.numbers.drain(..).map(is_new).collect()
-            }
-            Some(forms) => {
+        let forms = self.forms.as_ref().map(|forms| forms.convert_columns(batch.columns())).transpose()?;
+        match &forms {
+            None => self.rows.intern(batch.columns(), &mut self.numbers)?,
+            Some(_) => {
                 let keys = batch.columns().iter().map(comparable).collect::<Result<Vec<_>, _>>()?;
                 self.rows.intern(&keys, &mut self.numbers)?;
-                let forms = forms.convert_columns(batch.columns())?;
-                let mut last: Vec<Option<usize>> = vec![None; self.rows.len() - before];
-                for (row, number) in self.numbers.drain(..).enumerate().filter(|(_, number)| *number >= before) {
-                    let last = &mut last[number - before];
-                    if last.is_none_or(|at| forms.row(at) < forms.row(row)) {
-                        *last = Some(row);
-                    }
-                }
-                let mut picked = vec![false; batch.num_rows()];
-                last.into_iter().flatten().for_each(|row| picked[row] = true);
-                picked.into()
             }
-        };
+        }
+        let mut chosen: Vec<Option<usize>> = vec![None; self.rows.len() - before];
+        for (row, number) in self.numbers.drain(..).enumerate().filter(|(_, number)| *number >= before) {
+            let chosen = &mut chosen[number - before];
+            let is_later_form = |at: usize| forms.as_ref().is_some_and(|forms| forms.row(at) < forms.row(row));
+            if chosen.is_none_or(is_later_form) {
+                *chosen = Some(row);
+            }
+        }
+        let mut picked = vec![false; batch.num_rows()];
+        chosen.into_iter().flatten().for_each(|row| picked[row] = true);
         self.bytes.try_resize(self.rows.size())?;
-        Ok(filter_record_batch(batch, &picked)?)
+        Ok(filter_record_batch(batch, &picked.into())?)
     }
 }
