@@ -103,6 +103,11 @@ impl Sequences {
         self.by_id.values().filter(move |s| s.owner.as_ref().is_some_and(|(owner, _)| *owner == relation))
     }
 
+    /// Those that go with one column of it.
+    pub fn of_column(&self, relation: RelationId, column: &str) -> impl Iterator<Item = &Arc<Sequence>> {
+        self.owned_by(relation).filter(move |s| s.owner.as_ref().is_some_and(|(_, owner)| owner == column))
+    }
+
     /// The last number that a counter may have given when the catalog was opened; `None` before the first.
     pub fn reserved(&self, counter: RelationId) -> Option<i64> {
         self.reserved.get(&counter).copied()

@@ -328,7 +328,7 @@ impl Session {
         altered.constraints.retain(|c| !names_column(&c.rule, name));
         altered.indexes.retain(|index| !index_names_column(index, name));
         self.drop_triggers_on(&mut altered, name, cascade)?;
-        for sequence in catalog.sequences.owned_by(relation.id).filter(|s| s.owner.as_ref().is_some_and(|(_, c)| c == name)) {
+        for sequence in catalog.sequences.of_column(relation.id, name) {
             self.stage(Change::DropSequence(sequence.id), vec![])?;
         }
         let items = altered.columns.iter().map(|c| quoted(&c.name)).collect();

@@ -351,7 +351,7 @@ impl Session {
     pub(super) fn sequence_of_column(&self, relation: &Relation, column: &Column) -> Option<Arc<Sequence>> {
         let catalog = self.catalog();
         if column.identity.is_some() {
-            return catalog.sequences.owned_by(relation.id).find(|s| s.owner.as_ref().is_some_and(|(_, c)| *c == column.name)).cloned();
+            return catalog.sequences.of_column(relation.id, &column.name).next().cloned();
         }
         sequence_of_default(&catalog, catalog.default_of(column)?).cloned()
     }

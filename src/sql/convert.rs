@@ -1,6 +1,8 @@
 //! From sqlparser's statements to ours: names, types, column definitions. What they carry that we do not honour is refused here.
 
-use sqlparser::ast::{self, Expr, Value};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{self, Expr, Value, VisitMut, VisitorMut};
 
 use super::fold_name;
 use super::statement::{NamedType, SqlType};
@@ -184,4 +186,31 @@ fn is_zero(number: &str) -> bool {
 /// "C", "POSIX" and the default collation are what text is compared by.
 pub fn is_known_collation(name: &str) -> bool {
     ["c", "posix", "default", "ucs_basic"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Visits the expressions of a node from the innermost, each with the number of subqueries around it: those have tables and a SELECT list of
+/// their own.
+pub fn each_expression(node: &mut impl VisitMut, visit: impl FnMut(&mut Expr, usize)) {
+    let _ = VisitMut::visit(node, &mut Expressions { queries: 0, visit });
+}
+
+struct Expressions<F> {
+    queries: usize,
+    visit: F,
+}
+
+impl<F: FnMut(&mut Expr, usize)> VisitorMut for Expressions<F> {
+    type Break = ();
+    fn pre_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
+        self.queries += 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
+        self.queries -= 1;
+        ControlFlow::Continue(())
+    }
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        (self.visit)(expr, self.queries);
+        ControlFlow::Continue(())
+    }
 }

@@ -18,6 +18,7 @@ use sqlparser::keywords::{Keyword, RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use super::is_word;
 use super::statement::{CURRENT_OF, VARIADIC};
 use crate::limits;
 
@@ -168,10 +169,6 @@ fn collated(parser: &mut Parser, expr: &Expr) -> Option<Result<Expr, ParserError
 
 /// PostgreSQL's own word for IS NULL, behind its operand; the parser takes it for a name that is given to that.
 const ISNULL: &str = "isnull";
-
-fn is_word(token: &Token, word: &str) -> bool {
-    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word))
-}
 
 fn is_null(parser: &mut Parser, expr: &Expr) -> Option<Result<Expr, ParserError>> {
     let is_meant = is_word(&parser.peek_token_ref().token, ISNULL);

@@ -298,6 +298,7 @@ impl Fields {
         (self.full_year(year.0, year.1), day.0)
     }
 
+    /// A year of two digits is one of 1970 to 2069.
     fn full_year(&mut self, year: i64, digits: usize) -> i64 {
         self.century = match (digits, year) {
             (1 | 2, 0..70) => 2000,
@@ -416,7 +417,6 @@ fn small(n: i64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// A year of two digits is one of 1970 to 2069.
 fn month_of(word: &str) -> Option<u32> {
     let lower = word.to_ascii_lowercase();
     let found =

@@ -1,8 +1,6 @@
 //! Identity columns: ADD GENERATED, SET GENERATED with options of the sequence, and DROP IDENTITY.
 
-use std::sync::Arc;
-
-use crate::catalog::{Change, Identity, Relation, RelationId, Sequence};
+use crate::catalog::{Change, Identity, Relation, RelationId};
 use crate::engine::sequence::with_options;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -41,9 +39,9 @@ impl Session {
         if altered.columns[at].identity.is_none() {
             return Err(no_identity(&altered, column));
         }
-        for sequence in self.sequences_of(altered.id, column) {
+        for sequence in self.catalog().sequences.of_column(altered.id, column) {
             let changed = with_options(sequence.as_ref().clone(), false, options)?;
-            self.alter_sequence_of(&sequence, changed, options)?;
+            self.alter_sequence_of(sequence, changed, options)?;
         }
         if let Some(kind) = kind {
             altered.columns[at].identity = Some(kind);
@@ -63,15 +61,9 @@ impl Session {
             self.notice("NOTICE", Error::new(code::SUCCESS, format!("{}, skipping", error.message())));
             return Ok(());
         }
-        let gone: Vec<RelationId> = self.sequences_of(altered.id, column).iter().map(|sequence| sequence.id).collect();
+        let gone: Vec<RelationId> = self.catalog().sequences.of_column(altered.id, column).map(|sequence| sequence.id).collect();
         self.stage(Change::Alter(altered), vec![])?;
         gone.into_iter().try_for_each(|id| self.stage(Change::DropSequence(id), vec![]))
-    }
-
-    /// The sequences that go with a column.
-    fn sequences_of(&self, table: RelationId, column: &str) -> Vec<Arc<Sequence>> {
-        let owned = |s: &&Arc<Sequence>| s.owner.as_ref().is_some_and(|(_, c)| c == column);
-        self.catalog().sequences.owned_by(table).filter(owned).cloned().collect()
     }
 }
 

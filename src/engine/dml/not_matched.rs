@@ -4,9 +4,8 @@
 //! the source alone; after it every name that stands alone means a column of the source, and [`of_source`] says so.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
-use sqlparser::ast::{self, Expr, Ident, VisitMut, VisitorMut};
+use sqlparser::ast::Expr;
 
 use super::change::{alias_of_factor, named_items, select_of};
 use super::merge::is_plain;
@@ -15,6 +14,7 @@ use crate::catalog::Relation;
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::Result;
+use crate::sql::convert::each_expression;
 use crate::sql::fold_name;
 use crate::sql::statement::{Merge, MergeWhen};
 
@@ -44,43 +44,16 @@ pub(super) fn of_source<'a>(merge: &'a Merge, relation: &Relation) -> Cow<'a, Me
         return Cow::Borrowed(merge);
     };
     let mut named = merge.clone();
-    let mut of_source = OfSource { alias, relation, depth: 0 };
-    for MergeWhen { condition, then, .. } in named.whens.iter_mut().filter(|when| !when.matched) {
-        for expr in then.values_mut().into_iter().chain(condition) {
-            let _ = expr.visit(&mut of_source);
+    let name_source = |expr: &mut Expr, subqueries: usize| {
+        if let Expr::Identifier(name) = expr
+            && subqueries == 0
+            && relation.columns.iter().any(|column| column.name == fold_name(name))
+        {
+            *expr = Expr::CompoundIdentifier(vec![alias.clone(), name.clone()]);
         }
+    };
+    for MergeWhen { condition, then, .. } in named.whens.iter_mut().filter(|when| !when.matched) {
+        then.values_mut().into_iter().chain(condition).for_each(|expr| each_expression(expr, name_source));
     }
     Cow::Owned(named)
-}
-
-/// Puts the source's name before those of columns.
-struct OfSource<'a> {
-    alias: &'a Ident,
-    relation: &'a Relation,
-    /// Of subqueries.
-    depth: usize,
-}
-
-impl VisitorMut for OfSource<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut ast::Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Identifier(name) = expr
-            && self.depth == 0
-            && self.relation.columns.iter().any(|column| column.name == fold_name(name))
-        {
-            *expr = Expr::CompoundIdentifier(vec![self.alias.clone(), name.clone()]);
-        }
-        ControlFlow::Continue(())
-    }
 }

@@ -293,14 +293,9 @@ struct Known {
     numbers: Vec<usize>,
 }
 
-/// True for rows of which equal ones may differ.
-fn may_differ(schema: &Schema) -> bool {
-    schema.fields().iter().any(|field| exact::may_differ(field.data_type()))
-}
-
 impl Known {
     fn new(schema: &SchemaRef, bytes: MemoryReservation) -> DfResult<Self> {
-        let (keys, forms) = if may_differ(schema) {
+        let (keys, forms) = if schema.fields().iter().any(|field| exact::may_differ(field.data_type())) {
             let key = |field: &FieldRef| Ok(field.as_ref().clone().with_data_type(comparable_type(field.data_type())?));
             let keys = schema.fields().iter().map(key).collect::<DfResult<Vec<_>>>()?;
             let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();

@@ -202,7 +202,7 @@ pub fn serial_sequence(context: &SystemContext, row: Row) -> Result<Cell> {
     let oid = Reg::Class.read(context, table)?;
     let Some(relation) = context.scope.by_id(oid) else { return Ok(Cell::Null) };
     relation.column(column)?;
-    let owned = context.scope.sequences.owned_by(oid).find(|s| s.owner.as_ref().is_some_and(|(_, c)| c == column));
+    let owned = context.scope.sequences.of_column(oid, column).next();
     Ok(owned.map(|s| context.scope.name_of_sequence(s).in_sql()).into())
 }
 

@@ -1,50 +1,20 @@
 //! Small builders and readers of syntax trees.
 
-use std::ops::ControlFlow;
-
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinConstraint, JoinOperator,
-    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, VisitMut, VisitorMut,
-    WildcardAdditionalOptions,
+    ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value, WildcardAdditionalOptions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use crate::data::decode::split_array;
 use crate::error::{Error, Result};
-pub use crate::sql::convert::call;
+pub use crate::sql::convert::{call, each_expression};
 
 /// All that a FROM clause names, each join's right side included.
 pub fn factors(from: &[TableWithJoins]) -> impl Iterator<Item = &TableFactor> {
     from.iter().flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
-}
-
-/// Visits the expressions of a node from the innermost, each with the number of subqueries around it: those have tables and a SELECT list of
-/// their own.
-pub fn each_expression(node: &mut impl VisitMut, visit: impl FnMut(&mut Expr, usize)) {
-    let _ = VisitMut::visit(node, &mut Expressions { queries: 0, visit });
-}
-
-struct Expressions<F> {
-    queries: usize,
-    visit: F,
-}
-
-impl<F: FnMut(&mut Expr, usize)> VisitorMut for Expressions<F> {
-    type Break = ();
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries += 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.queries -= 1;
-        ControlFlow::Continue(())
-    }
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        (self.visit)(expr, self.queries);
-        ControlFlow::Continue(())
-    }
 }
 
 /// The conditions of the joins of FROM.
