@@ -418,12 +418,20 @@ impl RowStore {
     }
 }
 
+/// Bytes of a batch that may be a slice of a larger one: its own share of those.
 fn batch_bytes(batch: &RecordBatch) -> usize {
     let slice = |c: &ArrayRef| match c.data_type() {
-        DataType::Utf8View | DataType::BinaryView => c.get_buffer_memory_size(),
+        DataType::Utf8View => view_bytes(c.as_string_view()),
+        DataType::BinaryView => view_bytes(c.as_binary_view()),
         _ => c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_buffer_memory_size()),
     };
     batch.columns().iter().map(slice).sum()
+}
+
+/// The views of a slice, and the strings that they are of.
+fn view_bytes<T: ByteViewType>(array: &GenericByteViewArray<T>) -> usize {
+    let strings: usize = array.data_buffers().iter().map(Buffer::capacity).sum();
+    size_of_val::<[u128]>(array.views()) + strings + array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8))
 }
 
 /// The columns as a store keeps them: strings in views without what pins much more memory than they use, chunk by chunk. Two stores that
@@ -523,6 +531,21 @@ mod tests {
         store.set_copies(0, 1 << 40);
         let first = store.snapshot()[0].batches(None).take(2).map(|batch| batch.unwrap().num_rows()).sum::<usize>();
         assert_eq!((first, rows(&store)), (2 * COPIES_ROWS, (1 << 40) + 100_001));
+    }
+
+    #[test]
+    fn many_rows_at_once_take_no_more_bytes_than_a_few_at_a_time() {
+        let schema = Arc::new(Schema::new(vec![Field::new("s", DataType::Utf8View, false)]));
+        let texts = |rows: usize| -> ArrayRef { Arc::new(StringViewArray::from_iter_values((0..rows).map(|i| format!("text {i}")))) };
+        let (mut few, mut many) = (RowStore::new(schema.clone()), RowStore::new(schema));
+        const PARTS: usize = 20;
+        for _ in 0..PARTS {
+            few.insert_anonymous(&[texts(CHUNK_ROWS_MAX)], CHUNK_ROWS_MAX).unwrap();
+        }
+        let rows = PARTS * CHUNK_ROWS_MAX;
+        many.insert_anonymous(&[texts(rows)], rows).unwrap();
+        assert_eq!(many.bytes(), few.bytes());
+        assert_eq!(many.bytes(), rows * (size_of::<u128>() + size_of::<u32>()));
     }
 
     #[test]
