@@ -111,6 +111,7 @@ scripts!("":
     members,
     modifiers,
     nested_subqueries,
+    networks,
     notify,
     now,
     offsets,

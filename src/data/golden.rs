@@ -325,6 +325,9 @@ fn any_value() -> impl Strategy<Value = (PgType, String)> {
         prop::collection::vec(any::<u8>(), 0..20)
             .prop_map(|b| { (PgType::Bytea, format!("\\x{}", b.iter().map(|b| format!("{b:02x}")).collect::<String>())) }),
         any::<u128>().prop_map(|u| (PgType::Uuid, format!("{u:032x}"))),
+        (any::<[u8; 4]>(), 0u8..=32).prop_map(|([a, b, c, d], bits)| (PgType::Inet, format!("{a}.{b}.{c}.{d}/{bits}"))),
+        any::<u128>().prop_map(|u| (PgType::Inet, std::net::Ipv6Addr::from(u).to_string())),
+        any::<[u8; 2]>().prop_map(|[a, b]| (PgType::Cidr, format!("{a}.{b}.0.0/16"))),
         (-2_000_000i32..2_000_000).prop_map(|d| {
             let mut out = Vec::new();
             super::datetime::put_date(d, &mut out);

@@ -12,6 +12,7 @@ pub mod escapes;
 #[cfg(test)]
 mod golden;
 pub mod json;
+pub mod network;
 pub mod numeric;
 mod opaque;
 pub mod quoting;
@@ -25,6 +26,7 @@ pub mod verifier;
 pub use composites::{Attribute, CompositeType};
 pub use delta::Delta;
 pub use enums::{EnumType, Enums};
+pub use network::Network;
 pub use row_file::{OpenRowFile, RowBatches, RowFile};
 pub use types::PgType;
 pub use verifier::{Secret, Verifier};

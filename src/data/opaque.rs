@@ -1,28 +1,22 @@
-//! The binary forms of types that are carried as text: inet, pg_lsn, tid, xid8, jsonpath and snapshots of transactions, as PostgreSQL's *send functions
+//! The binary forms of types that are carried as text: pg_lsn, tid, xid8, jsonpath and snapshots of transactions, as PostgreSQL's *send functions
 //! write them and its *recv functions read them.
-
-use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
 use super::tid;
 use crate::error::{Error, Result, code};
 
-/// How inet_send() names the two families of addresses.
-const FAMILY_V4: u8 = 2;
-const FAMILY_V6: u8 = 3;
 /// The version of its text that jsonpath_send() names.
 const JSONPATH_VERSION: u8 = 1;
 
 /// True for a type, by its name, whose binary form is another than its text.
 pub fn has_binary_form(name: &str) -> bool {
-    matches!(name, "inet" | "pg_lsn" | "tid" | "xid8" | "jsonpath" | "pg_snapshot" | "txid_snapshot")
+    matches!(name, "pg_lsn" | "tid" | "xid8" | "jsonpath" | "pg_snapshot" | "txid_snapshot")
 }
 
 /// Appends the binary form of a value of that type. Errors: 0A000 for a text that is none of its values.
 pub fn put(name: &str, text: &str, out: &mut BytesMut) -> Result<()> {
     let put = match name {
-        "inet" => put_inet(text, out),
         "pg_lsn" => lsn(text).map(|lsn| out.put_u64(lsn)),
         "tid" => tid::parts(text).map(|(block, offset)| {
             out.put_u32(block);
@@ -45,7 +39,6 @@ pub fn put(name: &str, text: &str, out: &mut BytesMut) -> Result<()> {
 /// The text of a binary form. Errors: 22P03; 0A000 for snapshots.
 pub fn read(name: &str, bytes: &[u8]) -> Result<String> {
     let read = match name {
-        "inet" => read_inet(bytes),
         "pg_lsn" => bytes.try_into().ok().map(u64::from_be_bytes).map(|lsn| format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)),
         "tid" => bytes
             .split_first_chunk()
@@ -56,40 +49,6 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<String> {
     };
     let wrong = || Error::new(code::INVALID_BINARY_REPRESENTATION, format!("incorrect binary data format for type {name}"));
     read.ok_or_else(wrong)
-}
-
-/// `10.0.0.1`, `10.0.0.0/8`, `::1`: the family, the length of the mask, a flag for cidr, and the bytes with their number before them.
-fn put_inet(text: &str, out: &mut BytesMut) -> Option<()> {
-    let (address, mask) = match text.trim().split_once('/') {
-        Some((address, mask)) => (address, Some(mask.parse::<u8>().ok()?)),
-        None => (text.trim(), None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let put = |out: &mut BytesMut, family: u8, bytes: &[u8]| {
-        let most = bytes.len() as u8 * 8;
-        out.put_slice(&[family, mask.filter(|mask| *mask <= most).unwrap_or(most), 0, bytes.len() as u8]);
-        out.put_slice(bytes);
-    };
-    match address {
-        IpAddr::V4(v4) => put(out, FAMILY_V4, &v4.octets()),
-        IpAddr::V6(v6) => put(out, FAMILY_V6, &v6.octets()),
-    }
-    Some(())
-}
-
-fn read_inet(bytes: &[u8]) -> Option<String> {
-    let [family, mask, _, length, address @ ..] = bytes else { return None };
-    let address = match *family {
-        FAMILY_V4 => IpAddr::from(<[u8; 4]>::try_from(address).ok()?),
-        FAMILY_V6 => IpAddr::from(<[u8; 16]>::try_from(address).ok()?),
-        _ => return None,
-    };
-    let bits = length.checked_mul(8).filter(|_| usize::from(*length) == bytes.len() - 4)?;
-    match *mask {
-        mask if mask == bits => Some(address.to_string()),
-        mask if mask < bits => Some(format!("{address}/{mask}")),
-        _ => None,
-    }
 }
 
 /// `16/B374D848`
@@ -115,9 +74,6 @@ mod tests {
 
     /// What PostgreSQL 15 sends.
     const SENT: &[(&str, &str, &[u8])] = &[
-        ("inet", "10.0.0.1", b"\x02\x20\0\x04\x0a\0\0\x01"),
-        ("inet", "10.0.0.0/8", b"\x02\x08\0\x04\x0a\0\0\0"),
-        ("inet", "::1", b"\x03\x80\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
         ("pg_lsn", "0/16B3748", b"\0\0\0\0\x01\x6b\x37\x48"),
         ("tid", "(1,2)", b"\0\0\0\x01\0\x02"),
         ("xid8", "7", b"\0\0\0\0\0\0\0\x07"),
@@ -140,12 +96,10 @@ mod tests {
     #[test]
     fn what_is_no_value_is_refused() {
         let mut out = BytesMut::new();
-        assert_eq!(put("inet", "here", &mut out).unwrap_err().code(), code::FEATURE_NOT_SUPPORTED);
+        assert_eq!(put("pg_lsn", "here", &mut out).unwrap_err().code(), code::FEATURE_NOT_SUPPORTED);
         assert!(out.is_empty());
-        for bytes in
-            [&b""[..], b"\x02\x20\0\x04\x0a", b"\x02\x21\0\x04\x0a\0\0\x01", b"\x09\x20\0\x04\x0a\0\0\x01", b"\x02\x20\0\xff\x0a\0\0\x01"]
-        {
-            assert_eq!(read("inet", bytes).unwrap_err().code(), code::INVALID_BINARY_REPRESENTATION, "{bytes:?}");
+        for bytes in [&b""[..], b"\0\0\0\x01\0", b"\0\0\0\x01\0\x02\0"] {
+            assert_eq!(read("tid", bytes).unwrap_err().code(), code::INVALID_BINARY_REPRESENTATION, "{bytes:?}");
         }
     }
 }

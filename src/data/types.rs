@@ -12,12 +12,13 @@
 //! | bytea | Binary |
 //! | date, time, timestamp, timestamptz, interval | Date32, Time64(us), Timestamp(us), Timestamp(us, "UTC"), Interval(MonthDayNano) |
 //! | uuid | FixedSizeBinary(16) |
+//! | inet, cidr | LargeBinary, see [`super::network`] (nothing else is LargeBinary) |
 //! | oid and the reg* types | UInt32 |
 //! | an enumeration | Timestamp(s, "enum id"), see [`super::enums`] |
 //! | a composite type | Struct, see [`super::composites`] |
 //! | T[] | List(T) |
 //!
-//! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb, a declared
+//! The Arrow type alone decides the PostgreSQL type. What it cannot tell apart (varchar(n) from text, json from jsonb, cidr from inet, a declared
 //! numeric(p,s) from a result that is as wide) stands in the field's metadata under [`TYPE_KEY`], and is lost harmlessly where an
 //! expression drops it.
 
@@ -73,6 +74,8 @@ pub enum PgType {
     Timestamptz,
     Interval,
     Uuid,
+    Inet,
+    Cidr,
     Oid,
     Regclass,
     Regtype,
@@ -83,7 +86,7 @@ pub enum PgType {
     OidVector,
     /// A number of a kind that only system relations have, by its name: xid, cid, and the reg* types that have no variant of their own.
     Id(&'static str),
-    /// A type that no column of a table has, by its name, carried as text: aclitem, pg_node_tree, inet, jsonpath ...
+    /// A type that no column of a table has, by its name, carried as text: aclitem, pg_node_tree, jsonpath ...
     Opaque(&'static str),
     /// A type that a user has made of labels.
     Enum(EnumType),
@@ -119,10 +122,11 @@ const FACTS: &[Fact] = &[
     (PgType::OidVector, 30, 1013, "oidvector", "oidvector", -1),
     (PgType::Json, 114, 199, "json", "json", -1),
     (PgType::Opaque("pg_node_tree"), 194, 0, "pg_node_tree", "pg_node_tree", -1),
+    (PgType::Cidr, 650, 651, "cidr", "cidr", -1),
     (PgType::Float4, 700, 1021, "float4", "real", 4),
     (PgType::Float8, 701, 1022, "float8", "double precision", 8),
     (PgType::Unknown, 705, 0, "unknown", "unknown", -2),
-    (PgType::Opaque("inet"), 869, 1041, "inet", "inet", -1),
+    (PgType::Inet, 869, 1041, "inet", "inet", -1),
     (PgType::Opaque("aclitem"), 1033, 1034, "aclitem", "aclitem", 12),
     (PgType::Bpchar(0), 1042, 1014, "bpchar", "character", -1),
     (PgType::Varchar(None), 1043, 1015, "varchar", "character varying", -1),
@@ -297,6 +301,7 @@ impl PgType {
             PgType::Timestamptz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             PgType::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             PgType::Uuid => DataType::FixedSizeBinary(16),
+            PgType::Inet | PgType::Cidr => DataType::LargeBinary,
             PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => DataType::UInt32,
             PgType::Enum(ty) => ty.arrow(),
             PgType::Composite(ty) => ty.arrow(),
@@ -338,7 +343,8 @@ impl PgType {
             DataType::Decimal256(_, s) => PgType::Quotient(*s),
             DataType::Decimal128(p, s) | DataType::Decimal64(p, s) | DataType::Decimal32(p, s) => PgType::Exact(*p, *s),
             DataType::LargeUtf8 => PgType::Jsonb,
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView => PgType::Bytea,
+            DataType::Binary | DataType::BinaryView => PgType::Bytea,
+            DataType::LargeBinary => PgType::Inet,
             DataType::FixedSizeBinary(16) => PgType::Uuid,
             DataType::FixedSizeBinary(_) => PgType::Bytea,
             DataType::Date32 | DataType::Date64 => PgType::Date,

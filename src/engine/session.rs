@@ -1,6 +1,7 @@
 //! One client's session.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -39,7 +40,7 @@ use crate::error::{Error, Result, code};
 use crate::plan::names::ContextSource;
 use crate::plan::origin::Origin;
 use crate::serve::system::functions::SessionActs;
-use crate::serve::system::{self, SessionStatus, SystemContext};
+use crate::serve::system::{self, Ends, SessionStatus, SystemContext};
 use crate::sql::{self, Move, Statement};
 
 /// What ReadyForQuery reports.
@@ -347,6 +348,7 @@ impl Session {
             state: "idle".into(),
             query: String::new(),
             started_us: session.engine.clock.now_us(),
+            ends: None,
         };
         session.engine.sessions.lock().insert(process, status);
         Ok(session)
@@ -567,6 +569,13 @@ impl Session {
     /// The number of the session.
     pub fn process_id(&self) -> i32 {
         self.process
+    }
+
+    /// Says where the client is, if it came over the network.
+    pub fn came_from(&self, client: SocketAddr, server: SocketAddr) {
+        if let Some(status) = self.engine.sessions.lock().get_mut(&self.process) {
+            status.ends = Some(Ends { client, server });
+        }
     }
 
     /// The client has its answer, and no statement runs: outside a transaction, what the last one left pending takes effect.

@@ -24,7 +24,7 @@ use super::arith::decimal::{div_round, mantissas, pow10};
 use super::arith::{named, out_of_range, shown};
 use super::composites;
 use super::present;
-use super::scalar::jsonpath;
+use super::scalar::{jsonpath, network};
 use super::text_io;
 use super::type_of;
 use crate::data::datetime::style::{depends_on_order, spread_sign};
@@ -205,6 +205,7 @@ pub fn read_beside(literal: &Expr, ty: &DataType) -> Result<Option<Expr>> {
         ty if is_read_by_settings(text, ty) => Some(call(literal.clone(), PgType::of_arrow(ty))),
         DataType::Boolean
         | DataType::FixedSizeBinary(16)
+        | DataType::LargeBinary
         | DataType::Binary
         | DataType::Interval(_)
         | DataType::Date32
@@ -340,6 +341,7 @@ pub fn exists(source: &PgType, target: &PgType) -> bool {
         (s, t) if is_text(s) || is_text(t) => true,
         (s, t) if number(s) && number(t) => true,
         (PgType::Json | PgType::Jsonb, PgType::Json | PgType::Jsonb) => true,
+        (PgType::Inet | PgType::Cidr, PgType::Inet | PgType::Cidr) => true,
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
@@ -393,6 +395,9 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => time_of_day(array),
+        (PgType::Inet | PgType::Cidr, PgType::Inet) => Ok(array.clone()),
+        (PgType::Inet | PgType::Cidr, PgType::Cidr) => network::without_hosts(array),
+        (PgType::Inet | PgType::Cidr, t) if is_text(t) => Ok(texts(&network::full_texts(array)?, t)),
         (PgType::Jsonb, t) if !is_text(t) && !matches!(t, PgType::Json | PgType::Jsonb) => unwrap_json(array, t),
         (s, t) if is_text(t) => {
             let printed = printed(array, s)?;

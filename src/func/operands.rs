@@ -29,6 +29,7 @@ enum Kind {
     /// Intervals and times of day.
     Length,
     Uuid,
+    Network,
     Bytea,
     Json,
     Record,
@@ -50,6 +51,7 @@ impl Kind {
             PgType::Date | PgType::Timestamp | PgType::Timestamptz => Kind::Time,
             PgType::Time | PgType::Interval => Kind::Length,
             PgType::Uuid => Kind::Uuid,
+            PgType::Inet | PgType::Cidr => Kind::Network,
             PgType::Bytea => Kind::Bytea,
             PgType::Jsonb => Kind::Json,
             PgType::Record if matches!(field.data_type(), DataType::Struct(_)) => Kind::Record,
@@ -243,8 +245,8 @@ fn beside_items(value: &Expr, list: &Expr, schema: &DFSchema) -> DfResult<()> {
 /// A text beside a pattern; a bytea is checked where the operator is.
 fn matched(text: &Expr, sign: &str, pattern: &Expr, schema: &DFSchema) -> DfResult<()> {
     let (Ok((_, of_text)), Ok((_, of_pattern))) = (text.to_field(schema), pattern.to_field(schema)) else { return Ok(()) };
-    // json has no kind, since it is compared with nothing, and no more has inet.
-    let is_none = |field: &Field| matches!(PgType::of(field), PgType::Json | PgType::Opaque("inet"));
+    // json has no kind, since it is compared with nothing.
+    let is_none = |field: &Field| PgType::of(field) == PgType::Json;
     let is_text = |field: &Field| matches!(Kind::of(field), None | Some(Kind::Text)) && !is_none(field);
     let fits = |expr: &Expr, field: &Field| is_untyped(expr) || is_text(field);
     if Kind::of(&of_text) == Some(Kind::Bytea) || fits(text, &of_text) && fits(pattern, &of_pattern) {

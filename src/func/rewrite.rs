@@ -48,7 +48,7 @@ use super::present;
 use super::recursive;
 use super::row_delimiters;
 use super::scalar::define::{Function, no_function};
-use super::scalar::{arrays, bytes, exact, greatest, growing, jsonb_order, math, overloads, system_columns};
+use super::scalar::{arrays, bytes, exact, greatest, growing, jsonb_order, math, network, overloads, system_columns};
 use super::setops;
 use super::subquery::{Place, from_outside, outer_columns};
 use super::subscripts;
@@ -272,6 +272,9 @@ fn called(mut call: ScalarFunction, schema: &DFSchema) -> DfResult<Transformed<E
     }
     if SHOWING.contains(&call.name()) {
         call.args = call.args.into_iter().map(|value| filled(value, schema)).collect();
+    }
+    if let Some(func) = network::of_cidr(call.name()).filter(|_| call.args.first().is_some_and(|value| is_cidr(value, schema))) {
+        return Ok(Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: call.args })));
     }
     match call.name() {
         "greatest" | "least" | "nullif" if call.args.iter().any(|value| jsonb_order::is_jsonb(value, schema)) => of_jsonb(call),
@@ -548,6 +551,10 @@ fn like_of_bytes(like: Like, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 
 fn is_bytes(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|ty| PgType::of_arrow(&ty) == PgType::Bytea)
+}
+
+fn is_cidr(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.to_field(schema).is_ok_and(|(_, field)| PgType::of(&field) == PgType::Cidr)
 }
 
 fn is_number(expr: &Expr, schema: &DFSchema) -> bool {

@@ -21,7 +21,7 @@ use crate::data::decode;
 use crate::data::encode::{Style, cell_text};
 use crate::data::numeric::Decimal;
 use crate::data::types::UNCONSTRAINED_SCALE;
-use crate::data::{PgType, json, tid};
+use crate::data::{Network, PgType, json, tid};
 use crate::error::{Error, Result, code};
 
 fn invalid(ty: &PgType, text: &str) -> Error {
@@ -53,6 +53,7 @@ pub fn parse(ty: &PgType, text: &str) -> Result<ScalarValue> {
         PgType::Interval => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text)?)),
         PgType::Enum(of) => ScalarValue::TimestampSecond(Some(of.rank(text)?), Some(of.kept_name().into())),
         PgType::Uuid => ScalarValue::FixedSizeBinary(16, Some(uuid(text)?)),
+        PgType::Inet | PgType::Cidr => ScalarValue::LargeBinary(Some(Network::parse(ty, text)?.to_bytes())),
         PgType::Bytea => ScalarValue::Binary(Some(decode::bytea(text)?)),
         PgType::Json | PgType::Jsonb => ScalarValue::LargeUtf8(Some(json(ty, text)?)),
         PgType::Array(_) => super::array_text::parse(ty, text)?,
@@ -240,6 +241,7 @@ pub fn print(array: &dyn Array, row: usize, ty: &PgType) -> Result<Option<String
         DataType::LargeUtf8 => array.as_string::<i64>().value(row).to_string(),
         DataType::Binary => hex(array.as_binary::<i32>().value(row), "\\x"),
         DataType::FixedSizeBinary(16) => uuid_text(array.as_fixed_size_binary().value(row)),
+        DataType::LargeBinary => Network::of_bytes(array.as_binary::<i64>().value(row))?.text(*ty == PgType::Cidr),
         DataType::List(_) => super::array_text::print(&array.as_list::<i32>().value(row), ty)?,
         DataType::Struct(_) => {
             let ty = if matches!(ty, PgType::Composite(_)) { ty } else { &PgType::Record };

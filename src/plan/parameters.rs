@@ -130,7 +130,7 @@ fn is_whole(ty: &PgType) -> bool {
 fn is_joined(ty: &PgType) -> bool {
     use PgType as T;
     let is_number = is_whole(ty) || matches!(ty, T::Float4 | T::Float8 | T::Numeric(_));
-    is_number || matches!(ty, T::Bool | T::Text | T::Varchar(_) | T::Uuid | T::Jsonb | T::Bytea)
+    is_number || matches!(ty, T::Bool | T::Text | T::Varchar(_) | T::Uuid | T::Inet | T::Cidr | T::Jsonb | T::Bytea)
 }
 
 /// True for the types of times, and of arrays that a cast can name.

@@ -1,7 +1,7 @@
 //! PostgreSQL's grammar as sqlparser knows it, but for some things. Words that PostgreSQL does not reserve are names of tables in FROM
 //! (`FROM recursion view`, in PostgREST's and Supabase's queries of the catalog). A sign binds tighter than all operators behind what it is
 //! before: `-2 ^ 2` is 4 (manual, table 4.2). TRIM may leave out what it cuts off.
-//! VALUES may be a subquery of an expression.
+//! VALUES may be a subquery of an expression. A literal may have a type of any name before it: `inet '::1'`.
 //! BETWEEN may be told whether its bounds have an order. `interval(0) '1.6 s'` has the precision that it is given.
 //! `CURRENT OF cursor` is a condition.
 //! `U&'..'` is left to [`super::unicode`].
@@ -155,6 +155,23 @@ fn variadic(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     Some(parser.parse_expr().map(|array| Expr::Prefixed { prefix, value: Box::new(array) }))
 }
 
+/// `inet '::1'`, `mood 'happy'`: a literal of a type whose name is no keyword, which the parser would take for a column with an alias.
+fn typed_literal(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+    let is_name = |n: usize| matches!(&parser.peek_nth_token_ref(n).token, Token::Word(word) if word.keyword == Keyword::NoKeyword);
+    let mut last = 0;
+    while is_name(last) && parser.peek_nth_token_ref(last + 1).token == Token::Period {
+        last += 2;
+    }
+    if !is_name(last) || !matches!(parser.peek_nth_token_ref(last + 1).token, Token::SingleQuotedString(_)) {
+        return None;
+    }
+    let literal = |name, value| {
+        let expr = Box::new(Expr::Value(value));
+        Expr::Cast { kind: CastKind::DoubleColon, expr, data_type: DataType::Custom(name, vec![]), array: false, format: None }
+    };
+    Some(parser.parse_object_name(false).and_then(|name| parser.parse_value().map(|value| literal(name, value))))
+}
+
 /// `(VALUES (1))` and `x = ANY (VALUES (1), (2))`, which the parser takes for a call.
 fn values(parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
     let is_values = keyword(parser, 0) == Keyword::VALUES && parser.peek_nth_token_ref(1).token == Token::LParen;
@@ -212,7 +229,7 @@ impl Dialect for Postgres {
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let own =
             trim_of_blanks(parser).or_else(|| interval_of_precision(parser)).or_else(|| current_of(parser)).or_else(|| variadic(parser));
-        if let Some(read) = own.or_else(|| values(parser)) {
+        if let Some(read) = own.or_else(|| values(parser)).or_else(|| typed_literal(parser)) {
             return Some(read);
         }
         let (op, binds) = match &parser.peek_token_ref().token {

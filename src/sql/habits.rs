@@ -58,7 +58,7 @@ const TYPES: Names = &[
     (&["set"], "text[]"),
     (&["money", "smallmoney"], "numeric(19,2)"),
     (&["xml"], "jsonb, or text."),
-    (&["cidr", "macaddr", "macaddr8"], "text"),
+    (&["macaddr", "macaddr8"], "text"),
     (&["point", "box", "circle", "line", "lseg", "path", "polygon", "geometry", "geography"], "columns of numbers, or jsonb."),
     (&["int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"], "two columns, the bounds."),
 ];
@@ -84,6 +84,8 @@ const KNOWN_TYPES: &[&str] = &[
     "timestamptz",
     "interval",
     "uuid",
+    "inet",
+    "cidr",
     "json",
     "jsonb",
 ];

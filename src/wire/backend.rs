@@ -1,6 +1,7 @@
 //! What the conversation needs of a session. [`Session`] is the one that serves; the tests bring a small one of their own.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ pub trait Backend: Send + 'static {
     fn take_reports(&mut self) -> Vec<(String, String)>;
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync>;
     fn process_id(&self) -> i32;
+    /// The client's end of its connection, and ours, if it came over the network.
+    fn came_from(&self, _client: SocketAddr, _server: SocketAddr) {}
     /// How other sessions reach this one's connection.
     fn reached_by(&self, _reach: Reach) {}
     /// The client has its answer, and no statement runs.
@@ -261,6 +264,9 @@ impl Backend for Session {
     }
     fn process_id(&self) -> i32 {
         Session::process_id(self)
+    }
+    fn came_from(&self, client: SocketAddr, server: SocketAddr) {
+        Session::came_from(self, client, server);
     }
     fn reached_by(&self, reach: Reach) {
         Session::reached_by(self, reach);

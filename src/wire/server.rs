@@ -100,7 +100,7 @@ async fn receive_local<H: Host>(host: Arc<H>, registry: &Registry, door: &Door, 
 /// Serves one client that came in over the port, over TLS if it asks for that.
 async fn receive<H: Host>(host: Arc<H>, registry: Arc<Registry>, door: Arc<Door>, stream: TcpStream) {
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
-    let peer = Peer { origin: Origin::Network { address: peer.ip(), local: local.ip() }, tls: None };
+    let peer = Peer { origin: Origin::Network { address: peer, local }, tls: None };
     let Some(tls) = door.tls() else { return enter(host, &registry, &door, Socket::new(stream), peer).await };
     let begun = in_time(host.startup_time(), async {
         let mut first = [0];
@@ -165,6 +165,9 @@ where
         Ok(Some((asked, shown))) => {
             let begin = if shown { H::shown_session } else { H::session };
             let session = begin(&host, &asked.user, &asked.database, &asked.settings).map(Box::new);
+            if let (Ok(session), Origin::Network { address, local }) = (&session, &peer.origin) {
+                session.came_from(*address, *local);
+            }
             talk(session, registry, socket, &asked).await;
         }
         Err(Failure::Fatal(e) | Failure::Statement(e)) => refuse(socket, &e).await,

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import ipaddress
 import sys
 import uuid
 
@@ -54,6 +55,8 @@ VALUES = [
     ("timestamptz", datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)),
     ("interval", datetime.timedelta(days=3, seconds=7, microseconds=5)),
     ("uuid", uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")),
+    ("inet", ipaddress.ip_interface("10.0.0.1/8")),
+    ("cidr", ipaddress.ip_network("2001:db8::/32")),
     ("int[]", [1, None, 3]),
     ("text[]", ["a", "with \"quotes\"", None, ""]),
 ]

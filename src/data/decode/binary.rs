@@ -6,7 +6,7 @@ use super::scalar::Float;
 use super::{ColumnBuilder, Items, Values, invalid_utf8};
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, US_PER_DAY, is_infinite, is_infinite_date};
 use crate::data::numeric::Parsed;
-use crate::data::{PgType, opaque};
+use crate::data::{Network, PgType, opaque};
 use crate::error::{Error, Result, code};
 
 /// 22P03 in PostgreSQL's words.
@@ -42,6 +42,10 @@ impl ColumnBuilder {
             Values::Decimal256(b, s, exact) => b.append_value(Parsed::read_binary(bytes)?.to_i256(*s, *exact)?),
             Values::Bytes(b) => b.append_value(bytes),
             Values::Uuid(b) => b.append_value(fixed::<16>(ty, bytes)?)?,
+            Values::Network(b) => {
+                let network = Network::received(bytes, *ty == PgType::Cidr).ok_or_else(|| wrong(ty))?;
+                b.append_value(network.to_bytes());
+            }
             Values::Date(b) => {
                 let sent = i32::from_be_bytes(fixed(ty, bytes)?);
                 let days = if is_infinite_date(sent) { Some(sent) } else { sent.checked_add(PG_EPOCH_DAYS) };

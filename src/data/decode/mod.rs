@@ -21,7 +21,7 @@ use datafusion::common::ScalarValue;
 use rows::Members;
 
 use super::datetime::{self, Reading};
-use super::{EnumType, PgType, json, numeric};
+use super::{EnumType, Network, PgType, json, numeric};
 use crate::error::{Error, Result, code};
 pub use array::split as split_array;
 pub use rows::split as split_row;
@@ -49,6 +49,7 @@ enum Values {
     Json(LargeStringBuilder),
     Bytes(BinaryBuilder),
     Uuid(FixedSizeBinaryBuilder),
+    Network(LargeBinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
@@ -120,6 +121,7 @@ impl ColumnBuilder {
             }
             Values::Bytes(b) => b.append_value(scalar::bytea(text)?),
             Values::Uuid(b) => b.append_value(scalar::uuid(text)?)?,
+            Values::Network(b) => b.append_value(Network::parse(ty, text)?.to_bytes()),
             Values::Date(b) => b.append_value(datetime::parse_date(text, &self.reading)?),
             Values::Time(b) => b.append_value(datetime::parse_time(text, &self.reading)?),
             Values::Interval(b) => b.append_value(datetime::style::read_interval(text, self.reading.leading_sign)?),

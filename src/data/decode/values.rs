@@ -29,6 +29,7 @@ macro_rules! each {
             Values::Json($b) => $body,
             Values::Bytes($b) => $body,
             Values::Uuid($b) => $body,
+            Values::Network($b) => $body,
             Values::Date($b) => $body,
             Values::Time($b) => $body,
             Values::Timestamp($b) => $body,
@@ -66,6 +67,7 @@ impl Values {
             PgType::Interval => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(n)),
             PgType::Enum(of) => Values::Enum(TimestampSecondBuilder::with_capacity(n).with_data_type(of.arrow()), of.clone()),
             PgType::Uuid => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(n, 16)),
+            PgType::Inet | PgType::Cidr => Values::Network(LargeBinaryBuilder::with_capacity(n, 8 * n)),
             PgType::Oid | PgType::Regclass | PgType::Regtype | PgType::Regproc | PgType::Id(_) => {
                 Values::Oid(UInt32Builder::with_capacity(n))
             }
@@ -150,6 +152,7 @@ impl ColumnBuilder {
             (Values::Json(b), ScalarValue::LargeUtf8(v)) => b.append_option(v.as_deref()),
             (Values::Bytes(b), ScalarValue::Binary(v)) => b.append_option(v.as_deref()),
             (Values::Uuid(b), ScalarValue::FixedSizeBinary(16, Some(v))) => b.append_value(v)?,
+            (Values::Network(b), ScalarValue::LargeBinary(Some(v))) if self.ty == PgType::Inet => b.append_value(v),
             (Values::Row(row), ScalarValue::Struct(values)) if row.has_type(values.data_type()) => return row.append_row(values),
             (_, ScalarValue::Utf8View(Some(v)) | ScalarValue::Utf8(Some(v)) | ScalarValue::LargeUtf8(Some(v))) => {
                 return self.append_text(v);

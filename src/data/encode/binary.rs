@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::Style;
-use super::column::{Column, TextKind, Values, reg_parts};
+use super::column::{Column, TextKind, Values, network, reg_parts};
 use crate::data::datetime::{PG_EPOCH_DAYS, PG_EPOCH_US, is_infinite, is_infinite_date};
 use crate::data::numeric::Decimal;
 use crate::data::opaque;
@@ -48,6 +48,7 @@ impl Column {
             Values::LargeUtf8(a, kind) => return put_text_kind(a.value(row), *kind, out),
             Values::Bytes(a) => out.put_slice(a.value(row)),
             Values::Uuid(a) => out.put_slice(a.value(row)),
+            Values::Network(a, is_cidr) => out.put_slice(&network(a, row).sent(*is_cidr)),
             Values::Date(a) if is_infinite_date(a.value(row)) => out.put_i32(a.value(row)),
             Values::Date(a) => out.put_i32(a.value(row).saturating_sub(PG_EPOCH_DAYS)),
             Values::Time(a) => out.put_i64(a.value(row)),

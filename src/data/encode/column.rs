@@ -13,7 +13,7 @@ use super::nested::{List, Map, Row};
 use crate::data::datetime::{put_date_as, put_interval_as, put_time, put_timestamp_as, put_timestamptz_as};
 use crate::data::numeric::Decimal;
 use crate::data::text::{put_float4, put_float8, put_integer};
-use crate::data::{EnumType, PgType, opaque};
+use crate::data::{EnumType, Network, PgType, opaque};
 use crate::error::{Error, Result, code};
 
 /// A column of a batch, ready to be written.
@@ -43,6 +43,8 @@ pub(super) enum Values {
     LargeUtf8(LargeStringArray, TextKind),
     Bytes(BinaryArray),
     Uuid(FixedSizeBinaryArray),
+    /// Addresses, and whether they are cidr.
+    Network(LargeBinaryArray, bool),
     Date(Date32Array),
     Time(Time64MicrosecondArray),
     Timestamp(TimestampMicrosecondArray),
@@ -160,6 +162,7 @@ impl Column {
             Values::Bytes(a) if style.bytea_escape => put_escaped(a.value(row), out),
             Values::Bytes(a) => put_hex(a.value(row), out),
             Values::Uuid(a) => put_uuid(a.value(row), out),
+            Values::Network(a, is_cidr) => out.put_slice(network(a, row).text(*is_cidr).as_bytes()),
             Values::Date(a) => put_date_as(a.value(row), style.dates, out),
             Values::Time(a) => put_time(a.value(row), out),
             Values::Timestamp(a) => put_timestamp_as(a.value(row), style.dates, out),
@@ -232,6 +235,7 @@ impl Values {
             DataType::LargeUtf8 => Values::LargeUtf8(array.as_string().clone(), kind),
             DataType::Binary => Values::Bytes(array.as_binary().clone()),
             DataType::FixedSizeBinary(_) => Values::Uuid(array.as_fixed_size_binary().clone()),
+            DataType::LargeBinary => Values::Network(array.as_binary().clone(), *ty == PgType::Cidr),
             DataType::Date32 => Values::Date(array.as_primitive().clone()),
             DataType::Time64(_) => Values::Time(array.as_primitive().clone()),
             DataType::Timestamp(_, None) => Values::Timestamp(array.as_primitive().clone()),
@@ -263,7 +267,7 @@ fn canonical(array: &ArrayRef) -> Result<ArrayRef> {
         DataType::UInt64 => DataType::Decimal128(20, 0),
         DataType::Float16 => DataType::Float32,
         DataType::Decimal32(p, s) | DataType::Decimal64(p, s) => DataType::Decimal128(*p, *s),
-        DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+        DataType::BinaryView => DataType::Binary,
         DataType::FixedSizeBinary(n) if *n != 16 => DataType::Binary,
         DataType::Date64 => DataType::Date32,
         DataType::Time32(_) | DataType::Time64(TimeUnit::Nanosecond) => DataType::Time64(us),
@@ -321,6 +325,11 @@ fn put_escaped<B: BufMut>(bytes: &[u8], out: &mut B) {
             _ => out.put_slice(&[b'\\', b'0' + (b >> 6), b'0' + (b >> 3 & 7), b'0' + (b & 7)]),
         }
     }
+}
+
+/// An address; all that is in such an array was read as one.
+pub(super) fn network(array: &LargeBinaryArray, row: usize) -> Network {
+    Network::of_bytes(array.value(row)).unwrap_or_default()
 }
 
 fn put_uuid<B: BufMut>(bytes: &[u8], out: &mut B) {

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(text(&TimestampNanosecondArray::from(vec![1_500]), 0), "1970-01-01 00:00:00.000001");
         assert_eq!(text(&TimestampSecondArray::from(vec![60]).with_timezone("Europe/Berlin"), 0), "1970-01-01 00:01:00+00");
         assert_eq!(text(&DurationMillisecondArray::from(vec![61_500]), 0), "00:01:01.5");
-        assert_eq!(text(&LargeBinaryArray::from_vec(vec![b"\x01"]), 0), "\\x01");
+        assert_eq!(text(&BinaryViewArray::from_iter_values([b"\x01"]), 0), "\\x01");
         assert_eq!(text(&Date64Array::from(vec![86_400_000]), 0), "1970-01-02");
         assert_eq!(text(&NullArray::new(1), 0), "");
     }

@@ -162,7 +162,7 @@ fn is_soon_read(ty: &PgType) -> bool {
     use PgType as T;
     let number = matches!(ty, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric(None) | T::Oid);
     let time = matches!(ty, T::Date | T::Time | T::Timestamp | T::Timestamptz | T::Interval);
-    number || time || matches!(ty, T::Bool | T::Uuid)
+    number || time || matches!(ty, T::Bool | T::Uuid | T::Inet | T::Cidr)
 }
 
 /// The declared types of a statement's parameters.

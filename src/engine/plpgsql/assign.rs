@@ -190,9 +190,16 @@ fn row_of(relation: &Relation) -> Holds {
 /// True for types whose text is the same whatever is set.
 fn is_shown_alike(ty: &PgType) -> bool {
     match ty {
-        PgType::Bool | PgType::Int2 | PgType::Int4 | PgType::Int8 | PgType::Text | PgType::Varchar(_) | PgType::Uuid | PgType::Jsonb => {
-            true
-        }
+        PgType::Bool
+        | PgType::Int2
+        | PgType::Int4
+        | PgType::Int8
+        | PgType::Text
+        | PgType::Varchar(_)
+        | PgType::Uuid
+        | PgType::Inet
+        | PgType::Cidr
+        | PgType::Jsonb => true,
         PgType::Array(item) => is_shown_alike(item),
         // One of a relation that is gone by now has its name still.
         other => other.is_numeric() || other.is_reg(),

@@ -57,9 +57,10 @@ fn fitting(chain: &ScalarFunction, right: &Expr, schema: &DFSchema) -> DfResult<
         }
         _ => false,
     };
-    // char(n) loses its blanks, as everywhere where it becomes text.
+    // char(n) loses its blanks, and inet shows all of itself, as everywhere where they become text.
     Ok(fits.then(|| match ty {
         PgType::Bpchar(_) => cast(right.clone(), PgType::Text.arrow()),
+        PgType::Inet | PgType::Cidr => casts::call(right.clone(), PgType::Text),
         _ => right.clone(),
     }))
 }

@@ -136,6 +136,16 @@ const OPERATORS: &[(&str, &str)] = &[
     ("jsonb_contained", "<@"),
     ("jsonb_delete", "-"),
     ("jsonb_delete_path", "#-"),
+    ("network_sub", "<<"),
+    ("network_subeq", "<<="),
+    ("network_sup", ">>"),
+    ("network_supeq", ">>="),
+    ("network_overlap", "&&"),
+    ("inetand", "&"),
+    ("inetor", "|"),
+    ("inetpl", "+"),
+    ("inetmi_int8", "-"),
+    ("inetmi", "-"),
 ];
 
 /// 42883 for arguments that no function of the name, or no operator that is planned as it, takes.

@@ -24,6 +24,7 @@ mod jsonb_edit;
 pub mod jsonb_order;
 pub mod jsonpath;
 pub mod math;
+pub mod network;
 pub mod overloads;
 pub mod partition_hash;
 mod pattern;
@@ -59,6 +60,7 @@ pub fn functions() -> Vec<Arc<ScalarUDF>> {
     [
         math::functions(),
         divisors::functions(),
+        network::functions(),
         assigned::functions(),
         powers::functions(),
         times::functions(),

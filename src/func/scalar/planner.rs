@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast};
 use sqlparser::ast::BinaryOperator;
 
 use super::concatenation::{self, is_plain};
-use super::{jsonpath, overloads, regexps, row};
+use super::{jsonpath, network, overloads, regexps, row};
 use crate::data::{EnumType, PgType};
 use crate::error::{Error, code};
 use crate::func::{cast as casts, composites, enums, json_operators, operands, type_of, unions};
@@ -45,10 +45,11 @@ impl ExprPlanner for Syntax {
     }
 
     fn plan_array_literal(&self, mut items: Vec<Expr>, schema: &DFSchema) -> DfResult<PlannerResult<Vec<Expr>>> {
-        // A literal beside a bytea is one.
-        if items.iter().any(|item| item.get_type(schema).is_ok_and(|ty| ty == DataType::Binary)) {
+        // A literal beside a bytea or an inet is one.
+        let of_bytes = |item: &Expr| item.get_type(schema).ok().filter(|ty| matches!(ty, DataType::Binary | DataType::LargeBinary));
+        if let Some(ty) = items.iter().find_map(of_bytes) {
             for item in &mut items {
-                if let Some(read) = casts::read_beside(item, &DataType::Binary)? {
+                if let Some(read) = casts::read_beside(item, &ty)? {
                     *item = read;
                 }
             }
@@ -84,6 +85,9 @@ impl ExprPlanner for Syntax {
             },
             _ => expr,
         };
+        if let Some(planned) = network::operation(&expr.op, &expr.left, &expr.right, schema) {
+            return Ok(PlannerResult::Planned(planned));
+        }
         untyped_as_array(&mut expr, schema)?;
         let name = match expr.op {
             BinaryOperator::Arrow if is_written(&expr.left, schema) => "json_get",
@@ -300,6 +304,7 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
     }
     let plain = |e: Expr, ty: &PgType| match ty {
         PgType::Bpchar(_) => cast(e, PgType::Text.arrow()),
+        PgType::Inet | PgType::Cidr => casts::call(e, PgType::Text),
         _ => e,
     };
     let sides = vec![plain(expr.left, &left), plain(expr.right, &right)];

@@ -26,6 +26,7 @@ mod rows;
 
 pub use relations::{RELATIONS, preset, setting};
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
@@ -276,6 +277,22 @@ pub struct SessionStatus {
     pub state: String,
     pub query: String,
     pub started_us: i64,
+    /// `None` for who came by the socket file, or is in this process.
+    pub ends: Option<Ends>,
+}
+
+/// The two ends of a connection over the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+}
+
+impl Ends {
+    /// The address and the port of the client's end, and of the server's.
+    pub fn shown(self) -> [(String, i32); 2] {
+        [self.client, self.server].map(|end| (end.ip().to_canonical().to_string(), end.port().into()))
+    }
 }
 
 /// The number of an advisory lock: one bigint, or two integers, which are other locks.

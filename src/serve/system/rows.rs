@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int16Array, Int32Array, Int64Array, IntervalMonthDayNanoArray,
-    ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
+    LargeBinaryArray, ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, SchemaRef};
 use hashbrown::HashMap;
 
+use crate::data::{Network, PgType};
 use crate::error::{Error, Result};
 
 /// One value of a system relation or system function.
@@ -135,6 +136,11 @@ pub fn column(data_type: &DataType, cells: &[Cell]) -> Result<ArrayRef> {
         DataType::Float32 => Arc::new(cells.iter().map(|c| c.float().map(|v| v as f32)).collect::<Float32Array>()),
         DataType::Float64 => Arc::new(cells.iter().map(Cell::float).collect::<Float64Array>()),
         DataType::Binary => Arc::new(cells.iter().map(|c| c.text().map(str::as_bytes)).collect::<BinaryArray>()),
+        DataType::LargeBinary => {
+            let address = |text: &str| Network::parse(&PgType::Inet, text).map(Network::to_bytes);
+            let addresses = cells.iter().map(|c| c.text().map(address).transpose());
+            Arc::new(addresses.collect::<Result<LargeBinaryArray>>()?)
+        }
         DataType::Utf8 => Arc::new(cells.iter().map(Cell::text).collect::<StringArray>()),
         DataType::Utf8View => Arc::new(cells.iter().map(Cell::text).collect::<StringViewArray>()),
         DataType::Timestamp(_, zone) => {
@@ -160,7 +166,6 @@ pub fn column(data_type: &DataType, cells: &[Cell]) -> Result<ArrayRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::PgType;
     use arrow::datatypes::Schema;
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) mod certificate;
 pub(crate) mod rules;
 pub(crate) mod tls;
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ pub(crate) struct Peer {
 /// The way it came.
 pub(crate) enum Origin {
     /// From an address, to one of ours.
-    Network { address: IpAddr, local: IpAddr },
+    Network { address: SocketAddr, local: SocketAddr },
     /// By the socket among this machine's files; the operating system's user, if it has a name.
     Local { user: Option<String> },
 }
@@ -63,7 +63,7 @@ pub(crate) enum Origin {
 impl Origin {
     fn is_this_machine(&self) -> bool {
         match self {
-            Origin::Network { address, .. } => address.to_canonical().is_loopback(),
+            Origin::Network { address, .. } => address.ip().to_canonical().is_loopback(),
             Origin::Local { .. } => true,
         }
     }

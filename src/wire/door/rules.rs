@@ -104,7 +104,7 @@ pub(crate) fn rejected(asked: &Startup, peer: &Peer) -> Error {
 fn whom(asked: &Startup, peer: &Peer) -> String {
     let encryption = if peer.tls.is_some() { "SSL encryption" } else { "no encryption" };
     let host = match &peer.origin {
-        Origin::Network { address, .. } => address.to_canonical().to_string(),
+        Origin::Network { address, .. } => address.ip().to_canonical().to_string(),
         Origin::Local { .. } => "[local]".into(),
     };
     format!("host \"{host}\", user \"{}\", database \"{}\", {encryption}", asked.user, asked.database)
@@ -138,11 +138,11 @@ impl Word {
 impl Addresses {
     fn has(&self, peer: &Peer) -> bool {
         let Origin::Network { address, local } = &peer.origin else { return *self == Addresses::Local };
-        let address = address.to_canonical();
+        let address = address.ip().to_canonical();
         match self {
             Addresses::Local => false,
             Addresses::All => true,
-            Addresses::SameHost => address.is_loopback() || address == local.to_canonical(),
+            Addresses::SameHost => address.is_loopback() || address == local.ip().to_canonical(),
             Addresses::Network(network, bits) => within(address, *network, *bits),
         }
     }
@@ -303,7 +303,10 @@ local   shop     ann                                   peer
         let tls = encrypted.then_some(Facts { binding: None, client: None });
         let origin = match address {
             "" => Origin::Local { user: Some("ann".into()) },
-            of => Origin::Network { address: of.parse().unwrap(), local: "127.0.0.1".parse().unwrap() },
+            of => {
+                let with_port = |address: &str| (address.parse::<IpAddr>().unwrap(), 5432).into();
+                Origin::Network { address: with_port(of), local: with_port("127.0.0.1") }
+            }
         };
         let peer = Peer { origin, tls };
         let groups: Vec<String> = groups.iter().map(|g| g.to_string()).collect();

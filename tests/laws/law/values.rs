@@ -69,7 +69,7 @@ pub fn has_equality(ty: &PgType) -> bool {
 
 /// True if min and max take the type.
 pub fn has_order(ty: &PgType) -> bool {
-    matches!(ty, PgType::Enum(_)) || !matches!(class(ty), Class::Bool | Class::Other)
+    matches!(ty, PgType::Enum(_) | PgType::Inet) || !matches!(class(ty), Class::Bool | Class::Other)
 }
 
 /// Types of columns; those that views do most with come more often.
@@ -92,6 +92,7 @@ pub fn column_type(random: &mut Random, taste: Taste) -> PgType {
         PgType::Timestamptz,
         PgType::Interval,
         PgType::Uuid,
+        PgType::Inet,
         PgType::Json,
         PgType::Jsonb,
         PgType::Array(Box::new(PgType::Int4)),
@@ -105,7 +106,7 @@ pub fn key_type(random: &mut Random, taste: Taste) -> PgType {
     if taste.moods && random.chance(20) {
         return mood();
     }
-    random.pick(&[PgType::Int4, PgType::Int8, PgType::Text, PgType::Int2, PgType::Date, PgType::Uuid]).clone()
+    random.pick(&[PgType::Int4, PgType::Int8, PgType::Text, PgType::Int2, PgType::Date, PgType::Uuid, PgType::Inet]).clone()
 }
 
 /// A value of the type in its text form, never NULL.
@@ -134,6 +135,7 @@ pub fn value(random: &mut Random, ty: &PgType, taste: Taste) -> String {
         PgType::Timestamptz => format!("2024-02-2{} 0{}:30:00+00", random.between(7, 9), random.between(0, 2)),
         PgType::Interval => random.pick(&["1 day", "2 days", "03:00:00", "1 mon"]).to_string(),
         PgType::Uuid => format!("00000000-0000-0000-0000-00000000000{}", random.below(5)),
+        PgType::Inet => random.pick(&["10.0.0.1", "10.0.0.2", "10.0.0.1/8", "10.0.0.0/8", "::1", "192.168.0.7"]).to_string(),
         PgType::Json | PgType::Jsonb => random.pick(&["{\"a\": 1}", "{\"a\": 2, \"b\": [1, null]}", "1", "\"x\""]).to_string(),
         PgType::Enum(_) => random.pick(&["sad", "ok", "happy"]).to_string(),
         PgType::Array(item) if item.is_of_enum() => random.pick(&["{}", "{sad,ok}", "{NULL}", "{happy}"]).to_string(),

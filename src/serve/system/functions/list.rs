@@ -10,7 +10,7 @@ use crate::data::PgType::{self, *};
 use crate::data::Position;
 use crate::error::{Error, Result, code};
 use crate::serve::system::rows::Cell;
-use crate::serve::system::{SERVER_VERSION, SystemContext};
+use crate::serve::system::{Ends, SERVER_VERSION, SystemContext};
 
 fn null(_: &SystemContext, _: Row) -> Result<Cell> {
     Ok(Cell::Null)
@@ -29,6 +29,12 @@ fn user(context: &SystemContext, _: Row) -> Result<Cell> {
 }
 fn database(context: &SystemContext, _: Row) -> Result<Cell> {
     Ok((&context.database).into())
+}
+
+/// The client's end of the session's own connection and ours, with their ports, if it is one over the network.
+fn ends(context: &SystemContext) -> Option<[(String, i32); 2]> {
+    let own = context.sessions.iter().find(|session| session.process_id == context.process_id)?;
+    own.ends.map(Ends::shown)
 }
 
 /// The position of the log as the number of a transaction, of which there are 2^32.
@@ -196,10 +202,10 @@ fn session() -> Vec<Line> {
         ("pg_stat_clear_snapshot", Void, 0, 0, |_, _| Ok("".into())),
         ("getpgusername", Name, 0, 0, user),
         ("pg_safe_snapshot_blocking_pids", Array(Box::new(Int4)), 1, 1, |_, _| Ok(Cell::List(vec![]))),
-        ("inet_server_addr", Opaque("inet"), 0, 0, null),
-        ("inet_server_port", Int4, 0, 0, null),
-        ("inet_client_addr", Opaque("inet"), 0, 0, null),
-        ("inet_client_port", Int4, 0, 0, null),
+        ("inet_server_addr", Inet, 0, 0, |c, _| Ok(ends(c).map(|[_, server]| server.0).into())),
+        ("inet_server_port", Int4, 0, 0, |c, _| Ok(ends(c).map(|[_, server]| server.1).into())),
+        ("inet_client_addr", Inet, 0, 0, |c, _| Ok(ends(c).map(|[client, _]| client.0).into())),
+        ("inet_client_port", Int4, 0, 0, |c, _| Ok(ends(c).map(|[client, _]| client.1).into())),
         ("row_security_active", Bool, 1, 1, p::row_security_active),
         ("catalog_xmin", Id("xid"), 0, 0, |c, _| Ok(as_xid(c).into())),
         ("pg_current_wal_lsn", Opaque("pg_lsn"), 0, 0, |c, _| Ok(c.lsn().into())),
@@ -256,7 +262,6 @@ fn definitions() -> Vec<Line> {
         ("pg_sequence_last_value", Int8, 1, 1, d::sequence_last_value),
         ("pg_option_name", Array(Box::new(Text)), 1, 1, |_, r| Ok(d::options(r, 0))),
         ("pg_option_value", Array(Box::new(Text)), 1, 1, |_, r| Ok(d::options(r, 1))),
-        ("host", Text, 1, 1, |_, r| Ok(r[0].map(|a| a.split('/').next().unwrap_or(a)).into())),
         ("pg_table_is_visible", Bool, 1, 1, d::table_is_visible),
         ("pg_type_is_visible", Bool, 1, 1, d::type_is_visible),
         ("pg_function_is_visible", Bool, 1, 1, routines::is_visible),

@@ -8,8 +8,12 @@ use super::super::rows::{Cell, Rows};
 use super::super::{LockKey, SystemContext};
 use crate::error::Result;
 
+/// What stands for the port of a client that came by the socket file.
+const NO_PORT: i32 = -1;
+
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in context.sessions.iter() {
+        let (address, port) = s.ends.map(|ends| ends.shown()[0].clone()).unzip();
         rows.add([
             ("datid", DATABASE.into()),
             ("datname", (&s.database).into()),
@@ -18,7 +22,8 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
             ("usesysid", s.role.into()),
             ("usename", (&s.user).into()),
             ("application_name", (&s.application).into()),
-            ("client_port", Cell::Null),
+            ("client_addr", address.into()),
+            ("client_port", port.unwrap_or(NO_PORT).into()),
             ("backend_start", Cell::Int(s.started_us)),
             ("state", (&s.state).into()),
             ("backend_xid", Cell::Null),

@@ -97,7 +97,7 @@ pub(super) fn type_named(name: &str) -> Result<DataType> {
 }
 
 /// Types whose names are functions too, that cast to them (manual, chapter 4.2.9).
-const CALLED: [&str; 21] = [
+const CALLED: [&str; 23] = [
     "int2",
     "int4",
     "int8",
@@ -113,6 +113,8 @@ const CALLED: [&str; 21] = [
     "timestamptz",
     "timetz",
     "bytea",
+    "cidr",
+    "inet",
     "oid",
     "xid",
     "regclass",
@@ -335,8 +337,8 @@ fn plain(data_type: &DataType) -> Option<DataType> {
             Some(DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(plain(item)?), *size)))
         }
         DataType::Custom(name, _) => Some(match last_name(name).as_str() {
-            name @ ("name" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "aclitem" | "xid" | "cid" | "inet" | "refcursor"
-            | "bpchar") => DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![]),
+            name @ ("name" | "char" | "int2vector" | "oidvector" | "pg_node_tree" | "aclitem" | "xid" | "cid" | "inet" | "cidr"
+            | "refcursor" | "bpchar") => DataType::Custom(ObjectName::from(vec![Ident::new(name)]), vec![]),
             "text" | "cstring" => DataType::Text,
             "varchar" => DataType::Varchar(None),
             "oid" => DataType::IntUnsigned(None),

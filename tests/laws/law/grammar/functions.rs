@@ -41,6 +41,8 @@ const INT: &[&str] = &[
     "array_position($a, $k)",
     "($j ->> 'a')::int",
     "length($y)",
+    "family($e)",
+    "masklen($e)",
     "CASE $i WHEN 1 THEN 2 WHEN $k THEN 0 END",
 ];
 
@@ -116,6 +118,8 @@ const TEXT: &[&str] = &[
     "($s)::text",
     "($v)::text",
     "($u)::text",
+    "($e)::text",
+    "host($e)",
     "($t)::varchar(2)",
     "to_char($s, 'YYYY-MM-DD HH24:MI')",
     "to_char($d, 'Dy DD Mon')",
@@ -171,6 +175,9 @@ const INTERVAL: &[&str] = &[
 const BOOL: &[&str] = &[
     "$i IN (1, 3, $k)",
     "$t NOT IN ('a', $t)",
+    "$e << '10.0.0.0/8'",
+    "$e >>= $e",
+    "$e < $e",
     "$t LIKE 'a%'",
     "$t LIKE '_'",
     "$t NOT LIKE '%b'",
@@ -265,6 +272,7 @@ impl Grammar<'_> {
             'w' => return Some(self.of_type(scope, &PgType::Array(Box::new(PgType::Text)))),
             'j' => return Some(self.of_type(scope, &PgType::Jsonb)),
             'u' => return Some(self.of_type(scope, &PgType::Uuid)),
+            'e' => return Some(self.of_type(scope, &PgType::Inet)),
             'y' => return Some(self.of_type(scope, &PgType::Bytea)),
             'k' => return Some(self.random.between(2, 5).to_string()),
             _ => return None,

@@ -14,7 +14,7 @@ use crate::laws::law::values::{Class, class};
 /// True if equal values of the type have one text.
 fn looks_as_it_compares(ty: &PgType) -> bool {
     matches!(class(ty), Class::Int | Class::Text | Class::Bool | Class::Date | Class::Timestamp | Class::Timestamptz | Class::Time)
-        || matches!(ty, PgType::Numeric(Some(_)) | PgType::Uuid)
+        || matches!(ty, PgType::Numeric(Some(_)) | PgType::Uuid | PgType::Inet)
 }
 
 impl Grammar<'_> {
