@@ -279,6 +279,10 @@ fn has_plain_items(array: &ArrayRef) -> bool {
     matches!(array.data_type(), DataType::List(item) if !item.data_type().is_nested())
 }
 
+fn is_network(ty: &PgType) -> bool {
+    matches!(ty, PgType::Inet | PgType::Cidr)
+}
+
 fn is_float(ty: &PgType) -> bool {
     matches!(ty, PgType::Float4 | PgType::Float8)
 }
@@ -294,7 +298,7 @@ fn arrow_is_right(from: &DataType, source: &PgType, target: &PgType) -> bool {
     }
     let number = |t: &PgType| is_int(t) || is_float(t);
     match (source, target) {
-        (s, t) if may_be_written(s, t) => false,
+        (s, t) if may_change(s, t) => false,
         (s, t) if s == t && *from == t.arrow() => true,
         (s, PgType::Text | PgType::Varchar(None)) if is_text(s) && !matches!(s, PgType::Bpchar(_)) => true,
         (s, t) if is_int(s) && (t.is_numeric() || is_float(t)) => true,
@@ -319,12 +323,12 @@ fn is_id(ty: &PgType) -> bool {
     matches!(ty, PgType::Oid | PgType::Id(_)) || ty.is_reg()
 }
 
-/// True if values of a type that are to be jsonb may be json as it was written, arrays of them likewise. The items of a set or an array of json
-/// are of one Arrow type with jsonb, and do not say which they are.
-fn may_be_written(source: &PgType, target: &PgType) -> bool {
+/// True if values may have to change that have the Arrow type of the target, arrays of them likewise: what is to be jsonb may be json as it was
+/// written, since the items of a set or an array of json do not say which they are, and an inet may have a host part, which a cidr has not.
+fn may_change(source: &PgType, target: &PgType) -> bool {
     match (source, target) {
-        (PgType::Json | PgType::Jsonb, PgType::Jsonb) => true,
-        (PgType::Array(source), PgType::Array(target)) => may_be_written(source, target),
+        (PgType::Json | PgType::Jsonb, PgType::Jsonb) | (PgType::Inet, PgType::Cidr) => true,
+        (PgType::Array(source), PgType::Array(target)) => may_change(source, target),
         _ => false,
     }
 }
@@ -341,7 +345,7 @@ pub fn exists(source: &PgType, target: &PgType) -> bool {
         (s, t) if is_text(s) || is_text(t) => true,
         (s, t) if number(s) && number(t) => true,
         (PgType::Json | PgType::Jsonb, PgType::Json | PgType::Jsonb) => true,
-        (PgType::Inet | PgType::Cidr, PgType::Inet | PgType::Cidr) => true,
+        (s, t) if is_network(s) && is_network(t) => true,
         (PgType::Jsonb, t) => number(t) || *t == PgType::Bool,
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => true,
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => true,
@@ -371,6 +375,9 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (PgType::Array(s), PgType::Array(t)) if is_number(s) && is_number(t) && has_plain_items(array) => {
             cast_items(array, s, t, cast_array)
         }
+        (PgType::Array(s), PgType::Array(t)) if is_network(s) && is_network(t) && has_plain_items(array) => {
+            cast_items(array, s, t, cast_array)
+        }
         // Each item is cut to the length.
         (PgType::Array(s), PgType::Array(t)) if t.has_length() && has_plain_items(array) => cast_items(array, s, t, cast_array),
         (s, PgType::Array(t)) if is_text(s) && t.has_length() => {
@@ -395,9 +402,9 @@ pub fn cast_array(array: &ArrayRef, source: &PgType, target: &PgType) -> Result<
         (s, t) if s.is_numeric() && t.is_numeric() => Ok(cast_with_options(array, &t.arrow(), &STRICT)?),
         (PgType::Time, PgType::Interval) | (PgType::Interval, PgType::Time) => time_interval(array, target),
         (PgType::Timestamp | PgType::Timestamptz, PgType::Time) => time_of_day(array),
-        (PgType::Inet | PgType::Cidr, PgType::Inet) => Ok(array.clone()),
-        (PgType::Inet | PgType::Cidr, PgType::Cidr) => network::without_hosts(array),
-        (PgType::Inet | PgType::Cidr, t) if is_text(t) => Ok(texts(&network::full_texts(array)?, t)),
+        (s, PgType::Inet) if is_network(s) => Ok(array.clone()),
+        (s, PgType::Cidr) if is_network(s) => network::without_hosts(array),
+        (s, t) if is_network(s) && is_text(t) => Ok(texts(&network::full_texts(array)?, t)),
         (PgType::Jsonb, t) if !is_text(t) && !matches!(t, PgType::Json | PgType::Jsonb) => unwrap_json(array, t),
         (s, t) if is_text(t) => {
             let printed = printed(array, s)?;

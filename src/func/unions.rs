@@ -40,6 +40,7 @@ pub fn alike(operation: &str, mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec
     for i in (0..width).chain(0..width) {
         let types: Vec<DataType> = inputs.iter().map(|input| input.schema().field(i).data_type().clone()).collect();
         if types.windows(2).all(|two| two[0] == two[1]) {
+            as_inet(&mut inputs, i)?;
             continue;
         }
         let typed: Vec<&DataType> =
@@ -53,6 +54,17 @@ pub fn alike(operation: &str, mut inputs: Vec<Arc<LogicalPlan>>) -> DfResult<Vec
         }
     }
     Ok(inputs)
+}
+
+/// Makes inet of column `i` where it is cidr in some of the inputs, and inet in others.
+fn as_inet(inputs: &mut [Arc<LogicalPlan>], i: usize) -> DfResult<()> {
+    let is = |input: &LogicalPlan, ty: PgType| PgType::of(input.schema().field(i)) == ty;
+    if inputs.iter().any(|input| is(input, PgType::Inet)) {
+        for input in inputs.iter_mut().filter(|input| is(input, PgType::Cidr)) {
+            *input = Arc::new(replaced(input, i, |plain| Ok(cast::call(plain, PgType::Inet)))?);
+        }
+    }
+    Ok(())
 }
 
 /// Errors: 42804 for the first column `i` that is of another kind than those of the inputs before it.

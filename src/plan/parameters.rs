@@ -72,7 +72,7 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 }
 
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
-/// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, and `||` puts an
+/// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, `<<` is that of addresses or of numbers, and `||` puts an
 /// item to an array, and joins two texts otherwise than two of jsonb. Whole numbers of two widths are computed with in the wider one.
 /// Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
@@ -130,13 +130,14 @@ fn is_whole(ty: &PgType) -> bool {
 fn is_joined(ty: &PgType) -> bool {
     use PgType as T;
     let is_number = is_whole(ty) || matches!(ty, T::Float4 | T::Float8 | T::Numeric(_));
-    is_number || matches!(ty, T::Bool | T::Text | T::Varchar(_) | T::Uuid | T::Inet | T::Cidr | T::Jsonb | T::Bytea)
+    is_number || matches!(ty, T::Bool | T::Text | T::Varchar(_) | T::Uuid | T::Jsonb | T::Bytea)
 }
 
-/// True for the types of times, and of arrays that a cast can name.
+/// True for the types of times, of addresses, and of arrays that a cast can name.
 fn is_looked_at(ty: &PgType) -> bool {
     match ty {
         PgType::Date | PgType::Time | PgType::Timestamp | PgType::Timestamptz | PgType::Interval => true,
+        PgType::Inet | PgType::Cidr => true,
         PgType::Array(item) => {
             !item.is_of_enum() && !matches!(**item, PgType::Id(_) | PgType::Opaque(_) | PgType::Record | PgType::Unknown)
         }

@@ -73,9 +73,7 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     for (i, from) in schema.columns().into_iter().enumerate() {
         let column = datafusion::logical_expr::Expr::Column(from);
         let value = match wanted.get(i) {
-            Some(to) if is_json_for_jsonb(&planned.columns[i].ty, &to.ty) => {
-                cast::between(column, planned.columns[i].ty.clone(), to.ty.clone())
-            }
+            Some(to) if is_narrowed(&planned.columns[i].ty, &to.ty) => cast::between(column, planned.columns[i].ty.clone(), to.ty.clone()),
             Some(to) if to.ty.is_of_rows() && to.ty.arrow() != *schema.field(i).data_type() => {
                 let unknown = result_types::is_unknown(&planned.plan, i);
                 check_assignable(if unknown { &PgType::Unknown } else { &types[i] }, to)?;
@@ -106,11 +104,12 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     Ok(Planned { plan, schema, ..planned })
 }
 
-/// True for json that is put into a column of jsonb, arrays likewise: they have one Arrow type, but the text of json is as it was written.
-fn is_json_for_jsonb(from: &PgType, to: &PgType) -> bool {
+/// True for values that are put into a column of another type with the same Arrow type, arrays likewise: json, whose text is as it was written,
+/// that is to be jsonb, and an inet, which may have a host part, that is to be a cidr.
+fn is_narrowed(from: &PgType, to: &PgType) -> bool {
     match (from, to) {
-        (PgType::Json, PgType::Jsonb) => true,
-        (PgType::Array(from), PgType::Array(to)) => is_json_for_jsonb(from, to),
+        (PgType::Json, PgType::Jsonb) | (PgType::Inet, PgType::Cidr) => true,
+        (PgType::Array(from), PgType::Array(to)) => is_narrowed(from, to),
         _ => false,
     }
 }

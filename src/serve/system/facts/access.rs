@@ -60,6 +60,7 @@ pub type OpClass = (u32, &'static str);
 pub fn default_opclass(method: &AccessMethod, ty: &PgType) -> Option<OpClass> {
     const ARRAY: u32 = 2277;
     const ENUM: u32 = 3500;
+    const INET: u32 = 869;
     const OID: u32 = 26;
     const TEXT: u32 = 25;
     let oid = match ty {
@@ -67,6 +68,7 @@ pub fn default_opclass(method: &AccessMethod, ty: &PgType) -> Option<OpClass> {
         ty if ty.is_of_enum() => ENUM,
         ty if ty.is_reg() => OID,
         PgType::Varchar(_) | PgType::Unknown => TEXT,
+        PgType::Cidr => INET,
         ty => ty.oid(),
     };
     let mut classes = opclasses().filter(|c| number(c[3]) as u32 == method.oid);
