@@ -519,7 +519,7 @@ fn a_plan_that_takes_long_holds_up_no_other_session_and_can_be_stopped() {
         }
     }
     let mut wire = server.connect();
-    wire.ok("SET statement_timeout = 50");
+    wire.ok("SET statement_timeout = 1");
     assert_eq!(wire.error(&format!("SELECT {slow}")).code, "57014");
     assert_eq!(wire.extended(&format!("SELECT {slow}"), &[]).map_err(|e| e.code).map(|_| ()), Err("57014".to_string()));
     check(&server, &mut other);
