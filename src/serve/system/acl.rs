@@ -155,13 +155,17 @@ const HIDDEN: &str = "<insufficient privilege>";
 
 /// What a session is shown of the statement that another one runs.
 pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &'a str {
+    if may_watch(context, session) { &session.query } else { HIDDEN }
+}
+
+/// True if a session is shown what another one does, and where its client is.
+pub fn may_watch(context: &SystemContext, session: &SessionStatus) -> bool {
     let own = session.role == context.role && session.process_id == context.process_id;
     let inherited = || context.scope.roles().inherits(context.role);
-    let may = own || context.is_superuser() || {
+    own || context.is_superuser() || {
         let roles = inherited();
         roles.contains(&session.role) || roles.contains(&READ_ALL_STATS)
-    };
-    if may { &session.query } else { HIDDEN }
+    }
 }
 
 /// What a session is shown of why a view has failed: that may tell values of the rows that it reads.

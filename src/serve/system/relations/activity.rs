@@ -1,7 +1,7 @@
 //! What is going on: pg_locks, pg_stat_progress_copy, pg_cursors, pg_prepared_statements, pg_stat_activity, pg_stat_user_tables, pg_statio_user_tables,
 //! pg_stat_user_indexes, pg_stat_database, and counters of what is not done.
 
-use super::super::acl::shown_query;
+use super::super::acl::{may_watch, shown_query};
 use super::super::keys::indexes;
 use super::super::names::DATABASE;
 use super::super::rows::{Cell, Rows};
@@ -13,6 +13,7 @@ const NO_PORT: i32 = -1;
 
 pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for s in context.sessions.iter() {
+        let may = may_watch(context, s);
         let (address, port) = s.ends.map(|ends| ends.shown()[0].clone()).unzip();
         rows.add([
             ("datid", DATABASE.into()),
@@ -22,10 +23,10 @@ pub fn pg_stat_activity(context: &SystemContext, rows: &mut Rows) -> Result<()> 
             ("usesysid", s.role.into()),
             ("usename", (&s.user).into()),
             ("application_name", (&s.application).into()),
-            ("client_addr", address.into()),
-            ("client_port", port.unwrap_or(NO_PORT).into()),
-            ("backend_start", Cell::Int(s.started_us)),
-            ("state", (&s.state).into()),
+            ("client_addr", address.filter(|_| may).into()),
+            ("client_port", may.then(|| port.unwrap_or(NO_PORT)).into()),
+            ("backend_start", may.then_some(s.started_us).into()),
+            ("state", may.then_some(&s.state).into()),
             ("backend_xid", Cell::Null),
             ("backend_xmin", Cell::Null),
             ("query_id", Cell::Null),
