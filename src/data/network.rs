@@ -99,10 +99,10 @@ impl Network {
     pub fn to_bytes(self) -> Vec<u8> {
         let network = self.network();
         let mut bytes = vec![self.family()];
-        bytes.extend_from_slice(network.octets().as_ref());
+        network.put_address(&mut bytes);
         bytes.push(self.bits);
         if network != self {
-            bytes.extend_from_slice(self.octets().as_ref());
+            self.put_address(&mut bytes);
         }
         bytes
     }
@@ -126,9 +126,9 @@ impl Network {
         (bits <= network.width()).then_some(network)
     }
 
-    /// The address, its first byte first: 4 or 16.
-    fn octets(self) -> impl AsRef<[u8]> {
-        self.address.to_be_bytes()[16 - usize::from(self.width() / 8)..].to_vec()
+    /// Appends the address, its first byte first: 4 or 16 of them.
+    fn put_address(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.address.to_be_bytes()[16 - usize::from(self.width() / 8)..]);
     }
 
     /// Its text: an inet of a whole address has no length.
@@ -198,7 +198,7 @@ impl Network {
     pub fn sent(self, is_cidr: bool) -> Vec<u8> {
         let family = if self.is_v6 { SENT_V6 } else { SENT_V4 };
         let mut bytes = vec![family, self.bits, u8::from(is_cidr), self.width() / 8];
-        bytes.extend_from_slice(self.octets().as_ref());
+        self.put_address(&mut bytes);
         bytes
     }
 
