@@ -72,9 +72,9 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 }
 
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
-/// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, `<<` is that of addresses or of numbers, and `||` puts an
-/// item to an array, and joins two texts otherwise than two of jsonb. Whole numbers of two widths are computed with in the wider one.
-/// Cost O(query).
+/// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, `<<` is that of
+/// addresses or of numbers, and `||` puts an item to an array, and joins two texts otherwise than two of jsonb. Whole numbers of two widths
+/// are computed with in the wider one. Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
     let has_dates = types.contains(&Some(PgType::Date));
     let is_mixed = [PgType::Int2, PgType::Int4, PgType::Int8].into_iter().filter(|ty| types.contains(&Some(ty.clone()))).count() > 1;

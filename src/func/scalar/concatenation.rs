@@ -57,12 +57,16 @@ fn fitting(chain: &ScalarFunction, right: &Expr, schema: &DFSchema) -> DfResult<
         }
         _ => false,
     };
-    // char(n) loses its blanks, and inet shows all of itself, as everywhere where they become text.
-    Ok(fits.then(|| match ty {
-        PgType::Bpchar(_) => cast(right.clone(), PgType::Text.arrow()),
-        PgType::Inet | PgType::Cidr => casts::call(right.clone(), PgType::Text),
-        _ => right.clone(),
-    }))
+    Ok(fits.then(|| operand(right.clone(), &ty)))
+}
+
+/// A value of that type as `||` takes it: char(n) loses its blanks, and inet shows all of itself, as everywhere where they become text.
+pub fn operand(value: Expr, ty: &PgType) -> Expr {
+    match ty {
+        PgType::Bpchar(_) => cast(value, PgType::Text.arrow()),
+        PgType::Inet | PgType::Cidr => casts::call(value, PgType::Text),
+        _ => value,
+    }
 }
 
 /// True for a string literal whose type is not said.

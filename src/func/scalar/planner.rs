@@ -273,7 +273,7 @@ fn matched(mut expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult
     Ok(PlannerResult::Original(expr))
 }
 
-/// `a || b` of bytea, of texts, or of a text and anything that is no array; char(n) loses its blanks, as everywhere where it becomes text.
+/// `a || b` of bytea, of texts, or of a text and anything that is no array.
 fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBinaryExpr>> {
     // A NULL of no type beside an array is one of that type, and adds nothing.
     let is_null = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Null, _));
@@ -302,11 +302,6 @@ fn join(expr: RawBinaryExpr, schema: &DFSchema) -> DfResult<PlannerResult<RawBin
     if !is_joined(&left) || !is_joined(&right) || !(is_text(&left) || is_text(&right)) {
         return Ok(PlannerResult::Original(expr));
     }
-    let plain = |e: Expr, ty: &PgType| match ty {
-        PgType::Bpchar(_) => cast(e, PgType::Text.arrow()),
-        PgType::Inet | PgType::Cidr => casts::call(e, PgType::Text),
-        _ => e,
-    };
-    let sides = vec![plain(expr.left, &left), plain(expr.right, &right)];
+    let sides = vec![concatenation::operand(expr.left, &left), concatenation::operand(expr.right, &right)];
     Ok(PlannerResult::Planned(super::growing::joined().call(sides)))
 }

@@ -161,9 +161,8 @@ pub fn shown_query<'a>(context: &SystemContext, session: &'a SessionStatus) -> &
 /// True if a session is shown what another one does, and where its client is.
 pub fn may_watch(context: &SystemContext, session: &SessionStatus) -> bool {
     let own = session.role == context.role && session.process_id == context.process_id;
-    let inherited = || context.scope.roles().inherits(context.role);
     own || context.is_superuser() || {
-        let roles = inherited();
+        let roles = context.scope.roles().inherits(context.role);
         roles.contains(&session.role) || roles.contains(&READ_ALL_STATS)
     }
 }
