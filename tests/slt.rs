@@ -143,6 +143,7 @@ scripts!("":
     row_security,
     row_subqueries,
     row_wise,
+    rows_of_nothing,
     schemas,
     sequence_privileges,
     sequences,

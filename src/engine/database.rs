@@ -74,6 +74,8 @@ pub struct Engine {
     pub(super) runner: Arc<Runner>,
     /// Functions, rules and settings of DataFusion, without names and without a session's own functions.
     pub(super) template: SessionState,
+    /// The same without functions: the plan that a query is run by has them in it. It is copied for each query, at little cost.
+    pub(super) bare: SessionState,
     /// Queries run here, apart from the sockets.
     queries: Mutex<Option<Runtime>>,
     query_handle: Handle,
@@ -140,8 +142,10 @@ impl Engine {
         let numbers = Numbers::open(&log)?;
         let mut template = template(cores, config.query_memory_bytes_max, spill)?;
         template.register_udf(Arc::new(numbers.function(Weak::new())))?;
+        let bare = without_functions(template.clone())?;
         let engine = Arc::new(Engine {
             template,
+            bare,
             numbers,
             query_handle: queries.handle().clone(),
             queries: Mutex::new(Some(queries)),
@@ -413,6 +417,13 @@ fn template(cores: usize, memory_bytes_max: usize, spill: Option<PathBuf>) -> Re
     let config = func::config().with_target_partitions(cores).with_default_catalog_and_schema("everfold", UNQUALIFIED);
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
     Ok(arrival::register(func::register(builder)).build())
+}
+
+/// The state without the names of functions, but for the one by which DataFusion's optimizer writes DISTINCT ON.
+fn without_functions(state: SessionState) -> Result<SessionState> {
+    let distinct_on = state.udaf("first_value")?;
+    let builder = SessionStateBuilder::new_from_existing(state).with_scalar_functions(vec![]).with_higher_order_functions(vec![]);
+    Ok(builder.with_aggregate_functions(vec![distinct_on]).with_window_functions(vec![]).build())
 }
 
 /// The database's number, which is made when there is none: as PostgreSQL's initdb has it, the seconds in its upper half, and chance.

@@ -189,11 +189,11 @@ impl Engine {
     async fn dataflow(self: &Engine, catalog: &Arc<Catalog>, query: &ast::Query, columns: &[Column], leaves_out: bool) -> Result<Dataflow> {
         let context: ContextSource = Arc::new(Default::default);
         // DataFusion names common expressions by a counter: it begins anew, so that a view's operators are the same after a restart.
-        let mut base = self.template.clone();
-        base.mark_start_execution();
-        enums::know(base.config_mut().options_mut(), catalog.enums());
-        let state = base.clone();
-        let names = Names::of_server(catalog.clone(), context, base);
+        let mut state = self.template.clone();
+        state.mark_start_execution();
+        enums::know(state.config_mut().options_mut(), catalog.enums());
+        let state = Arc::new(state);
+        let names = Names::of_server(catalog.clone(), context, state.clone());
         let planned = super::query::plan_over(names, query, &[]).await?;
         let wanted: Vec<Field> = columns.iter().map(|c| c.ty.field(&c.name, true)).collect();
         let options = Options { leaves_out, step_bytes_max: self.view_bounds.state };

@@ -174,7 +174,7 @@ impl Session {
                 return lookup.among(&rows, prepared, parameters);
             }
             // A plan sees neither what the transaction has done since, nor another search_path, nor columns that are new.
-            Way::Query(planned) if !self.has_own() && self.path() == prepared.path && self.is_as_planned(planned) => {
+            Way::Query(planned) if !self.may_differ(planned) && self.path() == prepared.path && self.is_as_planned(planned) => {
                 let values = scalars(&prepared.parameters, parameters, self.settings.reading())?;
                 let stream = self.run_query(planned, values).await?;
                 return Ok(Response::Rows { word: "SELECT".into(), columns: planned.columns.clone(), stream });

@@ -93,7 +93,7 @@ impl Session {
     async fn explain_plan(&mut self, planned: Planned, arguments: &Parameters, analyze: bool) -> Result<Vec<String>> {
         let cut = self.read(&planned.relations).await?;
         let (position, caller) = (cut.position, Arc::new(()));
-        let state = self.running(self.zoned_state(), cut, &caller);
+        let state = self.running(cut, &caller);
         let values = scalars(&planned.parameters, arguments, self.settings.reading())?;
         let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
         let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;

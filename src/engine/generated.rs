@@ -113,7 +113,7 @@ impl Session {
         let wanted: Vec<&Column> = columns.iter().map(of).collect();
         let planned = cast_columns(self.plan_over_rows(relation, &texts).await?, &wanted)?;
         let plan = self.analyzed(planned.plan)?;
-        let state = self.knowing(self.state());
+        let state = self.knowing(&self.engine.bare);
         let (mut stages, mut node, mut all) = (Vec::new(), &plan, Vec::new());
         while let LogicalPlan::Projection(projection) = node {
             all.extend(&projection.expr);

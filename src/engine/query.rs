@@ -17,6 +17,7 @@ use datafusion::execution::{FunctionRegistry, RecordBatchStream, SendableRecordB
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection, lit};
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::{OptimizerContext, OptimizerRule};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::{Stream, StreamExt};
 use sqlparser::ast;
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 use super::branches::Branches;
 use super::session::{Column, Session};
 use crate::catalog::{Function, Name, Relation, Scope};
-use crate::data::PgType;
+use crate::data::{Enums, PgType};
 use crate::error::{Error, Result, code};
 use crate::func::enums;
 use crate::func::names::output_names;
@@ -36,6 +37,7 @@ use crate::plan::by_key::ByKey;
 use crate::plan::inline;
 use crate::plan::lower::tells_partition;
 use crate::plan::names::{Names, UNQUALIFIED};
+use crate::plan::of_nothing::OfNothing;
 use crate::plan::origin::origin;
 use crate::plan::parameters::{cast_declared, declared, wider};
 use crate::plan::per_row::Under;
@@ -69,6 +71,16 @@ pub struct Planned {
     pub functions: Vec<Arc<Function>>,
     /// True if it tells which of a table's partitions rows are of, of those that there were when it was made.
     pub tells_partition: bool,
+    /// What makes its row, where it is a SELECT without FROM that does no more than to compute.
+    pub computed: Option<Computed>,
+}
+
+/// A query whose row is computed without DataFusion's planner: see [`of_nothing`](crate::plan::of_nothing).
+#[derive(Clone)]
+pub struct Computed {
+    row: Arc<OfNothing>,
+    /// The enumerations that there were when it was analyzed.
+    enums: Enums,
 }
 
 impl Planned {
@@ -122,7 +134,7 @@ impl Session {
     pub(super) fn names(&self) -> Names {
         let scope = self.scope();
         let expand = self.expanded(&scope);
-        let (context, base) = (self.context_source(), self.zoned_state().clone());
+        let (context, base) = (self.context_source(), self.zoned_state());
         let (as_owner, kept_by, reader, stand_ins) = (None, None, Some(self.reader()), self.results.clone());
         let (locked, securing, reads) = Default::default();
         Names { scope, context, hidden: Default::default(), stand_ins, expand, base, as_owner, kept_by, reader, locked, securing, reads }
@@ -144,9 +156,14 @@ impl Session {
         Names { base: self.state().clone(), ..self.names() }
     }
 
-    /// DataFusion in the session's time zone.
-    pub(super) fn zoned_state(&self) -> &SessionState {
-        self.zoned.as_ref().map_or_else(|| self.state(), |(_, state)| state)
+    /// DataFusion in the session's time zone, for who plans a statement.
+    fn zoned_state(&self) -> Arc<SessionState> {
+        self.zoned.as_ref().map_or_else(|| self.state(), |zoned| &zoned.planning).clone()
+    }
+
+    /// The same for a plan that is made: its functions are in it.
+    fn bare_state(&self) -> &SessionState {
+        self.zoned.as_ref().map_or(&self.engine.bare, |zoned| &zoned.running)
     }
 
     /// The state with the enumerations that there are now, for a plan that is analyzed under it.
@@ -162,7 +179,7 @@ impl Session {
     }
 
     fn options(&self) -> Arc<ConfigOptions> {
-        let mut options = self.zoned_state().config_options().clone();
+        let mut options = self.bare_state().config_options().clone();
         let catalog = self.catalog();
         if !catalog.enums().is_empty() {
             enums::know(Arc::make_mut(&mut options), catalog.enums());
@@ -172,7 +189,7 @@ impl Session {
 
     /// The time zone of the session, while that is not UTC.
     pub(super) fn zone_name(&self) -> Option<String> {
-        self.zoned.as_ref().map(|(name, _)| name.clone())
+        self.zoned.as_ref().map(|zoned| zoned.name.clone())
     }
 
     /// The form of a planned query that tells keys of rows of that table, if it has it.
@@ -190,7 +207,7 @@ impl Session {
         planned: Planned,
         find: impl FnOnce(&SessionState, &LogicalPlan) -> T + Send + 'static,
     ) -> Result<(Planned, T)> {
-        let state = self.knowing(self.zoned_state());
+        let state = self.knowing(self.bare_state());
         self.aside(move || async move {
             let types: Vec<Option<PgType>> = planned.parameters.iter().cloned().map(Some).collect();
             let found = find(&state, &declared(planned.plan.clone(), &types)?);
@@ -212,7 +229,7 @@ impl Session {
         if names.reader.is_some() {
             functions.iter().try_for_each(|function| self.may_call(function))?;
         }
-        let waits = wanted_by(&mut names.base);
+        let waits = wanted_by(Arc::make_mut(&mut names.base));
         let planned = self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await;
         drop(waits);
         planned
@@ -222,7 +239,21 @@ impl Session {
     pub(super) async fn run_query(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         self.may_read(&planned.reads)?;
         let cut = self.read(&planned.relations).await?;
-        self.run_at(planned, cut, parameters)
+        match self.row_of(planned).filter(|row| row.is_soon(&parameters, 1)) {
+            Some(row) => Ok(rows_of(row.rows(&self.computing(), &parameters, 1, &planned.schema)?)),
+            None => self.run_at(planned, cut, parameters),
+        }
+    }
+
+    /// True if what the transaction has done may make another thing of a planned query.
+    pub(super) fn may_differ(&self, planned: &Planned) -> bool {
+        self.has_own() && (self.has_defined() || self.row_of(planned).is_none())
+    }
+
+    /// What makes the row of a query that reads nothing, as long as that means what it did.
+    fn row_of<'a>(&self, planned: &'a Planned) -> Option<&'a OfNothing> {
+        let computed = planned.computed.as_ref()?;
+        computed.enums.is(self.catalog().enums()).then_some(&computed.row)
     }
 
     /// Plans and runs a query: its columns and its rows.
@@ -236,14 +267,14 @@ impl Session {
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         let plan = filled(planned.plan.clone(), parameters)?;
         let caller = Arc::new(());
-        let state = self.running(self.zoned_state(), cut, &caller);
+        let state = self.running(cut, &caller);
         let places = self.engine.planning.clone();
         Ok(spawn(self.engine.query_runtime(), places, state, plan, planned.schema.clone(), caller))
     }
 
     /// The state that runs a plan on a cut, for a caller who stays as long as that is kept.
-    pub(super) fn running(&self, state: &SessionState, cut: ReadCut, caller: &Arc<()>) -> SessionState {
-        let mut state = self.knowing(state);
+    pub(super) fn running(&self, cut: ReadCut, caller: &Arc<()>) -> SessionState {
+        let mut state = self.knowing(self.bare_state());
         Caller::staying(caller).introduce(state.config_mut().options_mut());
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
@@ -299,9 +330,17 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
         column.origin = origin;
         column.precision = origin.and_then(|of| names.scope.by_id(of.relation)?.columns.get(of.number as usize - 1)?.precision);
     }
+    let computed = match may_be_computed(&plan, &parameters) {
+        true => {
+            let types: Vec<Option<PgType>> = parameters.iter().cloned().map(Some).collect();
+            let row = OfNothing::of(&state, &declared(plan.clone(), &types)?);
+            row.map(|row| Computed { row: Arc::new(row), enums: enums.clone() })
+        }
+        false => None,
+    };
     let reads = reads.lock().take();
     let tells_partition = reads.iter().any(|read| read.relation.partitioning.is_some()) && tells_partition(&plan);
-    Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![], tells_partition })
+    Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![], tells_partition, computed })
 }
 
 /// The plan with object ids that are shown by their names as `reg_shown` gives them, its schema and the types of its columns once it
@@ -331,6 +370,16 @@ fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(L
     let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?);
     let schema = analyze(&plan)?.schema().inner().clone();
     Ok((plan, schema, types))
+}
+
+/// True for what is one row of nothing. A parameter of an enumeration is looked at when it is given.
+fn may_be_computed(plan: &LogicalPlan, parameters: &[PgType]) -> bool {
+    OfNothing::is_one_row(plan) && !parameters.iter().any(PgType::is_of_enum)
+}
+
+/// A stream of rows that are there.
+fn rows_of(batch: RecordBatch) -> SendableRecordBatchStream {
+    Box::pin(RecordBatchStreamAdapter::new(batch.schema(), futures::stream::iter([Ok(batch)])))
 }
 
 /// Collects a stream.

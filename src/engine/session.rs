@@ -173,6 +173,16 @@ pub enum OnPortals {
     CloseAll,
 }
 
+/// DataFusion in the time zone of a session, and for how that shows values.
+pub(super) struct Zoned {
+    /// What was set.
+    pub name: String,
+    /// What plans statements.
+    pub planning: Arc<SessionState>,
+    /// What runs plans.
+    pub running: SessionState,
+}
+
 /// One client's state: settings, transaction, notices.
 pub struct Session {
     pub(super) engine: Arc<Engine>,
@@ -194,9 +204,9 @@ pub struct Session {
     /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
     /// See [`Session::state`]: a session that plans nothing does without.
-    state: OnceLock<SessionState>,
+    state: OnceLock<Arc<SessionState>>,
     /// The same in the session's time zone, while that is not UTC.
-    pub(super) zoned: Option<(String, SessionState)>,
+    pub(super) zoned: Option<Zoned>,
     pub(super) context: Arc<context::Source>,
     /// Who it is.
     pub(super) identity: Identity,
@@ -356,7 +366,7 @@ impl Session {
 
     /// DataFusion with the session's own functions, made when it is first asked for: it holds every function's name, which a session
     /// that is idle, or looks rows up by their keys, need not.
-    pub(super) fn state(&self) -> &SessionState {
+    pub(super) fn state(&self) -> &Arc<SessionState> {
         self.state.get_or_init(|| {
             let mut state = self.engine.template.clone();
             let system = system::functions::functions(self.context.as_function());
@@ -367,7 +377,7 @@ impl Session {
                 // It fails for no function: one that is there is replaced.
                 let _ = state.register_udf(Arc::new(function));
             }
-            state
+            Arc::new(state)
         })
     }
 

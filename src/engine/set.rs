@@ -9,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 use super::acts::AskedRole;
 use super::execute::listing;
 use super::lookup::Lookup;
-use super::session::{Column, Response, Session};
+use super::session::{Column, Response, Session, Zoned};
 use super::settings::display_name;
 use super::transaction::OldSetting;
 use crate::data::PgType;
@@ -73,10 +73,12 @@ impl Session {
             return;
         }
         let known = styled::spelled(&style, &name);
-        if self.zoned.as_ref().is_none_or(|(of, _)| *of != known) {
-            let mut state = self.state().clone();
-            state.add_analyzer_rule(Arc::new(rule));
-            self.zoned = Some((known, state));
+        if self.zoned.as_ref().is_none_or(|zoned| zoned.name != known) {
+            let rule = Arc::new(rule);
+            let (mut planning, mut running) = (self.state().as_ref().clone(), self.engine.bare.clone());
+            planning.add_analyzer_rule(rule.clone());
+            running.add_analyzer_rule(rule);
+            self.zoned = Some(Zoned { name: known, planning: Arc::new(planning), running });
             // What was planned under other settings may have read its literals.
             self.plans = Default::default();
         }
@@ -97,7 +99,7 @@ impl Session {
         if style.is_usual() {
             return Ok(());
         }
-        let state = self.knowing(self.state());
+        let state = self.knowing(&self.engine.bare);
         let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})?;
         if !(InZone { zone: style.timezone, name: "UTC".into(), style }).changes(&analyzed) {
             return Ok(());

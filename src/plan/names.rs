@@ -49,8 +49,8 @@ pub struct Names {
     pub stand_ins: Vec<(String, Arc<dyn TableProvider>)>,
     /// Materialized views to be read by their queries, as plain views are.
     pub expand: Arc<BTreeSet<RelationId>>,
-    /// What plans the queries of plain views.
-    pub base: SessionState,
+    /// What plans the queries of plain views. It is shared: it holds the name of every function.
+    pub base: Arc<SessionState>,
     /// The owner of the view whose query is being planned.
     pub as_owner: Option<RoleId>,
     /// The owner of the materialized view around it: with whose rights what takes the reader's is read, as it was when the view was made.
@@ -109,7 +109,7 @@ fn seen_schema(relation: &Relation, hidden: Mentioned) -> SchemaRef {
 
 impl Names {
     /// The names of a text that the catalog keeps, for the server itself.
-    pub fn of_server(catalog: Arc<Catalog>, context: ContextSource, base: SessionState) -> Names {
+    pub fn of_server(catalog: Arc<Catalog>, context: ContextSource, base: Arc<SessionState>) -> Names {
         Names {
             scope: Scope::kept(catalog),
             context,
@@ -128,7 +128,7 @@ impl Names {
 
     /// A session state that resolves names by these.
     pub fn state(&self) -> SessionState {
-        let mut state = self.base.clone();
+        let mut state = self.base.as_ref().clone();
         enums::know(state.config_mut().options_mut(), self.scope.enums());
         state.register_catalog_list(Arc::new(self.clone()));
         state

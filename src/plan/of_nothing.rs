@@ -56,9 +56,13 @@ impl OfNothing {
     pub fn may_be(plan: &LogicalPlan) -> bool {
         match leaf(plan) {
             LogicalPlan::Values(list) => list.values.iter().map(Vec::len).sum::<usize>() <= VALUES_MAX,
-            LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
-            _ => false,
+            _ => Self::is_one_row(plan),
         }
+    }
+
+    /// True for a plan over the one row of a SELECT without FROM. Cost O(depth).
+    pub fn is_one_row(plan: &LogicalPlan) -> bool {
+        matches!(leaf(plan), LogicalPlan::EmptyRelation(empty) if empty.produce_one_row)
     }
 
     /// True if it makes that many rows in no time to speak of, and waits for nobody.

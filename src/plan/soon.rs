@@ -9,7 +9,7 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{Expr, Operator};
 
 /// Functions that take time in proportion to their arguments, give at most a few times as much, and wait for nobody.
-const SOON: [&str; 102] = [
+const SOON: [&str; 108] = [
     "uuid",
     "random",
     "now",
@@ -29,6 +29,11 @@ const SOON: [&str; 102] = [
     "current_schema",
     "current_setting",
     "pg_backend_pid",
+    "pg_is_in_recovery",
+    "version",
+    "inet_client_addr",
+    "inet_server_addr",
+    "sqrt",
     "partition_oid",
     "pg_cast",
     "pg_add",
@@ -105,6 +110,7 @@ const SOON: [&str; 102] = [
     "jsonb_build_object",
     "cardinality",
     "array_length",
+    "array_element",
     "make_array",
     "textcat",
     "byteacat",

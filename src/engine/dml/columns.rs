@@ -101,7 +101,7 @@ pub fn cast_columns(planned: Planned, wanted: &[&Column]) -> Result<Planned> {
     }
     let plan = datafusion::logical_expr::LogicalPlanBuilder::from(planned.plan).project(expressions)?.build()?;
     let schema = plan.schema().inner().clone();
-    Ok(Planned { plan, schema, ..planned })
+    Ok(Planned { plan, schema, computed: None, ..planned })
 }
 
 /// True for values that are put into a column of another type with the same Arrow type, arrays likewise: json, whose text is as it was written,
