@@ -176,6 +176,7 @@ scripts!("":
     types,
     unique_indexes,
     unnest,
+    updatable_views,
     upkeep,
     using,
     values_subqueries,

@@ -50,7 +50,7 @@ pub use sequence::{Beginning, Sequence, Sequences};
 pub use trigger::{Timing, Trigger, TriggerEvent};
 use user_types::UserTypes;
 pub use user_types::{Domain, DomainCheck, TypeId, TypeKind, UserType};
-pub use view_options::{SaidOfView, ViewOptions};
+pub use view_options::{CheckOption, SaidOfView, ViewOptions};
 
 /// Number of a relation; its pg_class oid too. User relations start at [`FIRST_RELATION`].
 pub type RelationId = u32;

@@ -97,15 +97,16 @@ impl Privileges {
         PRIVILEGES.iter().filter(move |(p, _, _)| self.has(*p)).map(|(p, _, name)| (*p, *name))
     }
 
-    /// What a relation of that kind may have granted: events are immutable, and views are not written to.
+    /// What a relation of that kind may have granted: events are immutable, materialized views are not written to, and plain ones only row by row.
     pub fn on_relation(kind: RelationKind) -> Privileges {
         match kind {
             RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::TRIGGER),
             RelationKind::Table | RelationKind::Partition => {
-                let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE).and(Privileges::TRUNCATE);
-                Privileges::SELECT.and(change).and(Privileges::REFERENCES).and(Privileges::TRIGGER)
+                let whole = Privileges::TRUNCATE.and(Privileges::REFERENCES).and(Privileges::TRIGGER);
+                Privileges::on_relation(RelationKind::View).and(whole)
             }
-            RelationKind::MaterializedView | RelationKind::View => Privileges::SELECT,
+            RelationKind::View => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::DELETE),
+            RelationKind::MaterializedView => Privileges::SELECT,
         }
     }
 

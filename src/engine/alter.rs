@@ -109,7 +109,9 @@ impl Session {
         }
         if let Alteration::OfView(said) = change {
             let view_options = relation.view_options.with(*said);
-            return self.stage(Change::Alter(Relation { view_options, ..relation.as_ref().clone() }), vec![]);
+            let view = Relation { view_options, ..relation.as_ref().clone() };
+            self.may_check(&view)?;
+            return self.stage(Change::Alter(view), vec![]);
         }
         if !relation.has_log() {
             let message = format!("ALTER action cannot be performed on relation \"{}\"", relation.name);

@@ -430,6 +430,7 @@ impl Session {
         let view_options = view.options;
         let relation =
             Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
+        self.may_check(&relation)?;
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {
                 self.notice("NOTICE", Error::new(code::WARNING, notice));
@@ -467,6 +468,7 @@ impl Session {
         let (owner, view_options, id) = (self.role(), view.options, self.engine.new_id());
         let relation =
             Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(id, name, RelationKind::View, columns, sql) };
+        self.may_check(&relation)?;
         let Some(old) = replaced else { return self.create_temporary(relation, OnCommit::PreserveRows) };
         if relation.depends_on.contains(&old.id) {
             let message = format!("infinite recursion detected in rules for relation \"{}\"", old.name);

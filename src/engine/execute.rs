@@ -40,6 +40,7 @@ impl Session {
         self.refuse_in_failed(&statement)?;
         self.refuse_only(text)?;
         let mut statement = self.with_calls(statement, types)?;
+        self.through_views(&mut statement)?;
         self.fill_defaults(&mut statement)?;
         let declared = || types.iter().map(|t| t.clone().unwrap_or(PgType::Text)).collect();
         let (parameters, columns, way) = match &statement {

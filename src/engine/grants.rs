@@ -401,7 +401,8 @@ fn fitting(relation: &Relation, asked: Privileges) -> Result<()> {
         _ if foreign == Privileges::REFERENCES => "no foreign key refers to it",
         _ if foreign == Privileges::TRIGGER => "it has no triggers",
         RelationKind::Stream => "events are immutable",
-        _ => "nothing is written to a view",
+        RelationKind::View => "no table is truncated through it",
+        _ => "nothing is written to a materialized view",
     };
     let (kind, name) = (relation.kind.word(), &relation.name);
     Err(Error::unsupported(format!("cannot grant {foreign} on {kind} \"{name}\": {why}")).hint(format!("It may have: {all}.")))

@@ -213,6 +213,21 @@ impl Session {
             .hint(format!("Its owner or a superuser can let it: GRANT {privilege} ON {} TO {name};", relation.name))
     }
 
+    /// The same of another role, as which something is done, or of the current one.
+    pub(super) fn may_as(
+        &self,
+        role: RoleId,
+        privilege: Privileges,
+        relation: &Relation,
+        columns: impl IntoIterator<Item = usize>,
+    ) -> Result<()> {
+        if role == self.authority.role {
+            return self.may_on(privilege, relation, columns);
+        }
+        let may = Authority::of(&self.authority.roles, role).may_on(privilege, relation, columns);
+        if may { Ok(()) } else { Err(self.denied(privilege, relation, role)) }
+    }
+
     /// Errors: 42501 unless all of this may be read, what a view names with the rights of the view's owner.
     pub(super) fn may_read(&self, reads: &[Read]) -> Result<()> {
         for read in reads {

@@ -28,6 +28,7 @@ use super::plpgsql::Routines;
 use super::privileges::{Authority, Identity};
 use super::progress::Teller;
 use super::query::Planned;
+use super::set::Zoned;
 use super::settings::{Settings, from_options};
 use super::shape::Shape;
 use super::signal::Reach;
@@ -173,16 +174,6 @@ pub enum OnPortals {
     CloseAll,
 }
 
-/// DataFusion in the time zone of a session, and for how that shows values.
-pub(super) struct Zoned {
-    /// What was set.
-    pub name: String,
-    /// What plans statements.
-    pub planning: Arc<SessionState>,
-    /// What runs plans.
-    pub running: SessionState,
-}
-
 /// One client's state: settings, transaction, notices.
 pub struct Session {
     pub(super) engine: Arc<Engine>,
@@ -201,7 +192,6 @@ pub struct Session {
     /// Tells the client how far a long statement is.
     pub(super) teller: Arc<Teller>,
     pub(super) cursors: HashMap<String, Cursor>,
-    /// Statements planned before, by text; good for one catalog.
     pub(super) plans: PlanCache,
     /// See [`Session::state`]: a session that plans nothing does without.
     state: OnceLock<Arc<SessionState>>,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::acts::AskedRole;
 use super::execute::listing;
 use super::lookup::Lookup;
-use super::session::{Column, Response, Session, Zoned};
+use super::session::{Column, Response, Session};
 use super::settings::display_name;
 use super::transaction::OldSetting;
 use crate::data::PgType;
@@ -21,6 +22,16 @@ use crate::func::zone::InZone;
 use crate::serve::system::functions::SessionActs;
 use crate::serve::system::setting;
 use crate::sql::{Discard, Statement, parse};
+
+/// DataFusion in the time zone of a session, and for how that shows values.
+pub(super) struct Zoned {
+    /// What was set.
+    pub name: String,
+    /// What plans statements.
+    pub planning: Arc<SessionState>,
+    /// What runs plans.
+    pub running: SessionState,
+}
 
 impl Session {
     /// SET. In a transaction the old value is kept: ROLLBACK brings it back, and COMMIT too if it was SET LOCAL.

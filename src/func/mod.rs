@@ -249,6 +249,7 @@ fn physical_optimizer_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync
     // Before it is settled where a query makes way for others.
     let yielding = rules.iter().position(|rule| rule.name() == "EnsureCooperative").unwrap_or(rules.len());
     rules.insert(yielding, Arc::new(recursive::InTurn));
+    rules.insert(yielding, Arc::new(recursive::ManyByFew));
     let checked = rules.iter().position(|rule| rule.name() == "SanityCheckPlan").unwrap_or(rules.len());
     rules.insert(checked, Arc::new(lost_orders::Restored));
     rules.push(Arc::new(limited_distinct::Limits));

@@ -10,6 +10,9 @@
 //!   that are equal, and each that is not.
 //! - [`InTurn`], a physical rule: rows come in the order in which they are found, as they do in PostgreSQL. DataFusion would deal them out
 //!   among the processors, which gains nothing, as each step waits for the one before.
+//! - [`ManyByFew`], a physical rule: rows of a step beside a few others (`FROM r, generate_series(1, 3)`) are made many at a time. DataFusion's
+//!   cross join makes a batch for each row of its left side; elsewhere it puts the smaller side there, but nobody knows how many rows a step
+//!   has. Its nested loop join makes the same rows in the same order, a whole batch at once.
 
 pub mod node;
 mod run;
@@ -22,9 +25,10 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, Tr
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue, TableReference};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, Projection, RecursiveQuery, TableScan, TableScanBuilder, TableSource};
+use datafusion::logical_expr::{Cast, Expr, JoinType, LogicalPlan, Projection, RecursiveQuery, TableScan, TableScanBuilder, TableSource};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::work_table::WorkTableExec;
@@ -215,6 +219,31 @@ impl PhysicalOptimizerRule for InTurn {
         plan.transform_up(|node| match node.downcast_ref::<RepartitionExec>() {
             Some(dealing) if matches!(dealing.partitioning(), Partitioning::RoundRobinBatch(_)) && is_of_recursion(dealing.input())? => {
                 Ok(Transformed::yes(Arc::clone(dealing.input())))
+            }
+            _ => Ok(Transformed::no(node)),
+        })
+        .data()
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The rule for cross joins; see the head of this module.
+#[derive(Debug)]
+pub struct ManyByFew;
+
+impl PhysicalOptimizerRule for ManyByFew {
+    fn name(&self) -> &str {
+        "recursive_rows_many_by_few"
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> DfResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| match node.downcast_ref::<CrossJoinExec>() {
+            Some(join) if is_of_recursion(join.left())? => {
+                let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
+                Ok(Transformed::yes(Arc::new(NestedLoopJoinExec::try_new(left, right, None, &JoinType::Inner, None)?)))
             }
             _ => Ok(Transformed::no(node)),
         })

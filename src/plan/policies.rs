@@ -87,7 +87,7 @@ impl Names {
         let (names, schema) = (self.within_policies(relation, rows.clone()), rows.schema());
         let columns: Vec<String> = schema.fields().iter().map(|field| ident(field.name())).collect();
         let met: Vec<String> = conditions.iter().map(|condition| format!("({})", condition.sql)).collect();
-        let plan = names.plan_of_policies(&select(relation, &columns.join(", "), &met.join(" AND "))).await?;
+        let plan = names.plan_of_text(&select(relation, &columns.join(", "), &met.join(" AND "))).await?;
         names.reads.lock().look(&plan, names.as_owner);
         self.reads.lock().adopt(names.reads.lock().take());
         Ok(Arc::new(SecuredProvider { relation: relation.clone(), schema, plan }))
@@ -104,8 +104,9 @@ impl Names {
         names
     }
 
-    async fn plan_of_policies(&self, text: &str) -> Result<datafusion::logical_expr::LogicalPlan> {
-        let Statement::Query(mut query) = parse(text)? else { return Err(Error::internal("a policy is a condition")) };
+    /// The plan of a query of our own making. Errors: those of planning it.
+    pub async fn plan_of_text(&self, text: &str) -> Result<datafusion::logical_expr::LogicalPlan> {
+        let Statement::Query(mut query) = parse(text)? else { return Err(Error::internal("not a query")) };
         let mut names = self.clone();
         names.hidden = hidden::expose(&mut query, &|name, mentioned| names.hidden_columns(name, mentioned));
         let mut statement = ast::Statement::Query(query);

@@ -123,7 +123,7 @@ pub(super) fn insert_statement(insert: ast::Insert, with: Option<ast::With>) -> 
         None => written_query("VALUES (DEFAULT)")?,
     };
     prepend(&mut source, with);
-    Ok(Statement::Insert { table, alias, columns, overriding: None, source, conflict, returning })
+    Ok(Statement::Insert { table, alias, columns, overriding: None, source, conflict, returning, through: None })
 }
 
 /// Errors: 0A000 for a field of a column.
@@ -208,7 +208,7 @@ pub(super) fn update_statement(mut update: ast::Update, mut with: Option<ast::Wi
     unqualify(&mut selection, &tables);
     unqualify_items(&mut returning, &tables);
     let assignments = assignments(update.assignments, alias.as_deref().unwrap_or(&table.name), &tables)?;
-    Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning })))
+    Ok(Statement::Update(Box::new(Change { with, table, alias, assignments, from, selection, returning, through: None })))
 }
 
 pub(super) fn delete_statement(mut delete: ast::Delete, mut with: Option<ast::With>) -> Result<Statement> {
@@ -223,7 +223,7 @@ pub(super) fn delete_statement(mut delete: ast::Delete, mut with: Option<ast::Wi
     let (mut selection, mut returning) = (delete.selection, delete.returning);
     unqualify(&mut selection, &tables);
     unqualify_items(&mut returning, &tables);
-    Ok(Statement::Delete(Box::new(Change { with, table, alias, assignments: vec![], from, selection, returning })))
+    Ok(Statement::Delete(Box::new(Change { with, table, alias, assignments: vec![], from, selection, returning, through: None })))
 }
 
 /// The one plain relation that UPDATE and DELETE change, its alias, and the names by which it may be qualified with its schema.

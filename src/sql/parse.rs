@@ -441,17 +441,19 @@ impl Reader<'_> {
         let if_not_exists = self.eat_words(&["if", "not", "exists"]);
         let name = self.relation_name()?;
         let columns = self.names_in_parentheses()?;
-        let options = if !materialized && self.eat("with") { self.view_options()? } else { ViewOptions::default() };
+        let mut options = if !materialized && self.eat("with") { self.view_options()? } else { ViewOptions::default() };
         self.expect("as")?;
         let mut sql = self.rest();
         let mut query = self.query()?;
         let clause = self.rest();
         let data = !self.eat_words(&["with", "no", "data"]);
-        if !data || self.eat_words(&["with", "data"]) {
-            sql = sql.strip_suffix(&clause).unwrap_or(&sql).trim_end().to_string();
+        let mut is_said = !data || self.eat_words(&["with", "data"]);
+        if !materialized && let Some(check) = self.check_option()? {
+            options.check = Some(check);
+            is_said = true;
         }
-        if self.word(0) == "with" {
-            return Err(Error::unsupported("WITH CHECK OPTION is not supported").hint("Nothing is inserted into a view."));
+        if is_said {
+            sql = sql.strip_suffix(&clause).unwrap_or(&sql).trim_end().to_string();
         }
         if recursive {
             // `CREATE RECURSIVE VIEW v (a) AS q` is `CREATE VIEW v AS WITH RECURSIVE v (a) AS (q) SELECT a FROM v`.

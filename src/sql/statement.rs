@@ -19,7 +19,7 @@ use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 pub use super::routines::{Call, RoutineAttributes, RoutineChange, RoutineWord, RowCalls, RowItem, Signature, VARIADIC};
 pub use super::type_changes::{AttributeChange, DomainChange, NewAttribute, TypeChange};
-use crate::catalog::{Action, Column, Index, Name, RelationKind, ViewOptions};
+use crate::catalog::{Action, Column, Index, Name, RelationId, RelationKind, ViewOptions};
 use crate::data::PgType;
 use crate::error::Error;
 
@@ -228,6 +228,7 @@ pub enum Statement {
         source: Box<ast::Query>,
         conflict: Option<Box<Conflict>>,
         returning: Option<Vec<ast::SelectItem>>,
+        through: Option<Through>,
     },
     /// INSERT INTO t DEFAULT VALUES
     InsertDefaults {
@@ -474,6 +475,15 @@ pub struct Change {
     pub from: Vec<ast::TableWithJoins>,
     pub selection: Option<ast::Expr>,
     pub returning: Option<Vec<ast::SelectItem>>,
+    pub through: Option<Through>,
+}
+
+/// The view through which a statement writes to a table: its expressions name columns of the view, what they are put into is the table's.
+#[derive(Clone, Debug)]
+pub struct Through {
+    pub view: RelationId,
+    /// What the view was when that was found out.
+    pub sql: String,
 }
 
 /// A change of data in WITH.

@@ -24,6 +24,7 @@ use super::kept::{Computed, Made};
 use super::locks::rows_of;
 use super::privileges::looks;
 use super::returning::{Part, Returning, names_hidden, with_positions, without_positions};
+use super::through::{Reading, behind};
 use super::values::{declared, is_default, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Relation};
@@ -183,6 +184,9 @@ impl Session {
             rows = self.with_generated(relation, rows).await?;
             all_not_null(relation, &rows)?;
             self.check_changed(relation, &rows, looks(change)).await?;
+            if let Some(through) = &change.through {
+                self.check_options(through, &rows).await?;
+            }
             let old = plan.old(relation, &rows)?;
             if let (Identity::OldKey, Some(old)) = (plan.identity, &old) {
                 // With triggers, or where rows of others follow, any UPDATE has the rows as they were, and few change the key.
@@ -207,7 +211,8 @@ impl Session {
         let mut written = Written { count: rows.num_rows(), events, returned: None, unanswered: None };
         let Some(items) = &change.returning else { return Ok(written) };
         let mut parts = plan.parts(relation, change, &rows)?;
-        let hidden = what == "UPDATE" && names_hidden(items, relation);
+        self.changed_through(change, &mut parts).await?;
+        let hidden = what == "UPDATE" && change.through.is_none() && names_hidden(items, relation);
         if hidden && !self.knows_number(relation, items) {
             let placed = with_positions(&parts[0].rows, 0)?;
             let own = std::mem::replace(&mut parts[0].rows, placed);
@@ -300,7 +305,7 @@ impl Session {
     }
 
     /// The columns of a row after the assignments. Errors: 42703, 42601 for a column that is set twice, 428C9 for one that is generated.
-    pub(super) fn assigned(&self, relation: &Relation, alias: &str, assignments: &[(String, Expr)]) -> Result<Vec<Expr>> {
+    pub(super) fn assigned(&self, relation: &Relation, own: &Own<'_>, assignments: &[(String, Expr)]) -> Result<Vec<Expr>> {
         for (i, (name, value)) in assignments.iter().enumerate() {
             let column = &relation.columns[relation.column(name)?];
             if assignments[..i].iter().any(|(other, _)| other == name) {
@@ -312,7 +317,7 @@ impl Session {
         }
         let value = |column: &Column| match assignments.iter().find(|(name, _)| *name == column.name) {
             // It is computed of the others when those are known.
-            _ if column.generated.is_some() => Ok(column_of(alias, &column.name)),
+            _ if column.generated.is_some() => Ok(own.column(&column.name)),
             Some((_, expr)) if is_default(expr) => self.default_expression(relation, column),
             Some((_, expr)) => {
                 let mut expr = expr.clone();
@@ -321,11 +326,11 @@ impl Session {
                         let message = format!("cannot subscript type {} because it does not support subscripting", column.ty.base());
                         return Err(Error::new(code::DATATYPE_MISMATCH, message));
                     }
-                    *old = column_of(alias, &column.name);
+                    *old = own.column(&column.name);
                 }
                 Ok(expr)
             }
-            None => Ok(column_of(alias, &column.name)),
+            None => Ok(own.column(&column.name)),
         };
         relation.columns.iter().map(value).collect()
     }
@@ -366,9 +371,16 @@ impl Session {
         };
         let mut names = self.names();
         let made = Made { catalog: names.scope.catalog.clone(), ..self.made() };
-        names.stand_ins.push((target_of(relation), target));
-        let values = self.assigned(relation, alias_of(change), &change.assignments)?;
-        let query = change_query(relation, change, identity, values)?;
+        let mut target = (target_of(relation), target);
+        if let Some(through) = &change.through {
+            let kept: Vec<String> = target.1.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let views = self.views_of(through)?;
+            target = (TARGET.into(), self.shown_through(&names, &views, target, Reading::shown(&views, &kept)).await?);
+        }
+        let named = target.0.clone();
+        names.stand_ins.push(target);
+        let values = self.assigned(relation, &Own::of(change), &change.assignments)?;
+        let query = change_query(relation, &named, change, identity, values)?;
         let planned = self.plan_with(names, &query, types).await?;
         let own = relation.columns.len() + extra(relation, identity);
         let mut others: Vec<(String, Vec<Field>)> = Vec::new();
@@ -522,15 +534,36 @@ fn target_of(relation: &Relation) -> String {
     format!("{TARGET}{STANDS_FOR}{}", relation.id)
 }
 
-/// The query of a change, see the head of this module.
-fn change_query(relation: &Relation, change: &Change, identity: Identity, mut values: Vec<Expr>) -> Result<Box<ast::Query>> {
-    let alias = alias_of(change);
+/// How the query of a change names the columns of the table that it changes.
+pub(super) struct Own<'a> {
+    alias: &'a str,
+    /// They stand behind those of a view.
+    behind: bool,
+}
+
+impl<'a> Own<'a> {
+    pub fn under(alias: &'a str) -> Own<'a> {
+        Own { alias, behind: false }
+    }
+
+    fn of(change: &'a Change) -> Own<'a> {
+        Own { alias: alias_of(change), behind: change.through.is_some() }
+    }
+
+    fn column(&self, name: &str) -> Expr {
+        if self.behind { column_of(self.alias, &behind(name)) } else { column_of(self.alias, name) }
+    }
+}
+
+/// The query of a change of the rows of that name, see the head of this module.
+fn change_query(relation: &Relation, target: &str, change: &Change, identity: Identity, mut values: Vec<Expr>) -> Result<Box<ast::Query>> {
+    let own = Own::of(change);
     match identity {
         Identity::Key => {}
-        Identity::OldKey => values.extend(relation.columns.iter().map(|c| column_of(alias, &c.name))),
-        Identity::Row => values.push(column_of(alias, ROW)),
+        Identity::OldKey => values.extend(relation.columns.iter().map(|c| own.column(&c.name))),
+        Identity::Row => values.push(own.column(ROW)),
         Identity::OldRow => {
-            values.extend(std::iter::once(ROW).chain(relation.columns.iter().map(|c| c.name.as_str())).map(|c| column_of(alias, c)))
+            values.extend(std::iter::once(ROW).chain(relation.columns.iter().map(|c| c.name.as_str())).map(|c| own.column(c)))
         }
     }
     let mut items: Vec<SelectItem> = named_items(values);
@@ -541,7 +574,7 @@ fn change_query(relation: &Relation, change: &Change, identity: Identity, mut va
             SelectItem::QualifiedWildcard(name, ast::WildcardAdditionalOptions::default())
         }));
     }
-    let mut query = select_from(&target_of(relation), alias)?;
+    let mut query = select_from(target, own.alias)?;
     query.with = change.with.clone();
     let select = select_of(&mut query)?;
     select.projection = items;

@@ -13,7 +13,7 @@ use arrow::compute::{cast, concat_batches, filter_record_batch, lexsort_to_indic
 use arrow::datatypes::{DataType, FieldRef, Int64Type, Schema};
 use sqlparser::ast;
 
-use super::change::{TARGET, column_of, named_items, select_from, select_of};
+use super::change::{Own, TARGET, column_of, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::kept::Computed;
 use super::parsed_query;
@@ -277,7 +277,7 @@ impl Session {
         proposed: RecordBatch,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
-        let mut values = self.assigned(relation, alias, &update.assignments)?;
+        let mut values = self.assigned(relation, &Own::under(alias), &update.assignments)?;
         values.extend(relation.key.iter().map(|k| column_of(alias, &relation.columns[*k].name)));
         values.push(column_of("excluded", NUMBER));
         let excluded = super::quoted(EXCLUDED);

@@ -49,7 +49,8 @@ impl Session {
         let Some(items) = &change.returning else { return Ok(((plan.planned.parameters.clone(), None), plan)) };
         let types = told(&plan.planned, &types)?;
         let mut parts = plan.empty_parts(&relation, change);
-        if what == "UPDATE" && names_hidden(items, &relation) {
+        self.changed_through(change, &mut parts).await?;
+        if what == "UPDATE" && change.through.is_none() && names_hidden(items, &relation) {
             parts[0].rows = with_positions(&parts[0].rows, 0)?;
         }
         let planned = self.plan_returning(change.with.as_ref(), items, &parts, &types).await?;
@@ -65,7 +66,7 @@ impl Session {
         statement: &Statement,
         types: &[Option<PgType>],
     ) -> Result<(Described, InsertPlan)> {
-        let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
+        let Statement::Insert { table, alias, columns, source, conflict, returning, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
         let relation = self.writable(table)?;
@@ -95,8 +96,13 @@ impl Session {
             plan.fill(&parameters);
             return Ok(((parameters, None), plan));
         };
-        let schema = if names_hidden(items, &relation) { schema_with_hidden(&relation) } else { relation.schema() };
-        let part = Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) };
+        let part = match through {
+            Some(through) => self.seen_through(through, alias, &RecordBatch::new_empty(relation.schema())).await?,
+            None => {
+                let schema = if names_hidden(items, &relation) { schema_with_hidden(&relation) } else { relation.schema() };
+                Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) }
+            }
+        };
         let planned = self.plan_returning(source.with.as_ref(), items, &[part], &types).await?;
         let described = (planned.parameters.clone(), Some(planned.columns.clone()));
         plan.fill(&planned.parameters);

@@ -32,8 +32,9 @@ impl Session {
         prepared: &Prepared,
         parameters: &Parameters,
     ) -> Result<Response> {
-        let Statement::Insert { table, returning, .. } = statement else { return Err(Error::internal("not an INSERT")) };
-        if let Some(items) = returning
+        let Statement::Insert { table, returning, through, .. } = statement else { return Err(Error::internal("not an INSERT")) };
+        if through.is_none()
+            && let Some(items) = returning
             && let relation = self.writable(table)?
             && names_hidden(items, &relation)
             && !self.knows_number(&relation, items)
@@ -53,12 +54,15 @@ impl Session {
         parameters: &Parameters,
         held: &mut Vec<Option<TableLock>>,
     ) -> Result<Written> {
-        let Statement::Insert { table, alias, source, conflict, returning, .. } = statement else {
+        let Statement::Insert { table, alias, source, conflict, returning, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
         let relation = self.writable(table)?;
         self.may_insert(&relation, statement, &declared(prepared)).await?;
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, held).await?;
+        if let Some(through) = through {
+            self.check_options(through, &concat_batches(&relation.schema(), &rows)?).await?;
+        }
         if conflict.is_none() && !relation.triggers.is_empty() {
             rows.iter().for_each(|rows| self.note_rows(&Happening::insert(&relation), None, Some(rows.clone())));
         }
@@ -67,18 +71,21 @@ impl Session {
             Some(items) => {
                 let alias = alias.as_ref().unwrap_or(&table.name).clone();
                 let rows = concat_batches(&relation.schema(), &rows)?;
-                let (rows, known) = match names_hidden(items, &relation) {
-                    true => (without_positions(&rows)?, None),
-                    false => (rows, self.insert_plan(prepared).and_then(|plan| plan.returning.as_ref())),
+                let known = || self.insert_plan(prepared).and_then(|plan| plan.returning.as_ref());
+                let of_table = |rows| Part { alias: alias.clone(), relation: Some(relation.id), rows };
+                let (written, known) = match through {
+                    Some(through) => (self.seen_through(through, &alias, &rows).await?, known()),
+                    None if names_hidden(items, &relation) => (of_table(without_positions(&rows)?), None),
+                    None => (of_table(rows), known()),
                 };
-                let written = [Part { alias, relation: Some(relation.id), rows }];
+                let written = [written];
                 let returning = Returning { with: source.with.as_ref(), items, known };
                 Some(self.returned(returning, &written, &declared(prepared), parameters).await?)
             }
             None => None,
         };
         if conflict.is_none() {
-            held.push(self.room_for(&relation, &rows).await?);
+            held.push(self.room_for(&relation, &rows, through.is_some()).await?);
         }
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
@@ -241,7 +248,7 @@ impl Session {
         if rows.iter().all(|batch| batch.num_rows() == 0) {
             return Ok(Some(0));
         }
-        let _held = if held { None } else { self.room_for(relation, &rows).await? };
+        let _held = if held { None } else { self.room_for(relation, &rows, false).await? };
         let mut events = Vec::with_capacity(rows.len());
         for batch in rows {
             events.extend(events_of_rows(&self.engine, relation, batch)?);
@@ -250,12 +257,12 @@ impl Session {
     }
 
     /// Locks the rows that a plain INSERT is about to put, if others may change them. Errors: 23505 for keys that are there, where the
-    /// session refuses those; 42501 for rows that the role may not replace.
-    async fn room_for(&mut self, relation: &Arc<Relation>, rows: &[RecordBatch]) -> Result<Option<TableLock>> {
+    /// session or the statement refuses those; 42501 for rows that the role may not replace.
+    async fn room_for(&mut self, relation: &Arc<Relation>, rows: &[RecordBatch], adds_only: bool) -> Result<Option<TableLock>> {
         if appends_freely(relation) {
             return Ok(None);
         }
-        let strict = self.refuses_taken_keys(relation);
+        let strict = self.refuses_taken_keys(relation) || adds_only && !relation.key.is_empty();
         // Where it must not replace rows, none may be put meanwhile.
         let looks = strict || self.may_replace(relation).is_err();
         let lock = self.lock_rows(relation, if looks { Mode::Change } else { Mode::Put }, rows).await?;

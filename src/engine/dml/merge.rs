@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sqlparser::ast::{self, Expr};
 
 use super::Written;
-use super::change::{TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of};
+use super::change::{Own, TARGET, assigned_types, column_of, firsts, moved, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns, check_width, target_columns};
 use super::defaults::{generated_always, takes_default_only};
 use super::not_matched::of_source;
@@ -253,7 +253,7 @@ impl Session {
         for (i, when) in merge.whens.iter().enumerate() {
             let row = match &when.then {
                 MergeAction::Nothing | MergeAction::Delete => continue,
-                MergeAction::Update(assignments) => self.assigned(relation, alias, assignments)?,
+                MergeAction::Update(assignments) => self.assigned(relation, &Own::under(alias), assignments)?,
                 MergeAction::Insert { columns, values } => self.inserted_by_merge(relation, columns, values)?,
             };
             puts += 1;

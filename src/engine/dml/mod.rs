@@ -6,7 +6,7 @@
 //! update is lost, and the events say what happened, not what was asked. Values that are not given come from [`defaults`]; [`known`] keeps those, and conditions, as they are computed. [`returning`]
 //! answers rows of what is written; [`describe`] tells types and columns beforehand; [`create_as`] makes a table of a query's rows;
 //! [`values`] knows parameters and literals. [`merge`] does all of it by one join. [`cte`] runs several of them as one. [`truncate`] deletes all rows.
-//! [`privileges`] tells who may, [`policies`] which rows. [`skip_locked`] locks the rows that nobody else has, and [`current_row`] finds the one
+//! [`privileges`] tells who may, [`policies`] which rows, and [`through`] finds the table whose rows a view shows. [`skip_locked`] locks the rows that nobody else has, and [`current_row`] finds the one
 //! that a cursor stands on.
 //!
 //! Each statement first computes all that it writes ([`Written`]) and what it answers, and appends last: one that fails has done nothing.
@@ -29,6 +29,7 @@ mod policies;
 mod privileges;
 pub mod returning;
 mod skip_locked;
+mod through;
 mod truncate;
 pub mod values;
 

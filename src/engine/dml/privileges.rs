@@ -38,6 +38,10 @@ impl Session {
         plan: &ChangePlan,
         types: Types<'_>,
     ) -> Result<()> {
+        if let Some(through) = &change.through {
+            let privilege = if what == "DELETE" { Privileges::DELETE } else { Privileges::UPDATE };
+            return self.may_change_through(privilege, change, through, plan, types).await;
+        }
         if self.authority.superuser {
             return Ok(());
         }
@@ -62,7 +66,7 @@ impl Session {
     }
 
     /// What a change reads, of its table too.
-    async fn reads_of_change(&self, relation: &Relation, change: &Change, types: Types<'_>) -> Result<Vec<Read>> {
+    pub(super) async fn reads_of_change(&self, relation: &Relation, change: &Change, types: Types<'_>) -> Result<Vec<Read>> {
         let mut items = values(&change.assignments);
         items.extend(change.returning.iter().flatten().cloned());
         let mut query = self.query_of(relation, alias_of(change), items)?;
@@ -128,9 +132,12 @@ impl Session {
 
     /// Errors: 42501 unless the current role may run the INSERT. What its query reads is asked about where that runs.
     pub(in crate::engine) async fn may_insert(&self, relation: &Arc<Relation>, statement: &Statement, types: Types<'_>) -> Result<()> {
-        let Statement::Insert { table, alias, columns, source, conflict, returning, .. } = statement else {
+        let Statement::Insert { table, alias, columns, source, conflict, returning, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
+        if let Some(through) = through {
+            return self.may_insert_through(statement, through, types).await;
+        }
         if self.authority.superuser {
             return Ok(());
         }
@@ -201,7 +208,7 @@ impl Session {
     }
 
     /// A query of a relation.
-    fn query_of(&self, relation: &Relation, alias: &str, items: Vec<SelectItem>) -> Result<Box<ast::Query>> {
+    pub(super) fn query_of(&self, relation: &Relation, alias: &str, items: Vec<SelectItem>) -> Result<Box<ast::Query>> {
         let mut query = parsed_query(&format!("SELECT 1 FROM {} AS {}", whole_name(&self.catalog(), relation), quoted(alias)))?;
         if !items.is_empty() {
             select_of(&mut query)?.projection = items;

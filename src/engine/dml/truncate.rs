@@ -71,6 +71,7 @@ impl Session {
             from: vec![],
             selection: None,
             returning: None,
+            through: None,
         };
         let rows = self.of_partition(relation, whole(relation)).await?;
         let plan = self.plan_change(relation, rows, &all, &[]).await?;

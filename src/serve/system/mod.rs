@@ -23,6 +23,7 @@ pub mod names;
 mod relations;
 pub mod rewrite;
 mod rows;
+pub mod updatable;
 
 pub use relations::{RELATIONS, preset, setting};
 

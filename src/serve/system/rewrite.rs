@@ -70,6 +70,7 @@ use build::{call, last_name, literal, strings, take};
 use columns::Columns;
 use copies::Copies;
 
+pub use outer_aggregates::is_aggregate;
 pub use queries::DUPLICATE;
 pub use recursion::with_declared_types;
 pub use row_stars::{expand_row_stars, is_row_star};

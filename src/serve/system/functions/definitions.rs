@@ -12,6 +12,7 @@ use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
+use crate::serve::system::updatable::changes_taken;
 use crate::serve::system::{LockStatus, RelationStatus, SystemContext};
 
 /// An argument that is an oid, or the name of a relation: functions of a regclass take both.
@@ -324,17 +325,15 @@ pub fn lsn_number(_: &SystemContext, row: Row) -> Result<Cell> {
 
 /// The changes that a relation takes, as bits: 8 INSERT, 4 UPDATE, 16 DELETE.
 pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
-    let kind = class(context, row)?.and_then(|oid| context.scope.by_id(oid)).map(|r| r.kind);
-    Ok(match kind {
-        Some(RelationKind::Table | RelationKind::Partition) => Cell::Int(28),
-        Some(RelationKind::Stream) => Cell::Int(8),
-        _ => Cell::Int(0),
-    })
+    let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
+    Ok(Cell::Int(relation.map_or(0, |relation| changes_taken(&context.scope, relation).0)))
 }
 
 pub fn column_updatable(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
-    Ok(relation.is_some_and(|r| matches!(r.kind, RelationKind::Table | RelationKind::Partition)).into())
+    let place = row[1].and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+    let taken = relation.zip(place).and_then(|(relation, at)| changes_taken(&context.scope, relation).1.get(at).copied());
+    Ok(taken.unwrap_or_default().into())
 }
 
 pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {

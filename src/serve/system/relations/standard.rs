@@ -7,8 +7,9 @@ use super::super::facts::SHAPES;
 use super::super::keys::columns_in;
 use super::super::names::{shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
+use super::super::updatable::{DELETE, INSERT, UPDATE, changes_taken};
 use super::listing::definition;
-use crate::catalog::{Column, Identity, Privileges, Relation, RelationKind, TEMPORARY_NAMESPACE, TypeKind};
+use crate::catalog::{Column, Identity, Privileges, Relation, TEMPORARY_NAMESPACE, TypeKind};
 use crate::data::PgType;
 use crate::error::Result;
 
@@ -37,7 +38,8 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         true => "BASE TABLE",
         false => "VIEW",
     };
-    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, kind(r), r.is_table()))
+    let takes_rows = |r| changes_taken(&context.scope, r).0 & INSERT != 0;
+    seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, kind(r), takes_rows(r)))
 }
 
 pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
@@ -49,17 +51,10 @@ pub fn columns(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     for r in context.scope.relations() {
         let schema = context.scope.namespace_name(r.namespace);
         let seen = |c: &Column| context.may_touch_column(r, &c.name, Privileges::OF_COLUMNS);
+        let (_, updatable) = changes_taken(&context.scope, r);
         for (i, c) in r.columns.iter().enumerate().filter(|(_, c)| seen(c)) {
             let nullable = c.nullable && !r.key.contains(&i);
-            column(
-                context,
-                rows,
-                [schema, &r.name, &c.name],
-                i + 1,
-                &c.ty,
-                [nullable, matches!(r.kind, RelationKind::Table | RelationKind::Partition)],
-                Some((r.as_ref(), c)),
-            )?;
+            column(context, rows, [schema, &r.name, &c.name], i + 1, &c.ty, [nullable, updatable[i]], Some((r.as_ref(), c)))?;
         }
     }
     Ok(())
@@ -255,14 +250,15 @@ pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let derived = context.scope.relations().filter(|r| !r.is_table());
     for r in derived.filter(|r| context.may_touch(r, Privileges::OF_RELATIONS)) {
+        let (taken, _) = changes_taken(&context.scope, r);
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", context.scope.namespace_name(r.namespace).into()),
             ("table_name", (&r.name).into()),
             ("view_definition", context.is_owner(r.owner).then(|| definition(context, r)).into()),
-            ("check_option", "NONE".into()),
-            ("is_updatable", "NO".into()),
-            ("is_insertable_into", "NO".into()),
+            ("check_option", r.view_options.check.map_or("NONE".to_string(), |check| check.word().to_uppercase()).into()),
+            ("is_updatable", yes_no(taken & UPDATE != 0 && taken & DELETE != 0)),
+            ("is_insertable_into", yes_no(taken & INSERT != 0)),
             ("is_trigger_updatable", "NO".into()),
             ("is_trigger_deletable", "NO".into()),
             ("is_trigger_insertable_into", "NO".into()),

@@ -1,0 +1,417 @@
+//! Writing through views that show rows of one table (manual, CREATE VIEW, "Updatable Views").
+//!
+//! 1. [`Session::through_views`] makes of a statement that names such a view one that writes to the table, when it is planned: its targets
+//!    become the table's columns, and it remembers the view ([`Through`]). All that a table is about (locks, constraints, triggers, keys) goes
+//!    its way from there.
+//! 2. What the statement's expressions name is the view's still. An UPDATE or DELETE reads the rows as the view shows them, those that it shows,
+//!    with the columns of the table behind, each under a name that no client's has ([`Session::shown_through`]). RETURNING reads the rows
+//!    written as the view would show them, whether it does or not ([`Session::seen_through`]).
+//! 3. Who writes needs the right to on the view, and the view's owner on the table ([`Session::may_through`]).
+//!
+//! Decisions: an INSERT through a view never replaces a row of its key, which the view may not show. Where row level security of the table is
+//! for the one who writes or for the view's owner, the view has to be one that is read with the rights of who asks (`security_invoker`).
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::Int64Type;
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::ViewTable;
+use sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, TableFactor};
+
+use super::change::{ChangePlan, alias_of, column_of, select_of};
+use super::columns::target_columns;
+use super::parsed_query;
+use super::privileges::looks;
+use super::returning::{Part, in_memory, numbered};
+use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationKind};
+use crate::data::PgType;
+use crate::engine::session::Session;
+use crate::error::{Error, Result, code};
+use crate::plan::names::Names;
+use crate::serve::secured::SecuredProvider;
+use crate::serve::system::updatable::{Level, Updatable};
+use crate::sql::Statement;
+use crate::sql::statement::{Change, ChangingCte, Conflict, ConflictTarget, Through};
+
+/// The name of the rows that a view shows, for the query that reads them.
+const BELOW: &str = "everfold below";
+/// The number of a row that RETURNING is about.
+const PLACE: &str = "everfold place";
+
+/// What is read of the rows of a table through views.
+pub(super) struct Reading<'a> {
+    /// Columns of the table that stand behind the view's, as [`behind`] names them.
+    kept: &'a [String],
+    /// The view whose columns these are.
+    view: usize,
+    /// The views whose conditions the rows meet.
+    conditions: Range<usize>,
+}
+
+impl<'a> Reading<'a> {
+    /// The rows that the view shows.
+    pub fn shown(views: &Updatable, kept: &'a [String]) -> Reading<'a> {
+        Reading { kept, view: 0, conditions: 0..views.levels.len() }
+    }
+}
+
+/// The name under which a column of the table stands behind those of a view.
+pub(super) fn behind(column: &str) -> String {
+    format!("everfold of the table {column}")
+}
+
+impl Session {
+    /// Makes of a statement that writes to a view one that writes to the table whose rows that shows. Errors: 55000 for a view of other rows,
+    /// 0A000 for a column of it that is computed.
+    pub(in crate::engine) fn through_views(&self, statement: &mut Statement) -> Result<()> {
+        match statement {
+            Statement::WithChanges { changes, then } => {
+                changes.iter_mut().try_for_each(|ChangingCte { statement, .. }| self.through_views(statement))?;
+                self.through_views(then)
+            }
+            Statement::Explain { statement, .. } => self.through_views(statement),
+            Statement::Update(change) => self.change_through("update", change),
+            Statement::Delete(change) => self.change_through("delete from", change),
+            Statement::Insert { .. } => self.insert_through(statement),
+            Statement::InsertDefaults { table } => {
+                let Some(views) = self.view_written("insert into", table)? else { return Ok(()) };
+                let column = views.base.columns.first().map(|column| column.name.clone());
+                let (source, through) = (parsed_query("VALUES (DEFAULT)")?, Some(remembered(&views)));
+                let (alias, columns) = (Some(table.name.clone()), column.into_iter().collect());
+                let table = self.catalog().name_of(&views.base);
+                *statement =
+                    Statement::Insert { table, alias, columns, overriding: None, source, conflict: None, returning: None, through };
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn change_through(&self, what: &str, change: &mut Change) -> Result<()> {
+        if change.through.is_some() {
+            return Ok(());
+        }
+        let Some(views) = self.view_written(what, &change.table)? else { return Ok(()) };
+        if change.cursor().is_some() {
+            return Err(Error::unsupported("WHERE CURRENT OF of a view is not supported").hint("Name the key of the row, or the table."));
+        }
+        for (column, _) in &mut change.assignments {
+            *column = written_column(&views, "update", column)?;
+        }
+        change.alias.get_or_insert_with(|| change.table.name.clone());
+        change.table = self.catalog().name_of(&views.base);
+        change.through = Some(remembered(&views));
+        Ok(())
+    }
+
+    fn insert_through(&self, statement: &mut Statement) -> Result<()> {
+        let Statement::Insert { table, alias, columns, source, conflict, through, .. } = statement else { return Ok(()) };
+        if through.is_some() {
+            return Ok(());
+        }
+        let Some(views) = self.view_written("insert into", table)? else { return Ok(()) };
+        let view = views.view();
+        if columns.is_empty() {
+            let given = match source.body.as_ref() {
+                SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
+                _ => usize::MAX,
+            };
+            *columns = view.columns.iter().take(given).map(|column| column.name.clone()).collect();
+        }
+        *columns = columns.iter().map(|column| written_column(&views, "insert into", column)).collect::<Result<_>>()?;
+        if let Some(conflict) = conflict {
+            conflict_through(&views, conflict)?;
+        }
+        alias.get_or_insert_with(|| table.name.clone());
+        *table = self.catalog().name_of(&views.base);
+        *through = Some(remembered(&views));
+        Ok(())
+    }
+
+    /// The view of that name, if it is one, and what is written through it. Errors: 55000, 0A000.
+    fn view_written(&self, what: &str, name: &Name) -> Result<Option<Updatable>> {
+        let scope = self.scope();
+        let Some(view) = scope.find(name).filter(|relation| relation.kind == RelationKind::View) else { return Ok(None) };
+        let views = Updatable::of(&scope, view).map_err(|reason| {
+            Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cannot {what} view \"{}\"", view.name))
+                .detail(reason)
+                .hint("Append to the streams and tables that it reads.")
+        })?;
+        self.of_one_mind(&views)?;
+        Ok(Some(views))
+    }
+
+    /// Errors: 0A000 where the policies of the table are for who writes or for the owner of a view, and these are not asked about as one.
+    fn of_one_mind(&self, views: &Updatable) -> Result<()> {
+        let catalog = self.catalog();
+        let secures = |role| catalog.secures(&views.base, role);
+        let invoked = views.levels.iter().all(|level| level.view.view_options.invoker);
+        if invoked || !secures(self.authority.role) && !views.levels.iter().any(|level| secures(level.view.owner)) {
+            return Ok(());
+        }
+        let (view, table) = (&views.view().name, &views.base.name);
+        let message = format!("cannot write through view \"{view}\": \"{table}\" has row-level security");
+        Err(Error::unsupported(message).hint("ALTER VIEW .. SET (security_invoker = true) has it read with the rights of who asks."))
+    }
+
+    /// The view that a statement was found to write through. Errors: 0A000 if it is another one by now, or secured.
+    pub(super) fn views_of(&self, through: &Through) -> Result<Updatable> {
+        let scope = self.scope();
+        let view = scope.by_id(through.view).filter(|view| view.sql == through.sql);
+        let views = view.and_then(|view| Updatable::of(&scope, view).ok());
+        let changed = || Error::unsupported("cached plan must not change its view").hint("Prepare the statement again.");
+        let views = views.ok_or_else(changed)?;
+        self.of_one_mind(&views)?;
+        Ok(views)
+    }
+
+    /// Errors: 42501 unless the current role may do that with these columns of the table through its views.
+    fn may_through(&self, views: &Updatable, privilege: Privileges, columns: &[usize]) -> Result<()> {
+        let mut role = self.authority.role;
+        for (i, level) in views.levels.iter().enumerate() {
+            let columns = columns.iter().filter_map(|column| views.showing(i, *column));
+            self.may_as(role, privilege, &level.view, columns)?;
+            if !level.view.view_options.invoker {
+                role = level.view.owner;
+            }
+        }
+        self.may_as(role, privilege, &views.base, columns.iter().copied())
+    }
+
+    /// Errors: 42501 unless the current role may make a change through the view that it names.
+    pub(super) async fn may_change_through(
+        &self,
+        privilege: Privileges,
+        change: &Change,
+        through: &Through,
+        plan: &ChangePlan,
+        types: &[Option<PgType>],
+    ) -> Result<()> {
+        let views = self.views_of(through)?;
+        let columns = change.assignments.iter().map(|(column, _)| views.base.column(column)).collect::<Result<Vec<_>>>()?;
+        self.may_through(&views, privilege, &columns)?;
+        if self.authority.superuser {
+            return Ok(());
+        }
+        if let Some(known) = plan.reads.get() {
+            return self.may_read(known);
+        }
+        let mut reads = self.reads_of_change(views.view(), change, types).await?;
+        // The view itself is not read if nothing in it is named.
+        reads.retain(|read| looks(change) || read.relation.id != views.view().id || !read.columns.is_empty());
+        self.may_read(plan.reads.get_or_init(|| reads))
+    }
+
+    /// The same for an INSERT.
+    pub(super) async fn may_insert_through(&self, statement: &Statement, through: &Through, types: &[Option<PgType>]) -> Result<()> {
+        let Statement::Insert { alias, columns, source, conflict, returning, .. } = statement else {
+            return Err(Error::internal("not an INSERT"));
+        };
+        let views = self.views_of(through)?;
+        self.may_through(&views, Privileges::INSERT, &target_columns(&views.base, columns)?)?;
+        if let Some(update) = conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
+            let set = update.assignments.iter().map(|(column, _)| views.base.column(column)).collect::<Result<Vec<_>>>()?;
+            self.may_through(&views, Privileges::UPDATE, &set)?;
+        }
+        if conflict.as_ref().is_some_and(|conflict| conflict.target.is_some() || conflict.update.is_some()) {
+            self.may_through(&views, Privileges::SELECT, &(0..views.base.columns.len()).collect::<Vec<_>>())?;
+        }
+        let Some(items) = returning else { return Ok(()) };
+        let alias = alias.as_deref().unwrap_or(&views.view().name);
+        let mut query = self.query_of(views.view(), alias, items.clone())?;
+        query.with = source.with.clone();
+        self.may_read(&self.plan_query(&query, types).await?.reads)
+    }
+
+    /// Rows of the table as its views show them. `names` come to know what the views read.
+    pub(super) async fn shown_through(
+        &self,
+        names: &Names,
+        views: &Updatable,
+        rows: (String, Arc<dyn TableProvider>),
+        reading: Reading<'_>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let (mut below, mut rows) = rows;
+        let mut role = vec![None];
+        for level in &views.levels {
+            role.push(if level.view.view_options.invoker { role.last().copied().flatten() } else { Some(level.view.owner) });
+        }
+        for (i, level) in views.levels.iter().enumerate().skip(reading.view).rev() {
+            let is_last = i + 1 == views.levels.len();
+            let kept: Vec<(String, String)> =
+                reading.kept.iter().map(|column| (if is_last { column.clone() } else { behind(column) }, behind(column))).collect();
+            let query = query_of_level(level, &below, &kept, reading.conditions.contains(&i))?;
+            let mut within = Names { as_owner: role[i + 1], reads: Default::default(), ..names.clone() };
+            within.scope.path = Path::kept();
+            within.stand_ins = vec![(below, rows)];
+            let plan = within.plan_of_text(&query.to_string()).await?;
+            within.reads.lock().look(&plan, within.as_owner);
+            names.reads.lock().adopt(within.reads.lock().take());
+            rows = match level.view.view_options.barrier && names.reader.is_some() {
+                true => Arc::new(SecuredProvider { relation: level.view.clone(), schema: plan.schema().inner().clone(), plan }),
+                false => Arc::new(ViewTable::new(plan, None)),
+            };
+            below = BELOW.into();
+        }
+        Ok(rows)
+    }
+
+    /// Rows that a statement writes, as the view shows rows.
+    pub(super) async fn seen_through(&self, through: &Through, alias: &str, rows: &RecordBatch) -> Result<Part> {
+        let views = self.views_of(through)?;
+        let schema = views.view().nullable().schema();
+        let columns: Vec<String> = views.view().columns.iter().map(|column| column.name.clone()).collect();
+        let batches = match rows.num_rows() {
+            0 => vec![],
+            _ => self.read_through(&views, 0, 0..0, &columns, rows).await?,
+        };
+        let typed = batches.iter().map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?));
+        let rows = concat_batches(&schema, &typed.collect::<Result<Vec<_>>>()?)?;
+        Ok(Part { alias: alias.to_string(), relation: None, rows })
+    }
+
+    /// What views show of these rows of the table in the columns of one of them, under the conditions of some, in the order of the rows.
+    async fn read_through(
+        &self,
+        views: &Updatable,
+        view: usize,
+        conditions: Range<usize>,
+        columns: &[String],
+        rows: &RecordBatch,
+    ) -> Result<Vec<RecordBatch>> {
+        let (mut names, kept) = (self.names(), [PLACE.to_string()]);
+        let reading = Reading { kept: &kept, view, conditions };
+        let rows = (BELOW.to_string(), in_memory(numbered(rows, PLACE)?)?);
+        names.stand_ins = vec![(BELOW.into(), self.shown_through(&names, views, rows, reading).await?)];
+        let place = column_of(BELOW, &behind(PLACE));
+        let columns: Vec<String> = columns.iter().map(|column| column_of(BELOW, column).to_string()).collect();
+        let query = parsed_query(&format!("SELECT {} FROM \"{BELOW}\" ORDER BY {place}", columns.join(", ")))?;
+        let planned = self.plan_with(names, &query, &[]).await?;
+        self.collect(&planned, vec![]).await
+    }
+
+    /// Errors: 44000 for a row to be written that a view does not show, as one of them wants it to.
+    pub(super) async fn check_options(&self, through: &Through, rows: &RecordBatch) -> Result<()> {
+        let views = self.views_of(through)?;
+        let columns = rows.columns()[..views.base.columns.len()].to_vec();
+        let rows = RecordBatch::try_new(views.base.nullable().schema(), columns)?;
+        let mut cascaded = false;
+        for (i, level) in views.levels.iter().enumerate() {
+            let check = level.view.view_options.check;
+            if (cascaded || check.is_some()) && rows.num_rows() > 0 {
+                self.check_shown(&views, i, &rows).await?;
+            }
+            cascaded |= check == Some(CheckOption::Cascaded);
+        }
+        Ok(())
+    }
+
+    /// Errors: 44000 for one of the rows that view number `i` does not show.
+    async fn check_shown(&self, views: &Updatable, i: usize, rows: &RecordBatch) -> Result<()> {
+        let places = self.read_through(views, i, i..i + 1, &[behind(PLACE)], rows).await?;
+        let shown: HashSet<i64> = places.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+        let Some(missing) = (0..rows.num_rows()).find(|at| !shown.contains(&(*at as i64))) else { return Ok(()) };
+        let message = format!("new row violates check option for view \"{}\"", views.levels[i].view.name);
+        let error = Error::new(code::WITH_CHECK_OPTION_VIOLATION, message);
+        let detail = self.failing_row(&views.base, &rows.slice(missing, 1))?;
+        Err(match detail {
+            Some(detail) => error.detail(detail),
+            None => error,
+        })
+    }
+
+    /// Errors: 0A000 for a view whose rows are to be checked, and through which none are written.
+    pub(in crate::engine) fn may_check(&self, view: &Relation) -> Result<()> {
+        if view.view_options.check.is_none() {
+            return Ok(());
+        }
+        let view = Arc::new(view.clone());
+        Updatable::of(&self.scope(), &view)
+            .map(|_| ())
+            .map_err(|reason| Error::unsupported("WITH CHECK OPTION is supported only on automatically updatable views").hint(reason))
+    }
+
+    /// Has RETURNING see the rows of a change as the view that it names would show them.
+    pub(super) async fn changed_through(&self, change: &Change, parts: &mut [Part]) -> Result<()> {
+        if let (Some(through), [own, ..]) = (&change.through, parts) {
+            *own = self.seen_through(through, alias_of(change), &own.rows).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The query of a view over the rows of that name, with columns of these behind under other names.
+fn query_of_level(level: &Level, below: &str, kept: &[(String, String)], shown: bool) -> Result<Box<ast::Query>> {
+    let mut query = level.query.clone();
+    query.order_by = None;
+    let select = select_of(&mut query)?;
+    let named = |(item, column): (SelectItem, &crate::catalog::Column)| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            Ok(SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &column.name) })
+        }
+        _ => Err(Error::internal("a view's columns are listed")),
+    };
+    let items = std::mem::take(&mut select.projection).into_iter().zip(&level.view.columns).map(named);
+    select.projection = items.collect::<Result<_>>()?;
+    select.projection.extend(
+        kept.iter()
+            .map(|(column, name)| SelectItem::ExprWithAlias { expr: column_of(&level.alias, column), alias: Ident::with_quote('"', name) }),
+    );
+    if !shown {
+        select.selection = None;
+    }
+    if let [ast::TableWithJoins { relation: TableFactor::Table { name, alias, .. }, .. }] = select.from.as_mut_slice() {
+        *name = ObjectName::from(vec![Ident::with_quote('"', below)]);
+        alias.get_or_insert_with(|| ast::TableAlias {
+            explicit: true,
+            name: Ident::with_quote('"', &level.alias),
+            columns: vec![],
+            at: None,
+        });
+    }
+    Ok(query)
+}
+
+fn remembered(views: &Updatable) -> Through {
+    Through { view: views.view().id, sql: views.view().sql.clone() }
+}
+
+/// The column of the table that one of the view shows. Errors: 42703, 0A000 for one that is computed.
+fn written_column(views: &Updatable, what: &str, column: &str) -> Result<String> {
+    let view: &Relation = views.view();
+    let shown = views.shown(0, view.column(column)?);
+    shown.map(|at| views.base.columns[at].name.clone()).ok_or_else(|| {
+        Error::unsupported(format!("cannot {what} column \"{column}\" of view \"{}\"", view.name))
+            .detail("View columns that are not columns of their base relation are not updatable.")
+            .hint("Leave the column out.")
+    })
+}
+
+/// Has ON CONFLICT name the columns of the table. Errors: 0A000 where it computes of others than those.
+fn conflict_through(views: &Updatable, conflict: &mut Conflict) -> Result<()> {
+    let computes = match &mut conflict.target {
+        Some(ConflictTarget::Keys { columns, expressions, predicate }) => {
+            for column in columns {
+                *column = written_column(views, "find", column)?;
+            }
+            !expressions.is_empty() || predicate.is_some()
+        }
+        _ => false,
+    };
+    if let Some(update) = &mut conflict.update {
+        for (column, _) in &mut update.assignments {
+            *column = written_column(views, "update", column)?;
+        }
+    }
+    if (computes || conflict.update.is_some()) && !views.is_whole() {
+        let message = format!("this ON CONFLICT is not supported on view \"{}\"", views.view().name);
+        return Err(Error::unsupported(message)
+            .detail("It computes of columns of the table, which the view does not show, or under other names.")
+            .hint("Insert into the table, or use ON CONFLICT (columns) DO NOTHING."));
+    }
+    Ok(())
+}
