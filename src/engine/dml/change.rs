@@ -45,7 +45,7 @@ use crate::plan::reads::Read;
 use crate::serve::cut::Readable;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::STANDS_FOR;
-use crate::sql::statement::Change;
+use crate::sql::statement::{Change, Through};
 use crate::sql::subscripted::old_value;
 use crate::sql::{fields_set, placeholder};
 
@@ -546,11 +546,16 @@ impl<'a> Own<'a> {
         Own { alias, behind: false }
     }
 
-    fn of(change: &'a Change) -> Own<'a> {
-        Own { alias: alias_of(change), behind: change.through.is_some() }
+    /// The same in a statement that writes through a view, if it does.
+    pub fn through(alias: &'a str, view: Option<&Through>) -> Own<'a> {
+        Own { alias, behind: view.is_some() }
     }
 
-    fn column(&self, name: &str) -> Expr {
+    fn of(change: &'a Change) -> Own<'a> {
+        Own::through(alias_of(change), change.through.as_ref())
+    }
+
+    pub fn column(&self, name: &str) -> Expr {
         if self.behind { column_of(self.alias, &behind(name)) } else { column_of(self.alias, name) }
     }
 }

@@ -13,7 +13,7 @@ use arrow::compute::{cast, concat_batches, filter_record_batch, lexsort_to_indic
 use arrow::datatypes::{DataType, FieldRef, Int64Type, Schema};
 use sqlparser::ast;
 
-use super::change::{Own, TARGET, column_of, named_items, select_from, select_of};
+use super::change::{Own, TARGET, named_items, select_from, select_of};
 use super::columns::{all_not_null, cast_columns};
 use super::kept::Computed;
 use super::parsed_query;
@@ -31,7 +31,7 @@ use crate::fold::key_index::{Equality, KeyIndex, NONE};
 use crate::fold::{Keyed, RowKeys};
 use crate::plan::names::stored_schema;
 use crate::serve::table::TableRows;
-use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate};
+use crate::sql::statement::{Conflict, ConflictTarget, ConflictUpdate, Through};
 
 const EXCLUDED: &str = "everfold excluded";
 const NUMBER: &str = "everfold number";
@@ -50,6 +50,7 @@ pub(super) struct Merge<'a> {
     pub alias: &'a str,
     pub update: &'a ConflictUpdate,
     pub known: Option<&'a Computed>,
+    pub through: Option<&'a Through>,
 }
 
 /// What rows proposed would conflict with, by one arbiter.
@@ -272,16 +273,17 @@ impl Session {
     async fn plan_conflict(
         &self,
         relation: &Arc<Relation>,
-        Merge { alias, update, .. }: Merge<'_>,
+        Merge { alias, update, through, .. }: Merge<'_>,
         there: RecordBatch,
         proposed: RecordBatch,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
-        let mut values = self.assigned(relation, &Own::under(alias), &update.assignments)?;
-        values.extend(relation.key.iter().map(|k| column_of(alias, &relation.columns[*k].name)));
-        values.push(column_of("excluded", NUMBER));
+        let (own, proposed_own) = (Own::through(alias, through), Own::through("excluded", through));
+        let mut values = self.assigned(relation, &own, &update.assignments)?;
+        values.extend(relation.key.iter().map(|k| own.column(&relation.columns[*k].name)));
+        values.push(proposed_own.column(NUMBER));
         let excluded = super::quoted(EXCLUDED);
-        let same = format!("{} = {}", column_of(alias, NUMBER), column_of("excluded", NUMBER));
+        let same = format!("{} = {}", own.column(NUMBER), proposed_own.column(NUMBER));
         let mut join = parsed_query(&format!("SELECT 1 FROM {excluded} AS excluded WHERE {same}"))?;
         let mut query = select_from(TARGET, alias)?;
         let select = select_of(&mut query)?;
@@ -297,8 +299,13 @@ impl Session {
             (equal, wanted) => equal.or(wanted),
         };
         let mut names = self.names();
-        names.stand_ins.push((TARGET.into(), in_memory(there)?));
-        names.stand_ins.push((EXCLUDED.into(), in_memory(proposed)?));
+        for (name, rows) in [(TARGET, there), (EXCLUDED, proposed)] {
+            let rows = match through {
+                Some(through) => self.all_through(&names, through, (name.into(), rows)).await?,
+                None => in_memory(rows)?,
+            };
+            names.stand_ins.push((name.into(), rows));
+        }
         let planned = self.plan_with(names, &query, types).await?;
         let wanted: Vec<&Column> = relation.columns.iter().collect();
         cast_columns(planned, &wanted)
@@ -311,11 +318,12 @@ impl Session {
         alias: &str,
         conflict: &Conflict,
         update: &ConflictUpdate,
+        through: Option<&Through>,
         types: &[Option<PgType>],
     ) -> Result<Planned> {
         self.arbiter(relation, conflict).await?;
         let none = numbered(&RecordBatch::new_empty(relation.schema()), NUMBER)?;
-        self.plan_conflict(relation, Merge { alias, update, known: None }, none.clone(), none, types).await
+        self.plan_conflict(relation, Merge { alias, update, known: None, through }, none.clone(), none, types).await
     }
 
     /// The rows of a table, as the session sees it, that have one of these keys, each once. Cost: a probe for each.

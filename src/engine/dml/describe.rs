@@ -87,7 +87,7 @@ impl Session {
             && let Some(update) = &conflict.update
         {
             assigned_types(&relation, &update.assignments, &mut types)?;
-            let planned = self.describe_conflict(&relation, alias, conflict, update, &types).await?;
+            let planned = self.describe_conflict(&relation, alias, conflict, update, through.as_ref(), &types).await?;
             types = told(&planned, &types)?;
             plan.update = Some(self.computed_of(planned).await?);
         }

@@ -128,7 +128,7 @@ impl Session {
         parameters: &Parameters,
         held: &mut Vec<Option<TableLock>>,
     ) -> Result<Vec<RecordBatch>> {
-        let Statement::Insert { table, alias, columns, source, conflict, .. } = statement else {
+        let Statement::Insert { table, alias, columns, source, conflict, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
         let targets = target_columns(relation, columns)?;
@@ -156,7 +156,7 @@ impl Session {
         self.check_by_themselves(relation, &proposed).await?;
         let alias = alias.as_deref().unwrap_or(&table.name);
         let known = self.insert_plan(prepared).and_then(|plan| plan.update.as_ref());
-        let merge = conflict.update.as_ref().map(|update| Merge { alias, update, known });
+        let merge = conflict.update.as_ref().map(|update| Merge { alias, update, known, through: through.as_ref() });
         Ok(vec![self.without_conflict(relation, conflict, merge, proposed, &declared(prepared), parameters).await?])
     }
 

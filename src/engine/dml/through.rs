@@ -260,6 +260,18 @@ impl Session {
         Ok(rows)
     }
 
+    /// All of these rows of the table as the view shows rows, with their own columns behind.
+    pub(super) async fn all_through(
+        &self,
+        names: &Names,
+        through: &Through,
+        (name, rows): (String, RecordBatch),
+    ) -> Result<Arc<dyn TableProvider>> {
+        let kept: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let reading = Reading { kept: &kept, view: 0, conditions: 0..0 };
+        self.shown_through(names, &self.views_of(through)?, (name, in_memory(rows)?), reading).await
+    }
+
     /// Rows that a statement writes, as the view shows rows.
     pub(super) async fn seen_through(&self, through: &Through, alias: &str, rows: &RecordBatch) -> Result<Part> {
         let views = self.views_of(through)?;
@@ -391,7 +403,7 @@ fn written_column(views: &Updatable, what: &str, column: &str) -> Result<String>
     })
 }
 
-/// Has ON CONFLICT name the columns of the table. Errors: 0A000 where it computes of others than those.
+/// Has ON CONFLICT name the columns of the table. Errors: 0A000 where what is unique is computed of columns that have other names there.
 fn conflict_through(views: &Updatable, conflict: &mut Conflict) -> Result<()> {
     let computes = match &mut conflict.target {
         Some(ConflictTarget::Keys { columns, expressions, predicate }) => {
@@ -407,11 +419,11 @@ fn conflict_through(views: &Updatable, conflict: &mut Conflict) -> Result<()> {
             *column = written_column(views, "update", column)?;
         }
     }
-    if (computes || conflict.update.is_some()) && !views.is_whole() {
-        let message = format!("this ON CONFLICT is not supported on view \"{}\"", views.view().name);
+    if computes && !views.is_whole() {
+        let message = format!("ON CONFLICT (expression) is not supported on view \"{}\"", views.view().name);
         return Err(Error::unsupported(message)
-            .detail("It computes of columns of the table, which the view does not show, or under other names.")
-            .hint("Insert into the table, or use ON CONFLICT (columns) DO NOTHING."));
+            .detail("The expression is one of the table's columns, which the view does not show, or under other names.")
+            .hint("Insert into the table."));
     }
     Ok(())
 }

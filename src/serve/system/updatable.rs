@@ -45,9 +45,12 @@ pub fn changes_taken(scope: &Scope, relation: &Arc<Relation>) -> (i64, Vec<bool>
         _ => 0,
     };
     let views = if relation.kind == RelationKind::View { Updatable::of(scope, relation).ok() } else { None };
-    let taken = of_kind(views.as_ref().map_or(relation.kind, |views| views.base.kind));
-    let shows = |at: usize| taken & UPDATE != 0 && views.as_ref().is_none_or(|views| views.shown(0, at).is_some());
-    (taken, (0..relation.columns.len()).map(shows).collect())
+    let mut taken = of_kind(views.as_ref().map_or(relation.kind, |views| views.base.kind));
+    let shows = |at: usize| views.as_ref().is_none_or(|views| views.shown(0, at).is_some());
+    if !(0..relation.columns.len()).any(shows) {
+        taken &= DELETE;
+    }
+    (taken, (0..relation.columns.len()).map(|at| taken & UPDATE != 0 && shows(at)).collect())
 }
 
 /// Why rows are not written through a view, as PostgreSQL words it.

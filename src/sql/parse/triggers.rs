@@ -74,8 +74,7 @@ impl Reader<'_> {
 
     fn timing(&mut self) -> Result<Timing> {
         match self.word(0).as_str() {
-            "instead" => Err(Error::unsupported("INSTEAD OF triggers are not supported: views are not written to")
-                .hint("Write to the tables that the view reads.")),
+            "instead" => Err(Error::unsupported("INSTEAD OF triggers are not supported").hint("Write to the tables that the view reads.")),
             "before" | "after" => {
                 let before = self.word(0) == "before";
                 self.skip(1);
