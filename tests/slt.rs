@@ -90,6 +90,7 @@ scripts!("":
     habits,
     identity_columns,
     indexes,
+    instead_of_triggers,
     introspection,
     join_subqueries,
     joins,

@@ -102,10 +102,13 @@ impl Privileges {
         match kind {
             RelationKind::Stream => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::TRIGGER),
             RelationKind::Table | RelationKind::Partition => {
-                let whole = Privileges::TRUNCATE.and(Privileges::REFERENCES).and(Privileges::TRIGGER);
+                let whole = Privileges::TRUNCATE.and(Privileges::REFERENCES);
                 Privileges::on_relation(RelationKind::View).and(whole)
             }
-            RelationKind::View => Privileges::SELECT.and(Privileges::INSERT).and(Privileges::UPDATE).and(Privileges::DELETE),
+            RelationKind::View => {
+                let change = Privileges::INSERT.and(Privileges::UPDATE).and(Privileges::DELETE);
+                Privileges::SELECT.and(change).and(Privileges::TRIGGER)
+            }
             RelationKind::MaterializedView => Privileges::SELECT,
         }
     }

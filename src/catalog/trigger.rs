@@ -1,8 +1,8 @@
-//! Triggers of streams and tables.
+//! Triggers of streams, tables and plain views.
 
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionId, Relation, RelationId};
+use super::{FunctionId, Relation, RelationId, RelationKind};
 
 /// A trigger that CREATE TRIGGER has made: a function that runs when a statement changes rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,11 +37,13 @@ pub struct Trigger {
     pub comment: Option<String>,
 }
 
-/// When a trigger fires: before a row is put or the statement begins, or after the statement is done.
+/// When a trigger fires: before a row is put or the statement begins, after the statement is done, or in the place of what it would do to a row of
+/// a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Timing {
     Before,
     After,
+    Instead,
 }
 
 /// What a trigger fires on, in the order in which PostgreSQL lists them.
@@ -59,6 +61,7 @@ impl Timing {
         match self {
             Timing::Before => "BEFORE",
             Timing::After => "AFTER",
+            Timing::Instead => "INSTEAD OF",
         }
     }
 }
@@ -105,11 +108,21 @@ impl Trigger {
     /// pg_trigger.tgtype
     pub fn bits(&self) -> i64 {
         let events: i64 = self.events.iter().map(|event| event.bit()).sum();
-        i64::from(self.row) + i64::from(self.timing == Timing::Before) * 2 + events
+        let timing = match self.timing {
+            Timing::Before => 1 << 1,
+            Timing::After => 0,
+            Timing::Instead => 1 << 6,
+        };
+        i64::from(self.row) + timing + events
     }
 }
 
 impl Relation {
+    /// True for a view whose triggers are run in the place of what a statement would do to its rows.
+    pub fn is_replaced_on(&self, event: TriggerEvent) -> bool {
+        self.kind == RelationKind::View && self.firing(Timing::Instead, event, true, &[]).next().is_some()
+    }
+
     /// The triggers that fire at that time, on that event, for each row or once, in the order of their names. `set`: the columns that an
     /// UPDATE sets.
     pub fn firing<'a>(&'a self, timing: Timing, event: TriggerEvent, row: bool, set: &'a [String]) -> impl Iterator<Item = &'a Trigger> {

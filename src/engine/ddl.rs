@@ -427,9 +427,9 @@ impl Session {
         }
         let PlannedView { columns, sql, depends_on, calls, dataflow } = planned;
         let owner = replaced.as_ref().map_or(self.role(), |old| old.owner);
-        let view_options = view.options;
-        let relation =
-            Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(engine.new_id(), name, kind, columns, sql) };
+        let (view_options, triggers) = (view.options, replaced.as_ref().map_or(vec![], |old| old.triggers.clone()));
+        let plain = Relation::new(engine.new_id(), name, kind, columns, sql);
+        let relation = Relation { namespace, depends_on, calls, owner, view_options, triggers, ..plain };
         self.may_check(&relation)?;
         let node = if let Some(mut dataflow) = dataflow {
             for notice in std::mem::take(&mut dataflow.notices) {

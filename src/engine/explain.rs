@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::dml::{declared, scalars};
 use super::query::{Planned, collect, filled};
 use super::session::{Column, Parameters, Prepared, Response, Session};
-use crate::catalog::{Name, Privileges, RelationKind};
+use crate::catalog::{Name, Privileges, RelationKind, TriggerEvent};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::OperatorReport;
@@ -60,7 +60,7 @@ impl Session {
         let query = match statement {
             Statement::Query(query) | Statement::CreateView { query, .. } => query,
             Statement::Insert { source, table, .. } => {
-                self.may_insert(&self.writable(table)?, statement, &types).await?;
+                self.may_insert(&self.written_on(table, TriggerEvent::Insert)?, statement, &types).await?;
                 source
             }
             _ => {

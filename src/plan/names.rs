@@ -151,7 +151,8 @@ impl Names {
         Ok(self.system("pg_catalog", name))
     }
 
-    async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
+    /// The rows of a relation, under the rights and policies that these names are for.
+    pub async fn relation(&self, relation: &Arc<Relation>) -> Result<Arc<dyn TableProvider>> {
         self.reads.lock().name(relation, self.as_owner);
         if relation.is_expanded() || self.expand.contains(&relation.id) {
             let view = self.view(relation).await?;

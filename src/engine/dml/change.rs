@@ -27,7 +27,7 @@ use super::returning::{Part, Returning, names_hidden, with_positions, without_po
 use super::through::{Reading, behind};
 use super::values::{declared, is_default, scalars};
 use super::{Written, parsed_query};
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Relation, RelationKind};
 use crate::data::encode::{Style, cell_text};
 use crate::data::{PgType, Position, ROW};
 use crate::engine::events::{DELETE, UPSERT, changes};
@@ -63,6 +63,8 @@ enum Identity {
     Row,
     /// The same, with all columns of the row as it is behind that.
     OldRow,
+    /// By nothing: rows of a view that its triggers are to do something for, each with all its columns as it is behind those that it is to have.
+    Shown,
 }
 
 /// A change that is planned, over names and not rows: it can be run again, as long as they mean the same.
@@ -144,10 +146,14 @@ impl Session {
             let rows = bound.as_ref().map_or(table_locks::Rows::All, |bound| rows_of(&relation, bound));
             let stays = what == "UPDATE" && plan.identity != Identity::OldKey;
             let request = Request::new(if stays { Mode::Change } else { Mode::Remove }, rows);
-            held.push(self.lock(relation.id, request).await?);
+            if relation.kind != RelationKind::View {
+                held.push(self.lock(relation.id, request).await?);
+            }
             // What its names mean may have changed while it waited.
             if Arc::ptr_eq(&catalog, &self.engine.catalog()) {
-                self.as_begun(&relation)?;
+                if relation.kind != RelationKind::View {
+                    self.as_begun(&relation)?;
+                }
                 return self.changed(&relation, what, change, Located { plan: &plan, bound }, types, parameters).await;
             }
         }
@@ -167,12 +173,15 @@ impl Session {
         self.may_change(what, relation, change, plan, types).await?;
         let rows = self.rows_to_change(relation, &located, parameters).await?;
         let (width, mut rows) = (relation.columns.len(), plan.once(relation, rows)?);
-        let mut events = Vec::new();
+        // What becomes of rows of a view its triggers do.
+        let (replaced, mut events) = (relation.kind == RelationKind::View, Vec::new());
         if what != "UPDATE" {
             if what == "DELETE" && !relation.triggers.is_empty() {
                 rows = self.triggered_delete(relation, rows).await?;
             }
-            events.push((relation.id, changes(relation, &rows, DELETE)?));
+            if !replaced {
+                events.push((relation.id, changes(relation, &rows, DELETE)?));
+            }
         } else {
             let update = Happening::update(relation, &change.assignments);
             let fires = update.fires_for_rows();
@@ -205,14 +214,16 @@ impl Session {
             if fires {
                 self.note_rows(&update, old, Some(rows.project(&(0..width).collect::<Vec<_>>())?));
             }
-            events.push((relation.id, changes(relation, &rows, UPSERT)?));
+            if !replaced {
+                events.push((relation.id, changes(relation, &rows, UPSERT)?));
+            }
         }
         events.retain(|(_, batch)| batch.num_rows() > 0);
         let mut written = Written { count: rows.num_rows(), events, returned: None, unanswered: None };
         let Some(items) = &change.returning else { return Ok(written) };
         let mut parts = plan.parts(relation, change, &rows)?;
         self.changed_through(change, &mut parts).await?;
-        let hidden = what == "UPDATE" && change.through.is_none() && names_hidden(items, relation);
+        let hidden = what == "UPDATE" && change.is_of_table(relation) && names_hidden(items, relation);
         if hidden && !self.knows_number(relation, items) {
             let placed = with_positions(&parts[0].rows, 0)?;
             let own = std::mem::replace(&mut parts[0].rows, placed);
@@ -364,6 +375,7 @@ impl Session {
         let follows = self.follows(relation, change);
         let keeps_old = follows || !change.assignments.is_empty() && Happening::update(relation, &change.assignments).fires_for_rows();
         let identity = match relation.key.is_empty() {
+            true if relation.kind == RelationKind::View => Identity::Shown,
             true if keeps_old => Identity::OldRow,
             true => Identity::Row,
             false if rekeyed || keeps_old => Identity::OldKey,
@@ -444,6 +456,7 @@ impl ChangePlan {
             Identity::Row | Identity::OldRow => vec![rows.column(width).clone()],
             Identity::Key => relation.key.iter().map(|k| rows.column(*k).clone()).collect(),
             Identity::OldKey => relation.key.iter().map(|k| rows.column(width + k).clone()).collect(),
+            Identity::Shown => return Ok(rows),
         };
         let first = firsts(&identity, rows.num_rows())?;
         if first.true_count() == rows.num_rows() { Ok(rows) } else { Ok(filter_record_batch(&rows, &first)?) }
@@ -454,7 +467,7 @@ impl ChangePlan {
         let width = relation.columns.len();
         let from = match self.identity {
             Identity::Key | Identity::Row => return Ok(None),
-            Identity::OldKey => width,
+            Identity::OldKey | Identity::Shown => width,
             Identity::OldRow => width + 1,
         };
         Ok(Some(rows.project(&(from..from + width).collect::<Vec<_>>())?))
@@ -510,7 +523,7 @@ pub(super) fn numbers(keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
 fn extra(relation: &Relation, identity: Identity) -> usize {
     match identity {
         Identity::Key => 0,
-        Identity::OldKey => relation.columns.len(),
+        Identity::OldKey | Identity::Shown => relation.columns.len(),
         Identity::Row => 1,
         Identity::OldRow => 1 + relation.columns.len(),
     }
@@ -565,7 +578,7 @@ fn change_query(relation: &Relation, target: &str, change: &Change, identity: Id
     let own = Own::of(change);
     match identity {
         Identity::Key => {}
-        Identity::OldKey => values.extend(relation.columns.iter().map(|c| own.column(&c.name))),
+        Identity::OldKey | Identity::Shown => values.extend(relation.columns.iter().map(|c| own.column(&c.name))),
         Identity::Row => values.push(own.column(ROW)),
         Identity::OldRow => {
             values.extend(std::iter::once(ROW).chain(relation.columns.iter().map(|c| c.name.as_str())).map(|c| own.column(c)))

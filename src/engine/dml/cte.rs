@@ -16,7 +16,7 @@ use super::change::numbers;
 use super::conflict::columns_at;
 use super::returning::{Returned, in_memory, names_hidden};
 use super::values::{declared, scalars};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, TriggerEvent};
 use crate::data::{OP, PgType};
 use crate::engine::query::collect;
 use crate::engine::session::{Column, Parameters, Prepared, Response, Session};
@@ -118,7 +118,7 @@ impl Session {
     ) -> Result<Written> {
         match statement {
             Statement::Insert { table, returning, .. } => {
-                self.refuse_places(returning.as_deref(), self.writable(table)?.as_ref())?;
+                self.refuse_places(returning.as_deref(), self.written_on(table, TriggerEvent::Insert)?.as_ref())?;
                 self.inserted(statement, prepared, parameters, held).await
             }
             Statement::Update(change) | Statement::Delete(change) => {

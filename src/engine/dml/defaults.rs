@@ -10,7 +10,7 @@ use sqlparser::ast::{self, Expr, SetExpr};
 use super::columns::{all_not_null, at_precision, cast_columns, not_null, target_columns};
 use super::parsed_query;
 use super::values::is_default;
-use crate::catalog::{Catalog, Column, Identity, Relation};
+use crate::catalog::{Catalog, Column, Identity, Relation, TriggerEvent};
 use crate::data::decode::parse_text_as;
 use crate::engine::generated::is_generated;
 use crate::engine::sequence::IDENTITY;
@@ -28,7 +28,7 @@ impl Session {
             return self.fill_defaults(then);
         }
         let Statement::Insert { table, columns, overriding, source, .. } = statement else { return Ok(()) };
-        let Ok(relation) = self.writable(table) else { return Ok(()) };
+        let Ok(relation) = self.written_on(table, TriggerEvent::Insert) else { return Ok(()) };
         let overriding = *overriding;
         let refuses =
             |column: &Column| takes_default_only(column) && (column.generated.is_some() || overriding != Some(Overriding::System));

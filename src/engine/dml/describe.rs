@@ -9,7 +9,7 @@ use super::insert::gives_generated;
 use super::kept::{InsertPlan, Source};
 use super::returning::{Part, names_hidden, schema_with_hidden, with_positions};
 use super::values::typed;
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Relation, RelationKind, TriggerEvent};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::session::{self, Session};
@@ -44,13 +44,16 @@ impl Session {
         // Where a cursor stands is asked when the statement runs.
         let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
         let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
-        let target = self.of_partition(&relation, target(&relation)).await?;
+        let target = match relation.kind {
+            RelationKind::View => self.names().relation(&relation).await?,
+            _ => self.of_partition(&relation, target(&relation)).await?,
+        };
         let mut plan = self.plan_change(&relation, target, elsewhere.as_ref().unwrap_or(change), &types).await?;
         let Some(items) = &change.returning else { return Ok(((plan.planned.parameters.clone(), None), plan)) };
         let types = told(&plan.planned, &types)?;
         let mut parts = plan.empty_parts(&relation, change);
         self.changed_through(change, &mut parts).await?;
-        if what == "UPDATE" && change.through.is_none() && names_hidden(items, &relation) {
+        if what == "UPDATE" && change.is_of_table(&relation) && names_hidden(items, &relation) {
             parts[0].rows = with_positions(&parts[0].rows, 0)?;
         }
         let planned = self.plan_returning(change.with.as_ref(), items, &parts, &types).await?;
@@ -69,7 +72,7 @@ impl Session {
         let Statement::Insert { table, alias, columns, source, conflict, returning, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
-        let relation = self.writable(table)?;
+        let relation = self.written_on(table, TriggerEvent::Insert)?;
         let mut plan = InsertPlan::new(self.made());
         let mut types = match self.insert_parameters(statement, types)? {
             Some(types) => types,
@@ -99,7 +102,8 @@ impl Session {
         let part = match through {
             Some(through) => self.seen_through(through, alias, &RecordBatch::new_empty(relation.schema())).await?,
             None => {
-                let schema = if names_hidden(items, &relation) { schema_with_hidden(&relation) } else { relation.schema() };
+                let hidden = relation.kind != RelationKind::View && names_hidden(items, &relation);
+                let schema = if hidden { schema_with_hidden(&relation) } else { relation.schema() };
                 Part { alias: alias.to_string(), relation: Some(relation.id), rows: RecordBatch::new_empty(schema) }
             }
         };

@@ -12,7 +12,7 @@ use super::conflict::Merge;
 use super::defaults::generated_always;
 use super::returning::{Part, Returning, names_hidden, schema_with_hidden, without_positions};
 use super::values::{check_literal, declared, literal_rows, put_value, scalars, typed};
-use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind};
+use crate::catalog::{Column, Command, Name, Privileges, Relation, RelationKind, TriggerEvent};
 use crate::data::Position;
 use crate::data::decode::ColumnBuilder;
 use crate::engine::events::events_of_rows;
@@ -35,7 +35,8 @@ impl Session {
         let Statement::Insert { table, returning, through, .. } = statement else { return Err(Error::internal("not an INSERT")) };
         if through.is_none()
             && let Some(items) = returning
-            && let relation = self.writable(table)?
+            && let relation = self.written_on(table, TriggerEvent::Insert)?
+            && relation.kind != RelationKind::View
             && names_hidden(items, &relation)
             && !self.knows_number(&relation, items)
         {
@@ -57,7 +58,12 @@ impl Session {
         let Statement::Insert { table, alias, source, conflict, returning, through, .. } = statement else {
             return Err(Error::internal("not an INSERT"));
         };
-        let relation = self.writable(table)?;
+        let relation = self.written_on(table, TriggerEvent::Insert)?;
+        let replaced = relation.kind == RelationKind::View;
+        if replaced && conflict.is_some() {
+            return Err(Error::unsupported(format!("ON CONFLICT is not supported on view \"{}\"", relation.name))
+                .hint("Its trigger can insert with ON CONFLICT."));
+        }
         self.may_insert(&relation, statement, &declared(prepared)).await?;
         let rows = self.rows_to_insert(&relation, statement, prepared, parameters, held).await?;
         if let Some(through) = through {
@@ -75,7 +81,7 @@ impl Session {
                 let of_table = |rows| Part { alias: alias.clone(), relation: Some(relation.id), rows };
                 let (written, known) = match through {
                     Some(through) => (self.seen_through(through, &alias, &rows).await?, known()),
-                    None if names_hidden(items, &relation) => (of_table(without_positions(&rows)?), None),
+                    None if !replaced && names_hidden(items, &relation) => (of_table(without_positions(&rows)?), None),
                     None => (of_table(rows), known()),
                 };
                 let written = [written];
@@ -84,11 +90,11 @@ impl Session {
             }
             None => None,
         };
-        if conflict.is_none() {
+        if conflict.is_none() && !replaced {
             held.push(self.room_for(&relation, &rows, through.is_some()).await?);
         }
         let mut events = Vec::with_capacity(rows.len());
-        for batch in rows {
+        for batch in rows.into_iter().filter(|_| !replaced) {
             events.extend(events_of_rows(&self.engine, &relation, batch)?);
         }
         Ok(Written { count, events, returned, unanswered: None })

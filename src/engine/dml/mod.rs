@@ -40,7 +40,7 @@ use sqlparser::ast;
 
 use super::ksql::insert::{check_appendable, shares_topic};
 use super::session::{Prepared, Response, Session};
-use crate::catalog::{Name, Relation, RelationKind};
+use crate::catalog::{Name, Relation, RelationKind, TriggerEvent};
 use crate::error::{Error, Result, code};
 use crate::log::LogId;
 use crate::sql::{Statement, parse};
@@ -70,7 +70,7 @@ impl Session {
         if let (Some(returned), Some(told)) = (&written.returned, &prepared.columns) {
             returned.is_as_told(told)?;
         }
-        if written.count > 0 {
+        if written.count > 0 && !written.events.is_empty() {
             self.append(written.events).await?;
         }
         match written.returned {
@@ -87,8 +87,22 @@ impl Session {
         Ok(relation)
     }
 
+    /// The same for a statement that does that, of which a view may have triggers in its place: any column of its rows may be NULL.
+    pub(super) fn written_on(&self, name: &Name, event: TriggerEvent) -> Result<Arc<Relation>> {
+        match self.scope().find(name).filter(|relation| relation.is_replaced_on(event)) {
+            Some(view) => Ok(Arc::new(view.nullable())),
+            None => self.writable(name),
+        }
+    }
+
     pub(super) fn changeable(&self, name: &Name, what: &str) -> Result<Arc<Relation>> {
-        let relation = self.writable(name)?;
+        let relation = match TriggerEvent::named(what) {
+            Some(event) => self.written_on(name, event)?,
+            None => self.writable(name)?,
+        };
+        if relation.kind == RelationKind::View {
+            return Ok(relation);
+        }
         if shares_topic(&self.catalog(), &relation) {
             return Err(Error::unsupported(format!("{what} is not supported on \"{name}\": it shares its topic with other relations"))
                 .hint("INSERT replaces the row of a key, DELETE FROM .. WHERE key = value removes it."));

@@ -15,7 +15,7 @@ use super::conflict::{columns_at, found};
 use super::parsed_query;
 use super::privileges::looks;
 use super::returning::in_memory;
-use crate::catalog::{Command, Condition, Privileges, Relation, RelationId};
+use crate::catalog::{Command, Condition, Privileges, Relation, RelationId, RelationKind};
 use crate::engine::privileges::denied_text;
 use crate::engine::session::Session;
 use crate::error::Result;
@@ -78,6 +78,9 @@ impl Session {
 
     /// The rows of a table, or of a partition of it, that a statement may do that to.
     pub(super) async fn target(&self, relation: &Arc<Relation>, commands: &[Command]) -> Result<Arc<dyn TableProvider>> {
+        if relation.kind == RelationKind::View {
+            return self.names().relation(relation).await;
+        }
         let rows = self.of_partition(relation, change::target(relation)).await?;
         if !self.secures(relation)? {
             return Ok(rows);

@@ -14,7 +14,7 @@ use super::change::{ChangePlan, alias_of, named_items, select_of};
 use super::columns::target_columns;
 use super::values::is_default;
 use super::{parsed_query, quoted};
-use crate::catalog::{Privileges, Relation};
+use crate::catalog::{Privileges, Relation, RelationKind};
 use crate::data::PgType;
 use crate::engine::query::Planned;
 use crate::engine::rename::whole_name;
@@ -52,7 +52,7 @@ impl Session {
         }
         self.may_use_defaults(relation, defaulted(relation, &change.assignments)?).await?;
         let sees_all = !looks(change) || self.authority.may(Privileges::SELECT, relation);
-        if sees_all && self.may_read(&plan.planned.reads).is_ok() {
+        if relation.kind != RelationKind::View && sees_all && self.may_read(&plan.planned.reads).is_ok() {
             return Ok(());
         }
         if let Some(known) = plan.reads.get() {
@@ -60,7 +60,7 @@ impl Session {
         }
         let mut reads = self.reads_of_change(relation, change, types).await?;
         // The table itself is not read if nothing in it is named.
-        let named = |id| plan.planned.reads.iter().any(|read| read.relation.id == id);
+        let named = |id| relation.kind != RelationKind::View && plan.planned.reads.iter().any(|read| read.relation.id == id);
         reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named(relation.id));
         self.may_read(plan.reads.get_or_init(|| reads))
     }

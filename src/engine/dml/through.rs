@@ -27,7 +27,7 @@ use super::columns::target_columns;
 use super::parsed_query;
 use super::privileges::looks;
 use super::returning::{Part, in_memory, numbered};
-use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationKind};
+use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationKind, TriggerEvent};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
@@ -74,15 +74,18 @@ impl Session {
                 self.through_views(then)
             }
             Statement::Explain { statement, .. } => self.through_views(statement),
-            Statement::Update(change) => self.change_through("update", change),
-            Statement::Delete(change) => self.change_through("delete from", change),
+            Statement::Update(change) => self.change_through(TriggerEvent::Update, change),
+            Statement::Delete(change) => self.change_through(TriggerEvent::Delete, change),
             Statement::Insert { .. } => self.insert_through(statement),
             Statement::InsertDefaults { table } => {
-                let Some(views) = self.view_written("insert into", table)? else { return Ok(()) };
-                let column = views.base.columns.first().map(|column| column.name.clone());
-                let (source, through) = (parsed_query("VALUES (DEFAULT)")?, Some(remembered(&views)));
-                let (alias, columns) = (Some(table.name.clone()), column.into_iter().collect());
-                let table = self.catalog().name_of(&views.base);
+                let views = self.view_written(TriggerEvent::Insert, table)?;
+                let scope = self.scope();
+                let replaced = scope.find(table).filter(|relation| relation.is_replaced_on(TriggerEvent::Insert));
+                let Some(relation) = views.as_ref().map(|views| &views.base).or(replaced) else { return Ok(()) };
+                // The other columns take their defaults too.
+                let columns = relation.columns.first().map(|column| column.name.clone()).into_iter().collect();
+                let (alias, source) = (Some(table.name.clone()), parsed_query("VALUES (DEFAULT)")?);
+                let (table, through) = (self.catalog().name_of(relation), views.as_ref().map(remembered));
                 *statement =
                     Statement::Insert { table, alias, columns, overriding: None, source, conflict: None, returning: None, through };
                 Ok(())
@@ -91,7 +94,7 @@ impl Session {
         }
     }
 
-    fn change_through(&self, what: &str, change: &mut Change) -> Result<()> {
+    fn change_through(&self, what: TriggerEvent, change: &mut Change) -> Result<()> {
         if change.through.is_some() {
             return Ok(());
         }
@@ -113,7 +116,7 @@ impl Session {
         if through.is_some() {
             return Ok(());
         }
-        let Some(views) = self.view_written("insert into", table)? else { return Ok(()) };
+        let Some(views) = self.view_written(TriggerEvent::Insert, table)? else { return Ok(()) };
         let view = views.view();
         if columns.is_empty() {
             let given = match source.body.as_ref() {
@@ -132,14 +135,20 @@ impl Session {
         Ok(())
     }
 
-    /// The view of that name, if it is one, and what is written through it. Errors: 55000, 0A000.
-    fn view_written(&self, what: &str, name: &Name) -> Result<Option<Updatable>> {
+    /// The view of that name, if it is one that has no triggers for that, and what is written through it. Errors: 55000, 0A000.
+    fn view_written(&self, event: TriggerEvent, name: &Name) -> Result<Option<Updatable>> {
         let scope = self.scope();
-        let Some(view) = scope.find(name).filter(|relation| relation.kind == RelationKind::View) else { return Ok(None) };
+        let is_written = |relation: &&Arc<Relation>| relation.kind == RelationKind::View && !relation.is_replaced_on(event);
+        let Some(view) = scope.find(name).filter(is_written) else { return Ok(None) };
         let views = Updatable::of(&scope, view).map_err(|reason| {
+            let what = match event {
+                TriggerEvent::Insert => "insert into",
+                TriggerEvent::Update => "update",
+                _ => "delete from",
+            };
             Error::new(code::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cannot {what} view \"{}\"", view.name))
                 .detail(reason)
-                .hint("Append to the streams and tables that it reads.")
+                .hint("Append to the streams and tables that it reads, or make an INSTEAD OF trigger.")
         })?;
         self.of_one_mind(&views)?;
         Ok(Some(views))

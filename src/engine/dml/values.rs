@@ -6,7 +6,7 @@ use datafusion::common::ScalarValue;
 use sqlparser::ast::{self, Expr, SetExpr};
 
 use super::columns::{check_assignable, check_row, check_width, target_columns};
-use crate::catalog::{Column, Relation};
+use crate::catalog::{Column, Relation, TriggerEvent};
 use crate::data::PgType;
 use crate::data::datetime::Reading;
 use crate::data::decode::{ColumnBuilder, invalid_utf8};
@@ -41,7 +41,7 @@ impl Session {
     ) -> Result<Option<Vec<Option<PgType>>>> {
         let Statement::Insert { table, columns, source, .. } = statement else { return Ok(None) };
         let Some(rows) = literal_rows(source) else { return Ok(None) };
-        let relation = self.writable(table)?;
+        let relation = self.written_on(table, TriggerEvent::Insert)?;
         let targets = target_columns(&relation, columns)?;
         let mut types: Vec<Option<PgType>> = declared.to_vec();
         let width = rows.first().map_or(0, |row| row.len());
@@ -62,7 +62,7 @@ impl Session {
     pub(in crate::engine) fn target_types(&self, statement: &Statement, declared: &[Option<PgType>]) -> Result<Vec<Option<PgType>>> {
         let mut types = declared.to_vec();
         let Statement::Insert { table, columns, source, .. } = statement else { return Ok(types) };
-        let relation = self.writable(table)?;
+        let relation = self.written_on(table, TriggerEvent::Insert)?;
         let targets = target_columns(&relation, columns)?;
         let mut note = |i: usize, value: &Expr| {
             if let (Some(n), Some(target)) = (placeholder(value), targets.get(i)) {

@@ -288,13 +288,14 @@ fn check_rows(new: &NewTrigger, rows: &[(String, Option<String>)]) -> Result<()>
 fn check_events(relation: &Relation, new: &NewTrigger) -> Result<()> {
     let name = &relation.name;
     match relation.kind {
+        RelationKind::View if new.timing == Timing::Instead => return check_instead(new),
         RelationKind::View if new.row => {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a view"))
                 .detail("Views cannot have row-level BEFORE or AFTER triggers."));
         }
         RelationKind::View => {
-            return Err(Error::unsupported("triggers on views are not supported: they are not written to")
-                .hint("Make the trigger on the tables that the view reads."));
+            return Err(Error::unsupported("triggers for statements on views are not supported")
+                .hint("Make the trigger on the tables that the view reads, or INSTEAD OF .. FOR EACH ROW."));
         }
         RelationKind::MaterializedView => {
             return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("relation \"{name}\" cannot have triggers"))
@@ -304,6 +305,10 @@ fn check_events(relation: &Relation, new: &NewTrigger) -> Result<()> {
         RelationKind::Partition => {
             return Err(Error::unsupported("a trigger on a partition is not supported")
                 .hint("Make it on the partitioned table, with a condition that tells the rows: WHEN (..)."));
+        }
+        RelationKind::Stream | RelationKind::Table if new.timing == Timing::Instead => {
+            return Err(Error::new(code::WRONG_OBJECT_TYPE, format!("\"{name}\" is a {}", relation.kind.word()))
+                .detail("Tables cannot have INSTEAD OF triggers."));
         }
         RelationKind::Stream | RelationKind::Table => {}
     }
@@ -319,6 +324,22 @@ fn check_events(relation: &Relation, new: &NewTrigger) -> Result<()> {
             .hint("Leave out the other events."));
     }
     Ok(())
+}
+
+/// Errors: 0A000 for what no trigger in the place of a statement has.
+fn check_instead(new: &NewTrigger) -> Result<()> {
+    let refused = |message: &str, hint: &str| Err(Error::unsupported(message).hint(hint));
+    match () {
+        () if !new.row => refused("INSTEAD OF triggers must be FOR EACH ROW", "Write FOR EACH ROW."),
+        () if new.condition.is_some() => refused("INSTEAD OF triggers cannot have WHEN conditions", "Ask it in the function, with IF."),
+        () if !new.columns.is_empty() => {
+            refused("INSTEAD OF triggers cannot have column lists", "Compare the columns of OLD and NEW in the function.")
+        }
+        () if new.events.contains(&TriggerEvent::Truncate) => {
+            refused("TRUNCATE FOR EACH ROW triggers are not supported", "A view is not truncated.")
+        }
+        () => Ok(()),
+    }
 }
 
 /// Errors: 42P17 and 0A000 for tables that the trigger's event does not have.

@@ -7,7 +7,7 @@ use arrow::compute::{concat_batches, filter, filter_record_batch};
 use arrow::datatypes::{Field, Schema};
 use sqlparser::ast::Expr;
 
-use crate::catalog::{Relation, Timing, Trigger, TriggerEvent};
+use crate::catalog::{Relation, RelationKind, Timing, Trigger, TriggerEvent};
 use crate::engine::dml::conflict::{columns_at, found};
 use crate::engine::dml::returning::in_memory;
 use crate::engine::generated::is_set_by;
@@ -81,7 +81,12 @@ impl Happening {
 
     /// True if triggers may change any column of its rows.
     pub fn may_set_any(&self) -> bool {
-        self.triggers(Timing::Before, true).next().is_some()
+        self.triggers(self.timing(), true).next().is_some()
+    }
+
+    /// When the triggers run that are asked before a row is written: those of a view are all that is done to it.
+    fn timing(&self) -> Timing {
+        if self.relation.kind == RelationKind::View { Timing::Instead } else { Timing::Before }
     }
 
     /// True if AFTER triggers ask for its rows, one after the other or as a table.
@@ -135,9 +140,9 @@ impl Session {
         triggers.map(|trigger| self.trigger_call(&happening.relation, trigger, happening.event)).collect()
     }
 
-    /// Runs BEFORE triggers for each row; `None` where there are none. The rows begin with the relation's columns.
+    /// Runs BEFORE triggers for each row, and of a view those INSTEAD OF what is done to it; `None` where there are none. The rows begin with the relation's columns.
     pub(in crate::engine) async fn before_rows(&mut self, happening: &Happening, rows: Rows<'_>) -> Result<Option<Passed>> {
-        let mut calls = self.calls_of(happening, Timing::Before, true)?;
+        let mut calls = self.calls_of(happening, happening.timing(), true)?;
         let count = rows.new.or(rows.old).map_or(0, RecordBatch::num_rows);
         if calls.is_empty() || count == 0 {
             return Ok(None);

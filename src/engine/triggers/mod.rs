@@ -10,6 +10,9 @@
 //! 4. Triggers for each statement run before anything else and after those for rows, also where no row is changed. AFTER triggers for rows
 //!    that foreign keys have changed come last. REFERENCING gives the rows of the statement to its function as tables of these names.
 //!
+//! Those INSTEAD OF an INSERT, UPDATE or DELETE of a view run where BEFORE triggers do, and are all that is done: the view's rows are found by its
+//! query, and nothing is written but what the functions write.
+//!
 //! Decision: a trigger runs when a statement is run, in the transaction of who writes, and never when events are folded. What it does are
 //! events like any other, before or behind those of the statement; a view sees events only, and gives the same whenever it is folded.
 //! So it differs from PostgreSQL that a BEFORE trigger does not see the rows which the same statement has changed before its own: those

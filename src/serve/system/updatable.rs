@@ -10,7 +10,7 @@ use sqlparser::ast::{self, Expr, SelectItem, TableFactor};
 
 use super::facts::PROCS;
 use super::rewrite::is_aggregate;
-use crate::catalog::{Relation, RelationKind, Scope};
+use crate::catalog::{Relation, RelationKind, Scope, TriggerEvent};
 use crate::sql::convert::relation_name;
 use crate::sql::{Statement, fold_name, parse};
 
@@ -36,6 +36,12 @@ pub struct Level {
 pub const UPDATE: i64 = 4;
 pub const INSERT: i64 = 8;
 pub const DELETE: i64 = 16;
+
+/// The changes of a view for which its triggers do something else.
+pub fn changes_replaced(relation: &Relation) -> i64 {
+    let events = [(TriggerEvent::Update, UPDATE), (TriggerEvent::Insert, INSERT), (TriggerEvent::Delete, DELETE)];
+    events.into_iter().filter(|(event, _)| relation.is_replaced_on(*event)).map(|(_, bit)| bit).sum()
+}
 
 /// The changes that a relation takes, and those that each of its columns does: none if it is computed. Cost: that of [`Updatable::of`] for a view.
 pub fn changes_taken(scope: &Scope, relation: &Arc<Relation>) -> (i64, Vec<bool>) {
@@ -64,6 +70,9 @@ impl Updatable {
         let kept = Scope::kept(scope.catalog.clone());
         let (mut levels, mut at) = (Vec::new(), view.clone());
         while at.kind == RelationKind::View {
+            if !levels.is_empty() && at.triggers.iter().any(|trigger| trigger.enabled) {
+                return Err("Views of views with INSTEAD OF triggers are not automatically updatable.");
+            }
             let (level, below) = Level::of(&kept, &at)?;
             levels.push(level);
             at = below;

@@ -14,7 +14,7 @@ fn statement(statement: TriggerStatement) -> Statement {
 }
 
 impl Reader<'_> {
-    /// Errors: 42601; 0A000 for CONSTRAINT TRIGGER and INSTEAD OF.
+    /// Errors: 42601; 0A000 for CONSTRAINT TRIGGER.
     pub(super) fn create_trigger(&mut self) -> Result<Statement> {
         self.skip(1);
         let replace = self.eat_words(&["or", "replace"]);
@@ -74,7 +74,11 @@ impl Reader<'_> {
 
     fn timing(&mut self) -> Result<Timing> {
         match self.word(0).as_str() {
-            "instead" => Err(Error::unsupported("INSTEAD OF triggers are not supported").hint("Write to the tables that the view reads.")),
+            "instead" => {
+                self.skip(1);
+                self.expect("of")?;
+                Ok(Timing::Instead)
+            }
             "before" | "after" => {
                 let before = self.word(0) == "before";
                 self.skip(1);

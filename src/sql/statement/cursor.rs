@@ -3,6 +3,7 @@
 use sqlparser::ast::{Expr, Ident};
 
 use super::Change;
+use crate::catalog::{Relation, RelationKind};
 use crate::sql::fold_name;
 
 /// What the dialect has before the name of a cursor where it reads `CURRENT OF cursor`.
@@ -35,6 +36,11 @@ pub enum Move {
 }
 
 impl Change {
+    /// True if its rows are those of a table under its own name: they have hidden columns.
+    pub fn is_of_table(&self, relation: &Relation) -> bool {
+        self.through.is_none() && relation.kind != RelationKind::View
+    }
+
     /// The cursor of WHERE CURRENT OF.
     pub fn cursor(&self) -> Option<String> {
         let Some(Expr::Prefixed { prefix, value }) = &self.selection else { return None };

@@ -12,7 +12,7 @@ use crate::serve::system::keys::{IndexEntry, constraints, indexes};
 use crate::serve::system::names::{self, Reg};
 use crate::serve::system::relations;
 use crate::serve::system::rows::Cell;
-use crate::serve::system::updatable::changes_taken;
+use crate::serve::system::updatable::{UPDATE, changes_replaced, changes_taken};
 use crate::serve::system::{LockStatus, RelationStatus, SystemContext};
 
 /// An argument that is an oid, or the name of a relation: functions of a regclass take both.
@@ -325,15 +325,17 @@ pub fn lsn_number(_: &SystemContext, row: Row) -> Result<Cell> {
 
 /// The changes that a relation takes, as bits: 8 INSERT, 4 UPDATE, 16 DELETE.
 pub fn updatable(context: &SystemContext, row: Row) -> Result<Cell> {
-    let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
-    Ok(Cell::Int(relation.map_or(0, |relation| changes_taken(&context.scope, relation).0)))
+    let Some(relation) = class(context, row)?.and_then(|oid| context.scope.by_id(oid)) else { return Ok(Cell::Int(0)) };
+    let by_triggers = if row[1].is_some_and(|on| on.starts_with('t')) { changes_replaced(relation) } else { 0 };
+    Ok(Cell::Int(changes_taken(&context.scope, relation).0 | by_triggers))
 }
 
 pub fn column_updatable(context: &SystemContext, row: Row) -> Result<Cell> {
     let relation = class(context, row)?.and_then(|oid| context.scope.by_id(oid));
     let place = row[1].and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+    let by_triggers = row[2].is_some_and(|on| on.starts_with('t')) && relation.is_some_and(|r| changes_replaced(r) & UPDATE != 0);
     let taken = relation.zip(place).and_then(|(relation, at)| changes_taken(&context.scope, relation).1.get(at).copied());
-    Ok(taken.unwrap_or_default().into())
+    Ok((by_triggers || taken.unwrap_or_default()).into())
 }
 
 pub fn char_to_encoding(_: &SystemContext, row: Row) -> Result<Cell> {

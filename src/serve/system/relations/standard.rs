@@ -7,7 +7,7 @@ use super::super::facts::SHAPES;
 use super::super::keys::columns_in;
 use super::super::names::{shown_expression, shown_generation};
 use super::super::rows::{Cell, Rows};
-use super::super::updatable::{DELETE, INSERT, UPDATE, changes_taken};
+use super::super::updatable::{DELETE, INSERT, UPDATE, changes_replaced, changes_taken};
 use super::listing::definition;
 use crate::catalog::{Column, Identity, Privileges, Relation, TEMPORARY_NAMESPACE, TypeKind};
 use crate::data::PgType;
@@ -38,7 +38,7 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         true => "BASE TABLE",
         false => "VIEW",
     };
-    let takes_rows = |r| changes_taken(&context.scope, r).0 & INSERT != 0;
+    let takes_rows = |r| (changes_taken(&context.scope, r).0 | changes_replaced(r)) & INSERT != 0;
     seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, kind(r), takes_rows(r)))
 }
 
@@ -250,7 +250,7 @@ pub fn schemata(context: &SystemContext, rows: &mut Rows) -> Result<()> {
 pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
     let derived = context.scope.relations().filter(|r| !r.is_table());
     for r in derived.filter(|r| context.may_touch(r, Privileges::OF_RELATIONS)) {
-        let (taken, _) = changes_taken(&context.scope, r);
+        let ((taken, _), replaced) = (changes_taken(&context.scope, r), changes_replaced(r));
         rows.add([
             ("table_catalog", (&context.database).into()),
             ("table_schema", context.scope.namespace_name(r.namespace).into()),
@@ -259,9 +259,9 @@ pub fn views(context: &SystemContext, rows: &mut Rows) -> Result<()> {
             ("check_option", r.view_options.check.map_or("NONE".to_string(), |check| check.word().to_uppercase()).into()),
             ("is_updatable", yes_no(taken & UPDATE != 0 && taken & DELETE != 0)),
             ("is_insertable_into", yes_no(taken & INSERT != 0)),
-            ("is_trigger_updatable", "NO".into()),
-            ("is_trigger_deletable", "NO".into()),
-            ("is_trigger_insertable_into", "NO".into()),
+            ("is_trigger_updatable", yes_no(replaced & UPDATE != 0)),
+            ("is_trigger_deletable", yes_no(replaced & DELETE != 0)),
+            ("is_trigger_insertable_into", yes_no(replaced & INSERT != 0)),
         ])?;
     }
     Ok(())
