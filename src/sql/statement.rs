@@ -19,7 +19,7 @@ use super::plpgsql::{Block, Function};
 use super::roles::{RoleName, RoleStatement};
 pub use super::routines::{Call, RoutineAttributes, RoutineChange, RoutineWord, RowCalls, RowItem, Signature, VARIADIC};
 pub use super::type_changes::{AttributeChange, DomainChange, NewAttribute, TypeChange};
-use crate::catalog::{Action, Column, Index, Name, RelationId, RelationKind, ViewOptions};
+use crate::catalog::{Action, Column, Index, Name, RelationId, RelationKind, TriggerEvent, ViewOptions};
 use crate::data::PgType;
 use crate::error::Error;
 
@@ -482,6 +482,7 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct Through {
     pub view: RelationId,
+    pub event: TriggerEvent,
     /// What the view was when that was found out.
     pub sql: String,
 }

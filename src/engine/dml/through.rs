@@ -85,7 +85,8 @@ impl Session {
                 // The other columns take their defaults too.
                 let columns = relation.columns.first().map(|column| column.name.clone()).into_iter().collect();
                 let (alias, source) = (Some(table.name.clone()), parsed_query("VALUES (DEFAULT)")?);
-                let (table, through) = (self.catalog().name_of(relation), views.as_ref().map(remembered));
+                let (table, through) =
+                    (self.catalog().name_of(relation), views.as_ref().map(|views| remembered(views, TriggerEvent::Insert)));
                 *statement =
                     Statement::Insert { table, alias, columns, overriding: None, source, conflict: None, returning: None, through };
                 Ok(())
@@ -94,11 +95,11 @@ impl Session {
         }
     }
 
-    fn change_through(&self, what: TriggerEvent, change: &mut Change) -> Result<()> {
+    fn change_through(&self, event: TriggerEvent, change: &mut Change) -> Result<()> {
         if change.through.is_some() {
             return Ok(());
         }
-        let Some(views) = self.view_written(what, &change.table)? else { return Ok(()) };
+        let Some(views) = self.view_written(event, &change.table)? else { return Ok(()) };
         if change.cursor().is_some() {
             return Err(Error::unsupported("WHERE CURRENT OF of a view is not supported").hint("Name the key of the row, or the table."));
         }
@@ -107,7 +108,7 @@ impl Session {
         }
         change.alias.get_or_insert_with(|| change.table.name.clone());
         change.table = self.catalog().name_of(&views.base);
-        change.through = Some(remembered(&views));
+        change.through = Some(remembered(&views, event));
         Ok(())
     }
 
@@ -131,7 +132,7 @@ impl Session {
         }
         alias.get_or_insert_with(|| table.name.clone());
         *table = self.catalog().name_of(&views.base);
-        *through = Some(remembered(&views));
+        *through = Some(remembered(&views, TriggerEvent::Insert));
         Ok(())
     }
 
@@ -140,7 +141,7 @@ impl Session {
         let scope = self.scope();
         let is_written = |relation: &&Arc<Relation>| relation.kind == RelationKind::View && !relation.is_replaced_on(event);
         let Some(view) = scope.find(name).filter(is_written) else { return Ok(None) };
-        let views = Updatable::of(&scope, view).map_err(|reason| {
+        let views = Updatable::of(&scope, view, event).map_err(|reason| {
             let what = match event {
                 TriggerEvent::Insert => "insert into",
                 TriggerEvent::Update => "update",
@@ -171,7 +172,7 @@ impl Session {
     pub(super) fn views_of(&self, through: &Through) -> Result<Updatable> {
         let scope = self.scope();
         let view = scope.by_id(through.view).filter(|view| view.sql == through.sql);
-        let views = view.and_then(|view| Updatable::of(&scope, view).ok());
+        let views = view.and_then(|view| Updatable::of(&scope, view, through.event).ok());
         let changed = || Error::unsupported("cached plan must not change its view").hint("Prepare the statement again.");
         let views = views.ok_or_else(changed)?;
         self.of_one_mind(&views)?;
@@ -351,7 +352,7 @@ impl Session {
             return Ok(());
         }
         let view = Arc::new(view.clone());
-        Updatable::of(&self.scope(), &view)
+        Updatable::of(&self.scope(), &view, TriggerEvent::Insert)
             .map(|_| ())
             .map_err(|reason| Error::unsupported("WITH CHECK OPTION is supported only on automatically updatable views").hint(reason))
     }
@@ -397,8 +398,8 @@ fn query_of_level(level: &Level, below: &str, kept: &[(String, String)], shown: 
     Ok(query)
 }
 
-fn remembered(views: &Updatable) -> Through {
-    Through { view: views.view().id, sql: views.view().sql.clone() }
+fn remembered(views: &Updatable, event: TriggerEvent) -> Through {
+    Through { view: views.view().id, event, sql: views.view().sql.clone() }
 }
 
 /// The column of the table that one of the view shows. Errors: 42703, 0A000 for one that is computed.

@@ -18,7 +18,7 @@ use crate::sql::{Statement, fold_name, parse};
 pub struct Updatable {
     /// The view, and those that it reads, down to the one that reads `base`.
     pub levels: Vec<Level>,
-    /// The stream, table or partition whose rows they show.
+    /// The stream, table or partition whose rows they show, or the view that has triggers in the place of what a statement would do to it.
     pub base: Arc<Relation>,
 }
 
@@ -50,7 +50,8 @@ pub fn changes_taken(scope: &Scope, relation: &Arc<Relation>) -> (i64, Vec<bool>
         RelationKind::Stream => INSERT,
         _ => 0,
     };
-    let views = if relation.kind == RelationKind::View { Updatable::of(scope, relation).ok() } else { None };
+    let is_view = relation.kind == RelationKind::View;
+    let views = if is_view { Updatable::of(scope, relation, TriggerEvent::Update).ok() } else { None };
     let mut taken = of_kind(views.as_ref().map_or(relation.kind, |views| views.base.kind));
     let shows = |at: usize| views.as_ref().is_none_or(|views| views.shown(0, at).is_some());
     if !(0..relation.columns.len()).any(shows) {
@@ -65,19 +66,17 @@ type Reason = &'static str;
 const NOT_OF_ONE: Reason = "Views that do not select from a single table or view are not automatically updatable.";
 
 impl Updatable {
-    /// What is written through a view. Errors: why nothing is. Cost: that of parsing the texts of the views.
-    pub fn of(scope: &Scope, view: &Arc<Relation>) -> Result<Updatable, Reason> {
+    /// What is written through a view by a statement that does that. Errors: why nothing is. Cost: that of parsing the texts of the views.
+    pub fn of(scope: &Scope, view: &Arc<Relation>, event: TriggerEvent) -> Result<Updatable, Reason> {
         let kept = Scope::kept(scope.catalog.clone());
         let (mut levels, mut at) = (Vec::new(), view.clone());
-        while at.kind == RelationKind::View {
-            if !levels.is_empty() && at.triggers.iter().any(|trigger| trigger.enabled) {
-                return Err("Views of views with INSTEAD OF triggers are not automatically updatable.");
-            }
+        let ends = |at: &Relation, levels: &[Level]| !levels.is_empty() && at.is_replaced_on(event);
+        while at.kind == RelationKind::View && !ends(&at, &levels) {
             let (level, below) = Level::of(&kept, &at)?;
             levels.push(level);
             at = below;
         }
-        let has_rows = matches!(at.kind, RelationKind::Stream | RelationKind::Table | RelationKind::Partition) && at.ksql.is_none();
+        let has_rows = at.kind != RelationKind::MaterializedView && at.ksql.is_none();
         if has_rows { Ok(Updatable { levels, base: at }) } else { Err(NOT_OF_ONE) }
     }
 

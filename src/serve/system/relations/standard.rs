@@ -38,7 +38,7 @@ pub fn tables(context: &SystemContext, rows: &mut Rows) -> Result<()> {
         true => "BASE TABLE",
         false => "VIEW",
     };
-    let takes_rows = |r| (changes_taken(&context.scope, r).0 | changes_replaced(r)) & INSERT != 0;
+    let takes_rows = |r| changes_taken(&context.scope, r).0 & INSERT != 0;
     seen.try_for_each(|r| table(context.scope.namespace_name(r.namespace), &r.name, kind(r), takes_rows(r)))
 }
 
