@@ -465,9 +465,9 @@ impl Session {
             return Ok(());
         }
         let PlannedView { columns, sql, depends_on, calls, .. } = self.plan_view(&view).await?;
-        let (owner, view_options, id) = (self.role(), view.options, self.engine.new_id());
-        let relation =
-            Relation { namespace, depends_on, calls, owner, view_options, ..Relation::new(id, name, RelationKind::View, columns, sql) };
+        let (owner, view_options, triggers) = (self.role(), view.options, replaced.as_ref().map_or(vec![], |old| old.triggers.clone()));
+        let plain = Relation::new(self.engine.new_id(), name, RelationKind::View, columns, sql);
+        let relation = Relation { namespace, depends_on, calls, owner, view_options, triggers, ..plain };
         self.may_check(&relation)?;
         let Some(old) = replaced else { return self.create_temporary(relation, OnCommit::PreserveRows) };
         if relation.depends_on.contains(&old.id) {

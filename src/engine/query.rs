@@ -81,6 +81,8 @@ pub struct Computed {
     row: Arc<OfNothing>,
     /// The enumerations that there were when it was analyzed.
     enums: Enums,
+    /// The time zone that it was analyzed for, while that is not UTC.
+    zone: Option<String>,
 }
 
 impl Planned {
@@ -232,7 +234,8 @@ impl Session {
         let waits = wanted_by(Arc::make_mut(&mut names.base));
         let planned = self.aside(move || async move { Ok(Planned { functions, ..plan_over(names, &query, &types).await? }) }).await;
         drop(waits);
-        planned
+        let computed = |computed: Computed| Computed { zone: self.zone_name(), ..computed };
+        planned.map(|planned| Planned { computed: planned.computed.clone().map(computed), ..planned })
     }
 
     /// Runs a planned query: at the head, or on views as they are if the session reads the latest.
@@ -253,7 +256,7 @@ impl Session {
     /// What makes the row of a query that reads nothing, as long as that means what it did.
     fn row_of<'a>(&self, planned: &'a Planned) -> Option<&'a OfNothing> {
         let computed = planned.computed.as_ref()?;
-        computed.enums.is(self.catalog().enums()).then_some(&computed.row)
+        (computed.enums.is(self.catalog().enums()) && computed.zone == self.zone_name()).then_some(&computed.row)
     }
 
     /// Plans and runs a query: its columns and its rows.
@@ -334,7 +337,7 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
         true => {
             let types: Vec<Option<PgType>> = parameters.iter().cloned().map(Some).collect();
             let row = OfNothing::of(&state, &declared(plan.clone(), &types)?);
-            row.map(|row| Computed { row: Arc::new(row), enums: enums.clone() })
+            row.map(|row| Computed { row: Arc::new(row), enums: enums.clone(), zone: None })
         }
         false => None,
     };

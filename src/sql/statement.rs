@@ -481,10 +481,11 @@ pub struct Change {
 /// The view through which a statement writes to a table: its expressions name columns of the view, what they are put into is the table's.
 #[derive(Clone, Debug)]
 pub struct Through {
-    pub view: RelationId,
+    /// The view that it names, and those below it, with what each was when that was found out.
+    pub views: Vec<(RelationId, String)>,
+    /// What they show rows of.
+    pub base: RelationId,
     pub event: TriggerEvent,
-    /// What the view was when that was found out.
-    pub sql: String,
 }
 
 /// A change of data in WITH.

@@ -383,6 +383,11 @@ impl Session {
         };
         let mut names = self.names();
         let made = Made { catalog: names.scope.catalog.clone(), ..self.made() };
+        let target = match relation.kind {
+            // What the view reads is read by this plan.
+            RelationKind::View => names.relation(relation).await?,
+            _ => target,
+        };
         let mut target = (target_of(relation), target);
         if let Some(through) = &change.through {
             let kept: Vec<String> = target.1.schema().fields().iter().map(|field| field.name().clone()).collect();

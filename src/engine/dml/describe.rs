@@ -92,7 +92,11 @@ impl Session {
             assigned_types(&relation, &update.assignments, &mut types)?;
             let planned = self.describe_conflict(&relation, alias, conflict, update, through.as_ref(), &types).await?;
             types = told(&planned, &types)?;
-            plan.update = Some(self.computed_of(planned).await?);
+            plan.update = Some(match through {
+                // What is computed is of rows as the view shows them.
+                Some(_) => self.planned_only(planned),
+                None => self.computed_of(planned).await?,
+            });
         }
         let Some(items) = returning else {
             let parameters: Vec<PgType> = types.into_iter().map(|ty| ty.unwrap_or(PgType::Text)).collect();

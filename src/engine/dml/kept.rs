@@ -100,6 +100,11 @@ impl Session {
         Ok(Computed { planned, per_row: per_row.map(Arc::new) })
     }
 
+    /// A plan that is run by DataFusion.
+    pub(super) fn planned_only(&self, planned: Planned) -> Computed {
+        Computed { planned, per_row: None }
+    }
+
     /// The plan with what makes its rows taken out of it; `None` if it reads anything.
     pub(super) async fn source_of(&self, planned: Planned) -> Result<Option<Source>> {
         if !OfNothing::may_be(&planned.plan) || planned.parameters.iter().any(|ty| ty.is_of_enum()) {

@@ -119,7 +119,7 @@ impl Session {
     }
 
     /// Errors: 42501 unless the current role may read what the defaults of these columns read.
-    async fn may_use_defaults(&self, relation: &Relation, columns: Vec<usize>) -> Result<()> {
+    pub(super) async fn may_use_defaults(&self, relation: &Relation, columns: Vec<usize>) -> Result<()> {
         for at in columns {
             let default = self.default_expression(relation, &relation.columns[at])?;
             if queries_in(&default) > 0 {
@@ -223,7 +223,7 @@ fn assigned(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<u
 }
 
 /// The columns that are set to their defaults. Errors: 42703.
-fn defaulted(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
+pub(super) fn defaulted(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
     assignments.iter().filter(|(_, value)| is_default(value)).map(|(name, _)| relation.column(name)).collect()
 }
 

@@ -15,9 +15,9 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::Int64Type;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{FieldRef, Int64Type};
 use datafusion::catalog::TableProvider;
 use datafusion::datasource::ViewTable;
 use sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, TableFactor};
@@ -25,17 +25,17 @@ use sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, TableFactor};
 use super::change::{ChangePlan, alias_of, column_of, select_of};
 use super::columns::target_columns;
 use super::parsed_query;
-use super::privileges::looks;
+use super::privileges::{defaulted, looks};
 use super::returning::{Part, in_memory, numbered};
-use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationKind, TriggerEvent};
+use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationId, RelationKind, TriggerEvent};
 use crate::data::PgType;
 use crate::engine::session::Session;
 use crate::error::{Error, Result, code};
 use crate::plan::names::Names;
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::updatable::{Level, Updatable};
-use crate::sql::Statement;
 use crate::sql::statement::{Change, ChangingCte, Conflict, ConflictTarget, Through};
+use crate::sql::{Statement, hidden};
 
 /// The name of the rows that a view shows, for the query that reads them.
 const BELOW: &str = "everfold below";
@@ -120,11 +120,7 @@ impl Session {
         let Some(views) = self.view_written(TriggerEvent::Insert, table)? else { return Ok(()) };
         let view = views.view();
         if columns.is_empty() {
-            let given = match source.body.as_ref() {
-                SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
-                _ => usize::MAX,
-            };
-            *columns = view.columns.iter().take(given).map(|column| column.name.clone()).collect();
+            *columns = view.columns.iter().take(given(&source.body)).map(|column| column.name.clone()).collect();
         }
         *columns = columns.iter().map(|column| written_column(&views, "insert into", column)).collect::<Result<_>>()?;
         if let Some(conflict) = conflict {
@@ -171,10 +167,15 @@ impl Session {
     /// The view that a statement was found to write through. Errors: 0A000 if it is another one by now, or secured.
     pub(super) fn views_of(&self, through: &Through) -> Result<Updatable> {
         let scope = self.scope();
-        let view = scope.by_id(through.view).filter(|view| view.sql == through.sql);
+        let view = through.views.first().and_then(|(id, _)| scope.by_id(*id)).filter(|view| !view.is_replaced_on(through.event));
         let views = view.and_then(|view| Updatable::of(&scope, view, through.event).ok());
+        let is_same = |views: &Updatable| {
+            let known = |(level, (id, sql)): (&Level, &(RelationId, String))| level.view.id == *id && level.view.sql == *sql;
+            let as_many = views.levels.len() == through.views.len();
+            as_many && views.base.id == through.base && views.levels.iter().zip(&through.views).all(known)
+        };
         let changed = || Error::unsupported("cached plan must not change its view").hint("Prepare the statement again.");
-        let views = views.ok_or_else(changed)?;
+        let views = views.filter(is_same).ok_or_else(changed)?;
         self.of_one_mind(&views)?;
         Ok(views)
     }
@@ -185,9 +186,7 @@ impl Session {
         for (i, level) in views.levels.iter().enumerate() {
             let columns = columns.iter().filter_map(|column| views.showing(i, *column));
             self.may_as(role, privilege, &level.view, columns)?;
-            if !level.view.view_options.invoker {
-                role = level.view.owner;
-            }
+            role = if level.view.view_options.invoker { self.authority.role } else { level.view.owner };
         }
         self.may_as(role, privilege, &views.base, columns.iter().copied())
     }
@@ -207,6 +206,7 @@ impl Session {
         if self.authority.superuser {
             return Ok(());
         }
+        self.may_use_defaults(&views.base, defaulted(&views.base, &change.assignments)?).await?;
         if let Some(known) = plan.reads.get() {
             return self.may_read(known);
         }
@@ -226,6 +226,8 @@ impl Session {
         if let Some(update) = conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
             let set = update.assignments.iter().map(|(column, _)| views.base.column(column)).collect::<Result<Vec<_>>>()?;
             self.may_through(&views, Privileges::UPDATE, &set)?;
+            // It may name any column of the view.
+            self.may_on(Privileges::SELECT, views.view(), 0..views.view().columns.len())?;
         }
         if conflict.as_ref().is_some_and(|conflict| conflict.target.is_some() || conflict.update.is_some()) {
             self.may_through(&views, Privileges::SELECT, &(0..views.base.columns.len()).collect::<Vec<_>>())?;
@@ -248,7 +250,7 @@ impl Session {
         let (mut below, mut rows) = rows;
         let mut role = vec![None];
         for level in &views.levels {
-            role.push(if level.view.view_options.invoker { role.last().copied().flatten() } else { Some(level.view.owner) });
+            role.push((!level.view.view_options.invoker).then_some(level.view.owner));
         }
         for (i, level) in views.levels.iter().enumerate().skip(reading.view).rev() {
             let is_last = i + 1 == views.levels.len();
@@ -285,13 +287,24 @@ impl Session {
     /// Rows that a statement writes, as the view shows rows.
     pub(super) async fn seen_through(&self, through: &Through, alias: &str, rows: &RecordBatch) -> Result<Part> {
         let views = self.views_of(through)?;
+        if let Some(level) = views.levels.iter().find(|level| level.names_hidden) {
+            let message = format!("RETURNING of view \"{}\" is not supported", level.view.name);
+            return Err(Error::unsupported(message)
+                .detail("It shows system columns, which rows have when they are written.")
+                .hint("Read the view afterwards."));
+        }
         let schema = views.view().nullable().schema();
         let columns: Vec<String> = views.view().columns.iter().map(|column| column.name.clone()).collect();
         let batches = match rows.num_rows() {
             0 => vec![],
             _ => self.read_through(&views, 0, 0..0, &columns, rows).await?,
         };
-        let typed = batches.iter().map(|batch| Ok(RecordBatch::try_new(schema.clone(), batch.columns().to_vec())?));
+        // A literal, or now(), is of a type near that of the view's column.
+        let typed = |(column, field): (&ArrayRef, &FieldRef)| cast(column, field.data_type());
+        let typed = batches.iter().map(|batch| {
+            let columns = batch.columns().iter().zip(schema.fields()).map(typed).collect::<std::result::Result<Vec<_>, _>>()?;
+            Ok(RecordBatch::try_new(schema.clone(), columns)?)
+        });
         let rows = concat_batches(&schema, &typed.collect::<Result<Vec<_>>>()?)?;
         Ok(Part { alias: alias.to_string(), relation: None, rows })
     }
@@ -352,9 +365,12 @@ impl Session {
             return Ok(());
         }
         let view = Arc::new(view.clone());
-        Updatable::of(&self.scope(), &view, TriggerEvent::Insert)
-            .map(|_| ())
-            .map_err(|reason| Error::unsupported("WITH CHECK OPTION is supported only on automatically updatable views").hint(reason))
+        let refused =
+            |reason: &str| Error::unsupported("WITH CHECK OPTION is supported only on automatically updatable views").hint(reason);
+        if hidden::mentioned(&mut parsed_query(&view.sql)?).any() {
+            return Err(refused("Leave the system columns out."));
+        }
+        Updatable::of(&self.scope(), &view, TriggerEvent::Insert).map(|_| ()).map_err(refused)
     }
 
     /// Has RETURNING see the rows of a change as the view that it names would show them.
@@ -363,6 +379,20 @@ impl Session {
             *own = self.seen_through(through, alias_of(change), &own.rows).await?;
         }
         Ok(())
+    }
+}
+
+/// The number of columns that a source gives, as far as its form tells.
+fn given(source: &SetExpr) -> usize {
+    match source {
+        SetExpr::Values(values) => values.rows.first().map_or(0, |row| row.content.len()),
+        SetExpr::Query(query) => given(&query.body),
+        SetExpr::SetOperation { left, .. } => given(left),
+        SetExpr::Select(select) => {
+            let is_one = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+            if select.projection.iter().all(is_one) { select.projection.len() } else { usize::MAX }
+        }
+        _ => usize::MAX,
     }
 }
 
@@ -399,7 +429,8 @@ fn query_of_level(level: &Level, below: &str, kept: &[(String, String)], shown: 
 }
 
 fn remembered(views: &Updatable, event: TriggerEvent) -> Through {
-    Through { view: views.view().id, event, sql: views.view().sql.clone() }
+    let views_now = views.levels.iter().map(|level| (level.view.id, level.view.sql.clone())).collect();
+    Through { views: views_now, base: views.base.id, event }
 }
 
 /// The column of the table that one of the view shows. Errors: 42703, 0A000 for one that is computed.

@@ -12,7 +12,7 @@ use super::facts::PROCS;
 use super::rewrite::is_aggregate;
 use crate::catalog::{Relation, RelationKind, Scope, TriggerEvent};
 use crate::sql::convert::relation_name;
-use crate::sql::{Statement, fold_name, parse};
+use crate::sql::{Statement, fold_name, hidden, parse};
 
 /// A view that rows are written through.
 pub struct Updatable {
@@ -30,6 +30,8 @@ pub struct Level {
     pub shows: Vec<Option<usize>>,
     /// The name that its query gives to what it reads.
     pub alias: String,
+    /// True if it names columns that only rows that are written have.
+    pub names_hidden: bool,
 }
 
 /// What is done to rows, as bits (pg_relation_is_updatable(): manual, chapter 9.26).
@@ -118,8 +120,12 @@ impl Level {
             return Err("Views that rename the columns of what they select from in FROM are not automatically updatable.");
         }
         let alias = alias.as_ref().map_or(name.name, |alias| fold_name(&alias.name));
-        let shows = select.projection.iter().map(|item| shown_by(item, &alias, &below)).collect();
-        Ok((Level { view: view.clone(), query: query.clone(), shows, alias }, below))
+        let shows: Vec<Option<usize>> = select.projection.iter().map(|item| shown_by(item, &alias, &below)).collect();
+        if shows.len() != view.columns.len() {
+            return Err("Views that return the fields of a row are not automatically updatable.");
+        }
+        let names_hidden = hidden::mentioned(&mut query.clone()).any();
+        Ok((Level { view: view.clone(), query: query.clone(), shows, alias, names_hidden }, below))
     }
 }
 
