@@ -248,20 +248,17 @@ impl Session {
         reading: Reading<'_>,
     ) -> Result<Arc<dyn TableProvider>> {
         let (mut below, mut rows) = rows;
-        let mut role = vec![None];
-        for level in &views.levels {
-            role.push((!level.view.view_options.invoker).then_some(level.view.owner));
-        }
         for (i, level) in views.levels.iter().enumerate().skip(reading.view).rev() {
             let is_last = i + 1 == views.levels.len();
             let kept: Vec<(String, String)> =
                 reading.kept.iter().map(|column| (if is_last { column.clone() } else { behind(column) }, behind(column))).collect();
             let query = query_of_level(level, &below, &kept, reading.conditions.contains(&i))?;
-            let mut within = Names { as_owner: role[i + 1], reads: Default::default(), ..names.clone() };
+            let as_owner = (!level.view.view_options.invoker).then_some(level.view.owner);
+            let mut within = Names { as_owner, reads: Default::default(), ..names.clone() };
             within.scope.path = Path::kept();
             within.stand_ins = vec![(below, rows)];
             let plan = within.plan_of_text(&query.to_string()).await?;
-            within.reads.lock().look(&plan, within.as_owner);
+            within.reads.lock().look(&plan, as_owner);
             names.reads.lock().adopt(within.reads.lock().take());
             rows = match level.view.view_options.barrier && names.reader.is_some() {
                 true => Arc::new(SecuredProvider { relation: level.view.clone(), schema: plan.schema().inner().clone(), plan }),
