@@ -144,7 +144,7 @@ impl Session {
         rows: Option<RecordBatch>,
     ) -> Result<Written> {
         let target = rows.map_or_else(|| Ok(whole(link.child)), in_memory)?;
-        let plan = self.plan_change(link.child, target, change, &[]).await?;
+        let plan = self.plan_change(link.child, Some(target), change, &[]).await?;
         let checking = self.authority.role;
         let (caller, whole) = (self.become_owner(link.child.owner), std::mem::replace(&mut self.reads_whole, true));
         let begun = self.before_statement(happening).await;

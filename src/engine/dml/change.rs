@@ -24,7 +24,7 @@ use super::kept::{Computed, Made};
 use super::locks::rows_of;
 use super::privileges::looks;
 use super::returning::{Part, Returning, names_hidden, with_positions, without_positions};
-use super::through::{Reading, behind};
+use super::through::behind;
 use super::values::{declared, is_default, scalars};
 use super::{Written, parsed_query};
 use crate::catalog::{Column, Relation, RelationKind};
@@ -361,11 +361,11 @@ impl Session {
         !change.assignments.is_empty() && self.is_followed(relation, |column| any || is_set_by(column, &change.assignments))
     }
 
-    /// Plans the query of a change of the rows of `target`.
+    /// Plans the query of a change of the rows of `target`, or of those of the view that the relation is.
     pub(in crate::engine) async fn plan_change(
         &self,
         relation: &Arc<Relation>,
-        target: Arc<dyn TableProvider>,
+        target: Option<Arc<dyn TableProvider>>,
         change: &Change,
         types: &[Option<PgType>],
     ) -> Result<ChangePlan> {
@@ -383,16 +383,14 @@ impl Session {
         };
         let mut names = self.names();
         let made = Made { catalog: names.scope.catalog.clone(), ..self.made() };
-        let target = match relation.kind {
+        let rows = match target {
+            Some(rows) => rows,
             // What the view reads is read by this plan.
-            RelationKind::View => names.relation(relation).await?,
-            _ => target,
+            None => names.relation(relation).await?,
         };
-        let mut target = (target_of(relation), target);
+        let mut target = (target_of(relation), rows);
         if let Some(through) = &change.through {
-            let kept: Vec<String> = target.1.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let views = self.views_of(through)?;
-            target = (TARGET.into(), self.shown_through(&names, &views, target, Reading::shown(&views, &kept)).await?);
+            target = (TARGET.into(), self.shown_through(&names, through, target).await?);
         }
         let named = target.0.clone();
         names.stand_ins.push(target);

@@ -6,7 +6,7 @@ use sqlparser::ast::{Expr, Query, Value};
 use super::change::{ChangePlan, assigned_types, target};
 use super::columns::{cast_columns, check_width, target_columns};
 use super::insert::gives_generated;
-use super::kept::{InsertPlan, Source};
+use super::kept::{Computed, InsertPlan, Source};
 use super::returning::{Part, names_hidden, schema_with_hidden, with_positions};
 use super::values::typed;
 use crate::catalog::{Column, Relation, RelationKind, TriggerEvent};
@@ -45,8 +45,8 @@ impl Session {
         let selection = change.cursor().map(|_| Expr::Value(Value::Boolean(false).into()));
         let elsewhere = selection.map(|none| Change { selection: Some(none), ..change.clone() });
         let target = match relation.kind {
-            RelationKind::View => self.names().relation(&relation).await?,
-            _ => self.of_partition(&relation, target(&relation)).await?,
+            RelationKind::View => None,
+            _ => Some(self.of_partition(&relation, target(&relation)).await?),
         };
         let mut plan = self.plan_change(&relation, target, elsewhere.as_ref().unwrap_or(change), &types).await?;
         let Some(items) = &change.returning else { return Ok(((plan.planned.parameters.clone(), None), plan)) };
@@ -94,7 +94,7 @@ impl Session {
             types = told(&planned, &types)?;
             plan.update = Some(match through {
                 // What is computed is of rows as the view shows them.
-                Some(_) => self.planned_only(planned),
+                Some(_) => Computed::by_plan(planned),
                 None => self.computed_of(planned).await?,
             });
         }

@@ -32,6 +32,13 @@ pub(in crate::engine) struct Computed {
     per_row: Option<Arc<PerRow>>,
 }
 
+impl Computed {
+    /// What DataFusion computes.
+    pub fn by_plan(planned: Planned) -> Computed {
+        Computed { planned, per_row: None }
+    }
+}
+
 /// A plan over nothing, whose rows are computed without DataFusion's planner.
 pub(in crate::engine) struct Source {
     planned: Planned,
@@ -94,15 +101,10 @@ impl Session {
     /// The plan with what it computes of each row taken out of it.
     pub(super) async fn computed_of(&self, planned: Planned) -> Result<Computed> {
         if planned.parameters.iter().any(|ty| ty.is_of_enum()) {
-            return Ok(Computed { planned, per_row: None });
+            return Ok(Computed::by_plan(planned));
         }
         let (planned, per_row) = self.of_told(planned, PerRow::of).await?;
         Ok(Computed { planned, per_row: per_row.map(Arc::new) })
-    }
-
-    /// A plan that is run by DataFusion.
-    pub(super) fn planned_only(&self, planned: Planned) -> Computed {
-        Computed { planned, per_row: None }
     }
 
     /// The plan with what makes its rows taken out of it; `None` if it reads anything.

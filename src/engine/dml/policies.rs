@@ -78,9 +78,6 @@ impl Session {
 
     /// The rows of a table, or of a partition of it, that a statement may do that to.
     pub(super) async fn target(&self, relation: &Arc<Relation>, commands: &[Command]) -> Result<Arc<dyn TableProvider>> {
-        if relation.kind == RelationKind::View {
-            return self.names().relation(relation).await;
-        }
         let rows = self.of_partition(relation, change::target(relation)).await?;
         if !self.secures(relation)? {
             return Ok(rows);
@@ -92,11 +89,14 @@ impl Session {
         Ok(secured)
     }
 
-    /// The rows that an UPDATE or DELETE may change: where it looks at them, those that it sees.
-    pub(super) async fn target_of(&self, what: &str, relation: &Arc<Relation>, change: &Change) -> Result<Arc<dyn TableProvider>> {
+    /// The rows that an UPDATE or DELETE may change: where it looks at them, those that it sees. None for a view, whose rows its plan finds.
+    pub(super) async fn target_of(&self, what: &str, relation: &Arc<Relation>, change: &Change) -> Result<Option<Arc<dyn TableProvider>>> {
+        if relation.kind == RelationKind::View {
+            return Ok(None);
+        }
         let command = if what == "DELETE" { Command::Delete } else { Command::Update };
         let commands: &[Command] = if looks(change) { &[command, Command::Select] } else { &[command] };
-        self.target(relation, commands).await
+        self.target(relation, commands).await.map(Some)
     }
 
     /// Errors: 42501 for rows of an UPDATE that policies do not let through. The relation's columns come first.

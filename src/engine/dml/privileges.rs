@@ -55,18 +55,30 @@ impl Session {
         if relation.kind != RelationKind::View && sees_all && self.may_read(&plan.planned.reads).is_ok() {
             return Ok(());
         }
+        let named = relation.kind != RelationKind::View && plan.planned.reads.iter().any(|read| read.relation.id == relation.id);
+        self.may_read_for(relation, change, plan, types, named).await
+    }
+
+    /// Errors: 42501 unless the current role may read what a change of a table or view reads, the relation itself where something in it is named,
+    /// or it is `named` otherwise.
+    pub(super) async fn may_read_for(
+        &self,
+        relation: &Relation,
+        change: &Change,
+        plan: &ChangePlan,
+        types: Types<'_>,
+        named: bool,
+    ) -> Result<()> {
         if let Some(known) = plan.reads.get() {
             return self.may_read(known);
         }
         let mut reads = self.reads_of_change(relation, change, types).await?;
-        // The table itself is not read if nothing in it is named.
-        let named = |id| relation.kind != RelationKind::View && plan.planned.reads.iter().any(|read| read.relation.id == id);
-        reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named(relation.id));
+        reads.retain(|read| read.relation.id != relation.id || !read.columns.is_empty() || named);
         self.may_read(plan.reads.get_or_init(|| reads))
     }
 
     /// What a change reads, of its table too.
-    pub(super) async fn reads_of_change(&self, relation: &Relation, change: &Change, types: Types<'_>) -> Result<Vec<Read>> {
+    async fn reads_of_change(&self, relation: &Relation, change: &Change, types: Types<'_>) -> Result<Vec<Read>> {
         let mut items = values(&change.assignments);
         items.extend(change.returning.iter().flatten().cloned());
         let mut query = self.query_of(relation, alias_of(change), items)?;
@@ -218,7 +230,7 @@ impl Session {
 }
 
 /// The columns that assignments are to. Errors: 42703.
-fn assigned(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
+pub(super) fn assigned(relation: &Relation, assignments: &[(String, Expr)]) -> Result<Vec<usize>> {
     assignments.iter().map(|(name, _)| relation.column(name)).collect()
 }
 

@@ -25,7 +25,7 @@ use sqlparser::ast::{self, Ident, ObjectName, SelectItem, SetExpr, TableFactor};
 use super::change::{ChangePlan, alias_of, column_of, select_of};
 use super::columns::target_columns;
 use super::parsed_query;
-use super::privileges::{defaulted, looks};
+use super::privileges::{assigned, defaulted, looks};
 use super::returning::{Part, in_memory, numbered};
 use crate::catalog::{CheckOption, Name, Path, Privileges, Relation, RelationId, RelationKind, TriggerEvent};
 use crate::data::PgType;
@@ -34,30 +34,13 @@ use crate::error::{Error, Result, code};
 use crate::plan::names::Names;
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::updatable::{Level, Updatable};
+use crate::sql::Statement;
 use crate::sql::statement::{Change, ChangingCte, Conflict, ConflictTarget, Through};
-use crate::sql::{Statement, hidden};
 
 /// The name of the rows that a view shows, for the query that reads them.
 const BELOW: &str = "everfold below";
 /// The number of a row that RETURNING is about.
 const PLACE: &str = "everfold place";
-
-/// What is read of the rows of a table through views.
-pub(super) struct Reading<'a> {
-    /// Columns of the table that stand behind the view's, as [`behind`] names them.
-    kept: &'a [String],
-    /// The view whose columns these are.
-    view: usize,
-    /// The views whose conditions the rows meet.
-    conditions: Range<usize>,
-}
-
-impl<'a> Reading<'a> {
-    /// The rows that the view shows.
-    pub fn shown(views: &Updatable, kept: &'a [String]) -> Reading<'a> {
-        Reading { kept, view: 0, conditions: 0..views.levels.len() }
-    }
-}
 
 /// The name under which a column of the table stands behind those of a view.
 pub(super) fn behind(column: &str) -> String {
@@ -201,19 +184,12 @@ impl Session {
         types: &[Option<PgType>],
     ) -> Result<()> {
         let views = self.views_of(through)?;
-        let columns = change.assignments.iter().map(|(column, _)| views.base.column(column)).collect::<Result<Vec<_>>>()?;
-        self.may_through(&views, privilege, &columns)?;
+        self.may_through(&views, privilege, &assigned(&views.base, &change.assignments)?)?;
         if self.authority.superuser {
             return Ok(());
         }
         self.may_use_defaults(&views.base, defaulted(&views.base, &change.assignments)?).await?;
-        if let Some(known) = plan.reads.get() {
-            return self.may_read(known);
-        }
-        let mut reads = self.reads_of_change(views.view(), change, types).await?;
-        // The view itself is not read if nothing in it is named.
-        reads.retain(|read| looks(change) || read.relation.id != views.view().id || !read.columns.is_empty());
-        self.may_read(plan.reads.get_or_init(|| reads))
+        self.may_read_for(views.view(), change, plan, types, looks(change)).await
     }
 
     /// The same for an INSERT.
@@ -224,8 +200,7 @@ impl Session {
         let views = self.views_of(through)?;
         self.may_through(&views, Privileges::INSERT, &target_columns(&views.base, columns)?)?;
         if let Some(update) = conflict.as_ref().and_then(|conflict| conflict.update.as_ref()) {
-            let set = update.assignments.iter().map(|(column, _)| views.base.column(column)).collect::<Result<Vec<_>>>()?;
-            self.may_through(&views, Privileges::UPDATE, &set)?;
+            self.may_through(&views, Privileges::UPDATE, &assigned(&views.base, &update.assignments)?)?;
             // It may name any column of the view.
             self.may_on(Privileges::SELECT, views.view(), 0..views.view().columns.len())?;
         }
@@ -239,20 +214,32 @@ impl Session {
         self.may_read(&self.plan_query(&query, types).await?.reads)
     }
 
-    /// Rows of the table as its views show them. `names` come to know what the views read.
+    /// The rows of the table that the view shows, as it shows them, with their own columns behind. `names` come to know what the view reads.
     pub(super) async fn shown_through(
         &self,
         names: &Names,
-        views: &Updatable,
+        through: &Through,
         rows: (String, Arc<dyn TableProvider>),
-        reading: Reading<'_>,
     ) -> Result<Arc<dyn TableProvider>> {
-        let (mut below, mut rows) = rows;
-        for (i, level) in views.levels.iter().enumerate().skip(reading.view).rev() {
+        let views = self.views_of(through)?;
+        self.rows_through(names, &views, rows, 0, 0..views.levels.len()).await
+    }
+
+    /// Rows of the table as view number `view` shows rows, under the conditions of some of the views, with their own columns [`behind`].
+    async fn rows_through(
+        &self,
+        names: &Names,
+        views: &Updatable,
+        (mut below, mut rows): (String, Arc<dyn TableProvider>),
+        view: usize,
+        conditions: Range<usize>,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let own: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+        for (i, level) in views.levels.iter().enumerate().skip(view).rev() {
             let is_last = i + 1 == views.levels.len();
             let kept: Vec<(String, String)> =
-                reading.kept.iter().map(|column| (if is_last { column.clone() } else { behind(column) }, behind(column))).collect();
-            let query = query_of_level(level, &below, &kept, reading.conditions.contains(&i))?;
+                own.iter().map(|column| (if is_last { column.clone() } else { behind(column) }, behind(column))).collect();
+            let query = query_of_level(level, &below, &kept, conditions.contains(&i))?;
             let as_owner = (!level.view.view_options.invoker).then_some(level.view.owner);
             let mut within = Names { as_owner, reads: Default::default(), ..names.clone() };
             within.scope.path = Path::kept();
@@ -276,9 +263,7 @@ impl Session {
         through: &Through,
         (name, rows): (String, RecordBatch),
     ) -> Result<Arc<dyn TableProvider>> {
-        let kept: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let reading = Reading { kept: &kept, view: 0, conditions: 0..0 };
-        self.shown_through(names, &self.views_of(through)?, (name, in_memory(rows)?), reading).await
+        self.rows_through(names, &self.views_of(through)?, (name, in_memory(rows)?), 0, 0..0).await
     }
 
     /// Rows that a statement writes, as the view shows rows.
@@ -315,10 +300,9 @@ impl Session {
         columns: &[String],
         rows: &RecordBatch,
     ) -> Result<Vec<RecordBatch>> {
-        let (mut names, kept) = (self.names(), [PLACE.to_string()]);
-        let reading = Reading { kept: &kept, view, conditions };
+        let mut names = self.names();
         let rows = (BELOW.to_string(), in_memory(numbered(rows, PLACE)?)?);
-        names.stand_ins = vec![(BELOW.into(), self.shown_through(&names, views, rows, reading).await?)];
+        names.stand_ins = vec![(BELOW.into(), self.rows_through(&names, views, rows, view, conditions).await?)];
         let place = column_of(BELOW, &behind(PLACE));
         let columns: Vec<String> = columns.iter().map(|column| column_of(BELOW, column).to_string()).collect();
         let query = parsed_query(&format!("SELECT {} FROM \"{BELOW}\" ORDER BY {place}", columns.join(", ")))?;
@@ -328,13 +312,18 @@ impl Session {
 
     /// Errors: 44000 for a row to be written that a view does not show, as one of them wants it to.
     pub(super) async fn check_options(&self, through: &Through, rows: &RecordBatch) -> Result<()> {
+        let scope = self.scope();
+        let checks = |(id, _): &(RelationId, String)| scope.by_id(*id).is_none_or(|view| view.view_options.check.is_some());
+        if rows.num_rows() == 0 || !through.views.iter().any(checks) {
+            return Ok(());
+        }
         let views = self.views_of(through)?;
         let columns = rows.columns()[..views.base.columns.len()].to_vec();
         let rows = RecordBatch::try_new(views.base.nullable().schema(), columns)?;
         let mut cascaded = false;
         for (i, level) in views.levels.iter().enumerate() {
             let check = level.view.view_options.check;
-            if (cascaded || check.is_some()) && rows.num_rows() > 0 {
+            if cascaded || check.is_some() {
                 self.check_shown(&views, i, &rows).await?;
             }
             cascaded |= check == Some(CheckOption::Cascaded);
@@ -364,10 +353,8 @@ impl Session {
         let view = Arc::new(view.clone());
         let refused =
             |reason: &str| Error::unsupported("WITH CHECK OPTION is supported only on automatically updatable views").hint(reason);
-        if hidden::mentioned(&mut parsed_query(&view.sql)?).any() {
-            return Err(refused("Leave the system columns out."));
-        }
-        Updatable::of(&self.scope(), &view, TriggerEvent::Insert).map(|_| ()).map_err(refused)
+        let views = Updatable::of(&self.scope(), &view, TriggerEvent::Insert).map_err(refused)?;
+        if views.levels[0].names_hidden { Err(refused("Leave the system columns out.")) } else { Ok(()) }
     }
 
     /// Has RETURNING see the rows of a change as the view that it names would show them.

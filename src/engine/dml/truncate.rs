@@ -74,7 +74,7 @@ impl Session {
             through: None,
         };
         let rows = self.of_partition(relation, whole(relation)).await?;
-        let plan = self.plan_change(relation, rows, &all, &[]).await?;
+        let plan = self.plan_change(relation, Some(rows), &all, &[]).await?;
         let located = Located { plan: &plan, bound: None };
         Ok(self.changed(relation, "TRUNCATE", &all, located, &[], &Parameters::default()).await?.events)
     }
