@@ -148,9 +148,12 @@ impl Interrupt {
         Interrupt { line, calls, deadline: None, transaction: None, stall: None, pause: None, idle: true, news }
     }
 
-    /// A statement begins: cancels that came before it are void, its deadline is set. Errors: the server is shutting down.
+    /// A statement begins: its deadline is set, and cancels that came before it are void, unless it follows another of the same message, which
+    /// has not [ended](Interrupt::end) then. Errors: the server is shutting down.
     pub fn begin(&mut self, timeout: Option<Duration>, transaction: Option<Duration>, stall: Option<Duration>) -> Step {
-        if *self.calls.borrow_and_update() == Call::Shutdown {
+        let follows = self.line.busy.load(Ordering::SeqCst);
+        let call = if follows { *self.calls.borrow() } else { *self.calls.borrow_and_update() };
+        if call == Call::Shutdown {
             return Err(shutting_down());
         }
         self.deadline = timeout.map(|t| Instant::now() + t);
@@ -161,7 +164,7 @@ impl Interrupt {
         Ok(())
     }
 
-    /// The statement has ended.
+    /// The statement has ended, and none follows.
     pub fn end(&mut self) {
         self.line.busy.store(false, Ordering::SeqCst);
         self.deadline = None;

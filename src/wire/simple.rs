@@ -75,9 +75,7 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             return Ok(());
         }
         self.begin_statement()?;
-        let parsed = self.parse_each(sql, ranges).await;
-        self.interrupt.end();
-        parsed
+        self.parse_each(sql, ranges).await
     }
 
     async fn parse_each(&mut self, sql: &str, ranges: &[Range<usize>]) -> Step {
@@ -110,7 +108,6 @@ impl<B: Backend, S: AsyncRead + AsyncWrite + Unpin + Send> Connection<B, S> {
             }
             self.begin_statement()?;
             let done = self.statement(piece(sql, range)?).await;
-            self.interrupt.end();
             last = Some(done.map_err(|failure| shifted(failure, sql, range.start))?);
         }
         Ok(last)

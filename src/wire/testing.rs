@@ -7,6 +7,7 @@
 //! | `done TAG`, `notice`, `begin`, `commit` | the tag; a notice before; the transaction's state |
 //! | `fail` | an error at character 16, or at the first `é` |
 //! | `hang`, `hangrows` | nothing until cancelled; one row, then nothing |
+//! | `cancel` | its tag, and a cancel has come meanwhile |
 //! | `listen x` | listens to the host's channel x |
 //! | `panic` | a panic |
 //! | `copy .. FROM STDIN`, `copyin`, `copyout` | takes data, `COPY <bytes>`; sends two lines |
@@ -22,11 +23,13 @@ use bytes::Bytes;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::backend::{Backend, Host, Reply, STARTUP_TIME, Timeout};
 use crate::data::PgType;
 use crate::engine::notify::{Hub, Mailbox};
+use crate::engine::signal::Reach;
 use crate::engine::{Column, CopyOut, Parameters, TransactionStatus};
 use crate::error::{Error, Result, code};
 
@@ -68,6 +71,7 @@ impl Host for FakeHost {
             reports,
             notices: Vec::new(),
             cancel: Arc::new(Notify::new()),
+            reach: Mutex::default(),
             statements: HashMap::new(),
             mailbox: Arc::default(),
         })
@@ -85,6 +89,7 @@ pub(crate) struct Fake {
     reports: Vec<(String, String)>,
     notices: Vec<(&'static str, Error)>,
     cancel: Arc<Notify>,
+    reach: Mutex<Option<Reach>>,
     statements: HashMap<String, Arc<FakeStatement>>,
     mailbox: Arc<Mailbox>,
 }
@@ -173,6 +178,10 @@ impl Fake {
                 self.cancel.notified().await;
                 return Err(Error::new(code::QUERY_CANCELED, "cancelled by the session"));
             }
+            "cancel" => {
+                (self.reach.lock().as_ref().unwrap().cancel)();
+                Reply::Done("CANCEL".into())
+            }
             "listen" => {
                 self.host.hub.listen(self.process_id, rest, &self.mailbox);
                 Reply::Done("LISTEN".into())
@@ -257,6 +266,9 @@ impl Backend for Fake {
     fn canceller(&self) -> Arc<dyn Fn() + Send + Sync> {
         let cancel = self.cancel.clone();
         Arc::new(move || cancel.notify_one())
+    }
+    fn reached_by(&self, reach: Reach) {
+        *self.reach.lock() = Some(reach);
     }
     fn process_id(&self) -> i32 {
         self.process_id

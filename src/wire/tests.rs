@@ -240,6 +240,10 @@ async fn a_statement_is_cancelled_while_it_runs_and_while_it_sends() {
     assert_eq!(raw.until(b'Z').await, "E[57014]Zi");
     cancel(&host, &registry, &key).await;
     assert_eq!(raw.talk(&[(b'Q', b"done A\0")]).await, "CZi", "a late cancel hits nothing");
+    // One that comes as a statement ends hits the next of the same message, and none of the next message.
+    assert_eq!(raw.talk(&[(b'Q', b"cancel; hangrows\0")]).await, "CTE[57014]Zi");
+    assert_eq!(raw.talk(&[(b'Q', b"cancel\0")]).await, "CZi");
+    assert_eq!(raw.talk(&[(b'Q', b"rows 1\0")]).await, "TDCZi");
 }
 
 #[tokio::test]
