@@ -108,9 +108,11 @@ pub fn known_type(name: &ast::DataType) -> Result<PgType> {
     }
     let text = name.to_string().to_lowercase();
     let text = text.strip_prefix("pg_catalog.").unwrap_or(&text).replace('"', "");
+    // All times are kept so, and intervals: of other types it says something.
     let text = match text.as_str() {
         "timestamp(6) with time zone" => "timestamptz".to_string(),
-        other => other.replace("(6)", ""),
+        times if ["time", "interval"].iter().any(|head| times.starts_with(head)) => times.replace("(6)", ""),
+        other => other.to_string(),
     };
     match PgType::parse(&text)? {
         PgType::Unknown | PgType::Void | PgType::Record | PgType::Id(_) | PgType::Opaque(_) => {
