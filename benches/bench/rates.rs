@@ -87,6 +87,7 @@ pub async fn inserts(options: &Options, server: &Everfold, postgres: Option<&Pos
 /// Keys that look-ups draw from: the auctions among this many events.
 const LOOKED_UP: u64 = 1_000_000;
 const LOOKUP: &str = "SELECT n, s, m FROM f1 WHERE auction = $1";
+const RANGE: &str = "SELECT n, s, m FROM f1 WHERE auction BETWEEN $1 AND $2 ORDER BY auction";
 
 fn key(caller: &Caller, n: u64) -> i64 {
     let spread = (n * 7_919 + caller.number * 104_729) % auctions_in(LOOKED_UP);
@@ -107,7 +108,24 @@ fn look_up_simple(caller: Arc<Caller>, n: u64) -> BoxFuture<'static, Result<()>>
     })
 }
 
-/// One row by its key: of a view here, of a table with a primary key there.
+fn range_prepared(caller: Arc<Caller>, n: u64) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move {
+        let from = key(&caller, n);
+        caller.client.query(&caller.statement, &[&from, &(from + 9)]).await?;
+        Ok(())
+    })
+}
+
+fn range_simple(caller: Arc<Caller>, n: u64) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move {
+        let from = key(&caller, n);
+        let query = format!("SELECT n, s, m FROM f1 WHERE auction BETWEEN {from} AND {} ORDER BY auction", from + 9);
+        caller.client.simple_query(&query).await?;
+        Ok(())
+    })
+}
+
+/// One row by its key, and ten by a range of it: of a view here, of a table with a primary key there.
 pub async fn lookups(options: &Options, server: &Everfold, postgres: Option<&Postgres>, table: &mut Table) -> Result<()> {
     let csv = Bytes::from(EVENTS.bids(0, LOOKED_UP));
     let client = server.connect().await?;
@@ -122,14 +140,20 @@ pub async fn lookups(options: &Options, server: &Everfold, postgres: Option<&Pos
         client.batch_execute(&format!("{fold}; ALTER TABLE f1 ADD PRIMARY KEY (auction)")).await?;
         client.batch_execute("VACUUM ANALYZE f1").await?;
     }
-    for (way, call) in [("simple", look_up_simple as Call), ("prepared", look_up_prepared as Call)] {
+    let ways = [
+        ("look-up by key, simple", LOOKUP, look_up_simple as Call),
+        ("look-up by key, prepared", LOOKUP, look_up_prepared),
+        ("ten rows by a range of the key, simple", RANGE, range_simple),
+        ("ten rows by a range of the key, prepared", RANGE, range_prepared),
+    ];
+    for (way, query, call) in ways {
         for connections in [1, 16, 64] {
-            let ours = hammered(server, connections, options.seconds, LOOKUP, call).await?;
+            let ours = hammered(server, connections, options.seconds, query, call).await?;
             let theirs = match postgres {
-                Some(postgres) => Some(hammered(postgres, connections, options.seconds, LOOKUP, call).await?),
+                Some(postgres) => Some(hammered(postgres, connections, options.seconds, query, call).await?),
                 None => None,
             };
-            table.rate(format!("look-up by key, {way}, {connections} connections"), ours, theirs);
+            table.rate(format!("{way}, {connections} connections"), ours, theirs);
         }
     }
     Ok(())

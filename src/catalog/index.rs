@@ -127,6 +127,12 @@ impl Index {
         plain.then(|| self.keys.iter().map(|key| key.column().cloned()).collect())?
     }
 
+    /// The columns that it begins with, in whose order it has all rows; none for one of some rows, or without an order.
+    pub fn first_columns(&self) -> Vec<String> {
+        let all_rows = self.predicate.is_none() && matches!(self.method.as_str(), "btree" | "hash");
+        self.keys.iter().map_while(|key| key.column().cloned().filter(|_| all_rows)).collect()
+    }
+
     /// The SQL texts in it: its expressions and its condition.
     pub fn texts(&self) -> impl Iterator<Item = &String> {
         self.keys.iter().filter_map(IndexKey::expression).chain(&self.predicate)

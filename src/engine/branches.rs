@@ -1,19 +1,24 @@
-//! The rows of a plan that runs in several partitions, in the order of those as long as they are few.
+//! The rows of a plan that runs in several partitions, in the order of those.
 //!
-//! The branches of a UNION ALL, and the parts of a table, are partitions that run at once. DataFusion hands on whatever comes first, so the same
-//! query gave its rows in another order each time; PostgreSQL reads one branch after the other, and who compares the outputs of scripts
+//! The branches of a UNION ALL, and the parts of a table or stream, are partitions that run at once. DataFusion hands on whatever comes first, so
+//! the same query gave its rows in another order each time; PostgreSQL reads one branch after the other, and who compares the outputs of scripts
 //! relies on that. Here the rows of the first partition come first, then those of the next one.
 //!
-//! No partition waits for another nevertheless: what is ready before its turn is kept, up to [`WAITING_MAX`] batches of each partition, and one
-//! that has as many is handed on out of turn. So large results come as they are made, in whatever order; they have none without ORDER BY.
+//! Where each row comes of one row of a relation ([`has_order`]), that is so however many they are: events that are read, written to another
+//! stream or copied out stand as they were appended. What is ready before its turn waits, [`WAITING_MAX`] batches of each partition. Other rows
+//! have no order without ORDER BY, and the partitions of their plan may wait for each other; there a partition with as many batches is handed on
+//! out of turn.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::common::Result as DfResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::union::InterleaveExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -32,8 +37,8 @@ pub(super) enum Branches {
 }
 
 impl Branches {
-    /// Runs a plan on the runtime of the caller.
-    pub fn of(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> DfResult<Branches> {
+    /// Runs a plan on the runtime of the caller. `in_turn`: no partition waits for another, and none is handed on before its turn.
+    pub fn of(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>, in_turn: bool) -> DfResult<Branches> {
         let mut streams = Vec::new();
         for part in parts(plan) {
             for partition in 0..part.output_partitioning().partition_count() {
@@ -42,7 +47,7 @@ impl Branches {
         }
         Ok(match streams.pop() {
             Some(only) if streams.is_empty() => Branches::One(only),
-            last => Branches::Several(Several::of(streams.into_iter().chain(last))),
+            last => Branches::Several(Several::of(streams.into_iter().chain(last), in_turn)),
         })
     }
 
@@ -52,6 +57,24 @@ impl Branches {
             Branches::One(stream) => stream.next().await,
             Branches::Several(several) => several.next().await,
         }
+    }
+}
+
+/// True for a plan each of whose rows comes of one row of a relation or a branch: they have the order of those.
+pub(super) fn has_order(plan: &LogicalPlan) -> bool {
+    use LogicalPlan as P;
+    let of_one_row = |node: &LogicalPlan| {
+        let of_row = matches!(node, P::Projection(_) | P::Filter(_) | P::SubqueryAlias(_) | P::Limit(_) | P::Unnest(_));
+        of_row || matches!(node, P::TableScan(_) | P::Values(_) | P::EmptyRelation(_) | P::Union(_))
+    };
+    plan.exists(|node| Ok(!of_one_row(node))).is_ok_and(|other| !other)
+}
+
+/// Has the rows of a plan that [has an order](has_order) not dealt out to several threads, where they would lose it.
+pub(super) fn keep_order(plan: &LogicalPlan, options: &mut ConfigOptions) {
+    options.optimizer.enable_round_robin_repartition = false;
+    if plan.exists(|node| Ok(matches!(node, LogicalPlan::Limit(_)))).unwrap_or_default() {
+        options.execution.target_partitions = 1;
     }
 }
 
@@ -68,14 +91,15 @@ fn parts(plan: Arc<dyn ExecutionPlan>) -> Vec<Arc<dyn ExecutionPlan>> {
 /// Several partitions, each with what is ready of it.
 pub(super) struct Several {
     ready: VecDeque<mpsc::Receiver<DfResult<RecordBatch>>>,
+    in_turn: bool,
     /// Told when as much is ready of a partition as may wait.
     filled: Arc<Notify>,
     tasks: JoinSet<()>,
 }
 
 impl Several {
-    fn of(streams: impl Iterator<Item = SendableRecordBatchStream>) -> Several {
-        let mut several = Several { ready: VecDeque::new(), filled: Arc::default(), tasks: JoinSet::new() };
+    fn of(streams: impl Iterator<Item = SendableRecordBatchStream>, in_turn: bool) -> Several {
+        let mut several = Several { ready: VecDeque::new(), in_turn, filled: Arc::default(), tasks: JoinSet::new() };
         for mut stream in streams {
             let (send, receive) = mpsc::channel(WAITING_MAX);
             let filled = Arc::clone(&several.filled);
@@ -105,7 +129,8 @@ impl Several {
                 }
                 Err(TryRecvError::Empty) => {}
             }
-            let mut full = self.ready.iter_mut().skip(1).filter(|later| later.len() >= WAITING_MAX);
+            let in_turn = self.in_turn;
+            let mut full = self.ready.iter_mut().skip(1).filter(|later| !in_turn && later.len() >= WAITING_MAX);
             if let Some(Ok(batch)) = full.next().map(mpsc::Receiver::try_recv) {
                 return Some(batch);
             }
@@ -163,8 +188,8 @@ mod tests {
         Box::pin(RecordBatchStreamAdapter::new(schema, rows.chain(end)))
     }
 
-    async fn numbers(streams: Vec<SendableRecordBatchStream>) -> Vec<i64> {
-        let mut several = Several::of(streams.into_iter());
+    async fn numbers(streams: Vec<SendableRecordBatchStream>, in_turn: bool) -> Vec<i64> {
+        let mut several = Several::of(streams.into_iter(), in_turn);
         let mut numbers = vec![];
         while let Some(batch) = several.next().await {
             numbers.extend(batch.unwrap().column(0).as_primitive::<Int64Type>().values());
@@ -177,16 +202,23 @@ mod tests {
         let (ends, after) = oneshot::channel();
         let others = [partition(1, 0, None, None), partition(2, WAITING_MAX - 1, None, None), partition(3, 1, None, Some(ends))];
         let streams = std::iter::once(partition(0, 2, Some(after), None)).chain(others).collect();
-        assert_eq!(numbers(streams).await, [0, 0, 2, 2, 2, 3]);
-        assert!(numbers(vec![]).await.is_empty());
+        assert_eq!(numbers(streams, false).await, [0, 0, 2, 2, 2, 3]);
+        assert!(numbers(vec![], false).await.is_empty());
     }
 
     #[tokio::test]
     async fn many_rows_do_not_wait_for_their_turn() {
         let (ends, after) = oneshot::channel();
         let streams = vec![partition(0, 1, Some(after), None), partition(1, 10 * WAITING_MAX, None, Some(ends))];
-        let numbers = numbers(streams).await;
+        let numbers = numbers(streams, false).await;
         assert_eq!(numbers.len(), 10 * WAITING_MAX + 1);
         assert!(numbers[..9 * WAITING_MAX].iter().all(|n| *n == 1), "{numbers:?}");
+    }
+
+    #[tokio::test]
+    async fn where_rows_have_an_order_all_wait_for_their_turn() {
+        let streams = (0..3).map(|number| partition(number, 10 * WAITING_MAX, None, None)).collect();
+        let expected: Vec<i64> = (0..3).flat_map(|number| std::iter::repeat_n(number, 10 * WAITING_MAX)).collect();
+        assert_eq!(numbers(streams, true).await, expected);
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::execute_stream;
 use serde_json::{Map, Value};
@@ -18,7 +21,35 @@ use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use crate::fold::OperatorReport;
 use crate::plan::lower::{Options, lower};
+use crate::serve::access::Access;
+use crate::serve::cut::{ReadCut, Readable};
+use crate::serve::provider::read_from;
 use crate::sql::{Explain, Statement};
+
+/// How a run of an optimized plan comes by the rows of tables and materialized views, where it does not look at all of them.
+fn ways(plan: &LogicalPlan, state: &SessionState) -> Result<Vec<String>> {
+    let (cut, mut ways) = (state.config().get_extension::<ReadCut>(), Vec::new());
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some((relation, schema)) = read_from(node)
+            && let Some(Readable::Rows(rows)) = cut.as_ref().and_then(|cut| cut.relations.get(&relation.id))
+        {
+            ways.extend(match Access::to(&relation, &schema, rows, &scan.filters)? {
+                Access::Found { by, rows } => {
+                    let columns: Vec<&str> = by.iter().map(|column| schema.field(*column).name().as_str()).collect();
+                    let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
+                    Some(format!("Rows of {} by ({}): {count}", relation.name, columns.join(", ")))
+                }
+                Access::Among(left) => {
+                    let (left, all) = (left.count(), rows.count());
+                    (left < all).then(|| format!("Rows of {} by blocks: {left} of {all}", relation.name))
+                }
+            });
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(ways)
+}
 
 /// The one column of every EXPLAIN.
 pub fn columns(json: bool) -> Vec<Column> {
@@ -93,10 +124,15 @@ impl Session {
     async fn explain_plan(&mut self, planned: Planned, arguments: &Parameters, analyze: bool) -> Result<Vec<String>> {
         let cut = self.read(&planned.relations).await?;
         let (position, caller) = (cut.position, Arc::new(()));
-        let state = self.running(cut, &caller);
         let values = scalars(&planned.parameters, arguments, self.settings.reading())?;
-        let (planner, plan) = (state.clone(), filled(planned.plan, values)?);
-        let physical = self.aside(move || async move { Ok(planner.create_physical_plan(&plan).await?) }).await?;
+        let plan = filled(planned.plan, values)?;
+        let state = self.running(&plan, cut, &caller);
+        let planner = state.clone();
+        let planning = async move {
+            let ways = ways(&planner.optimize(&plan)?, &planner)?;
+            Ok((planner.create_physical_plan(&plan).await?, ways))
+        };
+        let (physical, ways) = self.aside(move || planning).await?;
         let mut text = DisplayableExecutionPlan::new(physical.as_ref()).indent(false).to_string();
         if analyze {
             let (executed, context) = (physical.clone(), state.task_ctx());
@@ -109,6 +145,7 @@ impl Session {
             text = DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string();
         }
         let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        lines.extend(ways);
         lines.push(format!("At position {position}"));
         Ok(lines)
     }

@@ -25,7 +25,8 @@ use crate::sql::{self, Statement, placeholder};
 pub(super) struct PlanCache {
     /// The catalog and the path that they were planned over.
     version: Option<(Arc<Catalog>, Path)>,
-    entries: VecDeque<(String, Arc<Prepared>)>,
+    /// `None` for a shape whose statements are planned by their texts.
+    entries: VecDeque<(String, Option<Arc<Prepared>>)>,
 }
 
 impl Session {
@@ -39,16 +40,21 @@ impl Session {
         if !self.plans.version.as_ref().is_some_and(|(of, along)| Arc::ptr_eq(of, &catalog) && *along == path) {
             self.plans = PlanCache { version: Some((catalog, path)), entries: VecDeque::new() };
         }
-        let kept = self.plans.entries.iter().find(|(of, _)| of == key).map(|(_, prepared)| prepared.clone());
+        let kept = self.plans.entries.iter().find(|(of, _)| of == key).and_then(|(_, prepared)| prepared.clone());
         kept.filter(|prepared| !self.has_own() || is_change(prepared))
     }
 
-    fn remember(&mut self, key: &str, prepared: &Arc<Prepared>) {
+    /// True if the last [look](Session::cached) by that key was for a shape without a plan.
+    fn has_no_plan(&self, key: &str) -> bool {
+        self.plans.entries.iter().any(|(of, prepared)| of == key && prepared.is_none())
+    }
+
+    fn remember(&mut self, key: &str, prepared: Option<&Arc<Prepared>>) {
         // A view that the transaction has touched is planned as its query.
         if self.has_defined() || !self.expanded(&self.catalog()).is_empty() {
             return;
         }
-        self.plans.entries.push_front((key.to_string(), prepared.clone()));
+        self.plans.entries.push_front((key.to_string(), prepared.cloned()));
         self.plans.entries.truncate(limits::CACHED_STATEMENTS_MAX);
     }
 
@@ -61,7 +67,7 @@ impl Session {
             Way::Insert(_) | Way::Statement => false,
         };
         if serves && text.len() < limits::CACHED_STATEMENT_BYTES_MAX {
-            self.remember(text, &prepared);
+            self.remember(text, Some(&prepared));
         }
         Ok(prepared)
     }
@@ -72,10 +78,18 @@ impl Session {
         let key = shape.key();
         let prepared = match self.cached(&key) {
             Some(kept) => kept,
+            None if self.has_no_plan(&key) => return Ok(None),
             None => {
-                let planned = if shape.select { self.look_up_of(&shape) } else { self.change_of(&shape, text).await? };
-                let Some(prepared) = planned.map(Arc::new) else { return Ok(None) };
-                self.remember(&key, &prepared);
+                let look_up = if shape.select { self.look_up_of(&shape) } else { None };
+                let planned = match look_up {
+                    Some(look_up) => Some(look_up),
+                    None => self.planned_of(&shape, text).await?,
+                };
+                let prepared = planned.map(Arc::new);
+                if prepared.is_some() || !self.has_own() {
+                    self.remember(&key, prepared.as_ref());
+                }
+                let Some(prepared) = prepared else { return Ok(None) };
                 prepared
             }
         };
@@ -109,15 +123,15 @@ impl Session {
         })
     }
 
-    /// The planned change that a shape is. None of a relation of ksqlDB's dialect, which reads values by its own rules.
-    async fn change_of(&mut self, shape: &Shape, text: &str) -> Result<Option<Prepared>> {
-        if self.has_defined() {
+    /// The planned query or change that a shape is. None of a relation of ksqlDB's dialect, which reads values by its own rules.
+    async fn planned_of(&mut self, shape: &Shape, text: &str) -> Result<Option<Prepared>> {
+        if self.has_defined() || shape.select && self.has_own() {
             return Ok(None);
         }
         let cancel = self.cancel.clone();
         self.begin_statement(text);
         match stoppable(&cancel, self.plan_statement(&shape.text, &shape.types()).boxed()).await {
-            Ok(prepared) => Ok(Some(prepared).filter(|prepared| is_change(prepared) && self.means_same(shape, prepared))),
+            Ok(prepared) => Ok(Some(prepared).filter(|prepared| self.means_same(shape, prepared))),
             Err(e) if e.code() == code::QUERY_CANCELED => Err(e),
             Err(_) => Ok(None),
         }
@@ -126,6 +140,11 @@ impl Session {
     /// True if its values mean as parameters of the plan what they mean as literals.
     fn means_same(&self, shape: &Shape, prepared: &Prepared) -> bool {
         let (table, mixed) = match &prepared.statement {
+            Statement::Query(_) => {
+                let Way::Query(planned) = &prepared.way else { return false };
+                return planned.relations.iter().all(|relation| relation.ksql.is_none());
+            }
+            _ if !is_change(prepared) => return false,
             Statement::Update(change) | Statement::Delete(change) => (&change.table, false),
             Statement::Insert { table, source, .. } => (table, mixes(source)),
             _ => return false,

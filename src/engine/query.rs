@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::branches::Branches;
+use super::branches::{Branches, has_order, keep_order};
 use super::session::{Column, Session};
 use crate::catalog::{Function, Name, Relation, Scope};
 use crate::data::{Enums, PgType};
@@ -38,13 +38,14 @@ use crate::plan::inline;
 use crate::plan::lower::tells_partition;
 use crate::plan::names::{Names, UNQUALIFIED};
 use crate::plan::of_nothing::OfNothing;
+use crate::plan::of_rows::OfRows;
 use crate::plan::origin::origin;
 use crate::plan::parameters::{cast_declared, declared, wider};
 use crate::plan::per_row::Under;
 use crate::plan::reads::Read;
 use crate::plan::result_types;
 use crate::plan::size;
-use crate::serve::cut::ReadCut;
+use crate::serve::cut::{ReadCut, Readable};
 use crate::serve::provider::RelationProvider;
 use crate::serve::secured::SecuredProvider;
 use crate::serve::system::functions::Caller;
@@ -71,18 +72,26 @@ pub struct Planned {
     pub functions: Vec<Arc<Function>>,
     /// True if it tells which of a table's partitions rows are of, of those that there were when it was made.
     pub tells_partition: bool,
-    /// What makes its row, where it is a SELECT without FROM that does no more than to compute.
+    /// What makes its rows, where that may be soon done.
     pub computed: Option<Computed>,
 }
 
-/// A query whose row is computed without DataFusion's planner: see [`of_nothing`](crate::plan::of_nothing).
+/// A query whose rows are computed without DataFusion's planner.
 #[derive(Clone)]
 pub struct Computed {
-    row: Arc<OfNothing>,
+    plan: Arc<LightPlan>,
     /// The enumerations that there were when it was analyzed.
     enums: Enums,
     /// The time zone that it was analyzed for, while that is not UTC.
     zone: Option<String>,
+}
+
+/// What rows are computed of.
+enum LightPlan {
+    /// The row of a SELECT without FROM.
+    OfNothing(OfNothing),
+    /// Those of one relation, if they are few.
+    OfOne(OfRows),
 }
 
 impl Planned {
@@ -120,6 +129,8 @@ impl Session {
             now.owner == known.owner
                 && now.sql == known.sql
                 && now.view_options == known.view_options
+                // Rows are found by other columns then.
+                && now.indexes == known.indexes
                 && now.columns.len() == known.columns.len()
                 && (0..now.columns.len()).all(|i| nullable(now, i) == nullable(known, i))
         };
@@ -242,21 +253,31 @@ impl Session {
     pub(super) async fn run_query(&self, planned: &Planned, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         self.may_read(&planned.reads)?;
         let cut = self.read(&planned.relations).await?;
-        match self.row_of(planned).filter(|row| row.is_soon(&parameters, 1)) {
-            Some(row) => Ok(rows_of(row.rows(&self.computing(), &parameters, 1, &planned.schema)?)),
+        let soon = match self.light_plan_of(planned) {
+            Some(LightPlan::OfNothing(row)) if row.is_soon(&parameters, 1) => {
+                Some(row.rows(&self.computing(), &parameters, 1, &planned.schema)?)
+            }
+            Some(LightPlan::OfOne(of)) => match cut.relations.get(&of.relation().id) {
+                Some(Readable::Rows(rows)) => of.rows(&self.computing(), &parameters, rows, &planned.schema)?,
+                _ => None,
+            },
+            _ => None,
+        };
+        match soon {
+            Some(rows) => Ok(rows_of(rows)),
             None => self.run_at(planned, cut, parameters),
         }
     }
 
     /// True if what the transaction has done may make another thing of a planned query.
     pub(super) fn may_differ(&self, planned: &Planned) -> bool {
-        self.has_own() && (self.has_defined() || self.row_of(planned).is_none())
+        self.has_own() && (self.has_defined() || !matches!(self.light_plan_of(planned), Some(LightPlan::OfNothing(_))))
     }
 
-    /// What makes the row of a query that reads nothing, as long as that means what it did.
-    fn row_of<'a>(&self, planned: &'a Planned) -> Option<&'a OfNothing> {
+    /// What makes the rows of a query, as long as that means what it did.
+    fn light_plan_of<'a>(&self, planned: &'a Planned) -> Option<&'a LightPlan> {
         let computed = planned.computed.as_ref()?;
-        (computed.enums.is(self.catalog().enums()) && computed.zone == self.zone_name()).then_some(&computed.row)
+        (computed.enums.is(self.catalog().enums()) && computed.zone == self.zone_name()).then_some(&computed.plan)
     }
 
     /// Plans and runs a query: its columns and its rows.
@@ -270,15 +291,19 @@ impl Session {
     pub(super) fn run_at(&self, planned: &Planned, cut: ReadCut, parameters: Vec<ScalarValue>) -> Result<SendableRecordBatchStream> {
         let plan = filled(planned.plan.clone(), parameters)?;
         let caller = Arc::new(());
-        let state = self.running(cut, &caller);
+        let state = self.running(&plan, cut, &caller);
         let places = self.engine.planning.clone();
         Ok(spawn(self.engine.query_runtime(), places, state, plan, planned.schema.clone(), caller))
     }
 
     /// The state that runs a plan on a cut, for a caller who stays as long as that is kept.
-    pub(super) fn running(&self, cut: ReadCut, caller: &Arc<()>) -> SessionState {
+    pub(super) fn running(&self, plan: &LogicalPlan, cut: ReadCut, caller: &Arc<()>) -> SessionState {
         let mut state = self.knowing(self.bare_state());
-        Caller::staying(caller).introduce(state.config_mut().options_mut());
+        let options = state.config_mut().options_mut();
+        Caller::staying(caller).introduce(options);
+        if has_order(plan) {
+            keep_order(plan, options);
+        }
         state.config_mut().set_extension(Arc::new(cut));
         state.mark_start_execution();
         state.execution_props_mut().query_execution_start_time = Some(self.transaction_time());
@@ -327,29 +352,23 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     let parameters = complete(parameter_types(&plan, types)?);
     let plan = if parameters.is_empty() { plan } else { crate::plan::parameters::typed(plan, &parameters)? };
     let origins: Vec<_> = (0..plan.schema().fields().len()).map(|i| origin(&plan, i, &names.scope)).collect();
-    let (plan, schema, types) = shown(&state, plan, !parameters.is_empty())?;
+    let (plan, analyzed, types) = shown(&state, plan, !parameters.is_empty())?;
+    let schema = analyzed.schema().inner().clone();
     let mut columns = columns_of(&schema, complete(types), labels.as_deref());
     for (column, origin) in columns.iter_mut().zip(origins) {
         column.origin = origin;
         column.precision = origin.and_then(|of| names.scope.by_id(of.relation)?.columns.get(of.number as usize - 1)?.precision);
     }
-    let computed = match may_be_computed(&plan, &parameters) {
-        true => {
-            let types: Vec<Option<PgType>> = parameters.iter().cloned().map(Some).collect();
-            let row = OfNothing::of(&state, &declared(plan.clone(), &types)?);
-            row.map(|row| Computed { row: Arc::new(row), enums: enums.clone(), zone: None })
-        }
-        false => None,
-    };
+    let light = light_plan(&state, &plan, analyzed, &parameters)?;
+    let computed = light.map(|plan| Computed { plan: Arc::new(plan), enums: enums.clone(), zone: None });
     let reads = reads.lock().take();
     let tells_partition = reads.iter().any(|read| read.relation.partitioning.is_some()) && tells_partition(&plan);
     Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![], tells_partition, computed })
 }
 
-/// The plan with object ids that are shown by their names as `reg_shown` gives them, its schema and the types of its columns once it
-/// is analyzed. One with parameters may lack what the analyzer wants to know until they are given; then the plan as it stands has to
+/// The plan with object ids that are shown by their names as `reg_shown` gives them, the same analyzed, and the types of its columns. One with parameters may lack what the analyzer wants to know until they are given; then the plan as it stands has to
 /// do, and rows are cast to its schema.
-fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(LogicalPlan, SchemaRef, Vec<PgType>)> {
+fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(LogicalPlan, LogicalPlan, Vec<PgType>)> {
     let analyze = |plan: &LogicalPlan| match state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}) {
         Ok(analyzed) => Ok(analyzed),
         Err(_) if parameters => Ok(plan.clone()),
@@ -359,7 +378,7 @@ fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(L
     let types = result_types::types(&plan, analyzed.schema().fields());
     let is_named = |i: usize| types[i].is_reg() && *analyzed.schema().field(i).data_type() == DataType::UInt32;
     if !(0..types.len()).any(is_named) {
-        return Ok((plan, analyzed.schema().inner().clone(), types));
+        return Ok((plan, analyzed, types));
     }
     let name = state.udf("reg_shown")?;
     let columns = plan.schema().iter().enumerate().map(|(i, (table, field))| {
@@ -371,13 +390,26 @@ fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(L
     });
     let columns: Vec<Expr> = columns.collect();
     let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(plan))?);
-    let schema = analyze(&plan)?.schema().inner().clone();
-    Ok((plan, schema, types))
+    let analyzed = analyze(&plan)?;
+    Ok((plan, analyzed, types))
 }
 
-/// True for what is one row of nothing. A parameter of an enumeration is looked at when it is given.
-fn may_be_computed(plan: &LogicalPlan, parameters: &[PgType]) -> bool {
-    OfNothing::is_one_row(plan) && !parameters.iter().any(PgType::is_of_enum)
+/// What makes the rows of a planned query without the planner, if it may be so: the row of a SELECT without FROM that does no more than to
+/// compute, or what depends on few rows of one relation. A parameter of an enumeration is looked at when it is given.
+fn light_plan(state: &SessionState, plan: &LogicalPlan, analyzed: LogicalPlan, parameters: &[PgType]) -> Result<Option<LightPlan>> {
+    let (of_nothing, of_one) = (OfNothing::is_one_row(plan), OfRows::may_be(plan));
+    if !of_nothing && !of_one || parameters.iter().any(PgType::is_of_enum) {
+        return Ok(None);
+    }
+    let told = |plan: LogicalPlan| declared(plan, &parameters.iter().cloned().map(Some).collect::<Vec<_>>());
+    if of_nothing {
+        return Ok(OfNothing::of(state, &told(plan.clone())?).map(LightPlan::OfNothing));
+    }
+    let analyzed = match parameters {
+        [] => Some(analyzed),
+        _ => state.analyzer().execute_and_check(told(plan.clone())?, state.config_options(), |_, _| {}).ok(),
+    };
+    Ok(analyzed.and_then(|analyzed| OfRows::of(state, analyzed)).map(LightPlan::OfOne))
 }
 
 /// A stream of rows that are there.
@@ -480,8 +512,10 @@ fn parameter_types(plan: &LogicalPlan, declared: &[Option<PgType>]) -> Result<Ve
     let mut types = Vec::with_capacity(count);
     for i in 1..=count {
         let known = declared.get(i - 1).cloned().flatten().filter(|t| *t != PgType::Unknown);
+        // The blanks at the end of what is compared with char(n) mean nothing.
+        let padded = || told.get(&i).filter(|ty| matches!(ty, PgType::Bpchar(_))).map(|_| PgType::Bpchar(0));
         let from_use = || inferred.get(&format!("${i}")).cloned().flatten().map(|t| PgType::of_arrow(&t));
-        types.push(known.or_else(from_use).or_else(|| told.get(&i).cloned()).unwrap_or(PgType::Text));
+        types.push(known.or_else(padded).or_else(from_use).or_else(|| told.get(&i).cloned()).unwrap_or(PgType::Text));
     }
     Ok(types)
 }
@@ -547,7 +581,7 @@ async fn run(
         // Other tasks of this thread go on elsewhere meanwhile. Dropping the rows stops this before the next rule that it comes to.
         tokio::task::block_in_place(|| Handle::current().block_on(state.create_physical_plan(&plan)))?
     };
-    let mut rows = Branches::of(physical, &state.task_ctx())?;
+    let mut rows = Branches::of(physical, &state.task_ctx(), has_order(&plan))?;
     while let Some(batch) = rows.next().await {
         if send.send(batch.and_then(|batch| conform(batch, wanted))).await.is_err() {
             return Ok(());

@@ -1,8 +1,8 @@
 //! The shape of a statement: its text with values taken out for parameters. Drivers that put values into the text they send (psycopg2,
 //! the simple protocol in general) send the same few shapes over and over, and a plan of one serves for all its values.
 //!
-//! Only a value that stands as an operand of its own behind `=`, `+`, `-`, in an IN list or in VALUES is taken out, so that a parameter of its
-//! type means there what the literal does: a whole number is declared as the integer that PostgreSQL takes it for (manual, "Numeric
+//! Only a value that stands as an operand of its own behind a comparison, BETWEEN, `+`, `-`, in an IN list or in VALUES is taken out, so that a
+//! parameter of its type means there what the literal does: a whole number is declared as the integer that PostgreSQL takes it for (manual, "Numeric
 //! Constants"), a text is left open as a literal's type is, and so is what VALUES gives a column. A statement with any other text in it, a
 //! decimal number elsewhere or a comment has no shape: such texts would differ each time, and push out plans that serve.
 
@@ -18,7 +18,7 @@ pub(super) struct Shape {
     pub kinds: Vec<Kind>,
     /// Their texts.
     pub values: Vec<Option<Bytes>>,
-    /// True for a SELECT, which may be a look-up by key; false for a change.
+    /// True for a SELECT, false for a change.
     pub select: bool,
 }
 
@@ -55,7 +55,7 @@ impl Kind {
 /// What a value stands behind.
 #[derive(Clone, Copy, PartialEq)]
 enum Behind {
-    Equals,
+    Compared,
     /// A `+` or `-`.
     Sign,
     /// The word IN or VALUES, or the comma between two rows.
@@ -65,8 +65,11 @@ enum Behind {
     Other,
 }
 
-/// Words of a SELECT that is no look-up by key.
-const NO_LOOKUP: [&str; 12] = ["join", "group", "union", "or", "having", "distinct", "case", "like", "between", "order", "in", "over"];
+/// Words of a SELECT in which it may matter that two values are the same, or one is a constant.
+const CONSTANT: [&str; 10] = ["group", "having", "distinct", "union", "intersect", "except", "case", "over", "window", "into"];
+
+/// What values are compared by.
+const COMPARISONS: [&str; 7] = ["=", "<", ">", "<=", ">=", "<>", "!="];
 
 /// Words in VALUES that are values themselves.
 const PLAIN: [&str; 3] = ["null", "true", "false"];
@@ -99,7 +102,7 @@ const AWAITING: [&str; 20] = [
 ];
 
 /// Words that end an operand.
-const ENDING: [&str; 7] = ["and", "or", "where", "from", "returning", "order", "limit"];
+const ENDING: [&str; 8] = ["and", "or", "where", "from", "returning", "order", "limit", "offset"];
 
 impl Shape {
     /// The shape of a short SELECT, UPDATE, DELETE, or INSERT that is more than values, with values in it; `None` for any other text. One pass,
@@ -114,7 +117,9 @@ impl Shape {
         let shape = Shape { text: String::with_capacity(text.len() + 8), kinds: vec![], values: vec![], select };
         let (behind, nested, rows) = (Behind::Other, None, insert.then_some(false));
         let (bytes, planned, operand) = (text.as_bytes(), !insert, false);
-        let scanner = Scanner { source: text, bytes, at: 0, copied: 0, depth: 0, behind, operand, nested, rows, planned, shape };
+        let (between, taking) = (None, !select);
+        let scanner =
+            Scanner { source: text, bytes, at: 0, copied: 0, depth: 0, behind, taking, between, operand, nested, rows, planned, shape };
         scanner.scan().filter(|shape| !shape.values.is_empty())
     }
 
@@ -141,6 +146,10 @@ struct Scanner<'a> {
     /// Parentheses that are open.
     depth: u32,
     behind: Behind,
+    /// True where a value says nothing of the columns of the result: behind WHERE, and in a change.
+    taking: bool,
+    /// Behind BETWEEN, up to its AND: the parentheses that were open.
+    between: Option<u32>,
     /// True behind an operand: a sign is an operator's there, and else a number's own, which is then no parameter: what it means goes by its type.
     operand: bool,
     /// Within a list: how many parentheses are open in it.
@@ -173,6 +182,7 @@ impl Scanner<'_> {
                     break;
                 }
                 b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => self.word()?,
+                other if is_of_operator(other) => self.operator()?,
                 other => self.mark(other),
             }
         }
@@ -186,7 +196,12 @@ impl Scanner<'_> {
 
     /// True where a value would be an operand of its own, if what follows ends it.
     fn takes(&self) -> bool {
-        matches!(self.behind, Behind::Equals | Behind::Sign | Behind::Listed)
+        match self.behind {
+            Behind::Compared | Behind::Listed => self.taking,
+            // Of a sum the type is not that of its parts.
+            Behind::Sign => !self.shape.select,
+            Behind::List | Behind::Other => false,
+        }
     }
 
     fn quoted_name(&mut self) -> Option<()> {
@@ -204,7 +219,7 @@ impl Scanner<'_> {
             return None;
         }
         let word = &self.source[start..self.at];
-        if self.shape.select && NO_LOOKUP.iter().any(|other| word.eq_ignore_ascii_case(other)) {
+        if self.shape.select && CONSTANT.iter().any(|other| word.eq_ignore_ascii_case(other)) {
             return None;
         }
         let is = |other: &str| word.eq_ignore_ascii_case(other);
@@ -217,19 +232,40 @@ impl Scanner<'_> {
             self.rows = self.rows.map(|_| values);
         }
         self.planned |= is("returning") || is("conflict") || self.nested.is_some() && !PLAIN.iter().any(|plain| is(plain));
-        self.behind = if values || is("in") { Behind::List } else { Behind::Other };
+        self.taking |= is("where");
+        let bound = is("between") || is("symmetric") && self.between.is_some() || is("and") && self.between == Some(self.depth);
+        self.between = if is("between") { Some(self.depth) } else { self.between.filter(|_| !(bound && is("and"))) };
+        self.behind = match () {
+            () if bound => Behind::Compared,
+            () if values || is("in") => Behind::List,
+            () => Behind::Other,
+        };
         self.operand = !AWAITING.iter().any(|awaiting| is(awaiting));
         Some(())
     }
 
-    /// Operators and punctuation.
+    fn operator(&mut self) -> Option<()> {
+        let length = self.bytes[self.at..].iter().take_while(|b| is_of_operator(**b)).count();
+        let whole = &self.source[self.at..self.at + length];
+        if whole.contains("--") || whole.contains("/*") {
+            return None;
+        }
+        // No operator of these bytes ends with a sign (manual, "Operators").
+        let signed = whole.strip_suffix('-').filter(|operator| *operator != "!=" && COMPARISONS.contains(operator));
+        let operator = signed.unwrap_or(whole);
+        self.behind = match operator {
+            "+" | "-" if self.operand => Behind::Sign,
+            _ if COMPARISONS.contains(&operator) => Behind::Compared,
+            _ => Behind::Other,
+        };
+        self.operand = false;
+        self.at += operator.len();
+        Some(())
+    }
+
+    /// Punctuation.
     fn mark(&mut self, byte: u8) {
-        let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i)).is_some_and(|b| is_of_operator(*b));
-        let after = self.peek(1).is_some_and(|b| is_of_operator(b) && !(byte == b'=' && b == b'-'));
-        let alone = !before && !after;
         self.behind = match byte {
-            b'=' if alone => Behind::Equals,
-            b'+' | b'-' if alone && self.operand => Behind::Sign,
             b'(' if self.behind == Behind::List => Behind::Listed,
             b',' if self.nested == Some(0) => Behind::Listed,
             b',' if self.nested.is_none() && self.rows == Some(true) => Behind::List,
@@ -356,7 +392,19 @@ mod tests {
                 "-5|x|7",
             ),
             ("UPDATE t SET n = coalesce(n, 0) - 1 WHERE id = 2", "UPDATE t SET n = coalesce(n, 0) - $1 WHERE id = $2", "ii", "1|2"),
-            ("DELETE FROM t WHERE id IN (1, 'b') AND x > 4", "DELETE FROM t WHERE id IN ($1, $2) AND x > 4", "it", "1|b"),
+            ("DELETE FROM t WHERE id IN (1, 'b') AND x > 4", "DELETE FROM t WHERE id IN ($1, $2) AND x > $3", "iti", "1|b|4"),
+            (
+                "SELECT n FROM v JOIN w ON v.a = 5 WHERE a BETWEEN 3 AND '7' AND (b>=-2 OR c != 'x' OR n NOT IN (1)) ORDER BY 1 LIMIT 3",
+                "SELECT n FROM v JOIN w ON v.a = 5 WHERE a BETWEEN $1 AND $2 AND (b>=$3 OR c != $4 OR n NOT IN ($5)) ORDER BY 1 LIMIT 3",
+                "ititi",
+                "3|7|-2|x|1",
+            ),
+            (
+                "SELECT n FROM v WHERE a BETWEEN SYMMETRIC (b AND c) + 1 AND 9 AND d <> 8 OFFSET 2",
+                "SELECT n FROM v WHERE a BETWEEN SYMMETRIC (b AND c) + 1 AND $1 AND d <> $2 OFFSET 2",
+                "ii",
+                "9|8",
+            ),
             ("UPDATE t SET a =-2147483648 WHERE b = 1", "UPDATE t SET a =$1 WHERE b = $2", "li", "-2147483648|1"),
             (
                 "insert into t values ('a', -1.5, now(), 2) returning id",
@@ -390,12 +438,17 @@ mod tests {
     #[test]
     fn other_statements_have_no_shape() {
         for other in [
-            "SELECT n FROM v WHERE a <= 1",
+            "SELECT n FROM v WHERE a => 1",
+            "SELECT n FROM v WHERE a !=-1",
+            "SELECT n FROM v WHERE a =--1",
+            "SELECT n FROM v WHERE a =/*b*/1",
+            "SELECT n = 5, a + 1 FROM v",
+            "SELECT n FROM v WHERE a = 5 GROUP BY n",
+            "SELECT DISTINCT n = 5 FROM v ORDER BY n = 5",
             "SELECT 1",
             "SELECT n FROM v WHERE a = 1.5",
             "SELECT n FROM v WHERE a = 1e5",
             "SELECT n FROM v WHERE a = 'x' || b",
-            "SELECT n FROM v WHERE a = 1 OR b = 2",
             "SELECT n FROM v WHERE a = E'x'",
             "SELECT n FROM v WHERE a = 'x\\'",
             "SELECT n FROM v WHERE a = 'x",

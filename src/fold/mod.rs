@@ -60,6 +60,7 @@ pub mod upsert;
 pub mod value_index;
 mod warm;
 pub mod window;
+mod zone_map;
 
 use arrow::datatypes::SchemaRef;
 
@@ -91,6 +92,7 @@ pub use top_n::{TopN, TopNSpec};
 pub use unnest::{Unnest, UnnestColumn};
 pub use upsert::{Identity, Upsert};
 pub use window::{Window, WindowCall, WindowFunction, WindowSpec};
+pub use zone_map::{Within, extent};
 
 /// One incremental operator; its contract stands at the head of this module.
 pub trait Operator: Send {

@@ -25,9 +25,10 @@ use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, tak
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::row_keys::RowKeys;
+use super::row_store::Numbered;
 use super::value_index::ValueIndex;
 use super::warm::TOGETHER;
-use super::{Chunk, RowStore, StateReader, StateWriter};
+use super::{Chunk, RowStore, StateReader, StateWriter, Within};
 use crate::data::{Delta, Position, RowBatches, RowFile};
 use crate::error::{Error, Result};
 
@@ -50,6 +51,23 @@ impl Snapshot {
         const MORE_ROWS: usize = 1 << 20;
         let in_memory: usize = self.chunks.iter().map(|chunk| chunk.raw().num_rows()).sum();
         !self.files.is_empty() || self.rows > in_memory + MORE_ROWS
+    }
+
+    /// The same without blocks of rows in memory in which some condition is not met.
+    pub fn within(self, conditions: &[Within]) -> Snapshot {
+        if conditions.is_empty() { self } else { self.of_parts(|chunk| chunk.within(conditions)) }
+    }
+
+    /// The same as far as it is known.
+    pub fn within_known(self, conditions: &[Within]) -> Snapshot {
+        if conditions.is_empty() { self } else { self.of_parts(|chunk| chunk.within_known(conditions)) }
+    }
+
+    /// Some parts of each chunk.
+    fn of_parts(self, parts: impl Fn(&Chunk) -> Vec<Chunk>) -> Snapshot {
+        let all: usize = self.chunks.iter().map(Chunk::rows).sum();
+        let chunks: Arc<[Chunk]> = self.chunks.iter().flat_map(parts).collect();
+        Snapshot { rows: self.rows.saturating_sub(all) + chunks.iter().map(Chunk::rows).sum::<usize>(), chunks, ..self }
     }
 
     /// The rows in batches, only the columns `projection` (all if `None`); files are read one after the other.
@@ -89,6 +107,30 @@ pub struct Output {
     total: usize,
     /// The keys that the step at hand has touched, and where each stands among its changes.
     marks: Marks<u32>,
+}
+
+/// An index that is to be made of a result's rows as they were.
+pub struct IndexAside {
+    index: ValueIndex,
+    rows: Vec<Numbered>,
+    of: Snapshot,
+}
+
+/// One that was.
+pub struct IndexMade {
+    index: ValueIndex,
+    of: Snapshot,
+}
+
+impl IndexAside {
+    /// Makes it. Cost O(rows). Errors: what computing a key raises.
+    pub fn finish(mut self) -> Result<IndexMade> {
+        for part in &self.rows {
+            let (rows, numbers) = part.rows()?;
+            self.index.add(&rows, &numbers)?;
+        }
+        Ok(IndexMade { index: self.index, of: self.of })
+    }
 }
 
 /// What a step does to one key: the rows of the delta that insert and retract it.
@@ -235,7 +277,9 @@ impl Output {
         }
         let new: Vec<u32> = (0..numbers.len() as u32).filter(|&i| before(numbers[i as usize]) == 0).collect();
         let owners: Vec<u32> = new.iter().map(|&i| numbers[i as usize]).collect();
-        self.rows.insert(&take_all(delta.batch.columns(), &new)?, &owners)?;
+        let columns = take_all(delta.batch.columns(), &new)?;
+        self.rows.insert(&columns, &owners)?;
+        self.index_values(columns, &owners)?;
         for (i, &number) in numbers.iter().enumerate() {
             let count = &mut self.counts[number as usize];
             *count += delta.weight(i);
@@ -244,6 +288,7 @@ impl Output {
                 self.rows.set_copies(number, *count);
             } else {
                 self.rows.remove(number);
+                self.by_values.iter_mut().for_each(|index| index.remove(number));
                 self.index.as_mut().expect("made above").release(number);
             }
         }
@@ -346,16 +391,22 @@ impl Output {
         }
         let after = take_all(columns, &added)?;
         self.rows.insert(&after, &owners)?;
-        if !self.by_values.is_empty() {
-            let rows = batch_of(&self.schema, after.clone(), owners.len())?;
-            self.by_values.retain_mut(|index| index.add(&rows, &owners).is_ok());
-        }
+        self.index_values(after.clone(), &owners)?;
         for change in changes.iter().filter(|c| !self.rows.contains(c.number)) {
             self.index.as_mut().expect("made when paired").release(change.number);
         }
         self.total = self.rows.len();
         let before = (take_all(columns, &removed)?, removed.len());
         replace(&self.schema, before, (after, added.len()))
+    }
+
+    /// Lets rows that were stored under these numbers be found by other keys than their own too.
+    fn index_values(&mut self, columns: Vec<ArrayRef>, numbers: &[u32]) -> Result<()> {
+        if !self.by_values.is_empty() {
+            let rows = batch_of(&self.schema, columns, numbers.len())?;
+            self.by_values.retain_mut(|index| index.add(&rows, numbers).is_ok());
+        }
+        Ok(())
     }
 
     /// The rows as they are now. Cost O(chunks).
@@ -427,20 +478,33 @@ impl Output {
         self.key.as_ref().is_some_and(|key| *by == RowKeys::Columns(key.clone()))
     }
 
-    /// Lets rows be found by these keys. Cost O(rows) the first time. Errors: 0A000 if rows have no key of their own, or for
-    /// a type that has no order; what computing a key raises.
+    /// Lets rows be found by these keys. Cost O(rows) the first time. Errors: 0A000 if the result only grows, where rows have no
+    /// numbers, or for a type that has no order; what computing a key raises.
     pub fn index_by(&mut self, by: &RowKeys) -> Result<()> {
         if self.is_indexed_by(by) {
             return Ok(());
         }
-        if self.key.is_none() {
+        let made = self.index_aside(by)?.finish()?;
+        self.by_values.push(made.index);
+        Ok(())
+    }
+
+    /// What it takes to make such an index while others use the result. Cost O(rows), for their numbers alone. Errors: 0A000 as above.
+    pub fn index_aside(&self, by: &RowKeys) -> Result<IndexAside> {
+        if self.only_grows() {
             return Err(no_key());
         }
-        let mut index = ValueIndex::new(&self.schema, by)?;
-        for (rows, numbers) in self.rows.numbered()? {
-            index.add(&rows, &numbers)?;
+        Ok(IndexAside { index: ValueIndex::new(&self.schema, by)?, rows: self.rows.numbered(), of: self.snapshot() })
+    }
+
+    /// Takes an index that was made aside, or makes another where rows have changed since then.
+    pub fn adopt(&mut self, made: IndexMade) -> Result<()> {
+        if !self.is_at(&made.of) {
+            return self.index_by(&made.index.by().clone());
         }
-        self.by_values.push(index);
+        if !self.is_indexed_by(made.index.by()) {
+            self.by_values.push(made.index);
+        }
         Ok(())
     }
 
@@ -449,8 +513,13 @@ impl Output {
         self.by_values.retain(|index| wanted(index.by()));
     }
 
-    /// The rows that have one of these keys, each once. `None` if they are not indexed by them.
+    /// The rows that have one of these keys, each as often as it counts. `None` if they are not indexed by them.
     pub fn find(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
+        self.find_few(by, keys, usize::MAX)
+    }
+
+    /// The same if they are at most so many.
+    pub fn find_few(&self, by: &RowKeys, keys: &[ArrayRef], most: usize) -> Result<Option<RecordBatch>> {
         let count = keys.first().map_or(0, |v| v.len());
         let mut numbers = match self.by_values.iter().find(|index| index.by() == by) {
             Some(index) => index.find(&in_order(index.by(), by, keys), count)?,
@@ -463,6 +532,13 @@ impl Output {
         numbers.retain(|number| self.rows.contains(*number));
         numbers.sort_unstable();
         numbers.dedup();
+        let count = |number: &u32| self.counts.get(*number as usize).map_or(1, |count| usize::try_from(*count).unwrap_or(0));
+        if numbers.iter().map(count).fold(0, usize::saturating_add) > most {
+            return Ok(None);
+        }
+        if !self.counts.is_empty() {
+            numbers = numbers.into_iter().flat_map(|number| std::iter::repeat_n(number, count(&number))).collect();
+        }
         Ok(Some(batch_of(&self.schema, self.rows.gather(&numbers)?, numbers.len())?))
     }
 

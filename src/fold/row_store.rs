@@ -3,9 +3,11 @@
 //! Rows stand in immutable Arrow chunks of at most [`CHUNK_ROWS_MAX`] rows, as they came, without a copy. A row that goes is
 //! marked dead in its chunk's bitmap, which is copied on write, so that a snapshot is a clone of `Arc`s. [`RowStore::maintain`],
 //! called at the end of a step, drops chunks that are all dead, rewrites those that are mostly dead, and merges small ones, each
-//! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out.
+//! row O(log n) times in all. Strings in views that pin much larger buffers than they use are copied out. Conditions leave out
+//! the blocks of a chunk that they cannot be met in ([`Chunk::within`]).
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ByteView, GenericByteViewArray, MAX_INLINE_VIEW_LEN, RecordBatch, UInt32Array};
@@ -16,6 +18,7 @@ use arrow::datatypes::{ByteViewType, DataType, SchemaRef};
 use super::eval::{batch_of, take_all};
 use super::state::{StateReader, StateWriter, damaged};
 use super::warm::warm;
+use super::zone_map::{BLOCK_ROWS, Within, ZoneMap};
 use crate::data::RowBatches;
 use crate::data::delta::take_rows;
 use crate::error::Result;
@@ -23,6 +26,8 @@ use crate::limits::CHUNK_ROWS_MAX;
 
 /// Rows of a batch in which rows stand as often as they count.
 const COPIES_ROWS: usize = 65_536;
+/// Rows with which a chunk gets a zone map; fewer are looked at sooner.
+const MAPPED_ROWS: usize = 512;
 /// No place: the row is not stored. A place is the chunk's number times 2^32 plus the row in it.
 const ABSENT: u64 = u64::MAX;
 
@@ -35,12 +40,14 @@ pub struct Chunk {
     rows_live: usize,
     /// How often each row counts; `None` if once each.
     copies: Option<Arc<Vec<i64>>>,
+    zones: Option<Arc<ZoneMap>>,
 }
 
 impl Chunk {
     fn new(batch: RecordBatch) -> Self {
         let rows_live = batch.num_rows();
-        Chunk { batch, live: None, rows_live, copies: None }
+        let zones = (rows_live >= MAPPED_ROWS).then(Arc::default);
+        Chunk { batch, live: None, rows_live, copies: None, zones }
     }
 
     /// The rows, dead ones among them: see [`Chunk::mask`] and [`Chunk::copies`].
@@ -68,11 +75,46 @@ impl Chunk {
             Some(Err(e)) => return Box::new(std::iter::once(Err(e.into()))),
             None => self.batch.clone(),
         };
-        let chunk = Chunk { batch, ..self.clone() };
+        let chunk = Chunk { batch, zones: None, ..self.clone() };
         match chunk.copies {
             Some(_) => Box::new(chunk.pieces()),
             None => Box::new(std::iter::once_with(move || chunk.rows_once())),
         }
+    }
+
+    /// Its blocks in which all conditions may be met, those side by side in one. Cost: see [`ZoneMap::may_meet`].
+    pub fn within(&self, conditions: &[Within]) -> Vec<Chunk> {
+        self.where_met(|zones| zones.may_meet(&self.batch, conditions))
+    }
+
+    /// The same as far as it is known. Cost O(blocks x conditions).
+    pub fn within_known(&self, conditions: &[Within]) -> Vec<Chunk> {
+        self.where_met(|zones| zones.may_meet_as_known(&self.batch, conditions))
+    }
+
+    fn where_met(&self, may_meet: impl Fn(&ZoneMap) -> Vec<bool>) -> Vec<Chunk> {
+        let Some(zones) = &self.zones else { return vec![self.clone()] };
+        let may = may_meet(zones);
+        if may.iter().all(|may| *may) {
+            return vec![self.clone()];
+        }
+        let mut from = 0;
+        let runs = may.chunk_by(|a, b| a == b).filter_map(|run| {
+            let start = from;
+            from += run.len() * BLOCK_ROWS;
+            run[0].then(|| self.part(start..from.min(self.batch.num_rows())))
+        });
+        runs.filter(|chunk| chunk.rows_live > 0).collect()
+    }
+
+    /// Some of its rows; the first of a block is the first.
+    fn part(&self, rows: Range<usize>) -> Chunk {
+        let words = rows.start / 64..rows.end.div_ceil(64);
+        let batch = self.batch.slice(rows.start, rows.len());
+        let live = self.live.as_ref().map(|live| Arc::new(live[words].to_vec()));
+        let copies = self.copies.as_ref().map(|copies| Arc::new(copies[rows].to_vec()));
+        let chunk = Chunk { rows_live: batch.num_rows(), batch, live, copies, zones: None };
+        Chunk { rows_live: chunk.mask().map_or(chunk.rows_live, |mask| mask.true_count()), ..chunk }
     }
 
     /// The live rows, each as often as it counts, in batches of [`COPIES_ROWS`] rows.
@@ -131,11 +173,22 @@ impl Chunk {
 }
 
 /// A chunk and the number of each of its rows.
+#[derive(Clone)]
 struct Stored {
     chunk: Chunk,
     owners: Vec<u32>,
     /// Which came first: a snapshot has its chunks in this order, so that rows that only come stand as they came.
     age: u64,
+}
+
+/// The live rows of a chunk, and their numbers.
+pub struct Numbered(Stored);
+
+impl Numbered {
+    /// The rows, and the number of each. Cost O(rows) if some are dead.
+    pub fn rows(&self) -> Result<(RecordBatch, Vec<u32>)> {
+        Ok((self.0.chunk.rows_once()?, self.0.owners_live()))
+    }
 }
 
 impl Stored {
@@ -383,9 +436,9 @@ impl RowStore {
         stored
     }
 
-    /// All live rows with their numbers, the oldest first. Cost O(rows).
-    pub fn numbered(&self) -> Result<Vec<(RecordBatch, Vec<u32>)>> {
-        self.by_age().into_iter().map(|stored| Ok((stored.chunk.rows_once()?, stored.owners_live()))).collect()
+    /// All live rows with their numbers, the oldest first, as they are now. Cost O(rows), for the numbers alone.
+    pub fn numbered(&self) -> Vec<Numbered> {
+        self.by_age().into_iter().cloned().map(Numbered).collect()
     }
 
     /// Writes all live rows with their numbers. Cost O(rows).

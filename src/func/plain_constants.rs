@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, ScalarUDF};
@@ -34,6 +34,14 @@ pub fn plain(theirs: &dyn OptimizerRule, plan: LogicalPlan, config: &dyn Optimiz
         return theirs.rewrite(plan, config);
     }
     theirs.rewrite(keys::each(plan, with_plain)?, config)
+}
+
+/// The same for one expression, which is simplified by itself.
+pub fn plain_within(expr: Expr) -> DfResult<Expr> {
+    if !expr.exists(|e| Ok(compared(e).any(is_told)))? {
+        return Ok(expr);
+    }
+    expr.transform_up(|e| with_plain(e, &DFSchema::empty())).data()
 }
 
 /// What a comparison compares.

@@ -1,7 +1,7 @@
 //! Queries of rows of one table that their keys tell: which they are is known before anything is read, and what the query makes of
 //! them is computed without planning it anew.
 //!
-//! The plan is analyzed once, when the query is planned ([`ByKey::of`]). In each run conditions on the key say which keys rows must have
+//! The plan is analyzed once, when the query is planned ([`ByKey::of`]); conditions on what a view shows are moved down to the table's rows. In each run conditions on the key say which keys rows must have
 //! ([`keys::wanted`]), once parameters are in them ([`ByKey::bind`]); the rows of those keys are what is computed of ([`PerRow`]).
 
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::per_row::{Given, PerRow, Step, Under, is_plain, taken_apart};
+use super::per_row::{Given, PerRow, Step, Under, is_plain, moved_down, source, taken_apart};
 use super::soon::Effort;
 use crate::catalog::{Relation, RelationKind};
 use crate::data::PgType;
 use crate::error::Result;
 use crate::serve::keys;
-use crate::serve::provider::RelationProvider;
+use crate::serve::provider::read_from;
 use crate::serve::secured::SecuredProvider;
 
 /// A query whose rows come from one table, by a condition.
@@ -37,13 +37,13 @@ impl ByKey {
     /// which may rest on the table. Cost O(plan).
     pub fn may_be(plan: &LogicalPlan, relation: &Arc<Relation>, parameters: &[PgType]) -> bool {
         let keyed = !relation.key.is_empty() && relation.ksql.is_none() && !parameters.iter().any(PgType::is_of_enum);
-        keyed && reads_once(plan, relation) && filtered(plan, relation).is_some()
+        keyed && source(plan).and_then(scanned).is_some_and(|read| read.id == relation.id) && reads_once(plan, relation)
     }
 
     /// The form of a plan that may be of it. Cost: that of analyzing it.
     pub fn of(state: &SessionState, plan: &LogicalPlan, relation: &Arc<Relation>) -> Option<ByKey> {
         let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}).ok()?;
-        let mut per_row = filtered(&analyzed, relation)?;
+        let mut per_row = filtered(&analyzed, relation).or_else(|| filtered(&moved_down(state, analyzed)?, relation))?;
         let all = per_row.conditions.len();
         // They are computed where the statement arrives, and others wait.
         let is_soon = |e: &Expr| is_plain(e) && Effort::of([e]).is_short();
@@ -104,7 +104,8 @@ fn scans(plan: &LogicalPlan, relation: &Relation) -> bool {
     match plan {
         LogicalPlan::SubqueryAlias(alias) => scans(&alias.input, relation),
         LogicalPlan::TableScan(scan) => {
-            let whole = scan.projection.is_none() && scan.filters.is_empty() && scan.fetch.is_none();
+            // Conditions in the scan stand above it too.
+            let whole = scan.projection.is_none() && scan.fetch.is_none();
             whole && scanned(plan).is_some_and(|scanned| scanned.id == relation.id)
         }
         _ => false,
@@ -131,8 +132,7 @@ fn is_secured(plan: &LogicalPlan) -> bool {
     source_as_provider(&scan.source).is_ok_and(|source| source.downcast_ref::<SecuredProvider>().is_some())
 }
 
-fn scanned(plan: &LogicalPlan) -> Option<Arc<Relation>> {
-    let LogicalPlan::TableScan(scan) = plan else { return None };
-    let source = source_as_provider(&scan.source).ok()?;
-    source.downcast_ref::<RelationProvider>().map(|provider| provider.relation.clone())
+/// The relation that a scan reads, where its rows are not secured.
+pub(super) fn scanned(plan: &LogicalPlan) -> Option<Arc<Relation>> {
+    read_from(plan).map(|(relation, _)| relation)
 }

@@ -4,7 +4,6 @@
 //! DataFusion's planner. The rows of VALUES are computed one after the other, so that a function that gives another value each time is called in
 //! the order in which PostgreSQL calls it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -15,9 +14,9 @@ use datafusion::common::{DFSchema, DFSchemaRef, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
-use super::per_row::{Given, PerRow, Under, reads_no_rows, taken_apart};
+use super::per_row::{Given, PerRow, Under, catching, reads_no_rows, taken_apart};
 use super::soon::Effort;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Functions that give another value each time and do nothing else.
 const FRESH: [&str; 7] = ["uuid", "random", "clock_timestamp", "timeofday", "gen_random_bytes", "currval", "lastval"];
@@ -73,8 +72,7 @@ impl OfNothing {
     /// Its rows, with the columns of `schema`: those of VALUES, else `count` rows. Errors: those of its expressions.
     pub fn rows(&self, under: &Under, parameters: &[ScalarValue], count: usize, schema: &SchemaRef) -> Result<RecordBatch> {
         let given = Given::new(under, parameters);
-        let made = catch_unwind(AssertUnwindSafe(|| self.made(&given, count)));
-        let rows = made.unwrap_or_else(|_| Err(Error::internal("the query panicked")))?;
+        let rows = catching(|| self.made(&given, count))?;
         let conditions = self.steps.conditions.iter().map(|condition| given.ready(condition, &self.steps.columns));
         let conditions = conditions.collect::<Result<Vec<_>>>()?;
         self.steps.compute(&given, &conditions, rows, schema)

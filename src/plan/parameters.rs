@@ -73,11 +73,10 @@ pub fn declared(plan: LogicalPlan, types: &[Option<PgType>]) -> DfResult<Logical
 
 /// Casts parameters to the types that the client has declared, where what stands around them looks at a type before the plan has any:
 /// what a date and a number make is another thing than what a number and a number make, a function of arrays takes no text, `<<` is that of
-/// addresses or of numbers, and `||` puts an item to an array, and joins two texts otherwise than two of jsonb. Whole numbers of two widths
-/// are computed with in the wider one. Cost O(query).
+/// addresses or of numbers, and `||` puts an item to an array, and joins two texts otherwise than two of jsonb. What a whole number is computed
+/// with may be of another width, or no whole number, and what comes of it goes by both. Cost O(query).
 pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result<()> {
     let has_dates = types.contains(&Some(PgType::Date));
-    let is_mixed = [PgType::Int2, PgType::Int4, PgType::Int8].into_iter().filter(|ty| types.contains(&Some(ty.clone()))).count() > 1;
     let matters = |ty: &PgType| is_looked_at(ty) || has_dates && matches!(ty, PgType::Int2 | PgType::Int4);
     let cast_where = |expr: &mut ast::Expr, matters: &dyn Fn(&PgType) -> bool| {
         let Some(ty) = type_of(expr, types).filter(|ty| matters(ty)) else { return Ok(()) };
@@ -90,7 +89,7 @@ pub fn cast_declared(query: &mut ast::Query, types: &[Option<PgType>]) -> Result
             cast_where(left, &is_joined)?;
             cast_where(right, &is_joined)
         }
-        ast::Expr::BinaryOp { left, op, right } if is_mixed && is_arithmetic(op) => {
+        ast::Expr::BinaryOp { left, op, right } if is_arithmetic(op) => {
             cast_where(left, &is_whole)?;
             cast_where(right, &is_whole)
         }

@@ -1,14 +1,18 @@
-//! What a query computes of each row of its input, taken out of its plan: conditions that rows must meet, and projections of those that do.
+//! What a query computes of each row of its input, taken out of its plan: conditions that rows must meet, projections of those that do, and
+//! which of these, in what order.
 //!
 //! The plan is analyzed once ([`PerRow::of`]). Each run puts the parameters into its expressions and has them simplified, as the optimizer
 //! would ([`Given::ready`]), and computes them over rows that are there ([`PerRow::rows`]). That costs O(expressions), far less than to optimize a plan
 //! and to make a physical one, which for a few rows is nearly all that a statement costs.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{CastOptions, cast, cast_with_options, filter_record_batch};
+use arrow::compute::{
+    CastOptions, SortColumn, SortOptions, cast, cast_with_options, filter_record_batch, lexsort_to_indices, take_record_batch,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::config::ConfigOptions;
@@ -19,15 +23,18 @@ use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, LogicalPlan, lit};
+use datafusion::optimizer::Optimizer;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::create_physical_expr;
 
 use super::soon::Effort;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, code};
+use crate::func::held_filters;
+use crate::func::plain_constants::plain_within;
 use crate::limits;
 
-/// Conditions and projections over one input.
+/// Conditions over one input, and what is made of the rows that meet them.
 pub struct PerRow {
     /// The input's columns as conditions name them.
     pub(super) columns: DFSchemaRef,
@@ -39,10 +46,19 @@ pub struct PerRow {
     effort: Effort,
 }
 
-/// A projection, over rows of these columns.
+/// What is made of rows of these columns.
 pub(super) struct Step {
     input: DFSchemaRef,
+    /// Those of a projection; what rows are sorted by; or how many of them are passed over, and how many are left then.
     pub(super) expressions: Vec<Expr>,
+    kind: Kind,
+}
+
+enum Kind {
+    Projection,
+    /// In these orders.
+    Sort(Vec<SortOptions>),
+    Limit,
 }
 
 /// What expressions are computed under.
@@ -66,7 +82,8 @@ impl PerRow {
     pub fn of(state: &SessionState, plan: &LogicalPlan) -> Option<PerRow> {
         let analyzed = state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}).ok()?;
         let found = taken_apart(&analyzed, &side_by_side)?;
-        let mut expressions = found.steps.as_ref()?.iter().flat_map(|step| &step.expressions).chain(&found.conditions);
+        let steps = found.steps.as_ref().filter(|steps| steps.iter().all(|step| matches!(step.kind, Kind::Projection)))?;
+        let mut expressions = steps.iter().flat_map(|step| &step.expressions).chain(&found.conditions);
         let effort = Effort::of(expressions.clone());
         expressions.all(is_plain).then_some(PerRow { effort, ..found })
     }
@@ -84,23 +101,83 @@ impl PerRow {
         self.compute(&given, &conditions, rows, schema)
     }
 
-    /// The same where conditions are ready.
-    pub(super) fn compute(&self, given: &Given, conditions: &[Expr], rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-        let computed = catch_unwind(AssertUnwindSafe(|| self.computed(given, conditions, rows, schema)));
-        computed.unwrap_or_else(|_| Err(Error::internal("the query panicked")))
+    /// The same with another step behind them; without it nothing is known of what becomes of the rows.
+    fn and_then(self, step: Option<Step>) -> PerRow {
+        let steps = self.steps.zip(step).map(|(mut steps, step)| {
+            // What is computed of rows that no LIMIT lets through may err.
+            let behind = steps.iter().rposition(|step| !matches!(step.kind, Kind::Projection)).map_or(0, |i| i + 1);
+            let at = if matches!(step.kind, Kind::Limit) { behind } else { steps.len() };
+            steps.insert(at, step);
+            steps
+        });
+        PerRow { steps, ..self }
     }
 
-    fn computed(&self, given: &Given, conditions: &[Expr], mut rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    /// The same without what no later step asks for, which may err too: NULL stands in its place.
+    fn pruned(mut self) -> PerRow {
+        let mut asked: Option<HashSet<usize>> = None;
+        for Step { input, expressions, kind } in self.steps.iter_mut().flatten().rev() {
+            let named = |e: &Expr| e.column_refs().into_iter().filter_map(|c| input.index_of_column(c).ok()).collect::<Vec<_>>();
+            match kind {
+                Kind::Projection => {
+                    for (i, e) in expressions.iter_mut().enumerate() {
+                        if asked.as_ref().is_some_and(|asked| !asked.contains(&i))
+                            && let Some(null) = e.get_type(input).ok().and_then(|ty| ScalarValue::try_new_null(&ty).ok())
+                        {
+                            *e = Expr::Literal(null, None);
+                        }
+                    }
+                    asked = Some(expressions.iter().flat_map(named).collect());
+                }
+                Kind::Sort(_) => asked.iter_mut().for_each(|asked| asked.extend(expressions.iter().flat_map(named))),
+                Kind::Limit => {}
+            }
+        }
+        self
+    }
+
+    /// The same where conditions are ready.
+    pub(super) fn compute(&self, given: &Given, conditions: &[Expr], rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        catching(|| self.computed(given, conditions, rows, schema))
+    }
+
+    /// The rows that meet these conditions, which are ready.
+    pub(super) fn meeting(&self, given: &Given, conditions: &[Expr], mut rows: RecordBatch) -> Result<RecordBatch> {
         for condition in conditions {
             let met = given.evaluate(condition, &self.columns, &rows)?;
             rows = filter_record_batch(&rows, cast(&met, &DataType::Boolean)?.as_boolean())?;
         }
+        Ok(rows)
+    }
+
+    fn computed(&self, given: &Given, conditions: &[Expr], rows: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+        let mut rows = self.meeting(given, conditions, rows)?;
+        // What they say is wrong however many rows there are.
+        for Step { input, expressions, .. } in self.steps.iter().flatten().filter(|step| matches!(step.kind, Kind::Limit)) {
+            counts(given, input, expressions)?;
+        }
+        for Step { input, expressions, kind } in self.steps.iter().flatten() {
+            if rows.num_rows() == 0 {
+                break;
+            }
+            let computed = |e: &Expr| given.evaluate(&given.ready(e, input)?, input, &rows);
+            rows = match kind {
+                Kind::Projection => batch_of(expressions.iter().map(computed).collect::<Result<_>>()?, rows.num_rows())?,
+                Kind::Sort(orders) => {
+                    let column = |(by, order): (&Expr, &SortOptions)| Ok(SortColumn { values: computed(by)?, options: Some(*order) });
+                    let columns = expressions.iter().zip(orders).map(column).collect::<Result<Vec<_>>>()?;
+                    take_record_batch(&rows, &lexsort_to_indices(&columns, None)?)?
+                }
+                Kind::Limit => {
+                    let [skipped, most] = counts(given, input, expressions)?;
+                    let skipped = skipped.unwrap_or(0).min(rows.num_rows());
+                    let left = rows.num_rows() - skipped;
+                    rows.slice(skipped, most.map_or(left, |most| most.min(left)))
+                }
+            };
+        }
         if rows.num_rows() == 0 {
             return Ok(RecordBatch::new_empty(schema.clone()));
-        }
-        for Step { input, expressions } in self.steps.iter().flatten() {
-            let computed = |e: &Expr| given.evaluate(&given.ready(e, input)?, input, &rows);
-            rows = batch_of(expressions.iter().map(computed).collect::<Result<_>>()?, rows.num_rows())?;
         }
         // What does not fit is an error, never NULL.
         let strict = CastOptions { safe: false, ..CastOptions::default() };
@@ -141,7 +218,7 @@ impl Given {
             .with_schema(input.clone())
             .with_config_options(self.props.config_options.clone().unwrap_or_default())
             .with_query_execution_start_time(self.props.query_execution_start_time);
-        Ok(ExprSimplifier::new(context.build()).simplify(given.data)?)
+        Ok(ExprSimplifier::new(context.build()).simplify(plain_within(given.data)?)?)
     }
 
     pub(super) fn evaluate(&self, expression: &Expr, input: &DFSchemaRef, rows: &RecordBatch) -> Result<ArrayRef> {
@@ -151,6 +228,43 @@ impl Given {
         let physical = create_physical_expr(expression, input, &self.props, &PhysicalPlanningContext::default())?;
         Ok(physical.evaluate(rows)?.into_array(rows.num_rows())?)
     }
+}
+
+/// What a function of DataFusion panics of is an error of the statement.
+pub(super) fn catching<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("the query panicked")))
+}
+
+/// What projections, conditions and the like of a plan stand above, if nothing else does. Cost O(depth).
+pub(super) fn source(plan: &LogicalPlan) -> Option<&LogicalPlan> {
+    match plan {
+        LogicalPlan::Projection(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Limit(_)
+        | LogicalPlan::SubqueryAlias(_) => source(plan.inputs().first()?),
+        other => Some(other),
+    }
+}
+
+/// The plan with its conditions moved down to what they are about, also through the projections of views.
+pub(super) fn moved_down(state: &SessionState, plan: LogicalPlan) -> Option<LogicalPlan> {
+    let moving = state.optimizers().iter().filter(|rule| rule.name() == held_filters::PUSHING).cloned().collect();
+    Optimizer::with_rules(moving).optimize(plan, state, |_, _| {}).ok()
+}
+
+/// How many rows OFFSET and LIMIT say; NULL says nothing. Errors: 2201X, 2201W.
+fn counts(given: &Given, input: &DFSchemaRef, expressions: &[Expr]) -> Result<[Option<usize>; 2]> {
+    let kinds = [("OFFSET", code::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE), ("LIMIT", code::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE)];
+    let mut counts = [None; 2];
+    for ((count, (clause, code)), expression) in counts.iter_mut().zip(kinds).zip(expressions) {
+        let Expr::Literal(value, _) = given.ready(expression, input)? else { return Err(Error::internal("a limit is a constant by now")) };
+        if let ScalarValue::Int64(Some(rows)) = value.cast_to(&DataType::Int64)? {
+            let negative = |_| Error::new(code, format!("{clause} must not be negative"));
+            *count = Some(usize::try_from(rows).map_err(negative)?);
+        }
+    }
+    Ok(counts)
 }
 
 /// The place of `$n` among the parameters.
@@ -168,6 +282,10 @@ fn batch_of(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
 
 /// The plan taken apart: what is done with the rows of its `input`.
 pub(super) fn taken_apart(plan: &LogicalPlan, input: &dyn Fn(&LogicalPlan) -> bool) -> Option<PerRow> {
+    apart(plan, input).map(PerRow::pruned)
+}
+
+fn apart(plan: &LogicalPlan, input: &dyn Fn(&LogicalPlan) -> bool) -> Option<PerRow> {
     let of = |plan: &LogicalPlan, conditions| PerRow {
         columns: plan.schema().clone(),
         conditions,
@@ -177,19 +295,29 @@ pub(super) fn taken_apart(plan: &LogicalPlan, input: &dyn Fn(&LogicalPlan) -> bo
     match plan {
         whole if input(whole) => Some(of(whole, vec![])),
         LogicalPlan::Projection(projection) => {
-            let mut below = taken_apart(&projection.input, input)?;
-            if let Some(steps) = &mut below.steps {
-                let expressions = projection.expr.iter().map(|e| e.clone().unalias()).collect();
-                steps.push(Step { input: projection.input.schema().clone(), expressions });
-            }
-            Some(below)
+            let below = apart(&projection.input, input)?;
+            let expressions = projection.expr.iter().map(|e| e.clone().unalias()).collect();
+            Some(below.and_then(Some(Step { input: projection.input.schema().clone(), expressions, kind: Kind::Projection })))
         }
         LogicalPlan::Filter(filter) => input(&filter.input).then(|| of(&filter.input, split_conjunction_owned(filter.predicate.clone()))),
-        // Of the rows that are found, some, or in another order.
-        LogicalPlan::Sort(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
-            let below = taken_apart(plan.inputs().first()?, input)?;
-            Some(PerRow { steps: None, ..below })
+        LogicalPlan::Sort(sort) => {
+            let below = apart(&sort.input, input)?;
+            let by = |e: &Expr| e.get_type(sort.input.schema()).is_ok_and(|ty| !ty.is_nested());
+            let step = (sort.fetch.is_none() && sort.expr.iter().all(|e| by(&e.expr))).then(|| Step {
+                input: sort.input.schema().clone(),
+                expressions: sort.expr.iter().map(|e| e.expr.clone()).collect(),
+                kind: Kind::Sort(sort.expr.iter().map(|e| SortOptions { descending: !e.asc, nulls_first: e.nulls_first }).collect()),
+            });
+            Some(below.and_then(step))
         }
+        LogicalPlan::Limit(limit) => {
+            let below = apart(&limit.input, input)?;
+            let or_null = |count: &Option<Box<Expr>>| count.as_ref().map_or(lit(ScalarValue::Int64(None)), |count| count.as_ref().clone());
+            let expressions = vec![or_null(&limit.skip), or_null(&limit.fetch)];
+            Some(below.and_then(Some(Step { input: limit.input.schema().clone(), expressions, kind: Kind::Limit })))
+        }
+        // The same rows under another name.
+        LogicalPlan::SubqueryAlias(alias) => apart(&alias.input, input),
         _ => None,
     }
 }

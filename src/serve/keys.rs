@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Index, Relation, RelationKind};
 
 /// Keys of several columns that are looked up at most, where each column has several values; with more the table is scanned.
 const COMBINATIONS_MAX: usize = 1_024;
@@ -23,9 +23,24 @@ pub fn of_table(relation: &Relation) -> Vec<Vec<usize>> {
     std::iter::once(relation.key.clone()).filter(|key| !key.is_empty()).chain(unique).collect()
 }
 
-/// True if a condition may say which values one of these columns has.
-pub fn names_values(condition: &Expr, schema: &SchemaRef, columns: &[Vec<usize>]) -> bool {
-    values(condition).is_some_and(|(name, _)| columns.iter().flatten().any(|c| schema.field(*c).name() == name))
+/// The columns that a key, a UNIQUE or an index of a relation begins with, most of them first: by their values rows can be found, any number
+/// for one.
+pub fn of_indexes(relation: &Relation) -> Vec<Vec<usize>> {
+    if relation.ksql.is_some() {
+        return vec![];
+    }
+    let named = |names: Vec<String>| names.iter().map(|name| relation.column(name).ok()).collect::<Option<Vec<usize>>>();
+    let indexed = relation.unique_columns().chain(relation.indexes.iter().map(Index::first_columns)).filter_map(named);
+    let all = std::iter::once(relation.key.clone()).chain(indexed);
+    let mut first: Vec<Vec<usize>> = all.flat_map(|columns| (1..=columns.len()).map(move |n| columns[..n].to_vec())).collect();
+    first.sort_by_key(|columns| (std::cmp::Reverse(columns.len()), columns.clone()));
+    first.dedup();
+    first
+}
+
+/// True if a condition may say which values a column has.
+pub fn names_values(condition: &Expr) -> bool {
+    values(condition).is_some()
 }
 
 /// The keys, one array for each column, that rows must have to meet all conditions.
@@ -33,7 +48,8 @@ pub fn wanted(conditions: &[Expr], schema: &SchemaRef, columns: &[usize]) -> Opt
     let known: Vec<(&str, Vec<ScalarValue>)> = conditions.iter().filter_map(values).collect();
     let mut keys: Vec<Vec<ScalarValue>> = vec![vec![]];
     for column in columns {
-        let field = schema.field(*column);
+        // What identifies rows may be hidden from the statement.
+        let field = schema.fields().get(*column)?;
         let (_, values) = known.iter().find(|(name, values)| name == field.name() && values.iter().all(|v| fits(v, field.data_type())))?;
         if columns.len() > 1 && keys.len() * values.len() > COMBINATIONS_MAX {
             return None;
@@ -52,7 +68,7 @@ pub fn wanted(conditions: &[Expr], schema: &SchemaRef, columns: &[usize]) -> Opt
 }
 
 /// True if a value is of a column's type, or text of another layout.
-fn fits(value: &ScalarValue, ty: &DataType) -> bool {
+pub(super) fn fits(value: &ScalarValue, ty: &DataType) -> bool {
     let is_text = |ty: &DataType| matches!(ty, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     value.data_type() == *ty || is_text(&value.data_type()) && is_text(ty)
 }

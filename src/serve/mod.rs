@@ -4,11 +4,14 @@
 //!    plan may be kept and run again.
 //! 2. For each run the engine makes a [`cut::ReadCut`]: for every relation named, what it holds at one position.
 //! 3. DataFusion asks the provider to scan; it finds the cut in the session's configuration and answers with the segments and
-//!    the tail of a stream, or the chunks of a view's snapshot; of a table whose key the conditions name ([`keys`]), only the
-//!    rows of those keys ([`table`]).
+//!    the tail of a stream, or the chunks of a view's snapshot. Of a result it takes the way that conditions allow ([`access`]): to the rows
+//!    ([`table`]) that have a key, or values of columns that an index begins with ([`keys`]); else it leaves out blocks of rows by the bounds
+//!    that they set ([`bounds`]).
 //!
 //! Invariant: whatever a plan scans, it scans at the position of the one cut.
 
+pub mod access;
+pub mod bounds;
 pub mod cut;
 pub mod keys;
 pub mod provider;

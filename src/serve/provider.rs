@@ -14,20 +14,24 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::access::Access;
 use super::cut::{ReadCut, Readable};
 use super::system::{SystemContext, SystemRelation};
 use super::table::TableRows;
-use super::{keys, segments};
+use super::{bounds, keys, segments};
 use crate::catalog::Relation;
-use crate::fold::{RowKeys, Snapshot};
 use crate::log::stored::is_changed;
 use crate::log::{SegmentSlice, Slice};
+
+/// Rows that are worth a partition.
+const LEAST_ROWS: usize = 8_192;
 
 type DfResult<T> = datafusion::error::Result<T>;
 
@@ -45,6 +49,13 @@ impl fmt::Debug for RelationProvider {
     }
 }
 
+/// The relation that a scan reads and the columns that it sees, where its rows are not secured.
+pub fn read_from(plan: &LogicalPlan) -> Option<(Arc<Relation>, SchemaRef)> {
+    let LogicalPlan::TableScan(scan) = plan else { return None };
+    let source = source_as_provider(&scan.source).ok()?;
+    source.downcast_ref::<RelationProvider>().map(|provider| (provider.relation.clone(), provider.schema.clone()))
+}
+
 #[async_trait]
 impl TableProvider for RelationProvider {
     fn schema(&self) -> SchemaRef {
@@ -56,11 +67,11 @@ impl TableProvider for RelationProvider {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
-        // Segments are skipped by their statistics, rows of a table found by their keys; those that remain are filtered above.
-        let columns = keys::of_table(&self.relation);
-        let kind = |filter: &&Expr| match self.relation.has_node() {
-            true if !keys::names_values(filter, &self.schema, &columns) => TableProviderFilterPushDown::Unsupported,
-            _ => TableProviderFilterPushDown::Inexact,
+        // Segments are skipped by their statistics, rows found by their keys or skipped by blocks; those that remain are filtered above.
+        let serves = |filter: &Expr| keys::names_values(filter) || bounds::bound(filter, &self.schema).is_some();
+        let kind = |filter: &&Expr| match self.relation.has_node() && !serves(filter) {
+            true => TableProviderFilterPushDown::Unsupported,
+            false => TableProviderFilterPushDown::Inexact,
         };
         Ok(filters.iter().map(kind).collect())
     }
@@ -76,13 +87,7 @@ impl TableProvider for RelationProvider {
         let readable = cut.as_ref().and_then(|cut| cut.relations.get(&self.relation.id));
         match readable {
             Some(Readable::Events(slice)) => self.scan_events(state, slice, projection, filters, limit),
-            Some(Readable::Rows(rows)) => match rows.streamed() {
-                Some(snapshot) => self.scan_streamed(&snapshot, projection, state.config().target_partitions()),
-                None => {
-                    let batches = self.rows_of(rows, projection, filters)?;
-                    in_memory(batches, projected(&self.schema, projection)?, state.config().target_partitions())
-                }
-            },
+            Some(Readable::Rows(rows)) => self.scan_rows(rows, projection, filters, state.config().target_partitions()),
             None => Err(DataFusionError::Internal(format!("relation {} is not part of the cut", self.relation.name))),
         }
     }
@@ -90,24 +95,28 @@ impl TableProvider for RelationProvider {
 
 impl RelationProvider {
     /// The rows that may meet the filters.
-    fn rows_of(&self, rows: &TableRows, projection: Option<&Vec<usize>>, filters: &[Expr]) -> crate::error::Result<Vec<RecordBatch>> {
+    fn scan_rows(
+        &self,
+        rows: &TableRows,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        partitions: usize,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
         // A node may keep more columns, behind those that this statement sees.
         let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let columns = projection.unwrap_or(&seen);
-        for key in keys::of_table(&self.relation) {
-            if let Some(wanted) = keys::wanted(filters, &self.schema, &key) {
-                let found = rows.of_keys(&RowKeys::Columns(key), &wanted)?;
-                return Ok(found.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?);
-            }
-        }
-        rows.batches(Some(columns)).collect()
-    }
-
-    /// The rows of a result that stand in files, and then those in memory, one batch after the other.
-    fn scan_streamed(&self, rows: &Snapshot, projection: Option<&Vec<usize>>, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let seen: Vec<usize> = (0..self.schema.fields().len()).collect();
         let (columns, schema) = (projection.unwrap_or(&seen), projected(&self.schema, projection)?);
-        segments::scan_rows(rows, columns, schema, partitions)
+        let rows = match Access::to(&self.relation, &self.schema, rows, filters)? {
+            Access::Among(rows) => rows,
+            Access::Found { rows: found, .. } => {
+                let batches = found.iter().map(|batch| batch.project(columns)).collect::<Result<Vec<_>, _>>()?;
+                return in_memory(batches, schema, partitions);
+            }
+        };
+        match rows.streamed() {
+            // In files, and then in memory, one batch after the other.
+            Some(snapshot) => segments::scan_rows(&snapshot, columns, schema, partitions),
+            None => in_memory(rows.batches(Some(columns)).collect::<crate::error::Result<_>>()?, schema, partitions),
+        }
     }
 
     fn scan_events(
@@ -190,13 +199,22 @@ fn projected(schema: &SchemaRef, projection: Option<&Vec<usize>>) -> crate::erro
     })
 }
 
-/// A scan of batches in memory, dealt out over the partitions.
+/// A scan of batches in memory, dealt out over the partitions: the first rows are the first one's.
 fn in_memory(batches: Vec<RecordBatch>, schema: SchemaRef, partitions: usize) -> DfResult<Arc<dyn ExecutionPlan>> {
-    let mut dealt = vec![Vec::new(); partitions.clamp(1, batches.len().max(1))];
-    let count = dealt.len();
-    for (i, batch) in batches.into_iter().enumerate() {
-        dealt[i % count].push(batch);
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let each = rows.div_ceil(partitions.max(1)).max(LEAST_ROWS);
+    let (mut dealt, mut last, mut room) = (Vec::new(), Vec::new(), each);
+    for mut batch in batches {
+        while batch.num_rows() > room {
+            last.push(batch.slice(0, room));
+            dealt.push(std::mem::take(&mut last));
+            batch = batch.slice(room, batch.num_rows() - room);
+            room = each;
+        }
+        room -= batch.num_rows();
+        last.push(batch);
     }
+    dealt.push(last);
     Ok(MemorySourceConfig::try_new_exec(&dealt, schema, None)?)
 }
 

@@ -3,18 +3,23 @@
 //! A [`Snapshot`] has no index. While the relation is still as it was when the snapshot was taken, its live result answers for it, with
 //! one probe a key; so it is for a statement that holds the table's lock, and often for others. Else the snapshot is passed over. A
 //! statement that holds the lock of the rows that it looks up needs no snapshot: whatever becomes of others, those stay ([`TableRows::now`]).
+//! What the live result is indexed by beside its key is up to those who ask: the first passes over it once.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::data::{Position, RowBatches};
 use crate::error::{Error, Result};
 use crate::fold::key_index::{Equality, KeyIndex, NONE};
-use crate::fold::{Output, Overlay, RowKeys, Snapshot};
+use crate::fold::{Output, Overlay, RowKeys, Snapshot, Within};
+
+/// Rows that are found by an index in any case; of more, up to one of [`FEW_OF`]. Others are passed over, which costs less for each.
+const FEW_ROWS: usize = 1_024;
+const FEW_OF: usize = 16;
 
 /// The rows of a table or a materialized view: those committed, with those of the statement's own transaction over them.
 #[derive(Clone, Default)]
@@ -52,6 +57,32 @@ impl TableRows {
         TableRows { own, ..self }
     }
 
+    /// The same without blocks of rows in which some condition is not met. It is for being passed over.
+    pub fn within(&self, conditions: &[Within]) -> TableRows {
+        self.bounded(|snapshot| snapshot.within(conditions))
+    }
+
+    /// The same as far as it is known, because somebody has asked about these columns before.
+    pub fn within_known(&self, conditions: &[Within]) -> TableRows {
+        self.bounded(|snapshot| snapshot.within_known(conditions))
+    }
+
+    fn bounded(&self, bound: impl Fn(Snapshot) -> Snapshot) -> TableRows {
+        let bounded = |committed: &Committed| Committed { live: committed.live.clone(), snapshot: Some(bound(committed.snapshot())) };
+        TableRows { committed: self.committed.as_ref().map(bounded), own: self.own.clone() }
+    }
+
+    /// How many rows there may be at most.
+    pub fn count(&self) -> usize {
+        let committed = self.committed.as_ref().map_or(0, |committed| committed.snapshot().rows);
+        committed + self.own.as_ref().map_or(0, |own| own.read().rows().rows())
+    }
+
+    /// The columns that identify a row, if those are known.
+    pub fn key(&self) -> Option<Vec<usize>> {
+        self.committed.as_ref().and_then(|committed| committed.live.read().key().map(<[usize]>::to_vec))
+    }
+
     /// The rows in batches, only the columns `projection` (all if `None`). Cost O(rows x columns) where rows have been removed or
     /// a transaction has changed some, else none.
     pub fn batches<'a>(&'a self, projection: Option<&'a [usize]>) -> Box<dyn Iterator<Item = Result<RecordBatch>> + 'a> {
@@ -86,6 +117,35 @@ impl TableRows {
     /// All columns of the rows that have one of these keys, each row once.
     pub fn of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
         let committed = self.committed.as_ref().map_or(Ok(vec![]), |committed| committed.of_keys(by, keys))?;
+        self.with_own_of(committed, by, keys)
+    }
+
+    /// The same by an index, each row as often as it counts. `None` where rows have none, or it is at another position by now, or they are so
+    /// many that they are better passed over.
+    pub fn few_of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<Vec<RecordBatch>>> {
+        let committed = match &self.committed {
+            Some(committed) => committed.few_of_keys(by, keys)?,
+            None => Some(vec![]),
+        };
+        self.few_with_own(committed, by, keys)
+    }
+
+    /// The same if they are at most `few`, by an index that is there.
+    pub fn few_at_hand(&self, by: &RowKeys, keys: &[ArrayRef], few: usize) -> Result<Option<Vec<RecordBatch>>> {
+        let committed = match &self.committed {
+            Some(committed) => committed.found(&committed.live.read(), by, keys, few)?,
+            None => Some(vec![]),
+        };
+        self.few_with_own(committed, by, keys)
+    }
+
+    fn few_with_own(&self, committed: Option<Vec<RecordBatch>>, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<Vec<RecordBatch>>> {
+        // Some types have no index.
+        Ok(committed.and_then(|committed| self.with_own_of(committed, by, keys).ok()))
+    }
+
+    /// These rows of the keys, with what the transaction makes of them.
+    fn with_own_of(&self, committed: Vec<RecordBatch>, by: &RowKeys, keys: &[ArrayRef]) -> Result<Vec<RecordBatch>> {
         let Some(own) = &self.own else { return Ok(committed) };
         if !own.read().rows().is_indexed_by(by) {
             own.write().index_by(by)?;
@@ -109,19 +169,48 @@ impl Committed {
         }
     }
 
+    fn few_of_keys(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<Vec<RecordBatch>>> {
+        if !self.is_answered_by(&self.live.read()) {
+            return Ok(None);
+        }
+        // Some types have no index.
+        let Ok(output) = self.indexed(by) else { return Ok(None) };
+        self.found(&output, by, keys, usize::MAX)
+    }
+
+    /// The rows by an index that the live result has, if that is as it was at the snapshot.
+    fn found(&self, live: &Output, by: &RowKeys, keys: &[ArrayRef], few: usize) -> Result<Option<Vec<RecordBatch>>> {
+        if !self.is_answered_by(live) {
+            return Ok(None);
+        }
+        let most = FEW_ROWS.max(live.rows() / FEW_OF).min(few);
+        Ok(live.find_few(by, keys, most)?.map(|found| vec![found]))
+    }
+
     /// The rows by the live result's index; `None` if it is not at the snapshot any more.
     fn probe(&self, by: &RowKeys, keys: &[ArrayRef]) -> Result<Option<RecordBatch>> {
-        let answers = |output: &Output| self.snapshot.as_ref().is_none_or(|snapshot| output.is_at(snapshot));
-        let mut output = self.live.read();
-        if answers(&output) && !output.is_indexed_by(by) {
-            drop(output);
-            let mut changing = self.live.write();
-            if answers(&changing) {
-                changing.index_by(by)?;
-            }
-            output = RwLockWriteGuard::downgrade(changing);
+        let output = self.indexed(by)?;
+        if self.is_answered_by(&output) { output.find(by, keys) } else { Ok(None) }
+    }
+
+    /// True if the live result is as it was at the snapshot.
+    fn is_answered_by(&self, live: &Output) -> bool {
+        self.snapshot.as_ref().is_none_or(|snapshot| live.is_at(snapshot))
+    }
+
+    /// The live result, which finds rows by these keys. Errors: see [`Output::index_by`].
+    fn indexed(&self, by: &RowKeys) -> Result<RwLockReadGuard<'_, Output>> {
+        let output = self.live.read();
+        if output.is_indexed_by(by) {
+            return Ok(output);
         }
-        if answers(&output) { output.find(by, keys) } else { Ok(None) }
+        // Others read and write meanwhile.
+        let made = output.index_aside(by)?;
+        drop(output);
+        let made = made.finish()?;
+        let mut changing = self.live.write();
+        changing.adopt(made)?;
+        Ok(RwLockWriteGuard::downgrade(changing))
     }
 }
 

@@ -39,6 +39,7 @@ use crate::fold::{Computed, Expr, RowKeys};
 use crate::func::cast::{self, PgCast};
 use crate::func::zone::InZone;
 use crate::plan::names::Names;
+use crate::serve::keys;
 use crate::serve::provider::RelationProvider;
 use crate::serve::system::deparse;
 use crate::serve::system::facts::PROCS;
@@ -330,7 +331,7 @@ impl Session {
     }
 }
 
-/// True for keys by which rules find the rows of a relation.
+/// True for keys by which rules or queries find the rows of a relation.
 pub fn is_wanted(relation: &Relation, by: &RowKeys) -> bool {
     match by {
         RowKeys::Computed(computed) => relation.indexes.iter().any(|index| index.id == computed.id),
@@ -339,8 +340,8 @@ pub fn is_wanted(relation: &Relation, by: &RowKeys) -> bool {
                 Rule::ForeignKey(foreign) => Some(foreign.columns.clone()),
                 _ => None,
             });
-            let mut columns = relation.unique_columns().chain(foreign);
-            columns.any(|columns| places(relation, &columns).is_ok_and(|columns| RowKeys::Columns(columns) == *by))
+            let of_rules = relation.unique_columns().chain(foreign).filter_map(|columns| places(relation, &columns).ok());
+            of_rules.chain(keys::of_indexes(relation)).any(|columns| RowKeys::Columns(columns) == *by)
         }
     }
 }
