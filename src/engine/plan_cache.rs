@@ -80,12 +80,10 @@ impl Session {
             Some(kept) => kept,
             None if self.has_no_plan(&key) => return Ok(None),
             None => {
-                let look_up = if shape.select { self.look_up_of(&shape) } else { None };
-                let planned = match look_up {
-                    Some(look_up) => Some(look_up),
-                    None => self.planned_of(&shape, text).await?,
-                };
-                let prepared = planned.map(Arc::new);
+                let mut prepared = if shape.select { self.look_up_of(&shape).map(Arc::new) } else { None };
+                if prepared.is_none() {
+                    prepared = self.planned_of(&shape, text).await?.map(Arc::new);
+                }
                 if prepared.is_some() || !self.has_own() {
                     self.remember(&key, prepared.as_ref());
                 }
