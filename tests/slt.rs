@@ -117,6 +117,7 @@ scripts!("":
     networks,
     notify,
     now,
+    numbers_as_written,
     offsets,
     operand_types,
     ordered_inputs,

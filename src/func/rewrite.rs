@@ -19,7 +19,7 @@
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
-use arrow::datatypes::{DataType, i256};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -56,6 +56,7 @@ use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
 use super::unions;
+use crate::data::numeric::short_decimal;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
 
@@ -504,7 +505,8 @@ fn case_results(case: &mut Case, schema: &DFSchema) -> DfResult<()> {
 }
 
 /// Values of which one is the result: literals of no type as what stands beside them, numbers of one type (manual, chapter 10.5).
-pub(super) fn alternatives_alike(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+pub(super) fn alternatives_alike(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
+    let mut operands = read_as_numbers(operands, schema);
     let is_literal = |e: &Expr| matches!(e, Expr::Literal(ScalarValue::Utf8(_) | ScalarValue::Utf8View(_), None));
     let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
     let Ok(types) = types else { return Ok(operands) };
@@ -622,7 +624,7 @@ fn alike_all(mut operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> 
     if are_keyed || are_floats {
         return Ok(operands.into_iter().map(|array| arrays::key().call(vec![array])).collect());
     }
-    numbers_alike(times_alike(operands, schema), schema)
+    numbers_alike(times_alike(read_as_numbers(operands, schema), schema), schema)
 }
 
 /// Literals of no type beside a float are floats, whatever other numbers stand there. Errors: 22P02.
@@ -668,6 +670,30 @@ fn without_blanks(operand: &mut Expr, schema: &DFSchema) {
     } else if operand.to_field(schema).is_ok_and(|(_, field)| matches!(PgType::of(&field), PgType::Varchar(_))) {
         *operand = cast::call(operand.clone(), PgType::Bpchar(0));
     }
+}
+
+/// A literal of no type beside a number with decimals is a number with as many decimals as it is written with.
+fn read_as_numbers(mut operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
+    let is_text = |e: &Expr| matches!(e, Expr::Literal(value, None) if value.data_type().is_string());
+    if operands.iter().any(is_text) && operands.iter().any(|e| e.get_type(schema).is_ok_and(|ty| ty.is_decimal())) {
+        for operand in &mut operands {
+            if let Some(number) = as_number(operand) {
+                *operand = number;
+            }
+        }
+    }
+    operands
+}
+
+/// The number that a literal of text is, if it is written with digits and a point alone.
+pub fn as_number(literal: &Expr) -> Option<Expr> {
+    let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return None };
+    let text = text.trim();
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let (digits, scale) = (u8::try_from(whole.len() + decimals.len()).ok()?, i8::try_from(decimals.len()).ok()?);
+    let precision = digits.clamp(1, DECIMAL128_MAX_PRECISION);
+    let value = short_decimal(text, precision, scale)?;
+    Some(Expr::Literal(ScalarValue::Decimal128(Some(value), precision, scale), None))
 }
 
 /// Casts operands of differing numeric types, one of them a decimal or a float, to the type that PostgreSQL finds for all of them.

@@ -381,11 +381,16 @@ fn settle(op: Op, expr: Expr, beside: &Expr, own: &Option<DataType>, other: Opti
     let inferred = rules::inferred(op, other, is_left);
     match (&expr, own) {
         (Expr::Placeholder(p), None) => {
+            // Of a number with decimals it may have more than the column beside it.
+            let inferred = if inferred.is_decimal() { PgType::Numeric(None).arrow() } else { inferred };
             let field = Arc::new(arrow::datatypes::Field::new("", inferred, true));
             Ok(Expr::Placeholder(Placeholder::new_with_field(p.id.clone(), Some(field))))
         }
         (Expr::Literal(value, _), Some(ty)) if ty.is_string() && !value.is_null() && !other.is_string() => {
-            Ok(Expr::Cast(Cast::new(Box::new(expr), inferred)))
+            Ok(match rewrite::as_number(&expr).filter(|_| inferred.is_decimal()) {
+                Some(number) => number,
+                None => Expr::Cast(Cast::new(Box::new(expr), inferred)),
+            })
         }
         _ => Ok(expr),
     }
