@@ -563,7 +563,7 @@ impl Node {
 
     fn look(&self) {
         if let (Some(flow), Some(output)) = (self.flow.try_lock(), self.output.try_read()) {
-            *self.seen.lock() = Seen { reports: flow.operators(), state_bytes: flow.state_bytes() + output.state_bytes() };
+            *self.seen.lock() = Seen { reports: flow.operators(), state_bytes: flow.state_bytes() + output.bytes() };
         }
     }
 

@@ -366,8 +366,9 @@ pub async fn plan_over(mut names: Names, written: &ast::Query, types: &[Option<P
     Ok(Planned { plan, schema, columns, relations, reads, parameters, functions: vec![], tells_partition, computed })
 }
 
-/// The plan with object ids that are shown by their names as `reg_shown` gives them, the same analyzed, and the types of its columns. One with parameters may lack what the analyzer wants to know until they are given; then the plan as it stands has to
-/// do, and rows are cast to its schema.
+/// The plan with object ids that are shown by their names as `reg_shown` gives them, the same analyzed, and the types of its columns. One with
+/// parameters may lack what the analyzer wants to know until they are given; then the plan as it stands has to do, and rows are cast to its
+/// schema.
 fn shown(state: &SessionState, plan: LogicalPlan, parameters: bool) -> Result<(LogicalPlan, LogicalPlan, Vec<PgType>)> {
     let analyze = |plan: &LogicalPlan| match state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {}) {
         Ok(analyzed) => Ok(analyzed),

@@ -25,8 +25,7 @@ use super::eval::{batch_of, concat_deltas, consolidate, replace, same_pairs, tak
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::marks::Marks;
 use super::row_keys::RowKeys;
-use super::row_store::Numbered;
-use super::value_index::ValueIndex;
+use super::value_index::{IndexAside, IndexMade, ValueIndex};
 use super::warm::TOGETHER;
 use super::{Chunk, RowStore, StateReader, StateWriter, Within};
 use crate::data::{Delta, Position, RowBatches, RowFile};
@@ -107,30 +106,6 @@ pub struct Output {
     total: usize,
     /// The keys that the step at hand has touched, and where each stands among its changes.
     marks: Marks<u32>,
-}
-
-/// An index that is to be made of a result's rows as they were.
-pub struct IndexAside {
-    index: ValueIndex,
-    rows: Vec<Numbered>,
-    of: Snapshot,
-}
-
-/// One that was.
-pub struct IndexMade {
-    index: ValueIndex,
-    of: Snapshot,
-}
-
-impl IndexAside {
-    /// Makes it. Cost O(rows). Errors: what computing a key raises.
-    pub fn finish(mut self) -> Result<IndexMade> {
-        for part in &self.rows {
-            let (rows, numbers) = part.rows()?;
-            self.index.add(&rows, &numbers)?;
-        }
-        Ok(IndexMade { index: self.index, of: self.of })
-    }
 }
 
 /// What a step does to one key: the rows of the delta that insert and retract it.
@@ -569,10 +544,14 @@ impl Output {
         Ok(Some(batch_of(&self.schema, self.rows.gather(&[number])?, 1)?))
     }
 
-    /// Bytes of memory held, about.
+    /// Bytes of memory held, about, without indexes by other keys: those come with who asks for them.
     pub fn state_bytes(&self) -> usize {
-        let by_values = self.by_values.iter().map(ValueIndex::bytes).sum::<usize>();
-        self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes) + by_values
+        self.rows.bytes() + self.counts.capacity() * 8 + self.index.as_ref().map_or(0, KeyIndex::bytes)
+    }
+
+    /// The same with them.
+    pub fn bytes(&self) -> usize {
+        self.state_bytes() + self.by_values.iter().map(ValueIndex::bytes).sum::<usize>()
     }
 
     /// Writes the rows in memory, and the names of files. Cost O(rows in memory).

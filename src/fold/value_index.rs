@@ -4,9 +4,11 @@
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
+use super::Snapshot;
 use super::chains::Chains;
 use super::key_index::{Equality, KeyIndex, NONE};
 use super::row_keys::RowKeys;
+use super::row_store::Numbered;
 use crate::error::Result;
 
 /// Numbers of rows by their keys.
@@ -57,6 +59,30 @@ impl ValueIndex {
     /// Bytes of memory held.
     pub fn bytes(&self) -> usize {
         self.values.bytes() + self.rows.bytes()
+    }
+}
+
+/// An index that is to be made of a result's rows as they were.
+pub struct IndexAside {
+    pub(super) index: ValueIndex,
+    pub(super) rows: Vec<Numbered>,
+    pub(super) of: Snapshot,
+}
+
+/// One that was.
+pub struct IndexMade {
+    pub(super) index: ValueIndex,
+    pub(super) of: Snapshot,
+}
+
+impl IndexAside {
+    /// Makes it. Cost O(rows). Errors: what computing a key raises.
+    pub fn finish(mut self) -> Result<IndexMade> {
+        for part in &self.rows {
+            let (rows, numbers) = part.rows()?;
+            self.index.add(&rows, &numbers)?;
+        }
+        Ok(IndexMade { index: self.index, of: self.of })
     }
 }
 
@@ -125,5 +151,45 @@ mod tests {
         }
         output.retain_indexes(|by| *by == RowKeys::Columns(vec![1]));
         assert!(!output.is_indexed_by(&by));
+    }
+
+    /// Rows that are the same are one in the index, and as many as they are in what it finds; whether it was made before them or of them.
+    #[test]
+    fn rows_without_a_key_are_found_as_often_as_they_count() {
+        let fields = vec![
+            Field::new("k", DataType::Int64, false),
+            Field::new("a", DataType::Int32, true),
+            Field::new("b", DataType::Utf8View, false),
+        ];
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let by = RowKeys::Columns(vec![1]);
+        for indexed_at in [0, 50] {
+            let mut output = Output::new(schema.clone(), None, false);
+            let mut rows: BTreeMap<(i64, Option<i32>), i64> = BTreeMap::new();
+            for step in 0..200i64 {
+                if step == indexed_at {
+                    let made = output.index_aside(&by).unwrap().finish().unwrap();
+                    output.adopt(made).unwrap();
+                }
+                let row = (step * 7 % 5, if step % 11 == 0 { None } else { Some((step % 3) as i32) });
+                let count = rows.entry(row).or_default();
+                let change = if step % 2 == 0 { 2 } else { -(*count).min(1) };
+                *count += change;
+                if change != 0 {
+                    output.apply(vec![delta(&schema, &[(row.0, row.1, "x", change)])]).unwrap();
+                }
+                for a in 0..3 {
+                    let found = output.find(&by, &[Arc::new(Int32Array::from(vec![a]))]).unwrap();
+                    assert_eq!(found.is_some(), step >= indexed_at);
+                    let Some(found) = found else { continue };
+                    let mut found = found.column(0).as_primitive::<Int64Type>().values().to_vec();
+                    found.sort_unstable();
+                    let of_a = rows.iter().filter(|((_, of), _)| *of == Some(a));
+                    let expected: Vec<i64> = of_a.flat_map(|((k, _), count)| std::iter::repeat_n(*k, *count as usize)).collect();
+                    assert_eq!(found, expected, "step {step}: {a}");
+                    assert!(output.find_few(&by, &[Arc::new(Int32Array::from(vec![a]))], expected.len()).unwrap().is_some());
+                }
+            }
+        }
     }
 }

@@ -140,7 +140,11 @@ mod tests {
 
         /// No row that meets a condition is in a block that is left out.
         #[test]
-        fn no_row_that_meets_a_condition_is_left_out(values in prop::collection::vec(prop::option::of(-50i32..50), 1..50), from in -60i32..60, to in -60i32..60) {
+        fn no_row_that_meets_a_condition_is_left_out(
+            values in prop::collection::vec(prop::option::of(-50i32..50), 1..50),
+            from in -60i32..60,
+            to in -60i32..60,
+        ) {
             let spread = |i: usize| values[i * values.len() / (3 * BLOCK_ROWS)];
             let column: Int32Array = (0..3 * BLOCK_ROWS).map(spread).collect();
             let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true)]));

@@ -1,8 +1,9 @@
 //! Queries of rows of one table that their keys tell: which they are is known before anything is read, and what the query makes of
 //! them is computed without planning it anew.
 //!
-//! The plan is analyzed once, when the query is planned ([`ByKey::of`]); conditions on what a view shows are moved down to the table's rows. In each run conditions on the key say which keys rows must have
-//! ([`keys::wanted`]), once parameters are in them ([`ByKey::bind`]); the rows of those keys are what is computed of ([`PerRow`]).
+//! The plan is analyzed once, when the query is planned ([`ByKey::of`]); conditions on what a view shows are moved down to the table's rows. In
+//! each run conditions on the key say which keys rows must have ([`keys::wanted`]), once parameters are in them ([`ByKey::bind`]); the rows of
+//! those keys are what is computed of ([`PerRow`]).
 
 use std::sync::Arc;
 
