@@ -59,6 +59,7 @@ pub mod moments;
 pub mod names;
 mod nested_bounds;
 mod null_joins;
+mod numbers;
 mod offset_fence;
 pub mod operands;
 mod orders;

@@ -19,7 +19,7 @@
 //!
 //! Every node's schema is computed again afterwards, since types changed; names of columns are kept.
 
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, i256};
+use arrow::datatypes::{DataType, i256};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
@@ -34,7 +34,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::APART;
 use super::arith;
 use super::arith::decimal::pow10;
-use super::arith::rules::{WIDE_PRECISION, common_numeric, decimal};
+use super::arith::rules::{WIDE_PRECISION, decimal};
 use super::cast;
 use super::composites;
 use super::enums;
@@ -43,6 +43,7 @@ use super::frames;
 use super::grouped;
 use super::length;
 use super::members;
+use super::numbers::{numbers_alike, read_as_numbers};
 use super::operands;
 use super::present;
 use super::recursive;
@@ -56,7 +57,6 @@ use super::sum::SumLike;
 use super::text_io;
 use super::type_of;
 use super::unions;
-use crate::data::numeric::short_decimal;
 use crate::data::{EnumType, Enums, PgType};
 use crate::error::{Error, Result, code};
 
@@ -670,48 +670,4 @@ fn without_blanks(operand: &mut Expr, schema: &DFSchema) {
     } else if operand.to_field(schema).is_ok_and(|(_, field)| matches!(PgType::of(&field), PgType::Varchar(_))) {
         *operand = cast::call(operand.clone(), PgType::Bpchar(0));
     }
-}
-
-/// A literal of no type beside a number with decimals is a number with as many decimals as it is written with.
-fn read_as_numbers(mut operands: Vec<Expr>, schema: &DFSchema) -> Vec<Expr> {
-    let is_text = |e: &Expr| matches!(e, Expr::Literal(value, None) if value.data_type().is_string());
-    if operands.iter().any(is_text) && operands.iter().any(|e| e.get_type(schema).is_ok_and(|ty| ty.is_decimal())) {
-        for operand in &mut operands {
-            if let Some(number) = as_number(operand) {
-                *operand = number;
-            }
-        }
-    }
-    operands
-}
-
-/// The number that a literal of text is, if it is written with digits and a point alone.
-pub fn as_number(literal: &Expr) -> Option<Expr> {
-    let Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), None) = literal else { return None };
-    let text = text.trim();
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let (digits, scale) = (u8::try_from(whole.len() + decimals.len()).ok()?, i8::try_from(decimals.len()).ok()?);
-    let precision = digits.clamp(1, DECIMAL128_MAX_PRECISION);
-    let value = short_decimal(text, precision, scale)?;
-    Some(Expr::Literal(ScalarValue::Decimal128(Some(value), precision, scale), None))
-}
-
-/// Casts operands of differing numeric types, one of them a decimal or a float, to the type that PostgreSQL finds for all of them.
-fn numbers_alike(operands: Vec<Expr>, schema: &DFSchema) -> DfResult<Vec<Expr>> {
-    let types = operands.iter().map(|e| e.get_type(schema)).collect::<DfResult<Vec<_>>>();
-    let Ok(types) = types else { return Ok(operands) };
-    let numbers: Vec<&DataType> = types.iter().filter(|t| t.is_numeric()).collect();
-    let plain = numbers.iter().all(|t| t.is_integer()) || numbers.windows(2).all(|w| w[0] == w[1]);
-    if numbers.is_empty() || plain || types.iter().any(|t| !t.is_numeric() && !t.is_null()) {
-        return Ok(operands);
-    }
-    let mut common = numbers[0].clone();
-    for ty in &numbers[1..] {
-        let Some(next) = common_numeric(&common, ty) else { return Ok(operands) };
-        common = next;
-    }
-    let to = |(e, t): (Expr, &DataType)| {
-        if *t == common || t.is_null() { Ok(e) } else { cast::implicit(e, t, &common) }
-    };
-    operands.into_iter().zip(&types).map(to).collect()
 }

@@ -287,8 +287,10 @@ impl Session {
             Some((_, free)) => or(&gone, &found(free, &columns_at(&there, &relation.key))?)?,
             None => gone,
         };
-        if let Some(i) = (0..there.num_rows()).find(|i| !gone.value(*i)) {
-            return Err(self.duplicate_key(relation, &there, i)?);
+        let stays = filter_record_batch(&there, &not(&gone)?)?;
+        let there = found(&columns_at(&stays, &relation.key), &keys)?;
+        if let Some(i) = (0..rows.num_rows()).find(|i| there.value(*i)) {
+            return Err(self.duplicate_key(relation, rows, i)?);
         }
         let Some((taken, _)) = unwritten else { return Ok(()) };
         let taken = found(&taken, &keys)?;

@@ -29,7 +29,7 @@ use datafusion::logical_expr::{
 };
 use sqlparser::ast::BinaryOperator;
 
-use super::rewrite;
+use super::{numbers, rewrite};
 use crate::data::PgType;
 use crate::error::{Error, Result, code};
 use kernel::map2;
@@ -387,7 +387,7 @@ fn settle(op: Op, expr: Expr, beside: &Expr, own: &Option<DataType>, other: Opti
             Ok(Expr::Placeholder(Placeholder::new_with_field(p.id.clone(), Some(field))))
         }
         (Expr::Literal(value, _), Some(ty)) if ty.is_string() && !value.is_null() && !other.is_string() => {
-            Ok(match rewrite::as_number(&expr).filter(|_| inferred.is_decimal()) {
+            Ok(match numbers::as_number(&expr).filter(|_| inferred.is_decimal()) {
                 Some(number) => number,
                 None => Expr::Cast(Cast::new(Box::new(expr), inferred)),
             })
