@@ -101,6 +101,15 @@ mod tests {
     /// A row: its key, the values by which it is found, as they were last put.
     type Rows = BTreeMap<i64, (Option<i32>, &'static str)>;
 
+    fn schema() -> SchemaRef {
+        let fields = vec![
+            Field::new("k", DataType::Int64, false),
+            Field::new("a", DataType::Int32, true),
+            Field::new("b", DataType::Utf8View, false),
+        ];
+        Arc::new(Schema::new(fields))
+    }
+
     fn delta(schema: &SchemaRef, rows: &[(i64, Option<i32>, &'static str, i64)]) -> Delta {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.0))),
@@ -113,12 +122,7 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_values_through_all_changes() {
-        let fields = vec![
-            Field::new("k", DataType::Int64, false),
-            Field::new("a", DataType::Int32, true),
-            Field::new("b", DataType::Utf8View, false),
-        ];
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let schema = schema();
         let mut output = Output::new(schema.clone(), Some(vec![0]), false);
         let mut rows = Rows::new();
         let by = RowKeys::Columns(vec![1, 2]);
@@ -156,12 +160,7 @@ mod tests {
     /// Rows that are the same are one in the index, and as many as they are in what it finds; whether it was made before them or of them.
     #[test]
     fn rows_without_a_key_are_found_as_often_as_they_count() {
-        let fields = vec![
-            Field::new("k", DataType::Int64, false),
-            Field::new("a", DataType::Int32, true),
-            Field::new("b", DataType::Utf8View, false),
-        ];
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let schema = schema();
         let by = RowKeys::Columns(vec![1]);
         for indexed_at in [0, 50] {
             let mut output = Output::new(schema.clone(), None, false);
